@@ -1,0 +1,3 @@
+"""Prices, the bill and the report."""
+
+from __future__ import annotations

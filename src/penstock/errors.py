@@ -1,0 +1,250 @@
+"""The error tree: every failure a user can meet, with the exit code its process ends with.
+
+A message says what was wrong, with the value, then what to do. Codes go by family, so that a retry
+rule can tell them apart: 2 usage, 3 and 2x source, 3x data, 4 and 4x window, 5x output, 6x checkpoint,
+7x records and interruption. A class whose ``retryable`` is true may succeed when it is simply run again.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import ClassVar
+
+__all__ = [
+    "AccessDenied",
+    "BucketNotFound",
+    "CheckpointCorrupt",
+    "CheckpointError",
+    "CheckpointMismatch",
+    "ChecksumMismatch",
+    "ConfigError",
+    "DataError",
+    "DiskFull",
+    "EmptyListing",
+    "HeaderMismatch",
+    "Interrupted",
+    "MissingLabel",
+    "NoResponses",
+    "ObjectNotFound",
+    "OutputError",
+    "OutputUnwritable",
+    "PenstockError",
+    "PrefetcherLost",
+    "RecordError",
+    "SourceChanged",
+    "SourceError",
+    "SourceUnavailable",
+    "TrainingDiverged",
+    "TruncatedObject",
+    "WindowError",
+    "WindowTooSmall",
+    "error_from_fields",
+    "map_os_error",
+]
+
+
+class PenstockError(Exception):
+    """Base of all errors that a user can meet.
+
+    Args:
+        what: what was wrong, with the value.
+        fix: what the user can do about it.
+        about: the object, sample or file that it is about, if there is one.
+    """
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, what: str, *, fix: str, about: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.fix = fix
+        self.about = about
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.fix}" if self.fix else self.what
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return error_from_fields, (type(self).__name__, self.what, self.fix, self.about)
+
+
+class ConfigError(PenstockError):
+    """An option, or a combination of options, that cannot be honoured."""
+
+    exit_code = 2
+
+
+class SourceError(PenstockError):
+    """The dataset's bytes could not be had from where they lie."""
+
+    exit_code = 3
+
+
+class SourceUnavailable(SourceError):
+    """The source did not answer, or answered with a server error, until retries were spent."""
+
+    exit_code = 3
+    retryable = True
+
+
+class BucketNotFound(SourceError):
+    """The bucket or the local folder does not exist."""
+
+    exit_code = 20
+
+
+class AccessDenied(SourceError):
+    """Credentials are missing, expired or lack a permission."""
+
+    exit_code = 21
+
+
+class EmptyListing(SourceError):
+    """Nothing lies under the prefix that was asked for."""
+
+    exit_code = 22
+
+
+class SourceChanged(SourceError):
+    """An object changed (ETag or size) after the manifest was made."""
+
+    exit_code = 23
+
+
+class ObjectNotFound(SourceError):
+    """A single object that should be there is not."""
+
+    exit_code = 24
+
+
+class DataError(PenstockError):
+    """The bytes arrived but do not mean what they should."""
+
+    exit_code = 30
+
+
+class TruncatedObject(DataError):
+    """An object ends before its own header says it should."""
+
+    exit_code = 31
+
+
+class HeaderMismatch(DataError):
+    """A header contradicts itself or the object that it heads."""
+
+    exit_code = 32
+
+
+class NoResponses(DataError):
+    """Events lack the responses (or stimuli) that samples are made from."""
+
+    exit_code = 33
+
+
+class MissingLabel(DataError):
+    """No subject, or too few subjects, have the label that the task learns."""
+
+    exit_code = 34
+
+
+class ChecksumMismatch(DataError):
+    """Bytes in the window do not match the checksum they were stored with."""
+
+    exit_code = 35
+
+
+class WindowError(PenstockError):
+    """The window cannot be used."""
+
+    exit_code = 40
+
+
+class WindowTooSmall(WindowError):
+    """The window's bound cannot hold what one step needs at once."""
+
+    exit_code = 4
+
+
+class PrefetcherLost(WindowError):
+    """The prefetcher showed no sign of life for longer than the timeout."""
+
+    exit_code = 41
+    retryable = True
+
+
+class OutputError(PenstockError):
+    """A result could not be written."""
+
+    exit_code = 50
+
+
+class DiskFull(OutputError):
+    """No space was left on the device."""
+
+    exit_code = 51
+
+
+class OutputUnwritable(OutputError):
+    """The output folder or file cannot be written to."""
+
+    exit_code = 52
+
+
+class CheckpointError(PenstockError):
+    """A checkpoint could not be used."""
+
+    exit_code = 60
+
+
+class CheckpointCorrupt(CheckpointError):
+    """A checkpoint's bytes are damaged."""
+
+    exit_code = 61
+
+
+class CheckpointMismatch(CheckpointError):
+    """A checkpoint belongs to another model, task, plan or run configuration."""
+
+    exit_code = 62
+
+
+class TrainingDiverged(PenstockError):
+    """The loss is no longer a finite number."""
+
+    exit_code = 65
+
+
+class RecordError(PenstockError):
+    """A record is of an unknown version, has unknown fields, or is not a record at all."""
+
+    exit_code = 70
+
+
+class Interrupted(PenstockError):
+    """Stopped by SIGTERM after saving: run the same command again to go on (EX_TEMPFAIL of sysexits.h)."""
+
+    exit_code = 75
+    retryable = True
+
+
+def _subclasses(cls: type[PenstockError]) -> dict[str, type[PenstockError]]:
+    found = {cls.__name__: cls}
+    for child in cls.__subclasses__():
+        found |= _subclasses(child)
+    return found
+
+
+def error_from_fields(name: str, what: str, fix: str, about: str | None) -> PenstockError:
+    """Rebuild an error that crossed a process as its class name and fields; unknown names give the base."""
+    return _subclasses(PenstockError).get(name, PenstockError)(what, fix=fix, about=about)
+
+
+def map_os_error(error: OSError, path: str) -> PenstockError:
+    """Give the error of the tree that an ``OSError`` on writing ``path`` stands for."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"no space is left for {path}", fix="free some space or choose another folder", about=path)
+    return OutputUnwritable(
+        f"cannot write {path} ({error.strerror or error})",
+        fix="choose a folder that exists and that this user may write to",
+        about=path,
+    )

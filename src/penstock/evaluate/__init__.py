@@ -1,0 +1,3 @@
+"""Metrics and plots of a checkpoint."""
+
+from __future__ import annotations

@@ -1,0 +1,72 @@
+"""What a training loop needs of a loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from penstock.records import Meters
+
+__all__ = ["Batch", "BatchLoader", "LoaderState"]
+
+LoaderState = dict[str, int | str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Samples that are learnt from together.
+
+    Attributes:
+        inputs: float32, shape (batch, *sample shape).
+        targets: float64, shape (batch,); NaN where a sample has none, class indices for classification.
+        keys: names of the samples.
+        groups: groups of the samples.
+    """
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    keys: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+class BatchLoader(Protocol):
+    """Batches of one split, epoch after epoch, whose place can be saved and taken up again."""
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of one epoch that this rank is given."""
+        ...
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Give the batches of an epoch, from the place of the loaded state if that lies in it.
+
+        Raises:
+            PenstockError: the data failed; raised at the batch that it belongs to.
+        """
+        ...
+
+    def state_dict(self) -> LoaderState:
+        """Give the place after the last batch that was given, for ``load_state_dict`` of an equal loader."""
+        ...
+
+    def load_state_dict(self, state: LoaderState) -> None:
+        """Take up a saved place.
+
+        Raises:
+            CheckpointMismatch: the state is of another plan, batch size or split.
+        """
+        ...
+
+    def meters(self) -> Meters:
+        """Give what was moved so far."""
+        ...
+
+    def close(self) -> None:
+        """Stop workers and let go of the data."""
+        ...

@@ -1,0 +1,3 @@
+"""Progress for people."""
+
+from __future__ import annotations

@@ -1,0 +1,52 @@
+"""Values that cross a process or a step: manifest, plan, run record, evaluation, cost."""
+
+from __future__ import annotations
+
+from penstock.records.codec import Record, decode_record, encode_record, read_record, write_record
+from penstock.records.cost import CostLine, CostReport, Price, PriceList
+from penstock.records.evaluation import Evaluation, Prediction
+from penstock.records.manifest import (
+    SPLITS,
+    ManifestInfo,
+    ManifestReader,
+    ManifestWriter,
+    Sample,
+    SkippedObject,
+    SourceSpec,
+    Span,
+    Split,
+)
+from penstock.records.plan import Order, Plan, StreamSpec
+from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, StepRecord
+
+__all__ = [
+    "SPLITS",
+    "CostLine",
+    "CostReport",
+    "EpochRecord",
+    "Evaluation",
+    "Host",
+    "LossPoint",
+    "ManifestInfo",
+    "ManifestReader",
+    "ManifestWriter",
+    "Meters",
+    "Order",
+    "Plan",
+    "Prediction",
+    "Price",
+    "PriceList",
+    "Record",
+    "RunRecord",
+    "Sample",
+    "SkippedObject",
+    "SourceSpec",
+    "Span",
+    "Split",
+    "StepRecord",
+    "StreamSpec",
+    "decode_record",
+    "encode_record",
+    "read_record",
+    "write_record",
+]

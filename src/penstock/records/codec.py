@@ -1,0 +1,102 @@
+"""The JSON form of records: ``{"record": kind, "version": n, ...fields}``.
+
+Reading is strict: another kind, another version, an unknown field, a missing one or a wrong type is a
+``RecordError`` that names it. Nothing is guessed and nothing is dropped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from penstock.errors import RecordError
+from penstock.files import atomic_write
+
+__all__ = ["Part", "Record", "decode_record", "encode_record", "read_record", "write_record"]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value inside a record."""
+
+
+class Record(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value that crosses a process or a step; subclasses set ``kind`` and ``version``."""
+
+    kind: ClassVar[str]
+    version: ClassVar[int]
+
+
+R = TypeVar("R", bound=Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """Write a record as indented UTF-8 JSON that ends in a newline."""
+    fields = msgspec.to_builtins(record)
+    body = {"record": record.kind, "version": record.version, **fields}
+    return msgspec.json.format(msgspec.json.encode(body), indent=1) + b"\n"
+
+
+def decode_record(data: bytes | str, kind: type[R], *, origin: str = "record") -> R:
+    """Read a record of one kind.
+
+    Args:
+        data: what ``encode_record`` wrote.
+        kind: the class to read.
+        origin: where the data is from, for the error message.
+
+    Raises:
+        RecordError: it is not such a record, or of a version that this Penstock does not know.
+    """
+    try:
+        body = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RecordError(
+            f"{origin} is not JSON ({error})", fix="make it again with the step that wrote it", about=origin
+        ) from error
+    if not isinstance(body, dict) or body.pop("record", None) != kind.kind:
+        raise RecordError(
+            f"{origin} is not a Penstock {kind.kind} record", fix=f"pass a {kind.kind} file", about=origin
+        )
+    version = body.pop("version", None)
+    if version != kind.version:
+        raise RecordError(
+            f"{origin} is a {kind.kind} record of version {version!r}, this Penstock reads {kind.version}",
+            fix="use the Penstock release that wrote it, or make it again",
+            about=origin,
+        )
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise RecordError(
+            f"{origin} does not fit the {kind.kind} record ({error})",
+            fix="make it again with the step that wrote it",
+            about=origin,
+        ) from error
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record to a local file, all of it or nothing.
+
+    Raises:
+        DiskFull, OutputUnwritable: the file cannot be written.
+    """
+    atomic_write(path, encode_record(record))
+
+
+def read_record(path: Path, kind: type[R]) -> R:
+    """Read a record of one kind from a local file.
+
+    Raises:
+        RecordError: there is no such file, or it is not such a record.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"cannot read {path} ({error.strerror})",
+            fix=f"pass the path of a {kind.kind} file",
+            about=str(path),
+        ) from error
+    return decode_record(data, kind, origin=str(path))

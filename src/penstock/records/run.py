@@ -1,0 +1,156 @@
+"""Run records: what a step did, measured; the report and the bill are made from them alone."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from penstock.records.codec import Part, Record
+
+__all__ = ["EpochRecord", "Host", "LossPoint", "Meters", "RunRecord", "StepRecord"]
+
+
+class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was moved and waited for.
+
+    Attributes:
+        bytes_downloaded: bodies received from the source, retries included.
+        sample_bytes: bytes of samples that were handed over.
+        get_requests: GET and HEAD requests answered.
+        list_requests: LIST requests answered.
+        failed_requests: requests that ended in an error after the client's own retries.
+        refetched_bytes: downloaded more than once because a process was restarted.
+        window_bytes: the bound that was asked for.
+        window_high_water_bytes: the most that the window's folder held.
+    """
+
+    bytes_downloaded: int = 0
+    sample_bytes: int = 0
+    get_requests: int = 0
+    list_requests: int = 0
+    failed_requests: int = 0
+    refetched_bytes: int = 0
+    window_bytes: int = 0
+    window_high_water_bytes: int = 0
+
+    def plus(self, other: Meters) -> Meters:
+        """Add counts; of the window's two sizes take the larger."""
+        return Meters(
+            bytes_downloaded=self.bytes_downloaded + other.bytes_downloaded,
+            sample_bytes=self.sample_bytes + other.sample_bytes,
+            get_requests=self.get_requests + other.get_requests,
+            list_requests=self.list_requests + other.list_requests,
+            failed_requests=self.failed_requests + other.failed_requests,
+            refetched_bytes=self.refetched_bytes + other.refetched_bytes,
+            window_bytes=max(self.window_bytes, other.window_bytes),
+            window_high_water_bytes=max(self.window_high_water_bytes, other.window_high_water_bytes),
+        )
+
+
+class Host(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a step ran.
+
+    Attributes:
+        device: ``cpu`` or the accelerator's name.
+        instance_type: the cloud's name for the node, None where nobody said.
+    """
+
+    num_cpus: int
+    device: str
+    num_devices: int
+    instance_type: str | None = None
+
+
+class LossPoint(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One point of the training curve."""
+
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+
+
+class EpochRecord(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One pass over the training split, with the validation after it.
+
+    Attributes:
+        stall_seconds: time the trainer waited for data.
+        compute_seconds: the rest of the training pass.
+        valid_seconds: time the validation took, waiting included.
+        valid: metrics on the validation split, by name.
+    """
+
+    epoch: int
+    num_steps: int
+    num_samples: int
+    train_loss: float
+    valid: dict[str, float]
+    stall_seconds: float
+    compute_seconds: float
+    valid_seconds: float
+
+
+class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A training run.
+
+    Attributes:
+        config: the options it ran with, by flag name; no secrets.
+        state: how it ended.
+        num_resumes: times it went on from a checkpoint.
+        wall_seconds: time of the training step's processes, all attempts together.
+        seconds_to_first_batch: from the start of the last attempt to its first batch.
+        best_epoch: whose weights ``checkpoint`` holds, None before the first epoch's end.
+        weights_sha256: of the final model's parameters and buffers, in order.
+    """
+
+    kind: ClassVar[str] = "run"
+    version: ClassVar[int] = 1
+
+    run_id: str
+    task: str
+    model: str
+    num_parameters: int
+    config: dict[str, str | int | float | bool | None]
+    manifest_fingerprint: str
+    plan_fingerprint: str
+    state: Literal["succeeded", "interrupted", "failed"]
+    error: str | None
+    started_at: str
+    ended_at: str
+    wall_seconds: float
+    seconds_to_first_batch: float
+    num_resumes: int
+    best_epoch: int | None
+    checkpoint: str | None
+    weights_sha256: str | None
+    host: Host
+    losses: tuple[LossPoint, ...]
+    epochs: tuple[EpochRecord, ...]
+    meters: Meters
+
+    @property
+    def stall_seconds(self) -> float:
+        """Time the trainer waited for data, over all epochs."""
+        return sum(epoch.stall_seconds for epoch in self.epochs)
+
+    @property
+    def compute_seconds(self) -> float:
+        """Time of the training passes that was not stall."""
+        return sum(epoch.compute_seconds for epoch in self.epochs)
+
+
+class StepRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a step other than training did.
+
+    Attributes:
+        details: figures of the step's own, by name with unit (``rate_bytes_per_second``).
+    """
+
+    kind: ClassVar[str] = "step"
+    version: ClassVar[int] = 1
+
+    step: str
+    started_at: str
+    wall_seconds: float
+    host: Host
+    meters: Meters
+    details: dict[str, float]

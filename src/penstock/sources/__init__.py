@@ -1,0 +1,18 @@
+"""Where bytes are: one-verb protocols and the stores that keep them."""
+
+from __future__ import annotations
+
+from penstock.sources.blobs import Blobs, open_blobs
+from penstock.sources.objects import ObjectSource, open_source
+from penstock.sources.protocols import GetRange, ListObjects, ObjectInfo, RequestMeter
+
+__all__ = [
+    "Blobs",
+    "GetRange",
+    "ListObjects",
+    "ObjectInfo",
+    "ObjectSource",
+    "RequestMeter",
+    "open_blobs",
+    "open_source",
+]

@@ -1,0 +1,136 @@
+"""Small whole things (checkpoints, records) read and written by name, locally or in S3.
+
+Used by trainers, which fork workers: so S3 goes through boto3 here, never through obstore.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from penstock.errors import (
+    AccessDenied,
+    ObjectNotFound,
+    OutputError,
+    OutputUnwritable,
+    PenstockError,
+    SourceUnavailable,
+)
+from penstock.files import atomic_write
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["Blobs", "open_blobs"]
+
+
+class Blobs(Protocol):
+    """A flat folder of blobs."""
+
+    def read(self, name: str) -> bytes:
+        """Give a blob's bytes.
+
+        Raises:
+            ObjectNotFound: there is none of that name.
+        """
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a blob in its place, all of it or nothing.
+
+        Raises:
+            OutputError: it could not be written.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a blob; nothing happens where there is none."""
+        ...
+
+    def locate(self, name: str) -> str:
+        """Give the path or URI of a blob."""
+        ...
+
+
+def open_blobs(root: str, *, endpoint_url: str | None = None, region: str | None = None) -> Blobs:
+    """Open a local folder or an ``s3://bucket/prefix``; nothing is requested yet."""
+    if urlsplit(root).scheme == "s3":
+        return _S3Blobs(root, endpoint_url=endpoint_url, region=region)
+    return _LocalBlobs(Path(root))
+
+
+class _LocalBlobs:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, name: str) -> bytes:
+        try:
+            return (self._folder / name).read_bytes()
+        except OSError as error:
+            raise _not_found(self.locate(name)) from error
+
+    def write(self, name: str, data: bytes) -> None:
+        atomic_write(self._folder / name, data)
+
+    def delete(self, name: str) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+
+    def locate(self, name: str) -> str:
+        return str(self._folder / name)
+
+
+class _S3Blobs:
+    def __init__(self, root: str, *, endpoint_url: str | None, region: str | None) -> None:
+        parts = urlsplit(root)
+        self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
+        self._endpoint_url, self._region = endpoint_url, region
+        self._opened: S3Client | None = None
+
+    def read(self, name: str) -> bytes:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return self._client().get_object(Bucket=self._bucket, Key=self._key(name))["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise self._map(error, name, writing=False) from error
+
+    def write(self, name: str, data: bytes) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client().put_object(Bucket=self._bucket, Key=self._key(name), Body=data)
+        except (BotoCoreError, ClientError) as error:
+            raise self._map(error, name, writing=True) from error
+
+    def delete(self, name: str) -> None:
+        self._client().delete_object(Bucket=self._bucket, Key=self._key(name))
+
+    def locate(self, name: str) -> str:
+        return f"s3://{self._bucket}/{self._key(name)}"
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}" if self._prefix else name
+
+    def _client(self) -> S3Client:
+        if self._opened is None:
+            import boto3
+
+            self._opened = boto3.client("s3", endpoint_url=self._endpoint_url, region_name=self._region)
+        return self._opened
+
+    def _map(self, error: Exception, name: str, *, writing: bool) -> PenstockError:
+        where = self.locate(name)
+        code = getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__)
+        if code in ("NoSuchKey", "404") and not writing:
+            return _not_found(where)
+        if writing:
+            kind = OutputUnwritable if code in ("AccessDenied", "NoSuchBucket", "403") else OutputError
+            return kind(f"cannot write {where} ({code})", fix="check the bucket and s3:PutObject on it", about=where)
+        if code in ("AccessDenied", "403", "NoCredentialsError"):
+            return AccessDenied(f"cannot read {where} ({code})", fix="check s3:GetObject on it", about=where)
+        return SourceUnavailable(f"cannot read {where} ({code})", fix="check the endpoint and try again", about=where)
+
+
+def _not_found(where: str) -> ObjectNotFound:
+    return ObjectNotFound(f"there is no {where}", fix="check the path", about=where)

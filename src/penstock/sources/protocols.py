@@ -1,0 +1,60 @@
+"""What a source can do, one verb a protocol (after obspec)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from penstock.records import Meters
+
+__all__ = ["GetRange", "ListObjects", "ObjectInfo", "RequestMeter"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectInfo:
+    """One object of a listing; ``key`` is relative to the source's prefix."""
+
+    key: str
+    size_bytes: int
+    etag: str
+
+
+@dataclass(kw_only=True, slots=True)
+class RequestMeter:
+    """Counts of one source's use, added to as requests end."""
+
+    bytes_downloaded: int = 0
+    get_requests: int = 0
+    list_requests: int = 0
+    failed_requests: int = 0
+
+    def read(self) -> Meters:
+        """Give the counts so far."""
+        return Meters(
+            bytes_downloaded=self.bytes_downloaded,
+            get_requests=self.get_requests,
+            list_requests=self.list_requests,
+            failed_requests=self.failed_requests,
+        )
+
+
+class ListObjects(Protocol):
+    """Lists objects."""
+
+    def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
+        """Give the objects whose key begins with ``prefix``, in pages, in the store's order."""
+        ...
+
+
+class GetRange(Protocol):
+    """Reads a part of an object."""
+
+    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
+        """Give ``length_bytes`` bytes from ``offset`` of the very version that ``info`` names.
+
+        Raises:
+            SourceChanged: the object is another one by now.
+            SourceError: it could not be had.
+        """
+        ...

@@ -1,0 +1,135 @@
+"""What a task is, without torch: making samples, decoding them, scoring predictions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.records import Sample, SkippedObject
+from penstock.sources import ObjectSource
+
+__all__ = ["Limits", "OptionValue", "SampleSet", "Task", "TaskOption"]
+
+OptionValue = str | int | float | bool | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskOption:
+    """One option of a task: ``name`` in snake case becomes ``--name-in-kebab-case``.
+
+    Attributes:
+        kind: type that the flag's value is read as; ``bool`` makes a switch.
+        metavar: what the help text calls the value.
+    """
+
+    name: str
+    kind: type[str] | type[int] | type[float] | type[bool]
+    default: OptionValue
+    help: str
+    metavar: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Which part of a dataset to take.
+
+    Attributes:
+        max_files: take at most that many recordings, in key order; None takes all.
+        releases: take these releases only, empty takes all that lie there.
+        mini: take the small version of each release.
+        skip_bad: leave out an object that cannot be used, and name it, where False fails.
+    """
+
+    max_files: int | None = None
+    releases: tuple[str, ...] = ()
+    mini: bool = False
+    skip_bad: bool = False
+
+
+@dataclass(kw_only=True, slots=True)
+class SampleSet:
+    """Samples as they are made.
+
+    Attributes:
+        groups: every group that samples may belong to, sorted; known before the first sample.
+        rows: the samples, in an order that depends on the dataset and the options alone.
+        shape: axes of one decoded sample.
+        classes: names of the classes, empty for regression.
+        skipped: what was left out and why; complete when ``rows`` has ended.
+    """
+
+    groups: Sequence[str]
+    rows: AsyncIterator[Sample]
+    shape: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+    skipped: list[SkippedObject] = field(default_factory=list)
+
+
+class Task(Protocol):
+    """One thing to learn from one kind of dataset."""
+
+    @property
+    def name(self) -> str:
+        """Name on the command line."""
+        ...
+
+    @property
+    def score(self) -> str:
+        """Name of the metric that runs are compared by."""
+        ...
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger score is a better one."""
+        ...
+
+    @property
+    def options(self) -> tuple[TaskOption, ...]:
+        """Options of ``make_samples``."""
+        ...
+
+    async def make_samples(
+        self, source: ObjectSource, *, limits: Limits, options: Mapping[str, OptionValue]
+    ) -> SampleSet:
+        """List the source and make samples of what lies there.
+
+        Raises:
+            SourceError: it could not be listed or read, or nothing lies there.
+            DataError: what lies there cannot be used.
+        """
+        ...
+
+    def decode(
+        self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
+    ) -> NDArray[np.float32]:
+        """Turn a sample's joined bytes into the array that the model is fed with.
+
+        Args:
+            data: bytes of the sample's spans, joined.
+            decode: the sample's ``decode`` field.
+            args: the sample's ``args`` field.
+            rng: source of chance for training-time augmentation; None decodes for evaluation.
+
+        Returns:
+            Array of the manifest's ``shape``.
+
+        Raises:
+            DataError: the bytes do not mean what they should.
+        """
+        ...
+
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> dict[str, float]:
+        """Score predictions.
+
+        Args:
+            truth: targets or class indices, shape (samples,).
+            predicted: shape (samples,) for regression, (samples, classes) of logits for classification.
+            groups: group of each sample.
+        """
+        ...

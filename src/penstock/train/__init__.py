@@ -1,0 +1,3 @@
+"""The training loop and its checkpoints."""
+
+from __future__ import annotations
