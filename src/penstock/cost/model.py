@@ -1,0 +1,261 @@
+"""The bill: what a run's measured hours, requests and bytes cost at dated prices.
+
+``bill`` is a pure function of records, prices and setting: the same input gives the same bill. It prices
+what was measured and nothing else; what it cannot price it leaves out, and says so. Requests that failed
+are not billed (5xx answers are free). GB means 2**30 bytes, as cloud providers bill it.
+
+Whose traffic counts: the run's meters hold what its prefetcher moved, so steps named ``prefetch`` and
+``train`` add nothing, nor does ``evaluate`` where an evaluation record is given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from penstock.cost.prices import STALE_AFTER_DAYS, find_price, stale_prices
+from penstock.errors import ConfigError
+from penstock.records import CostLine, CostReport, Evaluation, Meters, Price, PriceList, RunRecord, StepRecord
+from penstock.units import GIB, format_usd
+
+__all__ = ["HOURS_PER_MONTH", "CostSetting", "TransferKind", "added_steps", "bill", "total_meters"]
+
+TransferKind = Literal["same-region", "cross-region", "internet", "nat"]
+
+HOURS_PER_MONTH = 720
+"""Hours in a month of 30 days, by which disks are billed."""
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostSetting:
+    """What the bill must be told, since no step can measure it.
+
+    Attributes:
+        today: day of the bill; prices older than 180 days by then are warned of.
+        instance_type: the node's; None takes what the run recorded, and without that no node line is made.
+        node_usd_per_hour: price of one node, instead of the price file's.
+        num_nodes: nodes of the training step.
+        region: where the prices are looked for; None takes those that the price file has.
+        transfer: the way from the source to the node.
+        disk: item that the window's disk is billed as; None: it is the node's own disk or memory.
+        disk_bytes: size of that disk; None takes the window's bound.
+        put_requests: PUT requests of checkpoints and records; None takes those that steps counted.
+    """
+
+    today: date
+    instance_type: str | None = None
+    node_usd_per_hour: float | None = None
+    num_nodes: int = 1
+    region: str | None = None
+    transfer: TransferKind = "same-region"
+    disk: str | None = "gp3"
+    disk_bytes: int | None = None
+    put_requests: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.node_usd_per_hour is not None and not 0 <= self.node_usd_per_hour < math.inf:
+            raise ConfigError(
+                f"{self.node_usd_per_hour} is no price per hour", fix="pass US dollars per node and hour, such as 1.006"
+            )
+        if self.num_nodes < 1:
+            raise ConfigError(f"{self.num_nodes} nodes cannot be billed", fix="pass 1 or more")
+
+
+def bill(
+    run: RunRecord,
+    *,
+    steps: Sequence[StepRecord],
+    evaluation: Evaluation | None,
+    prices: PriceList,
+    setting: CostSetting,
+) -> CostReport:
+    """Price a run.
+
+    Args:
+        run: the training run.
+        steps: records of the run's other steps.
+        evaluation: the run's evaluation, if it got that far.
+        prices: where unit prices are from.
+        setting: what cannot be measured.
+
+    Raises:
+        ConfigError: the setting names an instance type, disk or transfer that the price list does not have.
+    """
+    book = _Book(prices, setting)
+    traffic = total_meters(run, steps=steps, evaluation=evaluation)
+    hours = (run.wall_seconds + (evaluation.wall_seconds if evaluation else 0.0)) / _SECONDS_PER_HOUR
+    stall_usd = _add_nodes(book, run, added_steps(steps, evaluation=evaluation), evaluation)
+    _add_requests(book, traffic, steps)
+    _add_transfer(book, traffic)
+    _add_disk(book, traffic, hours)
+    _explain(book, run, traffic)
+    return CostReport(
+        run_id=run.run_id,
+        lines=tuple(book.lines),
+        total_usd=math.fsum(line.usd for line in book.lines),
+        stall_usd=stall_usd,
+        assumptions=tuple(book.assumptions),
+        warnings=tuple(book.warnings),
+    )
+
+
+def added_steps(steps: Sequence[StepRecord], *, evaluation: Evaluation | None) -> list[StepRecord]:
+    """Give the steps whose traffic and hours no other record holds already."""
+    elsewhere = {"prefetch", "train", "report"} | ({"evaluate"} if evaluation else set())
+    return [step for step in steps if step.step not in elsewhere]
+
+
+def total_meters(run: RunRecord, *, steps: Sequence[StepRecord], evaluation: Evaluation | None) -> Meters:
+    """Add up the traffic of a run, counting nothing twice."""
+    total = run.meters
+    for step in added_steps(steps, evaluation=evaluation):
+        total = total.plus(step.meters)
+    return total.plus(evaluation.meters) if evaluation else total
+
+
+class _Book:
+    """The bill while it is made: lines, the prices they used, and what there is to say about them."""
+
+    def __init__(self, prices: PriceList, setting: CostSetting) -> None:
+        self.setting = setting
+        self.lines: list[CostLine] = []
+        self.assumptions: list[str] = []
+        self.warnings: list[str] = []
+        self.used: list[Price] = []
+        self._prices = prices
+
+    def find(self, item: str, unit: str) -> Price:
+        price = find_price(self._prices, item, unit=unit, region=self.setting.region, today=self.setting.today)
+        if price not in self.used:
+            self.used.append(price)
+        return price
+
+    def add(self, price: Price, what: str, quantity: float, *, unit: str | None = None, per: float = 1.0) -> float:
+        """Append a line and give its sum; ``per`` is how many of ``unit`` the price's own unit holds."""
+        unit_usd = price.usd / per
+        line = CostLine(
+            item=price.item,
+            what=what,
+            quantity=quantity,
+            unit=unit or price.unit,
+            unit_usd=unit_usd,
+            usd=quantity * unit_usd,
+            as_of=price.as_of,
+            source=f"{price.source}, {price.region}" if price.region else price.source,
+        )
+        self.lines.append(line)
+        return line.usd
+
+
+def _node_price(book: _Book, instance_type: str | None) -> Price | None:
+    setting = book.setting
+    if setting.node_usd_per_hour is not None:
+        return Price(
+            item=instance_type or "node",
+            unit="hour",
+            usd=setting.node_usd_per_hour,
+            region="",
+            as_of=setting.today.isoformat(),
+            source="given by hand for this report",
+        )
+    return book.find(instance_type, "hour") if instance_type else None
+
+
+def _add_nodes(book: _Book, run: RunRecord, steps: Sequence[StepRecord], evaluation: Evaluation | None) -> float:
+    """Add hours of nodes and give the part of them that was stall."""
+    setting = book.setting
+    price = _node_price(book, setting.instance_type or run.host.instance_type)
+    if price is None:
+        book.warnings.append(
+            "The node's hours are left out, since its instance type is not known: "
+            "name it with --instance-type or its price with --node-usd-per-hour."
+        )
+        return 0.0
+    nodes = setting.num_nodes
+    what = "Training node" if nodes == 1 else f"Training nodes ({nodes})"
+    train_usd = book.add(price, f"{what}, stall included", run.wall_seconds / _SECONDS_PER_HOUR * nodes)
+    for step in steps:
+        other = step.host.instance_type not in (None, run.host.instance_type)
+        step_price = book.find(step.host.instance_type or "", "hour") if other else price
+        book.add(step_price, f"Node of the {step.step} step", step.wall_seconds / _SECONDS_PER_HOUR)
+    if evaluation:
+        book.add(price, "Node of the evaluate step", evaluation.wall_seconds / _SECONDS_PER_HOUR)
+    return min(train_usd, run.stall_seconds / _SECONDS_PER_HOUR * nodes * price.usd)
+
+
+def _add_requests(book: _Book, traffic: Meters, steps: Sequence[StepRecord]) -> None:
+    book.add(book.find("s3-get", "1000 requests"), "GET and HEAD requests", traffic.get_requests / 1000)
+    book.add(book.find("s3-list", "1000 requests"), "LIST requests", traffic.list_requests / 1000)
+    counted = [step.details["put_requests"] for step in steps if "put_requests" in step.details]
+    puts = book.setting.put_requests
+    if puts is None and not counted:
+        book.assumptions.append("PUT requests (checkpoints, records) were not counted and are left out.")
+        return
+    quantity = puts if puts is not None else math.fsum(counted)
+    book.add(book.find("s3-put", "1000 requests"), "PUT requests", quantity / 1000)
+
+
+def _add_transfer(book: _Book, traffic: Meters) -> None:
+    kind = book.setting.transfer
+    price = book.find(f"transfer-{kind}", "GiB")
+    book.add(price, f"Transfer from the source ({kind})", traffic.bytes_downloaded / GIB)
+
+
+def _add_disk(book: _Book, traffic: Meters, hours: float) -> None:
+    setting = book.setting
+    if setting.disk is None:
+        book.assumptions.append("The window lies on the node's own disk or in its memory, which is not billed apart.")
+        return
+    size_bytes = setting.disk_bytes if setting.disk_bytes is not None else traffic.window_bytes
+    price = book.find(setting.disk, "GiB-month")
+    gib_hours = size_bytes / GIB * hours
+    book.add(price, "Disk of the window", gib_hours, unit="GiB-hour", per=HOURS_PER_MONTH)
+    book.assumptions.append(f"A month of disk is {HOURS_PER_MONTH} hours; only the window's size is billed.")
+
+
+def _explain(book: _Book, run: RunRecord, traffic: Meters) -> None:
+    setting = book.setting
+    book.assumptions.append("1 GB is 2**30 bytes; hours are billed by the second.")
+    if traffic.failed_requests:
+        book.assumptions.append(f"{traffic.failed_requests:,} failed requests are not billed.")
+    book.assumptions.append(
+        "Requests and transfer are priced as if the reader paid; for a public bucket without requester pays its "
+        "owner does."
+    )
+    regions = sorted({price.region for price in book.used if price.region})
+    if setting.region is None:
+        book.assumptions.append(f"No region was named: prices are those of {', '.join(regions)}.")
+    else:
+        for price in book.used:
+            if price.region not in ("", setting.region):
+                book.warnings.append(
+                    f"There is no price of {price.item} for {setting.region}: that of {price.region} "
+                    f"({format_usd(price.usd)} per {price.unit}) is used."
+                )
+    _warn_of_source(book, run)
+    for price in stale_prices(book.used, setting.today):
+        age_days = (setting.today - date.fromisoformat(price.as_of)).days
+        book.warnings.append(
+            f"The price of {price.item} is {age_days} days old (as of {price.as_of}; prices older than "
+            f"{STALE_AFTER_DAYS} days may be wrong): check it, or pass a newer price file."
+        )
+
+
+def _warn_of_source(book: _Book, run: RunRecord) -> None:
+    """Say so where the bytes did not come from S3 itself, since S3 prices are then what-if."""
+    endpoint = run.config.get("endpoint-url") or run.config.get("endpoint_url")
+    uri = str(run.config.get("source") or "")
+    if endpoint:
+        where = str(endpoint)
+    elif uri and "://" not in uri:
+        where = "a local folder"
+    else:
+        return
+    book.warnings.append(
+        f"The run read from {where}, not from AWS: requests and transfer are what S3 would have charged for the same."
+    )
