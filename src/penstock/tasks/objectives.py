@@ -1,0 +1,250 @@
+"""Objectives: how a network's outputs become a loss, and predictions in the target's own unit.
+
+A target that is NaN is not known: it takes no part in the loss, and its sample none in the metrics.
+
+Shapes: B batch, O outputs, N samples of a split, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
+from penstock.loader.protocols import BatchLoader
+from penstock.records import ManifestInfo
+
+__all__ = [
+    "Classification",
+    "Objective",
+    "ObjectiveState",
+    "Predictions",
+    "Regression",
+    "RegressionLoss",
+    "make_objective",
+    "objective_from_state",
+    "predict",
+]
+
+ObjectiveState = dict[str, str | float | int]
+RegressionLoss = Literal["mse", "smooth_l1"]
+
+
+class Objective(Protocol):
+    """What a network is trained for."""
+
+    @property
+    def num_outputs(self) -> int:
+        """Outputs that the network must have."""
+        ...
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+        """Give the mean loss of the samples whose target is known, and how many they are.
+
+        Args:
+            outputs: shape (B, O).
+            targets: float64, shape (B,); NaN where it is not known, class indices for classification.
+        """
+        ...
+
+    def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
+        """Give predictions: shape (B,) in the target's unit, or (B, K) of logits."""
+        ...
+
+    def state_dict(self) -> ObjectiveState:
+        """Give what ``objective_from_state`` makes it from again."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Regression:
+    """One number a sample, learnt in standard deviations of the training split's targets.
+
+    Attributes:
+        target_mean: of the training split.
+        target_std: of the training split, above 0.
+        kind: loss on standardised targets.
+    """
+
+    target_mean: float
+    target_std: float
+    kind: RegressionLoss = "mse"
+
+    @property
+    def num_outputs(self) -> int:
+        """One."""
+        return 1
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+        """Mean squared or smooth L1 error of outputs (B, 1) against targets (B,), both standardised."""
+        known = torch.isfinite(targets)
+        num_known = int(known.sum())
+        wanted = ((targets - self.target_mean) / self.target_std).to(outputs.dtype)
+        answers = outputs.squeeze(1)
+        if num_known < len(targets):
+            answers, wanted = answers[known], wanted[known]
+        function = F.mse_loss if self.kind == "mse" else F.smooth_l1_loss
+        # An empty sum has the gradient 0 where an empty mean is NaN.
+        return function(answers, wanted, reduction="sum") / max(num_known, 1), num_known
+
+    def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
+        """Shape (B, 1) to (B,) in the target's unit."""
+        answers: NDArray[np.float64] = outputs.detach().squeeze(1).double().cpu().numpy()
+        return answers * self.target_std + self.target_mean
+
+    def state_dict(self) -> ObjectiveState:
+        """Give the statistics and the loss."""
+        return {
+            "objective": "regression",
+            "target_mean": self.target_mean,
+            "target_std": self.target_std,
+            "kind": self.kind,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Classification:
+    """One of several classes a sample, learnt by cross entropy."""
+
+    num_classes: int
+
+    @property
+    def num_outputs(self) -> int:
+        """One logit a class."""
+        return self.num_classes
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+        """Cross entropy of logits (B, K) against class indices (B,)."""
+        known = torch.isfinite(targets)
+        num_known = int(known.sum())
+        classes = torch.where(known, targets, -1).long()
+        summed = F.cross_entropy(outputs, classes, ignore_index=-1, reduction="sum")
+        return summed / max(num_known, 1), num_known
+
+    def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
+        """Logits, shape (B, K)."""
+        logits: NDArray[np.float64] = outputs.detach().double().cpu().numpy()
+        return logits
+
+    def state_dict(self) -> ObjectiveState:
+        """Give the number of classes."""
+        return {"objective": "classification", "num_classes": self.num_classes}
+
+
+def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse") -> Objective:
+    """Make the objective of a manifest: classification where it names classes, else regression.
+
+    Raises:
+        ConfigError: the manifest has no training samples.
+        MissingLabel: the training split's targets are missing or all the same.
+    """
+    if info.classes:
+        return Classification(num_classes=len(info.classes))
+    split = info.split("train")
+    mean, std = split.target_mean, split.target_std
+    if mean is None or std is None:
+        raise MissingLabel("no sample of the training split has a target", fix="check the task's label option")
+    if not (std > 0 and math.isfinite(mean) and math.isfinite(std)):
+        raise MissingLabel(
+            f"the training split's targets have mean {mean:g} and standard deviation {std:g}, nothing to learn",
+            fix="take more subjects or another label",
+        )
+    if regression_loss not in ("mse", "smooth_l1"):
+        raise ConfigError(f"there is no regression loss {regression_loss!r}", fix="choose one of: mse, smooth_l1")
+    return Regression(target_mean=mean, target_std=std, kind=regression_loss)
+
+
+def objective_from_state(state: Mapping[str, str | float | int]) -> Objective:
+    """Make the objective again that ``state_dict`` described.
+
+    Raises:
+        CheckpointCorrupt: it does not describe one.
+    """
+    kinds: dict[str, Callable[..., Objective]] = {"regression": Regression, "classification": Classification}
+    fields = {name: value for name, value in state.items() if name != "objective"}
+    try:
+        return kinds[str(state["objective"])](**fields)
+    except (KeyError, TypeError) as error:
+        raise CheckpointCorrupt(
+            f"a checkpoint holds the unknown objective {dict(state)!r}", fix="train again with this Penstock"
+        ) from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Predictions:
+    """A network's answers for the samples of a split whose target is known, in the loader's order.
+
+    Attributes:
+        truth: targets or class indices, shape (N,).
+        predicted: shape (N,) for regression, (N, K) of logits for classification.
+        keys: names of the samples.
+        groups: group of each sample.
+    """
+
+    truth: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    keys: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def predict(
+    model: nn.Module,
+    objective: Objective,
+    loader: BatchLoader,
+    *,
+    epoch: int = 0,
+    split: str = "valid",
+    after_batch: Callable[[], None] = lambda: None,
+) -> Predictions:
+    """Run a network over one epoch of a loader, in float32, without dropout and without gradients.
+
+    The network is left in the mode that it was in.
+
+    Args:
+        model: takes (B, *sample shape), gives (B, O).
+        objective: turns outputs into predictions.
+        loader: of the split.
+        epoch: which one to ask the loader for.
+        split: name for the error message.
+        after_batch: called after each batch; what it raises ends the run over the data.
+
+    Raises:
+        MissingLabel: no sample has a target.
+        PenstockError: the data failed.
+    """
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    truth: list[NDArray[np.float64]] = []
+    predicted: list[NDArray[np.float64]] = []
+    keys: list[str] = []
+    groups: list[str] = []
+    try:
+        with torch.inference_mode():
+            for batch in loader.epoch(epoch):
+                outputs = model(batch.inputs.to(device, torch.float32, non_blocking=True))
+                targets = batch.targets.double().numpy()
+                known = np.isfinite(targets)
+                truth.append(targets[known])
+                predicted.append(objective.predictions(outputs)[known])
+                keys += [key for key, keep in zip(batch.keys, known, strict=True) if keep]
+                groups += [group for group, keep in zip(batch.groups, known, strict=True) if keep]
+                after_batch()
+    finally:
+        model.train(was_training)
+    if not keys:
+        raise MissingLabel(f"no sample of split {split!r} has a target", fix="choose a split with labels")
+    return Predictions(
+        truth=np.concatenate(truth), predicted=np.concatenate(predicted), keys=tuple(keys), groups=tuple(groups)
+    )
