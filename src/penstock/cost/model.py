@@ -60,7 +60,8 @@ class CostSetting:
     def __post_init__(self) -> None:
         if self.node_usd_per_hour is not None and not 0 <= self.node_usd_per_hour < math.inf:
             raise ConfigError(
-                f"{self.node_usd_per_hour} is no price per hour", fix="pass US dollars per node and hour, such as 1.006"
+                f"{self.node_usd_per_hour} is no price per hour",
+                fix="pass US dollars per node and hour, like 1.006",
             )
         if self.num_nodes < 1:
             raise ConfigError(f"{self.num_nodes} nodes cannot be billed", fix="pass 1 or more")
@@ -180,12 +181,21 @@ def _add_nodes(book: _Book, run: RunRecord, steps: Sequence[StepRecord], evaluat
     what = "Training node" if nodes == 1 else f"Training nodes ({nodes})"
     train_usd = book.add(price, f"{what}, stall included", run.wall_seconds / _SECONDS_PER_HOUR * nodes)
     for step in steps:
-        other = step.host.instance_type not in (None, run.host.instance_type)
-        step_price = book.find(step.host.instance_type or "", "hour") if other else price
-        book.add(step_price, f"Node of the {step.step} step", step.wall_seconds / _SECONDS_PER_HOUR)
+        step_price = price if step.host.instance_type in (None, run.host.instance_type) else _step_price(book, step)
+        if step_price is not None:
+            book.add(step_price, f"Node of the {step.step} step", step.wall_seconds / _SECONDS_PER_HOUR)
     if evaluation:
         book.add(price, "Node of the evaluate step", evaluation.wall_seconds / _SECONDS_PER_HOUR)
     return min(train_usd, run.stall_seconds / _SECONDS_PER_HOUR * nodes * price.usd)
+
+
+def _step_price(book: _Book, step: StepRecord) -> Price | None:
+    """Give the price of a step's own recorded node; nobody asked for that one, so an unknown one only warns."""
+    try:
+        return book.find(step.host.instance_type or "", "hour")
+    except ConfigError as error:
+        book.warnings.append(f"The node of the {step.step} step is left out: {error.what}.")
+        return None
 
 
 def _add_requests(book: _Book, traffic: Meters, steps: Sequence[StepRecord]) -> None:

@@ -1,3 +1,21 @@
-"""Progress for people."""
+"""Progress and log lines for people.
+
+``penstock.observe.charts`` is not imported here: it needs matplotlib, which only reports do.
+"""
 
 from __future__ import annotations
+
+from penstock.observe.logs import RedactSecrets, configure_logging
+from penstock.observe.progress import NoProgress, PlainProgress, ProgressReporter, StageProgress, open_progress
+from penstock.observe.redact import redact
+
+__all__ = [
+    "NoProgress",
+    "PlainProgress",
+    "ProgressReporter",
+    "RedactSecrets",
+    "StageProgress",
+    "configure_logging",
+    "open_progress",
+    "redact",
+]

@@ -1,0 +1,206 @@
+"""Charts of a run as SVG text for the report: loss, score, stall, truth against prediction, confusion.
+
+The same record gives the same bytes. Text stays text (selectable, any language), nothing is read as
+mathematics, and what would make a picture too heavy is thinned out, which its description then says.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from penstock.observe.svg import THEME, clean_text, to_inline_svg
+from penstock.records import Evaluation, RunRecord
+
+__all__ = ["confusion_chart", "loss_chart", "score_chart", "stall_chart", "truth_chart"]
+
+MAX_LINE_POINTS = 400
+MAX_BARS = 60
+MAX_DOTS = 1500
+MAX_NAME = 18
+"""Characters of a class's name that an axis shows."""
+
+_INK, _GRID, _MUTED, _BLUE, _ORANGE = THEME
+_WIDTH_INCHES, _HEIGHT_INCHES = 5.4, 3.3
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "axes.unicode_minus": True,
+    "axes.formatter.useoffset": False,
+    "axes.edgecolor": _MUTED,
+    "axes.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "font.size": 10,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "text.color": _INK,
+    "xtick.color": _MUTED,
+    "ytick.color": _MUTED,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+}
+
+
+def loss_chart(run: RunRecord) -> str:
+    """Draw training loss by step, and training and validation loss by epoch where they are known."""
+    steps = np.array([(point.epoch, point.loss) for point in run.losses], dtype=np.float64).reshape(-1, 2)
+    thin, bucket = _thin(steps)
+    ends = np.array([epoch.epoch + 1 for epoch in run.epochs], dtype=np.float64)
+    valid = np.array([epoch.valid.get("loss", math.nan) for epoch in run.epochs], dtype=np.float64)
+
+    def draw(axes: Axes) -> None:
+        axes.plot(thin[:, 0], thin[:, 1], color=_BLUE, linewidth=0.9, alpha=0.45, label="training, by step")
+        means = [epoch.train_loss for epoch in run.epochs]
+        axes.plot(ends, means, color=_BLUE, linewidth=1.8, marker=_marker(ends), label="training, epoch mean")
+        if np.isfinite(valid).any():
+            axes.plot(ends, valid, color=_ORANGE, linewidth=1.8, marker=_marker(ends), label="validation")
+        axes.set_xlabel("epochs done")
+        axes.set_ylabel("loss")
+        _legend(axes)
+
+    last = f"; the last epoch's mean is {run.epochs[-1].train_loss:.4g}" if run.epochs else ""
+    thinned = f" Each point of the line is the mean of {bucket} recorded points." if bucket > 1 else ""
+    return _chart("loss", "Loss", f"Training loss over {len(run.epochs)} epochs{last}.{thinned}", draw)
+
+
+def score_chart(run: RunRecord, score: str, *, baseline: float | None = None) -> str:
+    """Draw a validation metric by epoch, with the line of a model that learnt nothing, and the best epoch."""
+    points = [(epoch.epoch + 1, epoch.valid[score]) for epoch in run.epochs if score in epoch.valid]
+    epochs = np.array([point[0] for point in points], dtype=np.float64)
+    values = np.array([point[1] for point in points], dtype=np.float64)
+    best = [point for point in points if run.best_epoch is not None and point[0] == run.best_epoch + 1]
+
+    def draw(axes: Axes) -> None:
+        if baseline is not None:
+            axes.axhline(baseline, color=_MUTED, linewidth=1.4, linestyle=(0, (4, 3)), label="learnt nothing")
+        axes.plot(epochs, values, color=_ORANGE, linewidth=1.8, marker=_marker(epochs), label="validation")
+        if best:
+            axes.plot([best[0][0]], [best[0][1]], "o", markersize=9, markeredgewidth=1.6, fillstyle="none",
+                      color=_INK, label=f"best: {best[0][1]:.3f}")  # fmt: skip
+        axes.set_xlabel("epochs done")
+        axes.set_ylabel(clean_text(score))
+        _legend(axes)
+
+    shown = f"Best, at epoch {best[0][0]}: {best[0][1]:.4g}." if best else f"{len(points)} epochs."
+    against = f" A model that learnt nothing has {baseline:g}." if baseline is not None else ""
+    return _chart("score", f"Validation {score} by epoch", shown + against, draw)
+
+
+def stall_chart(run: RunRecord) -> str:
+    """Draw each epoch's training pass as a bar: compute, and on top of it stall."""
+    each = max(1, math.ceil(len(run.epochs) / MAX_BARS))
+    groups = [run.epochs[start : start + each] for start in range(0, len(run.epochs), each)]
+    compute = [sum(e.compute_seconds for e in group) / len(group) for group in groups]
+    stall = [sum(e.stall_seconds for e in group) / len(group) for group in groups]
+    middles = [sum(e.epoch + 1 for e in group) / len(group) for group in groups]
+
+    def draw(axes: Axes) -> None:
+        axes.bar(middles, compute, width=0.8 * each, color=_BLUE, label="compute")
+        axes.bar(middles, stall, width=0.8 * each, bottom=compute, color=_ORANGE, label="stall (waiting for data)")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("seconds")
+        axes.grid(visible=False, axis="x")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _legend(axes)
+
+    busy = run.stall_seconds + run.compute_seconds
+    share = f"{run.stall_seconds / busy:.1%}" if busy else "no part"
+    grouped = f" Each bar is the mean of {each} epochs." if each > 1 else ""
+    return _chart("stall", "Compute and stall by epoch", f"Stall took {share} of the training passes.{grouped}", draw)
+
+
+def truth_chart(evaluation: Evaluation) -> str:
+    """Draw each predicted value over its true one, with the line of equality."""
+    pairs = np.array([(p.truth, p.predicted) for p in evaluation.predictions], dtype=np.float64).reshape(-1, 2)
+    pairs = pairs[np.isfinite(pairs).all(axis=1)]
+    known = len(pairs)
+    if known > MAX_DOTS:
+        pairs = pairs[np.linspace(0, known - 1, MAX_DOTS).astype(np.intp)]
+
+    def draw(axes: Axes) -> None:
+        ends = (float(pairs.min()), float(pairs.max())) if known else (0.0, 1.0)
+        axes.plot(ends, ends, color=_MUTED, linewidth=1.4, linestyle=(0, (4, 3)), label="prediction = truth")
+        axes.plot(pairs[:, 0], pairs[:, 1], linestyle="", marker="o", markersize=3.6, markeredgewidth=0,
+                  color=_BLUE, alpha=0.45, label="sample")  # fmt: skip
+        axes.set_xlabel("truth")
+        axes.set_ylabel("prediction")
+        _legend(axes)
+
+    shown = f"{len(pairs):,} of {evaluation.num_samples:,} samples of the {evaluation.split} split."
+    return _chart("truth", "Truth against prediction", shown, draw)
+
+
+def confusion_chart(evaluation: Evaluation) -> str:
+    """Draw the confusion matrix: a row a true class, a column a predicted one, counts in the cells."""
+    counts = np.array(evaluation.confusion, dtype=np.float64).reshape(len(evaluation.classes), -1)
+    names = [clean_text(name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…") for name in evaluation.classes]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+    def draw(axes: Axes) -> None:
+        for (row, column), count in np.ndenumerate(counts):
+            alpha = 0.04 + 0.5 * float(shares[row, column])
+            axes.bar(column, 0.94, bottom=row - 0.47, width=0.94, color=_BLUE, alpha=alpha)
+            if len(names) <= 12:
+                axes.text(column, row, f"{count:.0f}", ha="center", va="center")
+        axes.set_xticks(range(len(names)), names, rotation=0 if len(names) <= 4 else 45)
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.grid(visible=False)
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
+
+    right = float(np.trace(counts)) / max(float(counts.sum()), 1.0)
+    shown = f"{right:.1%} of {counts.sum():,.0f} samples lie on the diagonal, where truth and prediction agree."
+    return _chart("confusion", "Confusion matrix", shown, draw)
+
+
+def _chart(name: str, title: str, description: str, draw: Callable[[Axes], None]) -> str:
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update({**_STYLE, "svg.hashsalt": f"penstock-{name}"})
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), layout="constrained")
+        FigureCanvasSVG(figure)
+        figure.patch.set_visible(False)
+        axes = figure.add_subplot()
+        axes.patch.set_visible(False)
+        axes.tick_params(length=3)
+        draw(axes)
+        written = io.StringIO()
+        figure.savefig(written, format="svg", metadata={"Date": None})
+    return to_inline_svg(written.getvalue(), name=f"chart-{name}", title=title, description=description)
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderpad=0.2, columnspacing=1.2,
+                handlelength=1.4, handletextpad=0.5)  # fmt: skip
+
+
+def _marker(points: Sequence[float] | NDArray[np.float64]) -> str:
+    """Mark the points of short lines, so that a single epoch is seen at all."""
+    return "o" if len(points) <= 3 else ""
+
+
+def _thin(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Average runs of points, shape (points, 2), so that at most ``MAX_LINE_POINTS`` are left."""
+    bucket = max(1, math.ceil(len(points) / MAX_LINE_POINTS))
+    starts = range(0, len(points), bucket)
+    means = [points[start : start + bucket].mean(axis=0) for start in starts]
+    return np.array(means, dtype=np.float64).reshape(-1, 2), bucket

@@ -1,0 +1,77 @@
+"""Log lines on stderr: one line an event, with the time in UTC and without secrets.
+
+Only steps call ``configure_logging``; everything else asks ``logging.getLogger(__name__)`` and stays silent
+until then.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TextIO
+
+from penstock.observe.redact import redact
+
+__all__ = ["RedactSecrets", "configure_logging"]
+
+_LINE = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
+_TIME = "%Y-%m-%dT%H:%M:%S"
+
+
+class RedactSecrets(logging.Filter):
+    """Rewrites a record into one finished line that holds no secret, exception included.
+
+    Exceptions are told as ``error=Class: message`` on the same line; with ``traceback`` the frames follow.
+    """
+
+    def __init__(self, *, traceback: bool = False) -> None:
+        super().__init__()
+        self._traceback = traceback
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record in place and let it pass."""
+        text = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            text += f" error={type(error).__name__}: {error}"
+        text = " ".join(text.splitlines())
+        if self._traceback and record.exc_info:
+            text += "\n" + logging.Formatter().formatException(record.exc_info)
+        record.msg, record.args = redact(text), None
+        record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to what ``sys.stderr`` is when the line is written, so that progress bars can step aside."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: TextIO) -> None:
+        raise AttributeError("this handler always writes to sys.stderr")
+
+
+def configure_logging(verbose: bool = False) -> None:
+    """Send Penstock's log lines, and warnings of others, to stderr; calling it again replaces the last call.
+
+    Args:
+        verbose: also lines of level DEBUG, and tracebacks of exceptions.
+    """
+    formatter = logging.Formatter(_LINE, datefmt=_TIME)
+    formatter.converter = time.gmtime
+    handler = _StderrHandler()
+    handler.setFormatter(formatter)
+    handler.addFilter(RedactSecrets(traceback=verbose))
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if isinstance(old, _StderrHandler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("penstock").setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -1,0 +1,248 @@
+"""Progress for people: live bars on a terminal, a plain line now and then elsewhere.
+
+Whoever does the work knows only the protocols: it opens a stage and tells what it did. No thread is
+started: bars are redrawn when work is reported, so that a process with bars can fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from penstock.units import format_bytes, format_seconds
+
+__all__ = [
+    "BarProgress",
+    "NoProgress",
+    "PlainProgress",
+    "ProgressReporter",
+    "StageProgress",
+    "format_figures",
+    "open_progress",
+]
+
+PLAIN_EVERY_SECONDS = 5.0
+REDRAW_EVERY_SECONDS = 0.1
+
+Clock = Callable[[], float]
+
+
+class StageProgress(Protocol):
+    """A stage that is under way."""
+
+    def advance(self, count: int = 1, /, **figures: float) -> None:
+        """Tell that ``count`` more units are done, and the newest figures.
+
+        Args:
+            count: units done since the last call; 0 only tells figures.
+            figures: shown beside the bar, each until it is told anew. Names with a meaning: ``epoch`` (from 1)
+                with ``epochs``, ``step``, ``loss``, ``samples_per_second``, ``stall_percent``; the endings
+                ``_bytes``, ``_seconds`` and ``_percent`` say the unit of others.
+        """
+        ...
+
+
+class ProgressReporter(Protocol):
+    """Where stages are shown."""
+
+    def stage(
+        self, name: str, total: int | None = None, unit: str = "samples"
+    ) -> AbstractContextManager[StageProgress]:
+        """Show a stage for as long as the block runs.
+
+        Args:
+            name: ``list``, ``prefetch``, ``train``, ``evaluate`` or the like.
+            total: units that there are to do, None where that is not known.
+            unit: what is counted; ``bytes`` are written as sizes.
+        """
+        ...
+
+
+def open_progress(stream: TextIO | None = None) -> ProgressReporter:
+    """Give bars where ``stream`` (None: stderr) is a terminal, and plain lines where it is not."""
+    target = sys.stderr if stream is None else stream
+    return BarProgress(Console(file=stream, stderr=stream is None)) if target.isatty() else PlainProgress(target)
+
+
+def format_figures(figures: Mapping[str, float]) -> str:
+    """Write figures for a person: ``epoch 3/40  loss 0.532  812 samples/s  stall 2.1 %``."""
+    told = dict(figures)
+    epochs = told.pop("epochs", None)
+    return "  ".join(_format_figure(name, value, epochs) for name, value in told.items())
+
+
+def _format_figure(name: str, value: float, epochs: float | None) -> str:
+    if name == "epoch":
+        return f"epoch {value:.0f}/{epochs:.0f}" if epochs else f"epoch {value:.0f}"
+    if name.endswith("_per_second"):
+        unit = name.removesuffix("_per_second")
+        return f"{format_bytes(value)}/s" if unit == "bytes" else f"{value:,.0f} {unit}/s"
+    for ending, write in (("_bytes", format_bytes), ("_seconds", format_seconds), ("_percent", _percent)):
+        if name.endswith(ending):
+            return f"{name.removesuffix(ending).replace('_', ' ')} {write(value)}"
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return f"{name.replace('_', ' ')} {value:,.0f}" if whole else f"{name.replace('_', ' ')} {value:.4g}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f} %"
+
+
+def _count(done: int, total: int | None, unit: str) -> str:
+    if unit == "bytes":
+        return format_bytes(done) if total is None else f"{format_bytes(done)} of {format_bytes(total)}"
+    return f"{done:,} {unit}" if total is None else f"{done:,}/{total:,} {unit}"
+
+
+class _SilentStage:
+    def advance(self, count: int = 1, /, **figures: float) -> None:
+        pass
+
+
+class NoProgress:
+    """Shows nothing."""
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int | None = None, unit: str = "samples") -> Iterator[StageProgress]:
+        """Show nothing."""
+        yield _SilentStage()
+
+
+class PlainProgress:
+    """Writes a line every few seconds, at the end of each epoch, and at both ends of a stage."""
+
+    def __init__(
+        self, stream: TextIO, *, clock: Clock = time.monotonic, every_seconds: float = PLAIN_EVERY_SECONDS
+    ) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._every_seconds = every_seconds
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int | None = None, unit: str = "samples") -> Iterator[StageProgress]:
+        """Write what becomes of a stage."""
+        stage = _PlainStage(self._write, self._clock, self._every_seconds, name, total, unit)
+        started = self._clock()
+        self._write(f"{name}: started" + (f", {_count(0, total, unit)}" if total is not None else ""))
+        how = "stopped"
+        try:
+            yield stage
+            how = "done"
+        finally:
+            self._write(f"{name}: {how} after {format_seconds(self._clock() - started)}, {stage.describe()}")
+
+    def _write(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+
+class _PlainStage:
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        clock: Clock,
+        every_seconds: float,
+        name: str,
+        total: int | None,
+        unit: str,
+    ) -> None:
+        self._write, self._clock, self._every_seconds = write, clock, every_seconds
+        self._name, self._total, self._unit = name, total, unit
+        self._done = 0
+        self._figures: dict[str, float] = {}
+        self._written_at = clock()
+        self._lock = threading.Lock()
+
+    def advance(self, count: int = 1, /, **figures: float) -> None:
+        with self._lock:
+            before = self.describe()
+            ended = (
+                "epoch" in self._figures and figures.get("epoch", self._figures["epoch"]) != self._figures["epoch"]
+            )
+            self._done += count
+            self._figures |= figures
+            due = self._clock() - self._written_at >= self._every_seconds
+            if due or ended:
+                self._written_at = self._clock()
+        if ended:
+            self._write(f"{self._name}: {before}")
+        elif due:
+            self._write(f"{self._name}: {self.describe()}")
+
+    def describe(self) -> str:
+        figures = format_figures(self._figures)
+        return _count(self._done, self._total, self._unit) + (f"  {figures}" if figures else "")
+
+
+class BarProgress:
+    """Shows a live bar for each stage; stages may overlap."""
+
+    def __init__(self, console: Console, *, clock: Clock = time.monotonic) -> None:
+        self._console = console
+        self._clock = clock
+        self._bars: Progress | None = None
+        self._open = 0
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def stage(self, name: str, total: int | None = None, unit: str = "samples") -> Iterator[StageProgress]:
+        """Show a bar, and leave it standing as it was when the block ends."""
+        bars = self._enter()
+        task = bars.add_task(name, total=total, count=_count(0, total, unit), figures="")
+        try:
+            yield _BarStage(bars, task, self._clock, total, unit)
+        finally:
+            bars.stop_task(task)
+            bars.refresh()
+            self._leave()
+
+    def _enter(self) -> Progress:
+        with self._lock:
+            self._open += 1
+            if self._bars is None:
+                self._bars = Progress(
+                    TextColumn("{task.description:<9}", markup=False, style="bold"),
+                    BarColumn(bar_width=24),
+                    TextColumn("{task.fields[count]}", markup=False),
+                    TimeElapsedColumn(),
+                    TextColumn("{task.fields[figures]}", markup=False, style="cyan"),
+                    console=self._console,
+                    auto_refresh=False,
+                    redirect_stdout=False,
+                )
+                self._bars.start()
+            return self._bars
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._open -= 1
+            if self._open == 0 and self._bars is not None:
+                self._bars.stop()
+                self._bars = None
+
+
+class _BarStage:
+    def __init__(self, bars: Progress, task: TaskID, clock: Clock, total: int | None, unit: str) -> None:
+        self._bars, self._task, self._clock, self._total, self._unit = bars, task, clock, total, unit
+        self._done = 0
+        self._figures: dict[str, float] = {}
+        self._drawn_at = clock()
+        self._lock = threading.Lock()
+
+    def advance(self, count: int = 1, /, **figures: float) -> None:
+        with self._lock:
+            self._done += count
+            self._figures |= figures
+            count_text, figures_text = _count(self._done, self._total, self._unit), format_figures(self._figures)
+            due = self._clock() - self._drawn_at >= REDRAW_EVERY_SECONDS
+            if due:
+                self._drawn_at = self._clock()
+        self._bars.update(self._task, advance=count, count=count_text, figures=figures_text, refresh=due)
