@@ -1,1 +1,70 @@
-"""The command line (being built)."""
+"""The command line: ``penstock <step> [options]``.
+
+A failure that a user can meet is one line on standard error and the exit code of its class; anything else is a
+bug and shows its traceback, with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import cast
+
+from penstock import __version__
+from penstock.errors import PenstockError
+from penstock.observe import configure_logging, redact
+from penstock.steps.common import Step
+
+__all__ = ["build_parser", "main"]
+
+STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo")
+"""Each is the module ``penstock.steps.<name>``; ``list`` and others are imported only when they are asked for."""
+
+_MODULES = {name: f"penstock.steps.{name}" for name in STEPS} | {"list": "penstock.steps.listing"}
+_HELP = {
+    "list": "list a dataset, make its samples, split them: manifest and plan",
+    "prefetch": "fill a window for a trainer, or try out a manifest through one",
+    "train": "train a model through the window",
+    "evaluate": "score a checkpoint on a split it was not trained on",
+    "report": "make the report and the bill of a run",
+    "run": "list, prefetch, train, evaluate and report, in one command",
+    "demo": "the whole job on a generated dataset, from a server of its own",
+}
+
+
+def load_step(name: str) -> Step:
+    """Import a step's module."""
+    return cast("Step", importlib.import_module(_MODULES[name]))
+
+
+def build_parser(steps: Sequence[str] = STEPS) -> argparse.ArgumentParser:
+    """Make the parser, with the options of the given steps."""
+    parser = argparse.ArgumentParser(
+        prog="penstock", description="Train on datasets bigger than the disk, straight from where they lie."
+    )
+    parser.add_argument("--version", action="version", version=f"penstock {__version__}")
+    commands = parser.add_subparsers(dest="step", metavar="STEP", required=True)
+    for name in STEPS:
+        command = commands.add_parser(name, help=_HELP[name], description=f"{_HELP[name].capitalize()}.")
+        command.add_argument("-v", "--verbose", action="store_true", help="log what happens, a line an event")
+        if name in steps:
+            load_step(name).add_arguments(command)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one step; give its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    asked = [word for word in words if word in STEPS][:1]
+    args = build_parser(asked).parse_args(words)
+    configure_logging(verbose=args.verbose)
+    try:
+        return load_step(args.step).run(args)
+    except PenstockError as error:
+        sys.stderr.write(f"penstock {args.step}: error: {redact(' '.join(str(error).split()))}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write(f"penstock {args.step}: stopped\n")
+        return 130

@@ -1,3 +1,15 @@
 """The torch side of the window: batches with a resumable state."""
 
 from __future__ import annotations
+
+from penstock.loader.protocols import Batch, BatchLoader, LoaderState
+from penstock.loader.stream import SampleDecoder, SegmentLoader, WindowStream
+
+__all__ = [
+    "Batch",
+    "BatchLoader",
+    "LoaderState",
+    "SampleDecoder",
+    "SegmentLoader",
+    "WindowStream",
+]

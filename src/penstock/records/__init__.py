@@ -16,7 +16,7 @@ from penstock.records.manifest import (
     Span,
     Split,
 )
-from penstock.records.plan import Order, Plan, StreamSpec
+from penstock.records.plan import Order, Plan, Segment, StreamSpec
 from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, StepRecord
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Record",
     "RunRecord",
     "Sample",
+    "Segment",
     "SkippedObject",
     "SourceSpec",
     "Span",

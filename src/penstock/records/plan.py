@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from penstock.records.codec import Part, Record, encode_record
 
-__all__ = ["Order", "Plan", "StreamSpec"]
+__all__ = ["Order", "Plan", "Segment", "StreamSpec"]
 
 
 class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,8 +34,8 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return hashlib.sha256(encode_record(self)).hexdigest()
 
 
-class Order(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The order of one split over epochs: position ``p`` of epoch ``e`` is stream index ``e * num_samples + p``.
+class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A split's part of each epoch of a stream.
 
     Attributes:
         first_row: first manifest row of the split.
@@ -43,10 +43,25 @@ class Order(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         shuffle: False gives the manifest's order, the same each epoch.
     """
 
+    split: str
     first_row: int
     num_samples: int
-    seed: int
     shuffle: bool
+
+
+class Order(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The order of a stream: each epoch gives its segments one after the other.
+
+    Position ``p`` of epoch ``e`` has the stream index ``e * num_samples + p``.
+    """
+
+    segments: tuple[Segment, ...]
+    seed: int
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of one epoch, all segments together."""
+        return sum(segment.num_samples for segment in self.segments)
 
 
 class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,10 +71,11 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         session: unique name of this asking; a new one replaces the last.
         manifest: local path of the manifest, as the prefetcher sees it.
         plan_fingerprint: what the trainer's plan hashes to.
-        first_index: stream index (epoch * samples of the split + position) to begin at.
+        order: which samples, in which order.
+        first_index: stream index to begin at.
         end_index: stream index to end before.
         num_ranks: readers that share the window, one cursor each.
-        batch_bytes: the most bytes one batch needs in the window at once.
+        batch_samples: samples that must be in the window at once.
     """
 
     kind: ClassVar[str] = "stream"
@@ -69,9 +85,8 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     manifest: str
     manifest_fingerprint: str
     plan_fingerprint: str
-    split: str
     order: Order
     first_index: int
     end_index: int
     num_ranks: int
-    batch_bytes: int
+    batch_samples: int

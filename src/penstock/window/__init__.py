@@ -1,3 +1,20 @@
 """The bounded place on disk between the prefetcher and the trainer."""
 
 from __future__ import annotations
+
+from penstock.window.child import Prefetcher, PrefetchMode, start_prefetcher
+from penstock.window.filler import Filler, is_served
+from penstock.window.geometry import Geometry, plan_geometry
+from penstock.window.reader import WindowReader, WindowSample
+
+__all__ = [
+    "Filler",
+    "Geometry",
+    "PrefetchMode",
+    "Prefetcher",
+    "WindowReader",
+    "WindowSample",
+    "is_served",
+    "plan_geometry",
+    "start_prefetcher",
+]

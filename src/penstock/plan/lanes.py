@@ -1,0 +1,82 @@
+"""Lanes: how ranks share one order, so that it survives another world size.
+
+Position ``p`` of a segment belongs to lane ``p % num_lanes``, and a lane to rank ``lane % world_size``. For any
+world size that divides the lanes, step ``s`` of all ranks together covers the same positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import ConfigError
+from penstock.plan.order import locate
+from penstock.records import Order
+
+__all__ = ["RankBatch", "check_lanes", "rank_batches"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RankBatch:
+    """One batch of one rank.
+
+    Attributes:
+        indices: stream indices, ascending, shape (batch,).
+        next_index: every stream index below it has been given, to this rank or another.
+    """
+
+    epoch: int
+    segment: int
+    indices: NDArray[np.int64]
+    next_index: int
+
+
+def check_lanes(num_lanes: int, world_size: int) -> None:
+    """Refuse a world size that lanes cannot be shared out to.
+
+    Raises:
+        ConfigError: ``world_size`` does not divide ``num_lanes``.
+    """
+    if num_lanes < 1 or num_lanes % world_size:
+        raise ConfigError(
+            f"{world_size} ranks cannot share {num_lanes} lanes evenly",
+            fix="choose a number of ranks that divides the plan's lanes, or make the plan with other --lanes",
+        )
+
+
+def rank_batches(
+    order: Order,
+    *,
+    first_index: int,
+    end_index: int,
+    batch_size: int,
+    num_lanes: int,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Iterator[RankBatch]:
+    """Give one rank's batches from ``first_index`` on; none crosses a segment.
+
+    All ranks together take ``batch_size * world_size`` positions a batch. At a segment's end ranks may get
+    fewer samples; a last batch that has none for some rank is left out for all, since ranks step together.
+    """
+    check_lanes(num_lanes, world_size)
+    global_batch = batch_size * world_size
+    index = first_index
+    while index < end_index:
+        place = locate(order, index)
+        left = order.segments[place.segment].num_samples - place.position
+        size = min(global_batch, left, end_index - index)
+        positions = np.arange(place.position, place.position + size, dtype=np.int64)
+        owners = (positions % num_lanes) % world_size
+        mine = owners == rank
+        if np.unique(owners).size == world_size:
+            yield RankBatch(
+                epoch=place.epoch,
+                segment=place.segment,
+                indices=(index + np.arange(size, dtype=np.int64))[mine],
+                next_index=index + size,
+            )
+        index += size

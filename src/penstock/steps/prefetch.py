@@ -1,0 +1,134 @@
+"""``penstock prefetch``: fill a window for a trainer, or try out a manifest through one.
+
+Without a manifest it serves whatever trainer shares its folder until it is stopped (SIGTERM, exit code 0). With
+``--manifest`` and ``--plan`` it probes: it streams the first samples through a window of the asked size, checks
+every byte, and writes how fast the link is: so a missing permission or a window too small is found before a GPU
+is paid for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from penstock.observe import open_progress
+from penstock.plan import make_order
+from penstock.records import ManifestReader, Plan, StepRecord, StreamSpec, read_record, write_record
+from penstock.steps import common
+from penstock.units import format_bytes, format_seconds
+from penstock.window import Filler, PrefetchMode, WindowReader, start_prefetcher
+
+NAME = "prefetch"
+HELP = "fill a window for a trainer, or try out a manifest through one"
+
+__all__ = ["HELP", "NAME", "add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the step's options."""
+    common.add_window_options(parser)
+    common.add_switch(parser, "--until-stdin-closes", "end when standard input ends: for a parent process")
+    group = parser.add_argument_group("probe")
+    group.add_argument("--manifest", type=common.optional_path, metavar="FILE", help="manifest to try out")
+    group.add_argument("--plan", type=common.optional_path, metavar="FILE", help="its plan")
+    group.add_argument(
+        "--samples", type=common.positive_int, default=256, metavar="N", help="samples to stream (default: 256)"
+    )
+    group.add_argument("--record", type=common.optional_path, metavar="FILE", help="where to write the step's record")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve or probe."""
+    if args.manifest is None:
+        with window_folder(args.window) as folder:
+            asyncio.run(_serve(folder, args.window_size, args.in_flight, until_stdin_closes=args.until_stdin_closes))
+        return 0
+    record = _probe(args)
+    if args.record is not None:
+        write_record(args.record, record)
+    rate = record.details["rate_bytes_per_second"]
+    sys.stdout.write(
+        f"streamed {record.details['samples']:.0f} samples, {format_bytes(record.meters.sample_bytes)}, in "
+        f"{format_seconds(record.wall_seconds)} ({format_bytes(rate)}/s); first sample after "
+        f"{format_seconds(record.details['seconds_to_first_sample'])}; window at most "
+        f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(args.window_size)}\n"
+    )
+    return 0
+
+
+@contextlib.contextmanager
+def window_folder(asked: Path | None) -> Iterator[Path]:
+    """Give the window's folder: the one asked for, which stays, or a temporary one, which goes."""
+    if asked is not None:
+        yield asked
+        return
+    with tempfile.TemporaryDirectory(prefix="penstock-window-") as folder:
+        yield Path(folder)
+
+
+async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin_closes: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if until_stdin_closes:
+        loop.add_reader(0, lambda: None if os.read(0, 1) else stop.set())
+    await Filler(folder, window_bytes=window_bytes, max_in_flight=in_flight).serve(stop)
+
+
+def _probe(args: argparse.Namespace) -> StepRecord:
+    started_at, started = common.now(), time.monotonic()
+    with ManifestReader(args.manifest) as manifest:
+        info = manifest.info
+    plan = read_record(args.plan, Plan)
+    order = make_order(info, plan, [("train", True)])
+    num_samples = min(args.samples, order.num_samples)
+    spec = StreamSpec(
+        session=uuid.uuid4().hex,
+        manifest=str(args.manifest.absolute()),
+        manifest_fingerprint=info.fingerprint,
+        plan_fingerprint=plan.fingerprint,
+        order=order,
+        first_index=0,
+        end_index=num_samples,
+        num_ranks=1,
+        batch_samples=1,
+    )
+    with window_folder(args.window) as folder, contextlib.ExitStack() as stack:
+        child = start_prefetcher(
+            PrefetchMode(args.prefetch), folder, args.window_size, options=("--in-flight", str(args.in_flight))
+        )
+        if child is not None:
+            stack.enter_context(child)
+        reader = WindowReader(folder, spec, timeout_seconds=args.prefetch_timeout).begin()
+        begun, first = time.monotonic(), 0.0
+        with open_progress().stage("prefetch", num_samples, "samples") as stage:
+            for index in range(num_samples):
+                reader.get(index)
+                first = first or time.monotonic() - begun
+                reader.advance(index + 1)
+                stage.advance(1)
+        streamed_seconds = time.monotonic() - begun
+        meters = reader.meters()
+        reader.close()
+    return StepRecord(
+        step=NAME,
+        started_at=started_at,
+        wall_seconds=time.monotonic() - started,
+        host=common.host_without_device(),
+        meters=meters,
+        details={
+            "samples": float(num_samples),
+            "seconds_to_first_sample": first,
+            "rate_bytes_per_second": meters.sample_bytes / max(streamed_seconds, 1e-9),
+        },
+    )

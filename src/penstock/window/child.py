@@ -1,0 +1,113 @@
+"""The prefetcher from the trainer's side: a sidecar that serves the window already, or a child process.
+
+A child is told that its parent is gone by the end of its standard input, which the kernel closes however the
+parent dies. A child that dies by a signal is started again; one that ends with an error has told it through
+the window.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from penstock.window.filler import is_served
+
+__all__ = ["PrefetchMode", "Prefetcher", "start_prefetcher"]
+
+MAX_RESTARTS = 20
+STOP_SECONDS = 10
+
+_log = logging.getLogger(__name__)
+
+
+class PrefetchMode(StrEnum):
+    """Who prefetches."""
+
+    AUTO = "auto"
+    SIDECAR = "sidecar"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Command:
+    argv: tuple[str, ...]
+
+    def start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self.argv, stdin=subprocess.PIPE)  # noqa: S603 - our own module, no shell
+
+
+class Prefetcher:
+    """A child process that serves a window until it is closed."""
+
+    def __init__(self, folder: Path, window_bytes: int, *, options: Sequence[str] = ()) -> None:
+        self._command = _Command(
+            argv=(
+                sys.executable,
+                "-m",
+                "penstock",
+                "prefetch",
+                "--window",
+                str(folder),
+                "--window-size",
+                str(window_bytes),
+                "--until-stdin-closes",
+                *options,
+            )
+        )
+        self._lock = threading.Lock()
+        self._closing = False
+        self._process = self._command.start()
+        self.num_restarts = 0
+        self._watcher = threading.Thread(target=self._watch, name="penstock-prefetcher-0", daemon=True)
+        self._watcher.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child that serves now."""
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child and wait for it."""
+        with self._lock:
+            self._closing = True
+            process = self._process
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._watcher.join()
+
+    def _watch(self) -> None:
+        while True:
+            code = self._process.wait()
+            with self._lock:
+                if self._closing or code >= 0 or self.num_restarts >= MAX_RESTARTS:
+                    return
+                self.num_restarts += 1
+                _log.warning("prefetcher.restart signal=%d restarts=%d", -code, self.num_restarts)
+                self._process = self._command.start()
+
+
+def start_prefetcher(
+    mode: PrefetchMode, folder: Path, window_bytes: int, *, options: Sequence[str] = ()
+) -> Prefetcher | None:
+    """Start a child if none serves the window; None where a sidecar does, or is waited for."""
+    if mode is PrefetchMode.SIDECAR or (mode is PrefetchMode.AUTO and is_served(folder)):
+        return None
+    return Prefetcher(folder, window_bytes, options=options)

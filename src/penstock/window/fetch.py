@@ -1,0 +1,105 @@
+"""Fetching a pack's bytes straight to their place in a slot."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import PenstockError
+from penstock.records import Sample
+from penstock.records.manifest import Span
+from penstock.sources import GetRange, ObjectInfo
+from penstock.units import MIB
+from penstock.window.layout import SAMPLE_ENTRY, SampleStatus, checksum
+from penstock.window.packing import Pack
+
+__all__ = ["ErrorText", "FetchFailed", "Fetcher", "put_error", "verified_table"]
+
+SPLIT_ABOVE_BYTES = 16 * MIB
+RANGE_BYTES = 8 * MIB
+
+
+class ErrorText(msgspec.Struct, frozen=True, array_like=True):
+    """An error on its way through a slot."""
+
+    name: str
+    what: str
+    fix: str
+    about: str | None
+
+
+class FetchFailed(Exception):
+    """A pack's fetch ended at the sample numbered ``position``."""
+
+    def __init__(self, position: int, error: PenstockError) -> None:
+        super().__init__(str(error))
+        self.position = position
+        self.error = error
+
+
+class Fetcher:
+    """Fetches packs with a bound on the ranges that are in flight at a time."""
+
+    def __init__(self, source: GetRange, *, max_in_flight: int) -> None:
+        self._source = source
+        self._in_flight = asyncio.Semaphore(max_in_flight)
+
+    async def fetch(self, pack: Pack, slot: memoryview) -> bytes:
+        """Fill a slot with a pack's samples, and give the table to put at its head.
+
+        Raises:
+            FetchFailed: a sample could not be had; those before it are in their place.
+        """
+        work = [
+            self._fetch_sample(sample, slot[int(entry["data_offset"]) :][: int(entry["data_bytes"])])
+            for sample, entry in zip(pack.samples, pack.table, strict=True)
+        ]
+        results = await asyncio.gather(*work, return_exceptions=True)
+        for position, result in enumerate(results):
+            if isinstance(result, PenstockError):
+                raise FetchFailed(position, result)
+            if isinstance(result, BaseException):
+                raise result
+            pack.table[position]["checksum"] = result
+        return pack.table.tobytes() + pack.metas
+
+    async def _fetch_sample(self, sample: Sample, place: memoryview) -> int:
+        ranges, at = [], 0
+        for span in sample.spans:
+            step = RANGE_BYTES if span.length_bytes > SPLIT_ABOVE_BYTES else max(span.length_bytes, 1)
+            for offset in range(0, span.length_bytes, step):
+                size = min(step, span.length_bytes - offset)
+                ranges.append(self._fetch_range(span, span.offset + offset, place[at : at + size]))
+                at += size
+        # All ranges are waited for, also after a failure: none may write into a slot that is used again.
+        for result in await asyncio.gather(*ranges, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+        return checksum(place)
+
+    async def _fetch_range(self, span: Span, offset: int, place: memoryview) -> None:
+        info = ObjectInfo(key=span.object, size_bytes=span.object_bytes, etag=span.etag)
+        async with self._in_flight:
+            place[:] = await self._source.get_range(info, offset, len(place))
+
+
+def put_error(pack: Pack, position: int, error: PenstockError, slot: memoryview) -> bytes:
+    """Put an error in the place of a sample's bytes; give the table to put at the slot's head."""
+    entry = pack.table[position]
+    offset = int(entry["data_offset"])
+    data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what, error.fix, error.about))
+    if len(data) > len(slot) - offset:
+        data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what[:200], error.fix[:200], None))
+    slot[offset : offset + len(data)] = data
+    entry["data_bytes"], entry["checksum"], entry["status"] = len(data), checksum(data), SampleStatus.ERROR
+    return pack.table.tobytes() + pack.metas
+
+
+def verified_table(slot: memoryview, *, table_bytes: int, count: int, table_checksum: int) -> NDArray[np.void] | None:
+    """Give a slot's table if it matches its checksum, otherwise None."""
+    if table_bytes > len(slot) or checksum(slot[:table_bytes]) != table_checksum:
+        return None
+    return np.frombuffer(slot, dtype=SAMPLE_ENTRY, count=count)

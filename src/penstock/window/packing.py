@@ -1,0 +1,103 @@
+"""Packing samples into slots, in plan order: small samples go many to a slot.
+
+A slot holds a table (an entry a sample), the samples' descriptions, then their bytes, each at a multiple of
+64 bytes. Greedy: a sample that does not fit any more begins the next slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import WindowTooSmall
+from penstock.records import Sample
+from penstock.units import format_bytes
+from penstock.window.geometry import SLOT_TAIL_BYTES
+from penstock.window.layout import SAMPLE_ENTRY, SampleMeta
+
+__all__ = ["Pack", "pack_samples"]
+
+ALIGNMENT_BYTES = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pack:
+    """What one slot is filled with.
+
+    Attributes:
+        first_index: stream index of the first sample; the others follow without a gap.
+        table: an entry a sample, checksums still 0, shape (samples,).
+        metas: the samples' descriptions, joined.
+        length_bytes: end of the last sample's bytes in the slot.
+    """
+
+    first_index: int
+    samples: tuple[Sample, ...]
+    table: NDArray[np.void]
+    metas: bytes
+    length_bytes: int
+
+    @property
+    def end_index(self) -> int:
+        """Stream index after the last sample."""
+        return self.first_index + len(self.samples)
+
+
+def _align(size: int) -> int:
+    return -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+
+
+def _encode_meta(sample: Sample) -> bytes:
+    return msgspec.msgpack.encode(
+        SampleMeta(key=sample.key, group=sample.group, target=sample.target, decode=sample.decode, args=sample.args)
+    )
+
+
+def _lay_out(first_index: int, samples: list[Sample], metas: list[bytes]) -> Pack:
+    table = np.zeros(len(samples), dtype=SAMPLE_ENTRY)
+    meta_at = table.nbytes
+    data_at = _align(meta_at + sum(map(len, metas)))
+    for entry, sample, meta in zip(table, samples, metas, strict=True):
+        entry["meta_offset"], entry["meta_bytes"] = meta_at, len(meta)
+        entry["data_offset"], entry["data_bytes"] = data_at, sample.size_bytes
+        meta_at += len(meta)
+        data_at = _align(data_at + sample.size_bytes)
+    return Pack(
+        first_index=first_index, samples=tuple(samples), table=table, metas=b"".join(metas), length_bytes=data_at
+    )
+
+
+def pack_samples(samples: Iterable[tuple[int, Sample]], *, slot_bytes: int) -> Iterator[Pack]:
+    """Cut an ordered stream of ``(stream index, sample)`` into packs that each fit one slot.
+
+    Raises:
+        WindowTooSmall: a sample with its description is larger than a slot.
+    """
+    room = slot_bytes - SLOT_TAIL_BYTES
+    held: list[Sample] = []
+    metas: list[bytes] = []
+    first_index = fixed = data = 0
+    for index, sample in samples:
+        meta = _encode_meta(sample)
+        add_fixed, add_data = SAMPLE_ENTRY.itemsize + len(meta), _align(sample.size_bytes)
+        if held and _align(fixed + add_fixed) + data + add_data > room:
+            yield _lay_out(first_index, held, metas)
+            held, metas, fixed, data = [], [], 0, 0
+        if not held:
+            first_index = index
+            if _align(add_fixed) + add_data > room:
+                raise WindowTooSmall(
+                    f"{sample.key} needs {format_bytes(add_fixed + add_data)} of a slot of {format_bytes(room)}",
+                    fix="pass a larger --window-size",
+                    about=sample.key,
+                )
+        held.append(sample)
+        metas.append(meta)
+        fixed += add_fixed
+        data += add_data
+    if held:
+        yield _lay_out(first_index, held, metas)

@@ -1,0 +1,178 @@
+"""Wake-ups across processes: a SOCK_SEQPACKET socket in the window's folder, with polling as its fallback.
+
+A message says only "look again"; the truth is in the mapped files. So a lost message costs a poll interval
+and never correctness. The socket's path goes through ``/proc/self/fd``: AF_UNIX paths end at 108 bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import select
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from penstock.window.layout import SOCKET
+
+__all__ = ["Bell", "Listener"]
+
+FALLBACK_POLL_SECONDS = (0.001, 0.02)
+CONNECTED_POLL_SECONDS = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def _short_path(folder: Path) -> Iterator[str]:
+    handle = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{handle}/{SOCKET}"
+    finally:
+        os.close(handle)
+
+
+class Bell:
+    """The prefetcher's side: rings all readers, and is woken by any of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._clients: set[socket.socket] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: socket.socket | None = None
+        self.changed = asyncio.Event()
+
+    async def start(self) -> None:
+        """Listen; where the volume takes no sockets, readers and prefetcher poll instead."""
+        path = self._folder / SOCKET
+        path.unlink(missing_ok=True)
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        server.setblocking(False)
+        try:
+            with _short_path(self._folder) as short:
+                server.bind(short)
+            path.chmod(0o660)
+            server.listen(64)
+        except OSError as error:
+            server.close()
+            _log.warning("window.no_socket error=%s", error)
+            return
+        self._server = server
+        self._spawn(self._accept(server))
+
+    def ring(self) -> None:
+        """Wake every reader; a reader whose queue is full has wake-ups waiting already."""
+        for client in list(self._clients):
+            try:
+                client.send(b"r")
+            except BlockingIOError:
+                continue
+            except OSError:
+                self._drop(client)
+
+    async def wait(self) -> None:
+        """Wait until a reader rings, or for the poll interval."""
+        timeout = CONNECTED_POLL_SECONDS if self._clients else FALLBACK_POLL_SECONDS[1]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.changed.wait(), timeout)
+        self.changed.clear()
+
+    async def close(self) -> None:
+        """Stop listening and let go of all readers."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for client in list(self._clients):
+            self._drop(client)
+        if self._server is not None:
+            self._server.close()
+            (self._folder / SOCKET).unlink(missing_ok=True)
+
+    def _spawn(self, work: object) -> None:
+        assert asyncio.iscoroutine(work)
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, server: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            client, _ = await loop.sock_accept(server)
+            client.setblocking(False)
+            self._clients.add(client)
+            self.changed.set()
+            self._spawn(self._listen(client))
+
+    async def _listen(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while await loop.sock_recv(client, 64):
+                self.changed.set()
+        except OSError as error:
+            _log.debug("window.reader_gone error=%s", error)
+        self._drop(client)
+
+    def _drop(self, client: socket.socket) -> None:
+        self._clients.discard(client)
+        client.close()
+
+
+class Listener:
+    """A reader's side: rings the prefetcher, and waits for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._socket: socket.socket | None = None
+        self._polls = 0
+
+    def ring(self) -> None:
+        """Wake the prefetcher."""
+        if self._connect():
+            assert self._socket is not None
+            try:
+                self._socket.send(b"c", socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.close()
+
+    def wait(self) -> None:
+        """Wait for a wake-up, or for the poll interval."""
+        if not self._connect():
+            self._polls += 1
+            low, high = FALLBACK_POLL_SECONDS
+            select.select([], [], [], min(high, low * self._polls))
+            return
+        assert self._socket is not None
+        self._polls = 0
+        ready, _, _ = select.select([self._socket], [], [], CONNECTED_POLL_SECONDS)
+        try:
+            while ready and self._socket.recv(64, socket.MSG_DONTWAIT):
+                pass
+            if ready:
+                self.close()
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the prefetcher."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _connect(self) -> bool:
+        if self._socket is not None:
+            return True
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with _short_path(self._folder) as short:
+                client.connect(short)
+        except OSError:
+            client.close()
+            return False
+        self._socket = client
+        return True
