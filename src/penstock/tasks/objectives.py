@@ -205,7 +205,6 @@ def predict(
     *,
     epoch: int = 0,
     split: str = "valid",
-    after_batch: Callable[[], None] = lambda: None,
 ) -> Predictions:
     """Run a network over one epoch of a loader, in float32, without dropout and without gradients.
 
@@ -217,7 +216,6 @@ def predict(
         loader: of the split.
         epoch: which one to ask the loader for.
         split: name for the error message.
-        after_batch: called after each batch; what it raises ends the run over the data.
 
     Raises:
         MissingLabel: no sample has a target.
@@ -240,7 +238,6 @@ def predict(
                 predicted.append(objective.predictions(outputs)[known])
                 keys += [key for key, keep in zip(batch.keys, known, strict=True) if keep]
                 groups += [group for group, keep in zip(batch.groups, known, strict=True) if keep]
-                after_batch()
     finally:
         model.train(was_training)
     if not keys:

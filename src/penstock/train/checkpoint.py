@@ -1,0 +1,198 @@
+"""Checkpoints: everything a run needs to go on exactly where it was, in a local folder or in S3.
+
+``step-00000120.pt`` holds the bytes and ``latest.json`` names the newest one with its SHA-256; it is
+written after them, and old ones are removed after it. So a reader finds the last whole checkpoint whenever
+the writer was killed. ``previous.json`` names the one before, ``best.json`` the weights of the best epoch
+(``best-00000120.pt``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from penstock.errors import CheckpointCorrupt, ObjectNotFound, RecordError
+from penstock.records import decode_record, encode_record
+from penstock.records.codec import Record
+from penstock.sources import Blobs, open_blobs
+from penstock.train.checkpoint_file import (
+    Identity,
+    Weights,
+    check_identity,
+    decode_checkpoint,
+    decode_weights,
+    encode_checkpoint,
+)
+
+__all__ = ["CheckpointRecord", "Checkpoints", "load_weights"]
+
+
+class CheckpointRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pointer to a checkpoint's file.
+
+    Attributes:
+        older: files of earlier checkpoints that may lie beside it, newest first.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+    version: ClassVar[int] = 1
+
+    file: str
+    sha256: str
+    size_bytes: int
+    step: int
+    epoch: int
+    identity: Identity
+    older: tuple[str, ...] = ()
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        blobs: the folder they lie in.
+        keep: how many resumable ones are kept.
+    """
+
+    def __init__(self, blobs: Blobs, *, keep: int = 2) -> None:
+        self._blobs = blobs
+        self._keep = keep
+
+    def save(self, content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> str:
+        """Write a resumable checkpoint, point to it, remove those beyond the number to keep; give its path or URI.
+
+        Raises:
+            OutputError: it could not be written; the last one is untouched.
+        """
+        last = self._record("latest.json")
+        file = _free_name("step", step, last)
+        known = [] if last is None else [name for name in (last.file, *last.older) if name != file]
+        kept = known[: self._keep - 1]
+        data = encode_checkpoint(content, identity=identity, step=step, epoch=epoch)
+        self._blobs.write(file, data)
+        if last is not None and self._keep > 1:
+            self._blobs.write("previous.json", encode_record(last))
+        # Those about to be removed stay in the list: a kill before their removal leaves them to the next save.
+        record = _pointer(file, data, identity=identity, step=step, epoch=epoch, older=tuple(known[: self._keep]))
+        self._blobs.write("latest.json", encode_record(record))
+        for name in known:
+            if name not in kept:
+                self._blobs.delete(name)
+        return self._blobs.locate(file)
+
+    def save_best(self, content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> str:
+        """Write the best epoch's weights in place of the last best ones; give their path or URI.
+
+        Raises:
+            OutputError: they could not be written; the last ones are untouched.
+        """
+        last = self._record("best.json")
+        file = _free_name("best", step, last)
+        data = encode_checkpoint(content, identity=identity, step=step, epoch=epoch)
+        self._blobs.write(file, data)
+        record = _pointer(file, data, identity=identity, step=step, epoch=epoch)
+        self._blobs.write("best.json", encode_record(record))
+        if last is not None:
+            self._blobs.delete(last.file)
+        return self._blobs.locate(file)
+
+    def best(self) -> str | None:
+        """Give the path or URI of the best epoch's weights, None where there are none yet."""
+        record = self._record("best.json")
+        return None if record is None else self._blobs.locate(record.file)
+
+    def load(self, identity: Identity) -> dict[str, Any] | None:
+        """Give the content of the last checkpoint, None where there is none.
+
+        Raises:
+            CheckpointCorrupt: it is damaged.
+            CheckpointMismatch: it is of another run.
+        """
+        record = self._record("latest.json")
+        if record is None:
+            return None
+        check_identity(record.identity, identity, origin=self._blobs.locate("latest.json"))
+        return decode_checkpoint(self._read(record), self._blobs.locate(record.file))
+
+    def load_best(self) -> Weights:
+        """Give the best epoch's weights.
+
+        Raises:
+            ObjectNotFound: there are none.
+            CheckpointCorrupt: they are damaged.
+        """
+        record = self._record("best.json")
+        if record is None:
+            where = self._blobs.locate("best.json")
+            raise ObjectNotFound(f"there is no {where}", fix="pass a run's checkpoint folder or a .pt file")
+        return decode_weights(self._read(record), self._blobs.locate(record.file))
+
+    def _record(self, name: str) -> CheckpointRecord | None:
+        try:
+            data = self._blobs.read(name)
+        except ObjectNotFound:
+            return None
+        where = self._blobs.locate(name)
+        try:
+            return decode_record(data, CheckpointRecord, origin=where)
+        except RecordError as error:
+            raise CheckpointCorrupt(error.what, fix=self._way_out(name), about=where) from error
+
+    def _read(self, record: CheckpointRecord) -> bytes:
+        where = self._blobs.locate(record.file)
+        pointer = "best.json" if record.file.startswith("best-") else "latest.json"
+        try:
+            data = self._blobs.read(record.file)
+        except ObjectNotFound as error:
+            what = f"{where} is missing though {pointer} names it"
+            raise CheckpointCorrupt(what, fix=self._way_out(pointer), about=where) from error
+        if len(data) != record.size_bytes or hashlib.sha256(data).hexdigest() != record.sha256:
+            what = f"{where} is damaged ({len(data)} of {record.size_bytes} bytes, or its SHA-256 is another)"
+            raise CheckpointCorrupt(what, fix=self._way_out(pointer), about=where)
+        return data
+
+    def _way_out(self, pointer: str) -> str:
+        where = self._blobs.locate(pointer)
+        if pointer == "best.json":
+            return f"delete {where} and run the training again"
+        with contextlib.suppress(ObjectNotFound, RecordError):
+            previous = decode_record(self._blobs.read("previous.json"), CheckpointRecord)
+            back = f"copy previous.json over it to go on from step {previous.step}, or "
+            return f"{back}delete {where} to start the run anew"
+        return f"delete {where} to start the run anew"
+
+
+def load_weights(location: str, *, endpoint_url: str | None = None, region: str | None = None) -> Weights:
+    """Load weights from a ``.pt`` file, or from a run's checkpoint folder (its best epoch).
+
+    Args:
+        location: local path or ``s3://`` URI.
+        endpoint_url: of the S3 server, None for AWS.
+        region: of the bucket.
+
+    Raises:
+        ObjectNotFound: nothing is there.
+        CheckpointCorrupt: it is damaged, or no checkpoint.
+    """
+    if not location.endswith(".pt"):
+        return Checkpoints(open_blobs(location, endpoint_url=endpoint_url, region=region)).load_best()
+    folder, slash, name = location.rpartition("/")
+    data = open_blobs(folder or slash or ".", endpoint_url=endpoint_url, region=region).read(name)
+    return decode_weights(data, location)
+
+
+def _free_name(prefix: str, step: int, last: CheckpointRecord | None) -> str:
+    """Give a name that ``last`` does not point to: what is pointed to is never written over."""
+    name = f"{prefix}-{step:08d}.pt"
+    return f"{prefix}-{step:08d}-again.pt" if last is not None and last.file == name else name
+
+
+def _pointer(
+    file: str, data: bytes, *, identity: Identity, step: int, epoch: int, older: tuple[str, ...] = ()
+) -> CheckpointRecord:
+    digest = hashlib.sha256(data).hexdigest()
+    return CheckpointRecord(
+        file=file, sha256=digest, size_bytes=len(data), step=step, epoch=epoch, identity=identity, older=older
+    )

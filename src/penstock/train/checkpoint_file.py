@@ -1,0 +1,153 @@
+"""The file of one checkpoint: what it belongs to, its bytes, and the weights in it.
+
+It is read with ``weights_only=True``: loading it runs no code of its own. The digest of the weights lies in it,
+so that damage is found even where nothing else names the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor
+
+from penstock.errors import CheckpointCorrupt, CheckpointMismatch
+from penstock.records.codec import Part
+from penstock.train.config import ConfigValue
+from penstock.train.determinism import tensors_sha256
+
+__all__ = ["Identity", "Weights", "check_identity", "decode_checkpoint", "decode_weights", "encode_checkpoint"]
+
+_FORMAT = "penstock.checkpoint"
+_VERSION = 1
+
+
+class Identity(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a checkpoint belongs to.
+
+    Attributes:
+        shape: axes of one sample.
+        config: the options that what is learnt depends on.
+    """
+
+    task: str
+    model: str
+    shape: tuple[int, ...]
+    num_outputs: int
+    manifest_fingerprint: str
+    plan_fingerprint: str
+    config: dict[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """A network's weights and what is needed to use them.
+
+    Attributes:
+        epoch: 0-based, whose end they are of.
+        model: the network's state dict.
+        objective: what ``objective_from_state`` takes.
+        sha256: of the weights (``weights_sha256`` of the network that holds them).
+        file_sha256: of the checkpoint's file.
+        location: path or URI of the file.
+    """
+
+    identity: Identity
+    epoch: int
+    step: int
+    model: dict[str, Tensor]
+    objective: dict[str, str | float | int]
+    sha256: str
+    file_sha256: str
+    location: str
+
+
+def check_identity(found: Identity, wanted: Identity, *, origin: str) -> None:
+    """Check that a checkpoint is of this run.
+
+    Raises:
+        CheckpointMismatch: it is not; names the first field that differs, and both values.
+    """
+    for name in Identity.__struct_fields__:
+        ours, theirs = getattr(wanted, name), getattr(found, name)
+        if ours == theirs:
+            continue
+        if name == "config":
+            name, theirs, ours = _first_difference(theirs, ours)
+        raise CheckpointMismatch(
+            f"{origin} is of a run with {name} {theirs!r}, this one has {ours!r}",
+            fix="run with the options it was made with, or give this run another folder",
+            about=origin,
+        )
+
+
+def _first_difference(
+    found: dict[str, ConfigValue], wanted: dict[str, ConfigValue]
+) -> tuple[str, ConfigValue, ConfigValue]:
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            return name, found.get(name), wanted.get(name)
+    raise AssertionError
+
+
+def encode_checkpoint(content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> bytes:
+    """Write a checkpoint's file: the content, which holds at least ``model`` and ``objective``, and its head."""
+    head = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "identity": msgspec.to_builtins(identity),
+        "step": step,
+        "epoch": epoch,
+        "weights_sha256": tensors_sha256(content["model"]),
+    }
+    buffer = io.BytesIO()
+    torch.save({**head, **content}, buffer)
+    return buffer.getvalue()
+
+
+def decode_checkpoint(data: bytes, origin: str) -> dict[str, Any]:
+    """Read a checkpoint's file, its tensors on the CPU.
+
+    Args:
+        data: what ``encode_checkpoint`` wrote.
+        origin: where it is from, for the error message.
+
+    Raises:
+        CheckpointCorrupt: it is damaged or no checkpoint.
+        CheckpointMismatch: it is of a version that this Penstock does not know.
+    """
+    fix = "pass a .pt file that `penstock train` wrote, or train again"
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch names no class for what it cannot read: zip, pickle and torch's own errors all come here.
+        what = f"{origin} is damaged or no checkpoint ({type(error).__name__})"
+        raise CheckpointCorrupt(what, fix=fix, about=origin) from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise CheckpointCorrupt(f"{origin} is not a Penstock checkpoint", fix=fix, about=origin)
+    if content["version"] != _VERSION:
+        what = f"{origin} is of version {content['version']!r}, this Penstock reads {_VERSION}"
+        raise CheckpointMismatch(what, fix="use the Penstock release that wrote it", about=origin)
+    if tensors_sha256(content["model"]) != content["weights_sha256"]:
+        raise CheckpointCorrupt(f"{origin} is damaged (its weights have another SHA-256)", fix=fix, about=origin)
+    return content
+
+
+def decode_weights(data: bytes, origin: str) -> Weights:
+    """Read the weights of a checkpoint's file; raises as ``decode_checkpoint`` does."""
+    content = decode_checkpoint(data, origin)
+    return Weights(
+        identity=msgspec.convert(content["identity"], Identity),
+        epoch=content["epoch"],
+        step=content["step"],
+        model=content["model"],
+        objective=content["objective"],
+        sha256=content["weights_sha256"],
+        file_sha256=hashlib.sha256(data).hexdigest(),
+        location=origin,
+    )

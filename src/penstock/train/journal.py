@@ -1,0 +1,137 @@
+"""The run so far: counters, curves and the best epoch, as they go into a checkpoint."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from penstock.records import EpochRecord, LossPoint, Meters
+
+__all__ = ["MAX_LOSS_POINTS", "Curve", "Journal"]
+
+MAX_LOSS_POINTS = 500
+
+
+class Curve(msgspec.Struct, kw_only=True):
+    """A training curve of at most ``MAX_LOSS_POINTS`` points: each is the mean of the same number of steps.
+
+    When it is full, neighbours are joined and each further point stands for twice as many steps.
+
+    Attributes:
+        stride: steps that one point stands for.
+        pending_sum: losses since the last point, together.
+        pending_steps: how many they are, below ``stride``.
+    """
+
+    points: list[LossPoint] = msgspec.field(default_factory=list)
+    stride: int = 1
+    pending_sum: float = 0.0
+    pending_steps: int = 0
+
+    def add(self, point: LossPoint) -> None:
+        """Take one step's loss in."""
+        self.pending_sum += point.loss
+        self.pending_steps += 1
+        if self.pending_steps < self.stride:
+            return
+        self.points.append(msgspec.structs.replace(point, loss=self.pending_sum / self.pending_steps))
+        self.pending_sum, self.pending_steps = 0.0, 0
+        if len(self.points) >= MAX_LOSS_POINTS:
+            pairs = zip(self.points[::2], self.points[1::2], strict=True)
+            self.points = [msgspec.structs.replace(b, loss=(a.loss + b.loss) / 2) for a, b in pairs]
+            self.stride *= 2
+
+
+class Journal(msgspec.Struct, kw_only=True):
+    """Everything about a run besides weights, optimiser, loader and chance.
+
+    Attributes:
+        step: optimiser steps done.
+        epoch: 0-based number of the epoch in progress, or of the next.
+        epoch_steps: steps of it done.
+        epoch_samples: samples of it done.
+        loss_sum: losses of it, each times its labelled samples.
+        num_labelled: labelled samples of it done.
+        stall_seconds: waited for data in it.
+        compute_seconds: the rest of its training pass so far.
+        finished: whether the run needs no more epochs.
+        epochs: the epochs that ended.
+        best_score: of ``best_epoch``, None before the first epoch's end.
+        bad_epochs: ended without a better score, in a row.
+        num_resumes: times the run went on from a checkpoint.
+        wall_seconds: of all attempts, up to when this was saved.
+        meters: of all attempts, up to when this was saved.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    epoch_steps: int = 0
+    epoch_samples: int = 0
+    loss_sum: float = 0.0
+    num_labelled: int = 0
+    stall_seconds: float = 0.0
+    compute_seconds: float = 0.0
+    finished: bool = False
+    curve: Curve = msgspec.field(default_factory=Curve)
+    epochs: list[EpochRecord] = msgspec.field(default_factory=list)
+    best_score: float | None = None
+    best_epoch: int | None = None
+    bad_epochs: int = 0
+    num_resumes: int = 0
+    wall_seconds: float = 0.0
+    meters: Meters = msgspec.field(default_factory=Meters)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Give it as dicts, lists and numbers."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Journal:
+        """Make it again.
+
+        Raises:
+            msgspec.ValidationError: it is not such a dict.
+        """
+        return msgspec.convert(plain, cls)
+
+    def end_step(self, *, loss: float, num_labelled: int, num_samples: int) -> None:
+        """Count a step in."""
+        self.step += 1
+        self.epoch_steps += 1
+        self.epoch_samples += num_samples
+        self.loss_sum += loss * num_labelled
+        self.num_labelled += num_labelled
+
+    def end_epoch(self, valid: dict[str, float], *, valid_seconds: float) -> EpochRecord:
+        """Close the epoch in progress with its validation metrics, and begin the next."""
+        record = EpochRecord(
+            epoch=self.epoch,
+            num_steps=self.epoch_steps,
+            num_samples=self.epoch_samples,
+            train_loss=self.loss_sum / max(self.num_labelled, 1),
+            valid=valid,
+            stall_seconds=self.stall_seconds,
+            compute_seconds=self.compute_seconds,
+            valid_seconds=valid_seconds,
+        )
+        self.epochs.append(record)
+        self.epoch += 1
+        self.epoch_steps = self.epoch_samples = self.num_labelled = 0
+        self.loss_sum = self.stall_seconds = self.compute_seconds = 0.0
+        return record
+
+    def note_score(self, epoch: int, score: float | None, *, higher_is_better: bool) -> bool:
+        """Say whether an epoch is the best so far, and remember it. Without a score each epoch is."""
+        best = self.best_score
+        if score is None or best is None or self.best_epoch is None:
+            better = True
+        else:
+            better = math.isnan(best) or (score > best if higher_is_better else score < best)
+        if better:
+            self.best_score, self.best_epoch, self.bad_epochs = score, epoch, 0
+        else:
+            self.bad_epochs += 1
+        return better

@@ -1,0 +1,289 @@
+"""The training loop: epochs, steps, validation, checkpoints.
+
+A run that is killed at any moment and started again goes on from its last checkpoint and ends with the
+same weights, losses and metrics, bit for bit, as one that was never disturbed (on one kind of CPU with one
+number of threads). Time spent after the last checkpoint before a SIGKILL is not in ``wall_seconds``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from torch import nn
+
+from penstock.errors import CheckpointCorrupt, DataError, Interrupted, SourceError, WindowError
+from penstock.loader.protocols import BatchLoader, LoaderState
+from penstock.records import LossPoint
+from penstock.tasks.objectives import Objective, predict
+from penstock.tasks.protocols import Task
+from penstock.train.checkpoint import Checkpoints
+from penstock.train.checkpoint_file import Identity
+from penstock.train.config import TrainConfig
+from penstock.train.determinism import capture_rng, restore_rng, weights_sha256
+from penstock.train.device import describe_host
+from penstock.train.journal import Journal
+from penstock.train.progress import NoProgress, Progress, StepUpdate
+from penstock.train.result import TrainResult
+from penstock.train.schedule import num_steps
+from penstock.train.signals import StopRequest, StopAsked
+from penstock.train.stepper import StepOutcome, Stepper
+
+__all__ = ["train"]
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    config: TrainConfig,
+    *,
+    task: Task,
+    objective: Objective,
+    model: nn.Module,
+    train_loader: BatchLoader,
+    valid_loader: BatchLoader | None,
+    checkpoints: Checkpoints,
+    identity: Identity,
+    progress: Progress | None = None,
+    on_end: Callable[[TrainResult], None] = lambda result: None,
+    started_seconds: float | None = None,
+) -> TrainResult:
+    """Train a network, going on from the last checkpoint if there is one.
+
+    Call ``seed_everything(config.seed)`` before the network is built. A run that has already ended returns
+    its result again without a step. The network ends with the last step's weights; those of the best epoch
+    are in the checkpoints. The loaders are not closed.
+
+    Args:
+        config: how to train.
+        task: scores the validation.
+        objective: of the task on this manifest.
+        model: with fresh weights.
+        train_loader: batches of the training split.
+        valid_loader: batches of the validation split; without one every epoch counts as the best so far.
+        checkpoints: where the run is saved.
+        identity: what the run is; a checkpoint of another is refused.
+        progress: is told of steps and epochs.
+        on_end: is given the result once, when the run ends, also when an error ends it.
+        started_seconds: ``time.monotonic()`` at the start of this attempt, None takes now.
+
+    Raises:
+        CheckpointCorrupt, CheckpointMismatch: the last checkpoint cannot be used; ``on_end`` is not called.
+        Interrupted: SIGTERM or SIGINT came; a checkpoint was saved.
+        TrainingDiverged: the loss or the gradient is not finite.
+        PenstockError: the data failed, or a checkpoint could not be written.
+    """
+    stepper = Stepper(config, model=model, objective=objective, num_steps=num_steps(config, train_loader.num_samples))
+    loop = _Loop(
+        config,
+        task=task,
+        stepper=stepper,
+        train_loader=train_loader,
+        valid=None if valid_loader is None else _Validation(task=task, objective=objective, loader=valid_loader),
+        checkpoints=checkpoints,
+        identity=identity,
+        progress=progress or NoProgress(),
+        started_seconds=time.monotonic() if started_seconds is None else started_seconds,
+    )
+    loop.resume()
+    with StopRequest() as stop:
+        try:
+            loop.run(stop)
+        except BaseException as error:
+            on_end(loop.result(error))
+            raise
+        result = loop.result(None)
+        on_end(result)
+        return result
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Validation:
+    """The validation split and how a network is scored on it."""
+
+    task: Task
+    objective: Objective
+    loader: BatchLoader
+
+    def metrics(self, model: nn.Module, epoch: int, stop: StopRequest) -> dict[str, float]:
+        """Score a network; a stop that is asked for raises ``StopAsked`` at once."""
+        with stop.waiting():
+            found = predict(model, self.objective, self.loader, epoch=epoch)
+        return self.task.metrics(found.truth, found.predicted, found.groups)
+
+
+class _Loop:
+    """One attempt at a run: moves the journal on, and saves it with everything it belongs to."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        *,
+        task: Task,
+        stepper: Stepper,
+        train_loader: BatchLoader,
+        valid: _Validation | None,
+        checkpoints: Checkpoints,
+        identity: Identity,
+        progress: Progress,
+        started_seconds: float,
+    ) -> None:
+        self._config, self._task, self._stepper = config, task, stepper
+        self._train_loader, self._valid = train_loader, valid
+        self._checkpoints, self._identity, self._progress = checkpoints, identity, progress
+        self._started_seconds, self._started_at = started_seconds, datetime.now(UTC)
+        self._first_batch_seconds: float | None = None
+        self._journal = Journal()
+        self._earlier = Journal()
+        self._loader_state: LoaderState = train_loader.state_dict()
+        self._saved: tuple[tuple[int, int], str] | None = None
+        self._best: str | None = None
+
+    def resume(self) -> None:
+        content = self._checkpoints.load(self._identity)
+        if content is None:
+            return
+        try:
+            self._journal = Journal.from_plain(content["journal"])
+            self._earlier = Journal.from_plain(content["journal"])
+            self._stepper.load_state_dict(content)
+            if not self._journal.finished:
+                self._train_loader.load_state_dict(content["loader"])
+                self._loader_state = content["loader"]
+                restore_rng(content["rng"])
+                self._journal.num_resumes += 1
+        except (KeyError, msgspec.ValidationError) as error:
+            what = f"the last checkpoint lacks what a run goes on from ({error})"
+            raise CheckpointCorrupt(what, fix="give this run another folder to start it anew") from error
+        self._best = self._checkpoints.best()
+        log.info("resumed", extra={"step": self._journal.step, "epoch": self._journal.epoch})
+
+    def run(self, stop: StopRequest) -> None:
+        try:
+            while not self._journal.finished:
+                if self._journal.epoch_samples < self._train_loader.num_samples:
+                    self._train_epoch(stop)
+                self._end_epoch(stop)
+                if not self._journal.finished:
+                    stop.check()
+        except StopAsked:
+            raise self._interrupted(stop) from None
+        except (SourceError, DataError, WindowError):
+            # What was learnt up to the batch that failed is whole: another attempt need not repeat it.
+            self._save()
+            raise
+
+    def _train_epoch(self, stop: StopRequest) -> None:
+        journal = self._journal
+        self._stepper.model.train()
+        batches = iter(self._train_loader.epoch(journal.epoch))
+        while True:
+            begun = time.perf_counter()
+            with stop.waiting():
+                batch = next(batches, None)
+            got = time.perf_counter()
+            journal.stall_seconds += got - begun
+            if batch is None:
+                return
+            if self._first_batch_seconds is None:
+                self._first_batch_seconds = time.monotonic() - self._started_seconds
+            outcome = self._stepper.step(batch, journal.step)
+            journal.end_step(loss=outcome.loss, num_labelled=outcome.num_labelled, num_samples=len(batch))
+            self._loader_state = self._train_loader.state_dict()
+            journal.compute_seconds += time.perf_counter() - got
+            self._tell(outcome)
+            self._after_step(stop)
+
+    def _after_step(self, stop: StopRequest) -> None:
+        stop.check()
+        every = self._config.checkpoint_every_steps
+        if every is not None and self._journal.step % every == 0:
+            self._save()
+
+    def _tell(self, outcome: StepOutcome) -> None:
+        journal, num_samples = self._journal, self._train_loader.num_samples
+        place = journal.epoch + journal.epoch_samples / max(num_samples, 1)
+        journal.curve.add(
+            LossPoint(step=journal.step, epoch=place, loss=outcome.loss, learning_rate=outcome.learning_rate)
+        )
+        self._progress.on_step(
+            StepUpdate(
+                step=journal.step,
+                num_steps=num_steps(self._config, num_samples),
+                epoch=journal.epoch,
+                num_epochs=self._config.num_epochs,
+                epoch_samples=journal.epoch_samples,
+                num_samples=num_samples,
+                loss=outcome.loss,
+                learning_rate=outcome.learning_rate,
+                stall_seconds=journal.stall_seconds,
+                compute_seconds=journal.compute_seconds,
+            )
+        )
+
+    def _end_epoch(self, stop: StopRequest) -> None:
+        journal, config, begun = self._journal, self._config, time.perf_counter()
+        metrics = {} if self._valid is None else self._valid.metrics(self._stepper.model, journal.epoch, stop)
+        record = journal.end_epoch(metrics, valid_seconds=time.perf_counter() - begun)
+        score = metrics[self._task.score] if metrics else None
+        is_best = journal.note_score(record.epoch, score, higher_is_better=self._task.higher_is_better)
+        out_of_patience = config.patience is not None and journal.bad_epochs >= config.patience
+        journal.finished = journal.epoch >= config.num_epochs or out_of_patience
+        if is_best:
+            self._best = self._checkpoints.save_best(
+                self._stepper.weights(), identity=self._identity, step=journal.step, epoch=record.epoch
+            )
+        self._save()
+        self._progress.on_epoch(record, is_best=is_best)
+
+    def _interrupted(self, stop: StopRequest) -> Interrupted:
+        name = "a signal" if stop.received is None else stop.received.name
+        return Interrupted(
+            f"{name} stopped the run after step {self._journal.step}, saved as {self._save()}",
+            fix="run the same command again to go on",
+        )
+
+    def _save(self) -> str:
+        """Save the state after the last step, if that is not done yet; give the file's path or URI."""
+        place = (self._journal.step, self._journal.epoch)
+        if self._saved is not None and self._saved[0] == place:
+            return self._saved[1]
+        content = {
+            **self._stepper.state_dict(),
+            "loader": self._loader_state,
+            "rng": capture_rng(),
+            "journal": self._up_to_date().to_plain(),
+        }
+        step, epoch = place
+        where = self._checkpoints.save(content, identity=self._identity, step=step, epoch=epoch)
+        log.info("saved", extra={"checkpoint": where, "step": step, "epoch": epoch})
+        self._saved = (place, where)
+        return where
+
+    def _up_to_date(self) -> Journal:
+        """Give the journal with this attempt's time and meters added to those of earlier ones."""
+        meters = self._earlier.meters.plus(self._train_loader.meters())
+        if self._valid is not None:
+            meters = meters.plus(self._valid.loader.meters())
+        wall_seconds = self._earlier.wall_seconds + time.monotonic() - self._started_seconds
+        return msgspec.structs.replace(self._journal, meters=meters, wall_seconds=wall_seconds)
+
+    def result(self, error: BaseException | None) -> TrainResult:
+        model = self._stepper.model
+        return TrainResult(
+            config=self._config,
+            identity=self._identity,
+            host=describe_host(self._stepper.device),
+            error=error,
+            journal=self._up_to_date(),
+            checkpoint=self._best,
+            weights_sha256=None if error is not None else weights_sha256(model),
+            num_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+            started_at=self._started_at,
+            ended_at=datetime.now(UTC),
+            seconds_to_first_batch=self._first_batch_seconds or 0.0,
+        )

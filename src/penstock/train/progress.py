@@ -1,0 +1,59 @@
+"""What a run tells while it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from penstock.records import EpochRecord
+
+__all__ = ["NoProgress", "Progress", "StepUpdate"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepUpdate:
+    """State after one step.
+
+    Attributes:
+        step: steps done since the run's very start.
+        num_steps: steps of the whole run, if it does not stop early.
+        epoch: 0-based.
+        epoch_samples: samples of this epoch done.
+        num_samples: samples of an epoch.
+        loss: of this step's batch.
+        stall_seconds: waited for data in this epoch so far.
+        compute_seconds: computed in this epoch so far.
+    """
+
+    step: int
+    num_steps: int
+    epoch: int
+    num_epochs: int
+    epoch_samples: int
+    num_samples: int
+    loss: float
+    learning_rate: float
+    stall_seconds: float
+    compute_seconds: float
+
+
+class Progress(Protocol):
+    """Is told of each step and each epoch, in the trainer's thread: it must be quick."""
+
+    def on_step(self, update: StepUpdate) -> None:
+        """Take note of a step."""
+        ...
+
+    def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
+        """Take note of an epoch's end."""
+        ...
+
+
+class NoProgress:
+    """Tells nobody."""
+
+    def on_step(self, update: StepUpdate) -> None:
+        """Do nothing."""
+
+    def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
+        """Do nothing."""

@@ -1,0 +1,88 @@
+"""How a run ended, and its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from penstock.errors import Interrupted
+from penstock.records import Host, RunRecord
+from penstock.train.checkpoint_file import Identity
+from penstock.train.config import ConfigValue, TrainConfig
+from penstock.train.journal import Journal
+
+__all__ = ["TrainResult", "make_run_record"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainResult:
+    """How a run ended, well or not.
+
+    Attributes:
+        error: what ended it early, None where nothing did.
+        journal: counters, curves and meters of all attempts.
+        checkpoint: path or URI of the best epoch's weights, None before there are any.
+        weights_sha256: of the network as it is now, None where the run did not succeed.
+        num_parameters: that are learnt.
+        started_at: of this attempt.
+        seconds_to_first_batch: of this attempt, 0 where it needed none or got none.
+    """
+
+    config: TrainConfig
+    identity: Identity
+    host: Host
+    error: BaseException | None
+    journal: Journal
+    checkpoint: str | None
+    weights_sha256: str | None
+    num_parameters: int
+    started_at: datetime
+    ended_at: datetime
+    seconds_to_first_batch: float
+
+    @property
+    def state(self) -> Literal["succeeded", "interrupted", "failed"]:
+        """The state that the record gives."""
+        if self.error is None:
+            return "succeeded"
+        return "interrupted" if isinstance(self.error, Interrupted | KeyboardInterrupt) else "failed"
+
+
+def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, ConfigValue] | None = None) -> RunRecord:
+    """Make the record of a run.
+
+    Args:
+        result: how it ended.
+        run_id: unique name of the run.
+        options: more options to name beside those of the training config; no secrets.
+    """
+    journal = result.journal
+    return RunRecord(
+        run_id=run_id,
+        task=result.config.task,
+        model=result.config.model,
+        num_parameters=result.num_parameters,
+        config={**(options or {}), **result.config.as_dict()},
+        manifest_fingerprint=result.identity.manifest_fingerprint,
+        plan_fingerprint=result.identity.plan_fingerprint,
+        state=result.state,
+        error=None if result.error is None else _one_line(result.error),
+        started_at=result.started_at.isoformat(timespec="seconds"),
+        ended_at=result.ended_at.isoformat(timespec="seconds"),
+        wall_seconds=journal.wall_seconds,
+        seconds_to_first_batch=result.seconds_to_first_batch,
+        num_resumes=journal.num_resumes,
+        best_epoch=journal.best_epoch,
+        checkpoint=result.checkpoint,
+        weights_sha256=result.weights_sha256,
+        host=result.host,
+        losses=tuple(journal.curve.points),
+        epochs=tuple(journal.epochs),
+        meters=journal.meters,
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,137 @@
+"""One optimiser step: forward, loss, backward, clipped update; and the state of all that takes part in it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from penstock.errors import CheckpointMismatch, TrainingDiverged
+from penstock.loader.protocols import Batch
+from penstock.tasks.objectives import Objective
+from penstock.train.config import TrainConfig
+from penstock.train.device import choose_device, choose_precision
+from penstock.train.schedule import learning_rate_factor
+
+__all__ = ["StepOutcome", "Stepper"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepOutcome:
+    """What a step gave.
+
+    Attributes:
+        loss: mean over the batch's labelled samples, before the update.
+        num_labelled: how many they are.
+    """
+
+    loss: float
+    num_labelled: int
+    learning_rate: float
+
+
+class Stepper:
+    """A network with its optimiser.
+
+    Raises:
+        ConfigError: the device that was asked for is not there.
+    """
+
+    def __init__(self, config: TrainConfig, *, model: nn.Module, objective: Objective, num_steps: int) -> None:
+        if config.num_threads is not None:
+            torch.set_num_threads(config.num_threads)
+        self._config, self._objective, self._num_steps = config, objective, num_steps
+        self.device = choose_device(config.device)
+        self._precision = choose_precision(config.amp, self.device)
+        self.model = model.to(self.device)
+        self._optimiser = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._precision.needs_scaler)
+
+    def step(self, batch: Batch, step: int) -> StepOutcome:
+        """Learn from a batch.
+
+        Args:
+            batch: on the CPU.
+            step: 0-based number of the step in the whole run.
+
+        Raises:
+            TrainingDiverged: the loss or the gradient is not finite.
+        """
+        rate = self._set_learning_rate(step)
+        inputs = batch.inputs.to(self.device, torch.float32, non_blocking=True)
+        targets = batch.targets.to(self.device, non_blocking=True)
+        self._optimiser.zero_grad(set_to_none=True)
+        with self._precision.autocast():
+            outputs = self.model(inputs)
+        mean, num_labelled = self._objective.loss(outputs.float(), targets)
+        loss = mean.item()
+        if not math.isfinite(loss):
+            raise _diverged("loss", loss, step=step, rate=rate, batch=batch)
+        self._scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
+        self._scaler.unscale_(self._optimiser)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm or math.inf).item()
+        # With loss scaling a gradient that overflowed is expected now and then: the scaler skips that update.
+        if not math.isfinite(norm) and not self._scaler.is_enabled():
+            raise _diverged("gradient's norm", norm, step=step, rate=rate, batch=batch)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        return StepOutcome(loss=loss, num_labelled=num_labelled, learning_rate=rate)
+
+    def _set_learning_rate(self, step: int) -> float:
+        config = self._config
+        rate = config.learning_rate * learning_rate_factor(
+            config.schedule, step=step, num_steps=self._num_steps, warmup_fraction=config.warmup_fraction
+        )
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def weights(self) -> dict[str, Any]:
+        """Give what an evaluation needs."""
+        return {"model": self.model.state_dict(), "objective": self._objective.state_dict()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what the next step depends on."""
+        return {
+            **self.weights(),
+            "optimiser": self._optimiser.state_dict(),
+            "scaler": self._scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a saved state.
+
+        Raises:
+            CheckpointMismatch: it is of another network.
+            KeyError: a part of it is missing.
+        """
+        try:
+            self.model.load_state_dict(state["model"])
+            self._optimiser.load_state_dict(state["optimiser"])
+        except (RuntimeError, ValueError) as error:
+            what = f"the last checkpoint's weights do not fit model {self._config.model!r}"
+            fix = "use the Penstock release that wrote it, or give this run another folder"
+            raise CheckpointMismatch(what, fix=fix) from error
+        if self._scaler.is_enabled() and state["scaler"]:
+            self._scaler.load_state_dict(state["scaler"])
+
+
+def _diverged(what: str, value: float, *, step: int, rate: float, batch: Batch) -> TrainingDiverged:
+    bad = ~torch.isfinite(batch.inputs).flatten(1).all(dim=1)
+    if bad.any():
+        key = batch.keys[int(bad.int().argmax())]
+        return TrainingDiverged(
+            f"the {what} is {value} at step {step + 1}: sample {key} holds values that are not finite",
+            fix="repair that recording or leave it out",
+            about=key,
+        )
+    return TrainingDiverged(
+        f"the {what} is {value} at step {step + 1} with learning rate {rate:.3g}",
+        fix="lower --learning-rate or --clip-norm",
+        about=batch.keys[0],
+    )
