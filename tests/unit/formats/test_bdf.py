@@ -230,6 +230,8 @@ def test_cut_recordings_are_truncated(recording: bytes) -> None:
         parse(recording[:300])
     with pytest.raises(TruncatedObject, match="of header"):
         parse(recording[:100])
+    with pytest.raises(TruncatedObject, match="of header"):
+        parse(b"")
     with pytest.raises(TruncatedObject, match="one record"):
         parse(patched(recording, 236, "-1")[: 256 * 5 + 10])
 

@@ -87,7 +87,8 @@ def header_size(first_bytes: bytes | memoryview, *, name: str) -> int:
         HeaderMismatch: the number of channels and the header's stated size disagree.
     """
     fixed = bytes(first_bytes[:FIXED_BYTES])
-    _width(fixed, name)
+    if len(fixed) >= len(BDF_MAGIC):
+        _width(fixed, name)
     if len(fixed) < FIXED_BYTES:
         raise _truncated(name, len(fixed), FIXED_BYTES, "of header")
     stated = _integer(fixed[184:192], "header size", name)

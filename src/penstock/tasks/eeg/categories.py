@@ -1,0 +1,205 @@
+"""Which event was it: the kind of an event from the EEG around it, for any recording with an events table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import DataError, NoResponses
+from penstock.records import SkippedObject
+from penstock.sources import ObjectSource
+from penstock.tasks.eeg.base import EegTask
+from penstock.tasks.eeg.bids import Dataset, Recording, find_recordings
+from penstock.tasks.eeg.events import Event
+from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
+from penstock.tasks.eeg.metrics import classification_metrics
+from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
+from penstock.tasks.eeg.reading import in_order, read_events
+from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+
+__all__ = ["EegEvents"]
+
+MIN_EVENTS: Final = 5
+
+_OPTIONS: Final = (
+    bids_task(None),
+    TaskOption(
+        name="event_values",
+        kind=str,
+        default=None,
+        help=f"values of events to tell apart, joined by commas (default: each seen {MIN_EVENTS} times or more)",
+        metavar="VALUES",
+    ),
+    TaskOption(
+        name="epoch_start",
+        kind=float,
+        default=-0.1,
+        help="seconds after the event at which a sample begins",
+        metavar="SECONDS",
+    ),
+    positive("epoch_seconds", 0.7, "seconds that a sample lasts"),
+    TaskOption(
+        name="split_by",
+        kind=str,
+        default="subject",
+        help="what never straddles splits: subject, or event where there are too few subjects",
+        metavar="{subject,event}",
+    ),
+    NORMALIZE,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Survey:
+    """Values of all events, and the name of each event that may become a sample."""
+
+    counts: Counter[str]
+    keys: dict[str, list[str]]
+
+
+class EegEvents(EegTask):
+    """Tells events apart by their ``value`` in the events table."""
+
+    name = "eeg-events"
+    score = "balanced_accuracy"
+    higher_is_better = True
+    options = _OPTIONS
+
+    async def make_samples(
+        self, source: ObjectSource, *, limits: Limits, options: Mapping[str, OptionValue]
+    ) -> SampleSet:
+        """Make a sample of each event of the wanted values whose epoch lies inside its recording.
+
+        Raises:
+            SourceError: the source could not be listed or read, or nothing lies there.
+            DataError: a recording cannot be used, or fewer than two values of events are left.
+        """
+        chosen = Options(self.options, options, task=self.name)
+        seconds = chosen.seconds("epoch_seconds", above=0)
+        spec = EpochSpec(num_seconds=seconds, crop_seconds=seconds, normalize=chosen.normalize())
+        start_seconds = chosen.seconds("epoch_start")
+        by_event = chosen.choice("split_by", ("subject", "event")) == "event"
+        found = await find_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"))
+        dataset = found.first(limits.max_files)
+        survey = await _survey(source, dataset, skip_bad=limits.skip_bad)
+        classes = _classes(survey.counts, chosen.names("event_values"))
+        dataset.skipped.extend(_named_values(survey.counts, classes))
+
+        def make(epochs: Epochs) -> Made:
+            return _event_samples(epochs, start_seconds, classes, by_event=by_event)
+
+        return await make_sample_set(
+            source,
+            dataset,
+            spec=spec,
+            make=make,
+            what="events",
+            none_made=_no_events,
+            with_events=True,
+            skip_bad=limits.skip_bad,
+            groups=sorted(key for value in classes for key in survey.keys[value]) if by_event else None,
+            classes=classes,
+        )
+
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> dict[str, float]:
+        """Score logits by event; see ``classification_metrics``."""
+        return classification_metrics(truth, predicted)
+
+
+async def _survey(source: ObjectSource, dataset: Dataset, *, skip_bad: bool) -> _Survey:
+    """Read all events once, to know the classes before the first sample.
+
+    A recording whose events cannot be read is passed over here where bad ones are to be left out: it is
+    named when its samples should be made.
+    """
+
+    async def work(recording: Recording) -> list[Event]:
+        return await read_events(source, recording)
+
+    survey = _Survey(counts=Counter(), keys={})
+    async with aclosing(in_order(dataset.recordings, work)) as results:
+        number = 0
+        async for result in results:
+            recording, number = dataset.recordings[number], number + 1
+            try:
+                events = await result
+            except DataError:
+                if not skip_bad:
+                    raise
+                continue
+            for i, event in enumerate(events):
+                survey.counts[event.value] += 1
+                survey.keys.setdefault(event.value, []).append(_key(recording, i))
+    return survey
+
+
+def _classes(counts: Counter[str], asked: Sequence[str]) -> tuple[str, ...]:
+    missing = [value for value in asked if not counts[value]]
+    if missing:
+        raise DataError(
+            f"no event has the value {', '.join(missing)} (there are {', '.join(sorted(counts, key=_order))})",
+            fix="choose others with --event-values",
+        )
+    chosen = asked or [value for value, count in counts.items() if count >= MIN_EVENTS]
+    if len(set(chosen)) < 2:
+        raise DataError(
+            f"{len(set(chosen))} values of events are left to tell apart (seen: "
+            f"{', '.join(f'{value} x{counts[value]}' for value in sorted(counts, key=_order)) or 'no event'})",
+            fix=f"take more recordings, or name two or more with --event-values; {MIN_EVENTS} of each are needed",
+        )
+    return tuple(sorted(set(chosen), key=_order))
+
+
+def _order(value: str) -> tuple[bool, int, str]:
+    return (not value.isdecimal(), int(value) if value.isdecimal() else 0, value)
+
+
+def _named_values(counts: Counter[str], classes: Sequence[str]) -> list[SkippedObject]:
+    return [
+        SkippedObject(object=f"{counts[value]} events of value {value}", reason="not one of the values told apart")
+        if counts[value] >= MIN_EVENTS
+        else SkippedObject(
+            object=f"{counts[value]} events of value {value}", reason=f"fewer than {MIN_EVENTS} of them"
+        )
+        for value in sorted(counts, key=_order)
+        if value not in classes
+    ]
+
+
+def _event_samples(epochs: Epochs, start_seconds: float, classes: Sequence[str], *, by_event: bool) -> Made:
+    opened = epochs.opened
+    wanted = [(i, event) for i, event in enumerate(opened.events) if event.value in classes]
+    shift = round(start_seconds * opened.rate_hz)
+    made = [
+        epochs.sample(
+            first_sample=round(event.onset_seconds * opened.rate_hz) + shift,
+            key=_key(opened.recording, i),
+            group=_key(opened.recording, i) if by_event else opened.recording.subject,
+            target=float(classes.index(event.value)),
+        )
+        for i, event in wanted
+    ]
+    samples = [sample for sample in made if sample is not None]
+    return Made(
+        samples=samples,
+        candidates=len(wanted),
+        left_out={"outside the recording": len(wanted) - len(samples)},
+    )
+
+
+def _key(recording: Recording, number: int) -> str:
+    return f"{recording.name}/event-{number:04d}"
+
+
+def _no_events(counted: str) -> DataError:
+    return NoResponses(
+        f"no event has an epoch inside its recording ({counted})", fix="check --epoch-start and --epoch-seconds"
+    )

@@ -1,0 +1,108 @@
+"""Epochs: the bytes of a run of samples of a recording, and the array they become.
+
+A sample's ``decode`` is this module's JSON, the same for all samples of a recording; its ``args`` is the one
+number of decoded samples before the epoch. Decoding is deterministic: the same bytes give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import DataError
+from penstock.formats.bdf import RecordLayout, decode_records
+from penstock.records.codec import Part
+
+__all__ = ["NORMALIZATIONS", "EpochDecode", "Normalize", "decode_epoch"]
+
+Normalize = Literal["zscore", "microvolts", "none"]
+NORMALIZATIONS: Final[tuple[Normalize, ...]] = ("zscore", "microvolts", "none")
+# A channel whose spread is below this part of its size is flat: what is left is rounding.
+FLAT: Final = 1e-12
+
+
+class EpochDecode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a recording's epochs are decoded.
+
+    Attributes:
+        layout: of the records.
+        num_times: samples of the epoch.
+        crop_times: samples of the part that is taken of it, at a random place in training and from the middle
+            in evaluation; the whole where it equals ``num_times``.
+        normalize: ``zscore`` gives each channel mean 0 and standard deviation 1 over the part taken (a flat
+            channel becomes 0), ``microvolts`` scales volts by 1e6, ``none`` leaves volts.
+    """
+
+    layout: RecordLayout
+    num_times: int
+    crop_times: int
+    normalize: Normalize
+
+    def encode(self) -> str:
+        """Give it as compact JSON."""
+        return msgspec.json.encode(self).decode()
+
+
+def decode_epoch(
+    data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
+) -> NDArray[np.float32]:
+    """Decode an epoch.
+
+    Args:
+        data: whole records.
+        decode: JSON of an ``EpochDecode``.
+        args: the number of samples before the epoch.
+        rng: places the crop in training; None takes the middle.
+
+    Returns:
+        Array (channels, crop times).
+
+    Raises:
+        DataError: ``decode`` or ``args`` are not of this module, or the bytes do not fit them.
+    """
+    how = _read(decode)
+    if len(args) != 1:
+        raise DataError(f"an epoch takes one argument, not {list(args)}", fix="run `penstock list` again")
+    decoded = decode_records(data, how.layout)
+    spare = how.num_times - how.crop_times
+    crop = int(rng.integers(spare + 1)) if rng is not None and spare else spare // 2
+    first = args[0] + crop
+    if args[0] < 0 or args[0] + how.num_times > decoded.shape[1]:
+        raise DataError(
+            f"{len(data)} bytes hold {decoded.shape[1]} samples, {args[0] + how.num_times} are needed",
+            fix="run `penstock list` again: the manifest does not fit the data",
+        )
+    return _normalized(decoded[:, first : first + how.crop_times], how.normalize)
+
+
+def _normalized(epoch: NDArray[np.float64], normalize: Normalize) -> NDArray[np.float32]:
+    if normalize == "zscore":
+        mean = epoch.mean(axis=1, keepdims=True)
+        spread = epoch.std(axis=1, keepdims=True)
+        flat = spread <= FLAT * np.abs(epoch).max(axis=1, keepdims=True)
+        scaled = (epoch - mean) / np.where(flat, np.inf, spread)
+        return np.ascontiguousarray(scaled, dtype=np.float32)
+    scale = 1e6 if normalize == "microvolts" else 1.0
+    return np.ascontiguousarray(epoch * scale, dtype=np.float32)
+
+
+@lru_cache(maxsize=1024)
+def _read(decode: str) -> EpochDecode:
+    try:
+        how = msgspec.json.decode(decode, type=EpochDecode)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise DataError(
+            f"a sample's decode field is not one of an EEG epoch ({error})",
+            fix="run `penstock list` again with this Penstock",
+        ) from error
+    if not 0 < how.crop_times <= how.num_times:
+        raise DataError(
+            f"a crop of {how.crop_times} samples does not fit an epoch of {how.num_times}",
+            fix="run `penstock list` again with this Penstock",
+        )
+    return how

@@ -1,0 +1,199 @@
+"""Samples of a dataset, made as its recordings are read."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from penstock.errors import DataError
+from penstock.formats.bdf import records_span
+from penstock.records import Sample, SkippedObject, Span
+from penstock.sources import ObjectSource
+from penstock.tasks.eeg.bids import Dataset
+from penstock.tasks.eeg.epochs import EpochDecode, Normalize
+from penstock.tasks.eeg.reading import OpenRecording, open_recordings
+from penstock.tasks.protocols import SampleSet
+
+__all__ = ["EpochSpec", "Epochs", "Made", "make_sample_set"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochSpec:
+    """Epochs of a task.
+
+    Attributes:
+        num_seconds: length of an epoch.
+        crop_seconds: length of the part of it that the model is fed with.
+    """
+
+    num_seconds: float
+    crop_seconds: float
+    normalize: Normalize
+
+    def of(self, opened: OpenRecording) -> Epochs:
+        """Make the epochs of one recording.
+
+        Raises:
+            DataError: an epoch has no sample at the recording's rate.
+        """
+        num_times = round(self.num_seconds * opened.rate_hz)
+        crop_times = round(self.crop_seconds * opened.rate_hz)
+        if crop_times < 1:
+            raise DataError(
+                f"{self.crop_seconds:g} s hold no sample of {opened.recording.info.key} ({opened.rate_hz:g} Hz)",
+                fix="take longer epochs",
+                about=opened.recording.info.key,
+            )
+        decode = EpochDecode(
+            layout=opened.layout, num_times=num_times, crop_times=crop_times, normalize=self.normalize
+        )
+        return Epochs(opened=opened, num_times=num_times, crop_times=crop_times, decode=decode.encode())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Epochs:
+    """Epochs of one recording.
+
+    Attributes:
+        num_times: samples of an epoch.
+        crop_times: samples of the part that the model is fed with.
+        decode: JSON for the decoder.
+    """
+
+    opened: OpenRecording
+    num_times: int
+    crop_times: int
+    decode: str
+
+    def sample(self, *, first_sample: int, key: str, group: str, target: float | None) -> Sample | None:
+        """Make the sample that begins at ``first_sample``; None where it does not lie inside the recording."""
+        if first_sample < 0 or first_sample + self.num_times > self.opened.num_samples:
+            return None
+        span = records_span(self.opened.header, self.opened.layout, first_sample, self.num_times)
+        info = self.opened.recording.info
+        return Sample(
+            key=key,
+            group=group,
+            spans=(
+                Span(
+                    object=info.key,
+                    etag=info.etag,
+                    object_bytes=info.size_bytes,
+                    offset=span.offset,
+                    length_bytes=span.length_bytes,
+                ),
+            ),
+            target=target,
+            decode=self.decode,
+            args=(span.skip_samples,),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What was made of one recording.
+
+    Attributes:
+        candidates: trials, events or windows that it has.
+        left_out: how many of them gave no sample, by reason.
+    """
+
+    samples: Sequence[Sample]
+    candidates: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> str:
+        """The reasons as a phrase: ``2 without a response, 1 outside the recording``."""
+        return _phrase(self.left_out)
+
+
+MakeSamples = Callable[[Epochs], Made]
+
+
+async def make_sample_set(
+    source: ObjectSource,
+    dataset: Dataset,
+    *,
+    spec: EpochSpec,
+    make: MakeSamples,
+    what: str,
+    none_made: Callable[[str], DataError],
+    with_events: bool,
+    skip_bad: bool,
+    groups: Sequence[str] | None = None,
+    classes: tuple[str, ...] = (),
+) -> SampleSet:
+    """Begin to make samples: reads as far as the first one, which gives the shape.
+
+    Args:
+        what: what samples are made of, in the plural (``trials``).
+        none_made: gives the error for a dataset without any sample, from a phrase that counts why.
+        groups: default is the dataset's subjects.
+
+    Raises:
+        DataError: a recording cannot be used, or no sample could be made.
+        SourceError: a recording could not be read.
+    """
+    skipped = dataset.skipped
+    opened = open_recordings(source, dataset.recordings, with_events=with_events, skip_bad=skip_bad, skipped=skipped)
+    shape: list[tuple[int, int]] = []
+    rows = _rows(opened, spec, make, what, none_made, skipped, shape)
+    first = await anext(rows)
+    return SampleSet(
+        groups=dataset.subjects if groups is None else groups,
+        rows=_with_first(first, rows),
+        shape=shape[0],
+        classes=classes,
+        skipped=skipped,
+    )
+
+
+async def _rows(
+    recordings: AsyncGenerator[OpenRecording, None],
+    spec: EpochSpec,
+    make: MakeSamples,
+    what: str,
+    none_made: Callable[[str], DataError],
+    skipped: list[SkippedObject],
+    shape: list[tuple[int, int]],
+) -> AsyncGenerator[Sample, None]:
+    left_out: Counter[str] = Counter()
+    num_samples = num_candidates = num_recordings = 0
+    async with aclosing(recordings):
+        async for opened in recordings:
+            epochs = spec.of(opened)
+            shape.append((opened.layout.num_channels, epochs.crop_times))
+            made = make(epochs)
+            num_recordings += 1
+            num_candidates += made.candidates
+            num_samples += len(made.samples)
+            left_out.update(made.left_out)
+            if not made.samples:
+                why = f"{made.candidates} {what}" + (f": {made.reasons}" if made.reasons else "")
+                skipped.append(SkippedObject(object=opened.recording.info.key, reason=f"no sample in {why}"))
+            for sample in made.samples:
+                yield sample
+    told = _phrase(left_out)
+    if not num_samples:
+        raise none_made(f"{num_recordings} recordings, {num_candidates} {what}" + (f": {told}" if told else ""))
+    if told:
+        number = sum(left_out.values())
+        skipped.append(SkippedObject(object=f"{number} of {num_candidates} {what}", reason=told))
+        _log.info("left out %d of %d %s (%s)", number, num_candidates, what, told)
+
+
+async def _with_first(first: Sample, rest: AsyncGenerator[Sample, None]) -> AsyncIterator[Sample]:
+    async with aclosing(rest):
+        yield first
+        async for sample in rest:
+            yield sample
+
+
+def _phrase(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items() if count)

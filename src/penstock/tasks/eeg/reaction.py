@@ -1,0 +1,114 @@
+"""Challenge 1: the reaction time of each trial of the contrast change detection task."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import DataError, NoResponses
+from penstock.sources import ObjectSource
+from penstock.tasks.eeg.base import EegTask
+from penstock.tasks.eeg.bids import find_recordings
+from penstock.tasks.eeg.events import find_trials
+from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
+from penstock.tasks.eeg.metrics import regression_metrics
+from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
+from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+
+__all__ = ["EegC1"]
+
+_OPTIONS: Final = (
+    bids_task("contrastChangeDetection"),
+    TaskOption(
+        name="epoch_start",
+        kind=float,
+        default=0.5,
+        help="seconds after the stimulus at which a sample begins",
+        metavar="SECONDS",
+    ),
+    positive("epoch_seconds", 2.0, "seconds that a sample lasts"),
+    NORMALIZE,
+)
+
+
+class EegC1(EegTask):
+    """Predicts the seconds from a trial's stimulus to the response, from the EEG after the stimulus."""
+
+    name = "eeg-c1"
+    score = "nrmse"
+    higher_is_better = False
+    options = _OPTIONS
+
+    async def make_samples(
+        self, source: ObjectSource, *, limits: Limits, options: Mapping[str, OptionValue]
+    ) -> SampleSet:
+        """Make a sample of each trial that has a stimulus, a response and an epoch inside the recording.
+
+        Raises:
+            SourceError: the source could not be listed or read, or nothing lies there.
+            NoResponses: no trial has both stimulus and response.
+            DataError: a recording cannot be used.
+        """
+        chosen = Options(self.options, options, task=self.name)
+        seconds = chosen.seconds("epoch_seconds", above=0)
+        spec = EpochSpec(num_seconds=seconds, crop_seconds=seconds, normalize=chosen.normalize())
+        start_seconds = chosen.seconds("epoch_start")
+        dataset = await find_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"))
+
+        def make(epochs: Epochs) -> Made:
+            return _trial_samples(epochs, start_seconds)
+
+        return await make_sample_set(
+            source,
+            dataset.first(limits.max_files),
+            spec=spec,
+            make=make,
+            what="trials",
+            none_made=_no_responses,
+            with_events=True,
+            skip_bad=limits.skip_bad,
+        )
+
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> dict[str, float]:
+        """Score reaction times by trial; see ``regression_metrics``."""
+        return regression_metrics(truth, predicted)
+
+
+def _trial_samples(epochs: Epochs, start_seconds: float) -> Made:
+    opened = epochs.opened
+    trials = find_trials(opened.events)
+    samples, left_out = [], Counter[str]()
+    # rounded apart, as the challenge's own windows are
+    shift = round(start_seconds * opened.rate_hz)
+    for trial in trials:
+        if trial.stimulus_seconds is None:
+            left_out["without a stimulus"] += 1
+            continue
+        if trial.response_seconds is None:
+            left_out["without a response"] += 1
+            continue
+        sample = epochs.sample(
+            first_sample=round(trial.stimulus_seconds * opened.rate_hz) + shift,
+            key=f"{opened.recording.name}/trial-{trial.number:03d}",
+            group=opened.recording.subject,
+            target=trial.response_seconds - trial.stimulus_seconds,
+        )
+        if sample is None:
+            left_out["outside the recording"] += 1
+        else:
+            samples.append(sample)
+    return Made(samples=samples, candidates=len(trials), left_out=left_out)
+
+
+def _no_responses(counted: str) -> DataError:
+    return NoResponses(
+        f"no trial has a stimulus, a response and an epoch inside its recording ({counted})",
+        fix="check the events tables (contrastTrial_start, left_target, left_buttonPress), --bids-task and "
+        "--epoch-start",
+    )
