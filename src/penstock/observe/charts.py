@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from penstock.observe.labels import metric_label
 from penstock.observe.svg import THEME, clean_text, to_inline_svg
 from penstock.records import Evaluation, RunRecord
 
@@ -87,6 +88,8 @@ def score_chart(run: RunRecord, score: str, *, baseline: float | None = None) ->
     values = np.array([point[1] for point in points], dtype=np.float64)
     best = [point for point in points if run.best_epoch is not None and point[0] == run.best_epoch + 1]
 
+    label = clean_text(metric_label(score))
+
     def draw(axes: Axes) -> None:
         if baseline is not None:
             axes.axhline(baseline, color=_MUTED, linewidth=1.4, linestyle=(0, (4, 3)), label="learnt nothing")
@@ -95,12 +98,12 @@ def score_chart(run: RunRecord, score: str, *, baseline: float | None = None) ->
             axes.plot([best[0][0]], [best[0][1]], "o", markersize=9, markeredgewidth=1.6, fillstyle="none",
                       color=_INK, label=f"best: {best[0][1]:.3f}")  # fmt: skip
         axes.set_xlabel("epochs done")
-        axes.set_ylabel(clean_text(score))
+        axes.set_ylabel(label)
         _legend(axes)
 
     shown = f"Best, at epoch {best[0][0]}: {best[0][1]:.4g}." if best else f"{len(points)} epochs."
     against = f" A model that learnt nothing has {baseline:g}." if baseline is not None else ""
-    return _chart("score", f"Validation {score} by epoch", shown + against, draw)
+    return _chart("score", f"Validation {label} by epoch", shown + against, draw)
 
 
 def stall_chart(run: RunRecord) -> str:
@@ -118,6 +121,7 @@ def stall_chart(run: RunRecord) -> str:
         axes.set_ylabel("seconds")
         axes.grid(visible=False, axis="x")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlim(1 - 0.7 * each, len(run.epochs) + 0.7 * each)
         _legend(axes)
 
     busy = run.stall_seconds + run.compute_seconds

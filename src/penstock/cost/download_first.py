@@ -1,0 +1,113 @@
+"""Streaming beside a download first: the run as measured, and what its own figures say of the other way.
+
+Only measured quantities enter: bytes handed over and downloaded, seconds of compute, and the rate of the
+link. Where the prefetcher measured no rate, the run's average stands in; the link may do more, so the
+download's time is then the most that it can be, and break-evens that depend on the rate mean little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from penstock.cost.breakeven import (
+    Feed,
+    Rates,
+    breakeven_epochs,
+    download_seconds,
+    download_usd,
+    rate_without_stall,
+    window_without_stall,
+)
+from penstock.records import CostReport, RunRecord, StepRecord
+from penstock.units import GIB
+
+__all__ = ["Comparison", "compare_with_download"]
+
+_SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """The run as it was beside a download first.
+
+    Attributes:
+        feed: per-epoch quantities that the comparison stands on.
+        rate_is_measured: whether the rate is the prefetcher's own figure, or the run's average.
+        num_epochs: whole epochs that were run.
+        stream_seconds: measured time of those epochs, validation included.
+        stream_usd: node, transfer and disk of that time, None where no node price is known.
+        download_seconds: time of the download and the same epochs.
+        download_usd: cost of that, None where no node price is known.
+        breakeven_epochs: from how many epochs a download costs no more, None where it never does or no price
+            is known.
+        rate_without_stall: bytes per second that an epoch needs from a link when the window keeps nothing.
+        window_without_stall_bytes: what the window must keep so that later epochs do not stall.
+    """
+
+    feed: Feed
+    rate_is_measured: bool
+    num_epochs: int
+    stream_seconds: float
+    stream_usd: float | None
+    download_seconds: float
+    download_usd: float | None
+    breakeven_epochs: int | None
+    rate_without_stall: float
+    window_without_stall_bytes: float
+
+
+def compare_with_download(run: RunRecord, *, steps: Sequence[StepRecord], cost: CostReport) -> Comparison | None:
+    """Compare, or give None where the run measured too little: no whole epoch, or no bytes."""
+    epochs = len(run.epochs)
+    if not epochs or not run.meters.sample_bytes or not run.meters.bytes_downloaded or not run.wall_seconds:
+        return None
+    feed, rate_is_measured = _measure(run, steps)
+    rates = _rates(run, cost)
+    priced = rates.node_usd_per_second > 0
+    stream_seconds = sum(epoch.stall_seconds + epoch.compute_seconds + epoch.valid_seconds for epoch in run.epochs)
+    second_usd = rates.node_usd_per_second + rates.disk_usd_per_byte_second * run.meters.window_bytes
+    stream_usd = second_usd * stream_seconds + rates.transfer_usd_per_byte * run.meters.bytes_downloaded
+    return Comparison(
+        feed=feed,
+        rate_is_measured=rate_is_measured,
+        num_epochs=epochs,
+        stream_seconds=stream_seconds,
+        stream_usd=stream_usd if priced else None,
+        download_seconds=download_seconds(feed, epochs),
+        download_usd=download_usd(feed, rates, epochs) if priced else None,
+        breakeven_epochs=breakeven_epochs(feed, rates) if priced else None,
+        rate_without_stall=rate_without_stall(feed.epoch_bytes, feed.compute_seconds),
+        window_without_stall_bytes=window_without_stall(
+            feed.epoch_bytes, feed.rate_bytes_per_second, feed.compute_seconds
+        ),
+    )
+
+
+def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
+    """Give the per-epoch quantities; what the window kept follows from downloaded = D + (E - 1)(D - W)."""
+    epochs, meters = len(run.epochs), run.meters
+    epoch_bytes = meters.sample_bytes / epochs
+    kept = (meters.sample_bytes - meters.bytes_downloaded) / (epochs - 1) if epochs > 1 else 0.0
+    rates = [step.details.get("rate_bytes_per_second", 0.0) for step in steps]
+    measured = max(rates, default=0.0)
+    busy_seconds = run.compute_seconds + sum(epoch.valid_seconds for epoch in run.epochs)
+    feed = Feed(
+        epoch_bytes=epoch_bytes,
+        window_bytes=min(max(kept, 0.0), epoch_bytes, meters.window_bytes),
+        rate_bytes_per_second=measured or meters.bytes_downloaded / run.wall_seconds,
+        compute_seconds=busy_seconds / epochs,
+    )
+    return feed, measured > 0
+
+
+def _rates(run: RunRecord, cost: CostReport) -> Rates:
+    """Take the prices from the lines of the run's bill."""
+    node = next((line for line in cost.lines if line.unit == "hour"), None)
+    transfer = next((line for line in cost.lines if line.item.startswith("transfer-")), None)
+    disk = next((line for line in cost.lines if line.unit == "GiB-hour"), None)
+    return Rates(
+        node_usd_per_second=node.usd / run.wall_seconds if node else 0.0,
+        transfer_usd_per_byte=transfer.unit_usd / GIB if transfer else 0.0,
+        disk_usd_per_byte_second=disk.unit_usd / GIB / _SECONDS_PER_HOUR if disk else 0.0,
+    )

@@ -1,0 +1,213 @@
+"""The report: one HTML page that needs nothing beside itself, and a short Markdown summary.
+
+The page has no script, link, font or picture from elsewhere, so that it opens from a mail, in a sandboxed
+frame and in ten years. Every value is escaped and freed of secrets on its way into it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import jinja2
+from markupsafe import Markup
+
+import penstock
+from penstock.cost.baseline import baseline_of, choose_score
+from penstock.cost.download_first import Comparison, compare_with_download
+from penstock.cost.summary import (
+    cards,
+    comparison_table,
+    cost_table,
+    epoch_table,
+    metric_table,
+    traffic_table,
+)
+from penstock.observe.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
+from penstock.observe.labels import metric_label
+from penstock.observe.redact import redact
+from penstock.observe.svg import clean_text
+from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
+from penstock.units import format_bytes, format_usd
+
+__all__ = ["render_markdown", "render_report"]
+
+MAX_TEXT = 4000
+"""Characters of one value, an error for example, that the page shows."""
+
+_STATES = {
+    "succeeded": "Succeeded",
+    "interrupted": "Interrupted before it was finished",
+    "failed": "Failed",
+}
+
+
+def render_report(
+    run: RunRecord,
+    *,
+    evaluation: Evaluation | None,
+    cost: CostReport | None,
+    steps: Sequence[StepRecord],
+    title: str,
+) -> str:
+    """Write the page, as a whole HTML document.
+
+    Args:
+        run: the training run, however it ended.
+        evaluation: its evaluation, None where it got none.
+        cost: its bill.
+        steps: records of its other steps.
+        title: heading of the page.
+    """
+    compared = compare_with_download(run, steps=steps, cost=cost) if cost else None
+    return _environment().get_template("report.html").render(
+        title=title,
+        run=run,
+        evaluation=evaluation,
+        cost=cost,
+        state=_STATES[run.state],
+        cards=cards(run, evaluation=evaluation, cost=cost, steps=steps),
+        charts=_charts(run, evaluation),
+        metrics=metric_table(evaluation) if evaluation else None,
+        traffic=traffic_table(run, evaluation=evaluation, steps=steps),
+        epochs=epoch_table(run) if run.epochs else None,
+        bill=cost_table(cost) if cost else None,
+        comparison=comparison_table(run, compared) if compared else None,
+        breakevens=_breakevens(compared) if compared else (),
+        config=sorted((name, _shown(value)) for name, value in run.config.items()),
+        provenance=_provenance(run, evaluation),
+    )  # fmt: skip
+
+
+def render_markdown(
+    run: RunRecord,
+    *,
+    evaluation: Evaluation | None,
+    cost: CostReport | None,
+    steps: Sequence[StepRecord],
+    title: str,
+) -> str:
+    """Write the headline figures as Markdown: a heading, how the run ended, and one table."""
+    lines = [f"# {_markdown(title)}", ""]
+    lines.append(
+        f"**{_STATES[run.state]}**: {_markdown(run.task)}, {_markdown(run.model)}, run {_markdown(run.run_id)}"
+    )
+    if run.error:
+        lines.append(f"\n{_markdown(run.error)}")
+    lines += ["", "| Figure | Value | Note |", "|---|---:|---|"]
+    for card in cards(run, evaluation=evaluation, cost=cost, steps=steps):
+        lines.append(f"| {_markdown(card.label)} | {_markdown(card.value)} | {_markdown(card.note)} |")
+    warnings = cost.warnings if cost else ()
+    if warnings:
+        lines += ["", *(f"- {_markdown(warning)}" for warning in warnings)]
+    return "\n".join(lines) + "\n"
+
+
+def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Markup]]:
+    """Give headings and pictures; only what was recorded is drawn."""
+    found: list[tuple[str, str]] = []
+    if run.losses or run.epochs:
+        found.append(("Loss", loss_chart(run)))
+    score = choose_score(run, evaluation)
+    if score and any(score in epoch.valid for epoch in run.epochs):
+        baseline = baseline_of(score)
+        found.append(
+            (
+                f"Validation {metric_label(score)} by epoch",
+                score_chart(run, score, baseline=baseline.value if baseline else None),
+            )
+        )
+    if run.epochs:
+        found.append(("Compute and stall", stall_chart(run)))
+    if evaluation and evaluation.confusion:
+        found.append((f"Confusion, {evaluation.split} split", confusion_chart(evaluation)))
+    elif evaluation and evaluation.predictions:
+        found.append((f"Truth and prediction, {evaluation.split} split", truth_chart(evaluation)))
+    return [(heading, Markup(svg)) for heading, svg in found]  # noqa: S704 - serialised by ElementTree, which escapes
+
+
+def _breakevens(compared: Comparison) -> tuple[str, ...]:
+    rate = f"{format_bytes(compared.feed.rate_bytes_per_second)}/s"
+    link = f"measured at {rate}" if compared.rate_is_measured else f"{rate} on average over the run; it may do more"
+    said = [
+        f"The link: {link}. An epoch hands over {format_bytes(compared.feed.epoch_bytes)}; the window kept "
+        f"{format_bytes(compared.feed.window_bytes)} of that from one epoch to the next. A download would fetch "
+        "whole objects, which may be more."
+    ]
+    if math.isfinite(compared.rate_without_stall):
+        said.append(f"B* = {format_bytes(compared.rate_without_stall)}/s: a link this fast never stalls an epoch.")
+    if not compared.rate_is_measured:
+        said.append("W* and E* are not told, since they need the rate of the link to be measured.")
+        return tuple(said)
+    need = compared.window_without_stall_bytes
+    said.append(
+        f"W* = {format_bytes(need)}: what the window must keep so that later epochs do not stall on this link."
+        if need
+        else "W* = 0: on this link later epochs do not stall whatever the window keeps."
+    )
+    if compared.stream_usd is not None:
+        epochs = compared.breakeven_epochs
+        said.append(
+            f"E* = {epochs:,}: from so many epochs on, downloading first costs no more."
+            if epochs
+            else "E*: there is none; downloading first never costs less, however many epochs are run."
+        )
+    return tuple(said)
+
+
+def _provenance(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, str]]:
+    host = run.host
+    devices = f"{host.num_devices} x {host.device}" if host.num_devices > 1 else host.device
+    pairs: Mapping[str, str | None] = {
+        "Run": run.run_id,
+        "Started": run.started_at,
+        "Ended": run.ended_at,
+        "Resumed": "never" if run.num_resumes == 0 else f"{run.num_resumes} x, from a checkpoint",
+        "Task": run.task,
+        "Model": f"{run.model}, {run.num_parameters:,} parameters",
+        "Host": f"{host.num_cpus} CPUs, {devices}, {host.instance_type or 'instance type not known'}",
+        "Manifest": run.manifest_fingerprint,
+        "Plan": run.plan_fingerprint,
+        "Checkpoint": run.checkpoint,
+        "Weights (SHA-256)": run.weights_sha256,
+        "Evaluated checkpoint (SHA-256)": evaluation.checkpoint_sha256 if evaluation else None,
+        "Evaluated manifest": evaluation.manifest_fingerprint if evaluation else None,
+        "Report made by": f"Penstock {penstock.__version__}, run record version {run.version}",
+    }
+    return [(name, value) for name, value in pairs.items() if value]
+
+
+def _shown(value: str | int | float | bool | None) -> str:
+    if value is None:
+        return "not set"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _tidy(text: str) -> str:
+    """Free a value of secrets and of what no page can hold, and cut it where it is very long."""
+    text = clean_text(redact(text))
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text) - MAX_TEXT:,} characters more)"
+
+
+def _finalize(value: object) -> object:
+    return _tidy(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _markdown(text: str) -> str:
+    """Escape what Markdown or the HTML inside it would take as its own, on one line."""
+    text = " ".join(_tidy(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#|!~])", r"\\\1", text)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("penstock.cost", "templates"),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["usd"] = format_usd
+    return environment

@@ -1,0 +1,245 @@
+"""Headline figures and tables of a run, as text, for the page and for Markdown.
+
+Everything here is plain text: whoever puts it into a page escapes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from penstock.cost.baseline import baseline_of, choose_score, format_score, judge
+from penstock.cost.download_first import Comparison
+from penstock.cost.model import added_steps, total_meters
+from penstock.observe.labels import metric_label
+from penstock.records import CostLine, CostReport, Evaluation, Meters, RunRecord, StepRecord
+from penstock.units import format_bytes, format_seconds, format_usd
+
+__all__ = [
+    "Card",
+    "Table",
+    "cards",
+    "comparison_table",
+    "cost_table",
+    "epoch_table",
+    "metric_table",
+    "stall_share",
+    "traffic_table",
+]
+
+MAX_EPOCH_ROWS = 120
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Card:
+    """One headline figure.
+
+    Attributes:
+        note: what it is measured against.
+        tone: ``good``, ``bad`` or ``plain``.
+        share: 0 to 1, drawn as a meter; None draws none.
+    """
+
+    label: str
+    value: str
+    note: str
+    tone: str = "plain"
+    share: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """A table: the first cell of a row names it.
+
+    Attributes:
+        text_columns: columns of text, from 0; all others are numbers.
+        total: whether the last row is the sum.
+        wide: whether it takes the whole width.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text_columns: tuple[int, ...] = (0,)
+    total: bool = False
+    wide: bool = True
+
+
+def stall_share(run: RunRecord) -> float:
+    """Give the part of the training passes that was stall, 0 to 1."""
+    busy_seconds = run.stall_seconds + run.compute_seconds
+    return run.stall_seconds / busy_seconds if busy_seconds else 0.0
+
+
+def cards(
+    run: RunRecord, *, evaluation: Evaluation | None, cost: CostReport | None, steps: Sequence[StepRecord]
+) -> tuple[Card, ...]:
+    """Give the headline figures, the score first."""
+    traffic = total_meters(run, steps=steps, evaluation=evaluation)
+    trained = sum(epoch.num_samples for epoch in run.epochs)
+    bound, peak = run.meters.window_bytes, run.meters.window_high_water_bytes
+    kept = peak <= bound
+    stall = stall_share(run)
+    return (
+        _score_card(run, evaluation),
+        Card(label="Samples trained on", value=f"{trained:,}", note=f"in {_plural(len(run.epochs), 'epoch')}"),
+        Card(
+            label="Downloaded",
+            value=format_bytes(traffic.bytes_downloaded),
+            note=f"{traffic.get_requests:,} GET, {traffic.list_requests:,} LIST requests",
+        ),
+        Card(
+            label="Peak window",
+            value=format_bytes(peak),
+            note=f"of {format_bytes(bound)} allowed{'' if kept else ': bound broken'}" if bound else "no bound known",
+            tone="plain" if kept or not bound else "bad",
+            share=min(1.0, peak / bound) if bound else None,
+        ),
+        Card(label="Stall", value=f"{stall:.1%}", note=f"{format_seconds(run.stall_seconds)} waiting for data",
+             share=stall),
+        Card(
+            label="Wall time",
+            value=format_seconds(run.wall_seconds),
+            note=f"first batch after {format_seconds(run.seconds_to_first_batch)}",
+        ),
+        _cost_card(cost),
+    )  # fmt: skip
+
+
+def _score_card(run: RunRecord, evaluation: Evaluation | None) -> Card:
+    name = choose_score(run, evaluation)
+    if evaluation is not None and name in evaluation.metrics:
+        value = evaluation.metrics[name]
+        note, tone = judge(value, baseline_of(name, evaluation))
+        return Card(
+            label=f"{metric_label(name)}, {evaluation.split} split", value=f"{value:.3f}", note=note, tone=tone
+        )
+    best = next((epoch for epoch in run.epochs if epoch.epoch == run.best_epoch), None)
+    if name is not None and best is not None and name in best.valid:
+        note, tone = judge(best.valid[name], baseline_of(name))
+        return Card(label=f"{metric_label(name)}, validation", value=f"{best.valid[name]:.3f}", note=note, tone=tone)
+    return Card(label="Score", value="none", note="the run was not evaluated")
+
+
+def _cost_card(cost: CostReport | None) -> Card:
+    if cost is None:
+        return Card(label="Cost", value="unknown", note="no bill was made")
+    if not any(line.unit == "hour" for line in cost.lines):
+        return Card(label="Cost without node", value=format_usd(cost.total_usd), note="the node's price is not known")
+    return Card(label="Cost", value=format_usd(cost.total_usd), note=f"{format_usd(cost.stall_usd)} of it for stall")
+
+
+def metric_table(evaluation: Evaluation) -> Table:
+    """Give the evaluation's metrics beside what learning nothing scores."""
+    rows = []
+    for name, value in evaluation.metrics.items():
+        baseline = baseline_of(name, evaluation)
+        against = f"{format_score(baseline.value)} ({baseline.meaning})" if baseline else ""
+        rows.append((metric_label(name), f"{value:.4f}", against))
+    caption = (
+        f"Metrics on the {evaluation.split} split: {evaluation.num_samples:,} samples, "
+        f"{_plural(evaluation.num_groups, 'group')}"
+    )
+    return Table(
+        caption=caption, header=("Metric", "Value", "Baseline"), rows=tuple(rows), text_columns=(0, 2), wide=False
+    )
+
+
+def traffic_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Sequence[StepRecord]) -> Table:
+    """Give bytes and requests by step."""
+    parts = [(step.step, step.meters) for step in added_steps(steps, evaluation=evaluation)]
+    parts.append(("train (with its prefetcher)", run.meters))
+    if evaluation:
+        parts.append(("evaluate", evaluation.meters))
+    parts.append(("total", total_meters(run, steps=steps, evaluation=evaluation)))
+    header = ("Step", "Downloaded", "Fetched again", "Handed over", "GET", "LIST", "Failed")
+    return Table(
+        caption="Bytes and requests", header=header, rows=tuple(_traffic_row(*part) for part in parts), total=True
+    )
+
+
+def _traffic_row(name: str, meters: Meters) -> tuple[str, ...]:
+    sizes = (meters.bytes_downloaded, meters.refetched_bytes, meters.sample_bytes)
+    counts = (meters.get_requests, meters.list_requests, meters.failed_requests)
+    return (name, *(format_bytes(size) for size in sizes), *(f"{count:,}" for count in counts))
+
+
+def epoch_table(run: RunRecord) -> Table:
+    """Give the figures of each epoch, or of evenly taken ones where there are very many."""
+    each = max(1, -(-len(run.epochs) // MAX_EPOCH_ROWS))
+    metrics = tuple(dict.fromkeys(name for epoch in run.epochs for name in epoch.valid))[:4]
+    rows = []
+    for epoch in run.epochs[::each]:
+        valid = (f"{epoch.valid[name]:.4f}" if name in epoch.valid else "" for name in metrics)
+        times = (epoch.compute_seconds, epoch.stall_seconds, epoch.valid_seconds)
+        best = " (best)" if epoch.epoch == run.best_epoch else ""
+        rows.append(
+            (f"{epoch.epoch + 1}{best}", f"{epoch.train_loss:.4f}", *valid, *(format_seconds(time) for time in times))
+        )
+    header = (
+        "Epoch",
+        "Training loss",
+        *(f"Valid. {metric_label(name)}" for name in metrics),
+        "Compute",
+        "Stall",
+        "Validation",
+    )
+    caption = f"Every {each}th epoch" if each > 1 else "Every epoch"
+    return Table(caption=caption, header=header, rows=tuple(rows))
+
+
+def cost_table(cost: CostReport) -> Table:
+    """Give the lines of the bill, its total last."""
+    rows = [
+        (
+            line.what,
+            line.item,
+            _quantity(line),
+            f"${line.unit_usd:.5g}",
+            _sum(line.usd, cost.total_usd),
+            line.as_of,
+            line.source,
+        )
+        for line in cost.lines
+    ]
+    rows.append(("total", "", "", "", _sum(cost.total_usd, cost.total_usd), "", ""))
+    header = ("What", "Item", "Quantity", "Unit price", "Cost", "Price of", "Source")
+    return Table(caption="Cost in US dollars", header=header, rows=tuple(rows), text_columns=(0, 1, 6), total=True)
+
+
+def _quantity(line: CostLine) -> str:
+    """Write a quantity with its unit: ``0.0809 hours``, ``104.8 x 1000 requests``."""
+    number = f"{line.quantity:,.0f}" if line.quantity >= 1000 else f"{line.quantity:.4g}"
+    if line.unit[0].isdigit():
+        return f"{number} \N{MULTIPLICATION SIGN} {line.unit}"
+    return f"{number} {line.unit}s" if line.unit.endswith("hour") else f"{number} {line.unit}"
+
+
+def _sum(usd: float, total_usd: float) -> str:
+    """Write a sum so that a column of them can be compared: all with as many decimals."""
+    decimals = 2 if total_usd >= 100 else 4
+    least = 10.0**-decimals
+    return f"< ${least:.{decimals}f}" if 0 < usd < least else f"${usd:,.{decimals}f}"
+
+
+def comparison_table(run: RunRecord, compared: Comparison) -> Table:
+    """Give streaming as it was beside a download first."""
+    most = "" if compared.rate_is_measured else "at most "
+    rows = [
+        ("Time of the epochs", format_seconds(compared.stream_seconds),
+         f"{most}{format_seconds(compared.download_seconds)}"),
+        ("Disk needed", format_bytes(run.meters.window_high_water_bytes),
+         f"at least {format_bytes(compared.feed.epoch_bytes)}"),
+        ("Downloaded", format_bytes(run.meters.bytes_downloaded),
+         f"at least {format_bytes(compared.feed.epoch_bytes)}"),
+    ]  # fmt: skip
+    if compared.stream_usd is not None and compared.download_usd is not None:
+        rows.append(
+            ("Node, transfer and disk", format_usd(compared.stream_usd), f"{most}{format_usd(compared.download_usd)}")
+        )
+    header = ("Figure", "Streamed, as measured", "Downloaded first, as computed")
+    return Table(caption="The same epochs after a download", header=header, rows=tuple(rows))
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,156 @@
+"""Records to make bills and reports from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from penstock.records import (
+    EpochRecord,
+    Evaluation,
+    Host,
+    LossPoint,
+    Meters,
+    Prediction,
+    RunRecord,
+    StepRecord,
+)
+
+MIB = 1 << 20
+
+
+def _epochs(count: int, steps: int) -> tuple[EpochRecord, ...]:
+    rng = np.random.default_rng(7)
+    return tuple(
+        EpochRecord(
+            epoch=epoch,
+            num_steps=steps,
+            num_samples=steps * 32,
+            train_loss=0.35 + 0.7 * math.exp(-epoch / 9) + rng.normal(0, 0.008),
+            valid={
+                "nrmse": 0.84 + 0.2 * math.exp(-epoch / 7) + max(0, epoch - 25) * 0.002 + rng.normal(0, 0.006),
+                "loss": 0.5 + 0.55 * math.exp(-epoch / 7) + rng.normal(0, 0.01),
+                "r2": 0.29 - 0.33 * math.exp(-epoch / 7),
+            },
+            stall_seconds=2.4 if epoch == 0 else 0.25 + 0.2 * abs(math.sin(epoch)),
+            compute_seconds=5.1 + 0.4 * abs(math.cos(epoch)),
+            valid_seconds=0.9,
+        )
+        for epoch in range(count)
+    )
+
+
+def make_run(*, num_epochs: int = 40, steps_per_epoch: int = 90, **changes: Any) -> RunRecord:
+    rng = np.random.default_rng(3)
+    points = num_epochs * steps_per_epoch
+    fields: dict[str, Any] = {
+        "run_id": "20261121-101512-c1-small",
+        "task": "eeg-c1",
+        "model": "small",
+        "num_parameters": 62_144,
+        "config": {
+            "source": "s3://nmdatasets/NeurIPS25/R5_mini_L100_bdf",
+            "batch-size": 32,
+            "learning-rate": 0.001,
+            "amp": False,
+            "endpoint-url": None,
+            "seed": 2026,
+        },
+        "manifest_fingerprint": "4f6c" * 16,
+        "plan_fingerprint": "a1b2" * 16,
+        "state": "succeeded",
+        "error": None,
+        "started_at": "2026-11-21T10:15:12Z",
+        "ended_at": "2026-11-21T10:20:03Z",
+        "wall_seconds": 291.4,
+        "seconds_to_first_batch": 0.84,
+        "num_resumes": 1,
+        "best_epoch": 26 if num_epochs > 26 else (num_epochs - 1 if num_epochs else None),
+        "checkpoint": "runs/20261121-101512-c1-small/checkpoint-best.pt",
+        "weights_sha256": "9e0d" * 16,
+        "host": Host(num_cpus=4, device="NVIDIA A10G", num_devices=1, instance_type="g5.xlarge"),
+        "losses": tuple(
+            LossPoint(
+                step=step,
+                epoch=step / steps_per_epoch,
+                loss=0.35 + 0.7 * math.exp(-step / steps_per_epoch / 9) + rng.normal(0, 0.09),
+                learning_rate=0.001,
+            )
+            for step in range(points)
+        ),
+        "epochs": _epochs(num_epochs, steps_per_epoch),
+        "meters": Meters(
+            bytes_downloaded=11_847 * MIB,
+            sample_bytes=12_900 * MIB,
+            get_requests=105_920,
+            list_requests=0,
+            failed_requests=3,
+            refetched_bytes=6 * MIB,
+            window_bytes=32 * MIB,
+            window_high_water_bytes=int(31.6 * MIB),
+        ),
+    }
+    return RunRecord(**(fields | changes))
+
+
+def make_evaluation(*, num_samples: int = 3120, **changes: Any) -> Evaluation:
+    rng = np.random.default_rng(11)
+    truth = rng.gamma(9, 0.12, num_samples) + 0.3
+    answer = truth.mean() + 0.45 * (truth - truth.mean()) + rng.normal(0, 0.16, num_samples)
+    fields: dict[str, Any] = {
+        "task": "eeg-c1",
+        "model": "small",
+        "split": "test",
+        "manifest_fingerprint": "4f6c" * 16,
+        "checkpoint_sha256": "77aa" * 16,
+        "num_samples": num_samples,
+        "num_groups": 18,
+        "score": "nrmse",
+        "metrics": {"nrmse": 0.8412, "rmse": 0.3021, "mae": 0.2311, "r2": 0.2924},
+        "classes": (),
+        "confusion": (),
+        "predictions": tuple(
+            Prediction(key=f"s{index}", group=f"sub-{index % 18:02d}", truth=float(t), predicted=float(p))
+            for index, (t, p) in enumerate(zip(truth, answer, strict=True))
+        ),
+        "wall_seconds": 6.2,
+        "meters": Meters(
+            bytes_downloaded=340 * MIB,
+            sample_bytes=340 * MIB,
+            get_requests=3_120,
+            window_bytes=32 * MIB,
+            window_high_water_bytes=20 * MIB,
+        ),
+    }
+    return Evaluation(**(fields | changes))
+
+
+def make_list_step(**changes: Any) -> StepRecord:
+    fields: dict[str, Any] = {
+        "step": "list",
+        "started_at": "2026-11-21T10:14:58Z",
+        "wall_seconds": 8.6,
+        "host": Host(num_cpus=4, device="cpu", num_devices=0),
+        "meters": Meters(bytes_downloaded=3 * MIB, get_requests=421, list_requests=7),
+        "details": {"num_samples": 6000.0},
+    }
+    return StepRecord(**(fields | changes))
+
+
+@pytest.fixture(name="make_run")
+def _make_run() -> Callable[..., RunRecord]:
+    return make_run
+
+
+@pytest.fixture(name="make_evaluation")
+def _make_evaluation() -> Callable[..., Evaluation]:
+    return make_evaluation
+
+
+@pytest.fixture(name="make_list_step")
+def _make_list_step() -> Callable[..., StepRecord]:
+    return make_list_step

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.cost import CostSetting, TransferKind, bill, load_prices, total_meters
+from penstock.errors import ConfigError
+from penstock.records import CostLine, CostReport, Evaluation, Host, Meters, RunRecord, StepRecord
+
+GIB = 1 << 30
+TODAY = date(2026, 11, 21)
+Runs = Callable[..., RunRecord]
+Evaluations = Callable[..., Evaluation]
+Steps = Callable[..., StepRecord]
+CPU_HOST = Host(num_cpus=2, device="cpu", num_devices=0)
+
+
+def _bill(run: RunRecord, *, steps: Any = (), evaluation: Evaluation | None = None, **setting: Any) -> CostReport:
+    chosen = CostSetting(**({"today": TODAY} | setting))
+    return bill(run, steps=steps, evaluation=evaluation, prices=load_prices(), setting=chosen)
+
+
+def _line(report: CostReport, item: str) -> CostLine:
+    (found,) = [line for line in report.lines if line.item == item]
+    return found
+
+
+def test_bill_by_hand(make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps) -> None:
+    run = make_run(
+        wall_seconds=7200.0,
+        meters=Meters(bytes_downloaded=100 * GIB, get_requests=2_000_000, window_bytes=10 * GIB),
+    )
+    evaluation = make_evaluation(
+        wall_seconds=1800.0, meters=Meters(bytes_downloaded=10 * GIB, get_requests=500_000, window_bytes=10 * GIB)
+    )
+    step = make_list_step(wall_seconds=360.0, meters=Meters(list_requests=4000, get_requests=1000))
+    report = _bill(
+        run, steps=[step], evaluation=evaluation, instance_type="g5.xlarge", transfer="internet", put_requests=3000
+    )
+    node = [line.usd for line in report.lines if line.item == "g5.xlarge"]
+    assert node == pytest.approx([2 * 1.006, 0.1 * 1.006, 0.5 * 1.006])
+    assert _line(report, "s3-get").usd == pytest.approx(2501 * 0.0004)
+    assert _line(report, "s3-list").usd == pytest.approx(4 * 0.005)
+    assert _line(report, "s3-put").usd == pytest.approx(3 * 0.005)
+    assert _line(report, "transfer-internet").usd == pytest.approx(110 * 0.09)
+    assert _line(report, "gp3").usd == pytest.approx(10 * 2.5 * 0.08 / 720)
+    assert report.total_usd == pytest.approx(2.6156 + 1.0004 + 0.02 + 0.015 + 9.9 + 0.0027778, abs=1e-6)
+    assert report.stall_usd == pytest.approx(run.stall_seconds / 3600 * 1.006)
+    assert report.run_id == run.run_id
+
+
+@pytest.mark.parametrize(
+    ("transfer", "usd"), [("same-region", 0.0), ("cross-region", 0.02), ("internet", 0.09), ("nat", 0.045)]
+)
+def test_transfer_is_priced_by_its_way(make_run: Runs, transfer: TransferKind, usd: float) -> None:
+    report = _bill(make_run(meters=Meters(bytes_downloaded=GIB)), transfer=transfer)
+    assert _line(report, f"transfer-{transfer}").usd == usd
+
+
+def test_failed_requests_are_not_billed(make_run: Runs) -> None:
+    without = _bill(make_run(meters=Meters(get_requests=100)))
+    with_failed = _bill(make_run(meters=Meters(get_requests=100, failed_requests=10_000_000)))
+    assert with_failed.total_usd == without.total_usd
+    assert any("10,000,000 failed" in line for line in with_failed.assumptions)
+
+
+def test_unknown_node_is_left_out_and_said(make_run: Runs) -> None:
+    report = _bill(make_run(host=CPU_HOST))
+    assert not any(line.unit == "hour" for line in report.lines)
+    assert report.stall_usd == 0
+    assert any("--instance-type" in warning for warning in report.warnings)
+
+
+def test_recorded_instance_type_is_used_and_the_setting_beats_it(make_run: Runs) -> None:
+    assert _line(_bill(make_run()), "g5.xlarge").unit_usd == 1.006
+    assert _line(_bill(make_run(), instance_type="g6.xlarge"), "g6.xlarge").unit_usd == 0.8048
+
+
+def test_price_by_hand_beats_the_price_file(make_run: Runs) -> None:
+    report = _bill(make_run(wall_seconds=3600.0), instance_type="my-own", node_usd_per_hour=2.5, num_nodes=4)
+    line = _line(report, "my-own")
+    assert line.usd == pytest.approx(10.0)
+    assert line.as_of == TODAY.isoformat()
+    assert "by hand" in line.source
+
+
+def test_unknown_instance_type_names_the_known_ones(make_run: Runs) -> None:
+    with pytest.raises(ConfigError, match=r"'g9\.huge'.*g4dn\.xlarge, g5\.xlarge"):
+        _bill(make_run(), instance_type="g9.huge")
+
+
+def test_unknown_node_of_another_step_only_warns(make_run: Runs, make_list_step: Steps) -> None:
+    host = Host(num_cpus=2, device="cpu", num_devices=0, instance_type="m99.small")
+    report = _bill(make_run(), steps=[make_list_step(host=host)])
+    assert any("m99.small" in warning for warning in report.warnings)
+    assert not any("list step" in line.what for line in report.lines)
+
+
+@pytest.mark.parametrize("setting", [{"node_usd_per_hour": -1.0}, {"node_usd_per_hour": math.nan}, {"num_nodes": 0}])
+def test_impossible_setting_is_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        CostSetting(today=TODAY, **setting)
+
+
+def test_old_prices_are_warned_of(make_run: Runs) -> None:
+    assert not any("days old" in warning for warning in _bill(make_run()).warnings)
+    late = _bill(make_run(), today=date(2027, 6, 1))
+    assert any("g5.xlarge is 243 days old" in warning for warning in late.warnings)
+
+
+def test_price_of_another_region_is_warned_of(make_run: Runs) -> None:
+    report = _bill(make_run(), region="eu-west-1")
+    assert any("s3-get for eu-west-1" in warning and "us-east-1" in warning for warning in report.warnings)
+    assert not any("eu-west-1" in warning for warning in _bill(make_run()).warnings)
+
+
+def test_another_endpoint_than_aws_is_warned_of(make_run: Runs) -> None:
+    report = _bill(make_run(config={"endpoint-url": "http://127.0.0.1:9000", "source": "s3://b/p"}))
+    assert any("http://127.0.0.1:9000" in warning for warning in report.warnings)
+    assert any("a local folder" in warning for warning in _bill(make_run(config={"source": "/data"})).warnings)
+
+
+def test_puts_are_billed_only_where_they_were_counted(make_run: Runs, make_list_step: Steps) -> None:
+    uncounted = _bill(make_run())
+    assert not any(line.item == "s3-put" for line in uncounted.lines)
+    assert any("PUT" in line for line in uncounted.assumptions)
+    counted = _bill(make_run(), steps=[make_list_step(details={"put_requests": 2000.0})])
+    assert _line(counted, "s3-put").usd == pytest.approx(0.01)
+
+
+def test_own_disk_is_not_billed(make_run: Runs) -> None:
+    report = _bill(make_run(), disk=None)
+    assert not any(line.unit == "GiB-hour" for line in report.lines)
+
+
+def test_traffic_that_two_records_tell_is_counted_once(
+    make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps
+) -> None:
+    run, evaluation = make_run(), make_evaluation()
+    told_again = [
+        make_list_step(step="prefetch", meters=run.meters),
+        make_list_step(step="evaluate", meters=evaluation.meters),
+    ]
+    once = total_meters(run, steps=[], evaluation=evaluation)
+    assert total_meters(run, steps=told_again, evaluation=evaluation) == once
+    with_evaluate_step = total_meters(run, steps=told_again, evaluation=None)
+    assert with_evaluate_step.get_requests == run.meters.get_requests + evaluation.meters.get_requests
+
+
+_counts = st.integers(0, 10**12)
+_seconds = st.floats(0, 10**7)
+
+
+@given(
+    meters=st.builds(
+        Meters,
+        bytes_downloaded=_counts,
+        get_requests=_counts,
+        list_requests=_counts,
+        failed_requests=_counts,
+        window_bytes=_counts,
+    ),
+    wall_seconds=_seconds,
+    stall_seconds=_seconds,
+    usd_per_hour=st.floats(0, 1000),
+    nodes=st.integers(1, 64),
+    transfer=st.sampled_from(["same-region", "cross-region", "internet", "nat"]),
+)
+def test_total_is_the_sum_and_stall_is_part_of_the_node(
+    meters: Meters,
+    wall_seconds: float,
+    stall_seconds: float,
+    usd_per_hour: float,
+    nodes: int,
+    transfer: TransferKind,
+) -> None:
+    run = _run_with(meters, wall_seconds, stall_seconds)
+    report = _bill(run, node_usd_per_hour=usd_per_hour, num_nodes=nodes, transfer=transfer)
+    assert report.total_usd == math.fsum(line.usd for line in report.lines)
+    for line in report.lines:
+        assert line.usd == pytest.approx(line.quantity * line.unit_usd)
+        assert line.usd >= 0
+    node_usd = next(line.usd for line in report.lines if line.unit == "hour")
+    assert 0 <= report.stall_usd <= node_usd
+
+
+def _run_with(meters: Meters, wall_seconds: float, stall_seconds: float) -> RunRecord:
+    from penstock.records import EpochRecord
+
+    epoch = EpochRecord(
+        epoch=0, num_steps=1, num_samples=1, train_loss=1.0, valid={},
+        stall_seconds=stall_seconds, compute_seconds=1.0, valid_seconds=0.0,
+    )  # fmt: skip
+    return RunRecord(
+        run_id="r", task="t", model="m", num_parameters=1, config={}, manifest_fingerprint="", plan_fingerprint="",
+        state="succeeded", error=None, started_at="", ended_at="", wall_seconds=wall_seconds,
+        seconds_to_first_batch=0.0, num_resumes=0, best_epoch=None, checkpoint=None, weights_sha256=None,
+        host=CPU_HOST, losses=(), epochs=(epoch,), meters=meters,
+    )  # fmt: skip
+
+
+def test_same_input_gives_the_same_bill(make_run: Runs) -> None:
+    assert msgspec.json.encode(_bill(make_run())) == msgspec.json.encode(_bill(make_run()))
