@@ -200,7 +200,7 @@ class Control:
 
     def text(self, field: str) -> str:
         """Give a text field of the header."""
-        return bytes(self.header[field]).decode()
+        return bytes(self.header[field][()]).decode()
 
     def put(self, field: str, value: int | str) -> None:
         """Set a field of the header."""
@@ -241,7 +241,7 @@ class Cursor:
 
     def read(self, session: str) -> int | None:
         """Give the cursor, or None while it is another session's."""
-        return int(self._view["index"]) if bytes(self._view["session"]) == session.encode() else None
+        return int(self._view["index"]) if self._view["session"][()] == session.encode() else None
 
 
 def map_slots(folder: Path, geometry_bytes: int, *, writable: bool, create: bool = False) -> mmap.mmap:

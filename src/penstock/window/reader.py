@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import ChecksumMismatch, PrefetcherLost, WindowError, error_from_fields
+from penstock.errors import ChecksumMismatch, PrefetcherLost, WindowError, error_from_fields, map_os_error
 from penstock.files import atomic_write
 from penstock.records import Meters, StreamSpec, encode_record
 from penstock.window.fetch import ErrorText, verified_table
@@ -98,6 +98,10 @@ class WindowReader:
             PrefetcherLost: nobody serves the window.
             PenstockError: what the prefetcher could not do.
         """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise map_os_error(error, str(self._folder)) from error
         self._cursor = Cursor(self._folder, self._rank, writable=True)
         self._cursor.begin(self._spec.session, self._spec.first_index)
         if self._rank == 0:

@@ -154,14 +154,15 @@ class FillerSession:
 
     def _count(self, pack: Pack) -> None:
         """Meter a pack; what an earlier process or session had fetched before counts as fetched again."""
-        through = self._control.number("fetched_through")
         again = sum(
-            sample.size_bytes for index, sample in enumerate(pack.samples, pack.first_index) if index < through
+            sample.size_bytes
+            for index, sample in enumerate(pack.samples, pack.first_index)
+            if index < self._fetched_before
         )
         total = sum(sample.size_bytes for sample in pack.samples)
         self._control.put("refetched_bytes", self._control.number("refetched_bytes") + again)
         self._control.put("sample_bytes", self._control.number("sample_bytes") + total)
-        self._control.put("fetched_through", max(through, pack.end_index))
+        self._control.put("fetched_through", max(self._control.number("fetched_through"), pack.end_index))
 
     def _put_meters(self) -> None:
         read = self._source.meter.read()
@@ -176,6 +177,7 @@ class FillerSession:
         if control.text("session") != self._spec.session:
             for field in ("bytes_downloaded", "sample_bytes", "get_requests", "failed_requests", "refetched_bytes"):
                 control.put(field, 0)
+        self._fetched_before = control.number("fetched_through")
         self._bytes_before = control.number("bytes_downloaded")
         self._gets_before = control.number("get_requests")
         self._failed_before = control.number("failed_requests")
