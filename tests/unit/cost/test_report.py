@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from penstock.cost import CostSetting, bill, load_prices
+from penstock.cost.baseline import baseline_of, judge
+from penstock.cost.report import render_markdown, render_report
+from penstock.records import CostReport, Evaluation, Meters, Prediction, RunRecord, StepRecord
+
+Runs = Callable[..., RunRecord]
+Evaluations = Callable[..., Evaluation]
+Steps = Callable[..., StepRecord]
+
+ATTACK = "</script></title></style></svg><script>alert(1)</script><img src=x onerror=alert(1)> \"' & $x^2$ | --> \x00"
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class _Page(HTMLParser):
+    """Collects what a page holds, and complains of tags that do not match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+
+def _cost(run: RunRecord, evaluation: Evaluation | None, steps: list[StepRecord]) -> CostReport:
+    setting = CostSetting(today=date(2026, 11, 21))
+    return bill(run, steps=steps, evaluation=evaluation, prices=load_prices(), setting=setting)
+
+
+def _render(run: RunRecord, evaluation: Evaluation | None, *steps: StepRecord, title: str = "A run") -> str:
+    cost = _cost(run, evaluation, list(steps))
+    return render_report(run, evaluation=evaluation, cost=cost, steps=steps, title=title)
+
+
+def _words(page: _Page) -> str:
+    return " ".join(" ".join(page.text).split())
+
+
+def test_page_is_well_formed_and_small(make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps) -> None:
+    text = _render(make_run(), make_evaluation(), make_list_step())
+    page = _Page(text)
+    assert text.startswith("<!DOCTYPE html>")
+    assert len(text.encode()) < 400_000
+    assert page.count("svg") == 4
+    assert page.count("h1") == 1
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_page_needs_nothing_beside_itself(make_run: Runs, make_evaluation: Evaluations) -> None:
+    text = _render(make_run(), make_evaluation())
+    page = _Page(text)
+    assert not {"script", "link", "img", "iframe", "object", "foreignobject"} & {tag for tag, _ in page.tags}
+    ids = {attributes.get("id") for _, attributes in page.tags}
+    for _, attributes in page.tags:
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href", "xlink:href", "data", "action"):
+            target = attributes.get(name)
+            assert target is None or (target.startswith("#") and target[1:] in ids)
+    assert "@import" not in text
+    assert set(re.findall(r"url\(([^)]*)\)", text)) <= {f"#{name}" for name in ids}
+    assert set(re.findall(r"https?://[^\s\"'<)]+", text)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_pictures_and_tables_can_be_read_out(make_run: Runs, make_evaluation: Evaluations) -> None:
+    page = _Page(_render(make_run(), make_evaluation()))
+    for tag, attributes in page.tags:
+        if tag == "svg":
+            assert attributes["role"] == "img"
+            assert attributes["aria-labelledby"]
+        if tag == "th":
+            assert attributes["scope"] in ("row", "col")
+    assert page.count("desc") == page.count("svg")
+    assert page.count("caption") == page.count("table")
+
+
+def test_headline_figures_are_those_of_the_records(make_run: Runs, make_evaluation: Evaluations) -> None:
+    run, evaluation = make_run(), make_evaluation()
+    words = _words(_Page(_render(run, evaluation)))
+    for told in (
+        "0.841",
+        "better by 0.159: predicting the mean scores 1.0",
+        "115,200",
+        "31.6 MiB",
+        "of 32.0 MiB allowed",
+        "4 min 51 s",
+        f"{run.stall_seconds / (run.stall_seconds + run.compute_seconds):.1%}",
+        run.manifest_fingerprint,
+        "NVIDIA A10G",
+        "2026-10-01",
+        "AWS EC2 on-demand price list",
+    ):
+        assert told in words
+
+
+def test_broken_bound_is_told(make_run: Runs) -> None:
+    run = make_run(meters=Meters(window_bytes=100, window_high_water_bytes=101))
+    assert "bound broken" in _words(_Page(_render(run, None)))
+
+
+@pytest.mark.parametrize("state", ["failed", "interrupted"])
+def test_run_that_did_not_succeed_says_so_at_the_top(make_run: Runs, state: Any) -> None:
+    words = _words(_Page(_render(make_run(state=state, error="DiskFull: no space is left for /w"), None)))
+    assert words.index("DiskFull: no space is left for /w") < words.index("Samples trained on")
+    assert "was not evaluated" in words
+
+
+def test_run_that_ended_before_its_first_batch_still_gives_a_page(make_run: Runs) -> None:
+    run = make_run(num_epochs=0, state="failed", error="BucketNotFound: nope", meters=Meters(), wall_seconds=0.0)
+    page = _Page(_render(run, None))
+    assert page.count("svg") == 0
+    assert "BucketNotFound: nope" in _words(page)
+
+
+def test_page_without_a_bill(make_run: Runs) -> None:
+    text = render_report(make_run(), evaluation=None, cost=None, steps=[], title="A run")
+    assert "No bill was made" in _words(_Page(text))
+
+
+def test_classification_shows_the_confusion(make_run: Runs, make_evaluation: Evaluations) -> None:
+    evaluation = make_evaluation(
+        score="accuracy", metrics={"accuracy": 0.75}, classes=("ad", "game"), confusion=((30, 10), (15, 45))
+    )
+    words = _words(_Page(_render(make_run(), evaluation)))
+    assert "Confusion, test split" in words
+    assert "always naming the commonest class scores 0.6" in words
+    assert "75.0% of 100 samples lie on the diagonal" in words
+
+
+def test_no_value_can_become_markup(make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps) -> None:
+    run = make_run(
+        run_id=ATTACK, task=ATTACK, model=ATTACK, error=ATTACK, state="failed", checkpoint=ATTACK,
+        config={ATTACK: ATTACK, "endpoint-url": ATTACK},
+    )  # fmt: skip
+    evaluation = make_evaluation(
+        score=ATTACK,
+        split=ATTACK,
+        metrics={ATTACK: 0.5},
+        classes=(ATTACK, "<b>bold</b>"),
+        confusion=((3, 1), (0, 4)),
+        predictions=(Prediction(key=ATTACK, group=ATTACK, truth=1.0, predicted=2.0),),
+    )
+    epochs = tuple(
+        type(epoch)(**{name: getattr(epoch, name) for name in epoch.__struct_fields__} | {"valid": {ATTACK: 0.5}})
+        for epoch in run.epochs
+    )
+    run = type(run)(**{name: getattr(run, name) for name in run.__struct_fields__} | {"epochs": epochs})
+    page = _Page(_render(run, evaluation, make_list_step(step=ATTACK), title=ATTACK))
+    assert not {"script", "img", "b"} & {tag for tag, _ in page.tags}
+    assert page.count("svg") == 4
+    assert "alert(1)" in _words(page)
+    assert not any("\x00" in text for text in page.text)
+
+
+def test_secrets_stay_out_of_the_page(make_run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG")
+    error = "cannot read https://me:pw@host/x?X-Amz-Signature=abc123def with wJalrXUtnFEMI/K7MDENG"
+    run = make_run(state="failed", error=error, config={"source": "https://u:hidden@host/"})
+    for text in (_render(run, None), render_markdown(run, evaluation=None, cost=None, steps=[], title="A run")):
+        assert not [secret for secret in ("wJalrX", "me:pw", "abc123def", "u:hidden") if secret in text]
+
+
+def test_same_records_give_the_same_page(make_run: Runs, make_evaluation: Evaluations) -> None:
+    assert _render(make_run(), make_evaluation()) == _render(make_run(), make_evaluation())
+
+
+def test_markdown_tells_the_headlines_and_escapes(make_run: Runs, make_evaluation: Evaluations) -> None:
+    run = make_run(state="failed", error="a | b\n# <script>")
+    evaluation = make_evaluation()
+    text = render_markdown(run, evaluation=evaluation, cost=_cost(run, evaluation, []), steps=[], title="*t*")
+    assert r"# \*t\*" in text
+    assert r"a \| b \# &lt;script&gt;" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 9
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("score", "value", "tone", "told"),
+    [
+        ("nrmse", 0.9, "good", "better by 0.100"),
+        ("nrmse", 1.2, "bad", "worse by 0.200"),
+        ("nrmse", 1.001, "bad", "no better"),
+        ("c2_nrmse", 0.9, "good", "better"),
+        ("r2", 0.3, "good", "better by 0.300"),
+        ("auc", 0.4, "bad", "worse by 0.100"),
+        ("rmse", 3.0, "plain", "no baseline"),
+        ("accuracy", 0.9, "plain", "no baseline"),
+    ],
+)
+def test_score_is_judged_against_its_baseline(score: str, value: float, tone: str, told: str) -> None:
+    said, found = judge(value, baseline_of(score))
+    assert found == tone
+    assert told in said
+
+
+def test_report_and_progress_load_no_torch() -> None:
+    code = "import sys, penstock.cost.report, penstock.observe; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_bill_loads_no_drawing() -> None:
+    code = "import sys, penstock.cost, penstock.observe; sys.exit(bool({'matplotlib', 'jinja2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
