@@ -30,7 +30,7 @@ from penstock.train.journal import Journal
 from penstock.train.progress import NoProgress, Progress, StepUpdate
 from penstock.train.result import TrainResult
 from penstock.train.schedule import num_steps
-from penstock.train.signals import StopRequest, StopAsked
+from penstock.train.signals import StopAsked, StopRequest
 from penstock.train.stepper import StepOutcome, Stepper
 
 __all__ = ["train"]

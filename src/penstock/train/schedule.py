@@ -23,10 +23,10 @@ def learning_rate_factor(schedule: ScheduleName, *, step: int, num_steps: int, w
         num_steps: of the whole run.
         warmup_fraction: part of the steps in which the factor rises in a straight line.
     """
+    step = min(step, num_steps - 1)
     num_warmup = math.ceil(num_steps * warmup_fraction)
     if step < num_warmup:
         return (step + 1) / (num_warmup + 1)
     if schedule == "constant":
         return 1.0
-    step = min(step, num_steps - 1)
     return 0.5 * (1 + math.cos(math.pi * (step - num_warmup) / max(num_steps - num_warmup, 1)))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["StopRequest", "StopAsked"]
+__all__ = ["StopAsked", "StopRequest"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

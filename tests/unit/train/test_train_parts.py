@@ -1,0 +1,133 @@
+"""The small pure parts: options, schedule, curve, generators."""
+
+from __future__ import annotations
+
+import io
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import ConfigError
+from penstock.records import LossPoint, Meters
+from penstock.train.config import TrainConfig
+from penstock.train.determinism import capture_rng, restore_rng, seed_everything
+from penstock.train.device import choose_precision
+from penstock.train.journal import MAX_LOSS_POINTS, Curve, Journal
+from penstock.train.schedule import learning_rate_factor
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("num_epochs", 0),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("weight_decay", -1.0),
+        ("warmup_fraction", 1.0),
+        ("clip_norm", 0.0),
+        ("patience", 0),
+        ("seed", -1),
+        ("schedule", "linear"),
+        ("amp", "on"),
+        ("device", "tpu"),
+        ("checkpoint_every_steps", 0),
+        ("keep_checkpoints", 0),
+    ],
+)
+def test_an_option_that_cannot_be_honoured_is_named(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} .*{value}"):
+        TrainConfig(task="t", model="m", **{name: value})
+
+
+@given(
+    num_steps=st.integers(1, 5000),
+    warmup_fraction=st.floats(0, 0.99),
+    schedule=st.sampled_from(["cosine", "constant"]),
+    data=st.data(),
+)
+def test_the_rate_rises_then_never_rises_again(
+    num_steps: int, warmup_fraction: float, schedule: Any, data: Any
+) -> None:
+    def factor(step: int) -> float:
+        return learning_rate_factor(schedule, step=step, num_steps=num_steps, warmup_fraction=warmup_fraction)
+
+    step = data.draw(st.integers(0, num_steps))
+    assert 0 < factor(step) <= 1
+    if step + 1 < num_steps * warmup_fraction:
+        assert factor(step) < factor(step + 1)
+    elif step > num_steps * warmup_fraction + 1:
+        assert factor(step) <= factor(step - 1)
+
+
+@given(losses=st.lists(st.floats(0, 100), max_size=3000))
+def test_a_curve_stays_short_and_keeps_the_mean(losses: list[float]) -> None:
+    curve = Curve()
+    for step, loss in enumerate(losses, start=1):
+        curve.add(LossPoint(step=step, epoch=0.0, loss=loss, learning_rate=0.1))
+    assert len(curve.points) < max(MAX_LOSS_POINTS, 1)
+    assert [point.step for point in curve.points] == [curve.stride * (i + 1) for i in range(len(curve.points))]
+    taken = len(curve.points) * curve.stride
+    assert taken + curve.pending_steps == len(losses)
+    if taken:
+        assert np.mean([point.loss for point in curve.points]) == pytest.approx(np.mean(losses[:taken]))
+
+
+@given(
+    step=st.integers(0, 2**40),
+    loss_sum=st.floats(allow_nan=False),
+    best_score=st.none() | st.floats(allow_nan=False),
+    sample_bytes=st.integers(0, 2**60),
+)
+def test_a_journal_survives_its_plain_form(
+    step: int, loss_sum: float, best_score: float | None, sample_bytes: int
+) -> None:
+    journal = Journal(step=step, loss_sum=loss_sum, best_score=best_score, meters=Meters(sample_bytes=sample_bytes))
+    journal.curve.add(LossPoint(step=1, epoch=0.1, loss=loss_sum, learning_rate=0.1))
+    journal.end_epoch({"nrmse": 1.0}, valid_seconds=0.5)
+    buffer = io.BytesIO()
+    torch.save(journal.to_plain(), buffer)
+    buffer.seek(0)
+    assert Journal.from_plain(torch.load(buffer, weights_only=True)) == journal
+
+
+@pytest.mark.parametrize(
+    ("scores", "higher", "best", "bad"),
+    [
+        ([1.0, 0.9, 0.95], False, 1, 1),
+        ([0.5, 0.7, 0.7], True, 1, 1),
+        ([float("nan"), 0.9, float("nan")], False, 1, 1),
+        ([None, None], False, 1, 0),
+    ],
+)
+def test_the_best_epoch(scores: list[float | None], higher: bool, best: int, bad: int) -> None:
+    journal = Journal()
+    for epoch, score in enumerate(scores):
+        journal.note_score(epoch, score, higher_is_better=higher)
+    assert (journal.best_epoch, journal.bad_epochs) == (best, bad)
+
+
+def draw() -> list[float]:
+    return [random.random(), random.gauss(0, 1), float(np.random.normal()), float(torch.randn(()))]
+
+
+def test_generators_go_on_where_they_were_after_a_safe_load() -> None:
+    seed_everything(5)
+    draw()
+    buffer = io.BytesIO()
+    torch.save(capture_rng(), buffer)
+    expected = [draw() for _ in range(3)]
+    seed_everything(6)
+    buffer.seek(0)
+    restore_rng(torch.load(buffer, weights_only=True))
+    assert [draw() for _ in range(3)] == expected
+
+
+def test_mixed_precision_is_for_cuda_only() -> None:
+    assert choose_precision("auto", torch.device("cpu")).dtype is None
+    assert choose_precision("off", torch.device("cuda")).dtype is None
