@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from penstock.observe.logs import RedactSecrets, configure_logging
+from penstock.observe.logs import RedactingFormatter, configure_logging
 from penstock.observe.progress import NoProgress, PlainProgress, ProgressReporter, StageProgress, open_progress
 from penstock.observe.redact import redact
 
@@ -13,7 +13,7 @@ __all__ = [
     "NoProgress",
     "PlainProgress",
     "ProgressReporter",
-    "RedactSecrets",
+    "RedactingFormatter",
     "StageProgress",
     "configure_logging",
     "open_progress",

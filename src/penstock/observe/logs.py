@@ -6,6 +6,7 @@ until then.
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 import time
@@ -13,34 +14,37 @@ from typing import TextIO
 
 from penstock.observe.redact import redact
 
-__all__ = ["RedactSecrets", "configure_logging"]
+__all__ = ["RedactingFormatter", "configure_logging"]
 
 _LINE = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
 _TIME = "%Y-%m-%dT%H:%M:%S"
 
 
-class RedactSecrets(logging.Filter):
-    """Rewrites a record into one finished line that holds no secret, exception included.
+class RedactingFormatter(logging.Formatter):
+    """Writes a record as one line that holds no secret, exception included.
 
     Exceptions are told as ``error=Class: message`` on the same line; with ``traceback`` the frames follow.
+    The record itself is left as it is, for other handlers.
     """
 
     def __init__(self, *, traceback: bool = False) -> None:
-        super().__init__()
+        super().__init__(_LINE, datefmt=_TIME)
+        self.converter = time.gmtime
         self._traceback = traceback
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record in place and let it pass."""
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line, without a newline at its end."""
+        line = copy.copy(record)
         text = record.getMessage()
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             text += f" error={type(error).__name__}: {error}"
-        text = " ".join(text.splitlines())
+        line.msg, line.args = " ".join(text.splitlines()), None
+        line.exc_info = line.exc_text = line.stack_info = None
+        told = super().format(line)
         if self._traceback and record.exc_info:
-            text += "\n" + logging.Formatter().formatException(record.exc_info)
-        record.msg, record.args = redact(text), None
-        record.exc_info = record.exc_text = record.stack_info = None
-        return True
+            told += "\n" + self.formatException(record.exc_info)
+        return redact(told)
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
@@ -64,11 +68,8 @@ def configure_logging(verbose: bool = False) -> None:
     Args:
         verbose: also lines of level DEBUG, and tracebacks of exceptions.
     """
-    formatter = logging.Formatter(_LINE, datefmt=_TIME)
-    formatter.converter = time.gmtime
     handler = _StderrHandler()
-    handler.setFormatter(formatter)
-    handler.addFilter(RedactSecrets(traceback=verbose))
+    handler.setFormatter(RedactingFormatter(traceback=verbose))
     root = logging.getLogger()
     for old in [old for old in root.handlers if isinstance(old, _StderrHandler)]:
         root.removeHandler(old)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from penstock.observe import NoProgress, PlainProgress, ProgressReporter, StageProgress, open_progress
+from penstock.observe.progress import BarProgress, format_figures
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def _break_after(stage: StageProgress, count: int) -> None:
+    stage.advance(count)
+    raise TypeError
+
+
+def _train(reporter: ProgressReporter, clock: _Clock, *, epochs: int, steps: int, step_seconds: float) -> None:
+    with reporter.stage("train", epochs * steps, "steps") as stage:
+        for epoch in range(1, epochs + 1):
+            for step in range(steps):
+                clock.seconds += step_seconds
+                stage.advance(epoch=epoch, epochs=epochs, loss=1 / (step + 1 + epoch), stall_percent=2.5)
+
+
+def test_plain_lines_come_at_both_ends_and_after_each_epoch() -> None:
+    stream, clock = io.StringIO(), _Clock()
+    _train(PlainProgress(stream, clock=clock), clock, epochs=3, steps=10, step_seconds=0.01)
+    assert stream.getvalue().splitlines() == [
+        "train: started, 0/30 steps",
+        "train: 10/30 steps  epoch 1/3  loss 0.09091  stall 2.5 %",
+        "train: 20/30 steps  epoch 2/3  loss 0.08333  stall 2.5 %",
+        "train: done after 300 ms, 30/30 steps  epoch 3/3  loss 0.07692  stall 2.5 %",
+    ]
+
+
+def test_plain_lines_come_every_few_seconds() -> None:
+    stream, clock = io.StringIO(), _Clock()
+    _train(PlainProgress(stream, clock=clock, every_seconds=5), clock, epochs=1, steps=100, step_seconds=0.3)
+    assert len(stream.getvalue().splitlines()) == 2 + 5  # 30 s: after each 17 steps of 0.3 s
+
+
+def test_stage_that_fails_says_how_far_it_got() -> None:
+    stream = io.StringIO()
+    with pytest.raises(TypeError), PlainProgress(stream, clock=_Clock()).stage("list", None, "objects") as stage:
+        _break_after(stage, 1234)
+    assert stream.getvalue().splitlines()[-1] == "list: stopped after 0 ms, 1,234 objects"
+
+
+def test_bytes_are_written_as_sizes() -> None:
+    stream = io.StringIO()
+    with PlainProgress(stream, clock=_Clock()).stage("prefetch", 64 << 20, "bytes") as stage:
+        stage.advance(16 << 20, bytes_per_second=float(8 << 20))
+    assert stream.getvalue().splitlines()[-1].endswith("16.0 MiB of 64.0 MiB  8.0 MiB/s")
+
+
+def test_bars_show_what_was_told_and_brackets_as_they_are() -> None:
+    stream, clock = _Terminal(), _Clock()
+    console = Console(file=stream, force_terminal=True, width=140, color_system=None)
+    reporter = BarProgress(console, clock=clock)
+    with reporter.stage("[red]list", None, "objects") as outer, reporter.stage("train", 20, "steps") as inner:
+        outer.advance(7)
+        clock.seconds += 1
+        inner.advance(20, epoch=2, epochs=2, loss=0.5)
+    shown = stream.getvalue()
+    for told in ("[red]list", "7 objects", "20/20 steps", "epoch 2/2  loss 0.5"):
+        assert told in shown
+
+
+def test_terminal_gets_bars_and_a_pipe_gets_lines() -> None:
+    assert isinstance(open_progress(_Terminal()), BarProgress)
+    assert isinstance(open_progress(io.StringIO()), PlainProgress)
+
+
+def test_silence() -> None:
+    with NoProgress().stage("train", 3, "steps") as stage:
+        stage.advance(loss=1.0)
+
+
+@pytest.mark.parametrize(
+    ("figures", "written"),
+    [
+        ({"epoch": 3, "epochs": 40, "step": 1234}, "epoch 3/40  step 1,234"),
+        ({"samples_per_second": 812.4}, "812 samples/s"),
+        ({"peak_window_bytes": 1 << 20, "wait_seconds": 0.25}, "peak window 1.0 MiB  wait 250 ms"),
+        ({"loss": float("nan")}, "loss nan"),
+        ({"loss": float("inf")}, "loss inf"),
+        ({}, ""),
+    ],
+)
+def test_figures_are_written_for_people(figures: dict[str, float], written: str) -> None:
+    assert format_figures(figures) == written
