@@ -19,7 +19,10 @@ IDENTITY = runs.make_identity()
 
 
 def content(value: float) -> dict[str, object]:
-    return {"model": {"w": torch.full((3, 2), value)}, "objective": {"objective": "classification", "num_classes": 2}}
+    return {
+        "model": {"w": torch.full((3, 2), float(value))},
+        "objective": {"objective": "classification", "num_classes": 2},
+    }
 
 
 def save(folder: Path, step: int, *, keep: int = 2) -> None:

@@ -59,9 +59,7 @@ def test_a_killed_process_resumes_exactly(tmp_path: Path, undisturbed: dict[str,
 
 
 @pytest.mark.parametrize("step", range(NUM_STEPS))
-def test_failing_data_resumes_exactly_at_every_step(
-    tmp_path: Path, undisturbed: dict[str, object], step: int
-) -> None:
+def test_failing_data_resumes_exactly_at_every_step(tmp_path: Path, undisturbed: dict[str, object], step: int) -> None:
     failed: list[TrainResult] = []
 
     def fail(epoch: int, position: int) -> None:
@@ -88,18 +86,14 @@ def test_sigterm_saves_after_the_step_and_says_retry_me(tmp_path: Path, undistur
     assert "SIGTERM stopped the run after step 11, saved as" in stderr
     record = read_record(tmp_path / "run.json", RunRecord)
     assert (record.state, record.weights_sha256) == ("interrupted", None)
-    code, stderr = finish(start(tmp_path))
-    assert code == 0, stderr
-    assert runs.without_times(read_record(tmp_path / "run.json", RunRecord)) == undisturbed
+    assert runs.without_times(make_run_record(runs.run(tmp_path), run_id="r")) == undisturbed
 
 
 def test_sigterm_in_validation_resumes_with_validation(tmp_path: Path, undisturbed: dict[str, object]) -> None:
     code, stderr = finish(start(tmp_path, "--term-in-valid"))
     assert code == 75, stderr
     assert f"after step {2 * runs.STEPS_PER_EPOCH}" in stderr
-    code, stderr = finish(start(tmp_path))
-    assert code == 0, stderr
-    assert runs.without_times(read_record(tmp_path / "run.json", RunRecord)) == undisturbed
+    assert runs.without_times(make_run_record(runs.run(tmp_path), run_id="r")) == undisturbed
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -111,9 +105,7 @@ def test_a_signal_ends_a_wait_for_data(tmp_path: Path, undisturbed: dict[str, ob
     code, stderr = finish(process)
     assert code == 75
     assert f"{signal.Signals(number).name} stopped the run after step 10" in stderr
-    code, stderr = finish(start(tmp_path))
-    assert code == 0, stderr
-    assert runs.without_times(read_record(tmp_path / "run.json", RunRecord)) == undisturbed
+    assert runs.without_times(make_run_record(runs.run(tmp_path), run_id="r")) == undisturbed
 
 
 def test_interruption_at_every_step(tmp_path: Path, undisturbed: dict[str, object]) -> None:
