@@ -111,9 +111,7 @@ def _score_card(run: RunRecord, evaluation: Evaluation | None) -> Card:
     if evaluation is not None and name in evaluation.metrics:
         value = evaluation.metrics[name]
         note, tone = judge(value, baseline_of(name, evaluation))
-        return Card(
-            label=f"{metric_label(name)}, {evaluation.split} split", value=f"{value:.3f}", note=note, tone=tone
-        )
+        return Card(label=f"{metric_label(name)}, {evaluation.split} split", value=f"{value:.3f}", note=note, tone=tone)
     best = next((epoch for epoch in run.epochs if epoch.epoch == run.best_epoch), None)
     if name is not None and best is not None and name in best.valid:
         note, tone = judge(best.valid[name], baseline_of(name))
@@ -193,18 +191,18 @@ def cost_table(cost: CostReport) -> Table:
     rows = [
         (
             line.what,
-            line.item,
+            _sum(line.usd, cost.total_usd),
             _quantity(line),
             f"${line.unit_usd:.5g}",
-            _sum(line.usd, cost.total_usd),
+            line.item,
             line.as_of,
             line.source,
         )
         for line in cost.lines
     ]
-    rows.append(("total", "", "", "", _sum(cost.total_usd, cost.total_usd), "", ""))
-    header = ("What", "Item", "Quantity", "Unit price", "Cost", "Price of", "Source")
-    return Table(caption="Cost in US dollars", header=header, rows=tuple(rows), text_columns=(0, 1, 6), total=True)
+    rows.append(("total", _sum(cost.total_usd, cost.total_usd), "", "", "", "", ""))
+    header = ("What", "Cost", "Quantity", "Unit price", "Item", "Price of", "Source")
+    return Table(caption="Cost in US dollars", header=header, rows=tuple(rows), text_columns=(0, 4, 5, 6), total=True)
 
 
 def _quantity(line: CostLine) -> str:

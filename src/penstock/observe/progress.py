@@ -16,6 +16,7 @@ from typing import Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from penstock.units import format_bytes, format_seconds
 
@@ -31,6 +32,8 @@ __all__ = [
 
 PLAIN_EVERY_SECONDS = 5.0
 REDRAW_EVERY_SECONDS = 0.1
+
+_BAR_WIDTH = 12
 
 Clock = Callable[[], float]
 
@@ -164,9 +167,7 @@ class _PlainStage:
     def advance(self, count: int = 1, /, **figures: float) -> None:
         with self._lock:
             before = self.describe()
-            ended = (
-                "epoch" in self._figures and figures.get("epoch", self._figures["epoch"]) != self._figures["epoch"]
-            )
+            ended = "epoch" in self._figures and figures.get("epoch", self._figures["epoch"]) != self._figures["epoch"]
             self._done += count
             self._figures |= figures
             due = self._clock() - self._written_at >= self._every_seconds
@@ -209,12 +210,15 @@ class BarProgress:
             self._open += 1
             if self._bars is None:
                 self._bars = Progress(
-                    TextColumn("{task.description:<9}", markup=False, style="bold"),
-                    BarColumn(bar_width=24),
-                    TextColumn("{task.fields[count]}", markup=False),
-                    TimeElapsedColumn(),
-                    TextColumn("{task.fields[figures]}", markup=False, style="cyan"),
+                    TextColumn("{task.description}", markup=False, style="bold", table_column=_column(9)),
+                    BarColumn(bar_width=_BAR_WIDTH, table_column=_column(_BAR_WIDTH)),
+                    TextColumn("{task.fields[count]}", markup=False, table_column=_column(14)),
+                    TimeElapsedColumn(table_column=_column(7)),
+                    TextColumn(
+                        "{task.fields[figures]}", markup=False, style="cyan", table_column=Column(ratio=1, no_wrap=True)
+                    ),
                     console=self._console,
+                    expand=True,
                     auto_refresh=False,
                     redirect_stdout=False,
                 )
@@ -227,6 +231,11 @@ class BarProgress:
             if self._open == 0 and self._bars is not None:
                 self._bars.stop()
                 self._bars = None
+
+
+def _column(width: int) -> Column:
+    """A column that stays whole where the terminal is narrow; the figures give way instead."""
+    return Column(min_width=width, no_wrap=True)
 
 
 class _BarStage:

@@ -59,15 +59,17 @@ def _described(svg: str) -> str:
 
 def test_stall_is_stacked_on_compute_to_scale() -> None:
     svg = stall_chart(_run(num_epochs=4))
-    bars: dict[str, list[float]] = {}
+    bars: dict[str, list[tuple[float, float]]] = {}
     for path in ET.fromstring(svg).iter(f"{SVG}path"):
         colour = re.search(r"fill: (var\(--chart-\d)", path.get("style", ""))
         heights = [float(number) for number in re.findall(r"[ML] [\d.]+ ([\d.]+)", path.get("d", ""))]
         if colour and path.get("clip-path"):
-            bars.setdefault(colour[1], []).append(max(heights) - min(heights))
+            bars.setdefault(colour[1], []).append((min(heights), max(heights)))
     compute, stall = bars["var(--chart-1"], bars["var(--chart-2"]
     assert len(compute) == len(stall) == 4
-    assert compute[0] / stall[0] == pytest.approx(3.0, rel=0.01)
+    for (compute_top, ground), (stall_top, stall_bottom) in zip(compute, stall, strict=True):
+        assert stall_bottom == pytest.approx(compute_top, abs=0.02)
+        assert (ground - compute_top) / (stall_bottom - stall_top) == pytest.approx(3.0, rel=0.01)
     assert "25.0%" in _described(svg)
 
 

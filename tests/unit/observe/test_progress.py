@@ -79,6 +79,18 @@ def test_bars_show_what_was_told_and_brackets_as_they_are() -> None:
         assert told in shown
 
 
+def test_narrow_terminal_cuts_the_figures_and_nothing_else() -> None:
+    stream, clock = _Terminal(), _Clock()
+    console = Console(file=stream, force_terminal=True, width=60, color_system=None)
+    with BarProgress(console, clock=clock).stage("train", 20, "steps") as stage:
+        stage.advance(10, epoch=1, epochs=2, loss=0.5, samples_per_second=812, stall_percent=2.1)
+    last = stream.getvalue().splitlines()[-2]
+    assert "10/20 steps" in last
+    assert "0:00:0" in last
+    assert "epoch 1/2" in last
+    assert "stall" not in last
+
+
 def test_terminal_gets_bars_and_a_pipe_gets_lines() -> None:
     assert isinstance(open_progress(_Terminal()), BarProgress)
     assert isinstance(open_progress(io.StringIO()), PlainProgress)

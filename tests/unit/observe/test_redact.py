@@ -21,8 +21,7 @@ def test_value_of_a_secret_variable_is_taken_out(variable: str) -> None:
 
 def test_other_variables_and_unset_secrets_change_nothing() -> None:
     assert (
-        redact("region=us-east-2 bytes=12", {"AWS_REGION": "us-east-2", "HF_TOKEN": ""})
-        == "region=us-east-2 bytes=12"
+        redact("region=us-east-2 bytes=12", {"AWS_REGION": "us-east-2", "HF_TOKEN": ""}) == "region=us-east-2 bytes=12"
     )
 
 
@@ -46,9 +45,7 @@ def test_what_a_url_carries_is_taken_out(text: str, secret: str) -> None:
 
 def test_rest_of_a_url_stays() -> None:
     signed = "GET https://host/key?X-Amz-Signature=0a1b&part=7 took 3 s, mail me@example.org"
-    assert (
-        redact(signed, {}) == f"GET https://host/key?X-Amz-Signature={REDACTED}&part=7 took 3 s, mail me@example.org"
-    )
+    assert redact(signed, {}) == f"GET https://host/key?X-Amz-Signature={REDACTED}&part=7 took 3 s, mail me@example.org"
     assert redact("s3://bucket/prefix@2/x", {}) == "s3://bucket/prefix@2/x"
 
 
