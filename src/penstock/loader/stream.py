@@ -262,9 +262,7 @@ class WindowStream:
     def _run(self) -> Iterator[tuple[RankBatch, Batch | _Failed]]:
         spec = msgspec.structs.replace(self._settings.spec, session=uuid.uuid4().hex, first_index=self._next_index)
         settings = replace(self._settings, spec=spec)
-        self._reader = WindowReader(
-            settings.folder, spec, rank=settings.rank, timeout_seconds=settings.timeout_seconds
-        )
+        self._reader = WindowReader(settings.folder, spec, rank=settings.rank, timeout_seconds=settings.timeout_seconds)
         self._reader.begin()
         plan = [
             rank_batches(
@@ -317,8 +315,8 @@ class SegmentLoader:
         self._stream.load_state_dict(state)
 
     def meters(self) -> Meters:
-        """Give what the stream moved so far."""
-        return self._stream.meters()
+        """Give what the whole stream moved so far; told by the first segment alone, so that sums are right."""
+        return self._stream.meters() if self._number == 0 else Meters()
 
     def close(self) -> None:
         """Close the stream."""

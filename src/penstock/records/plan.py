@@ -69,7 +69,7 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         session: unique name of this asking; a new one replaces the last.
-        manifest: local path of the manifest, as the prefetcher sees it.
+        manifest: path of the manifest as the prefetcher sees it, relative to the window's folder or absolute.
         plan_fingerprint: what the trainer's plan hashes to.
         order: which samples, in which order.
         first_index: stream index to begin at.

@@ -61,9 +61,7 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--task-options", default="{}", metavar="JSON", help='the same as one JSON object, like {"epoch-seconds": 2}'
     )
-    group.add_argument(
-        "--max-files", type=_optional_int, metavar="N", help="take at most N recordings (default: all)"
-    )
+    group.add_argument("--max-files", type=_optional_int, metavar="N", help="take at most N recordings (default: all)")
     group.add_argument(
         "--release", default="", metavar="NAMES", help="take these releases only, like R1,R2 (default: all there are)"
     )

@@ -109,8 +109,8 @@ def _probe(args: argparse.Namespace) -> StepRecord:
         )
         if child is not None:
             stack.enter_context(child)
-        reader = WindowReader(folder, spec, timeout_seconds=args.prefetch_timeout).begin()
         begun, first = time.monotonic(), 0.0
+        reader = WindowReader(folder, spec, timeout_seconds=args.prefetch_timeout).begin()
         with open_progress().stage("prefetch", num_samples, "samples") as stage:
             for index in range(num_samples):
                 reader.get(index)

@@ -101,7 +101,7 @@ class Filler:
             "session.start session=%s first_index=%d end_index=%d", spec.session, spec.first_index, spec.end_index
         )
         try:
-            with _open_manifest(spec) as manifest:
+            with _open_manifest(self._folder, spec) as manifest:
                 session = FillerSession(
                     self._folder,
                     spec,
@@ -136,8 +136,8 @@ async def _cancel(task: asyncio.Task[None] | None) -> None:
 
 
 @contextlib.contextmanager
-def _open_manifest(spec: StreamSpec) -> Iterator[ManifestReader]:
-    with ManifestReader(Path(spec.manifest)) as manifest:
+def _open_manifest(folder: Path, spec: StreamSpec) -> Iterator[ManifestReader]:
+    with ManifestReader(folder / spec.manifest) as manifest:
         if manifest.info.fingerprint != spec.manifest_fingerprint:
             raise RecordError(
                 f"{spec.manifest} has another fingerprint ({manifest.info.fingerprint[:12]}) than the plan was "

@@ -47,9 +47,7 @@ class WindowPolicy:
         failed_index: stream index of the sample whose error ends the stream, None while there is none.
     """
 
-    def __init__(
-        self, num_slots: int, *, start_index: int, end_index: int, adopted: Sequence[SlotRange] = ()
-    ) -> None:
+    def __init__(self, num_slots: int, *, start_index: int, end_index: int, adopted: Sequence[SlotRange] = ()) -> None:
         self._states = [SlotState.FREE] * num_slots
         self._ranges: dict[int, SlotRange] = {}
         self._cursor = start_index

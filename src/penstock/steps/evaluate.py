@@ -1,0 +1,106 @@
+"""``penstock evaluate``: score a checkpoint on a split that it was not trained on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from penstock.errors import CheckpointMismatch
+from penstock.evaluate.evaluation import evaluate
+from penstock.files import atomic_write
+from penstock.observe import open_progress
+from penstock.records import Evaluation, write_record
+from penstock.steps import common
+from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream
+from penstock.steps.pipeline_output import add_executor_option, write_metrics
+from penstock.tasks.eeg.models import build_model
+from penstock.tasks.objectives import objective_from_state
+from penstock.train.checkpoint import load_weights
+from penstock.train.checkpoint_file import Weights, decode_weights
+from penstock.train.device import choose_device
+
+NAME = "evaluate"
+HELP = "score a checkpoint on a split it was not trained on"
+
+__all__ = ["HELP", "NAME", "add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the step's options."""
+    add_feed_options(parser)
+    group = parser.add_argument_group("evaluation")
+    group.add_argument("--checkpoint", required=True, metavar="FILE|s3://…", help="checkpoint of `penstock train`")
+    group.add_argument("--split", choices=("train", "valid", "test"), default="test", help="split (default: test)")
+    group.add_argument("--batch-size", type=common.positive_int, default=128, metavar="N", help="samples at a time")
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    group = parser.add_argument_group("output")
+    group.add_argument("--metrics", type=Path, required=True, metavar="FILE", help="where to write the metrics (JSON)")
+    group.add_argument(
+        "--plot", type=common.optional_path, metavar="FILE", help="where to draw truth against prediction"
+    )
+    add_executor_option(group)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, write the metrics, and say them."""
+    data = open_dataset(args)
+    weights = _load(args.checkpoint)
+    _check(weights, data)
+    objective = objective_from_state(weights.objective)
+    model = build_model(weights.identity.model, shape=data.info.shape, num_outputs=objective.num_outputs)
+    model.load_state_dict(weights.model)
+    model.to(choose_device(args.device))
+    num_samples = data.info.split(args.split).num_samples
+    with (
+        open_stream(data, args, splits=[(args.split, False)], batch_size=args.batch_size, num_epochs=1) as stream,
+        open_progress().stage("evaluate", num_samples) as stage,
+    ):
+        found = evaluate(
+            model,
+            objective=objective,
+            task=data.task,
+            loader=stream.segment(0),
+            info=data.info,
+            split=args.split,
+            model_name=weights.identity.model,
+            checkpoint_sha256=weights.file_sha256,
+        )
+        stage.advance(found.num_samples)
+    write_record(args.metrics, found)
+    if args.plot is not None:
+        atomic_write(args.plot, _draw(found).encode())
+    write_metrics(args.executor_input, found)
+    sys.stdout.write(describe(found))
+    return 0
+
+
+def _load(location: str) -> Weights:
+    """Load a checkpoint; a file that pipelines pass has no ending to know it by."""
+    path = Path(location)
+    return decode_weights(path.read_bytes(), location) if path.is_file() else load_weights(location)
+
+
+def _check(weights: Weights, data: Dataset) -> None:
+    for name, found, wanted in (
+        ("task", weights.identity.task, data.task.name),
+        ("sample shape", weights.identity.shape, data.info.shape),
+    ):
+        if found != wanted:
+            raise CheckpointMismatch(
+                f"the checkpoint {weights.location} has {name} {found}, the manifest {wanted}",
+                fix="pass a checkpoint that was trained on samples of this kind",
+                about=weights.location,
+            )
+
+
+def _draw(found: Evaluation) -> str:
+    from penstock.observe.charts import confusion_chart, truth_chart  # here: matplotlib takes a second to import
+
+    return confusion_chart(found) if found.classes else truth_chart(found)
+
+
+def describe(found: Evaluation) -> str:
+    """Say for a person how good a checkpoint is."""
+    metrics = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
+    return f"{found.split}: {found.num_samples} samples of {found.num_groups} groups: {metrics}\n"

@@ -1,0 +1,225 @@
+"""``penstock train``: train a model through the window, or go on with a run that was stopped."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import msgspec
+
+from penstock.files import atomic_write
+from penstock.observe import StageProgress, open_progress
+from penstock.records import EpochRecord, RunRecord, write_record
+from penstock.sources import open_blobs
+from penstock.steps import common
+from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream
+from penstock.tasks.eeg.models import build_model, model_names
+from penstock.tasks.objectives import make_objective
+from penstock.train.checkpoint import Checkpoints
+from penstock.train.checkpoint_file import Identity
+from penstock.train.config import TrainConfig
+from penstock.train.determinism import seed_everything
+from penstock.train.loop import train
+from penstock.train.progress import StepUpdate
+from penstock.train.result import TrainResult, make_run_record
+from penstock.units import format_bytes, format_seconds
+
+NAME = "train"
+HELP = "train a model through the window"
+
+__all__ = ["HELP", "NAME", "add_arguments", "add_training_options", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the step's options."""
+    add_feed_options(parser)
+    add_training_options(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--checkpoints",
+        required=True,
+        metavar="DIR|s3://…",
+        help="where checkpoints are kept; a run that was stopped goes on from the last one there",
+    )
+    group.add_argument(
+        "--checkpoint-out",
+        type=common.optional_path,
+        metavar="FILE",
+        help="also copy the best one to this file",
+    )
+    group.add_argument("--record", type=Path, required=True, metavar="FILE", help="where to write the run record")
+    group.add_argument("--run-id", type=common.optional_text, metavar="NAME", help="name of the run")
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how to train."""
+    defaults = TrainConfig(task="", model="small")
+    group = parser.add_argument_group("training")
+    group.add_argument("--model", choices=model_names(), default="small", help="network (default: small)")
+    group.add_argument(
+        "--epochs", type=common.positive_int, default=defaults.num_epochs, metavar="N", help="passes over the data"
+    )
+    group.add_argument(
+        "--batch-size", type=common.positive_int, default=defaults.batch_size, metavar="N", help="samples of a step"
+    )
+    group.add_argument(
+        "--learning-rate", type=float, default=defaults.learning_rate, metavar="X", help="the highest of the schedule"
+    )
+    group.add_argument(
+        "--weight-decay", type=float, default=defaults.weight_decay, metavar="X", help="of AdamW, decoupled"
+    )
+    group.add_argument("--loss", choices=("mse", "smooth_l1"), default="mse", help="of regression (default: mse)")
+    group.add_argument("--schedule", choices=("cosine", "constant"), default=defaults.schedule, help="of the rate")
+    group.add_argument(
+        "--warmup", type=float, default=defaults.warmup_fraction, metavar="X", help="part of all steps that warms up"
+    )
+    group.add_argument(
+        "--clip-norm",
+        type=float,
+        default=defaults.clip_norm,
+        metavar="X",
+        help="largest gradient norm; 0: no clipping",
+    )
+    group.add_argument(
+        "--patience", type=int, default=0, metavar="N", help="end after N epochs without a better score; 0 never does"
+    )
+    group.add_argument("--amp", choices=("auto", "off"), default="auto", help="mixed precision where there is a GPU")
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    group.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="CPU threads; bits may depend on it (0: torch's choice)"
+    )
+    group.add_argument(
+        "--checkpoint-every", type=int, default=0, metavar="N", help="also save every N steps; 0 saves after epochs"
+    )
+    group.add_argument(
+        "--keep-checkpoints",
+        type=common.positive_int,
+        default=2,
+        metavar="N",
+        help="how many to keep beside the best",
+    )
+    group.add_argument(
+        "--instance-type", type=common.optional_text, metavar="NAME", help="the node's, like g5.xlarge, for the bill"
+    )
+
+
+def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
+    """Give the training config that the options ask for; the seed is the plan's.
+
+    Raises:
+        ConfigError: a value cannot be honoured.
+    """
+    return TrainConfig(
+        task=data.task.name,
+        model=args.model,
+        num_epochs=args.epochs,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        weight_decay=args.weight_decay,
+        schedule=args.schedule,
+        warmup_fraction=args.warmup,
+        clip_norm=args.clip_norm or None,
+        patience=args.patience or None,
+        seed=data.plan.seed,
+        amp=args.amp,
+        device=args.device,
+        checkpoint_every_steps=args.checkpoint_every or None,
+        keep_checkpoints=args.keep_checkpoints,
+        num_threads=args.threads or None,
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; write the run record however it ends."""
+    started_seconds = time.monotonic()
+    data = open_dataset(args)
+    config = train_config(args, data)
+    objective = make_objective(data.info, regression_loss=args.loss)
+    identity = Identity(
+        task=config.task,
+        model=config.model,
+        shape=data.info.shape,
+        num_outputs=objective.num_outputs,
+        manifest_fingerprint=data.info.fingerprint,
+        plan_fingerprint=data.plan.fingerprint,
+        config={**config.identity(), "loss": args.loss},
+    )
+    run_id = args.run_id or uuid.uuid4().hex[:12]
+    records: list[RunRecord] = []
+
+    def write_run_record(result: TrainResult) -> None:
+        options = {"loss": args.loss, "workers": args.workers, "prefetch": args.prefetch}
+        record = make_run_record(result, run_id=run_id, options=options)
+        host = msgspec.structs.replace(record.host, instance_type=args.instance_type)
+        record = msgspec.structs.replace(record, host=host)
+        write_record(args.record, record)
+        records.append(record)
+
+    seed_everything(config.seed)
+    model = build_model(config.model, shape=data.info.shape, num_outputs=objective.num_outputs)
+    has_valid = any(split.name == "valid" and split.num_samples for split in data.info.splits)
+    splits = [("train", True), ("valid", False)] if has_valid else [("train", True)]
+    with (
+        open_stream(data, args, splits=splits, batch_size=config.batch_size, num_epochs=config.num_epochs) as stream,
+        open_progress().stage("train", config.num_epochs * data.info.split("train").num_samples) as stage,
+    ):
+        result = train(
+            config,
+            task=data.task,
+            objective=objective,
+            model=model,
+            train_loader=stream.segment(0),
+            valid_loader=stream.segment(1) if has_valid else None,
+            checkpoints=Checkpoints(open_blobs(args.checkpoints), keep=config.keep_checkpoints),
+            identity=identity,
+            progress=_Shown(stage),
+            on_end=write_run_record,
+            started_seconds=started_seconds,
+        )
+    if args.checkpoint_out is not None and result.checkpoint is not None:
+        folder, _, name = result.checkpoint.rpartition("/")
+        atomic_write(args.checkpoint_out, open_blobs(folder).read(name))
+    sys.stdout.write(describe(records[-1]))
+    return 0
+
+
+class _Shown:
+    """Shows a run's progress as a stage."""
+
+    def __init__(self, stage: StageProgress) -> None:
+        self._stage = stage
+        self._done: int | None = None
+
+    def on_step(self, update: StepUpdate) -> None:
+        """Move the bar."""
+        done = update.epoch * update.num_samples + update.epoch_samples
+        waited = update.stall_seconds / max(update.stall_seconds + update.compute_seconds, 1e-9)
+        self._stage.advance(
+            done - (self._done or 0),
+            epoch=update.epoch + 1,
+            epochs=update.num_epochs,
+            loss=update.loss,
+            stall_percent=100 * waited,
+        )
+        self._done = done
+
+    def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
+        """Tell the validation's metrics."""
+        self._stage.advance(0, **{f"valid_{name}": value for name, value in record.valid.items() if name == "nrmse"})
+
+
+def describe(record: RunRecord) -> str:
+    """Say for a person how a run went."""
+    waited = record.stall_seconds / max(record.stall_seconds + record.compute_seconds, 1e-9)
+    best = next((epoch for epoch in record.epochs if epoch.epoch == record.best_epoch), None)
+    metrics = ", ".join(f"{name} {value:.4f}" for name, value in best.valid.items()) if best else "none"
+    return (
+        f"trained {record.model} ({record.num_parameters} parameters) for {len(record.epochs)} epochs in "
+        f"{format_seconds(record.wall_seconds)}, {100 * waited:.1f} % of it waiting for data\n"
+        f"  read {format_bytes(record.meters.sample_bytes)} in {record.meters.get_requests} requests through at most "
+        f"{format_bytes(record.meters.window_high_water_bytes)}\n"
+        f"  best epoch {(record.best_epoch or 0) + 1}: {metrics}\n"
+    )
