@@ -72,16 +72,18 @@ def test_page_is_drawn_in_a_sandboxed_frame(
 ) -> None:
     page = _framed(report, width=1200, height=1200, attributes="sandbox")
     preferred = f"--blink-settings=preferredColorScheme={0 if theme == 'dark' else 1}"
-    browse(page, preferred, "--window-size=1200,1200", f"--screenshot={tmp_path / 'shot.png'}")
+    # In a process of its own the frame may be painted only after the picture was taken.
+    whole = ("--disable-features=IsolateSandboxedIframes", "--virtual-time-budget=5000")
+    browse(page, preferred, *whole, "--window-size=1200,1200", f"--screenshot={tmp_path / 'shot.png'}")
     pixels = np.asarray(matplotlib.image.imread(tmp_path / "shot.png"))[:, :, :3]
     brightness = pixels.mean(axis=2)
-    assert np.median(brightness) < 0.2 if theme == "dark" else np.median(brightness) > 0.9
+    background = float(np.median(brightness))
+    assert background < 0.2 if theme == "dark" else background > 0.9
     text = brightness > 0.7 if theme == "dark" else brightness < 0.3
     assert text.mean() > 0.01
-    red, green, blue = (pixels[:, :, channel] for channel in range(3))
+    red, blue = pixels[:, :, 0], pixels[:, :, 2]
     assert ((blue - red) > 0.3).mean() > 0.01, "the first series of the charts"
     assert ((red - blue) > 0.3).mean() > 0.002, "the second series of the charts"
-    assert green.shape == brightness.shape
 
 
 def test_page_is_no_wider_than_a_phone(report: str, browse: Callable[..., str]) -> None:
