@@ -1,0 +1,261 @@
+"""``penstock run``: list, prefetch, train, evaluate and report, in one command and one folder.
+
+Each step gets the argv that a pipeline would give it. A job that was stopped, however hard, goes on when the
+same command is run again: steps that are done are not done again, training goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import importlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from penstock.errors import ConfigError, OutputError, PenstockError, RecordError, map_os_error
+from penstock.records import Evaluation, JobRecord, ManifestReader, RunRecord, StepRecord, read_record, write_record
+from penstock.steps import common
+from penstock.steps.listing import add_dataset_options
+from penstock.steps.report import add_cost_options
+from penstock.steps.train import add_training_options
+from penstock.units import format_bytes, format_seconds
+
+NAME = "run"
+HELP = "list, prefetch, train, evaluate and report, in one command"
+
+__all__ = ["HELP", "NAME", "JobFiles", "add_arguments", "add_job_options", "run"]
+
+_MAY_DIFFER = {
+    "amp",
+    "checkpoint_every",
+    "device",
+    "in_flight",
+    "instance_type",
+    "keep_checkpoints",
+    "node_usd_per_hour",
+    "out",
+    "prefetch",
+    "prefetch_timeout",
+    "price_region",
+    "prices",
+    "step",
+    "threads",
+    "title",
+    "today",
+    "transfer",
+    "verbose",
+    "window",
+    "window_size",
+    "workers",
+}
+"""Options that a job may go on with other values of: they do not take part in what is learnt."""
+
+
+class JobFiles:
+    """Where a job's results lie."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.job = folder / "job.json"
+        self.manifest = folder / "manifest.parquet"
+        self.plan = folder / "plan.json"
+        self.list_record = folder / "list.json"
+        self.window = folder / "window"
+        self.checkpoints = folder / "checkpoints"
+        self.run_record = folder / "run.json"
+        self.metrics = folder / "evaluation.json"
+        self.plot = folder / "truth.svg"
+        self.cost = folder / "cost.json"
+        self.html = folder / "report.html"
+        self.markdown = folder / "report.md"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the step's options."""
+    add_dataset_options(parser)
+    add_job_options(parser)
+
+
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of everything after the listing."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the job's results")
+    parser.add_argument(
+        "--workers", type=int, default=0, metavar="N", help="processes that decode; 0 decodes in the trainer"
+    )
+    parser.add_argument("--title", default="Penstock run", help="heading of the report")
+    common.add_window_options(parser)
+    add_training_options(parser)
+    add_cost_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what is left of the job, and sum it up."""
+    files = JobFiles(args.out.absolute())
+    with _locked(files.folder):
+        job = _begin(files, args)
+        _list(files, args)
+        _train_and_report(files, args, job)
+        _report(files, args)
+        if args.window is None:
+            shutil.rmtree(files.window, ignore_errors=True)
+    sys.stdout.write(describe(files))
+    return 0
+
+
+def _begin(files: JobFiles, args: argparse.Namespace) -> JobRecord:
+    """Take up the job that the folder holds, or begin it.
+
+    Raises:
+        ConfigError: the folder holds a job of other options.
+    """
+    options = {name: str(value) for name, value in sorted(vars(args).items()) if name not in _MAY_DIFFER}
+    if not files.job.exists():
+        job = JobRecord(run_id=uuid.uuid4().hex[:12], options=options)
+        write_record(files.job, job)
+        return job
+    job = read_record(files.job, JobRecord)
+    for name in sorted(options.keys() | job.options.keys()):
+        if options.get(name) != job.options.get(name):
+            raise ConfigError(
+                f"{files.folder} holds a job with --{name.replace('_', '-')} {job.options.get(name)}, "
+                f"now it is {options.get(name)}",
+                fix="use the same options to go on with it, or another --out to begin a new one",
+            )
+    return job
+
+
+def _list(files: JobFiles, args: argparse.Namespace) -> None:
+    """List in a process of its own: the S3 client must not be used in one that forks workers later."""
+    if files.manifest.exists() and files.plan.exists():
+        return
+    words = argv_of("list", args, manifest=files.manifest, plan=files.plan, record=files.list_record)
+    code = subprocess.run([sys.executable, "-m", "penstock", *words], check=False).returncode  # noqa: S603 - no shell
+    if code:
+        raise SystemExit(code)
+
+
+def _train_and_report(files: JobFiles, args: argparse.Namespace, job: JobRecord) -> None:
+    """Train and evaluate; a failed training is still reported, with what it cost."""
+    shared = {"manifest": files.manifest, "plan": files.plan, "window": args.window or files.window}
+    try:
+        if not _is_trained(files):
+            files.metrics.unlink(missing_ok=True)
+            _call("train", args, **shared, checkpoints=files.checkpoints, record=files.run_record, run_id=job.run_id)
+        if not files.metrics.exists():
+            best = {"checkpoint": files.checkpoints, "metrics": files.metrics, "plot": files.plot}
+            _call("evaluate", args, **shared, **best, split="test", executor_input="")
+    except PenstockError:
+        if files.run_record.exists():
+            _report(files, args)
+        raise
+
+
+def _is_trained(files: JobFiles) -> bool:
+    try:
+        return read_record(files.run_record, RunRecord).state == "succeeded"
+    except RecordError:
+        return False
+
+
+def _report(files: JobFiles, args: argparse.Namespace) -> None:
+    _call(
+        "report",
+        args,
+        run_record=files.run_record,
+        evaluation=files.metrics if files.metrics.exists() else None,
+        step_record=[files.list_record] if files.list_record.exists() else [],
+        html=files.html,
+        markdown=files.markdown,
+        cost=files.cost,
+    )
+
+
+def _parser(step: str) -> argparse.ArgumentParser:
+    module = importlib.import_module(f"penstock.steps.{'listing' if step == 'list' else step}")
+    parser = argparse.ArgumentParser(prog=f"penstock {step}")
+    module.add_arguments(parser)
+    return parser
+
+
+def argv_of(step: str, args: argparse.Namespace, **given: object) -> list[str]:
+    """Give a step's argv: its own options with the values of ``given``, or else of the job's."""
+    values: Mapping[str, object] = {**vars(args), **given}
+    words = [step, *(["--verbose"] if args.verbose else [])]
+    for action in _parser(step)._actions:
+        for value in _as_words(values.get(action.dest)):
+            words += [action.option_strings[0], value]
+    return words
+
+
+def _as_words(value: object) -> list[str]:
+    """Write an option's value as text, once for each time that the flag is given."""
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    if isinstance(value, tuple):
+        return [",".join(map(str, value))]
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+
+
+def _call(step: str, args: argparse.Namespace, **given: object) -> None:
+    """Do a step in this process, quietly: the job sums up at its end."""
+    words = argv_of(step, args, **given)
+    module = importlib.import_module(f"penstock.steps.{step}")
+    with contextlib.redirect_stdout(io.StringIO()):
+        module.run(_parser(step).parse_args([word for word in words[1:] if word != "--verbose"]))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o660)
+    except OSError as error:
+        raise map_os_error(error, str(folder)) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise OutputError(
+            f"another `penstock run` works in {folder}", fix="wait for it, or choose another --out", about=str(folder)
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def describe(files: JobFiles) -> str:
+    """Sum up a job for a person."""
+    with ManifestReader(files.manifest) as reader:
+        info = reader.info
+    record = read_record(files.run_record, RunRecord)
+    found = read_record(files.metrics, Evaluation)
+    listed = read_record(files.list_record, StepRecord) if files.list_record.exists() else None
+    waited = record.stall_seconds / max(record.stall_seconds + record.compute_seconds, 1e-9)
+    downloaded = record.meters.bytes_downloaded + found.meters.bytes_downloaded
+    downloaded += listed.meters.bytes_downloaded if listed else 0
+    metrics = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
+    rows = [
+        ("samples", f"{info.num_samples} in {info.num_objects} objects ({format_bytes(info.object_bytes)})"),
+        ("trained on", f"{sum(epoch.num_samples for epoch in record.epochs)} in {len(record.epochs)} epochs"),
+        ("downloaded", format_bytes(downloaded)),
+        (
+            "peak window",
+            f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(record.meters.window_bytes)}",
+        ),
+        ("stall", f"{format_seconds(record.stall_seconds)} ({100 * waited:.1f} % of training)"),
+        ("wall", format_seconds(record.wall_seconds)),
+        (f"{found.split} score", f"{found.score} {found.metrics[found.score]:.4f}"),
+        ("metrics", metrics),
+        ("report", str(files.html)),
+    ]
+    return "".join(f"{name:>14}  {value}\n" for name, value in rows)
