@@ -107,9 +107,7 @@ def generate_dataset(
     shared, *rest = np.random.default_rng(seed).spawn(2)
     times = math.ceil(LEAD_SECONDS * 2 + num_trials * (STIMULUS_SECONDS[1] + AFTER_STIMULUS_SECONDS[1])) * RATE_HZ
     scalp = make_scalp(shared, num_channels, times)
-    recording_bytes = (
-        3 * num_channels * RATE_HZ * num_trials * (np.mean(STIMULUS_SECONDS + AFTER_STIMULUS_SECONDS) * 2)
-    )
+    recording_bytes = 3 * num_channels * RATE_HZ * num_trials * (np.mean(STIMULUS_SECONDS + AFTER_STIMULUS_SECONDS) * 2)
     num_subjects = max(MIN_SUBJECTS, num_releases, round(size_bytes / recording_bytes))
     releases = tuple(f"R{i + 1}" for i in range(num_releases))
     written: dict[str, int] = {}
@@ -185,9 +183,7 @@ def _make_trials(rng: np.random.Generator, num_trials: int, effect: float) -> _T
     return _Trials(starts=starts, stimuli=starts + waits, responses=responses, waves=waves)
 
 
-def _recording(
-    rng: np.random.Generator, subject: str, scalp: Scalp, trials: _Trials, alpha_microvolts: float
-) -> bytes:
+def _recording(rng: np.random.Generator, subject: str, scalp: Scalp, trials: _Trials, alpha_microvolts: float) -> bytes:
     num_channels = len(scalp.wave)
     seconds = math.ceil(trials.stimuli[-1] + AFTER_STIMULUS_SECONDS[1] + LEAD_SECONDS)
     signal = make_background(rng, scalp.pool, seconds * RATE_HZ)

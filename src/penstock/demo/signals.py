@@ -13,7 +13,7 @@ __all__ = ["RATE_HZ", "Scalp", "make_alpha", "make_background", "make_scalp"]
 
 RATE_HZ: Final = 100
 NOISE_MICROVOLTS: Final = 10.0
-NUM_NOISE_SOURCES: Final = 40
+NUM_NOISE_SOURCES: Final = 16
 SENSOR_NOISE: Final = 0.25
 ALPHA_HZ: Final = 10.0
 

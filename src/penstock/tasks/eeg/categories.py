@@ -166,9 +166,7 @@ def _named_values(counts: Counter[str], classes: Sequence[str]) -> list[SkippedO
     return [
         SkippedObject(object=f"{counts[value]} events of value {value}", reason="not one of the values told apart")
         if counts[value] >= MIN_EVENTS
-        else SkippedObject(
-            object=f"{counts[value]} events of value {value}", reason=f"fewer than {MIN_EVENTS} of them"
-        )
+        else SkippedObject(object=f"{counts[value]} events of value {value}", reason=f"fewer than {MIN_EVENTS} of them")
         for value in sorted(counts, key=_order)
         if value not in classes
     ]

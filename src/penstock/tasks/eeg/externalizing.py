@@ -134,9 +134,7 @@ async def _labelled(
     return Dataset(recordings=kept, participants=dataset.participants, skipped=skipped), labels
 
 
-async def _root_labels(
-    source: ObjectSource, dataset: Dataset, root: str, column: str
-) -> dict[tuple[str, str], float]:
+async def _root_labels(source: ObjectSource, dataset: Dataset, root: str, column: str) -> dict[tuple[str, str], float]:
     info = dataset.participants.get(root)
     if info is None:
         raise DataError(

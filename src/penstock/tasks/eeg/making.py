@@ -49,9 +49,7 @@ class EpochSpec:
                 fix="take longer epochs",
                 about=opened.recording.info.key,
             )
-        decode = EpochDecode(
-            layout=opened.layout, num_times=num_times, crop_times=crop_times, normalize=self.normalize
-        )
+        decode = EpochDecode(layout=opened.layout, num_times=num_times, crop_times=crop_times, normalize=self.normalize)
         return Epochs(opened=opened, num_times=num_times, crop_times=crop_times, decode=decode.encode())
 
 
