@@ -37,7 +37,7 @@ def baseline_of(score: str, evaluation: Evaluation | None = None) -> Baseline | 
     words = set(re.split(r"[^a-z0-9]+", score.lower()))
     if words & {"nrmse", "overall"}:
         return Baseline(value=1.0, meaning="predicting the mean", higher_is_better=False)
-    if "r2" in words:
+    if words & {"r2", "pearson"}:
         return Baseline(value=0.0, meaning="predicting the mean", higher_is_better=True)
     if words & {"auc", "auroc"}:
         return Baseline(value=0.5, meaning="guessing", higher_is_better=True)

@@ -4,8 +4,9 @@
 what was measured and nothing else; what it cannot price it leaves out, and says so. Requests that failed
 are not billed (5xx answers are free). GB means 2**30 bytes, as cloud providers bill it.
 
-Whose traffic counts: the run's meters hold what its prefetcher moved, so steps named ``prefetch`` and
-``train`` add nothing, nor does ``evaluate`` where an evaluation record is given.
+Whose traffic counts: the run's meters hold what its own prefetcher moved, so a step named ``train`` adds
+nothing, nor does ``evaluate`` where an evaluation record is given. A ``prefetch`` step of its own does: it
+moved its bytes beside the run's.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def bill(
 
 def added_steps(steps: Sequence[StepRecord], *, evaluation: Evaluation | None) -> list[StepRecord]:
     """Give the steps whose traffic and hours no other record holds already."""
-    elsewhere = {"prefetch", "train", "report"} | ({"evaluate"} if evaluation else set())
+    elsewhere = {"train", "report"} | ({"evaluate"} if evaluation else set())
     return [step for step in steps if step.step not in elsewhere]
 
 

@@ -6,7 +6,7 @@ import re
 
 __all__ = ["metric_label"]
 
-_WRITTEN = {"r2": "R²", "c1": "challenge 1", "c2": "challenge 2"}
+_WRITTEN = {"r2": "R²", "f1": "F1", "c1": "challenge 1", "c2": "challenge 2"}
 _CAPITALS = {"acc", "auc", "auroc", "mae", "mse", "nrmse", "rmse"}
 
 

@@ -140,12 +140,20 @@ def test_own_disk_is_not_billed(make_run: Runs) -> None:
     assert not any(line.unit == "GiB-hour" for line in report.lines)
 
 
+def test_prefetch_step_is_billed_beside_the_run(make_run: Runs, make_list_step: Steps) -> None:
+    step = make_list_step(step="prefetch", wall_seconds=3600.0, meters=Meters(get_requests=5000))
+    report = _bill(make_run(meters=Meters(get_requests=2000)), steps=[step])
+    assert _line(report, "s3-get").usd == pytest.approx(7 * 0.0004)
+    (node,) = [line for line in report.lines if line.what == "Node of the prefetch step"]
+    assert node.usd == pytest.approx(1.006)
+
+
 def test_traffic_that_two_records_tell_is_counted_once(
     make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps
 ) -> None:
     run, evaluation = make_run(), make_evaluation()
     told_again = [
-        make_list_step(step="prefetch", meters=run.meters),
+        make_list_step(step="train", meters=run.meters),
         make_list_step(step="evaluate", meters=evaluation.meters),
     ]
     once = total_meters(run, steps=[], evaluation=evaluation)
