@@ -73,9 +73,10 @@ def train(
 
     Raises:
         CheckpointCorrupt, CheckpointMismatch: the last checkpoint cannot be used; ``on_end`` is not called.
+        OutputError: a checkpoint could not be written; for the first one, at the start, ``on_end`` is not called.
         Interrupted: SIGTERM or SIGINT came; a checkpoint was saved.
         TrainingDiverged: the loss or the gradient is not finite.
-        PenstockError: the data failed, or a checkpoint could not be written.
+        PenstockError: the data failed.
     """
     stepper = Stepper(config, model=model, objective=objective, num_steps=num_steps(config, train_loader.num_samples))
     loop = _Loop(
@@ -89,7 +90,7 @@ def train(
         progress=progress or NoProgress(),
         started_seconds=time.monotonic() if started_seconds is None else started_seconds,
     )
-    loop.resume()
+    loop.begin()
     with StopRequest() as stop:
         try:
             loop.run(stop)
@@ -143,9 +144,14 @@ class _Loop:
         self._saved: tuple[tuple[int, int], str] | None = None
         self._best: str | None = None
 
-    def resume(self) -> None:
+    def begin(self) -> None:
+        """Go on from the last checkpoint; where there is none, save the untrained state.
+
+        That first save finds a place that cannot be written to before an epoch is spent, not after it.
+        """
         content = self._checkpoints.load(self._identity)
         if content is None:
+            self._save()
             return
         try:
             self._journal = Journal.from_plain(content["journal"])

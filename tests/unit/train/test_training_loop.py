@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penstock.errors import TrainingDiverged
+from penstock.errors import OutputUnwritable, TrainingDiverged
 from penstock.sources import open_blobs
 from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import Classification
@@ -104,7 +104,16 @@ def test_a_sample_that_is_not_finite_is_named(tmp_path: Path) -> None:
             on_end=results.append,
         )
     assert make_run_record(results[0], run_id="r").state == "failed"
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.glob("*.pt")] == ["step-00000000.pt"]
+
+
+def test_a_place_that_cannot_be_written_to_is_found_before_the_first_batch(tmp_path: Path) -> None:
+    def fail(epoch: int, position: int) -> None:
+        raise AssertionError
+
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputUnwritable, match=r"cannot write .*file/run"):
+        runs.run(tmp_path / "file" / "run", before_batch=fail)
 
 
 def test_too_high_a_rate_is_an_error(tmp_path: Path) -> None:
