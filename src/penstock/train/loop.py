@@ -234,6 +234,8 @@ class _Loop:
     def _end_epoch(self, stop: StopRequest) -> None:
         journal, config, begun = self._journal, self._config, time.perf_counter()
         metrics = {} if self._valid is None else self._valid.metrics(self._stepper.model, journal.epoch, stop)
+        # Both loaders may be parts of one stream, whose place the validation has moved on.
+        self._loader_state = self._train_loader.state_dict()
         record = journal.end_epoch(metrics, valid_seconds=time.perf_counter() - begun)
         score = metrics[self._task.score] if metrics else None
         is_best = journal.note_score(record.epoch, score, higher_is_better=self._task.higher_is_better)

@@ -24,9 +24,7 @@ from unit.train.test_objectives import manifest
 def test_a_runs_best_weights_score_as_they_did_in_its_validation(tmp_path: Path) -> None:
     result = runs.run(tmp_path)
     weights = load_weights(str(tmp_path))
-    model = build_model(
-        weights.identity.model, shape=weights.identity.shape, num_outputs=weights.identity.num_outputs
-    )
+    model = build_model(weights.identity.model, shape=weights.identity.shape, num_outputs=weights.identity.num_outputs)
     model.load_state_dict(weights.model)
     inputs, targets, groups = evoked_data(40, shape=runs.SHAPE, first_subject=50)
     found = evaluate(

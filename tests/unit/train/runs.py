@@ -43,6 +43,7 @@ class Heard:
     """Progress that remembers what it was told."""
 
     on_each_step: Callable[[StepUpdate], None] = lambda update: None
+    on_each_epoch: Callable[[EpochRecord], None] = lambda record: None
     steps: list[StepUpdate] = field(default_factory=list)
     epochs: list[tuple[EpochRecord, bool]] = field(default_factory=list)
 
@@ -52,6 +53,7 @@ class Heard:
 
     def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
         self.epochs.append((record, is_best))
+        self.on_each_epoch(record)
 
 
 def make_identity(config: TrainConfig = CONFIG) -> Identity:

@@ -6,14 +6,23 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from penstock.errors import Interrupted, PenstockError, SourceUnavailable, error_from_fields
-from penstock.records import RunRecord, read_record
+from penstock.loader.protocols import Batch, LoaderState
+from penstock.records import Meters, RunRecord, read_record
+from penstock.sources import open_blobs
+from penstock.tasks.eeg.models import build_model
+from penstock.tasks.objectives import Regression
+from penstock.train.checkpoint import Checkpoints
+from penstock.train.determinism import seed_everything
+from penstock.train.loop import train
 from penstock.train.result import TrainResult, make_run_record
 from unit.train import runs
+from unit.train.arrays import ArrayLoader, RegressionTask, evoked_data
 
 TESTS = Path(__file__).parents[2]
 NUM_STEPS = runs.CONFIG.num_epochs * runs.STEPS_PER_EPOCH
@@ -159,3 +168,67 @@ def test_interrupted_keeps_its_class_across_processes() -> None:
     error: PenstockError = error_from_fields("Interrupted", "a", "b", None)
     assert isinstance(error, Interrupted)
     assert error.retryable
+
+
+class Segment:
+    """The training (0) or validation (1) part of each epoch of one stream of batches, which only goes forward."""
+
+    def __init__(self, stream: dict[str, int], number: int, loader: ArrayLoader) -> None:
+        self._stream, self._number, self._loader = stream, number, loader
+
+    @property
+    def num_samples(self) -> int:
+        return self._loader.num_samples
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Each epoch of the stream has as many batches of one sort as of the other: 4."""
+        batches = list(self._loader.epoch(epoch))
+        first = (2 * epoch + self._number) * len(batches)
+        while self._stream["place"] < first + len(batches):
+            assert self._stream["place"] >= first, "batches were jumped over"
+            self._stream["place"] += 1
+            yield batches[self._stream["place"] - 1 - first]
+
+    def state_dict(self) -> LoaderState:
+        return {"place": self._stream["place"]}
+
+    def load_state_dict(self, state: LoaderState) -> None:
+        self._stream["place"] = int(state["place"])
+
+    def meters(self) -> Meters:
+        return Meters()
+
+    def close(self) -> None:
+        pass
+
+
+def run_on_one_stream(folder: Path, *, interrupt: bool) -> TrainResult:
+    def stop(update: object) -> None:
+        if interrupt:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    inputs, targets, _ = evoked_data(64, shape=runs.SHAPE)
+    stream = {"place": 0}
+    seed_everything(0)
+    return train(
+        runs.CONFIG,
+        task=RegressionTask(),
+        objective=Regression(target_mean=1.5, target_std=0.4),
+        model=build_model("small", shape=runs.SHAPE, num_outputs=1),
+        train_loader=Segment(stream, 0, ArrayLoader(inputs, targets, batch_size=16, seed=1)),
+        valid_loader=Segment(stream, 1, ArrayLoader(inputs, targets, batch_size=16)),
+        checkpoints=Checkpoints(open_blobs(str(folder))),
+        identity=runs.make_identity(),
+        progress=runs.Heard(on_each_step=stop, on_each_epoch=stop),
+    )
+
+
+def test_two_loaders_may_be_parts_of_one_stream(tmp_path: Path) -> None:
+    undisturbed = run_on_one_stream(tmp_path / "a", interrupt=False)
+    for _ in range(12 + 2):
+        with pytest.raises(Interrupted):
+            run_on_one_stream(tmp_path / "b", interrupt=True)
+    result = run_on_one_stream(tmp_path / "b", interrupt=False)
+    assert result.journal.num_resumes == 12 + 2
+    assert result.weights_sha256 == undisturbed.weights_sha256
+    assert [epoch.valid for epoch in result.journal.epochs] == [epoch.valid for epoch in undisturbed.journal.epochs]
