@@ -66,7 +66,7 @@ def configure_logging(verbose: bool = False) -> None:
     """Send Penstock's log lines, and warnings of others, to stderr; calling it again replaces the last call.
 
     Args:
-        verbose: also lines of level DEBUG, and tracebacks of exceptions.
+        verbose: a line an event and tracebacks of exceptions; without it warnings and errors alone.
     """
     handler = _StderrHandler()
     handler.setFormatter(RedactingFormatter(traceback=verbose))
@@ -75,4 +75,4 @@ def configure_logging(verbose: bool = False) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    logging.getLogger("penstock").setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("penstock").setLevel(logging.INFO if verbose else logging.WARNING)

@@ -261,9 +261,11 @@ class ManifestWriter:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._scratch = tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent)
+            self._splits = {name: _SplitWriter(name, Path(self._scratch.name)) for name in SPLITS}
         except OSError as error:
+            if hasattr(self, "_scratch"):
+                self._scratch.cleanup()
             raise map_os_error(error, str(path)) from error
-        self._splits = {name: _SplitWriter(name, Path(self._scratch.name)) for name in SPLITS}
         self._max_sample_bytes = 0
         self._objects: dict[str, int] = {}
 

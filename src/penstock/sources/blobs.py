@@ -16,6 +16,7 @@ from penstock.errors import (
     OutputUnwritable,
     PenstockError,
     SourceUnavailable,
+    map_os_error,
 )
 from penstock.files import atomic_write
 
@@ -67,14 +68,20 @@ class _LocalBlobs:
     def read(self, name: str) -> bytes:
         try:
             return (self._folder / name).read_bytes()
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise _not_found(self.locate(name)) from error
+        except OSError as error:
+            where = self.locate(name)
+            raise AccessDenied(f"cannot read {where} ({error.strerror})", fix="check its owner", about=where) from error
 
     def write(self, name: str, data: bytes) -> None:
         atomic_write(self._folder / name, data)
 
     def delete(self, name: str) -> None:
-        (self._folder / name).unlink(missing_ok=True)
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise map_os_error(error, self.locate(name)) from error
 
     def locate(self, name: str) -> str:
         return str(self._folder / name)
@@ -104,7 +111,12 @@ class _S3Blobs:
             raise self._map(error, name, writing=True) from error
 
     def delete(self, name: str) -> None:
-        self._client().delete_object(Bucket=self._bucket, Key=self._key(name))
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._client().delete_object(Bucket=self._bucket, Key=self._key(name))
+        except (BotoCoreError, ClientError) as error:
+            raise self._map(error, name, writing=True) from error
 
     def locate(self, name: str) -> str:
         return f"s3://{self._bucket}/{self._key(name)}"

@@ -100,7 +100,6 @@ class ObjectSource:
             )
         if length_bytes == 0:
             return memoryview(b"")
-        self.meter.get_requests += 1
         try:
             options = {"range": (offset, offset + length_bytes)} | ({"if_match": info.etag} if info.etag else {})
             result = await obstore.get_async(self._store, info.key, options=cast("Any", options))
@@ -108,6 +107,7 @@ class ObjectSource:
         except (BaseError, OSError) as error:
             self.meter.failed_requests += 1
             raise map_source_error(error, self.spec, info.key) from error
+        self.meter.get_requests += 1
         self.meter.bytes_downloaded += len(body)
         if meta["size"] != info.size_bytes or (info.etag and (meta["e_tag"] or "") != info.etag):
             raise _changed(self.spec, info.key)

@@ -89,7 +89,7 @@ def _job(args: argparse.Namespace, out: Path, url: str) -> argparse.Namespace:
     run_step.add_arguments(parser)
     words = ["--source", f"s3://{BUCKET}/{PREFIX}", "--endpoint-url", url, "--region", REGION, "--task", args.task]
     words += ["--out", str(out), "--window-size", str(args.window_size), "--epochs", str(args.epochs)]
-    words += ["--seed", str(args.seed), "--title", "Penstock demo"]
+    words += ["--seed", str(args.seed), "--threads", "1", "--title", "Penstock demo"]
     job = parser.parse_args(words)
     job.step, job.verbose = "run", args.verbose
     return job

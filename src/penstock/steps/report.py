@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="record of another step (list, prefetch); may be repeated",
     )
+    parser.add_argument(
+        "--instance-type", type=common.optional_text, metavar="NAME", help="node of the training (default: as recorded)"
+    )
     add_cost_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("--html", type=Path, required=True, metavar="FILE", help="where to write the report page")
@@ -80,6 +83,7 @@ def _bill(
     args: argparse.Namespace, record: RunRecord, steps: list[StepRecord], evaluation: Evaluation | None
 ) -> CostReport:
     setting = CostSetting(
+        instance_type=args.instance_type,
         today=args.today or datetime.now(UTC).date(),
         node_usd_per_hour=args.node_usd_per_hour,
         region=args.price_region,

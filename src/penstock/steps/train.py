@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.observe import StageProgress, open_progress
 from penstock.records import EpochRecord, RunRecord, write_record
@@ -38,11 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_feed_options(parser)
     add_training_options(parser)
     group = parser.add_argument_group("output")
-    group.add_argument(
+    place = group.add_mutually_exclusive_group(required=True)
+    place.add_argument(
         "--checkpoints",
-        required=True,
         metavar="DIR|s3://…",
         help="where checkpoints are kept; a run that was stopped goes on from the last one there",
+    )
+    place.add_argument(
+        "--run-root",
+        metavar="DIR|s3://…",
+        help="folder of many runs: checkpoints go to <run root>/<run id>/checkpoints; empty: to a temporary folder",
+    )
+    group.add_argument(
+        "--run-endpoint-url",
+        type=common.optional_text,
+        metavar="URL",
+        help="S3-compatible server of the checkpoints (default: AWS's own)",
     )
     group.add_argument(
         "--checkpoint-out",
@@ -151,7 +166,9 @@ def run(args: argparse.Namespace) -> int:
     records: list[RunRecord] = []
 
     def write_run_record(result: TrainResult) -> None:
-        options = {"loss": args.loss, "workers": args.workers, "prefetch": args.prefetch}
+        source = data.info.source
+        options = {"loss": args.loss, "workers": args.workers, "prefetch": args.prefetch, "source": source.uri}
+        options |= {"endpoint-url": source.endpoint_url} if source.endpoint_url else {}
         record = make_run_record(result, run_id=run_id, options=options)
         host = msgspec.structs.replace(record.host, instance_type=args.instance_type)
         record = msgspec.structs.replace(record, host=host)
@@ -163,9 +180,11 @@ def run(args: argparse.Namespace) -> int:
     has_valid = any(split.name == "valid" and split.num_samples for split in data.info.splits)
     splits = [("train", True), ("valid", False)] if has_valid else [("train", True)]
     with (
+        _checkpoint_folder(args) as folder,
         open_stream(data, args, splits=splits, batch_size=config.batch_size, num_epochs=config.num_epochs) as stream,
         open_progress().stage("train", config.num_epochs * data.info.split("train").num_samples) as stage,
     ):
+        blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url)
         result = train(
             config,
             task=data.task,
@@ -173,17 +192,34 @@ def run(args: argparse.Namespace) -> int:
             model=model,
             train_loader=stream.segment(0),
             valid_loader=stream.segment(1) if has_valid else None,
-            checkpoints=Checkpoints(open_blobs(args.checkpoints), keep=config.keep_checkpoints),
+            checkpoints=Checkpoints(blobs, keep=config.keep_checkpoints),
             identity=identity,
             progress=_Shown(stage),
             on_end=write_run_record,
             started_seconds=started_seconds,
         )
-    if args.checkpoint_out is not None and result.checkpoint is not None:
-        folder, _, name = result.checkpoint.rpartition("/")
-        atomic_write(args.checkpoint_out, open_blobs(folder).read(name))
+        if args.checkpoint_out is not None and result.checkpoint is not None:
+            atomic_write(args.checkpoint_out, blobs.read(result.checkpoint.rpartition("/")[2]))
     sys.stdout.write(describe(records[-1]))
     return 0
+
+
+@contextlib.contextmanager
+def _checkpoint_folder(args: argparse.Namespace) -> Iterator[str]:
+    """Give the folder of the checkpoints; a temporary one goes at the end.
+
+    Raises:
+        ConfigError: a run root without the name of the run, which another attempt could not find again.
+    """
+    if args.checkpoints is not None:
+        yield args.checkpoints
+    elif not args.run_root:
+        with tempfile.TemporaryDirectory(prefix="penstock-run-") as folder:
+            yield folder
+    elif args.run_id is None:
+        raise ConfigError(f"--run-root {args.run_root!r} is given without --run-id", fix="pass the name of the run")
+    else:
+        yield f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints"
 
 
 class _Shown:

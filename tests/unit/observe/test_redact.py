@@ -73,7 +73,7 @@ def test_log_line_is_one_line_without_secrets(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", SECRET)
-    configure_logging()
+    configure_logging(verbose=True)
     logging.getLogger("penstock.window").info("filled object=%s token=%s bytes=%d", "a\nb", SECRET, 12)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(f" INFO penstock.window filled object=a b token={REDACTED} bytes=12")

@@ -110,7 +110,7 @@ def test_split_counts_follow_the_fractions() -> None:
 
 @pytest.mark.parametrize("fractions", [(0.5, 0.5), (0.5, 0.4, 0.3), (0.0, 0.5, 0.5), (1.5, -0.5, 0.0)])
 def test_wrong_fractions_are_refused(fractions: tuple[float, ...]) -> None:
-    with pytest.raises(ConfigError, match="0.8,0.1,0.1"):
+    with pytest.raises(ConfigError, match=r"0\.8,0\.1,0\.1"):
         assign_splits(["a", "b", "c"], fractions=fractions, seed=0)
 
 

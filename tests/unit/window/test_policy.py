@@ -109,7 +109,7 @@ class WindowMachine(RuleBasedStateMachine):
                 break
             self.read += 1
         for slot in self.policy.move_cursor(self.read):
-            first, end = self.ranges.pop(slot)
+            _, end = self.ranges.pop(slot)
             assert end <= self.read
 
     @rule()

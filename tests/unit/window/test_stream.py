@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.raw import RawDataset, make_raw_dataset
 
 from penstock.errors import PrefetcherLost, SourceChanged, WindowTooSmall
 from penstock.plan import make_order, stream_rows
 from penstock.records import ManifestReader, StreamSpec
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.session import used_bytes
+from support.raw import RawDataset, make_raw_dataset
 
 WINDOW_BYTES = 1 << 20
 
@@ -51,13 +51,13 @@ def read_all(reader: WindowReader, spec: StreamSpec, data: RawDataset, *, until:
     return keys
 
 
-@pytest.fixture()
+@pytest.fixture
 def dataset(tmp_path: Path) -> RawDataset:
     sizes = [1 + (number * 7919) % 50_000 for number in range(300)]
     return make_raw_dataset(tmp_path, sizes=sizes)
 
 
-@pytest.fixture()
+@pytest.fixture
 def prefetcher(tmp_path: Path) -> Iterator[Prefetcher]:
     with Prefetcher(tmp_path / "window", WINDOW_BYTES) as child:
         yield child
@@ -135,9 +135,8 @@ def test_error_arrives_at_its_sample_and_those_before_it_are_read(
 
 def test_window_smaller_than_a_sample_is_an_error_with_a_size_that_works(tmp_path: Path) -> None:
     data = make_raw_dataset(tmp_path, sizes=[100_000] * 4)
-    with Prefetcher(tmp_path / "window", 150_000):
-        with pytest.raises(WindowTooSmall, match="at least") as caught:
-            WindowReader(tmp_path / "window", make_spec(data)).begin()
+    with Prefetcher(tmp_path / "window", 150_000), pytest.raises(WindowTooSmall, match="at least") as caught:
+        WindowReader(tmp_path / "window", make_spec(data)).begin()
     enough = int(caught.value.fix.split("at least ")[1].removesuffix("Mi")) << 20
     with Prefetcher(tmp_path / "other", enough):
         spec = make_spec(data)

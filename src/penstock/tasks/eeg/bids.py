@@ -121,7 +121,7 @@ async def find_recordings(
         raise _empty(
             source,
             f"no recording of task {', '.join(bids_tasks)} lies there, which has {_some(sorted(tasks))}",
-            "choose another with --bids-task",
+            "choose another with --option bids-task",
         )
     return Dataset(
         recordings=_named([recording for recording in wanted if recording.subject not in bad_subjects]),

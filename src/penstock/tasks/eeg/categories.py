@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -44,23 +43,8 @@ _OPTIONS: Final = (
         metavar="SECONDS",
     ),
     positive("epoch_seconds", 0.7, "seconds that a sample lasts"),
-    TaskOption(
-        name="split_by",
-        kind=str,
-        default="subject",
-        help="what never straddles splits: subject, or event where there are too few subjects",
-        metavar="{subject,event}",
-    ),
     NORMALIZE,
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Survey:
-    """Values of all events, and the name of each event that may become a sample."""
-
-    counts: Counter[str]
-    keys: dict[str, list[str]]
 
 
 class EegEvents(EegTask):
@@ -84,15 +68,14 @@ class EegEvents(EegTask):
         seconds = chosen.seconds("epoch_seconds", above=0)
         spec = EpochSpec(num_seconds=seconds, crop_seconds=seconds, normalize=chosen.normalize())
         start_seconds = chosen.seconds("epoch_start")
-        by_event = chosen.choice("split_by", ("subject", "event")) == "event"
         found = await find_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"))
         dataset = found.first(limits.max_files)
-        survey = await _survey(source, dataset, skip_bad=limits.skip_bad)
-        classes = _classes(survey.counts, chosen.names("event_values"))
-        dataset.skipped.extend(_named_values(survey.counts, classes))
+        counts = await _count_values(source, dataset, skip_bad=limits.skip_bad)
+        classes = _classes(counts, chosen.names("event_values"))
+        dataset.skipped.extend(_named_values(counts, classes))
 
         def make(epochs: Epochs) -> Made:
-            return _event_samples(epochs, start_seconds, classes, by_event=by_event)
+            return _event_samples(epochs, start_seconds, classes)
 
         return await make_sample_set(
             source,
@@ -103,7 +86,6 @@ class EegEvents(EegTask):
             none_made=_no_events,
             with_events=True,
             skip_bad=limits.skip_bad,
-            groups=sorted(key for value in classes for key in survey.keys[value]) if by_event else None,
             classes=classes,
         )
 
@@ -114,7 +96,7 @@ class EegEvents(EegTask):
         return classification_metrics(truth, predicted)
 
 
-async def _survey(source: ObjectSource, dataset: Dataset, *, skip_bad: bool) -> _Survey:
+async def _count_values(source: ObjectSource, dataset: Dataset, *, skip_bad: bool) -> Counter[str]:
     """Read all events once, to know the classes before the first sample.
 
     A recording whose events cannot be read is passed over here where bad ones are to be left out: it is
@@ -124,21 +106,17 @@ async def _survey(source: ObjectSource, dataset: Dataset, *, skip_bad: bool) -> 
     async def work(recording: Recording) -> list[Event]:
         return await read_events(source, recording)
 
-    survey = _Survey(counts=Counter(), keys={})
+    counts: Counter[str] = Counter()
     async with aclosing(in_order(dataset.recordings, work)) as results:
-        number = 0
         async for result in results:
-            recording, number = dataset.recordings[number], number + 1
             try:
                 events = await result
             except DataError:
                 if not skip_bad:
                     raise
                 continue
-            for i, event in enumerate(events):
-                survey.counts[event.value] += 1
-                survey.keys.setdefault(event.value, []).append(_key(recording, i))
-    return survey
+            counts.update(event.value for event in events)
+    return counts
 
 
 def _classes(counts: Counter[str], asked: Sequence[str]) -> tuple[str, ...]:
@@ -146,14 +124,14 @@ def _classes(counts: Counter[str], asked: Sequence[str]) -> tuple[str, ...]:
     if missing:
         raise DataError(
             f"no event has the value {', '.join(missing)} (there are {', '.join(sorted(counts, key=_order))})",
-            fix="choose others with --event-values",
+            fix="choose others with --option event-values",
         )
     chosen = asked or [value for value, count in counts.items() if count >= MIN_EVENTS]
     if len(set(chosen)) < 2:
         raise DataError(
             f"{len(set(chosen))} values of events are left to tell apart (seen: "
             f"{', '.join(f'{value} x{counts[value]}' for value in sorted(counts, key=_order)) or 'no event'})",
-            fix=f"take more recordings, or name two or more with --event-values; {MIN_EVENTS} of each are needed",
+            fix=f"take more recordings ({MIN_EVENTS} of each are needed), or name two or more with --option event-values",
         )
     return tuple(sorted(set(chosen), key=_order))
 
@@ -172,15 +150,15 @@ def _named_values(counts: Counter[str], classes: Sequence[str]) -> list[SkippedO
     ]
 
 
-def _event_samples(epochs: Epochs, start_seconds: float, classes: Sequence[str], *, by_event: bool) -> Made:
+def _event_samples(epochs: Epochs, start_seconds: float, classes: Sequence[str]) -> Made:
     opened = epochs.opened
     wanted = [(i, event) for i, event in enumerate(opened.events) if event.value in classes]
     shift = round(start_seconds * opened.rate_hz)
     made = [
         epochs.sample(
             first_sample=round(event.onset_seconds * opened.rate_hz) + shift,
-            key=_key(opened.recording, i),
-            group=_key(opened.recording, i) if by_event else opened.recording.subject,
+            key=f"{opened.recording.name}/event-{i:04d}",
+            group=opened.recording.subject,
             target=float(classes.index(event.value)),
         )
         for i, event in wanted
@@ -193,11 +171,8 @@ def _event_samples(epochs: Epochs, start_seconds: float, classes: Sequence[str],
     )
 
 
-def _key(recording: Recording, number: int) -> str:
-    return f"{recording.name}/event-{number:04d}"
-
-
 def _no_events(counted: str) -> DataError:
     return NoResponses(
-        f"no event has an epoch inside its recording ({counted})", fix="check --epoch-start and --epoch-seconds"
+        f"no event has an epoch inside its recording ({counted})",
+        fix="check the options epoch-start and epoch-seconds",
     )

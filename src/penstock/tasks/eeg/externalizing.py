@@ -63,7 +63,7 @@ class EegC2(EegTask):
         )
         if spec.crop_seconds > spec.num_seconds:
             raise ConfigError(
-                f"--crop-seconds is {spec.crop_seconds:g}, longer than a window of {spec.num_seconds:g} s",
+                f"--option crop-seconds is {spec.crop_seconds:g}, longer than a window of {spec.num_seconds:g} s",
                 fix="give a crop that fits the window",
             )
         stride_seconds = chosen.seconds("stride_seconds", above=0)
@@ -128,7 +128,7 @@ async def _labelled(
         subjects = len(dataset.subjects)
         raise MissingLabel(
             f"none of {subjects} subjects has a number in the column {column} of participants.tsv",
-            fix="choose another column with --label, or another release",
+            fix="choose another column with --option label, or another release",
         )
     kept = tuple(recording for recording in dataset.recordings if recording.info.key in labels)
     return Dataset(recordings=kept, participants=dataset.participants, skipped=skipped), labels
@@ -168,5 +168,5 @@ def _window_samples(epochs: Epochs, stride: int, label: float) -> Made:
 
 def _no_windows(counted: str) -> DataError:
     return DataError(
-        f"no recording is as long as a window ({counted})", fix="take shorter windows with --window-seconds"
+        f"no recording is as long as a window ({counted})", fix="take shorter windows with --option window-seconds"
     )

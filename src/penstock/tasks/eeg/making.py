@@ -124,7 +124,6 @@ async def make_sample_set(
     none_made: Callable[[str], DataError],
     with_events: bool,
     skip_bad: bool,
-    groups: Sequence[str] | None = None,
     classes: tuple[str, ...] = (),
 ) -> SampleSet:
     """Begin to make samples: reads as far as the first one, which gives the shape.
@@ -132,7 +131,6 @@ async def make_sample_set(
     Args:
         what: what samples are made of, in the plural (``trials``).
         none_made: gives the error for a dataset without any sample, from a phrase that counts why.
-        groups: default is the dataset's subjects.
 
     Raises:
         DataError: a recording cannot be used, or no sample could be made.
@@ -144,7 +142,7 @@ async def make_sample_set(
     rows = _rows(opened, spec, make, what, none_made, skipped, shape)
     first = await anext(rows)
     return SampleSet(
-        groups=dataset.subjects if groups is None else groups,
+        groups=dataset.subjects,
         rows=_with_first(first, rows),
         shape=shape[0],
         classes=classes,

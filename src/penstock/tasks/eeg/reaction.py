@@ -109,6 +109,6 @@ def _trial_samples(epochs: Epochs, start_seconds: float) -> Made:
 def _no_responses(counted: str) -> DataError:
     return NoResponses(
         f"no trial has a stimulus, a response and an epoch inside its recording ({counted})",
-        fix="check the events tables (contrastTrial_start, left_target, left_buttonPress), --bids-task and "
-        "--epoch-start",
+        fix="check the events tables (contrastTrial_start, left_target, left_buttonPress), --option bids-task and "
+        "--option epoch-start",
     )

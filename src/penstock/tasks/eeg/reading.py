@@ -124,7 +124,7 @@ async def read_events(source: ObjectSource, recording: Recording) -> list[Event]
     if recording.events is None:
         raise DataError(
             f"{recording.info.key} has no events table (there is no {recording.events_key})",
-            fix="upload it, or leave the recording out with --skip-bad",
+            fix="upload it, or leave the recording out with --on-bad-object skip",
             about=recording.info.key,
         )
     return parse_events(await source.get(recording.events), name=recording.events.key)
@@ -166,5 +166,5 @@ def _check_same(first: OpenRecording, opened: OpenRecording) -> None:
     else:
         return
     raise HeaderMismatch(
-        difference, fix="take recordings that agree, or leave the others out with --skip-bad", about=here
+        difference, fix="take recordings that agree, or leave the others out with --on-bad-object skip", about=here
     )

@@ -265,10 +265,9 @@ def test_events_of_common_values_are_told_apart(bids: Bids, make: Make) -> None:
         "1 events of value rare": "fewer than 5 of them",
         "1 of 16 events": "1 outside the recording",
     }
-    by_event, samples = make(bids, "eeg-events", {"split_by": "event", "event_values": "9,beep"})
-    assert by_event.classes == ("9", "beep")
-    assert {sample.group for sample in samples} <= set(by_event.groups)
-    assert len({sample.group for sample in samples}) == len(samples) == 10
+    chosen, samples = make(bids, "eeg-events", {"event_values": "9,beep"})
+    assert chosen.classes == ("9", "beep")
+    assert len({sample.key for sample in samples}) == len(samples) == 10
 
 
 def test_events_need_two_values(bids: Bids, make: Make) -> None:

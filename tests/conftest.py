@@ -1,0 +1,40 @@
+"""Fixtures of all tests: an S3 server, a bucket of one's own, small datasets, the real recordings."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.demo.server import CREDENTIALS, connect, serve_s3
+from support.cli import Bucket
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    """URL of an S3 server in a process of its own."""
+    with serve_s3() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """An empty bucket, with credentials for it in the environment."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    made = Bucket(name=f"test-{uuid.uuid4().hex[:12]}", url=s3_url, client=connect(s3_url))
+    made.client.create_bucket(Bucket=made.name, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    yield made
+    made.empty()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real recordings, from PENSTOCK_TEST_DATA."""
+    folder = os.environ.get("PENSTOCK_TEST_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("PENSTOCK_TEST_DATA names no folder of real recordings")
+    return Path(folder)

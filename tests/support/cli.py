@@ -1,0 +1,71 @@
+"""The real command line in a process of its own, and buckets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """A bucket of a test's own."""
+
+    name: str
+    url: str
+    client: S3Client
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.name}"
+
+    @property
+    def options(self) -> list[str]:
+        return ["--endpoint-url", self.url, "--region", "us-east-2"]
+
+    def put(self, key: str, data: bytes, *, public: bool = False) -> None:
+        self.client.put_object(Bucket=self.name, Key=key, Body=data, ACL="public-read" if public else "private")
+
+    def upload(self, folder: Path, prefix: str = "") -> None:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.put(f"{prefix}{path.relative_to(folder)}", path.read_bytes())
+
+    def empty(self) -> None:
+        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name):
+            for item in page.get("Contents", []):
+                self.client.delete_object(Bucket=self.name, Key=item["Key"])
+        self.client.delete_bucket(Bucket=self.name)
+
+
+def command(*words: object) -> list[str]:
+    """Give the argv of a Penstock step."""
+    return [sys.executable, "-m", "penstock", *map(str, words)]
+
+
+def penstock(
+    *words: object, environment: Mapping[str, str] | None = None, timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
+    """Run a Penstock step to its end."""
+    return subprocess.run(
+        command(*words),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
+    )
+
+
+def succeed(*words: object) -> str:
+    """Run a Penstock step that must succeed; give what it printed."""
+    done = penstock(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
