@@ -1,0 +1,33 @@
+"""The demo learns what was planted, and nothing where nothing was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from penstock.demo.generate import planted_bound
+from penstock.records import Evaluation, RunRecord, read_record
+from support.cli import penstock
+
+MIB = 1 << 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("effect", [0.9, 0.0])
+def test_demo(tmp_path: Path, effect: float) -> None:
+    out = tmp_path / "demo"
+    done = penstock("demo", "--effect", effect, "--size", "120M", "--window-size", "16Mi", "--out", out, "--epochs", 4)
+    assert done.returncode == 0, done.stderr
+    for told in ("samples", "downloaded", "peak window", "stall", "nrmse", "planted bound", str(out / "report.html")):
+        assert told in done.stdout
+    found = read_record(out / "evaluation.json", Evaluation)
+    score = found.metrics["nrmse"]
+    if effect:
+        assert planted_bound(effect) < score < 0.9
+    else:
+        assert 0.9 < score < 1.25
+    record = read_record(out / "run.json", RunRecord)
+    assert record.meters.window_high_water_bytes <= 16 * MIB
+    assert record.meters.bytes_downloaded > 16 * 16 * MIB
+    assert "<svg" in (out / "report.html").read_text()
