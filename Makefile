@@ -1,0 +1,48 @@
+# One front door. `make help` says what there is.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Folder of real recordings and labels that some tests use; they are skipped, and say so, where it is missing.
+DATA ?= $(firstword $(wildcard ../shared/data))
+PYTEST_ARGS ?=
+export PENSTOCK_TEST_DATA := $(if $(DATA),$(abspath $(DATA)))
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check golden format clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## Install Penstock and its tools into .venv
+
+# torch first and by itself: its exact version decides between a CPU build on disk and whatever the index has.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: install ## Train on a generated dataset, through a window a tenth its size, and report (about 2 minutes)
+	$(BIN)/penstock demo
+
+test: install ## Run the tests
+	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+check: install ## Check style, types, import order and golden files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python pipelines/compile.py --check
+
+golden: install ## Make the golden files anew
+	$(BIN)/python pipelines/compile.py
+	$(BIN)/pytest -q tests/unit/test_surface.py --regenerate
+
+format: install ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove what was installed and built
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
