@@ -1,0 +1,99 @@
+"""KFP component of ``penstock list``: a dataset's samples and their order, not its bytes."""
+
+# No `from __future__ import annotations` here: KFP reads the annotations as they are.
+from kfp import dsl
+
+IMAGE = "penstock:0.1.0-cpu"
+
+
+@dsl.container_component
+def list_(
+    manifest: dsl.Output[dsl.Dataset],
+    plan: dsl.Output[dsl.Artifact],
+    record: dsl.Output[dsl.Artifact],
+    source: str = "s3://nmdatasets/NeurIPS25",
+    endpoint_url: str = "",
+    region: str = "us-east-2",
+    anonymous: bool = True,
+    requester_pays: bool = False,
+    task: str = "eeg-c1",
+    task_options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
+    max_files: int = 0,
+    release: str = "",
+    mini: bool = False,
+    on_bad_object: str = "fail",
+    split: str = "0.7,0.15,0.15",
+    split_by: str = "group",
+    seed: int = 0,
+    lanes: int = 64,
+    shuffle: bool = True,
+) -> dsl.ContainerSpec:
+    """List a dataset, make its samples and split them.
+
+    Args:
+        source: Where the dataset lies, as s3://bucket/prefix.
+        endpoint_url: S3-compatible server of the source. Empty is AWS's own.
+        region: Region of the source's bucket. Empty is the environment's.
+        anonymous: Do not sign requests, for public buckets.
+        requester_pays: Agree to pay for requests and transfer of a requester-pays bucket.
+        task: What is learnt. One of eeg-c1, eeg-c2, eeg-events.
+        task_options: Options of the task as a JSON object, like {"epoch-seconds": 2}.
+        max_files: Take at most this many recordings. 0 takes all.
+        release: Take these releases only, like R1,R2. Empty takes all there are.
+        mini: Take the small version of each release.
+        on_bad_object: What to do with a recording that cannot be used. One of fail, skip.
+        split: Fractions of train, valid and test, joined by commas.
+        split_by: Whether a group (subject) stays whole or samples are split one by one. One of group, sample.
+        seed: Seed of splits, order and weights.
+        lanes: Ordered streams of samples that ranks share out.
+        shuffle: Shuffle the training split anew each epoch.
+
+    Returns:
+        manifest: Every sample with its spans, labels and split, as Parquet.
+        plan: Order of the samples, as JSON.
+        record: What the listing took, as JSON.
+    """
+    return dsl.ContainerSpec(
+        image=IMAGE,
+        command=["penstock", "list"],
+        args=[
+            "--source",
+            source,
+            "--endpoint-url",
+            endpoint_url,
+            "--region",
+            region,
+            "--anonymous",
+            anonymous,
+            "--requester-pays",
+            requester_pays,
+            "--task",
+            task,
+            "--task-options",
+            task_options,
+            "--max-files",
+            max_files,
+            "--release",
+            release,
+            "--mini",
+            mini,
+            "--on-bad-object",
+            on_bad_object,
+            "--split",
+            split,
+            "--split-by",
+            split_by,
+            "--seed",
+            seed,
+            "--lanes",
+            lanes,
+            "--shuffle",
+            shuffle,
+            "--manifest",
+            manifest.path,
+            "--plan",
+            plan.path,
+            "--record",
+            record.path,
+        ],
+    )

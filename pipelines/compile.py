@@ -1,0 +1,99 @@
+"""The one command that compiles everything: ``python pipelines/compile.py``.
+
+It writes ``components/<step>/component.yaml`` and ``pipelines/compiled/penstock-eeg.yaml``; ``--check`` writes
+nothing and fails where one of them is not what the declarations give. ``PENSTOCK_IMAGE_CPU`` and
+``PENSTOCK_IMAGE_GPU`` name other images, for files that are written elsewhere with ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from kfp import compiler
+
+ROOT = Path(__file__).resolve().parent.parent
+STEPS = ("list", "prefetch", "train", "evaluate", "report")
+PIPELINE = Path("pipelines/compiled/penstock-eeg.yaml")
+IMAGES = {"PENSTOCK_IMAGE_CPU": "penstock:0.1.0-cpu", "PENSTOCK_IMAGE_GPU": "penstock:0.1.0-gpu"}
+"""Environment variable that names another image, and the image that the declarations name."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Compile or check; give the exit code: 1 where a check finds a difference."""
+    parser = argparse.ArgumentParser(prog="pipelines/compile.py", description="Compile components and pipeline.")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where a file would change")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write below this folder (default: the repository)")
+    parser.add_argument("--secret", metavar="NAME", help="Kubernetes secret with the S3 credentials (default: none)")
+    args = parser.parse_args(argv)
+    images = {name: os.environ[name] for name in IMAGES if os.environ.get(name)}
+    if args.out is None and (images or args.secret):
+        given = ", ".join([*images, *(["--secret"] if args.secret else [])])
+        parser.error(f"{given} is given without --out: the files in the repository are those of the defaults")
+    folder = args.out or ROOT
+    made = compile_all(images=images, secret=args.secret)
+    if args.check:
+        return check(made, folder)
+    for path, text in made.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return 0
+
+
+def compile_all(*, images: Mapping[str, str] | None = None, secret: str | None = None) -> dict[Path, str]:
+    """Give the text of every compiled file, by its path below the repository.
+
+    Args:
+        images: other images, by the environment variable of ``IMAGES``.
+        secret: name of the secret with S3 credentials.
+    """
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return {path: _with_images(_compile(thing, folder), images or {}) for path, thing in _things(secret)}
+
+
+def check(made: Mapping[Path, str], folder: Path) -> int:
+    """Say on standard error what would change in a folder; give 1 if anything would."""
+    code = 0
+    for path, text in made.items():
+        found = (folder / path).read_text() if (folder / path).exists() else ""
+        if found != text:
+            code = 1
+            lines = difflib.unified_diff(found.splitlines(True), text.splitlines(True), str(path), "compiled", n=1)
+            sys.stderr.writelines(lines)
+    if code:
+        sys.stderr.write("compiled files are stale: run `python pipelines/compile.py`\n")
+    return code
+
+
+def _things(secret: str | None) -> Iterator[tuple[Path, object]]:
+    if str(ROOT) not in sys.path:  # as a script: Python put this file's folder there instead
+        sys.path.insert(0, str(ROOT))
+    for step in STEPS:
+        module = importlib.import_module(f"components.{step}.component")
+        # `list` would hide the builtin, so its function is `list_`.
+        yield Path("components", step, "component.yaml"), getattr(module, {"list": "list_"}.get(step, step))
+    yield PIPELINE, importlib.import_module("pipelines.eeg").make_pipeline(secret=secret)
+
+
+def _compile(thing: object, folder: str) -> str:
+    path = Path(folder, "compiled.yaml")
+    compiler.Compiler().compile(thing, str(path))
+    return path.read_text()
+
+
+def _with_images(text: str, images: Mapping[str, str]) -> str:
+    for name, image in images.items():
+        text = text.replace(f"image: {IMAGES[name]}\n", f"image: {image}\n")
+    return text
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,166 @@
+"""The compiled pipeline, run by what stands in for the backend, on a dataset in S3."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from integration.pipelines.conftest import Bucket
+from integration.pipelines.executor import Backend, as_text, substitute
+from penstock.records import CostReport, Evaluation, ManifestReader, RunRecord, StepRecord, read_record
+
+COMPILED = Path(__file__).parents[3] / "pipelines/compiled/penstock-eeg.yaml"
+STEPS = ["list", "prefetch", "train", "evaluate", "report"]
+WRITTEN = {
+    "list": ["manifest", "plan", "record"],
+    "prefetch": ["record"],
+    "train": ["checkpoint", "record"],
+    "evaluate": ["metrics", "plot"],
+    "report": ["cost", "html", "markdown"],
+}
+JOB_ID = "8f14e45f-ceea-467f-9575-6d1d7c2f8a11"
+ARTIFACT_LIMIT_BYTES = 2_000_000
+
+
+def over_defaults(bucket: Bucket, **more: Any) -> dict[str, Any]:
+    return {
+        "source": "s3://eeg/demo",
+        "endpoint_url": bucket.server.endpoint_url,
+        "region": "us-east-1",
+        "anonymous": False,
+        "mini": False,
+        "release": "",
+        "split": "0.34,0.33,0.33",
+        "window_size": "4Mi",
+        "probe_samples": 16,
+        "run_root": "s3://runs/penstock",
+        "run_endpoint_url": bucket.server.endpoint_url,
+        "epochs": 2,
+        "batch_size": 16,
+        "task_options": {"epoch-seconds": 2},
+        "instance_type": "g5.xlarge",
+    } | more
+
+
+def test_all_five_steps_run(backend: Backend, bucket: Bucket) -> None:
+    run = backend.run(COMPILED, over_defaults(bucket), job_id=JOB_ID)
+
+    assert [done.task for done in run.executions.values()] == STEPS
+    assert {done.task: done.returncode for done in run.executions.values()} == dict.fromkeys(STEPS, 0), "\n".join(
+        done.stderr for done in run.executions.values()
+    )
+    for done in run.executions.values():
+        assert not [word for word in done.argv if re.search(r"\{\{\$", word)]
+
+    artifacts = {f"{step}.{name}": path for step in STEPS for name, path in run.executions[step].artifacts.items()}
+    assert {key: sorted(done.artifacts) for key, done in run.executions.items()} == WRITTEN
+    assert sum(path.stat().st_size for path in artifacts.values()) < ARTIFACT_LIMIT_BYTES < bucket.dataset.size_bytes
+
+    with ManifestReader(artifacts["list.manifest"]) as reader:
+        assert reader.info.num_samples == bucket.dataset.num_trials
+    probed = read_record(artifacts["prefetch.record"], StepRecord)
+    assert probed.details["samples"] == 16
+    trained = read_record(artifacts["train.record"], RunRecord)
+    assert (trained.run_id, trained.state, len(trained.epochs)) == (JOB_ID, "succeeded", 2)
+    assert trained.host.instance_type == "g5.xlarge"
+    assert trained.meters.window_high_water_bytes <= 4 * 2**20 < trained.meters.sample_bytes
+
+    scored = read_record(artifacts["evaluate.metrics"], Evaluation)
+    [shown] = run.executions["evaluate"].executor_output["artifacts"]["metrics_ui"]["artifacts"]
+    assert shown["metadata"] == {name: value for name, value in scored.metrics.items() if math.isfinite(value)}
+    assert "nrmse" in shown["metadata"]
+    assert shown["name"] == "metrics_ui"
+    assert shown["uri"].endswith(f"/{JOB_ID}/evaluate/metrics_ui")
+    assert artifacts["evaluate.plot"].read_text().startswith("<svg")
+
+    page = artifacts["report.html"].read_text()
+    assert "Penstock EEG" in page
+    assert "<svg" in page
+    assert not re.findall(r"""(?:src|href)=["'](?!\#|data:)""", page)
+    assert artifacts["report.markdown"].read_text().strip()
+    bill = read_record(artifacts["report.cost"], CostReport)
+    assert bill.total_usd > 0
+
+    keys = {item["Key"] for item in bucket.server.client().list_objects_v2(Bucket="runs")["Contents"]}
+    assert {f"penstock/{JOB_ID}/checkpoints/{name}.json" for name in ("latest", "best")} <= keys
+
+
+def test_a_task_that_fails_ends_the_run(backend: Backend, bucket: Bucket) -> None:
+    run = backend.run(COMPILED, over_defaults(bucket, source="s3://eeg/nothing-here"), job_id="wrong-prefix")
+    assert not run.succeeded
+    assert list(run.executions) == ["list"]
+    assert run.executions["list"].returncode == 22
+    assert "nothing-here" in run.executions["list"].stderr
+    assert run.executions["list"].artifacts == {}
+
+
+def test_a_window_too_small_is_found_before_training(backend: Backend, bucket: Bucket) -> None:
+    run = backend.run(COMPILED, over_defaults(bucket, window_size="20Ki"), job_id="small-window")
+    assert list(run.executions) == ["list", "prefetch"]
+    assert run.executions["prefetch"].returncode == 4
+
+
+def test_a_run_root_needs_the_name_of_the_run(backend: Backend, bucket: Bucket, tmp_path: Path) -> None:
+    spec, platform = yaml.safe_load_all(COMPILED.read_text())
+    for task in spec["root"]["dag"]["tasks"].values():
+        task.get("inputs", {}).get("parameters", {}).pop("run_id", None)
+    nameless = tmp_path / "nameless.yaml"
+    nameless.write_text(yaml.safe_dump_all([spec, platform]))
+    run = backend.run(nameless, over_defaults(bucket), job_id="nameless")
+    assert list(run.executions) == ["list", "prefetch", "train"]
+    assert run.executions["train"].returncode == 2
+    assert "--run-id" in run.executions["train"].stderr
+
+
+def test_checkpoints_stay_in_the_pod_without_a_run_root(backend: Backend, bucket: Bucket) -> None:
+    run = backend.run(COMPILED, over_defaults(bucket, run_root="", epochs=1), job_id="local")
+    assert run.succeeded
+
+
+def test_only_known_placeholders_are_replaced() -> None:
+    executor_input = {
+        "inputs": {
+            "parameterValues": {"epochs": 3.0, "mini": True, "options": {"a": [1, None]}, "title": "it's"},
+            "artifacts": {"plan": {"artifacts": [{"uri": "s3://b/run/list/plan"}]}},
+        },
+        "outputs": {"artifacts": {}, "outputFile": "/tmp/out.json"},
+    }
+    words = [
+        "{{$.inputs.parameters['epochs']}}",
+        "--mini={{$.inputs.parameters['mini']}}",
+        "{{$.inputs.parameters['options']}}",
+        "{{$.inputs.artifacts['plan'].path}}",
+        "{{$.inputs.artifacts['plan'].uri}}",
+    ]
+    found = substitute(words, executor_input, lambda uri: Path("/pod", uri.removeprefix("s3://")))
+    assert found == ["3", "--mini=true", '{"a":[1,null]}', "/pod/b/run/list/plan", "s3://b/run/list/plan"]
+    kept = [
+        "{{$.outputs.output_file}}",
+        "{{$.inputs.parameters['absent']}}",
+        "{{$.inputs.artifacts['plan'].metadata}}",
+        "{{$.pipeline_job_uuid}}",
+    ]
+    assert substitute(kept, executor_input, Path) == kept
+    assert json.loads(substitute(["{{$}}"], executor_input, Path)[0]) == executor_input
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3, "3"),
+        (3.0, "3"),
+        (0.5, "0.5"),
+        (1e-5, "0.00001"),
+        (1e22, "10000000000000000000000"),
+        (False, "false"),
+        ("", ""),
+    ],
+)
+def test_parameters_arrive_as_the_backend_writes_them(value: Any, text: str) -> None:
+    assert as_text(value) == text

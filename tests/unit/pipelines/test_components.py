@@ -1,0 +1,138 @@
+"""The declarations against the command line they declare."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from penstock.cli import build_parser
+
+ROOT = Path(__file__).parents[3]
+STEPS = ["list", "prefetch", "train", "evaluate", "report"]
+GPU_STEPS = {"train", "evaluate"}
+
+# What a component states other than the command line does: the public dataset, and a probe that needs no sidecar.
+OTHER_DEFAULTS = {
+    ("list", "--source"),
+    ("list", "--region"),
+    ("list", "--anonymous"),
+    ("list", "--task"),
+    ("prefetch", "--prefetch"),
+}
+
+
+@cache
+def compiled(step: str) -> Any:
+    return yaml.safe_load((ROOT / "components" / step / "component.yaml").read_text())
+
+
+def component(step: str) -> Any:
+    return compiled(step)["components"][f"comp-{step}"]
+
+
+def container(step: str) -> Any:
+    return compiled(step)["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
+
+
+@cache
+def actions(step: str) -> dict[str, argparse.Action]:
+    parser = build_parser([step])
+    [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return {action.option_strings[-1]: action for action in commands.choices[step]._actions}
+
+
+def pairs(step: str) -> list[tuple[str, str]]:
+    args = container(step)["args"]
+    assert len(args) % 2 == 0
+    return list(zip(args[::2], args[1::2], strict=True))
+
+
+def parse(step: str, values: dict[str, str]) -> argparse.Namespace:
+    """Read the component's argv as the step does, with placeholders replaced."""
+    words = [step]
+    for flag, value in pairs(step):
+        words += [flag, re.sub(r"\{\{.*\}\}", lambda found: values.get(found[0], "given"), value)]
+    return build_parser([step]).parse_args(words)
+
+
+def default_values(step: str) -> dict[str, str]:
+    found = {}
+    for name, definition in component(step)["inputDefinitions"].get("parameters", {}).items():
+        value = definition["defaultValue"]
+        text = (
+            str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+        )
+        found[f"{{{{$.inputs.parameters['{name}']}}}}"] = text
+    return found
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_component_is_one_command(step: str) -> None:
+    assert container(step)["command"] == ["penstock", step]
+    assert container(step)["image"] == f"penstock:0.1.0-{'gpu' if step in GPU_STEPS else 'cpu'}"
+    assert compiled(step)["pipelineInfo"]["name"] == step
+    assert sorted(path.name for path in (ROOT / "components" / step).iterdir() if path.is_file()) == [
+        "README.md",
+        "component.py",
+        "component.yaml",
+    ]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_argument_is_a_flag_of_the_step_and_every_other_flag_is_named(step: str) -> None:
+    passed = {flag for flag, _ in pairs(step)}
+    known = set(actions(step))
+    assert passed <= known
+    text = (ROOT / "components" / step / "README.md").read_text()
+    left_out = text.partition("## Flags that it leaves out")[2]
+    assert {f"--{name}" for name in re.findall(r"`--([a-z-]+)`:", left_out)} == known - passed
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_input_and_output_is_described_and_every_parameter_has_a_default(step: str) -> None:
+    inputs, outputs = component(step)["inputDefinitions"], component(step)["outputDefinitions"]
+    for name, definition in {
+        **inputs.get("parameters", {}),
+        **inputs.get("artifacts", {}),
+        **outputs["artifacts"],
+    }.items():
+        assert len(definition.get("description", "")) > 10, name
+    for name, definition in inputs.get("parameters", {}).items():
+        assert "defaultValue" in definition, name
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_flag_gets_the_input_or_output_of_its_name(step: str) -> None:
+    named = {"--checkpoint-out": "checkpoint", "--step-record": None, "--executor-input": None}
+    for flag, value in pairs(step):
+        name = named.get(flag, flag.removeprefix("--").replace("-", "_"))
+        assert name is None or f"['{name}']" in value
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_step_reads_the_defaults_as_its_own(step: str) -> None:
+    """So an empty text, 0 and false, as the backend passes them, are read as what the step does unasked."""
+    args = parse(step, default_values(step))
+    for flag, value in pairs(step):
+        action = actions(step)[flag]
+        if "inputs.parameters" in value and (step, flag) not in OTHER_DEFAULTS and flag not in ("--run-root",):
+            found = getattr(args, action.dest)
+            assert found == action.default or (not found and not action.default), flag
+
+
+def test_metrics_are_written_under_the_name_of_the_output() -> None:
+    module = importlib.import_module("penstock.steps.pipeline_output")
+    output = component("evaluate")["outputDefinitions"]["artifacts"][module.ARTIFACT]
+    assert output["artifactType"]["schemaTitle"] == "system.Metrics"
+    assert ("--executor-input", "{{$}}") in pairs("evaluate")
+
+
+def test_components_is_no_package() -> None:
+    assert not list((ROOT / "components").rglob("__init__.py"))
