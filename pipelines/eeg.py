@@ -8,12 +8,13 @@ the step fills everywhere else.
 # No `from __future__ import annotations` here: KFP reads the annotations as they are.
 from collections.abc import Callable
 
+from kfp import dsl, kubernetes
+
 from components.evaluate.component import evaluate
 from components.list.component import list_
 from components.prefetch.component import prefetch
 from components.report.component import report
 from components.train.component import train
-from kfp import dsl, kubernetes
 
 WINDOW_FOLDER = "/penstock/window"
 WINDOW_VOLUME = "penstock-window"

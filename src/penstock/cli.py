@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import NoReturn, cast
 
@@ -37,6 +38,21 @@ _HELP = {
 }
 
 
+class _HelpFormatter(argparse.HelpFormatter):
+    """Help that breaks lines at spaces alone, and names every default that the text does not."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=100)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = action.help or ""
+        silent = action.default in (None, False, argparse.SUPPRESS, "", []) or action.required
+        return told if silent or "default" in told or "%(" in told else f"{told} (default: %(default)s)"
+
+
 def load_step(name: str) -> Step:
     """Import a step's module."""
     return cast("Step", importlib.import_module(_MODULES[name]))
@@ -45,12 +61,15 @@ def load_step(name: str) -> Step:
 def build_parser(steps: Sequence[str] = STEPS) -> argparse.ArgumentParser:
     """Make the parser, with the options of the given steps."""
     parser = argparse.ArgumentParser(
-        prog="penstock", description="Train on datasets bigger than the disk, straight from where they lie."
+        prog="penstock",
+        description="Train on datasets bigger than the disk, straight from where they lie.",
+        formatter_class=_HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"penstock {__version__}")
     commands = parser.add_subparsers(dest="step", metavar="STEP", required=True)
     for name in STEPS:
-        command = commands.add_parser(name, help=_HELP[name], description=f"{_HELP[name].capitalize()}.")
+        description = f"{_HELP[name][0].upper()}{_HELP[name][1:]}."
+        command = commands.add_parser(name, help=_HELP[name], description=description, formatter_class=_HelpFormatter)
         command.add_argument("-v", "--verbose", action="store_true", help="log what happens, a line an event")
         if name in steps:
             load_step(name).add_arguments(command)

@@ -14,6 +14,7 @@ import mne
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from penstock.loader import Batch
 from penstock.plan import make_order, stream_rows

@@ -22,7 +22,7 @@ __all__ = ["BUCKET", "CREDENTIALS", "REGION", "connect", "serve_s3"]
 
 BUCKET = "penstock-demo"
 REGION: Final = "us-east-2"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo"}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "the-demo-server-takes-any"}
 """The server takes any; these are no secret."""
 
 

@@ -25,8 +25,8 @@ SECRET_VARIABLES = (
     "WANDB_API_KEY",
 )
 
-_SHORTEST_SECRET = 4
-"""Shorter values are left alone: taking out every ``a`` would hide nothing and spoil the text."""
+_SHORTEST_SECRET = 8
+"""Shorter values are left alone: no service gives such, and words of the text would be taken out."""
 
 _USERINFO = re.compile(r"(?<=://)[^/\s?#@'\"]+@")
 _SIGNED = re.compile(

@@ -40,13 +40,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--task", choices=("eeg-c1", "eeg-c2"), default="eeg-c1", help="challenge (default: eeg-c1)")
     parser.add_argument(
-        "--size", type=common.bytes_option, default=300_000_000, metavar="SIZE", help="size of the dataset (300M)"
+        "--size",
+        type=common.bytes_option,
+        default=300_000_000,
+        metavar="SIZE",
+        help="size of the dataset (default: 300M)",
     )
     parser.add_argument(
-        "--window-size", type=common.bytes_option, default=32 << 20, metavar="SIZE", help="bound of the window (32Mi)"
+        "--window-size",
+        type=common.bytes_option,
+        default=32 << 20,
+        metavar="SIZE",
+        help="bound of the window (default: 32Mi)",
     )
-    parser.add_argument("--epochs", type=common.positive_int, default=5, metavar="N", help="passes over the data (5)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of dataset, order and weights (0)")
+    parser.add_argument("--epochs", type=common.positive_int, default=5, metavar="N", help="passes over the data")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of dataset, order and weights (default: 0)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from penstock.errors import ConfigError
 from penstock.observe import open_progress
 from penstock.plan import make_order
 from penstock.records import ManifestReader, Plan, StepRecord, StreamSpec, read_record, write_record
@@ -48,9 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve or probe."""
+    if (args.manifest is None) != (args.plan is None):
+        raise ConfigError("--manifest and --plan go together", fix="pass both to probe, or neither to serve a window")
     if args.manifest is None:
-        with window_folder(args.window) as folder:
-            asyncio.run(_serve(folder, args.window_size, args.in_flight, until_stdin_closes=args.until_stdin_closes))
+        if args.window is None:
+            raise ConfigError("no --window to serve", fix="pass the folder that the trainer shares")
+        asyncio.run(_serve(args.window, args.window_size, args.in_flight, until_stdin_closes=args.until_stdin_closes))
         return 0
     record = _probe(args)
     if args.record is not None:

@@ -11,7 +11,7 @@ import pytest
 
 from integration.pipelines.executor import Backend, step_env
 from penstock.demo.generate import DemoDataset, generate_dataset
-from support.s3 import S3Server, s3_server
+from penstock.demo.server import CREDENTIALS, REGION, connect, serve_s3
 
 DATASET_BYTES = 12_000_000
 
@@ -20,24 +20,24 @@ DATASET_BYTES = 12_000_000
 class Bucket:
     """A dataset at ``s3://eeg/demo``, and an empty bucket ``runs``."""
 
-    server: S3Server
+    url: str
     dataset: DemoDataset
 
 
 @pytest.fixture(scope="session")
 def bucket() -> Iterator[Bucket]:
-    with s3_server() as server:
-        client = server.client()
+    with serve_s3() as url:
+        client = connect(url)
         for name in ("eeg", "runs"):
-            client.create_bucket(Bucket=name)
+            client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
 
         def put(key: str, data: bytes) -> None:
             client.put_object(Bucket="eeg", Key=f"demo/{key}", Body=data)
 
-        yield Bucket(server=server, dataset=generate_dataset(put, size_bytes=DATASET_BYTES, num_trials=16))
+        yield Bucket(url=url, dataset=generate_dataset(put, size_bytes=DATASET_BYTES, num_trials=16))
 
 
 @pytest.fixture
 def backend(bucket: Bucket, tmp_path: Path) -> Backend:
-    env = step_env(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin", **bucket.server.env)
+    env = step_env(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin", AWS_DEFAULT_REGION=REGION, **CREDENTIALS)
     return Backend(folder=tmp_path, env=env)

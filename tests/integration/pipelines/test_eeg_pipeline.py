@@ -13,6 +13,7 @@ import yaml
 
 from integration.pipelines.conftest import Bucket
 from integration.pipelines.executor import Backend, as_text, substitute
+from penstock.demo.server import connect
 from penstock.records import CostReport, Evaluation, ManifestReader, RunRecord, StepRecord, read_record
 
 COMPILED = Path(__file__).parents[3] / "pipelines/compiled/penstock-eeg.yaml"
@@ -31,7 +32,7 @@ ARTIFACT_LIMIT_BYTES = 2_000_000
 def over_defaults(bucket: Bucket, **more: Any) -> dict[str, Any]:
     return {
         "source": "s3://eeg/demo",
-        "endpoint_url": bucket.server.endpoint_url,
+        "endpoint_url": bucket.url,
         "region": "us-east-1",
         "anonymous": False,
         "mini": False,
@@ -40,7 +41,7 @@ def over_defaults(bucket: Bucket, **more: Any) -> dict[str, Any]:
         "window_size": "4Mi",
         "probe_samples": 16,
         "run_root": "s3://runs/penstock",
-        "run_endpoint_url": bucket.server.endpoint_url,
+        "run_endpoint_url": bucket.url,
         "epochs": 2,
         "batch_size": 16,
         "task_options": {"epoch-seconds": 2},
@@ -87,7 +88,7 @@ def test_all_five_steps_run(backend: Backend, bucket: Bucket) -> None:
     bill = read_record(artifacts["report.cost"], CostReport)
     assert bill.total_usd > 0
 
-    keys = {item["Key"] for item in bucket.server.client().list_objects_v2(Bucket="runs")["Contents"]}
+    keys = {item["Key"] for item in connect(bucket.url).list_objects_v2(Bucket="runs")["Contents"]}
     assert {f"penstock/{JOB_ID}/checkpoints/{name}.json" for name in ("latest", "best")} <= keys
 
 

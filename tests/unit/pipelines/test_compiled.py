@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from pipelines.compile import compile_all, main
 
 ROOT = Path(__file__).parents[3]

@@ -131,7 +131,7 @@ def _classes(counts: Counter[str], asked: Sequence[str]) -> tuple[str, ...]:
         raise DataError(
             f"{len(set(chosen))} values of events are left to tell apart (seen: "
             f"{', '.join(f'{value} x{counts[value]}' for value in sorted(counts, key=_order)) or 'no event'})",
-            fix=f"take more recordings ({MIN_EVENTS} of each are needed), or name two or more with --option event-values",
+            fix=f"take more recordings ({MIN_EVENTS} of each are needed), or name values with --option event-values",
         )
     return tuple(sorted(set(chosen), key=_order))
 
