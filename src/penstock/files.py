@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from penstock.errors import map_os_error
 
 __all__ = ["atomic_path", "atomic_write"]
+
+_NAME_SHOWN = 40
+"""Characters of a file's name that its temporary one shows: both must fit a name's limit."""
 
 
 @contextlib.contextmanager
@@ -23,15 +26,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         DiskFull, OutputUnwritable: the file cannot be written.
     """
-    temporary: Path | None = None
+    temporary = path.parent / f".{path.name[:_NAME_SHOWN]}.{uuid.uuid4().hex}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        temporary = Path(name)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.fchmod(handle, 0o666 & ~umask)
-        os.close(handle)
+        # os.open, since mkstemp's files are for the owner alone, and reading the umask to widen them sets it
+        # for every thread of the process.
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
@@ -39,7 +39,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise map_os_error(error, str(path)) from error
     finally:
-        if temporary is not None:
+        with contextlib.suppress(OSError):  # where the folder cannot be used, the error above says so
             temporary.unlink(missing_ok=True)
 
 

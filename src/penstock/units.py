@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 from penstock.errors import ConfigError
 
@@ -28,53 +30,59 @@ GIB = 1 << 30
 
 _DECIMAL = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _BINARY = {f"{letter}i": 1 << (10 * power) for power, letter in enumerate("KMGTP", start=1)}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?(?:[eE]\d+)?)\s*([kKMGTP]i?)?B?\s*")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?(?:[eE][0-9]{1,2})?)\s*([kKMGTP]i?)?B?\s*")
+_SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?\s*")
+_LONGEST = 64
+_LARGEST_BYTES = (1 << 63) - 1
+_LARGEST_SECONDS = 1e9
 
 
 def parse_bytes(text: str) -> int:
-    """Read a size such as ``32Mi``, ``1.5G`` or ``1048576`` as bytes.
+    """Read a size such as ``32Mi``, ``1.5G`` or ``1048576`` as bytes, exactly; parts of a byte are dropped.
 
     Raises:
-        ConfigError: it is not a size, or not a positive one.
+        ConfigError: it is not a size, or none from 1 byte to 2**63 - 1.
     """
     match = _SIZE.fullmatch(text)
-    factor = {**_DECIMAL, **_BINARY, "ki": KIB}.get(match[2] or "") if match else None
-    size = math.floor(float(match[1]) * factor) if match and factor else 0
-    if size <= 0:
-        raise ConfigError(f"{text!r} is not a size", fix="write it like 32Mi, 1.5Gi, 500M or 1048576")
-    return size
+    factor = {**_DECIMAL, **_BINARY, "ki": KIB}[match[2] or ""] if match else 0
+    size = Fraction(match[1]) * factor if match and len(text) <= _LONGEST else 0
+    if not 1 <= size <= _LARGEST_BYTES:
+        raise ConfigError(f"{_shown(text)} is not a size", fix="write it like 32Mi, 1.5Gi, 500M or 1048576")
+    return math.floor(size)
 
 
 def parse_seconds(text: str) -> float:
     """Read a duration such as ``30``, ``250ms``, ``5m`` or ``1.5h`` as seconds.
 
     Raises:
-        ConfigError: it is not a duration.
+        ConfigError: it is not a duration, or one of more than 10**9 seconds.
     """
     match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ConfigError(f"{text!r} is not a duration", fix="write it like 30, 250ms, 30s, 5m or 1.5h")
-    return float(match[1]) * _SECONDS[match[2] or "s"]
+    seconds = float(Decimal(match[1]) * _SECONDS[match[2] or "s"]) if match else math.inf
+    if seconds > _LARGEST_SECONDS:
+        raise ConfigError(f"{_shown(text)} is not a duration", fix="write it like 30, 250ms, 30s, 5m or 1.5h")
+    return seconds
 
 
 def format_bytes(size_bytes: float) -> str:
     """Write bytes for a person, in binary units: ``31.9 MiB``."""
-    size = float(size_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if abs(size) < 1024 or unit == "TiB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    raise AssertionError
+    if abs(size_bytes) < 1023.5:
+        return f"{size_bytes:.0f} B"
+    units = ("KiB", "MiB", "GiB", "TiB")
+    scaled = [(size_bytes / (1 << 10 * power), unit) for power, unit in enumerate(units, start=1)]
+    size, unit = next((pair for pair in scaled if abs(pair[0]) < 1023.95), scaled[-1])
+    return f"{size:.1f} {unit}"
 
 
 def format_seconds(seconds: float) -> str:
     """Write a duration for a person: ``85 ms``, ``12.3 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
+    if not math.isfinite(seconds):
+        return f"{seconds} s"
     whole = round(seconds)
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
@@ -82,5 +90,11 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_usd(usd: float) -> str:
-    """Write US dollars so that small sums stay readable: ``$12.30``, ``$0.0004``."""
-    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
+    """Write US dollars so that small sums stay readable: ``$12.30``, ``$0.0004``, ``-$3.00``."""
+    if usd < 0:
+        return f"-{format_usd(-usd)}"
+    return f"${usd:,.2f}" if usd >= 0.995 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")

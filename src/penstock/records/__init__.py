@@ -9,14 +9,14 @@ from penstock.records.job import JobRecord
 from penstock.records.manifest import (
     SPLITS,
     ManifestInfo,
-    ManifestReader,
-    ManifestWriter,
     Sample,
     SkippedObject,
     SourceSpec,
     Span,
     Split,
 )
+from penstock.records.manifest_reader import ManifestReader
+from penstock.records.manifest_writer import ManifestWriter
 from penstock.records.plan import Order, Plan, Segment, StreamSpec
 from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, StepRecord
 

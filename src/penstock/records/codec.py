@@ -1,11 +1,15 @@
 """The JSON form of records: ``{"record": kind, "version": n, ...fields}``.
 
 Reading is strict: another kind, another version, an unknown field, a missing one or a wrong type is a
-``RecordError`` that names it. Nothing is guessed and nothing is dropped.
+``RecordError`` that names it. Nothing is guessed and nothing is dropped. JSON has no NaN and no infinity, so
+a record that holds one is refused when it is written: whoever measures says what an undefined figure is
+(None, or no such entry).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -32,10 +36,24 @@ R = TypeVar("R", bound=Record)
 
 
 def encode_record(record: Record) -> bytes:
-    """Write a record as indented UTF-8 JSON that ends in a newline."""
+    """Write a record as indented UTF-8 JSON that ends in a newline.
+
+    Raises:
+        RecordError: a field holds what JSON cannot: NaN, an infinity, or text that is not Unicode.
+    """
     fields = msgspec.to_builtins(record)
+    if field := next(_not_finite(fields), None):
+        raise RecordError(
+            f"{record.kind} record: {field.removeprefix('.')} is not a finite number",
+            fix="leave it out where it is not known",
+        )
     body = {"record": record.kind, "version": record.version, **fields}
-    return msgspec.json.format(msgspec.json.encode(body), indent=1) + b"\n"
+    try:
+        return msgspec.json.format(msgspec.json.encode(body), indent=1) + b"\n"
+    except UnicodeEncodeError as error:
+        raise RecordError(
+            f"{record.kind} record: {error.object!r} is not Unicode text", fix="rename what it names"
+        ) from error
 
 
 def decode_record(data: bytes | str, kind: type[R], *, origin: str = "record") -> R:
@@ -51,7 +69,7 @@ def decode_record(data: bytes | str, kind: type[R], *, origin: str = "record") -
     """
     try:
         body = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RecordError(
             f"{origin} is not JSON ({error})", fix="make it again with the step that wrote it", about=origin
         ) from error
@@ -60,7 +78,7 @@ def decode_record(data: bytes | str, kind: type[R], *, origin: str = "record") -
             f"{origin} is not a Penstock {kind.kind} record", fix=f"pass a {kind.kind} file", about=origin
         )
     version = body.pop("version", None)
-    if version != kind.version:
+    if type(version) is not int or version != kind.version:
         raise RecordError(
             f"{origin} is a {kind.kind} record of version {version!r}, this Penstock reads {kind.version}",
             fix="use the Penstock release that wrote it, or make it again",
@@ -68,7 +86,7 @@ def decode_record(data: bytes | str, kind: type[R], *, origin: str = "record") -
         )
     try:
         return msgspec.convert(body, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError) as error:
         raise RecordError(
             f"{origin} does not fit the {kind.kind} record ({error})",
             fix="make it again with the step that wrote it",
@@ -100,3 +118,16 @@ def read_record(path: Path, kind: type[R]) -> R:
             about=str(path),
         ) from error
     return decode_record(data, kind, origin=str(path))
+
+
+def _not_finite(value: object, name: str = "") -> Iterator[str]:
+    """Name the fields, as paths, whose number is not finite."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            yield name
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _not_finite(item, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for place, item in enumerate(value):
+            yield from _not_finite(item, f"{name}[{place}]")

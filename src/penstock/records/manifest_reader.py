@@ -1,0 +1,132 @@
+"""Reading a manifest by row number, in any order, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from penstock.errors import RecordError
+from penstock.records.codec import decode_record
+from penstock.records.manifest import ManifestInfo, Sample
+from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, SampleColumns
+from penstock.units import MIB
+
+__all__ = ["ManifestReader"]
+
+CACHE_BYTES = 128 * MIB
+"""Room for the columns of about 1.4 million samples of EEG."""
+
+
+class ManifestReader:
+    """Reads rows of a manifest by number or in order; for one thread at a time.
+
+    Row groups that were read are kept, as columns, up to ``cache_bytes``. Of a manifest that fits, any order
+    is read at about 100,000 samples a second; of a larger one, most rows of a shuffled order cost the reading
+    of a row group, about a millisecond.
+
+    Args:
+        path: of the file.
+        cache_bytes: bound on the columns that are kept in memory; one row group always is.
+
+    Raises:
+        RecordError: there is no such file, it is not a manifest that this Penstock knows, or it is damaged;
+            also from ``row`` and ``rows``.
+    """
+
+    def __init__(self, path: Path, *, cache_bytes: int = CACHE_BYTES) -> None:
+        self.path = path
+        try:
+            self._file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise RecordError(
+                f"cannot read the manifest {path} ({reason})",
+                fix="pass a file that `penstock list` made",
+                about=str(path),
+            ) from error
+        try:
+            self.info = self._read_info()
+        except BaseException:
+            self._file.close()
+            raise
+        self._cache_bytes = cache_bytes
+        self._cached_bytes = 0
+        self._cache: OrderedDict[int, SampleColumns] = OrderedDict()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and let go of what was read."""
+        self._file.close()
+        self._cache.clear()
+        self._cached_bytes = 0
+
+    def row(self, number: int) -> Sample:
+        """Give the sample of one row (0-based over all splits).
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        if not 0 <= number < self.info.num_samples:
+            raise IndexError(f"row {number} of {self.info.num_samples}")
+        group = int(np.searchsorted(self._ends, number, side="right"))
+        start = int(self._ends[group - 1]) if group else 0
+        return self._row_group(group)[number - start]
+
+    def rows(self, split: str) -> Iterator[Sample]:
+        """Give the samples of a split in order."""
+        part = self.info.split(split)
+        for number in range(part.first_row, part.first_row + part.num_samples):
+            yield self.row(number)
+
+    def _read_info(self) -> ManifestInfo:
+        raw = (self._file.metadata.metadata or {}).get(METADATA_KEY)
+        if raw is None:
+            raise RecordError(
+                f"{self.path} is not a manifest", fix="pass a file that `penstock list` made", about=str(self.path)
+            )
+        info = decode_record(raw, ManifestInfo, origin=str(self.path))
+        counts = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
+        self._ends: NDArray[np.int64] = np.cumsum(counts, dtype=np.int64)
+        if not self._file.schema_arrow.equals(SCHEMA) or sum(counts) != info.num_samples:
+            raise self._damaged("its rows are not those that it says it has")
+        return info
+
+    def _row_group(self, group: int) -> SampleColumns:
+        cached = self._cache.get(group)
+        if cached is not None:
+            self._cache.move_to_end(group)
+            return cached
+        try:
+            table = self._file.read_row_group(group, use_threads=False)
+            columns = SampleColumns(table)
+        except (OSError, pa.ArrowException) as error:
+            raise self._damaged(str(error)) from error
+        self._cache[group] = columns
+        self._cached_bytes += columns.size_bytes
+        while self._cached_bytes > self._cache_bytes and len(self._cache) > 1:
+            _, dropped = self._cache.popitem(last=False)
+            self._cached_bytes -= dropped.size_bytes
+        return columns
+
+    def _damaged(self, reason: str) -> RecordError:
+        return RecordError(
+            f"the manifest {self.path} is damaged ({reason})",
+            fix="make it again with `penstock list`",
+            about=str(self.path),
+        )

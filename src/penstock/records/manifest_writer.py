@@ -1,0 +1,226 @@
+"""Writing a manifest, row group by row group."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from penstock.errors import DataError, RecordError, map_os_error
+from penstock.files import atomic_path
+from penstock.records.codec import encode_record
+from penstock.records.manifest import SPLITS, ManifestInfo, Sample, SkippedObject, SourceSpec, Split
+from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, to_table
+
+__all__ = ["ManifestWriter"]
+
+ROW_GROUP_ROWS = 2048
+
+
+class _Moments:
+    """Count, mean and squared deviations of a stream of numbers (Welford 1962)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self.squares = 0.0
+
+    def add(self, value: float) -> None:
+        self.count += 1
+        delta = value - self.mean
+        self.mean += delta / self.count
+        self.squares += delta * (value - self.mean)
+
+    @property
+    def std(self) -> float:
+        return float(np.sqrt(self.squares / self.count)) if self.count else 0.0
+
+
+class _SplitWriter:
+    """Rows of one split, in a scratch Parquet file."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.path = folder / f"{name}.parquet"
+        self.digest = hashlib.sha256()
+        self.targets = _Moments()
+        self.groups: set[str] = set()
+        self.num_samples = 0
+        self.size_bytes = 0
+        self._rows: list[Sample] = []
+        self._writer = pq.ParquetWriter(self.path, SCHEMA, compression="zstd")
+
+    def add(self, sample: Sample) -> None:
+        self.digest.update(msgspec.msgpack.encode(sample))
+        self._rows.append(sample)
+        self.groups.add(sample.group)
+        self.num_samples += 1
+        self.size_bytes += sample.size_bytes
+        if sample.target is not None:
+            self.targets.add(sample.target)
+        if len(self._rows) >= ROW_GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(to_table(self._rows))
+            self._rows = []
+
+    def finish(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def abandon(self) -> None:
+        # Its file is about to be removed: that its end cannot be written, as on a full disk, is of no matter.
+        with contextlib.suppress(OSError, pa.ArrowException):
+            self._writer.close()
+
+    def describe(self, first_row: int) -> Split:
+        known = self.targets.count > 0
+        return Split(
+            name=self.name,
+            first_row=first_row,
+            num_samples=self.num_samples,
+            num_groups=len(self.groups),
+            size_bytes=self.size_bytes,
+            target_mean=self.targets.mean if known else None,
+            target_std=self.targets.std if known else None,
+        )
+
+
+class ManifestWriter:
+    """Writes a manifest; a context manager that leaves nothing behind unless ``finish`` was called.
+
+    Holds one row group of each split, and the names of all groups and objects.
+
+    Raises:
+        DiskFull, OutputUnwritable: from any method.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._splits: dict[str, _SplitWriter] = {}
+        self._max_sample_bytes = 0
+        self._objects: dict[str, int] = {}
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._scratch = tempfile.TemporaryDirectory(prefix=".penstock-manifest-", dir=path.parent)
+        try:
+            with self._errors():
+                for name in SPLITS:
+                    self._splits[name] = _SplitWriter(name, Path(self._scratch.name))
+        except BaseException:
+            self._abandon()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._abandon()
+
+    def add(self, sample: Sample, *, split: str) -> None:
+        """Append a sample to a split.
+
+        Raises:
+            DataError: its target is not a finite number.
+            RecordError: it cannot be written: a name is not Unicode text, or a number is beyond 64 bits.
+        """
+        if sample.target is not None and not math.isfinite(sample.target):
+            raise DataError(
+                f"the target of sample {sample.key} is {sample.target}",
+                fix="correct the labels, or leave the sample out",
+                about=sample.key,
+            )
+        with self._errors():
+            self._splits[split].add(sample)
+        self._max_sample_bytes = max(self._max_sample_bytes, sample.size_bytes)
+        for span in sample.spans:
+            self._objects[span.object] = span.object_bytes
+
+    def finish(
+        self,
+        *,
+        task: str,
+        task_options: Mapping[str, str | int | float | bool | None],
+        source: SourceSpec,
+        seed: int,
+        shape: Sequence[int],
+        classes: Sequence[str],
+        skipped: Sequence[SkippedObject],
+        created_at: str,
+        created_by: str,
+    ) -> ManifestInfo:
+        """Join the splits into the file, fingerprint it, put it in its place, and say what it holds.
+
+        Raises:
+            RecordError: what is told of the samples cannot be written.
+        """
+        meaning = (task, sorted(task_options.items()), source.uri, list(shape), list(classes))
+        with self._errors():
+            digest = hashlib.sha256(msgspec.msgpack.encode(meaning))
+            for split in self._splits.values():
+                split.finish()
+        described, first_row = [], 0
+        for split in self._splits.values():
+            digest.update(split.name.encode() + split.digest.digest())
+            described.append(split.describe(first_row))
+            first_row += split.num_samples
+        info = ManifestInfo(
+            task=task,
+            task_options=dict(task_options),
+            source=source,
+            seed=seed,
+            shape=tuple(shape),
+            classes=tuple(classes),
+            splits=tuple(described),
+            num_objects=len(self._objects),
+            object_bytes=sum(self._objects.values()),
+            max_sample_bytes=self._max_sample_bytes,
+            skipped=tuple(skipped),
+            fingerprint=digest.hexdigest(),
+            created_at=created_at,
+            created_by=created_by,
+        )
+        encoded = encode_record(info)
+        with atomic_path(self._path) as temporary:
+            self._join(temporary, encoded)
+        return info
+
+    def _join(self, target: Path, info: bytes) -> None:
+        with pq.ParquetWriter(target, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
+            for split in self._splits.values():
+                with pq.ParquetFile(split.path) as rows:
+                    for group in range(rows.num_row_groups):
+                        writer.write_table(rows.read_row_group(group))
+            writer.add_key_value_metadata({METADATA_KEY: info})
+
+    def _abandon(self) -> None:
+        for split in self._splits.values():
+            split.abandon()
+        self._scratch.cleanup()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise map_os_error(error, str(self._path)) from error
+        except (UnicodeEncodeError, OverflowError, pa.ArrowException) as error:
+            raise RecordError(
+                f"a sample cannot be written to the manifest {self._path} ({error})",
+                fix="give its objects names of Unicode text and its numbers at most 64 bits, or leave it out",
+                about=str(self._path),
+            ) from error
