@@ -7,11 +7,15 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import msgspec
+
 from penstock.cost.model import CostSetting, bill
 from penstock.cost.prices import load_prices
+from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
 from penstock.steps import common
+from penstock.tasks.eeg.metrics import overall_score
 from penstock.units import format_usd
 
 NAME = "report"
@@ -29,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=common.optional_path,
         metavar="FILE",
         help="metrics of `penstock evaluate`",
+    )
+    group.add_argument(
+        "--other-evaluation",
+        type=common.optional_path,
+        metavar="FILE",
+        help="metrics of the other EEG challenge: the overall score, 0.3 c1 + 0.7 c2, is told too",
     )
     group.add_argument(
         "--step-record",
@@ -70,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
     """Make the report."""
     record = read_record(args.run_record, RunRecord)
     evaluation = read_record(args.evaluation, Evaluation) if args.evaluation else None
+    if evaluation is not None and args.other_evaluation is not None:
+        evaluation = with_overall(evaluation, read_record(args.other_evaluation, Evaluation))
     steps = [read_record(path, StepRecord) for path in args.step_record if path is not None]
     cost = _bill(args, record, steps, evaluation)
     if args.cost is not None:
@@ -77,6 +89,22 @@ def run(args: argparse.Namespace) -> int:
     _write_pages(args, record, steps, evaluation, cost)
     sys.stdout.write(f"report {args.html}: {format_usd(cost.total_usd)}\n")
     return 0
+
+
+def with_overall(one: Evaluation, other: Evaluation) -> Evaluation:
+    """Add the challenge's overall score to an evaluation.
+
+    Raises:
+        ConfigError: the two are not of c1 and c2.
+    """
+    scores = {found.task: found.metrics[found.score] for found in (one, other)}
+    if set(scores) != {"eeg-c1", "eeg-c2"}:
+        raise ConfigError(
+            f"an overall score is of eeg-c1 and eeg-c2, these are of {one.task} and {other.task}",
+            fix="pass the metrics of one of each",
+        )
+    overall = overall_score(scores["eeg-c1"], scores["eeg-c2"])
+    return msgspec.structs.replace(one, metrics={**one.metrics, "overall": overall})
 
 
 def _bill(

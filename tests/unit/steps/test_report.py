@@ -1,0 +1,40 @@
+"""The report step's own part: the overall score of the two challenges."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.errors import ConfigError
+from penstock.records import Evaluation, Meters
+from penstock.steps.report import with_overall
+
+
+def evaluation(task: str, nrmse: float) -> Evaluation:
+    return Evaluation(
+        task=task,
+        model="small",
+        split="test",
+        manifest_fingerprint="m",
+        checkpoint_sha256="c",
+        num_samples=3,
+        num_groups=1,
+        score="nrmse",
+        metrics={"nrmse": nrmse},
+        classes=(),
+        confusion=(),
+        predictions=(),
+        wall_seconds=1.0,
+        meters=Meters(),
+    )
+
+
+@pytest.mark.parametrize("first", ["eeg-c1", "eeg-c2"])
+def test_overall_score_weighs_the_challenges(first: str) -> None:
+    scores = {"eeg-c1": 0.9, "eeg-c2": 1.0}
+    one, other = (evaluation(task, scores[task]) for task in sorted(scores, key=lambda task: task != first))
+    assert with_overall(one, other).metrics["overall"] == pytest.approx(0.3 * 0.9 + 0.7 * 1.0)
+
+
+def test_overall_score_of_one_challenge_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match="eeg-c1 and eeg-c1"):
+        with_overall(evaluation("eeg-c1", 0.9), evaluation("eeg-c1", 0.8))
