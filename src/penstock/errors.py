@@ -75,9 +75,9 @@ class ConfigError(PenstockError):
 
 
 class SourceError(PenstockError):
-    """The dataset's bytes could not be had from where they lie."""
+    """The dataset's bytes could not be had from where they lie, and asking again will not help."""
 
-    exit_code = 3
+    exit_code = 25
 
 
 class SourceUnavailable(SourceError):

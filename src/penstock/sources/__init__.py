@@ -5,9 +5,11 @@ from __future__ import annotations
 from penstock.sources.blobs import Blobs, open_blobs
 from penstock.sources.objects import ObjectSource, open_source
 from penstock.sources.protocols import GetRange, ListObjects, ObjectInfo, RequestMeter
+from penstock.sources.s3 import ClientLimits
 
 __all__ = [
     "Blobs",
+    "ClientLimits",
     "GetRange",
     "ListObjects",
     "ObjectInfo",

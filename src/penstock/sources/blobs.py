@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 from penstock.errors import (
     AccessDenied,
+    BucketNotFound,
+    ConfigError,
     ObjectNotFound,
     OutputError,
     OutputUnwritable,
@@ -19,11 +20,27 @@ from penstock.errors import (
     map_os_error,
 )
 from penstock.files import atomic_write
+from penstock.observe import redact
+from penstock.sources.uris import local_folder, split_s3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 __all__ = ["Blobs", "open_blobs"]
+
+_NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "ParamValidationError"})
+_DENIED = frozenset(
+    {
+        "403",
+        "AccessDenied",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "SignatureDoesNotMatch",
+    }
+)
 
 
 class Blobs(Protocol):
@@ -34,6 +51,7 @@ class Blobs(Protocol):
 
         Raises:
             ObjectNotFound: there is none of that name.
+            SourceError: it could not be read.
         """
         ...
 
@@ -55,10 +73,15 @@ class Blobs(Protocol):
 
 
 def open_blobs(root: str, *, endpoint_url: str | None = None, region: str | None = None) -> Blobs:
-    """Open a local folder or an ``s3://bucket/prefix``; nothing is requested yet."""
-    if urlsplit(root).scheme == "s3":
-        return _S3Blobs(root, endpoint_url=endpoint_url, region=region)
-    return _LocalBlobs(Path(root))
+    """Open a local folder or an ``s3://bucket/prefix``; nothing is requested yet.
+
+    Raises:
+        ConfigError: ``root`` is a URI of another kind, or names no bucket.
+    """
+    if found := split_s3(root):
+        bucket, prefix = found
+        return _S3Blobs(bucket, prefix, endpoint_url=endpoint_url, region=region)
+    return _LocalBlobs(local_folder(root) if "://" in root else Path(root))
 
 
 class _LocalBlobs:
@@ -88,9 +111,8 @@ class _LocalBlobs:
 
 
 class _S3Blobs:
-    def __init__(self, root: str, *, endpoint_url: str | None, region: str | None) -> None:
-        parts = urlsplit(root)
-        self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
+    def __init__(self, bucket: str, prefix: str, *, endpoint_url: str | None, region: str | None) -> None:
+        self._bucket, self._prefix = bucket, prefix
         self._endpoint_url, self._region = endpoint_url, region
         self._opened: S3Client | None = None
 
@@ -128,18 +150,25 @@ class _S3Blobs:
         if self._opened is None:
             import boto3
 
-            self._opened = boto3.client("s3", endpoint_url=self._endpoint_url, region_name=self._region)
+            try:
+                self._opened = boto3.client("s3", endpoint_url=self._endpoint_url, region_name=self._region)
+            except ValueError as error:  # what boto3 raises for a URL or region that is none
+                raise ConfigError(
+                    f"cannot reach s3://{self._bucket} ({error})", fix="write it like https://host:port"
+                ) from error
         return self._opened
 
     def _map(self, error: Exception, name: str, *, writing: bool) -> PenstockError:
         where = self.locate(name)
         code = getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__)
-        if code in ("NoSuchKey", "404") and not writing:
-            return _not_found(where)
         if writing:
-            kind = OutputUnwritable if code in ("AccessDenied", "NoSuchBucket", "403") else OutputError
+            kind = OutputUnwritable if code in _NO_BUCKET or code in _DENIED else OutputError
             return kind(f"cannot write {where} ({code})", fix="check the bucket and s3:PutObject on it", about=where)
-        if code in ("AccessDenied", "403", "NoCredentialsError"):
+        if code in ("NoSuchKey", "404"):
+            return _not_found(where)
+        if code in _NO_BUCKET:
+            return BucketNotFound(f"the bucket of {where} does not exist", fix="check its name and the endpoint")
+        if code in _DENIED:
             return AccessDenied(f"cannot read {where} ({code})", fix="check s3:GetObject on it", about=where)
         return SourceUnavailable(f"cannot read {where} ({code})", fix="check the endpoint and try again", about=where)
 

@@ -1,79 +1,80 @@
-"""S3 buckets and local folders through obstore.
+"""Objects of S3 buckets and local folders, through obstore.
 
 A read names the ETag and size it expects: the request carries If-Match and the answer is compared, so a
-part of a changed object is never returned. obstore must not be used in a process and then in its forked
-child, so sources are opened where they are used and never handed over.
+part of a changed object is never returned. A local file's ETag is made of its inode, modification time in
+microseconds and size: a file written over in place, with as many bytes, within the grain of the file system's
+clock (a few milliseconds) cannot be told from what it was.
+
+obstore must not be used in a process and then in its forked child, so sources are opened where they are used
+and never handed over.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
+from typing import Any, cast
 
+import msgspec
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
-from penstock.errors import (
-    AccessDenied,
-    BucketNotFound,
-    ConfigError,
-    EmptyListing,
-    ObjectNotFound,
-    PenstockError,
-    SourceChanged,
-    SourceError,
-    SourceUnavailable,
-    TruncatedObject,
-)
+from penstock.errors import BucketNotFound, EmptyListing, PenstockError, SourceError, SourceUnavailable, TruncatedObject
 from penstock.records import SourceSpec
+from penstock.sources.mapping import changed, map_source_error
 from penstock.sources.protocols import ObjectInfo, RequestMeter
-
-if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig, S3Credential
+from penstock.sources.s3 import ClientLimits, open_s3
+from penstock.sources.uris import local_folder, split_s3
 
 __all__ = ["ObjectSource", "open_source"]
 
 LIST_PAGE = 1000
 NEIGHBOURS_SHOWN = 8
-CONNECT_TIMEOUT_SECONDS = 10
-REQUEST_TIMEOUT_SECONDS = 60
-RETRY_SECONDS = 120
-MAX_RETRIES = 8
+NEIGHBOURS_SECONDS = 10
 
-_STATUS = re.compile(r"status code: (\d{3})")
+_DEFAULT_LIMITS = ClientLimits()
+_UNLISTED = re.compile(r"#[0-9]+\Z|[\x00-\x1f\x7f]")
+"""Names of local files that obstore leaves out, as its own unfinished writes, or cannot read."""
 
 
 class ObjectSource:
     """Objects under one prefix of one store."""
 
-    def __init__(self, spec: SourceSpec, store: S3Store | LocalStore) -> None:
+    def __init__(
+        self, spec: SourceSpec, store: S3Store | LocalStore, *, limits: ClientLimits = _DEFAULT_LIMITS
+    ) -> None:
         self.spec = spec
         self.meter = RequestMeter()
         self._store = store
+        self._limits = limits
 
     async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
-        """Give the objects under ``prefix`` in pages of at most 1000, in the store's order.
+        """Give the objects in the folder ``prefix`` in pages of at most 1000, in the store's order.
 
         Raises:
             BucketNotFound, AccessDenied, SourceUnavailable: it could not be listed.
+            SourceError: an object's name is one that could not be read.
         """
+        if isinstance(self._store, LocalStore):
+            await asyncio.to_thread(_refuse_unlisted, local_folder(self.spec.uri) / prefix)
         stream = obstore.list(self._store, prefix or None, chunk_size=LIST_PAGE)
+        num_pages = 0
         try:
             async for page in stream:
+                num_pages += 1
                 self.meter.list_requests += 1
                 yield [_info(cast("dict[str, Any]", meta)) for meta in page]
         except (BaseError, OSError) as error:
             self.meter.failed_requests += 1
             raise map_source_error(error, self.spec, prefix) from error
+        self.meter.list_requests += num_pages == 0
 
     async def list_all(self, prefix: str = "") -> list[ObjectInfo]:
-        """Give all objects under ``prefix``, sorted by key.
+        """Give all objects in the folder ``prefix``, sorted by key; S3's empty folder markers are left out.
 
         Raises:
             EmptyListing: there are none; the message names what lies beside the prefix.
@@ -82,7 +83,9 @@ class ObjectSource:
         found = [info async for page in self.list_objects(prefix) for info in page]
         if not found:
             raise await self._empty(prefix)
-        return sorted(found, key=lambda info: info.key)
+        folders = {info.key[:end] for info in found for end in _slashes(info.key)}
+        kept = [info for info in found if info.size_bytes or info.key not in folders]
+        return sorted(kept, key=lambda info: info.key)
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Give ``length_bytes`` bytes from ``offset`` of the version of the object that ``info`` names.
@@ -110,7 +113,7 @@ class ObjectSource:
         self.meter.get_requests += 1
         self.meter.bytes_downloaded += len(body)
         if meta["size"] != info.size_bytes or (info.etag and (meta["e_tag"] or "") != info.etag):
-            raise _changed(self.spec, info.key)
+            raise changed(self.spec, info.key)
         if len(body) != length_bytes:
             raise SourceUnavailable(
                 f"{self.spec.uri} gave {len(body)} of {length_bytes} bytes of {info.key}",
@@ -124,8 +127,8 @@ class ObjectSource:
         return bytes(await self.get_range(info, 0, info.size_bytes))
 
     async def _empty(self, prefix: str) -> EmptyListing:
-        asked = f"{self.spec.uri.rstrip('/')}/{prefix}" if prefix else self.spec.uri
-        beside = await self._beside()
+        asked = f"{self.spec.uri.rstrip('/')}/{prefix}".rstrip("/") if prefix else self.spec.uri
+        beside = await self._beside(asked)
         lies = f"; beside it lie: {beside}" if beside else "; the bucket or folder holds nothing"
         return EmptyListing(
             f"nothing lies under {asked}{lies}",
@@ -133,176 +136,74 @@ class ObjectSource:
             about=asked,
         )
 
-    async def _beside(self) -> str:
-        """Name what lies under the nearest parent of the prefix that holds anything."""
-        base, parts = _split_uri(self.spec)
+    async def _beside(self, asked: str) -> str:
+        """Name what lies under the nearest parent of a URI that holds anything; empty where that is not known."""
+        base, parts = _split(asked)
         for depth in range(len(parts) - 1, -1, -1):
-            parent = "/".join(parts[:depth])
-            spec = SourceSpec(**{**_fields(self.spec), "uri": f"{base}/{parent}" if parent else base})
+            uri = "/".join([base, *parts[:depth]]) or "/"
             try:
-                store = _open_store(spec)
-                self.meter.list_requests += 1
-                listing = await obstore.list_with_delimiter_async(store)
-            except (BaseError, OSError, PenstockError):
+                store = _open_store(msgspec.structs.replace(self.spec, uri=uri), self._limits)
+                async with asyncio.timeout(NEIGHBOURS_SECONDS):
+                    listing = await obstore.list_with_delimiter_async(store)
+            except (BaseError, OSError, PenstockError):  # the empty listing is the news, whatever the parents say
                 continue
+            self.meter.list_requests += 1
             names = [f"{name.rstrip('/').rsplit('/', 1)[-1]}/" for name in listing["common_prefixes"]]
             names += [meta["path"].rsplit("/", 1)[-1] for meta in listing["objects"]]
             if names:
                 more = f" and {len(names) - NEIGHBOURS_SHOWN} more" if len(names) > NEIGHBOURS_SHOWN else ""
-                return f"{', '.join(sorted(names)[:NEIGHBOURS_SHOWN])}{more} (in {spec.uri})"
+                return f"{', '.join(sorted(names)[:NEIGHBOURS_SHOWN])}{more} (in {uri})"
         return ""
 
 
-def open_source(spec: SourceSpec) -> ObjectSource:
+def open_source(spec: SourceSpec, *, limits: ClientLimits = _DEFAULT_LIMITS) -> ObjectSource:
     """Open the store that a source lies in; nothing is requested yet.
+
+    Args:
+        spec: of the source.
+        limits: of requests; local folders have none.
 
     Raises:
         ConfigError: the URI or an option is not one that Penstock can use.
         BucketNotFound: a local folder that does not exist.
     """
-    return ObjectSource(spec, _open_store(spec))
+    return ObjectSource(spec, _open_store(spec, limits), limits=limits)
 
 
-def _fields(spec: SourceSpec) -> dict[str, Any]:
-    return {name: getattr(spec, name) for name in spec.__struct_fields__}
+def _open_store(spec: SourceSpec, limits: ClientLimits) -> S3Store | LocalStore:
+    if found := split_s3(spec.uri):
+        bucket, prefix = found
+        return open_s3(spec, bucket=bucket, prefix=prefix, limits=limits)
+    folder = local_folder(spec.uri)
+    if not folder.is_dir():
+        raise BucketNotFound(
+            f"there is no folder {folder}", fix="check the path; a source is a folder or an s3:// URI", about=spec.uri
+        )
+    return LocalStore(folder)
 
 
-def _split_uri(spec: SourceSpec) -> tuple[str, list[str]]:
-    """Give what cannot be left out of a URI (scheme and bucket), and the parts of its path."""
-    parts = urlsplit(spec.uri)
-    if parts.scheme == "s3":
-        return f"s3://{parts.netloc}", [part for part in parts.path.split("/") if part]
-    path = Path(parts.path if parts.scheme == "file" else spec.uri).absolute()
-    return path.anchor, list(path.parts[1:])
+def _split(uri: str) -> tuple[str, list[str]]:
+    """Give what cannot be left out of a URI (``s3://bucket``, nothing for a path), and its further parts."""
+    if found := split_s3(uri):
+        bucket, prefix = found
+        return f"s3://{bucket}", [part for part in prefix.split("/") if part]
+    return "", list(local_folder(uri).parts[1:])
 
 
-def _open_store(spec: SourceSpec) -> S3Store | LocalStore:
-    scheme = urlsplit(spec.uri).scheme
-    if scheme == "s3":
-        return _open_s3(spec)
-    if scheme in ("", "file"):
-        base, parts = _split_uri(spec)
-        folder = Path(base, *parts)
-        if not folder.is_dir():
-            raise BucketNotFound(
-                f"there is no folder {folder}",
-                fix="check the path; a source is a folder or an s3:// URI",
-                about=spec.uri,
-            )
-        return LocalStore(folder)
-    raise ConfigError(f"cannot read from {spec.uri!r}", fix="use s3://bucket/prefix or a local folder")
+def _slashes(key: str) -> list[int]:
+    return [place for place, letter in enumerate(key) if letter == "/"]
 
 
-def _open_s3(spec: SourceSpec) -> S3Store:
-    parts = urlsplit(spec.uri)
-    if not parts.netloc:
-        raise ConfigError(f"{spec.uri!r} names no bucket", fix="write it like s3://bucket/prefix")
-    endpoint = spec.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    client: ClientConfig = {
-        "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_SECONDS),
-        "timeout": timedelta(seconds=REQUEST_TIMEOUT_SECONDS),
-        "allow_http": bool(endpoint and endpoint.startswith("http://")),
-    }
-    retry: RetryConfig = {"max_retries": MAX_RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
-    options: dict[str, Any] = {
-        "prefix": parts.path.strip("/") or None,
-        "region": spec.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-        "client_options": client,
-        "retry_config": retry,
-        "virtual_hosted_style_request": endpoint is None and "." not in parts.netloc,
-    }
-    if endpoint:
-        options["endpoint"] = endpoint
-    if spec.anonymous:
-        options["skip_signature"] = True
-    else:
-        options["credential_provider"] = _Boto3Credentials(spec)
-    if spec.requester_pays:
-        options["request_payer"] = True
-    return S3Store(parts.netloc, **options)
-
-
-class _Boto3Credentials:
-    """Credentials as boto3 finds them (environment, profile, web identity, node role), refreshed as they expire."""
-
-    def __init__(self, spec: SourceSpec) -> None:
-        import boto3  # here: 0.3 s to import, and anonymous reads do not need it
-
-        self._spec = spec
-        self._session = boto3.Session()
-
-    def __call__(self) -> S3Credential:
-        found = self._session.get_credentials()
-        if found is None:
-            raise AccessDenied(
-                f"no AWS credentials were found for {self._spec.uri}",
-                fix="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or a role, or pass --anonymous",
-                about=self._spec.uri,
-            )
-        frozen = found.get_frozen_credentials()
-        assert frozen.access_key is not None
-        assert frozen.secret_key is not None
-        expiry: datetime | None = getattr(found, "_expiry_time", None)
-        return {
-            "access_key_id": frozen.access_key,
-            "secret_access_key": frozen.secret_key,
-            "token": frozen.token,
-            "expires_at": expiry,
-        }
+def _refuse_unlisted(folder: Path) -> None:
+    for parent, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            if _UNLISTED.search(name):
+                raise SourceError(
+                    f"{Path(parent, name)!s} has a name that cannot be read",
+                    fix="rename it: names end in no # and number, and hold no control characters",
+                    about=name,
+                )
 
 
 def _info(meta: dict[str, Any]) -> ObjectInfo:
     return ObjectInfo(key=meta["path"], size_bytes=meta["size"], etag=meta["e_tag"] or "")
-
-
-def _changed(spec: SourceSpec, key: str) -> SourceChanged:
-    return SourceChanged(
-        f"{key} in {spec.uri} changed after the manifest was made",
-        fix="run `penstock list` again and start a new run",
-        about=key,
-    )
-
-
-def map_source_error(error: Exception, spec: SourceSpec, key: str) -> PenstockError:
-    """Give the error of the tree that a store's own error stands for, without its multi-line debug text."""
-    text = str(error)
-    status = _STATUS.search(text)
-    if isinstance(error, PreconditionError):
-        return _changed(spec, key)
-    if "NoSuchBucket" in text:
-        return BucketNotFound(
-            f"the bucket of {spec.uri} does not exist", fix="check its name and the endpoint", about=spec.uri
-        )
-    denied = isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError)
-    if denied or "no AWS credentials" in text or (status and status[1] in ("401", "403")):
-        return AccessDenied(
-            f"access to {key or spec.uri} was denied ({_reason(text)})",
-            fix="check the credentials and their s3:ListBucket and s3:GetObject permissions, or pass --anonymous "
-            "for a public bucket",
-            about=key or spec.uri,
-        )
-    if isinstance(error, FileNotFoundError):
-        return ObjectNotFound(
-            f"{key} is not in {spec.uri} any more", fix="run `penstock list` again and start a new run", about=key
-        )
-    if status and status[1] in ("301", "307"):
-        return SourceError(
-            f"{spec.uri} lies in another region ({_reason(text)})",
-            fix="pass its region with --region",
-            about=spec.uri,
-        )
-    if status and status[1] == "416":
-        return _changed(spec, key)
-    return SourceUnavailable(
-        f"{spec.uri} did not answer ({_reason(text)})",
-        fix="check the network and --endpoint-url, then run it again",
-        about=key or spec.uri,
-    )
-
-
-def _reason(text: str) -> str:
-    code = re.search(r"<Code>(\w+)</Code>", text)
-    status = _STATUS.search(text)
-    parts = [f"HTTP {status[1]}" if status else "", code[1] if code else ""]
-    told = " ".join(part for part in parts if part)
-    return told or text.split("\n", 1)[0].split(" - ", 1)[-1][:160]

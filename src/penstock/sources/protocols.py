@@ -43,7 +43,7 @@ class ListObjects(Protocol):
     """Lists objects."""
 
     def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
-        """Give the objects whose key begins with ``prefix``, in pages, in the store's order."""
+        """Give the objects in the folder ``prefix`` (empty: all), in pages, in the store's order."""
         ...
 
 
