@@ -154,7 +154,7 @@ class _S3Blobs:
                 self._opened = boto3.client("s3", endpoint_url=self._endpoint_url, region_name=self._region)
             except ValueError as error:  # what boto3 raises for a URL or region that is none
                 raise ConfigError(
-                    f"cannot reach s3://{self._bucket} ({error})", fix="write it like https://host:port"
+                    f"cannot reach s3://{self._bucket} ({redact(str(error))})", fix="write the URL like https://host:port"
                 ) from error
         return self._opened
 

@@ -1,0 +1,59 @@
+"""Values of every field type that a record has, hostile ones among them."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from hypothesis import strategies as st
+
+from penstock.records import (
+    CostReport,
+    Evaluation,
+    JobRecord,
+    ManifestInfo,
+    Plan,
+    PriceList,
+    Record,
+    RunRecord,
+    StepRecord,
+    StreamSpec,
+)
+from penstock.records.codec import Part
+
+KINDS: tuple[type[Record], ...] = (
+    ManifestInfo,
+    Plan,
+    StreamSpec,
+    RunRecord,
+    StepRecord,
+    Evaluation,
+    CostReport,
+    PriceList,
+    JobRecord,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
+    ["", "null", "\x00", "\u2028", '"}', "\\", "sub-1/é\u0301", "🧠", "record", "version", "\ufeff", "1", "true"]
+)
+WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-(2**80), 2**80)
+REAL = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def values(kind: Any) -> st.SearchStrategy[Any]:
+    """Give a strategy of any type that a record's field may have."""
+    plain = {str: TEXT, int: WHOLE, float: REAL, bool: st.booleans(), type(None): st.none()}
+    if kind in plain:
+        return plain[kind]
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return st.one_of(values(arg) for arg in args)
+    if origin is Literal:
+        return st.sampled_from(args)
+    if origin is tuple:
+        return st.lists(values(args[0]), max_size=3).map(tuple)
+    if origin is dict:
+        return st.dictionaries(values(args[0]), values(args[1]), max_size=3)
+    assert issubclass(kind, Part), kind
+    fields = {name: values(hint) for name, hint in get_type_hints(kind).items() if name in kind.__struct_fields__}
+    return st.builds(kind, **fields)
