@@ -1,0 +1,390 @@
+"""The manifest: what is written is read, in any order, in bounded memory, and damage is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tracemalloc
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.errors import ConfigError, DataError, OutputUnwritable, PenstockError, RecordError
+from penstock.records import (
+    SPLITS,
+    ManifestInfo,
+    ManifestReader,
+    ManifestWriter,
+    Sample,
+    SkippedObject,
+    SourceSpec,
+    Span,
+)
+from penstock.records.manifest_columns import METADATA_KEY
+from penstock.records.manifest_writer import ROW_GROUP_ROWS
+from penstock.units import MIB
+from unit.records.values import TEXT
+
+COUNT = st.integers(0, 2**63 - 1)
+SPAN = st.builds(
+    Span, object=TEXT, etag=TEXT, object_bytes=st.integers(0, 2**40), offset=COUNT, length_bytes=st.integers(0, 2**40)
+)
+SAMPLE = st.builds(
+    Sample,
+    key=TEXT,
+    group=TEXT,
+    spans=st.lists(SPAN, max_size=3).map(tuple),
+    target=st.none() | st.floats(-1e100, 1e100),
+    decode=TEXT,
+    args=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4).map(tuple),
+)
+Write = Callable[..., ManifestInfo]
+
+
+def finish(writer: ManifestWriter, **changes: Any) -> ManifestInfo:
+    options: dict[str, Any] = {
+        "task": "raw",
+        "task_options": {"epoch-seconds": 2.0},
+        "source": SourceSpec(uri="s3://bucket/prefix"),
+        "seed": 1,
+        "shape": (2, 3),
+        "classes": (),
+        "skipped": (),
+        "created_at": "2026-01-01T00:00:00Z",
+        "created_by": "test",
+    }
+    return writer.finish(**{**options, **changes})
+
+
+def write(path: Path, samples: Iterable[tuple[Sample, str]], **changes: Any) -> ManifestInfo:
+    with ManifestWriter(path) as writer:
+        for sample, split in samples:
+            writer.add(sample, split=split)
+        return finish(writer, **changes)
+
+
+def sample_of(number: int, *, target: float | None = 0.5) -> Sample:
+    subject = number // 100
+    name = f"R1_L100_bdf/sub-{subject:06}/eeg/sub-{subject:06}_task-contrastChangeDetection_run-1_eeg.bdf"
+    span = Span(object=name, etag=f"etag-{subject:032x}", object_bytes=2**25, offset=number * 387, length_bytes=116_100)
+    decode = json.dumps({"subject": subject, "gains": [1.0] * 20})
+    return Sample(
+        key=f"{name}/{number}", group=f"sub-{subject}", spans=(span,), target=target, decode=decode, args=(number, -200)
+    )
+
+
+@settings(max_examples=60)
+@given(samples=st.lists(st.tuples(SAMPLE, st.sampled_from(SPLITS)), max_size=12), data=st.data())
+def test_any_samples_read_back(
+    tmp_path_factory: pytest.TempPathFactory, samples: list[tuple[Sample, str]], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("manifest") / "manifest.parquet"
+    info = write(path, samples)
+    by_split = {name: [sample for sample, split in samples if split == name] for name in SPLITS}
+    in_file = [sample for name in SPLITS for sample in by_split[name]]
+    with ManifestReader(path) as reader:
+        assert reader.info == info
+        for part in info.splits:
+            ours = by_split[part.name]
+            assert part.num_samples == len(ours)
+            assert part.num_groups == len({sample.group for sample in ours})
+            assert part.size_bytes == sum(sample.size_bytes for sample in ours)
+            if ours:
+                assert list(reader.rows(part.name)) == ours
+        for number in data.draw(st.permutations(range(len(in_file)))):
+            assert reader.row(number) == in_file[number]
+    assert info.num_samples == len(samples)
+    assert info.max_sample_bytes == max((sample.size_bytes for sample in in_file), default=0)
+    assert info.num_objects == len({span.object for sample in in_file for span in sample.spans})
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Manifest of several row groups in each split, with a last one that is not full."""
+    path = tmp_path_factory.mktemp("large") / "manifest.parquet"
+    splits = {0: "valid", 1: "test"}
+    write(path, ((sample_of(n, target=float(n)), splits.get(n % 5, "train")) for n in range(5 * ROW_GROUP_ROWS + 77)))
+    return path
+
+
+def expected_rows() -> list[int]:
+    numbers = range(5 * ROW_GROUP_ROWS + 77)
+    return [
+        *(n for n in numbers if n % 5 > 1),
+        *(n for n in numbers if n % 5 == 0),
+        *(n for n in numbers if n % 5 == 1),
+    ]
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 150_000, 64 * MIB])
+def test_rows_of_many_row_groups_are_read_in_any_order(large: Path, cache_bytes: int) -> None:
+    expected = expected_rows()
+    assert pq.read_metadata(large).num_row_groups > 4
+    order = np.random.default_rng(0).permutation(len(expected))[:1500].tolist()
+    with ManifestReader(large, cache_bytes=cache_bytes) as reader:
+        for row in [*order, 0, len(expected) - 1]:
+            assert reader.row(row) == sample_of(expected[row], target=float(expected[row]))
+        train = [sample.args[0] for sample in reader.rows("train")]
+    assert train == [n for n in expected if n % 5 > 1]
+
+
+def test_moments_of_targets_are_those_of_numpy(large: Path) -> None:
+    with ManifestReader(large) as reader:
+        for part in reader.info.splits:
+            targets = [sample.target for sample in reader.rows(part.name)]
+            assert part.target_mean == pytest.approx(np.mean(targets))
+            assert part.target_std == pytest.approx(np.std(targets))
+
+
+def test_a_row_that_is_not_there(large: Path) -> None:
+    with ManifestReader(large) as reader:
+        for number in (-1, reader.info.num_samples):
+            with pytest.raises(IndexError):
+                reader.row(number)
+
+
+def test_a_split_that_is_empty(tmp_path: Path) -> None:
+    write(tmp_path / "m", [(sample_of(1), "train")])
+    with (
+        ManifestReader(tmp_path / "m") as reader,
+        pytest.raises(ConfigError, match=r"no samples in split 'valid'.*train"),
+    ):
+        next(reader.rows("valid"))
+
+
+CONTENT = [(sample_of(n), "train" if n < 4 else "valid") for n in range(6)]
+CHANGED: dict[str, dict[str, object]] = {
+    "key": {"key": "other"},
+    "group": {"group": "other"},
+    "no target": {"target": None},
+    "target": {"target": -0.5},
+    "decode": {"decode": "{}"},
+    "args": {"args": (1,)},
+    "no spans": {"spans": ()},
+    **{
+        name: {"spans": (msgspec.structs.replace(sample_of(2).spans[0], **{name: value}),)}
+        for name, value in [("object", "o"), ("etag", "e"), ("object_bytes", 1), ("offset", 0), ("length_bytes", 1)]
+    },
+}
+
+
+@pytest.mark.parametrize("changes", CHANGED.values(), ids=CHANGED)
+def test_the_fingerprint_changes_with_any_sample(tmp_path: Path, changes: Mapping[str, Any]) -> None:
+    before = write(tmp_path / "a", CONTENT).fingerprint
+    other = [(msgspec.structs.replace(CONTENT[2][0], **changes), "train")]
+    assert write(tmp_path / "b", [*CONTENT[:2], *other, *CONTENT[3:]]).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [CONTENT[:-1], [*CONTENT, CONTENT[0]], CONTENT[::-1], [(sample, "train") for sample, _ in CONTENT], []],
+    ids=["one less", "one more", "order", "splits", "none"],
+)
+def test_the_fingerprint_changes_with_which_samples_there_are(
+    tmp_path: Path, samples: list[tuple[Sample, str]]
+) -> None:
+    assert write(tmp_path / "b", samples).fingerprint != write(tmp_path / "a", CONTENT).fingerprint
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"task": "other"},
+        {"task_options": {"epoch-seconds": 3.0}},
+        {"source": SourceSpec(uri="s3://bucket/other")},
+        {"shape": (3, 2)},
+        {"classes": ("a", "b")},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_the_fingerprint_changes_with_what_samples_mean(tmp_path: Path, changes: Mapping[str, Any]) -> None:
+    assert write(tmp_path / "b", CONTENT, **changes).fingerprint != write(tmp_path / "a", CONTENT).fingerprint
+
+
+def test_the_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
+    before = write(tmp_path / "a", CONTENT)
+    again = write(
+        tmp_path / "deep" / "other name",
+        [*CONTENT[4:], *CONTENT[:4]],  # splits are written in their own order, whatever order they come in
+        created_at="2030-01-01T00:00:00Z",
+        created_by="somebody else",
+        source=SourceSpec(uri="s3://bucket/prefix", endpoint_url="http://mirror", anonymous=True),
+        skipped=(SkippedObject(object="x", reason="y"),),
+    )
+    assert again.fingerprint == before.fingerprint
+    assert len(before.fingerprint) == len(hashlib.sha256().hexdigest())
+
+
+def test_nothing_is_left_without_finish(tmp_path: Path) -> None:
+    def fail_halfway() -> None:
+        with ManifestWriter(tmp_path / "made" / "m.parquet") as writer:
+            for number in range(ROW_GROUP_ROWS + 1):
+                writer.add(sample_of(number), split="train")
+            raise ConfigError("stop", fix="")
+
+    with pytest.raises(ConfigError):
+        fail_halfway()
+    with ManifestWriter(tmp_path / "made" / "m.parquet"):
+        pass
+    assert not list((tmp_path / "made").iterdir())
+
+
+def test_a_failure_leaves_the_manifest_that_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "m.parquet"
+    before = write(path, CONTENT)
+    with pytest.raises(RecordError), ManifestWriter(path) as writer:
+        finish(writer, created_by="\udcff")
+    assert [item.name for item in tmp_path.iterdir()] == ["m.parquet"]
+    with ManifestReader(path) as reader:
+        assert reader.info == before
+
+
+@pytest.mark.parametrize("target", [math.nan, math.inf, -math.inf])
+def test_a_target_that_is_no_number_is_named(tmp_path: Path, target: float) -> None:
+    with pytest.raises(DataError, match=r"target of sample R1_L100.*/7 is -?(nan|inf)"):
+        write(tmp_path / "m", [(sample_of(7, target=target), "train")])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"key": "a\udcff"}, {"args": (2**70,)}, {"args": (2**63,)}], ids=["text", "large", "just too large"]
+)
+def test_a_sample_that_cannot_be_written_is_refused(tmp_path: Path, changes: Mapping[str, Any]) -> None:
+    bad = msgspec.structs.replace(sample_of(1), **changes)
+    with pytest.raises(RecordError, match="cannot be written"):
+        write(tmp_path / "m", [(bad, "train")])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputUnwritable, match=r"file/m\.parquet"):
+        ManifestWriter(tmp_path / "file" / "m.parquet")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputUnwritable, match="folder"):
+        write(tmp_path / "folder", CONTENT)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def read_all(path: Path) -> list[Sample]:
+    with ManifestReader(path) as reader:
+        return [reader.row(number) for number in range(reader.info.num_samples)]
+
+
+def test_a_file_that_is_not_there_or_no_file(tmp_path: Path) -> None:
+    for path in (tmp_path / "nothing", tmp_path):
+        with pytest.raises(RecordError, match=r"cannot read the manifest .*: pass a file that `penstock list` made"):
+            ManifestReader(path)
+
+
+def test_a_manifest_cut_off_anywhere_is_refused(large: Path, tmp_path: Path) -> None:
+    data, cut = large.read_bytes(), tmp_path / "cut"
+    for size in [*range(16), *range(16, len(data), len(data) // 60), *range(len(data) - 16, len(data))]:
+        cut.write_bytes(data[:size])
+        with pytest.raises(RecordError, match="cut"):
+            read_all(cut)
+
+
+def test_a_changed_byte_among_the_rows_is_never_taken_for_data(large: Path, tmp_path: Path) -> None:
+    data, changed = bytearray(large.read_bytes()), tmp_path / "changed"
+    metadata = pq.read_metadata(large)
+    before = read_all(large)
+    for group in range(0, metadata.num_row_groups, 2):
+        for number in range(metadata.num_columns):
+            column = metadata.row_group(group).column(number)
+            place = column.data_page_offset + column.total_compressed_size // 2
+            place = min(place, column.data_page_offset + column.total_compressed_size - 1)
+            data[place] ^= 0x55
+            changed.write_bytes(data)
+            try:
+                assert read_all(changed) == before
+            except RecordError as error:
+                assert "damaged" in str(error) or "cannot read" in str(error)  # noqa: PT017
+            data[place] ^= 0x55
+
+
+@settings(max_examples=60)
+@given(place=st.integers(0, 10**6), flip=st.integers(1, 255))
+def test_a_changed_byte_anywhere_is_no_crash(tmp_path_factory: pytest.TempPathFactory, place: int, flip: int) -> None:
+    path = tmp_path_factory.mktemp("small") / "m"
+    write(path, CONTENT)
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= flip
+    path.write_bytes(data)
+    try:
+        read_all(path)
+    except PenstockError as error:
+        assert "m" in str(error)  # noqa: PT017
+
+
+def rewritten(path: Path, target: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Write a manifest again with another description of itself."""
+    with pq.ParquetFile(path) as file:
+        body = json.loads(file.metadata.metadata[METADATA_KEY])
+        change(body)
+        with pq.ParquetWriter(target, file.schema_arrow) as writer:
+            writer.write_table(file.read())
+            writer.add_key_value_metadata({METADATA_KEY: json.dumps(body)})
+    return target
+
+
+def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a", CONTENT)
+    assert read_all(rewritten(tmp_path / "a", tmp_path / "same", lambda body: body)) == [s for s, _ in CONTENT]
+    with pytest.raises(RecordError, match="manifest record of version 2, this Penstock reads 1"):
+        ManifestReader(rewritten(tmp_path / "a", tmp_path / "b", lambda body: body.update(version=2)))
+    with pytest.raises(RecordError, match="colour"):
+        ManifestReader(rewritten(tmp_path / "a", tmp_path / "c", lambda body: body.update(colour="red")))
+    with pytest.raises(RecordError, match="rows are not those"):
+        ManifestReader(rewritten(tmp_path / "a", tmp_path / "d", lambda body: body["splits"][0].update(num_samples=9)))
+
+
+def test_another_parquet_file_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"key": ["a"]}), tmp_path / "other.parquet")
+    with pytest.raises(RecordError, match="is not a manifest"):
+        ManifestReader(tmp_path / "other.parquet")
+
+
+def test_memory_stays_bounded(tmp_path: Path) -> None:
+    """60,000 samples, about 100 MB as objects: a few row groups at a time are what is held."""
+    path, num_samples, bound = tmp_path / "m.parquet", 60_000, 16 * MIB
+    arrow_before, arrow_peak = pa.total_allocated_bytes(), 0
+    tracemalloc.start()
+    try:
+        with ManifestWriter(path) as writer:
+            for number in range(num_samples):
+                writer.add(sample_of(number), split=SPLITS[number % 3])
+                if number % 1000 == 0:
+                    arrow_peak = max(arrow_peak, pa.total_allocated_bytes() - arrow_before)
+            finish(writer)
+        wrote_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        with ManifestReader(path, cache_bytes=MIB) as reader:
+            for split in SPLITS:
+                for number, _ in enumerate(reader.rows(split)):
+                    if number % 1000 == 0:
+                        arrow_peak = max(arrow_peak, pa.total_allocated_bytes() - arrow_before)
+        read_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert wrote_bytes < bound
+    assert read_bytes < bound
+    assert arrow_peak < bound
+
+
+def test_what_is_kept_stays_within_its_bound(large: Path) -> None:
+    """Also in a random order, which visits every row group."""
+    with ManifestReader(large, cache_bytes=500_000) as reader:
+        before = pa.total_allocated_bytes()
+        for number in np.random.default_rng(0).permutation(reader.info.num_samples)[:500]:
+            reader.row(int(number))
+            assert pa.total_allocated_bytes() - before < 1_500_000
