@@ -1,0 +1,196 @@
+"""Measure training feeds side by side, and write a dated report.
+
+    python -m benchmarks.feeds             # everything, about 40 minutes on 2 cores
+    python -m benchmarks.feeds --quick     # a smoke run
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.feeds import server
+from benchmarks.feeds.cellspec import CellSpec, DataSpec
+from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT
+from benchmarks.feeds.environment import REPOSITORY, Peers, machine, make_peers, versions
+from benchmarks.feeds.plain import make_plain
+from benchmarks.feeds.report import cpu_slug, render
+from benchmarks.feeds.running import Run, interleave, layouts_of, make_layouts, run_cell
+
+KIB, MIB = 1 << 10, 1 << 20
+QUICK = ("penstock", "bare", "boto3")
+BATCH_BYTES = {64 * KIB: 64, 8 * MIB: 4}
+
+_log = logging.getLogger("benchmarks.feeds")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.feeds", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help=f"tiny sizes, one round, of {', '.join(QUICK)} alone")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contenders", nargs="+", choices=sorted(CONTENDERS), metavar="NAME")
+    parser.add_argument("--sample-bytes", type=int, nargs="+", default=[64 * KIB, 8 * MIB], metavar="BYTES")
+    parser.add_argument("--latencies", type=float, nargs="+", default=[0.0, 0.03], metavar="SECONDS")
+    parser.add_argument("--dataset-bytes", type=int, default=512 * MIB, metavar="BYTES")
+    parser.add_argument("--shard-bytes", type=int, default=16 * MIB, metavar="BYTES", help="of packed layouts")
+    parser.add_argument("--limit-bytes", type=int, default=256 * MIB, metavar="BYTES", help="of caches and windows")
+    parser.add_argument(
+        "--small-limit-bytes", type=int, default=64 * MIB, metavar="BYTES", help="of the cells about the limit itself"
+    )
+    parser.add_argument("--num-workers", type=int, default=2, help="of those that use workers of a DataLoader")
+    parser.add_argument("--max-seconds", type=float, default=30, help="after which a cell stops where it is")
+    parser.add_argument("--work", type=Path, default=Path("/dev/shm"), help="where datasets and caches lie: a tmpfs")
+    parser.add_argument("--peers", type=Path, default=REPOSITORY / "build" / "bench-venv", help="their environment")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "benchmarks" / "reports", help="folder of the report")
+    parser.add_argument("--profile", type=Path, help="folder for a profile of each cell's trainer; figures then lie")
+    found = parser.parse_args()
+    if found.quick:
+        found.rounds, found.max_seconds = 1, 10
+        found.sample_bytes, found.dataset_bytes, found.shard_bytes = [64 * KIB], 8 * MIB, 2 * MIB
+        found.limit_bytes = found.small_limit_bytes = 8 * MIB
+        found.contenders = found.contenders or list(QUICK)
+    found.contenders = found.contenders or list(CONTENDERS)
+    return found
+
+
+def _cells(options: argparse.Namespace, datasets: list[DataSpec], endpoints: dict[float, str], work: Path) -> list[CellSpec]:
+    found = []
+    for data in datasets:
+        for latency, endpoint in endpoints.items():
+            for name in options.contenders:
+                limits = [options.limit_bytes]
+                small = data.sample_bytes == min(options.sample_bytes) and latency == min(endpoints)
+                if small and CONTENDERS[name].limited:
+                    limits.append(options.small_limit_bytes)
+                found += [
+                    CellSpec(
+                        contender=name,
+                        data=data,
+                        endpoint=endpoint,
+                        latency_seconds=latency,
+                        cache=str(work / "cell"),
+                        limit_bytes=limit,
+                        batch_size=BATCH_BYTES.get(data.sample_bytes, max(1, 4 * MIB // data.sample_bytes)),
+                        num_workers=options.num_workers,
+                        max_seconds=options.max_seconds,
+                        profile=str(options.profile / f"{name}-{data.name}-{latency}.prof") if options.profile else "",
+                    )
+                    for limit in dict.fromkeys(limits)
+                ]
+    return found
+
+
+def _make_manifests(cells: list[CellSpec], errors: dict[tuple[str, str], str]) -> None:
+    mine = [cell for cell in cells if CONTENDERS[cell.contender].module == "penstock_window"]
+    if not mine:
+        return
+    from benchmarks.feeds.contenders.penstock_manifest import make_manifest, manifest_path
+
+    for cell in mine:
+        layout = CONTENDERS[cell.contender].layout
+        usable = (cell.data.name, layout) not in errors
+        if usable and not manifest_path(cell.data, layout, cell.endpoint).exists():
+            make_manifest(cell.data, layout, cell.endpoint)
+
+
+def _measure(options: argparse.Namespace, work: Path, peers: Peers) -> tuple[list[DataSpec], list[Run]]:
+    datasets = [
+        make_plain(
+            work / "objects",
+            name=f"s{sample_bytes}",
+            dataset_bytes=options.dataset_bytes,
+            sample_bytes=sample_bytes,
+            shard_bytes=options.shard_bytes,
+        )
+        for sample_bytes in options.sample_bytes
+    ]
+    errors = {
+        (data.name, layout): error
+        for data in datasets
+        for layout, error in make_layouts(data, layouts_of(options.contenders), peers).items()
+    }
+    runs: list[Run] = []
+    with server.serve(work / "nginx", work / "objects", options.latencies) as endpoints:
+        cells = _cells(options, datasets, endpoints, work)
+        _make_manifests(cells, errors)
+        todo = list(interleave(cells, num_rounds=options.rounds))
+        for place, (number, cell) in enumerate(todo, 1):
+            broken = errors.get((cell.data.name, CONTENDERS[cell.contender].layout))
+            run = _broken(cell, number, broken) if broken else run_cell(cell, number=number, peers=peers)
+            runs.append(run)
+            _log.info("%d/%d %s", place, len(todo), _line(run))
+    return datasets, runs
+
+
+def _broken(cell: CellSpec, number: int, error: str) -> Run:
+    return Run(
+        contender=cell.contender,
+        sample_bytes=cell.data.sample_bytes,
+        latency_seconds=cell.latency_seconds,
+        limit_bytes=cell.limit_bytes,
+        round=number,
+        load_average=os.getloadavg()[0],
+        error=f"its layout of the dataset could not be made: {error}",
+    )
+
+
+def _line(run: Run) -> str:
+    what = f"{run.contender} {run.sample_bytes} B, {run.latency_seconds} s, limit {run.limit_bytes}"
+    if run.result is None:
+        return f"{what}: failed: {run.error.splitlines()[-1][:200]}"
+    rate = run.result.num_samples / run.result.seconds
+    return f"{what}: {rate:.0f} samples/s, right={run.right}, stopped={run.result.stopped}"
+
+
+def main() -> int:
+    """Measure and report."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    options = _arguments()
+    server.install()
+    if missing := server.missing_parts():
+        _log.error("skipped: %s", missing)
+        return 3
+    about = machine()
+    needs_peers = any(name not in OWN_ENVIRONMENT or CONTENDERS[name].layout != "plain" for name in options.contenders)
+    peers = make_peers(options.peers) if needs_peers else Peers(python=None, error="not asked for")
+    if options.profile:
+        options.profile.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="penstock-bench-", dir=options.work))
+    started = datetime.datetime.now(datetime.UTC)
+    try:
+        datasets, runs = _measure(options, work, peers)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    raw = {
+        "date": started.strftime("%Y-%m-%d"),
+        "started_at": started.isoformat(timespec="seconds"),
+        "machine": about,
+        "server": server.version(),
+        "versions": {
+            "penstock": versions(sys.executable),
+            "peers": versions(peers.python) if peers.python else {"error": peers.error},
+        },
+        "options": {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()},
+        "datasets": [
+            {"num_samples": d.num_samples, "sample_bytes": d.sample_bytes, "shard_bytes": d.shard_bytes}
+            for d in datasets
+        ],
+        "runs": [run.plain() for run in runs],
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / f"feeds_{cpu_slug(str(about['cpu']))}_{raw['date']}.md"
+    path.with_suffix(".json").write_text(json.dumps(raw, indent=1) + "\n")
+    path.write_text(render(raw))
+    _log.info("report: %s", path)
+    return 0 if all(run.right for run in runs if CONTENDERS[run.contender].module == "penstock_window") else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

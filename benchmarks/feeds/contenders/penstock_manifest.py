@@ -1,0 +1,42 @@
+"""The manifest that `penstock list` would write of a dataset of the benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.feeds.cellspec import BUCKET, REGION, DataSpec
+from benchmarks.feeds.contenders.spans import sample_spans
+from penstock.records import ManifestWriter, Sample, SourceSpec, Span
+
+
+def manifest_path(data: DataSpec, layout: str, endpoint: str) -> Path:
+    """Give where the manifest of a layout on a server lies."""
+    return Path(data.root) / "manifests" / f"{data.name}-{layout}-{endpoint.rpartition(':')[2]}.parquet"
+
+
+def make_manifest(data: DataSpec, layout: str, endpoint: str) -> None:
+    """Write the manifest that `penstock list` would write for a task of raw bytes."""
+    source = SourceSpec(uri=f"s3://{BUCKET}", endpoint_url=endpoint, region=REGION, anonymous=True)
+    with ManifestWriter(manifest_path(data, layout, endpoint)) as writer:
+        for found in sample_spans(data, layout):
+            span = Span(
+                object=found.key,
+                etag=found.etag,
+                object_bytes=found.object_bytes,
+                offset=found.offset,
+                length_bytes=found.length_bytes,
+            )
+            writer.add(
+                Sample(key=found.name, group="", spans=(span,), target=0.0, decode="{}", args=()), split="train"
+            )
+        writer.finish(
+            task="raw",
+            task_options={},
+            source=source,
+            seed=0,
+            shape=(data.sample_bytes,),
+            classes=(),
+            skipped=(),
+            created_at="2026-01-01T00:00:00Z",
+            created_by="benchmarks.feeds",
+        )

@@ -1,0 +1,50 @@
+"""Penstock: a manifest, a prefetcher of its own, and its torch loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.feeds.cellspec import CellSpec
+from benchmarks.feeds.contenders import CONTENDERS
+from benchmarks.feeds.contenders.penstock_manifest import manifest_path
+from penstock.loader import WindowStream
+from penstock.records import ManifestReader, Plan
+from penstock.window import Prefetcher
+
+CONFIG = (
+    "Prefetcher(folder, limit) as a child process with its default options; WindowStream(num_workers=0), "
+    "the batch made by the trainer's process; manifest made before the clock starts, as by `penstock list`"
+)
+
+
+def raw(data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None) -> NDArray[np.uint8]:
+    """Give the bytes as they are."""
+    return np.frombuffer(data, dtype=np.uint8)
+
+
+@contextmanager
+def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
+    """Give the batches of one epoch."""
+    manifest = manifest_path(cell.data, CONTENDERS[cell.contender].layout, cell.endpoint)
+    with Prefetcher(cell.cache_folder, cell.limit_bytes):
+        with ManifestReader(manifest) as reader:
+            info = reader.info
+        shuffle = not cell.contender.endswith("-inorder")
+        plan = Plan(manifest_fingerprint=info.fingerprint, seed=0, num_lanes=64, shuffle=shuffle)
+        stream = WindowStream(
+            folder=cell.cache_folder,
+            manifest=manifest,
+            info=info,
+            plan=plan,
+            splits=[("train", True)],
+            decoder=raw,  # type: ignore[arg-type] # uint8 instead of float32
+            batch_size=cell.batch_size,
+            num_epochs=1,
+        )
+        yield (batch.inputs for batch in stream.segment(0).epoch(0))
+        stream.close()

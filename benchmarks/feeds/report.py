@@ -1,0 +1,2 @@
+def cpu_slug(x): return x.lower().replace(' ','-')
+def render(raw): return ''

@@ -1,0 +1,139 @@
+"""One nginx worker that serves a folder as buckets with path-style keys: GET, HEAD and ranges, nothing else.
+
+sendfile from tmpfs makes it faster than any feed here, so that it is not what is measured. A second port of the
+same worker lets each request wait before it is answered, without holding others up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+MODULES = Path("/usr/lib/nginx/modules")
+START_SECONDS = 10
+
+
+def find_nginx() -> str | None:
+    """Give the path of nginx, None where it is missing."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/sbin")
+
+
+def missing_parts() -> str:
+    """Say what is missing to serve with added latency; empty if nothing is."""
+    if find_nginx() is None:
+        return "nginx is not installed (Debian: apt-get install nginx libnginx-mod-http-lua)"
+    if not (MODULES / "ngx_http_lua_module.so").exists():
+        return "nginx's lua module is not installed (Debian: apt-get install libnginx-mod-http-lua)"
+    return ""
+
+
+def install() -> None:
+    """Install nginx with its lua module where that is possible: Debian, as root."""
+    if missing_parts() and os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update"], ["install", "-y", "nginx", "libnginx-mod-http-lua"]):
+            subprocess.run(["apt-get", "-qq", *words], check=False, env=environment, stdout=subprocess.DEVNULL)
+
+
+def version() -> str:
+    """Give nginx's version."""
+    nginx = find_nginx()
+    assert nginx is not None
+    return subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True).stderr.strip()
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for found in sockets:
+            found.bind(("127.0.0.1", 0))
+        return [int(found.getsockname()[1]) for found in sockets]
+
+
+def _server_block(port: int, root: Path, latency_seconds: float) -> str:
+    wait = f"access_by_lua_block {{ ngx.sleep({latency_seconds}) }}" if latency_seconds else ""
+    return f"""
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    root {root};
+    location / {{ limit_except GET {{ deny all; }} {wait} }}
+  }}"""
+
+
+def _config(folder: Path, root: Path, ports: dict[float, int]) -> str:
+    modules = [MODULES / f"{name}.so" for name in ("ndk_http_module", "ngx_http_lua_module")] if any(ports) else []
+    loads = "\n".join(f"load_module {path};" for path in modules)
+    temps = "\n".join(
+        f"  {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;" if os.geteuid() == 0 else ""
+    servers = "".join(_server_block(port, root, latency) for latency, port in ports.items())
+    return f"""{loads}
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+worker_rlimit_nofile 65536;
+events {{ worker_connections 16384; }}
+http {{
+{temps}
+  access_log off;
+  default_type application/octet-stream;
+  sendfile on;
+  tcp_nopush on;
+  tcp_nodelay on;
+  keepalive_requests 100000000;
+  keepalive_timeout 300s;
+  open_file_cache max=32768 inactive=1h;
+  open_file_cache_valid 1h;
+{servers}
+}}
+"""
+
+
+@contextlib.contextmanager
+def serve(folder: Path, root: Path, latencies_seconds: list[float]) -> Iterator[dict[float, str]]:
+    """Serve ``root`` until left; gives an address for each added latency.
+
+    Raises:
+        RuntimeError: nginx did not start; the text holds what it said.
+    """
+    nginx = find_nginx()
+    assert nginx is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = dict(zip(latencies_seconds, _free_ports(len(latencies_seconds)), strict=True))
+    config = folder / "nginx.conf"
+    config.write_text(_config(folder, root, ports))
+    said = folder / "stderr.txt"
+    with said.open("wb") as stderr:
+        process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(config)], stderr=stderr)
+    try:
+        for port in ports.values():
+            _wait_for(process, port, said)
+        yield {latency: f"http://127.0.0.1:{port}" for latency, port in ports.items()}
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, said: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"nginx did not start: {said.read_text().strip()}") from error
+            time.sleep(0.02)
