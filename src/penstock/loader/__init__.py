@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from penstock.loader.dataset import SampleDecoder
 from penstock.loader.protocols import Batch, BatchLoader, LoaderState
-from penstock.loader.stream import SampleDecoder, SegmentLoader, WindowStream
+from penstock.loader.stream import SegmentLoader, WindowStream
 
 __all__ = [
     "Batch",

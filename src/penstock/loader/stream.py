@@ -2,117 +2,38 @@
 
 One stream gives every epoch's segments in turn (training, then validation), so the prefetcher runs on across
 their borders. Workers read the window themselves, each through its own map; batches arrive in plan order, and
-the cursor moves when the consumer takes a batch: what is in flight is never overwritten.
+the cursor moves when the consumer asks for the next one: what is in flight is never overwritten.
 
-The state is one number, the stream index after the last batch that was given.
+Ranks that share a window each open a stream with the same options; rank 0's asks for the session, the others join
+it. The state is one number, the stream index after the last batch that was given, the same on every rank.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
-from penstock.errors import CheckpointMismatch, PenstockError
+from penstock.errors import CheckpointMismatch, ConfigError
+from penstock.loader.dataset import Failed, FeedSettings, SampleDecoder, WindowDataset
 from penstock.loader.protocols import Batch, LoaderState
-from penstock.plan import locate, make_order, rank_batches
+from penstock.plan import check_lanes, check_segments, make_order, rank_batches, rank_samples
 from penstock.plan.lanes import RankBatch
 from penstock.records import ManifestInfo, Meters, Plan, StreamSpec
-from penstock.window import WindowReader, WindowSample
+from penstock.window import WindowReader
 
 __all__ = ["SampleDecoder", "SegmentLoader", "WindowStream"]
 
 STATE_VERSION = 1
 
 
-class SampleDecoder(Protocol):
-    """Turns a sample's bytes into an array; ``rng`` is None outside of training."""
-
-    def __call__(
-        self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
-    ) -> NDArray[np.float32]:
-        """Give the array."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Settings:
-    """What workers need; picklable."""
-
-    folder: Path
-    spec: StreamSpec
-    decoder: SampleDecoder
-    augmented: tuple[bool, ...]
-    rank: int
-    timeout_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """An error on its way from a worker to the consumer, in order."""
-
-    error: PenstockError
-
-
-class _WindowDataset(Dataset[Any]):
-    """Samples by stream index; a process's first use attaches it to the window."""
-
-    def __init__(self, settings: _Settings) -> None:
-        self._settings = settings
-        self._reader: WindowReader | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_settings": self._settings, "_reader": None}
-
-    def use(self, reader: WindowReader) -> None:
-        """Read through this reader, and free each sample as soon as it is decoded."""
-        self._reader = reader
-
-    def __getitems__(self, indices: Sequence[int]) -> list[Batch | _Failed]:
-        settings = self._settings
-        inside_worker = torch.utils.data.get_worker_info() is not None
-        if self._reader is None:
-            self._reader = WindowReader(
-                settings.folder, settings.spec, rank=settings.rank, timeout_seconds=settings.timeout_seconds
-            ).attach()
-        try:
-            return [self._batch(self._reader, indices, free=not inside_worker)]
-        except PenstockError as error:
-            return [_Failed(error)]
-
-    def _batch(self, reader: WindowReader, indices: Sequence[int], *, free: bool) -> Batch:
-        arrays, metas = [], []
-        for index in indices:
-            sample = reader.get(index)
-            arrays.append(self._decode(sample))
-            metas.append(sample.meta)
-            if free:
-                reader.advance(index + 1)
-        targets = [np.nan if meta.target is None else meta.target for meta in metas]
-        return Batch(
-            inputs=torch.from_numpy(np.stack(arrays)),
-            targets=torch.tensor(targets, dtype=torch.float64),
-            keys=tuple(meta.key for meta in metas),
-            groups=tuple(meta.group for meta in metas),
-        )
-
-    def _decode(self, sample: WindowSample) -> NDArray[np.float32]:
-        order = self._settings.spec.order
-        place = locate(order, sample.index)
-        rng = np.random.default_rng([order.seed, sample.index]) if self._settings.augmented[place.segment] else None
-        return self._settings.decoder(sample.data, decode=sample.meta.decode, args=sample.meta.args, rng=rng)
-
-
 class _BatchIndices(Sampler[list[int]]):
-    def __init__(self, batches: Sequence[RankBatch] | Iterator[RankBatch]) -> None:
+    def __init__(self, batches: Iterator[RankBatch]) -> None:
         self._batches = batches
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -120,7 +41,7 @@ class _BatchIndices(Sampler[list[int]]):
             yield batch.indices.tolist()
 
 
-def _only(items: list[Batch | _Failed]) -> Batch | _Failed:
+def _only(items: list[Batch | Failed]) -> Batch | Failed:
     return items[0]
 
 
@@ -133,6 +54,10 @@ class WindowStream:
         splits: ``(split, training)`` of each segment of an epoch, in order; training ones are shuffled and augmented.
         num_epochs: epochs that the stream is asked for.
         num_workers: processes that decode; 0 decodes in this one.
+        rank: of the ``world_size`` ranks that share the window.
+
+    Raises:
+        ConfigError: the ranks cannot share the lanes, or a split has fewer samples than there are ranks.
     """
 
     def __init__(
@@ -151,8 +76,10 @@ class WindowStream:
         world_size: int = 1,
         timeout_seconds: float = 60.0,
     ) -> None:
-        order = make_order(info, plan, splits)
-        self._settings = _Settings(
+        self.order = order = make_order(info, plan, splits)
+        check_lanes(plan.num_lanes, world_size)
+        check_segments(order, world_size)
+        self._settings = FeedSettings(
             folder=folder,
             spec=StreamSpec(
                 session="",
@@ -163,20 +90,21 @@ class WindowStream:
                 first_index=0,
                 end_index=order.num_samples * num_epochs,
                 num_ranks=world_size,
-                batch_samples=batch_size * world_size if num_workers else 1,
+                # Workers free whole batches; otherwise ranks that wait for one another are less than a round apart.
+                batch_samples=batch_size * world_size if num_workers else world_size,
             ),
             decoder=decoder,
             augmented=tuple(training for _, training in splits),
             rank=rank,
             timeout_seconds=timeout_seconds,
         )
-        self.order = order
         self._num_lanes = plan.num_lanes
         self._batch_size, self._world_size = batch_size, world_size
         self._num_workers = num_workers
         self._next_index = 0
         self._reader: WindowReader | None = None
-        self._running: Iterator[tuple[RankBatch, Batch | _Failed]] | None = None
+        self._running: Generator[tuple[RankBatch, Batch | Failed], None, None] | None = None
+        self._sessions: set[str] = set()
         self._past_meters = Meters()
 
     def segment(self, number: int) -> SegmentLoader:
@@ -184,24 +112,38 @@ class WindowStream:
         return SegmentLoader(self, number)
 
     def batches(self, epoch: int, segment: int) -> Iterator[Batch]:
-        """Give what is left of a segment of an epoch, from the stream's place on."""
+        """Give what is left of a segment of an epoch, from the stream's place on.
+
+        Raises:
+            ConfigError: the stream has no such epoch.
+            PenstockError: the data failed; raised at the batch that it belongs to.
+        """
         start = epoch * self.order.num_samples + sum(part.num_samples for part in self.order.segments[:segment])
         end = start + self.order.segments[segment].num_samples
-        if self._next_index >= end:
-            return
+        if end > self._settings.spec.end_index:
+            num_epochs = self._settings.spec.end_index // self.order.num_samples
+            raise ConfigError(f"epoch {epoch} of a stream of {num_epochs} epochs", fix="ask for more epochs")
         if self._next_index < start:
             self._restart(start)
         while self._next_index < end:
-            if self._running is None:
-                self._running = self._run()
-            indices, batch = next(self._running)
-            if isinstance(batch, _Failed):
+            indices, batch = self._next()
+            if isinstance(batch, Failed):
                 self._stop()
                 raise batch.error
             # The cursor moves when the next batch is asked for: until then this one may still be in the window.
             self._next_index = indices.next_index
             yield batch
-            self._free()
+            if self._reader is not None:
+                self._reader.advance(self._next_index)
+
+    def rank_samples(self, segment: int) -> int:
+        """Give how many samples of a segment this rank is given in one epoch."""
+        return rank_samples(
+            self.order.segments[segment].num_samples,
+            batch_size=self._batch_size,
+            rank=self._settings.rank,
+            world_size=self._world_size,
+        )
 
     @property
     def next_index(self) -> int:
@@ -224,16 +166,20 @@ class WindowStream:
         """Take up a saved place.
 
         Raises:
-            CheckpointMismatch: it is of another plan, order, batch size or version.
+            CheckpointMismatch: it is of another plan, order, batch size or version, or no place in a stream.
         """
+        fix = "go on with the options and the manifest that the run began with, or begin a new run"
         for name, mine in self.state_dict().items():
             if name != "next_index" and state.get(name) != mine:
                 raise CheckpointMismatch(
                     f"the saved place in the data is of another {name.replace('_', ' ')} "
                     f"({str(state.get(name))[:60]}, now {str(mine)[:60]})",
-                    fix="go on with the options and the manifest that the run began with, or begin a new run",
+                    fix=fix,
                 )
-        self._restart(int(state["next_index"]))
+        index = state.get("next_index")
+        if not isinstance(index, int) or index < 0:
+            raise CheckpointMismatch(f"the saved place in the data is {index!r}, not a stream index", fix=fix)
+        self._restart(index)
 
     def meters(self) -> Meters:
         """Give what was moved so far."""
@@ -249,45 +195,60 @@ class WindowStream:
         self._next_index = index
 
     def _stop(self) -> None:
-        self._running = None
-        if self._reader is not None:
-            self._past_meters = self._past_meters.plus(self._reader.meters())
-            self._reader.close()
-            self._reader = None
+        """End the session: workers first see it end, so that none is waited for, and are gone when this returns."""
+        running, reader = self._running, self._reader
+        self._running = self._reader = None
+        if reader is not None:
+            self._past_meters = self._past_meters.plus(reader.meters())
+            reader.close()
+        if running is not None:
+            running.close()
 
-    def _free(self) -> None:
-        if self._reader is not None:
-            self._reader.advance(self._next_index)
+    def _next(self) -> tuple[RankBatch, Batch | Failed]:
+        """Give the next batch of the session that runs, or of a new one."""
+        if self._running is None:
+            self._running = self._run()
+        try:
+            return next(self._running)
+        except BaseException:
+            # What broke off the wait broke off the session with it: the next batch comes from a new one.
+            self._stop()
+            raise
 
-    def _run(self) -> Iterator[tuple[RankBatch, Batch | _Failed]]:
-        spec = msgspec.structs.replace(self._settings.spec, session=uuid.uuid4().hex, first_index=self._next_index)
-        settings = replace(self._settings, spec=spec)
-        self._reader = WindowReader(settings.folder, spec, rank=settings.rank, timeout_seconds=settings.timeout_seconds)
-        self._reader.begin()
-        plan = [
-            rank_batches(
-                spec.order,
-                first_index=spec.first_index,
-                end_index=spec.end_index,
-                batch_size=self._batch_size,
-                num_lanes=self._num_lanes,
-                rank=settings.rank,
-                world_size=self._world_size,
-            )
-            for _ in range(2)
-        ]
-        dataset = _WindowDataset(settings)
-        if not self._num_workers:
-            dataset.use(self._reader)
+    def _run(self) -> Generator[tuple[RankBatch, Batch | Failed], None, None]:
+        asked = self._settings
+        spec = msgspec.structs.replace(asked.spec, session=uuid.uuid4().hex, first_index=self._next_index)
+        self._reader = reader = WindowReader(asked.folder, spec, rank=asked.rank, timeout_seconds=asked.timeout_seconds)
+        reader.begin(used=self._sessions)
+        self._sessions.add(reader.spec.session)
+        settings = replace(asked, spec=reader.spec)
         loader = DataLoader(
-            dataset,
-            batch_sampler=_BatchIndices(plan[0]),
+            WindowDataset(settings, reader=None if self._num_workers else reader),
+            batch_sampler=_BatchIndices(self._plan(reader.spec)),
             collate_fn=_only,
             num_workers=self._num_workers,
             # Its own generator: the global one would be drawn from at each start, and a resumed run differ.
             generator=torch.Generator(),
         )
-        yield from zip(plan[1], loader, strict=True)
+        batches = iter(loader)
+        try:
+            yield from zip(self._plan(reader.spec), batches, strict=True)
+        finally:
+            # Not left to the iterator's end of life: a traceback would keep its workers.
+            end_workers = getattr(batches, "_shutdown_workers", None)
+            if end_workers is not None:
+                end_workers()
+
+    def _plan(self, spec: StreamSpec) -> Iterator[RankBatch]:
+        return rank_batches(
+            spec.order,
+            first_index=spec.first_index,
+            end_index=spec.end_index,
+            batch_size=self._batch_size,
+            num_lanes=self._num_lanes,
+            rank=self._settings.rank,
+            world_size=self._world_size,
+        )
 
 
 class SegmentLoader:
@@ -299,8 +260,8 @@ class SegmentLoader:
 
     @property
     def num_samples(self) -> int:
-        """Samples of the segment in one epoch."""
-        return self._stream.order.segments[self._number].num_samples
+        """Samples of the segment that this rank is given in one epoch."""
+        return self._stream.rank_samples(self._number)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Give what is left of the segment in an epoch."""

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from penstock.plan.lanes import check_lanes, rank_batches
+from penstock.plan.lanes import check_lanes, check_segments, rank_batches, rank_samples
 from penstock.plan.order import Permutation, locate, make_order, stream_rows
 from penstock.plan.split import assign_splits
 
-__all__ = ["Permutation", "assign_splits", "check_lanes", "locate", "make_order", "rank_batches", "stream_rows"]
+__all__ = [
+    "Permutation",
+    "assign_splits",
+    "check_lanes",
+    "check_segments",
+    "locate",
+    "make_order",
+    "rank_batches",
+    "rank_samples",
+    "stream_rows",
+]

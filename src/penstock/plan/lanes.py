@@ -1,7 +1,8 @@
 """Lanes: how ranks share one order, so that it survives another world size.
 
 Position ``p`` of a segment belongs to lane ``p % num_lanes``, and a lane to rank ``lane % world_size``. For any
-world size that divides the lanes, step ``s`` of all ranks together covers the same positions.
+world size that divides the lanes, step ``s`` of all ranks together covers the same positions, but for the last
+samples of a segment: where fewer are left than there are ranks, nobody is given them, since ranks step together.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from penstock.errors import ConfigError
 from penstock.plan.order import locate
 from penstock.records import Order
 
-__all__ = ["RankBatch", "check_lanes", "rank_batches"]
+__all__ = ["RankBatch", "check_lanes", "check_segments", "rank_batches", "rank_samples"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +26,7 @@ class RankBatch:
 
     Attributes:
         indices: stream indices, ascending, shape (batch,).
-        next_index: every stream index below it has been given, to this rank or another.
+        next_index: every stream index below it has been given, to this rank or another, or is left out.
     """
 
     epoch: int
@@ -45,6 +46,27 @@ def check_lanes(num_lanes: int, world_size: int) -> None:
             f"{world_size} ranks cannot share {num_lanes} lanes evenly",
             fix="choose a number of ranks that divides the plan's lanes, or make the plan with other --lanes",
         )
+
+
+def check_segments(order: Order, world_size: int) -> None:
+    """Refuse a segment that cannot give each rank a sample.
+
+    Raises:
+        ConfigError: there are more ranks than samples in it.
+    """
+    for segment in order.segments:
+        if segment.num_samples < world_size:
+            raise ConfigError(
+                f"split {segment.split!r} has {segment.num_samples} sample(s) for {world_size} ranks",
+                fix="use fewer ranks, or a split with more samples",
+            )
+
+
+def rank_samples(num_samples: int, *, batch_size: int, rank: int = 0, world_size: int = 1) -> int:
+    """Give how many of a segment's samples a rank is given."""
+    batches, left = divmod(num_samples, batch_size * world_size)
+    last = len(range(rank, left, world_size)) if left >= world_size else 0
+    return batches * batch_size + last
 
 
 def rank_batches(
@@ -67,16 +89,17 @@ def rank_batches(
     index = first_index
     while index < end_index:
         place = locate(order, index)
-        left = order.segments[place.segment].num_samples - place.position
-        size = min(global_batch, left, end_index - index)
-        positions = np.arange(place.position, place.position + size, dtype=np.int64)
-        owners = (positions % num_lanes) % world_size
-        mine = owners == rank
-        if np.unique(owners).size == world_size:
+        left = min(order.segments[place.segment].num_samples - place.position, end_index - index)
+        size = min(global_batch, left)
+        # Fewer than there are ranks at the end: this batch passes them too, or the next one would be waited for.
+        passed = size if left - size >= world_size else left
+        if size >= world_size:
+            positions = np.arange(place.position, place.position + size, dtype=np.int64)
+            mine = (positions % num_lanes) % world_size == rank
             yield RankBatch(
                 epoch=place.epoch,
                 segment=place.segment,
-                indices=(index + np.arange(size, dtype=np.int64))[mine],
-                next_index=index + size,
+                indices=index + np.flatnonzero(mine),
+                next_index=index + passed,
             )
-        index += size
+        index += passed

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.errors import RecordError
-from penstock.files import atomic_path
 from penstock.loader import WindowStream
 from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
 from penstock.steps import common
 from penstock.steps.prefetch import window_folder
 from penstock.tasks.protocols import Task
 from penstock.tasks.registry import get_task
-from penstock.window import PrefetchMode, start_prefetcher
-from penstock.window.layout import MANIFEST
+from penstock.window import PrefetchMode, hand_over, start_prefetcher
 
 __all__ = ["Dataset", "add_feed_options", "open_dataset", "open_stream"]
 
@@ -80,7 +77,7 @@ def open_stream(
         mode = PrefetchMode(args.prefetch)
         child = start_prefetcher(mode, folder, args.window_size, options=("--in-flight", str(args.in_flight)))
         if child is None:
-            manifest = _hand_over(data.manifest, folder)
+            manifest = hand_over(data.manifest, folder, timeout_seconds=args.prefetch_timeout)
         else:
             stack.enter_context(child)
             manifest = data.manifest
@@ -98,10 +95,3 @@ def open_stream(
         )
         stack.callback(stream.close)
         yield stream
-
-
-def _hand_over(manifest: Path, folder: Path) -> Path:
-    """Put the manifest where a sidecar finds it: it shares the window's folder and nothing else."""
-    with atomic_path(folder / MANIFEST) as temporary:
-        shutil.copyfile(manifest, temporary)
-    return Path(MANIFEST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from penstock.window.child import Prefetcher, PrefetchMode, start_prefetcher
 from penstock.window.filler import Filler, is_served
 from penstock.window.geometry import Geometry, plan_geometry
+from penstock.window.handover import hand_over
 from penstock.window.reader import WindowReader, WindowSample
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Prefetcher",
     "WindowReader",
     "WindowSample",
+    "hand_over",
     "is_served",
     "plan_geometry",
     "start_prefetcher",

@@ -1,16 +1,19 @@
 """The prefetcher from the trainer's side: a sidecar that serves the window already, or a child process.
 
 A child is told that its parent is gone by the end of its standard input, which the kernel closes however the
-parent dies. A child that dies by a signal is started again; one that ends with an error has told it through
-the window.
+parent dies; processes that the parent forks, such as loading workers, let go of it at once. A child that dies by
+a signal is started again; one that ends with an error has told it through the window.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,6 +46,19 @@ class _Command:
         return subprocess.Popen(self.argv, stdin=subprocess.PIPE)  # noqa: S603 - our own module, no shell
 
 
+_running: weakref.WeakSet[Prefetcher] = weakref.WeakSet()
+
+
+def _let_go_after_fork() -> None:
+    for prefetcher in list(_running):
+        prefetcher.let_go()
+
+
+@functools.cache
+def _watch_forks() -> None:
+    os.register_at_fork(after_in_child=_let_go_after_fork)
+
+
 class Prefetcher:
     """A child process that serves a window until it is closed."""
 
@@ -65,6 +81,8 @@ class Prefetcher:
         self._closing = False
         self._process = self._command.start()
         self.num_restarts = 0
+        _watch_forks()
+        _running.add(self)
         self._watcher = threading.Thread(target=self._watch, name="penstock-prefetcher-0", daemon=True)
         self._watcher.start()
 
@@ -92,6 +110,12 @@ class Prefetcher:
             process.kill()
             process.wait()
         self._watcher.join()
+
+    def let_go(self) -> None:
+        """Close this process's end of the child's standard input, and nothing else: for a forked process."""
+        pipe = self._process.stdin
+        if pipe is not None:
+            pipe.close()
 
     def _watch(self) -> None:
         while True:

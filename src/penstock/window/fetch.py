@@ -5,30 +5,19 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.records import Sample
 from penstock.records.manifest import Span
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import MIB
-from penstock.window.layout import SAMPLE_ENTRY, SampleStatus, checksum
+from penstock.window.layout import ErrorText, SampleStatus, checksum
 from penstock.window.packing import Pack
 
-__all__ = ["ErrorText", "FetchFailed", "Fetcher", "put_error", "verified_table"]
+__all__ = ["FetchFailed", "Fetcher", "put_error"]
 
 SPLIT_ABOVE_BYTES = 16 * MIB
 RANGE_BYTES = 8 * MIB
-
-
-class ErrorText(msgspec.Struct, frozen=True, array_like=True):
-    """An error on its way through a slot."""
-
-    name: str
-    what: str
-    fix: str
-    about: str | None
 
 
 class FetchFailed(Exception):
@@ -92,14 +81,7 @@ def put_error(pack: Pack, position: int, error: PenstockError, slot: memoryview)
     offset = int(entry["data_offset"])
     data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what, error.fix, error.about))
     if len(data) > len(slot) - offset:
-        data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what[:200], error.fix[:200], None))
+        data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what[:90], error.fix[:90], None))
     slot[offset : offset + len(data)] = data
     entry["data_bytes"], entry["checksum"], entry["status"] = len(data), checksum(data), SampleStatus.ERROR
     return pack.table.tobytes() + pack.metas
-
-
-def verified_table(slot: memoryview, *, table_bytes: int, count: int, table_checksum: int) -> NDArray[np.void] | None:
-    """Give a slot's table if it matches its checksum, otherwise None."""
-    if table_bytes > len(slot) or checksum(slot[:table_bytes]) != table_checksum:
-        return None
-    return np.frombuffer(slot, dtype=SAMPLE_ENTRY, count=count)

@@ -1,31 +1,37 @@
 """The prefetcher's side of the window: serves one trainer's session after another until it is stopped.
 
-It starts with nothing but a folder and a bound; the trainer hands over what it wants as ``session.json``.
-Killed at any moment and started again, it adopts the slots that are whole and continue the stream, frees the
-rest before it fills any, and goes on where the trainer's cursor is.
+It starts with nothing but a folder and a bound; the trainer hands over what it wants as ``session.json``. Without
+one it holds no slots. Killed at any moment and started again, it adopts the slots that are whole and that readers
+still need, frees the rest before it fills any, and goes on where the trainer's cursor is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from penstock.errors import PenstockError, RecordError, WindowError, map_os_error
-from penstock.files import atomic_write
 from penstock.records import ManifestReader, SourceSpec, StreamSpec, decode_record
 from penstock.sources import ObjectSource, open_source
-from penstock.window.layout import CONTROL, ERROR, LOCK, SESSION, Control, FillerState
-from penstock.window.session import FillerSession, encode_error
+from penstock.window import locks
+from penstock.window.folder import FILE_MODE, LOCK, SESSION, SLOTS, make_folder, used_bytes
+from penstock.window.layout import Control, ErrorText, FillerState
+from penstock.window.session import FillerSession
+from penstock.window.slots import empty_window, open_control
 from penstock.window.wakeup import Bell
 
 __all__ = ["Filler", "is_served"]
 
 HEARTBEAT_SECONDS = 0.5
+SESSION_POLL_SECONDS = 0.25
 DEFAULT_IN_FLIGHT = 64
 
 _log = logging.getLogger(__name__)
@@ -53,7 +59,7 @@ class Filler:
         self._window_bytes = window_bytes
         self._max_in_flight = max_in_flight
         self._opener = opener
-        self._session_id: str | None = None
+        self._asked = b""
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve sessions until ``stop`` is set.
@@ -63,48 +69,70 @@ class Filler:
             OutputError: the folder cannot be used.
         """
         with _locked(self._folder):
-            if not (self._folder / CONTROL).exists():
-                Control.create(self._folder, None)
-            bell = Bell(self._folder)
-            await bell.start()
-            try:
-                await self._serve_sessions(bell, stop)
-            finally:
-                await bell.close()
+            control = open_control(self._folder, self._window_bytes)
+            with _heartbeat(self._folder, control):
+                bell = Bell(self._folder)
+                await bell.start()
+                try:
+                    await self._serve_sessions(control, bell, stop)
+                finally:
+                    await bell.close()
 
-    async def _serve_sessions(self, bell: Bell, stop: asyncio.Event) -> None:
+    async def _serve_sessions(self, control: Control, bell: Bell, stop: asyncio.Event) -> None:
         task: asyncio.Task[None] | None = None
-        stopping = asyncio.ensure_future(stop.wait())
+        stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                spec = self._read_session()
-                if spec is not None and spec.session != self._session_id:
-                    self._session_id = spec.session
+                asked = self._read_session()
+                if asked != self._asked or (not asked and (self._folder / SLOTS).exists()):
+                    self._asked = asked
                     await _cancel(task)
-                    task = asyncio.create_task(self._run_session(spec, bell))
+                    task = self._begin(asked, control, bell)
                 if task is not None and task.done():
                     task.result()
-                await asyncio.wait({stopping}, timeout=HEARTBEAT_SECONDS if task else HEARTBEAT_SECONDS / 10)
+                await _first_of(stopping, bell.asked, timeout_seconds=SESSION_POLL_SECONDS)
         finally:
             stopping.cancel()
             await _cancel(task)
 
-    def _read_session(self) -> StreamSpec | None:
+    def _read_session(self) -> bytes:
+        """Give what is asked for, nothing where nothing is."""
         try:
-            data = (self._folder / SESSION).read_bytes()
+            return (self._folder / SESSION).read_bytes()
         except FileNotFoundError:
-            return None
-        return decode_record(data, StreamSpec, origin=str(self._folder / SESSION))
+            return b""
+        except OSError as error:
+            raise WindowError(
+                f"cannot read what the trainer asks for in {self._folder} ({error.strerror})",
+                fix="run trainer and prefetcher with a common group (fsGroup) that owns the folder",
+                about=str(self._folder),
+            ) from error
 
-    async def _run_session(self, spec: StreamSpec, bell: Bell) -> None:
+    def _begin(self, asked: bytes, control: Control, bell: Bell) -> asyncio.Task[None] | None:
+        if not asked:
+            empty_window(self._folder, control)
+            control.put("state", FillerState.WAITING)
+            bell.ring()
+            return None
+        try:
+            spec = decode_record(asked, StreamSpec, origin=str(self._folder / SESSION))
+        except RecordError as error:
+            _log.error("session.refused error=%s", error)
+            self._report(control, _name_of(asked), error)
+            bell.ring()
+            return None
+        return asyncio.create_task(self._run_session(spec, control, bell))
+
+    async def _run_session(self, spec: StreamSpec, control: Control, bell: Bell) -> None:
         _log.info(
             "session.start session=%s first_index=%d end_index=%d", spec.session, spec.first_index, spec.end_index
         )
         try:
             with _open_manifest(self._folder, spec) as manifest:
-                session = FillerSession(
+                session = await FillerSession.open(
                     self._folder,
                     spec,
+                    control=control,
                     manifest=manifest,
                     source=self._opener(manifest.info.source),
                     window_bytes=self._window_bytes,
@@ -114,18 +142,24 @@ class Filler:
                 await session.run()
         except PenstockError as error:
             _log.error("session.failed session=%s error=%s", spec.session, error)
-            self._report(spec, error)
+            self._report(control, spec.session, error)
         except Exception as error:
-            self._report(spec, PenstockError(f"the prefetcher failed ({error!r})", fix="see its log"))
+            self._report(control, spec.session, PenstockError(f"the prefetcher failed ({error!r})", fix="see its log"))
             raise
         finally:
             bell.ring()
 
-    def _report(self, spec: StreamSpec, error: PenstockError) -> None:
+    def _report(self, control: Control, session: str, error: PenstockError) -> None:
         """Leave an error that belongs to no sample where the trainer looks for it."""
-        atomic_write(self._folder / ERROR, encode_error(spec.session, error))
-        with contextlib.suppress(OSError, WindowError):
-            Control(self._folder, writable=True).put("state", FillerState.FAILED)
+        control.put_error(session, ErrorText(type(error).__name__, error.what, error.fix, error.about))
+        control.put("state", FillerState.FAILED)
+
+
+async def _first_of(stopping: asyncio.Task[Literal[True]], asked: asyncio.Event, *, timeout_seconds: float) -> None:
+    waiting = asyncio.create_task(asked.wait())
+    await asyncio.wait({stopping, waiting}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    asked.clear()
 
 
 async def _cancel(task: asyncio.Task[None] | None) -> None:
@@ -133,6 +167,15 @@ async def _cancel(task: asyncio.Task[None] | None) -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+def _name_of(asked: bytes) -> str:
+    """Give the session that a record of another release names, as far as it can be made out."""
+    with contextlib.suppress(msgspec.DecodeError):
+        found = msgspec.json.decode(asked)
+        if isinstance(found, dict):
+            return str(found.get("session", ""))
+    return ""
 
 
 @contextlib.contextmanager
@@ -149,21 +192,44 @@ def _open_manifest(folder: Path, spec: StreamSpec) -> Iterator[ManifestReader]:
 
 
 @contextlib.contextmanager
+def _heartbeat(folder: Path, control: Control) -> Iterator[None]:
+    """Beat in a thread of its own: long work in the event loop must not look like death. It also gauges the folder."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while True:
+            control.beat()
+            with contextlib.suppress(OSError):
+                control.gauge(used_bytes(folder))
+            if done.wait(HEARTBEAT_SECONDS):
+                return
+
+    thread = threading.Thread(target=beat, name="penstock-heartbeat-0", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the window's lock; the kernel lets go of it when the process dies, however it dies."""
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o660)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        with contextlib.suppress(PermissionError):
+            os.fchmod(handle, FILE_MODE)  # whatever the umask; another user's has it already
     except OSError as error:
         raise map_os_error(error, str(folder)) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise WindowError(
-            f"another prefetcher serves {folder}", fix="stop it, or choose another --window folder", about=str(folder)
-        ) from error
-    try:
+        if not locks.take(handle):
+            raise WindowError(
+                f"another prefetcher serves {folder}",
+                fix="stop it, or choose another --window folder",
+                about=str(folder),
+            )
         yield
     finally:
         os.close(handle)
@@ -171,14 +237,4 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def is_served(folder: Path) -> bool:
     """Tell whether a prefetcher holds the window's lock right now."""
-    try:
-        handle = os.open(folder / LOCK, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return locks.is_held(folder / LOCK)

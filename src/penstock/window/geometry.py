@@ -1,7 +1,7 @@
 """How a bound in bytes is cut into slots: pure arithmetic, done before anything is allocated.
 
-The bound holds by construction: slots, control file, cursors and the session's own file are all counted,
-and none of them ever grows.
+The bound holds by construction: slots, control file, cursors, the session's own file and whatever else lies in
+the folder are all counted, and none of them ever grows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from penstock.errors import WindowTooSmall
 from penstock.units import KIB, MIB, format_bytes
 
-__all__ = ["CONTROL_HEADER_BYTES", "ENTRY_BYTES", "Geometry", "plan_geometry"]
+__all__ = ["CONTROL_HEADER_BYTES", "ENTRY_BYTES", "Geometry", "plan_geometry", "slot_capacity", "slots_for_batch"]
 
 PAGE_BYTES = 4096
 CONTROL_HEADER_BYTES = 4096
@@ -35,11 +35,13 @@ class Geometry:
     Attributes:
         num_slots: slots, all of one size.
         slot_bytes: size of a slot, a whole number of pages.
+        batch_slots: slots that must be had at once for readers to go on.
         total_bytes: the most that the window's files take together.
     """
 
     num_slots: int
     slot_bytes: int
+    batch_slots: int
     total_bytes: int
 
 
@@ -47,12 +49,53 @@ def _round_up(size: int, step: int) -> int:
     return -(-size // step) * step
 
 
-def _slots_for_batch(slot_bytes: int, need_bytes: int, batch_samples: int) -> int:
-    """Slots that a batch can straddle when each sample takes ``need_bytes``."""
+def _target_bytes(window_bytes: int) -> int:
+    target = min(max(window_bytes // TARGET_SLOTS, SMALLEST_TARGET_BYTES), LARGEST_TARGET_BYTES)
+    return target // PAGE_BYTES * PAGE_BYTES
+
+
+def slot_capacity(window_bytes: int) -> int:
+    """Give the most slots that a window of that bound is ever cut into; its control file has as many entries."""
+    return window_bytes // _target_bytes(window_bytes)
+
+
+def slots_for_batch(slot_bytes: int, need_bytes: int, batch_samples: int) -> int:
+    """Give the slots that a batch can straddle when each sample takes up to ``need_bytes``."""
     if batch_samples <= 1:
         return 1
     per_slot = max(1, (slot_bytes - SLOT_TAIL_BYTES) // need_bytes)
     return -(-(batch_samples - 1) // per_slot) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    max_sample_bytes: int
+    batch_samples: int
+    num_ranks: int
+    reserved_bytes: int
+
+    def of(self, window_bytes: int) -> tuple[int, int, int]:
+        """Give a slot's size, the slots of a batch and what all other files take, in a window of that bound.
+
+        A cursor is counted twice: the new one is there before the old one goes.
+        """
+        need_bytes = self.max_sample_bytes + SAMPLE_OVERHEAD_BYTES
+        least = _round_up(need_bytes + SLOT_TAIL_BYTES, PAGE_BYTES)
+        slot_bytes = max(least, _target_bytes(window_bytes))
+        batch_slots = slots_for_batch(slot_bytes, need_bytes, self.batch_samples)
+        control = CONTROL_HEADER_BYTES + _round_up(slot_capacity(window_bytes) * ENTRY_BYTES, PAGE_BYTES)
+        cursors = 2 * self.num_ranks * CURSOR_BYTES
+        return slot_bytes, batch_slots, FIXED_BYTES + control + cursors + self.reserved_bytes
+
+    def smallest_window(self, too_small_bytes: int) -> int:
+        """Give a bound, a whole number of MiB, that holds what is needed."""
+        size = _round_up(too_small_bytes, MIB)
+        while True:
+            slot_bytes, batch_slots, fixed_bytes = self.of(size)
+            needed = fixed_bytes + batch_slots * slot_bytes
+            if needed <= size:
+                return size
+            size = _round_up(needed, MIB)
 
 
 def plan_geometry(
@@ -70,31 +113,28 @@ def plan_geometry(
     Raises:
         WindowTooSmall: one sample, or one batch, does not fit.
     """
-    need_bytes = max_sample_bytes + SAMPLE_OVERHEAD_BYTES
-    least = _round_up(need_bytes + SLOT_TAIL_BYTES, PAGE_BYTES)
-    target = min(max(window_bytes // TARGET_SLOTS, SMALLEST_TARGET_BYTES), LARGEST_TARGET_BYTES)
-    slot_bytes = max(least, target // PAGE_BYTES * PAGE_BYTES)
-    fixed = FIXED_BYTES + CONTROL_HEADER_BYTES + num_ranks * CURSOR_BYTES + reserved_bytes
-    num_slots = max(0, window_bytes - fixed - PAGE_BYTES) // (slot_bytes + ENTRY_BYTES)
-    if num_slots < 1:
-        raise WindowTooSmall(
-            f"a window of {format_bytes(window_bytes)} cannot hold one sample of {format_bytes(max_sample_bytes)}",
-            fix=f"pass --window-size of at least {_mebibytes(fixed + PAGE_BYTES + slot_bytes + ENTRY_BYTES)}",
-        )
-    wanted = _slots_for_batch(slot_bytes, need_bytes, batch_samples)
-    if num_slots < wanted:
-        enough = fixed + PAGE_BYTES + wanted * (slot_bytes + ENTRY_BYTES)
-        raise WindowTooSmall(
-            f"a window of {format_bytes(window_bytes)} cannot hold {batch_samples} samples "
-            f"of up to {format_bytes(max_sample_bytes)} at once, which loading workers need",
-            fix=f"pass --window-size of at least {_mebibytes(enough)}, a smaller --batch-size, or --workers 0",
-        )
+    needs = _Needs(max_sample_bytes, batch_samples, num_ranks, reserved_bytes)
+    slot_bytes, batch_slots, fixed_bytes = needs.of(window_bytes)
+    num_slots = max(0, window_bytes - fixed_bytes) // slot_bytes
+    if num_slots < batch_slots:
+        raise _too_small(window_bytes, needs, batch_samples if num_slots else 1)
     return Geometry(
         num_slots=num_slots,
         slot_bytes=slot_bytes,
-        total_bytes=fixed + _round_up(num_slots * ENTRY_BYTES, PAGE_BYTES) + num_slots * slot_bytes,
+        batch_slots=batch_slots,
+        total_bytes=fixed_bytes + num_slots * slot_bytes,
     )
 
 
-def _mebibytes(size_bytes: int) -> str:
-    return f"{-(-size_bytes // MIB)}Mi"
+def _too_small(window_bytes: int, needs: _Needs, num_samples: int) -> WindowTooSmall:
+    size = format_bytes(needs.max_sample_bytes)
+    what = f"{num_samples} samples of up to {size} at once" if num_samples > 1 else f"one sample of {size}"
+    if needs.reserved_bytes:
+        what += f" beside the {format_bytes(needs.reserved_bytes)} of other files in its folder"
+    why, others = (", which loading workers need", ", a smaller --batch-size, or --workers 0")
+    if num_samples <= 1:
+        why = others = ""
+    return WindowTooSmall(
+        f"a window of {format_bytes(window_bytes)} cannot hold {what}{why}",
+        fix=f"pass --window-size of at least {needs.smallest_window(window_bytes) // MIB}Mi{others}",
+    )

@@ -4,15 +4,20 @@
 below which stream index a reader needs nothing any more; ``session.json`` is what the trainer asks for;
 ``socket`` wakes the other side. The prefetcher alone writes ``control`` and ``slots``, each reader its cursor.
 
-An entry's state is written last, after everything it vouches for, and its checksum covers the slot's table;
-each sample in the table carries a checksum of its own. So whatever a killed process left half-done cannot be
-taken for whole (guarantee W2).
+An entry's state is written last, after everything it vouches for. Its checksum covers the stream, the stream
+indices and the slot's table, and each sample in the table carries a checksum of its own. So whatever a killed
+process left half-done, and whatever a weakly ordered CPU shows too early, cannot be taken for whole (guarantee W2).
+
+``incarnation`` counts how often the slots were given up under whoever reads them: by another session, or because
+the window was made anew. It goes up before the first byte changes, so bytes that were read while it stayed the
+same are the ones that were asked for.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import struct
 import zlib
 from enum import IntEnum
 from pathlib import Path
@@ -21,40 +26,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import WindowError, map_os_error
-from penstock.window.geometry import CONTROL_HEADER_BYTES, CURSOR_BYTES, ENTRY_BYTES, Geometry
+from penstock.errors import WindowError
+from penstock.window.folder import CONTROL, SLOTS, allocate, release
+from penstock.window.geometry import CONTROL_HEADER_BYTES, ENTRY_BYTES
 
-__all__ = [
-    "CONTROL",
-    "ERROR",
-    "LOCK",
-    "MANIFEST",
-    "SAMPLE_ENTRY",
-    "SESSION",
-    "SLOTS",
-    "SOCKET",
-    "Control",
-    "Cursor",
-    "FillerState",
-    "SampleMeta",
-    "SampleStatus",
-    "SlotState",
-    "checksum",
-    "cursor_name",
-    "map_slots",
-]
+__all__ = ["SAMPLE_ENTRY", "Control", "ErrorText", "FillerState", "SampleMeta", "SampleStatus", "SlotState"]
+__all__ += ["checksum", "entry_checksum", "map_file", "map_slots"]
 
-CONTROL, SLOTS, SESSION, SOCKET, LOCK, ERROR, MANIFEST = (
-    "control",
-    "slots",
-    "session.json",
-    "socket",
-    "lock",
-    "error.json",
-    "manifest.parquet",
-)
 MAGIC = b"PENSTOCK"
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
+ERROR_BYTES = 2048
 
 
 class SlotState(IntEnum):
@@ -85,9 +66,11 @@ _HEADER = np.dtype(
         ("magic", "S8"),
         ("layout_version", "<u4"),
         ("state", "<u4"),
+        ("incarnation", "<u8"),
+        ("heartbeat", "<u8"),
+        ("capacity", "<u8"),
         ("num_slots", "<u8"),
         ("slot_bytes", "<u8"),
-        ("heartbeat", "<u8"),
         ("stream", "S64"),
         ("session", "S64"),
         ("fetched_through", "<u8"),
@@ -98,8 +81,13 @@ _HEADER = np.dtype(
         ("get_requests", "<u8"),
         ("failed_requests", "<u8"),
         ("refetched_bytes", "<u8"),
+        ("error_session", "S64"),
+        ("error_checksum", "<u4"),
+        ("error_bytes", "<u4"),
+        ("error", f"V{ERROR_BYTES}"),
     ]
 )
+_INCARNATION_WORD, _HEARTBEAT_WORD = 2, 3
 _ENTRY = np.dtype(
     [
         ("state", "<u4"),
@@ -112,6 +100,7 @@ _ENTRY = np.dtype(
         ("reserved", "V24"),
     ]
 )
+assert _HEADER.itemsize <= CONTROL_HEADER_BYTES
 assert _ENTRY.itemsize == ENTRY_BYTES
 SAMPLE_ENTRY = np.dtype(
     [
@@ -123,6 +112,7 @@ SAMPLE_ENTRY = np.dtype(
         ("status", "<u4"),
     ]
 )
+_VOUCHED = struct.Struct("<QII")
 
 
 class SampleMeta(msgspec.Struct, frozen=True, array_like=True):
@@ -135,72 +125,114 @@ class SampleMeta(msgspec.Struct, frozen=True, array_like=True):
     args: tuple[int, ...]
 
 
-def checksum(data: bytes | memoryview) -> int:
+class ErrorText(msgspec.Struct, frozen=True, array_like=True):
+    """An error on its way to the other process."""
+
+    name: str
+    what: str
+    fix: str
+    about: str | None
+
+
+def checksum(data: bytes | memoryview, seed: int = 0) -> int:
     """Give the CRC-32 of a buffer."""
-    return zlib.crc32(data)
+    return zlib.crc32(data, seed)
 
 
-def cursor_name(rank: int) -> str:
-    """Give the file name of a rank's cursor."""
-    return f"cursor-{rank}"
+def entry_checksum(stream: str, *, first_index: int, count: int, table: bytes | memoryview) -> int:
+    """Give the checksum of a slot's entry: of the stream, the indices and the table with the descriptions."""
+    return checksum(table, checksum(stream.encode() + _VOUCHED.pack(first_index, count, len(table))))
 
 
-def _map(path: Path, size: int, *, writable: bool) -> mmap.mmap:
+def map_file(path: Path, size_bytes: int, *, writable: bool) -> mmap.mmap:
+    """Map a file that has at least that size.
+
+    Raises:
+        OSError, ValueError: there is no such file, or it is smaller.
+    """
     with path.open("r+b" if writable else "rb") as file:
-        return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
+        return mmap.mmap(file.fileno(), size_bytes, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
 
 
-def _allocate(path: Path, size: int) -> None:
-    """Make ``path`` exactly ``size`` bytes, every block reserved: a sparse file would be SIGBUS on a full disk."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o660)
-        try:
-            os.ftruncate(handle, size)
-            os.posix_fallocate(handle, 0, size)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise map_os_error(error, str(path)) from error
+def map_slots(folder: Path, size_bytes: int, *, writable: bool) -> mmap.mmap:
+    """Map the slots.
+
+    Raises:
+        OSError, ValueError: they are not there, or not of that size.
+    """
+    path = folder / SLOTS
+    if path.stat().st_size != size_bytes:
+        raise ValueError(f"{path} is not of {size_bytes} bytes")
+    return map_file(path, size_bytes, writable=writable)
 
 
 class Control:
-    """The mapped control file."""
+    """The mapped control file, which stays the same file for as long as the window's bound does.
+
+    Raises:
+        FileNotFoundError: there is none.
+        WindowError: it is damaged, or of another release.
+    """
 
     def __init__(self, folder: Path, *, writable: bool) -> None:
         path = folder / CONTROL
-        self._mapped = _map(path, path.stat().st_size, writable=writable)
-        self.header = np.ndarray((), dtype=_HEADER, buffer=self._mapped)
-        if self.header["magic"] != MAGIC or self.header["layout_version"] != LAYOUT_VERSION:
+        with path.open("rb") as file:
+            size, self._inode = (stat := os.fstat(file.fileno())).st_size, stat.st_ino
+        try:
+            self._mapped = map_file(path, size, writable=writable)
+            self.header = np.ndarray((), dtype=_HEADER, buffer=self._mapped)
+            known = self.header["magic"] == MAGIC and self.header["layout_version"] == LAYOUT_VERSION
+            capacity = int(self.header["capacity"])
+            self.entries: NDArray[np.void] = np.ndarray(
+                (capacity if known else 0,), dtype=_ENTRY, buffer=self._mapped, offset=CONTROL_HEADER_BYTES
+            )
+        except (ValueError, TypeError, OverflowError, MemoryError):
+            known = False
+        if not known:
             raise WindowError(
                 f"{path} is not a window that this Penstock knows",
                 fix="use the same release on both sides, or remove the window's folder",
                 about=str(folder),
             )
-        self.geometry_slots = int(self.header["num_slots"])
-        self.slot_bytes = int(self.header["slot_bytes"])
-        self.entries: NDArray[np.void] = np.ndarray(
-            (self.geometry_slots,), dtype=_ENTRY, buffer=self._mapped, offset=CONTROL_HEADER_BYTES
-        )
+        self._words = memoryview(self._mapped)[:64].cast("Q")
 
     @classmethod
-    def create(cls, folder: Path, geometry: Geometry | None) -> Control:
-        """Make the control file anew, slots all FREE; no geometry makes a header alone."""
-        path = folder / CONTROL
-        path.unlink(missing_ok=True)
-        num_slots = geometry.num_slots if geometry else 0
-        _allocate(path, CONTROL_HEADER_BYTES + num_slots * ENTRY_BYTES)
+    def create(cls, folder: Path, *, capacity: int) -> Control:
+        """Make the control file anew, without slots but with room for the entries of ``capacity`` of them.
+
+        Raises:
+            DiskFull, OutputUnwritable: it cannot be made.
+        """
+        release(folder / CONTROL)
         header = np.zeros((), dtype=_HEADER)
-        header["magic"], header["layout_version"] = MAGIC, LAYOUT_VERSION
-        if geometry:
-            header["num_slots"], header["slot_bytes"] = geometry.num_slots, geometry.slot_bytes
-        with path.open("r+b") as file:
-            file.write(header.tobytes())
+        header["magic"], header["layout_version"], header["capacity"] = MAGIC, LAYOUT_VERSION, capacity
+        allocate(folder / CONTROL, CONTROL_HEADER_BYTES + capacity * ENTRY_BYTES, head=header.tobytes())
         return cls(folder, writable=True)
+
+    @property
+    def incarnation(self) -> int:
+        """How often the slots were given up."""
+        return self._words[_INCARNATION_WORD]
+
+    @property
+    def heartbeat(self) -> int:
+        """Goes up for as long as a prefetcher lives."""
+        return self._words[_HEARTBEAT_WORD]
+
+    def beat(self) -> None:
+        """Show that the prefetcher lives."""
+        self._words[_HEARTBEAT_WORD] += 1
+
+    def is_current(self, folder: Path) -> bool:
+        """Tell whether the folder's control file is still this one."""
+        try:
+            return (folder / CONTROL).stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
     def text(self, field: str) -> str:
         """Give a text field of the header."""
-        return bytes(self.header[field][()]).decode()
+        return bytes(self.header[field][()]).decode(errors="replace")
 
     def put(self, field: str, value: int | str) -> None:
         """Set a field of the header."""
@@ -210,47 +242,46 @@ class Control:
         """Give a number field of the header."""
         return int(self.header[field])
 
+    def gauge(self, used_bytes: int) -> None:
+        """Take a measurement of the folder into the high-water mark."""
+        self.put("high_water_bytes", max(self.number("high_water_bytes"), used_bytes))
+
+    def give_up(self) -> None:
+        """End the session that is served, before any byte of its slots is changed.
+
+        The order matters: a reader that sees its session after it read an incarnation will see that one change.
+        """
+        self.put("session", "")
+        self._words[_INCARNATION_WORD] += 1
+
+    def put_error(self, session: str, error: ErrorText | None) -> None:
+        """Leave an error that belongs to no sample for a session to find; None takes it away.
+
+        It is kept in the header, since on a full disk there may be no room for a file.
+        """
+        self.put("error_session", "")
+        if error is None:
+            return
+        data = msgspec.msgpack.encode(error)
+        if len(data) > ERROR_BYTES:
+            data = msgspec.msgpack.encode(ErrorText(error.name, error.what[:200], error.fix[:200], None))
+        self.header["error"] = data.ljust(ERROR_BYTES, b"\0")
+        self.put("error_bytes", len(data))
+        self.put("error_checksum", checksum(data))
+        self.put("error_session", session)
+
+    def error(self, session: str) -> ErrorText | None:
+        """Give the error of a session that belongs to no sample, if there is one."""
+        if not session or self.text("error_session") != session:
+            return None
+        data = bytes(self.header["error"])[: self.number("error_bytes")]
+        if checksum(data) != self.number("error_checksum"):
+            return None
+        return msgspec.msgpack.decode(data, type=ErrorText)
+
     def find_ready(self, index: int) -> int | None:
         """Give the slot whose samples, complete and verified by the writer, include a stream index."""
-        entries = self.entries
+        entries = self.entries[: self.number("num_slots")]
         first = entries["first_index"]
         match = (entries["state"] == SlotState.READY) & (first <= index) & (index < first + entries["count"])
         return int(match.argmax()) if match.any() else None
-
-
-class Cursor:
-    """A rank's mapped cursor: its session and the stream index below which it needs nothing any more."""
-
-    _DTYPE = np.dtype([("session", "S64"), ("index", "<u8")])
-
-    def __init__(self, folder: Path, rank: int, *, writable: bool) -> None:
-        path = folder / cursor_name(rank)
-        if writable and not path.exists():
-            _allocate(path, CURSOR_BYTES)
-        self._view = np.ndarray((), dtype=self._DTYPE, buffer=_map(path, CURSOR_BYTES, writable=writable))
-
-    def begin(self, session: str, index: int) -> None:
-        """Put the cursor of a new session."""
-        self._view["session"] = b""
-        self._view["index"] = index
-        self._view["session"] = session.encode()
-
-    def move(self, index: int) -> None:
-        """Say that everything below ``index`` is not needed any more."""
-        self._view["index"] = index
-
-    def read(self, session: str) -> int | None:
-        """Give the cursor, or None while it is another session's."""
-        return int(self._view["index"]) if self._view["session"][()] == session.encode() else None
-
-
-def map_slots(folder: Path, geometry_bytes: int, *, writable: bool, create: bool = False) -> mmap.mmap:
-    """Map the slots, first making the file exactly that size if asked to.
-
-    Raises:
-        DiskFull, OutputUnwritable: it could not be made.
-    """
-    path = folder / SLOTS
-    if create:
-        _allocate(path, geometry_bytes)
-    return _map(path, geometry_bytes, writable=writable)

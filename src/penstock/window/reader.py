@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from penstock.errors import ChecksumMismatch, PrefetcherLost, WindowError, error_from_fields, map_os_error
-from penstock.files import atomic_write
+from penstock.errors import ChecksumMismatch, PenstockError, PrefetcherLost, WindowError, error_from_fields
 from penstock.records import Meters, StreamSpec, encode_record
-from penstock.window.fetch import ErrorText, verified_table
-from penstock.window.layout import (
-    ERROR,
-    SESSION,
-    Control,
-    Cursor,
-    SampleMeta,
-    SampleStatus,
-    checksum,
-    map_slots,
-)
-from penstock.window.session import SessionError
+from penstock.window.cursor import Cursor
+from penstock.window.folder import SESSION, install, make_folder
+from penstock.window.joining import SessionFile, find_session
+from penstock.window.layout import Control, ErrorText, SampleMeta, SampleStatus, checksum, map_slots
+from penstock.window.slots import read_table
 from penstock.window.wakeup import Listener
 
 __all__ = ["WindowReader", "WindowSample"]
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
+SETTLE_SECONDS = 2.0
+"""How long bytes may disagree with their checksum before they are taken for damaged."""
 
-_log = logging.getLogger(__name__)
 _decode_meta = msgspec.msgpack.Decoder(SampleMeta).decode
 _decode_error = msgspec.msgpack.Decoder(ErrorText).decode
 
@@ -44,7 +35,7 @@ class WindowSample:
     """One sample as it lies in the window.
 
     Attributes:
-        data: a view of the slot, good until the cursor passes ``index``.
+        data: a view of the slot, good until the cursor passes ``index``; see ``WindowReader.is_intact``.
     """
 
     index: int
@@ -52,14 +43,17 @@ class WindowSample:
     data: memoryview
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _OpenSlot:
+    """A slot that is read from; ``rows`` are the fields of its table."""
+
     place: memoryview
     first_index: int
-    table: NDArray[np.void]
+    end_index: int
+    rows: list[tuple[int, int, int, int, int, int]]
 
-    def holds(self, index: int) -> bool:
-        return self.first_index <= index < self.first_index + len(self.table)
+
+_NO_SLOT = _OpenSlot(memoryview(b""), 0, 0, [])
 
 
 class WindowReader:
@@ -67,7 +61,7 @@ class WindowReader:
 
     Args:
         folder: the window's folder.
-        spec: what the session asks for.
+        spec: what is asked for; ranks other than 0 need not know the session's name to ``begin``.
         timeout_seconds: how long a prefetcher may show no sign of life.
     """
 
@@ -80,37 +74,47 @@ class WindowReader:
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.spec = spec
         self._folder = folder
-        self._spec = spec
         self._rank = rank
         self._timeout_seconds = timeout_seconds
         self._clock = clock
         self._listener = Listener(folder)
+        self._session_file = SessionFile(folder, spec.session)
         self._control: Control | None = None
+        self._incarnation: int | None = None
         self._cursor: Cursor | None = None
+        self._parent: int | None = None
         self._slots = memoryview(b"")
-        self._open: _OpenSlot | None = None
+        self._open = _NO_SLOT
+        self._unsettled: float | None = None
+        self._meters = Meters()
 
-    def begin(self) -> Self:
+    def begin(self, *, used: Collection[str] = ()) -> Self:
         """Ask for the session, replacing the last one, and wait until it is served.
 
+        Args:
+            used: names of sessions that this rank has been in before.
+
         Raises:
-            PrefetcherLost: nobody serves the window.
+            PrefetcherLost: nobody serves the window, or rank 0 asks for nothing.
+            WindowError: rank 0 asks for another stream.
             PenstockError: what the prefetcher could not do.
         """
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise map_os_error(error, str(self._folder)) from error
-        self._cursor = Cursor(self._folder, self._rank, writable=True)
-        self._cursor.begin(self._spec.session, self._spec.first_index)
+        make_folder(self._folder)
+        if self._rank != 0:
+            self._join(used)
+        self._cursor = Cursor.begin(self._folder, self._rank, self.spec.session, self.spec.first_index)
         if self._rank == 0:
-            atomic_write(self._folder / SESSION, encode_record(self._spec))
-        self._listener.ring()
-        return self.attach()
+            install(self._folder / SESSION, encode_record(self.spec))
+        self._listener.ring(session=True)
+        self._wait_until(self._served)
+        return self
 
     def attach(self) -> Self:
-        """Wait until the session is served, and map the window."""
+        """Read along with the process that began the session, until it ends it or dies; for its workers."""
+        self._parent = os.getppid()
+        self._cursor = Cursor.open(self._folder, self._rank)
         self._wait_until(self._served)
         return self
 
@@ -120,116 +124,185 @@ class WindowReader:
         Raises:
             PenstockError: the error that the sample met on its way.
             PrefetcherLost: the prefetcher is gone.
+            WindowError: another trainer took over the window.
             ChecksumMismatch: the window's bytes are damaged.
         """
-        opened = self._open
-        if opened is None or not opened.holds(index):
-            self._wait_until(lambda: self._open_slot(index))
+        deadline: float | None = None
+        while True:
             opened = self._open
-            assert opened is not None
-        entry = opened.table[index - opened.first_index]
-        data = opened.place[int(entry["data_offset"]) :][: int(entry["data_bytes"])]
-        meta_at = int(entry["meta_offset"])
-        meta = _decode_meta(opened.place[meta_at : meta_at + int(entry["meta_bytes"])])
-        if checksum(data) != entry["checksum"]:
-            raise ChecksumMismatch(
-                f"{meta.key} does not match its checksum in the window {self._folder}",
-                fix="another process wrote to the window, or its disk is failing: use a fresh folder",
-                about=meta.key,
-            )
-        if entry["status"] == SampleStatus.ERROR:
-            text = _decode_error(data)
-            raise error_from_fields(text.name, text.what, text.fix, text.about)
+            if not opened.first_index <= index < opened.end_index or not self.is_intact():
+                self._wait_until(lambda: self._open_slot(index))
+                opened = self._open
+            offset, size, meta_at, meta_bytes, wanted, status = opened.rows[index - opened.first_index]
+            data = opened.place[offset : offset + size]
+            if checksum(data) == wanted:
+                break
+            # A CPU may show a slot's state before its bytes, and another process may have just given the slot up.
+            deadline = self._settle(deadline, f"sample {index}")
+        if status == SampleStatus.ERROR:
+            raise _rebuild(_decode_error(data))
+        meta = _decode_meta(opened.place[meta_at : meta_at + meta_bytes])
         return WindowSample(index=index, meta=meta, data=data)
+
+    def is_intact(self) -> bool:
+        """Tell whether all that was read since ``get`` is still what was asked for.
+
+        The slots of a session that is replaced are used again at once, so ask after a sample's bytes were used
+        or copied, and ``get`` it again where the answer is no.
+        """
+        return self._control is not None and self._control.incarnation == self._incarnation
 
     def advance(self, index: int) -> None:
         """Say that no sample below ``index`` is needed any more; their slots are used again."""
         assert self._cursor is not None
+        if index <= self._cursor.index:
+            return
         self._cursor.move(index)
         opened = self._open
-        if opened is not None and index >= opened.first_index + len(opened.table):
-            self._open = None
+        if opened.first_index < index < opened.end_index:
+            return
+        if index >= opened.end_index:
+            self._open = _NO_SLOT
         self._listener.ring()
 
     def meters(self) -> Meters:
         """Give what the prefetcher counted in this session so far."""
         control = self._control
-        if control is None:
-            return Meters()
-        return Meters(
-            bytes_downloaded=control.number("bytes_downloaded"),
-            sample_bytes=control.number("sample_bytes"),
-            get_requests=control.number("get_requests"),
-            failed_requests=control.number("failed_requests"),
-            refetched_bytes=control.number("refetched_bytes"),
-            window_bytes=control.number("window_bytes"),
-            window_high_water_bytes=control.number("high_water_bytes"),
-        )
+        if control is not None and control.text("session") == self.spec.session:
+            self._meters = Meters(
+                bytes_downloaded=control.number("bytes_downloaded"),
+                sample_bytes=control.number("sample_bytes"),
+                get_requests=control.number("get_requests"),
+                failed_requests=control.number("failed_requests"),
+                refetched_bytes=control.number("refetched_bytes"),
+                window_bytes=control.number("window_bytes"),
+                window_high_water_bytes=control.number("high_water_bytes"),
+            )
+        return self._meters
 
     def close(self) -> None:
-        """Let go of the prefetcher."""
+        """Let go of the window, and end the session for the workers that read along."""
+        self.meters()
+        if self._cursor is not None:
+            self._cursor.end()
         self._listener.close()
+        self._open, self._slots = _NO_SLOT, memoryview(b"")
+        self._control = self._incarnation = self._cursor = None
+
+    def _join(self, used: Collection[str]) -> None:
+        deadline = self._clock() + self._timeout_seconds
+        while (found := find_session(self._folder, self.spec, used=used)) is None:
+            if self._clock() > deadline:
+                raise PrefetcherLost(
+                    f"rank 0 asked nothing of the window {self._folder} for {self._timeout_seconds:.0f} s",
+                    fix="see rank 0's log; run it again, or raise --prefetch-timeout",
+                    about=str(self._folder),
+                )
+            self._listener.wait()
+        self.spec = found
+        self._session_file = SessionFile(self._folder, found.session)
 
     def _served(self) -> bool:
-        self._raise_failure()
+        """Map the window if it serves this session."""
+        control = self._current_control()
+        error = control.error(self.spec.session)
+        if error is not None:
+            raise _rebuild(error)
+        incarnation = control.incarnation
+        if control.text("session") != self.spec.session:
+            return False
+        size = control.number("num_slots") * control.number("slot_bytes")
         try:
-            control = Control(self._folder, writable=False)
-        except (FileNotFoundError, ValueError, WindowError):
+            self._slots = memoryview(map_slots(self._folder, size, writable=False))
+        except (OSError, ValueError):
             return False
-        if control.text("session") != self._spec.session:
-            return False
-        size = control.geometry_slots * control.slot_bytes
-        self._slots = memoryview(map_slots(self._folder, size, writable=False))
-        self._control = control
-        return True
+        self._open = _NO_SLOT
+        self._incarnation = incarnation
+        return self.is_intact()
+
+    def _current_control(self) -> Control:
+        """Map the control file, anew where the prefetcher has made another."""
+        if self._control is None or not self._control.is_current(self._folder):
+            self._incarnation = None
+            self._control = Control(self._folder, writable=False)
+        return self._control
 
     def _open_slot(self, index: int) -> bool:
-        assert self._control is not None
-        slot = self._control.find_ready(index)
+        control = self._control
+        if control is None or not self.is_intact() or not control.is_current(self._folder):
+            if not self._served():
+                return False
+            control = self._current_control()
+        slot = control.find_ready(index)
         if slot is None:
-            self._raise_failure()
+            error = control.error(self.spec.session)
+            if error is not None:
+                raise _rebuild(error)
             return False
-        entry = self._control.entries[slot]
-        size = self._control.slot_bytes
+        entry, size = control.entries[slot].copy(), control.number("slot_bytes")
         place = self._slots[slot * size : (slot + 1) * size]
-        table = verified_table(
-            place,
-            table_bytes=int(entry["table_bytes"]),
-            count=int(entry["count"]),
-            table_checksum=int(entry["checksum"]),
-        )
-        if table is None:
-            raise ChecksumMismatch(
-                f"slot {slot} of the window {self._folder} does not match its checksum",
-                fix="another process wrote to the window, or its disk is failing: use a fresh folder",
-                about=str(self._folder),
-            )
-        self._open = _OpenSlot(place=place, first_index=int(entry["first_index"]), table=table)
+        table = read_table(place, entry, control.text("stream"))
+        first = int(entry["first_index"])
+        if table is None or not first <= index < first + len(table):
+            self._unsettled = self._settle(self._unsettled, f"slot {slot}")
+            return False
+        self._unsettled = None
+        self._open = _OpenSlot(place, first, first + len(table), table.tolist())
         return True
 
-    def _raise_failure(self) -> None:
-        """Raise the error of the session that belongs to no sample, if there is one."""
-        try:
-            found = msgspec.json.decode((self._folder / ERROR).read_bytes(), type=SessionError)
-        except FileNotFoundError:
-            return
-        if found.session == self._spec.session:
-            text = found.error
-            raise error_from_fields(text.name, text.what, text.fix, text.about)
+    def _settle(self, deadline: float | None, what: str) -> float:
+        """Take another look after a moment, until the time for it is over."""
+        deadline = self._clock() + SETTLE_SECONDS if deadline is None else deadline
+        if self._clock() > deadline:
+            raise ChecksumMismatch(
+                f"{what} does not match its checksum in the window {self._folder}",
+                fix="another process wrote to the window, or its disk is failing: use a fresh folder",
+                about=what,
+            )
+        self._open = _NO_SLOT
+        self._listener.wait()
+        return deadline
 
     def _wait_until(self, ready: Callable[[], bool]) -> None:
         deadline, last_beat = self._clock() + self._timeout_seconds, self._beat()
-        while not ready():
+        while True:
+            unusable: WindowError | None = None
+            try:
+                if ready():
+                    return
+            except FileNotFoundError:
+                unusable = None  # it is being made
+            except PermissionError as error:
+                raise WindowError(
+                    f"cannot read the window {self._folder} ({error.strerror})",
+                    fix="run trainer and prefetcher with a common group (fsGroup) that owns the folder",
+                    about=str(self._folder),
+                ) from error
+            except WindowError as error:
+                if type(error) is not WindowError or self._control is not None:
+                    raise
+                unusable = error
+            self._raise_if_over()
             self._listener.wait()
             beat = self._beat()
             if beat != last_beat:
                 deadline, last_beat = self._clock() + self._timeout_seconds, beat
             elif self._clock() > deadline:
-                raise PrefetcherLost(
+                raise unusable or PrefetcherLost(
                     f"no prefetcher served the window {self._folder} for {self._timeout_seconds:.0f} s",
                     fix="see the prefetcher's log; run it again, or raise --prefetch-timeout",
                     about=str(self._folder),
                 )
 
+    def _raise_if_over(self) -> None:
+        """Raise if what is waited for will not come: the session was replaced, or the process that began it is gone."""
+        self._session_file.check()
+        if self._parent is not None and (os.getppid() != self._parent or self._cursor is None or self._cursor.is_over):
+            raise WindowError(f"the stream through {self._folder} was closed", fix="", about=str(self._folder))
+
     def _beat(self) -> int:
-        return self._control.number("heartbeat") if self._control is not None else 0
+        return self._control.heartbeat if self._control is not None else 0
+
+
+def _rebuild(text: ErrorText) -> PenstockError:
+    return error_from_fields(text.name, text.what, text.fix, text.about)

@@ -1,7 +1,8 @@
 """Wake-ups across processes: a SOCK_SEQPACKET socket in the window's folder, with polling as its fallback.
 
-A message says only "look again"; the truth is in the mapped files. So a lost message costs a poll interval
-and never correctness. The socket's path goes through ``/proc/self/fd``: AF_UNIX paths end at 108 bytes.
+A message says only "look again": ``c`` that a cursor moved, ``s`` that a session is asked for, ``r`` that a slot is
+ready. The truth is in the mapped files, so a lost message costs a poll interval and never correctness. The
+socket's path goes through ``/proc/self/fd``: AF_UNIX paths end at 108 bytes.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from penstock.window.layout import SOCKET
+from penstock.window.folder import SOCKET
 
 __all__ = ["Bell", "Listener"]
 
 FALLBACK_POLL_SECONDS = (0.001, 0.02)
 CONNECTED_POLL_SECONDS = 0.25
+_CURSOR, _SESSION = b"c", b"s"
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +37,12 @@ def _short_path(folder: Path) -> Iterator[str]:
 
 
 class Bell:
-    """The prefetcher's side: rings all readers, and is woken by any of them."""
+    """The prefetcher's side: rings all readers, and is woken by any of them.
+
+    Attributes:
+        changed: set when a cursor moved, or a fill ended.
+        asked: set when a session is asked for.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -43,6 +50,7 @@ class Bell:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: socket.socket | None = None
         self.changed = asyncio.Event()
+        self.asked = asyncio.Event()
 
     async def start(self) -> None:
         """Listen; where the volume takes no sockets, readers and prefetcher poll instead."""
@@ -70,13 +78,17 @@ class Bell:
             except BlockingIOError:
                 continue
             except OSError:
-                self._drop(client)
+                # Only ``_listen`` closes it: a socket that is closed under a pending read confuses the event loop.
+                self._clients.discard(client)
+                with contextlib.suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
 
     async def wait(self) -> None:
         """Wait until a reader rings, or for the poll interval."""
         timeout = CONNECTED_POLL_SECONDS if self._clients else FALLBACK_POLL_SECONDS[1]
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.changed.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self.changed.wait()
         self.changed.clear()
 
     async def close(self) -> None:
@@ -99,17 +111,22 @@ class Bell:
     async def _accept(self, server: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            client, _ = await loop.sock_accept(server)
+            try:
+                client, _ = await loop.sock_accept(server)
+            except OSError as error:
+                # Nobody can connect any more, so that readers poll instead.
+                _log.warning("window.no_socket error=%s", error)
+                server.close()
+                return
             client.setblocking(False)
             self._clients.add(client)
-            self.changed.set()
             self._spawn(self._listen(client))
 
     async def _listen(self, client: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while await loop.sock_recv(client, 64):
-                self.changed.set()
+            while message := await loop.sock_recv(client, 64):
+                (self.asked if message == _SESSION else self.changed).set()
         except OSError as error:
             _log.debug("window.reader_gone error=%s", error)
         self._drop(client)
@@ -127,12 +144,12 @@ class Listener:
         self._socket: socket.socket | None = None
         self._polls = 0
 
-    def ring(self) -> None:
-        """Wake the prefetcher."""
-        if self._connect():
+    def ring(self, *, session: bool = False) -> None:
+        """Wake the prefetcher: a cursor moved, or a session is asked for."""
+        if self._socket is not None or self._connect():
             assert self._socket is not None
             try:
-                self._socket.send(b"c", socket.MSG_DONTWAIT)
+                self._socket.send(_SESSION if session else _CURSOR, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
             except OSError:
@@ -140,12 +157,14 @@ class Listener:
 
     def wait(self) -> None:
         """Wait for a wake-up, or for the poll interval."""
-        if not self._connect():
+        if self._socket is None and self._connect():
+            # What happened before the connection rang no bell here: look again at once.
+            return
+        if self._socket is None:
             self._polls += 1
             low, high = FALLBACK_POLL_SECONDS
             select.select([], [], [], min(high, low * self._polls))
             return
-        assert self._socket is not None
         self._polls = 0
         ready, _, _ = select.select([self._socket], [], [], CONNECTED_POLL_SECONDS)
         try:
@@ -165,9 +184,9 @@ class Listener:
             self._socket = None
 
     def _connect(self) -> bool:
-        if self._socket is not None:
-            return True
         client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # A connection that does not come about at once is as good as none.
+        client.setblocking(False)
         try:
             with _short_path(self._folder) as short:
                 client.connect(short)

@@ -15,7 +15,7 @@ from penstock.errors import PrefetcherLost, SourceChanged, WindowTooSmall
 from penstock.plan import make_order, stream_rows
 from penstock.records import ManifestReader, StreamSpec
 from penstock.window import Prefetcher, WindowReader
-from penstock.window.session import used_bytes
+from penstock.window.folder import used_bytes
 from support.raw import RawDataset, make_raw_dataset
 
 WINDOW_BYTES = 1 << 20

@@ -1,0 +1,157 @@
+"""The window's folder: files that two users share, each whole or not there, and all of them counted.
+
+Prefetcher and trainer may be different users of one group (``fsGroup``), whatever their umask: files get mode
+0660 and a folder that is made gets 2770. Every block is reserved when a file is made, since a hole in a mapped
+file is a SIGBUS once the disk is full.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from penstock.errors import map_os_error
+
+__all__ = ["CONTROL", "LOCK", "MANIFEST", "SESSION", "SLOTS", "SOCKET"]
+__all__ += ["allocate", "cursor_name", "foreign_bytes", "install", "make_folder", "making", "release", "sweep"]
+__all__ += ["used_bytes"]
+
+CONTROL, SLOTS, SESSION, SOCKET, LOCK, MANIFEST = (
+    "control",
+    "slots",
+    "session.json",
+    "socket",
+    "lock",
+    "manifest.parquet",
+)
+FILE_MODE = 0o660
+FOLDER_MODE = 0o2770
+BLOCK_BYTES = 512
+"""Unit of ``st_blocks``."""
+STALE_SECONDS = 60.0
+"""Age at which a temporary file is one that a killed process left."""
+_CURSOR = "cursor-"
+_KEEP_SIZE, _PUNCH_HOLE = 1, 2
+
+_log = logging.getLogger(__name__)
+
+
+def cursor_name(rank: int) -> str:
+    """Give the file name of a rank's cursor."""
+    return f"{_CURSOR}{rank}"
+
+
+def make_folder(folder: Path) -> None:
+    """Make the window's folder, for the whole group, if it is missing.
+
+    Raises:
+        DiskFull, OutputUnwritable: it cannot be made.
+    """
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir(parents=True)
+        folder.chmod(FOLDER_MODE)
+    except FileExistsError as error:
+        if not folder.is_dir():
+            raise map_os_error(error, str(folder)) from error
+    except OSError as error:
+        raise map_os_error(error, str(folder)) from error
+
+
+@contextlib.contextmanager
+def making(path: Path) -> Iterator[int]:
+    """Give a handle of a new file that takes ``path`` over when the block succeeds, and is gone when it fails.
+
+    Unlike ``penstock.files`` it does not sync: what a power cut leaves is found by checksums.
+
+    Raises:
+        DiskFull, OutputUnwritable: it cannot be made.
+    """
+    temporary: Path | None = None
+    handle: int | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        os.fchmod(handle, FILE_MODE)
+        yield handle
+        temporary.replace(path)
+    except OSError as error:
+        raise map_os_error(error, str(path)) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def allocate(path: Path, size_bytes: int, *, head: bytes = b"") -> None:
+    """Put a file of ``head`` and zeros at ``path``, every block of it reserved.
+
+    Raises:
+        DiskFull, OutputUnwritable: it cannot be made; nothing is left of it.
+    """
+    with making(path) as handle:
+        os.posix_fallocate(handle, 0, size_bytes)
+        os.pwrite(handle, head, 0)
+
+
+def install(path: Path, data: bytes) -> None:
+    """Put ``data`` at ``path``: all of it or nothing."""
+    with making(path) as handle:
+        os.posix_fallocate(handle, 0, len(data))
+        os.pwrite(handle, data, 0)
+
+
+def release(path: Path) -> None:
+    """Remove a file and give its blocks back at once, also where a process still maps it.
+
+    A file that is only unlinked keeps its blocks for as long as it is mapped, and one that is cut short is a
+    SIGBUS for whom maps it; a punched one reads as zeros, which match no checksum.
+    """
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDWR)
+        try:
+            size = ctypes.c_int64(os.fstat(handle).st_size)
+            punched = ctypes.CDLL(None).fallocate(handle, _KEEP_SIZE | _PUNCH_HOLE, ctypes.c_int64(0), size)
+            if punched and size.value:
+                _log.info("window.not_punched path=%s", path)
+        finally:
+            os.close(handle)
+    path.unlink(missing_ok=True)
+
+
+def _sizes(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield path.name, path.lstat()
+
+
+def used_bytes(folder: Path) -> int:
+    """Give what a window's folder takes on disk, the folder itself included."""
+    return BLOCK_BYTES * (folder.lstat().st_blocks + sum(stat.st_blocks for _, stat in _sizes(folder)))
+
+
+def foreign_bytes(folder: Path) -> int:
+    """Give what files take that the window does not account for itself: the manifest, and whatever else lies there."""
+    own = (CONTROL, SLOTS, SESSION, SOCKET, LOCK, _CURSOR)
+    mine = tuple(own) + tuple(f".{name}" for name in own)
+    return sum(
+        max(stat.st_blocks * BLOCK_BYTES, stat.st_size) for name, stat in _sizes(folder) if not name.startswith(mine)
+    )
+
+
+def sweep(folder: Path, *, num_ranks: int) -> None:
+    """Remove what killed processes left: temporary files, and the cursors of ranks that there are no more."""
+    keep = {cursor_name(rank) for rank in range(num_ranks)}
+    old = time.time() - STALE_SECONDS
+    for name, stat in _sizes(folder):
+        left = name.startswith(".") and name.endswith(".tmp") and stat.st_mtime < old
+        if left or (name.startswith(_CURSOR) and name not in keep):
+            (folder / name).unlink(missing_ok=True)

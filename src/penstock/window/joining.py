@@ -1,0 +1,89 @@
+"""How readers find their session: rank 0 asks for one, the other ranks of the window join it.
+
+Rank 0 writes ``session.json`` under a name that nobody had before. Another rank knows the stream that it wants and
+not the name: it waits for a session that agrees with it in everything else, that a living rank 0 reads, and that
+it has not been in before, so that it can take neither the session of a job that is dead nor its own last one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+
+from penstock.errors import RecordError, WindowError
+from penstock.records import StreamSpec, decode_record
+from penstock.window.cursor import Cursor
+from penstock.window.folder import SESSION
+
+__all__ = ["SessionFile", "differences", "find_session"]
+
+_LEADER = 0
+_OWN_FIELDS = {"session", "manifest"}
+
+
+def differences(mine: StreamSpec, other: StreamSpec) -> list[str]:
+    """Name the fields in which two ranks do not ask for the same stream."""
+    fields = [name for name in mine.__struct_fields__ if name not in _OWN_FIELDS]
+    return [name for name in fields if getattr(mine, name) != getattr(other, name)]
+
+
+def _read(folder: Path) -> StreamSpec | None:
+    try:
+        return decode_record((folder / SESSION).read_bytes(), StreamSpec)
+    except (OSError, RecordError):
+        return None
+
+
+def find_session(folder: Path, mine: StreamSpec, *, used: Collection[str]) -> StreamSpec | None:
+    """Give the session that a rank may join, or None while there is none.
+
+    Raises:
+        WindowError: rank 0 asks for another stream.
+    """
+    found = _read(folder)
+    if found is None or found.session in used:
+        return None
+    leader = Cursor.open(folder, _LEADER)
+    if leader is None or leader.session != found.session or not leader.is_alive():
+        return None
+    different = differences(mine, found)
+    if different:
+        raise WindowError(
+            f"the ranks that share the window {folder} ask for different streams ({', '.join(different)})",
+            fix="start all of them with the same options and from the same checkpoint",
+            about=str(folder),
+        )
+    return msgspec.structs.replace(mine, session=found.session)
+
+
+class SessionFile:
+    """Watches ``session.json`` for a session that takes the place of one's own."""
+
+    def __init__(self, folder: Path, session: str) -> None:
+        self._path = folder / SESSION
+        self._session = session
+        self._seen: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Raise if another session is asked for by now.
+
+        Raises:
+            WindowError: it is, or the window was given up.
+        """
+        try:
+            stat = os.stat(self._path)  # noqa: PTH116 - twice as fast, and called at every wake-up
+            if (seen := (stat.st_ino, stat.st_mtime_ns)) == self._seen:
+                return
+            found = _read(self._path.parent)
+        except FileNotFoundError:
+            found = None
+        if found is None or found.session != self._session:
+            raise WindowError(
+                f"another trainer took over the window {self._path.parent}",
+                fix="give each trainer a --window folder of its own",
+                about=str(self._path.parent),
+            )
+        self._seen = seen

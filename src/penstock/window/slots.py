@@ -1,0 +1,158 @@
+"""The prefetcher's slots: making them, looking through what an earlier process left, publishing."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import WindowError
+from penstock.window.folder import SLOTS, allocate, release
+from penstock.window.geometry import Geometry, slot_capacity
+from penstock.window.layout import (
+    SAMPLE_ENTRY,
+    Control,
+    SampleStatus,
+    SlotState,
+    checksum,
+    entry_checksum,
+    map_slots,
+)
+from penstock.window.policy import SlotRange
+
+__all__ = ["Slots", "empty_window", "open_control", "read_table"]
+
+_log = logging.getLogger(__name__)
+_METERS = ("bytes_downloaded", "sample_bytes", "get_requests", "failed_requests", "refetched_bytes")
+
+
+def open_control(folder: Path, window_bytes: int) -> Control:
+    """Take over a window's control file, or make the window anew where it is damaged, or of another bound or release.
+
+    Only the holder of the window's lock may call this.
+
+    Raises:
+        DiskFull, OutputUnwritable: it cannot be made.
+    """
+    capacity = slot_capacity(window_bytes)
+    try:
+        control = Control(folder, writable=True)
+        if len(control.entries) == capacity and control.number("num_slots") <= capacity:
+            control.put("window_bytes", window_bytes)
+            return control
+        control.give_up()
+    except FileNotFoundError:
+        _log.debug("window.new folder=%s", folder)
+    except (OSError, WindowError) as error:
+        _log.warning("window.wiped error=%s", error)
+    release(folder / SLOTS)
+    control = Control.create(folder, capacity=capacity)
+    control.put("window_bytes", window_bytes)
+    return control
+
+
+def empty_window(folder: Path, control: Control) -> None:
+    """Give up the session and give back the slots' space."""
+    control.give_up()
+    control.put("stream", "")
+    control.put("num_slots", 0)
+    control.entries["state"] = SlotState.FREE
+    release(folder / SLOTS)
+
+
+def read_table(place: memoryview, entry: np.void, stream: str) -> NDArray[np.void] | None:
+    """Give a slot's table, shape (samples,), if it and its entry match their checksum, otherwise None."""
+    table_bytes, count = int(entry["table_bytes"]), int(entry["count"])
+    if table_bytes > len(place) or count * SAMPLE_ENTRY.itemsize > table_bytes:
+        return None
+    found = entry_checksum(stream, first_index=int(entry["first_index"]), count=count, table=place[:table_bytes])
+    return np.frombuffer(place, dtype=SAMPLE_ENTRY, count=count) if found == int(entry["checksum"]) else None
+
+
+class Slots:
+    """The slots of one stream, as the prefetcher writes them.
+
+    Raises:
+        DiskFull, OutputUnwritable: they cannot be made; nothing is left of them.
+    """
+
+    def __init__(self, folder: Path, control: Control, planned: Geometry, stream: str) -> None:
+        self.control = control
+        self._stream = stream
+        self.num_slots, self.slot_bytes = control.number("num_slots"), control.number("slot_bytes")
+        self._mapped = self._take_over(folder, planned) or self._make(folder, planned)
+
+    def place(self, slot: int) -> memoryview:
+        """Give a slot's bytes."""
+        return memoryview(self._mapped)[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
+
+    def ready(self) -> Iterator[SlotRange]:
+        """Give the slots that an earlier process made visible, not verified yet."""
+        for slot, entry in enumerate(self.control.entries[: self.num_slots]):
+            if entry["state"] == SlotState.READY:
+                first = int(entry["first_index"])
+                yield SlotRange(slot=slot, first_index=first, end_index=first + int(entry["count"]))
+
+    def verify(self, held: SlotRange) -> SlotRange | None:
+        """Check a visible slot against its checksums; give it with whether it ends with an error, None if it is bad."""
+        place, entry = self.place(held.slot), self.control.entries[held.slot]
+        table = read_table(place, entry, self._stream)
+        if table is None or held.end_index != held.first_index + len(table):
+            return None
+        for item in table:
+            if checksum(place[int(item["data_offset"]) :][: int(item["data_bytes"])]) != item["checksum"]:
+                return None
+        return SlotRange(
+            slot=held.slot,
+            first_index=held.first_index,
+            end_index=held.end_index,
+            has_error=bool((table["status"] == SampleStatus.ERROR).any()),
+        )
+
+    def set_state(self, slot: int, state: SlotState) -> None:
+        """Set a slot's state."""
+        self.control.entries[slot]["state"] = state
+
+    def free_all_but(self, kept: set[int]) -> None:
+        """Free all other slots."""
+        for slot in set(range(len(self.control.entries))) - kept:
+            self.set_state(slot, SlotState.FREE)
+
+    def publish(self, slot: int, table: bytes, *, first_index: int, count: int, length_bytes: int) -> None:
+        """Make a filled slot visible."""
+        self.place(slot)[: len(table)] = table
+        entry = self.control.entries[slot]
+        entry["first_index"], entry["count"] = first_index, count
+        entry["table_bytes"], entry["length_bytes"] = len(table), length_bytes
+        entry["checksum"] = entry_checksum(self._stream, first_index=first_index, count=count, table=table)
+        entry["generation"] += 1
+        entry["state"] = SlotState.READY
+
+    def _take_over(self, folder: Path, planned: Geometry) -> mmap.mmap | None:
+        """Map the slots that lie there if they are of this stream and as good as the planned ones."""
+        enough = max(planned.batch_slots, planned.num_slots * 7 // 8) <= self.num_slots <= planned.num_slots
+        if self.control.text("stream") != self._stream or self.slot_bytes != planned.slot_bytes or not enough:
+            return None
+        try:
+            return map_slots(folder, self.num_slots * self.slot_bytes, writable=True)
+        except (OSError, ValueError) as error:
+            _log.warning("window.slots_lost error=%s", error)
+            return None
+
+    def _make(self, folder: Path, planned: Geometry) -> mmap.mmap:
+        control = self.control
+        empty_window(folder, control)
+        size = planned.num_slots * planned.slot_bytes
+        allocate(folder / SLOTS, size)
+        mapped = map_slots(folder, size, writable=True)
+        self.num_slots, self.slot_bytes = planned.num_slots, planned.slot_bytes
+        for field in (*_METERS, "fetched_through"):
+            control.put(field, 0)
+        control.put("slot_bytes", planned.slot_bytes)
+        control.put("num_slots", planned.num_slots)
+        control.put("stream", self._stream)
+        return mapped
