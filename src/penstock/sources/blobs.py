@@ -151,16 +151,20 @@ class _S3Blobs:
             import boto3
 
             try:
-                self._opened = boto3.client("s3", endpoint_url=self._endpoint_url, region_name=self._region)
+                self._opened = boto3.Session().client("s3", endpoint_url=self._endpoint_url, region_name=self._region)
             except ValueError as error:  # what boto3 raises for a URL or region that is none
                 raise ConfigError(
-                    f"cannot reach s3://{self._bucket} ({redact(str(error))})", fix="write the URL like https://host:port"
+                    f"cannot reach s3://{self._bucket} ({redact(str(error))})",
+                    fix="write the URL like https://host:port",
                 ) from error
         return self._opened
 
     def _map(self, error: Exception, name: str, *, writing: bool) -> PenstockError:
+        from botocore.exceptions import ClientError
+
         where = self.locate(name)
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", type(error).__name__)
+        response = error.response if isinstance(error, ClientError) else {}
+        code = response.get("Error", {}).get("Code", type(error).__name__)
         if writing:
             kind = OutputUnwritable if code in _NO_BUCKET or code in _DENIED else OutputError
             return kind(f"cannot write {where} ({code})", fix="check the bucket and s3:PutObject on it", about=where)

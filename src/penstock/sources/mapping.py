@@ -58,7 +58,7 @@ def map_source_error(error: Exception, spec: SourceSpec, key: str) -> PenstockEr
     text = str(error)
     status, code = _status(text), _code(text)
     about = key or spec.uri
-    if isinstance(error, PreconditionError) or status == 416:
+    if isinstance(error, PreconditionError) or status in (412, 416):
         return changed(spec, key)
     if code == "NoSuchBucket":
         return BucketNotFound(

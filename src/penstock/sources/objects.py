@@ -150,9 +150,10 @@ class ObjectSource:
             self.meter.list_requests += 1
             names = [f"{name.rstrip('/').rsplit('/', 1)[-1]}/" for name in listing["common_prefixes"]]
             names += [meta["path"].rsplit("/", 1)[-1] for meta in listing["objects"]]
-            if names:
-                more = f" and {len(names) - NEIGHBOURS_SHOWN} more" if len(names) > NEIGHBOURS_SHOWN else ""
-                return f"{', '.join(sorted(names)[:NEIGHBOURS_SHOWN])}{more} (in {uri})"
+            beside = sorted(set(names) - {f"{parts[depth]}/"})
+            if beside:
+                more = f" and {len(beside) - NEIGHBOURS_SHOWN} more" if len(beside) > NEIGHBOURS_SHOWN else ""
+                return f"{', '.join(beside[:NEIGHBOURS_SHOWN])}{more} (in {uri})"
         return ""
 
 

@@ -1,0 +1,290 @@
+"""What every source does: local folders and S3 are held to the same."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from penstock.errors import (
+    AccessDenied,
+    BucketNotFound,
+    ConfigError,
+    EmptyListing,
+    ObjectNotFound,
+    SourceChanged,
+    SourceError,
+    TruncatedObject,
+)
+from penstock.records import SourceSpec
+from penstock.sources import ObjectInfo, ObjectSource, RequestMeter, open_source
+from support.cli import Bucket
+from unit.sources.places import QUICK, BucketPlace, Place
+
+DATA = bytes(range(256)) * 400
+KEYS = [
+    "plain.bin",
+    "with space.bin",
+    "plus+.bin",
+    "hash#tag.bin",
+    "100%.bin",
+    "a%20b.bin",
+    "ask?me=x&y.bin",
+    "st*r~[a]{b}^|`.bin",
+    "quote'\".bin",
+    "back\\slash.bin",
+    "Grün-日本-é.bin",
+    "🧠.bin",
+    ".hidden",
+    "deep/er/still/file",
+]
+
+
+def info_of(source: ObjectSource, key: str) -> ObjectInfo:
+    return next(info for info in asyncio.run(source.list_all()) if info.key == key)
+
+
+def test_objects_are_listed_with_sizes_in_order(place: Place, source: ObjectSource) -> None:
+    sizes = {"b/2": 5, "a": 0, "b/10": 7, "c/d/e": 1, "B": 2}
+    for key, size in sizes.items():
+        place.put(key, b"x" * size)
+    found = asyncio.run(source.list_all())
+    assert [info.key for info in found] == sorted(sizes)
+    assert {info.key: info.size_bytes for info in found} == sizes
+    assert all(info.etag for info in found)
+
+
+def test_a_prefix_is_a_folder(place: Place, source: ObjectSource) -> None:
+    for key in ("R1/a", "R1/b/c", "R1_mini/d", "R10/e"):
+        place.put(key, b"x")
+
+    async def keys(source: ObjectSource, prefix: str) -> list[str]:
+        return sorted([info.key async for page in source.list_objects(prefix) for info in page])
+
+    assert asyncio.run(keys(source, "R1")) == ["R1/a", "R1/b/c"]
+    assert asyncio.run(keys(source, "R1/")) == ["R1/a", "R1/b/c"]
+    assert asyncio.run(keys(source, "nothing")) == []
+    below = open_source(place.spec("R1/"), limits=QUICK)
+    assert asyncio.run(keys(below, "")) == ["a", "b/c"]
+    assert bytes(asyncio.run(below.get_range(info_of(below, "b/c"), 0, 1))) == b"x"
+
+
+def test_more_objects_than_a_page(place: Place, source: ObjectSource) -> None:
+    keys = [f"{number % 7}/{number:05}" for number in range(1203)]
+    for key in keys:
+        place.put(key, b"")
+
+    async def pages() -> list[int]:
+        return [len(page) async for page in source.list_objects()]
+
+    sizes = asyncio.run(pages())
+    assert max(sizes) == 1000
+    assert sum(sizes) == 1203
+    assert source.meter.list_requests == len(sizes) == 2
+    assert [info.key for info in asyncio.run(source.list_all())] == sorted(keys)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_keys_are_taken_as_they_are(place: Place, source: ObjectSource, key: str) -> None:
+    place.put(key, key.encode())
+    assert asyncio.run(source.get(info_of(source, key))) == key.encode()
+
+
+@pytest.mark.parametrize("prefix", ["with space", "plus+", "hash#tag", "100%", "a%20b", "ask?me", "Grün-日本"])
+def test_prefixes_are_taken_as_they_are(place: Place, prefix: str) -> None:
+    place.put(f"{prefix}/deep/object", b"here")
+    source = open_source(place.spec(prefix), limits=QUICK)
+    assert asyncio.run(source.get(info_of(source, "deep/object"))) == b"here"
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_range_is_exactly_those_bytes(place: Place, source: ObjectSource, data: st.DataObject) -> None:
+    if not source.meter.list_requests:
+        place.put("object", DATA)
+    offset = data.draw(st.integers(0, len(DATA)))
+    length = data.draw(st.integers(0, len(DATA) - offset))
+    info = info_of(source, "object")
+    assert bytes(asyncio.run(source.get_range(info, offset, length))) == DATA[offset : offset + length]
+
+
+def test_ranges_side_by_side(place: Place, source: ObjectSource) -> None:
+    place.put("object", DATA)
+    info = info_of(source, "object")
+
+    async def read() -> bytes:
+        parts = await asyncio.gather(*(source.get_range(info, first, 1000) for first in range(0, 100_000, 1000)))
+        return b"".join(parts)
+
+    assert asyncio.run(read()) == DATA[:100_000]
+
+
+def test_the_meter_counts_what_was_answered(place: Place, source: ObjectSource) -> None:
+    place.put("object", DATA)
+    info = info_of(source, "object")
+    assert source.meter == RequestMeter(list_requests=1)
+    asyncio.run(source.get_range(info, 0, 0))
+    assert source.meter == RequestMeter(list_requests=1)
+    for length in (1, 1000, len(DATA)):
+        asyncio.run(source.get_range(info, 0, length))
+    place.delete("object")
+    with pytest.raises(ObjectNotFound):
+        asyncio.run(source.get_range(info, 0, 10))
+    expected = RequestMeter(list_requests=1, get_requests=3, bytes_downloaded=1001 + len(DATA), failed_requests=1)
+    assert source.meter == expected
+    read = source.meter.read()
+    assert (read.bytes_downloaded, read.get_requests, read.list_requests, read.failed_requests) == (
+        1001 + len(DATA),
+        3,
+        1,
+        1,
+    )
+
+
+def test_an_empty_listing_is_counted_too(place: Place, source: ObjectSource) -> None:
+    async def pages() -> list[int]:
+        return [len(page) async for page in source.list_objects()]
+
+    assert asyncio.run(pages()) == []
+    assert source.meter.list_requests == 1
+
+
+def test_a_range_beyond_the_end(place: Place, source: ObjectSource) -> None:
+    place.put("object", b"0123456789")
+    info = info_of(source, "object")
+    for offset, length in ((0, 11), (10, 1), (11, 0), (5, 6)):
+        with pytest.raises(TruncatedObject, match=f"object has 10 bytes, {offset + length} are needed") as caught:
+            asyncio.run(source.get_range(info, offset, length))
+        assert caught.value.about == "object"
+    assert source.meter.get_requests == 0
+
+
+@pytest.mark.parametrize("content", [b"9876543210", b"012345678", b"0123456789-and-more", b""])
+def test_an_object_that_changed_is_never_read(place: Place, source: ObjectSource, content: bytes) -> None:
+    place.put("object", b"0123456789")
+    info = info_of(source, "object")
+    place.put("object", content)
+    with pytest.raises(SourceChanged, match=r"object in .* changed after the manifest was made: run `penstock list`"):
+        asyncio.run(source.get_range(info, 2, 5))
+
+
+def test_an_object_of_another_size_is_never_read_without_an_etag(place: Place, source: ObjectSource) -> None:
+    place.put("object", b"0123456789")
+    size_only = ObjectInfo(key="object", size_bytes=10, etag="")
+    assert bytes(asyncio.run(source.get_range(size_only, 2, 5))) == b"23456"
+    place.put("object", b"0123456789ab")
+    with pytest.raises(SourceChanged):
+        asyncio.run(source.get_range(size_only, 2, 5))
+
+
+def test_an_object_that_is_gone(place: Place, source: ObjectSource) -> None:
+    place.put("deep/object", b"0123456789")
+    info = info_of(source, "deep/object")
+    place.delete("deep/object")
+    with pytest.raises(ObjectNotFound, match=r"deep/object is not in .* any more") as caught:
+        asyncio.run(source.get_range(info, 2, 5))
+    assert caught.value.about == "deep/object"
+
+
+def test_an_empty_prefix_names_what_lies_beside_it(place: Place) -> None:
+    place.put("NeurIPS25/R1_L100_bdf/participants.tsv", b"x")
+    place.put("readme", b"x")
+    if place.kind == "local":
+        Path(place.spec("NeurIPS2025").uri).mkdir()
+    source = open_source(place.spec("NeurIPS2025"), limits=QUICK)
+    with pytest.raises(EmptyListing, match=r"nothing lies under .*NeurIPS2025; beside it lie: NeurIPS25/, .*readme"):
+        asyncio.run(source.list_all())
+
+
+def test_an_empty_folder_of_a_source_names_what_lies_beside_it(place: Place, source: ObjectSource) -> None:
+    for number in range(12):
+        place.put(f"R1/R{number:02}/x", b"x")
+    with pytest.raises(
+        EmptyListing, match=r"nothing lies under .*/R1/R99; beside it lie: R00/, .* and 4 more \(in .*/R1\)"
+    ):
+        asyncio.run(source.list_all("R1/R99"))
+
+
+def test_the_nearest_parent_that_holds_anything_is_told(bucket: Bucket) -> None:
+    place = BucketPlace(bucket=bucket)
+    with pytest.raises(EmptyListing, match="the bucket or folder holds nothing"):
+        asyncio.run(open_source(place.spec("a/b"), limits=QUICK).list_all())
+    place.put("a/other/x", b"")
+    with pytest.raises(EmptyListing, match=rf"beside it lie: other/ \(in {bucket.uri}/a\)"):
+        asyncio.run(open_source(place.spec("a/b/c/d"), limits=QUICK).list_all())
+
+
+def test_a_bucket_that_is_not_there(bucket: Bucket) -> None:
+    spec = SourceSpec(uri="s3://no-such-bucket-at-all/x", endpoint_url=bucket.url, region="us-east-2")
+    with pytest.raises(BucketNotFound, match="bucket of s3://no-such-bucket-at-all/x does not exist"):
+        asyncio.run(open_source(spec, limits=QUICK).list_all())
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for name in ("nowhere", "file", "file/below"):
+        with pytest.raises(BucketNotFound, match=f"there is no folder {tmp_path}/{name}"):
+            open_source(SourceSpec(uri=str(tmp_path / name)))
+
+
+@pytest.mark.parametrize("uri", ["gs://bucket/x", "http://host/x", "s3://", "s3:///x", "file://host/x"])
+def test_a_uri_of_another_kind(uri: str) -> None:
+    with pytest.raises(ConfigError, match=r"s3://bucket/prefix"):
+        open_source(SourceSpec(uri=uri))
+
+
+def test_a_local_folder_as_a_file_uri(tmp_path: Path) -> None:
+    folder = tmp_path / "with space"
+    folder.mkdir()
+    (folder / "x").write_bytes(b"here")
+    source = open_source(SourceSpec(uri=folder.as_uri()))
+    assert asyncio.run(source.get(info_of(source, "x"))) == b"here"
+
+
+@pytest.mark.parametrize("name", ["run#1", "new\nline", "bell\x07"])
+def test_a_file_whose_name_cannot_be_read_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "good").write_bytes(b"")
+    (tmp_path / "deep" / name).write_bytes(b"")
+    with pytest.raises(SourceError, match="has a name that cannot be read: rename it"):
+        asyncio.run(open_source(SourceSpec(uri=str(tmp_path))).list_all())
+
+
+def test_a_file_whose_name_is_no_text_is_not_passed_over(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/latin-\xe9", "wb"):  # noqa: PTH123
+        pass
+    with pytest.raises(SourceError, match="name that cannot be read"):
+        asyncio.run(open_source(SourceSpec(uri=str(tmp_path))).list_all())
+
+
+def test_an_object_whose_name_cannot_be_read_is_told(bucket: Bucket) -> None:
+    bucket.put("good", b"")
+    bucket.put("a//b", b"")
+    with pytest.raises(SourceError, match=r"name that cannot be read .*a//b.*rename it"):
+        asyncio.run(open_source(BucketPlace(bucket=bucket).spec(), limits=QUICK).list_all())
+
+
+def test_folder_markers_are_no_objects(bucket: Bucket) -> None:
+    for key, data in {"R1/": b"", "R1/sub/": b"", "R1/sub/file": b"x", "empty": b""}.items():
+        bucket.put(key, data)
+    found = asyncio.run(open_source(BucketPlace(bucket=bucket).spec(), limits=QUICK).list_all())
+    assert [info.key for info in found] == ["R1/sub/file", "empty"]
+
+
+def test_unsigned_reads_see_what_is_public_alone(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket.put("public", b"for all", public=True)
+    bucket.put("private", b"for me")
+    signed = open_source(BucketPlace(bucket=bucket).spec(), limits=QUICK)
+    infos = {info.key: info for info in asyncio.run(signed.list_all())}
+    assert asyncio.run(signed.get(infos["private"])) == b"for me"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    spec = SourceSpec(uri=bucket.uri, endpoint_url=bucket.url, region="us-east-2", anonymous=True)
+    unsigned = open_source(spec, limits=QUICK)
+    assert asyncio.run(unsigned.get(infos["public"])) == b"for all"
+    with pytest.raises(AccessDenied, match=r"access to private was denied .*s3:GetObject"):
+        asyncio.run(unsigned.get(infos["private"]))

@@ -1,0 +1,40 @@
+"""URIs, taken exactly as they are written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import ConfigError
+from penstock.sources.uris import local_folder, split_s3
+
+PART = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=8)
+
+
+@given(PART, st.lists(PART, max_size=4), st.sampled_from(["", "/", "//"]))
+def test_an_s3_uri_is_split_where_it_was_joined(bucket: str, parts: list[str], end: str) -> None:
+    assert split_s3("/".join([f"s3://{bucket}", *parts]) + end) == (bucket, "/".join(parts))
+
+
+@pytest.mark.parametrize("uri", ["/data", "data", "file:///data", "gs://bucket", "s3", "s3:/bucket", ""])
+def test_what_is_no_s3_uri(uri: str) -> None:
+    assert split_s3(uri) is None
+
+
+@pytest.mark.parametrize("uri", ["s3://", "s3:///prefix", "S3://"])
+def test_an_s3_uri_without_a_bucket(uri: str) -> None:
+    with pytest.raises(ConfigError, match="names no bucket"):
+        split_s3(uri)
+
+
+def test_local_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert local_folder("a b#c?d%20") == tmp_path / "a b#c?d%20"
+    assert local_folder("/a/b") == Path("/a/b")
+    assert local_folder("file:///a%20b") == Path("/a b")
+    for uri in ("gs://bucket/x", "file://host/x", "https://host/x", "://x"):
+        with pytest.raises(ConfigError, match="cannot use"):
+            local_folder(uri)
