@@ -25,6 +25,9 @@ __all__ = ["ManifestReader"]
 CACHE_BYTES = 128 * MIB
 """Room for the columns of about 1.4 million samples of EEG."""
 
+_UNREADABLE = (OSError, pa.ArrowException, ValueError, LookupError, MemoryError)
+"""What pyarrow raises for a damaged file: the last three where it reads a footer's names, places and sizes."""
+
 
 class ManifestReader:
     """Reads rows of a manifest by number or in order; for one thread at a time.
@@ -46,7 +49,7 @@ class ManifestReader:
         self.path = path
         try:
             self._file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
+        except _UNREADABLE as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
             raise RecordError(
                 f"cannot read the manifest {path} ({reason})",
@@ -95,15 +98,19 @@ class ManifestReader:
             yield self.row(number)
 
     def _read_info(self) -> ManifestInfo:
-        raw = (self._file.metadata.metadata or {}).get(METADATA_KEY)
+        try:
+            raw = (self._file.metadata.metadata or {}).get(METADATA_KEY)
+            counts = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
+            known = self._file.schema_arrow.equals(SCHEMA)
+        except _UNREADABLE as error:
+            raise self._damaged(str(error)) from error
         if raw is None:
             raise RecordError(
                 f"{self.path} is not a manifest", fix="pass a file that `penstock list` made", about=str(self.path)
             )
         info = decode_record(raw, ManifestInfo, origin=str(self.path))
-        counts = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
         self._ends: NDArray[np.int64] = np.cumsum(counts, dtype=np.int64)
-        if not self._file.schema_arrow.equals(SCHEMA) or sum(counts) != info.num_samples:
+        if not known or sum(counts) != info.num_samples:
             raise self._damaged("its rows are not those that it says it has")
         return info
 
@@ -115,7 +122,7 @@ class ManifestReader:
         try:
             table = self._file.read_row_group(group, use_threads=False)
             columns = SampleColumns(table)
-        except (OSError, pa.ArrowException) as error:
+        except _UNREADABLE as error:
             raise self._damaged(str(error)) from error
         self._cache[group] = columns
         self._cached_bytes += columns.size_bytes
