@@ -1,7 +1,7 @@
 """Measure training feeds side by side, and write a dated report.
 
-    python -m benchmarks.feeds             # everything, about 40 minutes on 2 cores
-    python -m benchmarks.feeds --quick     # a smoke run
+python -m benchmarks.feeds             # everything, about 40 minutes on 2 cores
+python -m benchmarks.feeds --quick     # a smoke run
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.feeds.running import Run, interleave, layouts_of, make_layouts, 
 
 KIB, MIB = 1 << 10, 1 << 20
 QUICK = ("penstock", "bare", "boto3")
-BATCH_BYTES = {64 * KIB: 64, 8 * MIB: 4}
+BATCH_SAMPLES = {64 * KIB: 64, 8 * MIB: 4}
 
 _log = logging.getLogger("benchmarks.feeds")
 
@@ -60,34 +60,36 @@ def _arguments() -> argparse.Namespace:
     return found
 
 
-def _cells(options: argparse.Namespace, datasets: list[DataSpec], endpoints: dict[float, str], work: Path) -> list[CellSpec]:
+def _cells(options: argparse.Namespace, data: DataSpec, endpoints: dict[float, str], work: Path) -> list[CellSpec]:
     found = []
-    for data in datasets:
-        for latency, endpoint in endpoints.items():
-            for name in options.contenders:
-                limits = [options.limit_bytes]
-                small = data.sample_bytes == min(options.sample_bytes) and latency == min(endpoints)
-                if small and CONTENDERS[name].limited:
-                    limits.append(options.small_limit_bytes)
-                found += [
-                    CellSpec(
-                        contender=name,
-                        data=data,
-                        endpoint=endpoint,
-                        latency_seconds=latency,
-                        cache=str(work / "cell"),
-                        limit_bytes=limit,
-                        batch_size=BATCH_BYTES.get(data.sample_bytes, max(1, 4 * MIB // data.sample_bytes)),
-                        num_workers=options.num_workers,
-                        max_seconds=options.max_seconds,
-                        profile=str(options.profile / f"{name}-{data.name}-{latency}.prof") if options.profile else "",
-                    )
-                    for limit in dict.fromkeys(limits)
-                ]
+    for latency, endpoint in endpoints.items():
+        for name in options.contenders:
+            limits = [options.limit_bytes]
+            if (
+                CONTENDERS[name].limited
+                and data.sample_bytes == min(options.sample_bytes)
+                and latency == min(endpoints)
+            ):
+                limits.append(options.small_limit_bytes)
+            found += [
+                CellSpec(
+                    contender=name,
+                    data=data,
+                    endpoint=endpoint,
+                    latency_seconds=latency,
+                    cache=str(work / "cell"),
+                    limit_bytes=limit,
+                    batch_size=BATCH_SAMPLES.get(data.sample_bytes, max(1, 4 * MIB // data.sample_bytes)),
+                    num_workers=options.num_workers,
+                    max_seconds=options.max_seconds,
+                    profile=str(options.profile / f"{name}-{data.name}-{latency}.prof") if options.profile else "",
+                )
+                for limit in dict.fromkeys(limits)
+            ]
     return found
 
 
-def _make_manifests(cells: list[CellSpec], errors: dict[tuple[str, str], str]) -> None:
+def _make_manifests(cells: list[CellSpec], errors: dict[str, str]) -> None:
     mine = [cell for cell in cells if CONTENDERS[cell.contender].module == "penstock_window"]
     if not mine:
         return
@@ -95,38 +97,44 @@ def _make_manifests(cells: list[CellSpec], errors: dict[tuple[str, str], str]) -
 
     for cell in mine:
         layout = CONTENDERS[cell.contender].layout
-        usable = (cell.data.name, layout) not in errors
+        usable = layout not in errors
         if usable and not manifest_path(cell.data, layout, cell.endpoint).exists():
             make_manifest(cell.data, layout, cell.endpoint)
 
 
 def _measure(options: argparse.Namespace, work: Path, peers: Peers) -> tuple[list[DataSpec], list[Run]]:
-    datasets = [
-        make_plain(
-            work / "objects",
-            name=f"s{sample_bytes}",
-            dataset_bytes=options.dataset_bytes,
-            sample_bytes=sample_bytes,
-            shard_bytes=options.shard_bytes,
-        )
-        for sample_bytes in options.sample_bytes
-    ]
-    errors = {
-        (data.name, layout): error
-        for data in datasets
-        for layout, error in make_layouts(data, layouts_of(options.contenders), peers).items()
-    }
+    """Measure one sample size after another, so that one dataset lies in memory at a time."""
+    datasets: list[DataSpec] = []
     runs: list[Run] = []
     with server.serve(work / "nginx", work / "objects", options.latencies) as endpoints:
-        cells = _cells(options, datasets, endpoints, work)
-        _make_manifests(cells, errors)
-        todo = list(interleave(cells, num_rounds=options.rounds))
-        for place, (number, cell) in enumerate(todo, 1):
-            broken = errors.get((cell.data.name, CONTENDERS[cell.contender].layout))
-            run = _broken(cell, number, broken) if broken else run_cell(cell, number=number, peers=peers)
-            runs.append(run)
-            _log.info("%d/%d %s", place, len(todo), _line(run))
+        for sample_bytes in options.sample_bytes:
+            data = make_plain(
+                work / "objects",
+                name=f"s{sample_bytes}",
+                dataset_bytes=options.dataset_bytes,
+                sample_bytes=sample_bytes,
+                shard_bytes=options.shard_bytes,
+            )
+            datasets.append(data)
+            runs += _measure_dataset(options, data, endpoints, work, peers)
+            shutil.rmtree(data.folder)
     return datasets, runs
+
+
+def _measure_dataset(
+    options: argparse.Namespace, data: DataSpec, endpoints: dict[float, str], work: Path, peers: Peers
+) -> list[Run]:
+    errors = make_layouts(data, layouts_of(options.contenders), peers)
+    cells = _cells(options, data, endpoints, work)
+    _make_manifests(cells, errors)
+    runs: list[Run] = []
+    todo = list(interleave(cells, num_rounds=options.rounds))
+    for place, (number, cell) in enumerate(todo, 1):
+        broken = errors.get(CONTENDERS[cell.contender].layout)
+        run = _broken(cell, number, broken) if broken else run_cell(cell, number=number, peers=peers)
+        runs.append(run)
+        _log.info("%d/%d %s", place, len(todo), _line(run))
+    return runs
 
 
 def _broken(cell: CellSpec, number: int, error: str) -> Run:

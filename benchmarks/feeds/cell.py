@@ -49,7 +49,7 @@ def _loop(cell: CellSpec, batches: Any, started: float) -> dict[str, Any]:
     return told | {"seconds": ended - started, "total": told["total"] % MODULO}
 
 
-def _marks(cell: CellSpec, marks: Any) -> dict[str, Any]:
+def _marks(cell: CellSpec, marks: Any, cpu_before: float) -> dict[str, Any]:
     """Make a result of a loop that only tells when it had how much."""
     (started, _, _), first, *_, last = marks
     share = (last[0] - first[0]) / (last[0] - started)
@@ -59,7 +59,7 @@ def _marks(cell: CellSpec, marks: Any) -> dict[str, Any]:
         "first_samples": first[1],
         "first_seconds": first[0] - started,
         "seconds": last[0] - started,
-        "steady_cpu_seconds": _cpu(resource.RUSAGE_SELF) * share,
+        "steady_cpu_seconds": (_cpu(resource.RUSAGE_SELF) - cpu_before) * share,
         "checked": False,
         "stopped": last[1] < cell.data.num_samples,
     }
@@ -75,7 +75,7 @@ def measure(cell: CellSpec) -> CellResult:
     started = time.perf_counter()
     with open_feed(cell) as feed:
         tensors = contenders.CONTENDERS[cell.contender].tensors
-        told = _loop(cell, feed, started) if tensors else _marks(cell, feed)
+        told = _loop(cell, feed, started) if tensors else _marks(cell, feed, before[0])
         del feed
     children = _cpu(resource.RUSAGE_CHILDREN) - before[1]
     own = _cpu(resource.RUSAGE_SELF) - before[0]

@@ -1,6 +1,6 @@
 """The layouts of the peers, made by each peer's own writer from the plain objects; runs in their environment.
 
-    python -m benchmarks.feeds.layouts LAYOUT '<DataSpec as JSON>'
+python -m benchmarks.feeds.layouts LAYOUT '<DataSpec as JSON>'
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ def _tar(data: DataSpec, folder: Path) -> None:
 
 
 def _mds(data: DataSpec, folder: Path) -> None:
+    from benchmarks.feeds.contenders import torchvision_stub
+
+    torchvision_stub.install()
     from streaming import MDSWriter
 
     with MDSWriter(out=str(folder), columns={"data": "bytes"}, size_limit=data.shard_bytes) as writer:
@@ -72,9 +75,7 @@ def _parquet(data: DataSpec, folder: Path) -> None:
     per_group = max(1, ROW_GROUP_BYTES // data.sample_bytes)
     rows = list(range(data.num_samples))
     for number, first in enumerate(range(0, len(rows), per_file)):
-        held = [
-            (data.folder / "plain" / f"{row:08}.bin").read_bytes() for row in rows[first : first + per_file]
-        ]
+        held = [(data.folder / "plain" / f"{row:08}.bin").read_bytes() for row in rows[first : first + per_file]]
         table = pa.table({"data": held}, schema=schema)
         pq.write_table(
             table, folder / f"{number:06}.parquet", compression="none", row_group_size=per_group, use_dictionary=False

@@ -82,7 +82,6 @@ def _process(words: Sequence[str], scratch: Path) -> Iterator[subprocess.Popen[s
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
         "LITDATA_DISABLE_VERSION_CHECK": "1",
-        "OMP_NUM_THREADS": "1",
         "NO_PROXY": "*",
         "no_proxy": "*",
     }

@@ -68,9 +68,7 @@ CONTENDERS = {
             limited=True,
             what="WebDataset with cache_dir and cache_size",
         ),
-        Contender(
-            name="mosaic", module="mosaic_mds", layout="mds", peer=True, limited=True, what="MosaicML Streaming"
-        ),
+        Contender(name="mosaic", module="mosaic_mds", layout="mds", peer=True, limited=True, what="MosaicML Streaming"),
         Contender(name="huggingface", module="hf_parquet", layout="parquet", peer=True, what="datasets, streaming"),
         Contender(name="s3torch", module="s3torch_map", layout="plain", peer=True, what="s3torchconnector, map style"),
         Contender(name="boto3", module="boto3_loop", layout="plain", peer=True, what="boto3, one object after another"),

@@ -26,7 +26,7 @@ def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
         cache_dir=str(cell.cache_folder),
         shuffle=True,
         drop_last=False,
-        max_cache_size=str(cell.limit_bytes),
+        max_cache_size=cell.limit_bytes,
         storage_options={
             "endpoint_url": cell.endpoint,
             "region_name": REGION,

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from streaming import StreamingDataset
 from torch.utils.data import DataLoader
 
 from benchmarks.feeds.cellspec import BUCKET, REGION, CellSpec
+from benchmarks.feeds.contenders import torchvision_stub
+
+torchvision_stub.install()
+from streaming import StreamingDataset  # noqa: E402 - after its stand-in
 
 CONFIG = (
     "StreamingDataset(remote=s3, local=cache, shuffle=True, batch_size, cache_limit=limit, other options as they are), "
-    "DataLoader(num_workers=2)"
+    "DataLoader(num_workers=2); torchvision, which it imports, replaced by an empty module"
 )
 
 

@@ -26,15 +26,13 @@ def make_manifest(data: DataSpec, layout: str, endpoint: str) -> None:
                 offset=found.offset,
                 length_bytes=found.length_bytes,
             )
-            writer.add(
-                Sample(key=found.name, group="", spans=(span,), target=0.0, decode="{}", args=()), split="train"
-            )
+            writer.add(Sample(key=found.name, group="", spans=(span,), target=0.0, decode="{}", args=()), split="train")
         writer.finish(
             task="raw",
             task_options={},
             source=source,
             seed=0,
-            shape=(data.sample_bytes,),
+            shape=(data.sample_bytes // 4,),
             classes=(),
             skipped=(),
             created_at="2026-01-01T00:00:00Z",

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from benchmarks.feeds.cellspec import BUCKET, REGION, CellSpec
 
 CONFIG = (
-    "S3MapDataset.from_objects(transform=read to uint8), default sequential reader, S3ClientConfig(unsigned, path style), "
+    "S3MapDataset.from_objects(transform=read to uint8), sequential reader, S3ClientConfig(unsigned, path style), "
     "DataLoader(num_workers=2, shuffle=True)"
 )
 

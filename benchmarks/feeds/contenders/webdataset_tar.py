@@ -13,7 +13,7 @@ from benchmarks.feeds.cellspec import CellSpec
 
 SHUFFLE_BUFFER_BYTES = 64 << 20
 CONFIG = (
-    "WebDataset(urls, shardshuffle=100).shuffle(64 MiB of samples, at most 1000).batched() in WebLoader(num_workers=2); "
+    "WebDataset(urls, shardshuffle=100).shuffle(64 MiB, at most 1000 samples).batched(), WebLoader(num_workers=2); "
     "http addresses through its curl pipe; the cached variant with cache_dir and cache_size=limit"
 )
 
