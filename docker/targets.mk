@@ -1,0 +1,30 @@
+# Images and the tests on a cluster; included by the Makefile.
+
+# Debian's client works without buildx; give another by DOCKER=...
+DOCKER ?= docker
+VERSION ?= 0.1.0
+BASE_IMAGE ?= python:3.11-slim-bookworm
+# 1 asks no package index: all wheels come from build/wheels.
+PIP_NO_INDEX ?= 0
+IMAGE_ARGS = --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg PIP_NO_INDEX=$(PIP_NO_INDEX) \
+  --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+HELM ?= helm
+
+.PHONY: wheels images image-gpu chart-check e2e
+
+wheels: install ## Collect the images' wheels in build/wheels, for a build without network
+	$(BIN)/python docker/dependencies.py pyproject.toml train > build/requirements.txt
+	$(BIN)/pip wheel --quiet --wheel-dir build/wheels --constraint constraints.txt -r build/requirements.txt hatchling
+
+images: ## Build the prefetch and cpu images
+	DOCKER_BUILDKIT=1 $(DOCKER) build -f docker/Dockerfile --target prefetch $(IMAGE_ARGS) -t penstock:$(VERSION)-prefetch .
+	DOCKER_BUILDKIT=1 $(DOCKER) build -f docker/Dockerfile --target cpu $(IMAGE_ARGS) -t penstock:$(VERSION)-cpu .
+
+image-gpu: ## Build the gpu image
+	DOCKER_BUILDKIT=1 $(DOCKER) build -f docker/Dockerfile --target gpu $(IMAGE_ARGS) -t penstock:$(VERSION)-gpu .
+
+chart-check: ## Lint the chart with each of its example values
+	for values in charts/penstock/ci/*.yaml; do $(HELM) lint --strict --quiet charts/penstock --values $$values || exit 1; done
+
+e2e: install ## Test on the cluster of KUBECONFIG; PENSTOCK_LOAD_IMAGE is the command that brings images there
+	$(BIN)/pytest tests/e2e -m e2e --timeout 900 $(PYTEST_ARGS)
