@@ -13,6 +13,7 @@ HELM ?= helm
 .PHONY: wheels images image-gpu chart-check e2e
 
 wheels: install ## Collect the images' wheels in build/wheels, for a build without network
+	@mkdir -p build/wheels
 	$(BIN)/python docker/dependencies.py pyproject.toml train > build/requirements.txt
 	$(BIN)/pip wheel --quiet --wheel-dir build/wheels --constraint constraints.txt -r build/requirements.txt hatchling
 
