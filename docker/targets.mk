@@ -24,8 +24,12 @@ images: ## Build the prefetch and cpu images
 image-gpu: ## Build the gpu image
 	DOCKER_BUILDKIT=1 $(DOCKER) build -f docker/Dockerfile --target gpu $(IMAGE_ARGS) -t penstock:$(VERSION)-gpu .
 
-chart-check: ## Lint the chart with each of its example values
-	for values in charts/penstock/ci/*.yaml; do $(HELM) lint --strict --quiet charts/penstock --values $$values || exit 1; done
+chart-check: install ## Lint the chart, render it with each of its example values, check its README
+	$(HELM) lint --strict --quiet charts/penstock
+	for values in charts/penstock/ci/*.yaml; do \
+	  $(HELM) template penstock charts/penstock --values $$values \
+	    --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy > /dev/null || exit 1; done
+	$(BIN)/python charts/readme.py --check
 
 e2e: install ## Test on the cluster of KUBECONFIG; PENSTOCK_LOAD_IMAGE is the command that brings images there
 	$(BIN)/pytest tests/e2e -m e2e --timeout 900 $(PYTEST_ARGS)
