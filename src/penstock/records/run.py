@@ -21,6 +21,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         refetched_bytes: downloaded more than once because a process was restarted.
         window_bytes: the bound that was asked for.
         window_high_water_bytes: the most that the window's folder held.
+        kept_bytes: samples that the window keeps from one epoch to the next.
     """
 
     bytes_downloaded: int = 0
@@ -31,9 +32,10 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refetched_bytes: int = 0
     window_bytes: int = 0
     window_high_water_bytes: int = 0
+    kept_bytes: int = 0
 
     def plus(self, other: Meters) -> Meters:
-        """Add counts; of the window's two sizes take the larger."""
+        """Add counts; of the window's sizes take the larger."""
         return Meters(
             bytes_downloaded=self.bytes_downloaded + other.bytes_downloaded,
             sample_bytes=self.sample_bytes + other.sample_bytes,
@@ -43,6 +45,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
             refetched_bytes=self.refetched_bytes + other.refetched_bytes,
             window_bytes=max(self.window_bytes, other.window_bytes),
             window_high_water_bytes=max(self.window_high_water_bytes, other.window_high_water_bytes),
+            kept_bytes=max(self.kept_bytes, other.kept_bytes),
         )
 
 

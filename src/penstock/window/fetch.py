@@ -11,6 +11,7 @@ from penstock.records import Sample
 from penstock.records.manifest import Span
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import MIB
+from penstock.window.kept import KeptArea
 from penstock.window.layout import ErrorText, SampleStatus, checksum
 from penstock.window.packing import Pack
 
@@ -36,14 +37,18 @@ class Fetcher:
         self._source = source
         self._in_flight = asyncio.Semaphore(max_in_flight)
 
-    async def fetch(self, pack: Pack, slot: memoryview) -> bytes:
+    async def fetch(self, pack: Pack, slot: memoryview, kept: KeptArea) -> bytes:
         """Fill a slot with a pack's samples, and give the table to put at its head.
+
+        Samples that are kept go to their place in the kept part, or are there already.
 
         Raises:
             FetchFailed: a sample could not be had; those before it are in their place.
         """
         work = [
-            self._fetch_sample(sample, slot[int(entry["data_offset"]) :][: int(entry["data_bytes"])])
+            self._fetch_kept(sample, int(entry["data_offset"]), kept)
+            if entry["status"] == SampleStatus.KEPT
+            else self._fetch_sample(sample, slot[int(entry["data_offset"]) :][: int(entry["data_bytes"])])
             for sample, entry in zip(pack.samples, pack.table, strict=True)
         ]
         results = await asyncio.gather(*work, return_exceptions=True)
@@ -54,6 +59,18 @@ class Fetcher:
                 raise result
             pack.table[position]["checksum"] = result
         return pack.table.tobytes() + pack.metas
+
+    async def _fetch_kept(self, sample: Sample, offset: int, kept: KeptArea) -> int:
+        """Fetch a sample to its place unless it is there, or another pack of it is on its way there."""
+        found = kept.found(offset)
+        if found is not None:
+            return found
+        if offset not in kept.pending:
+            task = kept.pending[offset] = asyncio.create_task(self._fetch_sample(sample, kept.place(offset)))
+            task.add_done_callback(lambda _: kept.pending.pop(offset))
+        found = await kept.pending[offset]
+        kept.complete(offset, found)
+        return found
 
     async def _fetch_sample(self, sample: Sample, place: memoryview) -> int:
         ranges, at = [], 0
@@ -78,7 +95,8 @@ class Fetcher:
 def put_error(pack: Pack, position: int, error: PenstockError, slot: memoryview) -> bytes:
     """Put an error in the place of a sample's bytes; give the table to put at the slot's head."""
     entry = pack.table[position]
-    offset = int(entry["data_offset"])
+    offset = pack.length_bytes if entry["status"] == SampleStatus.KEPT else int(entry["data_offset"])
+    entry["data_offset"] = offset
     data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what, error.fix, error.about))
     if len(data) > len(slot) - offset:
         data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what[:90], error.fix[:90], None))

@@ -26,6 +26,12 @@ SAMPLE_OVERHEAD_BYTES = 16 * KIB
 LARGEST_TARGET_BYTES = 8 * MIB
 SMALLEST_TARGET_BYTES = 64 * KIB
 TARGET_SLOTS = 16
+KEEPING_TARGET_SLOTS = 128
+"""Slots are smaller where most of the window is kept, so that enough are left to stream through."""
+KEPT_SHARE = 0.88
+"""Of the window, where samples are read more than once; the rest streams."""
+STREAMING_SLOTS = 4
+"""Slots that streaming goes on with beyond those of a batch, before anything is kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,12 +42,14 @@ class Geometry:
         num_slots: slots, all of one size.
         slot_bytes: size of a slot, a whole number of pages.
         batch_slots: slots that must be had at once for readers to go on.
+        kept_area_bytes: size of the kept part behind the slots, 0 where nothing is kept.
         total_bytes: the most that the window's files take together.
     """
 
     num_slots: int
     slot_bytes: int
     batch_slots: int
+    kept_area_bytes: int
     total_bytes: int
 
 
@@ -49,14 +57,14 @@ def _round_up(size: int, step: int) -> int:
     return -(-size // step) * step
 
 
-def _target_bytes(window_bytes: int) -> int:
-    target = min(max(window_bytes // TARGET_SLOTS, SMALLEST_TARGET_BYTES), LARGEST_TARGET_BYTES)
+def _target_bytes(window_bytes: int, num_slots: int = TARGET_SLOTS) -> int:
+    target = min(max(window_bytes // num_slots, SMALLEST_TARGET_BYTES), LARGEST_TARGET_BYTES)
     return target // PAGE_BYTES * PAGE_BYTES
 
 
 def slot_capacity(window_bytes: int) -> int:
     """Give the most slots that a window of that bound is ever cut into; its control file has as many entries."""
-    return window_bytes // _target_bytes(window_bytes)
+    return window_bytes // _target_bytes(window_bytes, KEEPING_TARGET_SLOTS)
 
 
 def slots_for_batch(slot_bytes: int, need_bytes: int, batch_samples: int) -> int:
@@ -73,6 +81,7 @@ class _Needs:
     batch_samples: int
     num_ranks: int
     reserved_bytes: int
+    keeping: bool = False
 
     def of(self, window_bytes: int) -> tuple[int, int, int]:
         """Give a slot's size, the slots of a batch and what all other files take, in a window of that bound.
@@ -81,7 +90,8 @@ class _Needs:
         """
         need_bytes = self.max_sample_bytes + SAMPLE_OVERHEAD_BYTES
         least = _round_up(need_bytes + SLOT_TAIL_BYTES, PAGE_BYTES)
-        slot_bytes = max(least, _target_bytes(window_bytes))
+        target_slots = KEEPING_TARGET_SLOTS if self.keeping else TARGET_SLOTS
+        slot_bytes = max(least, _target_bytes(window_bytes, target_slots))
         batch_slots = slots_for_batch(slot_bytes, need_bytes, self.batch_samples)
         control = CONTROL_HEADER_BYTES + _round_up(slot_capacity(window_bytes) * ENTRY_BYTES, PAGE_BYTES)
         cursors = 2 * self.num_ranks * CURSOR_BYTES
@@ -99,7 +109,13 @@ class _Needs:
 
 
 def plan_geometry(
-    *, window_bytes: int, max_sample_bytes: int, batch_samples: int = 1, num_ranks: int = 1, reserved_bytes: int = 0
+    *,
+    window_bytes: int,
+    max_sample_bytes: int,
+    batch_samples: int = 1,
+    num_ranks: int = 1,
+    reserved_bytes: int = 0,
+    keep_bytes: int = 0,
 ) -> Geometry:
     """Cut a bound into slots.
 
@@ -109,6 +125,7 @@ def plan_geometry(
         batch_samples: samples that readers need in the window at the same time.
         num_ranks: readers, a cursor file each.
         reserved_bytes: other files in the window's folder, such as a handed-over manifest.
+        keep_bytes: what keeping every sample would take; 0 where samples are read only once.
 
     Raises:
         WindowTooSmall: one sample, or one batch, does not fit.
@@ -118,11 +135,22 @@ def plan_geometry(
     num_slots = max(0, window_bytes - fixed_bytes) // slot_bytes
     if num_slots < batch_slots:
         raise _too_small(window_bytes, needs, batch_samples if num_slots else 1)
+    kept_bytes = 0
+    if keep_bytes:
+        keeping = _Needs(max_sample_bytes, batch_samples, num_ranks, reserved_bytes, keeping=True).of(window_bytes)
+        spare_bytes = window_bytes - keeping[2] - (keeping[1] + STREAMING_SLOTS) * keeping[0]
+        kept_bytes = min(keep_bytes, spare_bytes, int(window_bytes * KEPT_SHARE)) // PAGE_BYTES * PAGE_BYTES
+        if kept_bytes > max_sample_bytes:
+            slot_bytes, batch_slots, fixed_bytes = keeping
+            num_slots = (window_bytes - fixed_bytes - kept_bytes) // slot_bytes
+        else:
+            kept_bytes = 0
     return Geometry(
         num_slots=num_slots,
         slot_bytes=slot_bytes,
         batch_slots=batch_slots,
-        total_bytes=fixed_bytes + num_slots * slot_bytes,
+        kept_area_bytes=kept_bytes,
+        total_bytes=fixed_bytes + num_slots * slot_bytes + kept_bytes,
     )
 
 

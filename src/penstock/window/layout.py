@@ -34,7 +34,7 @@ __all__ = ["SAMPLE_ENTRY", "Control", "ErrorText", "FillerState", "SampleMeta", 
 __all__ += ["checksum", "entry_checksum", "map_file", "map_slots"]
 
 MAGIC = b"PENSTOCK"
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 ERROR_BYTES = 2048
 
 
@@ -55,10 +55,11 @@ class FillerState(IntEnum):
 
 
 class SampleStatus(IntEnum):
-    """Whether a sample's bytes are its data or the text of the error that it met."""
+    """Whether a sample's bytes are its data, the text of the error that it met, or lie in the kept part of the file."""
 
     DATA = 0
     ERROR = 1
+    KEPT = 2
 
 
 _HEADER = np.dtype(
@@ -71,6 +72,7 @@ _HEADER = np.dtype(
         ("capacity", "<u8"),
         ("num_slots", "<u8"),
         ("slot_bytes", "<u8"),
+        ("kept_area_bytes", "<u8"),
         ("stream", "S64"),
         ("session", "S64"),
         ("fetched_through", "<u8"),
@@ -81,6 +83,7 @@ _HEADER = np.dtype(
         ("get_requests", "<u8"),
         ("failed_requests", "<u8"),
         ("refetched_bytes", "<u8"),
+        ("kept_bytes", "<u8"),
         ("error_session", "S64"),
         ("error_checksum", "<u4"),
         ("error_bytes", "<u4"),
@@ -197,7 +200,7 @@ class Control:
         self._words = memoryview(self._mapped)[:64].cast("Q")
 
     @classmethod
-    def create(cls, folder: Path, *, capacity: int) -> Control:
+    def create(cls, folder: Path, *, capacity: int, window_bytes: int) -> Control:
         """Make the control file anew, without slots but with room for the entries of ``capacity`` of them.
 
         Raises:
@@ -206,6 +209,7 @@ class Control:
         release(folder / CONTROL)
         header = np.zeros((), dtype=_HEADER)
         header["magic"], header["layout_version"], header["capacity"] = MAGIC, LAYOUT_VERSION, capacity
+        header["window_bytes"] = window_bytes
         allocate(folder / CONTROL, CONTROL_HEADER_BYTES + capacity * ENTRY_BYTES, head=header.tobytes())
         return cls(folder, writable=True)
 
@@ -278,6 +282,11 @@ class Control:
         if checksum(data) != self.number("error_checksum"):
             return None
         return msgspec.msgpack.decode(data, type=ErrorText)
+
+    @property
+    def slots_file_bytes(self) -> int:
+        """Size of the file of slots: the slots, then the kept part."""
+        return self.number("num_slots") * self.number("slot_bytes") + self.number("kept_area_bytes")
 
     def find_ready(self, index: int) -> int | None:
         """Give the slot whose samples, complete and verified by the writer, include a stream index."""

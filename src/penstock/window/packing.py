@@ -1,12 +1,13 @@
 """Packing samples into slots, in plan order: small samples go many to a slot.
 
 A slot holds a table (an entry a sample), the samples' descriptions, then their bytes, each at a multiple of
-64 bytes. Greedy: a sample that does not fit any more begins the next slot.
+64 bytes. Of a sample that is kept it holds the entry and the description alone; the bytes lie in the kept part.
+Greedy: a sample that does not fit any more begins the next slot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -17,7 +18,7 @@ from penstock.errors import WindowTooSmall
 from penstock.records import Sample
 from penstock.units import format_bytes
 from penstock.window.geometry import SLOT_TAIL_BYTES
-from penstock.window.layout import SAMPLE_ENTRY, SampleMeta
+from penstock.window.layout import SAMPLE_ENTRY, SampleMeta, SampleStatus
 
 __all__ = ["Pack", "pack_samples"]
 
@@ -57,22 +58,37 @@ def _encode_meta(sample: Sample) -> bytes:
     )
 
 
-def _lay_out(first_index: int, samples: list[Sample], metas: list[bytes]) -> Pack:
+def _lay_out(first_index: int, samples: list[Sample], metas: list[bytes], kept: list[int | None]) -> Pack:
     table = np.zeros(len(samples), dtype=SAMPLE_ENTRY)
     meta_at = table.nbytes
     data_at = _align(meta_at + sum(map(len, metas)))
-    for entry, sample, meta in zip(table, samples, metas, strict=True):
+    for entry, sample, meta, kept_at in zip(table, samples, metas, kept, strict=True):
         entry["meta_offset"], entry["meta_bytes"] = meta_at, len(meta)
-        entry["data_offset"], entry["data_bytes"] = data_at, sample.size_bytes
+        entry["data_bytes"] = sample.size_bytes
         meta_at += len(meta)
+        if kept_at is not None:
+            entry["data_offset"], entry["status"] = kept_at, SampleStatus.KEPT
+            continue
+        entry["data_offset"] = data_at
         data_at = _align(data_at + sample.size_bytes)
     return Pack(
         first_index=first_index, samples=tuple(samples), table=table, metas=b"".join(metas), length_bytes=data_at
     )
 
 
-def pack_samples(samples: Iterable[tuple[int, Sample]], *, slot_bytes: int) -> Iterator[Pack]:
+def _streamed(index: int) -> int | None:
+    return None
+
+
+def pack_samples(
+    samples: Iterable[tuple[int, Sample]], *, slot_bytes: int, kept_at: Callable[[int], int | None] = _streamed
+) -> Iterator[Pack]:
     """Cut an ordered stream of ``(stream index, sample)`` into packs that each fit one slot.
+
+    Args:
+        samples: the stream.
+        slot_bytes: size of a slot.
+        kept_at: tells where in the file the sample of an index is kept, None where it is streamed.
 
     Raises:
         WindowTooSmall: a sample with its description is larger than a slot.
@@ -80,13 +96,16 @@ def pack_samples(samples: Iterable[tuple[int, Sample]], *, slot_bytes: int) -> I
     room = slot_bytes - SLOT_TAIL_BYTES
     held: list[Sample] = []
     metas: list[bytes] = []
+    kept: list[int | None] = []
     first_index = fixed = data = 0
     for index, sample in samples:
         meta = _encode_meta(sample)
-        add_fixed, add_data = SAMPLE_ENTRY.itemsize + len(meta), _align(sample.size_bytes)
+        place = kept_at(index)
+        add_fixed = SAMPLE_ENTRY.itemsize + len(meta)
+        add_data = _align(sample.size_bytes) if place is None else 0
         if held and _align(fixed + add_fixed) + data + add_data > room:
-            yield _lay_out(first_index, held, metas)
-            held, metas, fixed, data = [], [], 0, 0
+            yield _lay_out(first_index, held, metas, kept)
+            held, metas, kept, fixed, data = [], [], [], 0, 0
         if not held:
             first_index = index
             if _align(add_fixed) + add_data > room:
@@ -97,7 +116,8 @@ def pack_samples(samples: Iterable[tuple[int, Sample]], *, slot_bytes: int) -> I
                 )
         held.append(sample)
         metas.append(meta)
+        kept.append(place)
         fixed += add_fixed
         data += add_data
     if held:
-        yield _lay_out(first_index, held, metas)
+        yield _lay_out(first_index, held, metas, kept)

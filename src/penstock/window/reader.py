@@ -134,7 +134,8 @@ class WindowReader:
                 self._wait_until(lambda: self._open_slot(index))
                 opened = self._open
             offset, size, meta_at, meta_bytes, wanted, status = opened.rows[index - opened.first_index]
-            data = opened.place[offset : offset + size]
+            place = self._slots if status == SampleStatus.KEPT else opened.place
+            data = place[offset : offset + size]
             if checksum(data) == wanted:
                 break
             # A CPU may show a slot's state before its bytes, and another process may have just given the slot up.
@@ -177,6 +178,7 @@ class WindowReader:
                 refetched_bytes=control.number("refetched_bytes"),
                 window_bytes=control.number("window_bytes"),
                 window_high_water_bytes=control.number("high_water_bytes"),
+                kept_bytes=control.number("kept_bytes"),
             )
         return self._meters
 
@@ -211,9 +213,8 @@ class WindowReader:
         incarnation = control.incarnation
         if control.text("session") != self.spec.session:
             return False
-        size = control.number("num_slots") * control.number("slot_bytes")
         try:
-            self._slots = memoryview(map_slots(self._folder, size, writable=False))
+            self._slots = memoryview(map_slots(self._folder, control.slots_file_bytes, writable=False))
         except (OSError, ValueError):
             return False
         self._open = _NO_SLOT

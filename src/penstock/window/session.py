@@ -18,7 +18,8 @@ from penstock.window.cursor import Cursor
 from penstock.window.fetch import Fetcher, FetchFailed, put_error
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
-from penstock.window.layout import Control, FillerState, SlotState
+from penstock.window.kept import kept_area_bytes
+from penstock.window.layout import Control, FillerState, SampleStatus, SlotState
 from penstock.window.packing import Pack, pack_samples
 from penstock.window.policy import SlotRange, WindowPolicy, choose_adopted, choose_kept
 from penstock.window.slots import Slots
@@ -35,6 +36,17 @@ def stream_key(spec: StreamSpec) -> str:
     """Name what stream indices mean: slots of one key may be adopted by another session of the same key."""
     order = msgspec.json.encode(spec.order)
     return hashlib.sha256(spec.manifest_fingerprint.encode() + spec.plan_fingerprint.encode() + order).hexdigest()
+
+
+def _epoch_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
+    return sum(manifest.info.split(segment.split).size_bytes for segment in spec.order.segments)
+
+
+def _keep_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
+    """Give what keeping every sample would take; nothing is kept for a single epoch."""
+    if spec.end_index <= spec.order.num_samples:
+        return 0
+    return kept_area_bytes(num_samples=spec.order.num_samples, total_bytes=_epoch_bytes(spec, manifest))
 
 
 class FillerSession:
@@ -63,6 +75,8 @@ class FillerSession:
         self._batch_slots = batch_slots
         self._cursors: dict[int, Cursor] = {}
         self._packs: Iterator[Pack] = iter(())
+        self._rows: dict[int, tuple[int, int]] = {}
+        self._kept = slots.kept_area(num_samples=spec.order.num_samples, total_bytes=_epoch_bytes(spec, manifest))
 
     @classmethod
     async def open(
@@ -89,6 +103,7 @@ class FillerSession:
             batch_samples=spec.batch_samples,
             num_ranks=spec.num_ranks,
             reserved_bytes=foreign_bytes(folder),
+            keep_bytes=_keep_bytes(spec, manifest),
         )
         if control.text("session") not in ("", spec.session):
             control.give_up()
@@ -171,7 +186,7 @@ class FillerSession:
         pack = next(self._packs, None)
         if pack is None:
             # The last pack ended where an adopted slot goes on: the next one begins behind it.
-            self._packs = pack_samples(self._samples(), slot_bytes=self._slots.slot_bytes)
+            self._packs = pack_samples(self._samples(), slot_bytes=self._slots.slot_bytes, kept_at=self._kept_at)
             pack = next(self._packs)
         self._policy.begin(slot, first_index=pack.first_index, end_index=pack.end_index)
         self._slots.set_state(slot, SlotState.FILLING)
@@ -180,7 +195,7 @@ class FillerSession:
     async def _fill(self, slot: int, pack: Pack) -> None:
         place = self._slots.place(slot)
         try:
-            table = await self._fetcher.fetch(pack, place)
+            table = await self._fetcher.fetch(pack, place, self._kept)
         except FetchFailed as failed:
             _log.error("sample.failed sample=%s error=%s", pack.samples[failed.position].key, failed.error)
             table = put_error(pack, failed.position, failed.error, place)
@@ -200,7 +215,8 @@ class FillerSession:
     def _count(self, pack: Pack) -> None:
         """Meter a pack; what an earlier process or session had fetched before counts as fetched again."""
         again = max(0, self._fetched_before - pack.first_index)
-        again_bytes = sum(sample.size_bytes for sample in pack.samples[:again])
+        streamed = pack.table["status"] != SampleStatus.KEPT
+        again_bytes = int(pack.table["data_bytes"][:again][streamed[:again]].sum())
         total_bytes = sum(sample.size_bytes for sample in pack.samples)
         self._control.put("refetched_bytes", self._control.number("refetched_bytes") + again_bytes)
         self._control.put("sample_bytes", self._control.number("sample_bytes") + total_bytes)
@@ -210,10 +226,17 @@ class FillerSession:
         read = self._source.meter.read()
         for field in _COUNTS:
             self._control.put(field, self._counts_before[field] + getattr(read, field))
+        self._control.put("kept_bytes", self._kept.kept_bytes)
 
     def _samples(self) -> Iterator[tuple[int, Sample]]:
         for index, row in stream_rows(self._spec.order, self._policy.next_index, self._policy.limit_index):
-            yield index, self._manifest.row(row)
+            sample = self._manifest.row(row)
+            self._rows[index] = (row, sample.size_bytes)
+            yield index, sample
+
+    def _kept_at(self, index: int) -> int | None:
+        row, size_bytes = self._rows.pop(index)
+        return self._kept.offer(row, size_bytes)
 
     def _cursor(self) -> int:
         """Give the lowest of the readers' cursors; a reader that is not there yet holds the start."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from penstock.errors import WindowError
 from penstock.window.folder import SLOTS, allocate, release
 from penstock.window.geometry import Geometry, slot_capacity
+from penstock.window.kept import KeptArea
 from penstock.window.layout import (
     SAMPLE_ENTRY,
     Control,
@@ -50,9 +51,7 @@ def open_control(folder: Path, window_bytes: int) -> Control:
     except (OSError, WindowError) as error:
         _log.warning("window.wiped error=%s", error)
     release(folder / SLOTS)
-    control = Control.create(folder, capacity=capacity)
-    control.put("window_bytes", window_bytes)
-    return control
+    return Control.create(folder, capacity=capacity, window_bytes=window_bytes)
 
 
 def empty_window(folder: Path, control: Control) -> None:
@@ -60,6 +59,8 @@ def empty_window(folder: Path, control: Control) -> None:
     control.give_up()
     control.put("stream", "")
     control.put("num_slots", 0)
+    control.put("kept_area_bytes", 0)
+    control.put("kept_bytes", 0)
     control.entries["state"] = SlotState.FREE
     release(folder / SLOTS)
 
@@ -86,6 +87,16 @@ class Slots:
         self.num_slots, self.slot_bytes = control.number("num_slots"), control.number("slot_bytes")
         self._mapped = self._take_over(folder, planned) or self._make(folder, planned)
 
+    def kept_area(self, *, num_samples: int, total_bytes: int) -> KeptArea:
+        """Give the kept part, with what an earlier process kept there."""
+        return KeptArea(
+            memoryview(self._mapped),
+            offset=self.num_slots * self.slot_bytes,
+            size_bytes=self.control.number("kept_area_bytes"),
+            num_samples=num_samples,
+            total_bytes=total_bytes,
+        )
+
     def place(self, slot: int) -> memoryview:
         """Give a slot's bytes."""
         return memoryview(self._mapped)[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
@@ -103,8 +114,10 @@ class Slots:
         table = read_table(place, entry, self._stream)
         if table is None or held.end_index != held.first_index + len(table):
             return None
+        whole = memoryview(self._mapped)
         for item in table:
-            if checksum(place[int(item["data_offset"]) :][: int(item["data_bytes"])]) != item["checksum"]:
+            lies = whole if item["status"] == SampleStatus.KEPT else place
+            if checksum(lies[int(item["data_offset"]) :][: int(item["data_bytes"])]) != item["checksum"]:
                 return None
         return SlotRange(
             slot=held.slot,
@@ -135,10 +148,12 @@ class Slots:
     def _take_over(self, folder: Path, planned: Geometry) -> mmap.mmap | None:
         """Map the slots that lie there if they are of this stream and as good as the planned ones."""
         enough = max(planned.batch_slots, planned.num_slots * 7 // 8) <= self.num_slots <= planned.num_slots
+        kept_bytes = self.control.number("kept_area_bytes")
+        enough &= planned.kept_area_bytes * 7 // 8 <= kept_bytes <= planned.kept_area_bytes
         if self.control.text("stream") != self._stream or self.slot_bytes != planned.slot_bytes or not enough:
             return None
         try:
-            return map_slots(folder, self.num_slots * self.slot_bytes, writable=True)
+            return map_slots(folder, self.control.slots_file_bytes, writable=True)
         except (OSError, ValueError) as error:
             _log.warning("window.slots_lost error=%s", error)
             return None
@@ -146,13 +161,14 @@ class Slots:
     def _make(self, folder: Path, planned: Geometry) -> mmap.mmap:
         control = self.control
         empty_window(folder, control)
-        size = planned.num_slots * planned.slot_bytes
+        size = planned.num_slots * planned.slot_bytes + planned.kept_area_bytes
         allocate(folder / SLOTS, size)
         mapped = map_slots(folder, size, writable=True)
         self.num_slots, self.slot_bytes = planned.num_slots, planned.slot_bytes
         for field in (*_METERS, "fetched_through"):
             control.put(field, 0)
         control.put("slot_bytes", planned.slot_bytes)
+        control.put("kept_area_bytes", planned.kept_area_bytes)
         control.put("num_slots", planned.num_slots)
         control.put("stream", self._stream)
         return mapped

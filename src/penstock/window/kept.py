@@ -1,0 +1,147 @@
+"""The kept part of a window: samples that are fetched once and read again in every epoch.
+
+A sample is read once an epoch, so no order and no eviction rule beats keeping a fixed set: over E epochs of D bytes,
+with K of them kept, D + (E - 1)(D - K) bytes are downloaded. Which samples are kept is decided by a hash of their
+row, so that they lie evenly in any order and the link is never idle for long; each takes its place when the stream
+first comes to it, until the part is full, and stays.
+
+The part lies behind the slots in the same file: an index of 32 bytes a sample, then the samples' bytes. An index
+entry is RESERVED before the first byte and READY after the last; a prefetcher that comes back checks an entry's
+bytes before it uses them for the first time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.window.layout import checksum
+
+__all__ = ["KEPT_ENTRY", "KeptArea", "kept_area_bytes"]
+
+ALIGNMENT_BYTES = 64
+KEPT_ENTRY = np.dtype([("row", "<u8"), ("offset", "<u8"), ("data_bytes", "<u8"), ("checksum", "<u4"), ("state", "<u4")])
+_WORD = (1 << 64) - 1
+
+
+class _State(IntEnum):
+    EMPTY = 0
+    RESERVED = 1
+    READY = 2
+
+
+def _align(size: int) -> int:
+    return -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+
+
+def kept_area_bytes(*, num_samples: int, total_bytes: int) -> int:
+    """Give a size that holds all of ``num_samples`` samples of together ``total_bytes``, index included."""
+    return _align(num_samples * KEPT_ENTRY.itemsize) + total_bytes + num_samples * ALIGNMENT_BYTES
+
+
+class KeptArea:
+    """The kept part, as the prefetcher uses it.
+
+    Args:
+        mapped: the whole file of slots.
+        offset: where the part begins in it.
+        size_bytes: its size; 0 keeps nothing.
+        num_samples: samples of one epoch.
+        total_bytes: their bytes together.
+    """
+
+    def __init__(self, mapped: memoryview, *, offset: int, size_bytes: int, num_samples: int, total_bytes: int) -> None:
+        self._mapped = mapped
+        mean_bytes = max(1.0, total_bytes / max(1, num_samples))
+        each_bytes = mean_bytes + KEPT_ENTRY.itemsize + ALIGNMENT_BYTES / 2
+        num_entries = min(num_samples, math.ceil(size_bytes / each_bytes * 1.1) + 16) if size_bytes else 0
+        index_bytes = _align(num_entries * KEPT_ENTRY.itemsize)
+        if index_bytes >= size_bytes:
+            num_entries = index_bytes = 0
+        self._entries: NDArray[np.void] = np.frombuffer(mapped, dtype=KEPT_ENTRY, count=num_entries, offset=offset)
+        self._next_offset = offset + index_bytes
+        self._end_offset = offset + size_bytes
+        self._threshold = _threshold((size_bytes - index_bytes) / max(1, total_bytes), num_samples)
+        self._by_row: dict[int, int] = {}
+        self._by_offset: dict[int, int] = {}
+        self._ready: set[int] = set()
+        self.pending: dict[int, asyncio.Task[int]] = {}
+        self._load()
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the samples that have a place."""
+        return int(self._entries["data_bytes"][: len(self._by_row)].sum())
+
+    def offer(self, row: int, size_bytes: int) -> int | None:
+        """Give the place of a manifest row, taking one for it if it is to be kept; None streams it."""
+        number = self._by_row.get(row)
+        if number is not None:
+            return int(self._entries[number]["offset"])
+        number, end = len(self._by_row), self._next_offset + _align(size_bytes)
+        if number >= len(self._entries) or end > self._end_offset or _mix(row) >= self._threshold:
+            return None
+        offset, self._next_offset = self._next_offset, end
+        entry = self._entries[number]
+        entry["row"], entry["offset"], entry["data_bytes"] = row, offset, size_bytes
+        entry["state"] = _State.RESERVED
+        self._by_row[row] = self._by_offset[offset] = number
+        return offset
+
+    def place(self, offset: int) -> memoryview:
+        """Give the bytes of a place."""
+        size = int(self._entries[self._by_offset[offset]]["data_bytes"])
+        return self._mapped[offset : offset + size]
+
+    def found(self, offset: int) -> int | None:
+        """Give the checksum of the sample at a place if it is there and whole, otherwise None."""
+        number = self._by_offset[offset]
+        entry = self._entries[number]
+        if entry["state"] != _State.READY:
+            return None
+        if number not in self._ready:
+            if checksum(self.place(offset)) != entry["checksum"]:
+                entry["state"] = _State.RESERVED
+                return None
+            self._ready.add(number)
+        return int(entry["checksum"])
+
+    def complete(self, offset: int, found: int) -> None:
+        """Note that the sample at a place is whole, with its checksum."""
+        number = self._by_offset[offset]
+        self._entries[number]["checksum"] = found
+        self._entries[number]["state"] = _State.READY
+        self._ready.add(number)
+
+    def _load(self) -> None:
+        """Take over what an earlier process kept."""
+        for number, entry in self._used():
+            self._by_row[int(entry["row"])] = self._by_offset[int(entry["offset"])] = number
+            self._next_offset = max(self._next_offset, int(entry["offset"]) + _align(int(entry["data_bytes"])))
+
+    def _used(self) -> Iterator[tuple[int, np.void]]:
+        states = self._entries["state"]
+        count = int(np.argmax(states == _State.EMPTY)) if (states == _State.EMPTY).any() else len(states)
+        for number in range(count):
+            yield number, self._entries[number]
+
+
+def _threshold(share: float, num_samples: int) -> int:
+    """Give the hash below which a row is kept: the share that fits, and three deviations more so that it is filled."""
+    if share >= 1:
+        return _WORD + 1
+    spare = 3 * math.sqrt(max(share, 0) * (1 - share) / max(1, num_samples))
+    return int(min(1.0, share * 1.02 + spare) * _WORD)
+
+
+def _mix(row: int) -> int:
+    """Scramble a row number to 64 bits (SplitMix64, Steele et al. 2014)."""
+    value = (row * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & _WORD
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _WORD
+    return value ^ (value >> 31)

@@ -1,0 +1,156 @@
+"""Samples that stay in the window from one epoch to the next (guarantee W7)."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import signal
+import uuid
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.plan import make_order
+from penstock.records import StreamSpec
+from penstock.window import Prefetcher, WindowReader, plan_geometry
+from penstock.window.folder import used_bytes
+from penstock.window.kept import KeptArea, kept_area_bytes
+from support.raw import RawDataset, make_raw_dataset
+
+SAMPLES, SAMPLE_BYTES, EPOCHS = 3000, 8192, 3
+
+
+def make_spec(data: RawDataset, epochs: int) -> StreamSpec:
+    order = make_order(data.info, data.plan, [("train", True)])
+    return StreamSpec(
+        session=uuid.uuid4().hex,
+        manifest=str(data.manifest),
+        manifest_fingerprint=data.info.fingerprint,
+        plan_fingerprint=data.plan.fingerprint,
+        order=order,
+        first_index=0,
+        end_index=order.num_samples * epochs,
+        num_ranks=1,
+        batch_samples=1,
+    )
+
+
+def read(reader: WindowReader, data: RawDataset, first: int, end: int) -> list[str]:
+    keys = []
+    for index in range(first, end):
+        sample = reader.get(index)
+        assert hashlib.sha256(sample.data).hexdigest() == data.digests[sample.meta.key]
+        keys.append(sample.meta.key)
+        reader.advance(index + 1)
+    return keys
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> RawDataset:
+    return make_raw_dataset(tmp_path_factory.mktemp("raw"), sizes=[SAMPLE_BYTES] * SAMPLES, per_object=100)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_downloads_are_the_least_that_any_order_needs(
+    dataset: RawDataset, tmp_path: Path, share: float
+) -> None:
+    total = dataset.info.object_bytes
+    window_bytes = int(total * share)
+    with Prefetcher(tmp_path / "window", window_bytes):
+        reader = WindowReader(tmp_path / "window", make_spec(dataset, EPOCHS)).begin()
+        keys = read(reader, dataset, 0, SAMPLES * EPOCHS)
+        meters = reader.meters()
+        assert used_bytes(tmp_path / "window") <= window_bytes
+    for epoch in range(EPOCHS):
+        assert sorted(keys[epoch * SAMPLES : (epoch + 1) * SAMPLES]) == sorted(dataset.digests)
+    assert meters.bytes_downloaded == total + (EPOCHS - 1) * (total - meters.kept_bytes)
+    assert meters.kept_bytes >= 0.85 * window_bytes
+
+
+def test_window_larger_than_the_dataset_downloads_it_once(dataset: RawDataset, tmp_path: Path) -> None:
+    total = dataset.info.object_bytes
+    with Prefetcher(tmp_path / "window", total * 2):
+        reader = WindowReader(tmp_path / "window", make_spec(dataset, EPOCHS)).begin()
+        read(reader, dataset, 0, SAMPLES * EPOCHS)
+        assert reader.meters().bytes_downloaded == total == reader.meters().kept_bytes
+
+
+def test_a_single_epoch_keeps_nothing(dataset: RawDataset, tmp_path: Path) -> None:
+    with Prefetcher(tmp_path / "window", 4 << 20):
+        reader = WindowReader(tmp_path / "window", make_spec(dataset, 1)).begin()
+        read(reader, dataset, 0, 300)
+        assert reader.meters().kept_bytes == 0
+
+
+def test_what_is_kept_outlives_both_sides(dataset: RawDataset, tmp_path: Path) -> None:
+    total, window_bytes = dataset.info.object_bytes, dataset.info.object_bytes // 2
+    spec = make_spec(dataset, EPOCHS)
+    with Prefetcher(tmp_path / "window", window_bytes) as prefetcher:
+        reader = WindowReader(tmp_path / "window", spec).begin()
+        read(reader, dataset, 0, SAMPLES // 2)
+        os.kill(prefetcher.pid, signal.SIGKILL)
+        read(reader, dataset, SAMPLES // 2, SAMPLES + 10)
+        reader.close()
+        again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, first_index=SAMPLES + 5)
+        resumed = WindowReader(tmp_path / "window", again).begin()
+        read(resumed, dataset, SAMPLES + 5, 2 * SAMPLES)
+        meters = resumed.meters()
+    assert meters.kept_bytes >= 0.85 * window_bytes
+    assert meters.bytes_downloaded <= total - meters.kept_bytes + window_bytes // 8
+
+
+def test_kept_bytes_that_were_damaged_are_fetched_again(dataset: RawDataset, tmp_path: Path) -> None:
+    spec = make_spec(dataset, EPOCHS)
+    window = tmp_path / "window"
+    with Prefetcher(window, dataset.info.object_bytes * 2):
+        reader = WindowReader(window, spec).begin()
+        read(reader, dataset, 0, SAMPLES)
+        reader.close()
+    with (window / "slots").open("r+b") as slots:
+        slots.seek(-dataset.info.object_bytes // 2, os.SEEK_END)
+        slots.write(b"\xff" * 100_000)
+    with Prefetcher(window, dataset.info.object_bytes * 2):
+        again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, first_index=SAMPLES)
+        reader = WindowReader(window, again).begin()
+        keys = read(reader, dataset, SAMPLES, 2 * SAMPLES)
+        fetched = reader.meters().bytes_downloaded
+    assert sorted(keys) == sorted(dataset.digests)
+    assert 0 < fetched < 300_000
+
+
+@given(
+    st.lists(st.integers(1, 5000), min_size=1, max_size=80), st.integers(0, 200_000), st.randoms(use_true_random=False)
+)
+def test_places_lie_in_the_part_and_never_overlap(sizes: list[int], area_bytes: int, random: object) -> None:
+    start = 4096
+    mapped = memoryview(bytearray(start + area_bytes))
+    area = KeptArea(mapped, offset=start, size_bytes=area_bytes, num_samples=len(sizes), total_bytes=sum(sizes))
+    rows = list(range(len(sizes)))
+    random.shuffle(rows)  # type: ignore[attr-defined]
+    places = {row: place for row in rows if (place := area.offer(row, sizes[row])) is not None}
+    ranges = sorted((place, place + sizes[row]) for row, place in places.items())
+    assert all(start <= first and end <= start + area_bytes for first, end in ranges)
+    assert all(one[1] <= other[0] for one, other in itertools.pairwise(ranges))
+    assert area.kept_bytes == sum(sizes[row] for row in places)
+    if area_bytes >= kept_area_bytes(num_samples=len(sizes), total_bytes=sum(sizes)) + 4096:
+        assert len(places) == len(sizes)
+    again = KeptArea(mapped, offset=start, size_bytes=area_bytes, num_samples=len(sizes), total_bytes=sum(sizes))
+    assert {row: again.offer(row, sizes[row]) for row in places} == places
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**7), st.integers(0, 10**10), st.integers(1, 64))
+def test_bound_holds_with_a_kept_part(window_bytes: int, sample_bytes: int, keep_bytes: int, batch: int) -> None:
+    from penstock.errors import WindowTooSmall
+
+    try:
+        shape = plan_geometry(
+            window_bytes=window_bytes, max_sample_bytes=sample_bytes, batch_samples=batch, keep_bytes=keep_bytes
+        )
+    except WindowTooSmall:
+        return
+    assert shape.total_bytes <= window_bytes
+    assert shape.num_slots >= shape.batch_slots
