@@ -147,7 +147,11 @@ def verdicts(name: str, group: Group, found: dict[str, Figures]) -> list[Verdict
         value=f"{mine.disk_bytes / group.limit_bytes:.2f} of it",
         met=mine.disk_bytes <= group.limit_bytes,
     )
-    right = Verdict(goal="every sample, once", value=f"{mine.wrong} wrong, {mine.failed} failed", met=not mine.wrong)
+    right = Verdict(
+        goal="every sample, once",
+        value=f"{mine.wrong} wrong, {mine.failed} failed",
+        met=not mine.wrong and not mine.failed,
+    )
     if not mine.rate:
         return [Verdict(goal="runs at all", value=mine.error.splitlines()[-1] if mine.error else "", met=False)]
     told = [right, disk]

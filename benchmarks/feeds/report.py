@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT
-from benchmarks.feeds.figures import Figures, Group, best_peer, figures, groups, verdicts
+from benchmarks.feeds.figures import Figures, Group, bare_of, best_peer, figures, groups, verdicts
 
 MIB = 1 << 20
 QUIET_LOAD = 0.5
@@ -26,6 +26,7 @@ than the limit of time stops where it is, and counts with what it had by then.
   helpers included, the trainer's own imports not. **cores**: how many it kept busy from the first batch to the last.
 - **memory**: highest PSS of the process tree (a shared page counts once), window on tmpfs included; RSS in brackets.
 - **disk**: highest use of the cell's folder (cache, temporary files, home), sampled every 30 ms.
+- **of bare**: of the bare loop over the same layout.
 - Figures are medians of the rounds; memory and disk are the highest of all rounds."""
 
 
@@ -90,8 +91,8 @@ def _notes(found: dict[str, Figures]) -> list[str]:
 
 
 def _section(group: Group, found: dict[str, Figures]) -> list[str]:
-    best, bare = best_peer(found), found.get("bare")
-    rows = [_row(figure, group, best, bare) for figure in found.values()]
+    best = best_peer(found)
+    rows = [_row(figure, group, best, bare_of(name, found)) for name, figure in found.items()]
     notes = _notes(found)
     return ["", f"### {_title(group)}", "", *_table([_HEAD, *rows]), *([""] if notes else []), *notes]
 

@@ -15,6 +15,9 @@ from benchmarks.feeds.contenders import torchvision_stub
 
 torchvision_stub.install()
 from streaming import StreamingDataset  # noqa: E402 - after its stand-in
+from streaming.base.util import clean_stale_shared_memory  # noqa: E402
+
+clean_stale_shared_memory()  # of cells that were stopped; it may wait for their ends without
 
 CONFIG = (
     "StreamingDataset(remote=s3, local=cache, shuffle=True, batch_size, cache_limit=limit, other options as they are), "

@@ -22,9 +22,7 @@ CONFIG = (
 )
 
 
-def raw(
-    data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
-) -> NDArray[np.float32]:
+def raw(data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None) -> NDArray[np.float32]:
     """Give the bytes as they are; the loader's batches are float32, so they go by that name, bit for bit."""
     return np.frombuffer(data, dtype=np.float32)
 
