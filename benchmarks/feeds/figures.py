@@ -84,7 +84,7 @@ def _steady_rate(result: dict[str, Any]) -> float:
 def _medians(name: str, runs: list[dict[str, Any]]) -> Figures:
     good = [run for run in runs if run["result"] is not None]
     errors = [run["error"] for run in runs if run["error"]]
-    counts = {"rounds": len(runs), "failed": len(errors), "error": errors[0] if errors else ""}
+    counts: dict[str, Any] = {"rounds": len(runs), "failed": len(errors), "error": errors[0] if errors else ""}
     if not good:
         return Figures(contender=name, **counts)
     results = [run["result"] for run in good]

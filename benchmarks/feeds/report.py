@@ -113,8 +113,8 @@ def _goals(found: dict[Group, dict[str, Figures]], cores: int) -> list[str]:
             if not all(each.met for each in told):
                 names = "; ".join(each.goal for each in told if not each.met)
                 missed.append(f"- {name}, {_title(group)}: {names}. {_why(mine[name], cores)}.")
-    told = ["", "## Goals", "", *_table(rows)]
-    return told + (["", "### What was missed, and where the time went", "", *missed] if missed else [])
+    lines = ["", "## Goals", "", *_table(rows)]
+    return lines + (["", "### What was missed, and where the time went", "", *missed] if missed else [])
 
 
 def _facts(raw: dict[str, Any]) -> list[str]:
