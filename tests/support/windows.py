@@ -1,0 +1,121 @@
+"""Parts of tests that read through a window."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.plan import make_order, stream_rows
+from penstock.records import ManifestReader, SourceSpec, StreamSpec
+from penstock.sources import ObjectSource, open_source
+from penstock.window import Filler, WindowReader, is_served
+from support.raw import RawDataset
+
+
+def make_spec(
+    data: RawDataset,
+    *,
+    epochs: int = 1,
+    first_index: int = 0,
+    batch_samples: int = 1,
+    num_ranks: int = 1,
+    manifest: str | None = None,
+) -> StreamSpec:
+    order = make_order(data.info, data.plan, [("train", True)])
+    return StreamSpec(
+        session=uuid.uuid4().hex,
+        manifest=manifest or str(data.manifest),
+        manifest_fingerprint=data.info.fingerprint,
+        plan_fingerprint=data.plan.fingerprint,
+        order=order,
+        first_index=first_index,
+        end_index=order.num_samples * epochs,
+        num_ranks=num_ranks,
+        batch_samples=batch_samples,
+    )
+
+
+def planned_keys(data: RawDataset, spec: StreamSpec) -> list[str]:
+    with ManifestReader(data.manifest) as manifest:
+        return [manifest.row(row).key for _, row in stream_rows(spec.order, spec.first_index, spec.end_index)]
+
+
+def take(reader: WindowReader, data: RawDataset, index: int) -> str:
+    """Read one sample, check its bytes, free it, and give its key."""
+    sample = reader.get(index)
+    assert hashlib.sha256(sample.data).hexdigest() == data.digests[sample.meta.key]
+    reader.advance(index + 1)
+    return sample.meta.key
+
+
+def take_all(reader: WindowReader, data: RawDataset, first: int, end: int) -> list[str]:
+    return [take(reader, data, index) for index in range(first, end)]
+
+
+@contextlib.contextmanager
+def serving(
+    folder: Path, window_bytes: int, opener: Callable[[SourceSpec], Any] = open_source
+) -> Iterator[threading.Thread]:
+    """Serve a window from a thread of this process."""
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    filler = Filler(folder, window_bytes=window_bytes, opener=opener)
+    thread = threading.Thread(target=lambda: loop.run_until_complete(filler.serve(stop)), name="test-filler")
+    thread.start()
+    try:
+        while thread.is_alive() and not is_served(folder):
+            thread.join(0.01)
+        yield thread
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+class SlowSource:
+    """A local folder whose answers take their time: in the event loop, or blocking it."""
+
+    def __init__(self, spec: SourceSpec, *, seconds: float, blocking: bool = False) -> None:
+        self._source: ObjectSource = open_source(spec)
+        self._seconds, self._blocking = seconds, blocking
+        self.meter = self._source.meter
+
+    async def get_range(self, info: Any, offset: int, length_bytes: int) -> memoryview:
+        if self._blocking:
+            threading.Event().wait(self._seconds)
+        else:
+            await asyncio.sleep(self._seconds)
+        return await self._source.get_range(info, offset, length_bytes)
+
+
+@contextlib.contextmanager
+def small_tmpfs(folder: Path, size_bytes: int) -> Iterator[Path]:
+    """Mount a tmpfs of that size: what is unlinked but mapped still takes its room, as it does in a pod."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "penstock-test", str(folder)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a tmpfs ({mounted.stderr.decode().strip()})")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def mount_used_bytes(folder: Path) -> int:
+    """Give what a whole file system holds, files included that nobody can see any more."""
+    found = os.statvfs(folder)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
