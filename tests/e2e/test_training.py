@@ -1,0 +1,148 @@
+"""Training in a pod through a window that the injected sidecar fills, in peace and with the sidecar killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from e2e.kube import Namespace, Object, sidecar_status, wait_until
+from e2e.pods import container, pod
+from penstock.demo.server import CREDENTIALS
+from penstock.records import RunRecord, decode_record
+from support.cli import Bucket, succeed
+
+SOURCE = ("--region", "us-east-2", "--task", "eeg-c1", "--split", "0.5,0.25,0.25")
+MADE = ("--manifest", "/work/manifest.parquet", "--plan", "/work/plan.json")
+TRAINING = ("--batch-size", "8", "--threads", "1", "--window-size", "2Mi")
+SECRET = "reader"
+
+
+@pytest.fixture(scope="module")
+def ready(chart: Namespace, cluster_bucket: Bucket) -> tuple[Namespace, Bucket]:
+    """The namespace, with the bucket's credentials as a secret."""
+    chart.apply(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": CREDENTIALS},
+    )
+    return chart, cluster_bucket
+
+
+def training_pod(
+    ready: tuple[Namespace, Bucket], name: str, *, epochs: int, last: str = "", timeout: str = "60s", **spec: object
+) -> Object:
+    """Give a pod that lists and then trains through the sidecar, and prints its run record at the end."""
+    namespace, bucket = ready
+    env = [{"name": key, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": key}}} for key in CREDENTIALS]
+    source = ("--source", bucket.uri, "--endpoint-url", bucket.url, *SOURCE)
+    listing = container(
+        "list", namespace.images["prefetch"], ["penstock", "list", *source, *MADE], env=env, volumeMounts=WORK
+    )
+    train = ["penstock", "train", *MADE, *TRAINING, "--epochs", str(epochs), "--prefetch", "sidecar"]
+    train += ["--window", "/penstock/window", "--prefetch-timeout", timeout]
+    train += ["--checkpoints", "/work/checkpoints", "--record", "/work/run.json"]
+    script = f'{last}\n"$@" >&2\ncat /work/run.json'
+    main = container("main", namespace.images["cpu"], ["sh", "-euc", script, "sh", *train], env=env)
+    annotations = {"penstock.dev/window-size": "2Mi"}
+    return pod(name, main, init=[listing], annotations=annotations, **spec)  # type: ignore[arg-type]
+
+
+WORK = [{"name": "work", "mountPath": "/work"}, {"name": "tmp", "mountPath": "/tmp"}]
+
+
+def record_of(namespace: Namespace, name: str) -> RunRecord:
+    log = namespace.log(name, "main")
+    return decode_record(log[log.index("{") :].encode(), RunRecord)
+
+
+def here(bucket: Bucket, folder: Path, *, epochs: int) -> RunRecord:
+    """Do the same on this machine, with no sidecar."""
+    made = ("--manifest", folder / "m.parquet", "--plan", folder / "plan.json")
+    succeed("list", "--source", bucket.uri, "--endpoint-url", bucket.url, *SOURCE, *made)
+    where = ("--checkpoints", folder / "checkpoints", "--record", folder / "run.json")
+    succeed("train", *made, *TRAINING, "--epochs", epochs, *where)
+    return decode_record((folder / "run.json").read_bytes(), RunRecord)
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_pod_trains_through_the_sidecar_as_one_machine_does(ready: tuple[Namespace, Bucket], tmp_path: Path) -> None:
+    namespace, bucket = ready
+    namespace.apply(training_pod(ready, "peace", epochs=3))
+    namespace.succeed("peace")
+    record = record_of(namespace, "peace")
+    assert record.weights_sha256 == here(bucket, tmp_path, epochs=3).weights_sha256
+    assert record.meters.bytes_downloaded > 0
+    assert record.meters.window_high_water_bytes <= 2 * 2**20
+    assert "session.window" in namespace.log("peace", "penstock-prefetch")
+    stopped = sidecar_status(namespace.get("pod", "peace"))
+    assert stopped["state"]["terminated"]["exitCode"] == 0
+    assert stopped["restartCount"] == 0
+
+
+KILL = 'for line in /proc/[0-9]*/cmdline; do if tr "\\0" " " < $line | grep -q "prefetc[h] --window"; then \
+pid=${line#/proc/}; kill -KILL ${pid%/cmdline}; fi; done'
+
+
+def test_killed_sidecar_is_back_and_the_run_goes_on(ready: tuple[Namespace, Bucket], tmp_path: Path) -> None:
+    namespace, bucket = ready
+    # One process namespace, since a process that is the first of its own cannot be killed from inside.
+    namespace.apply(training_pod(ready, "killed", epochs=40, shareProcessNamespace=True))
+
+    def restarts() -> int:
+        return int(sidecar_status(namespace.get("pod", "killed"))["restartCount"])
+
+    def begun() -> bool | None:
+        status = namespace.get("pod", "killed")["status"]
+        assert status["phase"] in ("Pending", "Running"), namespace.told("killed")
+        running = status["phase"] == "Running" and "running" in status["containerStatuses"][0]["state"]
+        return (running and "session.window" in namespace.log("killed", "penstock-prefetch")) or None
+
+    wait_until(begun, what="begin of training")
+    namespace.kubectl("exec", "killed", "-c", "penstock-prefetch", "--", "sh", "-c", KILL)
+    wait_until(lambda: restarts() or None, what="restart of the sidecar", seconds=60)
+    assert namespace.get("pod", "killed")["status"]["phase"] == "Running", "training ended before the sidecar was back"
+    namespace.succeed("killed")
+    assert sidecar_status(namespace.get("pod", "killed"))["lastState"]["terminated"]["exitCode"] == 137
+    assert "session.window" in namespace.log("killed", "penstock-prefetch"), "the new sidecar served nothing"
+    record = record_of(namespace, "killed")
+    assert record.num_resumes == 0
+    assert record.weights_sha256 == here(bucket, tmp_path, epochs=40).weights_sha256
+
+
+def test_failure_is_the_trainer_s_own(ready: tuple[Namespace, Bucket]) -> None:
+    namespace, _ = ready
+    namespace.apply(training_pod(ready, "wrong", epochs=1, last="rm /work/plan.json"))
+    assert namespace.finish("wrong") == "Failed"
+    status = namespace.get("pod", "wrong")
+    assert status["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] not in (0, 1)
+    assert sidecar_status(status)["state"]["terminated"]["exitCode"] == 0
+    assert "/work/plan.json" in namespace.log("wrong", "main")
+
+
+def test_source_that_is_gone_fails_the_step_with_its_error(ready: tuple[Namespace, Bucket]) -> None:
+    namespace, bucket = ready
+    # Waits, once it has listed, until the objects are gone.
+    last = "until [ -e /work/go ]; do sleep 0.2; done"
+    gone = Bucket(name="gone", url=bucket.url, client=bucket.client)
+    gone.client.create_bucket(Bucket=gone.name, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    for item in bucket.client.list_objects_v2(Bucket=bucket.name)["Contents"]:
+        gone.client.copy_object(
+            Bucket=gone.name, Key=item["Key"], CopySource={"Bucket": bucket.name, "Key": item["Key"]}
+        )
+    namespace.apply(training_pod((namespace, gone), "gone", epochs=1, last=last))
+
+    def waiting() -> bool | None:
+        status = namespace.get("pod", "gone")["status"]
+        return (status["phase"] == "Running" and "running" in status["containerStatuses"][0]["state"]) or None
+
+    wait_until(waiting, what="end of the listing")
+    gone.empty()
+    namespace.kubectl("exec", "gone", "-c", "main", "--", "touch", "/work/go")
+    assert namespace.finish("gone") == "Failed"
+    log = namespace.log("gone", "main")
+    assert "penstock train: error:" in log
+    assert f"s3://{gone.name}" in log, log
