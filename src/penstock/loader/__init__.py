@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from penstock.loader.dataset import SampleDecoder
+from penstock.loader.dataset import Custom, SampleDecoder
 from penstock.loader.protocols import Batch, BatchLoader, LoaderState
 from penstock.loader.stream import SegmentLoader, WindowStream
 
 __all__ = [
     "Batch",
     "BatchLoader",
+    "Custom",
     "LoaderState",
     "SampleDecoder",
     "SegmentLoader",

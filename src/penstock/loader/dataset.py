@@ -7,7 +7,7 @@ bytes that changed under it, whatever happens to the session meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from penstock.plan import locate
 from penstock.records import StreamSpec
 from penstock.window import WindowReader, WindowSample
 
-__all__ = ["Failed", "FeedSettings", "SampleDecoder", "WindowDataset"]
+__all__ = ["Custom", "Failed", "FeedSettings", "SampleDecoder", "WindowDataset"]
 
 
 class SampleDecoder(Protocol):
@@ -37,12 +37,25 @@ class SampleDecoder(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Custom:
+    """Batches of a caller's own kind.
+
+    Attributes:
+        decode: makes a value of a sample's bytes and key; it may be a view of the bytes.
+        collate: makes a batch of the values; it must not hold on to them.
+    """
+
+    decode: Callable[[memoryview, str], Any]
+    collate: Callable[[list[Any]], Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FeedSettings:
     """What workers need; picklable."""
 
     folder: Path
     spec: StreamSpec
-    decoder: SampleDecoder
+    decoder: SampleDecoder | Custom
     augmented: tuple[bool, ...]
     rank: int
     timeout_seconds: float
@@ -67,7 +80,7 @@ class WindowDataset(Dataset[Any]):
         self._reader = reader
         self._frees = reader is not None
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Batch | Failed]:
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Give one batch, or the error that one of its samples met."""
         settings = self._settings
         try:
@@ -76,11 +89,13 @@ class WindowDataset(Dataset[Any]):
                     settings.folder, settings.spec, rank=settings.rank, timeout_seconds=settings.timeout_seconds
                 )
                 self._reader = reader.attach()
-            return [self._batch(self._reader, indices)]
+            if isinstance(settings.decoder, Custom):
+                return [_custom_batch(settings.decoder, self._reader, indices)]
+            return [self._batch(settings.decoder, self._reader, indices)]
         except PenstockError as error:
             return [Failed(error)]
 
-    def _batch(self, reader: WindowReader, indices: Sequence[int]) -> Batch:
+    def _batch(self, decoder: SampleDecoder, reader: WindowReader, indices: Sequence[int]) -> Batch:
         inputs: NDArray[np.float32] | None = None
         metas = []
         for position, index in enumerate(indices):
@@ -88,7 +103,7 @@ class WindowDataset(Dataset[Any]):
                 reader.advance(index)
             while True:
                 sample = reader.get(index)
-                array = self._decode(sample)
+                array = self._decode(decoder, sample)
                 if inputs is None:
                     inputs = np.empty((len(indices), *array.shape), dtype=np.float32)
                 inputs[position] = array
@@ -106,10 +121,19 @@ class WindowDataset(Dataset[Any]):
             groups=tuple(meta.group for meta in metas),
         )
 
-    def _decode(self, sample: WindowSample) -> NDArray[np.float32]:
+    def _decode(self, decoder: SampleDecoder, sample: WindowSample) -> NDArray[np.float32]:
         order = self._settings.spec.order
         place = locate(order, sample.index)
         rng = None
         if self._settings.augmented[place.segment]:
             rng = np.random.default_rng([order.seed % 2**64, sample.index])
-        return self._settings.decoder(sample.data, decode=sample.meta.decode, args=sample.meta.args, rng=rng)
+        return decoder(sample.data, decode=sample.meta.decode, args=sample.meta.args, rng=rng)
+
+
+def _custom_batch(custom: Custom, reader: WindowReader, indices: Sequence[int]) -> Any:
+    """Give a caller's batch; its samples stay in the window until it is made."""
+    while True:
+        samples = [reader.get(index) for index in indices]
+        batch = custom.collate([custom.decode(sample.data, sample.meta.key) for sample in samples])
+        if reader.is_intact():
+            return batch

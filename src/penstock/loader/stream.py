@@ -20,14 +20,14 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from penstock.errors import CheckpointMismatch, ConfigError
-from penstock.loader.dataset import Failed, FeedSettings, SampleDecoder, WindowDataset
+from penstock.loader.dataset import Custom, Failed, FeedSettings, SampleDecoder, WindowDataset
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.plan import check_lanes, check_segments, make_order, rank_batches, rank_samples
 from penstock.plan.lanes import RankBatch
 from penstock.records import ManifestInfo, Meters, Plan, StreamSpec
 from penstock.window import WindowReader
 
-__all__ = ["SampleDecoder", "SegmentLoader", "WindowStream"]
+__all__ = ["Custom", "SampleDecoder", "SegmentLoader", "WindowStream"]
 
 STATE_VERSION = 1
 
@@ -68,7 +68,7 @@ class WindowStream:
         info: ManifestInfo,
         plan: Plan,
         splits: Sequence[tuple[str, bool]],
-        decoder: SampleDecoder,
+        decoder: SampleDecoder | Custom,
         batch_size: int,
         num_epochs: int,
         num_workers: int = 0,
@@ -90,8 +90,8 @@ class WindowStream:
                 first_index=0,
                 end_index=order.num_samples * num_epochs,
                 num_ranks=world_size,
-                # Workers free whole batches; otherwise ranks that wait for one another are less than a round apart.
-                batch_samples=batch_size * world_size if num_workers else world_size,
+                # Workers and custom decoders free whole batches; otherwise ranks are less than a round apart.
+                batch_samples=batch_size * world_size if num_workers or isinstance(decoder, Custom) else world_size,
             ),
             decoder=decoder,
             augmented=tuple(training for _, training in splits),

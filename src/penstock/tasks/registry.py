@@ -9,11 +9,17 @@ from penstock.errors import ConfigError
 from penstock.tasks.eeg.categories import EegEvents
 from penstock.tasks.eeg.externalizing import EegC2
 from penstock.tasks.eeg.reaction import EegC1
+from penstock.tasks.objects import WholeObjects
 from penstock.tasks.protocols import Task
 
 __all__ = ["get_task", "task_names"]
 
-_TASKS: Final[dict[str, Callable[[], Task]]] = {"eeg-c1": EegC1, "eeg-c2": EegC2, "eeg-events": EegEvents}
+_TASKS: Final[dict[str, Callable[[], Task]]] = {
+    "eeg-c1": EegC1,
+    "eeg-c2": EegC2,
+    "eeg-events": EegEvents,
+    "objects": WholeObjects,
+}
 
 
 def task_names() -> tuple[str, ...]:

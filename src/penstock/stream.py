@@ -1,0 +1,193 @@
+"""A bucket or folder as batches for a training loop of one's own.
+
+    import penstock
+
+    with penstock.Stream("s3://bucket/images", decode=to_tensor, batch_size=64, window="2Gi") as stream:
+        for epoch in range(10):
+            for batch in stream:
+                ...
+
+Every object is a sample. The prefetcher is a child process that is started and ended with the stream; what it has
+on disk never exceeds the window, and what the window keeps is not downloaded again in the next epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from torch.utils.data import default_collate
+
+from penstock.errors import ConfigError, PenstockError
+from penstock.loader import Custom, LoaderState, WindowStream
+from penstock.records import ManifestReader, Meters, Plan, SourceSpec, read_record
+from penstock.units import parse_bytes
+from penstock.window import PrefetchMode, start_prefetcher
+
+__all__ = ["Stream"]
+
+UNBOUNDED_EPOCHS = 1_000_000
+
+
+class Stream:
+    """Batches of the objects of a bucket or folder, epoch after epoch, through a bounded window.
+
+    Each ``for`` loop over it is the next epoch: every object once, in an order that ``seed`` and the epoch decide.
+
+    Args:
+        source: ``s3://bucket/prefix`` or a local folder.
+        decode: makes a value, such as a tensor or a tuple of them, of an object's bytes and its key. The bytes may
+            be viewed but not kept; it runs in the workers.
+        batch_size: samples of a batch.
+        window: bound on disk use, like ``"2Gi"``, or bytes. It must hold the largest batch.
+        window_folder: where the window lies; a temporary folder by default. A tmpfs keeps it in memory.
+        match: take the objects whose key fits this pattern, as a shell's, like ``"*.jpg"``.
+        shuffle: False gives the order of the keys.
+        seed: of the shuffle.
+        workers: processes that decode and collate; 0 does it in this one.
+        collate: makes a batch of a list of values.
+        epochs: ends the prefetching after that many; None goes on for as long as it is asked.
+        endpoint_url: S3-compatible server; None is AWS.
+        anonymous: do not sign requests, for public buckets.
+        in_flight: ranges requested at a time.
+        timeout_seconds: how long the prefetcher may show no sign of life.
+
+    Raises:
+        SourceError: the source could not be listed.
+        ConfigError: an option cannot be honoured.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        decode: Callable[[memoryview, str], Any],
+        batch_size: int = 1,
+        window: str | int = "1Gi",
+        window_folder: str | Path | None = None,
+        match: str = "*",
+        shuffle: bool = True,
+        seed: int = 0,
+        workers: int = 0,
+        collate: Callable[[list[Any]], Any] = default_collate,
+        epochs: int | None = None,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        anonymous: bool = False,
+        requester_pays: bool = False,
+        in_flight: int = 64,
+        timeout_seconds: float = 60.0,
+    ) -> None:
+        if batch_size < 1 or workers < 0:
+            raise ConfigError(f"batch_size {batch_size}, workers {workers}", fix="give at least 1 and 0")
+        window_bytes = window if isinstance(window, int) else parse_bytes(window)
+        spec = SourceSpec(
+            uri=source if "://" in source else str(Path(source).absolute()),
+            endpoint_url=endpoint_url,
+            region=region,
+            anonymous=anonymous,
+            requester_pays=requester_pays,
+        )
+        self._stack = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-stream-")))
+            manifest, plan = _list(spec, folder, match=match, shuffle=shuffle, seed=seed)
+            with ManifestReader(manifest) as reader:
+                info = reader.info
+            window_path = Path(window_folder) if window_folder is not None else folder / "window"
+            child = start_prefetcher(
+                PrefetchMode.PROCESS, window_path, window_bytes, options=("--in-flight", str(in_flight))
+            )
+            assert child is not None
+            stack.enter_context(child)
+            self._stream = WindowStream(
+                folder=window_path,
+                manifest=manifest,
+                info=info,
+                plan=plan,
+                splits=[("train", True)],
+                decoder=Custom(decode=decode, collate=collate),
+                batch_size=batch_size,
+                num_epochs=epochs or UNBOUNDED_EPOCHS,
+                num_workers=workers,
+                timeout_seconds=timeout_seconds,
+            )
+            stack.callback(self._stream.close)
+            self._stack = stack.pop_all()
+        self._batch_size = batch_size
+        self.num_samples = self._stream.order.num_samples
+
+    def __len__(self) -> int:
+        """Give the batches of one epoch."""
+        return -(-self.num_samples // self._batch_size)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give what is left of the current epoch; the next loop gives the next one.
+
+        Raises:
+            PenstockError: the data failed; raised at the batch that it belongs to.
+        """
+        return self._stream.batches(self.epoch, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, 0-based, that the next batch is of."""
+        return self._stream.next_index // self.num_samples
+
+    def state_dict(self) -> LoaderState:
+        """Give the place after the last batch that was given, to save in a checkpoint."""
+        return self._stream.state_dict()
+
+    def load_state_dict(self, state: LoaderState) -> None:
+        """Take up a saved place: the next batch is the one that would have come.
+
+        Raises:
+            CheckpointMismatch: it is of another dataset, order or batch size.
+        """
+        self._stream.load_state_dict(state)
+
+    def meters(self) -> Meters:
+        """Give what was downloaded, handed over and kept so far."""
+        return self._stream.meters()
+
+    def close(self) -> None:
+        """End the prefetcher and the workers, and remove the temporary folder."""
+        self._stack.close()
+
+
+def _list(spec: SourceSpec, folder: Path, *, match: str, shuffle: bool, seed: int) -> tuple[Path, Plan]:
+    """List in a process of its own: the S3 client must not be used in one that forks workers later."""
+    manifest, plan = folder / "manifest.parquet", folder / "plan.json"
+    words = ["list", "--source", spec.uri, "--task", "objects", "--option", f"match={match}", "--split", "1,0,0"]
+    words += ["--manifest", str(manifest), "--plan", str(plan), "--seed", str(seed)]
+    words += ["--shuffle", str(shuffle).lower(), "--anonymous", str(spec.anonymous).lower()]
+    words += ["--requester-pays", str(spec.requester_pays).lower()]
+    words += ["--endpoint-url", spec.endpoint_url or "", "--region", spec.region or ""]
+    done = subprocess.run(  # noqa: S603 - our own module, no shell
+        [sys.executable, "-m", "penstock", *words], check=False, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise _error_of(done.returncode, done.stderr)
+    return manifest, read_record(plan, Plan)
+
+
+def _error_of(code: int, told: str) -> PenstockError:
+    """Give the error that a step ended with, by its exit code and message."""
+    kinds = [PenstockError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    message = told.strip().rpartition(": error: ")[2] or f"`penstock list` ended with {code}"
+    what, _, fix = message.rpartition(": ")
+    kind = next((kind for kind in kinds if kind.exit_code == code), PenstockError)
+    return kind(what or message, fix=fix if what else "")
