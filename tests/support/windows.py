@@ -83,7 +83,7 @@ def serving(
 
 
 class SlowSource:
-    """A local folder whose answers take their time: in the event loop, or blocking it."""
+    """A local folder whose answers take their time beside the event loop, or whose first one blocks it."""
 
     def __init__(self, spec: SourceSpec, *, seconds: float, blocking: bool = False) -> None:
         self._source: ObjectSource = open_source(spec)
@@ -92,7 +92,8 @@ class SlowSource:
 
     async def get_range(self, info: Any, offset: int, length_bytes: int) -> memoryview:
         if self._blocking:
-            threading.Event().wait(self._seconds)
+            self._seconds, seconds = 0.0, self._seconds
+            threading.Event().wait(seconds)
         else:
             await asyncio.sleep(self._seconds)
         return await self._source.get_range(info, offset, length_bytes)

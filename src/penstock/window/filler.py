@@ -144,8 +144,9 @@ class Filler:
             _log.error("session.failed session=%s error=%s", spec.session, error)
             self._report(control, spec.session, error)
         except Exception as error:
+            # A fault of ours: it ends the session, whose trainer is told, and not the next one's.
+            _log.exception("session.broken session=%s", spec.session)
             self._report(control, spec.session, PenstockError(f"the prefetcher failed ({error!r})", fix="see its log"))
-            raise
         finally:
             bell.ring()
 

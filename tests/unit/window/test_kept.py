@@ -55,9 +55,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> RawDataset:
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_downloads_are_the_least_that_any_order_needs(
-    dataset: RawDataset, tmp_path: Path, share: float
-) -> None:
+def test_downloads_are_the_least_that_any_order_needs(dataset: RawDataset, tmp_path: Path, share: float) -> None:
     total = dataset.info.object_bytes
     window_bytes = int(total * share)
     with Prefetcher(tmp_path / "window", window_bytes):

@@ -13,12 +13,14 @@ import pytest
 from penstock.errors import (
     ChecksumMismatch,
     DiskFull,
+    PenstockError,
     PrefetcherLost,
     RecordError,
     WindowError,
     WindowTooSmall,
 )
-from penstock.records import Sample, Span, StreamSpec
+from penstock.records import Sample, SourceSpec, Span, StreamSpec
+from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, hand_over
 from penstock.window.fetch import put_error
 from penstock.window.folder import CONTROL, SESSION, SLOTS
@@ -161,6 +163,22 @@ def test_error_of_an_earlier_session_is_not_the_next_ones(tmp_path: Path) -> Non
         spec = make_spec(small)
         reader = WindowReader(tmp_path / "window", spec).begin()
         assert take_all(reader, small, 0, 30) == planned_keys(small, spec)
+
+
+def test_fault_in_one_session_is_told_and_the_next_is_served(dataset: RawDataset, tmp_path: Path) -> None:
+    opened = iter([None, open_source])
+
+    def opener(spec: SourceSpec) -> ObjectSource:
+        open_it = next(opened)
+        if open_it is None:
+            raise ZeroDivisionError("of ours")
+        return open_it(spec)
+
+    with serving(tmp_path / "window", WINDOW_BYTES, opener):
+        with pytest.raises(PenstockError, match="of ours"):
+            WindowReader(tmp_path / "window", make_spec(dataset)).begin()
+        spec = make_spec(dataset)
+        take(WindowReader(tmp_path / "window", spec).begin(), dataset, 0)
 
 
 def test_killed_prefetcher_keeps_the_slots_behind_a_gap(dataset: RawDataset, tmp_path: Path) -> None:

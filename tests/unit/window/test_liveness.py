@@ -1,0 +1,138 @@
+"""Who waits for whom, for how long, and who ends when another dies."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from penstock.errors import PrefetcherLost
+from penstock.window import PrefetchMode, WindowReader, is_served, start_prefetcher
+from penstock.window import session as session_module
+from penstock.window.slots import Slots
+from support.raw import RawDataset, make_raw_dataset
+from support.windows import SlowSource, make_spec, planned_keys, serving, take_all
+
+WINDOW_BYTES = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> RawDataset:
+    return make_raw_dataset(tmp_path_factory.mktemp("raw"), sizes=[5_000] * 300)
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_source_slower_than_the_timeout_is_waited_for(dataset: RawDataset, tmp_path: Path, blocking: bool) -> None:
+    """Blocking stands for long work in the event loop, such as reading a row group of the manifest."""
+    opener = partial(SlowSource, seconds=2.5, blocking=blocking)
+    with serving(tmp_path / "window", WINDOW_BYTES // 4, opener):
+        reader = WindowReader(tmp_path / "window", make_spec(dataset), timeout_seconds=1).begin()
+        assert reader.get(0).index == 0
+
+
+def test_long_verification_of_a_window_is_waited_for(
+    dataset: RawDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, spec = tmp_path / "window", make_spec(dataset)
+    with serving(folder, WINDOW_BYTES):
+        take_all(WindowReader(folder, spec).begin(), dataset, 0, 10)
+    verify = Slots.verify
+
+    def verify_slowly(self: Slots, held: session_module.SlotRange) -> session_module.SlotRange | None:
+        time.sleep(0.2)
+        return verify(self, held)
+
+    monkeypatch.setattr(Slots, "verify", verify_slowly)
+    again = make_spec(dataset, first_index=10)
+    with serving(folder, WINDOW_BYTES):
+        reader = WindowReader(folder, again, timeout_seconds=1).begin()
+        assert take_all(reader, dataset, 10, 300) == planned_keys(dataset, again)
+
+
+def test_prefetcher_that_stops_beating_is_lost(dataset: RawDataset, tmp_path: Path) -> None:
+    folder = tmp_path / "window"
+    child = start_prefetcher(PrefetchMode.PROCESS, folder, WINDOW_BYTES)
+    assert child is not None
+    with child:
+        reader = WindowReader(folder, make_spec(dataset), timeout_seconds=1).begin()
+        reader.get(0)
+        os.kill(child.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(PrefetcherLost, match="no prefetcher served"):
+            reader.get(299)
+        assert 0.9 < time.monotonic() - began < 5
+        os.kill(child.pid, signal.SIGCONT)
+        with pytest.raises(PrefetcherLost):
+            WindowReader(folder, make_spec(dataset), rank=1, timeout_seconds=0.3).begin(used={reader.spec.session})
+
+
+def wait_for(what: str, condition: object, seconds: float = 20) -> None:
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not happen within {seconds} s"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("stdin", ["</dev/null", "<&-", ""])
+def test_sidecar_without_standard_input_serves_on(dataset: RawDataset, tmp_path: Path, stdin: str) -> None:
+    folder = tmp_path / "window"
+    command = f"exec {sys.executable} -m penstock prefetch --window {folder} --window-size 1Mi {stdin}"
+    with subprocess.Popen(command, shell=True, stdin=subprocess.DEVNULL) as sidecar:
+        wait_for("serving", lambda: is_served(folder))
+        assert start_prefetcher(PrefetchMode.AUTO, folder, WINDOW_BYTES) is None
+        spec = make_spec(dataset)
+        reader = WindowReader(folder, spec).begin()
+        assert take_all(reader, dataset, 0, 300) == planned_keys(dataset, spec)
+        assert sidecar.poll() is None
+        sidecar.send_signal(signal.SIGTERM)
+        assert sidecar.wait(10) == 0
+    assert not is_served(folder)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path) -> None:
+    """Its workers wait for a window that is full, and hold what they inherited: both once kept the child alive."""
+    code = """
+        import os, pickle, sys
+        from pathlib import Path
+        from penstock.loader import WindowStream
+        from penstock.window import Prefetcher
+        import numpy as np
+
+        def decode(data, *, decode, args, rng):
+            return np.zeros(1, dtype=np.float32)
+
+        data, folder = pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2])
+        prefetcher = Prefetcher(folder, 300_000)
+        stream = WindowStream(folder=folder, manifest=data.manifest, info=data.info, plan=data.plan,
+            splits=[("train", True)], decoder=decode, batch_size=4, num_epochs=1, num_workers=2)
+        next(stream.segment(0).epoch(0))
+        print(prefetcher.pid, *(child for child in os.popen(f"pgrep -P {os.getpid()}").read().split()), flush=True)
+        sys.stdin.read()
+    """
+    (tmp_path / "data").write_bytes(pickle.dumps(dataset))
+    argv = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "data"), str(tmp_path / "window")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as trainer:
+        assert trainer.stdout is not None
+        pids = [int(word) for word in trainer.stdout.readline().split()]
+        assert len(set(pids)) >= 3
+        trainer.kill()
+        trainer.wait()
+        wait_for("the end of all", lambda: not any(alive(pid) for pid in pids))
+    assert not is_served(tmp_path / "window")
