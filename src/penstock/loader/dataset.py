@@ -105,7 +105,7 @@ class WindowDataset(Dataset[Any]):
                 sample = reader.get(index)
                 array = self._decode(decoder, sample)
                 if inputs is None:
-                    inputs = np.empty((len(indices), *array.shape), dtype=np.float32)
+                    inputs = np.empty((len(indices), *array.shape), dtype=array.dtype)
                 inputs[position] = array
                 if reader.is_intact():
                     break

@@ -221,13 +221,15 @@ def _locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise map_os_error(error, str(folder)) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise OutputError(
-            f"another `penstock run` works in {folder}", fix="wait for it, or choose another --out", about=str(folder)
-        ) from error
-    try:
+        try:
+            # A POSIX lock: unlike flock's it is not shared with loading workers, which may outlive a kill by seconds.
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise OutputError(
+                f"another `penstock run` works in {folder}",
+                fix="wait for it, or choose another --out",
+                about=str(folder),
+            ) from error
         yield
     finally:
         os.close(handle)

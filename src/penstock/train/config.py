@@ -71,7 +71,7 @@ class TrainConfig:
         _check(self, "learning_rate", lambda value: math.isfinite(value) and value > 0, "a number above 0")
         _check(self, "weight_decay", lambda value: math.isfinite(value) and value >= 0, "0 or more")
         _check(self, "warmup_fraction", lambda value: 0 <= value < 1, "0 or more and less than 1")
-        _check(self, "clip_norm", lambda value: value is None or value > 0, "a number above 0, or leave it out")
+        _check(self, "clip_norm", lambda value: value is None or 0 < value < math.inf, "above 0, or leave it out")
         _check(self, "seed", lambda value: 0 <= value < 2**32, f"0 to {2**32 - 1}")
         _check_choice(self, "schedule", ("cosine", "constant"))
         _check_choice(self, "amp", ("auto", "off"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import random
 from typing import Any
 
@@ -31,6 +32,7 @@ from penstock.train.schedule import learning_rate_factor
         ("weight_decay", -1.0),
         ("warmup_fraction", 1.0),
         ("clip_norm", 0.0),
+        ("clip_norm", math.inf),
         ("patience", 0),
         ("seed", -1),
         ("schedule", "linear"),
