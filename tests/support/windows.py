@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from penstock.errors import PenstockError
 from penstock.plan import make_order, stream_rows
 from penstock.records import ManifestReader, SourceSpec, StreamSpec
 from penstock.sources import ObjectSource, open_source
@@ -60,6 +62,22 @@ def take(reader: WindowReader, data: RawDataset, index: int) -> str:
 
 def take_all(reader: WindowReader, data: RawDataset, first: int, end: int) -> list[str]:
     return [take(reader, data, index) for index in range(first, end)]
+
+
+def read_lane(folder: Path, data: RawDataset, rank: int, told: Any, *, epochs: int = 1) -> None:
+    """Read every second sample, as a rank of two does with as many lanes."""
+    try:
+        spec = make_spec(data, num_ranks=2, epochs=epochs)
+        if rank:
+            spec = msgspec.structs.replace(spec, session="")
+        reader = WindowReader(folder, spec, rank=rank, timeout_seconds=20).begin()
+        for index in range(rank, spec.end_index, 2):
+            reader.advance(index)
+            told.put((rank, index, take(reader, data, index)))
+        told.put((rank, None, reader.spec.session))
+        reader.close()
+    except PenstockError as error:
+        told.put((rank, None, error))
 
 
 @contextlib.contextmanager
