@@ -177,12 +177,12 @@ def undisturbed(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> R
     return read_record(out / "run.json", RunRecord)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGKILL, 0), (signal.SIGTERM, 0), (signal.SIGKILL, 2)])
 def test_stopped_job_goes_on_to_the_same_weights(
-    small_data: Path, undisturbed: RunRecord, tmp_path: Path, number: signal.Signals
+    small_data: Path, undisturbed: RunRecord, tmp_path: Path, number: signal.Signals, workers: int
 ) -> None:
     out = tmp_path / "out"
-    words = job_words(small_data, out)
+    words = [*job_words(small_data, out), "--workers", str(workers)]
     for step in (2, 20, 40):
         process = run_until_saved(words, out, step)
         process.send_signal(number)
