@@ -10,6 +10,7 @@ Environment:
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -22,10 +23,11 @@ import pytest
 from e2e.kube import Namespace, run, sidecars, succeed, wait_until
 from e2e.pods import container, pod
 from penstock import __version__
-from penstock.demo.server import REGION, connect
+from penstock.demo.server import CREDENTIALS, REGION, connect
 from support.cli import Bucket
 from support.eeg import write_eeg
 
+SECRET = "reader"
 CHART = Path(__file__).parents[2] / "charts" / "penstock"
 
 
@@ -91,6 +93,7 @@ def cluster_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]
         pytest.skip("PENSTOCK_HOST_ADDRESS names no address by which pods reach this machine")
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
     server.start()
     url = "http://{}:{}".format(*server.get_host_and_port())
@@ -99,6 +102,20 @@ def cluster_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]
     made.upload(write_eeg(tmp_path_factory.mktemp("data"), num_trials=40, num_subjects=8), "R1_L100_bdf/")
     yield made
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def ready(chart: Namespace, cluster_bucket: Bucket) -> tuple[Namespace, Bucket]:
+    """The namespace with the bucket's credentials as a secret, and the bucket."""
+    chart.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": CREDENTIALS})
+    return chart, cluster_bucket
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give this machine the credentials of the bucket."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
 
 
 def leftovers(namespace: Namespace) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
+from e2e.conftest import SECRET
 from e2e.kube import Namespace, Object, sidecar_status, wait_until
 from e2e.pods import container, pod
 from penstock.demo.server import CREDENTIALS
@@ -15,16 +15,6 @@ from support.cli import Bucket, succeed
 SOURCE = ("--region", "us-east-2", "--task", "eeg-c1", "--split", "0.5,0.25,0.25")
 MADE = ("--manifest", "/work/manifest.parquet", "--plan", "/work/plan.json")
 TRAINING = ("--batch-size", "8", "--threads", "1", "--window-size", "2Mi")
-SECRET = "reader"
-
-
-@pytest.fixture(scope="module")
-def ready(chart: Namespace, cluster_bucket: Bucket) -> tuple[Namespace, Bucket]:
-    """The namespace, with the bucket's credentials as a secret."""
-    chart.apply(
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": CREDENTIALS},
-    )
-    return chart, cluster_bucket
 
 
 def training_pod(
@@ -51,22 +41,16 @@ WORK = [{"name": "work", "mountPath": "/work"}, {"name": "tmp", "mountPath": "/t
 
 def record_of(namespace: Namespace, name: str) -> RunRecord:
     log = namespace.log(name, "main")
-    return decode_record(log[log.index("{") :].encode(), RunRecord)
+    return decode_record(log[log.index("{") : log.rindex("}") + 1].encode(), RunRecord)
 
 
-def here(bucket: Bucket, folder: Path, *, epochs: int) -> RunRecord:
+def here(bucket: Bucket, folder: Path, *, epochs: int, options: Sequence[str] = ()) -> RunRecord:
     """Do the same on this machine, with no sidecar."""
     made = ("--manifest", folder / "m.parquet", "--plan", folder / "plan.json")
     succeed("list", "--source", bucket.uri, "--endpoint-url", bucket.url, *SOURCE, *made)
     where = ("--checkpoints", folder / "checkpoints", "--record", folder / "run.json")
-    succeed("train", *made, *TRAINING, "--epochs", epochs, *where)
+    succeed("train", *made, *TRAINING, "--epochs", epochs, *options, *where)
     return decode_record((folder / "run.json").read_bytes(), RunRecord)
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
 
 
 def test_pod_trains_through_the_sidecar_as_one_machine_does(ready: tuple[Namespace, Bucket], tmp_path: Path) -> None:
