@@ -116,6 +116,9 @@ class SlowSource:
             await asyncio.sleep(self._seconds)
         return await self._source.get_range(info, offset, length_bytes)
 
+    async def read_into(self, info: Any, offset: int, place: memoryview) -> None:
+        place[:] = await self.get_range(info, offset, len(place))
+
 
 @contextlib.contextmanager
 def small_tmpfs(folder: Path, size_bytes: int) -> Iterator[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.sources.blobs import Blobs, open_blobs
 from penstock.sources.objects import ObjectSource, open_source
-from penstock.sources.protocols import GetRange, ListObjects, ObjectInfo, RequestMeter
+from penstock.sources.protocols import GetRange, ListObjects, ObjectInfo, ReadInto, RequestMeter
 from penstock.sources.s3 import ClientLimits
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ListObjects",
     "ObjectInfo",
     "ObjectSource",
+    "ReadInto",
     "RequestMeter",
     "open_blobs",
     "open_source",

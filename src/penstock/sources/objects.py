@@ -1,4 +1,4 @@
-"""Objects of S3 buckets and local folders, through obstore.
+"""Objects of S3 buckets and local folders, through obstore; ranges that have a place go past it where they can.
 
 A read names the ETag and size it expects: the request carries If-Match and the answer is compared, so a
 part of a changed object is never returned. A local file's ETag is made of its inode, modification time in
@@ -12,6 +12,7 @@ and never handed over.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -25,9 +26,11 @@ from obstore.store import LocalStore, S3Store
 
 from penstock.errors import BucketNotFound, EmptyListing, PenstockError, SourceError, SourceUnavailable, TruncatedObject
 from penstock.records import SourceSpec
+from penstock.sources.http_connection import Unusual
+from penstock.sources.http_ranges import HttpRanges, open_ranges
 from penstock.sources.mapping import changed, map_source_error
 from penstock.sources.protocols import ObjectInfo, RequestMeter
-from penstock.sources.s3 import ClientLimits, open_s3
+from penstock.sources.s3 import Boto3Credentials, ClientLimits, open_s3, s3_address
 from penstock.sources.uris import local_folder, split_s3
 
 __all__ = ["ObjectSource", "open_source"]
@@ -35,6 +38,10 @@ __all__ = ["ObjectSource", "open_source"]
 LIST_PAGE = 1000
 NEIGHBOURS_SHOWN = 8
 NEIGHBOURS_SECONDS = 10
+UNUSUAL_ALLOWED = 3
+"""Answers that only obstore understands, after which it is asked at once."""
+
+_log = logging.getLogger(__name__)
 
 _DEFAULT_LIMITS = ClientLimits()
 _UNLISTED = re.compile(r"#[0-9]+\Z|[\x00-\x1f\x7f]")
@@ -45,12 +52,19 @@ class ObjectSource:
     """Objects under one prefix of one store."""
 
     def __init__(
-        self, spec: SourceSpec, store: S3Store | LocalStore, *, limits: ClientLimits = _DEFAULT_LIMITS
+        self,
+        spec: SourceSpec,
+        store: S3Store | LocalStore,
+        *,
+        limits: ClientLimits = _DEFAULT_LIMITS,
+        ranges: HttpRanges | None = None,
     ) -> None:
         self.spec = spec
-        self.meter = RequestMeter()
+        self.meter = RequestMeter() if ranges is None else ranges.meter
         self._store = store
         self._limits = limits
+        self._ranges = ranges
+        self._num_unusual = 0
 
     async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
         """Give the objects in the folder ``prefix`` in pages of at most 1000, in the store's order.
@@ -95,12 +109,7 @@ class ObjectSource:
             TruncatedObject: it ends before the range does.
             ObjectNotFound, AccessDenied, SourceUnavailable: it could not be read.
         """
-        if offset + length_bytes > info.size_bytes:
-            raise TruncatedObject(
-                f"{info.key} has {info.size_bytes} bytes, {offset + length_bytes} are needed",
-                fix="the object was cut off: upload it again, or leave it out",
-                about=info.key,
-            )
+        _refuse_beyond(info, offset + length_bytes)
         if length_bytes == 0:
             return memoryview(b"")
         try:
@@ -122,6 +131,31 @@ class ObjectSource:
             )
         return body
 
+    async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
+        """Fill ``place`` with the bytes from ``offset`` of the version of the object that ``info`` names.
+
+        From S3 they are received straight into it; where this is cancelled, nothing is written to it any more.
+
+        Raises: what ``get_range`` does.
+        """
+        _refuse_beyond(info, offset + len(place))
+        if self._ranges is not None and len(place) and self._num_unusual < UNUSUAL_ALLOWED:
+            try:
+                await self._ranges.read_into(info, offset, place)
+            except Unusual as why:
+                self._num_unusual += 1
+                if self._num_unusual in (1, UNUSUAL_ALLOWED):
+                    stays = self._num_unusual == UNUSUAL_ALLOWED
+                    _log.warning("range.unusual object=%s reason=%s obstore_from_now_on=%s", info.key, why, stays)
+            else:
+                return
+        place[:] = await self.get_range(info, offset, len(place))
+
+    def close(self) -> None:
+        """Close connections that are kept open; they are also closed when nobody uses them for a while."""
+        if self._ranges is not None:
+            self._ranges.close()
+
     async def get(self, info: ObjectInfo) -> bytes:
         """Give a whole (small) object."""
         return bytes(await self.get_range(info, 0, info.size_bytes))
@@ -142,7 +176,7 @@ class ObjectSource:
         for depth in range(len(parts) - 1, -1, -1):
             uri = "/".join([base, *parts[:depth]]) or "/"
             try:
-                store = _open_store(msgspec.structs.replace(self.spec, uri=uri), self._limits)
+                store = open_source(msgspec.structs.replace(self.spec, uri=uri), limits=self._limits)._store
                 async with asyncio.timeout(NEIGHBOURS_SECONDS):
                     listing = await obstore.list_with_delimiter_async(store)
             except (BaseError, OSError, PenstockError):  # the empty listing is the news, whatever the parents say
@@ -168,19 +202,31 @@ def open_source(spec: SourceSpec, *, limits: ClientLimits = _DEFAULT_LIMITS) -> 
         ConfigError: the URI or an option is not one that Penstock can use.
         BucketNotFound: a local folder that does not exist.
     """
-    return ObjectSource(spec, _open_store(spec, limits), limits=limits)
+    found = split_s3(spec.uri)
+    if found is None:
+        return ObjectSource(spec, _open_local(spec), limits=limits)
+    place = s3_address(spec, bucket=found[0], prefix=found[1])
+    provider = None if spec.anonymous else Boto3Credentials(spec)
+    store = open_s3(place, limits=limits, provider=provider)
+    return ObjectSource(spec, store, limits=limits, ranges=open_ranges(spec, place, limits=limits, provider=provider))
 
 
-def _open_store(spec: SourceSpec, limits: ClientLimits) -> S3Store | LocalStore:
-    if found := split_s3(spec.uri):
-        bucket, prefix = found
-        return open_s3(spec, bucket=bucket, prefix=prefix, limits=limits)
+def _open_local(spec: SourceSpec) -> LocalStore:
     folder = local_folder(spec.uri)
     if not folder.is_dir():
         raise BucketNotFound(
             f"there is no folder {folder}", fix="check the path; a source is a folder or an s3:// URI", about=spec.uri
         )
     return LocalStore(folder)
+
+
+def _refuse_beyond(info: ObjectInfo, end: int) -> None:
+    if end > info.size_bytes:
+        raise TruncatedObject(
+            f"{info.key} has {info.size_bytes} bytes, {end} are needed",
+            fix="the object was cut off: upload it again, or leave it out",
+            about=info.key,
+        )
 
 
 def _split(uri: str) -> tuple[str, list[str]]:

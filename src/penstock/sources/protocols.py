@@ -8,7 +8,7 @@ from typing import Protocol
 
 from penstock.records import Meters
 
-__all__ = ["GetRange", "ListObjects", "ObjectInfo", "RequestMeter"]
+__all__ = ["GetRange", "ListObjects", "ObjectInfo", "ReadInto", "RequestMeter"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +52,21 @@ class GetRange(Protocol):
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Give ``length_bytes`` bytes from ``offset`` of the very version that ``info`` names.
+
+        Raises:
+            SourceChanged: the object is another one by now.
+            SourceError: it could not be had.
+        """
+        ...
+
+
+class ReadInto(Protocol):
+    """Reads a part of an object to where it is wanted."""
+
+    async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
+        """Fill ``place`` with the bytes from ``offset`` of the very version that ``info`` names.
+
+        Where it is cancelled or fails, nothing is written to ``place`` any more.
 
         Raises:
             SourceChanged: the object is another one by now.

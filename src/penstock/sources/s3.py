@@ -15,7 +15,7 @@ from penstock.records import SourceSpec
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
-__all__ = ["ClientLimits", "open_s3"]
+__all__ = ["Boto3Credentials", "ClientLimits", "S3Address", "open_s3", "s3_address"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +24,8 @@ class ClientLimits:
 
     Attributes:
         connect_timeout_seconds: to make a connection.
-        request_timeout_seconds: of one request, its body included.
+        request_timeout_seconds: of one request, its body included; where the body goes straight to its place,
+            for which no byte came.
         max_retries: tries after the first, with growing pauses (0.1 s, doubled, at most 15 s).
         retry_seconds: after which no new try is made.
     """
@@ -35,8 +36,33 @@ class ClientLimits:
     retry_seconds: float = 120
 
 
-def open_s3(spec: SourceSpec, *, bucket: str, prefix: str, limits: ClientLimits) -> S3Store:
-    """Open the part of a bucket under a prefix; nothing is requested yet.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class S3Address:
+    """Where a source lies in S3.
+
+    Attributes:
+        endpoint: that was given, None for AWS itself.
+        virtual_hosted: the bucket is named in the host, not in the path.
+    """
+
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    region: str
+    virtual_hosted: bool
+    requester_pays: bool
+
+    @property
+    def url(self) -> str:
+        """Give the server's URL, the bucket in its host where it is virtual-hosted."""
+        if self.endpoint:
+            return self.endpoint
+        bucket = f"{self.bucket}." if self.virtual_hosted else ""
+        return f"https://{bucket}s3.{self.region}.amazonaws.com"
+
+
+def s3_address(spec: SourceSpec, *, bucket: str, prefix: str) -> S3Address:
+    """Give where a source lies, as its spec and the environment say.
 
     Raises:
         ConfigError: options that exclude each other.
@@ -45,32 +71,50 @@ def open_s3(spec: SourceSpec, *, bucket: str, prefix: str, limits: ClientLimits)
         raise ConfigError(
             "--requester-pays needs signed requests, and --anonymous sends unsigned ones", fix="leave one of them out"
         )
-    endpoint = spec.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = spec.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+    return S3Address(
+        bucket=bucket,
+        prefix=prefix,
+        endpoint=endpoint,
+        region=spec.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+        virtual_hosted=endpoint is None and "." not in bucket,
+        requester_pays=spec.requester_pays,
+    )
+
+
+def open_s3(place: S3Address, *, limits: ClientLimits, provider: Boto3Credentials | None) -> S3Store:
+    """Open the part of a bucket under a prefix; nothing is requested yet.
+
+    Args:
+        place: of the source.
+        limits: of requests.
+        provider: of credentials, None for unsigned requests.
+    """
     client: ClientConfig = {
         "connect_timeout": timedelta(seconds=limits.connect_timeout_seconds),
         "timeout": timedelta(seconds=limits.request_timeout_seconds),
-        "allow_http": bool(endpoint and endpoint.startswith("http://")),
+        "allow_http": bool(place.endpoint and place.endpoint.startswith("http://")),
     }
     retry: RetryConfig = {"max_retries": limits.max_retries, "retry_timeout": timedelta(seconds=limits.retry_seconds)}
     options: dict[str, Any] = {
-        "prefix": prefix or None,
-        "region": spec.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+        "prefix": place.prefix or None,
+        "region": place.region,
         "client_options": client,
         "retry_config": retry,
-        "virtual_hosted_style_request": endpoint is None and "." not in bucket,
+        "virtual_hosted_style_request": place.virtual_hosted,
     }
-    if endpoint:
-        options["endpoint"] = endpoint
-    if spec.anonymous:
+    if place.endpoint:
+        options["endpoint"] = place.endpoint
+    if provider is None:
         options["skip_signature"] = True
     else:
-        options["credential_provider"] = _Boto3Credentials(spec)
-    if spec.requester_pays:
+        options["credential_provider"] = provider
+    if place.requester_pays:
         options["request_payer"] = True
-    return S3Store(bucket, **options)
+    return S3Store(place.bucket, **options)
 
 
-class _Boto3Credentials:
+class Boto3Credentials:
     """Credentials as boto3 finds them (environment, profile, web identity, node role), refreshed as they expire."""
 
     def __init__(self, spec: SourceSpec) -> None:
@@ -80,6 +124,11 @@ class _Boto3Credentials:
         self._session = boto3.Session()
 
     def __call__(self) -> S3Credential:
+        """Give credentials; may ask over the network.
+
+        Raises:
+            AccessDenied: there are none.
+        """
         found = self._session.get_credentials()
         if found is None:
             raise AccessDenied(

@@ -9,7 +9,7 @@ import msgspec
 from penstock.errors import PenstockError
 from penstock.records import Sample
 from penstock.records.manifest import Span
-from penstock.sources import GetRange, ObjectInfo
+from penstock.sources import ObjectInfo, ReadInto
 from penstock.units import MIB
 from penstock.window.kept import KeptArea
 from penstock.window.layout import ErrorText, SampleStatus, checksum
@@ -33,7 +33,7 @@ class FetchFailed(Exception):
 class Fetcher:
     """Fetches packs with a bound on the ranges that are in flight at a time."""
 
-    def __init__(self, source: GetRange, *, max_in_flight: int) -> None:
+    def __init__(self, source: ReadInto, *, max_in_flight: int) -> None:
         self._source = source
         self._in_flight = asyncio.Semaphore(max_in_flight)
 
@@ -89,7 +89,7 @@ class Fetcher:
     async def _fetch_range(self, span: Span, offset: int, place: memoryview) -> None:
         info = ObjectInfo(key=span.object, size_bytes=span.object_bytes, etag=span.etag)
         async with self._in_flight:
-            place[:] = await self._source.get_range(info, offset, len(place))
+            await self._source.read_into(info, offset, place)
 
 
 def put_error(pack: Pack, position: int, error: PenstockError, slot: memoryview) -> bytes:

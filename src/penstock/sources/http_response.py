@@ -1,0 +1,113 @@
+"""The head of an HTTP/1.1 answer to a range request, and what is to be done with it.
+
+Only the plain case is dealt with: a 206 whose range is the one that was asked for, in a body of known length. Every
+other answer that is no error is ``UNUSUAL``, and left to a client that knows all of HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+
+__all__ = ["MAX_HEAD_BYTES", "Head", "Verdict", "Wanted", "judge", "parse_head"]
+
+MAX_HEAD_BYTES = 8192
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: |\r)")
+_HEADER = re.compile(
+    rb"\r\n(content-length|content-range|etag|connection|transfer-encoding|content-encoding):[ \t]*([^\r\n]*)", re.I
+)
+_RANGE = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})", re.I)
+_LENGTH = re.compile(rb"[0-9]{1,19}")
+_TRIED_AGAIN = frozenset({408, 429})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """A range that is asked for: bytes ``first`` to ``end - 1`` of an object of ``total_bytes``, with its ETag."""
+
+    first: int
+    end: int
+    total_bytes: int
+    etag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What an answer's head says.
+
+    Attributes:
+        status: of HTTP.
+        length_bytes: of the body, None where it is not told.
+        content_range: first byte, last byte and the object's bytes, None where they are not told.
+        etag: empty where it is not told.
+        is_chunked: the body comes in a transfer encoding.
+        is_encoded: the body is another form of the object's bytes.
+        keeps_alive: another request may follow on the connection.
+    """
+
+    status: int
+    length_bytes: int | None
+    content_range: tuple[int, int, int] | None
+    etag: bytes
+    is_chunked: bool
+    is_encoded: bool
+    keeps_alive: bool
+
+
+class Verdict(Enum):
+    """What is to be done with an answer."""
+
+    FILL = auto()  # its body is what was asked for
+    CHANGED = auto()  # it is of another version of the object
+    RETRY = auto()  # an error that may pass
+    REFUSED = auto()  # an error that stays
+    UNUSUAL = auto()  # none of these
+
+
+def parse_head(data: bytes) -> Head:
+    """Read a head: the bytes up to the empty line, without it.
+
+    Raises:
+        ValueError: it is no head of HTTP/1.x, or says two things at once.
+    """
+    line = _STATUS_LINE.match(data + b"\r")
+    if line is None:
+        raise ValueError("no HTTP/1.x status line")
+    told: dict[bytes, bytes] = {}
+    for name, value in _HEADER.findall(data):
+        name = name.lower()
+        if name in told:
+            raise ValueError(f"two headers {name.decode()}")
+        told[name] = value.strip()
+    length = told.get(b"content-length")
+    if length is not None and not _LENGTH.fullmatch(length):
+        raise ValueError("a Content-Length that is no number")
+    span = _RANGE.fullmatch(told.get(b"content-range", b""))
+    connection = told.get(b"connection", b"").lower()
+    return Head(
+        int(line[2]),
+        None if length is None else int(length),
+        (int(span[1]), int(span[2]), int(span[3])) if span else None,
+        told.get(b"etag", b""),
+        told.get(b"transfer-encoding", b"identity").lower() != b"identity",
+        told.get(b"content-encoding", b"identity").lower() not in (b"identity", b""),
+        b"close" not in connection if line[1] == b"1" else b"keep-alive" in connection,
+    )
+
+
+def judge(head: Head, wanted: Wanted) -> Verdict:
+    """Say what is to be done with an answer to a request for ``wanted``."""
+    if head.status >= 500 or head.status in _TRIED_AGAIN:
+        return Verdict.RETRY
+    if head.status >= 400:
+        return Verdict.REFUSED
+    if head.status != 206 or head.content_range is None or head.is_chunked or head.is_encoded:
+        return Verdict.UNUSUAL
+    first, last, total_bytes = head.content_range
+    if total_bytes != wanted.total_bytes or (wanted.etag and head.etag != wanted.etag):
+        return Verdict.CHANGED
+    if (first, last + 1) != (wanted.first, wanted.end) or head.length_bytes != wanted.end - wanted.first:
+        return Verdict.UNUSUAL
+    return Verdict.FILL
