@@ -9,10 +9,12 @@ PYTEST_ARGS ?=
 export PENSTOCK_TEST_DATA := $(if $(DATA),$(abspath $(DATA)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check golden format clean
+-include docker/targets.mk
+
+.PHONY: help install demo test check bench soak golden format clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## Install Penstock and its tools into .venv
 
@@ -35,6 +37,12 @@ check: install ## Check style, types, import order and golden files
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python pipelines/compile.py --check
+
+bench: install ## Measure training feeds beside peers (about 40 minutes, needs nginx)
+	$(BIN)/python -m benchmarks.feeds
+
+soak: install ## Kill prefetcher and trainer 1,000 times under faults, and check every sample
+	$(BIN)/python -m benchmarks.chaos --kills 1000 --samples 20000 --epochs 10 --report
 
 golden: install ## Make the golden files anew
 	$(BIN)/python pipelines/compile.py
