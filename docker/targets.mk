@@ -33,3 +33,33 @@ chart-check: install ## Lint the chart, render it with each of its example value
 
 e2e: install ## Test on the cluster of KUBECONFIG; PENSTOCK_LOAD_IMAGE is the command that brings images there
 	$(BIN)/pytest tests/e2e -m e2e --timeout 900 $(PYTEST_ARGS)
+
+KIND ?= kind
+KIND_CLUSTER ?= penstock
+# Injection needs Kubernetes 1.36.
+KIND_NODE_IMAGE ?= kindest/node:v1.36.3
+ARGO_VERSION ?= v3.7.18
+KIND_KUBECONFIG := build/kind.kubeconfig
+
+.PHONY: kind-up kind-e2e kind-down
+
+kind-up: ## Make a kind cluster with Argo Workflows (needs network)
+	@mkdir -p build
+	$(KIND) get clusters | grep -qx $(KIND_CLUSTER) || $(KIND) create cluster --name $(KIND_CLUSTER) \
+	  --image $(KIND_NODE_IMAGE) --config k8s/kind/cluster.yaml --wait 120s
+	$(KIND) get kubeconfig --name $(KIND_CLUSTER) > $(KIND_KUBECONFIG)
+	kubectl --kubeconfig $(KIND_KUBECONFIG) create namespace argo --dry-run=client -o yaml | \
+	  kubectl --kubeconfig $(KIND_KUBECONFIG) apply -f -
+	kubectl --kubeconfig $(KIND_KUBECONFIG) apply --server-side --namespace argo -f \
+	  https://github.com/argoproj/argo-workflows/releases/download/$(ARGO_VERSION)/install.yaml
+	kubectl --kubeconfig $(KIND_KUBECONFIG) --namespace argo rollout status deployment/workflow-controller --timeout 300s
+
+kind-e2e: images ## Test on the kind cluster KIND_CLUSTER
+	@mkdir -p build
+	$(KIND) get kubeconfig --name $(KIND_CLUSTER) > $(KIND_KUBECONFIG)
+	KUBECONFIG=$(abspath $(KIND_KUBECONFIG)) PENSTOCK_LOAD_IMAGE="$(KIND) load docker-image --name $(KIND_CLUSTER)" \
+	  PENSTOCK_HOST_ADDRESS=$$($(DOCKER) network inspect kind --format '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' \
+	    | grep -m1 -F .) $(MAKE) e2e
+
+kind-down: ## Remove the kind cluster KIND_CLUSTER
+	$(KIND) delete cluster --name $(KIND_CLUSTER)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import pytest
 
 from e2e.conftest import SECRET
 from e2e.kube import Namespace, Object, sidecar_status, wait_until
@@ -14,11 +16,19 @@ from support.cli import Bucket, succeed
 
 SOURCE = ("--region", "us-east-2", "--task", "eeg-c1", "--split", "0.5,0.25,0.25")
 MADE = ("--manifest", "/work/manifest.parquet", "--plan", "/work/plan.json")
+SMALL = {"penstock.dev/window-size": "2Mi"}
+WORK: list[Object] = [{"name": "work", "mountPath": "/work"}, {"name": "tmp", "mountPath": "/tmp"}]
 TRAINING = ("--batch-size", "8", "--threads", "1", "--window-size", "2Mi")
 
 
 def training_pod(
-    ready: tuple[Namespace, Bucket], name: str, *, epochs: int, last: str = "", timeout: str = "60s", **spec: object
+    ready: tuple[Namespace, Bucket],
+    name: str,
+    *,
+    epochs: int,
+    last: str = "",
+    annotations: Mapping[str, str] = SMALL,
+    **spec: object,
 ) -> Object:
     """Give a pod that lists and then trains through the sidecar, and prints its run record at the end."""
     namespace, bucket = ready
@@ -28,15 +38,11 @@ def training_pod(
         "list", namespace.images["prefetch"], ["penstock", "list", *source, *MADE], env=env, volumeMounts=WORK
     )
     train = ["penstock", "train", *MADE, *TRAINING, "--epochs", str(epochs), "--prefetch", "sidecar"]
-    train += ["--window", "/penstock/window", "--prefetch-timeout", timeout]
+    train += ["--window", "/penstock/window"]
     train += ["--checkpoints", "/work/checkpoints", "--record", "/work/run.json"]
     script = f'{last}\n"$@" >&2\ncat /work/run.json'
     main = container("main", namespace.images["cpu"], ["sh", "-euc", script, "sh", *train], env=env)
-    annotations = {"penstock.dev/window-size": "2Mi"}
     return pod(name, main, init=[listing], annotations=annotations, **spec)  # type: ignore[arg-type]
-
-
-WORK = [{"name": "work", "mountPath": "/work"}, {"name": "tmp", "mountPath": "/tmp"}]
 
 
 def record_of(namespace: Namespace, name: str) -> RunRecord:
@@ -130,3 +136,20 @@ def test_source_that_is_gone_fails_the_step_with_its_error(ready: tuple[Namespac
     log = namespace.log("gone", "main")
     assert "penstock train: error:" in log
     assert f"s3://{gone.name}" in log, log
+
+
+@pytest.mark.slow
+def test_full_window_is_not_evicted_and_an_overfull_volume_is(ready: tuple[Namespace, Bucket]) -> None:
+    namespace, _ = ready
+    limit = {"sizeLimit": "4Mi"}
+    namespace.apply(training_pod(ready, "full", epochs=150, annotations={}, window=limit))
+    # The kubelet measures volumes about once a minute: this pod shows that it does.
+    fill = ["sh", "-euc", "head -c 8M /dev/zero > /penstock/window/x; sleep 600"]
+    namespace.apply(pod("overfull", container("main", namespace.images["prefetch"], fill), labels={}, window=limit))
+    assert namespace.finish("overfull", seconds=240) == "Failed"
+    assert namespace.get("pod", "overfull")["status"]["reason"] == "Evicted"
+    assert namespace.get("pod", "full")["status"]["phase"] == "Running", "it was not full for long enough"
+    namespace.succeed("full", seconds=420)
+    record = record_of(namespace, "full")
+    window_bytes = int(4 * 2**20 * 0.85)
+    assert 0.9 * window_bytes < record.meters.window_high_water_bytes <= window_bytes
