@@ -42,6 +42,7 @@ class Pool:
         quiet_timeout_seconds: after which a request for which no byte came is given up; found out up to a quarter
             of that late.
         max_connections: further requests wait.
+        idle_seconds: after which a connection that nobody used is closed.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class Pool:
         connect_timeout_seconds: float,
         quiet_timeout_seconds: float,
         max_connections: int = MAX_CONNECTIONS,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._address = address
         self._connect_timeout_seconds = connect_timeout_seconds
+        self._idle_seconds = idle_seconds
         self._check_seconds = quiet_timeout_seconds / QUIET_CHECKS
         self._loop = asyncio.get_running_loop()
         self._tls = ssl.create_default_context() if address.is_tls else None
@@ -138,7 +141,7 @@ class Pool:
         """Give up on silent requests and close what is idle, for as long as connections are open."""
         for connection in list(self._open):
             connection.check()
-        since = self._loop.time() - IDLE_SECONDS
+        since = self._loop.time() - self._idle_seconds
         while self._idle and self._idle[0][0] < since:
             _, connection = self._idle.popleft()
             if connection.is_idle:

@@ -78,10 +78,14 @@ class Signer:
     Args:
         region: of the bucket.
         provider: gives credentials; may take long, and is asked in a thread when they are near their end.
+        clock: gives seconds since 1970.
     """
 
-    def __init__(self, region: str, provider: Callable[[], S3Credential]) -> None:
+    def __init__(
+        self, region: str, provider: Callable[[], S3Credential], *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._region = region
+        self._clock = clock
         self._provider = provider
         self._found: S3Credential | None = None
         self._refresh_at_seconds = 0.0
@@ -95,7 +99,7 @@ class Signer:
             AccessDenied: there are no credentials.
             Unusual: they could not be had.
         """
-        now = time.time()
+        now = self._clock()
         if now >= self._refresh_at_seconds:
             await self._refresh()
         assert self._found is not None
@@ -130,7 +134,7 @@ class Signer:
 
     async def _refresh(self) -> None:
         async with self._refreshing:
-            if time.time() < self._refresh_at_seconds:
+            if self._clock() < self._refresh_at_seconds:
                 return
             try:
                 found = await asyncio.to_thread(self._provider)
@@ -141,7 +145,7 @@ class Signer:
             expires_at = found["expires_at"]
             ends = float("inf") if expires_at is None else expires_at.timestamp() - REFRESH_BEFORE_SECONDS
             self._found = found
-            self._refresh_at_seconds = max(ends, time.time() + REFRESH_PAUSE_SECONDS)
+            self._refresh_at_seconds = max(ends, self._clock() + REFRESH_PAUSE_SECONDS)
 
 
 class S3Requests:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from penstock.sources import ObjectSource, open_source
-from unit.sources.places import QUICK, BucketPlace, Folder, Place
+from unit.sources.places import QUICK, BucketPlace, Folder, Place, Read, by_get_range, by_read_into
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -25,3 +25,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 @pytest.fixture
 def source(place: Place) -> ObjectSource:
     return open_source(place.spec(), limits=QUICK)
+
+
+@pytest.fixture(params=[by_get_range, by_read_into], ids=["get_range", "read_into"])
+def read(request: pytest.FixtureRequest) -> Read:
+    """Both ways to read a range."""
+    found: Read = request.param
+    return found

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from penstock.records import SourceSpec
-from penstock.sources import ClientLimits
+from penstock.sources import ClientLimits, ObjectInfo, ObjectSource
 from support.cli import Bucket
 
 QUICK = ClientLimits(connect_timeout_seconds=2, request_timeout_seconds=10, max_retries=2, retry_seconds=10)
+
+
+GUARD = b"\xa5" * 64
+
+Read = Callable[[ObjectSource, ObjectInfo, int, int], Coroutine[Any, Any, bytes]]
+
+
+async def by_get_range(source: ObjectSource, info: ObjectInfo, offset: int, length_bytes: int) -> bytes:
+    return bytes(await source.get_range(info, offset, length_bytes))
+
+
+async def by_read_into(source: ObjectSource, info: ObjectInfo, offset: int, length_bytes: int) -> bytes:
+    """Read to a place, and see that nothing beside it was touched."""
+    memory = bytearray(GUARD + bytes(length_bytes) + GUARD)
+    try:
+        await source.read_into(info, offset, memoryview(memory)[len(GUARD) : len(GUARD) + length_bytes])
+    finally:
+        assert memory[: len(GUARD)] == memory[len(GUARD) + length_bytes :] == GUARD
+    return bytes(memory[len(GUARD) : len(GUARD) + length_bytes])
 
 
 class Place(Protocol):

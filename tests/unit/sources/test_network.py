@@ -20,7 +20,7 @@ from penstock.errors import (
 from penstock.records import SourceSpec
 from penstock.sources import ObjectInfo, ObjectSource, open_source
 from unit.sources.answering import Answering, answer, error, part, serve
-from unit.sources.places import QUICK
+from unit.sources.places import QUICK, Read
 
 DATA = bytes(range(100))
 INFO = ObjectInfo(key="folder/object", size_bytes=100, etag='"e"')
@@ -41,9 +41,9 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", f"token-{SECRET}")
 
 
-def test_a_range_is_asked_for_with_the_etag() -> None:
+def test_a_range_is_asked_for_with_the_etag(read: Read) -> None:
     with serve([part(DATA, 10, 60)]) as server:
-        assert bytes(asyncio.run(source_of(server).get_range(INFO, 10, 50))) == DATA[10:60]
+        assert bytes(asyncio.run(read(source_of(server), INFO, 10, 50))) == DATA[10:60]
     assert server.requests[0].startswith("GET /bucket/prefix/folder/object HTTP/1.1")
     assert server.header("range") == ["bytes=10-59"]
     assert server.header("if-match") == ['"e"']
@@ -53,11 +53,11 @@ def test_a_range_is_asked_for_with_the_etag() -> None:
 
 @pytest.mark.usefixtures("credentials")
 @pytest.mark.parametrize("requester_pays", [False, True])
-def test_a_requester_who_pays_says_so(requester_pays: bool) -> None:
+def test_a_requester_who_pays_says_so(requester_pays: bool, read: Read) -> None:
     listing = b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></ListBucketResult>'
     with serve([part(DATA, 10, 60), answer("200 OK", listing)]) as server:
         source = source_of(server, signed=True, requester_pays=requester_pays)
-        asyncio.run(source.get_range(INFO, 10, 50))
+        asyncio.run(read(source, INFO, 10, 50))
 
         async def pages() -> int:
             return len([page async for page in source.list_objects()])
@@ -73,10 +73,10 @@ def test_a_requester_who_pays_must_sign() -> None:
         open_source(SourceSpec(uri="s3://bucket", anonymous=True, requester_pays=True))
 
 
-def test_a_body_that_was_cut_short_is_taken_up_where_it_ended() -> None:
+def test_a_body_that_was_cut_short_is_taken_up_where_it_ended(read: Read) -> None:
     with serve([part(DATA, 10, 60, sent_bytes=20), part(DATA, 30, 60)]) as server:
         source = source_of(server)
-        assert bytes(asyncio.run(source.get_range(INFO, 10, 50))) == DATA[10:60]
+        assert bytes(asyncio.run(read(source, INFO, 10, 50))) == DATA[10:60]
     assert server.header("range") == ["bytes=10-59", "bytes=30-59"]
     assert server.header("if-match") == ['"e"', '"e"']
     assert (source.meter.get_requests, source.meter.bytes_downloaded, source.meter.failed_requests) == (1, 50, 0)
@@ -93,11 +93,11 @@ def test_a_body_that_was_cut_short_is_taken_up_where_it_ended() -> None:
     ],
     ids=["from the start", "nothing more", "of another object", "changed", "closed"],
 )
-def test_a_body_that_stays_short_is_an_error(rest: bytes) -> None:
+def test_a_body_that_stays_short_is_an_error(rest: bytes, read: Read) -> None:
     with serve([part(DATA, 10, 60, sent_bytes=20), rest]) as server:
         source = source_of(server)
         with pytest.raises((SourceUnavailable, SourceChanged)):
-            asyncio.run(source.get_range(INFO, 10, 50))
+            asyncio.run(read(source, INFO, 10, 50))
     assert source.meter.get_requests == 0
     assert source.meter.failed_requests == 1
 
@@ -113,23 +113,23 @@ def test_a_body_that_stays_short_is_an_error(rest: bytes) -> None:
     ],
     ids=["shorter", "moved", "whole", "not a range", "range not told"],
 )
-def test_bytes_that_were_not_asked_for_are_an_error(given: bytes) -> None:
+def test_bytes_that_were_not_asked_for_are_an_error(given: bytes, read: Read) -> None:
     with serve([given]) as server, pytest.raises(SourceUnavailable):
-        asyncio.run(source_of(server).get_range(INFO, 10, 50))
+        asyncio.run(read(source_of(server), INFO, 10, 50))
 
 
 @pytest.mark.parametrize("etag", ['"f"', None])
-def test_a_server_that_ignores_the_etag_is_found_out(etag: str | None) -> None:
+def test_a_server_that_ignores_the_etag_is_found_out(etag: str | None, read: Read) -> None:
     given = answer("206 Partial Content", DATA[10:60], Content_Range="bytes 10-59/100", ETag=etag)
     with serve([given]) as server, pytest.raises(SourceChanged):
-        asyncio.run(source_of(server).get_range(INFO, 10, 50))
+        asyncio.run(read(source_of(server), INFO, 10, 50))
 
 
 @pytest.mark.parametrize("passing", [error("503 Slow Down", "SlowDown"), error("500 Oops"), error("429 Too Many"), b""])
-def test_an_error_that_passes_is_tried_again(passing: bytes) -> None:
+def test_an_error_that_passes_is_tried_again(passing: bytes, read: Read) -> None:
     with serve([passing, part(DATA, 10, 60)]) as server:
         source = source_of(server)
-        assert bytes(asyncio.run(source.get_range(INFO, 10, 50))) == DATA[10:60]
+        assert bytes(asyncio.run(read(source, INFO, 10, 50))) == DATA[10:60]
     assert len(server.requests) == 2
     assert source.meter.failed_requests == 0
 
@@ -142,11 +142,11 @@ def test_an_error_that_passes_is_tried_again(passing: bytes) -> None:
         (b"", "error sending"),
     ],
 )
-def test_an_error_that_stays_ends_after_the_tries_that_were_allowed(staying: bytes, reason: str) -> None:
+def test_an_error_that_stays_ends_after_the_tries_that_were_allowed(staying: bytes, reason: str, read: Read) -> None:
     with serve([staying]) as server:
         source = source_of(server)
         with pytest.raises(SourceUnavailable, match=rf"s3://bucket/prefix did not answer \(.*{reason}"):
-            asyncio.run(source.get_range(INFO, 10, 50))
+            asyncio.run(read(source, INFO, 10, 50))
     assert len(server.requests) == 1 + QUICK.max_retries
     assert source.meter.failed_requests == 1
     assert SourceUnavailable.retryable
@@ -170,9 +170,9 @@ ANSWERS: list[tuple[bytes, type[PenstockError], str]] = [
 
 
 @pytest.mark.parametrize(("given", "kind", "message"), ANSWERS, ids=[f"{kind.__name__}-{m}" for _, kind, m in ANSWERS])
-def test_answers_are_mapped_to_errors(given: bytes, kind: type[PenstockError], message: str) -> None:
+def test_answers_are_mapped_to_errors(given: bytes, kind: type[PenstockError], message: str, read: Read) -> None:
     with serve([given]) as server, pytest.raises(PenstockError, match=message) as caught:
-        asyncio.run(source_of(server).get_range(INFO, 10, 50))
+        asyncio.run(read(source_of(server), INFO, 10, 50))
     assert type(caught.value) is kind
     assert caught.value.fix
     assert "\n" not in str(caught.value)
@@ -198,11 +198,11 @@ def test_answers_to_a_listing_are_mapped_to_errors(given: bytes, kind: type[Pens
     assert source.meter.failed_requests == 1
 
 
-def test_nobody_there() -> None:
+def test_nobody_there(read: Read) -> None:
     with serve([b""]) as server:
         pass
     with pytest.raises(SourceUnavailable, match="check the network and --endpoint-url"):
-        asyncio.run(source_of(server).get_range(INFO, 10, 50))
+        asyncio.run(read(source_of(server), INFO, 10, 50))
 
 
 @pytest.mark.usefixtures("credentials")
@@ -220,10 +220,10 @@ def test_nobody_there() -> None:
     ],
     ids=["status line", "body", "signed URL", "URL with a password", "listing", "closed"],
 )
-def test_messages_hold_no_secrets(given: bytes) -> None:
+def test_messages_hold_no_secrets(given: bytes, read: Read) -> None:
     with serve([given]) as server:
         source = source_of(server, signed=True)
-        for ask in (source.get_range(INFO, 10, 50), source.list_all()):
+        for ask in (read(source, INFO, 10, 50), source.list_all()):
             with pytest.raises(PenstockError) as caught:
                 asyncio.run(ask)
             told = f"{caught.value} {caught.value.what} {caught.value.fix} {caught.value.about}"
@@ -231,12 +231,12 @@ def test_messages_hold_no_secrets(given: bytes) -> None:
             assert "AKIA" not in told
 
 
-def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, read: Read) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", f"{tmp_path}/none")
     monkeypatch.setenv("AWS_CONFIG_FILE", f"{tmp_path}/none")
     with serve([part(DATA, 10, 60)]) as server, pytest.raises(AccessDenied, match="no AWS credentials"):
-        asyncio.run(source_of(server, signed=True).get_range(INFO, 10, 50))
+        asyncio.run(read(source_of(server, signed=True), INFO, 10, 50))
     assert server.requests == []

@@ -23,7 +23,7 @@ from penstock.errors import (
 from penstock.records import SourceSpec
 from penstock.sources import ObjectInfo, ObjectSource, RequestMeter, open_source
 from support.cli import Bucket
-from unit.sources.places import QUICK, BucketPlace, Place
+from unit.sources.places import QUICK, BucketPlace, Place, Read
 
 DATA = bytes(range(256)) * 400
 KEYS = [
@@ -58,7 +58,7 @@ def test_objects_are_listed_with_sizes_in_order(place: Place, source: ObjectSour
     assert all(info.etag for info in found)
 
 
-def test_a_prefix_is_a_folder(place: Place, source: ObjectSource) -> None:
+def test_a_prefix_is_a_folder(place: Place, source: ObjectSource, read: Read) -> None:
     for key in ("R1/a", "R1/b/c", "R1_mini/d", "R10/e"):
         place.put(key, b"x")
 
@@ -70,7 +70,7 @@ def test_a_prefix_is_a_folder(place: Place, source: ObjectSource) -> None:
     assert asyncio.run(keys(source, "nothing")) == []
     below = open_source(place.spec("R1/"), limits=QUICK)
     assert asyncio.run(keys(below, "")) == ["a", "b/c"]
-    assert bytes(asyncio.run(below.get_range(info_of(below, "b/c"), 0, 1))) == b"x"
+    assert bytes(asyncio.run(read(below, info_of(below, "b/c"), 0, 1))) == b"x"
 
 
 def test_more_objects_than_a_page(place: Place, source: ObjectSource) -> None:
@@ -89,51 +89,56 @@ def test_more_objects_than_a_page(place: Place, source: ObjectSource) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_keys_are_taken_as_they_are(place: Place, source: ObjectSource, key: str) -> None:
+def test_keys_are_taken_as_they_are(
+    place: Place, source: ObjectSource, key: str, read: Read, caplog: pytest.LogCaptureFixture
+) -> None:
     place.put(key, key.encode())
-    assert asyncio.run(source.get(info_of(source, key))) == key.encode()
+    info = info_of(source, key)
+    assert asyncio.run(source.get(info)) == key.encode()
+    assert asyncio.run(read(source, info, 0, info.size_bytes)) == key.encode()
+    assert "range.unusual" not in caplog.text
 
 
 @pytest.mark.parametrize("prefix", ["with space", "plus+", "hash#tag", "100%", "a%20b", "ask?me", "Grün-日本"])
-def test_prefixes_are_taken_as_they_are(place: Place, prefix: str) -> None:
+def test_prefixes_are_taken_as_they_are(place: Place, prefix: str, read: Read) -> None:
     place.put(f"{prefix}/deep/object", b"here")
     source = open_source(place.spec(prefix), limits=QUICK)
-    assert asyncio.run(source.get(info_of(source, "deep/object"))) == b"here"
+    assert asyncio.run(read(source, info_of(source, "deep/object"), 0, 4)) == b"here"
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_range_is_exactly_those_bytes(place: Place, source: ObjectSource, data: st.DataObject) -> None:
+def test_a_range_is_exactly_those_bytes(place: Place, source: ObjectSource, data: st.DataObject, read: Read) -> None:
     if not source.meter.list_requests:
         place.put("object", DATA)
     offset = data.draw(st.integers(0, len(DATA)))
     length = data.draw(st.integers(0, len(DATA) - offset))
     info = info_of(source, "object")
-    assert bytes(asyncio.run(source.get_range(info, offset, length))) == DATA[offset : offset + length]
+    assert bytes(asyncio.run(read(source, info, offset, length))) == DATA[offset : offset + length]
 
 
-def test_ranges_side_by_side(place: Place, source: ObjectSource) -> None:
+def test_ranges_side_by_side(place: Place, source: ObjectSource, read: Read) -> None:
     place.put("object", DATA)
     info = info_of(source, "object")
 
-    async def read() -> bytes:
-        parts = await asyncio.gather(*(source.get_range(info, first, 1000) for first in range(0, 100_000, 1000)))
+    async def whole() -> bytes:
+        parts = await asyncio.gather(*(read(source, info, first, 1000) for first in range(0, 100_000, 1000)))
         return b"".join(parts)
 
-    assert asyncio.run(read()) == DATA[:100_000]
+    assert asyncio.run(whole()) == DATA[:100_000]
 
 
-def test_the_meter_counts_what_was_answered(place: Place, source: ObjectSource) -> None:
+def test_the_meter_counts_what_was_answered(place: Place, source: ObjectSource, read: Read) -> None:
     place.put("object", DATA)
     info = info_of(source, "object")
     assert source.meter == RequestMeter(list_requests=1)
-    asyncio.run(source.get_range(info, 0, 0))
+    asyncio.run(read(source, info, 0, 0))
     assert source.meter == RequestMeter(list_requests=1)
     for length in (1, 1000, len(DATA)):
-        asyncio.run(source.get_range(info, 0, length))
+        asyncio.run(read(source, info, 0, length))
     place.delete("object")
     with pytest.raises(ObjectNotFound):
-        asyncio.run(source.get_range(info, 0, 10))
+        asyncio.run(read(source, info, 0, 10))
     expected = RequestMeter(list_requests=1, get_requests=3, bytes_downloaded=1001 + len(DATA), failed_requests=1)
     assert source.meter == expected
     read = source.meter.read()
@@ -153,40 +158,42 @@ def test_an_empty_listing_is_counted_too(place: Place, source: ObjectSource) -> 
     assert source.meter.list_requests == 1
 
 
-def test_a_range_beyond_the_end(place: Place, source: ObjectSource) -> None:
+def test_a_range_beyond_the_end(place: Place, source: ObjectSource, read: Read) -> None:
     place.put("object", b"0123456789")
     info = info_of(source, "object")
     for offset, length in ((0, 11), (10, 1), (11, 0), (5, 6)):
         with pytest.raises(TruncatedObject, match=f"object has 10 bytes, {offset + length} are needed") as caught:
-            asyncio.run(source.get_range(info, offset, length))
+            asyncio.run(read(source, info, offset, length))
         assert caught.value.about == "object"
     assert source.meter.get_requests == 0
 
 
 @pytest.mark.parametrize("content", [b"9876543210", b"012345678", b"0123456789-and-more", b""])
-def test_an_object_that_changed_is_never_read(place: Place, source: ObjectSource, content: bytes) -> None:
+def test_an_object_that_changed_is_never_read(place: Place, source: ObjectSource, content: bytes, read: Read) -> None:
     place.put("object", b"0123456789")
     info = info_of(source, "object")
     place.put("object", content)
     with pytest.raises(SourceChanged, match=r"object in .* changed after the manifest was made: run `penstock list`"):
-        asyncio.run(source.get_range(info, 2, 5))
+        asyncio.run(read(source, info, 2, 5))
 
 
-def test_an_object_of_another_size_is_never_read_without_an_etag(place: Place, source: ObjectSource) -> None:
+def test_an_object_of_another_size_is_never_read_without_an_etag(
+    place: Place, source: ObjectSource, read: Read
+) -> None:
     place.put("object", b"0123456789")
     size_only = ObjectInfo(key="object", size_bytes=10, etag="")
-    assert bytes(asyncio.run(source.get_range(size_only, 2, 5))) == b"23456"
+    assert bytes(asyncio.run(read(source, size_only, 2, 5))) == b"23456"
     place.put("object", b"0123456789ab")
     with pytest.raises(SourceChanged):
-        asyncio.run(source.get_range(size_only, 2, 5))
+        asyncio.run(read(source, size_only, 2, 5))
 
 
-def test_an_object_that_is_gone(place: Place, source: ObjectSource) -> None:
+def test_an_object_that_is_gone(place: Place, source: ObjectSource, read: Read) -> None:
     place.put("deep/object", b"0123456789")
     info = info_of(source, "deep/object")
     place.delete("deep/object")
     with pytest.raises(ObjectNotFound, match=r"deep/object is not in .* any more") as caught:
-        asyncio.run(source.get_range(info, 2, 5))
+        asyncio.run(read(source, info, 2, 5))
     assert caught.value.about == "deep/object"
 
 

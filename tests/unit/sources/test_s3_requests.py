@@ -1,0 +1,162 @@
+"""Requests as they are sent: paths, hosts, and signatures that botocore would make too."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import re
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.records import SourceSpec
+from penstock.sources.http_connection import Unusual
+from penstock.sources.s3 import S3Address, s3_address
+from penstock.sources.s3_requests import S3Requests, Signer, find_target
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
+
+NOW = datetime.datetime(2026, 1, 31, 23, 59, 58, tzinfo=datetime.UTC)
+KEY_PART = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+KEYS = st.lists(KEY_PART.filter(lambda part: part.strip(".")), min_size=1, max_size=3).map("/".join)
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def place_of(
+    endpoint: str | None = None, *, bucket: str = "bucket", prefix: str = "", payer: bool = False
+) -> S3Address:
+    spec = SourceSpec(uri="s3://x", endpoint_url=endpoint, region="eu-west-3", requester_pays=payer)
+    return s3_address(spec, bucket=bucket, prefix=prefix)
+
+
+def request_of(place: S3Address, key: str, signer: Signer | None = None) -> str:
+    target = find_target(place)
+    assert target
+    requests = S3Requests(place, target, signer)
+    assert requests.takes(key, '"e"')
+    return asyncio.run(requests.get(key, '"e"', 10, 60)).decode("ascii")
+
+
+@pytest.mark.parametrize(
+    ("place", "address", "host", "path"),
+    [
+        (place_of(), ("bucket.s3.eu-west-3.amazonaws.com", 443, True), None, "/a/b"),
+        (place_of(bucket="b.c"), ("s3.eu-west-3.amazonaws.com", 443, True), None, "/b.c/a/b"),
+        (place_of(prefix="p q/r"), ("bucket.s3.eu-west-3.amazonaws.com", 443, True), None, "/p%20q/r/a/b"),
+        (place_of("http://h:9000"), ("h", 9000, False), "h:9000", "/bucket/a/b"),
+        (place_of("https://h/s3/"), ("h", 443, True), "h", "/s3/bucket/a/b"),
+        (place_of("http://[::1]:81"), ("::1", 81, False), "[::1]:81", "/bucket/a/b"),
+    ],
+)
+def test_where_requests_go(place: S3Address, address: tuple[str, int, bool], host: str | None, path: str) -> None:
+    target = find_target(place)
+    assert target
+    assert (target.address.host, target.address.port, target.address.is_tls) == address
+    lines = request_of(place, "a/b").split("\r\n")
+    assert lines[0] == f"GET {path} HTTP/1.1"
+    assert lines[1] == f"Host: {host or address[0]}"
+    assert 'If-Match: "e"' in lines
+    assert "Range: bytes=10-59" in lines
+
+
+@pytest.mark.parametrize("endpoint", ["http://user:pw@h", "ftp://h", "h:9000", "http://h?x=y"])
+def test_where_the_way_is_not_a_plain_one(endpoint: str) -> None:
+    assert find_target(place_of(endpoint)) is None
+
+
+@pytest.mark.parametrize("key", ["", "a//b", "/a", "a/", "./a", "a/../b", "..", "a\nb", "a\x7f"])
+def test_names_that_are_left_to_obstore(key: str) -> None:
+    place = place_of()
+    target = find_target(place)
+    assert target
+    requests = S3Requests(place, target, None)
+    assert not requests.takes(key, "")
+    assert not requests.takes("a", '"e"\r\nX: y')
+    assert not requests.takes("a", "é")
+    assert requests.takes(".a/..b", "")
+
+
+@given(
+    KEYS,
+    st.sampled_from([None, "http://h:9000", "https://h/base"]),
+    st.booleans(),
+    st.none() | st.text("abcXYZ/+=", min_size=1),
+)
+def test_signatures_are_those_of_botocore(key: str, endpoint: str | None, payer: bool, token: str | None) -> None:
+    place = place_of(endpoint, prefix="some prefix", payer=payer)
+    found: S3Credential = {
+        "access_key_id": "AKIAEXAMPLE",
+        "secret_access_key": "wJalr/XUtn",
+        "token": token,
+        "expires_at": None,
+    }
+    signer = Signer(place.region, lambda: found, clock=NOW.timestamp)
+    lines = request_of(place, key, signer).rstrip("\r\n").split("\r\n")
+    sent = dict(line.split(": ", 1) for line in lines[1:])
+    path = lines[0].split(" ")[1]
+    url = f"https://{sent['Host']}{path}"
+    extra = {"x-amz-request-payer": "requester"} if payer else {}
+    request = AWSRequest("GET", url, headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD", **extra})
+    request.context["payload_signing_enabled"] = False
+    with patch("botocore.auth.get_current_datetime", lambda: NOW.replace(tzinfo=None)):
+        S3SigV4Auth(Credentials("AKIAEXAMPLE", "wJalr/XUtn", token), "s3", place.region).add_auth(request)
+    assert sent["Authorization"] == request.headers["Authorization"]
+    assert sent["x-amz-date"] == request.headers["X-Amz-Date"]
+    assert sent.get("x-amz-security-token") == token
+    assert sent.get("x-amz-request-payer") == ("requester" if payer else None)
+
+
+def test_credentials_are_renewed_before_they_end() -> None:
+    seconds = NOW.timestamp()
+    given_out: list[int] = []
+
+    def provider() -> S3Credential:
+        given_out.append(len(given_out))
+        ends = datetime.datetime.fromtimestamp(seconds, datetime.UTC) + datetime.timedelta(hours=1)
+        return {
+            "access_key_id": f"AK{len(given_out)}",
+            "secret_access_key": "s",
+            "token": None,
+            "expires_at": ends if len(given_out) < 3 else None,
+        }
+
+    signer = Signer("r", provider, clock=lambda: seconds)
+
+    async def key_id() -> str:
+        told = await asyncio.gather(*(signer.headers("/x", "h", {}) for _ in range(5)))
+        found = {re.findall(r"Credential=(\w+)/", headers["Authorization"])[0] for headers in told}
+        assert len(found) == 1
+        return str(found.pop())
+
+    async def run() -> list[str]:
+        nonlocal seconds
+        found = []
+        for later in (0, 3200, 200, 3500, 10**7):
+            seconds += later
+            found.append(await key_id())
+        return found
+
+    assert asyncio.run(run()) == ["AK1", "AK1", "AK2", "AK3", "AK3"]
+
+
+def test_credentials_that_cannot_be_had() -> None:
+    def provider() -> S3Credential:
+        raise RuntimeError("the node did not answer")
+
+    with pytest.raises(Unusual, match=r"no credentials \(RuntimeError"):
+        asyncio.run(Signer("r", provider).headers("/x", "h", {}))
