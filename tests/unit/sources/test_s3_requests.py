@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,7 +113,7 @@ def test_signatures_are_those_of_botocore(key: str, endpoint: str | None, payer:
     url = f"https://{sent['Host']}{path}"
     extra = {"x-amz-request-payer": "requester"} if payer else {}
     request = AWSRequest("GET", url, headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD", **extra})
-    request.context["payload_signing_enabled"] = False
+    request.context["client_config"] = Config(s3={"payload_signing_enabled": False})
     with patch("botocore.auth.get_current_datetime", lambda: NOW.replace(tzinfo=None)):
         S3SigV4Auth(Credentials("AKIAEXAMPLE", "wJalr/XUtn", token), "s3", place.region).add_auth(request)
     assert sent["Authorization"] == request.headers["Authorization"]
