@@ -73,7 +73,7 @@ def make_pipeline(*, secret: str | None = None) -> Callable[..., dsl.PipelineTas
         split: str = "0.7,0.15,0.15",
         seed: int = 0,
         window_size: str = "2Gi",
-        in_flight: int = 64,
+        in_flight: int = 256,
         probe_samples: int = 256,
         run_root: str = "",
         run_endpoint_url: str = "",
@@ -115,7 +115,7 @@ def make_pipeline(*, secret: str | None = None) -> Callable[..., dsl.PipelineTas
             split: Fractions of train, valid and test, joined by commas. A subject is in one of them only.
             seed: Seed of splits, order and weights.
             window_size: Bound on the bytes on disk at a time, like 512Mi. At most 8.5Gi, unless compiled for more.
-            in_flight: Ranges requested at a time.
+            in_flight: Most ranges requested at a time.
             probe_samples: Samples that are streamed before a GPU is asked for, to find what is wrong.
             run_root: Where checkpoints go, as s3://bucket/prefix, into a folder of the run's id. Empty keeps them in
                 the pod, so that a retry begins anew.

@@ -22,7 +22,7 @@ def evaluate(
     window_size: str = "256Mi",
     prefetch: str = "auto",
     prefetch_timeout: str = "60s",
-    in_flight: int = 64,
+    in_flight: int = 256,
 ) -> dsl.ContainerSpec:
     """Score a checkpoint on a split that it was not trained on.
 
@@ -38,7 +38,7 @@ def evaluate(
         window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
         prefetch: Who fills the window. One of auto, sidecar, process.
         prefetch_timeout: How long the prefetcher may show no sign of life, like 60s.
-        in_flight: Ranges requested at a time.
+        in_flight: Most ranges requested at a time.
 
     Returns:
         metrics: Metrics and predictions, as JSON.

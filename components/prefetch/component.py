@@ -16,7 +16,7 @@ def prefetch(
     window_size: str = "256Mi",
     prefetch: str = "process",
     prefetch_timeout: str = "60s",
-    in_flight: int = 64,
+    in_flight: int = 256,
 ) -> dsl.ContainerSpec:
     """Stream the first samples of a manifest through a window and check every byte.
 
@@ -30,7 +30,7 @@ def prefetch(
         window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
         prefetch: Who fills the window. One of auto, sidecar, process.
         prefetch_timeout: How long the prefetcher may show no sign of life, like 60s.
-        in_flight: Ranges requested at a time.
+        in_flight: Most ranges requested at a time.
 
     Returns:
         record: How fast the samples came and what it took, as JSON.

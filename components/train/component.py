@@ -36,7 +36,7 @@ def train(
     window_size: str = "256Mi",
     prefetch: str = "auto",
     prefetch_timeout: str = "60s",
-    in_flight: int = 64,
+    in_flight: int = 256,
 ) -> dsl.ContainerSpec:
     """Train a model through the window, or go on with a run that was stopped.
 
@@ -68,7 +68,7 @@ def train(
         window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
         prefetch: Who fills the window. One of auto, sidecar, process.
         prefetch_timeout: How long the prefetcher may show no sign of life, like 60s.
-        in_flight: Ranges requested at a time.
+        in_flight: Most ranges requested at a time.
 
     Returns:
         checkpoint: The best weights.

@@ -54,7 +54,7 @@ class Stream:
         epochs: ends the prefetching after that many; None goes on for as long as it is asked.
         endpoint_url: S3-compatible server; None is AWS.
         anonymous: do not sign requests, for public buckets.
-        in_flight: ranges requested at a time.
+        in_flight: most ranges requested at a time.
         timeout_seconds: how long the prefetcher may show no sign of life.
 
     Raises:
@@ -80,7 +80,7 @@ class Stream:
         region: str | None = None,
         anonymous: bool = False,
         requester_pays: bool = False,
-        in_flight: int = 64,
+        in_flight: int = 256,
         timeout_seconds: float = 60.0,
     ) -> None:
         if batch_size < 1 or workers < 0:

@@ -145,7 +145,11 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
         help="how long the prefetcher may show no sign of life (default: 60s)",
     )
     group.add_argument(
-        "--in-flight", type=positive_int, default=64, metavar="N", help="ranges requested at a time (default: 64)"
+        "--in-flight",
+        type=positive_int,
+        default=256,
+        metavar="N",
+        help="most ranges requested at a time; how many pays is found out on the way (default: 256)",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -11,6 +12,7 @@ from penstock.records import Sample
 from penstock.records.manifest import Span
 from penstock.sources import ObjectInfo, ReadInto
 from penstock.units import MIB
+from penstock.window.concurrency import Gate
 from penstock.window.kept import KeptArea
 from penstock.window.layout import ErrorText, SampleStatus, checksum
 from penstock.window.packing import Pack
@@ -31,11 +33,17 @@ class FetchFailed(Exception):
 
 
 class Fetcher:
-    """Fetches packs with a bound on the ranges that are in flight at a time."""
+    """Fetches packs, as many ranges at a time as make the stream faster.
 
-    def __init__(self, source: ReadInto, *, max_in_flight: int) -> None:
+    Args:
+        source: of the bytes.
+        max_in_flight: the most ranges at a time.
+        read_meter: gives bytes received and requests failed so far.
+    """
+
+    def __init__(self, source: ReadInto, *, max_in_flight: int, read_meter: Callable[[], tuple[int, int]]) -> None:
         self._source = source
-        self._in_flight = asyncio.Semaphore(max_in_flight)
+        self._in_flight = Gate(max_in_flight, read_meter)
 
     async def fetch(self, pack: Pack, slot: memoryview, kept: KeptArea) -> bytes:
         """Fill a slot with a pack's samples, and give the table to put at its head.
@@ -80,6 +88,9 @@ class Fetcher:
                 size = min(step, span.length_bytes - offset)
                 ranges.append(self._fetch_range(span, span.offset + offset, place[at : at + size]))
                 at += size
+        if len(ranges) == 1:
+            await ranges[0]
+            return checksum(place)
         # All ranges are waited for, also after a failure: none may write into a slot that is used again.
         for result in await asyncio.gather(*ranges, return_exceptions=True):
             if isinstance(result, BaseException):

@@ -32,7 +32,7 @@ __all__ = ["Filler", "is_served"]
 
 HEARTBEAT_SECONDS = 0.5
 SESSION_POLL_SECONDS = 0.25
-DEFAULT_IN_FLIGHT = 64
+DEFAULT_IN_FLIGHT = 256
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Filler:
     Args:
         folder: the window's folder, shared with the trainer; made if it is missing.
         window_bytes: bound on everything in the folder.
-        max_in_flight: ranges that are requested at a time.
+        max_in_flight: the most ranges that are requested at a time; how many are is found out by what pays.
         opener: opens the source that a manifest names.
     """
 

@@ -69,7 +69,12 @@ class FillerSession:
         self._manifest = manifest
         self._source = source
         self._bell = bell
-        self._fetcher = Fetcher(source, max_in_flight=max_in_flight)
+        meter = source.meter
+        self._fetcher = Fetcher(
+            source,
+            max_in_flight=max_in_flight,
+            read_meter=lambda: (meter.bytes_downloaded, meter.failed_requests),
+        )
         self._slots = slots
         self._control = slots.control
         self._batch_slots = batch_slots
