@@ -2,7 +2,8 @@
 
 A child is told that its parent is gone by the end of its standard input, which the kernel closes however the
 parent dies; processes that the parent forks, such as loading workers, let go of it at once. A child that dies by
-a signal is started again; one that ends with an error has told it through the window.
+a signal is started again, as long as it gets anything done between two deaths; one that ends with an error has
+told it through the window.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+from penstock.errors import WindowError
 from penstock.window.filler import is_served
+from penstock.window.layout import Control
 
 __all__ = ["PrefetchMode", "Prefetcher", "start_prefetcher"]
 
 MAX_RESTARTS = 20
+"""Deaths by a signal, between which nothing was fetched, after which a child is given up."""
 STOP_SECONDS = 10
 
 _log = logging.getLogger(__name__)
@@ -77,6 +81,7 @@ class Prefetcher:
                 *options,
             )
         )
+        self._folder = folder
         self._lock = threading.Lock()
         self._closing = False
         self._process = self._command.start()
@@ -118,14 +123,28 @@ class Prefetcher:
             pipe.close()
 
     def _watch(self) -> None:
+        deaths, progress = 0, self._progress()
         while True:
             code = self._process.wait()
             with self._lock:
-                if self._closing or code >= 0 or self.num_restarts >= MAX_RESTARTS:
+                before, progress = progress, self._progress()
+                deaths = deaths + 1 if progress == before else 0
+                if self._closing or code >= 0:
+                    return
+                if deaths >= MAX_RESTARTS:
+                    _log.error("prefetcher.given_up signal=%d restarts=%d", -code, self.num_restarts)
                     return
                 self.num_restarts += 1
                 _log.warning("prefetcher.restart signal=%d restarts=%d", -code, self.num_restarts)
                 self._process = self._command.start()
+
+    def _progress(self) -> tuple[str, int]:
+        """Give what changes whenever something was fetched."""
+        try:
+            control = Control(self._folder, writable=False)
+        except (OSError, WindowError):
+            return "", 0
+        return control.text("session"), control.number("sample_bytes")
 
 
 def start_prefetcher(

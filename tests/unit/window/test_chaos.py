@@ -6,6 +6,7 @@ whole line when it is started again. ``PENSTOCK_CHAOS_KILLS`` sets how many kill
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import random
@@ -60,24 +61,27 @@ def test_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
 
     gauging = threading.Thread(target=gauge)
     gauging.start()
-    trainer = subprocess.Popen(argv, env=environment)
-    with Prefetcher(folder, WINDOW_BYTES) as prefetcher:
-        for kill in range(NUM_KILLS):
-            goal = NUM_SAMPLES * (kill + chance.random()) / NUM_KILLS
-            while lines() < goal and trainer.poll() is None:
-                time.sleep(0.001)
-            time.sleep(chance.random() * 0.02)
-            victim = kill % 3 if kill < 3 else chance.randrange(3)
-            if victim != 0:
-                os.kill(prefetcher.pid, signal.SIGKILL)
-            if victim != 1:
-                trainer.kill()
-                trainer.wait()
-                trainer = subprocess.Popen(argv, env=environment)
-        assert trainer.wait(120) == 0
-        assert prefetcher.num_restarts > 0
-    over.set()
-    gauging.join()
+    try:
+        trainer = subprocess.Popen(argv, env=environment)
+        with Prefetcher(folder, WINDOW_BYTES) as prefetcher:
+            for kill in range(NUM_KILLS):
+                goal = NUM_SAMPLES * (kill + chance.random()) / NUM_KILLS
+                while lines() < goal and trainer.poll() is None:
+                    time.sleep(0.001)
+                time.sleep(chance.random() * 0.02)
+                victim = kill % 3 if kill < 3 else chance.randrange(3)
+                if victim != 0:
+                    with contextlib.suppress(ProcessLookupError):  # it is still dead from the last time
+                        os.kill(prefetcher.pid, signal.SIGKILL)
+                if victim != 1:
+                    trainer.kill()
+                    trainer.wait()
+                    trainer = subprocess.Popen(argv, env=environment)
+            assert trainer.wait(120) == 0
+            assert prefetcher.num_restarts > 0
+    finally:
+        over.set()
+        gauging.join()
     # A batch of one: what was logged before a kill is what the trainer had, and a line is one sample.
     assert log.read_text().split() == planned_keys(data, make_spec(data))
     assert WINDOW_BYTES // 2 < max(peaks) <= WINDOW_BYTES

@@ -16,6 +16,7 @@ import pytest
 
 from penstock.errors import PrefetcherLost
 from penstock.window import PrefetchMode, WindowReader, is_served, start_prefetcher
+from penstock.window import child as child_module
 from penstock.window import session as session_module
 from penstock.window.slots import Slots
 from support.raw import RawDataset, make_raw_dataset
@@ -62,16 +63,15 @@ def test_prefetcher_that_stops_beating_is_lost(dataset: RawDataset, tmp_path: Pa
     child = start_prefetcher(PrefetchMode.PROCESS, folder, WINDOW_BYTES)
     assert child is not None
     with child:
-        reader = WindowReader(folder, make_spec(dataset), timeout_seconds=1).begin()
-        reader.get(0)
+        spec = make_spec(dataset)
+        WindowReader(folder, spec).begin().get(0)
+        reader = WindowReader(folder, spec, timeout_seconds=1).attach()
         os.kill(child.pid, signal.SIGSTOP)
         began = time.monotonic()
         with pytest.raises(PrefetcherLost, match="no prefetcher served"):
             reader.get(299)
         assert 0.9 < time.monotonic() - began < 5
         os.kill(child.pid, signal.SIGCONT)
-        with pytest.raises(PrefetcherLost):
-            WindowReader(folder, make_spec(dataset), rank=1, timeout_seconds=0.3).begin(used={reader.spec.session})
 
 
 def wait_for(what: str, condition: object, seconds: float = 20) -> None:
@@ -108,7 +108,7 @@ def alive(pid: int) -> bool:
 def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path) -> None:
     """Its workers wait for a window that is full, and hold what they inherited: both once kept the child alive."""
     code = """
-        import os, pickle, sys
+        import os, pickle, sys, time
         from pathlib import Path
         from penstock.loader import WindowStream
         from penstock.window import Prefetcher
@@ -118,10 +118,11 @@ def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path) -
             return np.zeros(1, dtype=np.float32)
 
         data, folder = pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2])
-        prefetcher = Prefetcher(folder, 300_000)
+        prefetcher = Prefetcher(folder, 360_000)
         stream = WindowStream(folder=folder, manifest=data.manifest, info=data.info, plan=data.plan,
-            splits=[("train", True)], decoder=decode, batch_size=4, num_epochs=1, num_workers=2)
+            splits=[("train", True)], decoder=decode, batch_size=8, num_epochs=1, num_workers=3)
         next(stream.segment(0).epoch(0))
+        time.sleep(1)
         print(prefetcher.pid, *(child for child in os.popen(f"pgrep -P {os.getpid()}").read().split()), flush=True)
         sys.stdin.read()
     """
@@ -131,8 +132,38 @@ def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path) -
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as trainer:
         assert trainer.stdout is not None
         pids = [int(word) for word in trainer.stdout.readline().split()]
-        assert len(set(pids)) >= 3
+        assert len(set(pids)) >= 4
         trainer.kill()
         trainer.wait()
         wait_for("the end of all", lambda: not any(alive(pid) for pid in pids))
     assert not is_served(tmp_path / "window")
+
+
+def test_forked_process_does_not_keep_the_child_alive(tmp_path: Path) -> None:
+    child = start_prefetcher(PrefetchMode.PROCESS, tmp_path / "window", WINDOW_BYTES)
+    assert child is not None
+    wait_for("serving", lambda: is_served(tmp_path / "window"))
+    forked = os.fork()
+    if not forked:
+        signal.pause()
+        os._exit(0)
+    began = time.monotonic()
+    child.close()
+    assert time.monotonic() - began < 5
+    os.kill(forked, signal.SIGKILL)
+    os.waitpid(forked, 0)
+
+
+def test_child_that_gets_nothing_done_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_module, "MAX_RESTARTS", 2)
+    child = start_prefetcher(PrefetchMode.PROCESS, tmp_path / "window", WINDOW_BYTES)
+    assert child is not None
+    with child:
+        for restarts in range(3):
+            wait_for("its restart", lambda restarts=restarts: child.num_restarts == restarts)  # type: ignore[misc]
+            wait_for("serving", lambda: is_served(tmp_path / "window"))
+            os.kill(child.pid, signal.SIGKILL)
+        wait_for("its end", lambda: not is_served(tmp_path / "window"))
+        time.sleep(0.5)
+        assert child.num_restarts == 2
+        assert not alive(child.pid)

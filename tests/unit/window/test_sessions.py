@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from penstock.errors import (
@@ -24,8 +25,9 @@ from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, hand_over
 from penstock.window.fetch import put_error
 from penstock.window.folder import CONTROL, SESSION, SLOTS
-from penstock.window.layout import Control
+from penstock.window.layout import Control, entry_checksum
 from penstock.window.packing import pack_samples
+from penstock.window.slots import read_table
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, planned_keys, serving, small_tmpfs, take, take_all
 
@@ -131,13 +133,40 @@ def test_bytes_that_change_under_the_reader_are_never_given(dataset: RawDataset,
         reader.get(1)
 
 
+def test_entry_that_names_other_samples_is_never_believed(dataset: RawDataset, window: Path) -> None:
+    """As a CPU may show it that reorders stores: the sample's own checksum would not notice."""
+    reader = WindowReader(window, make_spec(dataset)).begin()
+    reader.get(0)
+    control = Control(window, writable=True)
+    reader.get(40)
+    slot = control.find_ready(40)
+    assert slot is not None
+    reader.get(0)
+    control.entries[slot]["first_index"] += 1
+    with pytest.raises(ChecksumMismatch, match=f"slot {slot}"):
+        reader.get(int(control.entries[slot]["first_index"]))
+
+
+def test_entry_of_another_stream_is_never_believed() -> None:
+    entry = np.zeros((), dtype=[("table_bytes", "u4"), ("count", "u4"), ("first_index", "u8"), ("checksum", "u4")])
+    table = bytes(32)
+    entry["table_bytes"], entry["count"], entry["first_index"] = 32, 1, 7
+    entry["checksum"] = entry_checksum("one", first_index=7, count=1, table=table)
+    assert read_table(memoryview(table), entry[()], "one") is not None
+    assert read_table(memoryview(table), entry[()], "other") is None
+
+
 def test_prefetcher_of_another_bound_makes_the_window_anew_under_a_reader(dataset: RawDataset, tmp_path: Path) -> None:
     folder, spec = tmp_path / "window", make_spec(dataset)
     with serving(folder, WINDOW_BYTES):
         reader = WindowReader(folder, spec).begin()
         keys = take_all(reader, dataset, 0, 30)
         reader.get(30)
+        old = Control(folder, writable=False)
     with serving(folder, WINDOW_BYTES // 2):
+        while old.is_current(folder):
+            os.sched_yield()
+        assert not reader.is_intact()
         keys += take_all(reader, dataset, 30, 200)
         assert reader.meters().window_bytes == WINDOW_BYTES // 2
     assert keys == planned_keys(dataset, spec)
@@ -238,8 +267,9 @@ def test_error_of_a_session_fits_the_header(tmp_path: Path, dataset: RawDataset)
 
 def test_manifest_is_handed_over_within_the_bound(dataset: RawDataset, tmp_path: Path) -> None:
     """On a file system of just the bound: whatever exceeds it at any moment is a full disk."""
-    other = make_raw_dataset(tmp_path / "other", sizes=[10_000] * 900, per_object=100, seed=5)
+    other = make_raw_dataset(tmp_path / "other", sizes=[100] * 15_000, per_object=5000, seed=5)
     large = other.manifest.stat().st_size
+    assert large > 100_000
     with small_tmpfs(tmp_path / "mount", WINDOW_BYTES) as mount, serving(mount, WINDOW_BYTES):
         for data in (other, dataset, other, other):
             path = hand_over(data.manifest, mount)
