@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from penstock.demo.server import CREDENTIALS, connect, serve_s3
 from support.cli import Bucket
+
+# No test is timed: a busy machine must not make one fail.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -137,9 +137,11 @@ class HttpRanges:
 def open_ranges(
     spec: SourceSpec, place: S3Address, *, limits: ClientLimits, provider: Callable[[], S3Credential] | None
 ) -> HttpRanges | None:
-    """Give a reader of a bucket's ranges, None where the way to it is not a plain one (a proxy); asks for nothing."""
+    """Give a reader of a bucket's ranges, None where obstore is to read them; asks for nothing."""
     target = find_target(place)
-    return None if target is None else HttpRanges(spec, place, target, limits=limits, provider=provider)
+    if target is None or (target.address.is_tls and not limits.direct_tls):
+        return None
+    return HttpRanges(spec, place, target, limits=limits, provider=provider)
 
 
 def pause_seconds(num_retries: int, share: float) -> float:

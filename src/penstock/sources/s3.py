@@ -28,12 +28,15 @@ class ClientLimits:
             for which no byte came.
         max_retries: tries after the first, with growing pauses (0.1 s, doubled, at most 15 s).
         retry_seconds: after which no new try is made.
+        direct_tls: receive encrypted bodies straight to their place too. It costs less CPU, but one thread decrypts,
+            where obstore uses several; measure before you turn it on.
     """
 
     connect_timeout_seconds: float = 10
     request_timeout_seconds: float = 60
     max_retries: int = 8
     retry_seconds: float = 120
+    direct_tls: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 import ssl
 from pathlib import Path
@@ -330,7 +331,7 @@ def test_encrypted(certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: p
     async def run() -> None:
         talk, tls = encrypted(cutting, certificate)
         async with talking(talk, tls=tls) as server:
-            source = source_of(server.url, TWICE)
+            source = source_of(server.url, dataclasses.replace(TWICE, direct_tls=True))
             await read_all(source, 4, num_ranges=300)
             assert server.num_connections <= 5
             assert await by_read_into(source, INFO, 0, len(DATA)) == DATA
@@ -346,7 +347,7 @@ def test_a_certificate_that_is_not_trusted(certificate: Path) -> None:
         talk, tls = encrypted(good, certificate)
         async with talking(talk, tls=tls) as server:
             with pytest.raises(SourceUnavailable):
-                await by_read_into(source_of(server.url), INFO, 0, 100)
+                await by_read_into(source_of(server.url, dataclasses.replace(ONCE, direct_tls=True)), INFO, 0, 100)
             assert server.requests == []
 
     asyncio.run(run())
