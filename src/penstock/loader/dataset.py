@@ -107,7 +107,7 @@ class WindowDataset(Dataset[Any]):
                 if inputs is None:
                     inputs = np.empty((len(indices), *array.shape), dtype=array.dtype)
                 inputs[position] = array
-                if reader.is_intact():
+                if reader.is_intact(sample):
                     break
             metas.append(sample.meta)
             if self._frees:
@@ -135,5 +135,5 @@ def _custom_batch(custom: Custom, reader: WindowReader, indices: Sequence[int]) 
     while True:
         samples = [reader.get(index) for index in indices]
         batch = custom.collate([custom.decode(sample.data, sample.meta.key) for sample in samples])
-        if reader.is_intact():
+        if reader.is_intact(*samples):
             return batch

@@ -27,7 +27,7 @@ from penstock.window.layout import Control
 
 __all__ = ["PrefetchMode", "Prefetcher", "start_prefetcher"]
 
-MAX_RESTARTS = 20
+MAX_DEATHS = 20
 """Deaths by a signal, between which nothing was fetched, after which a child is given up."""
 STOP_SECONDS = 10
 
@@ -131,7 +131,7 @@ class Prefetcher:
                 deaths = deaths + 1 if progress == before else 0
                 if self._closing or code >= 0:
                     return
-                if deaths >= MAX_RESTARTS:
+                if deaths >= MAX_DEATHS:
                     _log.error("prefetcher.given_up signal=%d restarts=%d", -code, self.num_restarts)
                     return
                 self.num_restarts += 1

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
 from enum import IntEnum
 
 import numpy as np
@@ -119,16 +118,18 @@ class KeptArea:
         self._ready.add(number)
 
     def _load(self) -> None:
-        """Take over what an earlier process kept."""
-        for number, entry in self._used():
-            self._by_row[int(entry["row"])] = self._by_offset[int(entry["offset"])] = number
-            self._next_offset = max(self._next_offset, int(entry["offset"]) + _align(int(entry["data_bytes"])))
+        """Take over what an earlier process kept: places follow one another, so one that does not ends what is sound.
 
-    def _used(self) -> Iterator[tuple[int, np.void]]:
-        states = self._entries["state"]
-        count = int(np.argmax(states == _State.EMPTY)) if (states == _State.EMPTY).any() else len(states)
-        for number in range(count):
-            yield number, self._entries[number]
+        What a power cut left of the index could otherwise have two samples share a place.
+        """
+        for number, entry in enumerate(self._entries):
+            offset, end = int(entry["offset"]), int(entry["offset"]) + _align(int(entry["data_bytes"]))
+            known = entry["state"] in (_State.RESERVED, _State.READY) and int(entry["row"]) not in self._by_row
+            if not known or offset != self._next_offset or end > self._end_offset:
+                self._entries[number:]["state"] = _State.EMPTY
+                return
+            self._by_row[int(entry["row"])] = self._by_offset[offset] = number
+            self._next_offset = end
 
 
 def _threshold(share: float, num_samples: int) -> int:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import time
 import zlib
 from enum import IntEnum
 from pathlib import Path
@@ -210,6 +211,8 @@ class Control:
         header = np.zeros((), dtype=_HEADER)
         header["magic"], header["layout_version"], header["capacity"] = MAGIC, LAYOUT_VERSION, capacity
         header["window_bytes"] = window_bytes
+        # Not from 0: the numbers of the file that this one takes the place of must not come again.
+        header["incarnation"] = time.time_ns()
         allocate(folder / CONTROL, CONTROL_HEADER_BYTES + capacity * ENTRY_BYTES, head=header.tobytes())
         return cls(folder, writable=True)
 

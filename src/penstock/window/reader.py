@@ -36,11 +36,13 @@ class WindowSample:
 
     Attributes:
         data: a view of the slot, good until the cursor passes ``index``; see ``WindowReader.is_intact``.
+        incarnation: of the window that it was read from.
     """
 
     index: int
     meta: SampleMeta
     data: memoryview
+    incarnation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +145,17 @@ class WindowReader:
         if status == SampleStatus.ERROR:
             raise _rebuild(_decode_error(data))
         meta = _decode_meta(opened.place[meta_at : meta_at + meta_bytes])
-        return WindowSample(index=index, meta=meta, data=data)
+        assert self._incarnation is not None
+        return WindowSample(index=index, meta=meta, data=data, incarnation=self._incarnation)
 
-    def is_intact(self) -> bool:
-        """Tell whether all that was read since ``get`` is still what was asked for.
+    def is_intact(self, *samples: WindowSample) -> bool:
+        """Tell whether the window, and what samples it gave, are still what was asked for.
 
-        The slots of a session that is replaced are used again at once, so ask after a sample's bytes were used
-        or copied, and ``get`` it again where the answer is no.
+        The slots of a session that is replaced are used again at once, so ask after the samples' bytes were used
+        or copied, and ``get`` them again where the answer is no.
         """
-        return self._control is not None and self._control.incarnation == self._incarnation
+        now = self._control.incarnation if self._control is not None else None
+        return now is not None and now == self._incarnation and all(sample.incarnation == now for sample in samples)
 
     def advance(self, index: int) -> None:
         """Say that no sample below ``index`` is needed any more; their slots are used again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
 import threading
@@ -15,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from penstock.errors import CheckpointMismatch, ConfigError
-from penstock.loader import Batch, WindowStream
-from penstock.window import Prefetcher
+from penstock.loader import Batch, Custom, WindowStream
+from penstock.loader.dataset import FeedSettings, WindowDataset
+from penstock.window import Prefetcher, WindowReader, WindowSample
 from support.raw import RawDataset, make_raw_dataset
-from support.windows import serving
+from support.windows import make_spec, serving
 
 WINDOW_BYTES = 900_000
 SAMPLE_BYTES = 8_000
@@ -201,6 +203,32 @@ def test_ranks_share_a_window_and_step_together(tmp_path: Path, num_workers: int
             assert len(keys) == len(set(keys)) == count - left_out
             low = 0 if segment == 0 else num_train
             assert {int(key.split("-")[1]) for key in keys} <= set(range(low, low + count))
+
+
+def test_batch_of_views_is_read_again_when_the_window_was_made_anew_under_it(
+    dataset: RawDataset, tmp_path: Path
+) -> None:
+    """Between the first sample and the second, so that the second is of another window than the first."""
+    wanted, folder = original_bytes(dataset), tmp_path / "window"
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        first.enter_context(serving(folder, 2 * WINDOW_BYTES))
+        spec = make_spec(dataset, batch_samples=4)
+        reader = WindowReader(folder, spec).begin()
+        get, asked = reader.get, iter(range(100))
+
+        def get_and_restart(index: int) -> WindowSample:
+            if next(asked) == 1:
+                first.close()
+                second.enter_context(serving(folder, WINDOW_BYTES))
+                while reader.is_intact():
+                    time.sleep(0.01)
+            return get(index)
+
+        reader.get = get_and_restart  # type: ignore[method-assign]
+        custom = Custom(decode=lambda data, key: (key, data), collate=lambda pairs: [(k, bytes(d)) for k, d in pairs])
+        settings = FeedSettings(folder=folder, spec=spec, decoder=custom, augmented=(True,), rank=0, timeout_seconds=20)
+        (batch,) = WindowDataset(settings, reader=reader).__getitems__([0, 1, 2, 3])
+        assert [content == wanted[key] for key, content in batch] == [True] * 4
 
 
 def test_more_ranks_than_samples_are_refused(dataset: RawDataset, tmp_path: Path) -> None:

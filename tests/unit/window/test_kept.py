@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from penstock.plan import make_order
 from penstock.records import StreamSpec
 from penstock.window import Prefetcher, WindowReader, plan_geometry
 from penstock.window.folder import used_bytes
-from penstock.window.kept import KeptArea, kept_area_bytes
+from penstock.window.kept import KEPT_ENTRY, KeptArea, kept_area_bytes
 from support.raw import RawDataset, make_raw_dataset
 
 SAMPLES, SAMPLE_BYTES, EPOCHS = 3000, 8192, 3
@@ -138,6 +139,20 @@ def test_places_lie_in_the_part_and_never_overlap(sizes: list[int], area_bytes: 
         assert len(places) == len(sizes)
     again = KeptArea(mapped, offset=start, size_bytes=area_bytes, num_samples=len(sizes), total_bytes=sum(sizes))
     assert {row: again.offer(row, sizes[row]) for row in places} == places
+
+
+def test_index_that_a_power_cut_damaged_is_used_up_to_the_damage() -> None:
+    sizes = dict.fromkeys(range(20), 100)
+    for field, value in (("offset", 0), ("data_bytes", 1 << 40), ("row", 3), ("state", 77)):
+        mapped = memoryview(bytearray(1 << 16))
+        area = KeptArea(mapped, offset=0, size_bytes=1 << 16, num_samples=20, total_bytes=2000)
+        places = {row: area.offer(row, size) for row, size in sizes.items()}
+        np.frombuffer(mapped, dtype=KEPT_ENTRY, count=20)[10][field] = value
+        again = KeptArea(mapped, offset=0, size_bytes=1 << 16, num_samples=20, total_bytes=2000)
+        assert again.kept_bytes == 1000
+        taken = [again.offer(row, size) for row, size in reversed(sizes.items())]
+        assert len(set(taken)) == 20
+        assert taken[10:] == [places[row] for row in reversed(range(10))]
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**7), st.integers(0, 10**10), st.integers(1, 64))
