@@ -99,8 +99,6 @@ class WindowDataset(Dataset[Any]):
         inputs: NDArray[np.float32] | None = None
         metas = []
         for position, index in enumerate(indices):
-            if self._frees:
-                reader.advance(index)
             while True:
                 sample = reader.get(index)
                 array = self._decode(decoder, sample)

@@ -54,18 +54,18 @@ class Fetcher:
             FetchFailed: a sample could not be had; those before it are in their place.
         """
         work = [
-            self._fetch_kept(sample, int(entry["data_offset"]), kept)
-            if entry["status"] == SampleStatus.KEPT
-            else self._fetch_sample(sample, slot[int(entry["data_offset"]) :][: int(entry["data_bytes"])])
-            for sample, entry in zip(pack.samples, pack.table, strict=True)
+            self._fetch_kept(sample, offset, kept)
+            if status == SampleStatus.KEPT
+            else self._fetch_sample(sample, slot[offset : offset + size])
+            for sample, (offset, size, *_, status) in zip(pack.samples, pack.table.tolist(), strict=True)
         ]
         results = await asyncio.gather(*work, return_exceptions=True)
-        for position, result in enumerate(results):
-            if isinstance(result, PenstockError):
-                raise FetchFailed(position, result)
-            if isinstance(result, BaseException):
-                raise result
-            pack.table[position]["checksum"] = result
+        failed = next((at for at, result in enumerate(results) if isinstance(result, BaseException)), len(results))
+        pack.table["checksum"][:failed] = results[:failed]
+        if failed < len(results):
+            error = results[failed]
+            assert isinstance(error, BaseException)
+            raise FetchFailed(failed, error) if isinstance(error, PenstockError) else error
         return pack.table.tobytes() + pack.metas
 
     async def _fetch_kept(self, sample: Sample, offset: int, kept: KeptArea) -> int:

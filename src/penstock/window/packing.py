@@ -59,20 +59,22 @@ def _encode_meta(sample: Sample) -> bytes:
 
 
 def _lay_out(first_index: int, samples: list[Sample], metas: list[bytes], kept: list[int | None]) -> Pack:
-    table = np.zeros(len(samples), dtype=SAMPLE_ENTRY)
-    meta_at = table.nbytes
+    meta_at = len(samples) * SAMPLE_ENTRY.itemsize
     data_at = _align(meta_at + sum(map(len, metas)))
-    for entry, sample, meta, kept_at in zip(table, samples, metas, kept, strict=True):
-        entry["meta_offset"], entry["meta_bytes"] = meta_at, len(meta)
-        entry["data_bytes"] = sample.size_bytes
+    rows = []
+    for sample, meta, kept_at in zip(samples, metas, kept, strict=True):
+        size = sample.size_bytes
+        offset, status = (data_at, SampleStatus.DATA) if kept_at is None else (kept_at, SampleStatus.KEPT)
+        rows.append((offset, size, meta_at, len(meta), 0, status.value))
         meta_at += len(meta)
-        if kept_at is not None:
-            entry["data_offset"], entry["status"] = kept_at, SampleStatus.KEPT
-            continue
-        entry["data_offset"] = data_at
-        data_at = _align(data_at + sample.size_bytes)
+        if kept_at is None:
+            data_at = _align(data_at + size)
     return Pack(
-        first_index=first_index, samples=tuple(samples), table=table, metas=b"".join(metas), length_bytes=data_at
+        first_index=first_index,
+        samples=tuple(samples),
+        table=np.array(rows, dtype=SAMPLE_ENTRY),
+        metas=b"".join(metas),
+        length_bytes=data_at,
     )
 
 
