@@ -17,7 +17,7 @@ from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, install, make_folder
 from penstock.window.joining import SessionFile, find_session
 from penstock.window.layout import Control, ErrorText, SampleMeta, SampleStatus, checksum, map_slots
-from penstock.window.slots import read_table
+from penstock.window.slots import read_meters, read_table
 from penstock.window.wakeup import Listener
 
 __all__ = ["WindowReader", "WindowSample"]
@@ -174,16 +174,7 @@ class WindowReader:
         """Give what the prefetcher counted in this session so far."""
         control = self._control
         if control is not None and control.text("session") == self.spec.session:
-            self._meters = Meters(
-                bytes_downloaded=control.number("bytes_downloaded"),
-                sample_bytes=control.number("sample_bytes"),
-                get_requests=control.number("get_requests"),
-                failed_requests=control.number("failed_requests"),
-                refetched_bytes=control.number("refetched_bytes"),
-                window_bytes=control.number("window_bytes"),
-                window_high_water_bytes=control.number("high_water_bytes"),
-                kept_bytes=control.number("kept_bytes"),
-            )
+            self._meters = read_meters(control)
         return self._meters
 
     def close(self) -> None:

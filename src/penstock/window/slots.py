@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import WindowError
+from penstock.records import Meters
 from penstock.window.folder import SLOTS, allocate, release
 from penstock.window.geometry import Geometry, slot_capacity
 from penstock.window.kept import KeptArea
@@ -25,7 +26,7 @@ from penstock.window.layout import (
 )
 from penstock.window.policy import SlotRange
 
-__all__ = ["Slots", "empty_window", "open_control", "read_table"]
+__all__ = ["Slots", "empty_window", "open_control", "read_meters", "read_table"]
 
 _log = logging.getLogger(__name__)
 _METERS = ("bytes_downloaded", "sample_bytes", "get_requests", "failed_requests", "refetched_bytes")
@@ -72,6 +73,20 @@ def read_table(place: memoryview, entry: np.void, stream: str) -> NDArray[np.voi
         return None
     found = entry_checksum(stream, first_index=int(entry["first_index"]), count=count, table=place[:table_bytes])
     return np.frombuffer(place, dtype=SAMPLE_ENTRY, count=count) if found == int(entry["checksum"]) else None
+
+
+def read_meters(control: Control) -> Meters:
+    """Give what the prefetcher counted in the session that it serves."""
+    return Meters(
+        bytes_downloaded=control.number("bytes_downloaded"),
+        sample_bytes=control.number("sample_bytes"),
+        get_requests=control.number("get_requests"),
+        failed_requests=control.number("failed_requests"),
+        refetched_bytes=control.number("refetched_bytes"),
+        window_bytes=control.number("window_bytes"),
+        window_high_water_bytes=control.number("high_water_bytes"),
+        kept_bytes=control.number("kept_bytes"),
+    )
 
 
 class Slots:
