@@ -23,7 +23,6 @@ __all__ = [
     "cost_table",
     "epoch_table",
     "metric_table",
-    "stall_share",
     "traffic_table",
 ]
 
@@ -65,12 +64,6 @@ class Table:
     wide: bool = True
 
 
-def stall_share(run: RunRecord) -> float:
-    """Give the part of the training passes that was stall, 0 to 1."""
-    busy_seconds = run.stall_seconds + run.compute_seconds
-    return run.stall_seconds / busy_seconds if busy_seconds else 0.0
-
-
 def cards(
     run: RunRecord, *, evaluation: Evaluation | None, cost: CostReport | None, steps: Sequence[StepRecord]
 ) -> tuple[Card, ...]:
@@ -79,7 +72,7 @@ def cards(
     trained = sum(epoch.num_samples for epoch in run.epochs)
     bound, peak = run.meters.window_bytes, run.meters.window_high_water_bytes
     kept = peak <= bound
-    stall = stall_share(run)
+    stall = run.stall_share
     return (
         _score_card(run, evaluation),
         Card(label="Samples trained on", value=f"{trained:,}", note=f"in {_plural(len(run.epochs), 'epoch')}"),

@@ -140,6 +140,12 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Time of the training passes that was not stall."""
         return sum(epoch.compute_seconds for epoch in self.epochs)
 
+    @property
+    def stall_share(self) -> float:
+        """Part of the training passes that was stall, 0 to 1."""
+        busy_seconds = self.stall_seconds + self.compute_seconds
+        return self.stall_seconds / busy_seconds if busy_seconds else 0.0
+
 
 class StepRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a step other than training did.

@@ -8,14 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.errors import RecordError
 from penstock.loader import WindowStream
-from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
+from penstock.records import ManifestInfo, Plan
 from penstock.steps import common
-from penstock.steps.prefetch import window_folder
+from penstock.steps.window import read_listing, served_window
 from penstock.tasks.protocols import Task
 from penstock.tasks.registry import get_task
-from penstock.window import PrefetchMode, hand_over, start_prefetcher
 
 __all__ = ["Dataset", "add_feed_options", "open_dataset", "open_stream"]
 
@@ -24,7 +22,6 @@ __all__ = ["Dataset", "add_feed_options", "open_dataset", "open_stream"]
 class Dataset:
     """What `penstock list` made."""
 
-    manifest: Path
     info: ManifestInfo
     plan: Plan
     task: Task
@@ -51,16 +48,8 @@ def open_dataset(args: argparse.Namespace) -> Dataset:
     Raises:
         RecordError: one cannot be read, or they do not belong together.
     """
-    with ManifestReader(args.manifest) as reader:
-        info = reader.info
-    plan = read_record(args.plan, Plan)
-    if plan.manifest_fingerprint != info.fingerprint:
-        raise RecordError(
-            f"the plan {args.plan} was made for manifest {plan.manifest_fingerprint[:12]}, "
-            f"{args.manifest} is {info.fingerprint[:12]}",
-            fix="pass the manifest and the plan of the same `penstock list`",
-        )
-    return Dataset(manifest=args.manifest.absolute(), info=info, plan=plan, task=get_task(info.task))
+    info, plan = read_listing(args)
+    return Dataset(info=info, plan=plan, task=get_task(info.task))
 
 
 @contextlib.contextmanager
@@ -73,14 +62,7 @@ def open_stream(
     num_epochs: int,
 ) -> Iterator[WindowStream]:
     """Start a prefetcher unless a sidecar serves the window, and give the stream; close both at the end."""
-    with window_folder(args.window) as folder, contextlib.ExitStack() as stack:
-        mode = PrefetchMode(args.prefetch)
-        child = start_prefetcher(mode, folder, args.window_size, options=("--in-flight", str(args.in_flight)))
-        if child is None:
-            manifest = hand_over(data.manifest, folder, timeout_seconds=args.prefetch_timeout)
-        else:
-            stack.enter_context(child)
-            manifest = data.manifest
+    with served_window(args) as (folder, manifest), contextlib.ExitStack() as stack:
         stream = WindowStream(
             folder=folder,
             manifest=manifest,

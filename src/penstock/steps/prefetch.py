@@ -10,23 +10,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
 import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 from penstock.errors import ConfigError
 from penstock.observe import open_progress
 from penstock.plan import make_order
-from penstock.records import ManifestReader, Plan, StepRecord, StreamSpec, read_record, write_record
+from penstock.records import StepRecord, StreamSpec, write_record
 from penstock.steps import common
+from penstock.steps.window import read_listing, served_window
 from penstock.units import format_bytes, format_seconds
-from penstock.window import Filler, PrefetchMode, WindowReader, start_prefetcher
+from penstock.window import Filler, WindowReader
 
 NAME = "prefetch"
 HELP = "fill a window for a trainer, or try out a manifest through one"
@@ -69,16 +67,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def window_folder(asked: Path | None) -> Iterator[Path]:
-    """Give the window's folder: the one asked for, which stays, or a temporary one, which goes."""
-    if asked is not None:
-        yield asked
-        return
-    with tempfile.TemporaryDirectory(prefix="penstock-window-") as folder:
-        yield Path(folder)
-
-
 async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin_closes: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -91,28 +79,21 @@ async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin
 
 def _probe(args: argparse.Namespace) -> StepRecord:
     started_at, started = common.now(), time.monotonic()
-    with ManifestReader(args.manifest) as manifest:
-        info = manifest.info
-    plan = read_record(args.plan, Plan)
+    info, plan = read_listing(args)
     order = make_order(info, plan, [("train", True)])
     num_samples = min(args.samples, order.num_samples)
-    spec = StreamSpec(
-        session=uuid.uuid4().hex,
-        manifest=str(args.manifest.absolute()),
-        manifest_fingerprint=info.fingerprint,
-        plan_fingerprint=plan.fingerprint,
-        order=order,
-        first_index=0,
-        end_index=num_samples,
-        num_ranks=1,
-        batch_samples=1,
-    )
-    with window_folder(args.window) as folder, contextlib.ExitStack() as stack:
-        child = start_prefetcher(
-            PrefetchMode(args.prefetch), folder, args.window_size, options=("--in-flight", str(args.in_flight))
+    with served_window(args) as (folder, manifest):
+        spec = StreamSpec(
+            session=uuid.uuid4().hex,
+            manifest=str(manifest),
+            manifest_fingerprint=info.fingerprint,
+            plan_fingerprint=plan.fingerprint,
+            order=order,
+            first_index=0,
+            end_index=num_samples,
+            num_ranks=1,
+            batch_samples=1,
         )
-        if child is not None:
-            stack.enter_context(child)
         begun, first = time.monotonic(), 0.0
         reader = WindowReader(folder, spec, timeout_seconds=args.prefetch_timeout).begin()
         with open_progress().stage("prefetch", num_samples, "samples") as stage:

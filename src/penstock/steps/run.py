@@ -242,7 +242,6 @@ def describe(files: JobFiles) -> str:
     record = read_record(files.run_record, RunRecord)
     found = read_record(files.metrics, Evaluation)
     listed = read_record(files.list_record, StepRecord) if files.list_record.exists() else None
-    waited = record.stall_seconds / max(record.stall_seconds + record.compute_seconds, 1e-9)
     downloaded = record.meters.bytes_downloaded + found.meters.bytes_downloaded
     downloaded += listed.meters.bytes_downloaded if listed else 0
     metrics = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
@@ -254,7 +253,7 @@ def describe(files: JobFiles) -> str:
             "peak window",
             f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(record.meters.window_bytes)}",
         ),
-        ("stall", f"{format_seconds(record.stall_seconds)} ({100 * waited:.1f} % of training)"),
+        ("stall", f"{format_seconds(record.stall_seconds)} ({100 * record.stall_share:.1f} % of training)"),
         ("wall", format_seconds(record.wall_seconds)),
         (f"{found.split} score", f"{found.score} {found.metrics[found.score]:.4f}"),
         ("metrics", metrics),

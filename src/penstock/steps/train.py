@@ -249,12 +249,11 @@ class _Shown:
 
 def describe(record: RunRecord) -> str:
     """Say for a person how a run went."""
-    waited = record.stall_seconds / max(record.stall_seconds + record.compute_seconds, 1e-9)
     best = next((epoch for epoch in record.epochs if epoch.epoch == record.best_epoch), None)
     metrics = ", ".join(f"{name} {value:.4f}" for name, value in best.valid.items()) if best else "none"
     return (
         f"trained {record.model} ({record.num_parameters} parameters) for {len(record.epochs)} epochs in "
-        f"{format_seconds(record.wall_seconds)}, {100 * waited:.1f} % of it waiting for data\n"
+        f"{format_seconds(record.wall_seconds)}, {100 * record.stall_share:.1f} % of it waiting for data\n"
         f"  read {format_bytes(record.meters.sample_bytes)} in {record.meters.get_requests} requests through at most "
         f"{format_bytes(record.meters.window_high_water_bytes)}\n"
         f"  best epoch {(record.best_epoch or 0) + 1}: {metrics}\n"
