@@ -276,6 +276,7 @@ def test_plan_of_another_manifest(made: Path) -> None:
     plan["manifest_fingerprint"] = "0" * 64
     (made / "plan.json").write_text(json.dumps(plan))
     fails(70, "same `penstock list`", *train_words(made))
+    fails(70, "same `penstock list`", "prefetch", "--manifest", made / "m.parquet", "--plan", made / "plan.json")
 
 
 def test_manifest_that_is_none(made: Path) -> None:
