@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.plan.lanes import check_lanes, check_segments, rank_batches, rank_samples
-from penstock.plan.order import Permutation, locate, make_order, stream_rows
+from penstock.plan.order import Permutation, locate, make_order, rows_between, stream_rows
 from penstock.plan.split import assign_splits
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "make_order",
     "rank_batches",
     "rank_samples",
+    "rows_between",
     "stream_rows",
 ]

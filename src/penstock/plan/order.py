@@ -7,6 +7,7 @@ list of indices is held: any position of any epoch is computed on its own. It is
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from penstock.records import ManifestInfo, Order, Plan, Segment
 
-__all__ = ["Location", "Permutation", "locate", "make_order", "stream_rows"]
+__all__ = ["Location", "Permutation", "locate", "make_order", "rows_between", "stream_rows"]
 
 ROUNDS = 6
 BLOCK_POSITIONS = 4096
+CACHED_PERMUTATIONS = 64
 
 
 class Permutation:
@@ -75,25 +77,42 @@ def locate(order: Order, index: int) -> Location:
     raise AssertionError(index)
 
 
-def _segment_rows(segment: Segment, *, seed: int, epoch: int, start: int) -> Iterator[NDArray[np.int64]]:
-    permutation = Permutation(segment.num_samples, seed=seed, epoch=epoch) if segment.shuffle else None
-    for first in range(start, segment.num_samples, BLOCK_POSITIONS):
-        positions = np.arange(first, min(first + BLOCK_POSITIONS, segment.num_samples), dtype=np.int64)
-        yield segment.first_row + (permutation(positions) if permutation else positions)
+@functools.lru_cache(maxsize=CACHED_PERMUTATIONS)
+def _permutation(size: int, seed: int, epoch: int) -> Permutation:
+    return Permutation(size, seed=seed, epoch=epoch)
 
 
-def stream_rows(order: Order, first_index: int, end_index: int) -> Iterator[tuple[int, int]]:
-    """Give ``(stream index, manifest row)`` from ``first_index`` until before ``end_index``, in order."""
+def _segment_rows(segment: Segment, positions: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
+    if not segment.shuffle:
+        return segment.first_row + positions
+    return segment.first_row + _permutation(segment.num_samples, seed, epoch)(positions)
+
+
+def rows_between(order: Order, first_index: int, end_index: int) -> NDArray[np.int64]:
+    """Give the manifest rows of the stream indices from ``first_index`` until before ``end_index``, in order.
+
+    The range may cross segments and epochs. Ask for many at a time: a call costs some tens of microseconds.
+
+    Returns:
+        rows, shape (end_index - first_index,); empty where the range is.
+    """
+    parts = [np.empty(0, dtype=np.int64)]
     index = first_index
     while index < end_index:
         place = locate(order, index)
         segment = order.segments[place.segment]
-        for block in _segment_rows(segment, seed=order.seed, epoch=place.epoch, start=place.position):
-            for row in block.tolist():
-                if index >= end_index:
-                    return
-                yield index, row
-                index += 1
+        end = min(segment.num_samples, place.position + end_index - index)
+        positions = np.arange(place.position, end, dtype=np.int64)
+        parts.append(_segment_rows(segment, positions, seed=order.seed, epoch=place.epoch))
+        index += len(positions)
+    return np.concatenate(parts)
+
+
+def stream_rows(order: Order, first_index: int, end_index: int) -> Iterator[tuple[int, int]]:
+    """Give ``(stream index, manifest row)`` from ``first_index`` until before ``end_index``, in order."""
+    for first in range(first_index, end_index, BLOCK_POSITIONS):
+        rows = rows_between(order, first, min(first + BLOCK_POSITIONS, end_index))
+        yield from enumerate(rows.tolist(), first)
 
 
 def make_order(info: ManifestInfo, plan: Plan, splits: Sequence[tuple[str, bool]]) -> Order:

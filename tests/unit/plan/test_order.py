@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
-from penstock.plan import Permutation, assign_splits, rank_batches, stream_rows
+from penstock.plan import Permutation, assign_splits, rank_batches, rows_between, stream_rows
 from penstock.records import SPLITS, Order, Segment
 
 sizes = st.integers(1, 3000)
@@ -59,6 +59,7 @@ def test_stream_can_be_entered_anywhere(num_train: int, num_valid: int, seed: in
     start = data.draw(st.integers(0, len(whole)))
     end = data.draw(st.integers(start, len(whole)))
     assert list(stream_rows(order, start, end)) == whole[start:end]
+    assert list(enumerate(rows_between(order, start, end).tolist(), start)) == whole[start:end]
 
 
 @given(st.integers(1, 300), st.integers(1, 40), st.sampled_from([1, 2, 4, 8]), st.integers(1, 16))
