@@ -5,7 +5,7 @@ with K of them kept, D + (E - 1)(D - K) bytes are downloaded. Which samples are 
 row, so that they lie evenly in any order and the link is never idle for long; each takes its place when the stream
 first comes to it, until the part is full, and stays.
 
-The part lies behind the slots in the same file: an index of 32 bytes a sample, then the samples' bytes. An index
+The part lies behind the slots in the same file: an index of 40 bytes a sample, then the samples' bytes. An index
 entry is RESERVED before the first byte and READY after the last; a prefetcher that comes back checks an entry's
 bytes before it uses them for the first time.
 """
@@ -24,7 +24,7 @@ from penstock.window.layout import checksum
 __all__ = ["KEPT_ENTRY", "KeptArea", "kept_area_bytes"]
 
 ALIGNMENT_BYTES = 64
-KEPT_ENTRY = np.dtype([("row", "<u8"), ("offset", "<u8"), ("data_bytes", "<u8"), ("checksum", "<u4"), ("state", "<u4")])
+KEPT_ENTRY = np.dtype([("row", "<u8"), ("offset", "<u8"), ("data_bytes", "<u8"), ("checksum", "<u8"), ("state", "<u8")])
 _WORD = (1 << 64) - 1
 
 

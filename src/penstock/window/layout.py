@@ -19,12 +19,12 @@ import mmap
 import os
 import struct
 import time
-import zlib
 from enum import IntEnum
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from penstock.errors import WindowError
@@ -35,7 +35,7 @@ __all__ = ["SAMPLE_ENTRY", "Control", "ErrorText", "FillerState", "SampleMeta", 
 __all__ += ["checksum", "entry_checksum", "map_file", "map_slots"]
 
 MAGIC = b"PENSTOCK"
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 ERROR_BYTES = 2048
 
 
@@ -86,22 +86,22 @@ _HEADER = np.dtype(
         ("refetched_bytes", "<u8"),
         ("kept_bytes", "<u8"),
         ("error_session", "S64"),
-        ("error_checksum", "<u4"),
-        ("error_bytes", "<u4"),
+        ("error_checksum", "<u8"),
+        ("error_bytes", "<u8"),
         ("error", f"V{ERROR_BYTES}"),
     ]
 )
 _INCARNATION_WORD, _HEARTBEAT_WORD = 2, 3
 _ENTRY = np.dtype(
     [
-        ("state", "<u4"),
-        ("checksum", "<u4"),
+        ("state", "<u8"),
+        ("checksum", "<u8"),
         ("first_index", "<u8"),
         ("count", "<u4"),
         ("table_bytes", "<u4"),
         ("length_bytes", "<u8"),
         ("generation", "<u8"),
-        ("reserved", "V24"),
+        ("reserved", "V16"),
     ]
 )
 assert _HEADER.itemsize <= CONTROL_HEADER_BYTES
@@ -112,8 +112,8 @@ SAMPLE_ENTRY = np.dtype(
         ("data_bytes", "<u8"),
         ("meta_offset", "<u4"),
         ("meta_bytes", "<u4"),
-        ("checksum", "<u4"),
-        ("status", "<u4"),
+        ("checksum", "<u8"),
+        ("status", "<u8"),
     ]
 )
 _VOUCHED = struct.Struct("<QII")
@@ -139,8 +139,8 @@ class ErrorText(msgspec.Struct, frozen=True, array_like=True):
 
 
 def checksum(data: bytes | memoryview, seed: int = 0) -> int:
-    """Give the CRC-32 of a buffer."""
-    return zlib.crc32(data, seed)
+    """Give the 64-bit XXH3 of a buffer (github.com/Cyan4973/xxHash): against accidents, not against forgers."""
+    return xxhash.xxh3_64_intdigest(data, seed)
 
 
 def entry_checksum(stream: str, *, first_index: int, count: int, table: bytes | memoryview) -> int:

@@ -25,7 +25,7 @@ from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, hand_over
 from penstock.window.fetch import put_error
 from penstock.window.folder import CONTROL, SESSION, SLOTS
-from penstock.window.layout import Control, entry_checksum
+from penstock.window.layout import SAMPLE_ENTRY, Control, entry_checksum
 from penstock.window.packing import pack_samples
 from penstock.window.slots import read_table
 from support.raw import RawDataset, make_raw_dataset
@@ -148,9 +148,9 @@ def test_entry_that_names_other_samples_is_never_believed(dataset: RawDataset, w
 
 
 def test_entry_of_another_stream_is_never_believed() -> None:
-    entry = np.zeros((), dtype=[("table_bytes", "u4"), ("count", "u4"), ("first_index", "u8"), ("checksum", "u4")])
-    table = bytes(32)
-    entry["table_bytes"], entry["count"], entry["first_index"] = 32, 1, 7
+    entry = np.zeros((), dtype=[("table_bytes", "u4"), ("count", "u4"), ("first_index", "u8"), ("checksum", "u8")])
+    table = bytes(SAMPLE_ENTRY.itemsize)
+    entry["table_bytes"], entry["count"], entry["first_index"] = len(table), 1, 7
     entry["checksum"] = entry_checksum("one", first_index=7, count=1, table=table)
     assert read_table(memoryview(table), entry[()], "one") is not None
     assert read_table(memoryview(table), entry[()], "other") is None
