@@ -15,6 +15,7 @@ from penstock.records.manifest import (
     Span,
     Split,
 )
+from penstock.records.manifest_columns import SampleRows
 from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
 from penstock.records.plan import Order, Plan, Segment, StreamSpec
@@ -41,6 +42,7 @@ __all__ = [
     "Record",
     "RunRecord",
     "Sample",
+    "SampleRows",
     "Segment",
     "SkippedObject",
     "SourceSpec",

@@ -7,7 +7,9 @@ many of them fit in memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from penstock.records.manifest import Sample, Span
 
-__all__ = ["METADATA_KEY", "SCHEMA", "SampleColumns", "to_table"]
+__all__ = ["METADATA_KEY", "SCHEMA", "SampleColumns", "SampleRows", "gather_rows", "to_table"]
 
 METADATA_KEY = b"penstock.manifest"
 """Where the file's key-value metadata holds the ``ManifestInfo``."""
@@ -48,6 +50,57 @@ def to_table(samples: Sequence[Sample]) -> pa.Table:
     return pa.Table.from_pylist([msgspec.to_builtins(sample) for sample in samples], schema=SCHEMA)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleRows:
+    """Rows of a manifest, in the order that was asked for; a sample of several spans has several rows of spans.
+
+    Attributes:
+        rows: row numbers, shape (samples,).
+        sample_bytes: bytes to fetch for each, shape (samples,).
+        keys: of each sample.
+        groups: of each sample.
+        decodes: of each sample.
+        targets: of each sample, None where there is none.
+        args: of each sample.
+        span_ends: where each sample's spans end in the following, cumulative, shape (samples,).
+        span_objects: object of each span.
+        span_etags: version of each span's object.
+        span_object_bytes: size of each span's object, shape (spans,).
+        span_offsets: where each span begins in its object, shape (spans,).
+        span_lengths: bytes of each span, shape (spans,).
+    """
+
+    rows: NDArray[np.int64]
+    sample_bytes: NDArray[np.int64]
+    keys: list[str]
+    groups: list[str]
+    decodes: list[str]
+    targets: list[float | None]
+    args: list[tuple[int, ...]]
+    span_ends: NDArray[np.int64]
+    span_objects: list[str]
+    span_etags: list[str]
+    span_object_bytes: NDArray[np.int64]
+    span_offsets: NDArray[np.int64]
+    span_lengths: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Part:
+    """Some rows of one row group, in arrays of one item a sample or a span."""
+
+    samples: tuple[NDArray[np.object_], ...]
+    """Keys, groups, decodes, targets and args, shape (samples,) each."""
+    span_counts: NDArray[np.int64]
+    texts: tuple[NDArray[np.object_], ...]
+    """Objects and ETags, shape (spans,) each."""
+    numbers: tuple[NDArray[np.int64], ...]
+    """Object sizes, offsets and lengths, shape (spans,) each."""
+
+
 class SampleColumns:
     """The samples of one row group, in columns."""
 
@@ -55,30 +108,33 @@ class SampleColumns:
         columns = {name: table.column(name).combine_chunks() for name in SCHEMA.names}
         spans = columns["spans"]
         items = spans.values
-        self._keys = columns["key"]
+        self._keys = _Texts(columns["key"])
         self._groups = _Texts(columns["group"])
         self._decodes = _Texts(columns["decode"])
         self._targets: NDArray[np.float64] = columns["target"].to_numpy(zero_copy_only=False)
         self._known: NDArray[np.bool_] = columns["target"].is_valid().to_numpy(zero_copy_only=False)
         self._span_ends = _narrow(spans.offsets)
-        self._objects = _Texts(items.field("object"))
+        # Whole objects have their key as their sample's: kept once, and made a text of Python once.
+        self._named_by_object = len(items) == len(spans) and items.field("object").equals(columns["key"])
+        self._objects = self._keys if self._named_by_object else _Texts(items.field("object"))
         self._etags = _Texts(items.field("etag"))
         self._numbers = [_narrow(items.field(name)) for name in ("object_bytes", "offset", "length_bytes")]
         self._arg_ends = _narrow(columns["args"].offsets)
         self._args = _narrow(columns["args"].values)
+        self._num_args = _same_count(self._arg_ends)
+        self._num_spans = _same_count(self._span_ends)
         arrays = [self._targets, self._known, self._span_ends, *self._numbers, self._arg_ends, self._args]
-        texts = (self._groups, self._decodes, self._objects, self._etags)
-        self.size_bytes: int = (
-            self._keys.nbytes + sum(array.nbytes for array in arrays) + sum(text.size_bytes for text in texts)
-        )
+        texts = [self._keys, self._groups, self._decodes, self._etags]
+        texts += [] if self._named_by_object else [self._objects]
+        self.size_bytes: int = sum(array.nbytes for array in arrays) + sum(text.size_bytes for text in texts)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._targets)
 
     def __getitem__(self, row: int) -> Sample:
         object_bytes, offsets, lengths = self._numbers
         return Sample(
-            key=self._keys[row].as_py(),
+            key=self._keys[row],
             group=self._groups[row],
             spans=tuple(
                 Span(
@@ -95,18 +151,132 @@ class SampleColumns:
             args=tuple(self._args[int(self._arg_ends[row]) : int(self._arg_ends[row + 1])].tolist()),
         )
 
+    def take(self, rows: NDArray[np.int64]) -> _Part:
+        """Give rows of the row group, 0-based, shape (samples,)."""
+        starts = self._span_ends[rows].astype(np.int64)
+        if self._num_spans == 1:
+            counts, places = np.ones(len(rows), np.int64), starts
+        else:
+            counts = self._span_ends[rows + 1].astype(np.int64) - starts
+            places = _runs(starts, counts)
+        targets = self._targets[rows].astype(object)
+        targets[~self._known[rows]] = None
+        keys = self._keys.take(rows)
+        return _Part(
+            samples=(keys, self._groups.take(rows), self._decodes.take(rows), targets, self._take_args(rows)),
+            span_counts=counts,
+            texts=(keys if self._named_by_object else self._objects.take(places), self._etags.take(places)),
+            numbers=tuple(numbers[places].astype(np.int64) for numbers in self._numbers),
+        )
+
+    def _take_args(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+        found: Iterable[tuple[int, ...]]
+        if self._num_args == 0:
+            found = repeat((), len(rows))
+        elif self._num_args is not None:
+            found = map(tuple, self._args.reshape(-1, self._num_args)[rows].tolist())
+        else:
+            ends = zip(self._arg_ends[rows].tolist(), self._arg_ends[rows + 1].tolist(), strict=True)
+            found = (tuple(self._args[start:end].tolist()) for start, end in ends)
+        return np.fromiter(found, dtype=object, count=len(rows))
+
 
 class _Texts:
-    """A column of texts that repeat: each distinct one is kept once."""
+    """A column of texts: where they repeat, each distinct one is kept once."""
 
     def __init__(self, array: pa.Array) -> None:
         encoded = array.dictionary_encode()
-        self._values: list[str] = encoded.dictionary.to_pylist()
+        self._array: pa.Array | None = None
+        if 2 * len(encoded.dictionary) > len(array):
+            self._array = array
+            self.size_bytes: int = array.nbytes
+            return
+        self._values: NDArray[np.object_] = encoded.dictionary.to_numpy(zero_copy_only=False)
         self._codes = _narrow(encoded.indices)
         self.size_bytes = self._codes.nbytes + sum(len(value) + 60 for value in self._values)
 
     def __getitem__(self, row: int) -> str:
-        return self._values[int(self._codes[row])]
+        text: str = self._values[self._codes[row]] if self._array is None else self._array[row].as_py()
+        return text
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+        """Give texts of rows, shape as given."""
+        if self._array is None:
+            texts: NDArray[np.object_] = self._values[self._codes[rows]]
+        else:
+            texts = self._array.take(pa.array(rows)).to_numpy(zero_copy_only=False)
+        return texts
+
+
+def gather_rows(rows: NDArray[np.int64], ends: NDArray[np.int64], read: Callable[[int], SampleColumns]) -> SampleRows:
+    """Give rows of a manifest in the order asked for, reading each row group that they lie in once.
+
+    Args:
+        rows: row numbers, in any order, shape (samples,).
+        ends: row at which each row group ends, ascending, shape (row groups,).
+        read: reads a row group.
+    """
+    order = np.argsort(rows, kind="stable")
+    ascending = rows[order]
+    touched, firsts = np.unique(np.searchsorted(ends, ascending, side="right"), return_index=True)
+    pieces = np.split(ascending, firsts[1:]) if len(touched) else []
+    parts = [
+        read(group).take(mine - (ends[group - 1] if group else 0))
+        for group, mine in zip(touched.tolist(), pieces, strict=True)
+    ]
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return _join(rows, parts, places)
+
+
+def _join(rows: NDArray[np.int64], parts: Sequence[_Part], places: NDArray[np.int64]) -> SampleRows:
+    """Join parts, and give their samples in an order: ``places`` tells where each lies in the parts together."""
+    counts = _joined([part.span_counts for part in parts], np.int64)
+    starts = (np.cumsum(counts) - counts)[places]
+    counts = counts[places]
+    span_ends = np.cumsum(counts)
+    single = bool((counts == 1).all())
+    span_places = places if single else _runs(starts, counts)
+    texts = [[part.texts[at] for part in parts] for at in range(2)]
+    objects, etags = (_joined(found, object)[span_places].tolist() for found in texts)
+    columns = [[part.samples[at] for part in parts] for at in range(5)]
+    keys, groups, decodes, targets, args = (_joined(found, object)[places].tolist() for found in columns)
+    sizes, offsets, lengths = (_joined([part.numbers[at] for part in parts], np.int64)[span_places] for at in range(3))
+    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return SampleRows(
+        rows=rows,
+        sample_bytes=lengths.copy() if single else total[span_ends] - total[span_ends - counts],
+        keys=keys,
+        groups=groups,
+        decodes=decodes,
+        targets=targets,
+        args=args,
+        span_ends=span_ends,
+        span_objects=objects,
+        span_etags=etags,
+        span_object_bytes=sizes,
+        span_offsets=offsets,
+        span_lengths=lengths,
+    )
+
+
+def _joined(arrays: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
+    """Join arrays, of which there may be none."""
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate(arrays) if arrays else np.zeros(0, dtype=kind)
+
+
+def _runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the whole numbers from each start, as many as its count, one run after the other."""
+    ends = np.cumsum(counts)
+    return np.arange(int(counts.sum()), dtype=np.int64) + np.repeat(starts - ends + counts, counts)
+
+
+def _same_count(ends: NDArray[Any]) -> int | None:
+    """Give how many items each row of a list column has, None where they differ or some items are not its."""
+    counts = np.diff(ends.astype(np.int64))
+    return int(counts[0]) if len(counts) and (counts == counts[0]).all() and ends[0] == 0 else None
 
 
 def _narrow(array: pa.Array) -> NDArray[Any]:

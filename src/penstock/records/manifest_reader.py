@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from penstock.errors import RecordError
 from penstock.records.codec import decode_record
 from penstock.records.manifest import ManifestInfo, Sample
-from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, SampleColumns
+from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, SampleColumns, SampleRows, gather_rows
 from penstock.units import MIB
 
 __all__ = ["ManifestReader"]
@@ -42,7 +42,7 @@ class ManifestReader:
 
     Raises:
         RecordError: there is no such file, it is not a manifest that this Penstock knows, or it is damaged;
-            also from ``row`` and ``rows``.
+            also from ``row``, ``take`` and ``rows``.
     """
 
     def __init__(self, path: Path, *, cache_bytes: int = CACHE_BYTES) -> None:
@@ -90,6 +90,21 @@ class ManifestReader:
         group = int(np.searchsorted(self._ends, number, side="right"))
         start = int(self._ends[group - 1]) if group else 0
         return self._row_group(group)[number - start]
+
+    def take(self, rows: NDArray[np.int64]) -> SampleRows:
+        """Give many rows at once, in the order asked for; each row group that they lie in is read once at most.
+
+        Args:
+            rows: row numbers, 0-based over all splits, any of them any number of times, shape (samples,).
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        wanted = np.array(rows, dtype=np.int64)
+        outside = wanted[(wanted < 0) | (wanted >= self.info.num_samples)]
+        if len(outside):
+            raise IndexError(f"row {outside[0]} of {self.info.num_samples}")
+        return gather_rows(wanted, self._ends, self._row_group)
 
     def rows(self, split: str) -> Iterator[Sample]:
         """Give the samples of a split in order."""

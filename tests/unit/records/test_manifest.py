@@ -25,6 +25,7 @@ from penstock.records import (
     ManifestReader,
     ManifestWriter,
     Sample,
+    SampleRows,
     SkippedObject,
     SourceSpec,
     Span,
@@ -107,6 +108,53 @@ def test_any_samples_read_back(
     assert info.num_objects == len({span.object for sample in in_file for span in sample.spans})
 
 
+def as_samples(taken: SampleRows) -> list[Sample]:
+    """Give the samples that columns of rows stand for."""
+    starts = [0, *taken.span_ends.tolist()]
+    spans = [
+        Span(
+            object=taken.span_objects[at],
+            etag=taken.span_etags[at],
+            object_bytes=int(taken.span_object_bytes[at]),
+            offset=int(taken.span_offsets[at]),
+            length_bytes=int(taken.span_lengths[at]),
+        )
+        for at in range(starts[-1])
+    ]
+    assert len(spans) == len(taken.span_objects) == len(taken.span_etags)
+    columns = zip(taken.keys, taken.groups, taken.targets, taken.decodes, taken.args, strict=True)
+    return [
+        Sample(key=key, group=group, spans=tuple(spans[start:end]), target=target, decode=decode, args=args)
+        for (key, group, target, decode, args), start, end in zip(columns, starts[:-1], starts[1:], strict=True)
+    ]
+
+
+@settings(max_examples=60)
+@given(
+    samples=st.lists(SAMPLE, min_size=1, max_size=8),
+    chosen=st.lists(st.integers(0, 10**6), max_size=30),
+    row_group_rows=st.integers(1, 9),
+)
+def test_many_rows_taken_at_once_are_the_rows_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, samples: list[Sample], chosen: list[int], row_group_rows: int
+) -> None:
+    path = tmp_path_factory.mktemp("taken") / "manifest.parquet"
+    write(path, [(sample, "train") for sample in samples])
+    with pq.ParquetFile(path) as file:
+        metadata, table = file.metadata.metadata, file.read()
+    with pq.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table, row_group_size=row_group_rows)
+        writer.add_key_value_metadata({METADATA_KEY: metadata[METADATA_KEY]})
+    rows = np.array(chosen, dtype=np.int64) % len(samples)
+    with ManifestReader(path, cache_bytes=0) as reader:
+        taken = reader.take(rows)
+        assert as_samples(taken) == [reader.row(row) for row in rows.tolist()]
+    assert taken.rows.tolist() == rows.tolist()
+    assert taken.sample_bytes.tolist() == [samples[row].size_bytes for row in rows.tolist()]
+    assert {type(text) for text in [*taken.keys, *taken.decodes, *taken.span_etags]} <= {str}
+    assert {type(target) for target in taken.targets} <= {float, type(None)}
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Manifest of several row groups in each split, with a last one that is not full."""
@@ -135,6 +183,23 @@ def test_rows_of_many_row_groups_are_read_in_any_order(large: Path, cache_bytes:
             assert reader.row(row) == sample_of(expected[row], target=float(expected[row]))
         train = [sample.args[0] for sample in reader.rows("train")]
     assert train == [n for n in expected if n % 5 > 1]
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 64 * MIB])
+def test_rows_of_many_row_groups_are_taken_at_once(large: Path, cache_bytes: int) -> None:
+    expected = expected_rows()
+    order = np.random.default_rng(0).permutation(len(expected))
+    with ManifestReader(large, cache_bytes=cache_bytes) as reader:
+        taken = reader.take(order)
+    assert as_samples(taken) == [sample_of(expected[row], target=float(expected[row])) for row in order.tolist()]
+
+
+def test_rows_that_are_not_there_are_not_taken(large: Path) -> None:
+    with ManifestReader(large) as reader:
+        assert len(reader.take(np.zeros(0, dtype=np.int64))) == 0
+        for number in (-1, reader.info.num_samples):
+            with pytest.raises(IndexError, match=f"row {number} of"):
+                reader.take(np.array([0, number]))
 
 
 def test_moments_of_targets_are_those_of_numpy(large: Path) -> None:
