@@ -16,13 +16,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.feeds import server
+from benchmarks.common import server
+from benchmarks.common.machine import REPORTS, REPOSITORY, cpu_slug, machine
+from benchmarks.common.processes import interleave
 from benchmarks.feeds.cellspec import CellSpec, DataSpec
 from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT
-from benchmarks.feeds.environment import REPOSITORY, Peers, machine, make_peers, versions
+from benchmarks.feeds.environment import Peers, make_peers, versions
 from benchmarks.feeds.plain import make_plain
-from benchmarks.feeds.report import cpu_slug, render
-from benchmarks.feeds.running import Run, interleave, layouts_of, make_layouts, run_cell
+from benchmarks.feeds.report import render
+from benchmarks.feeds.running import Run, layouts_of, make_layouts, run_cell
 
 KIB, MIB = 1 << 10, 1 << 20
 QUICK = ("penstock", "bare", "boto3")
@@ -48,7 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--max-seconds", type=float, default=30, help="after which a cell stops where it is")
     parser.add_argument("--work", type=Path, default=Path("/dev/shm"), help="where datasets and caches lie: a tmpfs")
     parser.add_argument("--peers", type=Path, default=REPOSITORY / "build" / "bench-venv", help="their environment")
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "benchmarks" / "reports", help="folder of the report")
+    parser.add_argument("--out", type=Path, default=REPORTS, help="folder of the report")
     parser.add_argument("--profile", type=Path, help="folder for a profile of each cell's trainer; figures then lie")
     found = parser.parse_args()
     if found.quick:
@@ -165,7 +167,7 @@ def main() -> int:
     if missing := server.missing_parts():
         _log.error("skipped: %s", missing)
         return 3
-    about = machine()
+    about = machine("benchmarks.feeds")
     needs_peers = any(name not in OWN_ENVIRONMENT or CONTENDERS[name].layout != "plain" for name in options.contenders)
     peers = make_peers(options.peers) if needs_peers else Peers(python=None, error="not asked for")
     if options.profile:

@@ -13,9 +13,9 @@ import sys
 import time
 from typing import Any
 
+from benchmarks.common.proctree import tree_cpu_seconds
 from benchmarks.feeds import contenders
 from benchmarks.feeds.cellspec import CellResult, CellSpec, decode_spec, encode
-from benchmarks.feeds.proctree import tree_cpu_seconds
 
 MODULO = 1 << 64
 

@@ -1,20 +1,18 @@
-"""The peers' own environment, and the words that describe this machine."""
+"""The peers' own environment, and the versions of what it holds."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 import subprocess
-import sys
 import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
+from benchmarks.common.machine import REPOSITORY
+from benchmarks.common.processes import ERROR_CHARACTERS
+
 REQUIREMENTS = REPOSITORY / "benchmarks" / "requirements-peers.txt"
-ERROR_CHARACTERS = 1500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,30 +55,3 @@ def versions(python: str) -> dict[str, str]:
     done = subprocess.run([python, "-c", code, *names], capture_output=True, text=True, check=True)
     found: dict[str, str] = json.loads(done.stdout)
     return found
-
-
-def _field(path: str, name: str) -> str:
-    for line in Path(path).read_text().splitlines():
-        if line.startswith(name):
-            return line.partition(":")[2].strip()
-    return "unknown"
-
-
-def _commit() -> str:
-    words = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def machine() -> dict[str, str | int | float]:
-    """Describe the machine and the code."""
-    return {
-        "cpu": _field("/proc/cpuinfo", "model name"),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory": _field("/proc/meminfo", "MemTotal"),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "commit": _commit(),
-        "load_average_1_minute": os.getloadavg()[0],
-        "command": " ".join(["python -m benchmarks.feeds", *sys.argv[1:]]),
-    }

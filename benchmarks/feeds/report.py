@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from benchmarks.common.markdown import MIB, machine_words, size, table
 from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT
 from benchmarks.feeds.figures import Figures, Group, bare_of, best_peer, figures, groups, verdicts
-
-MIB = 1 << 20
-QUIET_LOAD = 0.5
 
 METHOD = """\
 Every cell (feed, sample size, latency, limit) is a process of its own; all cells of a sample size run once a round, in
@@ -30,24 +27,9 @@ than the limit of time stops where it is, and counts with what it had by then.
 - Figures are medians of the rounds; memory and disk are the highest of all rounds."""
 
 
-def cpu_slug(cpu: str) -> str:
-    """Give a processor's name as part of a file name."""
-    return re.sub(r"[^a-z0-9]+", "-", cpu.lower().replace("(r)", "").replace("(tm)", "")).strip("-")
-
-
-def size(size_bytes: float) -> str:
-    """Write a size shortly."""
-    return f"{size_bytes / MIB:g} MiB" if size_bytes >= MIB else f"{size_bytes / 1024:g} KiB"
-
-
 def _title(group: Group) -> str:
     latency = f"{group.latency_seconds * 1000:g} ms added latency" if group.latency_seconds else "no added latency"
     return f"{size(group.sample_bytes)} samples, {latency}, limit {size(group.limit_bytes)}"
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    head, *body = rows
-    return ["| " + " | ".join(row) + " |" for row in [head, ["---"] + ["---:"] * (len(head) - 1), *body]]
 
 
 def _row(figure: Figures, group: Group, best: Figures | None, bare: Figures | None) -> list[str]:
@@ -94,7 +76,7 @@ def _section(group: Group, found: dict[str, Figures]) -> list[str]:
     best = best_peer(found)
     rows = [_row(figure, group, best, bare_of(name, found)) for name, figure in found.items()]
     notes = _notes(found)
-    return ["", f"### {_title(group)}", "", *_table([_HEAD, *rows]), *([""] if notes else []), *notes]
+    return ["", f"### {_title(group)}", "", *table([_HEAD, *rows]), *([""] if notes else []), *notes]
 
 
 def _why(figure: Figures, cores: int) -> str:
@@ -113,19 +95,11 @@ def _goals(found: dict[Group, dict[str, Figures]], cores: int) -> list[str]:
             if not all(each.met for each in told):
                 names = "; ".join(each.goal for each in told if not each.met)
                 missed.append(f"- {name}, {_title(group)}: {names}. {_why(mine[name], cores)}.")
-    lines = ["", "## Goals", "", *_table(rows)]
+    lines = ["", "## Goals", "", *table(rows)]
     return lines + (["", "### What was missed, and where the time went", "", *missed] if missed else [])
 
 
 def _facts(raw: dict[str, Any]) -> list[str]:
-    loads = [run["load_average"] for run in raw["runs"]]
-    noise = (
-        f"load average before the cells {min(loads):.1f} to {max(loads):.1f}, "
-        f"{raw['machine']['load_average_1_minute']:.1f} before the run: the cells' own load shows in it"
-    )
-    if raw["machine"]["load_average_1_minute"] > QUIET_LOAD:
-        noise += "; **other work ran on this machine: absolute figures are noise, ratios are rough**"
-    machine = [f"{name.replace('_', ' ')}: {value}" for name, value in raw["machine"].items()]
     versions = [
         f"{place}: " + ", ".join(f"{name} {value}" for name, value in found.items())
         for place, found in raw["versions"].items()
@@ -136,7 +110,7 @@ def _facts(raw: dict[str, Any]) -> list[str]:
         f"{size(each['shard_bytes'])}"
         for each in raw["datasets"]
     ]
-    lines = [*machine, noise, f"server: {raw['server']}", *versions, *data, f"options: {options}"]
+    lines = [*machine_words(raw), f"server: {raw['server']}", *versions, *data, f"options: {options}"]
     return [f"- {line}" for line in lines]
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
-import random
 import shutil
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.processes import finish, run, started, tail
+from benchmarks.common.proctree import TreeSampler
 from benchmarks.feeds.cellspec import CellResult, CellSpec, DataSpec, decode_result, encode
 from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT
-from benchmarks.feeds.environment import ERROR_CHARACTERS, REPOSITORY, Peers
-from benchmarks.feeds.proctree import TreeSampler
+from benchmarks.feeds.environment import Peers
 
 GRACE_SECONDS = 60
 LAYOUT_SECONDS = 900
@@ -48,11 +45,6 @@ class Run:
         return dataclasses.asdict(self)
 
 
-def _tail(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return "\n".join(lines[-12:])[-ERROR_CHARACTERS:]
-
-
 def make_layouts(data: DataSpec, layouts: Sequence[str], peers: Peers) -> dict[str, str]:
     """Make the packed layouts of a dataset; gives the error of each that could not be made."""
     errors = {}
@@ -64,60 +56,10 @@ def make_layouts(data: DataSpec, layouts: Sequence[str], peers: Peers) -> dict[s
             continue
         words = [peers.python, "-m", "benchmarks.feeds.layouts", layout, json.dumps(dataclasses.asdict(data))]
         scratch = Path(data.root) / "scratch"
-        done = _run(words, scratch, seconds=LAYOUT_SECONDS)
-        shutil.rmtree(scratch, ignore_errors=True)
+        done = run(words, scratch, seconds=LAYOUT_SECONDS)
         if done.returncode:
-            errors[layout] = _tail(done.stderr)
+            errors[layout] = tail(done.stderr)
     return errors
-
-
-@contextlib.contextmanager
-def _process(words: Sequence[str], scratch: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start a process whose home and temporary files are its own; what is left of it is killed in the end."""
-    (scratch / "tmp").mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {
-        "HOME": str(scratch),
-        "TMPDIR": str(scratch / "tmp"),
-        "HF_HOME": str(scratch / "hf"),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "DO_NOT_TRACK": "1",
-        "LITDATA_DISABLE_VERSION_CHECK": "1",
-        "NO_PROXY": "*",
-        "no_proxy": "*",
-    }
-    process = subprocess.Popen(
-        words,
-        cwd=REPOSITORY,
-        env=environment,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _run(words: Sequence[str], scratch: Path, *, seconds: float) -> subprocess.CompletedProcess[str]:
-    with _process(words, scratch) as process:
-        return _finish(process, words, seconds=seconds)
-
-
-def _finish(
-    process: subprocess.Popen[str], words: Sequence[str], *, seconds: float
-) -> subprocess.CompletedProcess[str]:
-    try:
-        out, err = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
-        err += f"\nkilled: it had not ended after {seconds:.0f} s"
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 def run_cell(cell: CellSpec, *, number: int, peers: Peers) -> Run:
@@ -135,8 +77,8 @@ def run_cell(cell: CellSpec, *, number: int, peers: Peers) -> Run:
         return Run(**about, error=f"the peers' environment could not be made: {peers.error}")
     scratch = Path(cell.cache)
     words = [python, "-m", "benchmarks.feeds.cell", encode(cell)]
-    with _process(words, scratch) as process, TreeSampler(process.pid, str(scratch)) as sampler:
-        done = _finish(process, words, seconds=cell.max_seconds + GRACE_SECONDS)
+    with started(words, scratch) as process, TreeSampler(process.pid, str(scratch)) as sampler:
+        done = finish(process, words, seconds=cell.max_seconds + GRACE_SECONDS)
     shutil.rmtree(scratch, ignore_errors=True)
     about |= {
         "peak_rss_bytes": sampler.peak_rss_bytes,
@@ -145,7 +87,7 @@ def run_cell(cell: CellSpec, *, number: int, peers: Peers) -> Run:
         "peak_processes": sampler.peak_processes,
     }
     if done.returncode:
-        return Run(**about, error=_tail(done.stderr) or f"ended with code {done.returncode} and no word")
+        return Run(**about, error=tail(done.stderr) or f"ended with code {done.returncode} and no word")
     result = decode_result(done.stdout.strip().splitlines()[-1])
     right = result.stopped or (
         result.num_samples == cell.data.num_samples
@@ -153,15 +95,6 @@ def run_cell(cell: CellSpec, *, number: int, peers: Peers) -> Run:
         and (not result.checked or result.total == cell.data.total)
     )
     return Run(**about, result=result, right=right)
-
-
-def interleave(cells: Sequence[CellSpec], *, num_rounds: int) -> Iterator[tuple[int, CellSpec]]:
-    """Give every cell once a round, in another order each round."""
-    for number in range(num_rounds):
-        order = list(cells)
-        random.Random(number).shuffle(order)
-        for cell in order:
-            yield number, cell
 
 
 def layouts_of(names: Sequence[str]) -> list[str]:

@@ -68,13 +68,14 @@ def _server_block(port: int, root: Path, latency_seconds: float) -> str:
   }}"""
 
 
-def _config(folder: Path, root: Path, ports: dict[float, int]) -> str:
+def _config(folder: Path, root: Path, ports: dict[float, int], log: Path | None) -> str:
     modules = [MODULES / f"{name}.so" for name in ("ndk_http_module", "ngx_http_lua_module")] if any(ports) else []
     loads = "\n".join(f"load_module {path};" for path in modules)
     temps = "\n".join(
         f"  {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     user = "user root;" if os.geteuid() == 0 else ""
+    access = f"log_format bytes '$status $body_bytes_sent';\n  access_log {log} bytes" if log else "access_log off"
     servers = "".join(_server_block(port, root, latency) for latency, port in ports.items())
     return f"""{loads}
 {user}
@@ -86,7 +87,7 @@ worker_rlimit_nofile 65536;
 events {{ worker_connections 16384; }}
 http {{
 {temps}
-  access_log off;
+  {access};
   default_type application/octet-stream;
   sendfile on;
   tcp_nopush on;
@@ -101,8 +102,16 @@ http {{
 
 
 @contextlib.contextmanager
-def serve(folder: Path, root: Path, latencies_seconds: list[float]) -> Iterator[dict[float, str]]:
+def serve(
+    folder: Path, root: Path, latencies_seconds: list[float], *, log: Path | None = None
+) -> Iterator[dict[float, str]]:
     """Serve ``root`` until left; gives an address for each added latency.
+
+    Args:
+        folder: of the server's own files.
+        root: what is served.
+        latencies_seconds: a port each.
+        log: a line an answer: its status and the bytes of its body that were sent; None writes none.
 
     Raises:
         RuntimeError: nginx did not start; the text holds what it said.
@@ -112,7 +121,7 @@ def serve(folder: Path, root: Path, latencies_seconds: list[float]) -> Iterator[
     folder.mkdir(parents=True, exist_ok=True)
     ports = dict(zip(latencies_seconds, _free_ports(len(latencies_seconds)), strict=True))
     config = folder / "nginx.conf"
-    config.write_text(_config(folder, root, ports))
+    config.write_text(_config(folder, root, ports, log))
     said = folder / "stderr.txt"
     with said.open("wb") as stderr:
         process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(config)], stderr=stderr)
