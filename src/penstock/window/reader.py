@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -148,6 +148,28 @@ class WindowReader:
         assert self._incarnation is not None
         return WindowSample(index=index, meta=meta, data=data, incarnation=self._incarnation)
 
+    def run(self, indices: Sequence[int]) -> Iterator[WindowSample]:
+        """Give samples of ascending stream indices for as long as they lie in the slot that the first one lies in.
+
+        Only the first is waited for. Each is verified when it is given; use its bytes before the next is asked for,
+        and they are still in the CPU's cache. One ``is_intact`` with the first sample vouches for the whole run.
+
+        Raises:
+            PenstockError: what ``get`` raises for the first one; a later one that cannot be had ends the run.
+        """
+        first = self.get(indices[0])
+        opened, slots, incarnation = self._open, self._slots, first.incarnation
+        yield first
+        for index in indices[1:]:
+            if index >= opened.end_index:
+                return
+            offset, size, meta_at, meta_bytes, wanted, status = opened.rows[index - opened.first_index]
+            data = (slots if status == SampleStatus.KEPT else opened.place)[offset : offset + size]
+            if status == SampleStatus.ERROR or checksum(data) != wanted:
+                return
+            meta = _decode_meta(opened.place[meta_at : meta_at + meta_bytes])
+            yield WindowSample(index=index, meta=meta, data=data, incarnation=incarnation)
+
     def is_intact(self, *samples: WindowSample) -> bool:
         """Tell whether the window, and what samples it gave, are still what was asked for.
 
@@ -155,7 +177,9 @@ class WindowReader:
         or copied, and ``get`` them again where the answer is no.
         """
         now = self._control.incarnation if self._control is not None else None
-        return now is not None and now == self._incarnation and all(sample.incarnation == now for sample in samples)
+        if now is None or now != self._incarnation:
+            return False
+        return not samples or all(sample.incarnation == now for sample in samples)
 
     def advance(self, index: int) -> None:
         """Say that no sample below ``index`` is needed any more; their slots are used again."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.loader import Batch, Custom, WindowStream
 from penstock.loader.dataset import FeedSettings, WindowDataset
-from penstock.window import Prefetcher, WindowReader, WindowSample
+from penstock.window import Prefetcher, WindowReader
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, serving
 
@@ -208,27 +208,55 @@ def test_ranks_share_a_window_and_step_together(tmp_path: Path, num_workers: int
 def test_batch_of_views_is_read_again_when_the_window_was_made_anew_under_it(
     dataset: RawDataset, tmp_path: Path
 ) -> None:
-    """Between the first sample and the second, so that the second is of another window than the first."""
+    """While its second sample is decoded, so that the third is of another window than the first."""
     wanted, folder = original_bytes(dataset), tmp_path / "window"
     with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
         first.enter_context(serving(folder, 2 * WINDOW_BYTES))
         spec = make_spec(dataset, batch_samples=4)
         reader = WindowReader(folder, spec).begin()
-        get, asked = reader.get, iter(range(100))
+        asked = iter(range(100))
 
-        def get_and_restart(index: int) -> WindowSample:
+        def view_and_restart(data: memoryview, key: str) -> tuple[str, memoryview]:
             if next(asked) == 1:
                 first.close()
                 second.enter_context(serving(folder, WINDOW_BYTES))
                 while reader.is_intact():
                     time.sleep(0.01)
-            return get(index)
+            return key, data
 
-        reader.get = get_and_restart  # type: ignore[method-assign]
-        custom = Custom(decode=lambda data, key: (key, data), collate=lambda pairs: [(k, bytes(d)) for k, d in pairs])
+        custom = Custom(decode=view_and_restart, collate=lambda pairs: [(k, bytes(d)) for k, d in pairs])
         settings = FeedSettings(folder=folder, spec=spec, decoder=custom, augmented=(True,), rank=0, timeout_seconds=20)
         (batch,) = WindowDataset(settings, reader=reader).__getitems__([0, 1, 2, 3])
         assert [content == wanted[key] for key, content in batch] == [True] * 4
+
+
+def test_decoder_that_fails_over_bytes_that_changed_is_asked_again(dataset: RawDataset, tmp_path: Path) -> None:
+    """Its error is about bytes that are not the sample's."""
+    wanted, folder = original_bytes(dataset), tmp_path / "window"
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        first.enter_context(serving(folder, 2 * WINDOW_BYTES))
+        spec = make_spec(dataset, batch_samples=4)
+        reader = WindowReader(folder, spec).begin()
+        asked = iter(range(100))
+
+        def view_or_fail(
+            data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
+        ) -> NDArray[np.float32]:
+            if next(asked) == 1:
+                first.close()
+                second.enter_context(serving(folder, WINDOW_BYTES))
+                while reader.is_intact():
+                    time.sleep(0.01)
+                raise ValueError("these are no numbers")
+            return np.frombuffer(data, dtype=np.float32)
+
+        settings = FeedSettings(
+            folder=folder, spec=spec, decoder=view_or_fail, augmented=(True,), rank=0, timeout_seconds=20
+        )
+        (batch,) = WindowDataset(settings, reader=reader).__getitems__([0, 1, 2, 3])
+        contents = [row.numpy().tobytes() for row in batch.inputs]
+        assert contents == [wanted[key] for key in batch.keys]
+        assert len(contents) == 4
 
 
 def test_more_ranks_than_samples_are_refused(dataset: RawDataset, tmp_path: Path) -> None:
