@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import logging
 import os
 import signal
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from penstock.errors import ConfigError
 from penstock.observe import open_progress
+from penstock.observe.metrics import serve_metrics
 from penstock.plan import make_order
 from penstock.records import StepRecord, StreamSpec, write_record
 from penstock.steps import common
+from penstock.steps.prefetch_metrics import read_metrics
 from penstock.steps.window import read_listing, served_window
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader
@@ -31,11 +37,22 @@ HELP = "fill a window for a trainer, or try out a manifest through one"
 
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
 
+_HIGHEST_PORT = 65535
+_log = logging.getLogger(__name__)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the step's options."""
     common.add_window_options(parser)
     common.add_switch(parser, "--until-stdin-closes", "end when standard input ends: for a parent process")
+    parser.add_argument(
+        "--metrics-port",
+        type=_port,
+        default=0,
+        metavar="PORT",
+        help="serve metrics for Prometheus at /metrics while a window is served; 0: none (default). "
+        "A port that is taken is logged, and does not keep the window from being served",
+    )
     group = parser.add_argument_group("probe")
     group.add_argument("--manifest", type=common.optional_path, metavar="FILE", help="manifest to try out")
     group.add_argument("--plan", type=common.optional_path, metavar="FILE", help="its plan")
@@ -52,7 +69,10 @@ def run(args: argparse.Namespace) -> int:
     if args.manifest is None:
         if args.window is None:
             raise ConfigError("no --window to serve", fix="pass the folder that the trainer shares")
-        asyncio.run(_serve(args.window, args.window_size, args.in_flight, until_stdin_closes=args.until_stdin_closes))
+        with _metrics(args.metrics_port, args.window):
+            asyncio.run(
+                _serve(args.window, args.window_size, args.in_flight, until_stdin_closes=args.until_stdin_closes)
+            )
         return 0
     record = _probe(args)
     if args.record is not None:
@@ -65,6 +85,23 @@ def run(args: argparse.Namespace) -> int:
         f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(args.window_size)}\n"
     )
     return 0
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: it is a number from 0 to {_HIGHEST_PORT}")
+    return int(text)
+
+
+@contextlib.contextmanager
+def _metrics(port: int, folder: Path) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        if port:
+            try:
+                stack.enter_context(serve_metrics(port, partial(read_metrics, folder)))
+            except ConfigError as error:
+                _log.warning("metrics.not_served port=%d error=%s", port, error)
+        yield
 
 
 async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin_closes: bool) -> None:

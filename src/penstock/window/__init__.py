@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.window.child import Prefetcher, PrefetchMode, start_prefetcher
 from penstock.window.filler import Filler, is_served
+from penstock.window.gauges import WindowGauges, read_gauges
 from penstock.window.geometry import Geometry, plan_geometry
 from penstock.window.handover import hand_over
 from penstock.window.reader import WindowReader, WindowSample
@@ -13,10 +14,12 @@ __all__ = [
     "Geometry",
     "PrefetchMode",
     "Prefetcher",
+    "WindowGauges",
     "WindowReader",
     "WindowSample",
     "hand_over",
     "is_served",
     "plan_geometry",
+    "read_gauges",
     "start_prefetcher",
 ]

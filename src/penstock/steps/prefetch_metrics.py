@@ -1,0 +1,113 @@
+"""The metrics of a prefetcher: its window's gauges under the names that dashboards and alerts know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from penstock import __version__
+from penstock.observe.metrics import Metric, Reading
+from penstock.window import WindowGauges, read_gauges
+
+__all__ = ["prefetch_metrics", "read_metrics"]
+
+_STATES = ("waiting", "running", "failed")
+
+Kind = Literal["gauge", "counter"]
+
+
+def read_metrics(folder: Path) -> list[Metric]:
+    """Give the metrics of the window in a folder; that of the build alone where there is no window yet."""
+    found = read_gauges(folder)
+    build = _metric("penstock_build_info", "1, with the release as a label.", "gauge", {__version__: 1}, "version")
+    return [build] if found is None else [build, *prefetch_metrics(found)]
+
+
+def prefetch_metrics(found: WindowGauges) -> list[Metric]:
+    """Give the metrics of a window, in the order of a page."""
+    return [*_window(found), *_stream(found), *_requests(found)]
+
+
+def _window(found: WindowGauges) -> list[Metric]:
+    meters = found.meters
+    return [
+        _gauge("penstock_window_bytes", "Bound on everything in the window's folder.", meters.window_bytes),
+        _gauge("penstock_window_used_bytes", "What the window's folder takes on disk.", found.used_bytes),
+        _gauge(
+            "penstock_window_high_water_bytes",
+            "The most that the window's folder held since it was made.",
+            meters.window_high_water_bytes,
+        ),
+        _gauge("penstock_window_kept_bytes", "Samples that the window keeps from epoch to epoch.", meters.kept_bytes),
+        _metric("penstock_window_slots", "Slots of the window, by state.", "gauge", found.num_slots, "state"),
+        _gauge("penstock_window_volume_bytes", "Size of the file system that the window is on.", found.volume_bytes),
+        _gauge(
+            "penstock_window_volume_free_bytes",
+            "What is free on the file system that the window is on.",
+            found.volume_free_bytes,
+        ),
+    ]
+
+
+def _stream(found: WindowGauges) -> list[Metric]:
+    states = {state: float(found.state == state) for state in _STATES}
+    cursors = {str(rank): index for rank, index in found.cursors.items()}
+    ends = [] if found.end_index is None else [found.end_index]
+    return [
+        _metric("penstock_prefetch_state", "1 for what the prefetcher is at, else 0.", "gauge", states, "state"),
+        _counter("penstock_prefetch_beats_total", "Goes up twice a second while the prefetcher lives.", found.beats),
+        _gauge(
+            "penstock_stream_fetched_index", "Stream index below which all samples were fetched.", found.fetched_index
+        ),
+        _gauge("penstock_stream_end_index", "Stream index that the trainer's session ends before.", *ends),
+        _metric(
+            "penstock_stream_cursor_index",
+            "Stream index below which a rank needs no sample any more.",
+            "gauge",
+            cursors,
+            "rank",
+        ),
+    ]
+
+
+def _requests(found: WindowGauges) -> list[Metric]:
+    meters = found.meters
+    return [
+        _counter(
+            "penstock_prefetch_downloaded_bytes_total",
+            "Bodies received from the source, retries included, in this session.",
+            meters.bytes_downloaded,
+        ),
+        _counter(
+            "penstock_prefetch_sample_bytes_total",
+            "Bytes of samples made ready in this session, kept ones included.",
+            meters.sample_bytes,
+        ),
+        _counter(
+            "penstock_prefetch_refetched_bytes_total",
+            "Downloaded once more in this session because a process was started again.",
+            meters.refetched_bytes,
+        ),
+        _counter(
+            "penstock_prefetch_requests_total", "GET and HEAD requests answered in this session.", meters.get_requests
+        ),
+        _counter(
+            "penstock_prefetch_failed_requests_total",
+            "Requests of this session that failed, whether or not they were tried again.",
+            meters.failed_requests,
+        ),
+    ]
+
+
+def _gauge(name: str, told: str, *values: float) -> Metric:
+    return Metric(name=name, told=told, kind="gauge", readings=[Reading(value=value, labels={}) for value in values])
+
+
+def _counter(name: str, told: str, value: float) -> Metric:
+    return Metric(name=name, told=told, kind="counter", readings=[Reading(value=value, labels={})])
+
+
+def _metric(name: str, told: str, kind: Kind, values: Mapping[str, float], label: str) -> Metric:
+    readings = [Reading(value=value, labels={label: key}) for key, value in values.items()]
+    return Metric(name=name, told=told, kind=kind, readings=readings)

@@ -1,0 +1,94 @@
+"""What a window holds right now, read from its files as anybody may, without a word to the prefetcher."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from penstock.errors import RecordError, WindowError
+from penstock.records import Meters, StreamSpec, decode_record
+from penstock.window.cursor import Cursor
+from penstock.window.folder import SESSION, used_bytes
+from penstock.window.layout import Control, FillerState, SlotState
+from penstock.window.slots import read_meters
+
+__all__ = ["WindowGauges", "read_gauges"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowGauges:
+    """A window as it was when it was looked at; the parts of it may be some microseconds apart.
+
+    Attributes:
+        state: what the prefetcher is at: ``waiting``, ``running`` or ``failed``.
+        beats: goes up for as long as the prefetcher lives.
+        meters: counts of the session that is served; they begin anew with another session.
+        used_bytes: what the folder takes on disk.
+        num_slots: slots by state: ``free``, ``filling``, ``ready``.
+        fetched_index: stream index below which all was fetched.
+        end_index: stream index that the session ends before, None where nothing is asked for.
+        cursors: stream index below which a rank needs nothing any more, by rank.
+        volume_bytes: size of the file system that the folder lies on.
+        volume_free_bytes: what of it an ordinary user may still take.
+    """
+
+    state: str
+    beats: int
+    meters: Meters
+    used_bytes: int
+    num_slots: Mapping[str, int]
+    fetched_index: int
+    end_index: int | None
+    cursors: Mapping[int, int]
+    volume_bytes: int
+    volume_free_bytes: int
+
+
+def read_gauges(folder: Path) -> WindowGauges | None:
+    """Give a window's gauges, or None while there is no window in the folder."""
+    try:
+        control = Control(folder, writable=False)
+        taken_bytes, volume = used_bytes(folder), os.statvfs(folder)
+    except (OSError, WindowError):
+        return None
+    spec = _read_spec(folder)
+    return WindowGauges(
+        state=_state(control.number("state")),
+        beats=control.heartbeat,
+        meters=read_meters(control),
+        used_bytes=taken_bytes,
+        num_slots=_count_slots(control),
+        fetched_index=control.number("fetched_through"),
+        end_index=None if spec is None else spec.end_index,
+        cursors={} if spec is None else _read_cursors(folder, spec),
+        volume_bytes=volume.f_blocks * volume.f_frsize,
+        volume_free_bytes=volume.f_bavail * volume.f_frsize,
+    )
+
+
+def _state(number: int) -> str:
+    return FillerState(number).name.lower() if number in set(FillerState) else "unknown"
+
+
+def _count_slots(control: Control) -> dict[str, int]:
+    states = control.entries[: control.number("num_slots")]["state"]
+    return {state.name.lower(): int(np.count_nonzero(states == state)) for state in SlotState}
+
+
+def _read_spec(folder: Path) -> StreamSpec | None:
+    """Give what is asked for; a record that cannot be read is the prefetcher's to report."""
+    try:
+        return decode_record((folder / SESSION).read_bytes(), StreamSpec, origin=SESSION)
+    except (OSError, RecordError):
+        return None
+
+
+def _read_cursors(folder: Path, spec: StreamSpec) -> dict[int, int]:
+    found = {rank: Cursor.open(folder, rank) for rank in range(spec.num_ranks)}
+    return {
+        rank: cursor.index for rank, cursor in found.items() if cursor is not None and cursor.session == spec.session
+    }
