@@ -28,8 +28,12 @@ chart-check: install ## Lint the chart, render it with each of its example value
 	$(HELM) lint --strict --quiet charts/penstock
 	for values in charts/penstock/ci/*.yaml; do \
 	  $(HELM) template penstock charts/penstock --values $$values \
-	    --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy > /dev/null || exit 1; done
+	    --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy \
+	    --api-versions monitoring.coreos.com/v1/PodMonitor --api-versions monitoring.coreos.com/v1/PrometheusRule \
+	    > /dev/null || exit 1; done
 	$(BIN)/python charts/readme.py --check
+	@if command -v promtool > /dev/null; then promtool check rules charts/penstock/files/rules.yaml; \
+	  else echo "promtool is not on the PATH (Debian: apt-get install prometheus): the alerts were not checked"; fi
 
 e2e: install ## Test on the cluster of KUBECONFIG; PENSTOCK_LOAD_IMAGE is the command that brings images there
 	$(BIN)/pytest tests/e2e -m e2e --timeout 900 $(PYTEST_ARGS)

@@ -40,6 +40,14 @@ v1beta1
 {{- end -}}
 {{- end -}}
 
+{{/* Fails where a kind of the Prometheus operator is missing. Arguments: root, kind, switch. */}}
+{{- define "penstock.needsOperator" -}}
+{{- $root := index . 0 -}}
+{{- if not ($root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (index . 1))) -}}
+{{- fail (printf "\n\nThis cluster serves no %s (monitoring.coreos.com/v1), which monitoring.%s asks for. Either install the Prometheus operator first, or install with --set monitoring.%s.enabled=false: the sidecars serve their metrics all the same (docs/monitoring.md). For `helm template` pass --api-versions monitoring.coreos.com/v1/%s.\n" (index . 1) (index . 2) (index . 2) (index . 1)) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Which pods the policies are about, for a binding. */}}
 {{- define "penstock.matchResources" -}}
 namespaceSelector:
@@ -91,6 +99,10 @@ object.metadata.?annotations[?'penstock.dev/container'].orValue('main')
       size(variables.limit) == 0 ? '2Gi' : string(int(variables.limit[0] * 0.85))
     {{- end }}
     )
+- name: metricsPort
+  expression: >-
+    variables.annotations[?'penstock.dev/metrics-port'].orValue(
+    object.spec.?hostNetwork.orValue(false) ? '0' : '{{ int64 .Values.prefetch.metricsPort }}')
 - name: memoryRequest
   expression: variables.annotations[?'penstock.dev/memory'].orValue('{{ .Values.prefetch.resources.requests.memory }}')
 - name: memory
