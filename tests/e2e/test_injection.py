@@ -116,7 +116,7 @@ def in_memory(made: Object) -> Object:
         (sized("500m"), "the window size 500m is not a size like 512Mi"),
         (sized("0"), "the window size 0 is not a size like 512Mi"),
         (sized("-1"), "the window size -1 is not a size like 512Mi"),
-        (in_memory, "whose memory limit of 1Gi must hold it and 256Mi more"),
+        (in_memory, "85 % of its memory limit of 1Gi must hold it and 256Mi more"),
     ],
 )
 def test_pod_that_cannot_work_is_refused_with_the_reason(chart: Namespace, change: object, reason: str) -> None:

@@ -103,6 +103,9 @@ object.metadata.?annotations[?'penstock.dev/container'].orValue('main')
   expression: >-
     variables.annotations[?'penstock.dev/metrics-port'].orValue(
     object.spec.?hostNetwork.orValue(false) ? '0' : '{{ int64 .Values.prefetch.metricsPort }}')
+- name: hasMetrics
+  expression: >-
+    variables.metricsPort.matches('^[1-9][0-9]{3,4}$') && int(variables.metricsPort) >= 1024 && int(variables.metricsPort) <= 65535
 - name: memoryRequest
   expression: variables.annotations[?'penstock.dev/memory'].orValue('{{ .Values.prefetch.resources.requests.memory }}')
 - name: memory
