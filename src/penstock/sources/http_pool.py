@@ -17,7 +17,7 @@ from penstock.sources.http_response import Wanted
 
 __all__ = ["Address", "Pool"]
 
-MAX_CONNECTIONS = 256
+MAX_CONNECTIONS = 512
 IDLE_SECONDS = 10
 """S3 closes a connection after about 20 s without a request."""
 

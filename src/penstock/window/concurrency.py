@@ -1,28 +1,26 @@
 """How many ranges are in flight: as many as still make the stream faster, and fewer when the source asks for it.
 
-Hill climbing on the measured rate. While requests wait for their turn, the limit rises by half each interval for as
-long as the rate rises with it; once it does not, the limit falls back to the last one that paid, and is tried again
-after a while. Requests that failed in an interval halve it (additive increase would take minutes to fill a long link).
+Hill climbing on the measured rate. While requests wait for their turn, the limit doubles each interval for as long as
+the rate rises with it (the slow start of TCP, RFC 5681); once it does not, the limit falls back to the last one that
+paid, and half as much again is tried after a while. Requests that failed in an interval halve it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections import deque
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 
-__all__ = ["Climber", "Gate"]
+__all__ = ["Climber", "Throttle"]
 
 START = 32
 LOWEST = 4
-INTERVAL_SECONDS = 0.25
-GROWTH = 1.5
+INTERVAL_SECONDS = 0.1
+FIRST_GROWTH, GROWTH = 2.0, 1.5
 PAYS = 1.05
 """Part by which the rate must rise for a higher limit to be kept."""
-HOLD_INTERVALS = 12
+HOLD_INTERVALS = 20
 
 
 @dataclass(slots=True)
@@ -34,6 +32,7 @@ class Climber:
     _kept: int = 0
     _kept_rate: float = 0.0
     _hold: int = 0
+    _growth: float = FIRST_GROWTH
 
     def __post_init__(self) -> None:
         self.limit = min(self.limit, self.highest)
@@ -49,7 +48,7 @@ class Climber:
         """
         if had_failures:
             self.limit = self._kept = max(min(LOWEST, self.highest), self.limit // 2)
-            self._kept_rate, self._hold = 0.0, HOLD_INTERVALS
+            self._kept_rate, self._hold, self._growth = 0.0, HOLD_INTERVALS, GROWTH
         elif was_binding:
             self._climb(rate)
         return self.limit
@@ -60,75 +59,52 @@ class Climber:
             self._kept_rate = max(rate, self._kept_rate * 0.9)
             return
         if self.limit > self._kept and rate < self._kept_rate * PAYS:
-            self.limit, self._hold = self._kept, HOLD_INTERVALS
+            self.limit, self._hold, self._growth = self._kept, HOLD_INTERVALS, GROWTH
             return
         self._kept, self._kept_rate = self.limit, rate
-        self.limit = min(self.highest, math.ceil(self.limit * GROWTH))
+        self.limit = min(self.highest, math.ceil(self.limit * self._growth))
 
 
-class Gate:
-    """Lets as many in as the limit says; ``async with gate`` waits for a place, first come, first served.
+class Throttle:
+    """The limit, measured as requests end.
 
     Args:
-        highest: the most that are ever let in.
+        highest: the most that are ever in flight.
         read_meter: gives bytes received and requests failed so far.
+        clock: gives seconds.
     """
 
-    def __init__(self, highest: int, read_meter: Callable[[], tuple[int, int]]) -> None:
+    def __init__(
+        self, highest: int, read_meter: Callable[[], tuple[int, int]], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._climber = Climber(highest=highest)
         self._read_meter = read_meter
-        self._inside = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._binding = False
-        self._began: float | None = None
-        self._seen = read_meter()
+        self._clock = clock
+        self._was_binding = True
+        self._ends: float | None = None
+        self._began = 0.0
+        self._seen = (0, 0)
 
     @property
     def limit(self) -> int:
         """The limit now."""
         return self._climber.limit
 
-    async def __aenter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._began is None:
-            self._began = loop.time()
-        if self._inside < self.limit and not self._waiting:
-            self._inside += 1
-            return
-        self._binding = True
-        turn: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._leave()
-            else:
-                self._waiting.remove(turn)
-            raise
+    def measure(self, *, was_binding: bool) -> bool:
+        """Note the end of a request, and whether others waited for it; give whether the limit may have changed."""
+        now = self._clock()
+        self._was_binding &= was_binding
+        if self._ends is None:
+            self._begin(now)
+        elif now >= self._ends:
+            seen, passed = self._seen, now - self._began
+            received, failed = self._begin(now)
+            rate, had_failures = (received - seen[0]) / passed, failed > seen[1]
+            self._climber.measure(rate, was_binding=self._was_binding, had_failures=had_failures)
+            self._was_binding = True
+            return True
+        return False
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._measure()
-        self._leave()
-
-    def _leave(self) -> None:
-        self._inside -= 1
-        while self._waiting and self._inside < self.limit:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self._inside += 1
-                turn.set_result(None)
-
-    def _measure(self) -> None:
-        now = asyncio.get_running_loop().time()
-        assert self._began is not None
-        passed = now - self._began
-        if passed < INTERVAL_SECONDS:
-            return
-        received, failed = self._read_meter()
-        self._climber.measure(
-            (received - self._seen[0]) / passed, was_binding=self._binding, had_failures=failed > self._seen[1]
-        )
-        self._began, self._seen, self._binding = now, (received, failed), bool(self._waiting)
+    def _begin(self, now: float) -> tuple[int, int]:
+        self._began, self._ends, self._seen = now, now + INTERVAL_SECONDS, self._read_meter()
+        return self._seen

@@ -1,116 +1,216 @@
-"""Fetching a pack's bytes straight to their place in a slot."""
+"""Fetching packs straight to their places, many ranges at a time.
+
+Ranges wait in the order of the stream, and as many workers as pay take them one after the other. A worker lives for as
+long as there is work; nothing is made per range but the request itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import msgspec
+import numpy as np
 
 from penstock.errors import PenstockError
-from penstock.records import Sample
-from penstock.records.manifest import Span
-from penstock.sources import ObjectInfo, ReadInto
-from penstock.units import MIB
-from penstock.window.concurrency import Gate
+from penstock.sources import ReadInto
+from penstock.window.concurrency import Throttle
 from penstock.window.kept import KeptArea
 from penstock.window.layout import ErrorText, SampleStatus, checksum
-from penstock.window.packing import Pack
+from penstock.window.packing import Pack, Read
 
-__all__ = ["FetchFailed", "Fetcher", "put_error"]
-
-SPLIT_ABOVE_BYTES = 16 * MIB
-RANGE_BYTES = 8 * MIB
+__all__ = ["Fetcher", "Fill", "put_error"]
 
 
-class FetchFailed(Exception):
-    """A pack's fetch ended at the sample numbered ``position``."""
+@dataclass(kw_only=True, slots=True)
+class Fill:
+    """A pack on its way into a slot.
 
-    def __init__(self, position: int, error: PenstockError) -> None:
-        super().__init__(str(error))
-        self.position = position
-        self.error = error
+    Attributes:
+        slot: its bytes.
+        on_done: called once, when nothing writes into the slot any more.
+        errors: of samples that could not be had, by their position.
+        checksums: of samples that are in their place, by their position.
+        places: offset, bytes and status of each sample.
+        reads_left: ranges of each sample that have not ended.
+        samples_left: samples that are neither in their place nor failed.
+    """
+
+    pack: Pack
+    slot: memoryview
+    on_done: Callable[[Fill], None]
+    errors: dict[int, PenstockError] = field(default_factory=dict)
+    checksums: list[int] = field(default_factory=list)
+    places: list[tuple[int, int, int]] = field(default_factory=list)
+    reads_left: list[int] = field(default_factory=list)
+    samples_left: int = 0
+
+    @property
+    def failed_at(self) -> int | None:
+        """Position of the first sample that could not be had."""
+        return min(self.errors, default=None)
+
+    def settle(self) -> None:
+        """Note that a sample is in its place, or failed."""
+        self.samples_left -= 1
+        if not self.samples_left:
+            self.pack.table["checksum"] = np.array(self.checksums, np.uint64)
+            self.on_done(self)
 
 
 class Fetcher:
-    """Fetches packs, as many ranges at a time as make the stream faster.
+    """Fetches packs.
 
     Args:
         source: of the bytes.
+        kept: the part of the window where samples stay.
         max_in_flight: the most ranges at a time.
         read_meter: gives bytes received and requests failed so far.
+        on_broken: called when a worker met a fault of ours; ``check`` raises it.
     """
 
-    def __init__(self, source: ReadInto, *, max_in_flight: int, read_meter: Callable[[], tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        source: ReadInto,
+        kept: KeptArea,
+        *,
+        max_in_flight: int,
+        read_meter: Callable[[], tuple[int, int]],
+        on_broken: Callable[[], None],
+    ) -> None:
         self._source = source
-        self._in_flight = Gate(max_in_flight, read_meter)
+        self._kept = kept
+        self._throttle = Throttle(max_in_flight, read_meter)
+        self._on_broken = on_broken
+        self._queue: deque[tuple[Fill, Read]] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._num_working = 0
+        self._waiting: dict[int, list[tuple[Fill, int]]] = {}
+        self._broken: BaseException | None = None
 
-    async def fetch(self, pack: Pack, slot: memoryview, kept: KeptArea) -> bytes:
-        """Fill a slot with a pack's samples, and give the table to put at its head.
+    def begin(self, fill: Fill) -> None:
+        """Fetch a pack's samples; those that are kept go to their place in the kept part, or are there already."""
+        table = fill.pack.table
+        fill.places = list(
+            zip(*(table[name].tolist() for name in ("data_offset", "data_bytes", "status")), strict=True)
+        )
+        fill.checksums, fill.reads_left = [0] * len(table), [0] * len(table)
+        # One more until all is begun: samples that are there already must not end it before.
+        fill.samples_left = len(table) + 1
+        elsewhere = {
+            position
+            for position, (offset, _, status) in enumerate(fill.places)
+            if status == SampleStatus.KEPT and self._comes_by_itself(fill, position, offset)
+        }
+        for read in fill.pack.reads:
+            if not elsewhere or read.positions[0] not in elsewhere:
+                self._queue.append((fill, read))
+                for position in read.positions:
+                    fill.reads_left[position] += 1
+        for position, num_reads in enumerate(fill.reads_left):
+            if not num_reads and position not in elsewhere:
+                self._place(fill, position)
+        fill.settle()
+        self._employ()
 
-        Samples that are kept go to their place in the kept part, or are there already.
-
-        Raises:
-            FetchFailed: a sample could not be had; those before it are in their place.
-        """
-        work = [
-            self._fetch_kept(sample, offset, kept)
-            if status == SampleStatus.KEPT
-            else self._fetch_sample(sample, slot[offset : offset + size])
-            for sample, (offset, size, *_, status) in zip(pack.samples, pack.table.tolist(), strict=True)
-        ]
-        results = await asyncio.gather(*work, return_exceptions=True)
-        failed = next((at for at, result in enumerate(results) if isinstance(result, BaseException)), len(results))
-        pack.table["checksum"][:failed] = results[:failed]
-        if failed < len(results):
-            error = results[failed]
-            assert isinstance(error, BaseException)
-            raise FetchFailed(failed, error) if isinstance(error, PenstockError) else error
-        return pack.table.tobytes() + pack.metas
-
-    async def _fetch_kept(self, sample: Sample, offset: int, kept: KeptArea) -> int:
-        """Fetch a sample to its place unless it is there, or another pack of it is on its way there."""
-        found = kept.found(offset)
+    def _comes_by_itself(self, fill: Fill, position: int, offset: int) -> bool:
+        """Tell whether a kept sample is in its place already, or on its way there."""
+        found = self._kept.found(offset)
         if found is not None:
-            return found
-        if offset not in kept.pending:
-            task = kept.pending[offset] = asyncio.create_task(self._fetch_sample(sample, kept.place(offset)))
-            task.add_done_callback(lambda _: kept.pending.pop(offset))
-        found = await kept.pending[offset]
-        kept.complete(offset, found)
-        return found
+            fill.checksums[position] = found
+            fill.settle()
+            return True
+        if offset in self._waiting:
+            self._waiting[offset].append((fill, position))
+            return True
+        self._waiting[offset] = []
+        return False
 
-    async def _fetch_sample(self, sample: Sample, place: memoryview) -> int:
-        ranges, at = [], 0
-        for span in sample.spans:
-            step = RANGE_BYTES if span.length_bytes > SPLIT_ABOVE_BYTES else max(span.length_bytes, 1)
-            for offset in range(0, span.length_bytes, step):
-                size = min(step, span.length_bytes - offset)
-                ranges.append(self._fetch_range(span, span.offset + offset, place[at : at + size]))
-                at += size
-        if len(ranges) == 1:
-            await ranges[0]
-            return checksum(place)
-        # All ranges are waited for, also after a failure: none may write into a slot that is used again.
-        for result in await asyncio.gather(*ranges, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
-        return checksum(place)
+    def check(self) -> None:
+        """Raise what a worker met."""
+        if self._broken is not None:
+            raise self._broken
 
-    async def _fetch_range(self, span: Span, offset: int, place: memoryview) -> None:
-        info = ObjectInfo(key=span.object, size_bytes=span.object_bytes, etag=span.etag)
-        async with self._in_flight:
-            await self._source.read_into(info, offset, place)
+    async def close(self) -> None:
+        """Stop; nothing is written to any slot any more."""
+        self._queue.clear()
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def _employ(self) -> None:
+        for _ in range(min(self._throttle.limit - self._num_working, len(self._queue))):
+            self._num_working += 1
+            worker = asyncio.create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
+    async def _work(self) -> None:
+        queue, read_into, throttle = self._queue, self._source.read_into, self._throttle
+        try:
+            while queue and self._num_working <= throttle.limit:
+                fill, read = queue.popleft()
+                try:
+                    if not self._is_in_vain(fill, read):
+                        lies = self._kept.mapped if read.is_kept else fill.slot
+                        await read_into(read.info, read.offset, lies[read.place : read.place + read.length_bytes])
+                except PenstockError as error:
+                    self._end_read(fill, read, error)
+                else:
+                    self._end_read(fill, read, None)
+                if throttle.measure(was_binding=bool(queue)):
+                    self._employ()
+        except Exception as error:
+            self._broken = error
+            self._on_broken()
+        finally:
+            self._num_working -= 1
+
+    def _is_in_vain(self, fill: Fill, read: Read) -> bool:
+        """Tell whether nobody will see it: its samples come after one that failed."""
+        return bool(fill.errors) and not read.is_kept and read.positions[0] > min(fill.errors)
+
+    def _end_read(self, fill: Fill, read: Read, error: PenstockError | None) -> None:
+        for position in read.positions:
+            if error is not None:
+                fill.errors.setdefault(position, error)
+            fill.reads_left[position] -= 1
+            if not fill.reads_left[position]:
+                self._place(fill, position)
+
+    def _place(self, fill: Fill, position: int) -> None:
+        """Go on with a sample all of whose ranges have ended."""
+        offset, size, status = fill.places[position]
+        error = fill.errors.get(position)
+        if status == SampleStatus.KEPT:
+            self._place_kept(fill, position, offset, size, error)
+            return
+        if error is None:
+            fill.checksums[position] = checksum(fill.slot[offset : offset + size])
+        fill.settle()
+
+    def _place_kept(self, fill: Fill, position: int, offset: int, size: int, error: PenstockError | None) -> None:
+        found = 0
+        if error is None:
+            found = checksum(self._kept.mapped[offset : offset + size])
+            self._kept.complete(offset, found)
+        for other, place in [(fill, position), *self._waiting.pop(offset)]:
+            if error is None:
+                other.checksums[place] = found
+            else:
+                other.errors.setdefault(place, error)
+            other.settle()
 
 
 def put_error(pack: Pack, position: int, error: PenstockError, slot: memoryview) -> bytes:
     """Put an error in the place of a sample's bytes; give the table to put at the slot's head."""
-    entry = pack.table[position]
-    offset = pack.length_bytes if entry["status"] == SampleStatus.KEPT else int(entry["data_offset"])
-    entry["data_offset"] = offset
+    entry, offset = pack.table[position], pack.length_bytes
     data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what, error.fix, error.about))
     if len(data) > len(slot) - offset:
         data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what[:90], error.fix[:90], None))
     slot[offset : offset + len(data)] = data
-    entry["data_bytes"], entry["checksum"], entry["status"] = len(data), checksum(data), SampleStatus.ERROR
+    entry["data_offset"], entry["data_bytes"] = offset, len(data)
+    entry["checksum"], entry["status"] = checksum(data), SampleStatus.ERROR
     return pack.table.tobytes() + pack.metas

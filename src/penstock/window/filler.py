@@ -32,7 +32,7 @@ __all__ = ["Filler", "is_served"]
 
 HEARTBEAT_SECONDS = 0.5
 SESSION_POLL_SECONDS = 0.25
-DEFAULT_IN_FLIGHT = 256
+DEFAULT_IN_FLIGHT = 512
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ bytes before it uses them for the first time.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from enum import IntEnum
 
@@ -21,8 +20,9 @@ from numpy.typing import NDArray
 
 from penstock.window.layout import checksum
 
-__all__ = ["KEPT_ENTRY", "KeptArea", "kept_area_bytes"]
+__all__ = ["KEPT_ENTRY", "NOT_KEPT", "KeptArea", "kept_area_bytes"]
 
+NOT_KEPT = -1
 ALIGNMENT_BYTES = 64
 KEPT_ENTRY = np.dtype([("row", "<u8"), ("offset", "<u8"), ("data_bytes", "<u8"), ("checksum", "<u8"), ("state", "<u8")])
 _WORD = (1 << 64) - 1
@@ -52,10 +52,13 @@ class KeptArea:
         size_bytes: its size; 0 keeps nothing.
         num_samples: samples of one epoch.
         total_bytes: their bytes together.
+
+    Attributes:
+        mapped: the whole file of slots.
     """
 
     def __init__(self, mapped: memoryview, *, offset: int, size_bytes: int, num_samples: int, total_bytes: int) -> None:
-        self._mapped = mapped
+        self.mapped = mapped
         mean_bytes = max(1.0, total_bytes / max(1, num_samples))
         each_bytes = mean_bytes + KEPT_ENTRY.itemsize + ALIGNMENT_BYTES / 2
         num_entries = min(num_samples, math.ceil(size_bytes / each_bytes * 1.1) + 16) if size_bytes else 0
@@ -69,7 +72,6 @@ class KeptArea:
         self._by_row: dict[int, int] = {}
         self._by_offset: dict[int, int] = {}
         self._ready: set[int] = set()
-        self.pending: dict[int, asyncio.Task[int]] = {}
         self._load()
 
     @property
@@ -77,14 +79,32 @@ class KeptArea:
         """Bytes of the samples that have a place."""
         return int(self._entries["data_bytes"][: len(self._by_row)].sum())
 
-    def offer(self, row: int, size_bytes: int) -> int | None:
-        """Give the place of a manifest row, taking one for it if it is to be kept; None streams it."""
+    def offer(self, rows: NDArray[np.int64], sample_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the places of manifest rows, taking them for those that are to be kept; NOT_KEPT streams one.
+
+        Args:
+            rows: in the order of the stream, shape (samples,).
+            sample_bytes: their sizes, shape (samples,).
+
+        Returns:
+            offsets in the file of slots, shape (samples,).
+        """
+        places = np.full(len(rows), NOT_KEPT, dtype=np.int64)
+        if len(self._entries) and self._threshold:
+            chosen = np.flatnonzero((_mix(rows) <= np.uint64(self._threshold - 1)) & (sample_bytes > 0))
+            places[chosen] = [
+                self._offer(row, size)
+                for row, size in zip(rows[chosen].tolist(), sample_bytes[chosen].tolist(), strict=True)
+            ]
+        return places
+
+    def _offer(self, row: int, size_bytes: int) -> int:
         number = self._by_row.get(row)
         if number is not None:
             return int(self._entries[number]["offset"])
         number, end = len(self._by_row), self._next_offset + _align(size_bytes)
-        if number >= len(self._entries) or end > self._end_offset or _mix(row) >= self._threshold:
-            return None
+        if number >= len(self._entries) or end > self._end_offset:
+            return NOT_KEPT
         offset, self._next_offset = self._next_offset, end
         entry = self._entries[number]
         entry["row"], entry["offset"], entry["data_bytes"] = row, offset, size_bytes
@@ -95,7 +115,7 @@ class KeptArea:
     def place(self, offset: int) -> memoryview:
         """Give the bytes of a place."""
         size = int(self._entries[self._by_offset[offset]]["data_bytes"])
-        return self._mapped[offset : offset + size]
+        return self.mapped[offset : offset + size]
 
     def found(self, offset: int) -> int | None:
         """Give the checksum of the sample at a place if it is there and whole, otherwise None."""
@@ -140,9 +160,9 @@ def _threshold(share: float, num_samples: int) -> int:
     return int(min(1.0, share * 1.02 + spare) * _WORD)
 
 
-def _mix(row: int) -> int:
-    """Scramble a row number to 64 bits (SplitMix64, Steele et al. 2014)."""
-    value = (row * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) & _WORD
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _WORD
-    return value ^ (value >> 31)
+def _mix(rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Scramble row numbers to 64 bits (SplitMix64, Steele et al. 2014)."""
+    values = (rows.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

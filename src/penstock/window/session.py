@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from penstock.plan import stream_rows
-from penstock.records import ManifestReader, Sample, StreamSpec
+from penstock.records import ManifestReader, StreamSpec
 from penstock.sources import ObjectSource
 from penstock.window.cursor import Cursor
-from penstock.window.fetch import Fetcher, FetchFailed, put_error
+from penstock.window.fetch import Fetcher, Fill, put_error
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
 from penstock.window.kept import kept_area_bytes
 from penstock.window.layout import Control, FillerState, SampleStatus, SlotState
-from penstock.window.packing import Pack, pack_samples
+from penstock.window.packing import Pack
+from penstock.window.planning import Planner
 from penstock.window.policy import SlotRange, WindowPolicy, choose_adopted, choose_kept
 from penstock.window.slots import Slots
 from penstock.window.wakeup import Bell
 
 __all__ = ["FillerSession", "stream_key"]
+
+GROWING_SLOTS = 8
+"""Slots that must be there beyond those of a batch for the first packs to be small ones."""
 
 _log = logging.getLogger(__name__)
 _COUNTS = ("bytes_downloaded", "get_requests", "failed_requests")
@@ -69,19 +72,26 @@ class FillerSession:
         self._manifest = manifest
         self._source = source
         self._bell = bell
-        meter = source.meter
-        self._fetcher = Fetcher(
-            source,
-            max_in_flight=max_in_flight,
-            read_meter=lambda: (meter.bytes_downloaded, meter.failed_requests),
-        )
         self._slots = slots
         self._control = slots.control
         self._batch_slots = batch_slots
         self._cursors: dict[int, Cursor] = {}
-        self._packs: Iterator[Pack] = iter(())
-        self._rows: dict[int, tuple[int, int]] = {}
         self._kept = slots.kept_area(num_samples=spec.order.num_samples, total_bytes=_epoch_bytes(spec, manifest))
+        self._planner = Planner(
+            spec.order,
+            manifest,
+            self._kept,
+            slot_bytes=slots.slot_bytes,
+            grows_from=spec.first_index if slots.num_slots >= batch_slots + GROWING_SLOTS else None,
+        )
+        meter = source.meter
+        self._fetcher = Fetcher(
+            source,
+            self._kept,
+            max_in_flight=max_in_flight,
+            read_meter=lambda: (meter.bytes_downloaded, meter.failed_requests),
+            on_broken=bell.changed.set,
+        )
 
     @classmethod
     async def open(
@@ -127,25 +137,20 @@ class FillerSession:
 
     async def run(self) -> None:
         """Fill slots as readers free them, for as long as the session lasts."""
-        fills: set[asyncio.Task[None]] = set()
         try:
             while True:
                 for freed in self._policy.move_cursor(self._cursor()):
                     self._slots.set_state(freed, SlotState.FREE)
                 while self._policy.wants_more and (slot := self._policy.free_slot()) is not None:
-                    fills.add(asyncio.create_task(self._fill(slot, self._begin_pack(slot))))
+                    self._fill(slot)
                     # Its requests go out before the next pack is put together.
                     await asyncio.sleep(0)
                 self._put_meters()
                 await self._bell.wait()
-                for fill in [fill for fill in fills if fill.done()]:
-                    fills.discard(fill)
-                    fill.result()
+                self._fetcher.check()
         finally:
             # Waited for, so that nothing writes into a slot that the next session uses.
-            for fill in fills:
-                fill.cancel()
-            await asyncio.gather(*fills, return_exceptions=True)
+            await self._fetcher.close()
 
     async def _begin(self) -> None:
         control, start = self._control, max(self._spec.first_index, self._cursor())
@@ -187,29 +192,24 @@ class FillerSession:
             return good
         return choose_adopted(good, start, at_most=self._slots.num_slots - self._batch_slots)
 
-    def _begin_pack(self, slot: int) -> Pack:
-        pack = next(self._packs, None)
-        if pack is None:
-            # The last pack ended where an adopted slot goes on: the next one begins behind it.
-            self._packs = pack_samples(self._samples(), slot_bytes=self._slots.slot_bytes, kept_at=self._kept_at)
-            pack = next(self._packs)
+    def _fill(self, slot: int) -> None:
+        pack = self._planner.next(self._policy.next_index, self._policy.limit_index)
         self._policy.begin(slot, first_index=pack.first_index, end_index=pack.end_index)
         self._slots.set_state(slot, SlotState.FILLING)
-        return pack
+        fill = Fill(pack=pack, slot=self._slots.place(slot), on_done=functools.partial(self._filled, slot))
+        self._fetcher.begin(fill)
 
-    async def _fill(self, slot: int, pack: Pack) -> None:
-        place = self._slots.place(slot)
-        try:
-            table = await self._fetcher.fetch(pack, place, self._kept)
-        except FetchFailed as failed:
-            _log.error("sample.failed sample=%s error=%s", pack.samples[failed.position].key, failed.error)
-            table = put_error(pack, failed.position, failed.error, place)
-            self._publish(slot, pack, table, count=failed.position + 1)
-            self._policy.fail(slot, pack.first_index + failed.position)
-        else:
-            self._publish(slot, pack, table, count=len(pack.samples))
+    def _filled(self, slot: int, fill: Fill) -> None:
+        pack, failed_at = fill.pack, fill.failed_at
+        if failed_at is None:
+            self._publish(slot, pack, pack.table.tobytes() + pack.metas, count=len(pack.keys))
             self._policy.complete(slot)
             self._count(pack)
+        else:
+            error = fill.errors[failed_at]
+            _log.error("sample.failed sample=%s error=%s", pack.keys[failed_at], error)
+            self._publish(slot, pack, put_error(pack, failed_at, error, fill.slot), count=failed_at + 1)
+            self._policy.fail(slot, pack.first_index + failed_at)
         self._put_meters()
         self._bell.ring()
         self._bell.changed.set()
@@ -222,7 +222,7 @@ class FillerSession:
         again = max(0, self._fetched_before - pack.first_index)
         streamed = pack.table["status"] != SampleStatus.KEPT
         again_bytes = int(pack.table["data_bytes"][:again][streamed[:again]].sum())
-        total_bytes = sum(sample.size_bytes for sample in pack.samples)
+        total_bytes = int(pack.table["data_bytes"].sum())
         self._control.put("refetched_bytes", self._control.number("refetched_bytes") + again_bytes)
         self._control.put("sample_bytes", self._control.number("sample_bytes") + total_bytes)
         self._control.put("fetched_through", max(self._control.number("fetched_through"), pack.end_index))
@@ -232,16 +232,6 @@ class FillerSession:
         for field in _COUNTS:
             self._control.put(field, self._counts_before[field] + getattr(read, field))
         self._control.put("kept_bytes", self._kept.kept_bytes)
-
-    def _samples(self) -> Iterator[tuple[int, Sample]]:
-        for index, row in stream_rows(self._spec.order, self._policy.next_index, self._policy.limit_index):
-            sample = self._manifest.row(row)
-            self._rows[index] = (row, sample.size_bytes)
-            yield index, sample
-
-    def _kept_at(self, index: int) -> int | None:
-        row, size_bytes = self._rows.pop(index)
-        return self._kept.offer(row, size_bytes)
 
     def _cursor(self) -> int:
         """Give the lowest of the readers' cursors; a reader that is not there yet holds the start."""

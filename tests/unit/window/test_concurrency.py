@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.window.concurrency import LOWEST, Climber, Gate
+from penstock.window.concurrency import INTERVAL_SECONDS, LOWEST, Climber, Throttle
 
 
 @given(st.floats(0.001, 0.2), st.floats(1e6, 2e9), st.sampled_from([16_384, 65_536, 1_048_576]))
@@ -22,7 +20,7 @@ def test_limit_fills_the_link_without_going_far_beyond(latency_seconds: float, l
     needed = link * latency_seconds / range_bytes
     reached = min(link, climber.limit * range_bytes / latency_seconds)
     assert reached >= 0.9 * min(link, highest * range_bytes / latency_seconds)
-    assert climber.limit <= max(32 * 1.5, needed * 1.5 * 1.5) + 1
+    assert climber.limit <= max(32 * 2, needed * 2 * 1.5) + 1
 
 
 @given(st.integers(1, 500), st.lists(st.tuples(st.floats(0, 1e9), st.booleans(), st.booleans()), max_size=60))
@@ -45,55 +43,25 @@ def test_limit_that_does_not_bind_is_left_alone() -> None:
     assert climber.measure(1e6, was_binding=False, had_failures=False) == 32
 
 
-def test_gate_lets_in_no_more_than_its_limit_and_forgets_nobody() -> None:
-    async def work() -> tuple[int, int]:
-        gate = Gate(5, lambda: (0, 0))
-        inside = peak = done = 0
-
-        async def one() -> None:
-            nonlocal inside, peak, done
-            async with gate:
-                inside += 1
-                peak = max(peak, inside)
-                await asyncio.sleep(0.001)
-                inside -= 1
-                done += 1
-
-        await asyncio.gather(*(one() for _ in range(50)))
-        return peak, done
-
-    assert asyncio.run(work()) == (5, 50)
+def test_throttle_measures_what_the_meter_tells() -> None:
+    now, failed = 0.0, 0
+    throttle = Throttle(64, lambda: (0, failed), clock=lambda: now)
+    limits = []
+    for _ in range(4):
+        assert not throttle.measure(was_binding=True)
+        now += INTERVAL_SECONDS
+        failed += 1
+        throttle.measure(was_binding=True)
+        limits.append(throttle.limit)
+    assert limits == [16, 8, LOWEST, LOWEST]
 
 
-def test_cancelled_waiters_leave_their_place() -> None:
-    async def work() -> None:
-        gate = Gate(1, lambda: (0, 0))
-
-        async def hold(seconds: float) -> None:
-            async with gate:
-                await asyncio.sleep(seconds)
-
-        tasks = [asyncio.create_task(hold(0.01)) for _ in range(5)]
-        await asyncio.sleep(0)
-        tasks[1].cancel()
-        tasks[3].cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        async with asyncio.timeout(1):
-            await hold(0)
-
-    asyncio.run(work())
-
-
-def test_gate_measures_what_the_meter_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.window.concurrency.INTERVAL_SECONDS", 0.001)
-
-    async def work() -> int:
-        failed = 0
-        gate = Gate(64, lambda: (0, failed))
-        for _ in range(3):
-            failed += 1
-            async with gate:
-                await asyncio.sleep(0.005)
-        return gate.limit
-
-    assert asyncio.run(work()) == LOWEST
+@pytest.mark.parametrize("waits", [True, False])
+def test_throttle_rises_only_while_requests_wait(waits: bool) -> None:
+    now = 0.0
+    throttle = Throttle(512, lambda: (int(now * 1000), 0), clock=lambda: now)
+    before = throttle.limit
+    throttle.measure(was_binding=waits)
+    now += INTERVAL_SECONDS
+    assert throttle.measure(was_binding=True)
+    assert (throttle.limit > before) == waits

@@ -19,7 +19,7 @@ from penstock.plan import make_order
 from penstock.records import StreamSpec
 from penstock.window import Prefetcher, WindowReader, plan_geometry
 from penstock.window.folder import used_bytes
-from penstock.window.kept import KEPT_ENTRY, KeptArea, kept_area_bytes
+from penstock.window.kept import KEPT_ENTRY, NOT_KEPT, KeptArea, kept_area_bytes
 from support.raw import RawDataset, make_raw_dataset
 
 SAMPLES, SAMPLE_BYTES, EPOCHS = 3000, 8192, 3
@@ -48,6 +48,11 @@ def read(reader: WindowReader, data: RawDataset, first: int, end: int) -> list[s
         keys.append(sample.meta.key)
         reader.advance(index + 1)
     return keys
+
+
+def offer(area: KeptArea, sizes: list[int], rows: list[int]) -> list[int]:
+    """Offer rows of sizes that are given by row; give their places."""
+    return area.offer(np.array(rows, np.int64), np.array(sizes, np.int64)[rows]).tolist()
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +135,7 @@ def test_places_lie_in_the_part_and_never_overlap(sizes: list[int], area_bytes: 
     area = KeptArea(mapped, offset=start, size_bytes=area_bytes, num_samples=len(sizes), total_bytes=sum(sizes))
     rows = list(range(len(sizes)))
     random.shuffle(rows)  # type: ignore[attr-defined]
-    places = {row: place for row in rows if (place := area.offer(row, sizes[row])) is not None}
+    places = {row: place for row, place in zip(rows, offer(area, sizes, rows), strict=True) if place != NOT_KEPT}
     ranges = sorted((place, place + sizes[row]) for row, place in places.items())
     assert all(start <= first and end <= start + area_bytes for first, end in ranges)
     assert all(one[1] <= other[0] for one, other in itertools.pairwise(ranges))
@@ -138,21 +143,21 @@ def test_places_lie_in_the_part_and_never_overlap(sizes: list[int], area_bytes: 
     if area_bytes >= kept_area_bytes(num_samples=len(sizes), total_bytes=sum(sizes)) + 4096:
         assert len(places) == len(sizes)
     again = KeptArea(mapped, offset=start, size_bytes=area_bytes, num_samples=len(sizes), total_bytes=sum(sizes))
-    assert {row: again.offer(row, sizes[row]) for row in places} == places
+    assert offer(again, sizes, list(places)) == list(places.values())
 
 
 def test_index_that_a_power_cut_damaged_is_used_up_to_the_damage() -> None:
-    sizes = dict.fromkeys(range(20), 100)
+    sizes, rows = [100] * 20, list(range(20))
     for field, value in (("offset", 0), ("data_bytes", 1 << 40), ("row", 3), ("state", 77)):
         mapped = memoryview(bytearray(1 << 16))
         area = KeptArea(mapped, offset=0, size_bytes=1 << 16, num_samples=20, total_bytes=2000)
-        places = {row: area.offer(row, size) for row, size in sizes.items()}
+        places = offer(area, sizes, rows)
         np.frombuffer(mapped, dtype=KEPT_ENTRY, count=20)[10][field] = value
         again = KeptArea(mapped, offset=0, size_bytes=1 << 16, num_samples=20, total_bytes=2000)
         assert again.kept_bytes == 1000
-        taken = [again.offer(row, size) for row, size in reversed(sizes.items())]
+        taken = offer(again, sizes, rows[::-1])
         assert len(set(taken)) == 20
-        assert taken[10:] == [places[row] for row in reversed(range(10))]
+        assert taken[10:] == places[9::-1]
 
 
 @given(st.integers(1, 10**9), st.integers(1, 10**7), st.integers(0, 10**10), st.integers(1, 64))

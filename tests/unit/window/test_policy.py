@@ -12,36 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from penstock.errors import WindowTooSmall
-from penstock.records import Sample, Span
 from penstock.window.geometry import SLOT_TAIL_BYTES, plan_geometry, slot_capacity, slots_for_batch
 from penstock.window.layout import SlotState
-from penstock.window.packing import pack_samples
 from penstock.window.policy import SlotRange, WindowPolicy, choose_adopted, choose_kept
 
 SOAK_STEPS = int(os.environ.get("PENSTOCK_SOAK_STEPS", "4000"))
 """Steps of the state machine, all examples together."""
-
-
-def make_sample(number: int, size: int) -> Sample:
-    span = Span(object="o", etag="e", object_bytes=size, offset=0, length_bytes=size)
-    return Sample(key=f"s{number}", group="g", spans=(span,), target=None, decode="", args=())
-
-
-@given(st.lists(st.integers(0, 30_000), min_size=1, max_size=60), st.integers(0, 1000))
-def test_packs_tile_the_stream_and_fit_their_slots(sizes: list[int], first: int) -> None:
-    slot_bytes = 40_960
-    stream = [(first + number, make_sample(number, size)) for number, size in enumerate(sizes)]
-    packs = list(pack_samples(stream, slot_bytes=slot_bytes))
-    assert [sample for pack in packs for sample in pack.samples] == [sample for _, sample in stream]
-    at = first
-    for pack in packs:
-        assert pack.first_index == at
-        at = pack.end_index
-        ends = [int(entry["data_offset"]) + int(entry["data_bytes"]) for entry in pack.table]
-        starts = [int(entry["data_offset"]) for entry in pack.table]
-        assert starts[0] >= pack.table.nbytes + len(pack.metas)
-        assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
-        assert ends[-1] <= pack.length_bytes <= slot_bytes
 
 
 sizes_bytes = st.integers(1, 10**8)

@@ -25,10 +25,12 @@ from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, hand_over
 from penstock.window.fetch import put_error
 from penstock.window.folder import CONTROL, SESSION, SLOTS
+from penstock.window.kept import NOT_KEPT
 from penstock.window.layout import SAMPLE_ENTRY, Control, entry_checksum
-from penstock.window.packing import pack_samples
+from penstock.window.packing import encode_metas, lay_out
 from penstock.window.slots import read_table
 from support.raw import RawDataset, make_raw_dataset
+from support.rows import rows_of
 from support.windows import make_spec, planned_keys, serving, small_tmpfs, take, take_all
 
 WINDOW_BYTES = 1 << 20
@@ -253,7 +255,9 @@ def test_second_prefetcher_of_a_folder_is_refused(window: Path) -> None:
 def test_error_text_of_any_length_fits_at_a_slots_end() -> None:
     span = Span(object="o", etag="e", object_bytes=99, offset=0, length_bytes=0)
     sample = Sample(key="k" * 200, group="g", spans=(span,), target=None, decode="", args=())
-    pack = next(pack_samples([(0, sample)], slot_bytes=2048))
+    rows = rows_of([sample])
+    kept = np.array([NOT_KEPT])
+    pack = lay_out(rows, encode_metas(rows), kept, first=0, count=1, first_index=0, slot_bytes=2048)
     for letter in ("x", "\N{CJK UNIFIED IDEOGRAPH-4E2D}", "\U0001f600"):
         slot = memoryview(bytearray(2048))
         put_error(pack, 0, WindowError(letter * 5000, fix=letter * 5000, about=letter * 5000), slot)

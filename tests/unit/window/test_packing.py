@@ -1,0 +1,195 @@
+"""Samples of a stream in packs that fit their slots, and the ranges that fill them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.errors import WindowTooSmall
+from penstock.records import Order, Sample, Segment, Span
+from penstock.window.kept import NOT_KEPT, KeptArea, kept_area_bytes
+from penstock.window.packing import MAX_WASTE, Pack, count_fitting, encode_metas, lay_out
+from penstock.window.planning import Planner
+from support.rows import rows_of
+
+SLOT_BYTES = 40_960
+OBJECT_BYTES = 60_000
+
+
+def bytes_of(key: str) -> bytes:
+    """Give an object's bytes."""
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
+    return np.random.default_rng(seed).bytes(OBJECT_BYTES)
+
+
+def make_sample(number: int, spans: list[tuple[str, int, int]]) -> Sample:
+    return Sample(
+        key=f"s{number}",
+        group="g",
+        spans=tuple(
+            Span(object=key, etag="e", object_bytes=OBJECT_BYTES, offset=offset, length_bytes=length)
+            for key, offset, length in spans
+        ),
+        target=None,
+        decode="",
+        args=(),
+    )
+
+
+def content(sample: Sample) -> bytes:
+    return b"".join(bytes_of(span.object)[span.offset : span.offset + span.length_bytes] for span in sample.spans)
+
+
+spans = st.tuples(st.sampled_from("ab"), st.integers(0, 30_000), st.integers(0, 9_000))
+samples_strategy = st.lists(st.lists(spans, min_size=1, max_size=3), min_size=1, max_size=40)
+
+
+class Table:
+    """A manifest of samples."""
+
+    def __init__(self, samples: list[Sample]) -> None:
+        self.samples = samples
+
+    def take(self, rows: np.ndarray) -> object:  # type: ignore[type-arg]
+        found = rows_of([self.samples[row] for row in rows.tolist()])
+        return type(found)(**{name: getattr(found, name) for name in found.__slots__} | {"rows": rows})
+
+
+def plan(samples: list[Sample], kept: KeptArea, *, grows: bool) -> list[Pack]:
+    segment = Segment(split="train", first_row=0, num_samples=len(samples), shuffle=False)
+    order = Order(segments=(segment,), seed=0)
+    planner = Planner(
+        order,
+        Table(samples),  # type: ignore[arg-type]
+        kept,
+        slot_bytes=SLOT_BYTES,
+        grows_from=0 if grows else None,
+    )
+    packs, index = [], 0
+    while index < len(samples):
+        packs.append(planner.next(index, len(samples)))
+        index = packs[-1].end_index
+    return packs
+
+
+def no_kept() -> KeptArea:
+    return KeptArea(memoryview(bytearray(0)), offset=0, size_bytes=0, num_samples=1, total_bytes=1)
+
+
+@given(samples_strategy, st.booleans(), st.integers(0, 200_000))
+def test_reads_put_every_samples_bytes_in_their_place(
+    found: list[list[tuple[str, int, int]]], grows: bool, kept_bytes: int
+) -> None:
+    samples = [make_sample(number, spans) for number, spans in enumerate(found)]
+    total = sum(sample.size_bytes for sample in samples)
+    file = memoryview(bytearray(kept_bytes))
+    kept = KeptArea(file, offset=0, size_bytes=kept_bytes, num_samples=len(samples), total_bytes=total)
+    packs = plan(samples, kept, grows=grows)
+    assert [key for pack in packs for key in pack.keys] == [sample.key for sample in samples]
+    assert [pack.first_index for pack in packs[1:]] == [pack.end_index for pack in packs[:-1]]
+    for pack in packs:
+        slot = memoryview(bytearray(SLOT_BYTES))
+        written = np.zeros(SLOT_BYTES, bool)
+        for read in pack.reads:
+            data = bytes_of(read.info.key)[read.offset : read.offset + read.length_bytes]
+            (file if read.is_kept else slot)[read.place : read.place + read.length_bytes] = data
+            if not read.is_kept:
+                assert not written[read.place : read.place + read.length_bytes].any()
+                written[read.place : read.place + read.length_bytes] = True
+        first = pack.table.nbytes + len(pack.metas)
+        assert not written[:first].any()
+        assert not written[pack.length_bytes :].any()
+        assert pack.length_bytes <= SLOT_BYTES - 1024
+        for position, (offset, size, _, _, _, status) in enumerate(pack.table.tolist()):
+            sample = samples[pack.first_index + position]
+            assert bytes((file if status else slot)[offset : offset + size]) == content(sample)
+        streamed = sum(read.length_bytes for read in pack.reads if not read.is_kept)
+        singly = sum(int(size) for _, size, _, _, _, status in pack.table.tolist() if not status)
+        assert streamed <= singly * (1 + MAX_WASTE)
+
+
+def test_neighbours_are_read_by_one_request_and_overlaps_once() -> None:
+    samples = [make_sample(n, [("a", offset, 1000)]) for n, offset in enumerate([3000, 500, 0, 1510, 9000])]
+    (pack,) = plan(samples, no_kept(), grows=False)
+    assert [(read.offset, read.length_bytes, read.positions) for read in pack.reads] == [
+        (3000, 1000, (0,)),
+        (0, 2510, (1, 2, 3)),
+        (9000, 1000, (4,)),
+    ]
+
+
+def test_objects_of_another_version_are_not_read_together() -> None:
+    one, other = make_sample(0, [("a", 0, 100)]), make_sample(1, [("a", 100, 100)])
+    changed = Sample(
+        key=other.key,
+        group="",
+        spans=(Span(object="a", etag="later", object_bytes=OBJECT_BYTES, offset=100, length_bytes=100),),
+        target=None,
+        decode="",
+        args=(),
+    )
+    assert len(plan([one, changed], no_kept(), grows=False)[0].reads) == 2
+
+
+@given(samples_strategy, st.integers(0, 39))
+def test_packing_from_an_index_always_cuts_alike(found: list[list[tuple[str, int, int]]], start: int) -> None:
+    samples = [make_sample(number, spans) for number, spans in enumerate(found)]
+    packs = plan(samples, no_kept(), grows=True)
+    start %= len(packs)
+    segment = Segment(split="train", first_row=0, num_samples=len(samples), shuffle=False)
+    again = Planner(
+        Order(segments=(segment,), seed=0),
+        Table(samples),  # type: ignore[arg-type]
+        no_kept(),
+        slot_bytes=SLOT_BYTES,
+        grows_from=0,
+    )
+    assert again.next(packs[start].first_index, len(samples)).keys == packs[start].keys
+
+
+def test_first_packs_are_small_and_grow() -> None:
+    samples = [make_sample(number, [("a", number % 100, 10)]) for number in range(500)]
+    counts = [len(pack.keys) for pack in plan(samples, no_kept(), grows=True)]
+    assert counts[:5] == [8, 8, 16, 32, 64]
+
+
+def test_many_small_samples_fill_a_slot_whatever_is_looked_up_at_a_time() -> None:
+    samples = [make_sample(number, [("a", number % 100, 10)]) for number in range(3000)]
+    packs = plan(samples, no_kept(), grows=False)
+    rows = rows_of(samples)
+    meta_bytes = np.array([len(meta) for meta in encode_metas(rows)], np.int64)
+    for pack in packs:
+        rest = slice(pack.first_index, None)
+        assert len(pack.keys) == count_fitting(rows.sample_bytes[rest], meta_bytes[rest], slot_bytes=SLOT_BYTES)
+
+
+def test_sample_larger_than_a_slot_is_refused() -> None:
+    with pytest.raises(WindowTooSmall, match="s0 needs"):
+        plan([make_sample(0, [("a", 0, SLOT_BYTES)])], no_kept(), grows=False)
+
+
+def test_kept_samples_take_no_room_in_slots() -> None:
+    samples = [make_sample(number, [("a", 0, 9000)]) for number in range(20)]
+    size = kept_area_bytes(num_samples=20, total_bytes=180_000) + 4096
+    kept = KeptArea(memoryview(bytearray(size)), offset=0, size_bytes=size, num_samples=20, total_bytes=180_000)
+    (pack,) = plan(samples, kept, grows=False)
+    assert all(read.is_kept for read in pack.reads)
+    places = sorted(pack.table["data_offset"].tolist())
+    assert all(other - one >= 9000 for one, other in itertools.pairwise(places))
+    assert NOT_KEPT not in places
+
+
+def test_layout_of_a_part_of_the_rows_is_that_of_the_part_alone() -> None:
+    samples = [make_sample(number, [("ab"[number % 2], 100 * number, 90)]) for number in range(30)]
+    rows = rows_of(samples)
+    kept = np.full(30, NOT_KEPT, np.int64)
+    part = lay_out(rows, encode_metas(rows), kept, first=10, count=7, first_index=3, slot_bytes=SLOT_BYTES)
+    alone = rows_of(samples[10:17])
+    whole = lay_out(alone, encode_metas(alone), kept[:7], first=0, count=7, first_index=3, slot_bytes=SLOT_BYTES)
+    assert part.reads == whole.reads
+    assert part.table.tolist() == whole.table.tolist()
