@@ -1,9 +1,9 @@
 """Objects of S3 buckets and local folders, through obstore; ranges that have a place go past it where they can.
 
 A read names the ETag and size it expects: the request carries If-Match and the answer is compared, so a
-part of a changed object is never returned. A local file's ETag is made of its inode, modification time in
-microseconds and size: a file written over in place, with as many bytes, within the grain of the file system's
-clock (a few milliseconds) cannot be told from what it was.
+part of a changed object is never returned. An answer of other bytes than were asked for is tried again, as a cut body
+is. A local file's ETag is made of its inode, modification time in microseconds and size: a file written over in place,
+with as many bytes, within the grain of the file system's clock (a few milliseconds) cannot be told from what it was.
 
 obstore must not be used in a process and then in its forked child, so sources are opened where they are used
 and never handed over.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from obstore.store import LocalStore, S3Store
 from penstock.errors import BucketNotFound, EmptyListing, PenstockError, SourceError, SourceUnavailable, TruncatedObject
 from penstock.records import SourceSpec
 from penstock.sources.http_connection import Unusual
-from penstock.sources.http_ranges import HttpRanges, open_ranges
+from penstock.sources.http_ranges import HttpRanges, open_ranges, pause_seconds
 from penstock.sources.mapping import changed, map_source_error
 from penstock.sources.protocols import ObjectInfo, RequestMeter
 from penstock.sources.s3 import Boto3Credentials, ClientLimits, open_s3, s3_address
@@ -44,8 +45,14 @@ UNUSUAL_ALLOWED = 3
 _log = logging.getLogger(__name__)
 
 _DEFAULT_LIMITS = ClientLimits()
+_OTHER_RANGE = re.compile(r"Requested ([0-9]+\.\.[0-9]+), got ([0-9]+\.\.[0-9]+)")
+"""obstore's words for a 206 of other bytes than were asked for."""
 _UNLISTED = re.compile(r"#[0-9]+\Z|[\x00-\x1f\x7f]")
 """Names of local files that obstore leaves out, as its own unfinished writes, or cannot read."""
+
+
+class _WrongBody(Exception):
+    """An answer that is not of the range that was asked for, as a server under load may give it once."""
 
 
 class ObjectSource:
@@ -112,23 +119,41 @@ class ObjectSource:
         _refuse_beyond(info, offset + length_bytes)
         if length_bytes == 0:
             return memoryview(b"")
+        loop, num_retries = asyncio.get_running_loop(), 0
+        began = loop.time()
+        while True:
+            try:
+                return await self._get_once(info, offset, length_bytes)
+            except _WrongBody as wrong:
+                pause = pause_seconds(num_retries, random.random())  # noqa: S311 (spreads the load, hides nothing)
+                late = loop.time() - began + pause > self._limits.retry_seconds
+                if late or num_retries == self._limits.max_retries:
+                    self.meter.failed_requests += 1
+                    raise SourceUnavailable(
+                        f"{self.spec.uri} gave {wrong} of {info.key}",
+                        fix="run it again; if it stays, the server, or a proxy before it, gives wrong ranges",
+                        about=info.key,
+                    ) from wrong
+            num_retries += 1
+            await asyncio.sleep(pause)
+
+    async def _get_once(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         try:
             options = {"range": (offset, offset + length_bytes)} | ({"if_match": info.etag} if info.etag else {})
             result = await obstore.get_async(self._store, info.key, options=cast("Any", options))
             meta, body = result.meta, memoryview(await result.bytes_async())
         except (BaseError, OSError) as error:
+            if found := _OTHER_RANGE.search(str(error)):
+                raise _WrongBody(f"bytes {found[2]} where {found[1]} were asked for") from error
             self.meter.failed_requests += 1
             raise map_source_error(error, self.spec, info.key) from error
-        self.meter.get_requests += 1
         self.meter.bytes_downloaded += len(body)
         if meta["size"] != info.size_bytes or (info.etag and (meta["e_tag"] or "") != info.etag):
+            self.meter.get_requests += 1
             raise changed(self.spec, info.key)
         if len(body) != length_bytes:
-            raise SourceUnavailable(
-                f"{self.spec.uri} gave {len(body)} of {length_bytes} bytes of {info.key}",
-                fix="run it again; if it stays, the server ends bodies early",
-                about=info.key,
-            )
+            raise _WrongBody(f"{len(body)} of {length_bytes} bytes")
+        self.meter.get_requests += 1
         return body
 
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:

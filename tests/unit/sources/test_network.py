@@ -118,6 +118,25 @@ def test_bytes_that_were_not_asked_for_are_an_error(given: bytes, read: Read) ->
         asyncio.run(read(source_of(server), INFO, 10, 50))
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        part(DATA, 10, 40),
+        part(DATA, 20, 70),
+        part(DATA, 0, 100),
+        answer("206 Partial Content", DATA[10:50], Content_Range="bytes 10-59/100"),
+        answer("206 Partial Content", DATA[10:60] + b"too much", Content_Range="bytes 10-59/100"),
+    ],
+    ids=["shorter", "moved", "whole", "fewer bytes", "more bytes"],
+)
+def test_an_answer_of_other_bytes_is_tried_again(given: bytes, read: Read) -> None:
+    with serve([given, given, part(DATA, 10, 60)]) as server:
+        source = source_of(server)
+        assert bytes(asyncio.run(read(source, INFO, 10, 50))) == DATA[10:60]
+    assert len(server.requests) == 3
+    assert source.meter.failed_requests == 0
+
+
 @pytest.mark.parametrize("etag", ['"f"', None])
 def test_a_server_that_ignores_the_etag_is_found_out(etag: str | None, read: Read) -> None:
     given = answer("206 Partial Content", DATA[10:60], Content_Range="bytes 10-59/100", ETag=etag)
