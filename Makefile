@@ -41,8 +41,9 @@ check: install ## Check style, types, import order and golden files
 bench: install ## Measure training feeds beside peers (about 40 minutes, needs nginx)
 	$(BIN)/python -m benchmarks.feeds
 
-soak: install ## Kill prefetcher and trainer 1,000 times under faults, and check every sample
-	$(BIN)/python -m benchmarks.chaos --kills 1000 --samples 20000 --epochs 10 --report
+soak: install ## Kill 1,000 times under faults with one trainer, then with two; 1,000,000 steps of the window's states
+	PENSTOCK_SOAK_STEPS=1000000 $(BIN)/pytest -q -s --timeout 7200 tests/unit/window/test_policy.py -k machine
+	$(BIN)/python -m benchmarks.chaos --kills 1000 --ranks 1 --ranks 2 --scenario all --report
 
 golden: install ## Make the golden files anew
 	$(BIN)/python pipelines/compile.py

@@ -1,43 +1,65 @@
 """An S3-like server of random objects that fails in every way that a real one does, by a seeded chance.
 
-GET with Range and If-Match, path-style, unsigned. An object's bytes are a function of its number, so that any
-process can check any sample.
+GET with Range and If-Match, path-style. An object's bytes are a function of its number and version, so that any
+process can check any sample. Where it asks for credentials, an access key says in its name until when it is good
+(``AK<seconds since 1970>``); signatures are not looked at.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import random
 import re
 import sys
+import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 
-FAULTS = ("503", "slow-down", "cut-body", "short-body", "stalled-body", "reset", "wrong-length", "slow-first-byte")
-STALL_SECONDS = 4.0
+from benchmarks.chaos.faults import FAULTS, Answer, misbehave, send_error
+
+__all__ = ["Served", "object_bytes", "object_etag"]
 
 
-def object_bytes(number: int, size_bytes: int) -> bytes:
+def object_bytes(number: int, size_bytes: int, version: int = 0) -> bytes:
     """Give an object's bytes."""
-    return np.random.default_rng(number).bytes(size_bytes)
+    return np.random.default_rng((number, version)).bytes(size_bytes)
 
 
-def object_etag(number: int, size_bytes: int) -> str:
+def object_etag(number: int, size_bytes: int, version: int = 0) -> str:
     """Give an object's ETag."""
-    return f'"{hashlib.md5(f"{number}/{size_bytes}".encode()).hexdigest()}"'
+    return f'"{hashlib.md5(f"{number}/{size_bytes}/{version}".encode()).hexdigest()}"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """What is served: ``num_objects`` objects of ``object_bytes`` bytes; a request fails by chance ``faults``."""
+    """What is served, and what goes wrong.
+
+    Attributes:
+        num_objects: objects, ``object_bytes`` bytes each.
+        faults: chance that a request meets a fault.
+        changing: object that is another from its second request on, None for none.
+        on_change: whether If-Match is heard (412) or the new version is given as if it were the old one.
+        asks_for_key: whether requests must be signed with a key that is still good.
+        good_requests: answers after which no key is good any more, None for no end.
+    """
 
     num_objects: int
     object_bytes: int
     faults: float
     seed: int
+    changing: int | None = None
+    on_change: Literal["412", "given"] = "412"
+    asks_for_key: bool = False
+    good_requests: int | None = None
+
+    def words(self) -> list[str]:
+        """Give the command line that serves it."""
+        return [sys.executable, "-m", "benchmarks.chaos.server", json.dumps(asdict(self))]
 
 
 class ChaosServer:
@@ -46,7 +68,8 @@ class ChaosServer:
     def __init__(self, served: Served) -> None:
         self._served = served
         self._random = random.Random(served.seed)
-        self._objects: dict[int, bytes] = {}
+        self._objects: dict[tuple[int, int], bytes] = {}
+        self._num_asked: Counter[int] = Counter()
         self.counts: Counter[str] = Counter()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -65,79 +88,48 @@ class ChaosServer:
         found = re.search(r"(\d{6})\.bin HTTP", head)
         span = re.search(r"(?i)\r\nrange: bytes=(\d+)-(\d+)", head)
         if not head.startswith("GET ") or found is None or span is None or int(found[1]) >= self._served.num_objects:
-            await _send(writer, "404 Not Found", b"<Error><Code>NoSuchKey</Code></Error>", {})
+            self.counts["404"] += 1
+            await send_error(writer, "404 Not Found", "NoSuchKey")
             return True
-        number, first, last = int(found[1]), int(span[1]), int(span[2])
-        size = self._served.object_bytes
-        body = self._object(number)[first : last + 1]
-        headers = {
-            "ETag": object_etag(number, size),
-            "Content-Range": f"bytes {first}-{first + len(body) - 1}/{size}",
-            "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT",
-        }
+        if self._served.asks_for_key and not self._has_good_key(head):
+            self.counts["403"] += 1
+            await send_error(writer, "403 Forbidden", "ExpiredToken")
+            return True
+        number, first, end = int(found[1]), int(span[1]), int(span[2]) + 1
+        answer = self._find(number, first, end)
+        match = re.search(r"(?i)\r\nif-match: ([^\r]*)", head)
+        if self._served.on_change == "412" and match and match[1] != answer.etag:
+            self.counts["412"] += 1
+            await send_error(writer, "412 Precondition Failed", "PreconditionFailed")
+            return True
         fault = self._random.choice(FAULTS) if self._random.random() < self._served.faults else "none"
         self.counts[fault] += 1
-        return await _misbehave(fault, writer, body, headers)
+        return await misbehave(fault, writer, answer)
 
-    def _object(self, number: int) -> bytes:
-        if number not in self._objects:
-            self._objects[number] = object_bytes(number, self._served.object_bytes)
-        return self._objects[number]
+    def _find(self, number: int, first: int, end: int) -> Answer:
+        size = self._served.object_bytes
+        version = int(number == self._served.changing and self._num_asked[number] > 0)
+        self._num_asked[number] += 1
+        if (number, version) not in self._objects:
+            self._objects[number, version] = object_bytes(number, size, version)
+        body = self._objects[number, version][first:end]
+        return Answer(body=body, first=first, total_bytes=size, etag=object_etag(number, size, version))
 
-
-async def _send(writer: asyncio.StreamWriter, status: str, body: bytes, headers: dict[str, str]) -> None:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items())]
-    writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-    await writer.drain()
-
-
-async def _misbehave(fault: str, writer: asyncio.StreamWriter, body: bytes, headers: dict[str, str]) -> bool:
-    """Answer with a fault; tell whether the connection goes on."""
-    if fault in ("503", "slow-down"):
-        code = "SlowDown" if fault == "slow-down" else "InternalError"
-        await _send(writer, "503 Service Unavailable", f"<Error><Code>{code}</Code></Error>".encode(), {})
-        return True
-    if fault == "reset":
-        writer.transport.abort()
-        return False
-    if fault == "slow-first-byte":
-        await asyncio.sleep(0.5)
-    if fault == "wrong-length":
-        await _send(writer, "206 Partial Content", body + b"too much", headers)
-        return False
-    if fault in ("cut-body", "short-body", "stalled-body"):
-        lines = [f"{k}: {v}" for k, v in headers.items()]
-        head = "\r\n".join(["HTTP/1.1 206 Partial Content", f"Content-Length: {len(body)}", *lines, "", ""])
-        writer.write(head.encode() + body[: len(body) // 3])
-        await writer.drain()
-        if fault == "stalled-body":
-            await asyncio.sleep(STALL_SECONDS)
-        if fault == "cut-body":
-            writer.transport.abort()
-        return False
-    await _send(writer, "206 Partial Content", body, headers)
-    return True
+    def _has_good_key(self, head: str) -> bool:
+        found = re.search(r"Credential=AK(\d+)/", head)
+        over = self._served.good_requests is not None and self.counts["none"] >= self._served.good_requests
+        return found is not None and int(found[1]) > time.time() and not over
 
 
 async def _serve(served: Served) -> None:
     chaos = ChaosServer(served)
-    server = await asyncio.start_server(chaos.handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(chaos.handle, "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
-    loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    loop.add_reader(0, ended.set)
+    asyncio.get_running_loop().add_reader(0, ended.set)
     await ended.wait()
-    print(dict(chaos.counts), flush=True)
+    print(json.dumps(chaos.counts), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(
-        _serve(
-            Served(
-                num_objects=int(sys.argv[1]),
-                object_bytes=int(sys.argv[2]),
-                faults=float(sys.argv[3]),
-                seed=int(sys.argv[4]),
-            )
-        )
-    )
+    asyncio.run(_serve(Served(**json.loads(sys.argv[1]))))
