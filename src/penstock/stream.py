@@ -96,15 +96,16 @@ class Stream:
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-stream-")))
-            manifest, plan = _list(spec, folder, match=match, shuffle=shuffle, seed=seed)
-            with ManifestReader(manifest) as reader:
-                info = reader.info
             window_path = Path(window_folder) if window_folder is not None else folder / "window"
+            # It gets ready while the source is listed.
             child = start_prefetcher(
                 PrefetchMode.PROCESS, window_path, window_bytes, options=("--in-flight", str(in_flight))
             )
             assert child is not None
             stack.enter_context(child)
+            manifest, plan = _list(spec, folder, match=match, shuffle=shuffle, seed=seed)
+            with ManifestReader(manifest) as reader:
+                info = reader.info
             self._stream = WindowStream(
                 folder=window_path,
                 manifest=manifest,

@@ -14,14 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Column
-
 from penstock.units import format_bytes, format_seconds
 
 __all__ = [
-    "BarProgress",
     "NoProgress",
     "PlainProgress",
     "ProgressReporter",
@@ -31,9 +26,6 @@ __all__ = [
 ]
 
 PLAIN_EVERY_SECONDS = 5.0
-REDRAW_EVERY_SECONDS = 0.1
-
-_BAR_WIDTH = 12
 
 Clock = Callable[[], float]
 
@@ -72,7 +64,11 @@ class ProgressReporter(Protocol):
 def open_progress(stream: TextIO | None = None) -> ProgressReporter:
     """Give bars where ``stream`` (None: stderr) is a terminal, and plain lines where it is not."""
     target = sys.stderr if stream is None else stream
-    return BarProgress(Console(file=stream, stderr=stream is None)) if target.isatty() else PlainProgress(target)
+    if not target.isatty():
+        return PlainProgress(target)
+    from penstock.observe.bars import open_bars  # a prefetcher, which shows none, starts sooner without rich
+
+    return open_bars(stream)
 
 
 def format_figures(figures: Mapping[str, float]) -> str:
@@ -99,7 +95,7 @@ def _percent(value: float) -> str:
     return f"{value:.1f} %"
 
 
-def _count(done: int, total: int | None, unit: str) -> str:
+def count_text(done: int, total: int | None, unit: str) -> str:
     if unit == "bytes":
         return format_bytes(done) if total is None else f"{format_bytes(done)} of {format_bytes(total)}"
     return f"{done:,} {unit}" if total is None else f"{done:,}/{total:,} {unit}"
@@ -134,7 +130,7 @@ class PlainProgress:
         """Write what becomes of a stage."""
         stage = _PlainStage(self._write, self._clock, self._every_seconds, name, total, unit)
         started = self._clock()
-        self._write(f"{name}: started" + (f", {_count(0, total, unit)}" if total is not None else ""))
+        self._write(f"{name}: started" + (f", {count_text(0, total, unit)}" if total is not None else ""))
         how = "stopped"
         try:
             yield stage
@@ -180,78 +176,4 @@ class _PlainStage:
 
     def describe(self) -> str:
         figures = format_figures(self._figures)
-        return _count(self._done, self._total, self._unit) + (f"  {figures}" if figures else "")
-
-
-class BarProgress:
-    """Shows a live bar for each stage; stages may overlap."""
-
-    def __init__(self, console: Console, *, clock: Clock = time.monotonic) -> None:
-        self._console = console
-        self._clock = clock
-        self._bars: Progress | None = None
-        self._open = 0
-        self._lock = threading.Lock()
-
-    @contextlib.contextmanager
-    def stage(self, name: str, total: int | None = None, unit: str = "samples") -> Iterator[StageProgress]:
-        """Show a bar, and leave it standing as it was when the block ends."""
-        bars = self._enter()
-        task = bars.add_task(name, total=total, count=_count(0, total, unit), figures="")
-        try:
-            yield _BarStage(bars, task, self._clock, total, unit)
-        finally:
-            bars.stop_task(task)
-            bars.refresh()
-            self._leave()
-
-    def _enter(self) -> Progress:
-        with self._lock:
-            self._open += 1
-            if self._bars is None:
-                self._bars = Progress(
-                    TextColumn("{task.description}", markup=False, style="bold", table_column=_column(9)),
-                    BarColumn(bar_width=_BAR_WIDTH, table_column=_column(_BAR_WIDTH)),
-                    TextColumn("{task.fields[count]}", markup=False, table_column=_column(14)),
-                    TimeElapsedColumn(table_column=_column(7)),
-                    TextColumn(
-                        "{task.fields[figures]}", markup=False, style="cyan", table_column=Column(ratio=1, no_wrap=True)
-                    ),
-                    console=self._console,
-                    expand=True,
-                    auto_refresh=False,
-                    redirect_stdout=False,
-                )
-                self._bars.start()
-            return self._bars
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._open -= 1
-            if self._open == 0 and self._bars is not None:
-                self._bars.stop()
-                self._bars = None
-
-
-def _column(width: int) -> Column:
-    """A column that stays whole where the terminal is narrow; the figures give way instead."""
-    return Column(min_width=width, no_wrap=True)
-
-
-class _BarStage:
-    def __init__(self, bars: Progress, task: TaskID, clock: Clock, total: int | None, unit: str) -> None:
-        self._bars, self._task, self._clock, self._total, self._unit = bars, task, clock, total, unit
-        self._done = 0
-        self._figures: dict[str, float] = {}
-        self._drawn_at = clock()
-        self._lock = threading.Lock()
-
-    def advance(self, count: int = 1, /, **figures: float) -> None:
-        with self._lock:
-            self._done += count
-            self._figures |= figures
-            count_text, figures_text = _count(self._done, self._total, self._unit), format_figures(self._figures)
-            due = self._clock() - self._drawn_at >= REDRAW_EVERY_SECONDS
-            if due:
-                self._drawn_at = self._clock()
-        self._bars.update(self._task, advance=count, count=count_text, figures=figures_text, refresh=due)
+        return count_text(self._done, self._total, self._unit) + (f"  {figures}" if figures else "")

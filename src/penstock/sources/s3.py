@@ -13,6 +13,7 @@ from penstock.errors import AccessDenied, ConfigError
 from penstock.records import SourceSpec
 
 if TYPE_CHECKING:
+    from boto3 import Session
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
 __all__ = ["Boto3Credentials", "ClientLimits", "S3Address", "open_s3", "s3_address"]
@@ -121,10 +122,8 @@ class Boto3Credentials:
     """Credentials as boto3 finds them (environment, profile, web identity, node role), refreshed as they expire."""
 
     def __init__(self, spec: SourceSpec) -> None:
-        import boto3  # here: 0.3 s to import, and anonymous reads do not need it
-
         self._spec = spec
-        self._session = boto3.Session()
+        self._session: Session | None = None
 
     def __call__(self) -> S3Credential:
         """Give credentials; may ask over the network.
@@ -132,6 +131,13 @@ class Boto3Credentials:
         Raises:
             AccessDenied: there are none.
         """
+        given = _given_by_environment()
+        if given is not None:
+            return given
+        if self._session is None:
+            import boto3  # here: 0.3 s to import, and most reads do without
+
+            self._session = boto3.Session()
         found = self._session.get_credentials()
         if found is None:
             raise AccessDenied(
@@ -149,3 +155,12 @@ class Boto3Credentials:
             "token": frozen.token,
             "expires_at": expiry,
         }
+
+
+def _given_by_environment() -> S3Credential | None:
+    """Give what boto3 would find first: whole credentials in the environment, unless it says when they expire."""
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if not key or not secret or "AWS_CREDENTIAL_EXPIRATION" in os.environ:
+        return None
+    token = os.environ.get("AWS_SECURITY_TOKEN") or os.environ.get("AWS_SESSION_TOKEN") or None
+    return {"access_key_id": key, "secret_access_key": secret, "token": token, "expires_at": None}

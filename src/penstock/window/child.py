@@ -47,7 +47,9 @@ class _Command:
     argv: tuple[str, ...]
 
     def start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self.argv, stdin=subprocess.PIPE)  # noqa: S603 - our own module, no shell
+        # numpy's linear algebra, which a prefetcher has no use for, starts a thread a core when it is imported.
+        environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
+        return subprocess.Popen(self.argv, stdin=subprocess.PIPE, env=environment)  # noqa: S603 - our own module, no shell
 
 
 _running: weakref.WeakSet[Prefetcher] = weakref.WeakSet()

@@ -22,7 +22,9 @@ __all__ = ["Bell", "Listener"]
 
 FALLBACK_POLL_SECONDS = (0.001, 0.02)
 CONNECTED_POLL_SECONDS = 0.25
-_CURSOR, _SESSION = b"c", b"s"
+POLLS_A_STEP = 16
+"""Polls after which the pause between two grows by the shortest one."""
+_CURSOR, _SESSION, _READY = b"c", b"s", b"r"
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class Bell:
         """Wake every reader; a reader whose queue is full has wake-ups waiting already."""
         for client in list(self._clients):
             try:
-                client.send(b"r")
+                client.send(_READY)
             except BlockingIOError:
                 continue
             except OSError:
@@ -120,6 +122,9 @@ class Bell:
                 return
             client.setblocking(False)
             self._clients.add(client)
+            # What happened between its connecting and this rang no bell at it.
+            with contextlib.suppress(OSError):
+                client.send(_READY)
             self._spawn(self._listen(client))
 
     async def _listen(self, client: socket.socket) -> None:
@@ -161,9 +166,9 @@ class Listener:
             # What happened before the connection rang no bell here: look again at once.
             return
         if self._socket is None:
-            self._polls += 1
             low, high = FALLBACK_POLL_SECONDS
-            select.select([], [], [], min(high, low * self._polls))
+            select.select([], [], [], min(high, low * (1 + self._polls // POLLS_A_STEP)))
+            self._polls += 1
             return
         self._polls = 0
         ready, _, _ = select.select([self._socket], [], [], CONNECTED_POLL_SECONDS)

@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from penstock.observe import NoProgress, PlainProgress, ProgressReporter, StageProgress, open_progress
-from penstock.observe.progress import BarProgress, format_figures
+from penstock.observe.bars import BarProgress
+from penstock.observe.progress import format_figures
 
 
 class _Clock:
