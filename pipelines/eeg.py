@@ -72,6 +72,7 @@ def make_pipeline(*, secret: str | None = None) -> Callable[..., dsl.PipelineTas
         on_bad_object: str = "skip",
         split: str = "0.7,0.15,0.15",
         seed: int = 0,
+        shuffle: str = "full",
         window_size: str = "2Gi",
         in_flight: int = 256,
         probe_samples: int = 256,
@@ -114,6 +115,7 @@ def make_pipeline(*, secret: str | None = None) -> Callable[..., dsl.PipelineTas
             on_bad_object: What to do with a recording that cannot be used. One of fail, skip (and name it).
             split: Fractions of train, valid and test, joined by commas. A subject is in one of them only.
             seed: Seed of splits, order and weights.
+            shuffle: How training samples are shuffled anew each epoch. One of full, block (fewer requests), none.
             window_size: Bound on the bytes on disk at a time, like 512Mi. At most 8.5Gi, unless compiled for more.
             in_flight: Most ranges requested at a time.
             probe_samples: Samples that are streamed before a GPU is asked for, to find what is wrong.
@@ -153,6 +155,7 @@ def make_pipeline(*, secret: str | None = None) -> Callable[..., dsl.PipelineTas
             on_bad_object=on_bad_object,
             split=split,
             seed=seed,
+            shuffle=shuffle,
         )
         # What lies in the source may change: a cached listing would name objects that are no longer there.
         with_secret(listed, secret).set_caching_options(False).set_display_name("List and shard")

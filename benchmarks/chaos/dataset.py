@@ -79,7 +79,12 @@ def make_dataset(
             created_at="2026-01-01T00:00:00Z",
             created_by="chaos",
         )
-    plan = Plan(manifest_fingerprint=info.fingerprint, seed=served.seed, num_lanes=NUM_LANES, shuffle=shuffle)
+    plan = Plan(
+        manifest_fingerprint=info.fingerprint,
+        seed=served.seed,
+        num_lanes=NUM_LANES,
+        shuffle="full" if shuffle else "none",
+    )
     order = make_order(info, plan, [("train", True)])
     spec = StreamSpec(
         session="",

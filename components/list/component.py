@@ -26,7 +26,9 @@ def list_(
     split_by: str = "group",
     seed: int = 0,
     lanes: int = 64,
-    shuffle: bool = True,
+    shuffle: str = "full",
+    shuffle_block: int = 0,
+    shuffle_mix: int = 0,
 ) -> dsl.ContainerSpec:
     """List a dataset, make its samples and split them.
 
@@ -46,7 +48,9 @@ def list_(
         split_by: Whether a group (subject) stays whole or samples are split one by one. One of group, sample.
         seed: Seed of splits, order and weights.
         lanes: Ordered streams of samples that ranks share out.
-        shuffle: Shuffle the training split anew each epoch.
+        shuffle: How the training split is shuffled anew each epoch. One of full, block, none.
+        shuffle_block: Consecutive samples of a block, with block. 0 chooses by their size.
+        shuffle_mix: Blocks whose samples are mixed, with block. 0 chooses by their size.
 
     Returns:
         manifest: Every sample with its spans, labels and split, as Parquet.
@@ -89,6 +93,10 @@ def list_(
             lanes,
             "--shuffle",
             shuffle,
+            "--shuffle-block",
+            shuffle_block,
+            "--shuffle-mix",
+            shuffle_mix,
             "--manifest",
             manifest.path,
             "--plan",

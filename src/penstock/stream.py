@@ -17,9 +17,9 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from torch.utils.data import default_collate
 
@@ -47,7 +47,10 @@ class Stream:
         window: bound on disk use, like ``"2Gi"``, or bytes. It must hold the largest batch.
         window_folder: where the window lies; a temporary folder by default. A tmpfs keeps it in memory.
         match: take the objects whose key fits this pattern, as a shell's, like ``"*.jpg"``.
-        shuffle: False gives the order of the keys.
+        shuffle: "full" (or True) puts every object anywhere, "block" keeps neighbours near one another, "none" (or
+            False) gives the order of the keys.
+        shuffle_block: consecutive samples of a block; None chooses by their size.
+        shuffle_mix: blocks whose samples are mixed; None chooses by their size.
         seed: of the shuffle.
         workers: processes that decode and collate; 0 does it in this one.
         collate: makes a batch of a list of values.
@@ -71,7 +74,9 @@ class Stream:
         window: str | int = "1Gi",
         window_folder: str | Path | None = None,
         match: str = "*",
-        shuffle: bool = True,
+        shuffle: bool | Literal["full", "block", "none"] = True,
+        shuffle_block: int | None = None,
+        shuffle_mix: int | None = None,
         seed: int = 0,
         workers: int = 0,
         collate: Callable[[list[Any]], Any] = default_collate,
@@ -85,6 +90,7 @@ class Stream:
     ) -> None:
         if batch_size < 1 or workers < 0:
             raise ConfigError(f"batch_size {batch_size}, workers {workers}", fix="give at least 1 and 0")
+        words = _shuffle_words(shuffle, shuffle_block, shuffle_mix)
         window_bytes = window if isinstance(window, int) else parse_bytes(window)
         spec = SourceSpec(
             uri=source if "://" in source else str(Path(source).absolute()),
@@ -103,7 +109,7 @@ class Stream:
             )
             assert child is not None
             stack.enter_context(child)
-            manifest, plan = _list(spec, folder, match=match, shuffle=shuffle, seed=seed)
+            manifest, plan = _list(spec, folder, match=match, seed=seed, shuffle=words)
             with ManifestReader(manifest) as reader:
                 info = reader.info
             self._stream = WindowStream(
@@ -167,12 +173,23 @@ class Stream:
         self._stack.close()
 
 
-def _list(spec: SourceSpec, folder: Path, *, match: str, shuffle: bool, seed: int) -> tuple[Path, Plan]:
+def _shuffle_words(shuffle: bool | str, block: int | None, mix: int | None) -> list[str]:
+    """Give the options of `penstock list` for a shuffle; it checks them."""
+    kind = {True: "full", False: "none"}[shuffle] if isinstance(shuffle, bool) else shuffle
+    if kind not in ("full", "block", "none"):
+        raise ConfigError(f"shuffle {shuffle!r}", fix='give "full", "block" or "none"')
+    for name, value in (("shuffle_block", block), ("shuffle_mix", mix)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} {value}", fix="give at least 1")
+    return ["--shuffle", kind, "--shuffle-block", str(block or ""), "--shuffle-mix", str(mix or "")]
+
+
+def _list(spec: SourceSpec, folder: Path, *, match: str, seed: int, shuffle: Sequence[str]) -> tuple[Path, Plan]:
     """List in a process of its own: the S3 client must not be used in one that forks workers later."""
     manifest, plan = folder / "manifest.parquet", folder / "plan.json"
     words = ["list", "--source", spec.uri, "--task", "objects", "--option", f"match={match}", "--split", "1,0,0"]
     words += ["--manifest", str(manifest), "--plan", str(plan), "--seed", str(seed)]
-    words += ["--shuffle", str(shuffle).lower(), "--anonymous", str(spec.anonymous).lower()]
+    words += [*shuffle, "--anonymous", str(spec.anonymous).lower()]
     words += ["--requester-pays", str(spec.requester_pays).lower()]
     words += ["--endpoint-url", spec.endpoint_url or "", "--region", spec.region or ""]
     done = subprocess.run(  # noqa: S603 - our own module, no shell

@@ -13,7 +13,7 @@ from benchmarks.feeds.cellspec import CellSpec
 from benchmarks.feeds.contenders import CONTENDERS
 from benchmarks.feeds.contenders.penstock_manifest import manifest_path
 from penstock.loader import WindowStream
-from penstock.records import ManifestReader, Plan
+from penstock.records import ManifestReader, Plan, Shuffle
 from penstock.window import Prefetcher
 
 CONFIG = (
@@ -34,7 +34,7 @@ def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
     with Prefetcher(cell.cache_folder, cell.limit_bytes):
         with ManifestReader(manifest) as reader:
             info = reader.info
-        shuffle = not cell.contender.endswith("-inorder")
+        shuffle: Shuffle = "none" if cell.contender.endswith("-inorder") else "full"
         plan = Plan(manifest_fingerprint=info.fingerprint, seed=0, num_lanes=64, shuffle=shuffle)
         stream = WindowStream(
             folder=cell.cache_folder,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from penstock.plan.lanes import check_lanes, check_segments, rank_batches, rank_samples
-from penstock.plan.order import Permutation, locate, make_order, rows_between, stream_rows
+from penstock.plan.order import check_shuffle, choose_blocks, locate, make_order, rows_between, stream_rows
+from penstock.plan.permutation import BlockPermutation, Permutation
 from penstock.plan.split import assign_splits
 
 __all__ = [
+    "BlockPermutation",
     "Permutation",
     "assign_splits",
     "check_lanes",
     "check_segments",
+    "check_shuffle",
+    "choose_blocks",
     "locate",
     "make_order",
     "rank_batches",

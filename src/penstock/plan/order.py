@@ -1,61 +1,28 @@
-"""Shuffled order in O(1) memory.
+"""The order of a stream: which manifest row each stream index is, in O(1) memory.
 
-A pseudo-random permutation of ``range(size)`` by a Feistel network over the next even power of two, with
-cycle walking for values past the end (Black and Rogaway 2002, "Ciphers with arbitrary finite domains"). No
-list of indices is held: any position of any epoch is computed on its own. It is for shuffling, not for secrecy.
+Rows of a segment are shuffled wholly, by blocks, or not at all. Any range of any epoch is computed on its own.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.records import ManifestInfo, Order, Plan, Segment
+from penstock.errors import ConfigError
+from penstock.plan.permutation import BlockPermutation, Permutation
+from penstock.records import BlockShuffle, ManifestInfo, Order, Plan, Segment, Shuffle
 
-__all__ = ["Location", "Permutation", "locate", "make_order", "rows_between", "stream_rows"]
+__all__ = ["Location", "check_shuffle", "choose_blocks", "locate", "make_order", "rows_between", "stream_rows"]
 
-ROUNDS = 6
-BLOCK_POSITIONS = 4096
+CHUNK_POSITIONS = 4096
 CACHED_PERMUTATIONS = 64
-
-
-class Permutation:
-    """A pseudo-random permutation of ``range(size)`` named by a seed and an epoch."""
-
-    def __init__(self, size: int, *, seed: int, epoch: int) -> None:
-        self.size = size
-        self._half_bits = max(1, -(-max(size - 1, 1).bit_length() // 2))
-        digest = hashlib.shake_256(f"penstock permutation {size} {seed} {epoch}".encode()).digest(8 * ROUNDS)
-        self._keys = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
-
-    def __call__(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the value at each position, shape as given; positions lie in ``range(size)``."""
-        values = self._encrypt(positions.astype(np.uint64))
-        outside = values >= self.size
-        while outside.any():
-            values[outside] = self._encrypt(values[outside])
-            outside = values >= self.size
-        return values.astype(np.int64)
-
-    def _encrypt(self, values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        bits = np.uint64(self._half_bits)
-        mask = np.uint64((1 << self._half_bits) - 1)
-        left, right = values >> bits, values & mask
-        for key in self._keys:
-            left, right = right, left ^ (_mix(right + key) & mask)
-        return (left << bits) | right
-
-
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scramble 64-bit words (the finaliser of SplitMix64, Steele et al. 2014)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+MAX_GROUP_SAMPLES = 1 << 31
+BLOCK_BYTES = 256 << 10
+MIXED_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,15 +44,53 @@ def locate(order: Order, index: int) -> Location:
     raise AssertionError(index)
 
 
+def check_shuffle(shuffle: Shuffle) -> None:
+    """Refuse blocks of no samples, and groups of no blocks.
+
+    Raises:
+        ConfigError: a number is below 1, or a group has more than 2**31 samples.
+    """
+    if not isinstance(shuffle, BlockShuffle):
+        return
+    block, mixed = shuffle.block_samples, shuffle.blocks_mixed
+    if block < 1 or mixed < 1 or block * mixed > MAX_GROUP_SAMPLES:
+        raise ConfigError(
+            f"blocks of {block} samples, {mixed} of them mixed, cannot be shuffled",
+            fix=f"give at least 1 of each, and at most {MAX_GROUP_SAMPLES} samples together",
+        )
+
+
+def choose_blocks(
+    *, mean_sample_bytes: float, block_samples: int | None = None, blocks_mixed: int | None = None
+) -> BlockShuffle:
+    """Choose what is left open (None) of a block shuffle: blocks of 256 KiB, mixed over 8 MiB.
+
+    Raises:
+        ConfigError: what is given cannot be shuffled.
+    """
+    block = block_samples or max(1, round(BLOCK_BYTES / max(1.0, mean_sample_bytes)))
+    mixed = blocks_mixed or max(2, round(MIXED_BYTES / (block * max(1.0, mean_sample_bytes))))
+    shuffle = BlockShuffle(block_samples=block, blocks_mixed=mixed)
+    check_shuffle(shuffle)
+    return shuffle
+
+
 @functools.lru_cache(maxsize=CACHED_PERMUTATIONS)
-def _permutation(size: int, seed: int, epoch: int) -> Permutation:
-    return Permutation(size, seed=seed, epoch=epoch)
+def _permutation(
+    shuffle: Shuffle, size: int, seed: int, epoch: int
+) -> Callable[[NDArray[np.int64]], NDArray[np.int64]] | None:
+    if shuffle == "none":
+        return None
+    if shuffle == "full":
+        return Permutation(size, seed=seed, epoch=epoch)
+    return BlockPermutation(
+        size, block_samples=shuffle.block_samples, blocks_mixed=shuffle.blocks_mixed, seed=seed, epoch=epoch
+    )
 
 
 def _segment_rows(segment: Segment, positions: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
-    if not segment.shuffle:
-        return segment.first_row + positions
-    return segment.first_row + _permutation(segment.num_samples, seed, epoch)(positions)
+    permutation = _permutation(segment.shuffle, segment.num_samples, seed, epoch)
+    return segment.first_row + (positions if permutation is None else permutation(positions))
 
 
 def rows_between(order: Order, first_index: int, end_index: int) -> NDArray[np.int64]:
@@ -110,20 +115,25 @@ def rows_between(order: Order, first_index: int, end_index: int) -> NDArray[np.i
 
 def stream_rows(order: Order, first_index: int, end_index: int) -> Iterator[tuple[int, int]]:
     """Give ``(stream index, manifest row)`` from ``first_index`` until before ``end_index``, in order."""
-    for first in range(first_index, end_index, BLOCK_POSITIONS):
-        rows = rows_between(order, first, min(first + BLOCK_POSITIONS, end_index))
+    for first in range(first_index, end_index, CHUNK_POSITIONS):
+        rows = rows_between(order, first, min(first + CHUNK_POSITIONS, end_index))
         yield from enumerate(rows.tolist(), first)
 
 
 def make_order(info: ManifestInfo, plan: Plan, splits: Sequence[tuple[str, bool]]) -> Order:
-    """Make a stream's order of ``(split, whether it is the shuffled training data)``."""
+    """Make a stream's order of ``(split, whether it is the shuffled training data)``.
+
+    Raises:
+        ConfigError: the plan's shuffle cannot be done.
+    """
+    check_shuffle(plan.shuffle)
     parts = [(info.split(name), training) for name, training in splits]
     segments = tuple(
         Segment(
             split=part.name,
             first_row=part.first_row,
             num_samples=part.num_samples,
-            shuffle=training and plan.shuffle,
+            shuffle=plan.shuffle if training else "none",
         )
         for part, training in parts
     )

@@ -18,11 +18,12 @@ from penstock.records.manifest import (
 from penstock.records.manifest_columns import SampleRows
 from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
-from penstock.records.plan import Order, Plan, Segment, StreamSpec
+from penstock.records.plan import BlockShuffle, Order, Plan, Segment, Shuffle, StreamSpec
 from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, StepRecord
 
 __all__ = [
     "SPLITS",
+    "BlockShuffle",
     "CostLine",
     "CostReport",
     "EpochRecord",
@@ -44,6 +45,7 @@ __all__ = [
     "Sample",
     "SampleRows",
     "Segment",
+    "Shuffle",
     "SkippedObject",
     "SourceSpec",
     "Span",

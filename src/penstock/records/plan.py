@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from penstock.records.codec import Part, Record, encode_record
 
-__all__ = ["Order", "Plan", "Segment", "StreamSpec"]
+__all__ = ["BlockShuffle", "Order", "Plan", "Segment", "Shuffle", "StreamSpec"]
+
+
+class BlockShuffle(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Shuffling that keeps neighbours near: blocks in random order, and the samples of some blocks mixed.
+
+    Attributes:
+        block_samples: consecutive rows of a block.
+        blocks_mixed: blocks, one after the other in the random order, whose samples are spread over one another.
+    """
+
+    block_samples: int
+    blocks_mixed: int
+
+
+Shuffle: TypeAlias = Literal["full", "none"] | BlockShuffle
+"""How a split is shuffled, anew each epoch: every sample anywhere, not at all, or by blocks."""
 
 
 class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,16 +33,16 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         manifest_fingerprint: the manifest that it belongs to.
         seed: of the shuffle.
         num_lanes: ordered streams that ranks share out; a world size must divide it.
-        shuffle: whether the training split is shuffled anew each epoch.
+        shuffle: how the training split is shuffled anew each epoch.
     """
 
     kind: ClassVar[str] = "plan"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     manifest_fingerprint: str
     seed: int
     num_lanes: int
-    shuffle: bool
+    shuffle: Shuffle
 
     @property
     def fingerprint(self) -> str:
@@ -40,13 +56,13 @@ class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         first_row: first manifest row of the split.
         num_samples: rows of the split.
-        shuffle: False gives the manifest's order, the same each epoch.
+        shuffle: "none" gives the manifest's order, the same each epoch.
     """
 
     split: str
     first_row: int
     num_samples: int
-    shuffle: bool
+    shuffle: Shuffle
 
 
 class Order(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +95,7 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     kind: ClassVar[str] = "stream"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     session: str
     manifest: str

@@ -25,6 +25,7 @@ from penstock.records import (
 )
 from penstock.sources import ObjectSource, open_source
 from penstock.steps import common
+from penstock.steps.shuffling import add_shuffle_options, check_shuffle_options, shuffle_from
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, Task, TaskOption
 from penstock.tasks.registry import get_task, task_names
 from penstock.units import format_bytes
@@ -90,13 +91,7 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--lanes", type=common.positive_int, default=64, metavar="N", help="lanes that ranks share out (default: 64)"
     )
-    group.add_argument(
-        "--shuffle",
-        type=common.switch,
-        default=True,
-        metavar="true|false",
-        help="shuffle the training split anew each epoch (default: true)",
-    )
+    add_shuffle_options(group)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -104,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     started_at, started = common.now(), time.monotonic()
     task = get_task(args.task)
     options = read_options(task, args.option, args.task_options)
+    check_shuffle_options(args)
     limits = Limits(
         max_files=args.max_files,
         releases=tuple(name for name in args.release.split(",") if name),
@@ -124,7 +120,8 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     check_lanes(args.lanes, 1)
-    plan = Plan(manifest_fingerprint=info.fingerprint, seed=args.seed, num_lanes=args.lanes, shuffle=args.shuffle)
+    shuffle = shuffle_from(args, info)
+    plan = Plan(manifest_fingerprint=info.fingerprint, seed=args.seed, num_lanes=args.lanes, shuffle=shuffle)
     write_record(args.plan, plan)
     if args.record is not None:
         record = StepRecord(

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
 from penstock.plan import Permutation, assign_splits, rank_batches, rows_between, stream_rows
-from penstock.records import SPLITS, Order, Segment
+from penstock.records import SPLITS, BlockShuffle, Order, Segment, Shuffle
 
 sizes = st.integers(1, 3000)
 seeds = st.integers(0, 2**63)
 
 
-def make_order(num_train: int, num_valid: int, seed: int) -> Order:
-    train = Segment(split="train", first_row=0, num_samples=num_train, shuffle=True)
-    valid = Segment(split="valid", first_row=num_train, num_samples=num_valid, shuffle=False)
+def make_order(num_train: int, num_valid: int, seed: int, *, shuffle: Shuffle = "full") -> Order:
+    train = Segment(split="train", first_row=0, num_samples=num_train, shuffle=shuffle)
+    valid = Segment(split="valid", first_row=num_train, num_samples=num_valid, shuffle="none")
     return Order(segments=(train, valid), seed=seed)
 
 
@@ -47,9 +47,16 @@ def test_permutation_shuffles_evenly() -> None:
     assert chi_squared.mean() < 20
 
 
-@given(st.integers(1, 200), st.integers(1, 50), seeds, st.data())
-def test_stream_can_be_entered_anywhere(num_train: int, num_valid: int, seed: int, data: st.DataObject) -> None:
-    order = make_order(num_train, num_valid, seed)
+shuffles = st.sampled_from(["full", "none"]) | st.builds(
+    BlockShuffle, block_samples=st.integers(1, 40), blocks_mixed=st.integers(1, 10)
+)
+
+
+@given(st.integers(1, 200), st.integers(1, 50), seeds, shuffles, st.data())
+def test_stream_can_be_entered_anywhere(
+    num_train: int, num_valid: int, seed: int, shuffle: Shuffle, data: st.DataObject
+) -> None:
+    order = make_order(num_train, num_valid, seed, shuffle=shuffle)
     whole = list(stream_rows(order, 0, 3 * order.num_samples))
     assert [index for index, _ in whole] == list(range(3 * order.num_samples))
     for epoch in range(3):

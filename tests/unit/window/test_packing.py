@@ -61,7 +61,7 @@ class Table:
 
 
 def plan(samples: list[Sample], kept: KeptArea, *, grows: bool) -> list[Pack]:
-    segment = Segment(split="train", first_row=0, num_samples=len(samples), shuffle=False)
+    segment = Segment(split="train", first_row=0, num_samples=len(samples), shuffle="none")
     order = Order(segments=(segment,), seed=0)
     planner = Planner(
         order,
@@ -141,7 +141,7 @@ def test_packing_from_an_index_always_cuts_alike(found: list[list[tuple[str, int
     samples = [make_sample(number, spans) for number, spans in enumerate(found)]
     packs = plan(samples, no_kept(), grows=True)
     start %= len(packs)
-    segment = Segment(split="train", first_row=0, num_samples=len(samples), shuffle=False)
+    segment = Segment(split="train", first_row=0, num_samples=len(samples), shuffle="none")
     again = Planner(
         Order(segments=(segment,), seed=0),
         Table(samples),  # type: ignore[arg-type]

@@ -1,0 +1,71 @@
+"""The options that say how the training split is shuffled."""
+
+from __future__ import annotations
+
+import argparse
+
+from penstock.errors import ConfigError
+from penstock.plan import check_shuffle, choose_blocks
+from penstock.records import BlockShuffle, ManifestInfo, Shuffle
+from penstock.steps import common
+
+__all__ = ["add_shuffle_options", "check_shuffle_options", "shuffle_from"]
+
+
+def add_shuffle_options(group: argparse._ActionsContainer) -> None:
+    """Add the options."""
+    group.add_argument(
+        "--shuffle",
+        choices=("full", "block", "none"),
+        default="full",
+        help="how the training split is shuffled anew each epoch: every sample anywhere (full, default), by blocks of "
+        "neighbours that are fetched in fewer requests (block), or not at all (none)",
+    )
+    group.add_argument(
+        "--shuffle-block",
+        type=_optional_count,
+        metavar="N",
+        help="consecutive samples of a block, with --shuffle block (default: of together 256 KiB)",
+    )
+    group.add_argument(
+        "--shuffle-mix",
+        type=_optional_count,
+        metavar="N",
+        help="blocks whose samples are mixed, with --shuffle block (default: of together 8 MiB)",
+    )
+
+
+def check_shuffle_options(args: argparse.Namespace) -> None:
+    """Refuse options that do not fit together, before anything is listed.
+
+    Raises:
+        ConfigError: blocks are described for another shuffle, or cannot be shuffled.
+    """
+    for flag, value in (("--shuffle-block", args.shuffle_block), ("--shuffle-mix", args.shuffle_mix)):
+        if value is not None and args.shuffle != "block":
+            raise ConfigError(
+                f"{flag} {value} is given with --shuffle {args.shuffle}", fix="pass --shuffle block, or leave it out"
+            )
+    check_shuffle(BlockShuffle(block_samples=args.shuffle_block or 1, blocks_mixed=args.shuffle_mix or 1))
+
+
+def shuffle_from(args: argparse.Namespace, info: ManifestInfo) -> Shuffle:
+    """Give the shuffle that the options ask for; what they leave open follows from the mean size of a sample.
+
+    Raises:
+        ConfigError: it cannot be done.
+    """
+    if args.shuffle != "block":
+        kind: Shuffle = args.shuffle
+        return kind
+    train = info.split("train")
+    return choose_blocks(
+        mean_sample_bytes=train.size_bytes / max(1, train.num_samples),
+        block_samples=args.shuffle_block,
+        blocks_mixed=args.shuffle_mix,
+    )
+
+
+def _optional_count(text: str) -> int | None:
+    """Read a whole number; the empty text and 0, as pipelines pass an unset one, are None."""
+    return common.positive_int(text) if text not in ("", "0") else None
