@@ -19,6 +19,11 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         list_requests: LIST requests answered.
         failed_requests: requests that ended in an error after the client's own retries.
         refetched_bytes: downloaded more than once because a process was restarted.
+        wasted_bytes: downloaded and thrown away: what lay between samples that one request read, and the answers of
+            requests that were made twice and came second.
+        retried_requests: requests that were made again after an answer of 5xx, a cut body or silence.
+        hedged_requests: requests that were made a second time because they were late.
+        answers_2xx: answers by their status, as far as the client tells them.
         window_bytes: the bound that was asked for.
         window_high_water_bytes: the most that the window's folder held.
         kept_bytes: samples that the window keeps from one epoch to the next.
@@ -33,20 +38,24 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window_bytes: int = 0
     window_high_water_bytes: int = 0
     kept_bytes: int = 0
+    wasted_bytes: int = 0
+    retried_requests: int = 0
+    hedged_requests: int = 0
+    answers_2xx: int = 0
+    answers_4xx: int = 0
+    answers_5xx: int = 0
+
+    @property
+    def hit_ratio(self) -> float:
+        """Share of the samples' bytes that needed no download; 0 where there were none."""
+        fetched = self.bytes_downloaded - self.wasted_bytes - self.refetched_bytes
+        return max(0.0, 1 - fetched / self.sample_bytes) if self.sample_bytes else 0.0
 
     def plus(self, other: Meters) -> Meters:
         """Add counts; of the window's sizes take the larger."""
-        return Meters(
-            bytes_downloaded=self.bytes_downloaded + other.bytes_downloaded,
-            sample_bytes=self.sample_bytes + other.sample_bytes,
-            get_requests=self.get_requests + other.get_requests,
-            list_requests=self.list_requests + other.list_requests,
-            failed_requests=self.failed_requests + other.failed_requests,
-            refetched_bytes=self.refetched_bytes + other.refetched_bytes,
-            window_bytes=max(self.window_bytes, other.window_bytes),
-            window_high_water_bytes=max(self.window_high_water_bytes, other.window_high_water_bytes),
-            kept_bytes=max(self.kept_bytes, other.kept_bytes),
-        )
+        larger = {"window_bytes", "window_high_water_bytes", "kept_bytes"}
+        pairs = ((name, getattr(self, name), getattr(other, name)) for name in self.__struct_fields__)
+        return Meters(**{name: max(one, two) if name in larger else one + two for name, one, two in pairs})
 
 
 class Host(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import cast
 
-from penstock.sources.http_response import MAX_HEAD_BYTES, Head, Verdict, Wanted, judge, parse_head
+from penstock.sources.http_response import MAX_HEAD_BYTES, Head, Verdict, Wanted, is_plain_fill, judge, parse_head
+from penstock.sources.object_checksums import find_mismatch
 
-__all__ = ["Answered", "Connection", "Cut", "Stale", "Unusual"]
+__all__ = ["Answered", "Connection", "Cut", "Damaged", "Stale", "Unusual"]
 
 MAX_ERROR_BYTES = 64 * 1024
 QUIET_CHECKS = 4
@@ -31,6 +32,10 @@ class Stale(Exception):
 
 class Cut(Exception):
     """The connection ended, or fell silent, before the answer did."""
+
+
+class Damaged(Cut):
+    """All bytes came, and do not match the checksum that the store keeps of them."""
 
 
 class Unusual(Exception):
@@ -69,10 +74,16 @@ class Connection(asyncio.BufferedProtocol):
 
     Attributes:
         received_bytes: of the body of the request that was made last.
+        asked: the request that was made last, and what it wants.
+        began: when it was made, by the event loop's clock.
+        is_hedged: whether it was made once more elsewhere.
     """
 
     def __init__(self, on_closed: Callable[[Connection], None]) -> None:
         self.received_bytes = 0
+        self.asked: tuple[bytes, Wanted] | None = None
+        self.began = 0.0
+        self.is_hedged = False
         self._on_closed = on_closed
         self._state = _State.IDLE
         self._transport: asyncio.Transport | None = None
@@ -81,7 +92,8 @@ class Connection(asyncio.BufferedProtocol):
         self._place = _NOWHERE
         self._error = bytearray()
         self._head: Head | None = None
-        self._wanted: Wanted | None = None
+        self._keeps_alive = True
+        self._checksums: tuple[tuple[str, str], ...] = ()
         self._done: asyncio.Future[None] | None = None
         self._num_requests = 0
         self._num_quiet = 0
@@ -98,12 +110,25 @@ class Connection(asyncio.BufferedProtocol):
         """
         assert self._state is _State.IDLE
         assert self._transport is not None
-        self._state, self._wanted, self._place = _State.HEAD, wanted, place
+        self._state, self.asked, self._place = _State.HEAD, (data, wanted), place
         self._head_bytes = self.received_bytes = self._num_quiet = 0
         self._num_requests += 1
-        done = self._done = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.began, self.is_hedged = loop.time(), False
+        done = self._done = loop.create_future()
         self._transport.write(data)
         return done
+
+    def take_over(self, body: bytes | bytearray) -> bool:
+        """End the request under way with a body that came another way, and close; False where it has ended."""
+        if self._state not in (_State.HEAD, _State.BODY) or len(body) != len(self._place):
+            return False
+        self._place[:] = body
+        done, self._done, self.received_bytes = self._done, None, len(body)
+        if done is not None and not done.done():
+            done.set_result(None)
+        self._end(None)
+        return True
 
     def abort(self) -> None:
         """Close at once; the memory of a request under way is written to no more."""
@@ -162,28 +187,34 @@ class Connection(asyncio.BufferedProtocol):
             if self._head_bytes == MAX_HEAD_BYTES:
                 self._end(Unusual(f"a head of more than {MAX_HEAD_BYTES} bytes"))
             return
-        assert self._wanted is not None
+        assert self.asked is not None
+        wanted = self.asked[1]
+        rest = self._buffer[end + 4 : self._head_bytes]
+        if is_plain_fill(data[: end + 2], wanted):
+            self._keeps_alive, self._checksums = True, ()
+            self._begin_body(rest)
+            return
         try:
             head = parse_head(data[:end])
         except ValueError as error:
             self._end(Unusual(str(error)))
             return
-        verdict = judge(head, self._wanted)
-        rest = self._buffer[end + 4 : self._head_bytes]
+        verdict = judge(head, wanted)
         if verdict is Verdict.FILL:
-            self._begin_body(head, rest)
+            self._keeps_alive, self._checksums = head.keeps_alive, head.checksums if wanted.is_whole else ()
+            self._begin_body(rest)
         elif verdict is Verdict.UNUSUAL:
             self._end(Unusual(f"status {head.status} where a plain range was asked for"))
-        elif verdict is Verdict.CHANGED:
+        elif verdict is Verdict.CHANGED or head.status < 300:
             self._end(Answered(verdict, head.status, ""))
         else:
             self._state, self._head, self._error = _State.ERROR, head, bytearray()
             self._read_error(rest)
 
-    def _begin_body(self, head: Head, rest: memoryview) -> None:
-        self._state, self._head = _State.BODY, head
+    def _begin_body(self, rest: memoryview) -> None:
+        self._state = _State.BODY
         if len(rest) > len(self._place):
-            self._end(Unusual("more bytes than were told"))
+            self._end(Cut("more bytes than were told"))
             return
         self._place[: len(rest)] = rest
         self.received_bytes = len(rest)
@@ -201,14 +232,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def _answer_error(self) -> None:
         assert self._head is not None
-        assert self._wanted is not None
-        self._end(Answered(judge(self._head, self._wanted), self._head.status, self._error.decode(errors="replace")))
+        assert self.asked is not None
+        self._end(Answered(judge(self._head, self.asked[1]), self._head.status, self._error.decode(errors="replace")))
 
     def _complete(self) -> None:
-        assert self._head is not None
+        if self._checksums and (name := find_mismatch(self._place, self._checksums)):
+            self.received_bytes = 0
+            self._end(Damaged(f"the body does not match the store's {name} checksum"))
+            return
         done, self._done, self._place = self._done, None, _NOWHERE
         self._state = _State.IDLE
-        if not self._head.keeps_alive:
+        if not self._keeps_alive:
             self._end(None)
         if done is not None and not done.done():
             done.set_result(None)

@@ -11,9 +11,9 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from penstock.errors import PenstockError
+from penstock.errors import ChecksumMismatch, PenstockError
 from penstock.records import SourceSpec
-from penstock.sources.http_connection import Answered, Cut, Unusual
+from penstock.sources.http_connection import Answered, Cut, Damaged, Unusual
 from penstock.sources.http_pool import Pool
 from penstock.sources.http_response import Verdict, Wanted
 from penstock.sources.mapping import changed, map_source_error
@@ -66,33 +66,31 @@ class HttpRanges:
         Raises:
             SourceChanged: its ETag or size is another by now.
             ObjectNotFound, AccessDenied, SourceUnavailable: it could not be read.
+            ChecksumMismatch: it does not match the checksum that the store keeps of it.
             Unusual: obstore may still be able to read it.
         """
         pool, requests = self._open()
         if not requests.takes(info.key, info.etag):
             raise Unusual("a name that is no plain path")
-        loop = asyncio.get_running_loop()
+        loop, meter, etag = asyncio.get_running_loop(), self.meter, info.etag.encode("ascii")
         began, reached, num_retries = loop.time(), 0, 0
         while True:
-            wanted = Wanted(
-                first=offset + reached,
-                end=offset + len(place),
-                total_bytes=info.size_bytes,
-                etag=info.etag.encode("ascii"),
-            )
+            wanted = Wanted(offset + reached, offset + len(place), info.size_bytes, etag)
             try:
-                request = await requests.get(info.key, info.etag, wanted.first, wanted.end)
-                came = await pool.fetch(request, wanted, place[reached:])
+                request = await requests.get(info.key, info.etag, wanted)
+                came = await pool.fetch(request, wanted, place[reached:] if reached else place)
             except (Answered, Cut) as error:
                 problem: Exception = error
+                meter.count_answer(_status_of(error))
             except PenstockError:  # of the credentials
-                self.meter.failed_requests += 1
+                meter.failed_requests += 1
                 raise
             else:
                 reached += came
-                self.meter.bytes_downloaded += came
+                meter.bytes_downloaded += came
+                meter.answers_2xx += 1
                 if reached == len(place):
-                    self.meter.get_requests += 1
+                    meter.get_requests += 1
                     return
                 problem = Cut(f"error decoding response body: {reached} of {len(place)} bytes came")
             pause = pause_seconds(num_retries, random.random())  # noqa: S311 (spreads the load, hides nothing)
@@ -100,6 +98,7 @@ class HttpRanges:
             if late or num_retries == self._limits.max_retries or not _may_pass(problem):
                 raise self._failed(problem, info.key, reached) from problem
             num_retries += 1
+            meter.retried_requests += 1
             await asyncio.sleep(pause)
 
     def close(self) -> None:
@@ -116,6 +115,7 @@ class HttpRanges:
                 self._target.address,
                 connect_timeout_seconds=self._limits.connect_timeout_seconds,
                 quiet_timeout_seconds=self._limits.request_timeout_seconds,
+                meter=self.meter,
             )
             signer = Signer(self._place.region, self._provider) if self._provider else None
             self._opened = pool, S3Requests(self._place, self._target, signer)
@@ -127,6 +127,12 @@ class HttpRanges:
             self.meter.failed_requests += bool(reached)
             return changed(self._spec, key)
         self.meter.failed_requests += 1
+        if isinstance(problem, Damaged):
+            return ChecksumMismatch(
+                f"{key} in {self._spec.uri} came damaged each time: {problem}",
+                fix="upload the object again, or look for what damages bytes on the way",
+                about=key,
+            )
         if isinstance(problem, Answered):
             text = f"status code: {problem.status}: {problem.body}"
             kind = FileNotFoundError if problem.status == 404 else OSError
@@ -148,6 +154,11 @@ def pause_seconds(num_retries: int, share: float) -> float:
     """Give the pause before the next try: doubled with each, from half of it to all of it by ``share`` (0 to 1)."""
     full = min(FIRST_PAUSE_SECONDS * 2.0 ** min(num_retries, 16), MAX_PAUSE_SECONDS)
     return full * (0.5 + share / 2)
+
+
+def _status_of(problem: Exception) -> int:
+    """Give the status of an answer, 0 where none came; damaged bytes came with 200."""
+    return problem.status if isinstance(problem, Answered) else 200 * isinstance(problem, Damaged)
 
 
 def _may_pass(problem: Exception) -> bool:

@@ -1,7 +1,8 @@
 """The head of an HTTP/1.1 answer to a range request, and what is to be done with it.
 
-Only the plain case is dealt with: a 206 whose range is the one that was asked for, in a body of known length. Every
-other answer that is no error is ``UNUSUAL``, and left to a client that knows all of HTTP.
+Only the plain case is dealt with: a 206 whose range is the one that was asked for, or a 200 to a request for a whole
+object, in a body of known length. A 206 of another range or length is a server's passing fault. Every other answer that
+is no error is ``UNUSUAL``, and left to a client that knows all of HTTP.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
-__all__ = ["MAX_HEAD_BYTES", "Head", "Verdict", "Wanted", "judge", "parse_head"]
+__all__ = ["MAX_HEAD_BYTES", "Head", "Verdict", "Wanted", "is_plain_fill", "judge", "parse_head"]
 
 MAX_HEAD_BYTES = 8192
 
@@ -18,19 +20,24 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: |\r)")
 _HEADER = re.compile(
     rb"\r\n(content-length|content-range|etag|connection|transfer-encoding|content-encoding):[ \t]*([^\r\n]*)", re.I
 )
+_CHECKSUM = re.compile(rb"\r\nx-amz-checksum-([a-z0-9]+):[ \t]*([^\r\n]*)", re.I)
 _RANGE = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})", re.I)
 _LENGTH = re.compile(rb"[0-9]{1,19}")
 _TRIED_AGAIN = frozenset({408, 429})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A range that is asked for: bytes ``first`` to ``end - 1`` of an object of ``total_bytes``, with its ETag."""
 
     first: int
     end: int
     total_bytes: int
     etag: bytes
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of the object: then it is asked for without a range, since checksums come with no other."""
+        return self.end - self.first == self.total_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class Head:
         is_chunked: the body comes in a transfer encoding.
         is_encoded: the body is another form of the object's bytes.
         keeps_alive: another request may follow on the connection.
+        checksums: of the whole object, in base64, by algorithm (docs.aws.amazon.com/AmazonS3: checking object
+            integrity).
     """
 
     status: int
@@ -54,6 +63,7 @@ class Head:
     is_chunked: bool
     is_encoded: bool
     keeps_alive: bool
+    checksums: tuple[tuple[str, str], ...] = ()
 
 
 class Verdict(Enum):
@@ -94,6 +104,35 @@ def parse_head(data: bytes) -> Head:
         told.get(b"transfer-encoding", b"identity").lower() != b"identity",
         told.get(b"content-encoding", b"identity").lower() not in (b"identity", b""),
         b"close" not in connection if line[1] == b"1" else b"keep-alive" in connection,
+        tuple(
+            (name.decode().lower(), value.decode(errors="replace").strip()) for name, value in _CHECKSUM.findall(data)
+        ),
+    )
+
+
+def is_plain_fill(data: bytes, wanted: Wanted) -> bool:
+    """Tell at a glance whether a head is that of a plain answer which fills ``wanted`` and keeps the connection.
+
+    Args:
+        data: the head up to its empty line, the line end before that included. Where this is False, it is to be parsed.
+    """
+    low = data.lower()
+    length = wanted.end - wanted.first
+    if wanted.is_whole:
+        told = low.startswith(b"http/1.1 200 ") and b"\r\ncontent-range:" not in low
+    else:
+        span = b"\r\ncontent-range: bytes %d-%d/%d\r\n" % (wanted.first, wanted.end - 1, wanted.total_bytes)
+        told = low.startswith(b"http/1.1 206 ") and span in low and low.count(b"\r\ncontent-range:") == 1
+    return (
+        told
+        and b"\r\ncontent-length: %d\r\n" % length in low
+        and low.count(b"\r\ncontent-length:") == low.count(b"\r\netag:") == 1
+        and b"\r\netag: %b\r\n" % wanted.etag.lower() in low
+        and b" %b\r\n" % wanted.etag in data
+        and b"\r\ntransfer-encoding:" not in low
+        and b"\r\ncontent-encoding:" not in low
+        and b"\r\nconnection: close" not in low
+        and b"\r\nx-amz-checksum-" not in low
     )
 
 
@@ -103,11 +142,17 @@ def judge(head: Head, wanted: Wanted) -> Verdict:
         return Verdict.RETRY
     if head.status >= 400:
         return Verdict.REFUSED
-    if head.status != 206 or head.content_range is None or head.is_chunked or head.is_encoded:
+    if head.is_chunked or head.is_encoded or head.length_bytes is None:
         return Verdict.UNUSUAL
-    first, last, total_bytes = head.content_range
+    if head.status == 200 and wanted.is_whole and head.content_range is None:
+        span = (0, head.length_bytes - 1, head.length_bytes)
+    elif head.status == 206 and head.content_range is not None:
+        span = head.content_range
+    else:
+        return Verdict.UNUSUAL
+    first, last, total_bytes = span
     if total_bytes != wanted.total_bytes or (wanted.etag and head.etag != wanted.etag):
         return Verdict.CHANGED
     if (first, last + 1) != (wanted.first, wanted.end) or head.length_bytes != wanted.end - wanted.first:
-        return Verdict.UNUSUAL
+        return Verdict.RETRY
     return Verdict.FILL

@@ -22,7 +22,7 @@ from penstock.errors import (
 from penstock.observe import redact
 from penstock.records import SourceSpec
 
-__all__ = ["changed", "map_source_error"]
+__all__ = ["changed", "map_source_error", "status_of"]
 
 REASON_CHARACTERS = 160
 
@@ -56,7 +56,7 @@ def map_source_error(error: Exception, spec: SourceSpec, key: str) -> PenstockEr
         key: the object or prefix that was asked for, empty for the whole source.
     """
     text = str(error)
-    status, code = _status(text), _code(text)
+    status, code = status_of(text), _code(text)
     about = key or spec.uri
     if isinstance(error, PreconditionError) or status in (412, 416):
         return changed(spec, key)
@@ -108,7 +108,8 @@ def changed(spec: SourceSpec, key: str) -> SourceChanged:
     )
 
 
-def _status(text: str) -> int | None:
+def status_of(text: str) -> int | None:
+    """Give the HTTP status that an error's text tells."""
     found = _STATUS.search(text)
     return int(found[1] or found[2]) if found else None
 
@@ -119,7 +120,7 @@ def _code(text: str) -> str | None:
 
 
 def _reason(text: str) -> str:
-    status, code = _status(text), _code(text)
+    status, code = status_of(text), _code(text)
     parts = [f"HTTP {status}" if status else "", code or ""]
     told = " ".join(part for part in parts if part)
     first = text.strip().split("\n", 1)[0].split(" - ", 1)[-1]

@@ -29,7 +29,7 @@ from penstock.errors import BucketNotFound, EmptyListing, PenstockError, SourceE
 from penstock.records import SourceSpec
 from penstock.sources.http_connection import Unusual
 from penstock.sources.http_ranges import HttpRanges, open_ranges, pause_seconds
-from penstock.sources.mapping import changed, map_source_error
+from penstock.sources.mapping import changed, map_source_error, status_of
 from penstock.sources.protocols import ObjectInfo, RequestMeter
 from penstock.sources.s3 import Boto3Credentials, ClientLimits, open_s3, s3_address
 from penstock.sources.uris import local_folder, split_s3
@@ -135,6 +135,7 @@ class ObjectSource:
                         about=info.key,
                     ) from wrong
             num_retries += 1
+            self.meter.retried_requests += 1
             await asyncio.sleep(pause)
 
     async def _get_once(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
@@ -146,8 +147,11 @@ class ObjectSource:
             if found := _OTHER_RANGE.search(str(error)):
                 raise _WrongBody(f"bytes {found[2]} where {found[1]} were asked for") from error
             self.meter.failed_requests += 1
+            if isinstance(self._store, S3Store):
+                self.meter.count_answer(404 if isinstance(error, FileNotFoundError) else status_of(str(error)) or 0)
             raise map_source_error(error, self.spec, info.key) from error
         self.meter.bytes_downloaded += len(body)
+        self.meter.answers_2xx += isinstance(self._store, S3Store)
         if meta["size"] != info.size_bytes or (info.etag and (meta["e_tag"] or "") != info.etag):
             self.meter.get_requests += 1
             raise changed(self.spec, info.key)

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from penstock.errors import PenstockError
 from penstock.sources.http_connection import Unusual
 from penstock.sources.http_pool import Address
+from penstock.sources.http_response import Wanted
 from penstock.sources.s3 import S3Address
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ REFRESH_PAUSE_SECONDS = 10
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _ODD_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f]")
+_SAFE_KEY = re.compile(r"[A-Za-z0-9_.~/-]+")
 _PLAIN = re.compile(r"[\x21-\x7e]*")
 
 
@@ -164,31 +166,28 @@ class S3Requests:
             self._base_path += f"{quote(place.prefix, safe='/')}/"
         self._host = target.host
         self._signer = signer
+        self._same = f"\r\nHost: {target.host}\r\nUser-Agent: penstock"
         self._extra = {"x-amz-request-payer": "requester"} if place.requester_pays else {}
+        self._extra_whole = {"x-amz-checksum-mode": "ENABLED", **self._extra}
 
     def takes(self, key: str, etag: str) -> bool:
         """Tell whether a request can hold these names just as they are."""
         return not _ODD_KEY.search(key) and _PLAIN.fullmatch(etag) is not None
 
-    async def get(self, key: str, etag: str, first: int, end: int) -> bytes:
-        """Give the request for bytes ``first`` to ``end - 1`` of the version with this ETag (empty: of any).
+    async def get(self, key: str, etag: str, wanted: Wanted) -> bytes:
+        """Give the request for a range of the version with this ETag (empty: of any).
 
         Raises:
             AccessDenied: there are no credentials.
             Unusual: they could not be had.
         """
-        path = self._base_path + quote(key, safe="/")
-        lines = [
-            f"GET {path} HTTP/1.1",
-            f"Host: {self._host}",
-            "User-Agent: penstock",
-            f"Range: bytes={first}-{end - 1}",
-        ]
-        if etag:
-            lines.append(f"If-Match: {etag}")
-        told = await self._signer.headers(path, self._host, self._extra) if self._signer else self._extra
-        lines += [f"{name}: {value}" for name, value in told.items()]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
+        path = self._base_path + (key if _SAFE_KEY.fullmatch(key) else quote(key, safe="/"))
+        extra = self._extra_whole if wanted.is_whole else self._extra
+        told = await self._signer.headers(path, self._host, extra) if self._signer else extra
+        span = "" if wanted.is_whole else f"\r\nRange: bytes={wanted.first}-{wanted.end - 1}"
+        match = f"\r\nIf-Match: {etag}" if etag else ""
+        added = "".join([f"\r\n{name}: {value}" for name, value in told.items()])
+        return f"GET {path} HTTP/1.1{self._same}{span}{match}{added}\r\n\r\n".encode("ascii")
 
 
 def _hmac(key: bytes, text: str) -> bytes:

@@ -35,7 +35,7 @@ __all__ = ["SAMPLE_ENTRY", "Control", "ErrorText", "FillerState", "SampleMeta", 
 __all__ += ["checksum", "entry_checksum", "map_file", "map_slots"]
 
 MAGIC = b"PENSTOCK"
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 ERROR_BYTES = 2048
 
 
@@ -85,6 +85,12 @@ _HEADER = np.dtype(
         ("failed_requests", "<u8"),
         ("refetched_bytes", "<u8"),
         ("kept_bytes", "<u8"),
+        ("wasted_bytes", "<u8"),
+        ("retried_requests", "<u8"),
+        ("hedged_requests", "<u8"),
+        ("answers_2xx", "<u8"),
+        ("answers_4xx", "<u8"),
+        ("answers_5xx", "<u8"),
         ("error_session", "S64"),
         ("error_checksum", "<u8"),
         ("error_bytes", "<u8"),

@@ -67,6 +67,7 @@ class Pack:
         table: an entry a sample, checksums still 0, shape (samples,).
         metas: the samples' descriptions, joined.
         length_bytes: end of the samples' bytes in the slot.
+        wasted_bytes: what is read between the samples.
         reads: what is to be read, in the order of the samples.
     """
 
@@ -75,6 +76,7 @@ class Pack:
     table: NDArray[np.void]
     metas: bytes
     length_bytes: int
+    wasted_bytes: int
     reads: Sequence[Read]
 
     @property
@@ -137,9 +139,11 @@ def lay_out(
     data_at = -(-int(meta_ends[-1]) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
     spans = _Spans(rows, first, count)
     streamed = np.flatnonzero(kept == NOT_KEPT)
-    places = kept.copy()
+    places, wasted = kept.copy(), 0
     if spans.may_touch():
-        reads, length = _place_near(spans, sizes, streamed.tolist(), places, data_at, slot_bytes - SLOT_TAIL_BYTES)
+        reads, length, wasted = _place_near(
+            spans, sizes, streamed.tolist(), places, data_at, slot_bytes - SLOT_TAIL_BYTES
+        )
     else:
         ends = data_at + np.cumsum(_align(sizes[streamed]))
         places[streamed] = ends - _align(sizes[streamed])
@@ -159,6 +163,7 @@ def lay_out(
         table=table,
         metas=b"".join(mine),
         length_bytes=length,
+        wasted_bytes=wasted,
         reads=reads,
     )
 
@@ -219,8 +224,8 @@ class _Run:
 
 def _place_near(
     spans: _Spans, sizes: NDArray[np.int64], streamed: list[int], places: NDArray[np.int64], data_at: int, room: int
-) -> tuple[list[Read], int]:
-    """Place samples beside their neighbours in the object; give what is to be read, and where the bytes end."""
+) -> tuple[list[Read], int, int]:
+    """Place samples beside their neighbours in the object; give the reads, where they end, and what they waste."""
     alone = [position for position in streamed if spans.only(position) is None]
     near = [(position, at) for position in streamed if (at := spans.only(position)) is not None]
     near.sort(key=lambda item: (spans.objects[item[1]], spans.offsets[item[1]]))
@@ -241,7 +246,7 @@ def _place_near(
         data_at += _aligned(int(sizes[position]))
     if alone:
         reads.sort(key=lambda read: read.positions[0])
-    return reads, data_at
+    return reads, data_at, sum(run.end - run.start - run.wanted for run in runs)
 
 
 def _find_runs(spans: _Spans, near: Sequence[tuple[int, int]], *, max_gap_bytes: int) -> list[_Run]:

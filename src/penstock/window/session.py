@@ -22,7 +22,7 @@ from penstock.window.layout import Control, FillerState, SampleStatus, SlotState
 from penstock.window.packing import Pack
 from penstock.window.planning import Planner
 from penstock.window.policy import SlotRange, WindowPolicy, choose_adopted, choose_kept
-from penstock.window.slots import Slots
+from penstock.window.slots import METERS, SOURCE_METERS, Slots
 from penstock.window.wakeup import Bell
 
 __all__ = ["FillerSession", "stream_key"]
@@ -31,8 +31,6 @@ GROWING_SLOTS = 8
 """Slots that must be there beyond those of a batch for the first packs to be small ones."""
 
 _log = logging.getLogger(__name__)
-_COUNTS = ("bytes_downloaded", "get_requests", "failed_requests")
-_METERS = (*_COUNTS, "sample_bytes", "refetched_bytes")
 
 
 def stream_key(spec: StreamSpec) -> str:
@@ -161,10 +159,10 @@ class FillerSession:
             self._slots.num_slots, start_index=start, end_index=self._spec.end_index, adopted=adopted
         )
         if not same:
-            for field in _METERS:
+            for field in METERS:
                 control.put(field, 0)
         self._fetched_before = control.number("fetched_through")
-        self._counts_before = {field: control.number(field) for field in _COUNTS}
+        self._counts_before = {field: control.number(field) for field in SOURCE_METERS}
         control.gauge(used_bytes(self._folder))
         control.put_error(self._spec.session, None)
         control.put("state", FillerState.RUNNING)
@@ -225,11 +223,12 @@ class FillerSession:
         total_bytes = int(pack.table["data_bytes"].sum())
         self._control.put("refetched_bytes", self._control.number("refetched_bytes") + again_bytes)
         self._control.put("sample_bytes", self._control.number("sample_bytes") + total_bytes)
+        self._source.meter.wasted_bytes += pack.wasted_bytes
         self._control.put("fetched_through", max(self._control.number("fetched_through"), pack.end_index))
 
     def _put_meters(self) -> None:
         read = self._source.meter.read()
-        for field in _COUNTS:
+        for field in SOURCE_METERS:
             self._control.put(field, self._counts_before[field] + getattr(read, field))
         self._control.put("kept_bytes", self._kept.kept_bytes)
 

@@ -26,10 +26,22 @@ from penstock.window.layout import (
 )
 from penstock.window.policy import SlotRange
 
-__all__ = ["Slots", "empty_window", "open_control", "read_meters", "read_table"]
+__all__ = ["METERS", "SOURCE_METERS", "Slots", "empty_window", "open_control", "read_meters", "read_table"]
 
 _log = logging.getLogger(__name__)
-_METERS = ("bytes_downloaded", "sample_bytes", "get_requests", "failed_requests", "refetched_bytes")
+SOURCE_METERS = (
+    "bytes_downloaded",
+    "get_requests",
+    "failed_requests",
+    "wasted_bytes",
+    "retried_requests",
+    "hedged_requests",
+    "answers_2xx",
+    "answers_4xx",
+    "answers_5xx",
+)
+METERS = (*SOURCE_METERS, "sample_bytes", "refetched_bytes")
+"""What the control file counts of a session; of it, what the source counts."""
 
 
 def open_control(folder: Path, window_bytes: int) -> Control:
@@ -77,16 +89,8 @@ def read_table(place: memoryview, entry: np.void, stream: str) -> NDArray[np.voi
 
 def read_meters(control: Control) -> Meters:
     """Give what the prefetcher counted in the session that it serves."""
-    return Meters(
-        bytes_downloaded=control.number("bytes_downloaded"),
-        sample_bytes=control.number("sample_bytes"),
-        get_requests=control.number("get_requests"),
-        failed_requests=control.number("failed_requests"),
-        refetched_bytes=control.number("refetched_bytes"),
-        window_bytes=control.number("window_bytes"),
-        window_high_water_bytes=control.number("high_water_bytes"),
-        kept_bytes=control.number("kept_bytes"),
-    )
+    counts = {name: control.number(name) for name in (*METERS, "window_bytes", "kept_bytes")}
+    return Meters(window_high_water_bytes=control.number("high_water_bytes"), **counts)
 
 
 class Slots:
@@ -180,7 +184,7 @@ class Slots:
         allocate(folder / SLOTS, size)
         mapped = map_slots(folder, size, writable=True)
         self.num_slots, self.slot_bytes = planned.num_slots, planned.slot_bytes
-        for field in (*_METERS, "fetched_through"):
+        for field in (*METERS, "fetched_through"):
             control.put(field, 0)
         control.put("slot_bytes", planned.slot_bytes)
         control.put("kept_area_bytes", planned.kept_area_bytes)

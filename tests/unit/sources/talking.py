@@ -11,7 +11,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-__all__ = ["Request", "Talk", "Talking", "ranged", "reset", "talking"]
+__all__ = ["Request", "Talk", "Talking", "ranged", "reset", "talking", "whole"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +43,20 @@ class Talking:
 
 
 def ranged(data: bytes, request: Request, *, etag: str = '"e"', extra: str = "") -> bytes:
-    """Give the right answer to a request for a range, with the connection kept open."""
+    """Give the right answer to a request for a range, or for all, with the connection kept open."""
+    if "\r\nrange: " not in request.head.lower():
+        return whole(data, etag=etag, extra=extra)
     first, end = request.range
     body = data[first:end]
     return (
         f"HTTP/1.1 206 Partial Content\r\nETag: {etag}\r\nContent-Length: {len(body)}\r\n"
         f"Content-Range: bytes {first}-{end - 1}/{len(data)}\r\n{extra}\r\n"
     ).encode() + body
+
+
+def whole(data: bytes, *, etag: str = '"e"', extra: str = "") -> bytes:
+    """Give the right answer to a request for a whole object, with the connection kept open."""
+    return f"HTTP/1.1 200 OK\r\nETag: {etag}\r\nContent-Length: {len(data)}\r\n{extra}\r\n".encode() + data
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

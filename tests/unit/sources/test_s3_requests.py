@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from penstock.records import SourceSpec
 from penstock.sources.http_connection import Unusual
+from penstock.sources.http_response import Wanted
 from penstock.sources.s3 import S3Address, s3_address
 from penstock.sources.s3_requests import S3Requests, Signer, find_target
 
@@ -50,7 +51,7 @@ def request_of(place: S3Address, key: str, signer: Signer | None = None) -> str:
     assert target
     requests = S3Requests(place, target, signer)
     assert requests.takes(key, '"e"')
-    return asyncio.run(requests.get(key, '"e"', 10, 60)).decode("ascii")
+    return asyncio.run(requests.get(key, '"e"', Wanted(10, 60, 99, b'"e"'))).decode("ascii")
 
 
 @pytest.mark.parametrize(
