@@ -1,16 +1,17 @@
-"""Writing local files so that a reader sees the old one or the whole new one, never a part."""
+"""Writing local files: a reader sees the old one or the whole new one, never a part; scratch leaves nothing behind."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from penstock.errors import map_os_error
 
-__all__ = ["atomic_path", "atomic_write"]
+__all__ = ["ScratchFile", "atomic_path", "atomic_write"]
 
 _NAME_SHOWN = 40
 """Characters of a file's name that its temporary one shows: both must fit a name's limit."""
@@ -51,3 +52,55 @@ def atomic_write(path: Path, data: bytes) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+class ScratchFile:
+    """A file without a name: whatever becomes of the process, nothing of it is left behind.
+
+    Args:
+        folder: where its bytes lie; None is the system's folder for temporary files. It is made if it is missing.
+
+    Raises:
+        DiskFull, OutputUnwritable: from the constructor, ``append`` and ``read``.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._place = str(folder or tempfile.gettempdir())
+        self._end = 0
+        self._handle = -1
+        with self._errors():
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder, prefix=".penstock-scratch-") as file:
+                self._handle = os.dup(file.fileno())
+
+    def __del__(self) -> None:
+        self.close()
+
+    def append(self, data: bytes | memoryview) -> tuple[int, int]:
+        """Write bytes behind those that are there; give their offset and length."""
+        offset, left = self._end, memoryview(data).cast("B")
+        with self._errors():
+            while left:
+                written = os.pwrite(self._handle, left, self._end)
+                self._end += written
+                left = left[written:]
+        return offset, self._end - offset
+
+    def read(self, offset: int, length_bytes: int) -> bytes:
+        """Give bytes that were written."""
+        with self._errors():
+            return os.pread(self._handle, length_bytes, offset)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise map_os_error(error, self._place) from error

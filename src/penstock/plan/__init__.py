@@ -5,20 +5,22 @@ from __future__ import annotations
 from penstock.plan.lanes import check_lanes, check_segments, rank_batches, rank_samples
 from penstock.plan.order import check_shuffle, choose_blocks, locate, make_order, rows_between, stream_rows
 from penstock.plan.permutation import BlockPermutation, Permutation
-from penstock.plan.split import assign_splits
+from penstock.plan.split import SplitRule, decide_splits, split_by_rank
 
 __all__ = [
     "BlockPermutation",
     "Permutation",
-    "assign_splits",
+    "SplitRule",
     "check_lanes",
     "check_segments",
     "check_shuffle",
     "choose_blocks",
+    "decide_splits",
     "locate",
     "make_order",
     "rank_batches",
     "rank_samples",
     "rows_between",
+    "split_by_rank",
     "stream_rows",
 ]

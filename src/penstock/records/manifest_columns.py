@@ -7,12 +7,11 @@ many of them fit in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -23,6 +22,9 @@ __all__ = ["METADATA_KEY", "SCHEMA", "SampleColumns", "SampleRows", "gather_rows
 
 METADATA_KEY = b"penstock.manifest"
 """Where the file's key-value metadata holds the ``ManifestInfo``."""
+
+LOOKED_AT_ROWS = 1024
+SHORT_TEXT_BYTES = 256
 
 _SPAN = pa.struct(
     [
@@ -47,7 +49,23 @@ SCHEMA = pa.schema(
 
 def to_table(samples: Sequence[Sample]) -> pa.Table:
     """Give a table of one row a sample."""
-    return pa.Table.from_pylist([msgspec.to_builtins(sample) for sample in samples], schema=SCHEMA)
+    spans = [span for sample in samples for span in sample.spans]
+    items = [pa.array([getattr(span, field.name) for span in spans], field.type) for field in _SPAN]
+    args = [number for sample in samples for number in sample.args]
+    columns = [
+        pa.array([sample.key for sample in samples], pa.string()),
+        pa.array([sample.group for sample in samples], pa.string()),
+        _to_lists([len(sample.spans) for sample in samples], pa.StructArray.from_arrays(items, fields=list(_SPAN))),
+        pa.array([sample.target for sample in samples], pa.float64()),
+        pa.array([sample.decode for sample in samples], pa.string()),
+        _to_lists([len(sample.args) for sample in samples], pa.array(args, pa.int64())),
+    ]
+    arrays = [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def _to_lists(counts: Sequence[int], values: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(np.cumsum([0, *counts]), pa.int32()), values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,9 +203,12 @@ class _Texts:
     """A column of texts: where they repeat, each distinct one is kept once."""
 
     def __init__(self, array: pa.Array) -> None:
-        encoded = array.dictionary_encode()
         self._array: pa.Array | None = None
-        if 2 * len(encoded.dictionary) > len(array):
+        # Encoding is most of what reading takes: short texts that differ at first are not looked at any further.
+        short = array.nbytes <= SHORT_TEXT_BYTES * len(array)
+        first = array[:LOOKED_AT_ROWS]
+        encoded = None if short and 2 * len(first.unique()) > len(first) else array.dictionary_encode()
+        if encoded is None or 2 * len(encoded.dictionary) > len(array):
             self._array = array
             self.size_bytes: int = array.nbytes
             return
@@ -208,25 +229,32 @@ class _Texts:
         return texts
 
 
-def gather_rows(rows: NDArray[np.int64], ends: NDArray[np.int64], read: Callable[[int], SampleColumns]) -> SampleRows:
+def gather_rows(
+    rows: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    read: Callable[[int], SampleColumns],
+    *,
+    cached: Container[int] = (),
+) -> SampleRows:
     """Give rows of a manifest in the order asked for, reading each row group that they lie in once.
 
     Args:
         rows: row numbers, in any order, shape (samples,).
         ends: row at which each row group ends, ascending, shape (row groups,).
         read: reads a row group.
+        cached: row groups that are read first, before others take their place.
     """
     order = np.argsort(rows, kind="stable")
     ascending = rows[order]
     touched, firsts = np.unique(np.searchsorted(ends, ascending, side="right"), return_index=True)
     pieces = np.split(ascending, firsts[1:]) if len(touched) else []
-    parts = [
-        read(group).take(mine - (ends[group - 1] if group else 0))
-        for group, mine in zip(touched.tolist(), pieces, strict=True)
-    ]
+    parts: list[_Part | None] = [None] * len(pieces)
+    for at in sorted(range(len(pieces)), key=lambda at: int(touched[at]) not in cached):
+        group = int(touched[at])
+        parts[at] = read(group).take(pieces[at] - (ends[group - 1] if group else 0))
     places = np.empty_like(order)
     places[order] = np.arange(len(order))
-    return _join(rows, parts, places)
+    return _join(rows, [part for part in parts if part is not None], places)
 
 
 def _join(rows: NDArray[np.int64], parts: Sequence[_Part], places: NDArray[np.int64]) -> SampleRows:

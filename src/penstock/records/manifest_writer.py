@@ -16,15 +16,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from penstock.errors import DataError, RecordError, map_os_error
+from penstock.errors import DataError, PenstockError, RecordError, map_os_error
 from penstock.files import atomic_path
 from penstock.records.codec import encode_record
 from penstock.records.manifest import SPLITS, ManifestInfo, Sample, SkippedObject, SourceSpec, Split
 from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, to_table
+from penstock.records.manifest_distinct import DistinctNames
+from penstock.units import MIB
 
 __all__ = ["ManifestWriter"]
 
 ROW_GROUP_ROWS = 2048
+MAX_ROW_GROUP_ROWS = 65_536
+ROW_GROUPS = 128
+"""Row groups of a manifest of many samples: few, so that many rows of each are read at once in a shuffled order."""
+ROW_GROUP_BYTES = 16 * MIB
+"""Bound on a row group's bytes before they are compressed, where it has more rows than the fewest."""
+
+_FAILURES = (OSError, UnicodeEncodeError, OverflowError, pa.ArrowException)
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 class _Moments:
@@ -54,18 +64,19 @@ class _SplitWriter:
         self.path = folder / f"{name}.parquet"
         self.digest = hashlib.sha256()
         self.targets = _Moments()
-        self.groups: set[str] = set()
+        self.groups = DistinctNames(folder)
+        self._encoded = bytearray()
         self.num_samples = 0
         self.size_bytes = 0
         self._rows: list[Sample] = []
         self._writer = pq.ParquetWriter(self.path, SCHEMA, compression="zstd")
 
-    def add(self, sample: Sample) -> None:
-        self.digest.update(msgspec.msgpack.encode(sample))
+    def add(self, sample: Sample, size_bytes: int) -> None:
+        _ENCODER.encode_into(sample, self._encoded, -1)
         self._rows.append(sample)
         self.groups.add(sample.group)
         self.num_samples += 1
-        self.size_bytes += sample.size_bytes
+        self.size_bytes += size_bytes
         if sample.target is not None:
             self.targets.add(sample.target)
         if len(self._rows) >= ROW_GROUP_ROWS:
@@ -73,6 +84,8 @@ class _SplitWriter:
 
     def _flush(self) -> None:
         if self._rows:
+            self.digest.update(self._encoded)
+            self._encoded.clear()
             self._writer.write_table(to_table(self._rows))
             self._rows = []
 
@@ -84,6 +97,7 @@ class _SplitWriter:
         # Its file is about to be removed: that its end cannot be written, as on a full disk, is of no matter.
         with contextlib.suppress(OSError, pa.ArrowException):
             self._writer.close()
+        self.groups.close()
 
     def describe(self, first_row: int) -> Split:
         known = self.targets.count > 0
@@ -91,7 +105,7 @@ class _SplitWriter:
             name=self.name,
             first_row=first_row,
             num_samples=self.num_samples,
-            num_groups=len(self.groups),
+            num_groups=self.groups.totals()[0],
             size_bytes=self.size_bytes,
             target_mean=self.targets.mean if known else None,
             target_std=self.targets.std if known else None,
@@ -101,7 +115,8 @@ class _SplitWriter:
 class ManifestWriter:
     """Writes a manifest; a context manager that leaves nothing behind unless ``finish`` was called.
 
-    Holds one row group of each split, and the names of all groups and objects.
+    Holds one row group of each split in memory, whatever their number, and no names: it tells how many groups and
+    objects there are by ``DistinctNames``.
 
     Raises:
         DiskFull, OutputUnwritable: from any method.
@@ -111,10 +126,10 @@ class ManifestWriter:
         self._path = path
         self._splits: dict[str, _SplitWriter] = {}
         self._max_sample_bytes = 0
-        self._objects: dict[str, int] = {}
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._scratch = tempfile.TemporaryDirectory(prefix=".penstock-manifest-", dir=path.parent)
+        self._objects = DistinctNames(Path(self._scratch.name))
         try:
             with self._errors():
                 for name in SPLITS:
@@ -144,11 +159,15 @@ class ManifestWriter:
                 fix="correct the labels, or leave the sample out",
                 about=sample.key,
             )
-        with self._errors():
-            self._splits[split].add(sample)
-        self._max_sample_bytes = max(self._max_sample_bytes, sample.size_bytes)
+        size_bytes = sample.size_bytes
+        try:
+            self._splits[split].add(sample, size_bytes)
+        except _FAILURES as error:
+            raise self._mapped(error) from error
+        if size_bytes > self._max_sample_bytes:
+            self._max_sample_bytes = size_bytes
         for span in sample.spans:
-            self._objects[span.object] = span.object_bytes
+            self._objects.add(span.object, span.object_bytes)
 
     def finish(
         self,
@@ -178,6 +197,7 @@ class ManifestWriter:
             digest.update(split.name.encode() + split.digest.digest())
             described.append(split.describe(first_row))
             first_row += split.num_samples
+        num_objects, object_bytes = self._objects.totals()
         info = ManifestInfo(
             task=task,
             task_options=dict(task_options),
@@ -186,8 +206,8 @@ class ManifestWriter:
             shape=tuple(shape),
             classes=tuple(classes),
             splits=tuple(described),
-            num_objects=len(self._objects),
-            object_bytes=sum(self._objects.values()),
+            num_objects=num_objects,
+            object_bytes=object_bytes,
             max_sample_bytes=self._max_sample_bytes,
             skipped=tuple(skipped),
             fingerprint=digest.hexdigest(),
@@ -200,27 +220,52 @@ class ManifestWriter:
         return info
 
     def _join(self, target: Path, info: bytes) -> None:
-        with pq.ParquetWriter(target, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
-            for split in self._splits.values():
-                with pq.ParquetFile(split.path) as rows:
-                    for group in range(rows.num_row_groups):
-                        writer.write_table(rows.read_row_group(group))
+        with (
+            contextlib.ExitStack() as stack,
+            pq.ParquetWriter(target, SCHEMA, compression="zstd", write_page_checksum=True) as writer,
+        ):
+            scratch = [stack.enter_context(pq.ParquetFile(split.path)) for split in self._splits.values()]
+            group_rows = _row_group_rows([file.metadata for file in scratch])
+            for file in scratch:
+                for tables in _regrouped(file, group_rows):
+                    writer.write_table(pa.concat_tables(tables), row_group_size=group_rows)
             writer.add_key_value_metadata({METADATA_KEY: info})
 
     def _abandon(self) -> None:
         for split in self._splits.values():
             split.abandon()
+        self._objects.close()
         self._scratch.cleanup()
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise map_os_error(error, str(self._path)) from error
-        except (UnicodeEncodeError, OverflowError, pa.ArrowException) as error:
-            raise RecordError(
-                f"a sample cannot be written to the manifest {self._path} ({error})",
-                fix="give its objects names of Unicode text and its numbers at most 64 bits, or leave it out",
-                about=str(self._path),
-            ) from error
+        except _FAILURES as error:
+            raise self._mapped(error) from error
+
+    def _mapped(self, error: Exception) -> PenstockError:
+        if isinstance(error, OSError):
+            return map_os_error(error, str(self._path))
+        return RecordError(
+            f"a sample cannot be written to the manifest {self._path} ({error})",
+            fix="give its objects names of Unicode text and its numbers at most 64 bits, or leave it out",
+            about=str(self._path),
+        )
+
+
+def _row_group_rows(files: Sequence[pq.FileMetaData]) -> int:
+    """Choose the rows of a row group, a multiple of ``ROW_GROUP_ROWS``."""
+    num_rows: int = sum(file.num_rows for file in files)
+    groups = [file.row_group(group) for file in files for group in range(file.num_row_groups)]
+    total_bytes: int = sum(group.total_byte_size for group in groups)
+    fitting = ROW_GROUP_BYTES * num_rows // max(total_bytes, 1)
+    wanted = min(max(num_rows // ROW_GROUPS, ROW_GROUP_ROWS), MAX_ROW_GROUP_ROWS, max(fitting, ROW_GROUP_ROWS))
+    return wanted // ROW_GROUP_ROWS * ROW_GROUP_ROWS
+
+
+def _regrouped(file: pq.ParquetFile, group_rows: int) -> Iterator[list[pa.Table]]:
+    """Give a file's row groups, as many together as make ``group_rows`` rows."""
+    together = group_rows // ROW_GROUP_ROWS
+    for first in range(0, file.num_row_groups, together):
+        yield [file.read_row_group(group) for group in range(first, min(first + together, file.num_row_groups))]

@@ -6,6 +6,7 @@ from penstock.sources.blobs import Blobs, open_blobs
 from penstock.sources.objects import ObjectSource, open_source
 from penstock.sources.protocols import GetRange, ListObjects, ObjectInfo, ReadInto, RequestMeter
 from penstock.sources.s3 import ClientLimits
+from penstock.sources.sorting import SortedListing
 
 __all__ = [
     "Blobs",
@@ -16,6 +17,7 @@ __all__ = [
     "ObjectSource",
     "ReadInto",
     "RequestMeter",
+    "SortedListing",
     "open_blobs",
     "open_source",
 ]

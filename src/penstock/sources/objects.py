@@ -103,7 +103,7 @@ class ObjectSource:
         """
         found = [info async for page in self.list_objects(prefix) for info in page]
         if not found:
-            raise await self._empty(prefix)
+            raise await self.nothing_found(prefix)
         folders = {info.key[:end] for info in found for end in _slashes(info.key)}
         kept = [info for info in found if info.size_bytes or info.key not in folders]
         return sorted(kept, key=lambda info: info.key)
@@ -189,7 +189,8 @@ class ObjectSource:
         """Give a whole (small) object."""
         return bytes(await self.get_range(info, 0, info.size_bytes))
 
-    async def _empty(self, prefix: str) -> EmptyListing:
+    async def nothing_found(self, prefix: str = "") -> EmptyListing:
+        """Give the error of an empty listing: it names what lies beside the prefix."""
         asked = f"{self.spec.uri.rstrip('/')}/{prefix}".rstrip("/") if prefix else self.spec.uri
         beside = await self._beside(asked)
         lies = f"; beside it lie: {beside}" if beside else "; the bucket or folder holds nothing"

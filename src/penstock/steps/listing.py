@@ -7,6 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from penstock import __version__
 from penstock.errors import ConfigError
 from penstock.observe import open_progress
-from penstock.plan import assign_splits, check_lanes
+from penstock.plan import check_lanes, decide_splits, split_by_rank
 from penstock.records import (
     ManifestInfo,
     ManifestWriter,
@@ -36,6 +37,9 @@ HELP = "list a dataset, make its samples, split them: manifest and plan"
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
 
 SKIPPED_SHOWN = 5
+HELD_SAMPLES = 100_000
+"""Most samples that ``--split-by sample`` counts, so that each split gets its very share."""
+PROGRESS_SAMPLES = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,11 +159,16 @@ async def make_manifest(
         ConfigError: it cannot be split like that.
         OutputError: it could not be written.
     """
-    samples = await task.make_samples(source, limits=limits, options=options)
+    samples = await task.make_samples(source, limits=replace(limits, scratch=path.parent), options=options)
     with ManifestWriter(path) as writer, open_progress().stage("list", None, "samples") as stage:
+        num_new = 0
         async for sample, split in _with_splits(samples, fractions=fractions, by_sample=by_sample, seed=seed):
             writer.add(sample, split=split)
-            stage.advance(1)
+            num_new += 1
+            if num_new == PROGRESS_SAMPLES:
+                stage.advance(num_new)
+                num_new = 0
+        stage.advance(num_new)
         return writer.finish(
             task=task.name,
             task_options=_as_flags(options),
@@ -177,14 +186,24 @@ async def _with_splits(
     samples: SampleSet, *, fractions: Sequence[float], by_sample: bool, seed: int
 ) -> AsyncIterator[tuple[Sample, str]]:
     if not by_sample:
-        assigned = assign_splits(samples.groups, fractions=fractions, seed=seed)
+        rule = decide_splits(samples.groups, fractions=fractions, seed=seed)
         async for sample in samples.rows:
-            yield sample, assigned[sample.group]
+            yield sample, rule(sample.group)
         return
-    held = [sample async for sample in samples.rows]
-    assigned = assign_splits([sample.key for sample in held], fractions=fractions, seed=seed)
+    held: list[Sample] = []
+    async for sample in samples.rows:
+        held.append(sample)
+        if len(held) == HELD_SAMPLES:
+            break
+    if len(held) < HELD_SAMPLES:
+        rule = decide_splits([sample.key for sample in held], fractions=fractions, seed=seed)
+    else:
+        rule = split_by_rank(fractions=fractions, seed=seed)
     for sample in held:
-        yield sample, assigned[sample.key]
+        yield sample, rule(sample.key)
+    held.clear()
+    async for sample in samples.rows:
+        yield sample, rule(sample.key)
 
 
 def read_options(task: Task, pairs: Sequence[str], as_json: str) -> dict[str, OptionValue]:

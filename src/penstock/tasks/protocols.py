@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -35,19 +36,21 @@ class TaskOption:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """Which part of a dataset to take.
+    """Which part of a dataset to take, and where to put what does not fit in memory.
 
     Attributes:
         max_files: take at most that many recordings, in key order; None takes all.
         releases: take these releases only, empty takes all that lie there.
         mini: take the small version of each release.
         skip_bad: leave out an object that cannot be used, and name it, where False fails.
+        scratch: folder for what does not fit in memory; None is the system's folder for temporary files.
     """
 
     max_files: int | None = None
     releases: tuple[str, ...] = ()
     mini: bool = False
     skip_bad: bool = False
+    scratch: Path | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -55,14 +58,15 @@ class SampleSet:
     """Samples as they are made.
 
     Attributes:
-        groups: every group that samples may belong to, sorted; known before the first sample.
+        groups: every group that samples may belong to, once or more often; known before the first sample, and
+            as often as it is asked for.
         rows: the samples, in an order that depends on the dataset and the options alone.
         shape: axes of one decoded sample.
         classes: names of the classes, empty for regression.
         skipped: what was left out and why; complete when ``rows`` has ended.
     """
 
-    groups: Sequence[str]
+    groups: Iterable[str]
     rows: AsyncIterator[Sample]
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
-from penstock.plan import Permutation, assign_splits, rank_batches, rows_between, stream_rows
-from penstock.records import SPLITS, BlockShuffle, Order, Segment, Shuffle
+from penstock.plan import Permutation, rank_batches, rows_between, stream_rows
+from penstock.records import BlockShuffle, Order, Segment, Shuffle
 
 sizes = st.integers(1, 3000)
 seeds = st.integers(0, 2**63)
@@ -101,27 +101,3 @@ def test_world_size_that_does_not_divide_the_lanes_is_refused() -> None:
     order = make_order(10, 1, seed=0)
     with pytest.raises(ConfigError, match="3 ranks cannot share 8 lanes"):
         list(rank_batches(order, first_index=0, end_index=11, batch_size=1, num_lanes=8, world_size=3))
-
-
-@given(st.sets(st.text(min_size=1, max_size=8), min_size=3, max_size=60), seeds)
-def test_every_split_gets_groups_and_none_is_in_two(groups: set[str], seed: int) -> None:
-    assigned = assign_splits(sorted(groups), fractions=(0.8, 0.1, 0.1), seed=seed)
-    assert set(assigned) == groups
-    assert set(assigned.values()) == set(SPLITS)
-    assert assigned == assign_splits(sorted(groups, reverse=True), fractions=(0.8, 0.1, 0.1), seed=seed)
-
-
-def test_split_counts_follow_the_fractions() -> None:
-    assigned = assign_splits([f"sub-{n}" for n in range(100)], fractions=(0.7, 0.1, 0.2), seed=3)
-    assert [list(assigned.values()).count(name) for name in SPLITS] == [70, 10, 20]
-
-
-@pytest.mark.parametrize("fractions", [(0.5, 0.5), (0.5, 0.4, 0.3), (0.0, 0.5, 0.5), (1.5, -0.5, 0.0)])
-def test_wrong_fractions_are_refused(fractions: tuple[float, ...]) -> None:
-    with pytest.raises(ConfigError, match=r"0\.8,0\.1,0\.1"):
-        assign_splits(["a", "b", "c"], fractions=fractions, seed=0)
-
-
-def test_too_few_groups_say_what_to_do() -> None:
-    with pytest.raises(ConfigError, match="--split-by sample"):
-        assign_splits(["sub-01"], fractions=(0.8, 0.1, 0.1), seed=0)

@@ -1,0 +1,1 @@
+"""Scale: listing, planning and reading manifests of many millions of objects."""

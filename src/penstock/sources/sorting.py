@@ -1,0 +1,100 @@
+"""A listing of any size in the order of its keys, in bounded memory.
+
+Stores list in an order of their own: S3 by key but for its folder markers, file systems as they like. Objects are
+sorted ``RUN_OBJECTS`` at a time; what does not fit in memory goes to one scratch file that has no name, so that
+nothing is left behind however the process ends, and runs are merged as they are read. A listing that comes in order
+makes a single run. Listing and reading take linear time, and the memory of one run and a batch of each.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from pathlib import Path
+
+import pyarrow as pa
+
+from penstock.files import ScratchFile
+from penstock.sources.protocols import ObjectInfo
+
+__all__ = ["SortedListing"]
+
+RUN_OBJECTS = 100_000
+"""Objects held in memory, about 30 MB."""
+BATCH_OBJECTS = 1024
+
+_SCHEMA = pa.schema([("key", pa.string()), ("size_bytes", pa.int64()), ("etag", pa.string())])
+_KEY = attrgetter("key")
+
+
+class SortedListing:
+    """Objects of a listing; add them, then read them in the order of their keys as often as needed.
+
+    Args:
+        scratch: folder for what does not fit in memory; None is the system's folder for temporary files.
+        run_objects: most objects held in memory.
+
+    Raises:
+        DiskFull, OutputUnwritable: the scratch file cannot be written; from ``add``.
+    """
+
+    def __init__(self, scratch: Path | None, *, run_objects: int = RUN_OBJECTS) -> None:
+        self._scratch = scratch
+        self._run_objects = run_objects
+        self._held: list[ObjectInfo] = []
+        self._runs: list[list[tuple[int, int]]] = []
+        """Offset and length of each batch of each run in the scratch file."""
+        self._last_key = ""
+        self._file: ScratchFile | None = None
+        self._num_objects = 0
+
+    def __len__(self) -> int:
+        return self._num_objects
+
+    @property
+    def num_runs(self) -> int:
+        """Runs in the scratch file: 1 where all objects came in order, none where they fit in memory."""
+        return len(self._runs)
+
+    def add(self, page: Sequence[ObjectInfo]) -> None:
+        """Take objects in."""
+        self._held += page
+        self._num_objects += len(page)
+        if len(self._held) >= self._run_objects:
+            self._spill()
+
+    def __iter__(self) -> Iterator[ObjectInfo]:
+        """Give the objects in the order of their keys; none may be added any more."""
+        self._held.sort(key=_KEY)
+        runs = [iter(self._held), *(self._read(run) for run in self._runs)]
+        return heapq.merge(*runs, key=_KEY) if len(runs) > 1 else runs[0]
+
+    def close(self) -> None:
+        """Let go of the scratch file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _spill(self) -> None:
+        self._held.sort(key=_KEY)
+        if not self._runs or self._held[0].key < self._last_key:
+            self._runs.append([])
+        if self._file is None:
+            self._file = ScratchFile(self._scratch)
+        for first in range(0, len(self._held), BATCH_OBJECTS):
+            batch = _to_batch(self._held[first : first + BATCH_OBJECTS])
+            self._runs[-1].append(self._file.append(memoryview(batch.serialize())))
+        self._last_key = self._held[-1].key
+        self._held.clear()
+
+    def _read(self, run: Sequence[tuple[int, int]]) -> Iterator[ObjectInfo]:
+        assert self._file is not None
+        for offset, length_bytes in run:
+            batch = pa.ipc.read_record_batch(pa.py_buffer(self._file.read(offset, length_bytes)), _SCHEMA)
+            for key, size_bytes, etag in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                yield ObjectInfo(key=key, size_bytes=size_bytes, etag=etag)
+
+
+def _to_batch(infos: Sequence[ObjectInfo]) -> pa.RecordBatch:
+    columns = [pa.array([getattr(info, field.name) for info in infos], field.type) for field in _SCHEMA]
+    return pa.record_batch(columns, schema=_SCHEMA)
