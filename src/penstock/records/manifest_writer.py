@@ -28,7 +28,7 @@ __all__ = ["ManifestWriter"]
 
 ROW_GROUP_ROWS = 2048
 MAX_ROW_GROUP_ROWS = 65_536
-ROW_GROUPS = 128
+ROW_GROUPS = 32
 """Row groups of a manifest of many samples: few, so that many rows of each are read at once in a shuffled order."""
 ROW_GROUP_BYTES = 16 * MIB
 """Bound on a row group's bytes before they are compressed, where it has more rows than the fewest."""
