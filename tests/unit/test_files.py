@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ConfigError, OutputUnwritable
-from penstock.files import atomic_path, atomic_write
+from penstock.files import ScratchFile, atomic_path, atomic_write
 
 
 def test_a_file_is_written_over_whole(tmp_path: Path) -> None:
@@ -96,3 +96,18 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
             atomic_write(path, b"x")
         assert str(path) in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_scratch_is_read_back_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    scratch = ScratchFile(tmp_path / "made")
+    places = [scratch.append(data) for data in (b"one", b"", memoryview(b"three"))]
+    assert [scratch.read(*place) for place in places] == [b"one", b"", b"three"]
+    assert not list((tmp_path / "made").iterdir())
+    scratch.close()
+    scratch.close()
+
+
+def test_scratch_in_a_place_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputUnwritable, match="file"):
+        ScratchFile(tmp_path / "file")

@@ -29,15 +29,15 @@ class DistinctNames:
 
     Args:
         folder: where what does not fit in memory goes.
-        held_names: most names held in memory, 16 bytes each.
+        held_names: most names held in memory, 16 bytes each; None is ``HELD_NAMES``.
 
     Raises:
         DiskFull, OutputUnwritable: from any method.
     """
 
-    def __init__(self, folder: Path, *, held_names: int = HELD_NAMES) -> None:
+    def __init__(self, folder: Path, *, held_names: int | None = None) -> None:
         self._folder = folder
-        self._held_names = held_names
+        self._held_names = held_names or HELD_NAMES
         self._hashes = array("q")
         self._amounts = array("q")
         self._last = ""
@@ -59,8 +59,11 @@ class DistinctNames:
         """Give how many distinct names there were, and their amounts together."""
         if self._runs and self._hashes:
             self._spill()
-        parts = [self._part(number) for number in range(NUM_PARTS)] if self._runs else [self._held()]
-        return sum(len(part) for part in parts), sum(int(part["amount"].sum()) for part in parts)
+        count = total = 0
+        for part in map(self._part, range(NUM_PARTS)) if self._runs else [self._held()]:
+            count += len(part)
+            total += int(part["amount"].sum())
+        return count, total
 
     def close(self) -> None:
         """Let go of the scratch file."""

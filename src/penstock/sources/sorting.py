@@ -33,15 +33,15 @@ class SortedListing:
 
     Args:
         scratch: folder for what does not fit in memory; None is the system's folder for temporary files.
-        run_objects: most objects held in memory.
+        run_objects: most objects held in memory; None is ``RUN_OBJECTS``.
 
     Raises:
         DiskFull, OutputUnwritable: the scratch file cannot be written; from ``add``.
     """
 
-    def __init__(self, scratch: Path | None, *, run_objects: int = RUN_OBJECTS) -> None:
+    def __init__(self, scratch: Path | None, *, run_objects: int | None = None) -> None:
         self._scratch = scratch
-        self._run_objects = run_objects
+        self._run_objects = run_objects or RUN_OBJECTS
         self._held: list[ObjectInfo] = []
         self._runs: list[list[tuple[int, int]]] = []
         """Offset and length of each batch of each run in the scratch file."""
