@@ -23,7 +23,7 @@ from penstock.steps.common import Step
 
 __all__ = ["build_parser", "entry", "main"]
 
-STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo")
+STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor")
 """Each is the module ``penstock.steps.<name>``; ``list`` and others are imported only when they are asked for."""
 
 _MODULES = {name: f"penstock.steps.{name}" for name in STEPS} | {"list": "penstock.steps.listing"}
@@ -35,6 +35,7 @@ _HELP = {
     "report": "make the report and the bill of a run",
     "run": "list, prefetch, train, evaluate and report, in one command",
     "demo": "the whole job on a generated dataset, from a server of its own",
+    "doctor": "tell what a cluster, or this machine, lacks, and what to do",
 }
 
 

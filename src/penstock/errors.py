@@ -2,7 +2,7 @@
 
 A message says what was wrong, with the value, then what to do. Codes go by family, so that a retry
 rule can tell them apart: 2 usage, 3 and 2x source, 3x data, 4 and 4x window, 5x output, 6x checkpoint,
-7x records and interruption. A class whose ``retryable`` is true may succeed when it is simply run again.
+7x records and interruption, 8x clusters. A class whose ``retryable`` is true may succeed when it is simply run again.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointMismatch",
     "ChecksumMismatch",
+    "ClusterError",
     "ConfigError",
     "DataError",
     "DiskFull",
@@ -25,6 +26,7 @@ __all__ = [
     "Interrupted",
     "MissingLabel",
     "NoResponses",
+    "NotReady",
     "ObjectNotFound",
     "OutputError",
     "OutputUnwritable",
@@ -218,6 +220,18 @@ class RecordError(PenstockError):
     """A record is of an unknown version, has unknown fields, or is not a record at all."""
 
     exit_code = 70
+
+
+class ClusterError(PenstockError):
+    """A cluster could not be asked, or did not do what it was asked for."""
+
+    exit_code = 80
+
+
+class NotReady(PenstockError):
+    """A machine or a cluster lacks something that training there needs."""
+
+    exit_code = 81
 
 
 class Interrupted(PenstockError):

@@ -119,7 +119,15 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr
 
 
 @pytest.mark.parametrize(
-    "words", [("--version",), ("--help",), ("list", "--help"), ("prefetch", "--help"), ("report", "--help")]
+    "words",
+    [
+        ("--version",),
+        ("--help",),
+        ("list", "--help"),
+        ("prefetch", "--help"),
+        ("report", "--help"),
+        ("doctor", "--help"),
+    ],
 )
 def test_what_does_not_train_does_without_torch(words: tuple[str, ...]) -> None:
     done = subprocess.run([sys.executable, "-c", RUN, *words], capture_output=True, text=True, check=True)

@@ -19,6 +19,7 @@ from penstock.records.manifest_columns import SampleRows
 from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
 from penstock.records.plan import BlockShuffle, Order, Plan, Segment, Shuffle, StreamSpec
+from penstock.records.readiness import Finding, Readiness, State
 from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, StepRecord
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "CostReport",
     "EpochRecord",
     "Evaluation",
+    "Finding",
     "Host",
     "JobRecord",
     "LossPoint",
@@ -40,6 +42,7 @@ __all__ = [
     "Prediction",
     "Price",
     "PriceList",
+    "Readiness",
     "Record",
     "RunRecord",
     "Sample",
@@ -50,6 +53,7 @@ __all__ = [
     "SourceSpec",
     "Span",
     "Split",
+    "State",
     "StepRecord",
     "StreamSpec",
     "decode_record",

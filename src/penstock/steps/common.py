@@ -92,10 +92,10 @@ def add_switch(parser: argparse._ActionsContainer, flag: str, help_text: str) ->
     parser.add_argument(flag, nargs="?", const=True, default=False, type=switch, metavar="true|false", help=help_text)
 
 
-def add_source_options(parser: argparse.ArgumentParser) -> None:
+def add_source_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the options that say where the dataset lies."""
     group = parser.add_argument_group("source")
-    group.add_argument("--source", required=True, metavar="URI", help="s3://bucket/prefix or a local folder")
+    group.add_argument("--source", required=required, metavar="URI", help="s3://bucket/prefix or a local folder")
     group.add_argument(
         "--endpoint-url", type=optional_text, metavar="URL", help="S3-compatible server (default: AWS's own)"
     )

@@ -14,6 +14,7 @@ from penstock.records import (
     ManifestInfo,
     Plan,
     PriceList,
+    Readiness,
     Record,
     RunRecord,
     StepRecord,
@@ -31,6 +32,7 @@ KINDS: tuple[type[Record], ...] = (
     CostReport,
     PriceList,
     JobRecord,
+    Readiness,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(

@@ -1,0 +1,43 @@
+"""Whether a bucket can be listed and read: one page of its keys, one byte of an object."""
+
+from __future__ import annotations
+
+import asyncio
+
+from penstock.doctor import findings
+from penstock.errors import PenstockError
+from penstock.records import Finding, SourceSpec
+from penstock.sources import ClientLimits, ObjectInfo, open_source
+
+__all__ = ["check_source"]
+
+PLACE = "bucket"
+LIMITS = ClientLimits(connect_timeout_seconds=5, request_timeout_seconds=15, max_retries=2, retry_seconds=20)
+"""Short: whoever asks waits for the answer."""
+
+
+def check_source(spec: SourceSpec) -> Finding:
+    """List a page of a source's keys, and read one byte; nothing is written."""
+    check = "access from here"
+    try:
+        found = asyncio.run(_reach(spec))
+    except PenstockError as error:
+        return findings.missing(PLACE, check, error.what, fix=error.fix)
+    if found is None:
+        return findings.missing(
+            PLACE,
+            check,
+            f"nothing lies under {spec.uri}",
+            fix="check the prefix: `penstock list` names what lies beside it",
+        )
+    return findings.ok(PLACE, check, f"{spec.uri} can be listed, and {found.key} can be read")
+
+
+async def _reach(spec: SourceSpec) -> ObjectInfo | None:
+    source = open_source(spec, limits=LIMITS)
+    async for page in source.list_objects():
+        for info in page:
+            if info.size_bytes:
+                await source.get_range(info, 0, 1)
+                return info
+    return None

@@ -1,0 +1,166 @@
+"""``penstock doctor``: tell what a cluster, or this machine, lacks for training there, and what to do about it.
+
+It looks, and changes nothing; the one thing it makes is a pod that tries the bucket from inside the cluster, which it
+removes again. What is essential and missing makes it end with exit code 81.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any
+
+from penstock import __version__
+from penstock.doctor.cluster import Need
+from penstock.doctor.examine import CONNECTION, Wanted, current_namespace, examine_cluster
+from penstock.doctor.findings import missing
+from penstock.doctor.inside import Probe, check_from_inside
+from penstock.doctor.kubectl import Kubectl
+from penstock.doctor.machine import check_machine
+from penstock.doctor.source import check_source
+from penstock.errors import ClusterError, Interrupted, NotReady
+from penstock.observe import redact
+from penstock.records import Finding, Readiness, encode_record
+from penstock.sources.uris import split_s3
+from penstock.steps import common
+
+NAME = "doctor"
+HELP = "tell what a cluster, or this machine, lacks, and what to do"
+PLACES = ("machine", "cluster", "namespace", "nodes", "bucket")
+"""In the order of the table."""
+NARROWEST_CHARACTERS = 120
+"""Width of the table where no terminal says another."""
+
+__all__ = ["HELP", "NAME", "add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the step's options."""
+    common.add_switch(parser, "--here", "look at this machine alone, and at no cluster")
+    common.add_switch(parser, "--json", "write a record instead of a table")
+    group = parser.add_argument_group("cluster")
+    text = common.optional_text
+    group.add_argument("--kubeconfig", type=text, metavar="FILE", help="file that names clusters (default: kubectl's)")
+    group.add_argument("--context", type=text, metavar="NAME", help="context of it (default: its current one)")
+    group.add_argument(
+        "--namespace", type=text, metavar="NAME", help="where training is to run (default: the context's)"
+    )
+    group.add_argument(
+        "--need",
+        action="append",
+        default=[],
+        choices=[need.value for need in Need],
+        help="what the cluster must have beside what is always essential; may be given more than once",
+    )
+    group = parser.add_argument_group("window")
+    group.add_argument("--window", type=common.optional_path, metavar="DIR", help="its folder, with --here")
+    group.add_argument("--window-size", type=common.bytes_option, metavar="SIZE", help="its bound, like 32Mi or 1.5Gi")
+    group.add_argument("--medium", choices=("disk", "memory"), default="disk", help="of its volume (default: disk)")
+    common.add_source_options(parser, required=False)
+    group = parser.add_argument_group("source, from inside the cluster")
+    common.add_switch(group, "--no-pod", "do not look from inside the cluster, by a pod that is removed again")
+    group.add_argument(
+        "--image",
+        default=f"penstock:{__version__}-prefetch",
+        metavar="IMAGE",
+        help="of the pod (default: %(default)s)",
+    )
+    group.add_argument("--secret", type=text, metavar="NAME", help="secret whose keys are its environment")
+    group.add_argument("--service-account", type=text, metavar="NAME", help="its service account")
+    group.add_argument(
+        "--pod-timeout", type=common.seconds_option, default=120.0, metavar="TIME", help="how long it may take (120s)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look, tell, and fail where something essential is missing."""
+    signal.signal(signal.SIGTERM, _stop)
+    looked = sorted(map(_without_secrets, _look(args)), key=lambda finding: PLACES.index(finding.place))
+    found = Readiness(findings=tuple(looked))
+    if args.json:
+        sys.stdout.write(encode_record(found).decode())
+    else:
+        _write_table(found.findings)
+    sys.stdout.flush()
+    if found.missing:
+        raise NotReady(
+            f"{len(found.missing)} essential of {len(found.findings)} checks failed "
+            f"({', '.join(finding.check for finding in found.missing)})",
+            fix="do what the last column says",
+        )
+    return 0
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Interrupted("stopped before all was looked at", fix="run it again")
+
+
+def _look(args: argparse.Namespace) -> Iterable[Finding]:
+    if args.source:
+        yield check_source(common.source_from(args))
+    if args.here:
+        yield from check_machine(args.window, args.window_size)
+    else:
+        yield from _look_at_cluster(args)
+
+
+def _look_at_cluster(args: argparse.Namespace) -> Iterable[Finding]:
+    kubectl = Kubectl(kubeconfig=args.kubeconfig, context=args.context)
+    try:
+        namespace = args.namespace or current_namespace(kubectl)
+    except ClusterError as error:
+        yield missing("cluster", CONNECTION, error.what, fix=f"{error.fix}; or pass --here for this machine alone")
+        return
+    wanted = Wanted(
+        namespace=namespace,
+        needs=frozenset(map(Need, args.need)),
+        window_bytes=args.window_size,
+        in_memory=args.medium == "memory",
+    )
+    looked = examine_cluster(kubectl, wanted)
+    yield from looked
+    is_reached = not any(finding.check == CONNECTION for finding in looked)
+    if is_reached and not args.no_pod and args.source and split_s3(args.source):
+        yield from check_from_inside(kubectl, _probe(args, namespace))
+
+
+def _probe(args: argparse.Namespace, namespace: str) -> Probe:
+    return Probe(
+        source=common.source_from(args),
+        namespace=namespace,
+        image=args.image,
+        secret=args.secret,
+        service_account=args.service_account,
+        timeout_seconds=args.pod_timeout,
+    )
+
+
+def _without_secrets(finding: Finding) -> Finding:
+    return Finding(
+        place=finding.place,
+        check=finding.check,
+        state=finding.state,
+        found=redact(finding.found),
+        fix=redact(finding.fix),
+    )
+
+
+def _write_table(findings: Iterable[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    styles: dict[str, Any] = {"ok": "green", "note": "yellow", "missing": "bold red", "unknown": "magenta"}
+    console = Console(file=sys.stdout, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, NARROWEST_CHARACTERS)
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for title in ("where", "what", "state", "found", "what to do"):
+        table.add_column(title, overflow="fold", no_wrap=title in ("where", "state"))
+    for finding in findings:
+        state = Text(finding.state, style=styles[finding.state])
+        table.add_row(finding.place, Text(finding.check), state, Text(finding.found), Text(finding.fix))
+    console.print(table)
