@@ -18,7 +18,7 @@ from typing import Literal
 
 import msgspec
 
-from penstock.errors import PenstockError, RecordError, WindowError, map_os_error
+from penstock.errors import OutputError, PenstockError, RecordError, WindowError, map_os_error
 from penstock.records import ManifestReader, SourceSpec, StreamSpec, decode_record
 from penstock.sources import ObjectSource, open_source
 from penstock.window import locks
@@ -142,6 +142,8 @@ class Filler:
                 await session.run()
         except PenstockError as error:
             _log.error("session.failed session=%s error=%s", spec.session, error)
+            if isinstance(error, OutputError):
+                empty_window(self._folder, control)
             self._report(control, spec.session, error)
         except Exception as error:
             # A fault of ours: it ends the session, whose trainer is told, and not the next one's.

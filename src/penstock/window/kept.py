@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from penstock.window.layout import checksum
 
-__all__ = ["KEPT_ENTRY", "NOT_KEPT", "KeptArea", "kept_area_bytes"]
+__all__ = ["KEPT_ENTRY", "NOT_KEPT", "KeptArea", "kept_area_bytes", "kept_entries"]
 
 NOT_KEPT = -1
 ALIGNMENT_BYTES = 64
@@ -43,6 +43,14 @@ def kept_area_bytes(*, num_samples: int, total_bytes: int) -> int:
     return _align(num_samples * KEPT_ENTRY.itemsize) + total_bytes + num_samples * ALIGNMENT_BYTES
 
 
+def kept_entries(size_bytes: int, *, num_samples: int, total_bytes: int) -> int:
+    """Give how many entries the index of a kept part of ``size_bytes`` has, KEPT_ENTRY each, at its beginning."""
+    mean_bytes = max(1.0, total_bytes / max(1, num_samples))
+    each_bytes = mean_bytes + KEPT_ENTRY.itemsize + ALIGNMENT_BYTES / 2
+    num_entries = min(num_samples, math.ceil(size_bytes / each_bytes * 1.1) + 16) if size_bytes else 0
+    return num_entries if _align(num_entries * KEPT_ENTRY.itemsize) < size_bytes else 0
+
+
 class KeptArea:
     """The kept part, as the prefetcher uses it.
 
@@ -59,12 +67,8 @@ class KeptArea:
 
     def __init__(self, mapped: memoryview, *, offset: int, size_bytes: int, num_samples: int, total_bytes: int) -> None:
         self.mapped = mapped
-        mean_bytes = max(1.0, total_bytes / max(1, num_samples))
-        each_bytes = mean_bytes + KEPT_ENTRY.itemsize + ALIGNMENT_BYTES / 2
-        num_entries = min(num_samples, math.ceil(size_bytes / each_bytes * 1.1) + 16) if size_bytes else 0
+        num_entries = kept_entries(size_bytes, num_samples=num_samples, total_bytes=total_bytes)
         index_bytes = _align(num_entries * KEPT_ENTRY.itemsize)
-        if index_bytes >= size_bytes:
-            num_entries = index_bytes = 0
         self._entries: NDArray[np.void] = np.frombuffer(mapped, dtype=KEPT_ENTRY, count=num_entries, offset=offset)
         self._next_offset = offset + index_bytes
         self._end_offset = offset + size_bytes

@@ -68,6 +68,7 @@ class Pack:
         metas: the samples' descriptions, joined.
         length_bytes: end of the samples' bytes in the slot.
         wasted_bytes: what is read between the samples.
+        kept_end: end of the last kept sample's bytes in the file of slots, 0 where none is kept.
         reads: what is to be read, in the order of the samples.
     """
 
@@ -77,6 +78,7 @@ class Pack:
     metas: bytes
     length_bytes: int
     wasted_bytes: int
+    kept_end: int
     reads: Sequence[Read]
 
     @property
@@ -164,6 +166,7 @@ def lay_out(
         metas=b"".join(mine),
         length_bytes=length,
         wasted_bytes=wasted,
+        kept_end=int((kept + sizes)[kept != NOT_KEPT].max(initial=0)),
         reads=reads,
     )
 

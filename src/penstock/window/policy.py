@@ -83,7 +83,8 @@ class WindowPolicy:
             self._hold(held)
             if held.has_error:
                 self._fail_at(held.end_index - 1)
-        self._free = [slot for slot in range(num_slots) if slot not in self._ranges]
+        # From the end: the first slots are used first, since their blocks are reserved first.
+        self._free = [slot for slot in reversed(range(num_slots)) if slot not in self._ranges]
         self._ahead = sorted(adopted, key=lambda held: held.first_index, reverse=True)
         self._skip_adopted()
 

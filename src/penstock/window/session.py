@@ -17,7 +17,7 @@ from penstock.window.cursor import Cursor
 from penstock.window.fetch import Fetcher, Fill, put_error
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
-from penstock.window.kept import kept_area_bytes
+from penstock.window.kept import KEPT_ENTRY, kept_area_bytes, kept_entries
 from penstock.window.layout import Control, FillerState, SampleStatus, SlotState
 from penstock.window.packing import Pack
 from penstock.window.planning import Planner
@@ -74,7 +74,14 @@ class FillerSession:
         self._control = slots.control
         self._batch_slots = batch_slots
         self._cursors: dict[int, Cursor] = {}
-        self._kept = slots.kept_area(num_samples=spec.order.num_samples, total_bytes=_epoch_bytes(spec, manifest))
+        loop = asyncio.get_running_loop()
+        epoch = {"num_samples": spec.order.num_samples, "total_bytes": _epoch_bytes(spec, manifest)}
+        self._reservation = slots.reserve(
+            kept_index_bytes=kept_entries(self._control.number("kept_area_bytes"), **epoch) * KEPT_ENTRY.itemsize,
+            on_more=functools.partial(_wake, loop, bell),
+        )
+        self._kept = slots.kept_area(**epoch)
+        self._pack: Pack | None = None
         self._planner = Planner(
             spec.order,
             manifest,
@@ -139,16 +146,17 @@ class FillerSession:
             while True:
                 for freed in self._policy.move_cursor(self._cursor()):
                     self._slots.set_state(freed, SlotState.FREE)
-                while self._policy.wants_more and (slot := self._policy.free_slot()) is not None:
-                    self._fill(slot)
+                while self._policy.wants_more and (slot := self._policy.free_slot()) is not None and self._fill(slot):
                     # Its requests go out before the next pack is put together.
                     await asyncio.sleep(0)
                 self._put_meters()
                 await self._bell.wait()
                 self._fetcher.check()
+                self._reservation.check()
         finally:
             # Waited for, so that nothing writes into a slot that the next session uses.
             await self._fetcher.close()
+            self._reservation.close()
 
     async def _begin(self) -> None:
         control, start = self._control, max(self._spec.first_index, self._cursor())
@@ -190,12 +198,18 @@ class FillerSession:
             return good
         return choose_adopted(good, start, at_most=self._slots.num_slots - self._batch_slots)
 
-    def _fill(self, slot: int) -> None:
-        pack = self._planner.next(self._policy.next_index, self._policy.limit_index)
+    def _fill(self, slot: int) -> bool:
+        """Begin to fill a slot; False where blocks that it needs are not reserved yet."""
+        pack = self._pack or self._planner.next(self._policy.next_index, self._policy.limit_index)
+        if max((slot + 1) * self._slots.slot_bytes, pack.kept_end) > self._reservation.reserved_bytes:
+            self._pack = pack
+            return False
+        self._pack = None
         self._policy.begin(slot, first_index=pack.first_index, end_index=pack.end_index)
         self._slots.set_state(slot, SlotState.FILLING)
         fill = Fill(pack=pack, slot=self._slots.place(slot), on_done=functools.partial(self._filled, slot))
         self._fetcher.begin(fill)
+        return True
 
     def _filled(self, slot: int, fill: Fill) -> None:
         pack, failed_at = fill.pack, fill.failed_at
@@ -244,3 +258,7 @@ class FillerSession:
                 self._cursors[rank] = cursor
             found.append(self._cursors[rank].index)
         return min(found)
+
+
+def _wake(loop: asyncio.AbstractEventLoop, bell: Bell) -> None:
+    loop.call_soon_threadsafe(bell.changed.set)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import mmap
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from penstock.errors import WindowError
 from penstock.records import Meters
-from penstock.window.folder import SLOTS, allocate, release
+from penstock.units import MIB
+from penstock.window.folder import SLOTS, making, release
 from penstock.window.geometry import Geometry, slot_capacity
 from penstock.window.kept import KeptArea
 from penstock.window.layout import (
@@ -25,9 +27,11 @@ from penstock.window.layout import (
     map_slots,
 )
 from penstock.window.policy import SlotRange
+from penstock.window.reserving import Reservation
 
 __all__ = ["METERS", "SOURCE_METERS", "Slots", "empty_window", "open_control", "read_meters", "read_table"]
 
+RESERVED_FIRST_BYTES = 8 * MIB
 _log = logging.getLogger(__name__)
 SOURCE_METERS = (
     "bytes_downloaded",
@@ -103,8 +107,24 @@ class Slots:
     def __init__(self, folder: Path, control: Control, planned: Geometry, stream: str) -> None:
         self.control = control
         self._stream = stream
+        self._path = folder / SLOTS
         self.num_slots, self.slot_bytes = control.number("num_slots"), control.number("slot_bytes")
         self._mapped = self._take_over(folder, planned) or self._make(folder, planned)
+
+    def reserve(self, *, kept_index_bytes: int, on_more: Callable[[], None]) -> Reservation:
+        """Reserve the slots' blocks: the first ones and the index of the kept part now, the rest meanwhile.
+
+        Raises:
+            DiskFull, OutputUnwritable: they cannot be reserved; ``Reservation.check`` raises it of the rest.
+        """
+        kept_at = self.num_slots * self.slot_bytes
+        first_end = min(kept_at, max(RESERVED_FIRST_BYTES, 2 * self.slot_bytes))
+        return Reservation(
+            self._path,
+            self.control.slots_file_bytes,
+            at_once=((0, first_end), (kept_at, kept_at + kept_index_bytes)),
+            on_more=on_more,
+        )
 
     def kept_area(self, *, num_samples: int, total_bytes: int) -> KeptArea:
         """Give the kept part, with what an earlier process kept there."""
@@ -181,7 +201,8 @@ class Slots:
         control = self.control
         empty_window(folder, control)
         size = planned.num_slots * planned.slot_bytes + planned.kept_area_bytes
-        allocate(folder / SLOTS, size)
+        with making(folder / SLOTS) as handle:
+            os.ftruncate(handle, size)
         mapped = map_slots(folder, size, writable=True)
         self.num_slots, self.slot_bytes = planned.num_slots, planned.slot_bytes
         for field in (*METERS, "fetched_through"):
