@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.plan.lanes import check_lanes, check_segments, rank_batches, rank_samples
+from penstock.plan.nodes import node_order, stream_indices, window_indices, window_samples
 from penstock.plan.order import check_shuffle, choose_blocks, locate, make_order, rows_between, stream_rows
 from penstock.plan.permutation import BlockPermutation, Permutation
 from penstock.plan.split import SplitRule, decide_splits, split_by_rank
@@ -18,9 +19,13 @@ __all__ = [
     "decide_splits",
     "locate",
     "make_order",
+    "node_order",
     "rank_batches",
     "rank_samples",
     "rows_between",
     "split_by_rank",
+    "stream_indices",
     "stream_rows",
+    "window_indices",
+    "window_samples",
 ]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError
+from penstock.plan.nodes import share_positions, share_samples, window_samples
 from penstock.plan.permutation import BlockPermutation, Permutation
 from penstock.records import BlockShuffle, ManifestInfo, Order, Plan, Segment, Shuffle
 
@@ -94,27 +95,33 @@ def _segment_rows(segment: Segment, positions: NDArray[np.int64], *, seed: int, 
 
 
 def rows_between(order: Order, first_index: int, end_index: int) -> NDArray[np.int64]:
-    """Give the manifest rows of the stream indices from ``first_index`` until before ``end_index``, in order.
+    """Give the manifest rows of the window indices from ``first_index`` until before ``end_index``, in order.
 
-    The range may cross segments and epochs. Ask for many at a time: a call costs some tens of microseconds.
+    Window indices are stream indices, unless the order is the share of some ranks. The range may cross segments and epochs. Ask for many at a time: a call costs some tens of microseconds.
 
     Returns:
         rows, shape (end_index - first_index,); empty where the range is.
     """
     parts = [np.empty(0, dtype=np.int64)]
+    share, num_held = order.share, window_samples(order)
+    assert num_held or first_index >= end_index
     index = first_index
     while index < end_index:
-        place = locate(order, index)
-        segment = order.segments[place.segment]
-        end = min(segment.num_samples, place.position + end_index - index)
-        positions = np.arange(place.position, end, dtype=np.int64)
-        parts.append(_segment_rows(segment, positions, seed=order.seed, epoch=place.epoch))
-        index += len(positions)
+        epoch, place = divmod(index, num_held)
+        for segment in order.segments:
+            held = share_samples(share, segment.num_samples)
+            if place < held:
+                numbers = np.arange(place, min(held, place + end_index - index), dtype=np.int64)
+                positions = share_positions(share, numbers)
+                parts.append(_segment_rows(segment, positions, seed=order.seed, epoch=epoch))
+                index += len(numbers)
+                break
+            place -= held
     return np.concatenate(parts)
 
 
 def stream_rows(order: Order, first_index: int, end_index: int) -> Iterator[tuple[int, int]]:
-    """Give ``(stream index, manifest row)`` from ``first_index`` until before ``end_index``, in order."""
+    """Give ``(window index, manifest row)`` from ``first_index`` until before ``end_index``, in order."""
     for first in range(first_index, end_index, CHUNK_POSITIONS):
         rows = rows_between(order, first, min(first + CHUNK_POSITIONS, end_index))
         yield from enumerate(rows.tolist(), first)

@@ -20,6 +20,7 @@ from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
 from penstock.records.plan import BlockShuffle, Order, Plan, Segment, Shuffle, StreamSpec
 from penstock.records.readiness import Finding, Readiness, State
+from penstock.records.plan import BlockShuffle, Order, Plan, RankShare, Segment, Shuffle, StreamSpec
 from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, StepRecord
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Price",
     "PriceList",
     "Readiness",
+    "RankShare",
     "Record",
     "RunRecord",
     "Sample",

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from penstock.records.codec import Part, Record, encode_record
 
-__all__ = ["BlockShuffle", "Order", "Plan", "Segment", "Shuffle", "StreamSpec"]
+__all__ = ["BlockShuffle", "Order", "Plan", "RankShare", "Segment", "Shuffle", "StreamSpec"]
 
 
 class BlockShuffle(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,18 +65,33 @@ class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shuffle: Shuffle
 
 
+class RankShare(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ranks of a world that one window serves: ``num_ranks`` from ``first_rank`` on, of ``world_size``.
+
+    A window that serves all of them holds everything, whatever their number; that is written as one of one.
+    """
+
+    first_rank: int = 0
+    num_ranks: int = 1
+    world_size: int = 1
+
+
 class Order(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The order of a stream: each epoch gives its segments one after the other.
 
     Position ``p`` of epoch ``e`` has the stream index ``e * num_samples + p``.
+
+    Attributes:
+        share: which ranks' samples a window of this order holds; it numbers them densely (``penstock.plan.nodes``).
     """
 
     segments: tuple[Segment, ...]
     seed: int
+    share: RankShare = RankShare()
 
     @property
     def num_samples(self) -> int:
-        """Samples of one epoch, all segments together."""
+        """Samples of one epoch, all segments and all ranks together."""
         return sum(segment.num_samples for segment in self.segments)
 
 
@@ -88,8 +103,8 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         manifest: path of the manifest as the prefetcher sees it, relative to the window's folder or absolute.
         plan_fingerprint: what the trainer's plan hashes to.
         order: which samples, in which order.
-        first_index: stream index to begin at.
-        end_index: stream index to end before.
+        first_index: window index to begin at: a stream index, unless the order is a share.
+        end_index: window index to end before.
         num_ranks: readers that share the window, one cursor each.
         batch_samples: samples that must be in the window at once.
     """
