@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from penstock.errors import PenstockError
 from penstock.loader.protocols import Batch
-from penstock.plan import locate
+from penstock.plan import locate, stream_indices
 from penstock.records import StreamSpec
 from penstock.window import WindowReader, WindowSample
 from penstock.window.layout import SampleMeta
@@ -70,7 +70,7 @@ class Failed:
 
 
 class WindowDataset(Dataset[Any]):
-    """Samples by stream index; a worker's first use attaches it to the window.
+    """Samples by window index; a worker's first use attaches it to the window.
 
     Args:
         reader: reads for this process, and samples are freed as they are copied; None in workers.
@@ -99,14 +99,15 @@ class WindowDataset(Dataset[Any]):
 
     def _batch(self, decoder: SampleDecoder, reader: WindowReader, indices: Sequence[int]) -> Batch:
         order = self._settings.spec.order
+        numbers: list[int] = stream_indices(order, indices).tolist()
         # A batch is of one segment.
-        augmented = self._settings.augmented[locate(order, indices[0]).segment]
+        augmented = self._settings.augmented[locate(order, numbers[0]).segment]
         inputs: NDArray[np.float32] | None = None
         metas: list[SampleMeta] = []
 
         def use(sample: WindowSample) -> None:
             nonlocal inputs
-            meta, rng = sample.meta, self._chance.of(sample.index) if augmented else None
+            meta, rng = sample.meta, self._chance.of(numbers[len(metas)]) if augmented else None
             array = decoder(sample.data, decode=meta.decode, args=meta.args, rng=rng)
             if inputs is None:
                 inputs = np.empty((len(indices), *array.shape), dtype=array.dtype)

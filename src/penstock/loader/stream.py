@@ -5,7 +5,8 @@ their borders. Workers read the window themselves, each through its own map; bat
 the cursor moves when the consumer asks for the next one: what is in flight is never overwritten.
 
 Ranks that share a window each open a stream with the same options; rank 0's asks for the session, the others join
-it. The state is one number, the stream index after the last batch that was given, the same on every rank.
+it. Each node has a window of its own, which holds what the node's ranks read and nothing else; its first rank asks.
+The state is one number, the stream index after the last batch that was given, the same on every rank of every node.
 """
 
 from __future__ import annotations
@@ -22,9 +23,19 @@ from torch.utils.data import DataLoader, Sampler
 from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.loader.dataset import Custom, Failed, FeedSettings, SampleDecoder, WindowDataset
 from penstock.loader.protocols import Batch, LoaderState
-from penstock.plan import check_lanes, check_segments, make_order, rank_batches, rank_samples
+from penstock.plan import (
+    check_lanes,
+    check_rank,
+    check_segments,
+    make_order,
+    node_order,
+    rank_batches,
+    rank_samples,
+    window_indices,
+    window_samples,
+)
 from penstock.plan.lanes import RankBatch
-from penstock.records import ManifestInfo, Meters, Plan, StreamSpec
+from penstock.records import ManifestInfo, Meters, Order, Plan, StreamSpec
 from penstock.window import WindowReader
 
 __all__ = ["Custom", "SampleDecoder", "SegmentLoader", "WindowStream"]
@@ -33,12 +44,13 @@ STATE_VERSION = 1
 
 
 class _BatchIndices(Sampler[list[int]]):
-    def __init__(self, batches: Iterator[RankBatch]) -> None:
+    def __init__(self, batches: Iterator[RankBatch], order: Order) -> None:
         self._batches = batches
+        self._order = order
 
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self._batches:
-            yield batch.indices.tolist()
+            yield window_indices(self._order, batch.indices).tolist()
 
 
 def _only(items: list[Batch | Failed]) -> Batch | Failed:
@@ -54,10 +66,13 @@ class WindowStream:
         splits: ``(split, training)`` of each segment of an epoch, in order; training ones are shuffled and augmented.
         num_epochs: epochs that the stream is asked for.
         num_workers: processes that decode; 0 decodes in this one.
-        rank: of the ``world_size`` ranks that share the window.
+        rank: of the ``world_size`` ranks that read the stream.
+        local_rank: of the ``local_world_size`` ranks that share the window, which are numbered without a gap; by
+            default all of them do.
 
     Raises:
-        ConfigError: the ranks cannot share the lanes, or a split has fewer samples than there are ranks.
+        ConfigError: the ranks cannot share the lanes, there is no such rank, or a split has fewer samples than there
+            are ranks.
     """
 
     def __init__(
@@ -74,11 +89,18 @@ class WindowStream:
         num_workers: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        local_rank: int | None = None,
+        local_world_size: int | None = None,
         timeout_seconds: float = 60.0,
     ) -> None:
         self.order = order = make_order(info, plan, splits)
         check_lanes(plan.num_lanes, world_size)
         check_segments(order, world_size)
+        local_rank = rank if local_rank is None else local_rank
+        num_local = world_size if local_world_size is None else local_world_size
+        held = node_order(order, first_rank=rank - local_rank, num_ranks=num_local, world_size=world_size)
+        check_rank(local_rank, num_local)
+        self._end_index = order.num_samples * num_epochs
         self._settings = FeedSettings(
             folder=folder,
             spec=StreamSpec(
@@ -86,20 +108,20 @@ class WindowStream:
                 manifest=str(manifest),
                 manifest_fingerprint=info.fingerprint,
                 plan_fingerprint=plan.fingerprint,
-                order=order,
+                order=held,
                 first_index=0,
-                end_index=order.num_samples * num_epochs,
-                num_ranks=world_size,
+                end_index=window_samples(held) * num_epochs,
+                num_ranks=num_local,
                 # Workers and custom decoders free whole batches; otherwise ranks are less than a round apart.
-                batch_samples=batch_size * world_size if num_workers or isinstance(decoder, Custom) else world_size,
+                batch_samples=batch_size * num_local if num_workers or isinstance(decoder, Custom) else num_local,
             ),
             decoder=decoder,
             augmented=tuple(training for _, training in splits),
-            rank=rank,
+            rank=local_rank,
             timeout_seconds=timeout_seconds,
         )
         self._num_lanes = plan.num_lanes
-        self._batch_size, self._world_size = batch_size, world_size
+        self._batch_size, self._rank, self._world_size = batch_size, rank, world_size
         self._num_workers = num_workers
         self._next_index = 0
         self._reader: WindowReader | None = None
@@ -120,8 +142,8 @@ class WindowStream:
         """
         start = epoch * self.order.num_samples + sum(part.num_samples for part in self.order.segments[:segment])
         end = start + self.order.segments[segment].num_samples
-        if end > self._settings.spec.end_index:
-            num_epochs = self._settings.spec.end_index // self.order.num_samples
+        if end > self._end_index:
+            num_epochs = self._end_index // self.order.num_samples
             raise ConfigError(f"epoch {epoch} of a stream of {num_epochs} epochs", fix="ask for more epochs")
         if self._next_index < start:
             self._restart(start)
@@ -134,14 +156,14 @@ class WindowStream:
             self._next_index = indices.next_index
             yield batch
             if self._reader is not None:
-                self._reader.advance(self._next_index)
+                self._reader.advance(self._in_window(self._next_index))
 
     def rank_samples(self, segment: int) -> int:
         """Give how many samples of a segment this rank is given in one epoch."""
         return rank_samples(
             self.order.segments[segment].num_samples,
             batch_size=self._batch_size,
-            rank=self._settings.rank,
+            rank=self._rank,
             world_size=self._world_size,
         )
 
@@ -158,7 +180,7 @@ class WindowStream:
             "next_index": self._next_index,
             "manifest_fingerprint": spec.manifest_fingerprint,
             "plan_fingerprint": spec.plan_fingerprint,
-            "order": msgspec.json.encode(spec.order).decode(),
+            "order": msgspec.json.encode(self.order).decode(),
             "batch_size": self._batch_size * self._world_size,
         }
 
@@ -217,14 +239,15 @@ class WindowStream:
 
     def _run(self) -> Generator[tuple[RankBatch, Batch | Failed], None, None]:
         asked = self._settings
-        spec = msgspec.structs.replace(asked.spec, session=uuid.uuid4().hex, first_index=self._next_index)
+        start = self._next_index
+        spec = msgspec.structs.replace(asked.spec, session=uuid.uuid4().hex, first_index=self._in_window(start))
         self._reader = reader = WindowReader(asked.folder, spec, rank=asked.rank, timeout_seconds=asked.timeout_seconds)
         reader.begin(used=self._sessions)
         self._sessions.add(reader.spec.session)
         settings = replace(asked, spec=reader.spec)
         loader = DataLoader(
             WindowDataset(settings, reader=None if self._num_workers else reader),
-            batch_sampler=_BatchIndices(self._plan(reader.spec)),
+            batch_sampler=_BatchIndices(self._plan(start), spec.order),
             collate_fn=_only,
             num_workers=self._num_workers,
             # Its own generator: the global one would be drawn from at each start, and a resumed run differ.
@@ -232,21 +255,25 @@ class WindowStream:
         )
         batches = iter(loader)
         try:
-            yield from zip(self._plan(reader.spec), batches, strict=True)
+            yield from zip(self._plan(start), batches, strict=True)
         finally:
             # Not left to the iterator's end of life: a traceback would keep its workers.
             end_workers = getattr(batches, "_shutdown_workers", None)
             if end_workers is not None:
                 end_workers()
 
-    def _plan(self, spec: StreamSpec) -> Iterator[RankBatch]:
+    def _in_window(self, index: int) -> int:
+        """Give the window index that a stream index is, or that comes next."""
+        return int(window_indices(self._settings.spec.order, index))
+
+    def _plan(self, first_index: int) -> Iterator[RankBatch]:
         return rank_batches(
-            spec.order,
-            first_index=spec.first_index,
-            end_index=spec.end_index,
+            self.order,
+            first_index=first_index,
+            end_index=self._end_index,
             batch_size=self._batch_size,
             num_lanes=self._num_lanes,
-            rank=self._settings.rank,
+            rank=self._rank,
             world_size=self._world_size,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.plan.lanes import check_lanes, check_segments, rank_batches, rank_samples
+from penstock.plan.lanes import check_lanes, check_rank, check_segments, rank_batches, rank_samples
 from penstock.plan.nodes import node_order, stream_indices, window_indices, window_samples
 from penstock.plan.order import check_shuffle, choose_blocks, locate, make_order, rows_between, stream_rows
 from penstock.plan.permutation import BlockPermutation, Permutation
@@ -13,6 +13,7 @@ __all__ = [
     "Permutation",
     "SplitRule",
     "check_lanes",
+    "check_rank",
     "check_segments",
     "check_shuffle",
     "choose_blocks",

@@ -17,7 +17,7 @@ from penstock.errors import ConfigError
 from penstock.plan.order import locate
 from penstock.records import Order
 
-__all__ = ["RankBatch", "check_lanes", "check_segments", "rank_batches", "rank_samples"]
+__all__ = ["RankBatch", "check_lanes", "check_rank", "check_segments", "rank_batches", "rank_samples"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +45,18 @@ def check_lanes(num_lanes: int, world_size: int) -> None:
         raise ConfigError(
             f"{world_size} ranks cannot share {num_lanes} lanes evenly",
             fix="choose a number of ranks that divides the plan's lanes, or make the plan with other --lanes",
+        )
+
+
+def check_rank(rank: int, num_ranks: int) -> None:
+    """Refuse a rank that is none of ``num_ranks``.
+
+    Raises:
+        ConfigError: it is below 0, or not below their number.
+    """
+    if not 0 <= rank < num_ranks:
+        raise ConfigError(
+            f"rank {rank} of {num_ranks}", fix="ranks go from 0 on: check RANK, LOCAL_RANK and their WORLD_SIZE"
         )
 
 

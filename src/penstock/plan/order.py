@@ -97,7 +97,8 @@ def _segment_rows(segment: Segment, positions: NDArray[np.int64], *, seed: int, 
 def rows_between(order: Order, first_index: int, end_index: int) -> NDArray[np.int64]:
     """Give the manifest rows of the window indices from ``first_index`` until before ``end_index``, in order.
 
-    Window indices are stream indices, unless the order is the share of some ranks. The range may cross segments and epochs. Ask for many at a time: a call costs some tens of microseconds.
+    Window indices are stream indices, unless the order is the share of some ranks. The range may cross segments and
+    epochs. Ask for many at a time: a call costs some tens of microseconds.
 
     Returns:
         rows, shape (end_index - first_index,); empty where the range is.

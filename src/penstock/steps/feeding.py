@@ -11,6 +11,7 @@ from pathlib import Path
 from penstock.loader import WindowStream
 from penstock.records import ManifestInfo, Plan
 from penstock.steps import common
+from penstock.steps.ranks import ONE_RANK, Ranks
 from penstock.steps.window import read_listing, served_window
 from penstock.tasks.protocols import Task
 from penstock.tasks.registry import get_task
@@ -60,6 +61,7 @@ def open_stream(
     splits: Sequence[tuple[str, bool]],
     batch_size: int,
     num_epochs: int,
+    ranks: Ranks = ONE_RANK,
 ) -> Iterator[WindowStream]:
     """Start a prefetcher unless a sidecar serves the window, and give the stream; close both at the end."""
     with served_window(args) as (folder, manifest), contextlib.ExitStack() as stack:
@@ -73,6 +75,10 @@ def open_stream(
             batch_size=batch_size,
             num_epochs=num_epochs,
             num_workers=args.workers,
+            rank=ranks.rank,
+            world_size=ranks.world_size,
+            local_rank=ranks.local_rank,
+            local_world_size=ranks.local_world_size,
             timeout_seconds=args.prefetch_timeout,
         )
         stack.callback(stream.close)

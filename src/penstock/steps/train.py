@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.sources import open_blobs
 from penstock.steps import common
 from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream
+from penstock.steps.ranks import check_one_rank, ranks_from
 from penstock.tasks.eeg.models import build_model, model_names
 from penstock.tasks.objectives import make_objective
 from penstock.train.checkpoint import Checkpoints
@@ -150,6 +152,8 @@ def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
 def run(args: argparse.Namespace) -> int:
     """Train; write the run record however it ends."""
     started_seconds = time.monotonic()
+    ranks = ranks_from(os.environ)
+    check_one_rank(ranks)
     data = open_dataset(args)
     config = train_config(args, data)
     objective = make_objective(data.info, regression_loss=args.loss)
@@ -181,7 +185,9 @@ def run(args: argparse.Namespace) -> int:
     splits = [("train", True), ("valid", False)] if has_valid else [("train", True)]
     with (
         _checkpoint_folder(args) as folder,
-        open_stream(data, args, splits=splits, batch_size=config.batch_size, num_epochs=config.num_epochs) as stream,
+        open_stream(
+            data, args, splits=splits, batch_size=config.batch_size, num_epochs=config.num_epochs, ranks=ranks
+        ) as stream,
         open_progress().stage("train", config.num_epochs * data.info.split("train").num_samples) as stage,
     ):
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url)
