@@ -18,9 +18,8 @@ from penstock.records.manifest import (
 from penstock.records.manifest_columns import SampleRows
 from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
-from penstock.records.plan import BlockShuffle, Order, Plan, Segment, Shuffle, StreamSpec
-from penstock.records.readiness import Finding, Readiness, State
 from penstock.records.plan import BlockShuffle, Order, Plan, RankShare, Segment, Shuffle, StreamSpec
+from penstock.records.readiness import Finding, Readiness, State
 from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, StepRecord
 
 __all__ = [
@@ -43,8 +42,8 @@ __all__ = [
     "Prediction",
     "Price",
     "PriceList",
-    "Readiness",
     "RankShare",
+    "Readiness",
     "Record",
     "RunRecord",
     "Sample",
