@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -44,7 +43,7 @@ class RequestMeter:
 
     def read(self) -> Meters:
         """Give the counts so far."""
-        return Meters(**dataclasses.asdict(self))
+        return Meters(**{name: getattr(self, name) for name in self.__slots__})
 
 
 class ListObjects(Protocol):
