@@ -143,16 +143,19 @@ def traffic_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Seque
     if evaluation:
         parts.append(("evaluate", evaluation.meters))
     parts.append(("total", total_meters(run, steps=steps, evaluation=evaluation)))
-    header = ("Step", "Downloaded", "Fetched again", "Handed over", "GET", "LIST", "Failed")
+    sizes = ("Downloaded", "Fetched again", "Wasted", "Handed over", "From window")
+    header = ("Step", *sizes, "GET", "LIST", "Retried", "Failed", "4xx", "5xx")
     return Table(
         caption="Bytes and requests", header=header, rows=tuple(_traffic_row(*part) for part in parts), total=True
     )
 
 
 def _traffic_row(name: str, meters: Meters) -> tuple[str, ...]:
-    sizes = (meters.bytes_downloaded, meters.refetched_bytes, meters.sample_bytes)
-    counts = (meters.get_requests, meters.list_requests, meters.failed_requests)
-    return (name, *(format_bytes(size) for size in sizes), *(f"{count:,}" for count in counts))
+    sizes = (meters.bytes_downloaded, meters.refetched_bytes, meters.wasted_bytes, meters.sample_bytes)
+    counts = (meters.get_requests, meters.list_requests, meters.retried_requests, meters.failed_requests)
+    answers = (meters.answers_4xx, meters.answers_5xx)
+    hits = f"{meters.hit_ratio:.0%}" if meters.sample_bytes else ""
+    return (name, *(format_bytes(size) for size in sizes), hits, *(f"{count:,}" for count in (*counts, *answers)))
 
 
 def epoch_table(run: RunRecord) -> Table:
