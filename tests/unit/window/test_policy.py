@@ -173,7 +173,7 @@ class WindowMachine(RuleBasedStateMachine):
             if held.has_error and index == held.end_index - 1:
                 assert index in self.failing, "an error at a sample that has none"
                 self.failing.discard(index)
-                self.begin_anew(first, self.end)
+                self.begin_anew(min(self.cursors), self.end)
                 return True
             assert index in self.whole[held.slot], "a sample that is not whole"
         self.delivered[rank] += range(first, end)
