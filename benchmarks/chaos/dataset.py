@@ -17,6 +17,8 @@ from penstock.records import ManifestWriter, Plan, Sample, SourceSpec, Span, Str
 __all__ = ["Dataset", "make_dataset", "serve"]
 
 NUM_LANES = 64
+LEFT_OUT_BYTES = 64
+"""Of every other object's end, so that some are asked for in full and some by a range."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +56,10 @@ def make_dataset(
     part_bytes: int | None = None,
     anonymous: bool = True,
 ) -> Dataset:
-    """Write the manifest of what the server has, a sample an object.
+    """Write the manifest of what the server has, a sample an object or nearly all of it.
 
     Args:
-        part_bytes: a sample is this much of an object's beginning and of its end, two ranges; None for all of it.
+        part_bytes: a sample is this much of an object's beginning and of its end, two ranges; None for one range.
     """
     manifest, digests = folder / "manifest.parquet", {}
     with ManifestWriter(manifest) as writer:
@@ -101,7 +103,9 @@ def make_dataset(
 
 
 def _spans(number: int, size_bytes: int, part_bytes: int | None) -> tuple[Span, ...]:
-    places = [(0, size_bytes)] if part_bytes is None else [(0, part_bytes), (size_bytes - part_bytes, part_bytes)]
+    places = [(0, size_bytes - LEFT_OUT_BYTES * (number % 2))]
+    if part_bytes is not None:
+        places = [(0, part_bytes), (size_bytes - part_bytes, part_bytes)]
     return tuple(
         Span(
             object=f"{number:06}.bin",

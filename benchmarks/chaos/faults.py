@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-__all__ = ["FAULTS", "Answer", "misbehave", "send_error"]
+__all__ = ["FAULTS", "WHOLE_FAULTS", "Answer", "misbehave", "send_error"]
 
 FAULTS = (
     "error",
@@ -37,28 +37,34 @@ FAULTS = (
     "reset",
     "slow-first-byte",
 )
+WHOLE_FAULTS = tuple(fault for fault in FAULTS if fault not in ("short-body", "wrong-length"))
+"""Of answers without a range: there, another Content-Length says that the object is of another size by now."""
 PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A range of an object: bytes from ``first`` on, of ``total_bytes``."""
+    """Bytes of an object from ``first`` on, of ``total_bytes``; ``is_whole`` where no range was asked for."""
 
     body: bytes
     first: int
     total_bytes: int
     etag: str
+    is_whole: bool
 
     def head(self, *, length_bytes: int | None = None, shift: int = 0) -> bytes:
         """Give the head, with another Content-Length or of a range that lies ``shift`` bytes further where asked."""
         first, length = self.first + shift, len(self.body) if length_bytes is None else length_bytes
         lines = [
-            "HTTP/1.1 206 Partial Content",
             f"Content-Length: {length}",
-            f"Content-Range: bytes {first}-{first + len(self.body) - 1}/{self.total_bytes}",
             f"ETag: {self.etag}",
             "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT",
         ]
+        if self.is_whole and not shift:
+            lines.insert(0, "HTTP/1.1 200 OK")
+        else:
+            span = f"Content-Range: bytes {first}-{first + len(self.body) - 1}/{self.total_bytes}"
+            lines = ["HTTP/1.1 206 Partial Content", span, *lines]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

@@ -1,8 +1,8 @@
 """An S3-like server of random objects that fails in every way that a real one does, by a seeded chance.
 
-GET with Range and If-Match, path-style. An object's bytes are a function of its number and version, so that any
-process can check any sample. Where it asks for credentials, an access key says in its name until when it is good
-(``AK<seconds since 1970>``); signatures are not looked at.
+GET with or without Range and If-Match, path-style. An object's bytes are a function of its number and version, so
+that any process can check any sample. Where it asks for credentials, an access key says in its name until when it is
+good (``AK<seconds since 1970>``); signatures are not looked at.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.chaos.faults import FAULTS, Answer, misbehave, send_error
+from benchmarks.chaos.faults import FAULTS, WHOLE_FAULTS, Answer, misbehave, send_error
 
 __all__ = ["Served", "object_bytes", "object_etag"]
 
@@ -87,7 +87,7 @@ class ChaosServer:
         """Answer one request; tell whether the connection goes on."""
         found = re.search(r"(\d{6})\.bin HTTP", head)
         span = re.search(r"(?i)\r\nrange: bytes=(\d+)-(\d+)", head)
-        if not head.startswith("GET ") or found is None or span is None or int(found[1]) >= self._served.num_objects:
+        if not head.startswith("GET ") or found is None or int(found[1]) >= self._served.num_objects:
             self.counts["404"] += 1
             await send_error(writer, "404 Not Found", "NoSuchKey")
             return True
@@ -95,25 +95,28 @@ class ChaosServer:
             self.counts["403"] += 1
             await send_error(writer, "403 Forbidden", "ExpiredToken")
             return True
-        number, first, end = int(found[1]), int(span[1]), int(span[2]) + 1
-        answer = self._find(number, first, end)
+        number = int(found[1])
+        first, end = (int(span[1]), int(span[2]) + 1) if span else (0, self._served.object_bytes)
+        answer = self._find(number, first, end, is_whole=span is None)
         match = re.search(r"(?i)\r\nif-match: ([^\r]*)", head)
         if self._served.on_change == "412" and match and match[1] != answer.etag:
             self.counts["412"] += 1
             await send_error(writer, "412 Precondition Failed", "PreconditionFailed")
             return True
-        fault = self._random.choice(FAULTS) if self._random.random() < self._served.faults else "none"
+        faults = WHOLE_FAULTS if answer.is_whole else FAULTS
+        fault = self._random.choice(faults) if self._random.random() < self._served.faults else "none"
         self.counts[fault] += 1
         return await misbehave(fault, writer, answer)
 
-    def _find(self, number: int, first: int, end: int) -> Answer:
+    def _find(self, number: int, first: int, end: int, *, is_whole: bool) -> Answer:
         size = self._served.object_bytes
         version = int(number == self._served.changing and self._num_asked[number] > 0)
         self._num_asked[number] += 1
         if (number, version) not in self._objects:
             self._objects[number, version] = object_bytes(number, size, version)
         body = self._objects[number, version][first:end]
-        return Answer(body=body, first=first, total_bytes=size, etag=object_etag(number, size, version))
+        etag = object_etag(number, size, version)
+        return Answer(body=body, first=first, total_bytes=size, etag=etag, is_whole=is_whole)
 
     def _has_good_key(self, head: str) -> bool:
         found = re.search(r"Credential=AK(\d+)/", head)
