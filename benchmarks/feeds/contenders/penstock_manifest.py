@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from benchmarks.feeds.cellspec import BUCKET, REGION, DataSpec
@@ -14,11 +15,20 @@ def manifest_path(data: DataSpec, layout: str, endpoint: str) -> Path:
     return Path(data.root) / "manifests" / f"{data.name}-{layout}-{endpoint.rpartition(':')[2]}.parquet"
 
 
-def make_manifest(data: DataSpec, layout: str, endpoint: str) -> None:
-    """Write the manifest that `penstock list` would write for a task of raw bytes."""
+def make_manifest(data: DataSpec, layout: str, endpoint: str, *, path: Path | None = None, num_copies: int = 1) -> None:
+    """Write the manifest that `penstock list` would write for a task of raw bytes.
+
+    Args:
+        data: the dataset.
+        layout: the one of its layouts that is read.
+        endpoint: address of the server.
+        path: of the manifest; that of ``manifest_path`` by default.
+        num_copies: times that each sample is listed; one epoch then reads as much as so many, and none twice.
+    """
     source = SourceSpec(uri=f"s3://{BUCKET}", endpoint_url=endpoint, region=REGION, anonymous=True)
-    with ManifestWriter(manifest_path(data, layout, endpoint)) as writer:
-        for found in sample_spans(data, layout):
+    with ManifestWriter(path or manifest_path(data, layout, endpoint)) as writer:
+        for copy, found in itertools.product(range(num_copies), sample_spans(data, layout)):
+            name = f"{found.name}-{copy}" if copy else found.name
             span = Span(
                 object=found.key,
                 etag=found.etag,
@@ -26,7 +36,7 @@ def make_manifest(data: DataSpec, layout: str, endpoint: str) -> None:
                 offset=found.offset,
                 length_bytes=found.length_bytes,
             )
-            writer.add(Sample(key=found.name, group="", spans=(span,), target=0.0, decode="{}", args=()), split="train")
+            writer.add(Sample(key=name, group="", spans=(span,), target=0.0, decode="{}", args=()), split="train")
         writer.finish(
             task="raw",
             task_options={},

@@ -1,0 +1,116 @@
+"""Medians over rounds beside what theory says: everything that the report says in numbers."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+GOAL_KEPT = 0.85
+GOAL_TIME = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What was seen of one window over one link.
+
+    Attributes:
+        share: the window, of the dataset.
+        kept_bytes: K, of samples that the window kept; the lowest round.
+        served_bytes: bodies that the server sent, in each round that kept.
+        due_bytes: D + (E - 1)(D - K), with each round's K.
+        metered_bytes: what the prefetcher said it downloaded, in each round.
+        ratios: time of keeping by time of streaming, from the first batch to the last, a round each.
+        seconds: medians of that time, keeping and streaming.
+        cpu_ratio: CPU time of keeping by that of streaming, medians.
+        first_seconds: from before the window was opened to the first batch, keeping and streaming.
+    """
+
+    window_bytes: int
+    latency_seconds: float
+    share: float
+    small: bool
+    kept_bytes: int
+    served_bytes: tuple[int, ...]
+    due_bytes: tuple[int, ...]
+    metered_bytes: tuple[int, ...]
+    ratios: tuple[float, ...]
+    seconds: tuple[float, float]
+    cpu_ratio: float
+    first_seconds: tuple[float, float]
+    failed: int
+    wrong: int
+    error: str
+
+    @property
+    def kept_share(self) -> float:
+        """K, of the window."""
+        return self.kept_bytes / self.window_bytes
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether server, meter and formula agree to the byte in every round."""
+        return self.served_bytes == self.due_bytes == self.metered_bytes
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios, 0 where nothing was compared."""
+        return statistics.median(self.ratios) if self.ratios else 0.0
+
+
+def _steady(run: dict[str, Any]) -> float:
+    return float(run["result"]["seconds"] - run["result"]["first_seconds"])
+
+
+def _median(runs: list[dict[str, Any]], name: str) -> float:
+    return statistics.median(run["result"][name] for run in runs) if runs else 0.0
+
+
+def _due(run: dict[str, Any], dataset_bytes: int, num_epochs: int) -> int:
+    return dataset_bytes + (num_epochs - 1) * (dataset_bytes - int(run["result"]["kept_bytes"]))
+
+
+def _kept(runs: list[dict[str, Any]], dataset_bytes: int, num_epochs: int) -> Kept | None:
+    good = [run for run in runs if run["result"] is not None]
+    keeping = [run for run in good if run["keeps"]]
+    streaming = {run["round"]: run for run in good if not run["keeps"]}
+    if not keeping:
+        return None
+    streamed = list(streaming.values())
+    pairs = [(run, streaming[run["round"]]) for run in keeping if run["round"] in streaming]
+    return Kept(
+        window_bytes=keeping[0]["window_bytes"],
+        latency_seconds=keeping[0]["latency_seconds"],
+        share=keeping[0]["window_bytes"] / dataset_bytes,
+        small=keeping[0]["small"],
+        kept_bytes=min(run["result"]["kept_bytes"] for run in keeping),
+        served_bytes=tuple(run["served_bytes"] for run in keeping),
+        due_bytes=tuple(_due(run, dataset_bytes, num_epochs) for run in keeping),
+        metered_bytes=tuple(run["result"]["bytes_downloaded"] for run in keeping),
+        ratios=tuple(_steady(mine) / _steady(other) for mine, other in pairs),
+        seconds=(
+            statistics.median(map(_steady, keeping)),
+            statistics.median(map(_steady, streamed)) if streamed else 0.0,
+        ),
+        cpu_ratio=_median(keeping, "cpu_seconds") / _median(streamed, "cpu_seconds") if streamed else 0.0,
+        first_seconds=(_median(keeping, "first_seconds"), _median(streamed, "first_seconds")),
+        failed=len(runs) - len(good),
+        wrong=sum(not run["right"] for run in good),
+        error=next((run["error"] for run in runs if run["error"]), ""),
+    )
+
+
+def kept(raw: dict[str, Any]) -> list[Kept]:
+    """Give the figures of each window, those without latency first, the smallest first."""
+    dataset_bytes = raw["dataset"]["num_samples"] * raw["dataset"]["sample_bytes"]
+    groups: dict[tuple[float, int, bool], list[dict[str, Any]]] = {}
+    for run in raw["runs"]:
+        groups.setdefault((run["latency_seconds"], run["window_bytes"], run["small"]), []).append(run)
+    found = [_kept(groups[key], dataset_bytes, raw["options"]["epochs"]) for key in sorted(groups)]
+    return [each for each in found if each is not None]
+
+
+def is_streamed_whole(raw: dict[str, Any]) -> bool:
+    """Tell whether what is compared with did download every epoch wholly."""
+    due = raw["dataset"]["num_samples"] * raw["dataset"]["sample_bytes"] * raw["options"]["epochs"]
+    return all(run["served_bytes"] == due for run in raw["runs"] if not run["keeps"] and run["result"] is not None)
