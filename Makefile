@@ -11,10 +11,10 @@ export PENSTOCK_TEST_DATA := $(if $(DATA),$(abspath $(DATA)))
 .DEFAULT_GOAL := help
 -include docker/targets.mk
 
-.PHONY: help install demo test check bench soak golden format clean
+.PHONY: help install demo test check bench bench-stall bench-epochs soak golden format clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## Install Penstock and its tools into .venv
 
@@ -40,6 +40,12 @@ check: install ## Check style, types, import order and golden files
 
 bench: install ## Measure training feeds beside peers (about 40 minutes, needs nginx)
 	$(BIN)/python -m benchmarks.feeds
+
+bench-stall: install ## Measure how long a trainer waits as the link grows narrower (about 5 minutes, needs nginx)
+	$(BIN)/python -m benchmarks.stall
+
+bench-epochs: install ## Measure what windows download over several epochs (about 5 minutes, needs nginx)
+	$(BIN)/python -m benchmarks.epochs
 
 soak: install ## Kill 1,000 times under faults with one trainer, then with two; 1,000,000 steps of the window's states
 	PENSTOCK_SOAK_STEPS=1000000 $(BIN)/pytest -q -s --timeout 7200 tests/unit/window/test_policy.py -k machine

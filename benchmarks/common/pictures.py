@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,13 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def new_figure(num_panels: int = 1, *, height_inches: float = 4.6) -> tuple[Figure, list[Axes]]:
-    """Make a figure with panels beside each other."""
+@contextlib.contextmanager
+def drawn(path: Path, num_panels: int = 1, *, height_inches: float = 4.6) -> Iterator[list[Axes]]:
+    """Give panels beside each other to draw on, and write them at the end; the suffix of ``path`` tells how."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2 if num_panels == 1 else 5.6 * num_panels, height_inches), layout="constrained")
-        return figure, [figure.add_subplot(1, num_panels, number + 1) for number in range(num_panels)]
+        yield [figure.add_subplot(1, num_panels, number + 1) for number in range(num_panels)]
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=120)
 
 
 def points(axes: Axes, x: Sequence[float], rounds: Sequence[Sequence[float]], **look: Any) -> None:
@@ -54,10 +57,3 @@ def points(axes: Axes, x: Sequence[float], rounds: Sequence[Sequence[float]], **
     high = np.array([max(each) for each in rounds]) - middle
     look = {"fmt": "o", "markersize": 5.5, "capsize": 3.5, "linewidth": 1.3, "zorder": 3, **look}
     axes.errorbar(x, middle, yerr=[low, high], **look)
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure; the suffix tells how."""
-    metadata = {"Date": None} if path.suffix == ".svg" else None
-    with mpl.rc_context(_STYLE):
-        figure.savefig(path, metadata=metadata, dpi=120)

@@ -25,7 +25,7 @@ from benchmarks.common.processes import interleave, run, tail
 from benchmarks.epochs.report import draw, render
 from benchmarks.feeds.cellspec import DataSpec
 from benchmarks.feeds.contenders.penstock_manifest import make_manifest
-from benchmarks.feeds.plain import make_plain
+from benchmarks.feeds.plain import link_copy, make_plain
 
 KIB, MIB = 1 << 10, 1 << 20
 PAGE_BYTES = 4096
@@ -95,19 +95,19 @@ class _Harness:
     def __init__(self, options: argparse.Namespace, data: DataSpec, endpoints: dict[float, str], work: Path) -> None:
         self._options, self._data, self._work = options, data, work
         self._log_at = 0
+        copies = [link_copy(data, epoch) for epoch in range(1, options.epochs)]
         for latency, endpoint in endpoints.items():
-            for keeps in (True, False):
-                path = self._manifest(latency, keeps)
-                make_manifest(data, "plain", endpoint, path=path, num_copies=1 if keeps else options.epochs)
+            make_manifest(data, "plain", endpoint, path=self._manifest(latency, keeps=True))
+            make_manifest(data, "plain", endpoint, path=self._manifest(latency, keeps=False), copies=copies)
 
-    def _manifest(self, latency_seconds: float, keeps: bool) -> Path:
+    def _manifest(self, latency_seconds: float, *, keeps: bool) -> Path:
         return self._work / "manifests" / f"{latency_seconds}-{'kept' if keeps else 'streamed'}.parquet"
 
     def read(self, cell: Cell, number: int) -> dict[str, Any]:
         """Read a cell's epochs; gives a run as the report takes it."""
         options, data, scratch = self._options, self._data, self._work / "cell"
         spec = {
-            "manifest": str(self._manifest(cell.latency_seconds, cell.keeps)),
+            "manifest": str(self._manifest(cell.latency_seconds, keeps=cell.keeps)),
             "window": str(scratch / "window"),
             "window_bytes": cell.window_bytes,
             "batch_samples": options.batch_samples,
@@ -129,12 +129,13 @@ class _Harness:
         return about | {"result": result, "right": right, "error": ""}
 
     def _served(self) -> tuple[int, int]:
-        """Give the bytes of bodies that the server sent since the last time, and how many answers they were."""
+        """Give the bytes that the server sent of objects since the last time, and how many answers they were."""
         with (self._work / "access.log").open() as log:
             log.seek(self._log_at)
             told = [line.split() for line in log]
             self._log_at = log.tell()
-        return sum(int(size) for _, size in told), len(told)
+        good = [int(size) for status, size in told if status.startswith("2")]
+        return sum(good), len(good)
 
 
 def _measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:

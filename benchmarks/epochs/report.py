@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.markdown import MIB, machine_words, size, table
-from benchmarks.common.pictures import BLUE, GREEN, MUTED, ORANGE, new_figure, points, save
+from benchmarks.common.pictures import BLUE, GREEN, MUTED, ORANGE, drawn, points
 from benchmarks.epochs.figures import GOAL_KEPT, GOAL_TIME, Kept, is_streamed_whole, kept
 
 METHOD = """\
@@ -20,9 +20,9 @@ of its own. The sum of all samples' bytes must be {epochs} times the dataset's.
 - **K**: of the window. Beside K lie the slots that the rest streams through and, of 64 KiB samples, 0.15 % for the
   index and alignment.
 - **time**: keeping by streaming, from the first batch to the last, a round's two cells by each other; median, lowest
-  and highest round. Streaming is one epoch of a manifest that lists each sample {epochs} times under as many names: the
-  same bytes through a window of the same size, in one session, none kept. Without latency and with the server on the
-  same cores this is the least that keeping can win; over a link that is the bottleneck, the times are as the bytes.
+  and highest round. Streaming is one epoch of a manifest that lists {epochs} copies of each object: the same bytes
+  through a window of the same size, in one session, none kept. Without latency and with the server on the same cores
+  this is the least that keeping can win; over a link that is the bottleneck, the times are as the bytes.
 - **CPU**: of trainer and prefetcher from the first batch on, keeping by streaming."""
 
 _HEAD = [
@@ -139,36 +139,40 @@ def draw(raw: dict[str, Any], path: Path) -> None:
     asked = [each for each in kept(raw) if not each.small]
     plain = [each for each in asked if not each.latency_seconds]
     late = [each for each in asked if each.latency_seconds]
-    figure, (left, right) = new_figure(2)
-    ends = [0.0, 1.0]
-    left.plot(ends, [epochs, epochs], color=MUTED, linestyle=":", linewidth=1.5, label="streaming everything: E")
-    left.plot(
-        ends,
-        [epochs - (epochs - 1) * GOAL_KEPT * end for end in ends],
-        color=ORANGE,
-        linestyle="--",
-        linewidth=1.3,
-        label=f"theory, K = {GOAL_KEPT:.0%} of the window",
-    )
-    left.plot(ends, [epochs, 1.0], color=MUTED, linewidth=1.5, label="theory, K = the window: the least there is")
-    served = [[each / dataset_bytes for each in mine.served_bytes] for mine in plain]
-    points(left, [each.share for each in plain], served, color=BLUE, label="measured: sent by the server")
-    left.set_xlabel("window (share of the dataset)")
-    left.set_ylabel(f"downloaded over {epochs} epochs (times the dataset)")
-    left.set_ylim(0, epochs + 0.4)
-    left.set_xlim(0, 1)
-    left.legend(loc="lower left")
-    right.axhline(1.0, color=MUTED, linewidth=1.5, label="streaming everything")
-    for cells, color, form, name in ((plain, BLUE, "o", "no latency"), (late, GREEN, "s", "latency")):
-        mine = [each for each in cells if each.ratios]
-        if mine:
-            name = f"{mine[0].latency_seconds * 1000:g} ms latency" if mine[0].latency_seconds else name
-            points(
-                right, [each.share for each in mine], [each.ratios for each in mine], color=color, fmt=form, label=name
-            )
-    right.set_xlabel("window (share of the dataset)")
-    right.set_ylabel("time of keeping (times that of streaming)")
-    right.set_ylim(bottom=0)
-    right.set_xlim(0, 1)
-    right.legend(loc="lower left")
-    save(figure, path)
+    with drawn(path, 2) as (left, right):
+        ends = [0.0, 1.0]
+        left.plot(ends, [epochs, epochs], color=MUTED, linestyle=":", linewidth=1.5, label="streaming everything: E")
+        left.plot(
+            ends,
+            [epochs - (epochs - 1) * GOAL_KEPT * end for end in ends],
+            color=ORANGE,
+            linestyle="--",
+            linewidth=1.3,
+            label=f"theory, K = {GOAL_KEPT:.0%} of the window",
+        )
+        left.plot(ends, [epochs, 1.0], color=MUTED, linewidth=1.5, label="theory, K = the window: the least there is")
+        served = [[each / dataset_bytes for each in mine.served_bytes] for mine in plain]
+        points(left, [each.share for each in plain], served, color=BLUE, label="measured: sent by the server")
+        left.set_xlabel("window (share of the dataset)")
+        left.set_ylabel(f"downloaded over {epochs} epochs (times the dataset)")
+        left.set_ylim(0, epochs + 0.4)
+        left.set_xlim(0, 1)
+        left.legend(loc="lower left")
+        right.axhline(1.0, color=MUTED, linewidth=1.5, label="streaming everything")
+        for cells, color, form, name in ((plain, BLUE, "o", "no latency"), (late, GREEN, "s", "latency")):
+            mine = [each for each in cells if each.ratios]
+            if mine:
+                name = f"{mine[0].latency_seconds * 1000:g} ms latency" if mine[0].latency_seconds else name
+                points(
+                    right,
+                    [each.share for each in mine],
+                    [each.ratios for each in mine],
+                    color=color,
+                    fmt=form,
+                    label=name,
+                )
+        right.set_xlabel("window (share of the dataset)")
+        right.set_ylabel("time of keeping (times that of streaming)")
+        right.set_ylim(bottom=0)
+        right.set_xlim(0, 1)
+        right.legend(loc="lower left")

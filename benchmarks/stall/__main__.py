@@ -42,6 +42,7 @@ _log = logging.getLogger("benchmarks.stall")
 class Cell:
     """One link that is trained over; ``ratio`` is what it gives of what the trainer takes."""
 
+    data: DataSpec
     ratio: float
     latency_seconds: float
     bytes_per_second: float
@@ -58,7 +59,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--latency", type=float, default=0.03, metavar="SECONDS", help=f"of one more cell, at {GOAL_RATIO}; 0 for none"
     )
-    parser.add_argument("--steps", type=int, default=60, help="batches of a training")
+    parser.add_argument("--steps", type=int, default=50, help="batches of a training")
+    parser.add_argument("--goal-steps", type=int, default=150, help=f"of a training at ratio {GOAL_RATIO}")
     parser.add_argument("--step-seconds", type=float, default=0.1, help="what the trainer takes for a batch")
     parser.add_argument("--batch-samples", type=int, default=64)
     parser.add_argument("--sample-bytes", type=int, default=64 * KIB, metavar="BYTES")
@@ -70,7 +72,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=REPORTS, help="folder of the report")
     found = parser.parse_args()
     if found.quick:
-        found.rounds, found.ratios, found.steps, found.gauge_seconds = 1, [2.0, 0.5], 12, 0.3
+        found.rounds, found.ratios, found.gauge_seconds = 1, [2.0, 0.5], 0.3
+        found.steps = found.goal_steps = 12
         found.batch_samples, found.step_seconds, found.window_bytes = 16, 0.1, 8 * MIB
     return found
 
@@ -85,11 +88,24 @@ def _links(options: argparse.Namespace) -> list[tuple[float, float]]:
     return [*found, (GOAL_RATIO, options.latency)] if options.latency else found
 
 
-def _cells(options: argparse.Namespace, data: DataSpec, ports: Sequence[int]) -> Iterator[Cell]:
+def _make_data(options: argparse.Namespace, work: Path, num_steps: int) -> DataSpec:
+    return make_plain(
+        work / "objects",
+        name=f"stall{num_steps}",
+        dataset_bytes=num_steps * options.batch_samples * options.sample_bytes,
+        sample_bytes=options.sample_bytes,
+        shard_bytes=MIB,
+    )
+
+
+def _cells(options: argparse.Namespace, work: Path, ports: Sequence[int]) -> Iterator[Cell]:
+    datas = {num_steps: _make_data(options, work, num_steps) for num_steps in {options.steps, options.goal_steps}}
     for number, ((ratio, latency), port) in enumerate(zip(_links(options), ports, strict=True)):
+        data = datas[options.goal_steps if ratio == GOAL_RATIO else options.steps]
         endpoint = f"http://127.0.0.1:{port}"
         make_manifest(data, "plain", endpoint)
         yield Cell(
+            data=data,
             ratio=ratio,
             latency_seconds=latency,
             bytes_per_second=ratio * _consumer_rate(options),
@@ -99,7 +115,7 @@ def _cells(options: argparse.Namespace, data: DataSpec, ports: Sequence[int]) ->
         )
 
 
-def _train(options: argparse.Namespace, data: DataSpec, cell: Cell, number: int, work: Path) -> dict[str, Any]:
+def _train(options: argparse.Namespace, cell: Cell, number: int, work: Path) -> dict[str, Any]:
     """Train once; gives a run as the report takes it."""
     scratch = work / "cell"
     spec = {
@@ -121,46 +137,43 @@ def _train(options: argparse.Namespace, data: DataSpec, cell: Cell, number: int,
         "load_average": os.getloadavg()[0],
     }
     words = [sys.executable, "-m", "benchmarks.stall.trainer", json.dumps(spec)]
-    seconds = options.steps * options.step_seconds * max(1.0, 2 / cell.ratio) + GRACE_SECONDS
+    num_steps = cell.data.num_samples / options.batch_samples
+    seconds = num_steps * options.step_seconds * max(1.0, 2 / cell.ratio) + GRACE_SECONDS
     done = run(words, scratch, seconds=seconds)
     if done.returncode:
         return about | {"result": None, "right": False, "error": tail(done.stderr) or f"code {done.returncode}"}
     result = json.loads(done.stdout.strip().splitlines()[-1])
-    right = result["num_samples"] == data.num_samples and result["total"] == data.total
+    right = result["num_samples"] == cell.data.num_samples and result["total"] == cell.data.total
     right = right and result["high_water_bytes"] <= options.window_bytes
     return about | {"result": result, "right": right, "error": ""}
 
 
 def _measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
-    data = make_plain(
-        work / "objects",
-        name="stall",
-        dataset_bytes=options.steps * options.batch_samples * options.sample_bytes,
-        sample_bytes=options.sample_bytes,
-        shard_bytes=MIB,
-    )
     rate = _consumer_rate(options)
     latencies = sorted({latency for _, latency in _links(options)})
     with server.serve(work / "nginx", work / "objects", latencies) as endpoints:
         upstream = {latency: int(endpoint.rpartition(":")[2]) for latency, endpoint in endpoints.items()}
         links = [(upstream[latency], ratio * rate) for ratio, latency in _links(options)]
         with open_links(links, work / "passed") as ports:
-            cells = list(_cells(options, data, ports))
+            cells = list(_cells(options, work, ports))
+            data = cells[0].data
             paths = [f"/bench/{data.plain_key(sample)}" for sample in range(data.num_samples)]
             told = [
                 dataclasses.asdict(cell)
+                | {"num_samples": cell.data.num_samples}
                 | {"measured_bytes_per_second": measure_rate(cell.port, paths, seconds=options.gauge_seconds)}
                 for cell in cells
             ]
             runs = []
             todo = list(interleave(cells, num_rounds=options.rounds))
             for place, (number, cell) in enumerate(todo, 1):
-                runs.append(_train(options, data, cell, number, work))
+                runs.append(_train(options, cell, number, work))
                 _log.info("%d/%d %s", place, len(todo), _line(runs[-1]))
     return {
-        "dataset": {"num_samples": data.num_samples, "sample_bytes": data.sample_bytes},
         "consumer_bytes_per_second": rate,
-        "links": [{name: link[name] for name in link if name not in ("number", "port", "manifest")} for link in told],
+        "links": [
+            {name: link[name] for name in link if name not in ("data", "number", "port", "manifest")} for link in told
+        ],
         "runs": runs,
     }
 

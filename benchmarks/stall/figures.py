@@ -8,6 +8,7 @@ from typing import Any
 
 GOAL_RATIO = 1.3
 GOAL_STALL = 0.01
+START_BATCHES = 5
 NOTICED_SECONDS = 0.005
 """A wait longer than this is more than handing a batch over."""
 
@@ -23,11 +24,12 @@ class Stalls:
         theory: 1 - ratio, or 0.
         bound: the least that any feed could stall, the median of the rounds: the link passes at the rate set what had
             not passed by the first batch.
+        later: the median share after the start's batches.
+        start_seconds: waits for the start's batches, the median.
         first_seconds: from before the window was opened to the first batch.
         handover_seconds: what the trainer waits for a batch that is there: the lower quartile of its waits.
         num_noticed: waits of more than ``NOTICED_SECONDS``.
-        longest_seconds: the longest wait of all rounds.
-        longest_at: where in the training it was, from 0 to 1.
+        longest_seconds: the longest wait of all rounds after the start's batches.
         cores: CPU seconds a second of trainer, workers and prefetcher.
     """
 
@@ -37,12 +39,13 @@ class Stalls:
     stalls: tuple[float, ...]
     theory: float
     bound: float
+    num_steps: int
+    later: float
+    start_seconds: float
     first_seconds: float
-    step_seconds: float
     handover_seconds: float
     num_noticed: float
     longest_seconds: float
-    longest_at: float
     cores: float
     failed: int
     wrong: int
@@ -67,13 +70,12 @@ def _bound(result: dict[str, Any], link_bytes_per_second: float) -> float:
     return max(0.0, 1 - float(result["compute_seconds"] / least))
 
 
-def _longest(results: list[dict[str, Any]]) -> tuple[float, float]:
-    found = [
-        (wait, place / len(result["waits_seconds"]))
-        for result in results
-        for place, wait in enumerate(result["waits_seconds"])
-    ]
-    return max(found, default=(0.0, 0.0))
+def _later(result: dict[str, Any]) -> float:
+    """Give the share of waits in the time after the start's batches; steps take as long as one another."""
+    waits = result["waits_seconds"]
+    late = waits[START_BATCHES:]
+    seconds = sum(late) + result["compute_seconds"] * (len(late) + 1) / (len(waits) + 1)
+    return float(sum(late) / seconds)
 
 
 def stalls(raw: dict[str, Any]) -> list[Stalls]:
@@ -89,7 +91,6 @@ def stalls(raw: dict[str, Any]) -> list[Stalls]:
         if not results:
             continue
         rate = link["bytes_per_second"]
-        longest_seconds, longest_at = _longest(results)
         waits = [sorted(result["waits_seconds"]) for result in results]
         found.append(
             Stalls(
@@ -99,14 +100,13 @@ def stalls(raw: dict[str, Any]) -> list[Stalls]:
                 stalls=tuple(map(stall_of, results)),
                 theory=max(0.0, 1 - link["ratio"]),
                 bound=statistics.median(_bound(result, rate) for result in results),
+                num_steps=len(waits[0]) + 1,
+                later=statistics.median(map(_later, results)),
+                start_seconds=statistics.median(sum(result["waits_seconds"][:START_BATCHES]) for result in results),
                 first_seconds=statistics.median(result["first_seconds"] for result in results),
-                step_seconds=statistics.median(
-                    result["compute_seconds"] / (len(result["waits_seconds"]) + 1) for result in results
-                ),
                 handover_seconds=statistics.median(each[len(each) // 4] for each in waits),
                 num_noticed=statistics.median(sum(wait > NOTICED_SECONDS for wait in each) for each in waits),
-                longest_seconds=longest_seconds,
-                longest_at=longest_at,
+                longest_seconds=max(max(result["waits_seconds"][START_BATCHES:], default=0.0) for result in results),
                 cores=statistics.median(result["cpu_seconds"] / result["wall_seconds"] for result in results),
                 failed=len(runs) - len(results),
                 wrong=sum(not run["right"] for run in runs if run["result"] is not None),

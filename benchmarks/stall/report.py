@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.markdown import machine_words, size, table
-from benchmarks.common.pictures import BLUE, MUTED, ORANGE, new_figure, points, save
-from benchmarks.stall.figures import GOAL_STALL, NOTICED_SECONDS, Stalls, goal_cells, stalls
+from benchmarks.common.pictures import BLUE, MUTED, ORANGE, drawn, points
+from benchmarks.stall.figures import GOAL_STALL, NOTICED_SECONDS, START_BATCHES, Stalls, goal_cells, stalls
 from benchmarks.stall.link import BURST_SECONDS
 
 METHOD = """\
@@ -21,15 +21,17 @@ of its own. The window lies on tmpfs; one epoch is read, so that nothing is kept
 - **theory**: max(0, 1 - ratio), since the time is max(steps, bytes / rate) for a feed that never lets the link idle.
 - **bound**: the same for this very training: what had not passed the link by the first batch (the window's start), and
   the headers of answers, at the rate set, then the last step. It is what no feed could be below.
-- **link**: what bodies of answers alone got through, asked for by 16 plain connections before the rounds, of the rate.
-- **1st batch**: from before the prefetcher was started; not part of the stall.
+- **start**: what the trainer waited for the {start_batches} batches after the first one: the window is empty yet. It is
+  there once, however long the training is. **later**: the stall without it, of the time after them.
 - **handover**: what the trainer waits for a batch that lies ready: the lower quartile of its waits.
-- **waits**: of more than {noticed_ms:g} ms, median of rounds; **longest**: of all rounds, and where in the training.
+- **waits**: of more than {noticed_ms:g} ms, median of rounds; **longest**: of all rounds, after the start.
+- **1st batch**: from before the prefetcher was started; not part of the stall.
+- **link**: what bodies of answers alone got through, asked for by 16 plain connections before the rounds, of the rate.
 - **cores**: CPU seconds a second of trainer, worker and prefetcher."""
 
 _HEAD = [
-    "ratio", "stall %", "rounds %", "theory %", "bound %", "link", "1st batch s", "handover ms", "waits",
-    "longest ms", "at %", "cores",
+    "ratio", "steps", "stall %", "rounds %", "theory %", "bound %", "later %", "start ms", "handover ms", "waits",
+    "longest ms", "1st batch s", "link", "cores",
 ]  # fmt: skip
 
 
@@ -37,16 +39,18 @@ def _row(each: Stalls) -> list[str]:
     latency = f", {each.latency_seconds * 1000:g} ms latency" if each.latency_seconds else ""
     return [
         f"{each.ratio:g}{latency}",
+        f"{each.num_steps}",
         f"{each.stall * 100:.2f}",
         f"{min(each.stalls) * 100:.2f} to {max(each.stalls) * 100:.2f}",
         f"{each.theory * 100:.1f}",
         f"{each.bound * 100:.2f}",
-        f"{each.link_share:.3f}",
-        f"{each.first_seconds:.2f}",
+        f"{each.later * 100:.2f}",
+        f"{each.start_seconds * 1000:.0f}",
         f"{each.handover_seconds * 1000:.2f}",
         f"{each.num_noticed:g}",
         f"{each.longest_seconds * 1000:.0f}",
-        f"{each.longest_at * 100:.0f}",
+        f"{each.first_seconds:.2f}",
+        f"{each.link_share:.3f}",
         f"{each.cores:.2f}",
     ]
 
@@ -81,18 +85,20 @@ def render(raw: dict[str, Any], picture: str) -> str:
         picture: file name of the curve.
     """
     found = stalls(raw)
-    options, data = raw["options"], raw["dataset"]
+    options = raw["options"]
     facts = [
         *machine_words(raw),
         f"server: {raw['server']}",
-        f"trainer: batches of {options['batch_samples']} samples of {size(data['sample_bytes'])}, "
+        f"trainer: batches of {options['batch_samples']} samples of {size(options['sample_bytes'])}, "
         f"{options['step_seconds'] * 1000:g} ms each, so {raw['consumer_bytes_per_second'] / 1e6:.1f} MB/s; "
-        f"{options['steps']} batches; {options['num_workers']} workers, "
+        f"{options['steps']} batches, {options['goal_steps']} where the goal is; {options['num_workers']} workers, "
         f"{options['num_ahead']} batches held ready by a thread of the trainer",
-        f"window: {size(options['window_bytes'])} of {size(data['num_samples'] * data['sample_bytes'])}",
+        f"window: {size(options['window_bytes'])}",
         "options: " + ", ".join(f"{name} {value}" for name, value in options.items()),
     ]
-    method = METHOD.format(burst_ms=BURST_SECONDS * 1000, noticed_ms=NOTICED_SECONDS * 1000)
+    method = METHOD.format(
+        burst_ms=BURST_SECONDS * 1000, noticed_ms=NOTICED_SECONDS * 1000, start_batches=START_BATCHES
+    )
     lines = [f"# Stall as the link grows narrower, {raw['date']}", "", *(f"- {fact}" for fact in facts)]
     lines += _goals(found)
     lines += ["", "## Results", "", f"![Stall by the link's ratio]({picture})", "", *table([_HEAD, *map(_row, found)])]
@@ -106,30 +112,35 @@ def draw(raw: dict[str, Any], path: Path) -> None:
     found = stalls(raw)
     plain = [each for each in found if not each.latency_seconds]
     late = [each for each in found if each.latency_seconds]
-    figure, (axes,) = new_figure()
-    low, high = min(each.ratio for each in found), max(each.ratio for each in found)
-    axes.plot(
-        [low, 1.0, max(high, 1.0)], [100 * max(0.0, 1 - low), 0, 0], color=MUTED, linewidth=1.5, label="theory: 1 - r"
-    )
-    percent = [[stall * 100 for stall in each.stalls] for each in plain]
-    points(axes, [each.ratio for each in plain], percent, color=BLUE, label="measured: median, lowest, highest round")
-    if late:
-        label = f"measured, {late[0].latency_seconds * 1000:g} ms latency"
-        percent = [[stall * 100 for stall in each.stalls] for each in late]
-        points(axes, [each.ratio for each in late], percent, color=ORANGE, fmt="s", label=label)
-    axes.invert_xaxis()
-    axes.set_xlabel("r: rate of the link by the rate at which the trainer takes data")
-    axes.set_ylabel("time the trainer waits (% of training time)")
-    axes.set_ylim(bottom=-1)
-    for each in goal_cells(plain):
-        text = f"{each.stall * 100:.2f} % at r = {each.ratio:g}"
-        axes.annotate(
-            text,
-            (each.ratio, each.stall * 100),
-            xytext=(0, 34),
-            textcoords="offset points",
-            ha="center",
-            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.8},
+    with drawn(path) as (axes,):
+        low, high = min(each.ratio for each in found), max(each.ratio for each in found)
+        axes.plot(
+            [low, 1.0, max(high, 1.0)],
+            [100 * max(0.0, 1 - low), 0, 0],
+            color=MUTED,
+            linewidth=1.5,
+            label="theory: 1 - r",
         )
-    axes.legend(loc="upper left")
-    save(figure, path)
+        percent = [[stall * 100 for stall in each.stalls] for each in plain]
+        points(
+            axes, [each.ratio for each in plain], percent, color=BLUE, label="measured: median, lowest, highest round"
+        )
+        if late:
+            label = f"measured, {late[0].latency_seconds * 1000:g} ms latency"
+            percent = [[stall * 100 for stall in each.stalls] for each in late]
+            points(axes, [each.ratio for each in late], percent, color=ORANGE, fmt="s", label=label)
+        axes.invert_xaxis()
+        axes.set_xlabel("r: rate of the link by the rate at which the trainer takes data")
+        axes.set_ylabel("time the trainer waits (% of training time)")
+        axes.set_ylim(bottom=-1)
+        for each in goal_cells(plain):
+            text = f"{each.stall * 100:.2f} % at r = {each.ratio:g}"
+            axes.annotate(
+                text,
+                (each.ratio, each.stall * 100),
+                xytext=(0, 34),
+                textcoords="offset points",
+                ha="center",
+                arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.8},
+            )
+        axes.legend(loc="upper left")

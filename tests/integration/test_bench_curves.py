@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from benchmarks.common.server import missing_parts
 from benchmarks.epochs.figures import is_streamed_whole, kept
 from benchmarks.stall.figures import stalls
@@ -34,7 +35,7 @@ def _run(name: str, out: Path) -> tuple[dict[str, Any], str, str]:
 @needs_server
 def test_every_byte_of_a_training_passes_its_link(tmp_path: Path) -> None:
     raw, report, picture = _run("stall", tmp_path)
-    dataset_bytes = raw["dataset"]["num_samples"] * raw["dataset"]["sample_bytes"]
+    dataset_bytes = raw["links"][0]["num_samples"] * raw["options"]["sample_bytes"]
     assert {(run["ratio"], run["latency_seconds"]) for run in raw["runs"]} == {(2.0, 0), (0.5, 0), (1.3, 0.03)}
     for run in raw["runs"]:
         assert run["error"] == ""

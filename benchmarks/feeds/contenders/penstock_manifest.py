@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.feeds.cellspec import BUCKET, REGION, DataSpec
@@ -15,7 +15,9 @@ def manifest_path(data: DataSpec, layout: str, endpoint: str) -> Path:
     return Path(data.root) / "manifests" / f"{data.name}-{layout}-{endpoint.rpartition(':')[2]}.parquet"
 
 
-def make_manifest(data: DataSpec, layout: str, endpoint: str, *, path: Path | None = None, num_copies: int = 1) -> None:
+def make_manifest(
+    data: DataSpec, layout: str, endpoint: str, *, path: Path | None = None, copies: Sequence[DataSpec] = ()
+) -> None:
     """Write the manifest that `penstock list` would write for a task of raw bytes.
 
     Args:
@@ -23,20 +25,21 @@ def make_manifest(data: DataSpec, layout: str, endpoint: str, *, path: Path | No
         layout: the one of its layouts that is read.
         endpoint: address of the server.
         path: of the manifest; that of ``manifest_path`` by default.
-        num_copies: times that each sample is listed; one epoch then reads as much as so many, and none twice.
+        copies: datasets that are listed behind it, their samples under names of their own.
     """
     source = SourceSpec(uri=f"s3://{BUCKET}", endpoint_url=endpoint, region=REGION, anonymous=True)
     with ManifestWriter(path or manifest_path(data, layout, endpoint)) as writer:
-        for copy, found in itertools.product(range(num_copies), sample_spans(data, layout)):
-            name = f"{found.name}-{copy}" if copy else found.name
-            span = Span(
-                object=found.key,
-                etag=found.etag,
-                object_bytes=found.object_bytes,
-                offset=found.offset,
-                length_bytes=found.length_bytes,
-            )
-            writer.add(Sample(key=name, group="", spans=(span,), target=0.0, decode="{}", args=()), split="train")
+        for number, each in enumerate((data, *copies)):
+            for found in sample_spans(each, layout):
+                name = f"{found.name}-{number}" if number else found.name
+                span = Span(
+                    object=found.key,
+                    etag=found.etag,
+                    object_bytes=found.object_bytes,
+                    offset=found.offset,
+                    length_bytes=found.length_bytes,
+                )
+                writer.add(Sample(key=name, group="", spans=(span,), target=0.0, decode="{}", args=()), split="train")
         writer.finish(
             task="raw",
             task_options={},
