@@ -79,7 +79,7 @@ def read(reading: Reading) -> Read:
             folder=Path(reading.window),
             manifest=Path(reading.manifest),
             info=info,
-            plan=Plan(manifest_fingerprint=info.fingerprint, seed=reading.seed, num_lanes=64, shuffle=True),
+            plan=Plan(manifest_fingerprint=info.fingerprint, seed=reading.seed, num_lanes=64, shuffle="full"),
             splits=[("train", True)],
             decoder=_raw,
             batch_size=reading.batch_samples,

@@ -120,7 +120,7 @@ def train(training: Training) -> Trained:
             folder=Path(training.window),
             manifest=Path(training.manifest),
             info=info,
-            plan=Plan(manifest_fingerprint=info.fingerprint, seed=training.seed, num_lanes=64, shuffle=True),
+            plan=Plan(manifest_fingerprint=info.fingerprint, seed=training.seed, num_lanes=64, shuffle="full"),
             splits=[("train", True)],
             decoder=Custom(decode=_decode, collate=_collate),
             batch_size=training.batch_samples,
