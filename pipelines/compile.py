@@ -16,12 +16,14 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kfp import compiler
 
 ROOT = Path(__file__).resolve().parent.parent
-STEPS = ("list", "prefetch", "train", "evaluate", "report")
+STEPS = ("list", "prefetch", "train", "evaluate", "report", "report_exit")
 PIPELINE = Path("pipelines/compiled/penstock-eeg.yaml")
+SETTINGS = ("secret", "window_size", "shm_size", "train_timeout_seconds")
 IMAGES = {"PENSTOCK_IMAGE_CPU": "penstock:0.1.0-cpu", "PENSTOCK_IMAGE_GPU": "penstock:0.1.0-gpu"}
 """Environment variable that names another image, and the image that the declarations name."""
 
@@ -31,14 +33,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pipelines/compile.py", description="Compile components and pipeline.")
     parser.add_argument("--check", action="store_true", help="write nothing, fail where a file would change")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write below this folder (default: the repository)")
-    parser.add_argument("--secret", metavar="NAME", help="Kubernetes secret with the S3 credentials (default: none)")
+    _add_settings(parser)
     args = parser.parse_args(argv)
     images = {name: os.environ[name] for name in IMAGES if os.environ.get(name)}
-    if args.out is None and (images or args.secret):
-        given = ", ".join([*images, *(["--secret"] if args.secret else [])])
+    settings = {name: value for name in SETTINGS if (value := getattr(args, name)) is not None}
+    if args.out is None and (images or settings):
+        given = ", ".join([*images, *(f"--{name.replace('_', '-')}" for name in settings)])
         parser.error(f"{given} is given without --out: the files in the repository are those of the defaults")
     folder = args.out or ROOT
-    made = compile_all(images=images, secret=args.secret)
+    try:
+        made = compile_all(images=images, **settings)
+    except ValueError as error:
+        parser.error(str(error))
     if args.check:
         return check(made, folder)
     for path, text in made.items():
@@ -47,16 +53,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def compile_all(*, images: Mapping[str, str] | None = None, secret: str | None = None) -> dict[Path, str]:
+def compile_all(*, images: Mapping[str, str] | None = None, **settings: Any) -> dict[Path, str]:
     """Give the text of every compiled file, by its path below the repository.
 
     Args:
         images: other images, by the environment variable of ``IMAGES``.
-        secret: name of the secret with S3 credentials.
+        settings: fields of ``pipelines.pods.Settings``.
+
+    Raises:
+        ValueError: a setting cannot be honoured.
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        return {path: _with_images(_compile(thing, folder), images or {}) for path, thing in _things(secret)}
+        return {path: _with_images(_compile(thing, folder), images or {}) for path, thing in _things(settings)}
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--secret", metavar="NAME", help="Kubernetes secret with the S3 credentials (default: none)")
+    parser.add_argument(
+        "--window-size", metavar="SIZE", help="bound of the window, of an injected sidecar's too (default: 2Gi)"
+    )
+    parser.add_argument("--shm-size", metavar="SIZE", help="shared memory of train and evaluate (default: 1Gi)")
+    parser.add_argument(
+        "--train-timeout-seconds", type=int, metavar="N", help="of one attempt of train or evaluate (default: 3 days)"
+    )
 
 
 def check(made: Mapping[Path, str], folder: Path) -> int:
@@ -73,14 +93,15 @@ def check(made: Mapping[Path, str], folder: Path) -> int:
     return code
 
 
-def _things(secret: str | None) -> Iterator[tuple[Path, object]]:
+def _things(settings: Mapping[str, Any]) -> Iterator[tuple[Path, object]]:
     if str(ROOT) not in sys.path:  # as a script: Python put this file's folder there instead
         sys.path.insert(0, str(ROOT))
     for step in STEPS:
         module = importlib.import_module(f"components.{step}.component")
         # `list` would hide the builtin, so its function is `list_`.
         yield Path("components", step, "component.yaml"), getattr(module, {"list": "list_"}.get(step, step))
-    yield PIPELINE, importlib.import_module("pipelines.eeg").make_pipeline(secret=secret)
+    fixed = importlib.import_module("pipelines.pods").Settings(**settings)
+    yield PIPELINE, importlib.import_module("pipelines.eeg").make_pipeline(fixed)
 
 
 def _compile(thing: object, folder: str) -> str:

@@ -23,6 +23,10 @@ def evaluate(
     prefetch: str = "auto",
     prefetch_timeout: str = "60s",
     in_flight: int = 256,
+    run_root: str = "",
+    run_id: str = "",
+    run_endpoint_url: str = "",
+    fail_fast: bool = True,
 ) -> dsl.ContainerSpec:
     """Score a checkpoint on a split that it was not trained on.
 
@@ -39,6 +43,10 @@ def evaluate(
         prefetch: Who fills the window. One of auto, sidecar, process.
         prefetch_timeout: How long the prefetcher may show no sign of life, like 60s.
         in_flight: Most ranges requested at a time.
+        run_root: Folder of many runs, as s3://bucket/prefix; the step's record goes to <run root>/<run id>/records.
+        run_id: Name of the run. It is needed where run_root is given.
+        run_endpoint_url: S3-compatible server of the run root. Empty is AWS's own.
+        fail_fast: Fail at once where an earlier attempt failed for good within the last hour, as the run root has it.
 
     Returns:
         metrics: Metrics and predictions, as JSON.
@@ -73,6 +81,14 @@ def evaluate(
             prefetch_timeout,
             "--in-flight",
             in_flight,
+            "--run-root",
+            run_root,
+            "--run-id",
+            run_id,
+            "--run-endpoint-url",
+            run_endpoint_url,
+            "--fail-fast",
+            fail_fast,
             "--metrics",
             metrics.path,
             "--plot",

@@ -29,6 +29,10 @@ def list_(
     shuffle: str = "full",
     shuffle_block: int = 0,
     shuffle_mix: int = 0,
+    run_root: str = "",
+    run_id: str = "",
+    run_endpoint_url: str = "",
+    fail_fast: bool = True,
 ) -> dsl.ContainerSpec:
     """List a dataset, make its samples and split them.
 
@@ -51,6 +55,10 @@ def list_(
         shuffle: How the training split is shuffled anew each epoch. One of full, block, none.
         shuffle_block: Consecutive samples of a block, with block. 0 chooses by their size.
         shuffle_mix: Blocks whose samples are mixed, with block. 0 chooses by their size.
+        run_root: Folder of many runs, as s3://bucket/prefix; the step's record goes to <run root>/<run id>/records.
+        run_id: Name of the run. It is needed where run_root is given.
+        run_endpoint_url: S3-compatible server of the run root. Empty is AWS's own.
+        fail_fast: Fail at once where an earlier attempt failed for good within the last hour, as the run root has it.
 
     Returns:
         manifest: Every sample with its spans, labels and split, as Parquet.
@@ -97,6 +105,14 @@ def list_(
             shuffle_block,
             "--shuffle-mix",
             shuffle_mix,
+            "--run-root",
+            run_root,
+            "--run-id",
+            run_id,
+            "--run-endpoint-url",
+            run_endpoint_url,
+            "--fail-fast",
+            fail_fast,
             "--manifest",
             manifest.path,
             "--plan",

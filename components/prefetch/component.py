@@ -17,6 +17,10 @@ def prefetch(
     prefetch: str = "process",
     prefetch_timeout: str = "60s",
     in_flight: int = 256,
+    run_root: str = "",
+    run_id: str = "",
+    run_endpoint_url: str = "",
+    fail_fast: bool = True,
 ) -> dsl.ContainerSpec:
     """Stream the first samples of a manifest through a window and check every byte.
 
@@ -31,6 +35,10 @@ def prefetch(
         prefetch: Who fills the window. One of auto, sidecar, process.
         prefetch_timeout: How long the prefetcher may show no sign of life, like 60s.
         in_flight: Most ranges requested at a time.
+        run_root: Folder of many runs, as s3://bucket/prefix; the step's record goes to <run root>/<run id>/records.
+        run_id: Name of the run. It is needed where run_root is given.
+        run_endpoint_url: S3-compatible server of the run root. Empty is AWS's own.
+        fail_fast: Fail at once where an earlier attempt failed for good within the last hour, as the run root has it.
 
     Returns:
         record: How fast the samples came and what it took, as JSON.
@@ -55,6 +63,14 @@ def prefetch(
             prefetch_timeout,
             "--in-flight",
             in_flight,
+            "--run-root",
+            run_root,
+            "--run-id",
+            run_id,
+            "--run-endpoint-url",
+            run_endpoint_url,
+            "--fail-fast",
+            fail_fast,
             "--record",
             record.path,
         ],

@@ -37,6 +37,7 @@ def train(
     prefetch: str = "auto",
     prefetch_timeout: str = "60s",
     in_flight: int = 256,
+    fail_fast: bool = True,
 ) -> dsl.ContainerSpec:
     """Train a model through the window, or go on with a run that was stopped.
 
@@ -69,6 +70,7 @@ def train(
         prefetch: Who fills the window. One of auto, sidecar, process.
         prefetch_timeout: How long the prefetcher may show no sign of life, like 60s.
         in_flight: Most ranges requested at a time.
+        fail_fast: Fail at once where an earlier attempt failed for good within the last hour, as the run root has it.
 
     Returns:
         checkpoint: The best weights.
@@ -132,6 +134,8 @@ def train(
             prefetch_timeout,
             "--in-flight",
             in_flight,
+            "--fail-fast",
+            fail_fast,
             "--checkpoint-out",
             checkpoint.path,
             "--record",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from penstock.records.codec import Record, decode_record, encode_record, read_record, write_record
 from penstock.records.cost import CostLine, CostReport, Price, PriceList
 from penstock.records.evaluation import Evaluation, Prediction
+from penstock.records.failure import FailureRecord
 from penstock.records.job import JobRecord
 from penstock.records.manifest import (
     SPLITS,
@@ -30,6 +31,7 @@ __all__ = [
     "EpochRecord",
     "Evaluation",
     "Finding",
+    "FailureRecord",
     "Host",
     "JobRecord",
     "LossPoint",

@@ -14,6 +14,7 @@ from penstock.records import Evaluation, write_record
 from penstock.steps import common
 from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream
 from penstock.steps.pipeline_output import add_executor_option, write_metrics
+from penstock.steps.run_root import RunRoot, add_fail_fast, add_run_options, recorded
 from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import objective_from_state
 from penstock.train.checkpoint import load_weights
@@ -40,10 +41,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plot", type=common.optional_path, metavar="FILE", help="where to draw truth against prediction"
     )
     add_executor_option(group)
+    add_run_options(parser)
+    add_fail_fast(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, write the metrics, and say them."""
+    with recorded(args, NAME) as run_root:
+        return _run(args, run_root)
+
+
+def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     data = open_dataset(args)
     weights = _load(args.checkpoint)
     _check(weights, data)
@@ -68,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
         )
         stage.advance(found.num_samples)
     write_record(args.metrics, found)
+    if run_root is not None:
+        run_root.keep(NAME, found)
     if args.plot is not None:
         atomic_write(args.plot, _draw(found).encode())
     write_metrics(args.executor_input, found)

@@ -27,6 +27,7 @@ from penstock.records import (
 from penstock.sources import ObjectSource, open_source
 from penstock.steps import common
 from penstock.steps.shuffling import add_shuffle_options, check_shuffle_options, shuffle_from
+from penstock.steps.run_root import RunRoot, add_fail_fast, add_run_options, recorded
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, Task, TaskOption
 from penstock.tasks.registry import get_task, task_names
 from penstock.units import format_bytes
@@ -49,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="where to write the manifest")
     group.add_argument("--plan", type=Path, required=True, metavar="FILE", help="where to write the plan")
     group.add_argument("--record", type=common.optional_path, metavar="FILE", help="where to write the step's record")
+    add_run_options(parser)
+    add_fail_fast(parser)
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +103,11 @@ def add_dataset_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, and say what was found."""
+    with recorded(args, NAME) as run_root:
+        return _run(args, run_root)
+
+
+def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     started_at, started = common.now(), time.monotonic()
     task = get_task(args.task)
     options = read_options(task, args.option, args.task_options)
@@ -127,16 +135,18 @@ def run(args: argparse.Namespace) -> int:
     shuffle = shuffle_from(args, info)
     plan = Plan(manifest_fingerprint=info.fingerprint, seed=args.seed, num_lanes=args.lanes, shuffle=shuffle)
     write_record(args.plan, plan)
+    record = StepRecord(
+        step=NAME,
+        started_at=started_at,
+        wall_seconds=time.monotonic() - started,
+        host=common.host_without_device(),
+        meters=source.meter.read(),
+        details={"samples": float(info.num_samples), "objects": float(info.num_objects)},
+    )
     if args.record is not None:
-        record = StepRecord(
-            step=NAME,
-            started_at=started_at,
-            wall_seconds=time.monotonic() - started,
-            host=common.host_without_device(),
-            meters=source.meter.read(),
-            details={"samples": float(info.num_samples), "objects": float(info.num_objects)},
-        )
         write_record(args.record, record)
+    if run_root is not None:
+        run_root.keep(NAME, record)
     sys.stdout.write(describe(info))
     return 0
 

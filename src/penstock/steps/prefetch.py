@@ -28,6 +28,7 @@ from penstock.plan import make_order
 from penstock.records import StepRecord, StreamSpec, write_record
 from penstock.steps import common
 from penstock.steps.prefetch_metrics import read_metrics
+from penstock.steps.run_root import add_fail_fast, add_run_options, recorded
 from penstock.steps.window import read_listing, served_window
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader
@@ -60,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", type=common.positive_int, default=256, metavar="N", help="samples to stream (default: 256)"
     )
     group.add_argument("--record", type=common.optional_path, metavar="FILE", help="where to write the step's record")
+    add_run_options(parser)
+    add_fail_fast(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,9 +77,12 @@ def run(args: argparse.Namespace) -> int:
                 _serve(args.window, args.window_size, args.in_flight, until_stdin_closes=args.until_stdin_closes)
             )
         return 0
-    record = _probe(args)
-    if args.record is not None:
-        write_record(args.record, record)
+    with recorded(args, NAME) as run_root:
+        record = _probe(args)
+        if args.record is not None:
+            write_record(args.record, record)
+        if run_root is not None:
+            run_root.keep(NAME, record)
     rate = record.details["rate_bytes_per_second"]
     sys.stdout.write(
         f"streamed {record.details['samples']:.0f} samples, {format_bytes(record.meters.sample_bytes)}, in "

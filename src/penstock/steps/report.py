@@ -15,6 +15,8 @@ from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
 from penstock.steps import common
+from penstock.steps.run_left import read_left
+from penstock.steps.run_root import add_run_options
 from penstock.tasks.eeg.metrics import overall_score
 from penstock.units import format_usd
 
@@ -27,7 +29,12 @@ __all__ = ["HELP", "NAME", "add_arguments", "add_cost_options", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the step's options."""
     group = parser.add_argument_group("input")
-    group.add_argument("--run-record", type=Path, required=True, metavar="FILE", help="run record of `penstock train`")
+    group.add_argument(
+        "--run-record",
+        type=common.optional_path,
+        metavar="FILE",
+        help="run record of `penstock train` (default: that of the run root)",
+    )
     group.add_argument(
         "--evaluation",
         type=common.optional_path,
@@ -48,6 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="record of another step (list, prefetch); may be repeated",
     )
+    group.add_argument(
+        "--final-status",
+        default="",
+        metavar="JSON",
+        help="how the pipeline ended, as it tells its last task: an object with state and error",
+    )
+    add_run_options(parser)
     parser.add_argument(
         "--instance-type", type=common.optional_text, metavar="NAME", help="node of the training (default: as recorded)"
     )
@@ -78,11 +92,11 @@ def add_cost_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the report."""
-    record = read_record(args.run_record, RunRecord)
-    evaluation = read_record(args.evaluation, Evaluation) if args.evaluation else None
+    left = read_left(args)
+    record, evaluation = left.run, left.evaluation
     if evaluation is not None and args.other_evaluation is not None:
         evaluation = with_overall(evaluation, read_record(args.other_evaluation, Evaluation))
-    steps = [read_record(path, StepRecord) for path in args.step_record if path is not None]
+    steps = list(left.steps)
     cost = _bill(args, record, steps, evaluation)
     if args.cost is not None:
         write_record(args.cost, cost)

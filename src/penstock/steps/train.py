@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.observe import StageProgress, open_progress
 from penstock.records import EpochRecord, RunRecord, write_record
@@ -22,15 +21,17 @@ from penstock.sources import open_blobs
 from penstock.steps import common
 from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream
 from penstock.steps.ranks import check_one_rank, ranks_from
+from penstock.steps.run_root import RunRoot, add_fail_fast, recorded
 from penstock.tasks.eeg.models import build_model, model_names
 from penstock.tasks.objectives import make_objective
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import TrainConfig
 from penstock.train.determinism import seed_everything
+from penstock.train.device import choose_device, describe_host
 from penstock.train.loop import train
 from penstock.train.progress import StepUpdate
-from penstock.train.result import TrainResult, make_run_record
+from penstock.train.result import TrainResult, begun_result, make_run_record
 from penstock.units import format_bytes, format_seconds
 
 NAME = "train"
@@ -53,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     place.add_argument(
         "--run-root",
         metavar="DIR|s3://…",
-        help="folder of many runs: checkpoints go to <run root>/<run id>/checkpoints; empty: to a temporary folder",
+        help="folder of many runs: checkpoints go to <run root>/<run id>/checkpoints, records beside them; empty: "
+        "to a temporary folder",
     )
     group.add_argument(
         "--run-endpoint-url",
@@ -69,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--record", type=Path, required=True, metavar="FILE", help="where to write the run record")
     group.add_argument("--run-id", type=common.optional_text, metavar="NAME", help="name of the run")
+    add_fail_fast(parser)
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +154,11 @@ def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
 
 def run(args: argparse.Namespace) -> int:
     """Train; write the run record however it ends."""
+    with recorded(args, NAME) as run_root:
+        return _run(args, run_root)
+
+
+def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     started_seconds = time.monotonic()
     ranks = ranks_from(os.environ)
     check_one_rank(ranks)
@@ -169,18 +177,28 @@ def run(args: argparse.Namespace) -> int:
     run_id = args.run_id or uuid.uuid4().hex[:12]
     records: list[RunRecord] = []
 
-    def write_run_record(result: TrainResult) -> None:
+    def run_record(result: TrainResult) -> RunRecord:
         source = data.info.source
         options = {"loss": args.loss, "workers": args.workers, "prefetch": args.prefetch, "source": source.uri}
         options |= {"endpoint-url": source.endpoint_url} if source.endpoint_url else {}
         record = make_run_record(result, run_id=run_id, options=options)
         host = msgspec.structs.replace(record.host, instance_type=args.instance_type)
-        record = msgspec.structs.replace(record, host=host)
+        return msgspec.structs.replace(record, host=host)
+
+    def write_run_record(result: TrainResult) -> None:
+        record = run_record(result)
         write_record(args.record, record)
+        if run_root is not None:
+            run_root.keep(NAME, record)
         records.append(record)
 
     seed_everything(config.seed)
     model = build_model(config.model, shape=data.info.shape, num_outputs=objective.num_outputs)
+    if run_root is not None and run_root.read(NAME, RunRecord) is None:
+        # Stays where the trainer is killed before it can say anything: its time is billed from here on.
+        host = describe_host(choose_device(config.device))
+        num_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        run_root.keep(NAME, run_record(begun_result(config, identity, host=host, num_parameters=num_parameters)))
     has_valid = any(split.name == "valid" and split.num_samples for split in data.info.splits)
     splits = [("train", True), ("valid", False)] if has_valid else [("train", True)]
     with (
@@ -212,18 +230,12 @@ def run(args: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _checkpoint_folder(args: argparse.Namespace) -> Iterator[str]:
-    """Give the folder of the checkpoints; a temporary one goes at the end.
-
-    Raises:
-        ConfigError: a run root without the name of the run, which another attempt could not find again.
-    """
+    """Give the folder of the checkpoints; a temporary one goes at the end."""
     if args.checkpoints is not None:
         yield args.checkpoints
     elif not args.run_root:
         with tempfile.TemporaryDirectory(prefix="penstock-run-") as folder:
             yield folder
-    elif args.run_id is None:
-        raise ConfigError(f"--run-root {args.run_root!r} is given without --run-id", fix="pass the name of the run")
     else:
         yield f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints"
 

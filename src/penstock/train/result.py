@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from penstock.errors import Interrupted
@@ -12,7 +12,7 @@ from penstock.train.checkpoint_file import Identity
 from penstock.train.config import ConfigValue, TrainConfig
 from penstock.train.journal import Journal
 
-__all__ = ["TrainResult", "make_run_record"]
+__all__ = ["TrainResult", "begun_result", "make_run_record"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +47,24 @@ class TrainResult:
         if self.error is None:
             return "succeeded"
         return "interrupted" if isinstance(self.error, Interrupted | KeyboardInterrupt) else "failed"
+
+
+def begun_result(config: TrainConfig, identity: Identity, *, host: Host, num_parameters: int) -> TrainResult:
+    """Give the result of a run that has only begun, which is all there is where it is then killed."""
+    now = datetime.now(UTC)
+    return TrainResult(
+        config=config,
+        identity=identity,
+        host=host,
+        error=Interrupted("it ended without saying why", fix="look at its pod: memory, time limit, node"),
+        journal=Journal(),
+        checkpoint=None,
+        weights_sha256=None,
+        num_parameters=num_parameters,
+        started_at=now,
+        ended_at=now,
+        seconds_to_first_batch=0.0,
+    )
 
 
 def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, ConfigValue] | None = None) -> RunRecord:

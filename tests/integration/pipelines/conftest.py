@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from integration.pipelines.executor import Backend, step_env
+from integration.pipelines.executor import Backend, Store
+from integration.pipelines.processes import Processes, step_env
 from penstock.demo.generate import DemoDataset, generate_dataset
 from penstock.demo.server import CREDENTIALS, REGION, connect, serve_s3
 
@@ -40,4 +41,4 @@ def bucket() -> Iterator[Bucket]:
 @pytest.fixture
 def backend(bucket: Bucket, tmp_path: Path) -> Backend:
     env = step_env(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin", AWS_DEFAULT_REGION=REGION, **CREDENTIALS)
-    return Backend(folder=tmp_path, env=env)
+    return Backend(store=Store(folder=tmp_path / "store"), launcher=Processes(folder=tmp_path / "pods", env=env))

@@ -1,25 +1,26 @@
-"""A stand-in for the KFP 2.17 backend: it runs the commands of a compiled pipeline, without containers.
+"""A stand-in for the KFP 2.17 backend: it runs the commands of a compiled pipeline.
 
 It does what the backend does and no more, because what the backend leaves undone is what breaks pipelines:
 only the placeholders of ``substitute`` are replaced, and all other text is passed on as it stands; a parameter
-without a value keeps its placeholder; the folders of output paths do not exist; each step sees nothing of the
-others but the artifacts it takes, downloaded to a path of its own.
+without a value keeps its placeholder; a task inside an exit handler sees the handler's inputs alone; the folders of
+output paths do not exist; each step sees nothing of the others but the artifacts it takes; a failed task puts nothing
+out, and is tried again as often as its retry policy says, whatever its exit code; the exit task runs however the tasks
+before it ended, and is told.
 
-The one thing it does for want of a container: an argument that is the path of a mounted volume becomes the path
-of that volume's folder.
+Where a command runs is a launcher's affair: a process here, a pod on a cluster.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import os
+import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -28,28 +29,107 @@ Json = Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Execution:
-    """What became of one task.
+class Step:
+    """One attempt of a task, about to run.
 
     Attributes:
-        argv: as the process got it.
-        artifacts: where the object store holds what the task put out, by output name; what it did not write is
-            not in it.
-        executor_output: what the task wrote to ``outputs.outputFile``, None if it wrote nothing.
+        words: command and arguments, with their placeholders.
+        kubernetes: what the pipeline asks of the pod, parameters resolved.
+        accelerators: how many, by resource.
+        inputs: URIs of the artifacts to have at their local paths before the command starts.
+        outputs: URIs of the artifacts that the command may write.
     """
 
     task: str
+    job_id: str
+    attempt: int
+    image: str
+    words: list[str]
+    executor_input: Json
+    kubernetes: Json
+    accelerators: dict[str, int]
+    inputs: list[str]
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of one attempt.
+
+    Attributes:
+        argv: as the process got it.
+        executor_output: what it wrote to ``outputs.outputFile``, None if it wrote nothing.
+    """
+
     argv: list[str]
     returncode: int
     stdout: str
     stderr: str
-    artifacts: dict[str, Path]
     executor_output: Json
+
+
+class Launcher(Protocol):
+    """Where commands run."""
+
+    output_file: str
+    """Local path of ``outputs.outputFile``."""
+
+    def launch(self, step: Step, store: Store) -> Outcome:
+        """Run a command to its end, its inputs taken from the store and, if it succeeds, its outputs put there."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Store:
+    """The object store, as a folder."""
+
+    folder: Path
+
+    def path(self, uri: str) -> Path:
+        return self.folder / uri.replace("://", "/")
+
+    def copy(self, source: Path, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Execution:
+    """What became of one task.
+
+    Attributes:
+        attempts: all of them, the last one last.
+        artifacts: where the object store holds what the task put out, by output name; what it did not write is
+            not in it.
+    """
+
+    task: str
+    attempts: list[Outcome]
+    artifacts: dict[str, Path]
+
+    @property
+    def argv(self) -> list[str]:
+        return self.attempts[-1].argv
+
+    @property
+    def returncode(self) -> int:
+        return self.attempts[-1].returncode
+
+    @property
+    def stderr(self) -> str:
+        return self.attempts[-1].stderr
+
+    @property
+    def executor_output(self) -> Json:
+        return self.attempts[-1].executor_output
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """What became of a pipeline: its tasks in the order they ran; a failed one is the last."""
+    """What became of a pipeline: its tasks in the order they ran."""
 
     job_id: str
     executions: dict[str, Execution]
@@ -60,117 +140,119 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Pod:
-    """Paths of one task: artifacts are under ``folder`` at the path of their URI, as in a step's container."""
+class _Scope:
+    """A pipeline, or an exit handler within one.
 
-    folder: Path
+    Attributes:
+        given: its input parameters.
+    """
 
-    def local(self, uri: str) -> Path:
-        return self.folder / uri.replace("://", "/")
-
-    @property
-    def output_file(self) -> Path:
-        return self.folder / "tmp/kfp_outputs/output_metadata.json"
-
-    def volume(self, mount_path: str) -> Path:
-        return self.folder / mount_path.lstrip("/")
+    tasks: Json
+    given: Mapping[str, Json]
 
 
 @dataclass(kw_only=True)
 class Backend:
-    """Runs compiled pipelines.
+    """Runs compiled pipelines."""
 
-    Attributes:
-        folder: everything is below it; the object store and one folder a task.
-        env: environment of the steps, and all of it.
-    """
-
-    folder: Path
-    env: Mapping[str, str]
+    store: Store
+    launcher: Launcher
     _types: dict[str, Json] = field(default_factory=dict)
 
     def run(self, compiled: Path, parameters: Mapping[str, Json], *, job_id: str) -> Run:
-        """Run a pipeline's tasks one after another, until all are done or one fails."""
-        spec, platform = _load(compiled)
+        """Run a pipeline's tasks one after another, until all are done or one fails; then its exit task."""
+        spec, platform = load_compiled(compiled)
         given = _with_defaults(parameters, spec["root"].get("inputDefinitions", {}), strict=True)
         executions: dict[str, Execution] = {}
-        for name in task_order(spec):
-            done = self._run_task(spec, platform, name, given, job_id)
-            executions[name] = done
-            if done.returncode:
-                break
+        self._run_scope(
+            _Run(spec, platform, job_id, executions), _Scope(tasks=spec["root"]["dag"]["tasks"], given=given)
+        )
         return Run(job_id=job_id, executions=executions)
 
-    def _run_task(self, spec: Json, platform: Json, name: str, given: Mapping[str, Json], job_id: str) -> Execution:
-        task = spec["root"]["dag"]["tasks"][name]
-        component = spec["components"][task["componentRef"]["name"]]
-        label = component["executorLabel"]
-        container = spec["deploymentSpec"]["executors"][label]["container"]
-        run_uri = f"{PIPELINE_ROOT}/{spec['pipelineInfo']['name']}/{job_id}"
-        pod = _Pod(folder=self.folder / "pods" / job_id / name)
-        executor_input = {
-            "inputs": {
-                "parameterValues": _with_defaults(
-                    _task_parameters(task, given, job_id), component.get("inputDefinitions", {}), strict=False
-                ),
-                "artifacts": self._take_artifacts(task, pod, run_uri),
-            },
-            "outputs": {
-                "artifacts": _output_artifacts(component, f"{run_uri}/{name}"),
-                "outputFile": str(pod.output_file),
-            },
-        }
-        mounts = platform.get(label, {}).get("emptyDirMounts", [])
-        argv = _mounted([*container["command"], *container["args"]], executor_input, pod, mounts)
-        done = subprocess.run(
-            argv, env=dict(self.env), cwd=_made(pod.folder / "work"), capture_output=True, text=True, check=False
-        )
-        return Execution(
-            task=name,
-            argv=argv,
-            returncode=done.returncode,
-            stdout=done.stdout,
-            stderr=done.stderr,
-            artifacts=self._put_artifacts(executor_input, pod),
-            executor_output=json.loads(pod.output_file.read_text()) if pod.output_file.exists() else None,
-        )
+    def _run_scope(self, run: _Run, scope: _Scope) -> bool:
+        """Run a scope's tasks; say whether all succeeded."""
+        ended: dict[str, bool] = {}
+        for name in task_order(scope.tasks):
+            task = scope.tasks[name]
+            component = run.spec["components"][task["componentRef"]["name"]]
+            is_exit = task.get("triggerPolicy", {}).get("strategy") == "ALL_UPSTREAM_TASKS_COMPLETED"
+            if not is_exit and not all(ended.values()):
+                continue
+            given = _task_parameters(task, scope.given, run, ended)
+            if "dag" in component:
+                ended[name] = self._run_scope(run, _Scope(tasks=component["dag"]["tasks"], given=given))
+            else:
+                run.executions[name] = self._run_task(run, scope, name, given)
+                ended[name] = run.executions[name].returncode == 0
+        return all(ended.values())
 
-    def _take_artifacts(self, task: Json, pod: _Pod, run_uri: str) -> Json:
-        """Download a task's input artifacts before its command starts, each into a fresh folder."""
+    def _run_task(self, run: _Run, scope: _Scope, name: str, given: Mapping[str, Json]) -> Execution:
+        task = scope.tasks[name]
+        component = run.spec["components"][task["componentRef"]["name"]]
+        attempts: list[Outcome] = []
+        while len(attempts) <= int(task.get("retryPolicy", {}).get("maxRetryCount", 0)):
+            step = self._step(run, scope, name, _with_defaults(given, component["inputDefinitions"], strict=False))
+            attempts.append(self.launcher.launch(dataclasses.replace(step, attempt=len(attempts)), self.store))
+            if attempts[-1].returncode == 0:
+                break
+        written = {}
+        for output, uri in step.outputs.items():
+            self._types[uri] = {
+                "name": output,
+                "type": component["outputDefinitions"]["artifacts"][output]["artifactType"],
+            }
+            if self.store.path(uri).exists():
+                written[output] = self.store.path(uri)
+        return Execution(task=name, attempts=attempts, artifacts=written)
+
+    def _step(self, run: _Run, scope: _Scope, name: str, values: dict[str, Json]) -> Step:
+        task = scope.tasks[name]
+        component = run.spec["components"][task["componentRef"]["name"]]
+        container = run.spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
+        run_uri = f"{PIPELINE_ROOT}/{run.spec['pipelineInfo']['name']}/{run.job_id}"
         taken = {}
-        for name, source in task.get("inputs", {}).get("artifacts", {}).items():
+        for key, source in task.get("inputs", {}).get("artifacts", {}).items():
             output = source["taskOutputArtifact"]
             uri = f"{run_uri}/{output['producerTask']}/{output['outputArtifactKey']}"
-            _copy(self._stored(uri), pod.local(uri))
-            taken[name] = {"artifacts": [{**self._types[uri], "uri": uri}]}
-        return taken
+            taken[key] = {"artifacts": [{**self._types[uri], "uri": uri}]}
+        made = {
+            key: {"artifacts": [{"name": key, "type": definition["artifactType"], "uri": f"{run_uri}/{name}/{key}"}]}
+            for key, definition in component.get("outputDefinitions", {}).get("artifacts", {}).items()
+        }
+        return Step(
+            task=name,
+            job_id=run.job_id,
+            attempt=0,
+            image=container["image"],
+            words=[*container["command"], *container["args"]],
+            executor_input={
+                "inputs": {"parameterValues": values, "artifacts": taken},
+                "outputs": {"artifacts": made, "outputFile": self.launcher.output_file},
+            },
+            kubernetes=_of_scope(run.platform.get(component["executorLabel"], {}), scope),
+            accelerators=_accelerators(container, values),
+            inputs=[listed["artifacts"][0]["uri"] for listed in taken.values()],
+            outputs={key: listed["artifacts"][0]["uri"] for key, listed in made.items()},
+        )
 
-    def _put_artifacts(self, executor_input: Json, pod: _Pod) -> dict[str, Path]:
-        """Upload what a task wrote of its output artifacts."""
-        written = {}
-        for name, listed in executor_input["outputs"]["artifacts"].items():
-            artifact = listed["artifacts"][0]
-            self._types[artifact["uri"]] = {key: artifact[key] for key in ("name", "type")}
-            if pod.local(artifact["uri"]).exists():
-                _copy(pod.local(artifact["uri"]), self._stored(artifact["uri"]))
-                written[name] = self._stored(artifact["uri"])
-        return written
 
-    def _stored(self, uri: str) -> Path:
-        return self.folder / "store" / uri.replace("://", "/")
+@dataclass(frozen=True, slots=True)
+class _Run:
+    spec: Json
+    platform: Json
+    job_id: str
+    executions: dict[str, Execution]
 
 
-def task_order(spec: Json) -> list[str]:
+def task_order(tasks: Json) -> list[str]:
     """Give the tasks of a pipeline so that each comes after those it depends on.
 
     Raises:
-        NotImplementedError: the pipeline has a loop, a condition or a pipeline within it.
+        NotImplementedError: the pipeline has a loop or a condition.
     """
-    tasks = spec["root"]["dag"]["tasks"]
     for name, task in tasks.items():
-        is_container = "executorLabel" in spec["components"][task["componentRef"]["name"]]
-        if not is_container or {"triggerPolicy", "parameterIterator", "artifactIterator"} & task.keys():
-            raise NotImplementedError(f"task {name} is more than a container that always runs")
+        if {"parameterIterator", "artifactIterator"} & task.keys() or "condition" in task.get("triggerPolicy", {}):
+            raise NotImplementedError(f"task {name} is more than a container or an exit handler")
     order: list[str] = []
     while len(order) < len(tasks):
         ready = [
@@ -183,7 +265,7 @@ def task_order(spec: Json) -> list[str]:
     return order
 
 
-def _load(compiled: Path) -> tuple[Json, Json]:
+def load_compiled(compiled: Path) -> tuple[Json, Json]:
     """Give the pipeline spec, and the Kubernetes config of each executor."""
     spec, *platforms = yaml.safe_load_all(compiled.read_text())
     found = platforms[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if platforms else {}
@@ -200,29 +282,50 @@ def _with_defaults(given: Mapping[str, Json], definitions: Json, *, strict: bool
     return defaults | dict(given)
 
 
-def _task_parameters(task: Json, given: Mapping[str, Json], job_id: str) -> dict[str, Json]:
+def _task_parameters(task: Json, given: Mapping[str, Json], run: _Run, ended: Mapping[str, bool]) -> dict[str, Json]:
     """Give the values that the pipeline passes; the run's id is known only where it is a whole constant."""
-    values = {}
+    values: dict[str, Json] = {}
     for name, source in task.get("inputs", {}).get("parameters", {}).items():
         if "componentInputParameter" in source:
             values[name] = given[source["componentInputParameter"]]
+        elif "taskFinalStatus" in source:
+            values[name] = _final_status(source["taskFinalStatus"]["producerTask"], run, ended)
         else:
             constant = source["runtimeValue"]["constant"]
-            values[name] = job_id if constant == "{{$.pipeline_job_uuid}}" else constant
-    return values
+            values[name] = run.job_id if constant == "{{$.pipeline_job_uuid}}" else constant
+    # A constant may stand for a parameter that the same task takes: an accelerator's count does.
+    return {name: _resolved(value, values) for name, value in values.items()}
 
 
-def _output_artifacts(component: Json, uri: str) -> Json:
-    declared = component.get("outputDefinitions", {}).get("artifacts", {})
+def _final_status(task: str, run: _Run, ended: Mapping[str, bool]) -> Json:
+    failed = next((done for done in run.executions.values() if done.returncode), None)
     return {
-        name: {"artifacts": [{"name": name, "type": definition["artifactType"], "uri": f"{uri}/{name}"}]}
-        for name, definition in declared.items()
+        "state": "SUCCEEDED" if ended[task] else "FAILED",
+        "pipelineTaskName": task,
+        "pipelineJobResourceName": f"{run.spec['pipelineInfo']['name']}-{run.job_id}",
+        "error": {"message": f"task {failed.task} failed"} if failed else {},
     }
 
 
-def _mounted(words: list[str], executor_input: Json, pod: _Pod, mounts: list[Json]) -> list[str]:
-    volumes = {mount["mountPath"]: str(_made(pod.volume(mount["mountPath"]))) for mount in mounts}
-    return [volumes.get(word, word) for word in substitute(words, executor_input, pod.local)]
+def _resolved(value: Json, values: Mapping[str, Json]) -> Json:
+    found = re.fullmatch(r"\{\{\$\.inputs\.parameters\['([\w-]+)'\]\}\}", value) if isinstance(value, str) else None
+    return values[found[1]] if found else value
+
+
+def _accelerators(container: Json, values: Mapping[str, Json]) -> dict[str, int]:
+    asked = container.get("resources", {}).get("accelerator")
+    if asked is None:
+        return {}
+    return {_resolved(asked["resourceType"], values): int(_resolved(asked["resourceCount"], values))}
+
+
+def _of_scope(config: Json, scope: _Scope) -> Json:
+    """Replace what Kubernetes config takes from parameters, which are those of the scope, by their values."""
+    if isinstance(config, dict):
+        if set(config) == {"componentInputParameter"}:
+            return scope.given[config["componentInputParameter"]]
+        return {key: _of_scope(value, scope) for key, value in config.items()}
+    return [_of_scope(value, scope) for value in config] if isinstance(config, list) else config
 
 
 def substitute(words: list[str], executor_input: Json, local: Any) -> list[str]:
@@ -259,22 +362,3 @@ def as_text(value: Json) -> str:
         # never with an exponent
         return format(Decimal(repr(value)), "f").removesuffix(".0")
     return json.dumps(value, separators=(",", ":"))
-
-
-def _copy(source: Path, target: Path) -> None:
-    _made(target.parent)
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copyfile(source, target)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def step_env(**more: str) -> dict[str, str]:
-    """Give the environment of a step: what a container has, and no credential of whoever runs the test."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
-    return kept | more

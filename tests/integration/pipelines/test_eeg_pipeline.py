@@ -15,18 +15,31 @@ from integration.pipelines.conftest import Bucket
 from integration.pipelines.executor import Backend, as_text, substitute
 from penstock.demo.server import connect
 from penstock.records import CostReport, Evaluation, ManifestReader, RunRecord, StepRecord, read_record
+from pipelines.compile import PIPELINE, compile_all
 
-COMPILED = Path(__file__).parents[3] / "pipelines/compiled/penstock-eeg.yaml"
 STEPS = ["list", "prefetch", "train", "evaluate", "report"]
+EXIT = "report-exit"
 WRITTEN = {
     "list": ["manifest", "plan", "record"],
     "prefetch": ["record"],
     "train": ["checkpoint", "record"],
     "evaluate": ["metrics", "plot"],
     "report": ["cost", "html", "markdown"],
+    EXIT: ["cost", "html", "markdown"],
 }
 JOB_ID = "8f14e45f-ceea-467f-9575-6d1d7c2f8a11"
 ARTIFACT_LIMIT_BYTES = 2_000_000
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline with a window that is smaller than the dataset."""
+    return compile_to(tmp_path_factory.mktemp("compiled") / "pipeline.yaml", window_size="4Mi")
+
+
+def compile_to(path: Path, **settings: Any) -> Path:
+    path.write_text(compile_all(**settings)[PIPELINE])
+    return path
 
 
 def over_defaults(bucket: Bucket, **more: Any) -> dict[str, Any]:
@@ -38,7 +51,6 @@ def over_defaults(bucket: Bucket, **more: Any) -> dict[str, Any]:
         "mini": False,
         "release": "",
         "split": "0.34,0.33,0.33",
-        "window_size": "4Mi",
         "probe_samples": 16,
         "run_root": "s3://runs/penstock",
         "run_endpoint_url": bucket.url,
@@ -49,17 +61,18 @@ def over_defaults(bucket: Bucket, **more: Any) -> dict[str, Any]:
     } | more
 
 
-def test_all_five_steps_run(backend: Backend, bucket: Bucket) -> None:
-    run = backend.run(COMPILED, over_defaults(bucket), job_id=JOB_ID)
+def test_all_five_steps_run(backend: Backend, bucket: Bucket, compiled: Path) -> None:
+    run = backend.run(compiled, over_defaults(bucket), job_id=JOB_ID)
 
-    assert [done.task for done in run.executions.values()] == STEPS
-    assert {done.task: done.returncode for done in run.executions.values()} == dict.fromkeys(STEPS, 0), "\n".join(
-        done.stderr for done in run.executions.values()
-    )
+    assert [done.task for done in run.executions.values()] == [*STEPS, EXIT]
+    assert run.succeeded, "\n".join(done.stderr for done in run.executions.values())
+    assert all(len(done.attempts) == 1 for done in run.executions.values())
     for done in run.executions.values():
         assert not [word for word in done.argv if re.search(r"\{\{\$", word)]
 
-    artifacts = {f"{step}.{name}": path for step in STEPS for name, path in run.executions[step].artifacts.items()}
+    artifacts = {
+        f"{step}.{name}": path for step in run.executions for name, path in run.executions[step].artifacts.items()
+    }
     assert {key: sorted(done.artifacts) for key, done in run.executions.items()} == WRITTEN
     assert sum(path.stat().st_size for path in artifacts.values()) < ARTIFACT_LIMIT_BYTES < bucket.dataset.size_bytes
 
@@ -88,40 +101,88 @@ def test_all_five_steps_run(backend: Backend, bucket: Bucket) -> None:
     bill = read_record(artifacts["report.cost"], CostReport)
     assert bill.total_usd > 0
 
+    at_exit = read_record(artifacts[f"{EXIT}.cost"], CostReport)
+    assert [(line.what, line.quantity) for line in at_exit.lines] == [(line.what, line.quantity) for line in bill.lines]
+    assert "Failed" not in artifacts[f"{EXIT}.markdown"].read_text()
+
     keys = {item["Key"] for item in connect(bucket.url).list_objects_v2(Bucket="runs")["Contents"]}
     assert {f"penstock/{JOB_ID}/checkpoints/{name}.json" for name in ("latest", "best")} <= keys
+    records = {f"penstock/{JOB_ID}/records/{step}.json" for step in STEPS if step != "report"}
+    assert {key for key in keys if f"{JOB_ID}/records" in key} == records
 
 
-def test_a_task_that_fails_ends_the_run(backend: Backend, bucket: Bucket) -> None:
-    run = backend.run(COMPILED, over_defaults(bucket, source="s3://eeg/nothing-here"), job_id="wrong-prefix")
+def test_a_task_that_fails_ends_the_run_and_is_reported(backend: Backend, bucket: Bucket, compiled: Path) -> None:
+    run = backend.run(compiled, over_defaults(bucket, source="s3://eeg/nothing-here"), job_id="wrong-prefix")
     assert not run.succeeded
-    assert list(run.executions) == ["list"]
-    assert run.executions["list"].returncode == 22
-    assert "nothing-here" in run.executions["list"].stderr
-    assert run.executions["list"].artifacts == {}
+    assert list(run.executions) == ["list", EXIT]
+    listed = run.executions["list"]
+    assert listed.returncode == 22
+    assert "nothing-here" in listed.attempts[0].stderr
+    assert listed.artifacts == {}
+    told = run.executions[EXIT].artifacts["markdown"].read_text()
+    assert "**Failed**" in told
+    assert "list: EmptyListing" in told.replace("\\", "")
+    assert "nothing-here" in told
 
 
-def test_a_window_too_small_is_found_before_training(backend: Backend, bucket: Bucket) -> None:
-    run = backend.run(COMPILED, over_defaults(bucket, window_size="20Ki"), job_id="small-window")
-    assert list(run.executions) == ["list", "prefetch"]
+def test_a_step_that_has_failed_for_good_fails_at_once_when_tried_again(
+    backend: Backend, bucket: Bucket, compiled: Path
+) -> None:
+    # Nothing reads the bucket again: it answers differently by then.
+    given = over_defaults(bucket, source="s3://eeg/nothing-here")
+    first, *others = backend.run(compiled, given, job_id="final").executions["list"].attempts
+    assert others, "the pipeline does not try again"
+    for again in others:
+        assert again.returncode == first.returncode == 22
+        assert "an earlier attempt failed for good" in again.stderr
+        assert "nothing-here" in again.stderr
+    run = backend.run(compiled, given | {"run_root": ""}, job_id="no-root")
+    assert all("an earlier attempt" not in attempt.stderr for attempt in run.executions["list"].attempts)
+    assert run.executions[EXIT].returncode == 0
+    told = run.executions[EXIT].artifacts["markdown"].read_text()
+    assert "task list failed" in told
+
+
+def test_a_window_too_small_is_found_before_training(backend: Backend, bucket: Bucket, tmp_path: Path) -> None:
+    small = compile_to(tmp_path / "small.yaml", window_size="20Ki")
+    run = backend.run(small, over_defaults(bucket), job_id="small-window")
+    assert list(run.executions) == ["list", "prefetch", EXIT]
     assert run.executions["prefetch"].returncode == 4
 
 
-def test_a_run_root_needs_the_name_of_the_run(backend: Backend, bucket: Bucket, tmp_path: Path) -> None:
-    spec, platform = yaml.safe_load_all(COMPILED.read_text())
-    for task in spec["root"]["dag"]["tasks"].values():
-        task.get("inputs", {}).get("parameters", {}).pop("run_id", None)
+def test_a_failed_training_is_billed(backend: Backend, bucket: Bucket, compiled: Path) -> None:
+    # So high a rate diverges after some steps, for good.
+    run = backend.run(compiled, over_defaults(bucket, learning_rate=1e30, epochs=4), job_id="diverges")
+    assert list(run.executions) == ["list", "prefetch", "train", EXIT]
+    first, *others = run.executions["train"].attempts
+    assert first.returncode == 65
+    assert all("an earlier attempt failed for good" in again.stderr for again in others)
+    assert len(others) == 3
+    bill = read_record(run.executions[EXIT].artifacts["cost"], CostReport)
+    [hours] = [line for line in bill.lines if line.what.startswith("Training node")]
+    assert hours.usd > 0
+    assert sum(line.quantity for line in bill.lines if line.item == "s3-get") > 0
+    told = run.executions[EXIT].artifacts["markdown"].read_text().replace("\\", "")
+    assert "train: TrainingDiverged" in told
+
+
+def test_a_run_root_needs_the_name_of_the_run(backend: Backend, bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
+    spec, platform = yaml.safe_load_all(compiled.read_text())
+    for component in spec["components"].values():
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            task.get("inputs", {}).get("parameters", {}).pop("run_id", None)
     nameless = tmp_path / "nameless.yaml"
     nameless.write_text(yaml.safe_dump_all([spec, platform]))
     run = backend.run(nameless, over_defaults(bucket), job_id="nameless")
-    assert list(run.executions) == ["list", "prefetch", "train"]
-    assert run.executions["train"].returncode == 2
-    assert "--run-id" in run.executions["train"].stderr
+    assert list(run.executions) == ["list", EXIT]
+    assert run.executions["list"].returncode == 2
+    assert "--run-id" in run.executions["list"].stderr
 
 
-def test_checkpoints_stay_in_the_pod_without_a_run_root(backend: Backend, bucket: Bucket) -> None:
-    run = backend.run(COMPILED, over_defaults(bucket, run_root="", epochs=1), job_id="local")
+def test_checkpoints_stay_in_the_pod_without_a_run_root(backend: Backend, bucket: Bucket, compiled: Path) -> None:
+    run = backend.run(compiled, over_defaults(bucket, run_root="", epochs=1), job_id="local")
     assert run.succeeded
+    assert run.executions[EXIT].artifacts["markdown"].read_text()
 
 
 def test_only_known_placeholders_are_replaced() -> None:

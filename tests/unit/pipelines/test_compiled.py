@@ -24,6 +24,8 @@ IN_A_COMMAND = re.compile(
     r"|\{\{\$\.(inputs|outputs)\.artifacts\['[\w-]+'\]\.(uri|path)\}\}"
     r"|\{\{\$\.outputs\.parameters\['[\w-]+'\]\.output_file\}\}"
 )
+CHANNEL = "pipelinechannel--"
+OF_THE_POD = {"node_selector", "tolerations"}
 IN_A_CONSTANT = {
     "{{$.pipeline_job_uuid}}",
     "{{$.inputs.parameters['pipelinechannel--accelerators']}}",
@@ -37,7 +39,11 @@ def pipeline() -> tuple[Any, Any]:
 
 
 def tasks() -> Any:
-    return pipeline()[0]["root"]["dag"]["tasks"]
+    """Give all tasks, those in the exit handler and the one that runs at its exit, by name."""
+    spec = pipeline()[0]
+    return spec["components"]["comp-exit-handler-1"]["dag"]["tasks"] | {
+        "report-exit": spec["root"]["dag"]["tasks"]["report-exit"]
+    }
 
 
 def test_the_compiled_files_are_what_the_declarations_give() -> None:
@@ -68,11 +74,11 @@ def test_images_and_secret_are_chosen_when_compiling(tmp_path: Path, monkeypatch
     assert images["exec-list"] == images["exec-report"] == "registry.example/penstock@sha256:00"
     assert images["exec-train"] == "penstock:0.1.0-gpu"
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    for label in ("exec-list", "exec-prefetch", "exec-train", "exec-evaluate"):
+    for label in ("exec-list", "exec-prefetch", "exec-train", "exec-evaluate", "exec-report-exit"):
         [secret] = executors[label]["secretAsEnv"]
         assert secret["secretName"] == "s3-reader"
         assert {entry["envVar"] for entry in secret["keyToEnv"]} == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
-    assert "exec-report" not in executors
+    assert "secretAsEnv" not in executors["exec-report"]
 
 
 def test_other_images_are_not_written_over_the_committed_files(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,15 +96,20 @@ def test_every_pipeline_parameter_has_a_default_and_a_description() -> None:
 def test_a_pipeline_parameter_goes_to_a_step_with_the_same_type() -> None:
     spec, _ = pipeline()
     declared = spec["root"]["inputDefinitions"]["parameters"]
+    handler = spec["components"]["comp-exit-handler-1"]["inputDefinitions"]["parameters"]
     used = set()
     for task in tasks().values():
         inner = spec["components"][task["componentRef"]["name"]]["inputDefinitions"].get("parameters", {})
         for name, source in task.get("inputs", {}).get("parameters", {}).items():
-            outer = source.get("componentInputParameter")
-            used.add(outer)
-            if outer and not name.startswith("pipelinechannel--"):
-                assert inner[name]["parameterType"] == declared[outer]["parameterType"], (name, outer)
-    assert used - {None} == set(declared)
+            outer = source.get("componentInputParameter", "")
+            used.add(outer.removeprefix(CHANNEL))
+            if outer and not name.startswith(CHANNEL):
+                assert inner[name]["parameterType"] == declared[outer.removeprefix(CHANNEL)]["parameterType"], name
+            assert not outer.startswith(CHANNEL) or outer in handler, f"the exit handler does not pass {outer} on"
+    assert (used - {""}) | OF_THE_POD == set(declared)
+    passed = spec["root"]["dag"]["tasks"]["exit-handler-1"]["inputs"]["parameters"]
+    assert passed == {name: {"componentInputParameter": name.removeprefix(CHANNEL)} for name in handler}
+    assert {f"{CHANNEL}{name}" for name in OF_THE_POD} <= set(handler)
 
 
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.parent.name)
@@ -107,9 +118,11 @@ def test_the_backend_knows_every_placeholder(path: Path) -> None:
     for item in spec["deploymentSpec"]["executors"].values():
         for word in [*item["container"]["command"], *item["container"]["args"]]:
             assert "{{" not in IN_A_COMMAND.sub("", word)
+    dags = [spec["root"]["dag"], *(found["dag"] for found in spec["components"].values() if "dag" in found)]
     constants = [
         source["runtimeValue"]["constant"]
-        for task in spec["root"]["dag"]["tasks"].values()
+        for dag in dags
+        for task in dag["tasks"].values()
         for source in task.get("inputs", {}).get("parameters", {}).values()
         if "runtimeValue" in source
     ]
@@ -120,34 +133,75 @@ def test_training_and_evaluation_ask_for_a_sidecar_its_volume_and_accelerators()
     spec, platform = pipeline()
     for label in ("exec-train", "exec-evaluate"):
         assert platform[label]["podMetadata"]["labels"] == {"penstock.dev/prefetch": "true"}
+        assert platform[label]["tolerations"] == [
+            {"tolerationJson": {"componentInputParameter": f"{CHANNEL}tolerations"}}
+        ]
+        assert platform[label]["nodeSelector"] == {
+            "nodeSelectorJson": {"componentInputParameter": f"{CHANNEL}node_selector"}
+        }
+        [shared] = [mount for mount in platform[label]["emptyDirMounts"] if mount["volumeName"] == "shm"]
+        assert shared == {"volumeName": "shm", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "1Gi"}
         asked = spec["deploymentSpec"]["executors"][label]["container"]["resources"]["accelerator"]
         assert asked["resourceCount"] == "{{$.inputs.parameters['pipelinechannel--accelerators']}}"
         assert asked["resourceType"] == "{{$.inputs.parameters['pipelinechannel--accelerator_type']}}"
     assert "podMetadata" not in platform["exec-prefetch"]
-    for step in ("prefetch", "train", "evaluate"):
-        [mount] = platform[f"exec-{step}"]["emptyDirMounts"]
-        assert mount["mountPath"] == tasks()[step]["inputs"]["parameters"]["window"]["runtimeValue"]["constant"]
-        assert mount["mountPath"] == "/penstock/window"
-    assert set(platform) == {"exec-prefetch", "exec-train", "exec-evaluate"}
+    assert all(int(config["activeDeadlineSeconds"]) > 0 for config in platform.values())
     assert {
         spec["root"]["inputDefinitions"]["parameters"][name]["parameterType"]
         for name in ("accelerators", "accelerator_type")
     } == {"STRING"}, "the backend reads a resource from a text; a number is taken for an empty one"
 
 
+@pytest.mark.parametrize(("size", "limit"), [("2Gi", "2410Mi"), ("8.5Gi", "10240Mi"), ("500M", "561Mi")])
+def test_a_sidecar_the_steps_and_the_volume_have_one_size_of_the_window(size: str, limit: str) -> None:
+    text = compile_all(window_size=size)[Path("pipelines/compiled/penstock-eeg.yaml")]
+    spec, platform = yaml.safe_load_all(text)
+    found = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for step in ("prefetch", "train", "evaluate"):
+        given = found[step]["inputs"]["parameters"]
+        assert given["window_size"] == {"runtimeValue": {"constant": size}}
+        [mount] = [mount for mount in executors[f"exec-{step}"]["emptyDirMounts"] if mount["volumeName"] != "shm"]
+        assert mount["mountPath"] == given["window"]["runtimeValue"]["constant"] == "/penstock/window"
+        assert (mount["volumeName"], mount["sizeLimit"]) == ("penstock-window", limit)
+        told = executors[f"exec-{step}"].get("podMetadata", {}).get("annotations", {})
+        assert told == ({} if step == "prefetch" else {"penstock.dev/window-size": size})
+
+
+@pytest.mark.parametrize("size", ["0", "much", "-1Gi", "500m"])
+def test_a_window_that_has_no_size_is_refused(size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path), f"--window-size={size}"])
+    assert "is not a size: write it like 512Mi" in capsys.readouterr().err
+
+
 def test_caching_and_retries() -> None:
-    cached = {name for name, task in tasks().items() if task["cachingOptions"].get("enableCache")}
-    assert cached == {"evaluate", "report"}
-    assert {name for name, task in tasks().items() if "retryPolicy" in task} == {"train"}
-    assert tasks()["train"]["retryPolicy"]["maxRetryCount"] > 0
+    assert not [name for name, task in tasks().items() if task["cachingOptions"].get("enableCache")]
+    tried = {name: task["retryPolicy"]["maxRetryCount"] for name, task in tasks().items() if "retryPolicy" in task}
+    assert tried == {"list": 1, "prefetch": 1, "train": 3, "evaluate": 1}
+    for name in tried:
+        given = tasks()[name]["inputs"]["parameters"]
+        assert given["run_id"] == {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
+        assert given["run_root"] == {"componentInputParameter": f"{CHANNEL}run_root"}
+        component = pipeline()[0]["components"][f"comp-{name}"]
+        assert component["inputDefinitions"]["parameters"]["fail_fast"]["defaultValue"] is True
     assert "prefetch" in tasks()["train"]["dependentTasks"]
 
 
+def test_the_exit_task_is_told_how_the_run_ended_and_where_its_records_are() -> None:
+    task = tasks()["report-exit"]
+    assert task["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    assert task["dependentTasks"] == ["exit-handler-1"]
+    given = task["inputs"]["parameters"]
+    assert given["final_status"] == {"taskFinalStatus": {"producerTask": "exit-handler-1"}}
+    assert given["run_root"] == {"componentInputParameter": "run_root"}
+    assert "artifacts" not in task["inputs"]
+
+
 def test_no_step_takes_the_dataset_as_an_artifact() -> None:
-    spec, _ = pipeline()
     passed = {
         source["taskOutputArtifact"]["producerTask"] + "." + source["taskOutputArtifact"]["outputArtifactKey"]
-        for task in spec["root"]["dag"]["tasks"].values()
+        for task in tasks().values()
         for source in task.get("inputs", {}).get("artifacts", {}).values()
     }
     assert passed == {

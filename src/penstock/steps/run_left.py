@@ -1,0 +1,146 @@
+"""What a run left, however it ended: the records that a report is made from.
+
+Files that were passed come first, then what lies in the run root, and for a run that never got to train a record
+that says so. A run whose steps failed, or that its pipeline calls failed, is reported as failed with the reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from penstock.errors import ConfigError
+from penstock.observe import redact
+from penstock.records import Evaluation, FailureRecord, Meters, RunRecord, StepRecord, read_record
+from penstock.steps import common
+from penstock.steps.run_root import RunRoot, open_run_root
+
+__all__ = ["Left", "read_left"]
+
+_STEPS = ("list", "prefetch", "train", "evaluate")
+_OTHER_STEPS = ("list", "prefetch")
+_NEVER = "none"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Left:
+    """Records of a run.
+
+    Attributes:
+        run: of its training; made up, with nothing measured, where there was none.
+        evaluation: None where it got none.
+        steps: of its other steps.
+    """
+
+    run: RunRecord
+    evaluation: Evaluation | None
+    steps: tuple[StepRecord, ...]
+
+
+def read_left(args: argparse.Namespace) -> Left:
+    """Read what the options of `penstock report` name.
+
+    Raises:
+        ConfigError: they name no record, or a final status that is none.
+        RecordError: a file that was passed is no such record.
+        SourceError: the run root could not be read.
+    """
+    run_root = open_run_root(args)
+    status = _read_status(args.final_status)
+    if args.run_record is None and run_root is None and status is None:
+        raise ConfigError("there is nothing to report on", fix="pass --run-record, or --run-root and --run-id")
+    failures = [found for step in _STEPS if run_root and (found := run_root.failure(step))]
+    run = _run(args, run_root)
+    run = run or _never_trained(args.run_id or "unknown")
+    return Left(
+        run=_as_it_ended(run, status, failures),
+        evaluation=_evaluation(args, run_root),
+        steps=tuple(_other_steps(args, run_root)),
+    )
+
+
+def _run(args: argparse.Namespace, run_root: RunRoot | None) -> RunRecord | None:
+    if args.run_record is not None:
+        return read_record(args.run_record, RunRecord)
+    return run_root.read("train", RunRecord) if run_root else None
+
+
+def _evaluation(args: argparse.Namespace, run_root: RunRoot | None) -> Evaluation | None:
+    if args.evaluation is not None:
+        return read_record(args.evaluation, Evaluation)
+    return run_root.read("evaluate", Evaluation) if run_root else None
+
+
+def _other_steps(args: argparse.Namespace, run_root: RunRoot | None) -> Sequence[StepRecord]:
+    paths = [path for path in args.step_record if path is not None]
+    if paths or run_root is None:
+        return [read_record(path, StepRecord) for path in paths]
+    return [found for step in _OTHER_STEPS if (found := run_root.read(step, StepRecord))]
+
+
+def _read_status(text: str) -> dict[str, Any] | None:
+    """Read what Kubeflow Pipelines tells an exit task: state, pipelineTaskName, error."""
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"--final-status {text!r} is not a JSON object ({error})", fix='write it like {"state": "FAILED"}'
+        ) from error
+
+
+def _as_it_ended(run: RunRecord, status: dict[str, Any] | None, failures: Sequence[FailureRecord]) -> RunRecord:
+    """Give the run with the state that the pipeline ended in; a training that was killed has lasted until now."""
+    ended_well = status is not None and str(status.get("state", "")).upper() == "SUCCEEDED"
+    if ended_well or (status is None and not failures):
+        return run
+    if run.state == "interrupted" and run.wall_seconds == 0:
+        now = datetime.now(UTC)
+        lasted_seconds = (now - datetime.fromisoformat(run.started_at)).total_seconds()
+        run = msgspec.structs.replace(
+            run, wall_seconds=max(lasted_seconds, 0.0), ended_at=now.isoformat(timespec="seconds")
+        )
+    reason = _reason(status, failures) or run.error or "it ended without saying why: look at the pods of its steps"
+    return msgspec.structs.replace(run, state="failed", error=reason)
+
+
+def _reason(status: dict[str, Any] | None, failures: Sequence[FailureRecord]) -> str | None:
+    if failures:
+        last = max(failures, key=lambda found: found.failed_at)
+        return f"{last.step}: {last.error}: {last.what}: {last.fix}"
+    error = (status or {}).get("error")
+    told = error.get("message") if isinstance(error, dict) else error
+    return redact(str(told)) if told else None
+
+
+def _never_trained(run_id: str) -> RunRecord:
+    now = common.now()
+    return RunRecord(
+        run_id=run_id,
+        task=_NEVER,
+        model=_NEVER,
+        num_parameters=0,
+        config={},
+        manifest_fingerprint="",
+        plan_fingerprint="",
+        state="failed",
+        error=None,
+        started_at=now,
+        ended_at=now,
+        wall_seconds=0.0,
+        seconds_to_first_batch=0.0,
+        num_resumes=0,
+        best_epoch=None,
+        checkpoint=None,
+        weights_sha256=None,
+        host=common.host_without_device(),
+        losses=(),
+        epochs=(),
+        meters=Meters(),
+    )

@@ -1,0 +1,180 @@
+"""The run root: where the steps of a run leave their records for its retries and for the report at its end.
+
+``<run root>/<run id>/records/<step>.json`` is what a step did, ``<step>-failure.json`` why its last attempt failed.
+A pipeline that cannot tell exit codes apart tries a step again whatever they say: with ``--fail-fast`` an attempt
+after one that failed for good ends at once, with the same error. Records that cannot be written there are warned
+of; no step fails for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from penstock.errors import ConfigError, ObjectNotFound, PenstockError, RecordError, error_from_fields
+from penstock.observe import redact
+from penstock.records import FailureRecord, Record, decode_record, encode_record
+from penstock.sources import Blobs, open_blobs
+from penstock.steps import common
+
+__all__ = ["FINAL_FAILURE_SECONDS", "RunRoot", "add_fail_fast", "add_run_options", "open_run_root", "recorded"]
+
+FINAL_FAILURE_SECONDS = 3600.0
+"""For how long a failure is final: longer than any back-off between attempts, shorter than a repair by a person."""
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Record)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which run a step is of."""
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--run-root",
+        type=common.optional_text,
+        metavar="DIR|s3://…",
+        help="folder of many runs: the step's record also goes to <run root>/<run id>/records",
+    )
+    group.add_argument("--run-id", type=common.optional_text, metavar="NAME", help="name of the run")
+    group.add_argument(
+        "--run-endpoint-url",
+        type=common.optional_text,
+        metavar="URL",
+        help="S3-compatible server of the run root (default: AWS's own)",
+    )
+
+
+def add_fail_fast(parser: argparse.ArgumentParser) -> None:
+    """Add the option of a step that is tried again."""
+    common.add_switch(
+        parser,
+        "--fail-fast",
+        "fail at once where an earlier attempt, as the run root has it, failed for good within the last hour",
+    )
+
+
+class RunRoot:
+    """The records of one run.
+
+    Args:
+        blobs: the folder they lie in.
+    """
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def keep(self, step: str, record: Record) -> None:
+        """Write what a step did."""
+        self._write(f"{step}.json", record)
+
+    def forget_failure(self, step: str) -> None:
+        """Remove the failure of a step that has succeeded since."""
+        try:
+            self._blobs.delete(f"{step}-failure.json")
+        except PenstockError as error:
+            log.warning("run_root.kept_failure step=%s reason=%s", step, error.what)
+
+    def keep_failure(self, step: str, error: BaseException) -> None:
+        """Write why a step failed."""
+        known = error if isinstance(error, PenstockError) else None
+        record = FailureRecord(
+            step=step,
+            error=type(error).__name__,
+            exit_code=known.exit_code if known else 1,
+            retryable=known.retryable if known else False,
+            what=redact(" ".join((known.what if known else f"{type(error).__name__}: {error}").split())),
+            fix=redact(known.fix) if known else "look at the step's log",
+            failed_at=common.now(),
+        )
+        self._write(f"{step}-failure.json", record)
+
+    def read(self, step: str, kind: type[R]) -> R | None:
+        """Give what a step did, None where it left nothing that can be read.
+
+        Raises:
+            SourceError: the run root could not be read.
+        """
+        return self._read(f"{step}.json", kind)
+
+    def failure(self, step: str) -> FailureRecord | None:
+        """Give why the last attempt of a step failed, None where it did not.
+
+        Raises:
+            SourceError: the run root could not be read.
+        """
+        return self._read(f"{step}-failure.json", FailureRecord)
+
+    def check(self, step: str) -> None:
+        """Fail with the error of an earlier attempt that failed for good.
+
+        Raises:
+            PenstockError: of the class of that failure.
+        """
+        found = self.failure(step)
+        if found is None or found.retryable:
+            return
+        age_seconds = (datetime.now(UTC) - datetime.fromisoformat(found.failed_at)).total_seconds()
+        if age_seconds > FINAL_FAILURE_SECONDS:
+            return
+        where = self._blobs.locate(f"{step}-failure.json")
+        raise error_from_fields(
+            found.error,
+            f"an earlier attempt failed for good {age_seconds / 60:.0f} min ago ({found.what})",
+            f"{found.fix}; then begin a new run, or delete {where} and retry this one",
+            None,
+        )
+
+    def _write(self, name: str, record: Record) -> None:
+        try:
+            self._blobs.write(name, encode_record(record))
+        except PenstockError as error:
+            log.warning("run_root.unwritten file=%s reason=%s", self._blobs.locate(name), error.what)
+
+    def _read(self, name: str, kind: type[R]) -> R | None:
+        try:
+            return decode_record(self._blobs.read(name), kind, origin=self._blobs.locate(name))
+        except ObjectNotFound:
+            return None
+        except RecordError as error:
+            log.warning("run_root.unreadable file=%s reason=%s", self._blobs.locate(name), error.what)
+            return None
+
+
+def open_run_root(args: argparse.Namespace) -> RunRoot | None:
+    """Open the run root that the options name; None where they name none.
+
+    Raises:
+        ConfigError: a run root without the name of the run, which another attempt could not find again.
+    """
+    if not args.run_root:
+        return None
+    if args.run_id is None:
+        raise ConfigError(f"--run-root {args.run_root!r} is given without --run-id", fix="pass the name of the run")
+    folder = f"{args.run_root.rstrip('/')}/{args.run_id}/records"
+    return RunRoot(open_blobs(folder, endpoint_url=args.run_endpoint_url))
+
+
+@contextlib.contextmanager
+def recorded(args: argparse.Namespace, step: str) -> Iterator[RunRoot | None]:
+    """Give the run root to a step, and write there why the step fails if it does.
+
+    Raises:
+        PenstockError: with ``--fail-fast``, the error of an earlier attempt that failed for good.
+    """
+    run_root = open_run_root(args)
+    if run_root is None:
+        yield None
+        return
+    if args.fail_fast:
+        run_root.check(step)
+    try:
+        yield run_root
+    except Exception as error:
+        run_root.keep_failure(step, error)
+        raise
+    run_root.forget_failure(step)
