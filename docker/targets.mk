@@ -30,7 +30,7 @@ chart-check: install ## Lint the chart, render it with each of its example value
 	  $(HELM) template penstock charts/penstock --values $$values \
 	    --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy \
 	    --api-versions monitoring.coreos.com/v1/PodMonitor --api-versions monitoring.coreos.com/v1/PrometheusRule \
-	    > /dev/null || exit 1; done
+	    --api-versions argoproj.io/v1alpha1/WorkflowTemplate > /dev/null || exit 1; done
 	$(BIN)/python charts/readme.py --check
 	@if command -v promtool > /dev/null; then promtool check rules charts/penstock/files/rules.yaml; \
 	  else echo "promtool is not on the PATH (Debian: apt-get install prometheus): the alerts were not checked"; fi

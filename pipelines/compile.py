@@ -1,8 +1,9 @@
 """The one command that compiles everything: ``python pipelines/compile.py``.
 
-It writes ``components/<step>/component.yaml`` and ``pipelines/compiled/penstock-eeg.yaml``; ``--check`` writes
-nothing and fails where one of them is not what the declarations give. ``PENSTOCK_IMAGE_CPU`` and
-``PENSTOCK_IMAGE_GPU`` name other images, for files that are written elsewhere with ``--out``.
+It writes ``components/<step>/component.yaml``, ``pipelines/compiled/penstock-eeg.yaml`` and, for Argo Workflows,
+``charts/penstock/workflows/``; ``--check`` writes nothing and fails where one of them is not what the declarations
+give. ``PENSTOCK_IMAGE_CPU`` and ``PENSTOCK_IMAGE_GPU`` name other images, for files that are written elsewhere with
+``--out``.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kfp import compiler
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS = ("list", "prefetch", "train", "evaluate", "report", "report_exit")
 PIPELINE = Path("pipelines/compiled/penstock-eeg.yaml")
+WORKFLOWS = Path("charts/penstock/workflows")
+"""What the chart installs; images, names and the namespace are the chart's values."""
+
 SETTINGS = ("secret", "window_size", "shm_size", "train_timeout_seconds")
 IMAGES = {"PENSTOCK_IMAGE_CPU": "penstock:0.1.0-cpu", "PENSTOCK_IMAGE_GPU": "penstock:0.1.0-gpu"}
 """Environment variable that names another image, and the image that the declarations name."""
@@ -65,7 +70,16 @@ def compile_all(*, images: Mapping[str, str] | None = None, **settings: Any) -> 
     """
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        return {path: _with_images(_compile(thing, folder), images or {}) for path, thing in _things(settings)}
+        made = {path: _compile(thing, folder) for path, thing in _things(settings)}
+        made |= _workflows(made[PIPELINE])
+    return {path: _with_images(text, images or {}) for path, text in made.items()}
+
+
+def _workflows(pipeline: str) -> Iterator[tuple[Path, str]]:
+    argo = importlib.import_module("pipelines.argo")
+    spec = next(iter(yaml.safe_load_all(pipeline)))
+    for files in argo.FILES:
+        yield WORKFLOWS / f"{PIPELINE.stem}-{files}.yaml", argo.make_workflow_template(spec, files=files)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

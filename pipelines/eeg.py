@@ -60,6 +60,7 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
         patience: int = 0,
         checkpoint_every: int = 0,
         workers: int = 0,
+        threads: int = 0,
         accelerator_type: str = "nvidia.com/gpu",
         accelerators: str = "1",
         node_selector: dict = {},  # noqa: B006
@@ -105,6 +106,7 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
             patience: End after this many epochs without a better score. 0 never ends early.
             checkpoint_every: Also save every so many steps. 0 saves after epochs only.
             workers: Processes that decode samples. 0 decodes in the trainer.
+            threads: CPU threads of the trainer, which the last bits may depend on. 0 leaves it to torch.
             accelerator_type: Resource to ask for when training and evaluating.
             accelerators: How many to ask for. 0 trains on the CPU.
             node_selector: Labels of the nodes to train and evaluate on, as a JSON object.
@@ -167,6 +169,7 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
                 patience=patience,
                 checkpoint_every=checkpoint_every,
                 workers=workers,
+                threads=threads,
                 instance_type=instance_type,
             ).after(probed)
             place = {

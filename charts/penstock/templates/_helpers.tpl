@@ -116,3 +116,14 @@ object.metadata.?annotations[?'penstock.dev/container'].orValue('main')
 {{- define "penstock.cel.resources" -}}
 { {{- range $name, $amount := omit (index . 0) "memory" -}} {{ $name | squote }}: {{ $amount | toString | squote }}, {{ end -}} 'memory': {{ index . 1 }} }
 {{- end -}}
+
+{{/* Image of the steps of workflows. Arguments: root, target. */}}
+{{- define "penstock.workflows.image" -}}
+{{- $root := index . 0 -}}
+{{- $target := index . 1 -}}
+{{- if eq $target "prefetch" -}}
+{{ include "penstock.image" $root }}
+{{- else -}}
+{{ default (printf "%s:%s-%s" $root.Values.prefetch.image.repository $root.Chart.AppVersion $target) (index $root.Values.workflows.images $target) }}
+{{- end -}}
+{{- end -}}

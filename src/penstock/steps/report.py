@@ -16,7 +16,7 @@ from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
 from penstock.steps import common
 from penstock.steps.run_left import read_left
-from penstock.steps.run_root import add_run_options
+from penstock.steps.run_root import add_run_options, open_run_root
 from penstock.tasks.eeg.metrics import overall_score
 from penstock.units import format_usd
 
@@ -101,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
     if args.cost is not None:
         write_record(args.cost, cost)
     _write_pages(args, record, steps, evaluation, cost)
+    _publish(args)
     sys.stdout.write(f"report {args.html}: {format_usd(cost.total_usd)}\n")
     return 0
 
@@ -148,6 +149,14 @@ def _write_pages(
     if args.markdown is not None:
         text = render_markdown(record, evaluation=evaluation, cost=cost, steps=steps, title=args.title)
         atomic_write(args.markdown, text.encode())
+
+
+def _publish(args: argparse.Namespace) -> None:
+    """Put what was written into the run root too, where a volume of the run would go with it."""
+    run_root = open_run_root(args)
+    for name, path in (("report.html", args.html), ("report.md", args.markdown), ("cost.json", args.cost)):
+        if run_root is not None and path is not None:
+            run_root.publish(name, path.read_bytes())
 
 
 def _date(text: str) -> date | None:

@@ -63,14 +63,20 @@ class RunRoot:
 
     Args:
         blobs: the folder they lie in.
+        results: the folder of what people look at.
     """
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, results: Blobs) -> None:
         self._blobs = blobs
+        self._results = results
 
     def keep(self, step: str, record: Record) -> None:
         """Write what a step did."""
         self._write(f"{step}.json", record)
+
+    def publish(self, name: str, data: bytes) -> None:
+        """Put a result for people beside the records' folder."""
+        self._put(self._results, name, data)
 
     def forget_failure(self, step: str) -> None:
         """Remove the failure of a step that has succeeded since."""
@@ -130,10 +136,13 @@ class RunRoot:
         )
 
     def _write(self, name: str, record: Record) -> None:
+        self._put(self._blobs, name, encode_record(record))
+
+    def _put(self, blobs: Blobs, name: str, data: bytes) -> None:
         try:
-            self._blobs.write(name, encode_record(record))
+            blobs.write(name, data)
         except PenstockError as error:
-            log.warning("run_root.unwritten file=%s reason=%s", self._blobs.locate(name), error.what)
+            log.warning("run_root.unwritten file=%s reason=%s", blobs.locate(name), error.what)
 
     def _read(self, name: str, kind: type[R]) -> R | None:
         try:
@@ -155,8 +164,11 @@ def open_run_root(args: argparse.Namespace) -> RunRoot | None:
         return None
     if args.run_id is None:
         raise ConfigError(f"--run-root {args.run_root!r} is given without --run-id", fix="pass the name of the run")
-    folder = f"{args.run_root.rstrip('/')}/{args.run_id}/records"
-    return RunRoot(open_blobs(folder, endpoint_url=args.run_endpoint_url))
+    folder = f"{args.run_root.rstrip('/')}/{args.run_id}"
+    records, results = (
+        open_blobs(place, endpoint_url=args.run_endpoint_url) for place in (f"{folder}/records", folder)
+    )
+    return RunRoot(records, results)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,372 @@
+"""The same pipelines for Argo Workflows: WorkflowTemplates, written with Hera, made of the compiled KFP pipelines.
+
+There is one declaration of a step's argv (its component) and one of a pipeline (its KFP function): what is said here
+is only what Argo does differently. Parameters have the names, defaults and descriptions that the KFP form has; so have
+those that KFP fixes when compiling, since Argo takes them from the run. The prefetcher is a native sidecar of the
+template itself; exit codes tell whether a step is tried again; files pass through a volume of the run, or as artifacts
+of the namespace's repository.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hera.workflows import (
+    DAG,
+    Artifact,
+    Container,
+    NoneArchiveStrategy,
+    Parameter,
+    RetryStrategy,
+    Task,
+    WorkflowTemplate,
+)
+from hera.workflows import models as m
+
+from pipelines.pods import (
+    PREFETCH_LABEL,
+    SECRET_KEYS,
+    WINDOW_ANNOTATION,
+    WINDOW_FOLDER,
+    WINDOW_VOLUME,
+    Settings,
+    volume_limit,
+)
+
+Files = Literal["volume", "artifacts"]
+FILES: tuple[Files, ...] = ("volume", "artifacts")
+"""How manifests, plans, records, checkpoints and reports pass from step to step."""
+
+RETRYABLE_CODES = (3, 41, 75, 137, 143)
+"""Those that docs/exit-codes.md calls so, and SIGKILL and SIGTERM: a node that goes away, or its memory."""
+
+RUN_FOLDER = "/penstock/run"
+PREFETCH_IMAGE = "penstock:0.1.0-prefetch"
+SIDECAR = "penstock-prefetch"
+FED_STEPS = ("train", "evaluate")
+WINDOW_STEPS = ("prefetch", *FED_STEPS)
+GROUP = 65532
+_KFP_ALONE = ("accelerator_count",)
+_RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+
+
+def make_workflow_template(spec: Mapping[str, Any], *, files: Files) -> str:
+    """Write the WorkflowTemplate of a pipeline, as YAML.
+
+    Args:
+        spec: the compiled KFP pipeline, whose tasks are all in one exit handler.
+        files: how files pass from step to step.
+    """
+    pipeline = _Pipeline(spec)
+    workflow = WorkflowTemplate(
+        name=spec["pipelineInfo"]["name"],
+        annotations={"workflows.argoproj.io/description": spec["pipelineInfo"]["description"].strip()},
+        entrypoint="main",
+        on_exit="report-exit",
+        service_account_name="penstock",
+        arguments=[*_given_parameters(spec), *_own_parameters()],
+        pod_spec_patch=_patch(_OF_ARGO),
+        security_context=m.PodSecurityContext(
+            run_as_non_root=True,
+            run_as_user=1000,
+            fs_group=GROUP,
+            seccomp_profile=m.SeccompProfile(type="RuntimeDefault"),
+        ),
+        volumes=list(_volumes(files)),
+        volume_claim_templates=[_claim()] if files == "volume" else None,
+        volume_claim_gc=m.VolumeClaimGC(strategy="OnWorkflowCompletion") if files == "volume" else None,
+    )
+    with workflow:
+        with DAG(name="main"):
+            for name, task in pipeline.tasks.items():
+                arguments = list(_passed(task)) if files == "artifacts" else []
+                Task(name=name, template=name, arguments=arguments, dependencies=task.get("dependentTasks"))
+        for name, task in {**pipeline.tasks, "report-exit": pipeline.exit_task}.items():
+            _step(_Step(pipeline, name, task), files)
+    text: str = workflow.to_yaml(sort_keys=False)
+    return f"# Compiled by pipelines/compile.py; {_FILES_TOLD[files]}\n{text}"
+
+
+_FILES_TOLD = {
+    "volume": "files pass from step to step through a volume of the run.",
+    "artifacts": "files pass from step to step as artifacts of the repository that the namespace has.",
+}
+
+
+class _Pipeline:
+    """A compiled KFP pipeline, read for another backend."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self.spec = spec
+        self.tasks: dict[str, Any] = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+        self.tasks = {name: self.tasks[name] for name in ("list", "prefetch", "train", "evaluate", "report")}
+        self.exit_task = spec["root"]["dag"]["tasks"]["report-exit"]
+
+    def component(self, task: Mapping[str, Any]) -> Any:
+        return self.spec["components"][task["componentRef"]["name"]]
+
+    def container(self, task: Mapping[str, Any]) -> Any:
+        return self.spec["deploymentSpec"]["executors"][self.component(task)["executorLabel"]]["container"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    pipeline: _Pipeline
+    name: str
+    task: Mapping[str, Any]
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Give the path of each input artifact: where its producer wrote it."""
+        taken = self.task.get("inputs", {}).get("artifacts", {})
+        return {
+            key: _path(output["producerTask"], output["outputArtifactKey"])
+            for key, source in taken.items()
+            for output in [source["taskOutputArtifact"]]
+        }
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Give the path of each output artifact; what only the KFP UI shows has none."""
+        declared = self.pipeline.component(self.task)["outputDefinitions"]["artifacts"]
+        return {key: _path(self.name, key) for key in declared if key in " ".join(self.words)}
+
+    @property
+    def words(self) -> list[str]:
+        """Give the arguments with KFP's placeholders."""
+        words = list(self.pipeline.container(self.task)["args"])
+        pairs = zip(words[::2], words[1::2], strict=True)
+        return [word for flag, value in pairs if value != "{{$}}" for word in (flag, value)]
+
+    @property
+    def args(self) -> list[str]:
+        """Give the arguments as Argo replaces them."""
+        values = self._values()
+        return [_PLACEHOLDER.sub(lambda found: values[found[0]], word) for word in self.words]
+
+    def _values(self) -> dict[str, str]:
+        component = self.pipeline.component(self.task)
+        given = self.task.get("inputs", {}).get("parameters", {})
+        values = {}
+        for name, definition in component["inputDefinitions"].get("parameters", {}).items():
+            value = _value(given[name]) if name in given else _as_text(definition["defaultValue"])
+            values[f"{{{{$.inputs.parameters['{name}']}}}}"] = _OWN_VALUES.get(name, value)
+        for side, paths in (("inputs", self.inputs), ("outputs", self.outputs)):
+            values |= {f"{{{{$.{side}.artifacts['{key}'].path}}}}": path for key, path in paths.items()}
+        return values
+
+
+_PLACEHOLDER = re.compile(r"\{\{\$\.[^}]+\}\}")
+_OWN_VALUES = {
+    "window_size": "{{workflow.parameters.window_size}}",
+    # Argo knows a step's exit code, and whoever retries a workflow by hand has repaired something.
+    "fail_fast": "false",
+}
+
+
+def _value(source: Mapping[str, Any]) -> str:
+    """Give what a task is given, as Argo says it."""
+    if "taskFinalStatus" in source:
+        return '{"state": "{{workflow.status}}"}'
+    if "componentInputParameter" in source:
+        return f"{{{{workflow.parameters.{source['componentInputParameter'].removeprefix('pipelinechannel--')}}}}}"
+    constant = _as_text(source["runtimeValue"]["constant"])
+    return "{{workflow.uid}}" if constant == "{{$.pipeline_job_uuid}}" else constant
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _path(task: str, key: str) -> str:
+    return f"{RUN_FOLDER}/{task}/{key}"
+
+
+def _given_parameters(spec: Mapping[str, Any]) -> Iterator[Parameter]:
+    for name, definition in spec["root"]["inputDefinitions"]["parameters"].items():
+        told = " ".join(definition["description"].split())
+        choices = ["true", "false"] if definition["parameterType"] == "BOOLEAN" else _choices(told)
+        yield Parameter(name=name, value=_as_text(definition["defaultValue"]), description=told, enum=choices)
+
+
+def _choices(told: str) -> list[str] | None:
+    """Read the values of "One of a, b (which is so) and c."."""
+    found = re.search(r"One of (.+?)\.(\s|$)", told)
+    return [word.strip() for word in re.sub(r"\([^)]*\)", "", found[1]).split(",")] if found else None
+
+
+def _own_parameters() -> Iterator[Parameter]:
+    default = Settings()
+    for name, value, told in (
+        ("window_size", default.window_size, "Bound on the bytes on disk at a time, like 512Mi."),
+        (
+            "window_volume_size",
+            volume_limit(default.window_size),
+            "Limit of the window's volume; the window may be 85 % of it, since the kubelet evicts a pod past it.",
+        ),
+        ("shm_size", default.shm_size, "Limit of the shared memory that workers pass samples through."),
+        ("secret", "penstock-s3", "Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, if there is one."),
+        ("train_timeout_seconds", str(default.train_timeout_seconds), "Of one attempt of train or evaluate."),
+        ("retries", "3", "How often a step is tried again, after a failure that may pass."),
+        ("retry_after", "30s", "Wait before the first retry; it doubles with each."),
+    ):
+        yield Parameter(name=name, value=value, description=told)
+
+
+def _step(step: _Step, files: Files) -> Container:
+    pipes = files == "artifacts"
+    is_fed = step.name in FED_STEPS
+    return Container(
+        name=step.name,
+        image=step.pipeline.container(step.task)["image"],
+        image_pull_policy="IfNotPresent",
+        command=list(step.pipeline.container(step.task)["command"]),
+        args=step.args,
+        env=_env(),
+        security_context=m.SecurityContext(**_snake(_RESTRICTED)),
+        # So that the step's message in Argo is the error's own.
+        termination_message_policy="FallbackToLogsOnError",
+        volume_mounts=list(_mounts(step.name)),
+        inputs=[Artifact(name=key, path=path) for key, path in step.inputs.items()] if pipes else None,
+        outputs=list(_outputs(step, pipes=pipes)) or None,
+        labels={PREFETCH_LABEL: "true"} if is_fed else None,
+        annotations={WINDOW_ANNOTATION: "{{workflow.parameters.window_size}}"} if is_fed else None,
+        init_containers=[_sidecar()] if is_fed else None,
+        pod_spec_patch=_step_patch(step.name),
+        retry_strategy=None if step.name.startswith("report") else _retry(),
+        active_deadline_seconds=_deadline(is_fed),
+    )
+
+
+def _deadline(is_fed: bool) -> str:
+    return "{{workflow.parameters.train_timeout_seconds}}" if is_fed else str(6 * 3600)
+
+
+def _retry() -> RetryStrategy:
+    codes = ", ".join(map(str, RETRYABLE_CODES))
+    may_pass = f"lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [{codes}]"
+    return RetryStrategy(
+        limit="{{workflow.parameters.retries}}",
+        retry_policy="Always",
+        expression=f"({may_pass}) && !(lastRetry.message contains 'deadline')",
+        backoff=m.Backoff(duration="{{workflow.parameters.retry_after}}", factor=2, max_duration="1h"),
+    )
+
+
+def _outputs(step: _Step, *, pipes: bool) -> Iterator[Artifact | Parameter]:
+    # Optional, so that a step that failed is not said to have failed for want of them.
+    for key, path in step.outputs.items() if pipes else ():
+        yield Artifact(name=key, path=path, archive=NoneArchiveStrategy(), optional=True)
+    if step.name.startswith("report"):
+        yield Parameter(name="summary", value_from=m.ValueFrom(path=step.outputs["markdown"], default="none"))
+
+
+def _passed(task: Mapping[str, Any]) -> Iterator[Artifact]:
+    for key, source in task.get("inputs", {}).get("artifacts", {}).items():
+        output = source["taskOutputArtifact"]
+        origin = f"{{{{tasks.{output['producerTask']}.outputs.artifacts.{output['outputArtifactKey']}}}}}"
+        yield Artifact(name=key, from_=origin)
+
+
+def _env() -> list[m.EnvVar]:
+    secret = "{{workflow.parameters.secret}}"  # noqa: S105 - its name
+    return [
+        m.EnvVar(
+            name=key,
+            value_from=m.EnvVarSource(secret_key_ref=m.SecretKeySelector(name=secret, key=key, optional=True)),
+        )
+        for key in SECRET_KEYS
+    ]
+
+
+def _sidecar() -> m.UserContainer:
+    # `hera.workflows.UserContainer` would leave restartPolicy out.
+    return m.UserContainer(
+        name=SIDECAR,
+        image=PREFETCH_IMAGE,
+        image_pull_policy="IfNotPresent",
+        restart_policy="Always",
+        command=["penstock", "prefetch"],
+        args=[
+            *("--window", WINDOW_FOLDER, "--window-size", "{{workflow.parameters.window_size}}"),
+            *("--in-flight", "{{workflow.parameters.in_flight}}", "--verbose"),
+        ],
+        env=_env(),
+        resources=m.ResourceRequirements(requests={"cpu": "250m", "memory": "256Mi"}, limits={"memory": "1Gi"}),
+        security_context=m.SecurityContext(**_snake(_RESTRICTED), run_as_user=GROUP, run_as_group=GROUP),
+        startup_probe=m.Probe(
+            exec=m.ExecAction(command=["test", "-S", f"{WINDOW_FOLDER}/socket"]), period_seconds=1, failure_threshold=60
+        ),
+        volume_mounts=[m.VolumeMount(name=WINDOW_VOLUME, mount_path=WINDOW_FOLDER)],
+    )
+
+
+def _mounts(step: str) -> Iterator[m.VolumeMount]:
+    yield m.VolumeMount(name="run", mount_path=RUN_FOLDER)
+    yield m.VolumeMount(name="tmp", mount_path="/tmp")  # noqa: S108
+    if step in WINDOW_STEPS:
+        yield m.VolumeMount(name=WINDOW_VOLUME, mount_path=WINDOW_FOLDER)
+    if step in FED_STEPS:
+        yield m.VolumeMount(name="shm", mount_path="/dev/shm")  # noqa: S108
+
+
+def _volumes(files: Files) -> Iterator[m.Volume]:
+    """Give the volumes; those with a limit get it from a parameter, by the patch of the steps that mount them."""
+    names = ("tmp", WINDOW_VOLUME, *(("run",) if files == "artifacts" else ()))
+    for name in names:
+        yield m.Volume(name=name, empty_dir=m.EmptyDirVolumeSource())
+    yield m.Volume(name="shm", empty_dir=m.EmptyDirVolumeSource(medium="Memory"))
+
+
+def _claim() -> m.PersistentVolumeClaim:
+    return m.PersistentVolumeClaim(
+        metadata=m.ObjectMeta(name="run"),
+        spec=m.PersistentVolumeClaimSpec(
+            access_modes=["ReadWriteOnce"], resources=m.VolumeResourceRequirements(requests={"storage": "10Gi"})
+        ),
+    )
+
+
+# Argo's own containers say nothing of their rights, and the restricted level of Pod Security asks.
+_OF_ARGO: dict[str, Any] = {
+    "initContainers": [{"name": "init", "securityContext": _RESTRICTED}],
+    "containers": [{"name": "wait", "securityContext": _RESTRICTED}],
+}
+
+
+def _step_patch(step: str) -> str | None:
+    """Give the patch that takes from parameters what a template's own fields do not."""
+    if step not in WINDOW_STEPS:
+        return None
+    volumes = [{"name": WINDOW_VOLUME, "emptyDir": {"sizeLimit": "{{workflow.parameters.window_volume_size}}"}}]
+    if step not in FED_STEPS:
+        return _patch({"volumes": volumes})
+    shm = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "{{workflow.parameters.shm_size}}"}}
+    accelerators = {"{{workflow.parameters.accelerator_type}}": "{{workflow.parameters.accelerators}}"}
+    patch = {
+        "containers": [{"name": "main", "resources": {"limits": accelerators}}],
+        "volumes": [*volumes, shm],
+        "nodeSelector": "{{workflow.parameters.node_selector}}",
+        "tolerations": "{{workflow.parameters.tolerations}}",
+    }
+    return _patch(patch, bare=("node_selector", "tolerations"))
+
+
+def _patch(patch: Mapping[str, Any], *, bare: Sequence[str] = ()) -> str:
+    """Write a patch; the parameters that are JSON themselves stand in it without quotes."""
+    text = json.dumps(patch)
+    for name in bare:
+        text = text.replace(f'"{{{{workflow.parameters.{name}}}}}"', f"{{{{workflow.parameters.{name}}}}}")
+    return text
+
+
+def _snake(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): value for name, value in fields.items()}
