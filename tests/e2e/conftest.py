@@ -6,6 +6,7 @@ Environment:
         images are taken to be there, or to be pulled.
     PENSTOCK_IMAGE_PREFETCH, PENSTOCK_IMAGE_CPU: the images; those of ``make images`` otherwise.
     PENSTOCK_HOST_ADDRESS: address of this machine as pods reach it.
+    PENSTOCK_NODE_FOLDER: folder of the node that any user may write in, for a volume where there is no storage class.
 """
 
 from __future__ import annotations
@@ -67,7 +68,12 @@ def namespace(images: dict[str, str]) -> Iterator[Namespace]:
 
 def chart_options(namespace: Namespace) -> list[str]:
     repository, _, tag = namespace.images["prefetch"].rpartition(":")
+    has_argo = bool(run("kubectl", "get", "crd", "workflowtemplates.argoproj.io", "-o", "name").stdout)
     values = {
+        "workflows.enabled": str(has_argo).lower(),
+        "workflows.files": "artifacts",
+        "workflows.images.cpu": namespace.images["cpu"],
+        "workflows.images.gpu": namespace.images["cpu"],
         "injection.namespaces": f"{{{namespace.name}}}",
         "prefetch.image.repository": repository,
         "prefetch.image.tag": tag,
@@ -98,7 +104,8 @@ def cluster_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]
     server.start()
     url = "http://{}:{}".format(*server.get_host_and_port())
     made = Bucket(name="recordings", url=url, client=connect(url))
-    made.client.create_bucket(Bucket=made.name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for name in (made.name, f"{made.name}-runs", "artifacts"):
+        made.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     made.upload(write_eeg(tmp_path_factory.mktemp("data"), num_trials=40, num_subjects=8), "R1_L100_bdf/")
     yield made
     server.stop()

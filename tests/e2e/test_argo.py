@@ -1,21 +1,23 @@
-"""An Argo workflow's step with the injected sidecar, its pod deleted in mid-run: the retry goes on where it was."""
+"""The job as an Argo workflow, of the templates that the chart installs."""
 
 from __future__ import annotations
 
-import json
+import os
+import uuid
 from pathlib import Path
 
 import pytest
+import yaml
 
-from e2e.conftest import SECRET
-from e2e.kube import Namespace, Object, run, sidecar_status, wait_until
-from e2e.pods import LABEL, RESTRICTED, container
-from e2e.test_training import SOURCE, TRAINING, WORK, here, record_of
-from penstock.demo.server import CREDENTIALS
+from e2e.conftest import CHART, chart_options
+from e2e.kube import Namespace, Object, run, sidecar_status, sidecars, succeed, wait_until
+from e2e.local import Local, run_here
+from e2e.workflows import TEMPLATE, Workflow, runs_of
+from penstock.records import CostReport, Evaluation, RunRecord
 from support.cli import Bucket
 
-EPOCHS = 40
-FIRST_FAILED = (["Error", "Succeeded"], ["Failed", "Succeeded"])
+STEPS = ["list", "prefetch", "train", "evaluate", "report"]
+LONG_EPOCHS = 40
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,88 +26,161 @@ def argo(images: dict[str, str]) -> None:
         pytest.skip("the cluster has no Argo Workflows")
 
 
-def workflow(namespace: Namespace, bucket: Bucket) -> Object:
-    env = [{"name": key, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": key}}} for key in CREDENTIALS]
-    env += [{"name": "AWS_ENDPOINT_URL_S3", "value": bucket.url}]
-    made = ["--manifest", "/work/manifest.parquet", "--plan", "/work/plan.json"]
-    source = ["--source", bucket.uri, "--endpoint-url", bucket.url, *SOURCE, *made]
-    listing = container("list", namespace.images["prefetch"], ["penstock", "list", *source], env=env, volumeMounts=WORK)
-    train = ["penstock", "train", *made, *TRAINING, "--epochs", str(EPOCHS), "--checkpoint-every", "5"]
-    train += ["--prefetch", "sidecar", "--window", "/penstock/window", "--record", "/work/run.json"]
-    train += ["--run-root", f"{bucket.uri}-runs", "--run-id", "{{workflow.uid}}"]
-    script = '"$@" >&2\ncat /work/run.json'
-    main = container("main", namespace.images["cpu"], ["sh", "-euc", script, "sh", *train], env=env)
-    del main["name"]
-    retryable = "lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [3, 41, 75, 137, 143]"
-    volumes = {"penstock-window": {"sizeLimit": "64Mi"}, "tmp": {}, "work": {}}
+@pytest.fixture(scope="module")
+def templates(ready: tuple[Namespace, Bucket]) -> tuple[Namespace, Bucket]:
+    """The chart's template, and a repository for its artifacts."""
+    namespace, bucket = ready
+    keys = {
+        f"{key}Secret": {"name": "reader", "key": name}
+        for key, name in (("accessKey", "AWS_ACCESS_KEY_ID"), ("secretKey", "AWS_SECRET_ACCESS_KEY"))
+    }
+    endpoint = bucket.url.removeprefix("http://")
+    repository = {
+        "s3": {"bucket": runs_of(bucket), "endpoint": endpoint, "insecure": True, "region": "us-east-2", **keys}
+    }
+    namespace.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": "artifact-repositories",
+                "annotations": {"workflows.argoproj.io/default-artifact-repository": "runs"},
+            },
+            "data": {"runs": yaml.safe_dump(repository)},
+        }
+    )
+    return namespace, bucket
+
+
+@pytest.fixture(scope="module")
+def local(cluster_bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Local:
+    return run_here(cluster_bucket, tmp_path_factory.mktemp("local"), epochs=3)
+
+
+def started(templates: tuple[Namespace, Bucket], name: str, **parameters: object) -> Workflow:
+    namespace, bucket = templates
+    return Workflow(name=name, namespace=namespace, bucket=bucket).submit(**parameters)  # type: ignore[arg-type]
+
+
+def check_results(done: Workflow, local: Local) -> None:
+    """Compare a workflow's results with those of this machine, and look at its pods."""
+    assert [len(done.attempts(step)) for step in STEPS] == [1] * len(STEPS), done.told()
+    assert done.record("records/train.json", RunRecord).weights_sha256 == local.record.weights_sha256
+    assert done.record("records/evaluate.json", Evaluation).metrics == local.evaluation.metrics
+    bill = done.record("cost.json", CostReport)
+    assert bill.total_usd > 0
+    page = done.left("report.html")
+    assert page is not None
+    assert b"Penstock EEG" in page
+    (reported,) = done.attempts("report")
+    summary = {parameter["name"]: parameter["value"] for parameter in reported["outputs"]["parameters"]}
+    assert "**Succeeded**" in summary["summary"]
+    for step in ("train", "evaluate"):
+        pod = done.namespace.get("pod", done.pod(done.attempts(step)[0]))
+        (sidecar,) = sidecars(pod)
+        assert sidecar["restartPolicy"] == "Always"
+        assert sidecar_status(pod)["state"]["terminated"]["exitCode"] == 0
+        assert "session.window" in done.namespace.log(pod["metadata"]["name"], "penstock-prefetch")
+
+
+def test_five_steps_give_what_one_machine_gives(templates: tuple[Namespace, Bucket], local: Local) -> None:
+    done = started(templates, "artifacts")
+    done.succeed()
+    check_results(done, local)
+    names = {artifact["name"] for artifact in done.attempts("report")[0]["outputs"]["artifacts"]}
+    assert {"html", "cost", "markdown"} <= names
+
+
+@pytest.fixture
+def volume_template(templates: tuple[Namespace, Bucket]) -> str:
+    """The other template, under a name of its own, on a cluster that gives volumes."""
+    namespace, _ = templates
+    classes = namespace.kubectl("get", "storageclasses", "-o", "json")
+    if "is-default-class" not in classes:
+        if not (folder := os.environ.get("PENSTOCK_NODE_FOLDER")):
+            pytest.skip("no default storage class, and PENSTOCK_NODE_FOLDER names no folder of the node for a volume")
+        namespace.apply(volume(folder))
+    options = [*chart_options(namespace), "--set", "workflows.files=volume", "--set", "workflows.volume.size=64Mi"]
+    apis = ["--api-versions", "argoproj.io/v1alpha1/WorkflowTemplate"]
+    text = succeed(
+        "helm", "template", "penstock", str(CHART), "-s", "templates/workflow-template.yaml", *options, *apis,
+        "--namespace", namespace.name,
+    )  # fmt: skip
+    made: Object = yaml.safe_load(text)
+    made["metadata"]["name"] = f"{TEMPLATE}-volume"
+    namespace.apply(made)
+    return f"{TEMPLATE}-volume"
+
+
+def volume(folder: str) -> Object:
+    name = f"penstock-e2e-{uuid.uuid4().hex[:8]}"
     return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Workflow",
-        "metadata": {"name": "train"},
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
         "spec": {
-            "entrypoint": "train",
-            "serviceAccountName": "penstock",
-            "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
-            "volumes": [{"name": volume, "emptyDir": made} for volume, made in volumes.items()],
-            # Argo's own containers say nothing of their rights, and the restricted level asks.
-            "podSpecPatch": json.dumps(
-                {
-                    "initContainers": [{"name": "init", "securityContext": RESTRICTED}],
-                    "containers": [{"name": "wait", "securityContext": RESTRICTED}],
-                }
-            ),
-            "templates": [
-                {
-                    "name": "train",
-                    "metadata": {"labels": LABEL, "annotations": {"penstock.dev/window-size": "2Mi"}},
-                    "retryStrategy": {"limit": "2", "retryPolicy": "Always", "expression": retryable},
-                    "initContainers": [listing],
-                    "container": main,
-                }
-            ],
+            "capacity": {"storage": "64Mi"},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Delete",
+            "hostPath": {"path": folder, "type": "Directory"},
         },
     }
 
 
-def pods(namespace: Namespace) -> list[str]:
-    words = ("get", "pods", "-l", "workflows.argoproj.io/workflow=train", "-o", "name")
-    return [name.removeprefix("pod/") for name in namespace.kubectl(*words).split()]
+def test_files_pass_through_a_volume_too(
+    templates: tuple[Namespace, Bucket], volume_template: str, local: Local
+) -> None:
+    done = started(templates, "volume", template=volume_template)
+    done.succeed()
+    check_results(done, local)
+    wait_until(lambda: not done.namespace.kubectl("get", "pvc", "-o", "name").strip() or None, what="end of its volume")
 
 
-def num_checkpoints(bucket: Bucket) -> int:
-    return len(bucket.client.list_objects_v2(Bucket=f"{bucket.name}-runs").get("Contents", []))
+def test_a_trainer_whose_pod_is_deleted_is_tried_again_and_goes_on(
+    templates: tuple[Namespace, Bucket], tmp_path: Path
+) -> None:
+    going = started(templates, "deleted", epochs=LONG_EPOCHS, checkpoint_every=5)
 
-
-def test_deleted_step_is_tried_again_and_goes_on(ready: tuple[Namespace, Bucket], tmp_path: Path) -> None:
-    namespace, bucket = ready
-    bucket.client.create_bucket(
-        Bucket=f"{bucket.name}-runs", CreateBucketConfiguration={"LocationConstraint": "us-east-2"}
-    )
-    namespace.apply(workflow(namespace, bucket))
-
-    def under_way() -> bool | None:
-        status = namespace.get("workflow", "train").get("status", {})
-        assert status.get("phase", "") in ("", "Pending", "Running"), status
+    def under_way() -> Object | None:
+        assert going.status.get("phase", "") in ("", "Pending", "Running"), going.told()
         # A pod that Argo has not seen running is made again, with no retry.
-        running = any(node["type"] == "Pod" and node["phase"] == "Running" for node in status.get("nodes", {}).values())
-        return (running and num_checkpoints(bucket) >= 4) or None
+        running = [node for node in going.attempts("train") if node["phase"] == "Running"]
+        return running[0] if running and going.left("checkpoints/previous.json") else None
 
-    wait_until(under_way, what="a checkpoint in the bucket")
-    (first,) = pods(namespace)
-    namespace.kubectl("delete", "pod", first, "--wait=false")
-
-    def ended() -> str | None:
-        phase: str = namespace.get("workflow", "train").get("status", {}).get("phase", "")
-        return phase if phase in ("Succeeded", "Failed", "Error") else None
-
-    assert wait_until(ended, what="end of the workflow", seconds=300) == "Succeeded"
-    nodes = namespace.get("workflow", "train")["status"]["nodes"]
-    assert sorted(node["phase"] for node in nodes.values() if node["type"] == "Pod") in FIRST_FAILED, nodes
-    (second,) = [name for name in pods(namespace) if name != first]
-    record = record_of(namespace, second)
+    first = wait_until(under_way, what="a checkpoint in the run root", seconds=240)
+    going.namespace.kubectl("delete", "pod", going.pod(first), "--wait=false")
+    going.succeed()
+    assert [node["phase"] for node in going.attempts("train")] in (["Error", "Succeeded"], ["Failed", "Succeeded"])
+    record = going.record("records/train.json", RunRecord)
     assert record.num_resumes == 1
-    assert (
-        record.weights_sha256
-        == here(bucket, tmp_path, epochs=EPOCHS, options=("--checkpoint-every", "5")).weights_sha256
-    )
-    assert sidecar_status(namespace.get("pod", second))["state"]["terminated"]["exitCode"] == 0
+    alone = run_here(going.bucket, tmp_path, epochs=LONG_EPOCHS, checkpoint_every=5)
+    assert record.weights_sha256 == alone.record.weights_sha256
+    assert going.record("records/evaluate.json", Evaluation).metrics == alone.evaluation.metrics
+
+
+def test_a_final_failure_is_the_trainer_s_own_is_not_tried_again_and_is_billed(
+    templates: tuple[Namespace, Bucket],
+) -> None:
+    done = started(templates, "diverges", learning_rate="1e30")
+    assert done.end() == "Failed"
+    (attempt,) = done.attempts("train")
+    assert "exit code 65" in attempt["message"]
+    assert "penstock train: error: " in attempt["message"]
+    assert "prefetch" not in attempt["message"]
+    assert not done.attempts("evaluate")
+    (reported,) = done.attempts("report-exit")
+    summary = reported["outputs"]["parameters"][0]["value"].replace("\\", "")
+    assert "**Failed**" in summary
+    assert "train: TrainingDiverged" in summary
+    bill = done.record("cost.json", CostReport)
+    assert any(line.what.startswith("Training node") and line.usd > 0 for line in bill.lines)
+
+
+def test_a_step_past_its_time_is_not_tried_again(templates: tuple[Namespace, Bucket]) -> None:
+    done = started(templates, "late", epochs=100_000, train_timeout_seconds=25)
+    assert done.end() == "Failed"
+    (attempt,) = done.attempts("train")
+    assert "deadline" in attempt["message"], done.told()
+    (reported,) = done.attempts("report-exit")
+    assert "**Failed**" in reported["outputs"]["parameters"][0]["value"]
+    assert done.record("cost.json", CostReport).total_usd > 0
