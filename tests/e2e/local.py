@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.demo.server import CREDENTIALS
 from penstock.records import Evaluation, RunRecord, read_record
 from support.cli import Bucket, penstock
 
@@ -22,10 +23,10 @@ class Local:
 
 def run_here(bucket: Bucket, folder: Path, *, epochs: int, checkpoint_every: int = 0) -> Local:
     """List, train and evaluate on this machine, with as many threads as a pod without limits has."""
-    threads = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
+    environment = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **CREDENTIALS}
 
     def step(*words: object) -> None:
-        done = penstock(*words, environment=threads)
+        done = penstock(*words, environment=environment)
         assert done.returncode == 0, done.stderr
 
     made = ("--manifest", folder / "m.parquet", "--plan", folder / "plan.json")
