@@ -101,6 +101,7 @@ def volume_template(templates: tuple[Namespace, Bucket]) -> str:
             pytest.skip("no default storage class, and PENSTOCK_NODE_FOLDER names no folder of the node for a volume")
         namespace.apply(volume(folder))
     options = [*chart_options(namespace), "--set", "workflows.files=volume", "--set", "workflows.volume.size=64Mi"]
+    options += ["--set", "injection.enabled=false"]
     apis = ["--api-versions", "argoproj.io/v1alpha1/WorkflowTemplate"]
     text = succeed(
         "helm", "template", "penstock", str(CHART), "-s", "templates/workflow-template.yaml", *options, *apis,

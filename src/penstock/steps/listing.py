@@ -26,8 +26,8 @@ from penstock.records import (
 )
 from penstock.sources import ObjectSource, open_source
 from penstock.steps import common
-from penstock.steps.shuffling import add_shuffle_options, check_shuffle_options, shuffle_from
 from penstock.steps.run_root import RunRoot, add_fail_fast, add_run_options, recorded
+from penstock.steps.shuffling import add_shuffle_options, check_shuffle_options, shuffle_from
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, Task, TaskOption
 from penstock.tasks.registry import get_task, task_names
 from penstock.units import format_bytes

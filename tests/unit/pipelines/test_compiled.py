@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[3]
 COMPILED = ROOT / "pipelines/compiled/penstock-eeg.yaml"
 GOLDENS = [COMPILED, *sorted((ROOT / "components").glob("*/component.yaml"))]
 
+WORKFLOWS = sorted((ROOT / "charts/penstock/workflows").glob("*.yaml"))
+
 IN_A_COMMAND = re.compile(
     r"\{\{\$\}\}"
     r"|\{\{\$\.inputs\.parameters\['[\w-]+'\]\}\}"
@@ -48,7 +50,7 @@ def tasks() -> Any:
 
 def test_the_compiled_files_are_what_the_declarations_give() -> None:
     made = compile_all()
-    assert {ROOT / path for path in made} == set(GOLDENS)
+    assert {ROOT / path for path in made} == {*GOLDENS, *WORKFLOWS}
     for path, text in made.items():
         assert (ROOT / path).read_text() == text, "run `python pipelines/compile.py`"
 
@@ -219,6 +221,15 @@ def test_no_step_takes_the_dataset_as_an_artifact() -> None:
 def test_no_secret_is_in_a_compiled_file(path: Path) -> None:
     text = path.read_text()
     assert not re.search(r"AKIA|ASIA|secret|password|token|x-amz|://[^/\s]*@", text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_name_secrets_and_hold_none(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"(AKIA|ASIA)[A-Z0-9]{16}|password|x-amz|://[^/\s]*@", text, re.IGNORECASE)
+    for template in yaml.safe_load(text)["spec"]["templates"]:
+        for entry in template.get("container", {}).get("env", []):
+            assert set(entry) == {"name", "valueFrom"}
 
 
 def test_declarations_import_no_torch_and_no_storage_client() -> None:

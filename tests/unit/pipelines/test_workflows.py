@@ -1,0 +1,167 @@
+"""The WorkflowTemplates for Argo, as they are compiled: against the steps' command lines and the KFP pipeline."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import penstock.errors
+from penstock.cli import build_parser
+from penstock.errors import PenstockError
+from pipelines.argo import FILES, make_workflow_template
+
+ROOT = Path(__file__).parents[3]
+STEPS = ["list", "prefetch", "train", "evaluate", "report", "report-exit"]
+KINDS = pytest.mark.parametrize("files", FILES)
+
+
+@cache
+def workflow(files: str) -> Any:
+    return yaml.safe_load((ROOT / f"charts/penstock/workflows/penstock-eeg-{files}.yaml").read_text())["spec"]
+
+
+@cache
+def kfp() -> Any:
+    return next(iter(yaml.safe_load_all((ROOT / "pipelines/compiled/penstock-eeg.yaml").read_text())))
+
+
+def templates(files: str) -> dict[str, Any]:
+    return {template["name"]: template for template in workflow(files)["templates"]}
+
+
+def parameters(files: str) -> dict[str, Any]:
+    return {parameter["name"]: parameter for parameter in workflow(files)["arguments"]["parameters"]}
+
+
+def filled(text: str, files: str) -> str:
+    """Replace a template's placeholders as Argo does, by the defaults."""
+    values = {f"workflow.parameters.{name}": parameter["value"] for name, parameter in parameters(files).items()}
+    values |= {"workflow.uid": "6f0c", "workflow.status": "Failed"}
+    return re.sub(r"\{\{(.+?)\}\}", lambda found: values[found[1]], text)
+
+
+@KINDS
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_reads_its_arguments(files: str, step: str) -> None:
+    container = templates(files)[step]["container"]
+    program, name = container["command"]
+    assert (program, name) == ("penstock", step.removesuffix("-exit"))
+    args = build_parser([name]).parse_args([name, *(filled(word, files) for word in container["args"])])
+    if step != "report":
+        assert args.run_id == "6f0c"
+    if step == "report-exit":
+        assert json.loads(args.final_status) == {"state": "Failed"}
+
+
+@KINDS
+def test_parameters_are_those_of_the_kfp_pipeline_and_all_are_used(files: str) -> None:
+    declared = parameters(files)
+    ours = {
+        "window_size",
+        "window_volume_size",
+        "shm_size",
+        "secret",
+        "train_timeout_seconds",
+        "retries",
+        "retry_after",
+    }
+    assert set(declared) == set(kfp()["root"]["inputDefinitions"]["parameters"]) | ours
+    used = set(re.findall(r"\{\{workflow\.parameters\.(\w+)\}\}", json.dumps(workflow(files))))
+    assert used == set(declared)
+    for name, parameter in declared.items():
+        assert len(parameter["description"]) > 10, name
+        assert "enum" not in parameter or parameter["value"] in parameter["enum"], name
+
+
+def test_choices_are_those_of_the_command_line() -> None:
+    flags = {"task": "list", "model": "train", "loss": "train", "schedule": "train", "transfer": "report"}
+    for name, step in flags.items():
+        [commands] = [action for action in build_parser([step])._actions if action.dest == "step"]
+        assert commands.choices is not None
+        actions = {action.dest: action for action in dict(commands.choices)[step]._actions}  # type: ignore[arg-type]
+        assert set(parameters("volume")[name]["enum"]) <= set(actions[name].choices or ()), name
+
+
+def test_codes_that_are_tried_again_are_the_retryable_ones() -> None:
+    found = [getattr(penstock.errors, name) for name in penstock.errors.__all__]
+    classes = [kind for kind in found if isinstance(kind, type) and issubclass(kind, PenstockError)]
+    retryable = {kind.exit_code for kind in classes if kind.retryable}
+    for step in ("list", "prefetch", "train", "evaluate"):
+        expression = templates("volume")[step]["retryStrategy"]["expression"]
+        codes = json.loads(re.search(r"in (\[.+?\])", expression)[1])  # type: ignore[index]
+        assert set(codes) == retryable | {128 + 9, 128 + 15}
+    assert not any("retryStrategy" in templates("volume")[step] for step in ("report", "report-exit"))
+
+
+@KINDS
+@pytest.mark.parametrize("step", ["train", "evaluate"])
+def test_a_fed_step_has_a_native_sidecar_on_the_same_window(files: str, step: str) -> None:
+    template = templates(files)[step]
+    [sidecar] = template["initContainers"]
+    assert sidecar["restartPolicy"] == "Always"
+    assert (sidecar["name"], sidecar["image"]) == ("penstock-prefetch", "penstock:0.1.0-prefetch")
+    words = [filled(word, files) for word in (*sidecar["command"][1:], *sidecar["args"])]
+    args = build_parser(["prefetch"]).parse_args(words)
+    mounts = {mount["name"]: mount["mountPath"] for mount in template["container"]["volumeMounts"]}
+    assert str(args.window) == mounts["penstock-window"]
+    assert {"name": "penstock-window", "mountPath": mounts["penstock-window"]} in sidecar["volumeMounts"]
+    assert filled(template["metadata"]["annotations"]["penstock.dev/window-size"], files) == "2Gi"
+    assert args.window_size == 2 * 2**30
+    assert sidecar["env"] == template["container"]["env"]
+
+
+@KINDS
+@pytest.mark.parametrize("step", ["train", "evaluate"])
+def test_nodes_accelerators_and_limits_come_from_parameters(files: str, step: str) -> None:
+    patch = json.loads(filled(templates(files)[step]["podSpecPatch"], files))
+    assert patch["containers"] == [{"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]
+    limits = {volume["name"]: volume["emptyDir"]["sizeLimit"] for volume in patch["volumes"]}
+    assert limits == {"penstock-window": "2410Mi", "shm": "1Gi"}
+    assert (patch["nodeSelector"], patch["tolerations"]) == ({}, [])
+
+
+@KINDS
+def test_every_container_keeps_to_the_restricted_level(files: str) -> None:
+    assert workflow(files)["securityContext"]["runAsNonRoot"] is True
+    patched = json.loads(workflow(files)["podSpecPatch"])
+    found = [*patched["initContainers"], *patched["containers"]]
+    for template in templates(files).values():
+        found += [template["container"]] if "container" in template else []
+        found += template.get("initContainers", [])
+    for container in found:
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["readOnlyRootFilesystem"] is True
+
+
+def test_files_pass_as_artifacts_or_through_a_volume() -> None:
+    by_volume, by_artifacts = workflow("volume"), workflow("artifacts")
+    assert [claim["metadata"]["name"] for claim in by_volume["volumeClaimTemplates"]] == ["run"]
+    assert "volumeClaimTemplates" not in by_artifacts
+    assert not any("artifacts" in template.get("outputs", {}) for template in by_volume["templates"])
+    for name, template in templates("artifacts").items():
+        words = " ".join(template.get("container", {}).get("args", []))
+        for side in ("inputs", "outputs"):
+            for artifact in template.get(side, {}).get("artifacts", []):
+                assert artifact["path"] in words, (name, artifact["name"])
+    passed = {
+        artifact["from"]
+        for task in templates("artifacts")["main"]["dag"]["tasks"]
+        for artifact in task.get("arguments", {}).get("artifacts", [])
+    }
+    assert "{{tasks.train.outputs.artifacts.checkpoint}}" in passed
+
+
+def test_it_is_made_of_the_pipeline_it_is_given() -> None:
+    spec = json.loads(json.dumps(kfp()))
+    spec["root"]["inputDefinitions"]["parameters"]["epochs"]["defaultValue"] = 7
+    made = yaml.safe_load(make_workflow_template(spec, files="volume"))
+    given = {parameter["name"]: parameter["value"] for parameter in made["spec"]["arguments"]["parameters"]}
+    assert given["epochs"] == "7"
