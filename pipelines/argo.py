@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import yaml
 from hera.workflows import (
     DAG,
     Artifact,
@@ -34,6 +35,10 @@ from pipelines.pods import (
     Settings,
     volume_limit,
 )
+
+# Importing Hera makes PyYAML write every text another way, KFP's too: put its own way back.
+for _dumper in (yaml.Dumper, yaml.SafeDumper):
+    _dumper.add_representer(str, yaml.representer.SafeRepresenter.represent_str)
 
 Files = Literal["volume", "artifacts"]
 FILES: tuple[Files, ...] = ("volume", "artifacts")
