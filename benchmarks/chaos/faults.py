@@ -106,7 +106,7 @@ async def misbehave(fault: str, writer: asyncio.StreamWriter, answer: Answer) ->
             await _write(writer, answer.head() + body + b"too much")
             return False
         case "other-range":
-            await _write(writer, answer.head(shift=-1 if answer.first else 1) + body)
+            await _write(writer, answer.head(shift=-1 if answer.first else 1) + body[1:] + body[:1])
             return True
         case "stalled-body" | "dead-body":
             await _write(writer, answer.head() + part)

@@ -1,7 +1,7 @@
 """The chaos run, in the small: all sides killed at random while the server fails in every way.
 
-Broken on purpose it fails: ``Slots.verify`` that finds every slot whole, a session's start that adopts none and frees
-none, ``WindowReader.is_intact`` that is always true.
+Broken on purpose it fails: ``_may_pass`` (http_ranges.py) that is never true, ``judge`` (http_response.py) that takes
+any range, or compares no ETag.
 """
 
 from __future__ import annotations
