@@ -11,6 +11,7 @@ from typing import Self
 
 import msgspec
 
+from penstock.plan import window_samples
 from penstock.records import ManifestReader, StreamSpec
 from penstock.sources import ObjectSource
 from penstock.window.cursor import Cursor
@@ -45,7 +46,7 @@ def _epoch_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
 
 def _keep_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
     """Give what keeping every sample would take; nothing is kept for a single epoch."""
-    if spec.end_index <= spec.order.num_samples:
+    if spec.end_index <= window_samples(spec.order):
         return 0
     return kept_area_bytes(num_samples=spec.order.num_samples, total_bytes=_epoch_bytes(spec, manifest))
 
