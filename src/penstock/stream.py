@@ -14,18 +14,19 @@ on disk never exceeds the window, and what the window keeps is not downloaded ag
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from torch.utils.data import default_collate
 
-from penstock.errors import ConfigError, PenstockError
+from penstock.errors import ConfigError
 from penstock.loader import Custom, LoaderState, WindowStream
-from penstock.records import ManifestReader, Meters, Plan, SourceSpec, read_record
+from penstock.loader.growing import GrowingStream, Listed
+from penstock.records import Meters, SourceSpec
+from penstock.stream_listing import ListingProcess, list_words
 from penstock.units import parse_bytes
 from penstock.window import PrefetchMode, start_prefetcher
 
@@ -57,6 +58,9 @@ class Stream:
         epochs: ends the prefetching after that many; None goes on for as long as it is asked.
         endpoint_url: S3-compatible server; None is AWS.
         anonymous: do not sign requests, for public buckets.
+        stream_listing: begin before the source is listed to its end. The first epoch then gives the listing part by
+            part, each twice as large as the one before and shuffled in itself; further epochs are shuffled as a
+            whole. A folder is listed to its end all the same.
         in_flight: most ranges requested at a time.
         timeout_seconds: how long the prefetcher may show no sign of life.
 
@@ -85,6 +89,7 @@ class Stream:
         region: str | None = None,
         anonymous: bool = False,
         requester_pays: bool = False,
+        stream_listing: bool = False,
         in_flight: int = 256,
         timeout_seconds: float = 60.0,
     ) -> None:
@@ -109,28 +114,36 @@ class Stream:
             )
             assert child is not None
             stack.enter_context(child)
-            manifest, plan = _list(spec, folder, match=match, seed=seed, shuffle=words)
-            with ManifestReader(manifest) as reader:
-                info = reader.info
-            self._stream = WindowStream(
+            listing = ListingProcess(
+                list_words(spec, match=match, seed=seed, shuffle=words), folder, parts=stream_listing
+            )
+            stack.callback(listing.close)
+            feed = partial(
+                _open_stream,
                 folder=window_path,
-                manifest=manifest,
-                info=info,
-                plan=plan,
-                splits=[("train", True)],
                 decoder=Custom(decode=decode, collate=collate),
                 batch_size=batch_size,
-                num_epochs=epochs or UNBOUNDED_EPOCHS,
                 num_workers=workers,
                 timeout_seconds=timeout_seconds,
             )
+            num_epochs = epochs or UNBOUNDED_EPOCHS
+            self._stream: WindowStream | GrowingStream
+            if stream_listing:
+                self._stream = GrowingStream(listing, open_stream=feed, num_epochs=num_epochs)
+                listing.part(0)
+            else:
+                self._stream = feed(listing.whole(), num_epochs)
             stack.callback(self._stream.close)
             self._stack = stack.pop_all()
         self._batch_size = batch_size
-        self.num_samples = self._stream.order.num_samples
+
+    @property
+    def num_samples(self) -> int:
+        """Objects of one epoch; a listing that goes on is waited for."""
+        return self._stream.num_samples if isinstance(self._stream, GrowingStream) else self._stream.order.num_samples
 
     def __len__(self) -> int:
-        """Give the batches of one epoch."""
+        """Give the batches of one epoch; in the first of a listing that goes on, each part may end with a small one."""
         return -(-self.num_samples // self._batch_size)
 
     def __iter__(self) -> Iterator[Any]:
@@ -139,6 +152,8 @@ class Stream:
         Raises:
             PenstockError: the data failed; raised at the batch that it belongs to.
         """
+        if isinstance(self._stream, GrowingStream):
+            return self._stream.batches()
         return self._stream.batches(self.epoch, 0)
 
     def __enter__(self) -> Self:
@@ -150,6 +165,8 @@ class Stream:
     @property
     def epoch(self) -> int:
         """The epoch, 0-based, that the next batch is of."""
+        if isinstance(self._stream, GrowingStream):
+            return self._stream.epoch
         return self._stream.next_index // self.num_samples
 
     def state_dict(self) -> LoaderState:
@@ -184,28 +201,25 @@ def _shuffle_words(shuffle: bool | str, block: int | None, mix: int | None) -> l
     return ["--shuffle", kind, "--shuffle-block", str(block or ""), "--shuffle-mix", str(mix or "")]
 
 
-def _list(spec: SourceSpec, folder: Path, *, match: str, seed: int, shuffle: Sequence[str]) -> tuple[Path, Plan]:
-    """List in a process of its own: the S3 client must not be used in one that forks workers later."""
-    manifest, plan = folder / "manifest.parquet", folder / "plan.json"
-    words = ["list", "--source", spec.uri, "--task", "objects", "--option", f"match={match}", "--split", "1,0,0"]
-    words += ["--manifest", str(manifest), "--plan", str(plan), "--seed", str(seed)]
-    words += [*shuffle, "--anonymous", str(spec.anonymous).lower()]
-    words += ["--requester-pays", str(spec.requester_pays).lower()]
-    words += ["--endpoint-url", spec.endpoint_url or "", "--region", spec.region or ""]
-    done = subprocess.run(  # noqa: S603 - our own module, no shell
-        [sys.executable, "-m", "penstock", *words], check=False, capture_output=True, text=True
+def _open_stream(
+    listed: Listed,
+    num_epochs: int,
+    *,
+    folder: Path,
+    decoder: Custom,
+    batch_size: int,
+    num_workers: int,
+    timeout_seconds: float,
+) -> WindowStream:
+    return WindowStream(
+        folder=folder,
+        manifest=listed.manifest,
+        info=listed.info,
+        plan=listed.plan,
+        splits=[("train", True)],
+        decoder=decoder,
+        batch_size=batch_size,
+        num_epochs=num_epochs,
+        num_workers=num_workers,
+        timeout_seconds=timeout_seconds,
     )
-    if done.returncode:
-        raise _error_of(done.returncode, done.stderr)
-    return manifest, read_record(plan, Plan)
-
-
-def _error_of(code: int, told: str) -> PenstockError:
-    """Give the error that a step ended with, by its exit code and message."""
-    kinds = [PenstockError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    message = told.strip().rpartition(": error: ")[2] or f"`penstock list` ended with {code}"
-    what, _, fix = message.rpartition(": ")
-    kind = next((kind for kind in kinds if kind.exit_code == code), PenstockError)
-    return kind(what or message, fix=fix if what else "")

@@ -17,6 +17,7 @@ from penstock.records.manifest import (
     Split,
 )
 from penstock.records.manifest_columns import SampleRows
+from penstock.records.manifest_parts import ManifestParts
 from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
 from penstock.records.plan import BlockShuffle, Order, Plan, RankShare, Segment, Shuffle, StreamSpec
@@ -36,6 +37,7 @@ __all__ = [
     "JobRecord",
     "LossPoint",
     "ManifestInfo",
+    "ManifestParts",
     "ManifestReader",
     "ManifestWriter",
     "Meters",

@@ -73,6 +73,11 @@ class ObjectSource:
         self._ranges = ranges
         self._num_unusual = 0
 
+    @property
+    def lists_in_order(self) -> bool:
+        """Whether listings come sorted by key but for folder markers, as S3 promises and file systems do not."""
+        return isinstance(self._store, S3Store)
+
     async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
         """Give the objects in the folder ``prefix`` in pages of at most 1000, in the store's order.
 

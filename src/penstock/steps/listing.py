@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,9 +20,11 @@ from penstock.observe import open_progress
 from penstock.plan import check_lanes, decide_splits, split_by_rank
 from penstock.records import (
     ManifestInfo,
+    ManifestParts,
     ManifestWriter,
     Plan,
     Sample,
+    SkippedObject,
     StepRecord,
     write_record,
 )
@@ -41,6 +45,8 @@ SKIPPED_SHOWN = 5
 HELD_SAMPLES = 100_000
 """Most samples that ``--split-by sample`` counts, so that each split gets its very share."""
 PROGRESS_SAMPLES = 100
+PART = "part "
+"""What the line of standard output begins with that names a part of a listing that goes on."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="where to write the manifest")
     group.add_argument("--plan", type=Path, required=True, metavar="FILE", help="where to write the plan")
     group.add_argument("--record", type=common.optional_path, metavar="FILE", help="where to write the step's record")
+    common.add_switch(
+        group, "--stream-listing", "also write what was listed so far, part by part, to the folder FILE.parts"
+    )
     add_run_options(parser)
     add_fail_fast(parser)
 
@@ -117,7 +126,9 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
         releases=tuple(name for name in args.release.split(",") if name),
         mini=args.mini,
         skip_bad=args.on_bad_object == "skip",
+        early=args.stream_listing,
     )
+    check_lanes(args.lanes, 1)
     source = open_source(common.source_from(args))
     info = asyncio.run(
         make_manifest(
@@ -129,12 +140,10 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
             fractions=args.split,
             by_sample=args.split_by == "sample",
             seed=args.seed,
+            on_part=partial(_tell_part, args) if args.stream_listing else None,
         )
     )
-    check_lanes(args.lanes, 1)
-    shuffle = shuffle_from(args, info)
-    plan = Plan(manifest_fingerprint=info.fingerprint, seed=args.seed, num_lanes=args.lanes, shuffle=shuffle)
-    write_record(args.plan, plan)
+    write_record(args.plan, _plan(args, info))
     record = StepRecord(
         step=NAME,
         started_at=started_at,
@@ -151,6 +160,18 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     return 0
 
 
+def _plan(args: argparse.Namespace, info: ManifestInfo) -> Plan:
+    shuffle = shuffle_from(args, info)
+    return Plan(manifest_fingerprint=info.fingerprint, seed=args.seed, num_lanes=args.lanes, shuffle=shuffle)
+
+
+def _tell_part(args: argparse.Namespace, path: Path, info: ManifestInfo) -> None:
+    """Write a part's plan beside it, and say where the part lies."""
+    write_record(path.with_suffix(".json"), _plan(args, info))
+    sys.stdout.write(f"{PART}{path}\n")
+    sys.stdout.flush()
+
+
 async def make_manifest(
     source: ObjectSource,
     task: Task,
@@ -161,8 +182,12 @@ async def make_manifest(
     fractions: Sequence[float],
     by_sample: bool,
     seed: int,
+    on_part: Callable[[Path, ManifestInfo], None] | None = None,
 ) -> ManifestInfo:
     """Write the manifest of what lies in a source.
+
+    Args:
+        on_part: called with the manifest of each part that is whole while the listing goes on; None makes no parts.
 
     Raises:
         SourceError, DataError: it could not be listed, or not be used.
@@ -170,15 +195,8 @@ async def make_manifest(
         OutputError: it could not be written.
     """
     samples = await task.make_samples(source, limits=replace(limits, scratch=path.parent), options=options)
-    with ManifestWriter(path) as writer, open_progress().stage("list", None, "samples") as stage:
-        num_new = 0
-        async for sample, split in _with_splits(samples, fractions=fractions, by_sample=by_sample, seed=seed):
-            writer.add(sample, split=split)
-            num_new += 1
-            if num_new == PROGRESS_SAMPLES:
-                stage.advance(num_new)
-                num_new = 0
-        stage.advance(num_new)
+
+    def finish(writer: ManifestWriter, skipped: Sequence[SkippedObject] = ()) -> ManifestInfo:
         return writer.finish(
             task=task.name,
             task_options=_as_flags(options),
@@ -186,26 +204,57 @@ async def make_manifest(
             seed=seed,
             shape=samples.shape,
             classes=samples.classes,
-            skipped=samples.skipped,
+            skipped=skipped,
             created_at=common.now(),
             created_by=f"penstock {__version__}",
         )
 
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(ManifestWriter(path))
+        parts = ManifestParts(parts_folder(path), finish=finish, on_part=on_part) if on_part is not None else None
+        adds = [writer.add, *([stack.enter_context(parts).add] if parts is not None else [])]
+        stage = stack.enter_context(open_progress().stage("list", None, "samples"))
+        num_new = 0
+        counted = on_part is None
+        async for sample, split in _with_splits(
+            samples, fractions=fractions, by_sample=by_sample, seed=seed, counted=counted
+        ):
+            for add in adds:
+                add(sample, split=split)
+            num_new += 1
+            if num_new == PROGRESS_SAMPLES:
+                stage.advance(num_new)
+                num_new = 0
+        stage.advance(num_new)
+        if parts is not None:
+            parts.finish()
+        return finish(writer, samples.skipped)
+
+
+def parts_folder(manifest: Path) -> Path:
+    """Give the folder of a manifest's parts."""
+    return manifest.with_name(f"{manifest.name}.parts")
+
 
 async def _with_splits(
-    samples: SampleSet, *, fractions: Sequence[float], by_sample: bool, seed: int
+    samples: SampleSet, *, fractions: Sequence[float], by_sample: bool, seed: int, counted: bool
 ) -> AsyncIterator[tuple[Sample, str]]:
+    """Give each sample its split; ``counted`` may wait until groups are known, for each split's very share."""
     if not by_sample:
-        rule = decide_splits(samples.groups, fractions=fractions, seed=seed)
+        if samples.groups is None:
+            rule = split_by_rank(fractions=fractions, seed=seed)
+        else:
+            rule = decide_splits(samples.groups, fractions=fractions, seed=seed)
         async for sample in samples.rows:
             yield sample, rule(sample.group)
         return
     held: list[Sample] = []
-    async for sample in samples.rows:
-        held.append(sample)
-        if len(held) == HELD_SAMPLES:
-            break
-    if len(held) < HELD_SAMPLES:
+    if counted:
+        async for sample in samples.rows:
+            held.append(sample)
+            if len(held) == HELD_SAMPLES:
+                break
+    if counted and len(held) < HELD_SAMPLES:
         rule = decide_splits([sample.key for sample in held], fractions=fractions, seed=seed)
     else:
         rule = split_by_rank(fractions=fractions, seed=seed)

@@ -16,10 +16,10 @@ from itertools import groupby, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import ConfigError, EmptyListing
+from penstock.errors import ConfigError, EmptyListing, SourceError
 from penstock.observe import open_progress
 from penstock.records import Sample, SkippedObject, Span
-from penstock.sources import ObjectSource, SortedListing
+from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 
 __all__ = ["WholeObjects"]
@@ -52,17 +52,15 @@ class WholeObjects:
         if limits.releases or limits.mini:
             raise ConfigError("whole objects have no releases", fix="leave --release and --mini out")
         pattern = str(options["match"])
-        listing = await _list(source, pattern, limits)
-        groups = _Groups(listing, limits.max_files)
-        if next(iter(groups), None) is None:
-            raise EmptyListing(
-                f"the {len(listing)} object(s) under {source.spec.uri} that fit {pattern!r} are empty",
-                fix="check what was uploaded there",
-                about=source.spec.uri,
-            )
         skipped: list[SkippedObject] = []
-        rows = _samples(listing, limits.max_files, skipped)
-        return SampleSet(groups=groups, rows=rows, shape=(), skipped=skipped)
+        if limits.early and source.lists_in_order:
+            found = _as_they_come(source, pattern)
+            return SampleSet(groups=None, rows=_samples(found, limits, skipped), shape=(), skipped=skipped)
+        listing = SortedListing(limits.scratch)
+        async for page in _pages(source, pattern):
+            listing.add(page)
+        groups = _Groups(listing, limits.max_files)
+        return SampleSet(groups=groups, rows=_samples(_stored(listing), limits, skipped), shape=(), skipped=skipped)
 
     def decode(
         self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
@@ -77,25 +75,54 @@ class WholeObjects:
         return {}
 
 
-async def _list(source: ObjectSource, pattern: str, limits: Limits) -> SortedListing:
-    """List what fits the pattern, folder markers included."""
+async def _pages(source: ObjectSource, pattern: str) -> AsyncIterator[list[ObjectInfo]]:
+    """List what fits the pattern, folder markers included, and see to it that some of it is not empty."""
     fits = re.compile(translate(pattern)).match
-    listing, num_found, example = SortedListing(limits.scratch), 0, ""
+    num_found = num_fitting = num_full = 0
+    example = ""
     with open_progress().stage("find", None, "objects") as stage:
         async for page in source.list_objects():
-            listing.add([info for info in page if fits(info.key)])
-            num_found += len(page)
+            fitting = [info for info in page if fits(info.key)]
+            num_found, num_fitting = num_found + len(page), num_fitting + len(fitting)
+            num_full += sum(info.size_bytes > 0 for info in fitting)
             example = example or next((info.key for info in page), "")
             stage.advance(len(page))
+            yield fitting
     if not num_found:
         raise await source.nothing_found()
-    if not len(listing):
+    if not num_fitting:
         raise EmptyListing(
             f"none of the {num_found} objects under {source.spec.uri} fits {pattern!r}, {example} for one",
             fix="choose another pattern with --option match=...",
             about=source.spec.uri,
         )
-    return listing
+    if not num_full:
+        raise EmptyListing(
+            f"the {num_fitting} object(s) under {source.spec.uri} that fit {pattern!r} are empty",
+            fix="check what was uploaded there",
+            about=source.spec.uri,
+        )
+
+
+async def _as_they_come(source: ObjectSource, pattern: str) -> AsyncIterator[ObjectInfo]:
+    """Give objects as they are listed, and refuse those that do not come in the order of their keys."""
+    last = ""
+    async for page in _pages(source, pattern):
+        for info in page:
+            if info.size_bytes and info.key < last:
+                raise SourceError(
+                    f"{source.spec.uri} lists {info.key} behind {last}, not by key",
+                    fix="leave --stream-listing out: a whole listing is sorted here",
+                    about=source.spec.uri,
+                )
+            last = info.key if info.size_bytes else last
+            yield info
+
+
+async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
+    for info in listing:
+        yield info
+    listing.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +137,13 @@ class _Groups:
         return (group for group, _ in groupby(_group(info.key) for info in full))
 
 
-async def _samples(listing: SortedListing, at_most: int | None, skipped: list[SkippedObject]) -> AsyncIterator[Sample]:
+async def _samples(
+    found: AsyncIterator[ObjectInfo], limits: Limits, skipped: list[SkippedObject]
+) -> AsyncIterator[Sample]:
     """Make samples of the objects that are not empty, and count those that are; folder markers are none."""
     num_full = num_empty = 0
     open_markers: list[str] = []
-    for info in listing:
+    async for info in found:
         # Keys that a key may be in the folder of are those that it begins with: few, and the last ones.
         while open_markers and not info.key.startswith(open_markers[-1]):
             open_markers.pop()
@@ -126,14 +155,13 @@ async def _samples(listing: SortedListing, at_most: int | None, skipped: list[Sk
             num_empty += 1
             open_markers.append(info.key)
             continue
-        if num_full == at_most:
+        if num_full == limits.max_files:
             break
         num_full += 1
         span = Span(
             object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=0, length_bytes=info.size_bytes
         )
         yield Sample(key=info.key, group=_group(info.key), spans=(span,), target=None, decode="", args=())
-    listing.close()
     if num_empty:
         skipped.append(SkippedObject(object=f"{num_empty} objects", reason="empty"))
 

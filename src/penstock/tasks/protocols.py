@@ -43,6 +43,7 @@ class Limits:
         releases: take these releases only, empty takes all that lie there.
         mini: take the small version of each release.
         skip_bad: leave out an object that cannot be used, and name it, where False fails.
+        early: give samples while the listing goes on, where the source lists in the order of its keys.
         scratch: folder for what does not fit in memory; None is the system's folder for temporary files.
     """
 
@@ -50,6 +51,7 @@ class Limits:
     releases: tuple[str, ...] = ()
     mini: bool = False
     skip_bad: bool = False
+    early: bool = False
     scratch: Path | None = None
 
 
@@ -59,14 +61,14 @@ class SampleSet:
 
     Attributes:
         groups: every group that samples may belong to, once or more often; known before the first sample, and
-            as often as it is asked for.
+            as often as it is asked for. None where samples come before all groups are known.
         rows: the samples, in an order that depends on the dataset and the options alone.
         shape: axes of one decoded sample.
         classes: names of the classes, empty for regression.
         skipped: what was left out and why; complete when ``rows`` has ended.
     """
 
-    groups: Iterable[str]
+    groups: Iterable[str] | None
     rows: AsyncIterator[Sample]
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()

@@ -1,0 +1,83 @@
+"""Manifests of a listing that is not done: each holds the samples that came after the last one's.
+
+Parts grow: each takes twice as many samples as the one before, so a trainer that reads them one after the other waits
+little for the first, and few times for another. Where one ends depends on the samples alone, never on time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from penstock.records.manifest import ManifestInfo, Sample
+from penstock.records.manifest_writer import ManifestWriter
+
+__all__ = ["FIRST_PART_SAMPLES", "ManifestParts"]
+
+FIRST_PART_SAMPLES = 8192
+
+
+class ManifestParts:
+    """Writes the manifests of a growing listing; a context manager that leaves the finished ones.
+
+    Args:
+        folder: where they go, as ``00000.parquet`` and so on; parts of an earlier listing there are removed.
+        finish: finishes a part's writer.
+        on_part: called with each part that is whole.
+        first_part_samples: samples of the first part; None is ``FIRST_PART_SAMPLES``.
+
+    Raises:
+        DiskFull, OutputUnwritable: from any method.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        finish: Callable[[ManifestWriter], ManifestInfo],
+        on_part: Callable[[Path, ManifestInfo], None],
+        first_part_samples: int | None = None,
+    ) -> None:
+        self._folder = folder
+        self._finish = finish
+        self._on_part = on_part
+        self._part_samples = first_part_samples or FIRST_PART_SAMPLES
+        self._num_parts = self._num_samples = 0
+        self._open = contextlib.ExitStack()
+        self._writer: ManifestWriter | None = None
+        for path in folder.glob("[0-9]*.parquet"):
+            path.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def add(self, sample: Sample, *, split: str) -> None:
+        """Append a sample to a split of the part that is being written, and finish the part where it is full."""
+        if self._writer is None:
+            self._writer = self._open.enter_context(ManifestWriter(self._path(self._num_parts)))
+        self._writer.add(sample, split=split)
+        self._num_samples += 1
+        if self._num_samples == self._part_samples:
+            self.finish()
+            self._part_samples *= 2
+
+    def finish(self) -> None:
+        """Finish the part that is being written, if there is one."""
+        if self._writer is None:
+            return
+        path, info = self._path(self._num_parts), self._finish(self._writer)
+        self._open.close()
+        self._writer = None
+        self._num_parts, self._num_samples = self._num_parts + 1, 0
+        self._on_part(path, info)
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:05}.parquet"
