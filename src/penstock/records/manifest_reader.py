@@ -25,6 +25,9 @@ __all__ = ["ManifestReader"]
 CACHE_BYTES = 128 * MIB
 """Room for the columns of about 1.4 million samples of EEG."""
 
+CHUNK_ROWS = 1024
+LARGE_CHUNK_ROWS = 262_144
+
 _UNREADABLE = (OSError, pa.ArrowException, ValueError, LookupError, MemoryError)
 """What pyarrow raises for a damaged file: the last three where it reads a footer's names, places and sizes."""
 
@@ -92,6 +95,14 @@ class ManifestReader:
         start = int(self._ends[group - 1]) if group else 0
         return self._row_group(group)[number - start]
 
+    @property
+    def chunk_rows(self) -> int:
+        """How many rows of a shuffled order are well asked for at once: more where the cache cannot hold all.
+
+        Of a larger manifest each chunk costs the reading of most row groups, whatever its size is.
+        """
+        return CHUNK_ROWS if self._table_bytes <= self._cache_bytes else LARGE_CHUNK_ROWS
+
     def take(self, rows: NDArray[np.int64]) -> SampleRows:
         """Give many rows at once, in the order asked for; each row group that they lie in is read once at most.
 
@@ -116,7 +127,9 @@ class ManifestReader:
     def _read_info(self) -> ManifestInfo:
         try:
             raw = (self._file.metadata.metadata or {}).get(METADATA_KEY)
-            counts = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
+            groups = [self._file.metadata.row_group(group) for group in range(self._file.num_row_groups)]
+            counts = [group.num_rows for group in groups]
+            table_bytes = sum(group.total_byte_size for group in groups)
             known = self._file.schema_arrow.equals(SCHEMA)
         except _UNREADABLE as error:
             raise self._damaged(str(error)) from error
@@ -126,6 +139,7 @@ class ManifestReader:
             )
         info = decode_record(raw, ManifestInfo, origin=str(self.path))
         self._ends: NDArray[np.int64] = np.cumsum(counts, dtype=np.int64)
+        self._table_bytes = table_bytes
         if not known or sum(counts) != info.num_samples:
             raise self._damaged("its rows are not those that it says it has")
         return info

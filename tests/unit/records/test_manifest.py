@@ -194,6 +194,31 @@ def test_rows_of_many_row_groups_are_taken_at_once(large: Path, cache_bytes: int
     assert as_samples(taken) == [sample_of(expected[row], target=float(expected[row])) for row in order.tolist()]
 
 
+def test_a_chunk_reads_each_row_group_once_and_none_that_the_cache_holds(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[int] = []
+    read_row_group = pq.ParquetFile.read_row_group
+
+    def counted(file: pq.ParquetFile, group: int, **options: object) -> pa.Table:
+        reads.append(group)
+        return read_row_group(file, group, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    num_groups = pq.read_metadata(large).num_row_groups
+    with ManifestReader(large, cache_bytes=300_000) as reader:
+        for seed in range(3):
+            reader.take(np.random.default_rng(seed).permutation(reader.info.num_samples))
+    assert sorted(reads[:num_groups]) == list(range(num_groups))
+    assert num_groups < len(reads) < 3 * num_groups
+
+
+def test_more_rows_are_asked_for_at_once_where_the_cache_holds_few(large: Path) -> None:
+    with ManifestReader(large) as fits, ManifestReader(large, cache_bytes=100_000) as does_not:
+        assert fits.chunk_rows == 1024
+        assert does_not.chunk_rows == 262_144
+
+
 def test_rows_that_are_not_there_are_not_taken(large: Path) -> None:
     with ManifestReader(large) as reader:
         assert len(reader.take(np.zeros(0, dtype=np.int64))) == 0
