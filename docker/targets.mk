@@ -4,13 +4,21 @@
 DOCKER ?= docker
 VERSION ?= 0.1.0
 BASE_IMAGE ?= python:3.11-slim-bookworm
+GPU_BASE_IMAGE ?= nvidia/cuda:13.0.2-base-ubuntu24.04
+# Of the CUDA version of GPU_BASE_IMAGE.
+GPU_TORCH_INDEX ?= https://download.pytorch.org/whl/cu130
+# 1 refuses bases that are not pinned by a digest.
+RELEASE ?= 0
 # 1 asks no package index: all wheels come from build/wheels.
 PIP_NO_INDEX ?= 0
 IMAGE_ARGS = --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg PIP_NO_INDEX=$(PIP_NO_INDEX) \
   --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+pinned = $(if $(filter-out 1,$(RELEASE)),,$(if $(findstring @sha256:,$(2)),,$(error $(1)=$(2) is not pinned: give \
+  it as name@sha256:..., which docker buildx imagetools inspect tells)))
+SBOM_OF ?= prefetch cpu
 HELM ?= helm
 
-.PHONY: wheels images image-gpu chart-check e2e
+.PHONY: wheels images image-gpu docker-check sbom chart-check e2e
 
 wheels: install ## Collect the images' wheels in build/wheels, for a build without network
 	@mkdir -p build/wheels
@@ -18,11 +26,29 @@ wheels: install ## Collect the images' wheels in build/wheels, for a build witho
 	$(BIN)/pip wheel --quiet --wheel-dir build/wheels --constraint constraints.txt -r build/requirements.txt hatchling
 
 images: ## Build the prefetch and cpu images
+	$(call pinned,BASE_IMAGE,$(BASE_IMAGE))
 	DOCKER_BUILDKIT=1 $(DOCKER) build -f docker/Dockerfile --target prefetch $(IMAGE_ARGS) -t penstock:$(VERSION)-prefetch .
 	DOCKER_BUILDKIT=1 $(DOCKER) build -f docker/Dockerfile --target cpu $(IMAGE_ARGS) -t penstock:$(VERSION)-cpu .
 
 image-gpu: ## Build the gpu image
-	DOCKER_BUILDKIT=1 $(DOCKER) build -f docker/Dockerfile --target gpu $(IMAGE_ARGS) -t penstock:$(VERSION)-gpu .
+	$(call pinned,GPU_BASE_IMAGE,$(GPU_BASE_IMAGE))
+	DOCKER_BUILDKIT=1 $(DOCKER) build -f docker/Dockerfile --target gpu $(IMAGE_ARGS) \
+	  --build-arg GPU_BASE_IMAGE=$(GPU_BASE_IMAGE) --build-arg GPU_TORCH_INDEX=$(GPU_TORCH_INDEX) \
+	  -t penstock:$(VERSION)-gpu .
+
+docker-check: ## Lint the Dockerfile (hadolint must be on the PATH)
+	hadolint docker/Dockerfile
+
+sbom: ## Write the bills of materials of the images SBOM_OF, by syft where it is on the PATH
+	@mkdir -p build/sbom
+	@for target in $(SBOM_OF); do \
+	  image=penstock:$(VERSION)-$$target; made=build/sbom/$$target.cdx.json; \
+	  if command -v syft > /dev/null; then syft scan --quiet docker:$$image --output cyclonedx-json=$$made || exit 1; \
+	  else \
+	    container=$$($(DOCKER) create $$image) && \
+	      { $(DOCKER) export $$container | $(PYTHON) docker/sbom.py penstock $(VERSION)-$$target > $$made; }; \
+	    failed=$$?; $(DOCKER) rm $$container > /dev/null; [ $$failed = 0 ] || exit 1; \
+	  fi; echo "$$made"; done
 
 chart-check: install ## Lint the chart, render it with each of its example values, check its README
 	$(HELM) lint --strict --quiet charts/penstock

@@ -1,4 +1,4 @@
-"""Metrics of an injected sidecar, and what the policies make of sizes and ports, on the real API server."""
+"""Metrics of an injected sidecar, and what the policies make of ports, on the real API server."""
 
 from __future__ import annotations
 
@@ -37,51 +37,6 @@ def test_port_that_cannot_be_is_refused(chart: Namespace, asked: str) -> None:
     with pytest.raises(Refused) as refused:
         chart.admitted(pod("a", trainer(chart), annotations={"penstock.dev/metrics-port": asked}))
     assert "penstock.dev/metrics-port" in refused.value.reason
-
-
-def in_memory(wanted: Object, *, memory: str, window: str, limit: str = "2Gi") -> Object:
-    wanted["spec"]["volumes"][0]["emptyDir"] = {"medium": "Memory", "sizeLimit": limit}
-    wanted["metadata"]["annotations"] |= {"penstock.dev/memory": memory, "penstock.dev/window-size": window}
-    return wanted
-
-
-@pytest.mark.parametrize(("memory", "window"), [("1Gi", "614Mi"), ("2Gi", "1484Mi")])
-def test_window_in_memory_that_fits_is_taken(chart: Namespace, memory: str, window: str) -> None:
-    (sidecar,) = sidecars(chart.admitted(in_memory(pod("a", trainer(chart)), memory=memory, window=window)))
-    assert sidecar["args"][3] == window
-
-
-@pytest.mark.parametrize(
-    ("memory", "window", "reason"),
-    [
-        ("1Gi", "615Mi", "annotation penstock.dev/memory to 1025Mi"),
-        ("2Gi", "1485Mi", "annotation penstock.dev/memory to 2049Mi"),
-        ("8Gi", "1900Mi", "a window of 1900Mi is more than 85 % of the sizeLimit"),
-    ],
-)
-def test_window_in_memory_that_does_not_fit_is_refused(chart: Namespace, memory: str, window: str, reason: str) -> None:
-    with pytest.raises(Refused) as refused:
-        chart.admitted(in_memory(pod("a", trainer(chart)), memory=memory, window=window))
-    assert reason in " ".join(refused.value.reason.split())
-
-
-def limited(chart: Namespace, storage: str) -> Object:
-    wanted = pod("a", trainer(chart, resources={"limits": {"ephemeral-storage": storage}}))
-    wanted["spec"]["volumes"][0]["emptyDir"] = {"sizeLimit": "1Gi"}
-    wanted["metadata"]["annotations"]["penstock.dev/window-size"] = "850Mi"
-    return wanted
-
-
-def test_window_under_the_limits_of_storage_is_taken(chart: Namespace) -> None:
-    assert sidecars(chart.admitted(limited(chart, "1Gi")))
-
-
-def test_window_above_the_limits_of_storage_is_refused(chart: Namespace) -> None:
-    with pytest.raises(Refused) as refused:
-        chart.admitted(limited(chart, "500Mi"))
-    reason = " ".join(refused.value.reason.split())
-    assert "more than 85 % of the ephemeral-storage" in reason
-    assert f"ask for at most {int(500 * 2**20 * 0.85)}" in reason
 
 
 def test_policies_compile_without_a_warning(chart: Namespace) -> None:
