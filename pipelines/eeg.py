@@ -60,6 +60,7 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
         patience: int = 0,
         checkpoint_every: int = 0,
         workers: int = 0,
+        on_bad_sample: str = "fail",
         threads: int = 0,
         accelerator_type: str = "nvidia.com/gpu",
         accelerators: str = "1",
@@ -106,6 +107,7 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
             patience: End after this many epochs without a better score. 0 never ends early.
             checkpoint_every: Also save every so many steps. 0 saves after epochs only.
             workers: Processes that decode samples. 0 decodes in the trainer.
+            on_bad_sample: What to do with a sample that is gone or cannot be decoded. One of fail, skip (and name it).
             threads: CPU threads of the trainer, which the last bits may depend on. 0 leaves it to torch.
             accelerator_type: Resource to ask for when training and evaluating.
             accelerators: How many to ask for. 0 trains on the CPU.
@@ -169,6 +171,7 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
                 patience=patience,
                 checkpoint_every=checkpoint_every,
                 workers=workers,
+                on_bad_sample=on_bad_sample,
                 threads=threads,
                 instance_type=instance_type,
             ).after(probed)
@@ -182,7 +185,13 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
             as_trainer(trained, fixed, **place, retries=TRAIN_RETRIES).set_display_name("Train")
 
             scored = evaluate(
-                **data, **window, **run, checkpoint=trained.outputs["checkpoint"], split=evaluate_split, workers=workers
+                **data,
+                **window,
+                **run,
+                checkpoint=trained.outputs["checkpoint"],
+                split=evaluate_split,
+                workers=workers,
+                on_bad_sample=on_bad_sample,
             )
             as_trainer(scored, fixed, **place, retries=OTHER_RETRIES).set_display_name("Evaluate")
 

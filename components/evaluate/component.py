@@ -18,6 +18,7 @@ def evaluate(
     batch_size: int = 128,
     device: str = "auto",
     workers: int = 0,
+    on_bad_sample: str = "fail",
     window: str = "",
     window_size: str = "256Mi",
     prefetch: str = "auto",
@@ -38,6 +39,7 @@ def evaluate(
         batch_size: Samples at a time.
         device: Where to compute. One of auto, cpu, cuda.
         workers: Processes that decode samples. 0 decodes in the step itself.
+        on_bad_sample: What to do with a sample that is gone or cannot be decoded. One of fail, skip (and name it).
         window: Folder of the window. Empty is a temporary one.
         window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
         prefetch: Who fills the window. One of auto, sidecar, process.
@@ -71,6 +73,8 @@ def evaluate(
             device,
             "--workers",
             workers,
+            "--on-bad-sample",
+            on_bad_sample,
             "--window",
             window,
             "--window-size",

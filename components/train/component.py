@@ -29,6 +29,7 @@ def train(
     device: str = "auto",
     threads: int = 0,
     workers: int = 0,
+    on_bad_sample: str = "fail",
     checkpoint_every: int = 0,
     keep_checkpoints: int = 2,
     instance_type: str = "",
@@ -62,6 +63,7 @@ def train(
         device: Where to compute. One of auto, cpu, cuda.
         threads: CPU threads. 0 leaves it to torch.
         workers: Processes that decode samples. 0 decodes in the trainer.
+        on_bad_sample: What to do with a sample that is gone or cannot be decoded. One of fail, skip (and name it).
         checkpoint_every: Also save every so many steps. 0 saves after epochs only.
         keep_checkpoints: Checkpoints to keep beside the best one.
         instance_type: The node's type, like g5.xlarge, for the bill.
@@ -118,6 +120,8 @@ def train(
             threads,
             "--workers",
             workers,
+            "--on-bad-sample",
+            on_bad_sample,
             "--checkpoint-every",
             checkpoint_every,
             "--keep-checkpoints",

@@ -56,6 +56,8 @@ class PenstockError(Exception):
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+    skippable: ClassVar[bool] = False
+    """Whether it is one sample's own, so that the others may be used without it where skipping was asked for."""
 
     def __init__(self, what: str, *, fix: str, about: str | None = None) -> None:
         super().__init__(what)
@@ -117,12 +119,14 @@ class ObjectNotFound(SourceError):
     """A single object that should be there is not."""
 
     exit_code = 24
+    skippable = True
 
 
 class DataError(PenstockError):
     """The bytes arrived but do not mean what they should."""
 
     exit_code = 30
+    skippable = True
 
 
 class TruncatedObject(DataError):

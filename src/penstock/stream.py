@@ -63,6 +63,8 @@ class Stream:
             whole. A folder is listed to its end all the same.
         in_flight: most ranges requested at a time.
         timeout_seconds: how long the prefetcher may show no sign of life.
+        on_bad_sample: "skip" leaves out an object that is gone, or that ``decode`` fails on; ``meters()`` counts and
+            names it. An object that changed since the listing is an error all the same.
 
     Raises:
         SourceError: the source could not be listed.
@@ -92,9 +94,12 @@ class Stream:
         stream_listing: bool = False,
         in_flight: int = 256,
         timeout_seconds: float = 60.0,
+        on_bad_sample: Literal["fail", "skip"] = "fail",
     ) -> None:
         if batch_size < 1 or workers < 0:
             raise ConfigError(f"batch_size {batch_size}, workers {workers}", fix="give at least 1 and 0")
+        if on_bad_sample not in ("fail", "skip"):
+            raise ConfigError(f"on_bad_sample {on_bad_sample!r}", fix="give 'fail' or 'skip'")
         words = _shuffle_words(shuffle, shuffle_block, shuffle_mix)
         window_bytes = window if isinstance(window, int) else parse_bytes(window)
         spec = SourceSpec(
@@ -125,6 +130,7 @@ class Stream:
                 batch_size=batch_size,
                 num_workers=workers,
                 timeout_seconds=timeout_seconds,
+                on_bad_sample=on_bad_sample,
             )
             num_epochs = epochs or UNBOUNDED_EPOCHS
             self._stream: WindowStream | GrowingStream

@@ -22,6 +22,7 @@ from penstock.cost.summary import (
     cost_table,
     epoch_table,
     metric_table,
+    skipped_table,
     traffic_table,
 )
 from penstock.observe.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
@@ -71,6 +72,7 @@ def render_report(
         charts=_charts(run, evaluation),
         metrics=metric_table(evaluation) if evaluation else None,
         traffic=traffic_table(run, evaluation=evaluation, steps=steps),
+        skipped=skipped_table(run, evaluation=evaluation, steps=steps),
         epochs=epoch_table(run) if run.epochs else None,
         bill=cost_table(cost) if cost else None,
         comparison=comparison_table(run, compared) if compared else None,

@@ -23,6 +23,7 @@ __all__ = [
     "cost_table",
     "epoch_table",
     "metric_table",
+    "skipped_table",
     "traffic_table",
 ]
 
@@ -95,8 +96,17 @@ def cards(
             value=format_seconds(run.wall_seconds),
             note=f"first batch after {format_seconds(run.seconds_to_first_batch)}",
         ),
+        *_skipped_cards(traffic),
         _cost_card(cost),
     )  # fmt: skip
+
+
+def _skipped_cards(traffic: Meters) -> tuple[Card, ...]:
+    """Tell of samples that were left out, where there are any: they were asked for, and not learnt from."""
+    if not traffic.num_skipped:
+        return ()
+    note = f"times, each epoch counted; {traffic.skipped[0].key} for one" if traffic.skipped else "times"
+    return (Card(label="Bad samples left out", value=f"{traffic.num_skipped:,}", note=note, tone="bad"),)
 
 
 def _score_card(run: RunRecord, evaluation: Evaluation | None) -> Card:
@@ -148,6 +158,16 @@ def traffic_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Seque
     return Table(
         caption="Bytes and requests", header=header, rows=tuple(_traffic_row(*part) for part in parts), total=True
     )
+
+
+def skipped_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Sequence[StepRecord]) -> Table | None:
+    """Name the samples that were left out, None where there are none."""
+    traffic = total_meters(run, steps=steps, evaluation=evaluation)
+    if not traffic.num_skipped:
+        return None
+    rows = tuple((sample.key, sample.reason) for sample in traffic.skipped)
+    caption = f"Bad samples, left out {traffic.num_skipped:,} times; the first {len(rows)} by name"
+    return Table(caption=caption, header=("Sample", "Why"), rows=rows, text_columns=(0, 1))
 
 
 def _traffic_row(name: str, meters: Meters) -> tuple[str, ...]:

@@ -19,12 +19,13 @@ from torch.utils.data import Dataset
 
 from penstock.errors import PenstockError
 from penstock.loader.protocols import Batch
+from penstock.loader.using import Chance, Run, SampleUser
 from penstock.plan import locate, stream_indices
-from penstock.records import StreamSpec
+from penstock.records import SkippedSample, StreamSpec
 from penstock.window import WindowReader, WindowSample
 from penstock.window.layout import SampleMeta
 
-__all__ = ["Custom", "Failed", "FeedSettings", "SampleDecoder", "WindowDataset"]
+__all__ = ["Custom", "Failed", "FeedSettings", "SampleDecoder", "Thinned", "WindowDataset"]
 
 
 class SampleDecoder(Protocol):
@@ -69,6 +70,14 @@ class Failed:
     error: PenstockError
 
 
+@dataclass(frozen=True, slots=True)
+class Thinned:
+    """A batch that lacks samples, which were bad; None where none is left."""
+
+    batch: Any
+    skipped: tuple[SkippedSample, ...]
+
+
 class WindowDataset(Dataset[Any]):
     """Samples by window index; a worker's first use attaches it to the window.
 
@@ -80,10 +89,11 @@ class WindowDataset(Dataset[Any]):
         self._settings = settings
         self._reader = reader
         self._frees = reader is not None
-        self._chance = _Chance(settings.spec.order.seed)
+        self._chance = Chance(settings.spec.order.seed)
+        self._user = SampleUser(skips=settings.spec.on_bad_sample == "skip")
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Give one batch, or the error that one of its samples met."""
+        """Give one batch, what is left of it, or the error that one of its samples met."""
         settings = self._settings
         try:
             if self._reader is None:
@@ -91,104 +101,83 @@ class WindowDataset(Dataset[Any]):
                     settings.folder, settings.spec, rank=settings.rank, timeout_seconds=settings.timeout_seconds
                 )
                 self._reader = reader.attach()
+            skipped: list[SkippedSample] = []
             if isinstance(settings.decoder, Custom):
-                return [self._custom_batch(settings.decoder, self._reader, indices)]
-            return [self._batch(settings.decoder, self._reader, indices)]
+                batch = self._custom_batch(settings.decoder, self._reader, indices, skipped)
+            else:
+                batch = self._batch(settings.decoder, self._reader, indices, skipped)
+            return [Thinned(batch, tuple(skipped)) if skipped else batch]
         except PenstockError as error:
             return [Failed(error)]
 
-    def _batch(self, decoder: SampleDecoder, reader: WindowReader, indices: Sequence[int]) -> Batch:
+    def _batch(
+        self, decoder: SampleDecoder, reader: WindowReader, indices: Sequence[int], skipped: list[SkippedSample]
+    ) -> Batch | None:
         order = self._settings.spec.order
-        numbers: list[int] = stream_indices(order, indices).tolist()
+        numbers = dict(zip(indices, stream_indices(order, indices).tolist(), strict=True))
         # A batch is of one segment.
-        augmented = self._settings.augmented[locate(order, numbers[0]).segment]
+        augmented = self._settings.augmented[locate(order, numbers[indices[0]]).segment]
         inputs: NDArray[np.float32] | None = None
         metas: list[SampleMeta] = []
 
         def use(sample: WindowSample) -> None:
             nonlocal inputs
-            meta, rng = sample.meta, self._chance.of(numbers[len(metas)]) if augmented else None
+            meta, rng = sample.meta, self._chance.of(numbers[sample.index]) if augmented else None
             array = decoder(sample.data, decode=meta.decode, args=meta.args, rng=rng)
             if inputs is None:
                 inputs = np.empty((len(indices), *array.shape), dtype=array.dtype)
             inputs[len(metas)] = array
             metas.append(meta)
 
-        while len(metas) < len(indices):
-            done = len(metas)
-            if _use_run(reader, indices[done:], use) is None:
-                del metas[done:]
-            elif self._frees:
-                reader.advance(indices[len(metas) - 1] + 1)
-        assert inputs is not None
+        done = 0
+        while done < len(indices):
+            good = len(metas)
+            run = self._user.use_run(reader, indices[done:], use)
+            if run is None:
+                del metas[good:]
+                continue
+            done += run.num_passed
+            skipped += run.skipped
+            if self._frees:
+                reader.advance(indices[done - 1] + 1)
+        if inputs is None or not metas:
+            return None
         targets = np.array([np.nan if meta.target is None else meta.target for meta in metas], dtype=np.float64)
         return Batch(
-            inputs=torch.from_numpy(inputs),
+            inputs=torch.from_numpy(inputs[: len(metas)]),
             targets=torch.from_numpy(targets),
             keys=tuple(meta.key for meta in metas),
             groups=tuple(meta.group for meta in metas),
         )
 
-    def _custom_batch(self, custom: Custom, reader: WindowReader, indices: Sequence[int]) -> Any:
+    def _custom_batch(
+        self, custom: Custom, reader: WindowReader, indices: Sequence[int], skipped: list[SkippedSample]
+    ) -> Any:
         """Give a caller's batch; its samples stay in the window until it is made."""
         while True:
             values: list[Any] = []
             runs = self._decode_runs(custom, reader, indices, values)
             if runs is None:
                 continue
-            batch = custom.collate(values)
-            if reader.is_intact(*runs):
+            batch = custom.collate(values) if values else None
+            if reader.is_intact(*(run.first for run in runs if run.first is not None)):
+                skipped += [bad for run in runs for bad in run.skipped]
                 return batch
 
     def _decode_runs(
         self, custom: Custom, reader: WindowReader, indices: Sequence[int], values: list[Any]
-    ) -> list[WindowSample] | None:
-        """Decode all samples; give the first one of each run, or None where the window changed under one."""
+    ) -> list[Run] | None:
+        """Decode all samples; give their runs, or None where the window changed under one."""
 
         def use(sample: WindowSample) -> None:
             values.append(custom.decode(sample.data, sample.meta.key))
 
-        runs = []
-        while len(values) < len(indices):
-            first = _use_run(reader, indices[len(values) :], use)
-            if first is None:
+        runs: list[Run] = []
+        done = 0
+        while done < len(indices):
+            run = self._user.use_run(reader, indices[done:], use)
+            if run is None:
                 return None
-            runs.append(first)
+            runs.append(run)
+            done += run.num_passed
         return runs
-
-
-def _use_run(reader: WindowReader, indices: Sequence[int], use: Callable[[WindowSample], None]) -> WindowSample | None:
-    """Use a run of samples; give its first, or None where the window changed under it and nothing of it counts."""
-    first: WindowSample | None = None
-    try:
-        for sample in reader.run(indices):
-            first = first or sample
-            use(sample)
-    except Exception:
-        # Whoever meets bytes that changed under it may fail for that alone.
-        if first is None or reader.is_intact(first):
-            raise
-        return None
-    assert first is not None
-    return first if reader.is_intact(first) else None
-
-
-class _Chance:
-    """Random numbers of each sample's own: Philox, keyed by seed and stream index.
-
-    A counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") is moved to another
-    stream by setting its key, which takes 1 us; making a generator takes 14.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._bits = np.random.Philox(key=0)
-        self._generator = np.random.Generator(self._bits)
-        self._key = np.array([seed % 2**64, 0], dtype=np.uint64)
-        self._start = self._bits.state
-        self._start["state"]["key"] = self._key
-
-    def of(self, index: int) -> np.random.Generator:
-        """Give the sample's generator, good until that of the next one is asked for."""
-        self._key[1] = index
-        self._bits.state = self._start
-        return self._generator

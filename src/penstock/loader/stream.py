@@ -11,17 +11,19 @@ The state is one number, the stream index after the last batch that was given, t
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from penstock.errors import CheckpointMismatch, ConfigError
-from penstock.loader.dataset import Custom, Failed, FeedSettings, SampleDecoder, WindowDataset
+from penstock.errors import CheckpointMismatch, ConfigError, DataError
+from penstock.loader.dataset import Custom, Failed, FeedSettings, SampleDecoder, Thinned, WindowDataset
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.plan import (
     check_lanes,
@@ -41,6 +43,10 @@ from penstock.window import WindowReader
 __all__ = ["Custom", "SampleDecoder", "SegmentLoader", "WindowStream"]
 
 STATE_VERSION = 1
+LOGGED_SKIPS = 20
+"""Skipped samples that are logged, each; the meters go on counting."""
+
+_log = logging.getLogger(__name__)
 
 
 class _BatchIndices(Sampler[list[int]]):
@@ -53,7 +59,7 @@ class _BatchIndices(Sampler[list[int]]):
             yield window_indices(self._order, batch.indices).tolist()
 
 
-def _only(items: list[Batch | Failed]) -> Batch | Failed:
+def _only(items: list[Batch | Thinned | Failed]) -> Batch | Thinned | Failed:
     return items[0]
 
 
@@ -69,6 +75,8 @@ class WindowStream:
         rank: of the ``world_size`` ranks that read the stream.
         local_rank: of the ``local_world_size`` ranks that share the window, which are numbered without a gap; by
             default all of them do.
+        on_bad_sample: ``skip`` leaves out a sample that is not there, or whose bytes cannot be decoded; its batch is
+            smaller by it, and ``meters`` count and name it. An object that changed is an error all the same.
 
     Raises:
         ConfigError: the ranks cannot share the lanes, there is no such rank, or a split has fewer samples than there
@@ -92,6 +100,7 @@ class WindowStream:
         local_rank: int | None = None,
         local_world_size: int | None = None,
         timeout_seconds: float = 60.0,
+        on_bad_sample: Literal["fail", "skip"] = "fail",
     ) -> None:
         self.order = order = make_order(info, plan, splits)
         check_lanes(plan.num_lanes, world_size)
@@ -114,6 +123,7 @@ class WindowStream:
                 num_ranks=num_local,
                 # Workers and custom decoders free whole batches; otherwise ranks are less than a round apart.
                 batch_samples=batch_size * num_local if num_workers or isinstance(decoder, Custom) else num_local,
+                on_bad_sample=on_bad_sample,
             ),
             decoder=decoder,
             augmented=tuple(training for _, training in splits),
@@ -125,7 +135,7 @@ class WindowStream:
         self._num_workers = num_workers
         self._next_index = 0
         self._reader: WindowReader | None = None
-        self._running: Generator[tuple[RankBatch, Batch | Failed], None, None] | None = None
+        self._running: Generator[tuple[RankBatch, Batch | Thinned | Failed], None, None] | None = None
         self._sessions: set[str] = set()
         self._past_meters = Meters()
 
@@ -148,13 +158,15 @@ class WindowStream:
         if self._next_index < start:
             self._restart(start)
         while self._next_index < end:
-            indices, batch = self._next()
-            if isinstance(batch, Failed):
+            indices, item = self._next()
+            if isinstance(item, Failed):
                 self._stop()
-                raise batch.error
+                raise item.error
             # The cursor moves when the next batch is asked for: until then this one may still be in the window.
             self._next_index = indices.next_index
-            yield batch
+            batch = self._note_skipped(item) if isinstance(item, Thinned) else item
+            if batch is not None:
+                yield batch
             if self._reader is not None:
                 self._reader.advance(self._in_window(self._next_index))
 
@@ -212,6 +224,22 @@ class WindowStream:
         """Stop workers and let go of the window."""
         self._stop()
 
+    def _note_skipped(self, thinned: Thinned) -> Batch | None:
+        """Count and name what a batch lacks; give what is left of it."""
+        for bad in thinned.skipped:
+            if self._past_meters.num_skipped < LOGGED_SKIPS:
+                _log.warning("sample.skipped sample=%s reason=%s", bad.key, bad.reason)
+            self._past_meters = self._past_meters.plus(Meters(num_skipped=1, skipped=(bad,)))
+        if thinned.batch is None and self._world_size > 1:
+            last = thinned.skipped[-1]
+            raise DataError(
+                f"no sample of a batch could be used, the last one {last.key} ({last.reason})",
+                fix="ranks step together, so none may be left without a sample: use larger batches, or mend the data",
+                about=last.key,
+            )
+        batch: Batch | None = thinned.batch
+        return batch
+
     def _restart(self, index: int) -> None:
         self._stop()
         self._next_index = index
@@ -226,7 +254,7 @@ class WindowStream:
         if running is not None:
             running.close()
 
-    def _next(self) -> tuple[RankBatch, Batch | Failed]:
+    def _next(self) -> tuple[RankBatch, Batch | Thinned | Failed]:
         """Give the next batch of the session that runs, or of a new one."""
         if self._running is None:
             self._running = self._run()
@@ -237,7 +265,7 @@ class WindowStream:
             self._stop()
             raise
 
-    def _run(self) -> Generator[tuple[RankBatch, Batch | Failed], None, None]:
+    def _run(self) -> Generator[tuple[RankBatch, Batch | Thinned | Failed], None, None]:
         asked = self._settings
         start = self._next_index
         spec = msgspec.structs.replace(asked.spec, session=uuid.uuid4().hex, first_index=self._in_window(start))

@@ -22,7 +22,7 @@ from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
 from penstock.records.plan import BlockShuffle, Order, Plan, RankShare, Segment, Shuffle, StreamSpec
 from penstock.records.readiness import Finding, Readiness, State
-from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, StepRecord
+from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, SkippedSample, StepRecord
 
 __all__ = [
     "SPLITS",
@@ -55,6 +55,7 @@ __all__ = [
     "Segment",
     "Shuffle",
     "SkippedObject",
+    "SkippedSample",
     "SourceSpec",
     "Span",
     "Split",

@@ -107,6 +107,7 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         end_index: window index to end before.
         num_ranks: readers that share the window, one cursor each.
         batch_samples: samples that must be in the window at once.
+        on_bad_sample: whether a sample that cannot be had ends the stream, or is left out, counted and named.
     """
 
     kind: ClassVar[str] = "stream"
@@ -121,3 +122,4 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     end_index: int
     num_ranks: int
     batch_samples: int
+    on_bad_sample: Literal["fail", "skip"] = "fail"

@@ -6,7 +6,17 @@ from typing import ClassVar, Literal
 
 from penstock.records.codec import Part, Record
 
-__all__ = ["EpochRecord", "Host", "LossPoint", "Meters", "RunRecord", "StepRecord"]
+__all__ = ["EpochRecord", "Host", "LossPoint", "Meters", "RunRecord", "SkippedSample", "StepRecord"]
+
+NAMED_SKIPS = 100
+"""Skipped samples that are named; all of them are counted."""
+
+
+class SkippedSample(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A sample that was left out because it could not be had or decoded, and why."""
+
+    key: str
+    reason: str
 
 
 class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +37,8 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         window_bytes: the bound that was asked for.
         window_high_water_bytes: the most that the window's folder held.
         kept_bytes: samples that the window keeps from one epoch to the next.
+        num_skipped: times that a bad sample was left out, each epoch and each attempt counted.
+        skipped: the first of them, each named once.
     """
 
     bytes_downloaded: int = 0
@@ -44,6 +56,8 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answers_2xx: int = 0
     answers_4xx: int = 0
     answers_5xx: int = 0
+    num_skipped: int = 0
+    skipped: tuple[SkippedSample, ...] = ()
 
     @property
     def hit_ratio(self) -> float:
@@ -52,10 +66,16 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return max(0.0, 1 - fetched / self.sample_bytes) if self.sample_bytes else 0.0
 
     def plus(self, other: Meters) -> Meters:
-        """Add counts; of the window's sizes take the larger."""
+        """Add counts; of the window's sizes take the larger; of what was skipped name each sample once."""
         larger = {"window_bytes", "window_high_water_bytes", "kept_bytes"}
-        pairs = ((name, getattr(self, name), getattr(other, name)) for name in self.__struct_fields__)
-        return Meters(**{name: max(one, two) if name in larger else one + two for name, one, two in pairs})
+        counts = [name for name in self.__struct_fields__ if name != "skipped"]
+        pairs = ((name, getattr(self, name), getattr(other, name)) for name in counts)
+        skipped = {bad.key: bad for bad in (*other.skipped, *self.skipped)}
+        named = dict.fromkeys(bad.key for bad in (*self.skipped, *other.skipped))
+        return Meters(
+            **{name: max(one, two) if name in larger else one + two for name, one, two in pairs},
+            skipped=tuple(skipped[key] for key in named)[:NAMED_SKIPS],
+        )
 
 
 class Host(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -153,6 +153,17 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_bad_sample_option(parser: argparse._ActionsContainer) -> None:
+    """Add the option that says what becomes of a sample that cannot be used."""
+    parser.add_argument(
+        "--on-bad-sample",
+        choices=("fail", "skip"),
+        default="fail",
+        help="what to do with a sample that is gone or cannot be decoded: fail, or skip it, count it and name it "
+        "(default: fail)",
+    )
+
+
 def now() -> str:
     """Give the time, in UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

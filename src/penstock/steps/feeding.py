@@ -40,6 +40,7 @@ def add_feed_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that decode; 0 decodes in the trainer (default)",
     )
+    common.add_bad_sample_option(group)
     common.add_window_options(parser)
 
 
@@ -80,6 +81,7 @@ def open_stream(
             local_rank=ranks.local_rank,
             local_world_size=ranks.local_world_size,
             timeout_seconds=args.prefetch_timeout,
+            on_bad_sample=args.on_bad_sample,
         )
         stack.callback(stream.close)
         yield stream

@@ -40,6 +40,7 @@ _MAY_DIFFER = {
     "instance_type",
     "keep_checkpoints",
     "node_usd_per_hour",
+    "on_bad_sample",
     "out",
     "prefetch",
     "prefetch_timeout",
@@ -55,7 +56,8 @@ _MAY_DIFFER = {
     "window_size",
     "workers",
 }
-"""Options that a job may go on with other values of: they do not take part in what is learnt."""
+"""Options that a job may go on with other values of: they do not take part in what is learnt, or it may be that the job
+can only go on with another value (``on_bad_sample``)."""
 
 
 class JobFiles:
@@ -89,6 +91,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=0, metavar="N", help="processes that decode; 0 decodes in the trainer"
     )
+    common.add_bad_sample_option(parser)
     parser.add_argument("--title", default="Penstock run", help="heading of the report")
     common.add_window_options(parser)
     add_training_options(parser)
@@ -257,6 +260,16 @@ def describe(files: JobFiles) -> str:
         ("wall", format_seconds(record.wall_seconds)),
         (f"{found.split} score", f"{found.score} {found.metrics[found.score]:.4f}"),
         ("metrics", metrics),
+        *_skipped_rows(record, found),
         ("report", str(files.html)),
     ]
     return "".join(f"{name:>14}  {value}\n" for name, value in rows)
+
+
+def _skipped_rows(record: RunRecord, found: Evaluation) -> list[tuple[str, str]]:
+    """Tell what was left out, where anything was."""
+    meters = record.meters.plus(found.meters)
+    if not meters.num_skipped:
+        return []
+    named = ", ".join(sample.key for sample in meters.skipped[:3])
+    return [("left out", f"{meters.num_skipped} times a bad sample: {named}{', …' if len(meters.skipped) > 3 else ''}")]

@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.files import atomic_write
 from penstock.observe import StageProgress, open_progress
-from penstock.records import EpochRecord, RunRecord, write_record
+from penstock.records import EpochRecord, Meters, RunRecord, write_record
 from penstock.sources import open_blobs
 from penstock.steps import common
 from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream
@@ -180,6 +180,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     def run_record(result: TrainResult) -> RunRecord:
         source = data.info.source
         options = {"loss": args.loss, "workers": args.workers, "prefetch": args.prefetch, "source": source.uri}
+        options |= {"on-bad-sample": args.on_bad_sample}
         options |= {"endpoint-url": source.endpoint_url} if source.endpoint_url else {}
         record = make_run_record(result, run_id=run_id, options=options)
         host = msgspec.structs.replace(record.host, instance_type=args.instance_type)
@@ -275,4 +276,13 @@ def describe(record: RunRecord) -> str:
         f"  read {format_bytes(record.meters.sample_bytes)} in {record.meters.get_requests} requests through at most "
         f"{format_bytes(record.meters.window_high_water_bytes)}\n"
         f"  best epoch {(record.best_epoch or 0) + 1}: {metrics}\n"
+        f"{skipped_line(record.meters)}"
     )
+
+
+def skipped_line(meters: Meters) -> str:
+    """Name what was left out, nothing where nothing was."""
+    if not meters.num_skipped:
+        return ""
+    named = "; ".join(f"{sample.key} ({sample.reason})" for sample in meters.skipped[:3])
+    return f"  left out {meters.num_skipped} times a bad sample: {named}\n"

@@ -21,7 +21,7 @@ from penstock.window.kept import KeptArea
 from penstock.window.layout import ErrorText, SampleStatus, checksum
 from penstock.window.packing import Pack, Read
 
-__all__ = ["Fetcher", "Fill", "put_error"]
+__all__ = ["Fetcher", "Fill", "put_error", "put_skipped"]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -31,6 +31,7 @@ class Fill:
     Attributes:
         slot: its bytes.
         on_done: called once, when nothing writes into the slot any more.
+        may_skip: whether errors that are a sample's own leave the others be.
         errors: of samples that could not be had, by their position.
         checksums: of samples that are in their place, by their position.
         places: offset, bytes and status of each sample.
@@ -41,6 +42,7 @@ class Fill:
     pack: Pack
     slot: memoryview
     on_done: Callable[[Fill], None]
+    may_skip: bool = False
     errors: dict[int, PenstockError] = field(default_factory=dict)
     checksums: list[int] = field(default_factory=list)
     places: list[tuple[int, int, int]] = field(default_factory=list)
@@ -49,8 +51,11 @@ class Fill:
 
     @property
     def failed_at(self) -> int | None:
-        """Position of the first sample that could not be had."""
-        return min(self.errors, default=None)
+        """Position of the first sample whose error ends the stream."""
+        if not self.errors:
+            return None
+        ends = (at for at, error in self.errors.items() if not (self.may_skip and error.skippable))
+        return min(ends, default=None)
 
     def settle(self) -> None:
         """Note that a sample is in its place, or failed."""
@@ -170,7 +175,8 @@ class Fetcher:
 
     def _is_in_vain(self, fill: Fill, read: Read) -> bool:
         """Tell whether nobody will see it: its samples come after one that failed."""
-        return bool(fill.errors) and not read.is_kept and read.positions[0] > min(fill.errors)
+        failed_at = fill.failed_at
+        return failed_at is not None and not read.is_kept and read.positions[0] > failed_at
 
     def _end_read(self, fill: Fill, read: Read, error: PenstockError | None) -> None:
         for position in read.positions:
@@ -204,13 +210,34 @@ class Fetcher:
             other.settle()
 
 
-def put_error(pack: Pack, position: int, error: PenstockError, slot: memoryview) -> bytes:
-    """Put an error in the place of a sample's bytes; give the table to put at the slot's head."""
-    entry, offset = pack.table[position], pack.length_bytes
-    data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what, error.fix, error.about))
+def put_error(pack: Pack, position: int, error: PenstockError, slot: memoryview) -> None:
+    """Put an error in the place of a sample's bytes."""
+    data, offset = _encode(error), pack.length_bytes
     if len(data) > len(slot) - offset:
         data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what[:90], error.fix[:90], None))
+    _put_text(pack, position, data, slot, offset, SampleStatus.ERROR)
+
+
+def put_skipped(fill: Fill) -> None:
+    """Put the errors of samples that are left out in the place of their bytes, the first ones where room is short."""
+    pack, end = fill.pack, fill.failed_at
+    offset = pack.length_bytes if end is None else int(pack.table[end]["data_offset"] + pack.table[end]["data_bytes"])
+    for position, error in sorted(fill.errors.items()):
+        if end is not None and position >= end:
+            return
+        data = _encode(error)
+        if len(data) > len(fill.slot) - offset:
+            data = b""
+        _put_text(pack, position, data, fill.slot, offset, SampleStatus.SKIPPED)
+        offset += len(data)
+
+
+def _encode(error: PenstockError) -> bytes:
+    return msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what, error.fix, error.about))
+
+
+def _put_text(pack: Pack, position: int, data: bytes, slot: memoryview, offset: int, status: SampleStatus) -> None:
+    entry = pack.table[position]
     slot[offset : offset + len(data)] = data
     entry["data_offset"], entry["data_bytes"] = offset, len(data)
-    entry["checksum"], entry["status"] = checksum(data), SampleStatus.ERROR
-    return pack.table.tobytes() + pack.metas
+    entry["checksum"], entry["status"] = checksum(data), status

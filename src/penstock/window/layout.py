@@ -56,11 +56,16 @@ class FillerState(IntEnum):
 
 
 class SampleStatus(IntEnum):
-    """Whether a sample's bytes are its data, the text of the error that it met, or lie in the kept part of the file."""
+    """What a sample's bytes are.
+
+    DATA is its data; KEPT too, in the kept part of the file. ERROR is the text of an error that ends the stream,
+    SKIPPED of one that it goes on behind; no bytes at all where there was no room for the text.
+    """
 
     DATA = 0
     ERROR = 1
     KEPT = 2
+    SKIPPED = 3
 
 
 _HEADER = np.dtype(

@@ -11,7 +11,7 @@ from typing import Self
 
 import msgspec
 
-from penstock.errors import ChecksumMismatch, PenstockError, PrefetcherLost, WindowError, error_from_fields
+from penstock.errors import ChecksumMismatch, DataError, PenstockError, PrefetcherLost, WindowError, error_from_fields
 from penstock.records import Meters, StreamSpec, encode_record
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, install, make_folder
@@ -20,12 +20,13 @@ from penstock.window.layout import Control, ErrorText, SampleMeta, SampleStatus,
 from penstock.window.slots import read_meters, read_table
 from penstock.window.wakeup import Listener
 
-__all__ = ["WindowReader", "WindowSample"]
+__all__ = ["SampleSkipped", "WindowReader", "WindowSample"]
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
 SETTLE_SECONDS = 2.0
 """How long bytes may disagree with their checksum before they are taken for damaged."""
 
+_GOOD = (SampleStatus.DATA, SampleStatus.KEPT)
 _decode_meta = msgspec.msgpack.Decoder(SampleMeta).decode
 _decode_error = msgspec.msgpack.Decoder(ErrorText).decode
 
@@ -43,6 +44,18 @@ class WindowSample:
     meta: SampleMeta
     data: memoryview
     incarnation: int
+
+
+class SampleSkipped(Exception):
+    """A sample is left out of a stream that skips bad ones; the stream goes on behind it.
+
+    Not a ``PenstockError``: whoever asked for skipping has to count and name it.
+    """
+
+    def __init__(self, key: str, error: PenstockError) -> None:
+        super().__init__(f"{key}: {error}")
+        self.key = key
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +138,7 @@ class WindowReader:
 
         Raises:
             PenstockError: the error that the sample met on its way.
+            SampleSkipped: the same, where bad samples are skipped and the error is the sample's own.
             PrefetcherLost: the prefetcher is gone.
             WindowError: another trainer took over the window.
             ChecksumMismatch: the window's bytes are damaged.
@@ -145,6 +159,8 @@ class WindowReader:
         if status == SampleStatus.ERROR:
             raise _rebuild(_decode_error(data))
         meta = _decode_meta(opened.place[meta_at : meta_at + meta_bytes])
+        if status == SampleStatus.SKIPPED:
+            raise SampleSkipped(meta.key, _rebuild(_decode_error(data)) if size else _untold(meta.key))
         assert self._incarnation is not None
         return WindowSample(index=index, meta=meta, data=data, incarnation=self._incarnation)
 
@@ -155,7 +171,8 @@ class WindowReader:
         and they are still in the CPU's cache. One ``is_intact`` with the first sample vouches for the whole run.
 
         Raises:
-            PenstockError: what ``get`` raises for the first one; a later one that cannot be had ends the run.
+            PenstockError, SampleSkipped: what ``get`` raises for the first one; a later one that cannot be had ends
+                the run.
         """
         first = self.get(indices[0])
         opened, slots, incarnation = self._open, self._slots, first.incarnation
@@ -165,7 +182,7 @@ class WindowReader:
                 return
             offset, size, meta_at, meta_bytes, wanted, status = opened.rows[index - opened.first_index]
             data = (slots if status == SampleStatus.KEPT else opened.place)[offset : offset + size]
-            if status == SampleStatus.ERROR or checksum(data) != wanted:
+            if status not in _GOOD or checksum(data) != wanted:
                 return
             meta = _decode_meta(opened.place[meta_at : meta_at + meta_bytes])
             yield WindowSample(index=index, meta=meta, data=data, incarnation=incarnation)
@@ -326,3 +343,7 @@ class WindowReader:
 
 def _rebuild(text: ErrorText) -> PenstockError:
     return error_from_fields(text.name, text.what, text.fix, text.about)
+
+
+def _untold(key: str) -> PenstockError:
+    return DataError(f"{key} could not be had", fix="see the prefetcher's log", about=key)

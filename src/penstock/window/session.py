@@ -15,7 +15,7 @@ from penstock.plan import window_samples
 from penstock.records import ManifestReader, StreamSpec
 from penstock.sources import ObjectSource
 from penstock.window.cursor import Cursor
-from penstock.window.fetch import Fetcher, Fill, put_error
+from penstock.window.fetch import Fetcher, Fill, put_error, put_skipped
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
 from penstock.window.kept import KEPT_ENTRY, kept_area_bytes, kept_entries
@@ -37,7 +37,8 @@ _log = logging.getLogger(__name__)
 def stream_key(spec: StreamSpec) -> str:
     """Name what stream indices mean: slots of one key may be adopted by another session of the same key."""
     order = msgspec.json.encode(spec.order)
-    return hashlib.sha256(spec.manifest_fingerprint.encode() + spec.plan_fingerprint.encode() + order).hexdigest()
+    parts = (spec.manifest_fingerprint.encode(), spec.plan_fingerprint.encode(), order, spec.on_bad_sample.encode())
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def _epoch_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
@@ -208,20 +209,29 @@ class FillerSession:
         self._pack = None
         self._policy.begin(slot, first_index=pack.first_index, end_index=pack.end_index)
         self._slots.set_state(slot, SlotState.FILLING)
-        fill = Fill(pack=pack, slot=self._slots.place(slot), on_done=functools.partial(self._filled, slot))
+        fill = Fill(
+            pack=pack,
+            slot=self._slots.place(slot),
+            on_done=functools.partial(self._filled, slot),
+            may_skip=self._spec.on_bad_sample == "skip",
+        )
         self._fetcher.begin(fill)
         return True
 
     def _filled(self, slot: int, fill: Fill) -> None:
         pack, failed_at = fill.pack, fill.failed_at
+        if failed_at is not None:
+            error = fill.errors[failed_at]
+            _log.error("sample.failed sample=%s error=%s", pack.keys[failed_at], error)
+            put_error(pack, failed_at, error, fill.slot)
+        if fill.errors:
+            put_skipped(fill)
+        count = len(pack.keys) if failed_at is None else failed_at + 1
+        self._publish(slot, pack, pack.table.tobytes() + pack.metas, count=count)
         if failed_at is None:
-            self._publish(slot, pack, pack.table.tobytes() + pack.metas, count=len(pack.keys))
             self._policy.complete(slot)
             self._count(pack)
         else:
-            error = fill.errors[failed_at]
-            _log.error("sample.failed sample=%s error=%s", pack.keys[failed_at], error)
-            self._publish(slot, pack, put_error(pack, failed_at, error, fill.slot), count=failed_at + 1)
             self._policy.fail(slot, pack.first_index + failed_at)
         self._put_meters()
         self._bell.ring()
@@ -233,9 +243,9 @@ class FillerSession:
     def _count(self, pack: Pack) -> None:
         """Meter a pack; what an earlier process or session had fetched before counts as fetched again."""
         again = max(0, self._fetched_before - pack.first_index)
-        streamed = pack.table["status"] != SampleStatus.KEPT
-        again_bytes = int(pack.table["data_bytes"][:again][streamed[:again]].sum())
-        total_bytes = int(pack.table["data_bytes"].sum())
+        status, sizes = pack.table["status"], pack.table["data_bytes"]
+        again_bytes = int(sizes[:again][status[:again] == SampleStatus.DATA].sum())
+        total_bytes = int(sizes[status != SampleStatus.SKIPPED].sum())
         self._control.put("refetched_bytes", self._control.number("refetched_bytes") + again_bytes)
         self._control.put("sample_bytes", self._control.number("sample_bytes") + total_bytes)
         self._source.meter.wasted_bytes += pack.wasted_bytes

@@ -1,0 +1,109 @@
+"""Using the samples of a run: what to do when one is bad, or when the window changes under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from penstock.errors import DataError, PenstockError
+from penstock.records import SkippedSample
+from penstock.window import SampleSkipped, WindowReader, WindowSample
+
+__all__ = ["Chance", "Run", "SampleUser"]
+
+MAX_BAD_IN_A_ROW = 100
+"""Bad samples without a good one between them, at which it is no longer the samples that are bad."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """Samples of one slot that were used.
+
+    Attributes:
+        num_passed: stream indices that are done with, bad ones included.
+        first: the first sample, which vouches for all; None where it alone was bad.
+        skipped: bad ones.
+    """
+
+    num_passed: int
+    first: WindowSample | None
+    skipped: list[SkippedSample]
+
+
+class SampleUser:
+    """Uses samples run by run.
+
+    Args:
+        skips: leave out a sample that is bad, and name it, where False raises.
+    """
+
+    def __init__(self, *, skips: bool) -> None:
+        self._skips = skips
+        self._bad_in_a_row = 0
+
+    def use_run(self, reader: WindowReader, indices: Sequence[int], use: Callable[[WindowSample], None]) -> Run | None:
+        """Use samples for as long as they lie in one slot; None where the window changed, and nothing of it counts.
+
+        Raises:
+            PenstockError: a sample's, or the stream's.
+            DataError: ``MAX_BAD_IN_A_ROW`` were bad.
+        """
+        first: WindowSample | None = None
+        passed = 0
+        skipped: list[SkippedSample] = []
+        try:
+            for sample in reader.run(indices):
+                first = first or sample
+                try:
+                    use(sample)
+                    self._bad_in_a_row = 0
+                except Exception as error:
+                    # Whoever meets bytes that changed under it may fail for that alone.
+                    if not reader.is_intact(first):
+                        return None
+                    if not self._may_skip(error):
+                        raise
+                    skipped.append(self._note(sample.meta.key, error))
+                passed += 1
+        except SampleSkipped as bad:
+            return Run(num_passed=1, first=None, skipped=[self._note(bad.key, bad.error)])
+        assert first is not None
+        return Run(num_passed=passed, first=first, skipped=skipped) if reader.is_intact(first) else None
+
+    def _may_skip(self, error: Exception) -> bool:
+        """Tell whether a decoder's error is left out; one of the stream or of the disk never is."""
+        return self._skips and (not isinstance(error, PenstockError) or error.skippable)
+
+    def _note(self, key: str, error: Exception) -> SkippedSample:
+        reason = error.what if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
+        self._bad_in_a_row += 1
+        if self._bad_in_a_row >= MAX_BAD_IN_A_ROW:
+            raise DataError(
+                f"{self._bad_in_a_row} samples in a row could not be used, the last one {key} ({reason})",
+                fix="see whether the decoder is right for this dataset, and whether its objects are still there",
+                about=key,
+            ) from error
+        return SkippedSample(key=key, reason=" ".join(reason.split())[:200])
+
+
+class Chance:
+    """Random numbers of each sample's own: Philox, keyed by seed and stream index.
+
+    A counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") is moved to another
+    stream by setting its key, which takes 1 us; making a generator takes 14.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.Philox(key=0)
+        self._generator = np.random.Generator(self._bits)
+        self._key = np.array([seed % 2**64, 0], dtype=np.uint64)
+        self._start = self._bits.state
+        self._start["state"]["key"] = self._key
+
+    def of(self, index: int) -> np.random.Generator:
+        """Give the sample's generator, good until that of the next one is asked for."""
+        self._key[1] = index
+        self._bits.state = self._start
+        return self._generator
