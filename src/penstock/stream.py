@@ -44,6 +44,8 @@ class Stream:
         source: ``s3://bucket/prefix`` or a local folder.
         decode: makes a value, such as a tensor or a tuple of them, of an object's bytes and its key. The bytes may
             be viewed but not kept; it runs in the workers.
+        files: give ``decode`` the path of a file that holds the bytes, instead of them, for readers that need one. The
+            file counts towards the window, one for each worker, and is gone when ``decode`` returns.
         batch_size: samples of a batch.
         window: bound on disk use, like ``"2Gi"``, or bytes. It must hold the largest batch.
         window_folder: where the window lies; a temporary folder by default. A tmpfs keeps it in memory.
@@ -75,7 +77,8 @@ class Stream:
         self,
         source: str,
         *,
-        decode: Callable[[memoryview, str], Any],
+        decode: Callable[[memoryview, str], Any] | Callable[[Path, str], Any],
+        files: bool = False,
         batch_size: int = 1,
         window: str | int = "1Gi",
         window_folder: str | Path | None = None,
@@ -126,7 +129,7 @@ class Stream:
             feed = partial(
                 _open_stream,
                 folder=window_path,
-                decoder=Custom(decode=decode, collate=collate),
+                decoder=Custom(decode=decode, collate=collate, takes_path=files),
                 batch_size=batch_size,
                 num_workers=workers,
                 timeout_seconds=timeout_seconds,

@@ -44,11 +44,14 @@ class Custom:
 
     Attributes:
         decode: makes a value of a sample's bytes and key; it may be a view of the bytes.
+        takes_path: ``decode`` is given the path of a file that holds the bytes, instead of them; the file is gone
+            when it returns.
         collate: makes a batch of the values; it must not hold on to them.
     """
 
-    decode: Callable[[memoryview, str], Any]
+    decode: Callable[[memoryview, str], Any] | Callable[[Path, str], Any]
     collate: Callable[[list[Any]], Any]
+    takes_path: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,8 +172,14 @@ class WindowDataset(Dataset[Any]):
     ) -> list[Run] | None:
         """Decode all samples; give their runs, or None where the window changed under one."""
 
+        decode: Callable[[Any, str], Any] = custom.decode
+
         def use(sample: WindowSample) -> None:
-            values.append(custom.decode(sample.data, sample.meta.key))
+            if not custom.takes_path:
+                values.append(decode(sample.data, sample.meta.key))
+                return
+            with reader.as_file(sample) as path:
+                values.append(decode(path, sample.meta.key))
 
         runs: list[Run] = []
         done = 0

@@ -39,6 +39,7 @@ from penstock.plan import (
 from penstock.plan.lanes import RankBatch
 from penstock.records import ManifestInfo, Meters, Order, Plan, StreamSpec
 from penstock.window import WindowReader
+from penstock.window.files import sweep_files
 
 __all__ = ["Custom", "SampleDecoder", "SegmentLoader", "WindowStream"]
 
@@ -57,6 +58,10 @@ class _BatchIndices(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self._batches:
             yield window_indices(self._order, batch.indices).tolist()
+
+
+def _takes_path(decoder: SampleDecoder | Custom) -> bool:
+    return isinstance(decoder, Custom) and decoder.takes_path
 
 
 def _only(items: list[Batch | Thinned | Failed]) -> Batch | Thinned | Failed:
@@ -123,6 +128,7 @@ class WindowStream:
                 num_ranks=num_local,
                 # Workers and custom decoders free whole batches; otherwise ranks are less than a round apart.
                 batch_samples=batch_size * num_local if num_workers or isinstance(decoder, Custom) else num_local,
+                num_files=num_local * max(1, num_workers) if _takes_path(decoder) else 0,
                 on_bad_sample=on_bad_sample,
             ),
             decoder=decoder,
@@ -253,6 +259,9 @@ class WindowStream:
             reader.close()
         if running is not None:
             running.close()
+        if self._settings.spec.num_files:
+            # What workers leave, which end without a word.
+            sweep_files(self._settings.folder)
 
     def _next(self) -> tuple[RankBatch, Batch | Thinned | Failed]:
         """Give the next batch of the session that runs, or of a new one."""

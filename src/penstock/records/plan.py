@@ -107,6 +107,7 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         end_index: window index to end before.
         num_ranks: readers that share the window, one cursor each.
         batch_samples: samples that must be in the window at once.
+        num_files: samples that readers may hold as files at the same time.
         on_bad_sample: whether a sample that cannot be had ends the stream, or is left out, counted and named.
     """
 
@@ -122,4 +123,5 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     end_index: int
     num_ranks: int
     batch_samples: int
+    num_files: int = 0
     on_bad_sample: Literal["fail", "skip"] = "fail"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from penstock.errors import map_os_error
 
-__all__ = ["CONTROL", "LOCK", "MANIFEST", "SESSION", "SLOTS", "SOCKET"]
+__all__ = ["CONTROL", "FILES", "LOCK", "MANIFEST", "SESSION", "SLOTS", "SOCKET"]
 __all__ += ["allocate", "cursor_name", "foreign_bytes", "install", "make_folder", "making", "release", "sweep"]
 __all__ += ["used_bytes"]
 
@@ -30,6 +30,8 @@ CONTROL, SLOTS, SESSION, SOCKET, LOCK, MANIFEST = (
     "lock",
     "manifest.parquet",
 )
+FILES = "files"
+"""Folder of the samples that are handed over as files, a folder a reader."""
 FILE_MODE = 0o660
 FOLDER_MODE = 0o2770
 BLOCK_BYTES = 512
@@ -135,12 +137,17 @@ def _sizes(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 def used_bytes(folder: Path) -> int:
     """Give what a window's folder takes on disk, the folder itself included."""
-    return BLOCK_BYTES * (folder.lstat().st_blocks + sum(stat.st_blocks for _, stat in _sizes(folder)))
+    blocks = folder.lstat().st_blocks + sum(stat.st_blocks for _, stat in _sizes(folder))
+    for inner, folders, files in os.walk(folder / FILES):
+        for name in (*folders, *files):
+            with contextlib.suppress(FileNotFoundError):
+                blocks += os.lstat(os.path.join(inner, name)).st_blocks  # noqa: PTH118 - os.walk gives text
+    return BLOCK_BYTES * blocks
 
 
 def foreign_bytes(folder: Path) -> int:
     """Give what files take that the window does not account for itself: the manifest, and whatever else lies there."""
-    own = (CONTROL, SLOTS, SESSION, SOCKET, LOCK, _CURSOR)
+    own = (CONTROL, SLOTS, SESSION, SOCKET, LOCK, FILES, _CURSOR)
     mine = tuple(own) + tuple(f".{name}" for name in own)
     return sum(
         max(stat.st_blocks * BLOCK_BYTES, stat.st_size) for name, stat in _sizes(folder) if not name.startswith(mine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,6 +15,7 @@ import msgspec
 from penstock.errors import ChecksumMismatch, DataError, PenstockError, PrefetcherLost, WindowError, error_from_fields
 from penstock.records import Meters, StreamSpec, encode_record
 from penstock.window.cursor import Cursor
+from penstock.window.files import SampleFiles, safe_name, sweep_files
 from penstock.window.folder import SESSION, install, make_folder
 from penstock.window.joining import SessionFile, find_session
 from penstock.window.layout import Control, ErrorText, SampleMeta, SampleStatus, checksum, map_slots
@@ -102,6 +104,7 @@ class WindowReader:
         self._parent: int | None = None
         self._slots = memoryview(b"")
         self._open = _NO_SLOT
+        self._files = SampleFiles(folder, rank)
         self._unsettled: float | None = None
         self._meters = Meters()
 
@@ -121,6 +124,7 @@ class WindowReader:
             self._join(used)
         self._cursor = Cursor.begin(self._folder, self._rank, self.spec.session, self.spec.first_index)
         if self._rank == 0:
+            sweep_files(self._folder)
             install(self._folder / SESSION, encode_record(self.spec))
         self._listener.ring(session=True)
         self._wait_until(self._served)
@@ -187,6 +191,25 @@ class WindowReader:
             meta = _decode_meta(opened.place[meta_at : meta_at + meta_bytes])
             yield WindowSample(index=index, meta=meta, data=data, incarnation=incarnation)
 
+    @contextlib.contextmanager
+    def as_file(self, sample: WindowSample) -> Iterator[Path]:
+        """Give a sample's bytes as a file in the window's folder, which is gone after the block.
+
+        One at a time; ``spec.num_files`` makes room for that of each reader. Ask ``is_intact`` after it was read.
+
+        Raises:
+            WindowError: no room was asked for, or the last file is still held.
+            DiskFull, OutputUnwritable: it cannot be made.
+        """
+        if not self.spec.num_files:
+            raise WindowError(
+                f"the session through {self._folder} was begun without room for files",
+                fix="ask for it with num_files in its StreamSpec, or takes_path in Custom",
+                about=str(self._folder),
+            )
+        with self._files.hold(f"{sample.index}-{safe_name(sample.meta.key)}", sample.data) as path:
+            yield path
+
     def is_intact(self, *samples: WindowSample) -> bool:
         """Tell whether the window, and what samples it gave, are still what was asked for.
 
@@ -224,6 +247,7 @@ class WindowReader:
         if self._cursor is not None:
             self._cursor.end()
         self._listener.close()
+        self._files.close()
         self._open, self._slots = _NO_SLOT, memoryview(b"")
         self._control = self._incarnation = self._cursor = None
 

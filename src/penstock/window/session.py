@@ -16,6 +16,7 @@ from penstock.records import ManifestReader, StreamSpec
 from penstock.sources import ObjectSource
 from penstock.window.cursor import Cursor
 from penstock.window.fetch import Fetcher, Fill, put_error, put_skipped
+from penstock.window.files import file_room_bytes, sweep_files
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
 from penstock.window.kept import KEPT_ENTRY, kept_area_bytes, kept_entries
@@ -119,12 +120,14 @@ class FillerSession:
             WindowTooSmall, DiskFull, OutputUnwritable: the window cannot be made.
         """
         sweep(folder, num_ranks=spec.num_ranks)
+        sweep_files(folder)
         planned = plan_geometry(
             window_bytes=window_bytes,
             max_sample_bytes=manifest.info.max_sample_bytes,
             batch_samples=spec.batch_samples,
             num_ranks=spec.num_ranks,
-            reserved_bytes=foreign_bytes(folder),
+            reserved_bytes=foreign_bytes(folder)
+            + file_room_bytes(num_files=spec.num_files, max_sample_bytes=manifest.info.max_sample_bytes),
             keep_bytes=_keep_bytes(spec, manifest),
         )
         if control.text("session") not in ("", spec.session):
