@@ -98,6 +98,8 @@ def make_dataset(
         end_index=order.num_samples * epochs,
         num_ranks=num_ranks,
         batch_samples=batch_samples,
+        num_files=0,
+        on_bad_sample="fail",
     )
     return Dataset(manifest=manifest, spec=spec, digests=digests)
 

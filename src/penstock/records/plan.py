@@ -123,5 +123,5 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     end_index: int
     num_ranks: int
     batch_samples: int
-    num_files: int = 0
-    on_bad_sample: Literal["fail", "skip"] = "fail"
+    num_files: int
+    on_bad_sample: Literal["fail", "skip"]

@@ -136,6 +136,8 @@ def _probe(args: argparse.Namespace) -> StepRecord:
             end_index=num_samples,
             num_ranks=1,
             batch_samples=1,
+            num_files=0,
+            on_bad_sample="fail",
         )
         begun, first = time.monotonic(), 0.0
         reader = WindowReader(folder, spec, timeout_seconds=args.prefetch_timeout).begin()

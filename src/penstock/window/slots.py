@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,7 +95,8 @@ def read_table(place: memoryview, entry: np.void, stream: str) -> NDArray[np.voi
 def read_meters(control: Control) -> Meters:
     """Give what the prefetcher counted in the session that it serves."""
     counts = {name: control.number(name) for name in (*METERS, "window_bytes", "kept_bytes")}
-    return Meters(window_high_water_bytes=control.number("high_water_bytes"), **counts)
+    counts["window_high_water_bytes"] = control.number("high_water_bytes")
+    return msgspec.convert(counts, Meters)
 
 
 class Slots:

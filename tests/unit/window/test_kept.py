@@ -37,6 +37,8 @@ def make_spec(data: RawDataset, epochs: int) -> StreamSpec:
         end_index=order.num_samples * epochs,
         num_ranks=1,
         batch_samples=1,
+        num_files=0,
+        on_bad_sample="fail",
     )
 
 

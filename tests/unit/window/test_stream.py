@@ -33,6 +33,8 @@ def make_spec(data: RawDataset, *, epochs: int = 1, first_index: int = 0, batch_
         end_index=order.num_samples * epochs,
         num_ranks=1,
         batch_samples=batch_samples,
+        num_files=0,
+        on_bad_sample="fail",
     )
 
 
