@@ -219,6 +219,7 @@ def _open_stream(
     batch_size: int,
     num_workers: int,
     timeout_seconds: float,
+    on_bad_sample: Literal["fail", "skip"],
 ) -> WindowStream:
     return WindowStream(
         folder=folder,
@@ -231,4 +232,5 @@ def _open_stream(
         num_epochs=num_epochs,
         num_workers=num_workers,
         timeout_seconds=timeout_seconds,
+        on_bad_sample=on_bad_sample,
     )
