@@ -93,8 +93,8 @@ class WindowMachine(RuleBasedStateMachine):
     again while the session lives. A slot's bytes are modelled as the indices that are whole in it: what is begun
     holds nothing, and what is delivered must be there. An object that fails is an error at its sample, until it is
     put right. Broken on purpose it fails: ``choose_kept`` that stops at a gap, a session's start without ``at_most``,
-    ``move_cursor`` that frees one index too early, ``begin`` that makes a slot READY, ``fail`` that keeps the samples
-    behind the error, ``_skip_adopted`` that does nothing, ``free_slot`` that gives a slot that is in use.
+    ``move_cursor`` that frees one index too early, ``begin`` that makes a slot READY, ``choose_adopted`` that takes
+    slots with errors, ``_skip_adopted`` that does nothing, ``free_slot`` that gives a slot that is in use.
     """
 
     END = 400
