@@ -21,7 +21,8 @@ def write_report(runs: Sequence[tuple[Setting, Outcome]], scenes: Sequence[Scene
     """Write what was run and seen."""
     day = datetime.now(UTC).date().isoformat()
     path = REPORTS / f"chaos_{platform.machine()}_{day}.md"
-    lines = ["# Chaos run", "", f"{day}, {os.cpu_count()} CPUs, Python {platform.python_version()}, `{command}`."]
+    machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[2]:.1f} over the last 15 minutes"
+    lines = ["# Chaos run", "", f"{day}, {machine}, Python {platform.python_version()}.", "", f"    {command}"]
     for setting, outcome in runs:
         lines += ["", f"## {setting.kills} kills, {setting.num_ranks} rank(s)", ""]
         lines += ["| setting | value |", "|---|---:|", *(f"| {name} | {value} |" for name, value in _rows(setting)), ""]
