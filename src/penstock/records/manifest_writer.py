@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,11 +58,11 @@ class _Moments:
 
 
 class _SplitWriter:
-    """Rows of one split, in a scratch Parquet file."""
+    """Rows of one split, in a scratch file: a stream of Arrow batches, since each row group of Parquet takes memory."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
-        self.path = folder / f"{name}.parquet"
+        self.path = folder / f"{name}.arrow"
         self.digest = hashlib.sha256()
         self.targets = _Moments()
         self.groups = DistinctNames(folder)
@@ -69,7 +70,9 @@ class _SplitWriter:
         self.num_samples = 0
         self.size_bytes = 0
         self._rows: list[Sample] = []
-        self._writer = pq.ParquetWriter(self.path, SCHEMA, compression="zstd")
+        self.table_bytes = 0
+        self._file = pa.OSFile(str(self.path), "wb")
+        self._writer = pa.ipc.new_stream(self._file, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd"))
 
     def add(self, sample: Sample, size_bytes: int) -> None:
         _ENCODER.encode_into(sample, self._encoded, -1)
@@ -86,17 +89,21 @@ class _SplitWriter:
         if self._rows:
             self.digest.update(self._encoded)
             self._encoded.clear()
-            self._writer.write_table(to_table(self._rows))
+            table = to_table(self._rows)
+            self.table_bytes += table.nbytes
+            self._writer.write_table(table)
             self._rows = []
 
     def finish(self) -> None:
         self._flush()
         self._writer.close()
+        self._file.close()
 
     def abandon(self) -> None:
         # Its file is about to be removed: that its end cannot be written, as on a full disk, is of no matter.
-        with contextlib.suppress(OSError, pa.ArrowException):
-            self._writer.close()
+        for opened in (self._writer, self._file):
+            with contextlib.suppress(OSError, pa.ArrowException):
+                opened.close()
         self.groups.close()
 
     def describe(self, first_row: int) -> Split:
@@ -220,15 +227,15 @@ class ManifestWriter:
         return info
 
     def _join(self, target: Path, info: bytes) -> None:
-        with (
-            contextlib.ExitStack() as stack,
-            pq.ParquetWriter(target, SCHEMA, compression="zstd", write_page_checksum=True) as writer,
-        ):
-            scratch = [stack.enter_context(pq.ParquetFile(split.path)) for split in self._splits.values()]
-            group_rows = _row_group_rows([file.metadata for file in scratch])
-            for file in scratch:
-                for tables in _regrouped(file, group_rows):
-                    writer.write_table(pa.concat_tables(tables), row_group_size=group_rows)
+        group_rows = _row_group_rows(
+            sum(split.num_samples for split in self._splits.values()),
+            sum(split.table_bytes for split in self._splits.values()),
+        )
+        with pq.ParquetWriter(target, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
+            for split in self._splits.values():
+                with pa.OSFile(str(split.path)) as file, pa.ipc.open_stream(file) as rows:
+                    for batches in _together(rows, group_rows // ROW_GROUP_ROWS):
+                        writer.write_table(pa.Table.from_batches(batches), row_group_size=group_rows)
             writer.add_key_value_metadata({METADATA_KEY: info})
 
     def _abandon(self) -> None:
@@ -254,18 +261,15 @@ class ManifestWriter:
         )
 
 
-def _row_group_rows(files: Sequence[pq.FileMetaData]) -> int:
+def _row_group_rows(num_rows: int, total_bytes: int) -> int:
     """Choose the rows of a row group, a multiple of ``ROW_GROUP_ROWS``."""
-    num_rows: int = sum(file.num_rows for file in files)
-    groups = [file.row_group(group) for file in files for group in range(file.num_row_groups)]
-    total_bytes: int = sum(group.total_byte_size for group in groups)
     fitting = ROW_GROUP_BYTES * num_rows // max(total_bytes, 1)
     wanted = min(max(num_rows // ROW_GROUPS, ROW_GROUP_ROWS), MAX_ROW_GROUP_ROWS, max(fitting, ROW_GROUP_ROWS))
     return wanted // ROW_GROUP_ROWS * ROW_GROUP_ROWS
 
 
-def _regrouped(file: pq.ParquetFile, group_rows: int) -> Iterator[list[pa.Table]]:
-    """Give a file's row groups, as many together as make ``group_rows`` rows."""
-    together = group_rows // ROW_GROUP_ROWS
-    for first in range(0, file.num_row_groups, together):
-        yield [file.read_row_group(group) for group in range(first, min(first + together, file.num_row_groups))]
+def _together(batches: Iterable[pa.RecordBatch], count: int) -> Iterator[list[pa.RecordBatch]]:
+    """Give batches, ``count`` at a time."""
+    left = iter(batches)
+    while found := list(islice(left, count)):
+        yield found
