@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -88,7 +89,10 @@ def _read_spec(folder: Path) -> StreamSpec | None:
 
 
 def _read_cursors(folder: Path, spec: StreamSpec) -> dict[int, int]:
-    found = {rank: Cursor.open(folder, rank) for rank in range(spec.num_ranks)}
-    return {
-        rank: cursor.index for rank, cursor in found.items() if cursor is not None and cursor.session == spec.session
-    }
+    found: dict[int, int] = {}
+    for rank in range(spec.num_ranks):
+        with contextlib.suppress(OSError):
+            cursor = Cursor.open(folder, rank)
+            if cursor is not None and cursor.session == spec.session:
+                found[rank] = cursor.index
+    return found
