@@ -31,7 +31,8 @@ KIB, MIB = 1 << 10, 1 << 20
 PAGE_BYTES = 4096
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)
 LATE_SHARES = (0.2, 0.5, 0.9)
-SMALL_WINDOWS = (1 * MIB, 2 * MIB, 3 * MIB, 4 * MIB)
+SMALL_WINDOWS = (1 * MIB, 2 * MIB, 4 * MIB)
+SMALL_EPOCHS = 2
 READ_SECONDS = 120
 MODULO = 1 << 64
 
@@ -43,12 +44,14 @@ class Cell:
     """One window over one link.
 
     Attributes:
+        num_epochs: times that each sample is read.
         keeps: whether samples are read again; else each epoch's are other ones to it, so that all are streamed.
         small: whether the window is one of those that are looked at for what they keep alone.
     """
 
     window_bytes: int
     latency_seconds: float
+    num_epochs: int
     keeps: bool
     small: bool = False
 
@@ -86,7 +89,12 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
         places += [(share, options.latency) for share in options.late_shares]
     for share, latency in places:
         for keeps in (True, False):
-            yield Cell(window_bytes=_window_bytes(options, share), latency_seconds=latency, keeps=keeps)
+            yield Cell(
+                window_bytes=_window_bytes(options, share),
+                latency_seconds=latency,
+                num_epochs=options.epochs,
+                keeps=keeps,
+            )
 
 
 class _Harness:
@@ -111,7 +119,7 @@ class _Harness:
             "window": str(scratch / "window"),
             "window_bytes": cell.window_bytes,
             "batch_samples": options.batch_samples,
-            "num_epochs": options.epochs if cell.keeps else 1,
+            "num_epochs": cell.num_epochs if cell.keeps else 1,
             "seed": number,
         }
         about: dict[str, Any] = asdict(cell) | {"round": number, "load_average": os.getloadavg()[0]}
@@ -122,8 +130,8 @@ class _Harness:
             return about | {"result": None, "right": False, "error": tail(done.stderr) or f"code {done.returncode}"}
         result = json.loads(done.stdout.strip().splitlines()[-1])
         right = (
-            result["num_samples"] == data.num_samples * options.epochs
-            and result["total"] == data.total * options.epochs % MODULO
+            result["num_samples"] == data.num_samples * cell.num_epochs
+            and result["total"] == data.total * cell.num_epochs % MODULO
             and result["high_water_bytes"] <= cell.window_bytes
         )
         return about | {"result": result, "right": right, "error": ""}
@@ -150,7 +158,10 @@ def _measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     latencies = sorted({cell.latency_seconds for cell in cells})
     with server.serve(work / "nginx", work / "objects", latencies, log=work / "access.log") as endpoints:
         harness = _Harness(options, data, endpoints, work)
-        small = [Cell(window_bytes=size, latency_seconds=0.0, keeps=True, small=True) for size in options.small_windows]
+        small = [
+            Cell(window_bytes=size, latency_seconds=0.0, num_epochs=SMALL_EPOCHS, keeps=True, small=True)
+            for size in options.small_windows
+        ]
         todo = [(0, cell) for cell in small] + list(interleave(cells, num_rounds=options.rounds))
         if options.rounds > 1:
             harness.read(cells[0], 0)  # brings code and files into memory; not counted

@@ -66,11 +66,11 @@ def _median(runs: list[dict[str, Any]], name: str) -> float:
     return statistics.median(run["result"][name] for run in runs) if runs else 0.0
 
 
-def _due(run: dict[str, Any], dataset_bytes: int, num_epochs: int) -> int:
-    return dataset_bytes + (num_epochs - 1) * (dataset_bytes - int(run["result"]["kept_bytes"]))
+def _due(run: dict[str, Any], dataset_bytes: int) -> int:
+    return dataset_bytes + (int(run["num_epochs"]) - 1) * (dataset_bytes - int(run["result"]["kept_bytes"]))
 
 
-def _kept(runs: list[dict[str, Any]], dataset_bytes: int, num_epochs: int) -> Kept | None:
+def _kept(runs: list[dict[str, Any]], dataset_bytes: int) -> Kept | None:
     good = [run for run in runs if run["result"] is not None]
     keeping = [run for run in good if run["keeps"]]
     streaming = {run["round"]: run for run in good if not run["keeps"]}
@@ -85,7 +85,7 @@ def _kept(runs: list[dict[str, Any]], dataset_bytes: int, num_epochs: int) -> Ke
         small=keeping[0]["small"],
         kept_bytes=min(run["result"]["kept_bytes"] for run in keeping),
         served_bytes=tuple(run["served_bytes"] for run in keeping),
-        due_bytes=tuple(_due(run, dataset_bytes, num_epochs) for run in keeping),
+        due_bytes=tuple(_due(run, dataset_bytes) for run in keeping),
         metered_bytes=tuple(run["result"]["bytes_downloaded"] for run in keeping),
         ratios=tuple(_steady(mine) / _steady(other) for mine, other in pairs),
         seconds=(
@@ -106,7 +106,7 @@ def kept(raw: dict[str, Any]) -> list[Kept]:
     groups: dict[tuple[float, int, bool], list[dict[str, Any]]] = {}
     for run in raw["runs"]:
         groups.setdefault((run["latency_seconds"], run["window_bytes"], run["small"]), []).append(run)
-    found = [_kept(groups[key], dataset_bytes, raw["options"]["epochs"]) for key in sorted(groups)]
+    found = [_kept(groups[key], dataset_bytes) for key in sorted(groups)]
     return [each for each in found if each is not None]
 
 

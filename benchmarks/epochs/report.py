@@ -102,7 +102,7 @@ def _small(found: list[Kept]) -> list[str]:
     why = (
         "A window keeps only what it can spare beside the slots that the rest streams through, a few of at least one "
         "sample each with its description, and the control file: in windows of some sixty samples or less these take "
-        "more than the 15 % that are left for them."
+        "more than the 15 % that are left for them. Read twice."
     )
     return ["", "## Smallest windows", "", why, "", *table(rows)]
 
