@@ -20,6 +20,7 @@ class Kept:
         served_bytes: bodies that the server sent, in each round that kept.
         due_bytes: D + (E - 1)(D - K), with each round's K.
         metered_bytes: what the prefetcher said it downloaded, in each round.
+        wasted_bytes: downloaded in vain, in each round: answers to requests that were made twice.
         ratios: time of keeping by time of streaming, from the first batch to the last, a round each.
         seconds: medians of that time, keeping and streaming.
         cpu_ratio: CPU time of keeping by that of streaming, medians.
@@ -34,6 +35,7 @@ class Kept:
     served_bytes: tuple[int, ...]
     due_bytes: tuple[int, ...]
     metered_bytes: tuple[int, ...]
+    wasted_bytes: tuple[int, ...]
     ratios: tuple[float, ...]
     seconds: tuple[float, float]
     cpu_ratio: float
@@ -49,8 +51,9 @@ class Kept:
 
     @property
     def is_exact(self) -> bool:
-        """Whether server, meter and formula agree to the byte in every round."""
-        return self.served_bytes == self.due_bytes == self.metered_bytes
+        """Whether server, meter and formula agree to the byte in every round, what was downloaded in vain told apart."""
+        due = tuple(map(sum, zip(self.due_bytes, self.wasted_bytes, strict=True)))
+        return self.served_bytes == due == self.metered_bytes
 
     @property
     def ratio(self) -> float:
@@ -87,6 +90,7 @@ def _kept(runs: list[dict[str, Any]], dataset_bytes: int) -> Kept | None:
         served_bytes=tuple(run["served_bytes"] for run in keeping),
         due_bytes=tuple(_due(run, dataset_bytes) for run in keeping),
         metered_bytes=tuple(run["result"]["bytes_downloaded"] for run in keeping),
+        wasted_bytes=tuple(run["result"]["wasted_bytes"] for run in keeping),
         ratios=tuple(_steady(mine) / _steady(other) for mine, other in pairs),
         seconds=(
             statistics.median(map(_steady, keeping)),
@@ -113,4 +117,5 @@ def kept(raw: dict[str, Any]) -> list[Kept]:
 def is_streamed_whole(raw: dict[str, Any]) -> bool:
     """Tell whether what is compared with did download every epoch wholly."""
     due = raw["dataset"]["num_samples"] * raw["dataset"]["sample_bytes"] * raw["options"]["epochs"]
-    return all(run["served_bytes"] == due for run in raw["runs"] if not run["keeps"] and run["result"] is not None)
+    streamed = [run for run in raw["runs"] if not run["keeps"] and run["result"] is not None]
+    return all(run["served_bytes"] == due + run["result"]["wasted_bytes"] for run in streamed)

@@ -60,7 +60,8 @@ class Read:
     kept_bytes: int
     high_water_bytes: int
     failed_requests: int
-    refetched_bytes: int
+    wasted_bytes: int
+    hedged_requests: int
 
 
 def _raw(data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None) -> NDArray[np.float32]:
@@ -111,7 +112,8 @@ def _loop(stream: WindowStream, num_epochs: int, opened: float) -> Read:
         kept_bytes=meters.kept_bytes,
         high_water_bytes=meters.window_high_water_bytes,
         failed_requests=meters.failed_requests,
-        refetched_bytes=meters.refetched_bytes,
+        wasted_bytes=meters.wasted_bytes,
+        hedged_requests=meters.hedged_requests,
     )
 
 

@@ -24,6 +24,7 @@ class Stalls:
         theory: 1 - ratio, or 0.
         bound: the least that any feed could stall, the median of the rounds: the link passes at the rate set what had
             not passed by the first batch.
+        wasted: bytes downloaded in vain, of those downloaded, the median.
         later: the median share after the start's batches.
         start_seconds: waits for the start's batches, the median.
         first_seconds: from before the window was opened to the first batch.
@@ -40,6 +41,7 @@ class Stalls:
     theory: float
     bound: float
     num_steps: int
+    wasted: float
     later: float
     start_seconds: float
     first_seconds: float
@@ -65,7 +67,8 @@ def stall_of(result: dict[str, Any]) -> float:
 def _bound(result: dict[str, Any], link_bytes_per_second: float) -> float:
     """Give the least stall: the bytes that were missing at the first batch came over the link, then the last step."""
     num_steps = len(result["waits_seconds"]) + 1
-    missing_seconds = (result["passed_bytes"] - result["first_bytes"]) / link_bytes_per_second
+    missing_bytes = result["passed_bytes"] - result["wasted_bytes"] - result["first_bytes"]
+    missing_seconds = missing_bytes / link_bytes_per_second
     least = missing_seconds + result["compute_seconds"] / num_steps
     return max(0.0, 1 - float(result["compute_seconds"] / least))
 
@@ -101,6 +104,7 @@ def stalls(raw: dict[str, Any]) -> list[Stalls]:
                 theory=max(0.0, 1 - link["ratio"]),
                 bound=statistics.median(_bound(result, rate) for result in results),
                 num_steps=len(waits[0]) + 1,
+                wasted=statistics.median(result["wasted_bytes"] / result["bytes_downloaded"] for result in results),
                 later=statistics.median(map(_later, results)),
                 start_seconds=statistics.median(sum(result["waits_seconds"][:START_BATCHES]) for result in results),
                 first_seconds=statistics.median(result["first_seconds"] for result in results),

@@ -27,11 +27,12 @@ of its own. The window lies on tmpfs; one epoch is read, so that nothing is kept
 - **waits**: of more than {noticed_ms:g} ms, median of rounds; **longest**: of all rounds, after the start.
 - **1st batch**: from before the prefetcher was started; not part of the stall.
 - **link**: what bodies of answers alone got through, asked for by 16 plain connections before the rounds, of the rate.
+- **wasted**: of the bytes downloaded, those of requests that were made twice because they were late.
 - **cores**: CPU seconds a second of trainer, worker and prefetcher."""
 
 _HEAD = [
     "ratio", "steps", "stall %", "rounds %", "theory %", "bound %", "later %", "start ms", "handover ms", "waits",
-    "longest ms", "1st batch s", "link", "cores",
+    "longest ms", "1st batch s", "link", "wasted %", "cores",
 ]  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def _row(each: Stalls) -> list[str]:
         f"{each.longest_seconds * 1000:.0f}",
         f"{each.first_seconds:.2f}",
         f"{each.link_share:.3f}",
+        f"{each.wasted * 100:.2f}",
         f"{each.cores:.2f}",
     ]
 

@@ -77,6 +77,7 @@ class Trained:
     compute_seconds: float
     waits_seconds: list[float]
     bytes_downloaded: int
+    wasted_bytes: int
     high_water_bytes: int
     cpu_seconds: float
 
@@ -165,6 +166,7 @@ def _loop(stream: WindowStream, training: Training, opened: float, before: int) 
         compute_seconds=compute_seconds,
         waits_seconds=waits_seconds[:-1],
         bytes_downloaded=meters.bytes_downloaded,
+        wasted_bytes=meters.wasted_bytes,
         high_water_bytes=meters.window_high_water_bytes,
         cpu_seconds=tree_cpu_seconds(os.getpid()) - cpu_before,
     )
