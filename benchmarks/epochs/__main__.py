@@ -208,6 +208,9 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"epochs_{cpu_slug(str(about['cpu']))}_{raw['date']}.md"
     path.with_suffix(".json").write_text(json.dumps(raw, indent=1) + "\n")
+    if not any(told["result"] for told in measured["runs"]):
+        _log.error("nothing could be measured: %s", path.with_suffix(".json"))
+        return 1
     draw(raw, path.with_suffix(".svg"))
     path.write_text(render(raw, path.with_suffix(".svg").name))
     _log.info("report: %s", path)

@@ -51,7 +51,7 @@ class Kept:
 
     @property
     def is_exact(self) -> bool:
-        """Whether server, meter and formula agree to the byte in every round, what was downloaded in vain told apart."""
+        """Whether server, meter and formula agree to the byte in every round, but for what came in vain."""
         due = tuple(map(sum, zip(self.due_bytes, self.wasted_bytes, strict=True)))
         return self.served_bytes == due == self.metered_bytes
 

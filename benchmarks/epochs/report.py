@@ -27,8 +27,8 @@ of its own. The sum of all samples' bytes must be {epochs} times the dataset's.
 - **CPU**: of trainer and prefetcher from the first batch on, keeping by streaming."""
 
 _HEAD = [
-    "window, of the dataset", "served MiB", "due MiB", "wasted MiB", "exact", "of streaming", "K of the window", "time", "rounds",
-    "seconds kept, streamed", "CPU", "1st batch s kept, streamed",
+    "window, of the dataset", "served MiB", "due MiB", "wasted MiB", "exact", "of streaming", "K of the window", "time",
+    "rounds", "seconds kept, streamed", "CPU", "1st batch s kept, streamed",
 ]  # fmt: skip
 
 
