@@ -107,6 +107,8 @@ class WindowDataset(Dataset[Any]):
             skipped: list[SkippedSample] = []
             if isinstance(settings.decoder, Custom):
                 batch = self._custom_batch(settings.decoder, self._reader, indices, skipped)
+                if self._frees:
+                    self._reader.advance(indices[-1] + 1)
             else:
                 batch = self._batch(settings.decoder, self._reader, indices, skipped)
             return [Thinned(batch, tuple(skipped)) if skipped else batch]

@@ -2,7 +2,8 @@
 
 One stream gives every epoch's segments in turn (training, then validation), so the prefetcher runs on across
 their borders. Workers read the window themselves, each through its own map; batches arrive in plan order, and
-the cursor moves when the consumer asks for the next one: what is in flight is never overwritten.
+the cursor moves when the consumer asks for the next one: what is in flight is never overwritten. Without workers a
+thread of this process puts the next batches together while the last one is learnt from.
 
 Ranks that share a window each open a stream with the same options; rank 0's asks for the session, the others join
 it. Each node has a window of its own, which holds what the node's ranks read and nothing else; its first rank asks.
@@ -23,6 +24,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from penstock.errors import CheckpointMismatch, ConfigError, DataError
+from penstock.loader.ahead import Ahead
 from penstock.loader.dataset import Custom, Failed, FeedSettings, SampleDecoder, Thinned, WindowDataset
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.plan import (
@@ -44,6 +46,8 @@ from penstock.window.files import sweep_files
 __all__ = ["Custom", "SampleDecoder", "SegmentLoader", "WindowStream"]
 
 STATE_VERSION = 1
+AHEAD_BATCHES = 2
+"""Batches that are held ready where there are no workers."""
 LOGGED_SKIPS = 20
 """Skipped samples that are logged, each; the meters go on counting."""
 
@@ -76,7 +80,7 @@ class WindowStream:
         manifest: path of the manifest, as the prefetcher sees it.
         splits: ``(split, training)`` of each segment of an epoch, in order; training ones are shuffled and augmented.
         num_epochs: epochs that the stream is asked for.
-        num_workers: processes that decode; 0 decodes in this one.
+        num_workers: processes that decode; 0 decodes in a thread of this one.
         rank: of the ``world_size`` ranks that read the stream.
         local_rank: of the ``local_world_size`` ranks that share the window, which are numbered without a gap; by
             default all of them do.
@@ -142,6 +146,7 @@ class WindowStream:
         self._next_index = 0
         self._reader: WindowReader | None = None
         self._running: Generator[tuple[RankBatch, Batch | Thinned | Failed], None, None] | None = None
+        self._ahead: Ahead[Batch | Thinned | Failed] | None = None
         self._sessions: set[str] = set()
         self._past_meters = Meters()
 
@@ -168,12 +173,12 @@ class WindowStream:
             if isinstance(item, Failed):
                 self._stop()
                 raise item.error
-            # The cursor moves when the next batch is asked for: until then this one may still be in the window.
+            # Workers' batches may still be in the window: the cursor moves when the next one is asked for.
             self._next_index = indices.next_index
             batch = self._note_skipped(item) if isinstance(item, Thinned) else item
             if batch is not None:
                 yield batch
-            if self._reader is not None:
+            if self._reader is not None and self._num_workers:
                 self._reader.advance(self._in_window(self._next_index))
 
     def rank_samples(self, segment: int) -> int:
@@ -252,8 +257,10 @@ class WindowStream:
 
     def _stop(self) -> None:
         """End the session: workers first see it end, so that none is waited for, and are gone when this returns."""
-        running, reader = self._running, self._reader
-        self._running = self._reader = None
+        running, reader, ahead = self._running, self._reader, self._ahead
+        self._running = self._reader = self._ahead = None
+        if ahead is not None:
+            ahead.close()
         if reader is not None:
             self._past_meters = self._past_meters.plus(reader.meters())
             reader.close()
@@ -291,10 +298,15 @@ class WindowStream:
             generator=torch.Generator(),
         )
         batches = iter(loader)
+        if not self._num_workers:
+            self._ahead = Ahead(batches, depth=AHEAD_BATCHES, interrupt=reader.interrupt)
+        ahead = self._ahead
         try:
-            yield from zip(self._plan(start), batches, strict=True)
+            yield from zip(self._plan(start), ahead or batches, strict=True)
         finally:
             # Not left to the iterator's end of life: a traceback would keep its workers.
+            if ahead is not None:
+                ahead.close()
             end_workers = getattr(batches, "_shutdown_workers", None)
             if end_workers is not None:
                 end_workers()

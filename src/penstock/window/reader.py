@@ -107,6 +107,7 @@ class WindowReader:
         self._files = SampleFiles(folder, rank)
         self._unsettled: float | None = None
         self._meters = Meters()
+        self._is_interrupted = False
 
     def begin(self, *, used: Collection[str] = ()) -> Self:
         """Ask for the session, replacing the last one, and wait until it is served.
@@ -241,6 +242,10 @@ class WindowReader:
             self._meters = read_meters(control)
         return self._meters
 
+    def interrupt(self) -> None:
+        """End waits, those of another thread too, with a WindowError within a quarter of a second."""
+        self._is_interrupted = True
+
     def close(self) -> None:
         """Let go of the window, and end the session for the workers that read along."""
         self.meters()
@@ -358,7 +363,10 @@ class WindowReader:
     def _raise_if_over(self) -> None:
         """Raise if what is waited for will not come: the session was replaced, or the process that began it is gone."""
         self._session_file.check()
-        if self._parent is not None and (os.getppid() != self._parent or self._cursor is None or self._cursor.is_over):
+        orphaned = self._parent is not None and (
+            os.getppid() != self._parent or self._cursor is None or self._cursor.is_over
+        )
+        if orphaned or self._is_interrupted:
             raise WindowError(f"the stream through {self._folder} was closed", fix="", about=str(self._folder))
 
     def _beat(self) -> int:
