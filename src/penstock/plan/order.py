@@ -22,8 +22,10 @@ __all__ = ["Location", "check_shuffle", "choose_blocks", "locate", "make_order",
 CHUNK_POSITIONS = 4096
 CACHED_PERMUTATIONS = 64
 MAX_GROUP_SAMPLES = 1 << 31
-BLOCK_BYTES = 256 << 10
-MIXED_BYTES = 8 << 20
+BLOCK_SAMPLES = 16
+BLOCK_BYTES = (64 << 10, 256 << 10)
+MIXED_BYTES = 2 << 20
+"""What blocks are made of unless asked otherwise, and a group of them: see docs/order.md for the measurements."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,13 +66,17 @@ def check_shuffle(shuffle: Shuffle) -> None:
 def choose_blocks(
     *, mean_sample_bytes: float, block_samples: int | None = None, blocks_mixed: int | None = None
 ) -> BlockShuffle:
-    """Choose what is left open (None) of a block shuffle: blocks of 256 KiB, mixed over 8 MiB.
+    """Choose what is left open (None) of a block shuffle, by the size of a sample.
+
+    A block is 16 samples, but at least 64 KiB and at most 256 KiB of them; as many are mixed as make 2 MiB.
 
     Raises:
         ConfigError: what is given cannot be shuffled.
     """
-    block = block_samples or max(1, round(BLOCK_BYTES / max(1.0, mean_sample_bytes)))
-    mixed = blocks_mixed or max(2, round(MIXED_BYTES / (block * max(1.0, mean_sample_bytes))))
+    sample_bytes = max(1.0, mean_sample_bytes)
+    least, most = BLOCK_BYTES
+    block = block_samples or max(1, round(min(max(BLOCK_SAMPLES * sample_bytes, least), most) / sample_bytes))
+    mixed = blocks_mixed or max(2, round(MIXED_BYTES / (block * sample_bytes)))
     shuffle = BlockShuffle(block_samples=block, blocks_mixed=mixed)
     check_shuffle(shuffle)
     return shuffle

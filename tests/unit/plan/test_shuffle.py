@@ -127,13 +127,13 @@ def test_blocks_that_cannot_be_shuffled_are_refused(block: int, mixed: int) -> N
 @pytest.mark.parametrize(
     ("given_values", "expected"),
     [
-        ({"mean_sample_bytes": 4096.0}, (64, 32)),
-        ({"mean_sample_bytes": 65536.0}, (4, 32)),
+        ({"mean_sample_bytes": 4096.0}, (16, 32)),
+        ({"mean_sample_bytes": 65536.0}, (4, 8)),
         ({"mean_sample_bytes": 10e6}, (1, 2)),
-        ({"mean_sample_bytes": 0.0}, (262144, 32)),
-        ({"mean_sample_bytes": 4096.0, "block_samples": 256}, (256, 8)),
+        ({"mean_sample_bytes": 0.0}, (65536, 32)),
+        ({"mean_sample_bytes": 4096.0, "block_samples": 256}, (256, 2)),
         ({"mean_sample_bytes": 4096.0, "block_samples": 100_000}, (100_000, 2)),
-        ({"mean_sample_bytes": 4096.0, "blocks_mixed": 5}, (64, 5)),
+        ({"mean_sample_bytes": 4096.0, "blocks_mixed": 5}, (16, 5)),
     ],
 )
 def test_what_is_left_open_follows_from_the_size_of_a_sample(

@@ -35,7 +35,7 @@ def list_plan(source: Path, out: Path, *words: str) -> Plan:
         ([], "full"),
         (["--shuffle", "none"], "none"),
         (["--shuffle", "full", "--shuffle-block", "0", "--shuffle-mix", ""], "full"),
-        (["--shuffle", "block"], BlockShuffle(block_samples=8, blocks_mixed=32)),
+        (["--shuffle", "block"], BlockShuffle(block_samples=8, blocks_mixed=8)),
         (
             ["--shuffle", "block", "--shuffle-block", "4", "--shuffle-mix", "2"],
             BlockShuffle(block_samples=4, blocks_mixed=2),
