@@ -93,6 +93,31 @@ def _requests(found: WindowGauges) -> list[Metric]:
             "penstock_prefetch_requests_total", "GET and HEAD requests answered in this session.", meters.get_requests
         ),
         _counter(
+            "penstock_prefetch_wasted_bytes_total",
+            "Downloaded in this session and thrown away: between samples, and second answers.",
+            meters.wasted_bytes,
+        ),
+        _counter(
+            "penstock_prefetch_retried_requests_total",
+            "Requests of this session that were made again after they failed.",
+            meters.retried_requests,
+        ),
+        _counter(
+            "penstock_prefetch_hedged_requests_total",
+            "Requests of this session that were made a second time because they were late.",
+            meters.hedged_requests,
+        ),
+        _metric(
+            "penstock_prefetch_answers_total",
+            "Answers of this session by the class of their status, as far as the client tells it.",
+            "counter",
+            {"2xx": meters.answers_2xx, "4xx": meters.answers_4xx, "5xx": meters.answers_5xx},
+            "status",
+        ),
+        _gauge(
+            "penstock_prefetch_in_flight_limit", "Ranges that may be requested at a time, now.", found.in_flight_limit
+        ),
+        _counter(
             "penstock_prefetch_failed_requests_total",
             "Requests of this session that failed, whether or not they were tried again.",
             meters.failed_requests,

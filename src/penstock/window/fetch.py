@@ -133,6 +133,11 @@ class Fetcher:
         self._waiting[offset] = []
         return False
 
+    @property
+    def limit(self) -> int:
+        """The most ranges that are in flight now."""
+        return self._throttle.limit
+
     def check(self) -> None:
         """Raise what a worker met."""
         if self._broken is not None:

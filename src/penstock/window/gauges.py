@@ -30,6 +30,7 @@ class WindowGauges:
         meters: counts of the session that is served; they begin anew with another session.
         used_bytes: what the folder takes on disk.
         num_slots: slots by state: ``free``, ``filling``, ``ready``.
+        in_flight_limit: the most ranges that are requested at a time, as it has turned out.
         fetched_index: stream index below which all was fetched.
         end_index: stream index that the session ends before, None where nothing is asked for.
         cursors: stream index below which a rank needs nothing any more, by rank.
@@ -42,6 +43,7 @@ class WindowGauges:
     meters: Meters
     used_bytes: int
     num_slots: Mapping[str, int]
+    in_flight_limit: int
     fetched_index: int
     end_index: int | None
     cursors: Mapping[int, int]
@@ -63,6 +65,7 @@ def read_gauges(folder: Path) -> WindowGauges | None:
         meters=read_meters(control),
         used_bytes=taken_bytes,
         num_slots=_count_slots(control),
+        in_flight_limit=control.number("in_flight_limit"),
         fetched_index=control.number("fetched_through"),
         end_index=None if spec is None else spec.end_index,
         cursors={} if spec is None else _read_cursors(folder, spec),

@@ -35,7 +35,7 @@ __all__ = ["SAMPLE_ENTRY", "Control", "ErrorText", "FillerState", "SampleMeta", 
 __all__ += ["checksum", "entry_checksum", "map_file", "map_slots"]
 
 MAGIC = b"PENSTOCK"
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 6
 ERROR_BYTES = 2048
 
 
@@ -90,6 +90,7 @@ _HEADER = np.dtype(
         ("failed_requests", "<u8"),
         ("refetched_bytes", "<u8"),
         ("kept_bytes", "<u8"),
+        ("in_flight_limit", "<u8"),
         ("wasted_bytes", "<u8"),
         ("retried_requests", "<u8"),
         ("hedged_requests", "<u8"),

@@ -259,6 +259,7 @@ class FillerSession:
         for field in SOURCE_METERS:
             self._control.put(field, self._counts_before[field] + getattr(read, field))
         self._control.put("kept_bytes", self._kept.kept_bytes)
+        self._control.put("in_flight_limit", self._fetcher.limit)
 
     def _cursor(self) -> int:
         """Give the lowest of the readers' cursors; a reader that is not there yet holds the start."""

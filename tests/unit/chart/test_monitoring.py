@@ -29,6 +29,7 @@ def known() -> set[str]:
         meters=Meters(),
         used_bytes=1,
         num_slots={"ready": 1},
+        in_flight_limit=32,
         fetched_index=1,
         end_index=2,
         cursors={0: 1},
