@@ -7,6 +7,8 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,16 +65,14 @@ def run_as(role: str, uid: int, umask: int, folder: Path, data: Path, first: int
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("raw")
-    for folder in (root, *root.parents):
-        if folder != Path("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-        if folder.name.startswith("pytest-of"):
-            break
-    data = make_raw_dataset(root, sizes=[5_000] * 300)
-    (root / "pickled").write_bytes(pickle.dumps(data))
-    return root
+def dataset() -> Iterator[Path]:
+    """A folder that all may read; pytest's own are closed to others again whenever another run of it begins."""
+    with tempfile.TemporaryDirectory(prefix="penstock-users-") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        data = make_raw_dataset(root, sizes=[5_000] * 300)
+        (root / "pickled").write_bytes(pickle.dumps(data))
+        yield root
 
 
 def open_to_the_group(folder: Path) -> Path:
