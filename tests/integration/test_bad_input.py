@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.records import ManifestReader
 from support.cli import Bucket, penstock, succeed
 from support.eeg import recordings, write_eeg
 
@@ -144,6 +145,32 @@ def test_bad_recording_can_be_skipped_and_is_named(dataset: Path, tmp_path: Path
     victim.write_bytes(victim.read_bytes()[:-1000])
     printed = succeed(*list_words(dataset, tmp_path / "o", "--on-bad-object", "skip"))
     assert victim.name in printed
+
+
+def test_samples_that_are_gone_can_be_skipped_and_are_named_in_record_and_report(made: Path, dataset: Path) -> None:
+    with ManifestReader(made / "m.parquet") as manifest:
+        splits = {split.name: split for split in manifest.info.splits}
+        rows = {
+            name: [manifest.row(split.first_row + n) for n in range(split.num_samples)]
+            for name, split in splits.items()
+        }
+    victim = Path(rows["train"][0].spans[0].object).name
+    next(path for path in recordings(dataset) if path.name == victim).unlink()
+    gone = {name: [row.key for row in rows[name] if victim in row.spans[0].object] for name in ("train", "valid")}
+    fails(24, victim, *train_words(made))
+    told = succeed(*train_words(made, "--on-bad-sample", "skip"))
+    record = json.loads((made / "run.json").read_text())
+    skipped = [bad["key"] for bad in record["meters"]["skipped"]]
+    assert sorted(skipped) == sorted(gone["train"] + gone["valid"])
+    assert record["meters"]["num_skipped"] == len(skipped) > 0
+    assert all(victim in bad["reason"] for bad in record["meters"]["skipped"])
+    assert record["epochs"][0]["num_samples"] == splits["train"].num_samples - len(gone["train"])
+    assert record["config"]["on-bad-sample"] == "skip"
+    assert skipped[0] in told
+    pages = ["--html", made / "report.html", "--markdown", made / "report.md", "--cost", made / "cost.json"]
+    succeed("report", "--run-record", made / "run.json", *pages)
+    assert skipped[0] in (made / "report.html").read_text()
+    assert "Bad samples left out" in (made / "report.md").read_text()
 
 
 def test_events_without_responses(dataset: Path, tmp_path: Path) -> None:
