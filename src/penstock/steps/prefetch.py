@@ -23,11 +23,9 @@ from pathlib import Path
 
 from penstock.errors import ConfigError
 from penstock.observe import open_progress
-from penstock.observe.metrics import serve_metrics
 from penstock.plan import make_order
 from penstock.records import StepRecord, StreamSpec, write_record
 from penstock.steps import common
-from penstock.steps.prefetch_metrics import read_metrics
 from penstock.steps.run_root import add_fail_fast, add_run_options, recorded
 from penstock.steps.window import read_listing, served_window
 from penstock.units import format_bytes, format_seconds
@@ -103,6 +101,10 @@ def _port(text: str) -> int:
 def _metrics(port: int, folder: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if port:
+            # Here: a trainer that waits for its child's first batch does without an HTTP server.
+            from penstock.observe.metrics import serve_metrics
+            from penstock.steps.prefetch_metrics import read_metrics
+
             try:
                 stack.enter_context(serve_metrics(port, partial(read_metrics, folder)))
             except ConfigError as error:
