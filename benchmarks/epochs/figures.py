@@ -21,6 +21,7 @@ class Kept:
         due_bytes: D + (E - 1)(D - K), with each round's K.
         metered_bytes: what the prefetcher said it downloaded, in each round.
         wasted_bytes: downloaded in vain, in each round: answers to requests that were made twice.
+        most_bytes: that can have been sent in vain, in each round: such an answer is cut when the other one is there.
         ratios: time of keeping by time of streaming, from the first batch to the last, a round each.
         seconds: medians of that time, keeping and streaming.
         cpu_ratio: CPU time of keeping by that of streaming, medians.
@@ -36,6 +37,7 @@ class Kept:
     due_bytes: tuple[int, ...]
     metered_bytes: tuple[int, ...]
     wasted_bytes: tuple[int, ...]
+    most_bytes: tuple[int, ...]
     ratios: tuple[float, ...]
     seconds: tuple[float, float]
     cpu_ratio: float
@@ -52,13 +54,19 @@ class Kept:
     @property
     def is_exact(self) -> bool:
         """Whether server, meter and formula agree to the byte in every round, but for what came in vain."""
-        due = tuple(map(sum, zip(self.due_bytes, self.wasted_bytes, strict=True)))
-        return self.served_bytes == due == self.metered_bytes
+        return all(
+            map(_agree, self.served_bytes, self.metered_bytes, self.due_bytes, self.wasted_bytes, self.most_bytes)
+        )
 
     @property
     def ratio(self) -> float:
         """The median of the ratios, 0 where nothing was compared."""
         return statistics.median(self.ratios) if self.ratios else 0.0
+
+
+def _agree(served: int, metered: int, due: int, wasted: int, most: int) -> bool:
+    """Tell whether bytes agree, where the server may have sent more of what came in vain than did come."""
+    return metered == due + wasted and metered <= served <= due + most
 
 
 def _steady(run: dict[str, Any]) -> float:
@@ -73,7 +81,12 @@ def _due(run: dict[str, Any], dataset_bytes: int) -> int:
     return dataset_bytes + (int(run["num_epochs"]) - 1) * (dataset_bytes - int(run["result"]["kept_bytes"]))
 
 
-def _kept(runs: list[dict[str, Any]], dataset_bytes: int) -> Kept | None:
+def _most(run: dict[str, Any], sample_bytes: int, due_bytes: int) -> int:
+    """Give what the answers can have held that were more than one a sample."""
+    return int(run["num_answers"]) * sample_bytes - due_bytes
+
+
+def _kept(runs: list[dict[str, Any]], dataset_bytes: int, sample_bytes: int) -> Kept | None:
     good = [run for run in runs if run["result"] is not None]
     keeping = [run for run in good if run["keeps"]]
     streaming = {run["round"]: run for run in good if not run["keeps"]}
@@ -91,6 +104,7 @@ def _kept(runs: list[dict[str, Any]], dataset_bytes: int) -> Kept | None:
         due_bytes=tuple(_due(run, dataset_bytes) for run in keeping),
         metered_bytes=tuple(run["result"]["bytes_downloaded"] for run in keeping),
         wasted_bytes=tuple(run["result"]["wasted_bytes"] for run in keeping),
+        most_bytes=tuple(_most(run, sample_bytes, _due(run, dataset_bytes)) for run in keeping),
         ratios=tuple(_steady(mine) / _steady(other) for mine, other in pairs),
         seconds=(
             statistics.median(map(_steady, keeping)),
@@ -110,12 +124,22 @@ def kept(raw: dict[str, Any]) -> list[Kept]:
     groups: dict[tuple[float, int, bool], list[dict[str, Any]]] = {}
     for run in raw["runs"]:
         groups.setdefault((run["latency_seconds"], run["window_bytes"], run["small"]), []).append(run)
-    found = [_kept(groups[key], dataset_bytes) for key in sorted(groups)]
+    found = [_kept(groups[key], dataset_bytes, raw["dataset"]["sample_bytes"]) for key in sorted(groups)]
     return [each for each in found if each is not None]
 
 
 def is_streamed_whole(raw: dict[str, Any]) -> bool:
     """Tell whether what is compared with did download every epoch wholly."""
-    due = raw["dataset"]["num_samples"] * raw["dataset"]["sample_bytes"] * raw["options"]["epochs"]
+    data = raw["dataset"]
+    due = data["num_samples"] * data["sample_bytes"] * raw["options"]["epochs"]
     streamed = [run for run in raw["runs"] if not run["keeps"] and run["result"] is not None]
-    return all(run["served_bytes"] == due + run["result"]["wasted_bytes"] for run in streamed)
+    return all(
+        _agree(
+            run["served_bytes"],
+            run["result"]["bytes_downloaded"],
+            due,
+            run["result"]["wasted_bytes"],
+            _most(run, data["sample_bytes"], due),
+        )
+        for run in streamed
+    )
