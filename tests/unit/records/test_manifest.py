@@ -213,6 +213,21 @@ def test_a_chunk_reads_each_row_group_once_and_none_that_the_cache_holds(
     assert num_groups < len(reads) < 3 * num_groups
 
 
+def test_rows_that_are_taken_take_bounded_memory(large: Path) -> None:
+    num_rows = 60_000
+    with ManifestReader(large, cache_bytes=0) as reader:
+        rows = np.random.default_rng(0).integers(0, reader.info.num_samples, num_rows)
+        tracemalloc.start()
+        try:
+            taken = reader.take(rows)
+            held_bytes, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert len(taken) == num_rows
+    assert held_bytes < 500 * num_rows
+    assert peak_bytes < 800 * num_rows
+
+
 def test_more_rows_are_asked_for_at_once_where_the_cache_holds_few(large: Path) -> None:
     with ManifestReader(large) as fits, ManifestReader(large, cache_bytes=100_000) as does_not:
         assert fits.chunk_rows == 1024
