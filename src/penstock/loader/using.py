@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penstock.errors import DataError, PenstockError
+from penstock.observe.redact import redact
 from penstock.records import SkippedSample
 from penstock.window import SampleSkipped, WindowReader, WindowSample
 
@@ -85,7 +86,7 @@ class SampleUser:
                 fix="see whether the decoder is right for this dataset, and whether its objects are still there",
                 about=key,
             ) from error
-        return SkippedSample(key=key, reason=" ".join(reason.split())[:200])
+        return SkippedSample(key=key, reason=redact(" ".join(reason.split()))[:200])
 
 
 class Chance:

@@ -12,7 +12,7 @@ from penstock.files import atomic_write
 from penstock.observe import open_progress
 from penstock.records import Evaluation, write_record
 from penstock.steps import common
-from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream
+from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream, skipped_line
 from penstock.steps.pipeline_output import add_executor_option, write_metrics
 from penstock.steps.run_root import RunRoot, add_fail_fast, add_run_options, recorded
 from penstock.tasks.eeg.models import build_model
@@ -113,4 +113,5 @@ def _draw(found: Evaluation) -> str:
 def describe(found: Evaluation) -> str:
     """Say for a person how good a checkpoint is."""
     metrics = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
-    return f"{found.split}: {found.num_samples} samples of {found.num_groups} groups: {metrics}\n"
+    scored = f"{found.split}: {found.num_samples} samples of {found.num_groups} groups: {metrics}\n"
+    return scored + skipped_line(found.meters)

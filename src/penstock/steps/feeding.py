@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.loader import WindowStream
-from penstock.records import ManifestInfo, Plan
+from penstock.records import ManifestInfo, Meters, Plan
 from penstock.steps import common
 from penstock.steps.ranks import ONE_RANK, Ranks
 from penstock.steps.window import read_listing, served_window
 from penstock.tasks.protocols import Task
 from penstock.tasks.registry import get_task
 
-__all__ = ["Dataset", "add_feed_options", "open_dataset", "open_stream"]
+__all__ = ["Dataset", "add_feed_options", "open_dataset", "open_stream", "skipped_line"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,3 +85,11 @@ def open_stream(
         )
         stack.callback(stream.close)
         yield stream
+
+
+def skipped_line(meters: Meters) -> str:
+    """Name what was left out, nothing where nothing was."""
+    if not meters.num_skipped:
+        return ""
+    named = "; ".join(f"{sample.key} ({sample.reason})" for sample in meters.skipped[:3])
+    return f"  left out {meters.num_skipped} times a bad sample: {named}\n"

@@ -16,10 +16,10 @@ import msgspec
 
 from penstock.files import atomic_write
 from penstock.observe import StageProgress, open_progress
-from penstock.records import EpochRecord, Meters, RunRecord, write_record
+from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.sources import open_blobs
 from penstock.steps import common
-from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream
+from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream, skipped_line
 from penstock.steps.ranks import check_one_rank, ranks_from
 from penstock.steps.run_root import RunRoot, add_fail_fast, recorded
 from penstock.tasks.eeg.models import build_model, model_names
@@ -278,11 +278,3 @@ def describe(record: RunRecord) -> str:
         f"  best epoch {(record.best_epoch or 0) + 1}: {metrics}\n"
         f"{skipped_line(record.meters)}"
     )
-
-
-def skipped_line(meters: Meters) -> str:
-    """Name what was left out, nothing where nothing was."""
-    if not meters.num_skipped:
-        return ""
-    named = "; ".join(f"{sample.key} ({sample.reason})" for sample in meters.skipped[:3])
-    return f"  left out {meters.num_skipped} times a bad sample: {named}\n"
