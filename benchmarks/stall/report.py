@@ -27,6 +27,7 @@ of its own. The window lies on tmpfs; one epoch is read, so that nothing is kept
 - **waits**: of more than {noticed_ms:g} ms, median of rounds; **longest**: of all rounds, after the start.
 - **1st batch**: from before the prefetcher was started; not part of the stall.
 - **link**: what bodies of answers alone got through, asked for by 16 plain connections before the rounds, of the rate.
+  With latency these 16 are the limit, not the link.
 - **wasted**: of the bytes downloaded, those of requests that were made twice because they were late.
 - **cores**: CPU seconds a second of trainer, worker and prefetcher."""
 
