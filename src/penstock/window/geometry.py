@@ -26,9 +26,9 @@ SAMPLE_OVERHEAD_BYTES = 16 * KIB
 LARGEST_TARGET_BYTES = 8 * MIB
 SMALLEST_TARGET_BYTES = 64 * KIB
 TARGET_SLOTS = 16
-KEEPING_TARGET_SLOTS = 128
+KEEPING_TARGET_SLOTS = 48
 """Slots are smaller where most of the window is kept, so that enough are left to stream through."""
-KEPT_SHARE = 0.88
+KEPT_SHARE = 0.87
 """Of the window, where samples are read more than once; the rest streams."""
 STREAMING_SLOTS = 4
 """Slots that streaming goes on with beyond those of a batch, before anything is kept."""

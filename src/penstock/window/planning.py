@@ -1,7 +1,7 @@
 """What comes next: the packs of a stream, looked up in the manifest many at a time.
 
-A pack may hold at most as many samples as the stream has given before it, and some more: the first ones are small, so
-that the first batch need not wait for a whole slot. Like everything about a pack that depends on its first index alone.
+A pack may hold at most half as many samples as the stream has given before it: the first ones are small, so that the
+first batches need not wait for a whole slot. None goes on into the next epoch, where it would meet its samples again. Like everything about a pack that depends on its first index alone.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.plan import rows_between
+from penstock.plan import rows_between, window_samples
 from penstock.records import ManifestReader, Order, SampleRows
 from penstock.window.kept import NOT_KEPT, KeptArea
 from penstock.window.layout import SAMPLE_ENTRY
@@ -38,6 +38,7 @@ class Planner:
         self, order: Order, manifest: ManifestReader, kept: KeptArea, *, slot_bytes: int, grows_from: int | None
     ) -> None:
         self._order = order
+        self._epoch_samples = window_samples(order)
         self._manifest = manifest
         self._kept = kept
         self._slot_bytes = slot_bytes
@@ -53,9 +54,10 @@ class Planner:
             WindowTooSmall: a sample with its description is larger than a slot.
         """
         assert first_index < limit_index
-        most = min(limit_index - first_index, LOOK_AHEAD_SAMPLES[1])
+        left_in_epoch = self._epoch_samples - first_index % self._epoch_samples
+        most = min(limit_index - first_index, left_in_epoch, LOOK_AHEAD_SAMPLES[1])
         if self._grows_from is not None:
-            most = min(most, max(FIRST_PACK_SAMPLES, first_index - self._grows_from))
+            most = min(most, max(FIRST_PACK_SAMPLES, (first_index - self._grows_from) // 2))
         if self._found is None or not self._first <= first_index < self._end:
             self._look_up(first_index, limit_index, LOOK_AHEAD_PACKS * self._pack_samples)
         while True:

@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from penstock.errors import ChecksumMismatch, DataError, PenstockError, PrefetcherLost, WindowError, error_from_fields
-from penstock.records import Meters, StreamSpec, encode_record
+from penstock.records import Meters, StreamSpec, decode_record, encode_record
 from penstock.window.cursor import Cursor
 from penstock.window.files import SampleFiles, safe_name, sweep_files
 from penstock.window.folder import SESSION, install, make_folder
@@ -126,7 +126,9 @@ class WindowReader:
         self._cursor = Cursor.begin(self._folder, self._rank, self.spec.session, self.spec.first_index)
         if self._rank == 0:
             sweep_files(self._folder)
-            install(self._folder / SESSION, encode_record(self.spec))
+            asked = encode_record(self.spec)
+            decode_record(asked, StreamSpec, origin="the stream that is asked for")
+            install(self._folder / SESSION, asked)
         self._listener.ring(session=True)
         self._wait_until(self._served)
         return self
