@@ -1,7 +1,8 @@
 """What comes next: the packs of a stream, looked up in the manifest many at a time.
 
 A pack may hold at most half as many samples as the stream has given before it: the first ones are small, so that the
-first batches need not wait for a whole slot. None goes on into the next epoch, where it would meet its samples again. Like everything about a pack that depends on its first index alone.
+first batches need not wait for a whole slot. None goes on into the next epoch, where it would meet its samples again.
+Where a pack ends depends on its first index alone.
 """
 
 from __future__ import annotations
