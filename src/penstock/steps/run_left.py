@@ -26,6 +26,10 @@ _STEPS = ("list", "prefetch", "train", "evaluate")
 _OTHER_STEPS = ("list", "prefetch")
 _NEVER = "none"
 
+_ENDED_WELL = frozenset({"SUCCEEDED", "COMPLETE", "CACHED"})
+_ENDED_ILL = frozenset({"FAILED", "ERROR", "CANCELED", "CANCELLED"})
+"""Names that backends give the end of a pipeline, in capitals; of any other, the records tell how it went."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Left:
@@ -97,8 +101,10 @@ def _read_status(text: str) -> dict[str, Any] | None:
 
 def _as_it_ended(run: RunRecord, status: dict[str, Any] | None, failures: Sequence[FailureRecord]) -> RunRecord:
     """Give the run with the state that the pipeline ended in; a training that was killed has lasted until now."""
-    ended_well = status is not None and str(status.get("state", "")).upper() == "SUCCEEDED"
-    if ended_well or (status is None and not failures):
+    state = str((status or {}).get("state", "")).upper()
+    if state in _ENDED_WELL or (state not in _ENDED_ILL and run.state == "succeeded" and not failures):
+        return run
+    if status is None and not failures:
         return run
     if run.state == "interrupted" and run.wall_seconds == 0:
         now = datetime.now(UTC)
@@ -106,7 +112,8 @@ def _as_it_ended(run: RunRecord, status: dict[str, Any] | None, failures: Sequen
         run = msgspec.structs.replace(
             run, wall_seconds=max(lasted_seconds, 0.0), ended_at=now.isoformat(timespec="seconds")
         )
-    reason = _reason(status, failures) or run.error or "it ended without saying why: look at the pods of its steps"
+    unknown = f"the pipeline ended as {state or 'failed'} and no step left a reason: look at the logs of its steps"
+    reason = _reason(status, failures) or run.error or unknown
     return msgspec.structs.replace(run, state="failed", error=reason)
 
 

@@ -298,12 +298,11 @@ def _task_parameters(task: Json, given: Mapping[str, Json], run: _Run, ended: Ma
 
 
 def _final_status(task: str, run: _Run, ended: Mapping[str, bool]) -> Json:
-    failed = next((done for done in run.executions.values() if done.returncode), None)
     return {
         "state": "SUCCEEDED" if ended[task] else "FAILED",
         "pipelineTaskName": task,
         "pipelineJobResourceName": f"{run.spec['pipelineInfo']['name']}-{run.job_id}",
-        "error": {"message": f"task {failed.task} failed"} if failed else {},
+        "error": {},
     }
 
 

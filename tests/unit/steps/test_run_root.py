@@ -124,6 +124,32 @@ def test_a_status_that_is_none_is_refused(status: str) -> None:
         read_left(report_options("--final-status", status))
 
 
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("SUCCEEDED", "succeeded"),
+        ("Succeeded", "succeeded"),
+        ("COMPLETE", "succeeded"),
+        ("RUNNING", "succeeded"),
+        ("FAILED", "failed"),
+        ("Error", "failed"),
+        ("CANCELED", "failed"),
+    ],
+)
+def test_a_run_ends_as_its_pipeline_says(tmp_path: Path, state: str, told: str) -> None:
+    done = msgspec.structs.replace(read_left(report_options("--final-status", "{}")).run, state="succeeded", error=None)
+    write_record(tmp_path / "run.json", done)
+    status = msgspec.json.encode({"state": state, "error": {"code": 5}}).decode()
+    left = read_left(report_options("--run-record", tmp_path / "run.json", "--final-status", status))
+    assert left.run.state == told
+    assert (left.run.error is None) == (told == "succeeded")
+
+
+def test_a_reason_that_the_pipeline_gives_is_told() -> None:
+    status = '{"state": "FAILED", "error": {"message": "out of quota"}}'
+    assert read_left(report_options("--final-status", status)).run.error == "out of quota"
+
+
 def test_nothing_to_report_on_is_refused() -> None:
     with pytest.raises(ConfigError, match="nothing to report on"):
         read_left(report_options())
