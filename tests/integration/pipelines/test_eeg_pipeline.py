@@ -133,12 +133,12 @@ def test_a_step_that_has_failed_for_good_fails_at_once_when_tried_again(
     first, *others = backend.run(compiled, given, job_id="final").executions["list"].attempts
     assert others, "the pipeline does not try again"
     for again in others:
-        assert again.returncode == first.returncode == 22
+        assert again.returncode == first.returncode == 22, f"{first.stderr}\n{again.stderr}"
         assert "an earlier attempt failed for good" in again.stderr
         assert "nothing-here" in again.stderr
     run = backend.run(compiled, given | {"run_root": ""}, job_id="no-root")
     assert all("an earlier attempt" not in attempt.stderr for attempt in run.executions["list"].attempts)
-    assert run.executions[EXIT].returncode == 0
+    assert run.executions[EXIT].returncode == 0, run.executions[EXIT].stderr
     told = run.executions[EXIT].artifacts["markdown"].read_text()
     assert "the pipeline ended as FAILED and no step left a reason" in told
 
