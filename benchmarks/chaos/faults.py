@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-__all__ = ["FAULTS", "WHOLE_FAULTS", "Answer", "misbehave", "send_error"]
+__all__ = ["FAULTS", "Answer", "misbehave", "send_error"]
 
 FAULTS = (
     "error",
@@ -37,8 +37,6 @@ FAULTS = (
     "reset",
     "slow-first-byte",
 )
-WHOLE_FAULTS = tuple(fault for fault in FAULTS if fault not in ("short-body", "wrong-length"))
-"""Of answers without a range: there, another Content-Length says that the object is of another size by now."""
 PAUSE_SECONDS = 0.1
 
 

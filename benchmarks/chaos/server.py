@@ -20,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.chaos.faults import FAULTS, WHOLE_FAULTS, Answer, misbehave, send_error
+from benchmarks.chaos.faults import FAULTS, Answer, misbehave, send_error
 
 __all__ = ["Served", "object_bytes", "object_etag"]
 
@@ -103,8 +103,7 @@ class ChaosServer:
             self.counts["412"] += 1
             await send_error(writer, "412 Precondition Failed", "PreconditionFailed")
             return True
-        faults = WHOLE_FAULTS if answer.is_whole else FAULTS
-        fault = self._random.choice(faults) if self._random.random() < self._served.faults else "none"
+        fault = self._random.choice(FAULTS) if self._random.random() < self._served.faults else "none"
         self.counts[fault] += 1
         return await misbehave(fault, writer, answer)
 

@@ -145,7 +145,9 @@ def judge(head: Head, wanted: Wanted) -> Verdict:
     if head.is_chunked or head.is_encoded or head.length_bytes is None:
         return Verdict.UNUSUAL
     if head.status == 200 and wanted.is_whole and head.content_range is None:
-        span = (0, head.length_bytes - 1, head.length_bytes)
+        # Of the very version that is wanted, another length is the answer's fault and not the object's.
+        same = bool(wanted.etag) and head.etag == wanted.etag
+        span = (0, head.length_bytes - 1, wanted.total_bytes if same else head.length_bytes)
     elif head.status == 206 and head.content_range is not None:
         span = head.content_range
     else:

@@ -3,9 +3,15 @@
 A pack may hold at most half as many samples as the stream has given before it: the first ones are small, so that the
 first batches need not wait for a whole slot. None goes on into the next epoch, where it would meet its samples again.
 Where a pack ends depends on its first index alone.
+
+Of a manifest that is larger than its reader's cache, a chunk of rows costs the reading of most of the file however many
+they are: chunks are large, and the next one is read in a thread while packs are made of the last.
 """
 
 from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +26,39 @@ __all__ = ["Planner"]
 
 FIRST_PACK_SAMPLES = 8
 LOOK_AHEAD_PACKS = 8
-LOOK_AHEAD_SAMPLES = (64, 65_536)
-"""Fewest and most rows that are looked up at a time."""
+FEWEST_ROWS = 64
+MOST_PACK_SAMPLES = 65_536
+LARGE_CHUNK_ROWS = 4096
+"""Of a reader that wants as many rows asked for at once, chunks have the following sizes: half a GB, all in all."""
+FIRST_ROWS, NEXT_ROWS = 65_536, 131_072
+GROWTH = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Rows:
+    """Rows of the manifest from a stream index on; ``meta_bytes`` are their descriptions' sizes, shape (rows,)."""
+
+    first: int
+    rows: SampleRows
+    metas: list[bytes]
+    meta_bytes: NDArray[np.int64]
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.rows)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Chunk:
+    """Rows, where each is kept, and what it takes in a slot, shape (rows,) each."""
+
+    found: _Rows
+    kept: NDArray[np.int64]
+    slot_sizes: NDArray[np.int64]
 
 
 class Planner:
-    """Gives packs.
+    """Gives packs; to be closed before the manifest is.
 
     Args:
         order: of the stream.
@@ -45,8 +78,15 @@ class Planner:
         self._slot_bytes = slot_bytes
         self._grows_from = grows_from
         self._pack_samples = FIRST_PACK_SAMPLES
-        self._first = self._end = 0
-        self._found: tuple[SampleRows, list[bytes], NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._chunk: _Chunk | None = None
+        self._is_large = manifest.chunk_rows >= LARGE_CHUNK_ROWS
+        self._thread: ThreadPoolExecutor | None = None
+        self._coming: tuple[int, Future[_Rows]] | None = None
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
 
     def next(self, first_index: int, limit_index: int) -> Pack:
         """Give the pack that begins at a stream index and ends before ``limit_index``, or there.
@@ -56,34 +96,62 @@ class Planner:
         """
         assert first_index < limit_index
         left_in_epoch = self._epoch_samples - first_index % self._epoch_samples
-        most = min(limit_index - first_index, left_in_epoch, LOOK_AHEAD_SAMPLES[1])
+        most = min(limit_index - first_index, left_in_epoch, MOST_PACK_SAMPLES)
         if self._grows_from is not None:
             most = min(most, max(FIRST_PACK_SAMPLES, (first_index - self._grows_from) // 2))
-        if self._found is None or not self._first <= first_index < self._end:
-            self._look_up(first_index, limit_index, LOOK_AHEAD_PACKS * self._pack_samples)
+        tried = min(most, max(FEWEST_ROWS, 2 * self._pack_samples))
         while True:
-            assert self._found is not None
-            rows, metas, kept, slot_sizes = self._found
-            start = first_index - self._first
-            stop = min(len(rows), start + most)
-            meta_bytes = np.fromiter(map(len, metas[start:stop]), np.int64, stop - start)
-            count = count_fitting(slot_sizes[start:stop], meta_bytes, slot_bytes=self._slot_bytes)
-            if count < stop - start or stop == start + most:
+            chunk = self._find(first_index, min(limit_index, first_index + tried), limit_index)
+            found, start = chunk.found, first_index - chunk.found.first
+            part = slice(start, start + tried)
+            count = count_fitting(chunk.slot_sizes[part], found.meta_bytes[part], slot_bytes=self._slot_bytes)
+            if count < tried or tried == most:
                 break
-            # All that is known fits: there may be more.
-            self._look_up(first_index, limit_index, LOOK_AHEAD_PACKS * max(count, self._pack_samples))
+            tried = min(most, GROWTH * tried)
         if not count:
-            needed = SAMPLE_ENTRY.itemsize + int(meta_bytes[0]) + int(slot_sizes[start])
-            raise too_large(rows.keys[start], needed, self._slot_bytes)
+            needed = SAMPLE_ENTRY.itemsize + int(found.meta_bytes[start]) + int(chunk.slot_sizes[start])
+            raise too_large(found.rows.keys[start], needed, self._slot_bytes)
         self._pack_samples = count
+        if self._is_large and self._coming is None and start > len(found.rows) // 2 and found.end < limit_index:
+            self._send_for(found.end - min(LOOK_AHEAD_PACKS * count, len(found.rows) // 4), limit_index)
         return lay_out(
-            rows, metas, kept, first=start, count=count, first_index=first_index, slot_bytes=self._slot_bytes
+            found.rows,
+            found.metas,
+            chunk.kept,
+            first=start,
+            count=count,
+            first_index=first_index,
+            slot_bytes=self._slot_bytes,
         )
 
-    def _look_up(self, first_index: int, limit_index: int, count: int) -> None:
-        fewest, most = LOOK_AHEAD_SAMPLES
-        end_index = min(limit_index, first_index + min(max(count, fewest), most))
+    def _find(self, first_index: int, end_index: int, limit_index: int) -> _Chunk:
+        """Give a chunk that holds all of a range of stream indices."""
+        if self._coming is not None and first_index >= self._coming[0]:
+            self._chunk, self._coming = self._settle(self._coming[1].result()), None
+        chunk = self._chunk
+        if chunk is not None and chunk.found.first <= first_index and end_index <= chunk.found.end:
+            return chunk
+        if self._coming is not None:
+            self._coming[1].result()  # the reader is for one thread at a time
+        wanted = max(FEWEST_ROWS, LOOK_AHEAD_PACKS * self._pack_samples, end_index - first_index)
+        wanted = max(wanted, FIRST_ROWS) if self._is_large else wanted
+        self._chunk = self._settle(self._read(first_index, min(limit_index, first_index + wanted)))
+        return self._chunk
+
+    def _send_for(self, first_index: int, limit_index: int) -> None:
+        """Have the next chunk read; it overlaps the last one, since a pack lies in one of them."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="penstock-manifest")
+        end_index = min(limit_index, first_index + NEXT_ROWS)
+        self._coming = first_index, self._thread.submit(self._read, first_index, end_index)
+
+    def _read(self, first_index: int, end_index: int) -> _Rows:
         rows = self._manifest.take(rows_between(self._order, first_index, end_index))
-        kept = self._kept.offer(rows.rows, rows.sample_bytes)
-        self._first, self._end = first_index, end_index
-        self._found = rows, encode_metas(rows), kept, np.where(kept == NOT_KEPT, rows.sample_bytes, 0)
+        metas = encode_metas(rows)
+        return _Rows(
+            first=first_index, rows=rows, metas=metas, meta_bytes=np.fromiter(map(len, metas), np.int64, len(metas))
+        )
+
+    def _settle(self, found: _Rows) -> _Chunk:
+        kept = self._kept.offer(found.rows.rows, found.rows.sample_bytes)
+        return _Chunk(found=found, kept=kept, slot_sizes=np.where(kept == NOT_KEPT, found.rows.sample_bytes, 0))

@@ -162,6 +162,7 @@ class FillerSession:
             # Waited for, so that nothing writes into a slot that the next session uses.
             await self._fetcher.close()
             self._reservation.close()
+            self._planner.close()
 
     async def _begin(self) -> None:
         control, start = self._control, max(self._spec.first_index, self._cursor())

@@ -126,7 +126,7 @@ def test_a_body_that_is_cut_is_taken_up_by_a_range() -> None:
     assert again.range[0] > 0
 
 
-@pytest.mark.parametrize("answer", [whole(DATA + b"x"), whole(DATA, etag='"f"'), whole(DATA[:-1])])
+@pytest.mark.parametrize("answer", [whole(DATA, etag='"f"'), whole(DATA[:-1], etag='"f"')])
 def test_another_object_is_a_changed_one(answer: bytes) -> None:
     async def talk(request: Request, writer: asyncio.StreamWriter) -> bool:
         writer.write(answer)

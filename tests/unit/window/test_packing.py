@@ -52,10 +52,13 @@ samples_strategy = st.lists(st.lists(spans, min_size=1, max_size=3), min_size=1,
 class Table:
     """A manifest of samples."""
 
-    def __init__(self, samples: list[Sample]) -> None:
+    def __init__(self, samples: list[Sample], *, chunk_rows: int = 1024) -> None:
         self.samples = samples
+        self.chunk_rows = chunk_rows
+        self.num_taken = 0
 
     def take(self, rows: np.ndarray) -> object:  # type: ignore[type-arg]
+        self.num_taken += len(rows)
         found = rows_of([self.samples[row] for row in rows.tolist()])
         return type(found)(**{name: getattr(found, name) for name in found.__slots__} | {"rows": rows})
 
@@ -166,6 +169,27 @@ def test_many_small_samples_fill_a_slot_whatever_is_looked_up_at_a_time() -> Non
     for pack in packs:
         rest = slice(pack.first_index, None)
         assert len(pack.keys) == count_fitting(rows.sample_bytes[rest], meta_bytes[rest], slot_bytes=SLOT_BYTES)
+
+
+def test_rows_of_a_large_manifest_come_in_large_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.window.planning.FIRST_ROWS", 500)
+    monkeypatch.setattr("penstock.window.planning.NEXT_ROWS", 700)
+    samples = [make_sample(number, [("a", number % 100, 2000)]) for number in range(5000)]
+    order = Order(segments=(Segment(split="train", first_row=0, num_samples=5000, shuffle="none"),), seed=0)
+    cuts = []
+    for chunk_rows in (1024, 262_144):
+        table = Table(samples, chunk_rows=chunk_rows)
+        planner = Planner(order, table, no_kept(), slot_bytes=SLOT_BYTES, grows_from=0)  # type: ignore[arg-type]
+        index, cut = 0, []
+        while index < 5000:
+            pack = planner.next(index, 5000)
+            assert list(pack.keys) == [f"s{number}" for number in range(index, pack.end_index)]
+            index = pack.end_index
+            cut.append(index)
+        planner.close()
+        assert table.num_taken < 2 * 5000
+        cuts.append(cut)
+    assert cuts[0] == cuts[1]
 
 
 def test_sample_larger_than_a_slot_is_refused() -> None:
