@@ -49,6 +49,10 @@ def find_session(folder: Path, mine: StreamSpec, *, used: Collection[str]) -> St
     leader = Cursor.open(folder, _LEADER)
     if leader is None or leader.session != found.session or not leader.is_alive():
         return None
+    # The lock is looked up by the cursor's name, which a new rank 0 may have taken over in between.
+    still = Cursor.open(folder, _LEADER)
+    if still is None or still.session != found.session:
+        return None
     different = differences(mine, found)
     if different:
         raise WindowError(

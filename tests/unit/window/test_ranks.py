@@ -12,8 +12,11 @@ import msgspec
 import pytest
 
 from penstock.errors import PrefetcherLost, WindowError
+from penstock.records import encode_record
 from penstock.window import WindowReader
 from penstock.window.cursor import Cursor
+from penstock.window.folder import SESSION, install
+from penstock.window.joining import find_session
 from penstock.window.layout import Control, SlotState
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, planned_keys, read_lane, serving, take, take_all
@@ -102,6 +105,29 @@ def test_rank_does_not_join_the_session_of_a_dead_job(dataset: RawDataset, tmp_p
         assert joined.spec.session == alive.spec.session
         with pytest.raises(PrefetcherLost, match="rank 0 asked nothing"):
             WindowReader(folder, joining, rank=1, timeout_seconds=0.5).begin(used={alive.spec.session})
+
+
+def test_rank_does_not_take_a_new_rank_0_for_that_of_a_dead_job(
+    dataset: RawDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rank 0 comes back, its session not asked for yet, just when rank 1 looks whether the old one lives."""
+    folder = tmp_path / "window"
+    old = make_spec(dataset, num_ranks=2, first_index=10)
+    folder.mkdir()
+    Cursor.begin(folder, 0, old.session, 10).end()
+    install(folder / SESSION, encode_record(old))
+    look = Cursor.is_alive
+    new: list[Cursor] = []
+
+    def look_late(cursor: Cursor) -> bool:
+        if not new:
+            new.append(Cursor.begin(folder, 0, "new", 20))
+        return look(cursor)
+
+    monkeypatch.setattr(Cursor, "is_alive", look_late)
+    mine = msgspec.structs.replace(old, session="", first_index=20)
+    monkeypatch.setattr(Cursor, "is_over", property(lambda _: False))  # it was killed
+    assert find_session(folder, mine, used=()) is None
 
 
 def test_rank_that_asks_for_another_stream_is_told_in_what_it_differs(dataset: RawDataset, tmp_path: Path) -> None:
