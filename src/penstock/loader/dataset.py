@@ -64,6 +64,7 @@ class FeedSettings:
     augmented: tuple[bool, ...]
     rank: int
     timeout_seconds: float
+    pin_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +124,19 @@ class WindowDataset(Dataset[Any]):
         # A batch is of one segment.
         augmented = self._settings.augmented[locate(order, numbers[indices[0]]).segment]
         inputs: NDArray[np.float32] | None = None
+        tensor = torch.empty(0)
         metas: list[SampleMeta] = []
 
         def use(sample: WindowSample) -> None:
-            nonlocal inputs
+            nonlocal inputs, tensor
             meta, rng = sample.meta, self._chance.of(numbers[sample.index]) if augmented else None
             array = decoder(sample.data, decode=meta.decode, args=meta.args, rng=rng)
             if inputs is None:
-                inputs = np.empty((len(indices), *array.shape), dtype=array.dtype)
+                dtype = torch.from_numpy(np.empty(0, array.dtype)).dtype
+                # Workers must not touch CUDA: their batches are pinned by the loader.
+                pins = self._settings.pin_memory and self._frees
+                tensor = torch.empty((len(indices), *array.shape), dtype=dtype, pin_memory=pins)
+                inputs = tensor.numpy()
             inputs[len(metas)] = array
             metas.append(meta)
 
@@ -149,7 +155,7 @@ class WindowDataset(Dataset[Any]):
             return None
         targets = np.array([np.nan if meta.target is None else meta.target for meta in metas], dtype=np.float64)
         return Batch(
-            inputs=torch.from_numpy(inputs[: len(metas)]),
+            inputs=tensor[: len(metas)],
             targets=torch.from_numpy(targets),
             keys=tuple(meta.key for meta in metas),
             groups=tuple(meta.group for meta in metas),

@@ -84,6 +84,7 @@ class WindowStream:
         rank: of the ``world_size`` ranks that read the stream.
         local_rank: of the ``local_world_size`` ranks that share the window, which are numbered without a gap; by
             default all of them do.
+        pin_memory: make batches in page-locked memory, for a GPU; needs CUDA. ``Custom`` batches are the caller's.
         on_bad_sample: ``skip`` leaves out a sample that is not there, or whose bytes cannot be decoded; its batch is
             smaller by it, and ``meters`` count and name it. An object that changed is an error all the same.
 
@@ -109,6 +110,7 @@ class WindowStream:
         local_rank: int | None = None,
         local_world_size: int | None = None,
         timeout_seconds: float = 60.0,
+        pin_memory: bool = False,
         on_bad_sample: Literal["fail", "skip"] = "fail",
     ) -> None:
         self.order = order = make_order(info, plan, splits)
@@ -139,6 +141,7 @@ class WindowStream:
             augmented=tuple(training for _, training in splits),
             rank=local_rank,
             timeout_seconds=timeout_seconds,
+            pin_memory=pin_memory,
         )
         self._num_lanes = plan.num_lanes
         self._batch_size, self._rank, self._world_size = batch_size, rank, world_size
@@ -294,6 +297,7 @@ class WindowStream:
             batch_sampler=_BatchIndices(self._plan(start), spec.order),
             collate_fn=_only,
             num_workers=self._num_workers,
+            pin_memory=asked.pin_memory and self._num_workers > 0,
             # Its own generator: the global one would be drawn from at each start, and a resumed run differ.
             generator=torch.Generator(),
         )

@@ -38,7 +38,7 @@ def add_feed_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="processes that decode; 0 decodes in the trainer (default)",
+        help="processes that decode; 0 decodes in a thread of the trainer (default)",
     )
     common.add_bad_sample_option(group)
     common.add_window_options(parser)
@@ -63,6 +63,7 @@ def open_stream(
     batch_size: int,
     num_epochs: int,
     ranks: Ranks = ONE_RANK,
+    pin_memory: bool = False,
 ) -> Iterator[WindowStream]:
     """Start a prefetcher unless a sidecar serves the window, and give the stream; close both at the end."""
     with served_window(args) as (folder, manifest), contextlib.ExitStack() as stack:
@@ -82,6 +83,7 @@ def open_stream(
             local_world_size=ranks.local_world_size,
             timeout_seconds=args.prefetch_timeout,
             on_bad_sample=args.on_bad_sample,
+            pin_memory=pin_memory,
         )
         stack.callback(stream.close)
         yield stream

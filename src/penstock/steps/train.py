@@ -205,7 +205,13 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     with (
         _checkpoint_folder(args) as folder,
         open_stream(
-            data, args, splits=splits, batch_size=config.batch_size, num_epochs=config.num_epochs, ranks=ranks
+            data,
+            args,
+            splits=splits,
+            batch_size=config.batch_size,
+            num_epochs=config.num_epochs,
+            ranks=ranks,
+            pin_memory=choose_device(config.device).type == "cuda",
         ) as stream,
         open_progress().stage("train", config.num_epochs * data.info.split("train").num_samples) as stage,
     ):
