@@ -23,7 +23,7 @@ def evaluate(
     window_size: str = "256Mi",
     prefetch: str = "auto",
     prefetch_timeout: str = "60s",
-    in_flight: int = 256,
+    in_flight: int = 512,
     run_root: str = "",
     run_id: str = "",
     run_endpoint_url: str = "",

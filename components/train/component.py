@@ -37,7 +37,7 @@ def train(
     window_size: str = "256Mi",
     prefetch: str = "auto",
     prefetch_timeout: str = "60s",
-    in_flight: int = 256,
+    in_flight: int = 512,
     fail_fast: bool = True,
 ) -> dsl.ContainerSpec:
     """Train a model through the window, or go on with a run that was stopped.

@@ -95,7 +95,7 @@ class Stream:
         anonymous: bool = False,
         requester_pays: bool = False,
         stream_listing: bool = False,
-        in_flight: int = 256,
+        in_flight: int = 512,
         timeout_seconds: float = 60.0,
         on_bad_sample: Literal["fail", "skip"] = "fail",
     ) -> None:

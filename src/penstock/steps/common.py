@@ -147,9 +147,9 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--in-flight",
         type=positive_int,
-        default=256,
+        default=512,
         metavar="N",
-        help="most ranges requested at a time; how many pays is found out on the way (default: 256)",
+        help="most ranges requested at a time; how many pays is found out on the way (default: 512)",
     )
 
 

@@ -16,10 +16,12 @@ __all__ = ["Climber", "Throttle"]
 
 START = 32
 LOWEST = 4
-INTERVAL_SECONDS = 0.1
+FIRST_INTERVAL_SECONDS, INTERVAL_SECONDS = 0.05, 0.1
+SETTLING_SECONDS = 0.5
+"""Longest time after a change of the limit in which nothing is measured."""
 FIRST_GROWTH, GROWTH = 2.0, 1.5
-PAYS = 1.05
-"""Part by which the rate must rise for a higher limit to be kept."""
+PAYS = 0.3
+"""Part of the growth by which the rate must rise for a higher limit to be kept."""
 HOLD_INTERVALS = 20
 
 
@@ -37,6 +39,11 @@ class Climber:
     def __post_init__(self) -> None:
         self.limit = min(self.limit, self.highest)
         self._kept = self.limit
+
+    @property
+    def interval_seconds(self) -> float:
+        """How long to measure for."""
+        return FIRST_INTERVAL_SECONDS if self._growth == FIRST_GROWTH else INTERVAL_SECONDS
 
     def measure(self, rate: float, *, was_binding: bool, had_failures: bool) -> int:
         """Take one interval into account; give the limit of the next.
@@ -58,7 +65,7 @@ class Climber:
             self._hold -= 1
             self._kept_rate = max(rate, self._kept_rate * 0.9)
             return
-        if self.limit > self._kept and rate < self._kept_rate * PAYS:
+        if self.limit > self._kept and rate < self._kept_rate * (1 + PAYS * (self.limit / self._kept - 1)):
             self.limit, self._hold, self._growth = self._kept, HOLD_INTERVALS, GROWTH
             return
         self._kept, self._kept_rate = self.limit, rate
@@ -80,10 +87,7 @@ class Throttle:
         self._climber = Climber(highest=highest)
         self._read_meter = read_meter
         self._clock = clock
-        self._was_binding = True
-        self._ends: float | None = None
-        self._began = 0.0
-        self._seen = (0, 0)
+        self._begin(clock(), is_settling=True)
 
     @property
     def limit(self) -> int:
@@ -93,18 +97,23 @@ class Throttle:
     def measure(self, *, was_binding: bool) -> bool:
         """Note the end of a request, and whether others waited for it; give whether the limit may have changed."""
         now = self._clock()
+        self._num_ended += 1
         self._was_binding &= was_binding
-        if self._ends is None:
-            self._begin(now)
-        elif now >= self._ends:
-            seen, passed = self._seen, now - self._began
-            received, failed = self._begin(now)
-            rate, had_failures = (received - seen[0]) / passed, failed > seen[1]
-            self._climber.measure(rate, was_binding=self._was_binding, had_failures=had_failures)
-            self._was_binding = True
-            return True
-        return False
+        if self._is_settling:
+            # What ends now was begun under another limit, for as many requests as are in flight.
+            if self._num_ended >= self.limit or now >= self._began + SETTLING_SECONDS:
+                self._begin(now, is_settling=False)
+            return False
+        if now < self._began + self._climber.interval_seconds:
+            return False
+        seen, passed, before = self._seen, now - self._began, self.limit
+        received, failed = self._read_meter()
+        rate, had_failures = (received - seen[0]) / passed, failed > seen[1]
+        self._climber.measure(rate, was_binding=self._was_binding, had_failures=had_failures)
+        self._begin(now, is_settling=self.limit != before)
+        return True
 
-    def _begin(self, now: float) -> tuple[int, int]:
-        self._began, self._ends, self._seen = now, now + INTERVAL_SECONDS, self._read_meter()
-        return self._seen
+    def _begin(self, now: float, *, is_settling: bool) -> None:
+        self._began, self._is_settling = now, is_settling
+        self._num_ended, self._was_binding = 0, True
+        self._seen = self._read_meter()

@@ -25,7 +25,7 @@ from penstock.window.geometry import SLOT_TAIL_BYTES
 from penstock.window.kept import NOT_KEPT
 from penstock.window.layout import SAMPLE_ENTRY, SampleMeta, SampleStatus
 
-__all__ = ["MAX_WASTE", "Pack", "Read", "count_fitting", "encode_metas", "lay_out", "too_large"]
+__all__ = ["MAX_WASTE", "Pack", "Read", "count_fitting", "encode_metas", "lay_out", "room_for_gaps", "too_large"]
 
 ALIGNMENT_BYTES = 64
 SPLIT_ABOVE_BYTES = 16 * MIB
@@ -107,6 +107,12 @@ def count_fitting(sample_bytes: NDArray[np.int64], meta_bytes: NDArray[np.int64]
     fixed = np.cumsum(meta_bytes + SAMPLE_ENTRY.itemsize)
     ends = _align(fixed) + np.cumsum(_align(sample_bytes))
     return int(np.searchsorted(ends, slot_bytes - SLOT_TAIL_BYTES, side="right"))
+
+
+def room_for_gaps(sample_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the room to leave beside samples of objects that hold several, shape as given."""
+    gaps: NDArray[np.int64] = np.minimum(sample_bytes * MAX_WASTE, MAX_GAP_BYTES).astype(np.int64)
+    return gaps
 
 
 def too_large(key: str, needed_bytes: int, slot_bytes: int) -> WindowTooSmall:
@@ -232,10 +238,7 @@ def _place_near(
     alone = [position for position in streamed if spans.only(position) is None]
     near = [(position, at) for position in streamed if (at := spans.only(position)) is not None]
     near.sort(key=lambda item: (spans.objects[item[1]], spans.offsets[item[1]]))
-    alone_bytes = int(_align(sizes[alone]).sum())
-    runs = _find_runs(spans, near, max_gap_bytes=MAX_GAP_BYTES)
-    if data_at + alone_bytes + sum(_aligned(run.end - run.start) for run in runs) > room:
-        runs = _find_runs(spans, near, max_gap_bytes=0)
+    runs = _find_runs(spans, near, spare_bytes=room - data_at - int(_align(sizes[streamed]).sum()))
     reads: list[Read] = []
     for run in sorted(runs, key=lambda run: min(run.members)):
         for position, at in run.members:
@@ -252,8 +255,8 @@ def _place_near(
     return reads, data_at, sum(run.end - run.start - run.wanted for run in runs)
 
 
-def _find_runs(spans: _Spans, near: Sequence[tuple[int, int]], *, max_gap_bytes: int) -> list[_Run]:
-    """Join spans, sorted by object and offset, that lie near one another."""
+def _find_runs(spans: _Spans, near: Sequence[tuple[int, int]], *, spare_bytes: int) -> list[_Run]:
+    """Join spans, sorted by object and offset, that lie near one another, for as long as there is room for gaps."""
     runs: list[_Run] = []
     for position, at in near:
         start, end = spans.offsets[at], spans.offsets[at] + spans.lengths[at]
@@ -262,8 +265,9 @@ def _find_runs(spans: _Spans, near: Sequence[tuple[int, int]], *, max_gap_bytes:
             gap, stop = start - run.end, max(run.end, end)
             wanted = run.wanted + stop - max(run.end, start)
             fits = stop - run.start <= MERGED_BYTES and (stop - run.start - wanted) <= MAX_WASTE * wanted
-            if gap <= max_gap_bytes and fits:
+            if gap <= min(MAX_GAP_BYTES, spare_bytes) and fits:
                 run.end, run.wanted = stop, wanted
+                spare_bytes -= max(gap, 0)
                 run.members.append((position, at))
                 continue
         runs.append(_Run(at, start, end, end - start, [(position, at)]))

@@ -20,7 +20,7 @@ from penstock.plan import rows_between, window_samples
 from penstock.records import ManifestReader, Order, SampleRows
 from penstock.window.kept import NOT_KEPT, KeptArea
 from penstock.window.layout import SAMPLE_ENTRY
-from penstock.window.packing import Pack, count_fitting, encode_metas, lay_out, too_large
+from penstock.window.packing import Pack, count_fitting, encode_metas, lay_out, room_for_gaps, too_large
 
 __all__ = ["Planner"]
 
@@ -79,6 +79,7 @@ class Planner:
         self._grows_from = grows_from
         self._pack_samples = FIRST_PACK_SAMPLES
         self._chunk: _Chunk | None = None
+        self._has_neighbours = manifest.info.num_objects < manifest.info.num_samples
         self._is_large = manifest.chunk_rows >= LARGE_CHUNK_ROWS
         self._thread: ThreadPoolExecutor | None = None
         self._coming: tuple[int, Future[_Rows]] | None = None
@@ -153,5 +154,9 @@ class Planner:
         )
 
     def _settle(self, found: _Rows) -> _Chunk:
-        kept = self._kept.offer(found.rows.rows, found.rows.sample_bytes)
-        return _Chunk(found=found, kept=kept, slot_sizes=np.where(kept == NOT_KEPT, found.rows.sample_bytes, 0))
+        sizes = found.rows.sample_bytes
+        kept = self._kept.offer(found.rows.rows, sizes)
+        # The largest sample must fit whatever lies beside it.
+        with_gaps = np.minimum(sizes + room_for_gaps(sizes), np.maximum(sizes, self._slot_bytes // 2))
+        slot_sizes = with_gaps if self._has_neighbours else sizes
+        return _Chunk(found=found, kept=kept, slot_sizes=np.where(kept == NOT_KEPT, slot_sizes, 0))

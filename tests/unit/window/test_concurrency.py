@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.window.concurrency import INTERVAL_SECONDS, LOWEST, Climber, Throttle
+from penstock.window.concurrency import LOWEST, Climber, Throttle
 
 
 @given(st.floats(0.001, 0.2), st.floats(1e6, 2e9), st.sampled_from([16_384, 65_536, 1_048_576]))
@@ -43,25 +43,38 @@ def test_limit_that_does_not_bind_is_left_alone() -> None:
     assert climber.measure(1e6, was_binding=False, had_failures=False) == 32
 
 
-def test_throttle_measures_what_the_meter_tells() -> None:
-    now, failed = 0.0, 0
-    throttle = Throttle(64, lambda: (0, failed), clock=lambda: now)
+def drive(throttle: Throttle, clock: list[float], *, waits: bool, seconds: float = 1.0) -> list[int]:
+    """Let requests end for a while, one a millisecond; give the limits that came of it."""
     limits = []
-    for _ in range(4):
-        assert not throttle.measure(was_binding=True)
-        now += INTERVAL_SECONDS
-        failed += 1
-        throttle.measure(was_binding=True)
-        limits.append(throttle.limit)
-    assert limits == [16, 8, LOWEST, LOWEST]
+    for _ in range(int(seconds * 1000)):
+        clock[0] += 0.001
+        if throttle.measure(was_binding=waits):
+            limits.append(throttle.limit)
+    return limits
+
+
+def test_throttle_measures_what_the_meter_tells() -> None:
+    clock = [0.0]
+    throttle = Throttle(64, lambda: (0, int(clock[0] * 1000)), clock=lambda: clock[0])
+    assert drive(throttle, clock, waits=True)[:4] == [16, 8, LOWEST, LOWEST]
 
 
 @pytest.mark.parametrize("waits", [True, False])
 def test_throttle_rises_only_while_requests_wait(waits: bool) -> None:
-    now = 0.0
-    throttle = Throttle(512, lambda: (int(now * 1000), 0), clock=lambda: now)
-    before = throttle.limit
-    throttle.measure(was_binding=waits)
-    now += INTERVAL_SECONDS
-    assert throttle.measure(was_binding=True)
-    assert (throttle.limit > before) == waits
+    clock = [0.0]
+    throttle = Throttle(512, lambda: (int(clock[0] * 1000), 0), clock=lambda: clock[0])
+    assert (drive(throttle, clock, waits=waits, seconds=0.2)[0] > 32) == waits
+
+
+def test_throttle_does_not_measure_requests_of_the_limit_before() -> None:
+    """Requests take 0.1 s each whatever their number, so that each doubling of the limit pays."""
+    clock = [0.0]
+    ended = [0]
+    throttle = Throttle(512, lambda: (ended[0] * 1000, 0), clock=lambda: clock[0])
+    under_way = [0.1] * throttle.limit
+    while clock[0] < 2 and under_way:
+        clock[0] = under_way.pop(0)
+        ended[0] += 1
+        throttle.measure(was_binding=True)
+        under_way += [clock[0] + 0.1] * (throttle.limit - len(under_way))
+    assert throttle.limit == 512

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,6 +55,8 @@ class Table:
 
     def __init__(self, samples: list[Sample], *, chunk_rows: int = 1024) -> None:
         self.samples = samples
+        num_objects = len({span.object for sample in samples for span in sample.spans})
+        self.info = SimpleNamespace(num_samples=len(samples), num_objects=num_objects)
         self.chunk_rows = chunk_rows
         self.num_taken = 0
 
@@ -124,6 +127,13 @@ def test_neighbours_are_read_by_one_request_and_overlaps_once() -> None:
         (0, 2510, (1, 2, 3)),
         (9000, 1000, (4,)),
     ]
+
+
+def test_members_of_an_archive_in_its_order_are_read_together() -> None:
+    """As in a TAR: a header between each two; all of a slot's samples come by few requests."""
+    samples = [make_sample(number, [("a", 2000 + 1100 * number, 1050)]) for number in range(50)]
+    packs = plan(samples, no_kept(), grows=False)
+    assert sum(len(pack.reads) for pack in packs) == len(packs)
 
 
 def test_objects_of_another_version_are_not_read_together() -> None:
