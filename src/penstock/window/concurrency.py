@@ -20,7 +20,7 @@ FIRST_INTERVAL_SECONDS, INTERVAL_SECONDS = 0.05, 0.1
 SETTLING_SECONDS = 0.5
 """Longest time after a change of the limit in which nothing is measured."""
 FIRST_GROWTH, GROWTH = 2.0, 1.5
-PAYS = 0.3
+PAYS = 0.2
 """Part of the growth by which the rate must rise for a higher limit to be kept."""
 HOLD_INTERVALS = 20
 
