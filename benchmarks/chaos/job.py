@@ -73,6 +73,7 @@ class Job:
     def start(self) -> None:
         """Start all ranks."""
         first = self.place()
+        self._go_back(first)
         self.attempts.append(first)
         self._ranks = []
         for rank in range(self._num_ranks):
@@ -81,6 +82,15 @@ class Job:
             process.start()
             tells.close()
             self._ranks.append(_Rank(process, told, first))
+
+    def _go_back(self, first: int) -> None:
+        """Forget places past the common one: what a rank had read past it, it has to read again."""
+        for rank in range(self._num_ranks):
+            place = self._folder / f"place-{rank}"
+            if place.exists():
+                temporary = place.with_suffix(".tmp")
+                temporary.write_text(str(first))
+                temporary.replace(place)
 
     def kill(self, number: int) -> None:
         """Kill one rank; the others are ended as torchrun does when one dies."""
