@@ -15,6 +15,8 @@ from penstock.records import ManifestReader
 
 __all__ = ["check", "planned_keys", "read_journal"]
 
+DIGEST_CHARACTERS = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -50,8 +52,10 @@ def rank_indices(dataset: Dataset, rank: int) -> list[int]:
 
 def read_journal(journal: Path, attempts: Sequence[int]) -> tuple[list[Given], int]:
     """Give what counts of a rank's journal, and how many samples were read past a place that was gone back to."""
-    lines = journal.read_text().splitlines() if journal.exists() else []
-    found = [Given(int(attempt), int(index), key, digest) for attempt, index, key, digest in map(str.split, lines)]
+    lines = map(str.split, journal.read_text().splitlines() if journal.exists() else [])
+    # A kill may cut a line: its batch is not covered by any place.
+    whole = [fields for fields in lines if len(fields) == 4 and len(fields[3]) == DIGEST_CHARACTERS]
+    found = [Given(int(attempt), int(index), key, digest) for attempt, index, key, digest in whole]
     by_attempt: dict[int, list[Given]] = {}
     for given in found:
         by_attempt.setdefault(given.attempt, []).append(given)

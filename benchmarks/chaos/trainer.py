@@ -59,6 +59,7 @@ def _read(folder: Path, rank: int, attempt: int, reader: WindowReader, tells: Co
         world_size=spec.num_ranks,
     )
     journal = os.open(folder / f"journal-{rank}", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(journal, b"\n")  # ends the line that a kill may have cut
     for number, batch in enumerate(batches, 1):
         lines = [_take(reader, index, attempt) for index in batch.indices.tolist()]
         os.write(journal, "".join(lines).encode())
