@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import server
-from benchmarks.common.machine import REPORTS, cpu_slug, machine
+from benchmarks.common.machine import REPORTS, cpu_slug, machine, plain_options
 from benchmarks.common.processes import interleave, run, tail
 from benchmarks.epochs.report import draw, render
 from benchmarks.feeds.cellspec import DataSpec
@@ -202,7 +202,7 @@ def main() -> int:
         "started_at": started.isoformat(timespec="seconds"),
         "machine": about,
         "server": server.version(),
-        "options": {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()},
+        "options": plain_options(vars(options)),
         **measured,
     }
     options.out.mkdir(parents=True, exist_ok=True)

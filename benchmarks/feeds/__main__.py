@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.common import server
-from benchmarks.common.machine import REPORTS, REPOSITORY, cpu_slug, machine
+from benchmarks.common.machine import REPORTS, REPOSITORY, cpu_slug, machine, plain_options
 from benchmarks.common.processes import interleave
 from benchmarks.feeds.cellspec import CellSpec, DataSpec
 from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT
@@ -187,7 +187,7 @@ def main() -> int:
             "penstock": versions(sys.executable),
             "peers": versions(peers.python) if peers.python else {"error": peers.error},
         },
-        "options": {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()},
+        "options": plain_options(vars(options)),
         "datasets": [
             {"num_samples": d.num_samples, "sample_bytes": d.sample_bytes, "shard_bytes": d.shard_bytes}
             for d in datasets

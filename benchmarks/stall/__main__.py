@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import server
-from benchmarks.common.machine import REPORTS, cpu_slug, machine
+from benchmarks.common.machine import REPORTS, cpu_slug, machine, plain_options
 from benchmarks.common.processes import interleave, run, tail
 from benchmarks.feeds.cellspec import DataSpec
 from benchmarks.feeds.contenders.penstock_manifest import make_manifest, manifest_path
@@ -207,7 +207,7 @@ def main() -> int:
         "started_at": started.isoformat(timespec="seconds"),
         "machine": about,
         "server": server.version(),
-        "options": {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()},
+        "options": plain_options(vars(options)),
         **measured,
     }
     options.out.mkdir(parents=True, exist_ok=True)
