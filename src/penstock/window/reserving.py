@@ -43,14 +43,17 @@ class Reservation:
         self._on_more = on_more
         self._failed: PenstockError | None = None
         self._stopping = threading.Event()
+        handle = -1
         try:
-            self._handle = os.open(path, os.O_RDWR)
+            handle = self._handle = os.open(path, os.O_RDWR)
             if os.fstat(self._handle).st_size < size_bytes:
                 os.truncate(self._handle, size_bytes)
             for first, end in at_once:
                 if end > first:
                     os.posix_fallocate(self._handle, first, end - first)
         except OSError as error:
+            if handle >= 0:
+                os.close(handle)
             raise map_os_error(error, str(path)) from error
         self.reserved_bytes = at_once[0][1] if at_once and at_once[0][0] == 0 else 0
         self._thread = threading.Thread(target=self._reserve, name="penstock-reserve-0", daemon=True)

@@ -142,7 +142,12 @@ class FillerSession:
             max_in_flight=max_in_flight,
             bell=bell,
         )
-        await session._begin()
+        try:
+            await session._begin()
+        except BaseException:
+            # It would reserve blocks of a file that the next session takes the place of, beyond the bound.
+            session._reservation.close()
+            raise
         return session
 
     async def run(self) -> None:

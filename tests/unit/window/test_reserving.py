@@ -1,0 +1,63 @@
+"""Blocks are reserved while the window is in use, and for no longer: nothing is left behind by what fails."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from penstock.errors import OutputError, WindowError
+from penstock.records import ManifestReader
+from penstock.sources import open_source
+from penstock.window.reserving import Reservation
+from penstock.window.session import FillerSession
+from penstock.window.slots import open_control
+from penstock.window.wakeup import Bell
+from support.raw import make_raw_dataset
+from support.windows import make_spec
+
+WINDOW_BYTES = 64 << 20
+
+
+def reserving() -> list[str]:
+    """Name the threads that reserve."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("penstock-reserve")]
+
+
+def test_reservation_that_cannot_be_made_keeps_no_file_open(tmp_path: Path) -> None:
+    (tmp_path / "slots").touch()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(OutputError):
+        Reservation(tmp_path / "slots", 4096, at_once=((0, 1 << 62),), on_more=lambda: None)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not reserving()
+
+
+def test_session_that_does_not_come_to_be_reserves_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is not the window's any more, so that its blocks would come on top of the bound."""
+    data = make_raw_dataset(tmp_path / "raw", sizes=[1000] * 10)
+    folder = tmp_path / "window"
+    folder.mkdir()
+
+    async def fail(_: FillerSession) -> None:
+        raise WindowError("taken over", fix="")
+
+    async def open_session() -> None:
+        with ManifestReader(data.manifest) as manifest:
+            await FillerSession.open(
+                folder,
+                make_spec(data),
+                control=open_control(folder, WINDOW_BYTES),
+                manifest=manifest,
+                source=open_source(data.info.source),
+                window_bytes=WINDOW_BYTES,
+                max_in_flight=4,
+                bell=Bell(folder),
+            )
+
+    monkeypatch.setattr(FillerSession, "_begin", fail)
+    with pytest.raises(WindowError, match="taken over"):
+        asyncio.run(open_session())
+    assert not reserving()
