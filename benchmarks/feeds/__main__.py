@@ -7,18 +7,18 @@ python -m benchmarks.feeds --quick     # a smoke run
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
+import functools
 import logging
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.common import server
-from benchmarks.common.machine import REPORTS, REPOSITORY, cpu_slug, machine, plain_options
+from benchmarks.common.machine import REPORTS, REPOSITORY
 from benchmarks.common.processes import interleave
+from benchmarks.common.reporting import SKIPPED, measure
 from benchmarks.feeds.cellspec import CellSpec, DataSpec
 from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT
 from benchmarks.feeds.environment import Peers, make_peers, versions
@@ -161,45 +161,35 @@ def _line(run: Run) -> str:
 
 def main() -> int:
     """Measure and report."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = _arguments()
-    server.install()
-    if missing := server.missing_parts():
-        _log.error("skipped: %s", missing)
-        return 3
-    about = machine("benchmarks.feeds")
+    found = measure(options, "feeds", functools.partial(_measure_all, options))
+    if found is None:
+        return SKIPPED
+    raw, path = found
+    path.write_text(render(raw))
+    _log.info("report: %s", path)
+    mine = (run for run in raw["runs"] if CONTENDERS[run["contender"]].module == "penstock_window")
+    return 0 if all(run["right"] for run in mine) else 1
+
+
+def _measure_all(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """Measure with the peers' environment, and tell with which versions."""
     needs_peers = any(name not in OWN_ENVIRONMENT or CONTENDERS[name].layout != "plain" for name in options.contenders)
     peers = make_peers(options.peers) if needs_peers else Peers(python=None, error="not asked for")
     if options.profile:
         options.profile.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="penstock-bench-", dir=options.work))
-    started = datetime.datetime.now(datetime.UTC)
-    try:
-        datasets, runs = _measure(options, work, peers)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    raw = {
-        "date": started.strftime("%Y-%m-%d"),
-        "started_at": started.isoformat(timespec="seconds"),
-        "machine": about,
-        "server": server.version(),
+    datasets, runs = _measure(options, work, peers)
+    return {
         "versions": {
             "penstock": versions(sys.executable),
             "peers": versions(peers.python) if peers.python else {"error": peers.error},
         },
-        "options": plain_options(vars(options)),
         "datasets": [
             {"num_samples": d.num_samples, "sample_bytes": d.sample_bytes, "shard_bytes": d.shard_bytes}
             for d in datasets
         ],
         "runs": [run.plain() for run in runs],
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"feeds_{cpu_slug(str(about['cpu']))}_{raw['date']}.md"
-    path.with_suffix(".json").write_text(json.dumps(raw, indent=1) + "\n")
-    path.write_text(render(raw))
-    _log.info("report: %s", path)
-    return 0 if all(run.right for run in runs if CONTENDERS[run.contender].module == "penstock_window") else 1
 
 
 if __name__ == "__main__":

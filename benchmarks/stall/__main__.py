@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import datetime
+import functools
 import json
 import logging
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import server
-from benchmarks.common.machine import REPORTS, cpu_slug, machine, plain_options
+from benchmarks.common.machine import REPORTS
 from benchmarks.common.processes import interleave, run, tail
+from benchmarks.common.reporting import measure, report_with_picture
 from benchmarks.feeds.cellspec import DataSpec
 from benchmarks.feeds.contenders.penstock_manifest import make_manifest, manifest_path
 from benchmarks.feeds.plain import make_plain
@@ -189,37 +188,9 @@ def _line(told: dict[str, Any]) -> str:
 
 def main() -> int:
     """Measure and report."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = _arguments()
-    server.install()
-    if missing := server.missing_parts():
-        _log.error("skipped: %s", missing)
-        return 3
-    about = machine("benchmarks.stall")
-    started = datetime.datetime.now(datetime.UTC)
-    work = Path(tempfile.mkdtemp(prefix="penstock-bench-", dir=options.work))
-    try:
-        measured = _measure(options, work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    raw = {
-        "date": started.strftime("%Y-%m-%d"),
-        "started_at": started.isoformat(timespec="seconds"),
-        "machine": about,
-        "server": server.version(),
-        "options": plain_options(vars(options)),
-        **measured,
-    }
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"stall_{cpu_slug(str(about['cpu']))}_{raw['date']}.md"
-    path.with_suffix(".json").write_text(json.dumps(raw, indent=1) + "\n")
-    if not any(told["result"] for told in measured["runs"]):
-        _log.error("nothing could be measured: %s", path.with_suffix(".json"))
-        return 1
-    draw(raw, path.with_suffix(".svg"))
-    path.write_text(render(raw, path.with_suffix(".svg").name))
-    _log.info("report: %s", path)
-    return 0 if all(told["right"] for told in measured["runs"]) else 1
+    found = measure(options, "stall", functools.partial(_measure, options))
+    return report_with_picture(found, draw=draw, render=render)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BlockPermutation", "Permutation", "draw"]
+__all__ = ["GOLDEN", "BlockPermutation", "Permutation", "draw", "scramble"]
 
 ROUNDS = 6
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _BY_30, _BY_27, _BY_31, _BY_32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
 
@@ -35,7 +35,7 @@ class Permutation:
         Args:
             tweak: numbers of the same shape; each number has a permutation of its own.
         """
-        tweaks = None if tweak is None else _mix(tweak.astype(np.uint64) * _GOLDEN)
+        tweaks = None if tweak is None else scramble(tweak.astype(np.uint64) * GOLDEN)
         values = self._encrypt(positions.astype(np.uint64), tweaks)
         outside = np.flatnonzero(values >= self.size)
         while len(outside):
@@ -48,7 +48,7 @@ class Permutation:
         left = values // side
         right = values - left * side
         for key in self._keys:
-            mixed = _mix(right + key if tweaks is None else right + (tweaks ^ key))
+            mixed = scramble(right + key if tweaks is None else right + (tweaks ^ key))
             mixed >>= _BY_32
             mixed *= side
             mixed >>= _BY_32
@@ -142,7 +142,7 @@ def _digest(size: int, seed: int, epoch: int, purpose: str, length: int) -> byte
     return hashlib.shake_256(f"penstock {purpose} {size} {seed} {epoch}".encode()).digest(length)
 
 
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def scramble(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Scramble 64-bit words in place (the finaliser of SplitMix64, Steele et al. 2014)."""
     values ^= values >> _BY_30
     values *= _FIRST

@@ -14,17 +14,20 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.plan.permutation import GOLDEN, scramble
 from penstock.window.layout import checksum
 
-__all__ = ["KEPT_ENTRY", "NOT_KEPT", "KeptArea", "kept_area_bytes", "kept_entries"]
+__all__ = ["KEPT_ENTRY", "NOT_KEPT", "KeptArea", "align", "kept_area_bytes", "kept_entries"]
 
 NOT_KEPT = -1
 ALIGNMENT_BYTES = 64
 KEPT_ENTRY = np.dtype([("row", "<u8"), ("offset", "<u8"), ("data_bytes", "<u8"), ("checksum", "<u8"), ("state", "<u8")])
+Size = TypeVar("Size", int, NDArray[np.int64])
 _WORD = (1 << 64) - 1
 
 
@@ -34,13 +37,14 @@ class _State(IntEnum):
     READY = 2
 
 
-def _align(size: int) -> int:
+def align(size: Size) -> Size:
+    """Give the next multiple of 64 bytes, of one size or of an array of them."""
     return -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
 
 def kept_area_bytes(*, num_samples: int, total_bytes: int) -> int:
     """Give a size that holds all of ``num_samples`` samples of together ``total_bytes``, index included."""
-    return _align(num_samples * KEPT_ENTRY.itemsize) + total_bytes + num_samples * ALIGNMENT_BYTES
+    return align(num_samples * KEPT_ENTRY.itemsize) + total_bytes + num_samples * ALIGNMENT_BYTES
 
 
 def kept_entries(size_bytes: int, *, num_samples: int, total_bytes: int) -> int:
@@ -48,7 +52,7 @@ def kept_entries(size_bytes: int, *, num_samples: int, total_bytes: int) -> int:
     mean_bytes = max(1.0, total_bytes / max(1, num_samples))
     each_bytes = mean_bytes + KEPT_ENTRY.itemsize + ALIGNMENT_BYTES / 2
     num_entries = min(num_samples, math.ceil(size_bytes / each_bytes * 1.1) + 16) if size_bytes else 0
-    return num_entries if _align(num_entries * KEPT_ENTRY.itemsize) < size_bytes else 0
+    return num_entries if align(num_entries * KEPT_ENTRY.itemsize) < size_bytes else 0
 
 
 class KeptArea:
@@ -68,7 +72,7 @@ class KeptArea:
     def __init__(self, mapped: memoryview, *, offset: int, size_bytes: int, num_samples: int, total_bytes: int) -> None:
         self.mapped = mapped
         num_entries = kept_entries(size_bytes, num_samples=num_samples, total_bytes=total_bytes)
-        index_bytes = _align(num_entries * KEPT_ENTRY.itemsize)
+        index_bytes = align(num_entries * KEPT_ENTRY.itemsize)
         self._entries: NDArray[np.void] = np.frombuffer(mapped, dtype=KEPT_ENTRY, count=num_entries, offset=offset)
         self._next_offset = offset + index_bytes
         self._end_offset = offset + size_bytes
@@ -106,7 +110,7 @@ class KeptArea:
         number = self._by_row.get(row)
         if number is not None:
             return int(self._entries[number]["offset"])
-        number, end = len(self._by_row), self._next_offset + _align(size_bytes)
+        number, end = len(self._by_row), self._next_offset + align(size_bytes)
         if number >= len(self._entries) or end > self._end_offset:
             return NOT_KEPT
         offset, self._next_offset = self._next_offset, end
@@ -147,7 +151,7 @@ class KeptArea:
         What a power cut left of the index could otherwise have two samples share a place.
         """
         for number, entry in enumerate(self._entries):
-            offset, end = int(entry["offset"]), int(entry["offset"]) + _align(int(entry["data_bytes"]))
+            offset, end = int(entry["offset"]), int(entry["offset"]) + align(int(entry["data_bytes"]))
             known = entry["state"] in (_State.RESERVED, _State.READY) and int(entry["row"]) not in self._by_row
             if not known or offset != self._next_offset or end > self._end_offset:
                 self._entries[number:]["state"] = _State.EMPTY
@@ -165,8 +169,5 @@ def _threshold(share: float, num_samples: int) -> int:
 
 
 def _mix(rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Scramble row numbers to 64 bits (SplitMix64, Steele et al. 2014)."""
-    values = (rows.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    """Scramble row numbers to 64 bits."""
+    return scramble((rows.astype(np.uint64) + np.uint64(1)) * GOLDEN)

@@ -22,12 +22,11 @@ from penstock.records import SampleRows
 from penstock.sources import ObjectInfo
 from penstock.units import KIB, MIB, format_bytes
 from penstock.window.geometry import SLOT_TAIL_BYTES
-from penstock.window.kept import NOT_KEPT
+from penstock.window.kept import NOT_KEPT, align
 from penstock.window.layout import SAMPLE_ENTRY, SampleMeta, SampleStatus
 
 __all__ = ["MAX_WASTE", "Pack", "Read", "count_fitting", "encode_metas", "lay_out", "room_for_gaps", "too_large"]
 
-ALIGNMENT_BYTES = 64
 SPLIT_ABOVE_BYTES = 16 * MIB
 RANGE_BYTES = 8 * MIB
 MERGED_BYTES = 2 * MIB
@@ -93,10 +92,6 @@ def encode_metas(rows: SampleRows) -> list[bytes]:
     return [_encode(SampleMeta(*column)) for column in columns]
 
 
-def _align(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    return -(-sizes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
-
-
 def count_fitting(sample_bytes: NDArray[np.int64], meta_bytes: NDArray[np.int64], *, slot_bytes: int) -> int:
     """Give how many samples, from the first on, fit one slot; 0 where the first does not.
 
@@ -105,7 +100,7 @@ def count_fitting(sample_bytes: NDArray[np.int64], meta_bytes: NDArray[np.int64]
         meta_bytes: size of its description, shape (samples,).
     """
     fixed = np.cumsum(meta_bytes + SAMPLE_ENTRY.itemsize)
-    ends = _align(fixed) + np.cumsum(_align(sample_bytes))
+    ends = align(fixed) + np.cumsum(align(sample_bytes))
     return int(np.searchsorted(ends, slot_bytes - SLOT_TAIL_BYTES, side="right"))
 
 
@@ -144,7 +139,7 @@ def lay_out(
     sizes, mine, kept = rows.sample_bytes[part], list(metas[part]), kept[part]
     meta_bytes = np.fromiter(map(len, mine), np.int64, count)
     meta_ends = np.cumsum(meta_bytes) + count * SAMPLE_ENTRY.itemsize
-    data_at = -(-int(meta_ends[-1]) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+    data_at = align(int(meta_ends[-1]))
     spans = _Spans(rows, first, count)
     streamed = np.flatnonzero(kept == NOT_KEPT)
     places, wasted = kept.copy(), 0
@@ -153,8 +148,8 @@ def lay_out(
             spans, sizes, streamed.tolist(), places, data_at, slot_bytes - SLOT_TAIL_BYTES
         )
     else:
-        ends = data_at + np.cumsum(_align(sizes[streamed]))
-        places[streamed] = ends - _align(sizes[streamed])
+        ends = data_at + np.cumsum(align(sizes[streamed]))
+        places[streamed] = ends - align(sizes[streamed])
         length = int(ends[-1]) if len(ends) else data_at
         reads = [read for at in streamed.tolist() for read in spans.reads(at, int(places[at]), is_kept=False)]
     if len(streamed) < count:
@@ -238,18 +233,18 @@ def _place_near(
     alone = [position for position in streamed if spans.only(position) is None]
     near = [(position, at) for position in streamed if (at := spans.only(position)) is not None]
     near.sort(key=lambda item: (spans.objects[item[1]], spans.offsets[item[1]]))
-    runs = _find_runs(spans, near, spare_bytes=room - data_at - int(_align(sizes[streamed]).sum()))
+    runs = _find_runs(spans, near, spare_bytes=room - data_at - int(align(sizes[streamed]).sum()))
     reads: list[Read] = []
     for run in sorted(runs, key=lambda run: min(run.members)):
         for position, at in run.members:
             places[position] = data_at + spans.offsets[at] - run.start
         members = tuple(sorted(position for position, _ in run.members))
         reads.append(Read(spans.info(run.at), run.start, run.end - run.start, data_at, False, members))
-        data_at += _aligned(run.end - run.start)
+        data_at += align(run.end - run.start)
     for position in alone:
         places[position] = data_at
         reads += spans.reads(position, data_at, is_kept=False)
-        data_at += _aligned(int(sizes[position]))
+        data_at += align(int(sizes[position]))
     if alone:
         reads.sort(key=lambda read: read.positions[0])
     return reads, data_at, sum(run.end - run.start - run.wanted for run in runs)
@@ -272,7 +267,3 @@ def _find_runs(spans: _Spans, near: Sequence[tuple[int, int]], *, spare_bytes: i
                 continue
         runs.append(_Run(at, start, end, end - start, [(position, at)]))
     return runs
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
