@@ -98,7 +98,8 @@ def test_killed_sidecar_is_back_and_the_run_goes_on(ready: tuple[Namespace, Buck
         return (running and "session.window" in namespace.log("killed", "penstock-prefetch")) or None
 
     wait_until(begun, what="begin of training")
-    namespace.kubectl("exec", "killed", "-c", "penstock-prefetch", "--", "sh", "-c", KILL)
+    # From the trainer's container, since a shell in the sidecar's own would die with it before it is done.
+    namespace.kubectl("exec", "killed", "-c", "main", "--", "sh", "-c", KILL)
     wait_until(lambda: restarts() or None, what="restart of the sidecar", seconds=60)
     assert namespace.get("pod", "killed")["status"]["phase"] == "Running", "training ended before the sidecar was back"
     namespace.succeed("killed")
