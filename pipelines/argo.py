@@ -9,9 +9,9 @@ of the namespace's repository.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from hera.workflows import (
@@ -26,39 +26,33 @@ from hera.workflows import (
 )
 from hera.workflows import models as m
 
-from pipelines.pods import (
-    PREFETCH_LABEL,
-    SECRET_KEYS,
-    WINDOW_ANNOTATION,
-    WINDOW_FOLDER,
-    WINDOW_VOLUME,
-    Settings,
-    volume_limit,
+from pipelines.argo_pods import (
+    FED_STEPS,
+    FILES,
+    GROUP,
+    OF_ARGO,
+    RESTRICTED,
+    RUN_FOLDER,
+    Files,
+    claim,
+    env,
+    mounts,
+    patch_text,
+    sidecar,
+    snake,
+    step_patch,
+    volumes,
 )
+from pipelines.pods import PREFETCH_LABEL, WINDOW_ANNOTATION, Settings, volume_limit
+
+__all__ = ["FILES", "RETRYABLE_CODES", "Files", "make_workflow_template"]
 
 # Importing Hera makes PyYAML write every text another way, KFP's too: put its own way back.
 for _dumper in (yaml.Dumper, yaml.SafeDumper):
     _dumper.add_representer(str, yaml.representer.SafeRepresenter.represent_str)
 
-Files = Literal["volume", "artifacts"]
-FILES: tuple[Files, ...] = ("volume", "artifacts")
-"""How manifests, plans, records, checkpoints and reports pass from step to step."""
-
 RETRYABLE_CODES = (3, 41, 75, 137, 143)
 """Those that docs/exit-codes.md calls so, and SIGKILL and SIGTERM: a node that goes away, or its memory."""
-
-RUN_FOLDER = "/penstock/run"
-PREFETCH_IMAGE = "penstock:0.1.0-prefetch"
-SIDECAR = "penstock-prefetch"
-FED_STEPS = ("train", "evaluate")
-WINDOW_STEPS = ("prefetch", *FED_STEPS)
-GROUP = 65532
-_KFP_ALONE = ("accelerator_count",)
-_RESTRICTED = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-}
 
 
 def make_workflow_template(spec: Mapping[str, Any], *, files: Files) -> str:
@@ -76,15 +70,15 @@ def make_workflow_template(spec: Mapping[str, Any], *, files: Files) -> str:
         on_exit="report-exit",
         service_account_name="penstock",
         arguments=[*_given_parameters(spec), *_own_parameters()],
-        pod_spec_patch=_patch(_OF_ARGO),
+        pod_spec_patch=patch_text(OF_ARGO),
         security_context=m.PodSecurityContext(
             run_as_non_root=True,
             run_as_user=1000,
             fs_group=GROUP,
             seccomp_profile=m.SeccompProfile(type="RuntimeDefault"),
         ),
-        volumes=list(_volumes(files)),
-        volume_claim_templates=[_claim()] if files == "volume" else None,
+        volumes=list(volumes(files)),
+        volume_claim_templates=[claim()] if files == "volume" else None,
         volume_claim_gc=m.VolumeClaimGC(strategy="OnWorkflowCompletion") if files == "volume" else None,
     )
     with workflow:
@@ -235,17 +229,17 @@ def _step(step: _Step, files: Files) -> Container:
         image_pull_policy="IfNotPresent",
         command=list(step.pipeline.container(step.task)["command"]),
         args=step.args,
-        env=_env(),
-        security_context=m.SecurityContext(**_snake(_RESTRICTED)),
+        env=env(),
+        security_context=m.SecurityContext(**snake(RESTRICTED)),
         # So that the step's message in Argo is the error's own.
         termination_message_policy="FallbackToLogsOnError",
-        volume_mounts=list(_mounts(step.name)),
+        volume_mounts=list(mounts(step.name)),
         inputs=[Artifact(name=key, path=path) for key, path in step.inputs.items()] if pipes else None,
         outputs=list(_outputs(step, pipes=pipes)) or None,
         labels={PREFETCH_LABEL: "true"} if is_fed else None,
         annotations={WINDOW_ANNOTATION: "{{workflow.parameters.window_size}}"} if is_fed else None,
-        init_containers=[_sidecar()] if is_fed else None,
-        pod_spec_patch=_step_patch(step.name),
+        init_containers=[sidecar()] if is_fed else None,
+        pod_spec_patch=step_patch(step.name),
         retry_strategy=None if step.name.startswith("report") else _retry(),
         active_deadline_seconds=_deadline(is_fed),
     )
@@ -279,99 +273,3 @@ def _passed(task: Mapping[str, Any]) -> Iterator[Artifact]:
         output = source["taskOutputArtifact"]
         origin = f"{{{{tasks.{output['producerTask']}.outputs.artifacts.{output['outputArtifactKey']}}}}}"
         yield Artifact(name=key, from_=origin)
-
-
-def _env() -> list[m.EnvVar]:
-    secret = "{{workflow.parameters.secret}}"  # noqa: S105 - its name
-    return [
-        m.EnvVar(
-            name=key,
-            value_from=m.EnvVarSource(secret_key_ref=m.SecretKeySelector(name=secret, key=key, optional=True)),
-        )
-        for key in SECRET_KEYS
-    ]
-
-
-def _sidecar() -> m.UserContainer:
-    # `hera.workflows.UserContainer` would leave restartPolicy out.
-    return m.UserContainer(
-        name=SIDECAR,
-        image=PREFETCH_IMAGE,
-        image_pull_policy="IfNotPresent",
-        restart_policy="Always",
-        command=["penstock", "prefetch"],
-        args=[
-            *("--window", WINDOW_FOLDER, "--window-size", "{{workflow.parameters.window_size}}"),
-            *("--in-flight", "{{workflow.parameters.in_flight}}", "--verbose"),
-        ],
-        env=_env(),
-        resources=m.ResourceRequirements(requests={"cpu": "250m", "memory": "256Mi"}, limits={"memory": "1Gi"}),
-        security_context=m.SecurityContext(**_snake(_RESTRICTED), run_as_user=GROUP, run_as_group=GROUP),
-        startup_probe=m.Probe(
-            exec=m.ExecAction(command=["test", "-S", f"{WINDOW_FOLDER}/socket"]), period_seconds=1, failure_threshold=60
-        ),
-        volume_mounts=[m.VolumeMount(name=WINDOW_VOLUME, mount_path=WINDOW_FOLDER)],
-    )
-
-
-def _mounts(step: str) -> Iterator[m.VolumeMount]:
-    yield m.VolumeMount(name="run", mount_path=RUN_FOLDER)
-    yield m.VolumeMount(name="tmp", mount_path="/tmp")  # noqa: S108
-    if step in WINDOW_STEPS:
-        yield m.VolumeMount(name=WINDOW_VOLUME, mount_path=WINDOW_FOLDER)
-    if step in FED_STEPS:
-        yield m.VolumeMount(name="shm", mount_path="/dev/shm")  # noqa: S108
-
-
-def _volumes(files: Files) -> Iterator[m.Volume]:
-    """Give the volumes; those with a limit get it from a parameter, by the patch of the steps that mount them."""
-    names = ("tmp", WINDOW_VOLUME, *(("run",) if files == "artifacts" else ()))
-    for name in names:
-        yield m.Volume(name=name, empty_dir=m.EmptyDirVolumeSource())
-    yield m.Volume(name="shm", empty_dir=m.EmptyDirVolumeSource(medium="Memory"))
-
-
-def _claim() -> m.PersistentVolumeClaim:
-    return m.PersistentVolumeClaim(
-        metadata=m.ObjectMeta(name="run"),
-        spec=m.PersistentVolumeClaimSpec(
-            access_modes=["ReadWriteOnce"], resources=m.VolumeResourceRequirements(requests={"storage": "10Gi"})
-        ),
-    )
-
-
-# Argo's own containers say nothing of their rights, and the restricted level of Pod Security asks.
-_OF_ARGO: dict[str, Any] = {
-    "initContainers": [{"name": "init", "securityContext": _RESTRICTED}],
-    "containers": [{"name": "wait", "securityContext": _RESTRICTED}],
-}
-
-
-def _step_patch(step: str) -> str | None:
-    """Give the patch that takes from parameters what a template's own fields do not."""
-    if step not in WINDOW_STEPS:
-        return None
-    volumes = [{"name": WINDOW_VOLUME, "emptyDir": {"sizeLimit": "{{workflow.parameters.window_volume_size}}"}}]
-    if step not in FED_STEPS:
-        return _patch({"volumes": volumes})
-    shm = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "{{workflow.parameters.shm_size}}"}}
-    accelerators = {"{{workflow.parameters.accelerator_type}}": "{{workflow.parameters.accelerators}}"}
-    patch = {
-        "containers": [{"name": "main", "resources": {"limits": accelerators}}],
-        "volumes": [*volumes, shm],
-        "nodeSelector": "{{workflow.parameters.node_selector}}",
-        "tolerations": "{{workflow.parameters.tolerations}}",
-    }
-    return _patch(patch, bare=("node_selector", "tolerations"))
-
-
-def _patch(patch: Mapping[str, Any], *, bare: Sequence[str] = ()) -> str:
-    """Write a patch; the parameters that are JSON themselves stand in it without quotes."""
-    text = json.dumps(patch)
-    for name in bare:
-        text = text.replace(f'"{{{{workflow.parameters.{name}}}}}"', f"{{{{workflow.parameters.{name}}}}}")
-    return text
-
-
-def _snake(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): value for name, value in fields.items()}

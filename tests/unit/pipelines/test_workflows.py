@@ -118,6 +118,24 @@ def test_a_fed_step_has_a_native_sidecar_on_the_same_window(files: str, step: st
 
 @KINDS
 @pytest.mark.parametrize("step", ["train", "evaluate"])
+def test_the_sidecar_s_metrics_are_where_a_pod_monitor_looks(files: str, step: str) -> None:
+    template = templates(files)[step]
+    [sidecar] = template["initContainers"]
+    args = build_parser(["prefetch"]).parse_args(
+        [filled(w, files) for w in (*sidecar["command"][1:], *sidecar["args"])]
+    )
+    values = yaml.safe_load((ROOT / "charts/penstock/values.yaml").read_text())
+    assert args.metrics_port == values["prefetch"]["metricsPort"]
+    assert sidecar["ports"] == [{"name": "window-metrics", "containerPort": args.metrics_port, "protocol": "TCP"}]
+    assert sidecar["args"][-2:] == ["--metrics-port", str(args.metrics_port)], "the chart puts its own there"
+    monitor = (ROOT / "charts/penstock/templates/podmonitor.yaml").read_text()
+    assert "- port: window-metrics" in monitor
+    for key, value in template["metadata"]["labels"].items():
+        assert f'{key}: "{value}"' in monitor
+
+
+@KINDS
+@pytest.mark.parametrize("step", ["train", "evaluate"])
 def test_nodes_accelerators_and_limits_come_from_parameters(files: str, step: str) -> None:
     patch = json.loads(filled(templates(files)[step]["podSpecPatch"], files))
     assert patch["containers"] == [{"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]
