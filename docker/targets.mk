@@ -17,8 +17,9 @@ pinned = $(if $(filter-out 1,$(RELEASE)),,$(if $(findstring @sha256:,$(2)),,$(er
   it as name@sha256:..., which docker buildx imagetools inspect tells)))
 SBOM_OF ?= prefetch cpu
 HELM ?= helm
+CHECK_VENV ?= build/check-venv
 
-.PHONY: wheels images image-gpu docker-check sbom chart-check e2e
+.PHONY: wheels images image-gpu check-tools docker-check manifest-check sbom chart-check e2e
 
 wheels: install ## Collect the images' wheels in build/wheels, for a build without network
 	@mkdir -p build/wheels
@@ -36,8 +37,20 @@ image-gpu: ## Build the gpu image
 	  --build-arg GPU_BASE_IMAGE=$(GPU_BASE_IMAGE) --build-arg GPU_TORCH_INDEX=$(GPU_TORCH_INDEX) \
 	  -t penstock:$(VERSION)-gpu .
 
-docker-check: ## Lint the Dockerfile (hadolint must be on the PATH)
-	hadolint docker/Dockerfile
+# Their environment is their own: checkov pins much.
+$(CHECK_VENV)/.installed: k8s/requirements-check.txt
+	$(PYTHON) -m venv $(CHECK_VENV)
+	$(CHECK_VENV)/bin/pip install --quiet --requirement $<
+	@touch $@
+
+check-tools: $(CHECK_VENV)/.installed ## Install what docker-check and manifest-check need
+
+docker-check: check-tools ## Lint the Dockerfile (hadolint, checkov)
+	$(CHECK_VENV)/bin/hadolint docker/Dockerfile
+	$(CHECK_VENV)/bin/checkov --skip-download --quiet --compact --framework dockerfile --file docker/Dockerfile
+
+manifest-check: check-tools ## Check every manifest against the schemas of Kubernetes 1.33 to 1.37, and by checkov
+	$(CHECK_VENV)/bin/python k8s/check.py --helm $(HELM)
 
 sbom: ## Write the bills of materials of the images SBOM_OF, by syft where it is on the PATH
 	@mkdir -p build/sbom

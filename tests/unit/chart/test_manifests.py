@@ -1,0 +1,60 @@
+"""Manifests that are checked: the pods that Argo would make of the compiled WorkflowTemplates."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from k8s.manifests import argo_objects, merged
+
+WORKFLOWS = Path(__file__).parents[3] / "charts" / "penstock" / "workflows"
+STEPS = {"list", "prefetch", "train", "evaluate", "report", "report-exit"}
+
+
+@cache
+def objects(files: str) -> dict[str, Any]:
+    made = argo_objects(yaml.safe_load((WORKFLOWS / f"penstock-eeg-{files}.yaml").read_text()))
+    return {f"{item['kind']} {item['metadata']['name']}": item for item in made}
+
+
+@pytest.mark.parametrize("files", ["volume", "artifacts"])
+def test_every_step_is_a_pod_and_no_placeholder_of_a_parameter_is_left(files: str) -> None:
+    assert {f"Pod penstock-eeg-{step}" for step in STEPS} <= objects(files).keys()
+    assert "{{workflow." not in yaml.safe_dump(objects(files))
+
+
+def test_patches_give_a_trainer_its_limits() -> None:
+    spec = objects("volume")["Pod penstock-eeg-train"]["spec"]
+    assert [container["name"] for container in spec["containers"]] == ["main"]
+    assert [container["name"] for container in spec["initContainers"]] == ["penstock-prefetch"]
+    assert spec["containers"][0]["resources"] == {"limits": {"nvidia.com/gpu": "1"}}
+    assert spec["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    assert volumes["penstock-window"]["emptyDir"] == {"sizeLimit": "2410Mi"}
+    assert volumes["shm"]["emptyDir"] == {"medium": "Memory", "sizeLimit": "1Gi"}
+    assert volumes["run"]["persistentVolumeClaim"] == {"claimName": "run"}
+
+
+def test_the_volume_of_a_run_is_a_claim() -> None:
+    assert objects("volume")["PersistentVolumeClaim penstock-eeg-run"]["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert not any(name.startswith("PersistentVolumeClaim") for name in objects("artifacts"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "both"),
+    [
+        ({"a": 1, "b": {"c": 2}}, {"b": {"d": 3}}, {"a": 1, "b": {"c": 2, "d": 3}}),
+        (
+            [{"name": "x", "a": 1}],
+            [{"name": "x", "b": 2}, {"name": "y"}],
+            [{"name": "x", "a": 1, "b": 2}, {"name": "y"}],
+        ),
+        (["a"], ["b"], ["b"]),
+    ],
+)
+def test_patch(old: object, new: object, both: object) -> None:
+    assert merged(old, new) == both
