@@ -66,7 +66,7 @@ sbom: ## Write the bills of materials of the images SBOM_OF, by syft where it is
 chart-check: install ## Lint the chart, render it with each of its example values, check its README
 	$(HELM) lint --strict --quiet charts/penstock
 	for values in charts/penstock/ci/*.yaml; do \
-	  $(HELM) template penstock charts/penstock --values $$values \
+	  $(HELM) template penstock charts/penstock --values $$values --kube-version 1.36.0 \
 	    --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy \
 	    --api-versions monitoring.coreos.com/v1/PodMonitor --api-versions monitoring.coreos.com/v1/PrometheusRule \
 	    --api-versions argoproj.io/v1alpha1/WorkflowTemplate > /dev/null || exit 1; done

@@ -66,11 +66,14 @@ def namespace(images: dict[str, str]) -> Iterator[Namespace]:
     succeed("kubectl", "delete", "namespace", made.name, "--timeout=120s")
 
 
+def has_argo() -> bool:
+    return bool(run("kubectl", "get", "crd", "workflowtemplates.argoproj.io", "-o", "name").stdout)
+
+
 def chart_options(namespace: Namespace) -> list[str]:
     repository, _, tag = namespace.images["prefetch"].rpartition(":")
-    has_argo = bool(run("kubectl", "get", "crd", "workflowtemplates.argoproj.io", "-o", "name").stdout)
     values = {
-        "workflows.enabled": str(has_argo).lower(),
+        "workflows.enabled": str(has_argo()).lower(),
         "workflows.files": "artifacts",
         "workflows.images.cpu": namespace.images["cpu"],
         "workflows.images.gpu": namespace.images["cpu"],
@@ -131,11 +134,9 @@ def leftovers(namespace: Namespace) -> list[str]:
     kinds += ",validatingadmissionpolicybindings,priorityclasses,clusterroles,clusterrolebindings"
     label = "app.kubernetes.io/name=penstock"
     wide = run("kubectl", "get", kinds, "-l", label, "-o", "name").stdout.split()
-    inside = namespace.kubectl(
-        "get",
-        "pods,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,jobs,persistentvolumeclaims",
-        "-o",
-        "name",
-    ).split()
+    kinds = "pods,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,jobs,persistentvolumeclaims"
+    if has_argo():
+        kinds += ",workflowtemplates"
+    inside = namespace.kubectl("get", kinds, "-o", "name").split()
     given = {"serviceaccount/default", "configmap/kube-root-ca.crt"}
     return [name for name in wide if name.endswith(f".{namespace.name}.penstock.dev")] + sorted({*inside} - given)

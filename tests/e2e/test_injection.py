@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2e.conftest import CHART, chart_options, leftovers
-from e2e.kube import Namespace, Object, Refused, run, sidecars, succeed
+from e2e.kube import Namespace, Object, Refused, run, sidecars, succeed, wait_until
 from e2e.pods import container, pod
 
 
@@ -130,17 +130,37 @@ def test_helm_test_passes(chart: Namespace) -> None:
     assert "Succeeded" in chart.helm("test", "penstock", "--timeout", "2m")
 
 
-def test_upgrade_and_uninstall_leave_nothing(namespace: Namespace) -> None:
+def test_install_test_upgrade_and_uninstall_leave_nothing(namespace: Namespace) -> None:
     other = Namespace(name=f"{namespace.name}-b", images=namespace.images)
     succeed("kubectl", "create", "namespace", other.name)
+    options = chart_options(other)
+
+    def args() -> list[str]:
+        found = sidecars(other.admitted(pod("a", trainer(other))))
+        return found[0]["args"] if found else []
+
+    def has(kind: str, name: str) -> bool:
+        return bool(run("kubectl", "--namespace", other.name, "get", kind, name, "-o", "name").stdout)
+
     try:
-        options = chart_options(other)
         other.helm("install", "brief", str(CHART), *options)
+        wait_until(lambda: args() or None, what="injection", seconds=60)
+        assert "Succeeded" in other.helm("test", "brief", "--timeout", "2m")
+        assert not has("pod", "brief-test")
+
         more = ["--set", "priorityClass.create=true", "--set", "networkPolicy.enabled=true"]
+        more += ["--set", "prefetch.windowSize=48Mi", "--set", "workflows.enabled=false"]
         other.helm("upgrade", "brief", str(CHART), *options, *more)
-        assert leftovers(other)
+        wait_until(lambda: args()[3:4] == ["48Mi"] or None, what="a sidecar by the new values", seconds=60)
+        assert has("priorityclass", f"brief-{other.name}")
+        assert has("networkpolicy", "brief")
+        assert "workflowtemplate" not in " ".join(leftovers(other)), "an upgrade takes away what is switched off"
+        assert "Succeeded" in other.helm("test", "brief", "--timeout", "2m")
+
         other.helm("uninstall", "brief", "--wait")
         assert leftovers(other) == []
-        assert not run("kubectl", "get", "priorityclass", f"brief-{other.name}", "-o", "name").stdout
+        assert not has("priorityclass", f"brief-{other.name}")
+        wait_until(lambda: None if args() else True, what="end of injection", seconds=60)
     finally:
+        run("helm", "--namespace", other.name, "uninstall", "brief")
         succeed("kubectl", "delete", "namespace", other.name, "--timeout=120s")

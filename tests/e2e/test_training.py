@@ -79,8 +79,10 @@ FULL_SECONDS = 180
 
 STOP = 'for line in /proc/[0-9]*/cmdline; do if tr "\\0" " " < $line | grep -q "bin/penstoc[k] train"; then \
 pid=${line#/proc/}; kill -TERM ${pid%/cmdline}; fi; done'
+# A moment later and in the background, since what kills a container's only process dies with it.
 KILL = 'for line in /proc/[0-9]*/cmdline; do if tr "\\0" " " < $line | grep -q "prefetc[h] --window"; then \
-pid=${line#/proc/}; kill -KILL ${pid%/cmdline}; fi; done'
+pid=${line#/proc/}; fi; done; \
+[ -n "$pid" ] || exit 1; (sleep 0.3; kill -KILL ${pid%/cmdline}) > /dev/null 2>&1 < /dev/null &'
 
 
 def test_killed_sidecar_is_back_and_the_run_goes_on(ready: tuple[Namespace, Bucket], tmp_path: Path) -> None:
@@ -98,8 +100,8 @@ def test_killed_sidecar_is_back_and_the_run_goes_on(ready: tuple[Namespace, Buck
         return (running and "session.window" in namespace.log("killed", "penstock-prefetch")) or None
 
     wait_until(begun, what="begin of training")
-    # From the trainer's container, since a shell in the sidecar's own would die with it before it is done.
-    namespace.kubectl("exec", "killed", "-c", "main", "--", "sh", "-c", KILL)
+    # From the sidecar's own container: the trainer is another user, who may not.
+    namespace.kubectl("exec", "killed", "-c", "penstock-prefetch", "--", "sh", "-c", KILL)
     wait_until(lambda: restarts() or None, what="restart of the sidecar", seconds=60)
     assert namespace.get("pod", "killed")["status"]["phase"] == "Running", "training ended before the sidecar was back"
     namespace.succeed("killed")
