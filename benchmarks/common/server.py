@@ -94,7 +94,7 @@ http {{
   tcp_nodelay on;
   keepalive_requests 100000000;
   keepalive_timeout 300s;
-  open_file_cache max=32768 inactive=1h;
+  open_file_cache max=8192 inactive=1h;
   open_file_cache_valid 1h;
 {servers}
 }}

@@ -71,6 +71,7 @@ class Connection(asyncio.BufferedProtocol):
     """One connection, for one request at a time.
 
     Args:
+        loop: that it belongs to.
         on_closed: called once when it is closed, by whichever side.
 
     Attributes:
@@ -80,11 +81,12 @@ class Connection(asyncio.BufferedProtocol):
         is_hedged: whether it was made once more elsewhere.
     """
 
-    def __init__(self, on_closed: Callable[[Connection], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_closed: Callable[[Connection], None]) -> None:
         self.received_bytes = 0
         self.asked: tuple[bytes, Wanted] | None = None
         self.began = 0.0
         self.is_hedged = False
+        self._loop = loop
         self._on_closed = on_closed
         self._state = _State.IDLE
         self._transport: asyncio.Transport | None = None
@@ -115,9 +117,8 @@ class Connection(asyncio.BufferedProtocol):
         self._state, self.asked, self._place = _State.HEAD, (data, wanted), place
         self._head_bytes = self.received_bytes = self._num_quiet = 0
         self._num_requests += 1
-        loop = asyncio.get_running_loop()
-        self.began, self.is_hedged = loop.time(), False
-        done = self._done = loop.create_future()
+        self.began, self.is_hedged = self._loop.time(), False
+        done = self._done = self._loop.create_future()
         self._transport.write(data)
         self._acknowledge_at_once()
         return done

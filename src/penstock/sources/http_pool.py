@@ -165,7 +165,7 @@ class Pool:
         try:
             async with asyncio.timeout(self._connect_timeout_seconds):
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._open.discard), host, port, ssl=self._tls
+                    lambda: Connection(self._loop, self._open.discard), host, port, ssl=self._tls
                 )
         except ssl.SSLError as error:
             raise Unusual(f"TLS: {error.reason or error}") from error

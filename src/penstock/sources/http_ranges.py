@@ -69,10 +69,11 @@ class HttpRanges:
             ChecksumMismatch: it does not match the checksum that the store keeps of it.
             Unusual: obstore may still be able to read it.
         """
-        pool, requests = self._open()
+        loop = asyncio.get_running_loop()
+        pool, requests = self._open(loop)
         if not requests.takes(info.key, info.etag):
             raise Unusual("a name that is no plain path")
-        loop, meter, etag = asyncio.get_running_loop(), self.meter, info.etag.encode("ascii")
+        meter, etag = self.meter, info.etag.encode("ascii")
         began, reached, num_retries = loop.time(), 0, 0
         while True:
             wanted = Wanted(offset + reached, offset + len(place), info.size_bytes, etag)
@@ -107,9 +108,9 @@ class HttpRanges:
         if opened is not None:
             opened[0].close()
 
-    def _open(self) -> tuple[Pool, S3Requests]:
+    def _open(self, loop: asyncio.AbstractEventLoop) -> tuple[Pool, S3Requests]:
         """Give the connections of the running loop."""
-        if self._opened is None or not self._opened[0].serves(asyncio.get_running_loop()):
+        if self._opened is None or not self._opened[0].serves(loop):
             self.close()
             pool = Pool(
                 self._target.address,

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from penstock.records import Meters
 
 __all__ = ["GetRange", "ListObjects", "ObjectInfo", "ReadInto", "RequestMeter"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectInfo:
+class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One object of a listing; ``key`` is relative to the source's prefix."""
 
     key: str

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -37,6 +38,8 @@ HELP = "fill a window for a trainer, or try out a manifest through one"
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
 
 _HIGHEST_PORT = 65535
+_GC_OBJECTS = 50_000
+"""Objects made before the youngest are looked through for cycles: a pack alone makes thousands, and none in a cycle."""
 _log = logging.getLogger(__name__)
 
 
@@ -113,6 +116,8 @@ def _metrics(port: int, folder: Path) -> Iterator[None]:
 
 
 async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin_closes: bool) -> None:
+    gc.freeze()
+    gc.set_threshold(_GC_OBJECTS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -38,8 +38,7 @@ MAX_WASTE = 1 / 16
 _encode = msgspec.msgpack.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True):
     """A range of an object and where it goes.
 
     Attributes:

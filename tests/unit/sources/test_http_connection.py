@@ -39,7 +39,7 @@ def receive(answer: bytes, sizes: list[int], *, ends: bool) -> tuple[BaseExcepti
 
     async def run() -> tuple[BaseException | None, bytes, Connection, bool]:
         wire = Wire()
-        connection = Connection(lambda _: None)
+        connection = Connection(asyncio.get_running_loop(), lambda _: None)
         connection.connection_made(wire)
         memory = bytearray(GUARD + bytes(len(BODY)) + GUARD)
         place = memoryview(memory)[len(GUARD) : -len(GUARD)]
@@ -179,7 +179,7 @@ def test_when_a_connection_is_kept(line: bytes, header: bytes, kept: bool) -> No
 
 def test_bytes_that_nobody_asked_for_close_the_connection() -> None:
     wire = Wire()
-    connection = Connection(lambda _: None)
+    connection = Connection(asyncio.new_event_loop(), lambda _: None)
     connection.connection_made(wire)
     connection.get_buffer(-1)[:1] = b"x"
     connection.buffer_updated(1)
@@ -190,7 +190,7 @@ def test_a_connection_is_stale_only_after_it_was_used() -> None:
     async def run() -> list[BaseException | None]:
         found = []
         for num_before in (0, 1):
-            connection = Connection(lambda _: None)
+            connection = Connection(asyncio.get_running_loop(), lambda _: None)
             connection.connection_made(Wire())
             answer = b"\r\n".join([b"HTTP/1.1 206 OK", *HEADERS, b"", BODY])
             for _ in range(num_before):
