@@ -24,6 +24,7 @@ from pathlib import Path
 
 from penstock.errors import ConfigError
 from penstock.observe import open_progress
+from penstock.observe.watchdog import watch_loop
 from penstock.plan import make_order
 from penstock.records import StepRecord, StreamSpec, write_record
 from penstock.steps import common
@@ -38,6 +39,8 @@ HELP = "fill a window for a trainer, or try out a manifest through one"
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
 
 _HIGHEST_PORT = 65535
+_HUNG_SECONDS = 300
+"""Far longer than reading the largest manifest's rows takes; the heartbeat goes on in a thread, and hides a hang."""
 _GC_OBJECTS = 50_000
 """Objects made before the youngest are looked through for cycles: a pack alone makes thousands, and none in a cycle."""
 _log = logging.getLogger(__name__)
@@ -124,7 +127,8 @@ async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin
         loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
         loop.add_reader(0, lambda: None if os.read(0, 1) else stop.set())
-    await Filler(folder, window_bytes=window_bytes, max_in_flight=in_flight).serve(stop)
+    async with watch_loop(_HUNG_SECONDS):
+        await Filler(folder, window_bytes=window_bytes, max_in_flight=in_flight).serve(stop)
 
 
 def _probe(args: argparse.Namespace) -> StepRecord:
