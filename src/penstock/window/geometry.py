@@ -26,8 +26,11 @@ SAMPLE_OVERHEAD_BYTES = 16 * KIB
 LARGEST_TARGET_BYTES = 8 * MIB
 SMALLEST_TARGET_BYTES = 64 * KIB
 TARGET_SLOTS = 16
-KEEPING_TARGET_SLOTS = 48
-"""Slots are smaller where most of the window is kept, so that enough are left to stream through."""
+KEEPING_TARGET_SLOTS = 144
+KEEPING_FEWEST_SLOTS = 48
+"""Slots are smaller where most of the window is kept, so that enough are left to stream through; how many they are is
+between these, for slots of KEEPING_SLOT_SAMPLES samples at least."""
+KEEPING_SLOT_SAMPLES = 8
 KEPT_SHARE = 0.87
 """Of the window, where samples are read more than once; the rest streams."""
 STREAMING_SLOTS = 4
@@ -90,12 +93,20 @@ class _Needs:
         """
         need_bytes = self.max_sample_bytes + SAMPLE_OVERHEAD_BYTES
         least = _round_up(need_bytes + SLOT_TAIL_BYTES, PAGE_BYTES)
-        target_slots = KEEPING_TARGET_SLOTS if self.keeping else TARGET_SLOTS
-        slot_bytes = max(least, _target_bytes(window_bytes, target_slots))
+        slot_bytes = max(least, self._target_bytes(window_bytes, need_bytes))
         batch_slots = slots_for_batch(slot_bytes, need_bytes, self.batch_samples)
         control = CONTROL_HEADER_BYTES + _round_up(slot_capacity(window_bytes) * ENTRY_BYTES, PAGE_BYTES)
         cursors = 2 * self.num_ranks * CURSOR_BYTES
         return slot_bytes, batch_slots, FIXED_BYTES + control + cursors + self.reserved_bytes
+
+    def _target_bytes(self, window_bytes: int, need_bytes: int) -> int:
+        if not self.keeping:
+            return _target_bytes(window_bytes)
+        some_samples = _round_up(KEEPING_SLOT_SAMPLES * need_bytes, PAGE_BYTES)
+        return max(
+            _target_bytes(window_bytes, KEEPING_TARGET_SLOTS),
+            min(_target_bytes(window_bytes, KEEPING_FEWEST_SLOTS), some_samples),
+        )
 
     def smallest_window(self, too_small_bytes: int) -> int:
         """Give a bound, a whole number of MiB, that holds what is needed."""

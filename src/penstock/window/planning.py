@@ -27,6 +27,8 @@ __all__ = ["Planner"]
 FIRST_PACK_SAMPLES = 8
 LOOK_AHEAD_PACKS = 8
 FEWEST_ROWS = 64
+AHEAD_ROWS = 1024
+"""Looked up at once after the first: a look-up costs as much as some 200 rows."""
 MOST_PACK_SAMPLES = 65_536
 LARGE_CHUNK_ROWS = 4096
 """Of a reader that wants as many rows asked for at once, chunks have the following sizes: half a GB, all in all."""
@@ -134,7 +136,8 @@ class Planner:
             return chunk
         if self._coming is not None:
             self._coming[1].result()  # the reader is for one thread at a time
-        wanted = max(FEWEST_ROWS, LOOK_AHEAD_PACKS * self._pack_samples, end_index - first_index)
+        fewest = FEWEST_ROWS if chunk is None else AHEAD_ROWS
+        wanted = max(fewest, LOOK_AHEAD_PACKS * self._pack_samples, end_index - first_index)
         wanted = max(wanted, FIRST_ROWS) if self._is_large else wanted
         self._chunk = self._settle(self._read(first_index, min(limit_index, first_index + wanted)))
         return self._chunk

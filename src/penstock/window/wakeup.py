@@ -51,6 +51,7 @@ class Bell:
         self._clients: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: socket.socket | None = None
+        self._ringing: asyncio.Handle | None = None
         self.changed = asyncio.Event()
         self.asked = asyncio.Event()
 
@@ -73,7 +74,13 @@ class Bell:
         self._spawn(self._accept(server))
 
     def ring(self) -> None:
-        """Wake every reader; a reader whose queue is full has wake-ups waiting already."""
+        """Wake every reader once the event loop has done what it is about to do: many slots, one wake-up."""
+        if self._ringing is None:
+            self._ringing = asyncio.get_running_loop().call_soon(self._ring_all)
+
+    def _ring_all(self) -> None:
+        """A reader whose queue is full has wake-ups waiting already."""
+        self._ringing = None
         for client in list(self._clients):
             try:
                 client.send(_READY)
@@ -98,6 +105,9 @@ class Bell:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._ringing is not None:
+            self._ringing.cancel()
+            self._ring_all()
         for client in list(self._clients):
             self._drop(client)
         if self._server is not None:
