@@ -79,6 +79,7 @@ def check_results(done: Workflow, local: Local) -> None:
         pod = done.namespace.get("pod", done.pod(done.attempts(step)[0]))
         (sidecar,) = sidecars(pod)
         assert sidecar["restartPolicy"] == "Always"
+        assert [port["name"] for port in sidecar["ports"]] == ["window-metrics"]
         assert sidecar_status(pod)["state"]["terminated"]["exitCode"] == 0
         assert "session.window" in done.namespace.log(pod["metadata"]["name"], "penstock-prefetch")
 
@@ -111,6 +112,19 @@ def volume_template(templates: tuple[Namespace, Bucket]) -> str:
     made["metadata"]["name"] = f"{TEMPLATE}-volume"
     namespace.apply(made)
     return f"{TEMPLATE}-volume"
+
+
+@pytest.mark.parametrize(("port", "words"), [(9100, ["--metrics-port", "9100"]), (0, [])])
+def test_chart_says_the_port_of_metrics(images: dict[str, str], port: int, words: list[str]) -> None:
+    rendered = ("helm", "template", "penstock", str(CHART), "-s", "templates/workflow-template.yaml")
+    apis = ("--kube-version", "1.36.0", "--api-versions", "argoproj.io/v1alpha1/WorkflowTemplate")
+    values = ("workflows.enabled=true", "injection.enabled=false", f"prefetch.metricsPort={port}")
+    made = yaml.safe_load(succeed(*rendered, *apis, *(word for value in values for word in ("--set", value))))
+    found = [sidecar for step in made["spec"]["templates"] for sidecar in step.get("initContainers", [])]
+    assert len(found) == 2
+    for sidecar in found:
+        assert sidecar["args"][sidecar["args"].index("--verbose") + 1 :] == words
+        assert [given["containerPort"] for given in sidecar.get("ports", [])] == [port][: len(words)]
 
 
 def volume(folder: str) -> Object:
