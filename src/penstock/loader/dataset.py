@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from penstock.errors import PenstockError
+from penstock.loader.batch_memory import BatchMemory
 from penstock.loader.protocols import Batch
 from penstock.loader.using import Chance, Run, SampleUser
 from penstock.plan import locate, stream_indices
@@ -94,6 +95,7 @@ class WindowDataset(Dataset[Any]):
         self._reader = reader
         self._frees = reader is not None
         self._chance = Chance(settings.spec.order.seed)
+        self._memory = BatchMemory()
         self._user = SampleUser(skips=settings.spec.on_bad_sample == "skip")
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
@@ -132,10 +134,7 @@ class WindowDataset(Dataset[Any]):
             meta, rng = sample.meta, self._chance.of(numbers[sample.index]) if augmented else None
             array = decoder(sample.data, decode=meta.decode, args=meta.args, rng=rng)
             if inputs is None:
-                dtype = torch.from_numpy(np.empty(0, array.dtype)).dtype
-                # Workers must not touch CUDA: their batches are pinned by the loader.
-                pins = self._settings.pin_memory and self._frees
-                tensor = torch.empty((len(indices), *array.shape), dtype=dtype, pin_memory=pins)
+                tensor = self._empty((len(indices), *array.shape), array.dtype)
                 inputs = tensor.numpy()
             inputs[len(metas)] = array
             metas.append(meta)
@@ -160,6 +159,12 @@ class WindowDataset(Dataset[Any]):
             keys=tuple(meta.key for meta in metas),
             groups=tuple(meta.group for meta in metas),
         )
+
+    def _empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> torch.Tensor:
+        # Workers must not touch CUDA: their batches are pinned by the loader. torch keeps pinned memory for itself.
+        if self._settings.pin_memory and self._frees:
+            return torch.empty(shape, dtype=torch.from_numpy(np.empty(0, dtype)).dtype, pin_memory=True)
+        return self._memory.empty(shape, dtype)
 
     def _custom_batch(
         self, custom: Custom, reader: WindowReader, indices: Sequence[int], skipped: list[SkippedSample]
