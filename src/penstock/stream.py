@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -122,10 +122,14 @@ class Stream:
             )
             assert child is not None
             stack.enter_context(child)
-            listing = ListingProcess(
-                list_words(spec, match=match, seed=seed, shuffle=words), folder, parts=stream_listing
+            listing = stack.enter_context(
+                ListingProcess(
+                    list_words(spec, match=match, seed=seed, shuffle=words),
+                    manifest=folder / "manifest.parquet",
+                    plan=folder / "plan.json",
+                    parts=stream_listing,
+                )
             )
-            stack.callback(listing.close)
             feed = partial(
                 _open_stream,
                 folder=window_path,
@@ -141,7 +145,7 @@ class Stream:
                 self._stream = GrowingStream(listing, open_stream=feed, num_epochs=num_epochs)
                 listing.part(0)
             else:
-                self._stream = feed(listing.whole(), num_epochs)
+                self._stream = feed(listing.whole(), [("train", True)], num_epochs)
             stack.callback(self._stream.close)
             self._stack = stack.pop_all()
         self._batch_size = batch_size
@@ -161,8 +165,6 @@ class Stream:
         Raises:
             PenstockError: the data failed; raised at the batch that it belongs to.
         """
-        if isinstance(self._stream, GrowingStream):
-            return self._stream.batches()
         return self._stream.batches(self.epoch, 0)
 
     def __enter__(self) -> Self:
@@ -212,6 +214,7 @@ def _shuffle_words(shuffle: bool | str, block: int | None, mix: int | None) -> l
 
 def _open_stream(
     listed: Listed,
+    splits: Sequence[tuple[str, bool]],
     num_epochs: int,
     *,
     folder: Path,
@@ -226,7 +229,7 @@ def _open_stream(
         manifest=listed.manifest,
         info=listed.info,
         plan=listed.plan,
-        splits=[("train", True)],
+        splits=splits,
         decoder=decoder,
         batch_size=batch_size,
         num_epochs=num_epochs,

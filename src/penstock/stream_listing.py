@@ -1,24 +1,27 @@
-"""Listing in a process of its own, for a stream: the S3 client must not be used in one that forks workers later.
+"""Listing in a process of its own: the S3 client must not be used in one that forks workers later.
 
-The child is `penstock list`; with ``--stream-listing`` it names each part on standard output as it is written, so that
-waiting for a part is reading a line.
+The child is `penstock list`. With ``--stream-listing`` its parts are followed as any other process would follow them; that
+it is the parent's own, and not one that an earlier parent left, is known by the line that it begins with.
 """
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from penstock.errors import PenstockError
 from penstock.loader.growing import Listed
-from penstock.records import ManifestReader, Plan, SourceSpec, read_record
+from penstock.loader.shared_listing import SharedListing, read_listed
+from penstock.records import SourceSpec
 
 __all__ = ["ListingProcess", "list_words"]
 
-PART = "part "
+STOP_SECONDS = 10
 
 
 def list_words(spec: SourceSpec, *, match: str, seed: int, shuffle: Sequence[str]) -> list[str]:
@@ -30,27 +33,47 @@ def list_words(spec: SourceSpec, *, match: str, seed: int, shuffle: Sequence[str
 
 
 class ListingProcess:
-    """A listing that goes on in a child.
+    """A listing that goes on in a child; a context manager that ends it.
 
     Args:
         words: argv of `penstock list` but for where it writes.
-        folder: where it writes.
+        manifest: where it writes the manifest.
+        plan: where it writes the plan.
         parts: whether parts are given while it goes on.
     """
 
-    def __init__(self, words: Sequence[str], folder: Path, *, parts: bool) -> None:
-        self._manifest, self._plan = folder / "manifest.parquet", folder / "plan.json"
-        places = ["--manifest", str(self._manifest), "--plan", str(self._plan), "--stream-listing", str(parts).lower()]
-        self._told = tempfile.TemporaryFile("w+", dir=folder)  # noqa: SIM115 - closed in close
+    def __init__(self, words: Sequence[str], *, manifest: Path, plan: Path, parts: bool) -> None:
+        self._manifest, self._plan = manifest, plan
+        own = ["--manifest", str(manifest), "--plan", str(plan), "--stream-listing", str(parts).lower()]
+        self._told = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-m", "penstock", *words, *places],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "penstock", *words, *own, "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._told,
             text=True,
         )
-        self._parts: list[Listed] = []
-        self._whole: Listed | None = None
+        # It is at work when it is asked for anything: there is no other to wait for.
+        self._shared = SharedListing(manifest, plan, timeout_seconds=0, lost=lambda record: self._error())
+        self._parts = parts
+        self._has_begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def begin(self) -> None:
+        """Wait until parts of this listing, and of no earlier one, lie in their folder or are about to.
+
+        Raises:
+            PenstockError: the listing failed before.
+        """
+        assert self._process.stdout is not None
+        if not self._has_begun and not self._process.stdout.readline():
+            raise self._error()
+        self._has_begun = True
 
     def part(self, number: int) -> Listed | None:
         """Give a part as soon as it is there, None where the listing ended with fewer.
@@ -58,15 +81,8 @@ class ListingProcess:
         Raises:
             PenstockError: the listing failed before it came to that part.
         """
-        assert self._process.stdout is not None
-        while len(self._parts) <= number and self._whole is None:
-            line = self._process.stdout.readline()
-            if line.startswith(PART):
-                path = Path(line.removeprefix(PART).rstrip("\n"))
-                self._parts.append(_listed(path, path.with_suffix(".json")))
-            elif not line:
-                self._end()
-        return self._parts[number] if number < len(self._parts) else None
+        self.begin()
+        return self._shared.part(number)
 
     def whole(self) -> Listed:
         """Give everything, when the listing has ended.
@@ -74,29 +90,29 @@ class ListingProcess:
         Raises:
             PenstockError: the listing failed.
         """
-        while self._whole is None:
-            self.part(len(self._parts))
-        return self._whole
+        if self._parts:
+            self.begin()
+            return self._shared.whole()
+        if self._process.wait():
+            raise self._error()
+        return read_listed(self._manifest, self._plan)
 
     def close(self) -> None:
         """End the child if it has not ended."""
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        self._told.close()
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._told):
+            if pipe is not None:
+                pipe.close()
 
-    def _end(self) -> None:
+    def _error(self) -> PenstockError:
         code = self._process.wait()
-        if code:
-            self._told.seek(0)
-            raise _error_of(code, self._told.read())
-        self._whole = _listed(self._manifest, self._plan)
-
-
-def _listed(manifest: Path, plan: Path) -> Listed:
-    with ManifestReader(manifest) as reader:
-        return Listed(manifest=manifest, info=reader.info, plan=read_record(plan, Plan))
+        self._told.seek(0)
+        return _error_of(code, self._told.read())
 
 
 def _error_of(code: int, told: str) -> PenstockError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +22,7 @@ from penstock.loader import Custom, WindowStream
 from penstock.loader.growing import GrowingStream, Listed
 from penstock.records import ManifestInfo, ManifestReader, Plan, SourceSpec
 from penstock.sources import open_source
-from penstock.steps.listing import make_manifest
+from penstock.steps.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
 from penstock.window import PrefetchMode, start_prefetcher
@@ -100,13 +100,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def streaming(listing: Recorded, window: Path) -> Iterator[GrowingStream]:
-    def open_stream(listed: Listed, num_epochs: int) -> WindowStream:
+    def open_stream(listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int) -> WindowStream:
         return WindowStream(
             folder=window,
             manifest=listed.manifest,
             info=listed.info,
             plan=listed.plan,
-            splits=[("train", True)],
+            splits=splits,
             decoder=Custom(decode=decode, collate=list),
             batch_size=BATCH,
             num_epochs=num_epochs,
@@ -128,7 +128,7 @@ def test_the_first_epoch_comes_part_by_part_and_every_sample_once(folder: Path, 
         epochs = []
         for number in range(3):
             assert stream.epoch == number
-            epochs.append([sample for batch in stream.batches() for sample in batch])
+            epochs.append([sample for batch in stream.batches(number, 0) for sample in batch])
         meters = stream.meters()
     assert all(sorted(epoch) == list(range(NUM_OBJECTS)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
@@ -147,20 +147,20 @@ def test_a_saved_place_gives_the_batches_that_would_have_come(folder: Path, tmp_
     with streaming(record(spec, tmp_path / "a"), tmp_path / "window") as stream:
         states.append(stream.state_dict())
         for _ in range(2):
-            for batch in stream.batches():
+            for batch in stream.batches(stream.epoch, 0):
                 whole.append(batch)
                 states.append(stream.state_dict())
     again = record(spec, tmp_path / "b")
     with streaming(again, tmp_path / "window") as stream:
         for place in (0, 2, 3, 7, 8, 19, 30, 31, 45):
             stream.load_state_dict(states[place])
-            coming = [batch for _ in range(2) for batch in stream.batches()]
+            coming = [batch for _ in range(2) for batch in stream.batches(stream.epoch, 0)]
             assert coming[: len(whole) - place] == whole[place:]
 
 
 def test_a_place_in_another_listing_is_refused(folder: Path, tmp_path: Path) -> None:
     with streaming(record(SourceSpec(uri=str(folder)), tmp_path / "a"), tmp_path / "window") as stream:
-        batches = stream.batches()
+        batches = stream.batches(0, 0)
         states = []
         for _ in range(5):
             next(batches)

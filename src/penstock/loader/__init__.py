@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from penstock.loader.dataset import Custom, SampleDecoder
 from penstock.loader.protocols import Batch, BatchLoader, LoaderState
-from penstock.loader.stream import SegmentLoader, WindowStream
+from penstock.loader.segments import SegmentLoader
+from penstock.loader.stream import WindowStream
 
 __all__ = [
     "Batch",

@@ -8,17 +8,18 @@ in and the parts before it: another listing is refused.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from penstock.errors import CheckpointMismatch
 from penstock.loader.protocols import LoaderState
+from penstock.loader.segments import SegmentLoader
 from penstock.loader.stream import WindowStream
 from penstock.records import ManifestInfo, Meters, Plan
 
-__all__ = ["GrowingStream", "Listed", "Listing"]
+__all__ = ["GrowingStream", "Listed", "Listing", "OpenStream"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,57 +51,90 @@ class Listing(Protocol):
         ...
 
 
+class OpenStream(Protocol):
+    """Opens a stream over a manifest; one is open at a time."""
+
+    def __call__(self, listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int) -> WindowStream:
+        """Give a stream of that many epochs of ``(split, training)``, in order."""
+        ...
+
+
 class GrowingStream:
-    """Batches of the training split, epoch after epoch.
+    """Batches of the training split, epoch after epoch, and of those that follow it in each.
 
     Args:
         listing: of the dataset.
-        open_stream: opens a stream of that many epochs over a manifest's training split; one is open at a time.
+        open_stream: opens what each part, and then everything, is read through.
         num_epochs: of the whole.
+        splits: ``(split, training)`` of each segment of an epoch; the first is given from the listing's beginning on,
+            others when it has ended, where they have samples.
     """
 
     def __init__(
-        self, listing: Listing, *, open_stream: Callable[[Listed, int], WindowStream], num_epochs: int
+        self,
+        listing: Listing,
+        *,
+        open_stream: OpenStream,
+        num_epochs: int,
+        splits: Sequence[tuple[str, bool]] = (("train", True),),
     ) -> None:
         self._listing = listing
         self._open_stream = open_stream
         self._num_epochs = num_epochs
+        self._splits = splits
         self._part = 0
         self._before = ""
         """Names the parts before, by the SHA-256 of the last name and the next part's manifest."""
         self._stream: WindowStream | None = None
-        self._is_whole = False
+        self._whole: Listed | None = None
         self._past_meters = Meters()
 
     @property
+    def whole(self) -> Listed | None:
+        """Everything, once the stream has come to the listing's end; None in the first epoch's training."""
+        return self._whole
+
+    @property
     def num_samples(self) -> int:
-        """Samples of one epoch; waits for the end of the listing."""
-        return self._listing.whole().info.split("train").num_samples
+        """Samples of one epoch's first segment; waits for the end of the listing."""
+        return self._listing.whole().info.split(self._splits[0][0]).num_samples
 
     @property
     def epoch(self) -> int:
         """The epoch, 0-based, that the next batch is of; at a part's end it waits for the next part."""
         stream = self._current()
-        return stream.next_index // stream.order.num_samples if self._is_whole else 0
+        return stream.next_index // stream.order.num_samples if self._whole else 0
 
-    def batches(self) -> Iterator[Any]:
-        """Give what is left of the current epoch.
+    def segment(self, number: int) -> SegmentLoader:
+        """Give the loader of one segment of each epoch."""
+        return SegmentLoader(self, number)
+
+    def rank_samples(self, segment: int) -> int | None:
+        """Give the samples of a segment; None before the stream has come to the listing's end, 0 where it has none."""
+        if self._whole is None:
+            return None
+        stream = self._current()
+        return stream.rank_samples(segment) if segment < len(stream.order.segments) else 0
+
+    def batches(self, epoch: int, segment: int) -> Iterator[Any]:
+        """Give what is left of a segment of an epoch.
 
         Raises:
             PenstockError: the data or the listing failed; raised at the batch that it belongs to.
         """
-        stream = self._current()
-        if self._is_whole:
-            yield from stream.batches(self.epoch, 0)
+        if (epoch, segment) == (0, 0):
+            while (stream := self._part_stream()) is not None:
+                yield from stream.batches(0, 0)
             return
-        while not self._is_whole:
-            yield from stream.batches(0, 0)
-            stream = self._current()
+        if self._whole is None:
+            self._begin_whole()
+        if self.rank_samples(segment):
+            yield from self._current().batches(epoch, segment)
 
     def state_dict(self) -> LoaderState:
         """Give the place after the last batch that was given."""
         stream = self._stream or self._current()
-        place: LoaderState = {} if self._is_whole else {"part": self._part, "parts_before": self._before}
+        place: LoaderState = {} if self._whole else {"part": self._part, "parts_before": self._before}
         return stream.state_dict() | place
 
     def load_state_dict(self, state: LoaderState) -> None:
@@ -110,12 +144,12 @@ class GrowingStream:
             CheckpointMismatch: it is of another dataset, order or batch size.
         """
         self._leave()
-        self._part, self._before, self._is_whole = 0, "", False
+        self._part, self._before, self._whole = 0, "", None
         if "part" not in state:
             self._begin_whole()
-        while not self._is_whole and self._part != state["part"]:
+        while self._whole is None and self._part != state["part"]:
             self._next_part()
-        if not self._is_whole and self._before != state.get("parts_before"):
+        if self._whole is None and self._before != state.get("parts_before"):
             raise CheckpointMismatch(
                 f"the listing's first {self._part} part(s) are not those of the saved place",
                 fix="go on with the dataset that the run began with, or begin a new run",
@@ -137,14 +171,19 @@ class GrowingStream:
                 part = self._listing.part(self._part)
                 if part is None:
                     return self._begin_whole()
-                if any(split.name == "train" and split.num_samples for split in part.info.splits):
-                    self._stream = self._open_stream(part, 1)
+                if _has_samples(part, self._splits[0][0]):
+                    self._stream = self._open_stream(part, self._splits[:1], 1)
             stream = self._stream
             if stream is not None:
-                ended = not self._is_whole and stream.next_index >= stream.order.num_samples
+                ended = self._whole is None and stream.next_index >= stream.order.num_samples
                 if not (skip_ended and ended):
                     return stream
             self._next_part()
+
+    def _part_stream(self) -> WindowStream | None:
+        """Give the stream of a part that has batches left; None where there is no such part any more."""
+        stream = self._current()
+        return stream if self._whole is None else None
 
     def _next_part(self) -> None:
         part = self._listing.part(self._part)
@@ -156,11 +195,14 @@ class GrowingStream:
         self._part += 1
 
     def _begin_whole(self) -> WindowStream:
-        """Open the stream over everything, at its second epoch."""
+        """Open the stream over everything, behind the first epoch's first segment."""
+        whole = self._listing.whole()
         self._leave()
-        self._stream = stream = self._open_stream(self._listing.whole(), self._num_epochs)
-        stream.load_state_dict(stream.state_dict() | {"next_index": stream.order.num_samples})
-        self._is_whole = True
+        first, *others = self._splits
+        splits = [first, *(split for split in others if _has_samples(whole, split[0]))]
+        self._stream = stream = self._open_stream(whole, splits, self._num_epochs)
+        stream.load_state_dict(stream.state_dict() | {"next_index": stream.order.segments[0].num_samples})
+        self._whole = whole
         return stream
 
     def _leave(self) -> None:
@@ -168,3 +210,7 @@ class GrowingStream:
             self._stream.close()
             self._past_meters = self._past_meters.plus(self._stream.meters())
             self._stream = None
+
+
+def _has_samples(listed: Listed, name: str) -> bool:
+    return any(split.name == name and split.num_samples for split in listed.info.splits)

@@ -43,8 +43,8 @@ class BatchLoader(Protocol):
     """Batches of one split, epoch after epoch, whose place can be saved and taken up again."""
 
     @property
-    def num_samples(self) -> int:
-        """Samples of one epoch that this rank is given."""
+    def num_samples(self) -> int | None:
+        """Samples of one epoch that this rank is given; None in the first one of a listing that goes on."""
         ...
 
     def epoch(self, epoch: int) -> Iterator[Batch]:

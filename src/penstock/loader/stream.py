@@ -27,6 +27,7 @@ from penstock.errors import CheckpointMismatch, ConfigError, DataError
 from penstock.loader.ahead import Ahead
 from penstock.loader.dataset import Custom, Failed, FeedSettings, SampleDecoder, Thinned, WindowDataset
 from penstock.loader.protocols import Batch, LoaderState
+from penstock.loader.segments import SegmentLoader
 from penstock.plan import (
     check_lanes,
     check_rank,
@@ -43,7 +44,7 @@ from penstock.records import ManifestInfo, Meters, Order, Plan, StreamSpec
 from penstock.window import WindowReader
 from penstock.window.files import sweep_files
 
-__all__ = ["Custom", "SampleDecoder", "SegmentLoader", "WindowStream"]
+__all__ = ["Custom", "SampleDecoder", "WindowStream"]
 
 STATE_VERSION = 1
 AHEAD_BATCHES = 2
@@ -329,36 +330,3 @@ class WindowStream:
             rank=self._rank,
             world_size=self._world_size,
         )
-
-
-class SegmentLoader:
-    """One segment of each epoch of a stream: the training data, or the validation data."""
-
-    def __init__(self, stream: WindowStream, number: int) -> None:
-        self._stream = stream
-        self._number = number
-
-    @property
-    def num_samples(self) -> int:
-        """Samples of the segment that this rank is given in one epoch."""
-        return self._stream.rank_samples(self._number)
-
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Give what is left of the segment in an epoch."""
-        return self._stream.batches(epoch, self._number)
-
-    def state_dict(self) -> LoaderState:
-        """Give the stream's place."""
-        return self._stream.state_dict()
-
-    def load_state_dict(self, state: LoaderState) -> None:
-        """Take up a saved place of the stream."""
-        self._stream.load_state_dict(state)
-
-    def meters(self) -> Meters:
-        """Give what the whole stream moved so far; told by the first segment alone, so that sums are right."""
-        return self._stream.meters() if self._number == 0 else Meters()
-
-    def close(self) -> None:
-        """Close the stream."""
-        self._stream.close()

@@ -7,6 +7,14 @@ from penstock.records.cost import CostLine, CostReport, Price, PriceList
 from penstock.records.evaluation import Evaluation, Prediction
 from penstock.records.failure import FailureRecord
 from penstock.records.job import JobRecord
+from penstock.records.listing import (
+    ListingRecord,
+    ListingWriter,
+    is_listing,
+    parts_folder,
+    read_listing_record,
+    wait_for_part,
+)
 from penstock.records.manifest import (
     SPLITS,
     ManifestInfo,
@@ -35,6 +43,8 @@ __all__ = [
     "Finding",
     "Host",
     "JobRecord",
+    "ListingRecord",
+    "ListingWriter",
     "LossPoint",
     "ManifestInfo",
     "ManifestParts",
@@ -64,6 +74,10 @@ __all__ = [
     "StreamSpec",
     "decode_record",
     "encode_record",
+    "is_listing",
+    "parts_folder",
+    "read_listing_record",
     "read_record",
+    "wait_for_part",
     "write_record",
 ]

@@ -24,7 +24,7 @@ class ManifestParts:
     """Writes the manifests of a growing listing; a context manager that leaves the finished ones.
 
     Args:
-        folder: where they go, as ``00000.parquet`` and so on; parts of an earlier listing there are removed.
+        folder: where they go, as ``00000.parquet`` and so on.
         finish: finishes a part's writer.
         on_part: called with each part that is whole.
         first_part_samples: samples of the first part; None is ``FIRST_PART_SAMPLES``.
@@ -48,8 +48,6 @@ class ManifestParts:
         self._num_parts = self._num_samples = 0
         self._open = contextlib.ExitStack()
         self._writer: ManifestWriter | None = None
-        for path in folder.glob("[0-9]*.parquet"):
-            path.unlink()
 
     def __enter__(self) -> Self:
         return self

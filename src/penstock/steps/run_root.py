@@ -21,7 +21,15 @@ from penstock.records import FailureRecord, Record, decode_record, encode_record
 from penstock.sources import Blobs, open_blobs
 from penstock.steps import common
 
-__all__ = ["FINAL_FAILURE_SECONDS", "RunRoot", "add_fail_fast", "add_run_options", "open_run_root", "recorded"]
+__all__ = [
+    "FINAL_FAILURE_SECONDS",
+    "RunRoot",
+    "add_fail_fast",
+    "add_run_options",
+    "failure_record",
+    "open_run_root",
+    "recorded",
+]
 
 FINAL_FAILURE_SECONDS = 3600.0
 """For how long a failure is final: longer than any back-off between attempts, shorter than a repair by a person."""
@@ -58,6 +66,20 @@ def add_fail_fast(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def failure_record(step: str, error: BaseException) -> FailureRecord:
+    """Say why a step failed, without secrets."""
+    known = error if isinstance(error, PenstockError) else None
+    return FailureRecord(
+        step=step,
+        error=type(error).__name__,
+        exit_code=known.exit_code if known else 1,
+        retryable=known.retryable if known else False,
+        what=redact(" ".join((known.what if known else f"{type(error).__name__}: {error}").split())),
+        fix=redact(known.fix) if known else "look at the step's log",
+        failed_at=common.now(),
+    )
+
+
 class RunRoot:
     """The records of one run.
 
@@ -87,17 +109,7 @@ class RunRoot:
 
     def keep_failure(self, step: str, error: BaseException) -> None:
         """Write why a step failed."""
-        known = error if isinstance(error, PenstockError) else None
-        record = FailureRecord(
-            step=step,
-            error=type(error).__name__,
-            exit_code=known.exit_code if known else 1,
-            retryable=known.retryable if known else False,
-            what=redact(" ".join((known.what if known else f"{type(error).__name__}: {error}").split())),
-            fix=redact(known.fix) if known else "look at the step's log",
-            failed_at=common.now(),
-        )
-        self._write(f"{step}-failure.json", record)
+        self._write(f"{step}-failure.json", failure_record(step, error))
 
     def read(self, step: str, kind: type[R]) -> R | None:
         """Give what a step did, None where it left nothing that can be read.

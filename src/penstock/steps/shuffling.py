@@ -58,7 +58,8 @@ def shuffle_from(args: argparse.Namespace, info: ManifestInfo) -> Shuffle:
     if args.shuffle != "block":
         kind: Shuffle = args.shuffle
         return kind
-    train = info.split("train")
+    # A part of a listing that goes on may have none to train on.
+    train = next(split for split in info.splits if split.name == "train")
     return choose_blocks(
         mean_sample_bytes=train.size_bytes / max(1, train.num_samples),
         block_samples=args.shuffle_block,

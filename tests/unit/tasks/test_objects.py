@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from penstock.errors import ConfigError, EmptyListing
 from penstock.records import ManifestInfo, ManifestReader, Sample, SourceSpec
 from penstock.sources import open_source
-from penstock.steps.listing import make_manifest
+from penstock.steps.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
 
@@ -96,7 +96,7 @@ def test_more_than_fits_in_memory_is_the_same_manifest(tmp_path: Path, monkeypat
     before = [listed(tmp_path / "in", tmp_path / "a", by_sample=by_sample)[1] for by_sample in (False, True)]
     monkeypatch.setattr("penstock.sources.sorting.RUN_OBJECTS", 50)
     monkeypatch.setattr("penstock.records.manifest_distinct.HELD_NAMES", 20)
-    monkeypatch.setattr("penstock.steps.listing.HELD_SAMPLES", 100)
+    monkeypatch.setattr("penstock.steps.manifest_making.HELD_SAMPLES", 100)
     info, samples = listed(tmp_path / "in", tmp_path / "b")
     assert samples == before[0]
     assert info.num_objects == 700

@@ -1,0 +1,140 @@
+"""A listing that another process writes, `penstock list --stream-listing`, in a folder that both see."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from penstock.errors import PenstockError, SourceChanged, SourceUnavailable, error_from_fields
+from penstock.loader.growing import Listed
+from penstock.records import (
+    ListingRecord,
+    ManifestReader,
+    Plan,
+    is_listing,
+    parts_folder,
+    read_listing_record,
+    read_record,
+    wait_for_part,
+)
+
+__all__ = ["SharedListing", "read_listed"]
+
+POLL_SECONDS = (0.02, 0.5)
+"""Pause between two looks for a writer: the first, and the longest. There is nothing to wait at before it has begun."""
+
+
+class SharedListing:
+    """Parts and whole of a listing, as they come.
+
+    Args:
+        manifest: the whole manifest's place, which its parts lie beside.
+        plan: the whole manifest's plan's place.
+        timeout_seconds: how long to wait for a writer to begin.
+        lost: gives the error of a writer that ended before the listing did.
+    """
+
+    def __init__(
+        self,
+        manifest: Path,
+        plan: Path,
+        *,
+        timeout_seconds: float,
+        lost: Callable[[ListingRecord], PenstockError] | None = None,
+    ) -> None:
+        self._manifest, self._plan = manifest.absolute(), plan.absolute()
+        self._folder = parts_folder(self._manifest)
+        self._timeout_seconds = timeout_seconds
+        self._lost = lost or self._error_of
+        self._has_begun = False
+        self._parts: list[Listed] = []
+        self._whole: Listed | None = None
+
+    def part(self, number: int) -> Listed | None:
+        """Give a part, 0-based, as soon as it is there; None where the listing ended with fewer.
+
+        Raises:
+            PenstockError: the listing failed before it came to that part.
+            SourceUnavailable: there is no listing, or it ended without a word.
+            SourceChanged: it was begun anew, and gives something else.
+        """
+        if number < len(self._parts):
+            return self._parts[number]
+        record = self._wait(number)
+        for place in range(len(self._parts), min(number + 1, len(record.parts))):
+            path = self._folder / f"{place:05}.parquet"
+            self._parts.append(self._checked(read_listed(path, path.with_suffix(".json")), record.parts[place]))
+        return self._parts[number] if number < len(self._parts) else None
+
+    def whole(self) -> Listed:
+        """Give everything, when the listing has ended; raises as ``part`` does."""
+        if self._whole is None:
+            record = self._wait(None)
+            assert record.whole is not None
+            self._whole = self._checked(read_listed(self._manifest, self._plan), record.whole)
+        return self._whole
+
+    def _wait(self, number: int | None) -> ListingRecord:
+        """Give the record once it tells of a part, or of the end."""
+        give_up = time.monotonic() + self._timeout_seconds
+        pause_seconds, longest_seconds = POLL_SECONDS
+        while True:
+            # Looked at before the record: what a writer told before it ended is then seen.
+            is_at_work = is_listing(self._folder)
+            record = read_listing_record(self._folder)
+            if record is not None and (is_at_work or record.whole is not None or self._has_begun):
+                self._has_begun = True
+                self._check(record)
+                if record.whole is not None or (number is not None and number < len(record.parts)):
+                    return record
+                if not is_at_work:
+                    raise self._lost(record)
+            if is_at_work:
+                wait_for_part(self._folder, number)
+            elif time.monotonic() < give_up:
+                time.sleep(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, longest_seconds)
+            else:
+                raise self._lost(record or ListingRecord())
+
+    def _check(self, record: ListingRecord) -> None:
+        """Refuse a listing that was begun anew and gives other parts than it gave before."""
+        for part, fingerprint in zip(self._parts, record.parts, strict=False):
+            self._checked(part, fingerprint)
+
+    def _checked(self, listed: Listed, fingerprint: str) -> Listed:
+        if listed.info.fingerprint == listed.plan.manifest_fingerprint == fingerprint:
+            return listed
+        raise SourceChanged(
+            f"{listed.manifest} is of another listing than {self._folder} tells of",
+            fix="run `penstock list --stream-listing` again, and begin a new run",
+            about=str(listed.manifest),
+        )
+
+    def _error_of(self, record: ListingRecord) -> PenstockError:
+        told = record.failure
+        if told is not None:
+            return error_from_fields(told.error, told.what, told.fix, None)
+        if self._has_begun:
+            return SourceUnavailable(
+                f"the listing that writes {self._folder} ended without a word",
+                fix="see why its process ended and run it again, then this: it goes on where it was",
+                about=str(self._folder),
+            )
+        return SourceUnavailable(
+            f"no `penstock list --stream-listing` writes {self._folder}, and none came within "
+            f"{self._timeout_seconds:g} s",
+            fix="run it with the same --manifest, or leave --stream-listing out for a manifest that is whole",
+            about=str(self._folder),
+        )
+
+
+def read_listed(manifest: Path, plan: Path) -> Listed:
+    """Read a manifest with its plan.
+
+    Raises:
+        RecordError: one of them cannot be read.
+    """
+    with ManifestReader(manifest) as reader:
+        return Listed(manifest=manifest, info=reader.info, plan=read_record(plan, Plan))

@@ -1,0 +1,69 @@
+"""The options of a task, as `penstock list` takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from penstock.errors import ConfigError
+from penstock.tasks.protocols import OptionValue, Task, TaskOption
+from penstock.tasks.registry import get_task, task_names
+
+__all__ = ["as_flags", "options_help", "read_options"]
+
+
+def read_options(task: Task, pairs: Sequence[str], as_json: str) -> dict[str, OptionValue]:
+    """Give a task's options, defaults included, by name in snake case.
+
+    Raises:
+        ConfigError: an option is unknown, or its value is not of its kind.
+    """
+    try:
+        given = msgspec.json.decode(as_json or "{}", type=dict[str, str | int | float | bool | None])
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"--task-options {as_json!r} is not a JSON object of plain values ({error})",
+            fix='write it like {"epoch-seconds": 2}',
+        ) from error
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--option {pair!r} has no value", fix="write it like --option epoch-seconds=2")
+        given[name] = value
+    known = {option.name: option for option in task.options}
+    options: dict[str, OptionValue] = {option.name: option.default for option in task.options}
+    for name, raw in given.items():
+        option = known.get(name.replace("-", "_"))
+        if option is None:
+            names = ", ".join(flag.replace("_", "-") for flag in known) or "none"
+            raise ConfigError(f"{task.name} has no option {name!r}", fix=f"its options are: {names}")
+        options[option.name] = _read_value(option, raw)
+    return options
+
+
+def _read_value(option: TaskOption, raw: OptionValue) -> OptionValue:
+    if raw is None or isinstance(raw, option.kind):
+        return raw
+    try:
+        if option.kind is bool:
+            return {"true": True, "false": False}[str(raw).lower()]
+        return option.kind(raw)
+    except (ValueError, KeyError) as error:
+        raise ConfigError(
+            f"{raw!r} is not a {option.kind.__name__} for {option.name.replace('_', '-')}", fix=option.help
+        ) from error
+
+
+def as_flags(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """Give options by the names of their flags, as a manifest holds them."""
+    return {name.replace("_", "-"): value for name, value in options.items()}
+
+
+def options_help() -> str:
+    """Name every task's options with their defaults."""
+    parts = []
+    for name in task_names():
+        options = ", ".join(f"{option.name.replace('_', '-')}={option.default}" for option in get_task(name).options)
+        parts.append(f"{name}: {options or 'none'}")
+    return "; ".join(parts)
