@@ -1,7 +1,7 @@
 """Listing in a process of its own: the S3 client must not be used in one that forks workers later.
 
-The child is `penstock list`. With ``--stream-listing`` its parts are followed as any other process would follow them; that
-it is the parent's own, and not one that an earlier parent left, is known by the line that it begins with.
+The child is `penstock list`. With ``--stream-listing`` its parts are followed as any other process would follow them;
+that they are this child's, and not what an earlier one left, is known by the line that it begins with.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from penstock.loader.segments import SegmentLoader
 from penstock.loader.stream import WindowStream
 from penstock.records import ManifestInfo, Meters, Plan
 
-__all__ = ["GrowingStream", "Listed", "Listing", "OpenStream"]
+__all__ = ["GrowingStream", "Listed", "Listing", "OpenStream", "used_splits"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,10 +111,7 @@ class GrowingStream:
 
     def rank_samples(self, segment: int) -> int | None:
         """Give the samples of a segment; None before the stream has come to the listing's end, 0 where it has none."""
-        if self._whole is None:
-            return None
-        stream = self._current()
-        return stream.rank_samples(segment) if segment < len(stream.order.segments) else 0
+        return None if self._whole is None else self._current().rank_samples(segment)
 
     def batches(self, epoch: int, segment: int) -> Iterator[Any]:
         """Give what is left of a segment of an epoch.
@@ -198,9 +195,7 @@ class GrowingStream:
         """Open the stream over everything, behind the first epoch's first segment."""
         whole = self._listing.whole()
         self._leave()
-        first, *others = self._splits
-        splits = [first, *(split for split in others if _has_samples(whole, split[0]))]
-        self._stream = stream = self._open_stream(whole, splits, self._num_epochs)
+        self._stream = stream = self._open_stream(whole, used_splits(whole, self._splits), self._num_epochs)
         stream.load_state_dict(stream.state_dict() | {"next_index": stream.order.segments[0].num_samples})
         self._whole = whole
         return stream
@@ -210,6 +205,11 @@ class GrowingStream:
             self._stream.close()
             self._past_meters = self._past_meters.plus(self._stream.meters())
             self._stream = None
+
+
+def used_splits(listed: Listed, splits: Sequence[tuple[str, bool]]) -> Sequence[tuple[str, bool]]:
+    """Give the first of ``(split, training)``, and those of the others that have samples."""
+    return [*splits[:1], *(split for split in splits[1:] if _has_samples(listed, split[0]))]
 
 
 def _has_samples(listed: Listed, name: str) -> bool:

@@ -186,7 +186,9 @@ class WindowStream:
                 self._reader.advance(self._in_window(self._next_index))
 
     def rank_samples(self, segment: int) -> int:
-        """Give how many samples of a segment this rank is given in one epoch."""
+        """Give how many samples of a segment this rank is given in one epoch; none of one that there is not."""
+        if segment >= len(self.order.segments):
+            return 0
         return rank_samples(
             self.order.segments[segment].num_samples,
             batch_size=self._batch_size,

@@ -1,10 +1,10 @@
 """A listing that goes on, as the folder of its parts tells of it: what is there, and whether more is to come.
 
-``FILE.parts`` lies beside a manifest FILE: parts ``00000.parquet`` with their plans ``00000.json``, ``listing.json``, which
-names those that are whole, and ``lock``. The writer holds bytes of ``lock`` for as long as it lives, however it ends: one
-that it is at work, and one for each part that is not there yet. So whoever waits for a part sleeps in the kernel, and is
-woken when it is there or when it never will be. They are open file description locks (``fcntl(2)``), which volumes shared
-by containers, or by nodes over NFS, have too.
+``FILE.parts`` lies beside a manifest FILE: parts ``00000.parquet`` with their plans ``00000.json``, ``listing.json``,
+which names those that are whole, and ``lock``. The writer holds bytes of ``lock`` for as long as it lives, however it
+ends: one that it is at work, and one for each part that is not there yet. So whoever waits for a part sleeps in the
+kernel, and is woken when it is there or when it never will be. They are open file description locks (``fcntl(2)``),
+which volumes that containers share, or nodes over NFS, have too.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def wait_for_part(folder: Path, number: int | None) -> None:
 class ListingWriter:
     """Tells of a listing as it goes on; a context manager, within which the writer is at work.
 
-    A second writer of the same folder waits for the first one's end. What an earlier one left is not there any more when
-    this one is at work.
+    A second writer of the same folder waits for the first one's end. What an earlier one left is not there any more
+    when this one is at work.
 
     Raises:
         DiskFull, OutputUnwritable: from any method.

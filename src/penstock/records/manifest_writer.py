@@ -125,17 +125,22 @@ class ManifestWriter:
     Holds one row group of each split in memory, whatever their number, and no names: it tells how many groups and
     objects there are by ``DistinctNames``.
 
+    Args:
+        path: of the manifest.
+        scratch: folder for what does not fit in memory; None is the manifest's own.
+
     Raises:
         DiskFull, OutputUnwritable: from any method.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, scratch: Path | None = None) -> None:
         self._path = path
+        scratch = scratch or path.parent
         self._splits: dict[str, _SplitWriter] = {}
         self._max_sample_bytes = 0
         with self._errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._scratch = tempfile.TemporaryDirectory(prefix=".penstock-manifest-", dir=path.parent)
+            scratch.mkdir(parents=True, exist_ok=True)
+            self._scratch = tempfile.TemporaryDirectory(prefix=".penstock-manifest-", dir=scratch)
         self._objects = DistinctNames(Path(self._scratch.name))
         try:
             with self._errors():

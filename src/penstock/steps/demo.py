@@ -18,6 +18,7 @@ from penstock.observe import open_progress
 from penstock.records import Evaluation, read_record
 from penstock.steps import common
 from penstock.steps import run as run_step
+from penstock.steps.job_files import JobFiles
 from penstock.units import format_bytes
 
 NAME = "demo"
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         )
         sys.stdout.flush()
         code = run_step.run(_job(args, out, url))
-    found = read_record(run_step.JobFiles(out.absolute()).metrics, Evaluation)
+    found = read_record(JobFiles(out.absolute()).metrics, Evaluation)
     score = found.metrics[found.score]
     bound = planted_bound(args.effect)
     sys.stdout.write(

@@ -9,23 +9,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.loader import WindowStream
+from penstock.loader.growing import GrowingStream, Listed, Listing, used_splits
+from penstock.loader.shared_listing import SharedListing
 from penstock.records import ManifestInfo, Meters, Plan
 from penstock.steps import common
 from penstock.steps.ranks import ONE_RANK, Ranks
 from penstock.steps.window import read_listing, served_window
+from penstock.tasks.objectives import first_to_learn_from
 from penstock.tasks.protocols import Task
 from penstock.tasks.registry import get_task
 
-__all__ = ["Dataset", "add_feed_options", "open_dataset", "open_stream", "skipped_line"]
+__all__ = ["Dataset", "add_feed_options", "open_dataset", "open_early", "open_stream", "skipped_line"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dataset:
-    """What `penstock list` made."""
+    """What `penstock list` made, or makes.
+
+    Attributes:
+        info: of the whole manifest; where the listing goes on, of its first part.
+        plan: of the same.
+        basis: what targets are scaled by: the whole manifest, or the first part of it that there is to learn from.
+        listing: that goes on; None where the whole manifest was waited for.
+    """
 
     info: ManifestInfo
     plan: Plan
     task: Task
+    basis: ManifestInfo
+    listing: Listing | None = None
 
 
 def add_feed_options(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +63,19 @@ def open_dataset(args: argparse.Namespace) -> Dataset:
         RecordError: one cannot be read, or they do not belong together.
     """
     info, plan = read_listing(args)
-    return Dataset(info=info, plan=plan, task=get_task(info.task))
+    return Dataset(info=info, plan=plan, task=get_task(info.task), basis=info)
+
+
+def open_early(args: argparse.Namespace) -> Dataset:
+    """Read manifest and plan of the first part of a listing that goes on, or has ended; waits until it tells enough.
+
+    Raises:
+        PenstockError: the listing failed, or there is none.
+    """
+    listing = SharedListing(args.manifest, args.plan, timeout_seconds=args.prefetch_timeout)
+    first = listing.part(0) or listing.whole()
+    task, basis = get_task(first.info.task), first_to_learn_from(listing)
+    return Dataset(info=first.info, plan=first.plan, task=task, basis=basis, listing=listing)
 
 
 @contextlib.contextmanager
@@ -64,29 +88,41 @@ def open_stream(
     num_epochs: int,
     ranks: Ranks = ONE_RANK,
     pin_memory: bool = False,
-) -> Iterator[WindowStream]:
-    """Start a prefetcher unless a sidecar serves the window, and give the stream; close both at the end."""
-    with served_window(args) as (folder, manifest), contextlib.ExitStack() as stack:
-        stream = WindowStream(
-            folder=folder,
-            manifest=manifest,
-            info=data.info,
-            plan=data.plan,
-            splits=splits,
-            decoder=data.task.decode,
-            batch_size=batch_size,
-            num_epochs=num_epochs,
-            num_workers=args.workers,
-            rank=ranks.rank,
-            world_size=ranks.world_size,
-            local_rank=ranks.local_rank,
-            local_world_size=ranks.local_world_size,
-            timeout_seconds=args.prefetch_timeout,
-            on_bad_sample=args.on_bad_sample,
-            pin_memory=pin_memory,
-        )
-        stack.callback(stream.close)
-        yield stream
+) -> Iterator[WindowStream | GrowingStream]:
+    """Start a prefetcher unless a sidecar serves the window, and give the stream; close both at the end.
+
+    Splits that have no samples are left out, but for the first.
+    """
+    with served_window(args) as window:
+
+        def open_over(listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int) -> WindowStream:
+            return WindowStream(
+                folder=window.folder,
+                manifest=window.place(listed.manifest),
+                info=listed.info,
+                plan=listed.plan,
+                splits=splits,
+                decoder=data.task.decode,
+                batch_size=batch_size,
+                num_epochs=num_epochs,
+                num_workers=args.workers,
+                rank=ranks.rank,
+                world_size=ranks.world_size,
+                local_rank=ranks.local_rank,
+                local_world_size=ranks.local_world_size,
+                timeout_seconds=args.prefetch_timeout,
+                on_bad_sample=args.on_bad_sample,
+                pin_memory=pin_memory,
+            )
+
+        stream: WindowStream | GrowingStream
+        if data.listing is not None:
+            stream = GrowingStream(data.listing, open_stream=open_over, num_epochs=num_epochs, splits=splits)
+        else:
+            whole = Listed(manifest=args.manifest, info=data.info, plan=data.plan)
+            stream = open_over(whole, used_splits(whole, splits), num_epochs)
+        with contextlib.closing(stream):
+            yield stream
 
 
 def skipped_line(meters: Meters) -> str:

@@ -132,8 +132,6 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, listing: ListingWri
         )
     )
     write_record(args.plan, _plan(args, info))
-    if listing is not None:
-        listing.end(info.fingerprint)
     record = StepRecord(
         step=NAME,
         started_at=started_at,
@@ -146,6 +144,8 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, listing: ListingWri
         write_record(args.record, record)
     if run_root is not None:
         run_root.keep(NAME, record)
+    if listing is not None:
+        listing.end(info.fingerprint)
     sys.stdout.write(describe(info))
     return 0
 

@@ -61,8 +61,10 @@ async def make_manifest(
         )
 
     with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(ManifestWriter(path))
-        parts = ManifestParts(parts_folder(path), finish=finish, on_part=on_part) if on_part is not None else None
+        # What a killed process leaves of its scratch goes with the parts.
+        folder = parts_folder(path) if on_part is not None else None
+        writer = stack.enter_context(ManifestWriter(path, scratch=folder))
+        parts = ManifestParts(folder, finish=finish, on_part=on_part) if folder and on_part else None
         adds = [writer.add, *([stack.enter_context(parts).add] if parts is not None else [])]
         stage = stack.enter_context(open_progress().stage("list", None, "samples"))
         num_new = 0

@@ -136,10 +136,10 @@ def _probe(args: argparse.Namespace) -> StepRecord:
     info, plan = read_listing(args)
     order = make_order(info, plan, [("train", True)])
     num_samples = min(args.samples, order.num_samples)
-    with served_window(args) as (folder, manifest):
+    with served_window(args) as window:
         spec = StreamSpec(
             session=uuid.uuid4().hex,
-            manifest=str(manifest),
+            manifest=str(window.place(args.manifest)),
             manifest_fingerprint=info.fingerprint,
             plan_fingerprint=plan.fingerprint,
             order=order,
@@ -151,7 +151,7 @@ def _probe(args: argparse.Namespace) -> StepRecord:
             on_bad_sample="fail",
         )
         begun, first = time.monotonic(), 0.0
-        reader = WindowReader(folder, spec, timeout_seconds=args.prefetch_timeout).begin()
+        reader = WindowReader(window.folder, spec, timeout_seconds=args.prefetch_timeout).begin()
         with open_progress().stage("prefetch", num_samples, "samples") as stage:
             for index in range(num_samples):
                 reader.get(index)

@@ -20,17 +20,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from penstock.errors import ConfigError, OutputError, PenstockError, RecordError, map_os_error
-from penstock.records import Evaluation, JobRecord, ManifestReader, RunRecord, StepRecord, read_record, write_record
+from penstock.records import (
+    JobRecord,
+    RunRecord,
+    parts_folder,
+    read_listing_record,
+    read_record,
+    write_record,
+)
 from penstock.steps import common
+from penstock.steps.job_files import JobFiles, describe
 from penstock.steps.listing import add_dataset_options
 from penstock.steps.report import add_cost_options
-from penstock.steps.train import add_training_options
-from penstock.units import format_bytes, format_seconds
+from penstock.steps.training_options import add_training_options
+from penstock.stream_listing import ListingProcess
 
 NAME = "run"
 HELP = "list, prefetch, train, evaluate and report, in one command"
 
-__all__ = ["HELP", "NAME", "JobFiles", "add_arguments", "add_job_options", "run"]
+__all__ = ["HELP", "NAME", "add_arguments", "add_job_options", "run"]
 
 _MAY_DIFFER = {
     "amp",
@@ -60,28 +68,12 @@ _MAY_DIFFER = {
 can only go on with another value (``on_bad_sample``)."""
 
 
-class JobFiles:
-    """Where a job's results lie."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.job = folder / "job.json"
-        self.manifest = folder / "manifest.parquet"
-        self.plan = folder / "plan.json"
-        self.list_record = folder / "list.json"
-        self.window = folder / "window"
-        self.checkpoints = folder / "checkpoints"
-        self.run_record = folder / "run.json"
-        self.metrics = folder / "evaluation.json"
-        self.plot = folder / "truth.svg"
-        self.cost = folder / "cost.json"
-        self.html = folder / "report.html"
-        self.markdown = folder / "report.md"
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the step's options."""
     add_dataset_options(parser)
+    common.add_switch(
+        parser, "--stream-listing", "train while the listing goes on: the first epoch goes over its parts as they come"
+    )
     add_job_options(parser)
 
 
@@ -103,8 +95,8 @@ def run(args: argparse.Namespace) -> int:
     files = JobFiles(args.out.absolute())
     with _locked(files.folder):
         job = _begin(files, args)
-        _list(files, args)
-        _train_and_report(files, args, job)
+        with _listed(files, args):
+            _train_and_report(files, args, job)
         _report(files, args)
         if args.window is None:
             shutil.rmtree(files.window, ignore_errors=True)
@@ -134,14 +126,33 @@ def _begin(files: JobFiles, args: argparse.Namespace) -> JobRecord:
     return job
 
 
-def _list(files: JobFiles, args: argparse.Namespace) -> None:
-    """List in a process of its own: the S3 client must not be used in one that forks workers later."""
-    if files.manifest.exists() and files.plan.exists():
+@contextlib.contextmanager
+def _listed(files: JobFiles, args: argparse.Namespace) -> Iterator[None]:
+    """List in a process of its own: the S3 client must not be used in one that forks workers later.
+
+    With ``--stream-listing`` the listing goes on within the block, which follows it; it is ended with the block.
+    """
+    if _is_listed(files, early=args.stream_listing):
+        yield
         return
     words = argv_of("list", args, manifest=files.manifest, plan=files.plan, record=files.list_record)
+    if args.stream_listing:
+        with ListingProcess(words, manifest=files.manifest, plan=files.plan, parts=True) as listing:
+            listing.begin()
+            yield
+        return
     code = subprocess.run([sys.executable, "-m", "penstock", *words], check=False).returncode  # noqa: S603 - no shell
     if code:
         raise SystemExit(code)
+    yield
+
+
+def _is_listed(files: JobFiles, *, early: bool) -> bool:
+    """Tell whether an earlier attempt listed to the end."""
+    if not early:
+        return files.manifest.exists() and files.plan.exists()
+    record = read_listing_record(parts_folder(files.manifest))
+    return record is not None and record.whole is not None
 
 
 def _train_and_report(files: JobFiles, args: argparse.Namespace, job: JobRecord) -> None:
@@ -236,40 +247,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def describe(files: JobFiles) -> str:
-    """Sum up a job for a person."""
-    with ManifestReader(files.manifest) as reader:
-        info = reader.info
-    record = read_record(files.run_record, RunRecord)
-    found = read_record(files.metrics, Evaluation)
-    listed = read_record(files.list_record, StepRecord) if files.list_record.exists() else None
-    downloaded = record.meters.bytes_downloaded + found.meters.bytes_downloaded
-    downloaded += listed.meters.bytes_downloaded if listed else 0
-    metrics = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
-    rows = [
-        ("samples", f"{info.num_samples} in {info.num_objects} objects ({format_bytes(info.object_bytes)})"),
-        ("trained on", f"{sum(epoch.num_samples for epoch in record.epochs)} in {len(record.epochs)} epochs"),
-        ("downloaded", format_bytes(downloaded)),
-        (
-            "peak window",
-            f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(record.meters.window_bytes)}",
-        ),
-        ("stall", f"{format_seconds(record.stall_seconds)} ({100 * record.stall_share:.1f} % of training)"),
-        ("wall", format_seconds(record.wall_seconds)),
-        (f"{found.split} score", f"{found.score} {found.metrics[found.score]:.4f}"),
-        ("metrics", metrics),
-        *_skipped_rows(record, found),
-        ("report", str(files.html)),
-    ]
-    return "".join(f"{name:>14}  {value}\n" for name, value in rows)
-
-
-def _skipped_rows(record: RunRecord, found: Evaluation) -> list[tuple[str, str]]:
-    """Tell what was left out, where anything was."""
-    meters = record.meters.plus(found.meters)
-    if not meters.num_skipped:
-        return []
-    named = ", ".join(sample.key for sample in meters.skipped[:3])
-    return [("left out", f"{meters.num_skipped} times a bad sample: {named}{', …' if len(meters.skipped) > 3 else ''}")]

@@ -19,14 +19,14 @@ from penstock.observe import StageProgress, open_progress
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.sources import open_blobs
 from penstock.steps import common
-from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream, skipped_line
+from penstock.steps.feeding import add_feed_options, open_dataset, open_early, open_stream, skipped_line
 from penstock.steps.ranks import check_one_rank, ranks_from
 from penstock.steps.run_root import RunRoot, add_fail_fast, recorded
-from penstock.tasks.eeg.models import build_model, model_names
+from penstock.steps.training_options import add_training_options, train_config
+from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import make_objective
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
-from penstock.train.config import TrainConfig
 from penstock.train.determinism import seed_everything
 from penstock.train.device import choose_device, describe_host
 from penstock.train.loop import train
@@ -37,12 +37,18 @@ from penstock.units import format_bytes, format_seconds
 NAME = "train"
 HELP = "train a model through the window"
 
-__all__ = ["HELP", "NAME", "add_arguments", "add_training_options", "run"]
+__all__ = ["HELP", "NAME", "add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the step's options."""
     add_feed_options(parser)
+    common.add_switch(
+        parser,
+        "--stream-listing",
+        "begin before `penstock list --stream-listing`, which writes the manifest, has ended: the first epoch goes "
+        "over its parts as they come",
+    )
     add_training_options(parser)
     group = parser.add_argument_group("output")
     place = group.add_mutually_exclusive_group(required=True)
@@ -74,84 +80,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_fail_fast(parser)
 
 
-def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how to train."""
-    defaults = TrainConfig(task="", model="small")
-    group = parser.add_argument_group("training")
-    group.add_argument("--model", choices=model_names(), default="small", help="network (default: small)")
-    group.add_argument(
-        "--epochs", type=common.positive_int, default=defaults.num_epochs, metavar="N", help="passes over the data"
-    )
-    group.add_argument(
-        "--batch-size", type=common.positive_int, default=defaults.batch_size, metavar="N", help="samples of a step"
-    )
-    group.add_argument(
-        "--learning-rate", type=float, default=defaults.learning_rate, metavar="X", help="the highest of the schedule"
-    )
-    group.add_argument(
-        "--weight-decay", type=float, default=defaults.weight_decay, metavar="X", help="of AdamW, decoupled"
-    )
-    group.add_argument("--loss", choices=("mse", "smooth_l1"), default="mse", help="of regression (default: mse)")
-    group.add_argument("--schedule", choices=("cosine", "constant"), default=defaults.schedule, help="of the rate")
-    group.add_argument(
-        "--warmup", type=float, default=defaults.warmup_fraction, metavar="X", help="part of all steps that warms up"
-    )
-    group.add_argument(
-        "--clip-norm",
-        type=float,
-        default=defaults.clip_norm,
-        metavar="X",
-        help="largest gradient norm; 0: no clipping",
-    )
-    group.add_argument(
-        "--patience", type=int, default=0, metavar="N", help="end after N epochs without a better score; 0 never does"
-    )
-    group.add_argument("--amp", choices=("auto", "off"), default="auto", help="mixed precision where there is a GPU")
-    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
-    group.add_argument(
-        "--threads", type=int, default=0, metavar="N", help="CPU threads; bits may depend on it (0: torch's choice)"
-    )
-    group.add_argument(
-        "--checkpoint-every", type=int, default=0, metavar="N", help="also save every N steps; 0 saves after epochs"
-    )
-    group.add_argument(
-        "--keep-checkpoints",
-        type=common.positive_int,
-        default=2,
-        metavar="N",
-        help="how many to keep beside the best",
-    )
-    group.add_argument(
-        "--instance-type", type=common.optional_text, metavar="NAME", help="the node's, like g5.xlarge, for the bill"
-    )
-
-
-def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
-    """Give the training config that the options ask for; the seed is the plan's.
-
-    Raises:
-        ConfigError: a value cannot be honoured.
-    """
-    return TrainConfig(
-        task=data.task.name,
-        model=args.model,
-        num_epochs=args.epochs,
-        batch_size=args.batch_size,
-        learning_rate=args.learning_rate,
-        weight_decay=args.weight_decay,
-        schedule=args.schedule,
-        warmup_fraction=args.warmup,
-        clip_norm=args.clip_norm or None,
-        patience=args.patience or None,
-        seed=data.plan.seed,
-        amp=args.amp,
-        device=args.device,
-        checkpoint_every_steps=args.checkpoint_every or None,
-        keep_checkpoints=args.keep_checkpoints,
-        num_threads=args.threads or None,
-    )
-
-
 def run(args: argparse.Namespace) -> int:
     """Train; write the run record however it ends."""
     with recorded(args, NAME) as run_root:
@@ -162,9 +90,10 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     started_seconds = time.monotonic()
     ranks = ranks_from(os.environ)
     check_one_rank(ranks)
-    data = open_dataset(args)
+    data = open_early(args) if args.stream_listing else open_dataset(args)
+    early = {"stream-listing": True} if args.stream_listing else {}
     config = train_config(args, data)
-    objective = make_objective(data.info, regression_loss=args.loss)
+    objective = make_objective(data.basis, regression_loss=args.loss)
     identity = Identity(
         task=config.task,
         model=config.model,
@@ -172,7 +101,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
         num_outputs=objective.num_outputs,
         manifest_fingerprint=data.info.fingerprint,
         plan_fingerprint=data.plan.fingerprint,
-        config={**config.identity(), "loss": args.loss},
+        config={**config.identity(), "loss": args.loss, **early},
     )
     run_id = args.run_id or uuid.uuid4().hex[:12]
     records: list[RunRecord] = []
@@ -180,9 +109,14 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     def run_record(result: TrainResult) -> RunRecord:
         source = data.info.source
         options = {"loss": args.loss, "workers": args.workers, "prefetch": args.prefetch, "source": source.uri}
-        options |= {"on-bad-sample": args.on_bad_sample}
+        options |= {"on-bad-sample": args.on_bad_sample, **early}
         options |= {"endpoint-url": source.endpoint_url} if source.endpoint_url else {}
         record = make_run_record(result, run_id=run_id, options=options)
+        if data.listing is not None and result.journal.epochs:
+            whole = data.listing.whole()
+            record = msgspec.structs.replace(
+                record, manifest_fingerprint=whole.info.fingerprint, plan_fingerprint=whole.plan.fingerprint
+            )
         host = msgspec.structs.replace(record.host, instance_type=args.instance_type)
         return msgspec.structs.replace(record, host=host)
 
@@ -200,20 +134,19 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
         host = describe_host(choose_device(config.device))
         num_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
         run_root.keep(NAME, run_record(begun_result(config, identity, host=host, num_parameters=num_parameters)))
-    has_valid = any(split.name == "valid" and split.num_samples for split in data.info.splits)
-    splits = [("train", True), ("valid", False)] if has_valid else [("train", True)]
+    num_samples = data.basis.split("train").num_samples
     with (
         _checkpoint_folder(args) as folder,
         open_stream(
             data,
             args,
-            splits=splits,
+            splits=[("train", True), ("valid", False)],
             batch_size=config.batch_size,
             num_epochs=config.num_epochs,
             ranks=ranks,
             pin_memory=choose_device(config.device).type == "cuda",
         ) as stream,
-        open_progress().stage("train", config.num_epochs * data.info.split("train").num_samples) as stage,
+        open_progress().stage("train", None if early else config.num_epochs * num_samples) as stage,
     ):
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url)
         result = train(
@@ -222,12 +155,13 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
             objective=objective,
             model=model,
             train_loader=stream.segment(0),
-            valid_loader=stream.segment(1) if has_valid else None,
+            valid_loader=stream.segment(1),
             checkpoints=Checkpoints(blobs, keep=config.keep_checkpoints),
             identity=identity,
             progress=_Shown(stage),
             on_end=write_run_record,
             started_seconds=started_seconds,
+            early_samples=num_samples if early else None,
         )
         if args.checkpoint_out is not None and result.checkpoint is not None:
             atomic_write(args.checkpoint_out, blobs.read(result.checkpoint.rpartition("/")[2]))
@@ -256,7 +190,7 @@ class _Shown:
 
     def on_step(self, update: StepUpdate) -> None:
         """Move the bar."""
-        done = update.epoch * update.num_samples + update.epoch_samples
+        done = update.epoch * (update.num_samples or 0) + update.epoch_samples
         waited = update.stall_seconds / max(update.stall_seconds + update.compute_seconds, 1e-9)
         self._stage.advance(
             done - (self._done or 0),

@@ -6,13 +6,14 @@ import argparse
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.errors import RecordError
 from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
 from penstock.window import PrefetchMode, hand_over, start_prefetcher
 
-__all__ = ["read_listing", "served_window"]
+__all__ = ["ServedWindow", "read_listing", "served_window"]
 
 
 def read_listing(args: argparse.Namespace) -> tuple[ManifestInfo, Plan]:
@@ -33,18 +34,39 @@ def read_listing(args: argparse.Namespace) -> tuple[ManifestInfo, Plan]:
     return info, plan
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedWindow:
+    """A window that a prefetcher serves, or is about to.
+
+    Attributes:
+        folder: of the window.
+        hands_over: whether the prefetcher sees the window's folder and nothing else of this machine.
+        timeout_seconds: how long the prefetcher may show no sign of life.
+    """
+
+    folder: Path
+    hands_over: bool
+    timeout_seconds: float
+
+    def place(self, manifest: Path) -> Path:
+        """Give a manifest's path as the prefetcher sees it; it may have to be put into the window, in place of another.
+
+        Raises:
+            PenstockError: it cannot be put there.
+        """
+        manifest = manifest.absolute()
+        return hand_over(manifest, self.folder, timeout_seconds=self.timeout_seconds) if self.hands_over else manifest
+
+
 @contextlib.contextmanager
-def served_window(args: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
-    """Start a prefetcher unless a sidecar serves the window; give the folder, and the manifest as it sees it."""
+def served_window(args: argparse.Namespace) -> Iterator[ServedWindow]:
+    """Start a prefetcher unless a sidecar serves the window."""
     with _folder(args.window) as folder, contextlib.ExitStack() as stack:
         mode = PrefetchMode(args.prefetch)
         child = start_prefetcher(mode, folder, args.window_size, options=("--in-flight", str(args.in_flight)))
-        manifest = args.manifest.absolute()
-        if child is None:
-            manifest = hand_over(manifest, folder, timeout_seconds=args.prefetch_timeout)
-        else:
+        if child is not None:
             stack.enter_context(child)
-        yield folder, manifest
+        yield ServedWindow(folder=folder, hands_over=child is None, timeout_seconds=args.prefetch_timeout)
 
 
 @contextlib.contextmanager

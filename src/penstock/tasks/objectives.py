@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
+from penstock.loader.growing import Listing
 from penstock.loader.protocols import BatchLoader
 from penstock.records import ManifestInfo
 
@@ -29,6 +30,7 @@ __all__ = [
     "Predictions",
     "Regression",
     "RegressionLoss",
+    "first_to_learn_from",
     "make_objective",
     "objective_from_state",
     "predict",
@@ -137,6 +139,23 @@ class Classification:
     def state_dict(self) -> ObjectiveState:
         """Give the number of classes."""
         return {"objective": "classification", "num_classes": self.num_classes}
+
+
+def first_to_learn_from(listing: Listing) -> ManifestInfo:
+    """Give the first part of a listing whose training targets differ, or are not known at all; else everything.
+
+    Where parts end depends on the samples alone, so it is the same part whenever it is asked for.
+
+    Raises:
+        PenstockError: the listing failed before it came to it.
+    """
+    number = 0
+    while (part := listing.part(number)) is not None:
+        train = next(split for split in part.info.splits if split.name == "train")
+        if train.num_samples and (part.info.classes or train.target_std != 0):
+            return part.info
+        number += 1
+    return listing.whole().info
 
 
 def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse") -> Objective:

@@ -43,6 +43,22 @@ class Curve(msgspec.Struct, kw_only=True):
             self.points = [msgspec.structs.replace(b, loss=(a.loss + b.loss) / 2) for a, b in pairs]
             self.stride *= 2
 
+    def spread(self, epoch: int, *, first_step: int, num_steps: int) -> None:
+        """Give the points of an epoch their places in it, where its size was not known when they were taken.
+
+        Args:
+            epoch: 0-based.
+            first_step: steps before it.
+            num_steps: of the epoch.
+        """
+        end = first_step + num_steps
+        self.points = [
+            msgspec.structs.replace(point, epoch=epoch + (point.step - first_step) / num_steps)
+            if first_step < point.step <= end
+            else point
+            for point in self.points
+        ]
+
 
 class Journal(msgspec.Struct, kw_only=True):
     """Everything about a run besides weights, optimiser, loader and chance.

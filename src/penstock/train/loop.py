@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,7 +18,7 @@ from torch import nn
 from penstock.errors import CheckpointCorrupt, DataError, Interrupted, SourceError, WindowError
 from penstock.loader.protocols import BatchLoader, LoaderState
 from penstock.records import LossPoint
-from penstock.tasks.objectives import Objective, predict
+from penstock.tasks.objectives import Objective
 from penstock.tasks.protocols import Task
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
@@ -29,9 +28,10 @@ from penstock.train.device import describe_host
 from penstock.train.journal import Journal
 from penstock.train.progress import NoProgress, Progress, StepUpdate
 from penstock.train.result import TrainResult
-from penstock.train.schedule import num_steps
+from penstock.train.schedule import Schedule, early_schedule, whole_schedule
 from penstock.train.signals import StopAsked, StopRequest
 from penstock.train.stepper import StepOutcome, Stepper
+from penstock.train.validation import Validation
 
 __all__ = ["train"]
 
@@ -51,6 +51,7 @@ def train(
     progress: Progress | None = None,
     on_end: Callable[[TrainResult], None] = lambda result: None,
     started_seconds: float | None = None,
+    early_samples: int | None = None,
 ) -> TrainResult:
     """Train a network, going on from the last checkpoint if there is one.
 
@@ -64,12 +65,13 @@ def train(
         objective: of the task on this manifest.
         model: with fresh weights.
         train_loader: batches of the training split.
-        valid_loader: batches of the validation split; without one every epoch counts as the best so far.
+        valid_loader: batches of the validation split; without one, or any in it, each epoch counts as the best so far.
         checkpoints: where the run is saved.
         identity: what the run is; a checkpoint of another is refused.
         progress: is told of steps and epochs.
         on_end: is given the result once, when the run ends, also when an error ends it.
         started_seconds: ``time.monotonic()`` at the start of this attempt, None takes now.
+        early_samples: what the loader knows of its samples before the first epoch's end, where it does not know all.
 
     Raises:
         CheckpointCorrupt, CheckpointMismatch: the last checkpoint cannot be used; ``on_end`` is not called.
@@ -78,17 +80,17 @@ def train(
         TrainingDiverged: the loss or the gradient is not finite.
         PenstockError: the data failed.
     """
-    stepper = Stepper(config, model=model, objective=objective, num_steps=num_steps(config, train_loader.num_samples))
     loop = _Loop(
         config,
         task=task,
-        stepper=stepper,
+        stepper=Stepper(config, model=model, objective=objective),
         train_loader=train_loader,
-        valid=None if valid_loader is None else _Validation(task=task, objective=objective, loader=valid_loader),
+        valid=None if valid_loader is None else Validation(task=task, objective=objective, loader=valid_loader),
         checkpoints=checkpoints,
         identity=identity,
         progress=progress or NoProgress(),
         started_seconds=time.monotonic() if started_seconds is None else started_seconds,
+        early_samples=early_samples,
     )
     loop.begin()
     with StopRequest() as stop:
@@ -102,21 +104,6 @@ def train(
         return result
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Validation:
-    """The validation split and how a network is scored on it."""
-
-    task: Task
-    objective: Objective
-    loader: BatchLoader
-
-    def metrics(self, model: nn.Module, epoch: int, stop: StopRequest) -> dict[str, float]:
-        """Score a network; a stop that is asked for raises ``StopAsked`` at once."""
-        with stop.waiting():
-            found = predict(model, self.objective, self.loader, epoch=epoch)
-        return self.task.metrics(found.truth, found.predicted, found.groups)
-
-
 class _Loop:
     """One attempt at a run: moves the journal on, and saves it with everything it belongs to."""
 
@@ -127,16 +114,18 @@ class _Loop:
         task: Task,
         stepper: Stepper,
         train_loader: BatchLoader,
-        valid: _Validation | None,
+        valid: Validation | None,
         checkpoints: Checkpoints,
         identity: Identity,
         progress: Progress,
         started_seconds: float,
+        early_samples: int | None,
     ) -> None:
         self._config, self._task, self._stepper = config, task, stepper
         self._train_loader, self._valid = train_loader, valid
         self._checkpoints, self._identity, self._progress = checkpoints, identity, progress
         self._started_seconds, self._started_at = started_seconds, datetime.now(UTC)
+        self._early_samples = early_samples
         self._first_batch_seconds: float | None = None
         self._journal = Journal()
         self._earlier = Journal()
@@ -171,7 +160,8 @@ class _Loop:
     def run(self, stop: StopRequest) -> None:
         try:
             while not self._journal.finished:
-                if self._journal.epoch_samples < self._train_loader.num_samples:
+                num_samples = self._train_loader.num_samples
+                if num_samples is None or self._journal.epoch_samples < num_samples:
                     self._train_epoch(stop)
                 self._end_epoch(stop)
                 if not self._journal.finished:
@@ -184,7 +174,7 @@ class _Loop:
             raise
 
     def _train_epoch(self, stop: StopRequest) -> None:
-        journal = self._journal
+        journal, schedule = self._journal, self._schedule()
         self._stepper.model.train()
         batches = iter(self._train_loader.epoch(journal.epoch))
         while True:
@@ -197,11 +187,11 @@ class _Loop:
                 return
             if self._first_batch_seconds is None:
                 self._first_batch_seconds = time.monotonic() - self._started_seconds
-            outcome = self._stepper.step(batch, journal.step)
+            outcome = self._stepper.step(batch, journal.step, factor=schedule.factor(journal.step))
             journal.end_step(loss=outcome.loss, num_labelled=outcome.num_labelled, num_samples=len(batch))
             self._loader_state = self._train_loader.state_dict()
             journal.compute_seconds += time.perf_counter() - got
-            self._tell(outcome)
+            self._tell(outcome, schedule)
             self._after_step(stop)
 
     def _after_step(self, stop: StopRequest) -> None:
@@ -210,16 +200,29 @@ class _Loop:
         if every is not None and self._journal.step % every == 0:
             self._save()
 
-    def _tell(self, outcome: StepOutcome) -> None:
+    def _schedule(self) -> Schedule:
+        """Give the schedule of the epoch in progress; it follows from what is known when the epoch begins."""
         journal, num_samples = self._journal, self._train_loader.num_samples
-        place = journal.epoch + journal.epoch_samples / max(num_samples, 1)
+        if self._early_samples is None:
+            assert num_samples is not None
+            return whole_schedule(self._config, num_samples=num_samples)
+        return early_schedule(
+            self._config,
+            early_samples=self._early_samples,
+            first_epoch_steps=journal.epochs[0].num_steps if journal.epochs else None,
+            num_samples=num_samples,
+        )
+
+    def _tell(self, outcome: StepOutcome, schedule: Schedule) -> None:
+        journal, num_samples = self._journal, self._train_loader.num_samples
+        place = journal.epoch + (journal.epoch_samples / max(num_samples, 1) if num_samples is not None else 0.0)
         journal.curve.add(
             LossPoint(step=journal.step, epoch=place, loss=outcome.loss, learning_rate=outcome.learning_rate)
         )
         self._progress.on_step(
             StepUpdate(
                 step=journal.step,
-                num_steps=num_steps(self._config, num_samples),
+                num_steps=schedule.num_steps,
                 epoch=journal.epoch,
                 num_epochs=self._config.num_epochs,
                 epoch_samples=journal.epoch_samples,
@@ -236,6 +239,8 @@ class _Loop:
         metrics = {} if self._valid is None else self._valid.metrics(self._stepper.model, journal.epoch, stop)
         # Both loaders may be parts of one stream, whose place the validation has moved on.
         self._loader_state = self._train_loader.state_dict()
+        if self._early_samples is not None and journal.epoch == 0:
+            journal.curve.spread(0, first_step=0, num_steps=journal.epoch_steps)
         record = journal.end_epoch(metrics, valid_seconds=time.perf_counter() - begun)
         score = metrics[self._task.score] if metrics else None
         is_best = journal.note_score(record.epoch, score, higher_is_better=self._task.higher_is_better)

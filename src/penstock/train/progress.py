@@ -16,21 +16,21 @@ class StepUpdate:
 
     Attributes:
         step: steps done since the run's very start.
-        num_steps: steps of the whole run, if it does not stop early.
+        num_steps: steps of the whole run, if it does not stop early; None while that is not known.
         epoch: 0-based.
         epoch_samples: samples of this epoch done.
-        num_samples: samples of an epoch.
+        num_samples: samples of an epoch; None while that is not known.
         loss: of this step's batch.
         stall_seconds: waited for data in this epoch so far.
         compute_seconds: computed in this epoch so far.
     """
 
     step: int
-    num_steps: int
+    num_steps: int | None
     epoch: int
     num_epochs: int
     epoch_samples: int
-    num_samples: int
+    num_samples: int | None
     loss: float
     learning_rate: float
     stall_seconds: float

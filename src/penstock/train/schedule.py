@@ -3,30 +3,73 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from penstock.train.config import ScheduleName, TrainConfig
 
-__all__ = ["learning_rate_factor", "num_steps"]
+__all__ = ["Schedule", "early_schedule", "whole_schedule"]
 
 
-def num_steps(config: TrainConfig, num_samples: int) -> int:
-    """Give the steps of a run that does not stop early, where an epoch's last batch may be small."""
-    return config.num_epochs * max(1, math.ceil(num_samples / config.batch_size))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Schedule:
+    """What the learning rate is multiplied with at each step.
+
+    Attributes:
+        name: of the curve after the warm-up.
+        num_warmup: steps in which it rises in a straight line.
+        falls_from: step from which ``cosine`` falls, at least ``num_warmup``.
+        num_steps: of the whole run, if it does not stop early; None where that is not known, and nothing falls.
+    """
+
+    name: ScheduleName
+    num_warmup: int
+    falls_from: int
+    num_steps: int | None
+
+    def factor(self, step: int) -> float:
+        """Give the factor, above 0 and at most 1, of a step, 0-based; past the last one the last one's holds."""
+        if self.num_steps is not None:
+            step = min(step, self.num_steps - 1)
+        if step < self.num_warmup:
+            return (step + 1) / (self.num_warmup + 1)
+        if self.name == "constant" or self.num_steps is None or step < self.falls_from:
+            return 1.0
+        return 0.5 * (1 + math.cos(math.pi * (step - self.falls_from) / max(self.num_steps - self.falls_from, 1)))
 
 
-def learning_rate_factor(schedule: ScheduleName, *, step: int, num_steps: int, warmup_fraction: float) -> float:
-    """Give what the learning rate is multiplied with, above 0 and at most 1.
+def whole_schedule(config: TrainConfig, *, num_samples: int) -> Schedule:
+    """Give the schedule of a run over a dataset whose size is known.
 
     Args:
-        schedule: the curve after the warm-up.
-        step: 0-based; past the last one the last one's factor holds.
-        num_steps: of the whole run.
-        warmup_fraction: part of the steps in which the factor rises in a straight line.
+        config: of the run.
+        num_samples: of each epoch, whose last batch may be small.
     """
-    step = min(step, num_steps - 1)
-    num_warmup = math.ceil(num_steps * warmup_fraction)
-    if step < num_warmup:
-        return (step + 1) / (num_warmup + 1)
-    if schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (step - num_warmup) / max(num_steps - num_warmup, 1)))
+    num_steps = config.num_epochs * _epoch_steps(config, num_samples)
+    num_warmup = math.ceil(num_steps * config.warmup_fraction)
+    return Schedule(name=config.schedule, num_warmup=num_warmup, falls_from=num_warmup, num_steps=num_steps)
+
+
+def early_schedule(
+    config: TrainConfig, *, early_samples: int, first_epoch_steps: int | None, num_samples: int | None
+) -> Schedule:
+    """Give the schedule of a run that begins before its dataset is listed.
+
+    It warms up over the part that it would were the first part all there is, stays at its highest for the rest of the
+    first epoch, and falls over the others.
+
+    Args:
+        config: of the run.
+        early_samples: of the first part.
+        first_epoch_steps: of the first epoch, None while it goes on.
+        num_samples: of each epoch, None while the first goes on.
+    """
+    num_warmup = whole_schedule(config, num_samples=early_samples).num_warmup
+    if first_epoch_steps is None or num_samples is None:
+        return Schedule(name=config.schedule, num_warmup=num_warmup, falls_from=num_warmup, num_steps=None)
+    num_steps = first_epoch_steps + (config.num_epochs - 1) * _epoch_steps(config, num_samples)
+    falls_from = max(first_epoch_steps, num_warmup)
+    return Schedule(name=config.schedule, num_warmup=num_warmup, falls_from=falls_from, num_steps=num_steps)
+
+
+def _epoch_steps(config: TrainConfig, num_samples: int) -> int:
+    return max(1, math.ceil(num_samples / config.batch_size))

@@ -14,7 +14,6 @@ from penstock.loader.protocols import Batch
 from penstock.tasks.objectives import Objective
 from penstock.train.config import TrainConfig
 from penstock.train.device import choose_device, choose_precision
-from penstock.train.schedule import learning_rate_factor
 
 __all__ = ["StepOutcome", "Stepper"]
 
@@ -40,10 +39,10 @@ class Stepper:
         ConfigError: the device that was asked for is not there.
     """
 
-    def __init__(self, config: TrainConfig, *, model: nn.Module, objective: Objective, num_steps: int) -> None:
+    def __init__(self, config: TrainConfig, *, model: nn.Module, objective: Objective) -> None:
         if config.num_threads is not None:
             torch.set_num_threads(config.num_threads)
-        self._config, self._objective, self._num_steps = config, objective, num_steps
+        self._config, self._objective = config, objective
         self.device = choose_device(config.device)
         self._precision = choose_precision(config.amp, self.device)
         self.model = model.to(self.device)
@@ -52,17 +51,18 @@ class Stepper:
         )
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._precision.needs_scaler)
 
-    def step(self, batch: Batch, step: int) -> StepOutcome:
+    def step(self, batch: Batch, step: int, *, factor: float) -> StepOutcome:
         """Learn from a batch.
 
         Args:
             batch: on the CPU.
             step: 0-based number of the step in the whole run.
+            factor: of the schedule, which the learning rate is multiplied with.
 
         Raises:
             TrainingDiverged: the loss or the gradient is not finite.
         """
-        rate = self._set_learning_rate(step)
+        rate = self._set_learning_rate(factor)
         inputs = batch.inputs.to(self.device, torch.float32, non_blocking=True)
         targets = batch.targets.to(self.device, non_blocking=True)
         self._optimiser.zero_grad(set_to_none=True)
@@ -82,11 +82,8 @@ class Stepper:
         self._scaler.update()
         return StepOutcome(loss=loss, num_labelled=num_labelled, learning_rate=rate)
 
-    def _set_learning_rate(self, step: int) -> float:
-        config = self._config
-        rate = config.learning_rate * learning_rate_factor(
-            config.schedule, step=step, num_steps=self._num_steps, warmup_fraction=config.warmup_fraction
-        )
+    def _set_learning_rate(self, factor: float) -> float:
+        rate = self._config.learning_rate * factor
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         return rate

@@ -19,7 +19,7 @@ from penstock.train.config import TrainConfig
 from penstock.train.determinism import capture_rng, restore_rng, seed_everything
 from penstock.train.device import choose_precision
 from penstock.train.journal import MAX_LOSS_POINTS, Curve, Journal
-from penstock.train.schedule import learning_rate_factor
+from penstock.train.schedule import early_schedule, whole_schedule
 
 
 @pytest.mark.parametrize(
@@ -56,15 +56,46 @@ def test_an_option_that_cannot_be_honoured_is_named(name: str, value: Any) -> No
 def test_the_rate_rises_then_never_rises_again(
     num_steps: int, warmup_fraction: float, schedule: Any, data: Any
 ) -> None:
-    def factor(step: int) -> float:
-        return learning_rate_factor(schedule, step=step, num_steps=num_steps, warmup_fraction=warmup_fraction)
-
+    config = TrainConfig(
+        task="t", model="m", num_epochs=1, batch_size=1, schedule=schedule, warmup_fraction=warmup_fraction
+    )
+    factor = whole_schedule(config, num_samples=num_steps).factor
     step = data.draw(st.integers(0, num_steps))
     assert 0 < factor(step) <= 1
     if step + 1 < num_steps * warmup_fraction:
         assert factor(step) < factor(step + 1)
     elif step > num_steps * warmup_fraction + 1:
         assert factor(step) <= factor(step - 1)
+
+
+@given(
+    early=st.integers(1, 500),
+    later=st.integers(0, 2000),
+    num_epochs=st.integers(1, 9),
+    warmup_fraction=st.floats(0, 0.99),
+    schedule=st.sampled_from(["cosine", "constant"]),
+)
+def test_the_rate_of_a_run_that_begins_early_rises_stays_and_falls(
+    early: int, later: int, num_epochs: int, warmup_fraction: float, schedule: Any
+) -> None:
+    config = TrainConfig(
+        task="t", model="m", num_epochs=num_epochs, batch_size=1, schedule=schedule, warmup_fraction=warmup_fraction
+    )
+    first = early + later
+    begun = early_schedule(config, early_samples=early, first_epoch_steps=None, num_samples=None)
+    known = early_schedule(config, early_samples=early, first_epoch_steps=first, num_samples=first)
+    factors = [begun.factor(step) for step in range(first)]
+    factors += [known.factor(step) for step in range(first, num_epochs * first)]
+    assert all(0 < factor <= 1 for factor in factors)
+    top = factors.index(max(factors))
+    assert factors[: top + 1] == sorted(factors[: top + 1])
+    assert factors[top:] == sorted(factors[top:], reverse=True)
+    # The warm-up is that of the first part, and what is known later does not move what was.
+    alone = whole_schedule(config, num_samples=early)
+    assert [alone.factor(step) for step in range(alone.num_warmup)] == factors[: alone.num_warmup]
+    assert [known.factor(step) for step in range(first)] == factors[:first]
+    if schedule == "cosine" and num_epochs > 1 and alone.num_warmup < first:
+        assert factors[-1] < 1
 
 
 @given(losses=st.lists(st.floats(0, 100), max_size=3000))

@@ -1,0 +1,66 @@
+"""Where the results of `penstock run` lie, and what they come to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from penstock.records import Evaluation, ManifestReader, RunRecord, StepRecord, read_record
+from penstock.units import format_bytes, format_seconds
+
+__all__ = ["JobFiles", "describe"]
+
+
+class JobFiles:
+    """Where a job's results lie."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.job = folder / "job.json"
+        self.manifest = folder / "manifest.parquet"
+        self.plan = folder / "plan.json"
+        self.list_record = folder / "list.json"
+        self.window = folder / "window"
+        self.checkpoints = folder / "checkpoints"
+        self.run_record = folder / "run.json"
+        self.metrics = folder / "evaluation.json"
+        self.plot = folder / "truth.svg"
+        self.cost = folder / "cost.json"
+        self.html = folder / "report.html"
+        self.markdown = folder / "report.md"
+
+
+def describe(files: JobFiles) -> str:
+    """Sum up a job for a person."""
+    with ManifestReader(files.manifest) as reader:
+        info = reader.info
+    record = read_record(files.run_record, RunRecord)
+    found = read_record(files.metrics, Evaluation)
+    listed = read_record(files.list_record, StepRecord) if files.list_record.exists() else None
+    downloaded = record.meters.bytes_downloaded + found.meters.bytes_downloaded
+    downloaded += listed.meters.bytes_downloaded if listed else 0
+    metrics = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
+    rows = [
+        ("samples", f"{info.num_samples} in {info.num_objects} objects ({format_bytes(info.object_bytes)})"),
+        ("trained on", f"{sum(epoch.num_samples for epoch in record.epochs)} in {len(record.epochs)} epochs"),
+        ("downloaded", format_bytes(downloaded)),
+        (
+            "peak window",
+            f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(record.meters.window_bytes)}",
+        ),
+        ("stall", f"{format_seconds(record.stall_seconds)} ({100 * record.stall_share:.1f} % of training)"),
+        ("wall", format_seconds(record.wall_seconds)),
+        (f"{found.split} score", f"{found.score} {found.metrics[found.score]:.4f}"),
+        ("metrics", metrics),
+        *_skipped_rows(record, found),
+        ("report", str(files.html)),
+    ]
+    return "".join(f"{name:>14}  {value}\n" for name, value in rows)
+
+
+def _skipped_rows(record: RunRecord, found: Evaluation) -> list[tuple[str, str]]:
+    """Tell what was left out, where anything was."""
+    meters = record.meters.plus(found.meters)
+    if not meters.num_skipped:
+        return []
+    named = ", ".join(sample.key for sample in meters.skipped[:3])
+    return [("left out", f"{meters.num_skipped} times a bad sample: {named}{', …' if len(meters.skipped) > 3 else ''}")]

@@ -1,0 +1,90 @@
+"""The options that say how to train."""
+
+from __future__ import annotations
+
+import argparse
+
+from penstock.steps import common
+from penstock.steps.feeding import Dataset
+from penstock.tasks.eeg.models import model_names
+from penstock.train.config import TrainConfig
+
+__all__ = ["add_training_options", "train_config"]
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how to train."""
+    defaults = TrainConfig(task="", model="small")
+    group = parser.add_argument_group("training")
+    group.add_argument("--model", choices=model_names(), default="small", help="network (default: small)")
+    group.add_argument(
+        "--epochs", type=common.positive_int, default=defaults.num_epochs, metavar="N", help="passes over the data"
+    )
+    group.add_argument(
+        "--batch-size", type=common.positive_int, default=defaults.batch_size, metavar="N", help="samples of a step"
+    )
+    group.add_argument(
+        "--learning-rate", type=float, default=defaults.learning_rate, metavar="X", help="the highest of the schedule"
+    )
+    group.add_argument(
+        "--weight-decay", type=float, default=defaults.weight_decay, metavar="X", help="of AdamW, decoupled"
+    )
+    group.add_argument("--loss", choices=("mse", "smooth_l1"), default="mse", help="of regression (default: mse)")
+    group.add_argument("--schedule", choices=("cosine", "constant"), default=defaults.schedule, help="of the rate")
+    group.add_argument(
+        "--warmup", type=float, default=defaults.warmup_fraction, metavar="X", help="part of all steps that warms up"
+    )
+    group.add_argument(
+        "--clip-norm",
+        type=float,
+        default=defaults.clip_norm,
+        metavar="X",
+        help="largest gradient norm; 0: no clipping",
+    )
+    group.add_argument(
+        "--patience", type=int, default=0, metavar="N", help="end after N epochs without a better score; 0 never does"
+    )
+    group.add_argument("--amp", choices=("auto", "off"), default="auto", help="mixed precision where there is a GPU")
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    group.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="CPU threads; bits may depend on it (0: torch's choice)"
+    )
+    group.add_argument(
+        "--checkpoint-every", type=int, default=0, metavar="N", help="also save every N steps; 0 saves after epochs"
+    )
+    group.add_argument(
+        "--keep-checkpoints",
+        type=common.positive_int,
+        default=2,
+        metavar="N",
+        help="how many to keep beside the best",
+    )
+    group.add_argument(
+        "--instance-type", type=common.optional_text, metavar="NAME", help="the node's, like g5.xlarge, for the bill"
+    )
+
+
+def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
+    """Give the training config that the options ask for; the seed is the plan's.
+
+    Raises:
+        ConfigError: a value cannot be honoured.
+    """
+    return TrainConfig(
+        task=data.task.name,
+        model=args.model,
+        num_epochs=args.epochs,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        weight_decay=args.weight_decay,
+        schedule=args.schedule,
+        warmup_fraction=args.warmup,
+        clip_norm=args.clip_norm or None,
+        patience=args.patience or None,
+        seed=data.plan.seed,
+        amp=args.amp,
+        device=args.device,
+        checkpoint_every_steps=args.checkpoint_every or None,
+        keep_checkpoints=args.keep_checkpoints,
+        num_threads=args.threads or None,
+    )
