@@ -30,6 +30,7 @@ from penstock.train.determinism import seed_everything, weights_sha256
 from penstock.train.loop import train
 from support.cli import Bucket, command, succeed
 from support.eeg import write_eeg
+from support.jobs import all_gone, run_until_saved
 
 EPOCHS, BATCH, SEED = 4, 8, 5
 TRAINING = ("--epochs", EPOCHS, "--batch-size", BATCH, "--threads", 1)
@@ -153,18 +154,6 @@ def job_words(data: Path, out: Path) -> list[str]:
     return command(*words, "--batch-size", 8, "--threads", 1, "--checkpoint-every", 2, "--window-size", "2Mi")
 
 
-def run_until_saved(words: list[str], out: Path, step: int) -> subprocess.Popen[bytes]:
-    """Start a job and give it once its checkpoint of a step, or a later one, is there."""
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    pointer = out / "checkpoints" / "latest.json"
-    while time.monotonic() < deadline and process.poll() is None:
-        if pointer.exists() and json.loads(pointer.read_text())["step"] >= step:
-            return process
-        time.sleep(0.01)
-    raise AssertionError(f"no checkpoint of step {step}: exit code {process.poll()}")
-
-
 @pytest.fixture(scope="module")
 def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_eeg(tmp_path_factory.mktemp("data"), num_trials=40, num_subjects=8)
@@ -204,23 +193,7 @@ def test_killed_job_leaves_no_process_behind(small_data: Path, tmp_path: Path) -
     process = run_until_saved(job_words(small_data, out), out, 2)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(60)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and (left := _processes_of(out)):
-        time.sleep(0.1)
-    assert not left
-
-
-def _processes_of(folder: Path) -> list[str]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if str(folder) in line:
-                found.append(line)
-    return found
+    assert all_gone(out)
 
 
 def test_job_with_other_options_is_refused(small_data: Path, tmp_path: Path) -> None:

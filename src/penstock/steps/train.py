@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--stream-listing",
         "begin before `penstock list --stream-listing`, which writes the manifest, has ended: the first epoch goes "
-        "over its parts as they come",
+        "over its parts as they come; it waits for it to begin as long as --prefetch-timeout",
     )
     add_training_options(parser)
     group = parser.add_argument_group("output")

@@ -1,0 +1,51 @@
+"""Jobs as processes that tests stop."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def saved_step(checkpoints: Path) -> int:
+    """Give the step of the last checkpoint; -1 where there is none."""
+    pointer = checkpoints / "latest.json"
+    step: int = json.loads(pointer.read_text())["step"] if pointer.exists() else -1
+    return step
+
+
+def run_until_saved(words: Sequence[str], out: Path, step: int) -> subprocess.Popen[bytes]:
+    """Start a job and give it once its checkpoint of a step, or a later one, is there."""
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if saved_step(out / "checkpoints") >= step:
+            return process
+        time.sleep(0.01)
+    raise AssertionError(f"no checkpoint of step {step}: exit code {process.poll()}")
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Give the command lines of the processes that have to do with a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if str(folder) in line:
+                found.append(line)
+    return found
+
+
+def all_gone(folder: Path, *, seconds: float = 20) -> bool:
+    """Tell whether the processes that have to do with a folder end within some time."""
+    deadline = time.monotonic() + seconds
+    while processes_of(folder):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
