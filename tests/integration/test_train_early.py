@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.records import ManifestReader, RunRecord, parts_folder, read_listing_record, read_record
+from penstock.records import ManifestReader, RunRecord, parts_folder, read_record
 from support.cli import Bucket, command, penstock, succeed
 from support.eeg import write_eeg
 from support.gate import gate_before
@@ -151,7 +151,9 @@ def test_a_trainer_waits_for_a_listing_in_another_process(
     assert learnt(read_record(tmp_path / "run.json", RunRecord)) == learnt(undisturbed)
 
 
-@pytest.mark.parametrize(("subject", "told"), [("001", "manifest_fingerprint"), ("009", "of another manifest fingerpr")])
+@pytest.mark.parametrize(
+    ("subject", "told"), [("001", "manifest_fingerprint"), ("009", "another manifest finger")]
+)
 def test_a_listing_that_gives_something_else_is_refused(
     bucket: Bucket, data: Path, tmp_path: Path, subject: str, told: str
 ) -> None:
@@ -165,7 +167,7 @@ def test_a_listing_that_gives_something_else_is_refused(
             time.sleep(0.01)
         process.kill()
         process.wait(60)
-        # The first part has the first three recordings, the second those up to the ninth.
+        # The first part has the first three recordings, the second goes on to the ninth.
         path = next(data.rglob(f"*{subject}*_eeg.bdf"))
         bucket.put(f"eeg/{path.relative_to(data)}", path.read_bytes()[:-1] + b"\0")
         done = subprocess.run(words, check=False, capture_output=True, text=True)
