@@ -139,7 +139,9 @@ def _main() -> int:
     def before_batch(epoch: int, position: int) -> None:
         if options.stall_at == epoch * STEPS_PER_EPOCH + position // 16:
             print("stalled", flush=True)
-            threading.Event().wait(120)
+            # As a window's reader waits: a signal just before a wait cannot break it off.
+            for _ in range(480):
+                threading.Event().wait(0.25)
 
     def before_valid(epoch: int, position: int) -> None:
         if options.term_in_valid and epoch == 1 and position > 0:
