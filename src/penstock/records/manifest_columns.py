@@ -17,14 +17,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from penstock.records.manifest import Sample, Span
+from penstock.records.manifest_texts import Texts, narrow
 
 __all__ = ["METADATA_KEY", "SCHEMA", "SampleColumns", "SampleRows", "gather_rows", "to_table"]
 
 METADATA_KEY = b"penstock.manifest"
 """Where the file's key-value metadata holds the ``ManifestInfo``."""
-
-LOOKED_AT_ROWS = 1024
-SHORT_TEXT_BYTES = 256
 
 _SPAN = pa.struct(
     [
@@ -126,19 +124,19 @@ class SampleColumns:
         columns = {name: table.column(name).combine_chunks() for name in SCHEMA.names}
         spans = columns["spans"]
         items = spans.values
-        self._keys = _Texts(columns["key"])
-        self._groups = _Texts(columns["group"])
-        self._decodes = _Texts(columns["decode"])
+        self._keys = Texts(columns["key"])
+        self._groups = Texts(columns["group"])
+        self._decodes = Texts(columns["decode"])
         self._targets: NDArray[np.float64] = columns["target"].to_numpy(zero_copy_only=False)
-        self._known: NDArray[np.bool_] = columns["target"].is_valid().to_numpy(zero_copy_only=False)
-        self._span_ends = _narrow(spans.offsets)
+        self._known = _is_known(columns["target"])
+        self._span_ends = narrow(spans.offsets)
         # Whole objects have their key as their sample's: kept once, and made a text of Python once.
         self._named_by_object = len(items) == len(spans) and items.field("object").equals(columns["key"])
-        self._objects = self._keys if self._named_by_object else _Texts(items.field("object"))
-        self._etags = _Texts(items.field("etag"))
-        self._numbers = [_narrow(items.field(name)) for name in ("object_bytes", "offset", "length_bytes")]
-        self._arg_ends = _narrow(columns["args"].offsets)
-        self._args = _narrow(columns["args"].values)
+        self._objects = self._keys if self._named_by_object else Texts(items.field("object"))
+        self._etags = Texts(items.field("etag"))
+        self._numbers = [narrow(items.field(name)) for name in ("object_bytes", "offset", "length_bytes")]
+        self._arg_ends = narrow(columns["args"].offsets)
+        self._args = narrow(columns["args"].values)
         self._num_args = _same_count(self._arg_ends)
         self._num_spans = _same_count(self._span_ends)
         arrays = [self._targets, self._known, self._span_ends, *self._numbers, self._arg_ends, self._args]
@@ -197,36 +195,6 @@ class SampleColumns:
             ends = zip(self._arg_ends[rows].tolist(), self._arg_ends[rows + 1].tolist(), strict=True)
             found = (tuple(self._args[start:end].tolist()) for start, end in ends)
         return np.fromiter(found, dtype=object, count=len(rows))
-
-
-class _Texts:
-    """A column of texts: where they repeat, each distinct one is kept once."""
-
-    def __init__(self, array: pa.Array) -> None:
-        self._array: pa.Array | None = None
-        # Encoding is most of what reading takes: short texts that differ at first are not looked at any further.
-        short = array.nbytes <= SHORT_TEXT_BYTES * len(array)
-        first = array[:LOOKED_AT_ROWS]
-        encoded = None if short and 2 * len(first.unique()) > len(first) else array.dictionary_encode()
-        if encoded is None or 2 * len(encoded.dictionary) > len(array):
-            self._array = array
-            self.size_bytes: int = array.nbytes
-            return
-        self._values: NDArray[np.object_] = encoded.dictionary.to_numpy(zero_copy_only=False)
-        self._codes = _narrow(encoded.indices)
-        self.size_bytes = self._codes.nbytes + sum(len(value) + 60 for value in self._values)
-
-    def __getitem__(self, row: int) -> str:
-        text: str = self._values[self._codes[row]] if self._array is None else self._array[row].as_py()
-        return text
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Give texts of rows, shape as given."""
-        if self._array is None:
-            texts: NDArray[np.object_] = self._values[self._codes[rows]]
-        else:
-            texts = self._array.take(pa.array(rows)).to_numpy(zero_copy_only=False)
-        return texts
 
 
 def gather_rows(
@@ -301,19 +269,16 @@ def _runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.in
     return np.arange(int(counts.sum()), dtype=np.int64) + np.repeat(starts - ends + counts, counts)
 
 
+def _is_known(array: pa.Array) -> NDArray[np.bool_]:
+    """Tell which values there are, shape (values,)."""
+    validity = array.buffers()[0]
+    if validity is None:
+        return np.ones(len(array), np.bool_)
+    bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
+    return bits[array.offset : array.offset + len(array)].astype(np.bool_)
+
+
 def _same_count(ends: NDArray[Any]) -> int | None:
     """Give how many items each row of a list column has, None where they differ or some items are not its."""
     counts = np.diff(ends.astype(np.int64))
     return int(counts[0]) if len(counts) and (counts == counts[0]).all() and ends[0] == 0 else None
-
-
-def _narrow(array: pa.Array) -> NDArray[Any]:
-    """Give whole numbers in the smallest type that holds them all, in memory of their own."""
-    values: NDArray[Any] = array.to_numpy(zero_copy_only=False)
-    if not values.size:
-        return np.zeros(0, dtype=np.int8)
-    low, high = values.min(), values.max()
-    types = (np.uint8, np.uint16, np.uint32) if low >= 0 else (np.int8, np.int16, np.int32)
-    return values.astype(
-        next((kind for kind in types if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max), np.int64)
-    )

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import os
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,13 +57,10 @@ class Target:
 
 def find_target(place: S3Address) -> Target | None:
     """Give where requests for a bucket go; None where the way there is not a plain one (a proxy, a login)."""
-    from urllib.request import getproxies, proxy_bypass  # here: 25 ms to import, and local folders do not need it
-
     parts = urlsplit(place.url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query:
         return None
-    proxies = getproxies()
-    if (proxies.get(parts.scheme) or proxies.get("all")) and not proxy_bypass(parts.netloc):
+    if _is_proxied(parts.scheme, parts.netloc):
         return None
     is_tls = parts.scheme == "https"
     base_path = parts.path.rstrip("/") if place.virtual_hosted else f"{parts.path.rstrip('/')}/{place.bucket}"
@@ -73,6 +72,15 @@ def find_target(place: S3Address) -> Target | None:
         host=host if port == default else f"{host}:{port}",
         base_path=base_path,
     )
+
+
+def _is_proxied(scheme: str, netloc: str) -> bool:
+    if sys.platform == "linux" and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return False
+    from urllib.request import getproxies, proxy_bypass  # here: 25 ms to import
+
+    proxies = getproxies()
+    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(netloc)
 
 
 class Signer:
