@@ -66,7 +66,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--late-shares", type=float, nargs="*", default=list(LATE_SHARES), help="windows of those")
     parser.add_argument("--small-windows", type=int, nargs="*", default=list(SMALL_WINDOWS), metavar="BYTES")
-    parser.add_argument("--dataset-bytes", type=int, default=128 * MIB, metavar="BYTES")
+    parser.add_argument("--dataset-bytes", type=int, default=512 * MIB, metavar="BYTES")
     parser.add_argument("--sample-bytes", type=int, default=64 * KIB, metavar="BYTES")
     parser.add_argument("--batch-samples", type=int, default=64)
     parser.add_argument("--work", type=Path, default=Path("/dev/shm"), help="where dataset and window lie: a tmpfs")

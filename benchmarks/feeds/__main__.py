@@ -25,6 +25,7 @@ from benchmarks.feeds.environment import Peers, make_peers, versions
 from benchmarks.feeds.plain import make_plain
 from benchmarks.feeds.report import render
 from benchmarks.feeds.running import Run, layouts_of, make_layouts, run_cell
+from benchmarks.feeds.start import start_seconds
 
 KIB, MIB = 1 << 10, 1 << 20
 QUICK = ("penstock", "bare", "boto3")
@@ -40,7 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--contenders", nargs="+", choices=sorted(CONTENDERS), metavar="NAME")
     parser.add_argument("--sample-bytes", type=int, nargs="+", default=[64 * KIB, 8 * MIB], metavar="BYTES")
     parser.add_argument("--latencies", type=float, nargs="+", default=[0.0, 0.03], metavar="SECONDS")
-    parser.add_argument("--dataset-bytes", type=int, default=512 * MIB, metavar="BYTES")
+    parser.add_argument("--dataset-bytes", type=int, default=2048 * MIB, metavar="BYTES")
     parser.add_argument("--shard-bytes", type=int, default=16 * MIB, metavar="BYTES", help="of packed layouts")
     parser.add_argument("--limit-bytes", type=int, default=256 * MIB, metavar="BYTES", help="of caches and windows")
     parser.add_argument(
@@ -188,6 +189,7 @@ def _measure_all(options: argparse.Namespace, work: Path) -> dict[str, Any]:
             {"num_samples": d.num_samples, "sample_bytes": d.sample_bytes, "shard_bytes": d.shard_bytes}
             for d in datasets
         ],
+        "start": start_seconds(),
         "runs": [run.plain() for run in runs],
     }
 

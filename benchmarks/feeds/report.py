@@ -93,10 +93,26 @@ def _goals(found: dict[Group, dict[str, Figures]], cores: int) -> list[str]:
             told = verdicts(name, group, mine)
             rows += [[name, _title(group), each.goal, each.value, "met" if each.met else "**missed**"] for each in told]
             if not all(each.met for each in told):
-                names = "; ".join(each.goal for each in told if not each.met)
-                missed.append(f"- {name}, {_title(group)}: {names}. {_why(mine[name], cores)}.")
+                missed.append(f"- {name}, {_title(group)}: {_why(mine[name], cores)}.")
+                missed += [
+                    f"  - {each.goal}: {each.value}" + (f", for {each.reason}" if each.reason else "")
+                    for each in told
+                    if not each.met
+                ]
     lines = ["", "## Goals", "", *table(rows)]
     return lines + (["", "### What was missed, and where the time went", "", *missed] if missed else [])
+
+
+def _start(raw: dict[str, Any]) -> list[str]:
+    rows = [[name, f"{1000 * seconds:.0f}"] for name, seconds in raw["start"].items()]
+    return [
+        "",
+        "### The start",
+        "",
+        "From a program's start to its end, the least of some tries.",
+        "",
+        *table([["", "ms"], *rows]),
+    ]
 
 
 def _facts(raw: dict[str, Any]) -> list[str]:
@@ -136,6 +152,7 @@ def render(raw: dict[str, Any]) -> str:
     found = {group: figures(runs) for group, runs in groups(raw["runs"]).items()}
     lines = [f"# Training feeds, {raw['date']}", "", *_facts(raw)]
     lines += _goals(found, int(raw["machine"]["cores"]))
+    lines += _start(raw)
     lines += ["", "## Results", "", METHOD]
     for group, each in found.items():
         lines += _section(group, each)
