@@ -1,15 +1,19 @@
 """Listing in a process of its own: the S3 client must not be used in one that forks workers later.
 
-The child is `penstock list`. With ``--stream-listing`` its parts are followed as any other process would follow them;
-that they are this child's, and not what an earlier one left, is known by the line that it begins with.
+The child is `penstock list`; it ends with its parent, as the end of its standard input tells it, which forked processes
+such as loading workers let go of at once. With ``--stream-listing`` its parts are followed as any other process would
+follow them; that they are this child's, and not what an earlier one left, is known by the line that it begins with.
 """
 
 from __future__ import annotations
 
+import functools
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -30,6 +34,19 @@ def list_words(spec: SourceSpec, *, match: str, seed: int, shuffle: Sequence[str
     words += ["--seed", str(seed), *shuffle, "--anonymous", str(spec.anonymous).lower()]
     words += ["--requester-pays", str(spec.requester_pays).lower()]
     return [*words, "--endpoint-url", spec.endpoint_url or "", "--region", spec.region or ""]
+
+
+_running: weakref.WeakSet[ListingProcess] = weakref.WeakSet()
+
+
+def _let_go_after_fork() -> None:
+    for listing in list(_running):
+        listing.let_go()
+
+
+@functools.cache
+def _watch_forks() -> None:
+    os.register_at_fork(after_in_child=_let_go_after_fork)
 
 
 class ListingProcess:
@@ -57,6 +74,8 @@ class ListingProcess:
         self._shared = SharedListing(manifest, plan, timeout_seconds=0, lost=lambda record: self._error())
         self._parts = parts
         self._has_begun = False
+        _watch_forks()
+        _running.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -108,6 +127,11 @@ class ListingProcess:
         for pipe in (self._process.stdin, self._process.stdout, self._told):
             if pipe is not None:
                 pipe.close()
+
+    def let_go(self) -> None:
+        """Close this process's end of the child's standard input, and nothing else: for a forked process."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _error(self) -> PenstockError:
         code = self._process.wait()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -13,13 +15,14 @@ from penstock.records import ManifestReader, RunRecord, parts_folder, read_recor
 from support.cli import Bucket, command, penstock, succeed
 from support.eeg import write_eeg
 from support.gate import gate_before
-from support.jobs import all_gone, run_until_saved, saved_step
+from support.jobs import all_gone, processes_of, run_until_saved, saved_step
 
 # Windows that overlap much: 28,000 samples of 10 small recordings, which are three parts.
 TASK = ("--task", "eeg-c2", "--task-options", '{"window-seconds": 0.4, "stride-seconds": 0.01, "crop-seconds": 0.32}')
 LISTING = (*TASK, "--split", "0.6,0.2,0.2", "--shuffle", "block", "--shuffle-block", 500, "--stream-listing")
 TRAINING = ("--epochs", 2, "--batch-size", 256, "--threads", 1, "--window-size", "8Mi", "--checkpoint-every", 3)
 BATCH = 256
+LISTER = " -m penstock list "
 LAST = "sub-NDARDEMO010_task-contrastChangeDetection_run-1_eeg.bdf"
 
 
@@ -59,6 +62,10 @@ def test_every_sample_comes_once_an_epoch_and_places_are_those_of_the_whole(
     assert len(steps) == 3
     with ManifestReader(tmp_path / "m.parquet") as reader:
         info = reader.info
+    late = ("--manifest", tmp_path / "late.parquet", "--plan", tmp_path / "late.json")
+    succeed("list", "--source", data, *LISTING, "false", *late)
+    with ManifestReader(tmp_path / "late.parquet") as reader:
+        assert reader.info.fingerprint == info.fingerprint
     num_samples = info.split("train").num_samples
     assert [epoch.num_samples for epoch in undisturbed.epochs] == [num_samples] * 2
     # Each part of the first epoch ends with a batch of its own.
@@ -80,16 +87,20 @@ def test_a_job_trains_while_it_lists_and_goes_on_to_the_same_weights_wherever_it
     with gate_before(bucket.url, LAST) as gate:
         source = ("--source", f"{bucket.uri}/eeg", "--endpoint-url", gate.url, "--region", "us-east-2")
         words = command("run", *source, *LISTING, *TRAINING, "--out", out)
-        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        for number, workers, code in ((signal.SIGKILL, 2, -9), (signal.SIGTERM, 0, 75), (signal.SIGKILL, 0, 3)):
             # The second part is there, the third never comes: the last recording's header is kept back.
             before = saved_step(out / "checkpoints")
-            process = run_until_saved(words, out, max(before, 0) + 6)
+            process = run_until_saved([*words, "--workers", str(workers)], out, max(before, 0) + 6)
             assert gate.waited.is_set()
             assert not (out / "manifest.parquet").exists()
-            process.send_signal(number)
-            code = process.wait(60)
-            assert code == (-signal.SIGKILL if number is signal.SIGKILL else 75)
-            assert all_gone(out)
+            lister = next(pid for pid, line in processes_of(out).items() if LISTER in line)
+            os.kill(lister if code == 3 else process.pid, number)
+            assert process.wait(60) == code
+            assert all_gone(out, named=LISTER)
+            for pid in processes_of(out):
+                # Loading workers may outlive a trainer that was killed.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             assert not [path for path in out.rglob("*") if ".tmp" in path.name]
         steps = part_steps(out / "manifest.parquet")
         assert saved_step(out / "checkpoints") > steps[0], "one of the kills is to lie in the second part"

@@ -27,9 +27,9 @@ def run_until_saved(words: Sequence[str], out: Path, step: int) -> subprocess.Po
     raise AssertionError(f"no checkpoint of step {step}: exit code {process.poll()}")
 
 
-def processes_of(folder: Path) -> list[str]:
-    """Give the command lines of the processes that have to do with a folder."""
-    found = []
+def processes_of(folder: Path) -> dict[int, str]:
+    """Give the processes that have to do with a folder: their command lines by their ids."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -37,14 +37,14 @@ def processes_of(folder: Path) -> list[str]:
             except OSError:
                 continue
             if str(folder) in line:
-                found.append(line)
+                found[int(entry.name)] = line
     return found
 
 
-def all_gone(folder: Path, *, seconds: float = 20) -> bool:
-    """Tell whether the processes that have to do with a folder end within some time."""
+def all_gone(folder: Path, *, named: str = "", seconds: float = 20) -> bool:
+    """Tell whether the processes that have to do with a folder, and are named so, end within some time."""
     deadline = time.monotonic() + seconds
-    while processes_of(folder):
+    while any(named in line for line in processes_of(folder).values()):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)

@@ -62,6 +62,9 @@ class SharedListing:
         if number < len(self._parts):
             return self._parts[number]
         record = self._wait(number)
+        if record.whole is not None:
+            # A manifest that was listed over since is refused now, not when an epoch was spent on its parts.
+            self.whole()
         for place in range(len(self._parts), min(number + 1, len(record.parts))):
             path = self._folder / f"{place:05}.parquet"
             self._parts.append(self._checked(read_listed(path, path.with_suffix(".json")), record.parts[place]))
