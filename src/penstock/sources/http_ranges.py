@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ class HttpRanges:
 
     Attributes:
         meter: of its use.
+        most_bytes: largest range that is to be read by this.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class HttpRanges:
         provider: Callable[[], S3Credential] | None,
     ) -> None:
         self.meter = RequestMeter()
+        self.most_bytes = limits.direct_tls_bytes if target.address.is_tls else sys.maxsize
         self._spec = spec
         self._place = place
         self._target = target
@@ -146,7 +149,7 @@ def open_ranges(
 ) -> HttpRanges | None:
     """Give a reader of a bucket's ranges, None where obstore is to read them; asks for nothing."""
     target = find_target(place)
-    if target is None or (target.address.is_tls and not limits.direct_tls):
+    if target is None or (target.address.is_tls and not limits.direct_tls_bytes):
         return None
     return HttpRanges(spec, place, target, limits=limits, provider=provider)
 

@@ -173,9 +173,10 @@ class ObjectSource:
         Raises: what ``get_range`` does.
         """
         _refuse_beyond(info, offset + len(place))
-        if self._ranges is not None and len(place) and self._num_unusual < UNUSUAL_ALLOWED:
+        ranges, size = self._ranges, len(place)
+        if ranges is not None and 0 < size <= ranges.most_bytes and self._num_unusual < UNUSUAL_ALLOWED:
             try:
-                await self._ranges.read_into(info, offset, place)
+                await ranges.read_into(info, offset, place)
             except Unusual as why:
                 self._num_unusual += 1
                 if self._num_unusual in (1, UNUSUAL_ALLOWED):

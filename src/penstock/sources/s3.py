@@ -11,6 +11,7 @@ from obstore.store import S3Store
 
 from penstock.errors import AccessDenied, ConfigError
 from penstock.records import SourceSpec
+from penstock.units import KIB
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -29,15 +30,16 @@ class ClientLimits:
             for which no byte came.
         max_retries: tries after the first, with growing pauses (0.1 s, doubled, at most 15 s).
         retry_seconds: after which no new try is made.
-        direct_tls: receive encrypted bodies straight to their place too. It costs less CPU, but one thread decrypts,
-            where obstore uses several; measure before you turn it on.
+        direct_tls_bytes: encrypted ranges of at most that size are received straight to their place too, 0 for none.
+            That takes less than half of obstore's CPU; but one thread decrypts, where obstore has several, which is
+            what counts for large ranges.
     """
 
     connect_timeout_seconds: float = 10
     request_timeout_seconds: float = 60
     max_retries: int = 8
     retry_seconds: float = 120
-    direct_tls: bool = False
+    direct_tls_bytes: int = 128 * KIB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -306,7 +306,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     path = tmp_path_factory.mktemp("tls") / "localhost.pem"
@@ -331,7 +331,7 @@ def test_encrypted(certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: p
     async def run() -> None:
         talk, tls = encrypted(cutting, certificate)
         async with talking(talk, tls=tls) as server:
-            source = source_of(server.url, dataclasses.replace(TWICE, direct_tls=True))
+            source = source_of(server.url, dataclasses.replace(TWICE, direct_tls_bytes=len(DATA)))
             await read_all(source, 4, num_ranges=300)
             assert server.num_connections <= 5
             assert await by_read_into(source, INFO, 0, len(DATA)) == DATA
@@ -342,12 +342,25 @@ def test_encrypted(certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: p
     assert "range.unusual" not in caplog.text
 
 
+def test_large_encrypted_ranges_are_left_to_obstore(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> list[bool]:
+        talk, tls = encrypted(good, certificate)
+        async with talking(talk, tls=tls) as server:
+            source = source_of(server.url, dataclasses.replace(TWICE, direct_tls_bytes=1000))
+            for size in (1000, 1001):
+                assert await by_read_into(source, INFO, 0, size) == DATA[:size]
+            return ["User-Agent: penstock" in request.head for request in server.requests]
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert asyncio.run(run()) == [True, False]
+
+
 def test_a_certificate_that_is_not_trusted(certificate: Path) -> None:
     async def run() -> None:
         talk, tls = encrypted(good, certificate)
         async with talking(talk, tls=tls) as server:
             with pytest.raises(SourceUnavailable):
-                await by_read_into(source_of(server.url, dataclasses.replace(ONCE, direct_tls=True)), INFO, 0, 100)
+                await by_read_into(source_of(server.url, ONCE), INFO, 0, 100)
             assert server.requests == []
 
     asyncio.run(run())
