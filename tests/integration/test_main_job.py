@@ -186,9 +186,10 @@ def test_stopped_job_goes_on_to_the_same_weights(
     assert not (out / "window").exists()
 
 
-def test_killed_job_leaves_no_process_behind(small_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_job_leaves_no_process_behind(small_data: Path, tmp_path: Path, workers: int) -> None:
     out = tmp_path / "out"
-    process = run_until_saved(job_words(small_data, out), out, 2)
+    process = run_until_saved([*job_words(small_data, out), "--workers", str(workers)], out, 2)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(60)
     assert all_gone(out)

@@ -41,10 +41,10 @@ def processes_of(folder: Path) -> dict[int, str]:
     return found
 
 
-def all_gone(folder: Path, *, named: str = "", seconds: float = 20) -> bool:
-    """Tell whether the processes that have to do with a folder, and are named so, end within some time."""
+def all_gone(folder: Path, *, seconds: float = 20) -> bool:
+    """Tell whether the processes that have to do with a folder end within some time."""
     deadline = time.monotonic() + seconds
-    while any(named in line for line in processes_of(folder).values()):
+    while processes_of(folder):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)

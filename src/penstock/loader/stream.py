@@ -13,9 +13,11 @@ The state is one number, the stream index after the last batch that was given, t
 from __future__ import annotations
 
 import logging
+import os
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +30,7 @@ from penstock.loader.ahead import Ahead
 from penstock.loader.dataset import Custom, Failed, FeedSettings, SampleDecoder, Thinned, WindowDataset
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
+from penstock.loader.worker_end import end_with
 from penstock.plan import (
     check_lanes,
     check_rank,
@@ -300,6 +303,7 @@ class WindowStream:
             batch_sampler=_BatchIndices(self._plan(start), spec.order),
             collate_fn=_only,
             num_workers=self._num_workers,
+            worker_init_fn=partial(end_with, os.getpid()),
             pin_memory=asked.pin_memory and self._num_workers > 0,
             # Its own generator: the global one would be drawn from at each start, and a resumed run differ.
             generator=torch.Generator(),
