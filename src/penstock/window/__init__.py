@@ -7,7 +7,8 @@ from penstock.window.filler import Filler, is_served
 from penstock.window.gauges import WindowGauges, read_gauges
 from penstock.window.geometry import Geometry, plan_geometry
 from penstock.window.handover import hand_over
-from penstock.window.reader import SampleSkipped, WindowReader, WindowSample
+from penstock.window.reader import WindowReader
+from penstock.window.samples import SampleSkipped, WindowSample
 
 __all__ = [
     "Filler",

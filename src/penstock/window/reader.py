@@ -6,71 +6,36 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
-from penstock.errors import ChecksumMismatch, DataError, PenstockError, PrefetcherLost, WindowError, error_from_fields
+from penstock.errors import ChecksumMismatch, PrefetcherLost, WindowError
 from penstock.records import Meters, StreamSpec, decode_record, encode_record
 from penstock.window.cursor import Cursor
 from penstock.window.files import SampleFiles, safe_name, sweep_files
 from penstock.window.folder import SESSION, install, make_folder
 from penstock.window.joining import SessionFile, find_session
-from penstock.window.layout import Control, ErrorText, SampleMeta, SampleStatus, checksum, map_slots
+from penstock.window.layout import Control, SampleStatus, checksum, map_slots
+from penstock.window.samples import (
+    NO_SLOT,
+    OpenSlot,
+    SampleSkipped,
+    WindowSample,
+    read_error,
+    read_meta,
+    rebuild,
+    untold,
+)
 from penstock.window.slots import read_meters, read_table
 from penstock.window.wakeup import Listener
 
-__all__ = ["SampleSkipped", "WindowReader", "WindowSample"]
+__all__ = ["WindowReader"]
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
 SETTLE_SECONDS = 2.0
 """How long bytes may disagree with their checksum before they are taken for damaged."""
 
 _GOOD = (SampleStatus.DATA, SampleStatus.KEPT)
-_decode_meta = msgspec.msgpack.Decoder(SampleMeta).decode
-_decode_error = msgspec.msgpack.Decoder(ErrorText).decode
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WindowSample:
-    """One sample as it lies in the window.
-
-    Attributes:
-        data: a view of the slot, good until the cursor passes ``index``; see ``WindowReader.is_intact``.
-        incarnation: of the window that it was read from.
-    """
-
-    index: int
-    meta: SampleMeta
-    data: memoryview
-    incarnation: int
-
-
-class SampleSkipped(Exception):
-    """A sample is left out of a stream that skips bad ones; the stream goes on behind it.
-
-    Not a ``PenstockError``: whoever asked for skipping has to count and name it.
-    """
-
-    def __init__(self, key: str, error: PenstockError) -> None:
-        super().__init__(f"{key}: {error}")
-        self.key = key
-        self.error = error
-
-
-@dataclass(frozen=True, slots=True)
-class _OpenSlot:
-    """A slot that is read from; ``rows`` are the fields of its table."""
-
-    place: memoryview
-    first_index: int
-    end_index: int
-    rows: list[tuple[int, int, int, int, int, int]]
-
-
-_NO_SLOT = _OpenSlot(memoryview(b""), 0, 0, [])
 
 
 class WindowReader:
@@ -103,7 +68,7 @@ class WindowReader:
         self._cursor: Cursor | None = None
         self._parent: int | None = None
         self._slots = memoryview(b"")
-        self._open = _NO_SLOT
+        self._open = NO_SLOT
         self._files = SampleFiles(folder, rank)
         self._unsettled: float | None = None
         self._meters = Meters()
@@ -164,10 +129,10 @@ class WindowReader:
             # A CPU may show a slot's state before its bytes, and another process may have just given the slot up.
             deadline = self._settle(deadline, f"sample {index}")
         if status == SampleStatus.ERROR:
-            raise _rebuild(_decode_error(data))
-        meta = _decode_meta(opened.place[meta_at : meta_at + meta_bytes])
+            raise read_error(data)
+        meta = read_meta(opened.place[meta_at : meta_at + meta_bytes])
         if status == SampleStatus.SKIPPED:
-            raise SampleSkipped(meta.key, _rebuild(_decode_error(data)) if size else _untold(meta.key))
+            raise SampleSkipped(meta.key, read_error(data) if size else untold(meta.key))
         assert self._incarnation is not None
         return WindowSample(index=index, meta=meta, data=data, incarnation=self._incarnation)
 
@@ -191,7 +156,7 @@ class WindowReader:
             data = (slots if status == SampleStatus.KEPT else opened.place)[offset : offset + size]
             if status not in _GOOD or checksum(data) != wanted:
                 return
-            meta = _decode_meta(opened.place[meta_at : meta_at + meta_bytes])
+            meta = read_meta(opened.place[meta_at : meta_at + meta_bytes])
             yield WindowSample(index=index, meta=meta, data=data, incarnation=incarnation)
 
     @contextlib.contextmanager
@@ -234,7 +199,7 @@ class WindowReader:
         if opened.first_index < index < opened.end_index:
             return
         if index >= opened.end_index:
-            self._open = _NO_SLOT
+            self._open = NO_SLOT
         self._listener.ring()
 
     def meters(self) -> Meters:
@@ -255,7 +220,7 @@ class WindowReader:
             self._cursor.end()
         self._listener.close()
         self._files.close()
-        self._open, self._slots = _NO_SLOT, memoryview(b"")
+        self._open, self._slots = NO_SLOT, memoryview(b"")
         self._control = self._incarnation = self._cursor = None
 
     def _join(self, used: Collection[str]) -> None:
@@ -276,7 +241,7 @@ class WindowReader:
         control = self._current_control()
         error = control.error(self.spec.session)
         if error is not None:
-            raise _rebuild(error)
+            raise rebuild(error)
         incarnation = control.incarnation
         if control.text("session") != self.spec.session:
             return False
@@ -284,7 +249,7 @@ class WindowReader:
             self._slots = memoryview(map_slots(self._folder, control.slots_file_bytes, writable=False))
         except (OSError, ValueError):
             return False
-        self._open = _NO_SLOT
+        self._open = NO_SLOT
         self._incarnation = incarnation
         return self.is_intact()
 
@@ -305,7 +270,7 @@ class WindowReader:
         if slot is None:
             error = control.error(self.spec.session)
             if error is not None:
-                raise _rebuild(error)
+                raise rebuild(error)
             return False
         entry, size = control.entries[slot].copy(), control.number("slot_bytes")
         place = self._slots[slot * size : (slot + 1) * size]
@@ -315,7 +280,7 @@ class WindowReader:
             self._unsettled = self._settle(self._unsettled, f"slot {slot}")
             return False
         self._unsettled = None
-        self._open = _OpenSlot(place, first, first + len(table), table.tolist())
+        self._open = OpenSlot(place, first, first + len(table), table.tolist())
         return True
 
     def _settle(self, deadline: float | None, what: str) -> float:
@@ -327,7 +292,7 @@ class WindowReader:
                 fix="another process wrote to the window, or its disk is failing: use a fresh folder",
                 about=what,
             )
-        self._open = _NO_SLOT
+        self._open = NO_SLOT
         self._listener.wait()
         return deadline
 
@@ -373,11 +338,3 @@ class WindowReader:
 
     def _beat(self) -> int:
         return self._control.heartbeat if self._control is not None else 0
-
-
-def _rebuild(text: ErrorText) -> PenstockError:
-    return error_from_fields(text.name, text.what, text.fix, text.about)
-
-
-def _untold(key: str) -> PenstockError:
-    return DataError(f"{key} could not be had", fix="see the prefetcher's log", about=key)
