@@ -52,7 +52,7 @@ def test_secret_that_is_missing_is_named(ready: tuple[Namespace, Bucket]) -> Non
     namespace, bucket = ready
     done = penstock(*words(namespace, "--secret", "none-such", *from_inside(bucket)))
     found = looked(done)
-    assert (done.returncode, found["access from here"].state) == (NotReady.exit_code, "ok")
+    assert (done.returncode, found["access from here"].state) == (NotReady.exit_code, "ok"), done.stdout
     assert "none-such" in found["access from inside"].found
     assert "--secret" in found["access from inside"].fix
     nothing_left(namespace)
@@ -62,7 +62,7 @@ def test_bucket_that_only_the_inside_cannot_read_is_told(ready: tuple[Namespace,
     namespace, bucket = ready
     done = penstock(*words(namespace, *from_inside(bucket)))
     found = looked(done)
-    assert (done.returncode, found["access from here"].state) == (NotReady.exit_code, "ok")
+    assert (done.returncode, found["access from here"].state) == (NotReady.exit_code, "ok"), done.stdout
     assert found["access from inside"].state == "missing"
     assert "credentials" in found["access from inside"].fix
     nothing_left(namespace)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ PLACE = "bucket"
 KEPT_SECONDS = 60
 """A Job that nobody removed goes after this long."""
 STARTING_SECONDS = 30
+LOG_SECONDS, LOG_POLL_SECONDS = 10, 0.5
 _SHOWN_CHARACTERS = 200
 _HOPELESS = {
     "CreateContainerConfigError": "check the name of the --secret",
@@ -174,7 +176,7 @@ def _outcome(kubectl: Kubectl, probe: Probe, name: str) -> list[Finding]:
         if trouble := trouble_of(pod):
             return [trouble]
         if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-            return findings_of_log(kubectl.text("logs", f"job/{name}", *where))
+            return findings_of_log(_log_of(kubectl, "logs", f"job/{name}", *where))
     return [
         findings.missing(
             PLACE,
@@ -183,6 +185,14 @@ def _outcome(kubectl: Kubectl, probe: Probe, name: str) -> list[Finding]:
             fix="see whether pods are scheduled here, and whether a network policy keeps them from the bucket",
         )
     ]
+
+
+def _log_of(kubectl: Kubectl, *words: str) -> str:
+    """Give the log of a pod that has ended: it may come a moment behind the end."""
+    give_up = time.monotonic() + LOG_SECONDS
+    while "{" not in (log := kubectl.text(*words)) and time.monotonic() < give_up:
+        time.sleep(LOG_POLL_SECONDS)
+    return log
 
 
 def _standing(pod: Json) -> str:
