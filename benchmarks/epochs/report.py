@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,29 @@ def _small(found: list[Kept]) -> list[str]:
     return ["", "## Smallest windows", "", why, "", *table(rows)]
 
 
+def _slower(found: list[Kept]) -> list[str]:
+    """Say of each window in which keeping takes longer what it has left to stream through."""
+    slower = [each for each in found if not each.small and each.ratios and statistics.median(each.ratios) > 1]
+    lines = []
+    for each in slower:
+        left = each.window_bytes * (1 - each.kept_share)
+        why = f"{left / MIB:.1f} MiB are left to stream through"
+        if each.latency_seconds:
+            most = left / each.latency_seconds / 1e6
+            why += f": no more than {most:.0f} MB/s at that latency, less what waits for the samples before it"
+        rounds = f"{min(each.ratios):.2f} to {max(each.ratios):.2f}"
+        lines.append(
+            f"- {_name(each)}: {statistics.median(each.ratios):.2f} of streaming's time, rounds {rounds}. {why}."
+        )
+    if not lines:
+        return []
+    told = (
+        "Without latency, and with the server on the same cores, a byte that is not downloaded saves little time; what "
+        "keeping costs is smaller slots, and so more packs to plan, and two looks at each kept sample."
+    )
+    return ["", "### Where keeping is slower, and why", "", told, "", *lines]
+
+
 def render(raw: dict[str, Any], picture: str) -> str:
     """Give the report.
 
@@ -128,6 +152,7 @@ def render(raw: dict[str, Any], picture: str) -> str:
     rows = [_row(each, dataset_bytes * options["epochs"]) for each in found if not each.small]
     lines = [f"# Bytes over {options['epochs']} epochs, {raw['date']}", "", *(f"- {fact}" for fact in facts)]
     lines += _goals(raw, found)
+    lines += _slower(found)
     lines += ["", "## Results", "", f"![Bytes and time by the window's size]({picture})", "", *table([_HEAD, *rows])]
     errors = [f"- {_name(each)}: {each.error.splitlines()[-1]}" for each in found if each.error]
     lines += [*([""] if errors else []), *errors, *_small(found), "", "## Method", ""]
