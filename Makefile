@@ -25,7 +25,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: install ## Train on a generated dataset, through a window a tenth its size, and report (about 2 minutes)
+demo: install ## Train on a generated dataset, through a window a tenth its size, and report (half a minute)
 	$(BIN)/penstock demo
 
 test: install ## Run the tests
