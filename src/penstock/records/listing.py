@@ -10,15 +10,14 @@ which volumes that containers share, or nodes over NFS, have too.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from penstock import locks
 from penstock.errors import map_os_error
 from penstock.records.codec import Record, read_record, write_record
 from penstock.records.failure import FailureRecord
@@ -29,7 +28,6 @@ RECORD, LOCK = "listing.json", "lock"
 _ONLY_WRITER, _AT_WORK, _FIRST_PART = 0, 1, 2
 """Bytes of the lock; part n is byte ``_FIRST_PART + n``."""
 _TO_THE_END = 0
-_FLOCK = struct.Struct("@hhqqi4x")
 
 
 class ListingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,9 +66,7 @@ def is_listing(folder: Path) -> bool:
     with _opened(folder) as handle:
         if handle is None:
             return False
-        answer = fcntl.fcntl(handle, fcntl.F_OFD_GETLK, _bytes(fcntl.F_RDLCK, _AT_WORK, 1))
-        kind: int = _FLOCK.unpack(answer)[0]
-        return kind != fcntl.F_UNLCK
+        return locks.is_taken(handle, _AT_WORK, 1, shared=True)
 
 
 def wait_for_part(folder: Path, number: int | None) -> None:
@@ -81,7 +77,7 @@ def wait_for_part(folder: Path, number: int | None) -> None:
     byte = _AT_WORK if number is None else _FIRST_PART + number
     with _opened(folder) as handle:
         if handle is not None:
-            fcntl.fcntl(handle, fcntl.F_OFD_SETLKW, _bytes(fcntl.F_RDLCK, byte, 1))
+            locks.wait_and_take(handle, byte, 1, shared=True)
 
 
 class ListingWriter:
@@ -104,11 +100,11 @@ class ListingWriter:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             stack.callback(self._let_go)
-            self._take(_ONLY_WRITER, 1)
-            self._take(_FIRST_PART, _TO_THE_END)
+            locks.wait_and_take(self._handle, _ONLY_WRITER, 1)
+            locks.wait_and_take(self._handle, _FIRST_PART, _TO_THE_END)
             self._tell(ListingRecord())
             self._clear()
-            self._take(_AT_WORK, 1)
+            locks.wait_and_take(self._handle, _AT_WORK, 1)
             stack.pop_all()
         return self
 
@@ -122,7 +118,7 @@ class ListingWriter:
         number = len(self._record.parts)
         self._tell(ListingRecord(parts=(*self._record.parts, fingerprint)))
         with self._errors():
-            fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, _bytes(fcntl.F_UNLCK, _FIRST_PART + number, 1))
+            locks.let_go(self._handle, _FIRST_PART + number, 1)
 
     def end(self, fingerprint: str) -> None:
         """Tell that the whole manifest is there, with its plan."""
@@ -145,9 +141,6 @@ class ListingWriter:
             elif path.name not in (RECORD, LOCK):
                 path.unlink()
 
-    def _take(self, first: int, length: int) -> None:
-        fcntl.fcntl(self._handle, fcntl.F_OFD_SETLKW, _bytes(fcntl.F_WRLCK, first, length))
-
     def _tell(self, record: ListingRecord) -> None:
         write_record(self.folder / RECORD, record)
         self._record = record
@@ -158,10 +151,6 @@ class ListingWriter:
             yield
         except OSError as error:
             raise map_os_error(error, str(self.folder)) from error
-
-
-def _bytes(kind: int, first: int, length: int) -> bytes:
-    return _FLOCK.pack(kind, os.SEEK_SET, first, length, 0)
 
 
 @contextlib.contextmanager

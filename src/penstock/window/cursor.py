@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from penstock.window import locks
+from penstock import locks
 from penstock.window.folder import cursor_name, making
 from penstock.window.geometry import CURSOR_BYTES
 from penstock.window.layout import map_file

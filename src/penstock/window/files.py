@@ -17,8 +17,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from penstock import locks
 from penstock.errors import WindowError, map_os_error
-from penstock.window import locks
 from penstock.window.folder import FILE_MODE, FILES, FOLDER_MODE, STALE_SECONDS, making
 
 __all__ = ["SampleFiles", "file_room_bytes", "safe_name", "sweep_files"]

@@ -18,10 +18,10 @@ from typing import Literal
 
 import msgspec
 
+from penstock import locks
 from penstock.errors import OutputError, PenstockError, RecordError, WindowError, map_os_error
 from penstock.records import ManifestReader, SourceSpec, StreamSpec, decode_record
 from penstock.sources import ObjectSource, open_source
-from penstock.window import locks
 from penstock.window.folder import FILE_MODE, LOCK, SESSION, SLOTS, make_folder, used_bytes
 from penstock.window.layout import Control, ErrorText, FillerState
 from penstock.window.session import FillerSession

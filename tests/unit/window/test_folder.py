@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from penstock import locks
 from penstock.errors import DiskFull, OutputUnwritable
-from penstock.window import locks
 from penstock.window.cursor import Cursor
 from penstock.window.folder import (
     SLOTS,
