@@ -6,27 +6,30 @@ bug and shows its traceback, with exit code 1.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import logging
 import os
 import sys
-import textwrap
 from collections.abc import Sequence
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from penstock import __version__
-from penstock.errors import PenstockError
+from penstock.errors import ConfigError, PenstockError
 from penstock.observe import configure_logging, redact
-from penstock.steps.common import Step
+from penstock.steps.options.parser import Parser
+
+if TYPE_CHECKING:
+    from penstock.steps.common import Step
 
 __all__ = ["build_parser", "entry", "main"]
 
 STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor")
-"""Each is the module ``penstock.steps.<name>``; ``list`` and others are imported only when they are asked for."""
+"""Each is declared in ``penstock.steps.options.<name>``, done by ``penstock.steps.<name>``: imported when asked for."""
 
-_MODULES = {name: f"penstock.steps.{name}" for name in STEPS} | {"list": "penstock.steps.listing"}
+_MODULES = {"list": "listing"}
+_EXTRAS = {"torch": "train", "jinja2": "report", "markupsafe": "report", "matplotlib": "report"}
+"""Of the package, by the module that it brings."""
 _HELP = {
     "list": "list a dataset, make its samples, split them: manifest and plan",
     "prefetch": "fill a window for a trainer, or try out a manifest through one",
@@ -39,41 +42,41 @@ _HELP = {
 }
 
 
-class _HelpFormatter(argparse.HelpFormatter):
-    """Help that breaks lines at spaces alone, and names every default that the text does not."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=32, width=100)
-
-    def _split_lines(self, text: str, width: int) -> list[str]:
-        return textwrap.wrap(text, width, break_on_hyphens=False)
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        told = action.help or ""
-        silent = action.default in (None, False, argparse.SUPPRESS, "", []) or action.required
-        return told if silent or "default" in told or "%(" in told else f"{told} (default: %(default)s)"
-
-
 def load_step(name: str) -> Step:
-    """Import a step's module."""
-    return cast("Step", importlib.import_module(_MODULES[name]))
+    """Import a step's module.
+
+    Raises:
+        ConfigError: an extra of the package that it needs is not installed.
+    """
+    try:
+        return cast("Step", importlib.import_module(f"penstock.steps.{_MODULES.get(name, name)}"))
+    except ModuleNotFoundError as error:
+        raise _without_extra(name, error) from error
 
 
-def build_parser(steps: Sequence[str] = STEPS) -> argparse.ArgumentParser:
-    """Make the parser, with the options of the given steps."""
-    parser = argparse.ArgumentParser(
-        prog="penstock",
-        description="Train on datasets bigger than the disk, straight from where they lie.",
-        formatter_class=_HelpFormatter,
+def _without_extra(step: str, error: ModuleNotFoundError) -> Exception:
+    missing = (error.name or "").partition(".")[0]
+    extra = _EXTRAS.get(missing)
+    if extra is None:
+        return error
+    return ConfigError(
+        f"`penstock {step}` needs {missing}, which is not installed", fix=f"pip install 'penstock[{extra}]'"
     )
-    parser.add_argument("--version", action="version", version=f"penstock {__version__}")
+
+
+def build_parser(steps: Sequence[str] = STEPS) -> Parser:
+    """Make the parser, with the options of the given steps."""
+    parser = Parser(
+        prog="penstock", description="Train on datasets bigger than the disk, straight from where they lie."
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"penstock {__version__}")
     commands = parser.add_subparsers(dest="step", metavar="STEP", required=True)
     for name in STEPS:
         description = f"{_HELP[name][0].upper()}{_HELP[name][1:]}."
-        command = commands.add_parser(name, help=_HELP[name], description=description, formatter_class=_HelpFormatter)
+        command = commands.add_parser(name, help=_HELP[name], description=description)
         command.add_argument("-v", "--verbose", action="store_true", help="log what happens, a line an event")
         if name in steps:
-            load_step(name).add_arguments(command)
+            importlib.import_module(f"penstock.steps.options.{_MODULES.get(name, name)}").add_arguments(command)
     return parser
 
 

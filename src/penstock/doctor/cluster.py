@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from penstock.doctor import findings
+from penstock.doctor.needs import Need
 from penstock.records import Finding
 
-__all__ = ["KINDS", "Kind", "Need", "check_chart", "check_kinds", "check_namespace", "check_policies", "check_version"]
+__all__ = ["KINDS", "Kind", "check_chart", "check_kinds", "check_namespace", "check_policies", "check_version"]
 
 Json = Mapping[str, Any]
 
@@ -24,18 +24,6 @@ SIDECARS_SINCE = (1, 33)
 INJECTION_SINCE = (1, 36)
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 _NAME_LABEL = "kubernetes.io/metadata.name"
-
-
-class Need(StrEnum):
-    """What one may need a cluster to have."""
-
-    INJECTION = "injection"
-    ARGO = "argo"
-    KUBEFLOW = "kubeflow"
-    TRAINER = "trainer"
-    JOBSET = "jobset"
-    MONITORING = "monitoring"
-    GPU = "gpu"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

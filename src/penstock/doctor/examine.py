@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.doctor import cluster, findings, nodes, permissions
-from penstock.doctor.cluster import Need
 from penstock.doctor.kubectl import Kubectl
+from penstock.doctor.needs import Need
 from penstock.errors import ClusterError
 from penstock.records import Finding
 

@@ -16,46 +16,16 @@ from penstock.demo.server import BUCKET, CREDENTIALS, REGION, connect, serve_s3
 from penstock.errors import ConfigError
 from penstock.observe import open_progress
 from penstock.records import Evaluation, read_record
-from penstock.steps import common
 from penstock.steps import run as run_step
 from penstock.steps.job_files import JobFiles
+from penstock.steps.options import run as run_options
 from penstock.units import format_bytes
 
 NAME = "demo"
-HELP = "the whole job on a generated dataset, from a server of its own"
 
-__all__ = ["HELP", "NAME", "add_arguments", "run"]
+__all__ = ["NAME", "run"]
 
 PREFIX = "NeurIPS25"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    parser.add_argument("--out", type=Path, default=Path("penstock-demo"), metavar="DIR", help="folder of the results")
-    parser.add_argument(
-        "--effect",
-        type=_effect,
-        default=0.9,
-        metavar="X",
-        help="size of the planted effect, 0 (nothing to learn) to 1 (default: 0.9)",
-    )
-    parser.add_argument("--task", choices=("eeg-c1", "eeg-c2"), default="eeg-c1", help="challenge (default: eeg-c1)")
-    parser.add_argument(
-        "--size",
-        type=common.bytes_option,
-        default=300_000_000,
-        metavar="SIZE",
-        help="size of the dataset (default: 300M)",
-    )
-    parser.add_argument(
-        "--window-size",
-        type=common.bytes_option,
-        default=32 << 20,
-        metavar="SIZE",
-        help="bound of the window (default: 32Mi)",
-    )
-    parser.add_argument("--epochs", type=common.positive_int, default=5, metavar="N", help="passes over the data")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of dataset, order and weights (default: 0)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,7 +65,7 @@ def _upload(url: str, args: argparse.Namespace) -> DemoDataset:
 def _job(args: argparse.Namespace, out: Path, url: str) -> argparse.Namespace:
     """Give the options of `penstock run` as a newcomer would type them."""
     parser = argparse.ArgumentParser()
-    run_step.add_arguments(parser)
+    run_options.add_arguments(parser)
     words = ["--source", f"s3://{BUCKET}/{PREFIX}", "--endpoint-url", url, "--region", REGION, "--task", args.task]
     words += ["--out", str(out), "--window-size", str(args.window_size), "--epochs", str(args.epochs)]
     words += ["--seed", str(args.seed), "--threads", "1", "--title", "Penstock demo"]
@@ -111,13 +81,3 @@ def _fresh_folder(asked: Path) -> Path:
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return folder
     raise ConfigError(f"{asked} and its numbered neighbours are all taken", fix="choose another --out")
-
-
-def _effect(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
-    return value

@@ -13,13 +13,12 @@ from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
-from penstock import __version__
-from penstock.doctor.cluster import Need
 from penstock.doctor.examine import CONNECTION, Wanted, current_namespace, examine_cluster
 from penstock.doctor.findings import missing
 from penstock.doctor.inside import Probe, check_from_inside
 from penstock.doctor.kubectl import Kubectl
 from penstock.doctor.machine import check_machine
+from penstock.doctor.needs import Need
 from penstock.doctor.source import check_source
 from penstock.errors import ClusterError, Interrupted, NotReady
 from penstock.observe import redact
@@ -28,51 +27,12 @@ from penstock.sources.uris import split_s3
 from penstock.steps import common
 
 NAME = "doctor"
-HELP = "tell what a cluster, or this machine, lacks, and what to do"
 PLACES = ("machine", "cluster", "namespace", "nodes", "bucket")
 """In the order of the table."""
 NARROWEST_CHARACTERS = 120
 """Width of the table where no terminal says another."""
 
-__all__ = ["HELP", "NAME", "add_arguments", "run"]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    common.add_switch(parser, "--here", "look at this machine alone, and at no cluster")
-    common.add_switch(parser, "--json", "write a record instead of a table")
-    group = parser.add_argument_group("cluster")
-    text = common.optional_text
-    group.add_argument("--kubeconfig", type=text, metavar="FILE", help="file that names clusters (default: kubectl's)")
-    group.add_argument("--context", type=text, metavar="NAME", help="context of it (default: its current one)")
-    group.add_argument(
-        "--namespace", type=text, metavar="NAME", help="where training is to run (default: the context's)"
-    )
-    group.add_argument(
-        "--need",
-        action="append",
-        default=[],
-        choices=[need.value for need in Need],
-        help="what the cluster must have beside what is always essential; may be given more than once",
-    )
-    group = parser.add_argument_group("window")
-    group.add_argument("--window", type=common.optional_path, metavar="DIR", help="its folder, with --here")
-    group.add_argument("--window-size", type=common.bytes_option, metavar="SIZE", help="its bound, like 32Mi or 1.5Gi")
-    group.add_argument("--medium", choices=("disk", "memory"), default="disk", help="of its volume (default: disk)")
-    common.add_source_options(parser, required=False)
-    group = parser.add_argument_group("source, from inside the cluster")
-    common.add_switch(group, "--no-pod", "do not look from inside the cluster, by a pod that is removed again")
-    group.add_argument(
-        "--image",
-        default=f"penstock:{__version__}-prefetch",
-        metavar="IMAGE",
-        help="of the pod (default: %(default)s)",
-    )
-    group.add_argument("--secret", type=text, metavar="NAME", help="secret whose keys are its environment")
-    group.add_argument("--service-account", type=text, metavar="NAME", help="its service account")
-    group.add_argument(
-        "--pod-timeout", type=common.seconds_option, default=120.0, metavar="TIME", help="how long it may take (120s)"
-    )
+__all__ = ["NAME", "run"]
 
 
 def run(args: argparse.Namespace) -> int:

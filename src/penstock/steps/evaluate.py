@@ -11,10 +11,9 @@ from penstock.evaluate.evaluation import evaluate
 from penstock.files import atomic_write
 from penstock.observe import open_progress
 from penstock.records import Evaluation, write_record
-from penstock.steps import common
-from penstock.steps.feeding import Dataset, add_feed_options, open_dataset, open_stream, skipped_line
-from penstock.steps.pipeline_output import add_executor_option, write_metrics
-from penstock.steps.run_root import RunRoot, add_fail_fast, add_run_options, recorded
+from penstock.steps.feeding import Dataset, open_dataset, open_stream, skipped_line
+from penstock.steps.pipeline_output import write_metrics
+from penstock.steps.run_root import RunRoot, recorded
 from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import objective_from_state
 from penstock.train.checkpoint import load_weights
@@ -22,27 +21,8 @@ from penstock.train.checkpoint_file import Weights, decode_weights
 from penstock.train.device import choose_device
 
 NAME = "evaluate"
-HELP = "score a checkpoint on a split it was not trained on"
 
-__all__ = ["HELP", "NAME", "add_arguments", "run"]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    add_feed_options(parser)
-    group = parser.add_argument_group("evaluation")
-    group.add_argument("--checkpoint", required=True, metavar="FILE|s3://…", help="checkpoint of `penstock train`")
-    group.add_argument("--split", choices=("train", "valid", "test"), default="test", help="split (default: test)")
-    group.add_argument("--batch-size", type=common.positive_int, default=128, metavar="N", help="samples at a time")
-    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
-    group = parser.add_argument_group("output")
-    group.add_argument("--metrics", type=Path, required=True, metavar="FILE", help="where to write the metrics (JSON)")
-    group.add_argument(
-        "--plot", type=common.optional_path, metavar="FILE", help="where to draw truth against prediction"
-    )
-    add_executor_option(group)
-    add_run_options(parser)
-    add_fail_fast(parser)
+__all__ = ["NAME", "run"]
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,20 +6,18 @@ import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from penstock.loader import WindowStream
 from penstock.loader.growing import GrowingStream, Listed, Listing, used_splits
 from penstock.loader.shared_listing import SharedListing
 from penstock.records import ManifestInfo, Meters, Plan
-from penstock.steps import common
 from penstock.steps.ranks import ONE_RANK, Ranks
 from penstock.steps.window import read_listing, served_window
 from penstock.tasks.objectives import first_to_learn_from
 from penstock.tasks.protocols import Task
 from penstock.tasks.registry import get_task
 
-__all__ = ["Dataset", "add_feed_options", "open_dataset", "open_early", "open_stream", "skipped_line"]
+__all__ = ["Dataset", "open_dataset", "open_early", "open_stream", "skipped_line"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,22 +36,6 @@ class Dataset:
     task: Task
     basis: ManifestInfo
     listing: Listing | None = None
-
-
-def add_feed_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a step that feeds a network."""
-    group = parser.add_argument_group("data")
-    group.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="manifest of `penstock list`")
-    group.add_argument("--plan", type=Path, required=True, metavar="FILE", help="plan of `penstock list`")
-    group.add_argument(
-        "--workers",
-        type=int,
-        default=0,
-        metavar="N",
-        help="processes that decode; 0 decodes in a thread of the trainer (default)",
-    )
-    common.add_bad_sample_option(group)
-    common.add_window_options(parser)
 
 
 def open_dataset(args: argparse.Namespace) -> Dataset:

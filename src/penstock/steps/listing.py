@@ -19,81 +19,18 @@ from penstock.records import ListingWriter, ManifestInfo, Plan, StepRecord, part
 from penstock.sources import open_source
 from penstock.steps import common
 from penstock.steps.manifest_making import make_manifest
-from penstock.steps.run_root import RunRoot, add_fail_fast, add_run_options, failure_record, recorded
-from penstock.steps.shuffling import add_shuffle_options, check_shuffle_options, shuffle_from
-from penstock.steps.task_options import options_help, read_options
+from penstock.steps.run_root import RunRoot, failure_record, recorded
+from penstock.steps.shuffling import check_shuffle_options, shuffle_from
+from penstock.steps.task_options import read_options
 from penstock.tasks.protocols import Limits
-from penstock.tasks.registry import get_task, task_names
+from penstock.tasks.registry import get_task
 from penstock.units import format_bytes
 
 NAME = "list"
-HELP = "list a dataset, make its samples, split them: manifest and plan"
 
-__all__ = ["HELP", "NAME", "add_arguments", "run"]
+__all__ = ["NAME", "run"]
 
 SKIPPED_SHOWN = 5
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    add_dataset_options(parser)
-    group = parser.add_argument_group("output")
-    group.add_argument("--manifest", type=Path, required=True, metavar="FILE", help="where to write the manifest")
-    group.add_argument("--plan", type=Path, required=True, metavar="FILE", help="where to write the plan")
-    group.add_argument("--record", type=common.optional_path, metavar="FILE", help="where to write the step's record")
-    common.add_switch(
-        group, "--stream-listing", "also write what was listed so far, part by part, to the folder FILE.parts"
-    )
-    common.add_switch(group, "--until-stdin-closes", "end when standard input ends: for a parent process")
-    add_run_options(parser)
-    add_fail_fast(parser)
-
-
-def add_dataset_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which samples to make."""
-    common.add_source_options(parser)
-    group = parser.add_argument_group("samples")
-    group.add_argument("--task", required=True, choices=task_names(), help="what is learnt")
-    group.add_argument(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"option of the task, may be repeated ({options_help()})",
-    )
-    group.add_argument(
-        "--task-options", default="{}", metavar="JSON", help='the same as one JSON object, like {"epoch-seconds": 2}'
-    )
-    group.add_argument("--max-files", type=_optional_int, metavar="N", help="take at most N recordings (default: all)")
-    group.add_argument(
-        "--release", default="", metavar="NAMES", help="take these releases only, like R1,R2 (default: all there are)"
-    )
-    common.add_switch(group, "--mini", "take the small version of each release")
-    group.add_argument(
-        "--on-bad-object",
-        choices=("fail", "skip"),
-        default="fail",
-        help="what to do with a recording that cannot be used: fail, or skip it and name it (default: fail)",
-    )
-    group = parser.add_argument_group("plan")
-    group.add_argument(
-        "--split",
-        type=_fractions,
-        default=(0.7, 0.15, 0.15),
-        metavar="T,V,E",
-        help="fractions of train, valid and test (default: 0.7,0.15,0.15)",
-    )
-    group.add_argument(
-        "--split-by",
-        choices=("group", "sample"),
-        default="group",
-        help="whether a group (subject) stays whole, or samples are split one by one (default: group)",
-    )
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of splits, order and weights (default: 0)")
-    group.add_argument(
-        "--lanes", type=common.positive_int, default=64, metavar="N", help="lanes that ranks share out (default: 64)"
-    )
-    add_shuffle_options(group)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -207,15 +144,3 @@ def describe(info: ManifestInfo) -> str:
         if len(info.skipped) > SKIPPED_SHOWN:
             lines.append(f"    and {len(info.skipped) - SKIPPED_SHOWN} more, all named in the manifest")
     return "\n".join(lines) + "\n"
-
-
-def _fractions(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} are not three fractions like 0.8,0.1,0.1") from error
-
-
-def _optional_int(text: str) -> int | None:
-    """Read a whole number; the empty text and 0, as pipelines pass an unset one, are None."""
-    return common.positive_int(text) if text not in ("", "0") else None

@@ -6,7 +6,6 @@ writes an executor output to the path that ``outputs.outputFile`` of it names.
 
 from __future__ import annotations
 
-import argparse
 import math
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,9 @@ from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import Evaluation
 
-__all__ = ["add_executor_option", "write_metrics"]
+__all__ = ["write_metrics"]
 
 ARTIFACT = "metrics_ui"
-
-
-def add_executor_option(group: argparse._ActionsContainer) -> None:
-    """Add the option that a pipeline passes the executor input with."""
-    group.add_argument(
-        "--executor-input", default="", metavar="JSON", help="executor input of Kubeflow Pipelines; pipelines pass it"
-    )
 
 
 def write_metrics(executor_input: str, found: Evaluation) -> None:

@@ -28,15 +28,14 @@ from penstock.observe.watchdog import watch_loop
 from penstock.plan import make_order
 from penstock.records import StepRecord, StreamSpec, write_record
 from penstock.steps import common
-from penstock.steps.run_root import add_fail_fast, add_run_options, recorded
+from penstock.steps.run_root import recorded
 from penstock.steps.window import read_listing, served_window
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader
 
 NAME = "prefetch"
-HELP = "fill a window for a trainer, or try out a manifest through one"
 
-__all__ = ["HELP", "NAME", "add_arguments", "run"]
+__all__ = ["NAME", "run"]
 
 _HIGHEST_PORT = 65535
 _HUNG_SECONDS = 300
@@ -44,29 +43,6 @@ _HUNG_SECONDS = 300
 _GC_OBJECTS = 50_000
 """Objects made before the youngest are looked through for cycles: a pack alone makes thousands, and none in a cycle."""
 _log = logging.getLogger(__name__)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    common.add_window_options(parser)
-    common.add_switch(parser, "--until-stdin-closes", "end when standard input ends: for a parent process")
-    parser.add_argument(
-        "--metrics-port",
-        type=_port,
-        default=0,
-        metavar="PORT",
-        help="serve metrics for Prometheus at /metrics while a window is served; 0: none (default). "
-        "A port that is taken is logged, and does not keep the window from being served",
-    )
-    group = parser.add_argument_group("probe")
-    group.add_argument("--manifest", type=common.optional_path, metavar="FILE", help="manifest to try out")
-    group.add_argument("--plan", type=common.optional_path, metavar="FILE", help="its plan")
-    group.add_argument(
-        "--samples", type=common.positive_int, default=256, metavar="N", help="samples to stream (default: 256)"
-    )
-    group.add_argument("--record", type=common.optional_path, metavar="FILE", help="where to write the step's record")
-    add_run_options(parser)
-    add_fail_fast(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,12 +71,6 @@ def run(args: argparse.Namespace) -> int:
         f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(args.window_size)}\n"
     )
     return 0
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: it is a number from 0 to {_HIGHEST_PORT}")
-    return int(text)
 
 
 @contextlib.contextmanager

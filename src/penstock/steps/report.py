@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -14,80 +13,14 @@ from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
-from penstock.steps import common
 from penstock.steps.run_left import read_left
-from penstock.steps.run_root import add_run_options, open_run_root
+from penstock.steps.run_root import open_run_root
 from penstock.tasks.eeg.metrics import overall_score
 from penstock.units import format_usd
 
 NAME = "report"
-HELP = "make the report and the bill of a run"
 
-__all__ = ["HELP", "NAME", "add_arguments", "add_cost_options", "run"]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    group = parser.add_argument_group("input")
-    group.add_argument(
-        "--run-record",
-        type=common.optional_path,
-        metavar="FILE",
-        help="run record of `penstock train` (default: that of the run root)",
-    )
-    group.add_argument(
-        "--evaluation",
-        type=common.optional_path,
-        metavar="FILE",
-        help="metrics of `penstock evaluate`",
-    )
-    group.add_argument(
-        "--other-evaluation",
-        type=common.optional_path,
-        metavar="FILE",
-        help="metrics of the other EEG challenge: the overall score, 0.3 c1 + 0.7 c2, is told too",
-    )
-    group.add_argument(
-        "--step-record",
-        type=common.optional_path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="record of another step (list, prefetch); may be repeated",
-    )
-    group.add_argument(
-        "--final-status",
-        default="",
-        metavar="JSON",
-        help="how the pipeline ended, as it tells its last task: an object with state and error",
-    )
-    add_run_options(parser)
-    parser.add_argument(
-        "--instance-type", type=common.optional_text, metavar="NAME", help="node of the training (default: as recorded)"
-    )
-    add_cost_options(parser)
-    group = parser.add_argument_group("output")
-    group.add_argument("--html", type=Path, required=True, metavar="FILE", help="where to write the report page")
-    group.add_argument("--markdown", type=common.optional_path, metavar="FILE", help="where to write a short summary")
-    group.add_argument("--cost", type=common.optional_path, metavar="FILE", help="where to write the bill (JSON)")
-    group.add_argument("--title", default="Penstock run", help="heading of the page")
-
-
-def add_cost_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that the bill depends on."""
-    group = parser.add_argument_group("prices")
-    group.add_argument("--prices", type=common.optional_path, metavar="FILE", help="price file (default: one of 2026)")
-    group.add_argument(
-        "--node-usd-per-hour", type=_optional_float, metavar="USD", help="price of the node, instead of the file's"
-    )
-    group.add_argument("--price-region", type=common.optional_text, metavar="REGION", help="region of the prices")
-    group.add_argument(
-        "--transfer",
-        choices=("same-region", "cross-region", "internet", "nat"),
-        default="same-region",
-        help="way from the source to the node (default: same-region, which is free)",
-    )
-    group.add_argument("--today", type=_date, metavar="YYYY-MM-DD", help="day of the bill (default: today)")
+__all__ = ["NAME", "run"]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -157,20 +90,3 @@ def _publish(args: argparse.Namespace) -> None:
     for name, path in (("report.html", args.html), ("report.md", args.markdown), ("cost.json", args.cost)):
         if run_root is not None and path is not None:
             run_root.publish(name, path.read_bytes())
-
-
-def _date(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2026-11-21") from error
-
-
-def _optional_float(text: str) -> float | None:
-    """Read a number; the empty text and 0, as pipelines pass an unset one, are None."""
-    try:
-        return float(text or 0) or None
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error

@@ -28,17 +28,12 @@ from penstock.records import (
     read_record,
     write_record,
 )
-from penstock.steps import common
 from penstock.steps.job_files import JobFiles, describe
-from penstock.steps.listing import add_dataset_options
-from penstock.steps.report import add_cost_options
-from penstock.steps.training_options import add_training_options
 from penstock.stream_listing import ListingProcess
 
 NAME = "run"
-HELP = "list, prefetch, train, evaluate and report, in one command"
 
-__all__ = ["HELP", "NAME", "add_arguments", "add_job_options", "run"]
+__all__ = ["NAME", "run"]
 
 _MAY_DIFFER = {
     "amp",
@@ -66,28 +61,6 @@ _MAY_DIFFER = {
 }
 """Options that a job may go on with other values of: they do not take part in what is learnt, or it may be that the job
 can only go on with another value (``on_bad_sample``)."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    add_dataset_options(parser)
-    common.add_switch(
-        parser, "--stream-listing", "train while the listing goes on: the first epoch goes over its parts as they come"
-    )
-    add_job_options(parser)
-
-
-def add_job_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of everything after the listing."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the job's results")
-    parser.add_argument(
-        "--workers", type=int, default=0, metavar="N", help="processes that decode; 0 decodes in the trainer"
-    )
-    common.add_bad_sample_option(parser)
-    parser.add_argument("--title", default="Penstock run", help="heading of the report")
-    common.add_window_options(parser)
-    add_training_options(parser)
-    add_cost_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -192,7 +165,7 @@ def _report(files: JobFiles, args: argparse.Namespace) -> None:
 
 
 def _parser(step: str) -> argparse.ArgumentParser:
-    module = importlib.import_module(f"penstock.steps.{'listing' if step == 'list' else step}")
+    module = importlib.import_module(f"penstock.steps.options.{'listing' if step == 'list' else step}")
     parser = argparse.ArgumentParser(prog=f"penstock {step}")
     module.add_arguments(parser)
     return parser

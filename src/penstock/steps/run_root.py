@@ -24,8 +24,6 @@ from penstock.steps import common
 __all__ = [
     "FINAL_FAILURE_SECONDS",
     "RunRoot",
-    "add_fail_fast",
-    "add_run_options",
     "failure_record",
     "open_run_root",
     "recorded",
@@ -37,33 +35,6 @@ FINAL_FAILURE_SECONDS = 3600.0
 log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
-
-
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which run a step is of."""
-    group = parser.add_argument_group("run")
-    group.add_argument(
-        "--run-root",
-        type=common.optional_text,
-        metavar="DIR|s3://…",
-        help="folder of many runs: the step's record also goes to <run root>/<run id>/records",
-    )
-    group.add_argument("--run-id", type=common.optional_text, metavar="NAME", help="name of the run")
-    group.add_argument(
-        "--run-endpoint-url",
-        type=common.optional_text,
-        metavar="URL",
-        help="S3-compatible server of the run root (default: AWS's own)",
-    )
-
-
-def add_fail_fast(parser: argparse.ArgumentParser) -> None:
-    """Add the option of a step that is tried again."""
-    common.add_switch(
-        parser,
-        "--fail-fast",
-        "fail at once where an earlier attempt, as the run root has it, failed for good within the last hour",
-    )
 
 
 def failure_record(step: str, error: BaseException) -> FailureRecord:

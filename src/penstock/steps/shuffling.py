@@ -7,32 +7,8 @@ import argparse
 from penstock.errors import ConfigError
 from penstock.plan import check_shuffle, choose_blocks
 from penstock.records import BlockShuffle, ManifestInfo, Shuffle
-from penstock.steps import common
 
-__all__ = ["add_shuffle_options", "check_shuffle_options", "shuffle_from"]
-
-
-def add_shuffle_options(group: argparse._ActionsContainer) -> None:
-    """Add the options."""
-    group.add_argument(
-        "--shuffle",
-        choices=("full", "block", "none"),
-        default="full",
-        help="how the training split is shuffled anew each epoch: every sample anywhere (full, default), by blocks of "
-        "neighbours that are fetched in fewer requests (block), or not at all (none)",
-    )
-    group.add_argument(
-        "--shuffle-block",
-        type=_optional_count,
-        metavar="N",
-        help="consecutive samples of a block, with --shuffle block (default: 16, within 64 to 256 KiB)",
-    )
-    group.add_argument(
-        "--shuffle-mix",
-        type=_optional_count,
-        metavar="N",
-        help="blocks whose samples are mixed, with --shuffle block (default: of together 2 MiB)",
-    )
+__all__ = ["check_shuffle_options", "shuffle_from"]
 
 
 def check_shuffle_options(args: argparse.Namespace) -> None:
@@ -65,8 +41,3 @@ def shuffle_from(args: argparse.Namespace, info: ManifestInfo) -> Shuffle:
         block_samples=args.shuffle_block,
         blocks_mixed=args.shuffle_mix,
     )
-
-
-def _optional_count(text: str) -> int | None:
-    """Read a whole number; the empty text and 0, as pipelines pass an unset one, are None."""
-    return common.positive_int(text) if text not in ("", "0") else None

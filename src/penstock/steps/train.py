@@ -10,7 +10,6 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
@@ -18,11 +17,10 @@ from penstock.files import atomic_write
 from penstock.observe import StageProgress, open_progress
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.sources import open_blobs
-from penstock.steps import common
-from penstock.steps.feeding import add_feed_options, open_dataset, open_early, open_stream, skipped_line
+from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
 from penstock.steps.ranks import check_one_rank, ranks_from
-from penstock.steps.run_root import RunRoot, add_fail_fast, recorded
-from penstock.steps.training_options import add_training_options, train_config
+from penstock.steps.run_root import RunRoot, recorded
+from penstock.steps.train_config import train_config
 from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import make_objective
 from penstock.train.checkpoint import Checkpoints
@@ -35,49 +33,8 @@ from penstock.train.result import TrainResult, begun_result, make_run_record
 from penstock.units import format_bytes, format_seconds
 
 NAME = "train"
-HELP = "train a model through the window"
 
-__all__ = ["HELP", "NAME", "add_arguments", "run"]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    add_feed_options(parser)
-    common.add_switch(
-        parser,
-        "--stream-listing",
-        "begin before `penstock list --stream-listing`, which writes the manifest, has ended: the first epoch goes "
-        "over its parts as they come; it waits for it to begin as long as --prefetch-timeout",
-    )
-    add_training_options(parser)
-    group = parser.add_argument_group("output")
-    place = group.add_mutually_exclusive_group(required=True)
-    place.add_argument(
-        "--checkpoints",
-        metavar="DIR|s3://…",
-        help="where checkpoints are kept; a run that was stopped goes on from the last one there",
-    )
-    place.add_argument(
-        "--run-root",
-        metavar="DIR|s3://…",
-        help="folder of many runs: checkpoints go to <run root>/<run id>/checkpoints, records beside them; empty: "
-        "to a temporary folder",
-    )
-    group.add_argument(
-        "--run-endpoint-url",
-        type=common.optional_text,
-        metavar="URL",
-        help="S3-compatible server of the checkpoints (default: AWS's own)",
-    )
-    group.add_argument(
-        "--checkpoint-out",
-        type=common.optional_path,
-        metavar="FILE",
-        help="also copy the best one to this file",
-    )
-    group.add_argument("--record", type=Path, required=True, metavar="FILE", help="where to write the run record")
-    group.add_argument("--run-id", type=common.optional_text, metavar="NAME", help="name of the run")
-    add_fail_fast(parser)
+__all__ = ["NAME", "run"]
 
 
 def run(args: argparse.Namespace) -> int:

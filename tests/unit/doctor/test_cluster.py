@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.doctor.cluster import Need, check_chart, check_kinds, check_namespace, check_policies, check_version
+from penstock.doctor.cluster import check_chart, check_kinds, check_namespace, check_policies, check_version
+from penstock.doctor.needs import Need
 from penstock.doctor.permissions import PURPOSES, check_permissions, reviews
 from unit.doctor.recordings import documents, recorded, resources
 

@@ -12,15 +12,16 @@ Shapes: B batch, C channels, T times, O outputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from penstock.errors import ConfigError
+from penstock.tasks.eeg.model_names import MODEL_NAMES
 
-__all__ = ["EEGNeX", "SmallNet", "build_model", "model_names"]
+__all__ = ["EEGNeX", "SmallNet", "build_model"]
 
 _TINY_VARIANCE = 1e-20
 """In squared input units: far below the 1e-10 of EEG in volts, so that only a signal that is not there is flat."""
@@ -112,19 +113,15 @@ class EEGNeX(nn.Module):
 
 
 _MIN_TIMES = 32
-_MODELS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType({"small": SmallNet, "eegnex": EEGNeX})
-
-
-def model_names() -> tuple[str, ...]:
-    """Give the names that ``build_model`` knows."""
-    return tuple(_MODELS)
+_NETWORKS: tuple[Callable[..., nn.Module], ...] = (SmallNet, EEGNeX)
+_MODELS = MappingProxyType(dict(zip(MODEL_NAMES, _NETWORKS, strict=True)))
 
 
 def build_model(name: str, *, shape: Sequence[int], num_outputs: int) -> nn.Module:
     """Build a network with fresh weights, drawn from torch's global generator.
 
     Args:
-        name: one of ``model_names()``.
+        name: one of ``MODEL_NAMES``.
         shape: (channels, times) of one sample.
         num_outputs: 1 for regression, else the number of classes.
 

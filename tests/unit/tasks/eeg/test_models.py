@@ -8,14 +8,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from penstock.errors import ConfigError
-from penstock.tasks.eeg.models import EEGNeX, build_model, model_names
+from penstock.tasks.eeg.model_names import MODEL_NAMES
+from penstock.tasks.eeg.models import EEGNeX, build_model
 
 
 def num_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", MODEL_NAMES)
 @pytest.mark.parametrize(("shape", "num_outputs"), [((129, 200), 1), ((60, 50), 3), ((1, 32), 2)])
 def test_outputs_have_one_row_a_sample(name: str, shape: tuple[int, int], num_outputs: int) -> None:
     model = build_model(name, shape=shape, num_outputs=num_outputs)
@@ -30,7 +31,7 @@ def test_sizes_at_the_challenges_shape() -> None:
     assert 61_500 < num_parameters(build_model("eegnex", shape=(129, 200), num_outputs=1)) < 62_500
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", MODEL_NAMES)
 def test_volts_and_microvolts_train_alike(name: str) -> None:
     inputs = torch.randn(4, 129, 200, generator=torch.Generator().manual_seed(0))
     outputs = []
@@ -41,7 +42,7 @@ def test_volts_and_microvolts_train_alike(name: str) -> None:
     torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", MODEL_NAMES)
 def test_offsets_and_flat_channels_do_no_harm(name: str) -> None:
     model = build_model(name, shape=(129, 200), num_outputs=1).eval()
     inputs = torch.randn(4, 129, 200, generator=torch.Generator().manual_seed(0))

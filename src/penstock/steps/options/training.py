@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import argparse
 
-from penstock.steps import common
-from penstock.steps.feeding import Dataset
-from penstock.tasks.eeg.models import model_names
+from penstock.steps.options.values import optional_text, positive_int
+from penstock.tasks.eeg.model_names import MODEL_NAMES
 from penstock.train.config import TrainConfig
 
-__all__ = ["add_training_options", "train_config"]
+__all__ = ["add_training_options"]
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how to train."""
     defaults = TrainConfig(task="", model="small")
     group = parser.add_argument_group("training")
-    group.add_argument("--model", choices=model_names(), default="small", help="network (default: small)")
+    group.add_argument("--model", choices=MODEL_NAMES, default="small", help="network (default: small)")
     group.add_argument(
-        "--epochs", type=common.positive_int, default=defaults.num_epochs, metavar="N", help="passes over the data"
+        "--epochs", type=positive_int, default=defaults.num_epochs, metavar="N", help="passes over the data"
     )
     group.add_argument(
-        "--batch-size", type=common.positive_int, default=defaults.batch_size, metavar="N", help="samples of a step"
+        "--batch-size", type=positive_int, default=defaults.batch_size, metavar="N", help="samples of a step"
     )
     group.add_argument(
         "--learning-rate", type=float, default=defaults.learning_rate, metavar="X", help="the highest of the schedule"
@@ -54,37 +53,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--keep-checkpoints",
-        type=common.positive_int,
+        type=positive_int,
         default=2,
         metavar="N",
         help="how many to keep beside the best",
     )
     group.add_argument(
-        "--instance-type", type=common.optional_text, metavar="NAME", help="the node's, like g5.xlarge, for the bill"
-    )
-
-
-def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
-    """Give the training config that the options ask for; the seed is the plan's.
-
-    Raises:
-        ConfigError: a value cannot be honoured.
-    """
-    return TrainConfig(
-        task=data.task.name,
-        model=args.model,
-        num_epochs=args.epochs,
-        batch_size=args.batch_size,
-        learning_rate=args.learning_rate,
-        weight_decay=args.weight_decay,
-        schedule=args.schedule,
-        warmup_fraction=args.warmup,
-        clip_norm=args.clip_norm or None,
-        patience=args.patience or None,
-        seed=data.plan.seed,
-        amp=args.amp,
-        device=args.device,
-        checkpoint_every_steps=args.checkpoint_every or None,
-        keep_checkpoints=args.keep_checkpoints,
-        num_threads=args.threads or None,
+        "--instance-type", type=optional_text, metavar="NAME", help="the node's, like g5.xlarge, for the bill"
     )

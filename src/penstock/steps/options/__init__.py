@@ -1,0 +1,1 @@
+"""What each step takes: declarations alone, which import nothing that works."""

@@ -1,0 +1,78 @@
+"""A parser of argv that says what was probably meant, and takes no option by a part of its name."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import textwrap
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+__all__ = ["HelpFormatter", "Parser"]
+
+_UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
+_CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL)
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Help that breaks lines at spaces alone, and names every default that the text does not."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=100)
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(text, width, break_on_hyphens=False)
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = action.help or ""
+        silent = action.default in (None, False, argparse.SUPPRESS, "", []) or action.required
+        return told if silent or "default" in told or "%(" in told else f"{told} (default: %(default)s)"
+
+
+class Parser(argparse.ArgumentParser):
+    """An ``ArgumentParser`` whose refusals name what is nearest to what was typed."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, "formatter_class": HelpFormatter, **options})
+        self.asked: Parser | None = None
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as the base class does; options that are not known are refused in the words of the step's parser."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            step = self._step(getattr(found, "step", None))
+            step.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """End with code 2 and one line that says what was wrong and what was probably meant."""
+        where = "" if self.prog.count(" ") == 0 else " --help"
+        more = f"; {self.prog}{where or ' --help'} names them all" if _is_misspelt(message) else ""
+        self.exit(2, f"{self.prog}: error: {message}{self._meant(message)}{more}\n")
+
+    def _step(self, name: str | None) -> Parser:
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction) and name in action.choices:
+                return action.choices[name]  # type: ignore[no-any-return]
+        return self
+
+    def _meant(self, message: str) -> str:
+        if found := _UNKNOWN.search(message):
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            near = [_nearest(word.split("=")[0], flags) for word in found[1].split() if word.startswith("-")]
+        elif found := _CHOICE.search(message):
+            near = [_nearest(found[1], re.findall(r"[^', ]+", found[2]))]
+        else:
+            return ""
+        named = ", ".join(word for word in near if word)
+        return f"; did you mean {named}?" if named else ""
+
+
+def _is_misspelt(message: str) -> bool:
+    return _UNKNOWN.search(message) is not None
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Give the known word that is most like another one; the empty text where none is."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), "")

@@ -1,0 +1,84 @@
+"""Readers of options' values, for argparse. The empty text, as pipelines pass an unset option, is None."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from penstock.errors import PenstockError
+from penstock.units import parse_bytes, parse_seconds
+
+__all__ = [
+    "add_switch",
+    "any_path",
+    "bytes_option",
+    "option_type",
+    "optional_count",
+    "optional_path",
+    "optional_text",
+    "positive_int",
+    "seconds_option",
+    "switch",
+]
+
+
+T = TypeVar("T")
+
+
+def option_type(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Make an argparse type of a reader whose errors are ``ConfigError``."""
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except PenstockError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert
+
+
+bytes_option = option_type(parse_bytes)
+seconds_option = option_type(parse_seconds)
+
+
+def positive_int(text: str) -> int:
+    """Read a whole number of at least 1, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def optional_count(text: str) -> int | None:
+    """Read a whole number; the empty text and 0, as pipelines pass an unset one, are None."""
+    return positive_int(text) if text not in ("", "0") else None
+
+
+def any_path(text: str) -> Path:
+    """Read a path; ``~`` is the home folder, where a shell did not see it."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text).expanduser()
+
+
+def optional_path(text: str) -> Path | None:
+    """Read a path; the empty text, as pipelines pass an unset one, is None."""
+    return Path(text).expanduser() if text else None
+
+
+def optional_text(text: str) -> str | None:
+    """Read a text; the empty one, as pipelines pass an unset one, is None."""
+    return text or None
+
+
+def switch(text: str) -> bool:
+    """Read ``true`` or ``false``, as pipelines pass a boolean."""
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def add_switch(parser: argparse._ActionsContainer, flag: str, help_text: str) -> None:
+    """Add a switch that is off by default, and may be written ``--flag``, ``--flag true`` or ``--flag false``."""
+    parser.add_argument(flag, nargs="?", const=True, default=False, type=switch, metavar="true|false", help=help_text)

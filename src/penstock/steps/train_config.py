@@ -1,0 +1,36 @@
+"""The training config that the options ask for."""
+
+from __future__ import annotations
+
+import argparse
+
+from penstock.steps.feeding import Dataset
+from penstock.train.config import TrainConfig
+
+__all__ = ["train_config"]
+
+
+def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
+    """Give the training config that the options ask for; the seed is the plan's.
+
+    Raises:
+        ConfigError: a value cannot be honoured.
+    """
+    return TrainConfig(
+        task=data.task.name,
+        model=args.model,
+        num_epochs=args.epochs,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        weight_decay=args.weight_decay,
+        schedule=args.schedule,
+        warmup_fraction=args.warmup,
+        clip_norm=args.clip_norm or None,
+        patience=args.patience or None,
+        seed=data.plan.seed,
+        amp=args.amp,
+        device=args.device,
+        checkpoint_every_steps=args.checkpoint_every or None,
+        keep_checkpoints=args.keep_checkpoints,
+        num_threads=args.threads or None,
+    )
