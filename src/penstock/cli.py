@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import logging
 import os
 import sys
@@ -28,8 +29,16 @@ STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doct
 """Each is declared in ``penstock.steps.options.<name>``, done by ``penstock.steps.<name>``: imported when asked for."""
 
 _MODULES = {"list": "listing"}
-_EXTRAS = {"torch": "train", "jinja2": "report", "markupsafe": "report", "matplotlib": "report"}
+_EXTRAS = {"torch": "train", "jinja2": "report", "matplotlib": "report"}
 """Of the package, by the module that it brings."""
+_NEEDS = {
+    "train": ("torch",),
+    "evaluate": ("torch", "matplotlib"),
+    "report": ("jinja2", "matplotlib"),
+    "run": ("torch", "jinja2", "matplotlib"),
+    "demo": ("torch", "jinja2", "matplotlib"),
+}
+"""Modules of extras that a step needs, at its end too."""
 _HELP = {
     "list": "list a dataset, make its samples, split them: manifest and plan",
     "prefetch": "fill a window for a trainer, or try out a manifest through one",
@@ -46,22 +55,22 @@ def load_step(name: str) -> Step:
     """Import a step's module.
 
     Raises:
-        ConfigError: an extra of the package that it needs is not installed.
+        ConfigError: an extra of the package that it needs at any time is not installed.
     """
+    for module in _NEEDS.get(name, ()):
+        if not _is_there(module):
+            raise ConfigError(
+                f"`penstock {name}` needs {module}, which is not installed",
+                fix=f"pip install 'penstock[{_EXTRAS[module]}]'",
+            )
+    return cast("Step", importlib.import_module(f"penstock.steps.{_MODULES.get(name, name)}"))
+
+
+def _is_there(module: str) -> bool:
     try:
-        return cast("Step", importlib.import_module(f"penstock.steps.{_MODULES.get(name, name)}"))
-    except ModuleNotFoundError as error:
-        raise _without_extra(name, error) from error
-
-
-def _without_extra(step: str, error: ModuleNotFoundError) -> Exception:
-    missing = (error.name or "").partition(".")[0]
-    extra = _EXTRAS.get(missing)
-    if extra is None:
-        return error
-    return ConfigError(
-        f"`penstock {step}` needs {missing}, which is not installed", fix=f"pip install 'penstock[{extra}]'"
-    )
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # what is half there, or was taken away
+        return False
 
 
 def build_parser(steps: Sequence[str] = STEPS) -> Parser:

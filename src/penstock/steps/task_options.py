@@ -8,7 +8,7 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.tasks.protocols import OptionValue, Task, TaskOption
-from penstock.tasks.registry import get_task, task_names
+from penstock.tasks.registry import get_task
 
 __all__ = ["as_flags", "options_help", "read_options"]
 
@@ -60,10 +60,10 @@ def as_flags(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     return {name.replace("_", "-"): value for name, value in options.items()}
 
 
-def options_help() -> str:
-    """Name every task's options with their defaults."""
+def options_help(tasks: Sequence[str]) -> str:
+    """Name the options of tasks with their defaults."""
     parts = []
-    for name in task_names():
+    for name in tasks:
         options = ", ".join(f"{option.name.replace('_', '-')}={option.default}" for option in get_task(name).options)
         parts.append(f"{name}: {options or 'none'}")
     return "; ".join(parts)

@@ -12,7 +12,7 @@ from penstock.tasks.eeg.reaction import EegC1
 from penstock.tasks.objects import WholeObjects
 from penstock.tasks.protocols import Task
 
-__all__ = ["get_task", "task_names"]
+__all__ = ["get_task", "learnt_task_names", "task_names"]
 
 _TASKS: Final[dict[str, Callable[[], Task]]] = {
     "eeg-c1": EegC1,
@@ -22,9 +22,18 @@ _TASKS: Final[dict[str, Callable[[], Task]]] = {
 }
 
 
+_WITHOUT_TARGETS: Final = frozenset({"objects"})
+"""Tasks whose samples are for training loops of one's own."""
+
+
 def task_names() -> tuple[str, ...]:
     """Give the names of all tasks."""
     return tuple(_TASKS)
+
+
+def learnt_task_names() -> tuple[str, ...]:
+    """Give the names of the tasks that have something to learn."""
+    return tuple(name for name in _TASKS if name not in _WITHOUT_TARGETS)
 
 
 def get_task(name: str) -> Task:

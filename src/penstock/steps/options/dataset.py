@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from penstock.steps.options.data import add_shuffle_options, add_source_options
 from penstock.steps.options.values import add_switch, optional_count, positive_int
 from penstock.steps.task_options import options_help
-from penstock.tasks.registry import task_names
 
 __all__ = ["add_dataset_options"]
 
 
-def add_dataset_options(parser: argparse.ArgumentParser) -> None:
+def add_dataset_options(parser: argparse.ArgumentParser, tasks: Sequence[str]) -> None:
     """Add the options that say which samples to make."""
     add_source_options(parser)
     group = parser.add_argument_group("samples")
-    group.add_argument("--task", required=True, choices=task_names(), help="what is learnt")
+    group.add_argument("--task", required=True, choices=tasks, help="what is learnt")
     group.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help=f"option of the task, may be repeated ({options_help()})",
+        help=f"option of the task, may be repeated ({options_help(tasks)})",
     )
     group.add_argument(
         "--task-options", default="{}", metavar="JSON", help='the same as one JSON object, like {"epoch-seconds": 2}'

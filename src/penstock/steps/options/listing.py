@@ -7,13 +7,14 @@ import argparse
 from penstock.steps.options.dataset import add_dataset_options
 from penstock.steps.options.run_root import add_fail_fast, add_run_options
 from penstock.steps.options.values import add_switch, any_path, optional_path
+from penstock.tasks.registry import task_names
 
 __all__ = ["add_arguments"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the step's options."""
-    add_dataset_options(parser)
+    add_dataset_options(parser, task_names())
     group = parser.add_argument_group("output")
     group.add_argument("--manifest", type=any_path, required=True, metavar="FILE", help="where to write the manifest")
     group.add_argument("--plan", type=any_path, required=True, metavar="FILE", help="where to write the plan")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import sys
 import textwrap
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -35,32 +36,32 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, "formatter_class": HelpFormatter, **options})
-        self.asked: Parser | None = None
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse as the base class does; options that are not known are refused in the words of the step's parser."""
-        found, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            step = self._step(getattr(found, "step", None))
+        """Parse as the base class does, but look for unknown options first: they may be misspelt required ones."""
+        words = sys.argv[1:] if args is None else list(args)
+        step = self._step(words)
+        if unknown := [flag for flag in map(_flag, words) if flag and flag not in {*self._flags, *step._flags}]:
             step.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return found
+        return super().parse_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
         """End with code 2 and one line that says what was wrong and what was probably meant."""
-        where = "" if self.prog.count(" ") == 0 else " --help"
-        more = f"; {self.prog}{where or ' --help'} names them all" if _is_misspelt(message) else ""
+        more = f"; {self.prog} --help names them all" if _UNKNOWN.search(message) else ""
         self.exit(2, f"{self.prog}: error: {message}{self._meant(message)}{more}\n")
 
-    def _step(self, name: str | None) -> Parser:
-        for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction) and name in action.choices:
-                return action.choices[name]  # type: ignore[no-any-return]
-        return self
+    @property
+    def _flags(self) -> list[str]:
+        return [flag for action in self._actions for flag in action.option_strings]
+
+    def _step(self, words: Iterable[str]) -> Parser:
+        """Give the parser of the step that is asked for; this one where none is."""
+        steps = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return next((action.choices[word] for word in words for action in steps if word in action.choices), self)
 
     def _meant(self, message: str) -> str:
         if found := _UNKNOWN.search(message):
-            flags = [flag for action in self._actions for flag in action.option_strings]
-            near = [_nearest(word.split("=")[0], flags) for word in found[1].split() if word.startswith("-")]
+            near = [_nearest(word, self._flags) for word in found[1].split() if word.startswith("-")]
         elif found := _CHOICE.search(message):
             near = [_nearest(found[1], re.findall(r"[^', ]+", found[2]))]
         else:
@@ -69,8 +70,9 @@ class Parser(argparse.ArgumentParser):
         return f"; did you mean {named}?" if named else ""
 
 
-def _is_misspelt(message: str) -> bool:
-    return _UNKNOWN.search(message) is not None
+def _flag(word: str) -> str:
+    """Give the name of the long option that a word gives; the empty text where it gives none."""
+    return word.split("=")[0] if word.startswith("--") and word != "--" else ""
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

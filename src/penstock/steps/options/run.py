@@ -10,13 +10,14 @@ from penstock.steps.options.dataset import add_dataset_options
 from penstock.steps.options.training import add_training_options
 from penstock.steps.options.values import add_switch, any_path
 from penstock.steps.options.window import add_window_options
+from penstock.tasks.registry import learnt_task_names
 
 __all__ = ["add_arguments"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the step's options."""
-    add_dataset_options(parser)
+    add_dataset_options(parser, learnt_task_names())
     add_switch(
         parser, "--stream-listing", "train while the listing goes on: the first epoch goes over its parts as they come"
     )

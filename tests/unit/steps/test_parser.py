@@ -1,0 +1,102 @@
+"""What is typed wrong, or lacks an extra, is told in one line that says what to type."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from penstock.cli import STEPS, build_parser, main
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["trian"], "did you mean train?"),
+        (["run", "--windw-size", "3"], "did you mean --window-size?"),
+        (["run", "--windw-size=3", "--ot=x"], "did you mean --window-size, --out?"),
+        (["list", "--relase", "R5"], "unrecognized arguments: --relase; did you mean --release?"),
+        (["run", "--task", "eeg_c1"], "did you mean eeg-c1?"),
+        (["train", "--model", "smal"], "did you mean small?"),
+        (["evaluate", "--window", "w", "--wndow-size", "3"], "did you mean --window-size?"),
+        (["run", "--task", "objects"], "invalid choice: 'objects'"),
+        (["report", "--zzzzzz"], "penstock report --help names them all"),
+        (["train", "--manifest", ""], "the path is empty"),
+    ],
+)
+def test_what_was_meant_is_named(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert told in line
+    assert "usage:" not in line
+
+
+def test_no_option_is_taken_by_a_part_of_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["prefetch", "--window-siz", "1Gi"])
+    assert "did you mean --window-size?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["-V", "--version"])
+def test_the_version_is_told(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([flag])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith("penstock ")
+
+
+def test_a_home_folder_is_one_wherever_a_path_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    args = build_parser(["train"]).parse_args(
+        ["train", "--manifest=~/m", "--plan=~/p", "--record=~/r", "--checkpoints=c", "--window=~/w"]
+    )
+    assert [str(path) for path in (args.manifest, args.plan, args.record, args.window)] == [
+        f"/home/someone/{name}" for name in "mprw"
+    ]
+
+
+WITHOUT = """
+import sys
+for name in sys.argv[1].split(","):
+    sys.modules[name] = None  # as where it is not installed
+from penstock.cli import entry
+sys.argv = ["penstock", *sys.argv[2:]]
+entry()
+"""
+
+
+def without(modules: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", WITHOUT, modules, *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_help_is_there_without_any_extra(step: str) -> None:
+    done = without("torch,jinja2,matplotlib,moto", step, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"usage: penstock {step}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("modules", "words", "extra"),
+    [
+        ("torch", ["train", "--manifest", "m", "--plan", "p", "--checkpoints", "c", "--record", "r"], "train"),
+        ("torch", ["evaluate", "--manifest", "m", "--plan", "p", "--checkpoint", "c", "--metrics", "x"], "train"),
+        ("torch", ["run", "--source", "s", "--task", "eeg-c1", "--out", "o"], "train"),
+        ("torch", ["demo", "--out", "o"], "train"),
+        ("matplotlib", ["run", "--source", "s", "--task", "eeg-c1", "--out", "o"], "report"),
+        ("jinja2", ["report", "--run-record", "r", "--html", "h"], "report"),
+    ],
+)
+def test_a_missing_extra_is_one_line_that_installs_it(
+    modules: str, words: list[str], extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = without(modules, *words)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert f"pip install 'penstock[{extra}]'" in line
+    assert not list(tmp_path.iterdir())
