@@ -14,11 +14,17 @@ __all__ = ["GetRange", "ListObjects", "ObjectInfo", "ReadInto", "RequestMeter"]
 
 
 class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One object of a listing; ``key`` is relative to the source's prefix."""
+    """One object of a listing.
+
+    Attributes:
+        key: relative to the source's prefix.
+        trouble: why its bytes cannot be had, as a phrase that goes on from its key; empty where they can.
+    """
 
     key: str
     size_bytes: int
     etag: str
+    trouble: str = ""
 
 
 @dataclass(kw_only=True, slots=True)
