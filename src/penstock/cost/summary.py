@@ -97,6 +97,7 @@ def cards(
             note=f"first batch after {format_seconds(run.seconds_to_first_batch)}",
         ),
         *_skipped_cards(traffic),
+        *_saves_cards(run),
         _cost_card(cost),
     )  # fmt: skip
 
@@ -107,6 +108,17 @@ def _skipped_cards(traffic: Meters) -> tuple[Card, ...]:
         return ()
     note = f"times, each epoch counted; {traffic.skipped[0].key} for one" if traffic.skipped else "times"
     return (Card(label="Bad samples left out", value=f"{traffic.num_skipped:,}", note=note, tone="bad"),)
+
+
+def _saves_cards(run: RunRecord) -> tuple[Card, ...]:
+    """Tell what checkpoints took, where any were saved."""
+    saves = run.saves
+    if not saves.count:
+        return ()
+    share = f", {saves.seconds / run.wall_seconds:.1%} of the wall time" if run.wall_seconds else ""
+    size = format_bytes(saves.size_bytes)
+    note = f"{format_seconds(saves.seconds)} to save them{share}; {saves.writes:,} writes, {size}"
+    return (Card(label="Checkpoints", value=f"{saves.count:,}", note=note),)
 
 
 def _score_card(run: RunRecord, evaluation: Evaluation | None) -> Card:

@@ -30,7 +30,7 @@ from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
 from penstock.records.plan import BlockShuffle, Order, Plan, RankShare, Segment, Shuffle, StreamSpec
 from penstock.records.readiness import Finding, Readiness, State
-from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, SkippedSample, StepRecord
+from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, Saves, SkippedSample, StepRecord
 
 __all__ = [
     "SPLITS",
@@ -62,6 +62,7 @@ __all__ = [
     "RunRecord",
     "Sample",
     "SampleRows",
+    "Saves",
     "Segment",
     "Shuffle",
     "SkippedObject",

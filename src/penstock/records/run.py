@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from penstock.records.codec import Part, Record
 
-__all__ = ["EpochRecord", "Host", "LossPoint", "Meters", "RunRecord", "SkippedSample", "StepRecord"]
+__all__ = ["EpochRecord", "Host", "LossPoint", "Meters", "RunRecord", "Saves", "SkippedSample", "StepRecord"]
 
 NAMED_SKIPS = 100
 """Skipped samples that are named; all of them are counted."""
@@ -121,6 +121,27 @@ class EpochRecord(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     valid_seconds: float
 
 
+class Saves(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What saving checkpoints took; the trainer waits while one is written.
+
+    Attributes:
+        count: checkpoints written, those of best epochs included.
+        seconds: that the trainer waited for them.
+        size_bytes: of all of them together.
+        writes: files or objects written for them, their pointers included; to S3 each is a PUT request.
+    """
+
+    count: int = 0
+    seconds: float = 0.0
+    size_bytes: int = 0
+    writes: int = 0
+
+    def plus(self, other: Saves) -> Saves:
+        """Add up."""
+        pairs = ((name, getattr(self, name) + getattr(other, name)) for name in self.__struct_fields__)
+        return Saves(**dict(pairs))
+
+
 class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A training run.
 
@@ -132,10 +153,11 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         seconds_to_first_batch: from the start of the last attempt to its first batch.
         best_epoch: whose weights ``checkpoint`` holds, None before the first epoch's end.
         weights_sha256: of the final model's parameters and buffers, in order.
+        saves: what checkpoints took, all attempts together.
     """
 
     kind: ClassVar[str] = "run"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     run_id: str
     task: str
@@ -158,6 +180,7 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     losses: tuple[LossPoint, ...]
     epochs: tuple[EpochRecord, ...]
     meters: Meters
+    saves: Saves
 
     @property
     def stall_seconds(self) -> float:

@@ -38,6 +38,7 @@ __all__ = ["NAME", "run"]
 _MAY_DIFFER = {
     "amp",
     "checkpoint_every",
+    "checkpoint_minutes",
     "device",
     "in_flight",
     "instance_type",

@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.observe import redact
-from penstock.records import Evaluation, FailureRecord, Meters, RunRecord, StepRecord, read_record
+from penstock.records import Evaluation, FailureRecord, Meters, RunRecord, Saves, StepRecord, read_record
 from penstock.steps import common
 from penstock.steps.run_root import RunRoot, open_run_root
 
@@ -150,4 +150,5 @@ def _never_trained(run_id: str) -> RunRecord:
         losses=(),
         epochs=(),
         meters=Meters(),
+        saves=Saves(),
     )

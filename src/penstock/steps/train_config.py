@@ -31,6 +31,7 @@ def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
         amp=args.amp,
         device=args.device,
         checkpoint_every_steps=args.checkpoint_every or None,
+        checkpoint_minutes=args.checkpoint_minutes or None,
         keep_checkpoints=args.keep_checkpoints,
         num_threads=args.threads or None,
     )

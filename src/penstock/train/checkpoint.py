@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from penstock.errors import CheckpointCorrupt, ObjectNotFound, RecordError
-from penstock.records import decode_record, encode_record
+from penstock.records import Saves, decode_record, encode_record
 from penstock.records.codec import Record
 from penstock.sources import Blobs, open_blobs
 from penstock.train.checkpoint_file import (
@@ -54,9 +55,13 @@ class Checkpoints:
     Args:
         blobs: the folder they lie in.
         keep: how many resumable ones are kept.
+
+    Attributes:
+        saves: what writing them has taken so far.
     """
 
     def __init__(self, blobs: Blobs, *, keep: int = 2) -> None:
+        self.saves = Saves()
         self._blobs = blobs
         self._keep = keep
 
@@ -66,21 +71,22 @@ class Checkpoints:
         Raises:
             OutputError: it could not be written; the last one is untouched.
         """
-        last = self._record("latest.json")
-        file = _free_name("step", step, last)
-        known = [] if last is None else [name for name in (last.file, *last.older) if name != file]
-        kept = known[: self._keep - 1]
-        data = encode_checkpoint(content, identity=identity, step=step, epoch=epoch)
-        self._blobs.write(file, data)
-        if last is not None and self._keep > 1:
-            self._blobs.write("previous.json", encode_record(last))
-        # Those about to be removed stay in the list: a kill before their removal leaves them to the next save.
-        record = _pointer(file, data, identity=identity, step=step, epoch=epoch, older=tuple(known[: self._keep]))
-        self._blobs.write("latest.json", encode_record(record))
-        for name in known:
-            if name not in kept:
-                self._blobs.delete(name)
-        return self._blobs.locate(file)
+        with self._counted():
+            last = self._record("latest.json")
+            file = _free_name("step", step, last)
+            known = [] if last is None else [name for name in (last.file, *last.older) if name != file]
+            kept = known[: self._keep - 1]
+            data = encode_checkpoint(content, identity=identity, step=step, epoch=epoch)
+            self._write(file, data)
+            if last is not None and self._keep > 1:
+                self._write("previous.json", encode_record(last))
+            # Those about to be removed stay in the list: a kill before their removal leaves them to the next save.
+            record = _pointer(file, data, identity=identity, step=step, epoch=epoch, older=tuple(known[: self._keep]))
+            self._write("latest.json", encode_record(record))
+            for name in known:
+                if name not in kept:
+                    self._blobs.delete(name)
+            return self._blobs.locate(file)
 
     def save_best(self, content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> str:
         """Write the best epoch's weights in place of the last best ones; give their path or URI.
@@ -88,15 +94,16 @@ class Checkpoints:
         Raises:
             OutputError: they could not be written; the last ones are untouched.
         """
-        last = self._record("best.json")
-        file = _free_name("best", step, last)
-        data = encode_checkpoint(content, identity=identity, step=step, epoch=epoch)
-        self._blobs.write(file, data)
-        record = _pointer(file, data, identity=identity, step=step, epoch=epoch)
-        self._blobs.write("best.json", encode_record(record))
-        if last is not None:
-            self._blobs.delete(last.file)
-        return self._blobs.locate(file)
+        with self._counted():
+            last = self._record("best.json")
+            file = _free_name("best", step, last)
+            data = encode_checkpoint(content, identity=identity, step=step, epoch=epoch)
+            self._write(file, data)
+            record = _pointer(file, data, identity=identity, step=step, epoch=epoch)
+            self._write("best.json", encode_record(record))
+            if last is not None:
+                self._blobs.delete(last.file)
+            return self._blobs.locate(file)
 
     def best(self) -> str | None:
         """Give the path or URI of the best epoch's weights, None where there are none yet."""
@@ -128,6 +135,19 @@ class Checkpoints:
             where = self._blobs.locate("best.json")
             raise ObjectNotFound(f"there is no {where}", fix="pass a run's checkpoint folder or a .pt file")
         return decode_weights(self._read(record), self._blobs.locate(record.file))
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        begun = time.perf_counter()
+        try:
+            yield
+            self.saves = self.saves.plus(Saves(count=1))
+        finally:
+            self.saves = self.saves.plus(Saves(seconds=time.perf_counter() - begun))
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._blobs.write(name, data)
+        self.saves = self.saves.plus(Saves(size_bytes=len(data), writes=1))
 
     def _record(self, name: str) -> CheckpointRecord | None:
         try:

@@ -16,7 +16,7 @@ AmpMode = Literal["auto", "off"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 ScheduleName = Literal["cosine", "constant"]
 
-_MAY_DIFFER = ("device", "num_threads", "checkpoint_every_steps", "keep_checkpoints")
+_MAY_DIFFER = ("device", "num_threads", "checkpoint_every_steps", "checkpoint_minutes", "keep_checkpoints")
 """Options that a resumed run may change: they do not take part in what is learnt."""
 
 
@@ -38,7 +38,8 @@ class TrainConfig:
         seed: of the weights, dropout and everything else drawn.
         amp: ``auto`` computes in bfloat16 (float16 where the GPU has no bfloat16) on CUDA.
         device: ``auto`` takes CUDA where there is one.
-        checkpoint_every_steps: also save in the middle of epochs; None saves at each epoch's end.
+        checkpoint_every_steps: also save in the middle of epochs, after so many steps; None does not.
+        checkpoint_minutes: also save after the first step that ends so long after the last save; None does not.
         keep_checkpoints: how many resumable ones are kept, the best one apart.
         num_threads: of torch on the CPU, None leaves torch's choice. Bits of the result may depend on it.
 
@@ -60,6 +61,7 @@ class TrainConfig:
     amp: AmpMode = "auto"
     device: DeviceName = "auto"
     checkpoint_every_steps: int | None = None
+    checkpoint_minutes: float | None = 10.0
     keep_checkpoints: int = 2
     num_threads: int | None = None
 
@@ -71,6 +73,9 @@ class TrainConfig:
         _check(self, "learning_rate", lambda value: math.isfinite(value) and value > 0, "a number above 0")
         _check(self, "weight_decay", lambda value: math.isfinite(value) and value >= 0, "0 or more")
         _check(self, "warmup_fraction", lambda value: 0 <= value < 1, "0 or more and less than 1")
+        _check(
+            self, "checkpoint_minutes", lambda value: value is None or 0 < value < math.inf, "above 0, or 0 for none"
+        )
         _check(self, "clip_norm", lambda value: value is None or 0 < value < math.inf, "above 0, or leave it out")
         _check(self, "seed", lambda value: 0 <= value < 2**32, f"0 to {2**32 - 1}")
         _check_choice(self, "schedule", ("cosine", "constant"))

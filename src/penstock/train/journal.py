@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.records import EpochRecord, LossPoint, Meters
+from penstock.records import EpochRecord, LossPoint, Meters, Saves
 
 __all__ = ["MAX_LOSS_POINTS", "Curve", "Journal"]
 
@@ -79,6 +79,7 @@ class Journal(msgspec.Struct, kw_only=True):
         num_resumes: times the run went on from a checkpoint.
         wall_seconds: of all attempts, up to when this was saved.
         meters: of all attempts, up to when this was saved.
+        saves: of all attempts, but for the one that saves this.
     """
 
     step: int = 0
@@ -98,6 +99,7 @@ class Journal(msgspec.Struct, kw_only=True):
     num_resumes: int = 0
     wall_seconds: float = 0.0
     meters: Meters = msgspec.field(default_factory=Meters)
+    saves: Saves = msgspec.field(default_factory=Saves)
 
     def to_plain(self) -> dict[str, Any]:
         """Give it as dicts, lists and numbers."""

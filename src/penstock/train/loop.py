@@ -131,6 +131,7 @@ class _Loop:
         self._earlier = Journal()
         self._loader_state: LoaderState = train_loader.state_dict()
         self._saved: tuple[tuple[int, int], str] | None = None
+        self._saved_seconds = time.monotonic()
         self._best: str | None = None
 
     def begin(self) -> None:
@@ -196,8 +197,9 @@ class _Loop:
 
     def _after_step(self, stop: StopRequest) -> None:
         stop.check()
-        every = self._config.checkpoint_every_steps
-        if every is not None and self._journal.step % every == 0:
+        every, minutes = self._config.checkpoint_every_steps, self._config.checkpoint_minutes
+        is_due = minutes is not None and time.monotonic() - self._saved_seconds >= 60 * minutes
+        if is_due or (every is not None and self._journal.step % every == 0):
             self._save()
 
     def _schedule(self) -> Schedule:
@@ -274,7 +276,7 @@ class _Loop:
         step, epoch = place
         where = self._checkpoints.save(content, identity=self._identity, step=step, epoch=epoch)
         log.info("saved", extra={"checkpoint": where, "step": step, "epoch": epoch})
-        self._saved = (place, where)
+        self._saved, self._saved_seconds = (place, where), time.monotonic()
         return where
 
     def _up_to_date(self) -> Journal:
@@ -283,7 +285,8 @@ class _Loop:
         if self._valid is not None:
             meters = meters.plus(self._valid.loader.meters())
         wall_seconds = self._earlier.wall_seconds + time.monotonic() - self._started_seconds
-        return msgspec.structs.replace(self._journal, meters=meters, wall_seconds=wall_seconds)
+        saves = self._earlier.saves.plus(self._checkpoints.saves)
+        return msgspec.structs.replace(self._journal, meters=meters, wall_seconds=wall_seconds, saves=saves)
 
     def result(self, error: BaseException | None) -> TrainResult:
         model = self._stepper.model

@@ -98,6 +98,7 @@ def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, Conf
         losses=tuple(journal.curve.points),
         epochs=tuple(journal.epochs),
         meters=journal.meters,
+        saves=journal.saves,
     )
 
 

@@ -17,6 +17,7 @@ from penstock.records import (
     Meters,
     Prediction,
     RunRecord,
+    Saves,
     StepRecord,
 )
 
@@ -93,6 +94,7 @@ def make_run(*, num_epochs: int = 40, steps_per_epoch: int = 90, **changes: Any)
             window_bytes=32 * MIB,
             window_high_water_bytes=int(31.6 * MIB),
         ),
+        "saves": Saves(),
     }
     return RunRecord(**(fields | changes))
 

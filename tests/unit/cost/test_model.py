@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from penstock.cost import CostSetting, TransferKind, bill, load_prices, total_meters
 from penstock.errors import ConfigError
-from penstock.records import CostLine, CostReport, Evaluation, Host, Meters, RunRecord, StepRecord
+from penstock.records import CostLine, CostReport, Evaluation, Host, Meters, RunRecord, Saves, StepRecord
 
 GIB = 1 << 30
 TODAY = date(2026, 11, 21)
@@ -210,7 +210,7 @@ def _run_with(meters: Meters, wall_seconds: float, stall_seconds: float) -> RunR
         run_id="r", task="t", model="m", num_parameters=1, config={}, manifest_fingerprint="", plan_fingerprint="",
         state="succeeded", error=None, started_at="", ended_at="", wall_seconds=wall_seconds,
         seconds_to_first_batch=0.0, num_resumes=0, best_epoch=None, checkpoint=None, weights_sha256=None,
-        host=CPU_HOST, losses=(), epochs=(epoch,), meters=meters,
+        host=CPU_HOST, losses=(), epochs=(epoch,), meters=meters, saves=Saves(),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 from penstock.cost import CostSetting, bill, load_prices
 from penstock.cost.baseline import baseline_of, judge
 from penstock.cost.report import render_markdown, render_report
-from penstock.records import CostReport, Evaluation, Meters, Prediction, RunRecord, StepRecord
+from penstock.records import CostReport, Evaluation, Meters, Prediction, RunRecord, Saves, StepRecord
 
 Runs = Callable[..., RunRecord]
 Evaluations = Callable[..., Evaluation]
@@ -234,3 +234,11 @@ def test_report_and_progress_load_no_torch() -> None:
 def test_bill_loads_no_drawing() -> None:
     code = "import sys, penstock.cost, penstock.observe; sys.exit(bool({'matplotlib', 'jinja2'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_checkpoints_took_is_told(make_run: Runs) -> None:
+    saves = Saves(count=12, seconds=1.5, size_bytes=3 << 20, writes=35)
+    page = render_markdown(
+        make_run(wall_seconds=150.0, saves=saves), evaluation=None, cost=None, steps=[], title="A run"
+    )
+    assert "| Checkpoints | 12 | 1.5 s to save them, 1.0% of the wall time; 35 writes, 3.0 MiB |" in page

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from penstock.observe.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
 from penstock.observe.labels import metric_label
-from penstock.records import EpochRecord, Evaluation, Host, LossPoint, Meters, Prediction, RunRecord
+from penstock.records import EpochRecord, Evaluation, Host, LossPoint, Meters, Prediction, RunRecord, Saves
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -31,6 +31,7 @@ def _run(*, num_epochs: int, num_points: int = 50) -> RunRecord:
         state="succeeded", error=None, started_at="", ended_at="", wall_seconds=1.0, seconds_to_first_batch=0.0,
         num_resumes=0, best_epoch=0, checkpoint=None, weights_sha256=None,
         host=Host(num_cpus=1, device="cpu", num_devices=0), losses=losses, epochs=epochs, meters=Meters(),
+        saves=Saves(),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.records import Host, Meters, RunRecord
+from penstock.records import Host, Meters, RunRecord, Saves
 
 
 @pytest.fixture
@@ -31,4 +31,5 @@ def run_record() -> RunRecord:
         losses=(),
         epochs=(),
         meters=Meters(),
+        saves=Saves(),
     )

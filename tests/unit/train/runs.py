@@ -1,6 +1,6 @@
 """A small training run over arrays; as a script, the same run in a process of its own that tests may kill.
 
-``python runs.py <folder> [--kill-at STEP] [--term-at STEP] [--stall-at STEP]`` writes ``run.json`` and
+``python runs.py <folder> [--kill-at STEP] [--term-at STEP] [--stall-at STEP] [--minutes X]`` writes ``run.json`` and
 prints each step.
 """
 
@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,11 @@ CONFIG = TrainConfig(
     task="numbers", model="small", num_epochs=3, batch_size=16, seed=3, checkpoint_every_steps=3, num_threads=1
 )
 STEPS_PER_EPOCH = 7
+
+
+def by_time(minutes: float | None) -> TrainConfig:
+    """Give the same run, saved by time and not by steps."""
+    return replace(CONFIG, checkpoint_every_steps=None, checkpoint_minutes=minutes)
 
 
 @dataclass
@@ -128,6 +133,7 @@ def _main() -> int:
     for name in ("--kill-at", "--term-at", "--stall-at"):
         parser.add_argument(name, type=int)
     parser.add_argument("--term-in-valid", action="store_true")
+    parser.add_argument("--minutes", type=float)
     options = parser.parse_args()
 
     def on_each_step(update: StepUpdate) -> None:
@@ -154,6 +160,7 @@ def _main() -> int:
     try:
         run(
             options.folder,
+            config=CONFIG if options.minutes is None else by_time(options.minutes),
             heard=Heard(on_each_step=on_each_step),
             before_batch=before_batch,
             before_valid=before_valid,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from penstock.steps.options.values import optional_text, positive_int
+from penstock.steps.options.values import at_least_zero, optional_text, positive_int
 from penstock.tasks.eeg.model_names import MODEL_NAMES
 from penstock.train.config import TrainConfig
 
@@ -49,7 +49,15 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         "--threads", type=int, default=0, metavar="N", help="CPU threads; bits may depend on it (0: torch's choice)"
     )
     group.add_argument(
-        "--checkpoint-every", type=int, default=0, metavar="N", help="also save every N steps; 0 saves after epochs"
+        "--checkpoint-every", type=int, default=0, metavar="N", help="also save every N steps; 0 does not"
+    )
+    group.add_argument(
+        "--checkpoint-minutes",
+        type=at_least_zero,
+        default=defaults.checkpoint_minutes,
+        metavar="X",
+        help="also save when the last save is X minutes ago, the most that a kill without warning costs; 0 saves at "
+        "the ends of epochs alone (default: 10)",
     )
     group.add_argument(
         "--keep-checkpoints",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,7 @@ from penstock.units import parse_bytes, parse_seconds
 __all__ = [
     "add_switch",
     "any_path",
+    "at_least_zero",
     "bytes_option",
     "option_type",
     "optional_count",
@@ -48,6 +50,17 @@ def positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def at_least_zero(text: str) -> float:
+    """Read a finite number of at least 0, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return number
 
 
 def optional_count(text: str) -> int | None:
