@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
 from torch.utils.data import default_collate
 
 from penstock.errors import ConfigError
@@ -43,9 +44,12 @@ class Stream:
     Args:
         source: ``s3://bucket/prefix`` or a local folder.
         decode: makes a value, such as a tensor or a tuple of them, of an object's bytes and its key. The bytes may
-            be viewed but not kept; it runs in the workers.
+            be viewed but not kept; it runs in the workers. If it draws from the generators of torch, numpy or random
+            it finds them seeded for the object, and the training loop finds them as it left them.
         files: give ``decode`` the path of a file that holds the bytes, instead of them, for readers that need one. The
             file counts towards the window, one for each worker, and is gone when ``decode`` returns.
+        transform: makes another value of a decoded one, with random numbers of ``seed``, epoch and key: the same for
+            any number of workers or ranks, and after a resume.
         batch_size: samples of a batch.
         window: bound on disk use, like ``"2Gi"``, or bytes. It must hold the largest batch.
         window_folder: where the window lies; a temporary folder by default. A tmpfs keeps it in memory.
@@ -79,6 +83,7 @@ class Stream:
         *,
         decode: Callable[[memoryview, str], Any] | Callable[[Path, str], Any],
         files: bool = False,
+        transform: Callable[[Any, np.random.Generator], Any] | None = None,
         batch_size: int = 1,
         window: str | int = "1Gi",
         window_folder: str | Path | None = None,
@@ -133,7 +138,7 @@ class Stream:
             feed = partial(
                 _open_stream,
                 folder=window_path,
-                decoder=Custom(decode=decode, collate=collate, takes_path=files),
+                decoder=Custom(decode=decode, collate=collate, takes_path=files, transform=transform),
                 batch_size=batch_size,
                 num_workers=workers,
                 timeout_seconds=timeout_seconds,

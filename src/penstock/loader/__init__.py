@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from penstock.loader.dataset import Custom, SampleDecoder
+from penstock.loader.custom import Custom
+from penstock.loader.dataset import SampleDecoder
 from penstock.loader.protocols import Batch, BatchLoader, LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.stream import WindowStream

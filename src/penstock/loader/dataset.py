@@ -7,7 +7,7 @@ batch holds bytes that changed under it, whatever happens to the session meanwhi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,10 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from penstock.errors import PenstockError
 from penstock.loader.batch_memory import BatchMemory
+from penstock.loader.chance import Chance
+from penstock.loader.custom import Custom, CustomBatches
+from penstock.loader.failures import Failed, sample_note
 from penstock.loader.protocols import Batch
-from penstock.loader.using import Chance, Run, SampleUser
+from penstock.loader.using import SampleUser
 from penstock.plan import locate, stream_indices
 from penstock.records import SkippedSample, StreamSpec
 from penstock.window import WindowReader, WindowSample
@@ -40,22 +42,6 @@ class SampleDecoder(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Custom:
-    """Batches of a caller's own kind.
-
-    Attributes:
-        decode: makes a value of a sample's bytes and key; it may be a view of the bytes.
-        takes_path: ``decode`` is given the path of a file that holds the bytes, instead of them; the file is gone
-            when it returns.
-        collate: makes a batch of the values; it must not hold on to them.
-    """
-
-    decode: Callable[[memoryview, str], Any] | Callable[[Path, str], Any]
-    collate: Callable[[list[Any]], Any]
-    takes_path: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class FeedSettings:
     """What workers need; picklable."""
 
@@ -66,13 +52,6 @@ class FeedSettings:
     rank: int
     timeout_seconds: float
     pin_memory: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """An error on its way from a worker to the consumer, in order."""
-
-    error: PenstockError
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +76,11 @@ class WindowDataset(Dataset[Any]):
         self._chance = Chance(settings.spec.order.seed)
         self._memory = BatchMemory()
         self._user = SampleUser(skips=settings.spec.on_bad_sample == "skip")
+        self._custom: CustomBatches | None = None
+        if isinstance(settings.decoder, Custom):
+            self._custom = CustomBatches(
+                settings.decoder, order=settings.spec.order, user=self._user, restores=self._frees
+            )
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Give one batch, what is left of it, or the error that one of its samples met."""
@@ -108,14 +92,15 @@ class WindowDataset(Dataset[Any]):
                 )
                 self._reader = reader.attach()
             skipped: list[SkippedSample] = []
-            if isinstance(settings.decoder, Custom):
-                batch = self._custom_batch(settings.decoder, self._reader, indices, skipped)
+            if self._custom is not None:
+                batch = self._custom.make(self._reader, indices, skipped)
                 if self._frees:
                     self._reader.advance(indices[-1] + 1)
             else:
+                assert not isinstance(settings.decoder, Custom)
                 batch = self._batch(settings.decoder, self._reader, indices, skipped)
             return [Thinned(batch, tuple(skipped)) if skipped else batch]
-        except PenstockError as error:
+        except Exception as error:
             return [Failed(error)]
 
     def _batch(
@@ -132,7 +117,12 @@ class WindowDataset(Dataset[Any]):
         def use(sample: WindowSample) -> None:
             nonlocal inputs, tensor
             meta, rng = sample.meta, self._chance.of(numbers[sample.index]) if augmented else None
-            array = decoder(sample.data, decode=meta.decode, args=meta.args, rng=rng)
+            try:
+                array = decoder(sample.data, decode=meta.decode, args=meta.args, rng=rng)
+            except Exception as error:
+                place = locate(order, numbers[sample.index])
+                error.add_note(sample_note("decode of", meta.key, position=place.position, epoch=place.epoch))
+                raise
             if inputs is None:
                 tensor = self._empty((len(indices), *array.shape), array.dtype)
                 inputs = tensor.numpy()
@@ -165,41 +155,3 @@ class WindowDataset(Dataset[Any]):
         if self._settings.pin_memory and self._frees:
             return torch.empty(shape, dtype=torch.from_numpy(np.empty(0, dtype)).dtype, pin_memory=True)
         return self._memory.empty(shape, dtype)
-
-    def _custom_batch(
-        self, custom: Custom, reader: WindowReader, indices: Sequence[int], skipped: list[SkippedSample]
-    ) -> Any:
-        """Give a caller's batch; its samples stay in the window until it is made."""
-        while True:
-            values: list[Any] = []
-            runs = self._decode_runs(custom, reader, indices, values)
-            if runs is None:
-                continue
-            batch = custom.collate(values) if values else None
-            if reader.is_intact(*(run.first for run in runs if run.first is not None)):
-                skipped += [bad for run in runs for bad in run.skipped]
-                return batch
-
-    def _decode_runs(
-        self, custom: Custom, reader: WindowReader, indices: Sequence[int], values: list[Any]
-    ) -> list[Run] | None:
-        """Decode all samples; give their runs, or None where the window changed under one."""
-
-        decode: Callable[[Any, str], Any] = custom.decode
-
-        def use(sample: WindowSample) -> None:
-            if not custom.takes_path:
-                values.append(decode(sample.data, sample.meta.key))
-                return
-            with reader.as_file(sample) as path:
-                values.append(decode(path, sample.meta.key))
-
-        runs: list[Run] = []
-        done = 0
-        while done < len(indices):
-            run = self._user.use_run(reader, indices[done:], use)
-            if run is None:
-                return None
-            runs.append(run)
-            done += run.num_passed
-        return runs

@@ -27,7 +27,9 @@ from torch.utils.data import DataLoader, Sampler
 
 from penstock.errors import CheckpointMismatch, ConfigError, DataError
 from penstock.loader.ahead import Ahead
-from penstock.loader.dataset import Custom, Failed, FeedSettings, SampleDecoder, Thinned, WindowDataset
+from penstock.loader.custom import Custom
+from penstock.loader.dataset import FeedSettings, SampleDecoder, Thinned, WindowDataset
+from penstock.loader.failures import Failed
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.worker_end import end_with
@@ -309,7 +311,8 @@ class WindowStream:
             generator=torch.Generator(),
         )
         batches = iter(loader)
-        if not self._num_workers:
+        if not self._num_workers and not isinstance(asked.decoder, Custom):
+            # A caller's decoder may draw from generators that the training loop draws from: never beside it.
             self._ahead = Ahead(batches, depth=AHEAD_BATCHES, interrupt=reader.interrupt)
         ahead = self._ahead
         try:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from penstock.errors import DataError, PenstockError
 from penstock.observe.redact import redact
 from penstock.records import SkippedSample
 from penstock.window import SampleSkipped, WindowReader, WindowSample
 
-__all__ = ["Chance", "Run", "SampleUser"]
+__all__ = ["Run", "SampleUser"]
 
 MAX_BAD_IN_A_ROW = 100
 """Bad samples without a good one between them, at which it is no longer the samples that are bad."""
@@ -87,24 +85,3 @@ class SampleUser:
                 about=key,
             ) from error
         return SkippedSample(key=key, reason=redact(" ".join(reason.split()))[:200])
-
-
-class Chance:
-    """Random numbers of each sample's own: Philox, keyed by seed and stream index.
-
-    A counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") is moved to another
-    stream by setting its key, which takes 1 us; making a generator takes 14.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._bits = np.random.Philox(key=0)
-        self._generator = np.random.Generator(self._bits)
-        self._key = np.array([seed % 2**64, 0], dtype=np.uint64)
-        self._start = self._bits.state
-        self._start["state"]["key"] = self._key
-
-    def of(self, index: int) -> np.random.Generator:
-        """Give the sample's generator, good until that of the next one is asked for."""
-        self._key[1] = index
-        self._bits.state = self._start
-        return self._generator

@@ -1,0 +1,103 @@
+"""Errors on their way to the consumer: with the sample that they belong to, and what they were in a worker.
+
+An error that crosses a process keeps its type and its arguments; its traceback, which cannot cross, goes along as a
+note, as ``add_note`` makes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.errors import PenstockError
+
+__all__ = ["Failed", "batch_note", "noting", "sample_note"]
+
+MOST_KEYS = 64
+"""Keys of a batch that a note names, each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An error on its way from a worker to the consumer, in order."""
+
+    error: Exception
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, _packed(self.error)
+
+
+@contextlib.contextmanager
+def noting(note: str) -> Iterator[None]:
+    """Say with an error what it belongs to."""
+    try:
+        yield
+    except Exception as error:
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+        raise
+
+
+def sample_note(what: str, key: str, *, position: int, epoch: int) -> str:
+    """Name a sample: what was done with it, its key, and its place in the epoch's order."""
+    return f"penstock: {what} {key!r}, sample {position} of epoch {epoch} (both from 0)"
+
+
+def batch_note(keys: Sequence[str], *, position: int, epoch: int) -> str:
+    """Name a batch by its samples' keys, and by the place of the first in the epoch's order."""
+    named = ", ".join(repr(key) for key in keys[:MOST_KEYS])
+    more = f" and {len(keys) - MOST_KEYS} more" if len(keys) > MOST_KEYS else ""
+    return f"penstock: collate of the batch from sample {position} of epoch {epoch} on (both from 0): {named}{more}"
+
+
+def _packed(error: Exception) -> tuple[bytes, tuple[str, ...]]:
+    """Give an error as bytes, and its notes; whatever it holds, unpacking them will not fail."""
+    notes = tuple(getattr(error, "__notes__", ()))
+    if not isinstance(error, PenstockError):
+        notes += ("in a loading worker: " + "".join(traceback.format_exception(error)).rstrip(),)
+    for made in (error, _Bare.of(error)):
+        with contextlib.suppress(Exception):
+            data = pickle.dumps(made)
+            if type(_unpacked(data)) is type(error):
+                return data, notes
+    return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}")), notes
+
+
+def _unpacked(data: bytes) -> Exception:
+    found = pickle.loads(data)  # noqa: S301 - what a worker of this process packed
+    return found.error() if isinstance(found, _Bare) else found
+
+
+def _arrived(data: bytes, notes: tuple[str, ...]) -> Failed:
+    error = _unpacked(data)
+    error.__notes__ = list(notes)
+    return Failed(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bare:
+    """An error whose class cannot be called with its own arguments, as many are that take others than they keep."""
+
+    kind: type[Exception]
+    args: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, error: Exception) -> _Bare:
+        return cls(type(error), tuple(arg if _crosses(arg) else repr(arg) for arg in error.args))
+
+    def error(self) -> Exception:
+        made = self.kind.__new__(self.kind)
+        made.args = self.args
+        return made
+
+
+def _crosses(value: object) -> bool:
+    try:
+        pickle.loads(pickle.dumps(value))  # noqa: S301 - packed one line before
+    except Exception:
+        return False
+    return True
