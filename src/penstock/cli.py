@@ -29,14 +29,14 @@ STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doct
 """Each is declared in ``penstock.steps.options.<name>``, done by ``penstock.steps.<name>``: imported when asked for."""
 
 _MODULES = {"list": "listing"}
-_EXTRAS = {"torch": "train", "jinja2": "report", "matplotlib": "report"}
+_EXTRAS = {"torch": "train", "jinja2": "report", "matplotlib": "report", "aiohttp": "demo"}
 """Of the package, by the module that it brings."""
 _NEEDS = {
     "train": ("torch",),
     "evaluate": ("torch", "matplotlib"),
     "report": ("jinja2", "matplotlib"),
     "run": ("torch", "jinja2", "matplotlib"),
-    "demo": ("torch", "jinja2", "matplotlib"),
+    "demo": ("torch", "jinja2", "matplotlib", "aiohttp"),
 }
 """Modules of extras that a step needs, at its end too."""
 _HELP = {

@@ -7,12 +7,12 @@ would score is known, and the score is told beside it.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+import tempfile
 from pathlib import Path
 
 from penstock.demo.generate import DemoDataset, generate_dataset, planted_bound
-from penstock.demo.server import BUCKET, CREDENTIALS, REGION, connect, serve_s3
+from penstock.demo.server import BUCKET, REGION, serve_s3
 from penstock.errors import ConfigError
 from penstock.observe import open_progress
 from penstock.records import Evaluation, read_record
@@ -31,15 +31,16 @@ PREFIX = "NeurIPS25"
 def run(args: argparse.Namespace) -> int:
     """Generate, serve, run the job, and compare its score with the best possible one."""
     out = _fresh_folder(args.out)
-    os.environ.update(CREDENTIALS)
-    with serve_s3() as url:
-        dataset = _upload(url, args)
+    with tempfile.TemporaryDirectory(prefix="penstock-demo-") as bucket:
+        dataset = _generate(Path(bucket), args)
+        link = f", over a link of {format_bytes(args.link)}/s" if args.link else ""
         sys.stdout.write(
             f"generated {dataset.num_trials} trials, {format_bytes(dataset.size_bytes)}, in s3://{BUCKET}/{PREFIX}; "
-            f"the window is {format_bytes(args.window_size)}\n"
+            f"the window is {format_bytes(args.window_size)}{link}\n"
         )
         sys.stdout.flush()
-        code = run_step.run(_job(args, out, url))
+        with serve_s3(Path(bucket), link_bytes_per_second=args.link) as url:
+            code = run_step.run(_job(args, out, url))
     found = read_record(JobFiles(out.absolute()).metrics, Evaluation)
     score = found.metrics[found.score]
     bound = planted_bound(args.effect)
@@ -50,13 +51,13 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def _upload(url: str, args: argparse.Namespace) -> DemoDataset:
-    client = connect(url)
-    client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+def _generate(bucket: Path, args: argparse.Namespace) -> DemoDataset:
     with open_progress().stage("generate", args.size, "bytes") as stage:
 
         def put(key: str, data: bytes) -> None:
-            client.put_object(Bucket=BUCKET, Key=f"{PREFIX}/{key}", Body=data)
+            path = bucket / PREFIX / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
             stage.advance(len(data))
 
         return generate_dataset(put, seed=args.seed, effect=args.effect, size_bytes=args.size)
@@ -66,9 +67,9 @@ def _job(args: argparse.Namespace, out: Path, url: str) -> argparse.Namespace:
     """Give the options of `penstock run` as a newcomer would type them."""
     parser = argparse.ArgumentParser()
     run_options.add_arguments(parser)
-    words = ["--source", f"s3://{BUCKET}/{PREFIX}", "--endpoint-url", url, "--region", REGION, "--task", args.task]
+    words = ["--source", f"s3://{BUCKET}/{PREFIX}", "--endpoint-url", url, "--region", REGION, "--anonymous"]
     words += ["--out", str(out), "--window-size", str(args.window_size), "--epochs", str(args.epochs)]
-    words += ["--seed", str(args.seed), "--threads", "1", "--title", "Penstock demo"]
+    words += ["--task", args.task, "--seed", str(args.seed), "--threads", "1", "--title", "Penstock demo"]
     job = parser.parse_args(words)
     job.step, job.verbose = "run", args.verbose
     return job

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from penstock.steps.options.values import any_path, bytes_option, positive_int
+from penstock.steps.options.values import any_path, bytes_option, positive_int, rate_option
 
 __all__ = ["add_arguments"]
 
@@ -36,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=32 << 20,
         metavar="SIZE",
         help="bound of the window (default: 32Mi)",
+    )
+    parser.add_argument(
+        "--link",
+        type=rate_option,
+        metavar="RATE",
+        help="serve the dataset no faster than this, like 20MB/s, to see what a slow link does (default: full speed)",
     )
     parser.add_argument("--epochs", type=positive_int, default=5, metavar="N", help="passes over the data")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of dataset, order and weights (default: 0)")

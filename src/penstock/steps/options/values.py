@@ -21,6 +21,7 @@ __all__ = [
     "optional_path",
     "optional_text",
     "positive_int",
+    "rate_option",
     "seconds_option",
     "switch",
 ]
@@ -43,6 +44,11 @@ def option_type(read: Callable[[str], T]) -> Callable[[str], T]:
 
 bytes_option = option_type(parse_bytes)
 seconds_option = option_type(parse_seconds)
+
+
+def rate_option(text: str) -> int:
+    """Read bytes a second, like ``20MB/s``; ``/s`` may be left out."""
+    return bytes_option(text.strip().removesuffix("/s"))
 
 
 def positive_int(text: str) -> int:
