@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from penstock.demo.server import CREDENTIALS, connect, serve_s3
 from support.cli import Bucket
+from support.moto_s3 import CREDENTIALS, connect, serve_s3
 
 # No test is timed: a busy machine must not make one fail.
 settings.register_profile("untimed", deadline=None)

@@ -24,9 +24,9 @@ import pytest
 from e2e.kube import Namespace, run, sidecars, succeed, wait_until
 from e2e.pods import container, pod
 from penstock import __version__
-from penstock.demo.server import CREDENTIALS, REGION, connect
 from support.cli import Bucket
 from support.eeg import write_eeg
+from support.moto_s3 import CREDENTIALS, REGION, connect
 
 SECRET = "reader"
 CHART = Path(__file__).parents[2] / "charts" / "penstock"

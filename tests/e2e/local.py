@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.demo.server import CREDENTIALS
 from penstock.records import Evaluation, RunRecord, read_record
 from support.cli import Bucket, penstock
+from support.moto_s3 import CREDENTIALS
 
 SOURCE = ("--region", "us-east-2", "--task", "eeg-c1", "--split", "0.5,0.25,0.25")
 

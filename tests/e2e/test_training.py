@@ -11,9 +11,9 @@ import pytest
 from e2e.conftest import SECRET
 from e2e.kube import Namespace, Object, sidecar_status, wait_until
 from e2e.pods import container, pod
-from penstock.demo.server import CREDENTIALS
 from penstock.records import RunRecord, decode_record
 from support.cli import Bucket, succeed
+from support.moto_s3 import CREDENTIALS
 
 SOURCE = ("--region", "us-east-2", "--task", "eeg-c1", "--split", "0.5,0.25,0.25")
 MADE = ("--manifest", "/work/manifest.parquet", "--plan", "/work/plan.json")

@@ -12,7 +12,7 @@ import pytest
 from integration.pipelines.executor import Backend, Store
 from integration.pipelines.processes import Processes, step_env
 from penstock.demo.generate import DemoDataset, generate_dataset
-from penstock.demo.server import CREDENTIALS, REGION, connect, serve_s3
+from support.moto_s3 import CREDENTIALS, REGION, connect, serve_s3
 
 DATASET_BYTES = 12_000_000
 

@@ -13,9 +13,9 @@ import yaml
 
 from integration.pipelines.conftest import Bucket
 from integration.pipelines.executor import Backend, as_text, substitute
-from penstock.demo.server import connect
 from penstock.records import CostReport, Evaluation, ManifestReader, RunRecord, StepRecord, read_record
 from pipelines.compile import PIPELINE, compile_all
+from support.moto_s3 import connect
 
 STEPS = ["list", "prefetch", "train", "evaluate", "report"]
 EXIT = "report-exit"
