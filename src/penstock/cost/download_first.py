@@ -64,19 +64,20 @@ def compare_with_download(run: RunRecord, *, steps: Sequence[StepRecord], cost: 
         return None
     feed, rate_is_measured = _measure(run, steps)
     rates = _rates(run, cost)
-    priced = rates.node_usd_per_second > 0
     stream_seconds = sum(epoch.stall_seconds + epoch.compute_seconds + epoch.valid_seconds for epoch in run.epochs)
-    second_usd = rates.node_usd_per_second + rates.disk_usd_per_byte_second * run.meters.window_bytes
-    stream_usd = second_usd * stream_seconds + rates.transfer_usd_per_byte * run.meters.bytes_downloaded
+    stream_usd = None
+    if rates is not None:
+        second_usd = rates.node_usd_per_second + rates.disk_usd_per_byte_second * run.meters.window_bytes
+        stream_usd = second_usd * stream_seconds + rates.transfer_usd_per_byte * run.meters.bytes_downloaded
     return Comparison(
         feed=feed,
         rate_is_measured=rate_is_measured,
         num_epochs=epochs,
         stream_seconds=stream_seconds,
-        stream_usd=stream_usd if priced else None,
+        stream_usd=stream_usd,
         download_seconds=download_seconds(feed, epochs),
-        download_usd=download_usd(feed, rates, epochs) if priced else None,
-        breakeven_epochs=breakeven_epochs(feed, rates) if priced else None,
+        download_usd=download_usd(feed, rates, epochs) if rates is not None else None,
+        breakeven_epochs=breakeven_epochs(feed, rates) if rates is not None else None,
         rate_without_stall=rate_without_stall(feed.epoch_bytes, feed.compute_seconds),
         window_without_stall_bytes=window_without_stall(
             feed.epoch_bytes, feed.rate_bytes_per_second, feed.compute_seconds
@@ -101,13 +102,19 @@ def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
     return feed, measured > 0
 
 
-def _rates(run: RunRecord, cost: CostReport) -> Rates:
-    """Take the prices from the lines of the run's bill."""
+def _rates(run: RunRecord, cost: CostReport) -> Rates | None:
+    """Take the prices from the lines of the run's bill, the training node's being the first; None where one lacks."""
     node = next((line for line in cost.lines if line.unit == "hour"), None)
     transfer = next((line for line in cost.lines if line.item.startswith("transfer-")), None)
     disk = next((line for line in cost.lines if line.unit == "GiB-hour"), None)
+    if node is None or node.usd is None:
+        return None
+    transfer_usd = transfer.unit_usd if transfer else 0.0
+    disk_usd = disk.unit_usd if disk else 0.0
+    if transfer_usd is None or disk_usd is None:
+        return None
     return Rates(
-        node_usd_per_second=node.usd / run.wall_seconds if node else 0.0,
-        transfer_usd_per_byte=transfer.unit_usd / GIB if transfer else 0.0,
-        disk_usd_per_byte_second=disk.unit_usd / GIB / _SECONDS_PER_HOUR if disk else 0.0,
+        node_usd_per_second=node.usd / run.wall_seconds,
+        transfer_usd_per_byte=transfer_usd / GIB,
+        disk_usd_per_byte_second=disk_usd / GIB / _SECONDS_PER_HOUR,
     )

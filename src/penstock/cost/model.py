@@ -1,8 +1,9 @@
 """The bill: what a run's measured hours, requests and bytes cost at dated prices.
 
 ``bill`` is a pure function of records, prices and setting: the same input gives the same bill. It prices
-what was measured and nothing else; what it cannot price it leaves out, and says so. Requests that failed
-are not billed (5xx answers are free). GB means 2**30 bytes, as cloud providers bill it.
+what was measured and nothing else; what it has no price for stands as a line without one, and is told: no bill
+is refused for want of a price. Requests that failed are not billed (5xx answers are free). GB means 2**30 bytes,
+as cloud providers bill it.
 
 Whose traffic counts: the run's meters hold what its own prefetcher moved, so a step named ``train`` adds
 nothing, nor does ``evaluate`` where an evaluation record is given. A ``prefetch`` step of its own does: it
@@ -16,20 +17,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
+from urllib.parse import urlsplit
 
 from penstock.cost.prices import STALE_AFTER_DAYS, find_price, stale_prices
 from penstock.errors import ConfigError
 from penstock.records import CostLine, CostReport, Evaluation, Meters, Price, PriceList, RunRecord, StepRecord
 from penstock.units import GIB, format_usd
 
-__all__ = ["HOURS_PER_MONTH", "CostSetting", "TransferKind", "added_steps", "bill", "total_meters"]
+__all__ = ["HOURS_PER_MONTH", "CostSetting", "SourcePrices", "TransferKind", "added_steps", "bill", "total_meters"]
 
 TransferKind = Literal["same-region", "cross-region", "internet", "nat"]
+SourcePrices = Literal["auto", "s3"]
+Seller = Literal["s3", "nobody", "unknown"]
 
 HOURS_PER_MONTH = 720
 """Hours in a month of 30 days, by which disks are billed."""
 
 _SECONDS_PER_HOUR = 3600.0
+_OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,11 +43,13 @@ class CostSetting:
 
     Attributes:
         today: day of the bill; prices older than 180 days by then are warned of.
-        instance_type: the node's; None takes what the run recorded, and without that no node line is made.
+        instance_type: the node's; None takes what the run recorded, and without that the node has no price.
         node_usd_per_hour: price of one node, instead of the price file's.
         num_nodes: nodes of the training step.
         region: where the prices are looked for; None takes those that the price file has.
         transfer: the way from the source to the node.
+        source_prices: ``auto`` takes S3's prices where the run read from AWS, none where it read from a folder of the
+            node's own, and leaves those of another server open; ``s3`` takes S3's whatever it read from.
         disk: item that the window's disk is billed as; None: it is the node's own disk or memory.
         disk_bytes: size of that disk; None takes the window's bound.
         put_requests: PUT requests of checkpoints and records; None takes those that steps counted.
@@ -54,6 +61,7 @@ class CostSetting:
     num_nodes: int = 1
     region: str | None = None
     transfer: TransferKind = "same-region"
+    source_prices: SourcePrices = "auto"
     disk: str | None = "gp3"
     disk_bytes: int | None = None
     put_requests: int | None = None
@@ -84,22 +92,21 @@ def bill(
         evaluation: the run's evaluation, if it got that far.
         prices: where unit prices are from.
         setting: what cannot be measured.
-
-    Raises:
-        ConfigError: the setting names an instance type, disk or transfer that the price list does not have.
     """
     book = _Book(prices, setting)
     traffic = total_meters(run, steps=steps, evaluation=evaluation)
     hours = (run.wall_seconds + (evaluation.wall_seconds if evaluation else 0.0)) / _SECONDS_PER_HOUR
     stall_usd = _add_nodes(book, run, added_steps(steps, evaluation=evaluation), evaluation)
-    _add_requests(book, traffic, steps)
-    _add_transfer(book, traffic)
+    seller = _seller(book, run)
+    if seller != "nobody":
+        _add_requests(book, traffic, steps, is_priced=seller == "s3")
+        _add_transfer(book, traffic, is_priced=seller == "s3")
     _add_disk(book, traffic, hours)
-    _explain(book, run, traffic)
+    _explain(book, traffic)
     return CostReport(
         run_id=run.run_id,
         lines=tuple(book.lines),
-        total_usd=math.fsum(line.usd for line in book.lines),
+        total_usd=math.fsum(line.usd for line in book.lines if line.usd is not None),
         stall_usd=stall_usd,
         assumptions=tuple(book.assumptions),
         warnings=tuple(book.warnings),
@@ -131,11 +138,34 @@ class _Book:
         self.used: list[Price] = []
         self._prices = prices
 
-    def find(self, item: str, unit: str) -> Price:
-        price = find_price(self._prices, item, unit=unit, region=self.setting.region, today=self.setting.today)
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def find(self, item: str, unit: str) -> Price | None:
+        """Give a price, None where there is none, which is warned of."""
+        try:
+            price = find_price(self._prices, item, unit=unit, region=self.setting.region, today=self.setting.today)
+        except ConfigError as error:
+            self.warn(f"{error.what[0].upper()}{error.what[1:]}: what it is for is not in the total. {error.fix}.")
+            return None
         if price not in self.used:
             self.used.append(price)
         return price
+
+    def add_unpriced(self, item: str, unit: str, what: str, quantity: float) -> None:
+        """Append a line whose price is not known."""
+        self.lines.append(
+            CostLine(item=item, what=what, quantity=quantity, unit=unit, unit_usd=None, usd=None, as_of="", source="")
+        )
+
+    def buy(self, item: str, price_unit: str, what: str, quantity: float, *, is_priced: bool = True) -> None:
+        """Append a line, with the price of an item where there is one."""
+        price = self.find(item, price_unit) if is_priced else None
+        if price is None:
+            self.add_unpriced(item, price_unit, what, quantity)
+        else:
+            self.add(price, what, quantity)
 
     def add(self, price: Price, what: str, quantity: float, *, unit: str | None = None, per: float = 1.0) -> float:
         """Append a line and give its sum; ``per`` is how many of ``unit`` the price's own unit holds."""
@@ -151,7 +181,7 @@ class _Book:
             source=f"{price.source}, {price.region}" if price.region else price.source,
         )
         self.lines.append(line)
-        return line.usd
+        return quantity * unit_usd
 
 
 def _node_price(book: _Book, instance_type: str | None) -> Price | None:
@@ -165,56 +195,86 @@ def _node_price(book: _Book, instance_type: str | None) -> Price | None:
             as_of=setting.today.isoformat(),
             source="given by hand for this report",
         )
-    return book.find(instance_type, "hour") if instance_type else None
+    if instance_type:
+        return book.find(instance_type, "hour")
+    book.warn(
+        "The node's hours have no price, since its instance type is not known: "
+        "name it with --instance-type or its price with --node-usd-per-hour."
+    )
+    return None
 
 
-def _add_nodes(book: _Book, run: RunRecord, steps: Sequence[StepRecord], evaluation: Evaluation | None) -> float:
-    """Add hours of nodes and give the part of them that was stall."""
+def _add_nodes(book: _Book, run: RunRecord, steps: Sequence[StepRecord], evaluation: Evaluation | None) -> float | None:
+    """Add hours of nodes and give the part of them that was stall, None where they have no price."""
     setting = book.setting
-    price = _node_price(book, setting.instance_type or run.host.instance_type)
-    if price is None:
-        book.warnings.append(
-            "The node's hours are left out, since its instance type is not known: "
-            "name it with --instance-type or its price with --node-usd-per-hour."
-        )
-        return 0.0
+    kind = setting.instance_type or run.host.instance_type
+    price = _node_price(book, kind)
     nodes = setting.num_nodes
+
+    def add(item: str | None, price: Price | None, what: str, hours: float) -> float | None:
+        if price is not None:
+            return book.add(price, what, hours)
+        book.add_unpriced(item or "node", "hour", what, hours)
+        return None
+
     what = "Training node" if nodes == 1 else f"Training nodes ({nodes})"
-    train_usd = book.add(price, f"{what}, stall included", run.wall_seconds / _SECONDS_PER_HOUR * nodes)
+    train_usd = add(kind, price, f"{what}, stall included", run.wall_seconds / _SECONDS_PER_HOUR * nodes)
     for step in steps:
-        step_price = price if step.host.instance_type in (None, run.host.instance_type) else _step_price(book, step)
-        if step_price is not None:
-            book.add(step_price, f"Node of the {step.step} step", step.wall_seconds / _SECONDS_PER_HOUR)
+        own = step.host.instance_type
+        is_same = own in (None, run.host.instance_type)
+        step_price = price if is_same else book.find(str(own), "hour")
+        hours = step.wall_seconds / _SECONDS_PER_HOUR
+        add(kind if is_same else own, step_price, f"Node of the {step.step} step", hours)
     if evaluation:
-        book.add(price, "Node of the evaluate step", evaluation.wall_seconds / _SECONDS_PER_HOUR)
+        add(kind, price, "Node of the evaluate step", evaluation.wall_seconds / _SECONDS_PER_HOUR)
+    if price is None or train_usd is None:
+        return None
     return min(train_usd, run.stall_seconds / _SECONDS_PER_HOUR * nodes * price.usd)
 
 
-def _step_price(book: _Book, step: StepRecord) -> Price | None:
-    """Give the price of a step's own recorded node; nobody asked for that one, so an unknown one only warns."""
-    try:
-        return book.find(step.host.instance_type or "", "hour")
-    except ConfigError as error:
-        book.warnings.append(f"The node of the {step.step} step is left out: {error.what}.")
-        return None
+def _seller(book: _Book, run: RunRecord) -> Seller:
+    """Tell who charges for requests and transfer."""
+    uri = str(run.config.get("source") or "")
+    endpoint = str(run.config.get("endpoint-url") or run.config.get("endpoint_url") or "")
+    scheme = uri.partition("://")[0].lower() if "://" in uri else ""
+    is_local = bool(uri) and scheme in ("", "file")
+    of_aws = not endpoint or (urlsplit(endpoint).hostname or "").endswith(_OF_AWS)
+    if scheme == "s3" and of_aws:
+        return "s3"
+    if not uri:
+        book.assumptions.append("Where the bytes came from is not recorded: requests and transfer are priced as S3's.")
+        return "s3"
+    where = "a local folder" if is_local else endpoint or uri
+    if book.setting.source_prices == "s3":
+        book.warn(f"The run read from {where}, not from AWS: requests and transfer are what S3 would have charged.")
+        return "s3"
+    if is_local:
+        book.assumptions.append("The run read from a local folder: its requests and transfer are not billed.")
+        return "nobody"
+    book.warn(
+        f"The run read from {where}, not from AWS: what its requests and transfer cost is not known, and not in the "
+        "total. Pass --source-prices s3 to have them priced as if it had been S3."
+    )
+    return "unknown"
 
 
-def _add_requests(book: _Book, traffic: Meters, steps: Sequence[StepRecord]) -> None:
-    book.add(book.find("s3-get", "1000 requests"), "GET and HEAD requests", traffic.get_requests / 1000)
-    book.add(book.find("s3-list", "1000 requests"), "LIST requests", traffic.list_requests / 1000)
+def _add_requests(book: _Book, traffic: Meters, steps: Sequence[StepRecord], *, is_priced: bool) -> None:
+    unit = "1000 requests"
+    book.buy("s3-get", unit, "GET and HEAD requests", traffic.get_requests / 1000, is_priced=is_priced)
+    book.buy("s3-list", unit, "LIST requests", traffic.list_requests / 1000, is_priced=is_priced)
     counted = [step.details["put_requests"] for step in steps if "put_requests" in step.details]
     puts = book.setting.put_requests
     if puts is None and not counted:
         book.assumptions.append("PUT requests (checkpoints, records) were not counted and are left out.")
         return
     quantity = puts if puts is not None else math.fsum(counted)
-    book.add(book.find("s3-put", "1000 requests"), "PUT requests", quantity / 1000)
+    book.buy("s3-put", unit, "PUT requests", quantity / 1000, is_priced=is_priced)
 
 
-def _add_transfer(book: _Book, traffic: Meters) -> None:
+def _add_transfer(book: _Book, traffic: Meters, *, is_priced: bool) -> None:
     kind = book.setting.transfer
-    price = book.find(f"transfer-{kind}", "GiB")
-    book.add(price, f"Transfer from the source ({kind})", traffic.bytes_downloaded / GIB)
+    what = f"Transfer from the source ({kind})"
+    book.buy(f"transfer-{kind}", "GiB", what, traffic.bytes_downloaded / GIB, is_priced=is_priced)
 
 
 def _add_disk(book: _Book, traffic: Meters, hours: float) -> None:
@@ -225,48 +285,36 @@ def _add_disk(book: _Book, traffic: Meters, hours: float) -> None:
     size_bytes = setting.disk_bytes if setting.disk_bytes is not None else traffic.window_bytes
     price = book.find(setting.disk, "GiB-month")
     gib_hours = size_bytes / GIB * hours
+    if price is None:
+        book.add_unpriced(setting.disk, "GiB-hour", "Disk of the window", gib_hours)
+        return
     book.add(price, "Disk of the window", gib_hours, unit="GiB-hour", per=HOURS_PER_MONTH)
     book.assumptions.append(f"A month of disk is {HOURS_PER_MONTH} hours; only the window's size is billed.")
 
 
-def _explain(book: _Book, run: RunRecord, traffic: Meters) -> None:
+def _explain(book: _Book, traffic: Meters) -> None:
     setting = book.setting
     book.assumptions.append("1 GB is 2**30 bytes; hours are billed by the second.")
     if traffic.failed_requests:
         book.assumptions.append(f"{traffic.failed_requests:,} failed requests are not billed.")
-    book.assumptions.append(
-        "Requests and transfer are priced as if the reader paid; for a public bucket without requester pays its "
-        "owner does."
-    )
+    if any(price.item.startswith("s3-") for price in book.used):
+        book.assumptions.append(
+            "Requests and transfer are priced as if the reader paid; for a public bucket without requester pays its "
+            "owner does."
+        )
     regions = sorted({price.region for price in book.used if price.region})
-    if setting.region is None:
+    if setting.region is None and regions:
         book.assumptions.append(f"No region was named: prices are those of {', '.join(regions)}.")
-    else:
+    elif setting.region is not None:
         for price in book.used:
             if price.region not in ("", setting.region):
                 book.warnings.append(
                     f"There is no price of {price.item} for {setting.region}: that of {price.region} "
                     f"({format_usd(price.usd)} per {price.unit}) is used."
                 )
-    _warn_of_source(book, run)
     for price in stale_prices(book.used, setting.today):
         age_days = (setting.today - date.fromisoformat(price.as_of)).days
         book.warnings.append(
             f"The price of {price.item} is {age_days} days old (as of {price.as_of}; prices older than "
             f"{STALE_AFTER_DAYS} days may be wrong): check it, or pass a newer price file."
         )
-
-
-def _warn_of_source(book: _Book, run: RunRecord) -> None:
-    """Say so where the bytes did not come from S3 itself, since S3 prices are then what-if."""
-    endpoint = run.config.get("endpoint-url") or run.config.get("endpoint_url")
-    uri = str(run.config.get("source") or "")
-    if endpoint:
-        where = str(endpoint)
-    elif uri and "://" not in uri:
-        where = "a local folder"
-    else:
-        return
-    book.warnings.append(
-        f"The run read from {where}, not from AWS: requests and transfer are what S3 would have charged for the same."
-    )

@@ -6,6 +6,8 @@ list has several rows of one item, the latest one that is not of the future wins
 
 from __future__ import annotations
 
+import difflib
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from importlib import resources
@@ -17,6 +19,8 @@ from penstock.records import Price, PriceList, decode_record, read_record
 __all__ = ["STALE_AFTER_DAYS", "find_price", "load_prices", "node_items", "stale_prices"]
 
 STALE_AFTER_DAYS = 180
+UNITS = ("hour", "GiB", "1000 requests", "GiB-month")
+"""What prices are per; all are US dollars."""
 
 _PACKAGED = "prices.json"
 
@@ -35,6 +39,15 @@ def load_prices(path: Path | None = None) -> PriceList:
         found = read_record(path, PriceList)
     for price in found.prices:
         _check(price, origin)
+    rows = Counter((price.item, price.unit, price.region, price.as_of) for price in set(found.prices))
+    if twice := [row for row, count in rows.items() if count > 1]:
+        item, unit, region, as_of = twice[0]
+        raise RecordError(
+            f"{origin}: there are {rows[twice[0]]} prices of {item} per {unit} in {region or 'any region'}, "
+            f"each as of {as_of}",
+            fix="keep the right one",
+            about=origin,
+        )
     return found
 
 
@@ -47,6 +60,12 @@ def _check(price: Price, origin: str) -> None:
             fix="write it as YYYY-MM-DD",
             about=origin,
         ) from error
+    if price.unit not in UNITS:
+        raise RecordError(
+            f"{origin}: the price of {price.item} is per {price.unit!r}",
+            fix=f"write one of: {', '.join(UNITS)}",
+            about=origin,
+        )
     if not 0 <= price.usd < float("inf"):
         raise RecordError(
             f"{origin}: the price of {price.item} is {price.usd!r}",
@@ -76,10 +95,14 @@ def find_price(prices: PriceList, item: str, *, unit: str, region: str | None, t
     rows = [price for price in prices.prices if price.item == item and price.unit == unit]
     rows = [price for price in rows if date.fromisoformat(price.as_of) <= today] or rows
     if not rows:
-        known = ", ".join(sorted({price.item for price in prices.prices if price.unit == unit})) or "nothing"
+        names = sorted({price.item for price in prices.prices if price.unit == unit})
+        near = difflib.get_close_matches(item, names, n=1, cutoff=0.6)
+        meant = f"did you mean {near[0]}? " if near else ""
+        by_hand = ", or pass --node-usd-per-hour" if unit == "hour" else ""
         raise ConfigError(
             f"there is no price per {unit} of {item!r}",
-            fix=f"known per {unit}: {known}; add a row to a price file of your own, or pass the price by hand",
+            fix=f"{meant}known per {unit}: {', '.join(names) or 'nothing'}; add a row to a price file of your "
+            f"own{by_hand}",
             about=item,
         )
     here = [price for price in rows if price.region == region]

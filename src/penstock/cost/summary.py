@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 MAX_EPOCH_ROWS = 120
+DASH = "–"
+"""Stands for what is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,9 +139,16 @@ def _score_card(run: RunRecord, evaluation: Evaluation | None) -> Card:
 def _cost_card(cost: CostReport | None) -> Card:
     if cost is None:
         return Card(label="Cost", value="unknown", note="no bill was made")
-    if not any(line.unit == "hour" for line in cost.lines):
-        return Card(label="Cost without node", value=format_usd(cost.total_usd), note="the node's price is not known")
-    return Card(label="Cost", value=format_usd(cost.total_usd), note=f"{format_usd(cost.stall_usd)} of it for stall")
+    if cost.unpriced:
+        note = f"without what has no price: {'; '.join(map(_lower, cost.unpriced))}"
+        return Card(label="Cost, in part", value=format_usd(cost.total_usd), note=note)
+    stall = "" if cost.stall_usd is None else f"{format_usd(cost.stall_usd)} of it for stall"
+    return Card(label="Cost", value=format_usd(cost.total_usd), note=stall)
+
+
+def _lower(text: str) -> str:
+    """Give a name as it is within a sentence: abbreviations keep their capitals."""
+    return text if text[:2].isupper() else f"{text[:1].lower()}{text[1:]}"
 
 
 def metric_table(evaluation: Evaluation) -> Table:
@@ -219,16 +228,17 @@ def cost_table(cost: CostReport) -> Table:
     rows = [
         (
             line.what,
-            _sum(line.usd, cost.total_usd),
+            DASH if line.usd is None else _sum(line.usd, cost.total_usd),
             _quantity(line),
-            f"${line.unit_usd:.5g}",
+            "unpriced" if line.unit_usd is None else f"${line.unit_usd:.5g}",
             line.item,
             line.as_of,
             line.source,
         )
         for line in cost.lines
     ]
-    rows.append(("total", _sum(cost.total_usd, cost.total_usd), "", "", "", "", ""))
+    without = f", without: {'; '.join(map(_lower, cost.unpriced))}" if cost.unpriced else ""
+    rows.append((f"total{without}", _sum(cost.total_usd, cost.total_usd), "", "", "", "", ""))
     header = ("What", "Cost", "Quantity", "Unit price", "Item", "Price of", "Source")
     return Table(caption="Cost in US dollars", header=header, rows=tuple(rows), text_columns=(0, 4, 5, 6), total=True)
 

@@ -37,14 +37,19 @@ class PriceList(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line of the bill: quantity times price."""
+    """One line of the bill: quantity times price.
+
+    Attributes:
+        unit_usd: None where no price is known, and so is ``usd``: the quantity stands, and is not in the total.
+        as_of: empty where there is no price, as is ``source``.
+    """
 
     item: str
     what: str
     quantity: float
     unit: str
-    unit_usd: float
-    usd: float
+    unit_usd: float | None
+    usd: float | None
     as_of: str
     source: str
 
@@ -53,17 +58,23 @@ class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The bill of a run.
 
     Attributes:
-        stall_usd: part of the node's line that was spent waiting for data.
+        total_usd: of the lines that have a price.
+        stall_usd: part of the node's line that was spent waiting for data, None where the node has no price.
         assumptions: what was taken for granted, for people.
         warnings: what makes the bill doubtful, such as old prices.
     """
 
     kind: ClassVar[str] = "cost"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     run_id: str
     lines: tuple[CostLine, ...]
     total_usd: float
-    stall_usd: float
+    stall_usd: float | None
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """What was used and has no price, as its lines name it."""
+        return tuple(line.what for line in self.lines if line.usd is None and line.quantity)

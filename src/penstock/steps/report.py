@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import UTC, datetime
 
 import msgspec
 
-from penstock.cost.model import CostSetting, bill
+from penstock.cost.model import bill
 from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
+from penstock.steps.pricing import cost_setting
 from penstock.steps.run_left import read_left
 from penstock.steps.run_root import open_run_root
 from penstock.tasks.eeg.metrics import overall_score
@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
         write_record(args.cost, cost)
     _write_pages(args, record, steps, evaluation, cost)
     _publish(args)
-    sys.stdout.write(f"report {args.html}: {format_usd(cost.total_usd)}\n")
+    without = f", without {'; '.join(cost.unpriced)}, which have no price" if cost.unpriced else ""
+    sys.stdout.write(f"report {args.html}: {format_usd(cost.total_usd)}{without}\n")
     return 0
 
 
@@ -58,14 +59,8 @@ def with_overall(one: Evaluation, other: Evaluation) -> Evaluation:
 def _bill(
     args: argparse.Namespace, record: RunRecord, steps: list[StepRecord], evaluation: Evaluation | None
 ) -> CostReport:
-    setting = CostSetting(
-        instance_type=args.instance_type,
-        today=args.today or datetime.now(UTC).date(),
-        node_usd_per_hour=args.node_usd_per_hour,
-        region=args.price_region,
-        transfer=args.transfer,
-    )
-    return bill(record, steps=steps, evaluation=evaluation, prices=load_prices(args.prices), setting=setting)
+    prices, setting = load_prices(args.prices), cost_setting(args)
+    return bill(record, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
 
 
 def _write_pages(

@@ -29,6 +29,7 @@ from penstock.records import (
     write_record,
 )
 from penstock.steps.job_files import JobFiles, describe
+from penstock.steps.pricing import warn_of_prices
 from penstock.stream_listing import ListingProcess
 
 NAME = "run"
@@ -50,6 +51,7 @@ _MAY_DIFFER = {
     "prefetch_timeout",
     "price_region",
     "prices",
+    "source_prices",
     "step",
     "threads",
     "title",
@@ -66,6 +68,7 @@ can only go on with another value (``on_bad_sample``)."""
 
 def run(args: argparse.Namespace) -> int:
     """Do what is left of the job, and sum it up."""
+    warn_of_prices(args)
     files = JobFiles(args.out.absolute())
     with _locked(files.folder):
         job = _begin(files, args)

@@ -13,11 +13,13 @@ from collections.abc import Iterator
 
 import msgspec
 
+from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
 from penstock.observe import StageProgress, open_progress
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.sources import open_blobs
 from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
+from penstock.steps.pricing import endpoint_of_environment, warn_of_node
 from penstock.steps.ranks import check_one_rank, ranks_from
 from penstock.steps.run_root import RunRoot, recorded
 from penstock.steps.train_config import train_config
@@ -40,6 +42,8 @@ __all__ = ["NAME", "run"]
 def run(args: argparse.Namespace) -> int:
     """Train; write the run record however it ends."""
     with recorded(args, NAME) as run_root:
+        if "step" in args:  # a job has looked at its prices itself
+            warn_of_node(args.instance_type, load_prices(), step=NAME)
         return _run(args, run_root)
 
 
@@ -67,7 +71,8 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
         source = data.info.source
         options = {"loss": args.loss, "workers": args.workers, "prefetch": args.prefetch, "source": source.uri}
         options |= {"on-bad-sample": args.on_bad_sample, **early}
-        options |= {"endpoint-url": source.endpoint_url} if source.endpoint_url else {}
+        endpoint = source.endpoint_url or endpoint_of_environment(source.uri)
+        options |= {"endpoint-url": endpoint} if endpoint else {}
         record = make_run_record(result, run_id=run_id, options=options)
         if data.listing is not None and result.journal.epochs:
             whole = data.listing.whole()

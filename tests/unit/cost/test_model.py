@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from penstock.cost import CostSetting, TransferKind, bill, load_prices, total_meters
 from penstock.errors import ConfigError
-from penstock.records import CostLine, CostReport, Evaluation, Host, Meters, RunRecord, Saves, StepRecord
+from penstock.records import CostLine, CostReport, Evaluation, Host, Meters, PriceList, RunRecord, Saves, StepRecord
 
 GIB = 1 << 30
 TODAY = date(2026, 11, 21)
@@ -71,10 +72,13 @@ def test_failed_requests_are_not_billed(make_run: Runs) -> None:
     assert any("10,000,000 failed" in line for line in with_failed.assumptions)
 
 
-def test_unknown_node_is_left_out_and_said(make_run: Runs) -> None:
-    report = _bill(make_run(host=CPU_HOST))
-    assert not any(line.unit == "hour" for line in report.lines)
-    assert report.stall_usd == 0
+def test_unknown_node_stands_unpriced_and_is_said(make_run: Runs) -> None:
+    run = make_run(host=CPU_HOST)
+    report = _bill(run)
+    node = _line(report, "node")
+    assert (node.usd, node.unit_usd, node.quantity) == (None, None, run.wall_seconds / 3600)
+    assert report.stall_usd is None
+    assert report.unpriced == ("Training node, stall included",)
     assert any("--instance-type" in warning for warning in report.warnings)
 
 
@@ -91,16 +95,56 @@ def test_price_by_hand_beats_the_price_file(make_run: Runs) -> None:
     assert "by hand" in line.source
 
 
-def test_unknown_instance_type_names_the_known_ones(make_run: Runs) -> None:
-    with pytest.raises(ConfigError, match=r"'g9\.huge'.*g4dn\.xlarge, g5\.xlarge"):
-        _bill(make_run(), instance_type="g9.huge")
+@pytest.mark.parametrize("recorded", [False, True])
+def test_unknown_instance_type_stands_unpriced(make_run: Runs, recorded: bool) -> None:
+    """Whether it was given for the bill or recorded by the training; all else is billed."""
+    host = Host(num_cpus=8, device="gpu", num_devices=1, instance_type="g5.2xlarge")
+    run = make_run(host=host) if recorded else make_run()
+    report = _bill(run, transfer="internet", **({} if recorded else {"instance_type": "g5.2xlarge"}))
+    assert _line(report, "g5.2xlarge").usd is None
+    assert report.total_usd > 0
+    (warning,) = [warning for warning in report.warnings if "g5.2xlarge" in warning]
+    assert re.search(r"did you mean g5\.xlarge\?.*g4dn\.xlarge, g5\.xlarge.*--node-usd-per-hour", warning)
+
+
+@pytest.mark.parametrize(
+    ("item", "unit"),
+    [
+        ("s3-get", "1000 requests"),
+        ("s3-list", "1000 requests"),
+        ("s3-put", "1000 requests"),
+        ("transfer-internet", "GiB"),
+        ("gp3", "GiB-hour"),
+        ("g5.xlarge", "hour"),
+    ],
+)
+def test_no_bill_is_refused_for_want_of_a_price(make_run: Runs, item: str, unit: str) -> None:
+    prices = load_prices()
+    left = PriceList(prices=tuple(price for price in prices.prices if price.item != item))
+    setting = CostSetting(today=TODAY, transfer="internet", put_requests=5)
+    report = bill(make_run(), steps=[], evaluation=None, prices=left, setting=setting)
+    whole = bill(make_run(), steps=[], evaluation=None, prices=prices, setting=setting)
+    line = _line(report, item)
+    assert (line.usd, line.unit_usd, line.unit, line.as_of, line.source) == (None, None, unit, "", "")
+    assert line.quantity == _line(whole, item).quantity
+    assert any(f"{item!r}" in warning for warning in report.warnings)
+    assert report.total_usd == pytest.approx(whole.total_usd - (_line(whole, item).usd or 0))
+
+
+def test_no_prices_at_all_give_a_bill_of_quantities(make_run: Runs, make_evaluation: Evaluations) -> None:
+    setting = CostSetting(today=TODAY)
+    report = bill(make_run(), steps=[], evaluation=make_evaluation(), prices=PriceList(prices=()), setting=setting)
+    assert report.total_usd == 0
+    assert all(line.usd is None for line in report.lines)
+    assert len(report.lines) == 6
 
 
 def test_unknown_node_of_another_step_only_warns(make_run: Runs, make_list_step: Steps) -> None:
     host = Host(num_cpus=2, device="cpu", num_devices=0, instance_type="m99.small")
     report = _bill(make_run(), steps=[make_list_step(host=host)])
     assert any("m99.small" in warning for warning in report.warnings)
-    assert not any("list step" in line.what for line in report.lines)
+    assert _line(report, "m99.small").usd is None
+    assert report.unpriced == ("Node of the list step",)
 
 
 @pytest.mark.parametrize("setting", [{"node_usd_per_hour": -1.0}, {"node_usd_per_hour": math.nan}, {"num_nodes": 0}])
@@ -121,10 +165,47 @@ def test_price_of_another_region_is_warned_of(make_run: Runs) -> None:
     assert not any("eu-west-1" in warning for warning in _bill(make_run()).warnings)
 
 
-def test_another_endpoint_than_aws_is_warned_of(make_run: Runs) -> None:
-    report = _bill(make_run(config={"endpoint-url": "http://127.0.0.1:9000", "source": "s3://b/p"}))
-    assert any("http://127.0.0.1:9000" in warning for warning in report.warnings)
-    assert any("a local folder" in warning for warning in _bill(make_run(config={"source": "/data"})).warnings)
+@pytest.mark.parametrize("source", ["/data", "file:///data", "FILE:///data"])
+def test_a_local_source_costs_neither_requests_nor_transfer(make_run: Runs, source: str) -> None:
+    report = _bill(make_run(config={"source": source}), transfer="internet", put_requests=3)
+    assert [line.unit for line in report.lines] == ["hour", "GiB-hour"]
+    assert report.unpriced == ()
+    assert any("local folder" in line for line in report.assumptions)
+
+
+OTHER = (
+    {"source": "s3://b/p", "endpoint-url": "http://127.0.0.1:9000"},
+    {"source": "s3://b/p", "endpoint_url": "https://storage.googleapis.com"},
+    {"source": "s3://b/p", "endpoint-url": "https://amazonaws.com.example.net"},
+    {"source": "s3://b/p", "endpoint-url": "https://notamazonaws.com"},
+    {"source": "gs://b/p"},
+    {"source": "hf://datasets/a/b"},
+)
+
+
+@pytest.mark.parametrize("config", OTHER)
+def test_another_server_than_aws_is_not_billed_at_its_prices(make_run: Runs, config: dict[str, str]) -> None:
+    report = _bill(make_run(config=config), transfer="internet")
+    assert [_line(report, item).usd for item in ("s3-get", "transfer-internet")] == [None, None]
+    assert "GET and HEAD requests" in report.unpriced
+    named = config.get("endpoint-url") or config.get("endpoint_url") or config["source"]
+    assert any(named in warning and "--source-prices s3" in warning for warning in report.warnings)
+    asked = _bill(make_run(config=config), transfer="internet", source_prices="s3")
+    assert asked.unpriced == ()
+    assert any(named in warning for warning in asked.warnings)
+
+
+@pytest.mark.parametrize("endpoint", [None, "", "https://s3.us-east-2.amazonaws.com", "https://s3.dualstack.x.api.aws"])
+def test_aws_own_endpoints_are_billed(make_run: Runs, endpoint: str | None) -> None:
+    report = _bill(make_run(config={"source": "s3://b/p", "endpoint-url": endpoint}))
+    assert report.unpriced == ()
+    assert _line(report, "s3-get").usd
+
+
+def test_a_node_for_nothing_is_priced(make_run: Runs) -> None:
+    report = _bill(make_run(), node_usd_per_hour=0.0)
+    assert _line(report, "g5.xlarge").usd == 0
+    assert (report.stall_usd, report.unpriced) == (0, ())
 
 
 def test_puts_are_billed_only_where_they_were_counted(make_run: Runs, make_list_step: Steps) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -78,3 +79,33 @@ def test_price_file_with_a_bad_row_is_refused(tmp_path: Path, bad: Price) -> Non
 def test_missing_price_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"none\.json"):
         load_prices(tmp_path / "none.json")
+
+
+ROW = {"item": "x", "unit": "hour", "usd": 1.0, "region": "", "as_of": "2026-10-01", "source": "s"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([{**ROW, "unit": "hours"}], "per 'hours'"),
+        ([{**ROW, "usd": -1.0}], "is -1.0"),
+        ([{**ROW, "as_of": "October"}], "'October', which is no date"),
+        ([{**ROW, "usd": 1.0}, {**ROW, "usd": 2.0}], "2 prices of x per hour in any region, each as of 2026-10-01"),
+        ([{**ROW, "currency": "EUR"}], "currency"),
+        ([{**ROW, "usd": "1.0"}], "usd"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_refused(tmp_path: Path, rows: list[dict[str, object]], told: str) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text(json.dumps({"record": "prices", "version": 1, "prices": rows}))
+    with pytest.raises(RecordError, match=told) as refused:
+        load_prices(path)
+    assert "prices.json" in str(refused.value)
+
+
+def test_a_price_that_is_no_finite_number_is_refused(tmp_path: Path) -> None:
+    for number in ("1e999", "NaN", "Infinity"):
+        path = tmp_path / "prices.json"
+        path.write_text(json.dumps({"record": "prices", "version": 1, "prices": [ROW]}).replace("1.0", number))
+        with pytest.raises(RecordError):
+            load_prices(path)

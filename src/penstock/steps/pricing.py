@@ -1,0 +1,59 @@
+"""Prices for the bill, looked at before anything is paid for: what lacks is told early, and never loses a run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import UTC, date, datetime
+
+from penstock.cost.model import CostSetting
+from penstock.cost.prices import find_price, load_prices
+from penstock.errors import ConfigError
+from penstock.records import PriceList
+
+__all__ = ["cost_setting", "endpoint_of_environment", "warn_of_node", "warn_of_prices"]
+
+
+def cost_setting(args: argparse.Namespace) -> CostSetting:
+    """Give what the options say of the bill.
+
+    Raises:
+        ConfigError: a value that no bill can be made with.
+    """
+    return CostSetting(
+        instance_type=args.instance_type,
+        today=args.today or datetime.now(UTC).date(),
+        node_usd_per_hour=args.node_usd_per_hour,
+        region=args.price_region,
+        transfer=args.transfer,
+        source_prices=args.source_prices,
+    )
+
+
+def endpoint_of_environment(uri: str) -> str | None:
+    """Give the server that the environment names for an ``s3://`` source, None for AWS: it says who is paid."""
+    if not uri.lower().startswith("s3://"):
+        return None
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
+def warn_of_prices(args: argparse.Namespace) -> None:
+    """Read the prices that a bill is to be made with, and warn where the node has none.
+
+    Raises:
+        ConfigError, RecordError: the options, or the price file, are none.
+    """
+    setting, prices = cost_setting(args), load_prices(args.prices)
+    if setting.node_usd_per_hour is None:
+        warn_of_node(setting.instance_type, prices, step="run")
+
+
+def warn_of_node(instance_type: str | None, prices: PriceList, *, step: str) -> None:
+    """Warn on standard error of an instance type without a price."""
+    if instance_type is None:
+        return
+    try:
+        find_price(prices, instance_type, unit="hour", region=None, today=date.today())
+    except ConfigError as error:
+        sys.stderr.write(f"penstock {step}: warning: {error.what}, so the report will leave it open: {error.fix}\n")

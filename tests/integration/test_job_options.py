@@ -1,0 +1,89 @@
+"""What `penstock run` finds out before it lists, and what it makes of a job whose options change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from penstock.cli import main
+from penstock.records import CostReport, read_record
+from support.eeg import write_eeg
+
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_eeg(tmp_path_factory.mktemp("data"), num_trials=12, num_subjects=8)
+
+
+@pytest.fixture
+def job(data: Path, tmp_path: Path) -> Run:
+    """Run a job in this process; give its exit code."""
+
+    def run(*words: object, out: Path | None = None, source: object = data) -> int:
+        told = ["run", "--source", source, "--task", "eeg-c1", "--split", "0.5,0.25,0.25", "--window-size", "2Mi"]
+        told += ["--epochs", 2, "--batch-size", 16, "--threads", 1, "--out", out or tmp_path / "out", *words]
+        try:
+            return main([str(word) for word in told])
+        except SystemExit as stopped:
+            return int(str(stopped.code))
+
+    return run
+
+
+def malformed(folder: Path, text: str) -> Path:
+    path = folder / "prices.json"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--prices", "nowhere.json"], 70, "nowhere.json"),
+        (["--prices", "PRICES"], 70, "prices.json"),
+        (["--node-usd-per-hour", "-1"], 2, "'-1' is not a number of at least 0"),
+        (["--node-usd-per-hour", "nan"], 2, "'nan'"),
+        (["--node-usd-per-hour", "inf"], 2, "'inf'"),
+        (["--node-usd-per-hour", "one"], 2, "'one'"),
+        (["--today", "tomorrow"], 2, "'tomorrow'"),
+        (["--transfer", "pigeon"], 2, "'pigeon'"),
+    ],
+)
+def test_prices_are_looked_at_before_listing(
+    job: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, told: str
+) -> None:
+    path = malformed(tmp_path, '{"record": "prices", "version": 1, "prices": [{"item": "x"}]}')
+    assert job(*(str(path) if word == "PRICES" else word for word in words)) == code
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_job_on_a_node_without_a_price_is_reported(
+    job: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert job("--instance-type", "g5.2xlarge") == 0
+    said = capsys.readouterr()
+    assert said.err.count("warning: there is no price per hour of 'g5.2xlarge'") == 1
+    assert "did you mean g5.xlarge?" in said.err
+    bill = read_record(tmp_path / "out" / "cost.json", CostReport)
+    nodes = [line for line in bill.lines if line.unit == "hour"]
+    assert [line.item for line in nodes] == ["g5.2xlarge"] * 3
+    assert {line.usd for line in nodes} == {None}
+    assert json.loads((tmp_path / "out" / "cost.json").read_text())["lines"][0]["usd"] is None
+    # The source is a folder: neither its requests nor its transfer are anybody's to bill.
+    assert {line.unit for line in bill.lines} == {"hour", "GiB-hour"}
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "unpriced" in page
+    assert "total, without: training node, stall included; node of the list step" in page
+
+    assert job("--instance-type", "g5.2xlarge", "--node-usd-per-hour", "0") == 0
+    assert "warning" not in capsys.readouterr().err
+    bill = read_record(tmp_path / "out" / "cost.json", CostReport)
+    assert [line.usd for line in bill.lines if line.unit == "hour"] == [0, 0, 0]
