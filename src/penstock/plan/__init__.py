@@ -6,7 +6,7 @@ from penstock.plan.lanes import check_lanes, check_rank, check_segments, rank_ba
 from penstock.plan.nodes import node_order, stream_indices, window_indices, window_samples
 from penstock.plan.order import check_shuffle, choose_blocks, locate, make_order, rows_between, stream_rows
 from penstock.plan.permutation import BlockPermutation, Permutation
-from penstock.plan.split import SplitRule, decide_splits, split_by_rank
+from penstock.plan.split import SplitRule, nearest_seed, split_rule
 
 __all__ = [
     "BlockPermutation",
@@ -17,14 +17,14 @@ __all__ = [
     "check_segments",
     "check_shuffle",
     "choose_blocks",
-    "decide_splits",
     "locate",
     "make_order",
+    "nearest_seed",
     "node_order",
     "rank_batches",
     "rank_samples",
     "rows_between",
-    "split_by_rank",
+    "split_rule",
     "stream_indices",
     "stream_rows",
     "window_indices",

@@ -23,6 +23,7 @@ from penstock.records.manifest import (
     SourceSpec,
     Span,
     Split,
+    no_spread,
 )
 from penstock.records.manifest_columns import SampleRows
 from penstock.records.manifest_parts import ManifestParts
@@ -76,6 +77,7 @@ __all__ = [
     "decode_record",
     "encode_record",
     "is_listing",
+    "no_spread",
     "parts_folder",
     "read_listing_record",
     "read_record",

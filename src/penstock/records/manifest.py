@@ -8,7 +8,7 @@ a plan belongs to one fingerprint.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from penstock.errors import ConfigError
 from penstock.records.codec import Part, Record
@@ -21,9 +21,22 @@ __all__ = [
     "SourceSpec",
     "Span",
     "Split",
+    "no_spread",
 ]
 
 SPLITS = ("train", "valid", "test")
+SAME_PART = 1e-10
+"""Numbers that differ by no more than this part of their size differ by rounding alone."""
+
+
+def no_spread(spread: float, size: float) -> bool:
+    """Say whether numbers are all the same but for rounding.
+
+    Args:
+        spread: their range or standard deviation.
+        size: the largest of them, as a magnitude.
+    """
+    return not spread > SAME_PART * size
 
 
 class Span(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +100,13 @@ class Split(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     target_mean: float | None
     target_std: float | None
 
+    @property
+    def targets_differ(self) -> bool:
+        """Whether targets are known and not all the same."""
+        if self.target_mean is None or self.target_std is None:
+            return False
+        return not no_spread(self.target_std, abs(self.target_mean))
+
 
 class SkippedObject(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An object (or subject) that no samples were made from, and why."""
@@ -106,10 +126,13 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         num_objects: objects that samples lie in.
         object_bytes: their sizes together.
         max_sample_bytes: the largest sample's bytes.
+        fractions: of train, valid and test that were asked for, empty where nothing was.
+        split_by: what stays whole.
+        notes: what a person should know of it before training.
     """
 
     kind: ClassVar[str] = "manifest"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     task: str
     task_options: dict[str, str | int | float | bool | None]
@@ -125,6 +148,9 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     fingerprint: str
     created_at: str
     created_by: str
+    fractions: tuple[float, ...]
+    split_by: Literal["group", "sample"]
+    notes: tuple[str, ...]
 
     @property
     def num_samples(self) -> int:

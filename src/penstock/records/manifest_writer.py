@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 import numpy as np
@@ -193,6 +193,9 @@ class ManifestWriter:
         skipped: Sequence[SkippedObject],
         created_at: str,
         created_by: str,
+        fractions: Sequence[float] = (),
+        split_by: Literal["group", "sample"] = "group",
+        notes: Sequence[str] = (),
     ) -> ManifestInfo:
         """Join the splits into the file, fingerprint it, put it in its place, and say what it holds.
 
@@ -225,6 +228,9 @@ class ManifestWriter:
             fingerprint=digest.hexdigest(),
             created_at=created_at,
             created_by=created_by,
+            fractions=tuple(fractions),
+            split_by=split_by,
+            notes=tuple(notes),
         )
         encoded = encode_record(info)
         with atomic_path(self._path) as temporary:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from penstock.plan import check_lanes
-from penstock.records import ListingWriter, ManifestInfo, Plan, StepRecord, parts_folder, write_record
+from penstock.records import SPLITS, ListingWriter, ManifestInfo, Plan, StepRecord, parts_folder, write_record
 from penstock.sources import open_source
 from penstock.steps import common
 from penstock.steps.manifest_making import make_manifest
@@ -132,10 +132,13 @@ def describe(info: ManifestInfo) -> str:
         f"{info.num_samples} samples of shape {'x'.join(map(str, info.shape))} in {info.num_objects} objects "
         f"({format_bytes(info.object_bytes)}), manifest {info.fingerprint[:12]}"
     ]
+    asked = dict(zip(SPLITS, info.fractions, strict=False))
     lines += [
-        f"  {part.name:5} {part.num_samples:8} samples  {part.num_groups:6} groups  {format_bytes(part.size_bytes)}"
+        f"  {part.name:5} {part.num_samples:8} samples  {part.num_groups:6} groups  {format_bytes(part.size_bytes)}, "
+        f"{100 * part.num_samples / max(info.num_samples, 1):.1f} % where {100 * asked.get(part.name, 0):g} % was asked"
         for part in info.splits
     ]
+    lines += [f"  note: {note}" for note in info.notes]
     if info.classes:
         lines.append(f"  classes: {', '.join(info.classes)}")
     if info.skipped:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from penstock import __version__
 from penstock.observe import open_progress
-from penstock.plan import decide_splits, split_by_rank
-from penstock.records import ManifestInfo, ManifestParts, ManifestWriter, Sample, SkippedObject, parts_folder
+from penstock.plan import split_rule
+from penstock.records import ManifestInfo, ManifestParts, ManifestWriter, SkippedObject, parts_folder
 from penstock.sources import ObjectSource
 from penstock.steps import common
+from penstock.steps.manifest_checks import ManifestChecks
 from penstock.steps.task_options import as_flags
-from penstock.tasks.protocols import Limits, OptionValue, SampleSet, Task
+from penstock.tasks.protocols import Limits, OptionValue, Task
 
 __all__ = ["make_manifest"]
 
-HELD_SAMPLES = 100_000
-"""Most samples that ``--split-by sample`` counts, so that each split gets its very share."""
 PROGRESS_SAMPLES = 100
 
 
@@ -42,12 +41,18 @@ async def make_manifest(
 
     Raises:
         SourceError, DataError: it could not be listed, or not be used.
-        ConfigError: it cannot be split like that.
+        ConfigError: it cannot be split like that, or a split stays empty.
+        MissingLabel: there is nothing to learn in it.
         OutputError: it could not be written.
     """
+    rule = split_rule(fractions=fractions, seed=seed)
     samples = await task.make_samples(source, limits=replace(limits, scratch=path.parent), options=options)
 
-    def finish(writer: ManifestWriter, skipped: Sequence[SkippedObject] = ()) -> ManifestInfo:
+    checks = ManifestChecks(rule, fractions=fractions, by_sample=by_sample, classes=samples.classes, score=task.score)
+
+    def finish(
+        writer: ManifestWriter, skipped: Sequence[SkippedObject] = (), notes: Sequence[str] = ()
+    ) -> ManifestInfo:
         return writer.finish(
             task=task.name,
             task_options=as_flags(options),
@@ -58,6 +63,9 @@ async def make_manifest(
             skipped=skipped,
             created_at=common.now(),
             created_by=f"penstock {__version__}",
+            fractions=fractions,
+            split_by="sample" if by_sample else "group",
+            notes=notes,
         )
 
     with contextlib.ExitStack() as stack:
@@ -68,10 +76,8 @@ async def make_manifest(
         adds = [writer.add, *([stack.enter_context(parts).add] if parts is not None else [])]
         stage = stack.enter_context(open_progress().stage("list", None, "samples"))
         num_new = 0
-        counted = on_part is None
-        async for sample, split in _with_splits(
-            samples, fractions=fractions, by_sample=by_sample, seed=seed, counted=counted
-        ):
+        async for sample in samples.rows:
+            split = checks.split(sample)
             for add in adds:
                 add(sample, split=split)
             num_new += 1
@@ -79,35 +85,7 @@ async def make_manifest(
                 stage.advance(num_new)
                 num_new = 0
         stage.advance(num_new)
+        notes = checks.finish()
         if parts is not None:
             parts.finish()
-        return finish(writer, samples.skipped)
-
-
-async def _with_splits(
-    samples: SampleSet, *, fractions: Sequence[float], by_sample: bool, seed: int, counted: bool
-) -> AsyncIterator[tuple[Sample, str]]:
-    """Give each sample its split; ``counted`` may wait until groups are known, for each split's very share."""
-    if not by_sample:
-        if samples.groups is None:
-            rule = split_by_rank(fractions=fractions, seed=seed)
-        else:
-            rule = decide_splits(samples.groups, fractions=fractions, seed=seed)
-        async for sample in samples.rows:
-            yield sample, rule(sample.group)
-        return
-    held: list[Sample] = []
-    if counted:
-        async for sample in samples.rows:
-            held.append(sample)
-            if len(held) == HELD_SAMPLES:
-                break
-    if counted and len(held) < HELD_SAMPLES:
-        rule = decide_splits([sample.key for sample in held], fractions=fractions, seed=seed)
-    else:
-        rule = split_by_rank(fractions=fractions, seed=seed)
-    for sample in held:
-        yield sample, rule(sample.key)
-    held.clear()
-    async for sample in samples.rows:
-        yield sample, rule(sample.key)
+        return finish(writer, samples.skipped, notes)

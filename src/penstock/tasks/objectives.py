@@ -152,7 +152,7 @@ def first_to_learn_from(listing: Listing) -> ManifestInfo:
     number = 0
     while (part := listing.part(number)) is not None:
         train = next(split for split in part.info.splits if split.name == "train")
-        if train.num_samples and (part.info.classes or train.target_std != 0):
+        if train.num_samples and (part.info.classes or train.targets_differ or train.target_std is None):
             return part.info
         number += 1
     return listing.whole().info
@@ -171,7 +171,7 @@ def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse
     mean, std = split.target_mean, split.target_std
     if mean is None or std is None:
         raise MissingLabel("no sample of the training split has a target", fix="check the task's label option")
-    if not (std > 0 and math.isfinite(mean) and math.isfinite(std)):
+    if not (split.targets_differ and math.isfinite(mean) and math.isfinite(std)):
         raise MissingLabel(
             f"the training split's targets have mean {mean:g} and standard deviation {std:g}, nothing to learn",
             fix="take more subjects or another label",

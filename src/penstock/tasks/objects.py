@@ -8,10 +8,8 @@ what its bytes mean is for the caller's own decoder.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
 from fnmatch import translate
-from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,12 +53,11 @@ class WholeObjects:
         skipped: list[SkippedObject] = []
         if limits.early and source.lists_in_order:
             found = _as_they_come(source, pattern)
-            return SampleSet(groups=None, rows=_samples(found, limits, skipped), shape=(), skipped=skipped)
+            return SampleSet(rows=_samples(found, limits, skipped), shape=(), skipped=skipped)
         listing = SortedListing(limits.scratch)
         async for page in _pages(source, pattern):
             listing.add(page)
-        groups = _Groups(listing, limits.max_files)
-        return SampleSet(groups=groups, rows=_samples(_stored(listing), limits, skipped), shape=(), skipped=skipped)
+        return SampleSet(rows=_samples(_stored(listing), limits, skipped), shape=(), skipped=skipped)
 
     def decode(
         self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
@@ -123,18 +120,6 @@ async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
     for info in listing:
         yield info
     listing.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Groups:
-    """Groups of the objects that are not empty, one after the other as their objects come."""
-
-    listing: SortedListing
-    at_most: int | None
-
-    def __iter__(self) -> Iterator[str]:
-        full = islice((info for info in self.listing if info.size_bytes), self.at_most)
-        return (group for group, _ in groupby(_group(info.key) for info in full))
 
 
 async def _samples(

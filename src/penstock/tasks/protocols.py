@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -60,15 +60,12 @@ class SampleSet:
     """Samples as they are made.
 
     Attributes:
-        groups: every group that samples may belong to, once or more often; known before the first sample, and
-            as often as it is asked for. None where samples come before all groups are known.
         rows: the samples, in an order that depends on the dataset and the options alone.
         shape: axes of one decoded sample.
         classes: names of the classes, empty for regression.
         skipped: what was left out and why; complete when ``rows`` has ended.
     """
 
-    groups: Iterable[str] | None
     rows: AsyncIterator[Sample]
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()

@@ -96,7 +96,6 @@ def test_more_than_fits_in_memory_is_the_same_manifest(tmp_path: Path, monkeypat
     before = [listed(tmp_path / "in", tmp_path / "a", by_sample=by_sample)[1] for by_sample in (False, True)]
     monkeypatch.setattr("penstock.sources.sorting.RUN_OBJECTS", 50)
     monkeypatch.setattr("penstock.records.manifest_distinct.HELD_NAMES", 20)
-    monkeypatch.setattr("penstock.steps.manifest_making.HELD_SAMPLES", 100)
     info, samples = listed(tmp_path / "in", tmp_path / "b")
     assert samples == before[0]
     assert info.num_objects == 700

@@ -43,6 +43,9 @@ def manifest(*, classes: tuple[str, ...] = (), mean: float | None = 1.5, std: fl
         fingerprint="f",
         created_at="2026-01-01T00:00:00+00:00",
         created_by="test",
+        fractions=(1.0, 0.0, 0.0),
+        split_by="group",
+        notes=(),
     )
 
 
@@ -52,7 +55,9 @@ def test_the_manifest_decides_the_kind() -> None:
     assert make_objective(manifest(classes=("a", "b", "c"))).num_outputs == 3
 
 
-@pytest.mark.parametrize(("mean", "std"), [(None, None), (1.5, 0.0), (1.5, NAN)])
+@pytest.mark.parametrize(
+    ("mean", "std"), [(None, None), (1.5, 0.0), (1.5, NAN), (0.1, 1.4e-17), (1.5, 1e-13), (-3.0, 1e-12)]
+)
 def test_targets_without_spread_cannot_be_learnt(mean: float | None, std: float | None) -> None:
     with pytest.raises(MissingLabel, match="training split"):
         make_objective(manifest(mean=mean, std=std))

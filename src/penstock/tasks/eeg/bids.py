@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from penstock.errors import EmptyListing
@@ -53,7 +53,7 @@ class Recording:
         root: key of the BIDS root that it lies in, empty or ending in a slash.
         subject: BIDS name, ``sub-01``.
         task: BIDS task, empty where the name states none.
-        name: unique and readable, ``sub-01_task-rest_run-1``.
+        name: unique and readable, the root and ``sub-01_task-rest_run-1``; other recordings have no say in it.
     """
 
     info: ObjectInfo
@@ -155,30 +155,22 @@ def _recording(info: ObjectInfo, by_key: dict[str, ObjectInfo]) -> Recording | N
         return None
     depth = folders.index(match["subject"]) if match["subject"] in folders else len(folders)
     task = _TASK.search(match["stem"])
+    root = "".join(f"{folder}/" for folder in folders[:depth])
     return Recording(
         info=info,
         events=by_key.get("/".join([*folders, f"{match['stem']}_events.tsv"])),
-        root="".join(f"{folder}/" for folder in folders[:depth]),
+        root=root,
         subject=match["subject"],
         task=task[1] if task else "",
-        name=match["stem"],
+        name=f"{root}{match['stem']}",
     )
 
 
 def _named(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
-    """Put the root before names that occur in more than one."""
+    """Put the whole path before names that occur more than once in their root."""
     counts = Counter(recording.name for recording in recordings)
     return tuple(
-        recording
-        if counts[recording.name] == 1
-        else Recording(
-            info=recording.info,
-            events=recording.events,
-            root=recording.root,
-            subject=recording.subject,
-            task=recording.task,
-            name=recording.info.key.rsplit("_eeg.", 1)[0],
-        )
+        recording if counts[recording.name] == 1 else replace(recording, name=recording.info.key.rsplit("_eeg.", 1)[0])
         for recording in recordings
     )
 

@@ -142,7 +142,6 @@ async def make_sample_set(
     rows = _rows(opened, spec, make, what, none_made, skipped, shape)
     first = await anext(rows)
     return SampleSet(
-        groups=dataset.subjects,
         rows=_with_first(first, rows),
         shape=shape[0],
         classes=classes,

@@ -51,7 +51,6 @@ def test_c1_takes_the_epoch_after_each_stimulus(bids: Bids, make: Make) -> None:
     path = with_trials(bids)
     made, samples = make(bids, "eeg-c1", {"normalize": "none"})
     assert made.shape == (3, 100)
-    assert list(made.groups) == ["sub-A"]
     assert [sample.key for sample in samples] == [
         f"sub-A_task-contrastChangeDetection_run-1/trial-00{i}" for i in range(3)
     ]
@@ -149,8 +148,8 @@ def test_order_is_that_of_keys_and_max_files_cuts_it(bids: Bids, make: Make) -> 
         with_trials(bids, f"sub-{number:02d}")
     _, samples = make(bids, "eeg-c1")
     assert [sample.group for sample in samples[::3]] == [f"sub-{number:02d}" for number in range(1, 41)]
-    made, samples = make(bids, "eeg-c1", limits=Limits(max_files=2))
-    assert list(made.groups) == ["sub-01", "sub-02"]
+    _, samples = make(bids, "eeg-c1", limits=Limits(max_files=2))
+    assert {sample.group for sample in samples} == {"sub-01", "sub-02"}
 
 
 def test_releases_are_chosen_by_folder(bids: Bids, make: Make) -> None:
