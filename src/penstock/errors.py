@@ -10,6 +10,9 @@ from __future__ import annotations
 import errno
 from typing import ClassVar
 
+from penstock.secrets import redact
+from penstock.texts import printable
+
 __all__ = [
     "AccessDenied",
     "BucketNotFound",
@@ -46,7 +49,7 @@ __all__ = [
 
 
 class PenstockError(Exception):
-    """Base of all errors that a user can meet.
+    """Base of all errors that a user can meet. What it says holds no secret and nothing that steers a terminal.
 
     Args:
         what: what was wrong, with the value.
@@ -60,6 +63,7 @@ class PenstockError(Exception):
     """Whether it is one sample's own, so that the others may be used without it where skipping was asked for."""
 
     def __init__(self, what: str, *, fix: str, about: str | None = None) -> None:
+        what, fix = (printable(redact(text), lines=True) for text in (what, fix))
         super().__init__(what)
         self.what = what
         self.fix = fix

@@ -54,7 +54,12 @@ def test_an_error_comes_whole_out_of_a_pickle_and_of_its_fields(
     error = cls(what, fix=fix, about=about)
     for copy in (pickle.loads(pickle.dumps(error)), error_from_fields(cls.__name__, what, fix, about)):
         assert type(copy) is cls
-        assert (copy.what, copy.fix, copy.about, str(copy)) == (what, fix, about, str(error))
+        assert (copy.what, copy.fix, copy.about, str(copy)) == (error.what, error.fix, about, str(error))
+
+
+def test_no_error_shows_a_secret_or_steers_a_terminal() -> None:
+    error = PenstockError("no https://u:pa/55@host/ for \x1b]0;a\x07\u202eb", fix="ask \x9b31m again")
+    assert str(error) == r"no https://[redacted]@host/ for \x1b]0;a\x07\u202eb: ask \x9b31m again"
 
 
 def test_an_error_of_an_unknown_name_is_still_an_error() -> None:

@@ -27,9 +27,9 @@ from penstock.cost.summary import (
 )
 from penstock.observe.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
 from penstock.observe.labels import metric_label
-from penstock.observe.redact import redact
 from penstock.observe.svg import clean_text
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
+from penstock.secrets import redact
 from penstock.units import format_bytes, format_usd
 
 __all__ = ["render_markdown", "render_report"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from penstock.errors import DataError, PenstockError
-from penstock.observe.redact import redact
 from penstock.records import SkippedSample
+from penstock.secrets import redact
 from penstock.window import SampleSkipped, WindowReader, WindowSample
 
 __all__ = ["Run", "SampleUser"]

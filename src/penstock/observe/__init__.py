@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from penstock.observe.logs import RedactingFormatter, configure_logging
 from penstock.observe.progress import NoProgress, PlainProgress, ProgressReporter, StageProgress, open_progress
-from penstock.observe.redact import redact
+from penstock.secrets import redact
 
 __all__ = [
     "NoProgress",

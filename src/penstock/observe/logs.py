@@ -12,7 +12,8 @@ import sys
 import time
 from typing import TextIO
 
-from penstock.observe.redact import redact
+from penstock.secrets import redact
+from penstock.texts import printable
 
 __all__ = ["RedactingFormatter", "configure_logging"]
 
@@ -39,12 +40,12 @@ class RedactingFormatter(logging.Formatter):
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             text += f" error={type(error).__name__}: {error}"
-        line.msg, line.args = " ".join(text.splitlines()), None
+        line.msg, line.args = printable(" ".join(text.splitlines())), None
         line.exc_info = line.exc_text = line.stack_info = None
         told = super().format(line)
         if self._traceback and record.exc_info:
             told += "\n" + self.formatException(record.exc_info)
-        return redact(told)
+        return printable(redact(told), lines=True)
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from penstock.errors import ConfigError
 from penstock.records.codec import Part, Record
+from penstock.urls import check_endpoint, refuse_secrets
 
 __all__ = [
     "SPLITS",
@@ -75,13 +76,18 @@ class Sample(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SourceSpec(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a dataset lies and how it is reached. Holds no secrets."""
+    """Where a dataset lies and how it is reached. Holds no secrets: a URL with one is a ``ConfigError``."""
 
     uri: str
     endpoint_url: str | None = None
     region: str | None = None
     anonymous: bool = False
     requester_pays: bool = False
+
+    def __post_init__(self) -> None:
+        refuse_secrets(self.uri, "the source")
+        if self.endpoint_url is not None:
+            check_endpoint(self.endpoint_url, "--endpoint-url")
 
 
 class Split(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

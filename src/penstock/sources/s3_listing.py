@@ -28,7 +28,6 @@ MAX_EMPTY_PAGES = 100
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _SIZE = re.compile(r"[0-9]{1,19}")
 _ETAG = re.compile(r"[\x21-\x7e]+")
-_ODD_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f]")
 _READ = ("Key", "Size", "ETag", "StorageClass")
 _FOREIGN_XML = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*?\bencoding\s*=\s*[\"'](?!utf-8[\"'])|(?![<\s]))", re.I
@@ -237,9 +236,7 @@ def _object(item: ElementTree.Element, space: str, asked: Asked, *, url_encoded:
             return None
         key = key[:-1]
     trouble = ""
-    if _ODD_KEY.search(key):
-        trouble = "has a name that cannot be read (with an empty, . or .. part or a control character)"
-    elif told.get("StorageClass") in _ARCHIVED and not _is_restored(item, space):
+    if told.get("StorageClass") in _ARCHIVED and not _is_restored(item, space):
         trouble = f"is archived ({told['StorageClass']})"
     return ObjectInfo(key=key, size_bytes=int(size), etag=etag, trouble=trouble)
 

@@ -24,6 +24,7 @@ from penstock.steps.shuffling import check_shuffle_options, shuffle_from
 from penstock.steps.task_options import read_options
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
+from penstock.texts import printable
 from penstock.units import format_bytes
 
 NAME = "list"
@@ -143,7 +144,7 @@ def describe(info: ManifestInfo) -> str:
         lines.append(f"  classes: {', '.join(info.classes)}")
     if info.skipped:
         lines.append(f"  left out: {len(info.skipped)}")
-        lines += [f"    {item.object}: {item.reason}" for item in info.skipped[:SKIPPED_SHOWN]]
+        lines += [f"    {printable(item.object)}: {printable(item.reason)}" for item in info.skipped[:SKIPPED_SHOWN]]
         if len(info.skipped) > SKIPPED_SHOWN:
             lines.append(f"    and {len(info.skipped) - SKIPPED_SHOWN} more, all named in the manifest")
     return "\n".join(lines) + "\n"

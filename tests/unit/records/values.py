@@ -17,6 +17,7 @@ from penstock.records import (
     Readiness,
     Record,
     RunRecord,
+    SourceSpec,
     StepRecord,
     StreamSpec,
 )
@@ -58,4 +59,9 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(values(args[0]), values(args[1]), max_size=3)
     assert issubclass(kind, Part), kind
     fields = {name: values(hint) for name, hint in get_type_hints(kind).items() if name in kind.__struct_fields__}
+    if kind is SourceSpec:  # refuses what is no URL
+        fields |= {
+            "uri": TEXT.map(lambda key: f"s3://bucket/{key}"),
+            "endpoint_url": st.sampled_from([None, "http://[::1]:9"]),
+        }
     return st.builds(kind, **fields)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from penstock.steps.options.values import add_switch, any_path, optional_count, optional_text
+from penstock.steps.options.values import (
+    add_switch,
+    any_path,
+    location,
+    optional_count,
+    optional_endpoint,
+    optional_text,
+)
 from penstock.steps.options.window import add_window_options
 
 __all__ = [
@@ -18,9 +25,11 @@ __all__ = [
 def add_source_options(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the options that say where the dataset lies."""
     group = parser.add_argument_group("source")
-    group.add_argument("--source", required=required, metavar="URI", help="s3://bucket/prefix or a local folder")
     group.add_argument(
-        "--endpoint-url", type=optional_text, metavar="URL", help="S3-compatible server (default: AWS's own)"
+        "--source", required=required, type=location, metavar="URI", help="s3://bucket/prefix or a local folder"
+    )
+    group.add_argument(
+        "--endpoint-url", type=optional_endpoint, metavar="URL", help="S3-compatible server (default: AWS's own)"
     )
     group.add_argument("--region", type=optional_text, metavar="REGION", help="region of the bucket")
     add_switch(group, "--anonymous", "do not sign requests: for public buckets")

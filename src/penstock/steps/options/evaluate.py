@@ -6,7 +6,7 @@ import argparse
 
 from penstock.steps.options.data import add_feed_options
 from penstock.steps.options.run_root import add_executor_option, add_fail_fast, add_run_options
-from penstock.steps.options.values import any_path, optional_path, positive_int
+from penstock.steps.options.values import any_path, location, optional_path, positive_int
 
 __all__ = ["add_arguments"]
 
@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the step's options."""
     add_feed_options(parser)
     group = parser.add_argument_group("evaluation")
-    group.add_argument("--checkpoint", required=True, metavar="FILE|s3://…", help="checkpoint of `penstock train`")
+    group.add_argument(
+        "--checkpoint", required=True, type=location, metavar="FILE|s3://…", help="checkpoint of `penstock train`"
+    )
     group.add_argument("--split", choices=("train", "valid", "test"), default="test", help="split (default: test)")
     group.add_argument("--batch-size", type=positive_int, default=128, metavar="N", help="samples at a time")
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")

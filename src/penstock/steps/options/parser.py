@@ -10,6 +10,9 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+from penstock.secrets import redact
+from penstock.texts import printable
+
 __all__ = ["HelpFormatter", "Parser"]
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
@@ -47,6 +50,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with code 2 and one line that says what was wrong and what was probably meant."""
+        message = printable(redact(message))
         more = f"; {self.prog} --help names them all" if _UNKNOWN.search(message) else ""
         self.exit(2, f"{self.prog}: error: {message}{self._meant(message)}{more}\n")
 

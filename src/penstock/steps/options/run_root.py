@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from penstock.steps.options.values import add_switch, optional_text
+from penstock.steps.options.values import add_switch, optional_endpoint, optional_location, optional_text
 
 __all__ = ["add_executor_option", "add_fail_fast", "add_run_options"]
 
@@ -14,14 +14,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("run")
     group.add_argument(
         "--run-root",
-        type=optional_text,
+        type=optional_location,
         metavar="DIR|s3://…",
         help="folder of many runs: the step's record also goes to <run root>/<run id>/records",
     )
     group.add_argument("--run-id", type=optional_text, metavar="NAME", help="name of the run")
     group.add_argument(
         "--run-endpoint-url",
-        type=optional_text,
+        type=optional_endpoint,
         metavar="URL",
         help="S3-compatible server of the run root (default: AWS's own)",
     )

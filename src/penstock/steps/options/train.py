@@ -7,7 +7,14 @@ import argparse
 from penstock.steps.options.data import add_feed_options
 from penstock.steps.options.run_root import add_fail_fast
 from penstock.steps.options.training import add_training_options
-from penstock.steps.options.values import add_switch, any_path, optional_path, optional_text
+from penstock.steps.options.values import (
+    add_switch,
+    any_path,
+    location,
+    optional_endpoint,
+    optional_path,
+    optional_text,
+)
 
 __all__ = ["add_arguments"]
 
@@ -26,18 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     place = group.add_mutually_exclusive_group(required=True)
     place.add_argument(
         "--checkpoints",
+        type=location,
         metavar="DIR|s3://…",
         help="where checkpoints are kept; a run that was stopped goes on from the last one there",
     )
     place.add_argument(
         "--run-root",
+        type=location,
         metavar="DIR|s3://…",
         help="folder of many runs: checkpoints go to <run root>/<run id>/checkpoints, records beside them; empty: "
         "to a temporary folder",
     )
     group.add_argument(
         "--run-endpoint-url",
-        type=optional_text,
+        type=optional_endpoint,
         metavar="URL",
         help="S3-compatible server of the checkpoints (default: AWS's own)",
     )

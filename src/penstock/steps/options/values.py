@@ -10,14 +10,18 @@ from typing import TypeVar
 
 from penstock.errors import PenstockError
 from penstock.units import parse_bytes, parse_seconds
+from penstock.urls import check_endpoint, refuse_secrets
 
 __all__ = [
     "add_switch",
     "any_path",
     "at_least_zero",
     "bytes_option",
+    "location",
     "option_type",
     "optional_count",
+    "optional_endpoint",
+    "optional_location",
     "optional_path",
     "optional_text",
     "positive_int",
@@ -89,6 +93,21 @@ def optional_path(text: str) -> Path | None:
 def optional_text(text: str) -> str | None:
     """Read a text; the empty one, as pipelines pass an unset one, is None."""
     return text or None
+
+
+def location(text: str) -> str:
+    """Read a path or URI, which records and command lines will show."""
+    return option_type(lambda url: refuse_secrets(url, "the value"))(text)
+
+
+def optional_location(text: str) -> str | None:
+    """Read a path or URI, which records and command lines will show; the empty text is None."""
+    return location(text) if text else None
+
+
+def optional_endpoint(text: str) -> str | None:
+    """Read the URL of a server; the empty text, as pipelines pass an unset one, is None."""
+    return option_type(lambda url: check_endpoint(url, "the URL"))(text) if text else None
 
 
 def switch(text: str) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.observe import configure_logging, redact
-from penstock.observe.redact import REDACTED, SECRET_VARIABLES
+from penstock.secrets import REDACTED, SECRET_VARIABLES
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY"
 
@@ -35,6 +35,25 @@ def test_other_variables_and_unset_secrets_change_nothing() -> None:
         ("https://h/k?X-Amz-Credential=AKIAEXAMPLE%2F2026", "AKIAEXAMPLE"),
         ("https://a.blob.core.windows.net/c/b?sv=1&sig=abc%3D", "abc%3D"),
         ("https://h/?redirect=%3FX-Amz-Signature%3D0a1b2c", "0a1b2c"),
+        ("s3://AKIAIOSFODNN7EXAMPLE:wJalr/XUtn@bucket/x", "XUtn"),
+        ("https://user:pa/55@host/x", "55"),
+        ("https://user:p@ss@host/x", "ss@"),
+        ("proxy http://u:/@:9@proxy:3128 failed", ":9@"),
+        ("x-amz-security-token: IQoJb3/x+y=", "IQoJb3"),
+        ("{'X-Amz-Security-Token': 'IQoJb3/x+y='}", "IQoJb3"),
+        ("Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/2026/x, Signature=0a1b2c", "0a1b2c"),
+        ("Authorization: Basic dXNlcjpwYXNz", "dXNl"),
+        ("sent Bearer abc.def-ghi/9 to it", "abc.def"),
+        ("the key AKIAIOSFODNN7EXAMPLE is unknown", "AKIAIOSF"),
+        ("token hf_abcdefghijABCDEFGHIJ1234 is refused", "hf_abc"),
+        ('{"username": "me", "api_key": "0a1b2c"}', "0a1b2c"),
+        ("aws_secret_access_key = wJalr/XUtn+x", "wJalr"),
+        ("aws_session_token=IQ/x", "IQ/x"),
+        ("<SecretAccessKey>wJalr/XUtn</SecretAccessKey>", "wJalr"),
+        ("KAGGLE_KEY=0a1b2c", "0a1b2c"),
+        ("https://h/k?AWSAccessKeyId=AKID&Expires=1&Signature=a%2Fb", "a%2Fb"),
+        ("https://h/k?X-Goog-Signature=0a1b2c", "0a1b2c"),
+        ("password: hunter2", "hunter2"),
     ],
 )
 def test_what_a_url_carries_is_taken_out(text: str, secret: str) -> None:
@@ -46,7 +65,21 @@ def test_what_a_url_carries_is_taken_out(text: str, secret: str) -> None:
 def test_rest_of_a_url_stays() -> None:
     signed = "GET https://host/key?X-Amz-Signature=0a1b&part=7 took 3 s, mail me@example.org"
     assert redact(signed, {}) == f"GET https://host/key?X-Amz-Signature={REDACTED}&part=7 took 3 s, mail me@example.org"
-    assert redact("s3://bucket/prefix@2/x", {}) == "s3://bucket/prefix@2/x"
+    for plain in (
+        "s3://bucket/prefix@2/x",
+        "http://127.0.0.1:9000/bucket/key",
+        "AccessDenied: check s3:GetObject and AWS_SECRET_ACCESS_KEY, the bearer of bad news",
+        "AWS_PROFILE=me key=a/b token bytes=12 monkey=3 access_key_id missing",
+    ):
+        assert redact(plain, {}) == plain
+
+
+@pytest.mark.parametrize(
+    "name", ["MLFLOW_TRACKING_PASSWORD", "MY_API_KEY", "DB_SECRET", "GITHUB_TOKEN", "AZURE_STORAGE_KEY"]
+)
+def test_variables_are_known_by_the_end_of_their_names(name: str) -> None:
+    assert redact(f"it said {SECRET}", {name: SECRET}) == f"it said {REDACTED}"
+    assert redact("it said /var/run/token", {f"{name}_FILE": "/var/run/token"}) == "it said /var/run/token"
 
 
 @given(before=st.text(), secret=st.text(min_size=8).filter(lambda text: text not in REDACTED), after=st.text())

@@ -1,0 +1,29 @@
+"""Text of others, such as objects' names, made fit to be shown: it can neither steer a terminal nor hide anything."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["printable"]
+
+_UNFIT = (
+    "\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
+)
+"""Control characters, those that turn the direction of what follows or take no room, and halves of pairs."""
+_IN_LINES = re.compile(f"[\x00-\x08\x0b-\x1f{_UNFIT}]")
+_IN_A_LINE = re.compile(f"[\x00-\x1f{_UNFIT}]")
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Give text with what cannot be shown written like ``\x1b`` or ``\u202e``.
+
+    Args:
+        text: any.
+        lines: it may have line ends and tabs, which stay.
+    """
+    return (_IN_LINES if lines else _IN_A_LINE).sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,92 @@
+"""URLs and URIs that people give: checked before anything is done with them, and free of secrets.
+
+They go into records and command lines as they are, and an endpoint goes to clients that may not take any text.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from penstock.errors import ConfigError
+from penstock.secrets import REDACTED, redact
+
+__all__ = ["check_endpoint", "refuse_secrets"]
+
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_LABELS = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
+_IPV6 = re.compile(r"[0-9a-fA-F:.]+(?:%25[A-Za-z0-9]+)?")
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,;=@%-]+)*")
+
+
+def refuse_secrets(url: str, name: str) -> str:
+    """Give back a URL or URI that holds no secret: records and command lines would show it.
+
+    Args:
+        url: that is given; a text without a scheme is a path, and is not looked at.
+        name: of the option that it was given with.
+
+    Raises:
+        ConfigError: it holds one; the message does not show it.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    has_port = scheme.lower() in ("http", "https")
+    if "@" in authority or (":" in authority and ("@" in rest or not has_port) and not authority.startswith("arn:")):
+        raise ConfigError(
+            f"{name} holds a user name or a key before its host ({scheme}://{REDACTED}), which records and command "
+            "lines would show",
+            fix="leave it out, and give credentials by the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), "
+            "a profile (AWS_PROFILE) or a role",
+        )
+    if (shown := redact(url)) != url:
+        raise ConfigError(
+            f"{name} holds a signature, key or token ({shown}), which records and command lines would show",
+            fix="leave it out, and give credentials by the environment, a profile or a role",
+        )
+    return url
+
+
+def check_endpoint(url: str, name: str) -> str:
+    """Give the URL of a server in its plain form, without a slash at its end.
+
+    Args:
+        url: that is given.
+        name: of the option or setting that it was given with.
+
+    Raises:
+        ConfigError: it is none that a client could use.
+    """
+    refuse_secrets(url if "://" in url else f"http://{url}", name)
+    if (wrong := _wrong_with(url)) is not None:
+        fix = "write it like https://host or http://host:9000"
+        raise ConfigError(f"{name} {redact(url)!r} {wrong}", fix=fix)
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = f":{parts.port}" if parts.port is not None else ""
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+
+def _wrong_with(url: str) -> str | None:
+    """Say what is wrong with the URL of a server, None where nothing is."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        return "holds a character that no URL may hold"
+    if "://" not in url:
+        return "names no scheme"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"is no URL ({str(error).splitlines()[0]})"
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https"):
+        return f"is of the scheme {parts.scheme!r}, not of http or https"
+    if not host or not (_IPV6 if ":" in host else _LABELS).fullmatch(host):
+        return "names no host" if not host else f"names a host that cannot be ({host!r})"
+    if port == 0 or parts.netloc.endswith(":"):
+        return "names a port that cannot be"
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        return "has a query"
+    return None if _PATH.fullmatch(parts.path.rstrip("/")) else "has a path that cannot be"
