@@ -31,6 +31,7 @@ from pipelines.argo_pods import (
     FILES,
     GROUP,
     OF_ARGO,
+    PREFETCH_IMAGE,
     RESTRICTED,
     RUN_FOLDER,
     Files,
@@ -161,7 +162,8 @@ class _Step:
         return values
 
 
-_PLACEHOLDER = re.compile(r"\{\{\$\.[^}]+\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\$\.(?:inputs\.parameters\['([^']+)'\]|[^}]+)\}\}")
+_CHANNEL = "pipelinechannel--"
 _OWN_VALUES = {
     "window_size": "{{workflow.parameters.window_size}}",
     # Argo knows a step's exit code, and whoever retries a workflow by hand has repaired something.
@@ -169,12 +171,17 @@ _OWN_VALUES = {
 }
 
 
+def _image(image: str) -> str:
+    """Give a container's image, which a run may name, as Argo says it."""
+    return _PLACEHOLDER.sub(lambda found: f"{{{{workflow.parameters.{found[1].removeprefix(_CHANNEL)}}}}}", image)
+
+
 def _value(source: Mapping[str, Any]) -> str:
     """Give what a task is given, as Argo says it."""
     if "taskFinalStatus" in source:
         return '{"state": "{{workflow.status}}"}'
     if "componentInputParameter" in source:
-        return f"{{{{workflow.parameters.{source['componentInputParameter'].removeprefix('pipelinechannel--')}}}}}"
+        return f"{{{{workflow.parameters.{source['componentInputParameter'].removeprefix(_CHANNEL)}}}}}"
     constant = _as_text(source["runtimeValue"]["constant"])
     return "{{workflow.uid}}" if constant == "{{$.pipeline_job_uuid}}" else constant
 
@@ -212,6 +219,7 @@ def _own_parameters() -> Iterator[Parameter]:
             "Limit of the window's volume; the window may be 85 % of it, since the kubelet evicts a pod past it.",
         ),
         ("shm_size", default.shm_size, "Limit of the shared memory that workers pass samples through."),
+        ("image_prefetch", PREFETCH_IMAGE, "Image of the sidecar that fills the window."),
         ("secret", "penstock-s3", "Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, if there is one."),
         ("train_timeout_seconds", str(default.train_timeout_seconds), "Of one attempt of train or evaluate."),
         ("retries", "3", "How often a step is tried again, after a failure that may pass."),
@@ -225,7 +233,7 @@ def _step(step: _Step, files: Files) -> Container:
     is_fed = step.name in FED_STEPS
     return Container(
         name=step.name,
-        image=step.pipeline.container(step.task)["image"],
+        image=_image(step.pipeline.container(step.task)["image"]),
         image_pull_policy="IfNotPresent",
         command=list(step.pipeline.container(step.task)["command"]),
         args=step.args,

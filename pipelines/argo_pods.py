@@ -50,13 +50,13 @@ def sidecar() -> m.UserContainer:
     # `hera.workflows.UserContainer` would leave restartPolicy out.
     return m.UserContainer(
         name=SIDECAR,
-        image=PREFETCH_IMAGE,
+        image="{{workflow.parameters.image_prefetch}}",
         image_pull_policy="IfNotPresent",
         restart_policy="Always",
         command=["penstock", "prefetch"],
         args=[
             *("--window", WINDOW_FOLDER, "--window-size", "{{workflow.parameters.window_size}}"),
-            *("--in-flight", "{{workflow.parameters.in_flight}}", "--verbose"),
+            *("--options", "{{workflow.parameters.options}}", "--verbose"),
             *("--metrics-port", str(METRICS_PORT)),
         ],
         ports=[m.ContainerPort(name=METRICS_PORT_NAME, container_port=METRICS_PORT, protocol="TCP")],
@@ -113,14 +113,14 @@ def step_patch(step: str) -> str | None:
     if step not in FED_STEPS:
         return patch_text({"volumes": limited})
     shm = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "{{workflow.parameters.shm_size}}"}}
-    accelerators = {"{{workflow.parameters.accelerator_type}}": "{{workflow.parameters.accelerators}}"}
+    accelerators = {"{{workflow.parameters.node_accelerator_type}}": "{{workflow.parameters.node_accelerators}}"}
     patch = {
         "containers": [{"name": "main", "resources": {"limits": accelerators}}],
         "volumes": [*limited, shm],
         "nodeSelector": "{{workflow.parameters.node_selector}}",
-        "tolerations": "{{workflow.parameters.tolerations}}",
+        "tolerations": "{{workflow.parameters.node_tolerations}}",
     }
-    return patch_text(patch, bare=("node_selector", "tolerations"))
+    return patch_text(patch, bare=("node_selector", "node_tolerations"))
 
 
 def patch_text(patch: Mapping[str, Any], *, bare: Sequence[str] = ()) -> str:

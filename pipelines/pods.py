@@ -42,12 +42,16 @@ class Settings:
         window_size: bound of the window, of a sidecar's too.
         shm_size: limit of the shared memory of train and evaluate, which workers pass samples through.
         train_timeout_seconds: of one attempt of train or evaluate.
+        image_cpu: that lists, probes and reports, unless a run names another.
+        image_gpu: that trains and evaluates, unless a run names another.
     """
 
     secret: str | None = None
     window_size: str = "2Gi"
     shm_size: str = "1Gi"
     train_timeout_seconds: int = 72 * 3600
+    image_cpu: str = "penstock:0.1.0-cpu"
+    image_gpu: str = "penstock:0.1.0-gpu"
 
 
 def volume_limit(window_size: str) -> str:

@@ -11,15 +11,12 @@ def prefetch(
     manifest: dsl.Input[dsl.Dataset],
     plan: dsl.Input[dsl.Artifact],
     record: dsl.Output[dsl.Artifact],
-    samples: int = 256,
     window: str = "",
     window_size: str = "256Mi",
     prefetch: str = "process",
-    prefetch_timeout: str = "60s",
-    in_flight: int = 512,
+    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
     run_root: str = "",
     run_id: str = "",
-    run_endpoint_url: str = "",
     fail_fast: bool = True,
 ) -> dsl.ContainerSpec:
     """Stream the first samples of a manifest through a window and check every byte.
@@ -29,15 +26,12 @@ def prefetch(
     Args:
         manifest: Manifest of the list step.
         plan: Plan of the list step.
-        samples: Samples to stream.
         window: Folder of the window. Empty is a temporary one.
         window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
         prefetch: Who fills the window. One of auto, sidecar, process.
-        prefetch_timeout: How long the prefetcher may show no sign of life, like 60s.
-        in_flight: Most ranges requested at a time.
+        options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
         run_root: Folder of many runs, as s3://bucket/prefix; the step's record goes to <run root>/<run id>/records.
         run_id: Name of the run. It is needed where run_root is given.
-        run_endpoint_url: S3-compatible server of the run root. Empty is AWS's own.
         fail_fast: Fail at once where an earlier attempt failed for good within the last hour, as the run root has it.
 
     Returns:
@@ -51,24 +45,18 @@ def prefetch(
             manifest.path,
             "--plan",
             plan.path,
-            "--samples",
-            samples,
             "--window",
             window,
             "--window-size",
             window_size,
             "--prefetch",
             prefetch,
-            "--prefetch-timeout",
-            prefetch_timeout,
-            "--in-flight",
-            in_flight,
+            "--options",
+            options,
             "--run-root",
             run_root,
             "--run-id",
             run_id,
-            "--run-endpoint-url",
-            run_endpoint_url,
             "--fail-fast",
             fail_fast,
             "--record",

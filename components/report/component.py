@@ -15,12 +15,9 @@ def report(
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
     cost: dsl.Output[dsl.Artifact],
-    title: str = "Penstock run",
     instance_type: str = "",
-    node_usd_per_hour: float = 0.0,
-    price_region: str = "",
-    transfer: str = "same-region",
-    today: str = "",
+    node_usd_per_hour: str = "",
+    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
 ) -> dsl.ContainerSpec:
     """Make the report and the bill of a run.
 
@@ -29,12 +26,9 @@ def report(
         evaluation: Metrics of the evaluate step.
         list_record: Record of the list step.
         prefetch_record: Record of the prefetch step.
-        title: Heading of the page.
         instance_type: Node of the training, like g5.xlarge. Empty is the one that the run record names.
-        node_usd_per_hour: Price of the node, in USD. 0 takes the price file's for the instance type.
-        price_region: Region of the prices. Empty is the price file's own.
-        transfer: Way from the source to the node. One of same-region, cross-region, internet, nat.
-        today: Day of the bill, like 2026-11-21. Empty is the day on which the step runs.
+        node_usd_per_hour: Price of the node, in USD. Empty takes the price file's for the instance type.
+        options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
 
     Returns:
         html: The report, one self-contained page that the KFP UI shows.
@@ -53,18 +47,12 @@ def report(
             list_record.path,
             "--step-record",
             prefetch_record.path,
-            "--title",
-            title,
             "--instance-type",
             instance_type,
             "--node-usd-per-hour",
             node_usd_per_hour,
-            "--price-region",
-            price_region,
-            "--transfer",
-            transfer,
-            "--today",
-            today,
+            "--options",
+            options,
             "--html",
             html.path,
             "--markdown",

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from penstock import __version__
 from penstock.errors import ConfigError, PenstockError
 from penstock.observe import configure_logging, redact
-from penstock.steps.options.parser import Parser
+from penstock.steps.options.parser import Parser, Refused, subparsers
+from penstock.steps.options.run_options import FLAG, PIPELINE_STEPS, keep_refusal, run_options, with_options
 
 if TYPE_CHECKING:
     from penstock.steps.common import Step
@@ -86,6 +87,8 @@ def build_parser(steps: Sequence[str] = STEPS) -> Parser:
         command.add_argument("-v", "--verbose", action="store_true", help="log what happens, a line an event")
         if name in steps:
             importlib.import_module(f"penstock.steps.options.{_MODULES.get(name, name)}").add_arguments(command)
+        if name in PIPELINE_STEPS:
+            command.add_argument(FLAG, metavar="JSON", help="options of a pipeline's run; the step takes its own")
     return parser
 
 
@@ -93,16 +96,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one step; give its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     asked = [word for word in words if word in STEPS][:1]
-    args = build_parser(asked).parse_args(words)
+    try:
+        args = build_parser(asked).parse_args(_with_run_options(asked, words))
+    except (ConfigError, Refused) as error:
+        keep_refusal(asked, words, error)
+        return _told(asked[0], error) if isinstance(error, ConfigError) else error.exit_code
     configure_logging(verbose=args.verbose)
     try:
         return load_step(args.step).run(args)
     except PenstockError as error:
-        sys.stderr.write(f"penstock {args.step}: error: {redact(' '.join(str(error).split()))}\n")
-        return error.exit_code
+        return _told(args.step, error)
     except KeyboardInterrupt:
         sys.stderr.write(f"penstock {args.step}: stopped\n")
         return 130
+
+
+def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
+    """Replace ``--options`` by the flags that it stands for."""
+    if not asked or asked[0] not in PIPELINE_STEPS or not any(word.partition("=")[0] == FLAG for word in words):
+        return words
+    parsers = subparsers(build_parser(PIPELINE_STEPS))
+    return with_options(asked[0], words, run_options(parsers))
+
+
+def _told(step: str, error: PenstockError) -> int:
+    sys.stderr.write(f"penstock {step}: error: {redact(' '.join(str(error).split()))}\n")
+    return error.exit_code
 
 
 def entry() -> NoReturn:

@@ -1,11 +1,12 @@
 """A stand-in for the KFP 2.17 backend: it runs the commands of a compiled pipeline.
 
-It does what the backend does and no more, because what the backend leaves undone is what breaks pipelines:
-only the placeholders of ``substitute`` are replaced, and all other text is passed on as it stands; a parameter
-without a value keeps its placeholder; a task inside an exit handler sees the handler's inputs alone; the folders of
-output paths do not exist; each step sees nothing of the others but the artifacts it takes; a failed task puts nothing
-out, and is tried again as often as its retry policy says, whatever its exit code; the exit task runs however the tasks
-before it ended, and is told.
+It does what the backend does and no more, because what the backend leaves undone is what breaks pipelines. A task's
+driver comes first: it fills arguments in from what the task gives and knows no defaults, so a parameter left out fails
+the task before there is a pod; it takes image and accelerators from texts alone. The launcher comes next: it replaces
+the placeholders of ``substitute``, and all other text is passed on as it stands. A task inside an exit handler sees the
+handler's inputs alone; the folders of output paths do not exist; each step sees nothing of the others but the artifacts
+it takes; a failed task puts nothing out, and is tried again as often as its retry policy says; its exit code is 1
+whatever the command's was; the exit task runs however the tasks before it ended, and is told.
 
 Where a command runs is a launcher's affair: a process here, a pod on a cluster.
 """
@@ -16,7 +17,7 @@ import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -57,7 +58,9 @@ class Outcome:
     """What became of one attempt.
 
     Attributes:
-        argv: as the process got it.
+        argv: as the process got it; empty where there was no pod.
+        returncode: of the pod, whose launcher ends with 1 whatever the command's code was.
+        command_code: of the command, for a test to look at; None where none ran, or none is known.
         executor_output: what it wrote to ``outputs.outputFile``, None if it wrote nothing.
     """
 
@@ -66,6 +69,11 @@ class Outcome:
     stdout: str
     stderr: str
     executor_output: Json
+    command_code: int | None = None
+
+
+class DriverError(Exception):
+    """A task's driver failed: there is no pod, and no further attempt."""
 
 
 class Launcher(Protocol):
@@ -119,6 +127,10 @@ class Execution:
         return self.attempts[-1].returncode
 
     @property
+    def command_code(self) -> int | None:
+        return self.attempts[-1].command_code
+
+    @property
     def stderr(self) -> str:
         return self.attempts[-1].stderr
 
@@ -162,7 +174,7 @@ class Backend:
     def run(self, compiled: Path, parameters: Mapping[str, Json], *, job_id: str) -> Run:
         """Run a pipeline's tasks one after another, until all are done or one fails; then its exit task."""
         spec, platform = load_compiled(compiled)
-        given = _with_defaults(parameters, spec["root"].get("inputDefinitions", {}), strict=True)
+        given = _with_defaults(parameters, spec["root"].get("inputDefinitions", {}))
         executions: dict[str, Execution] = {}
         self._run_scope(
             _Run(spec, platform, job_id, executions), _Scope(tasks=spec["root"]["dag"]["tasks"], given=given)
@@ -178,7 +190,11 @@ class Backend:
             is_exit = task.get("triggerPolicy", {}).get("strategy") == "ALL_UPSTREAM_TASKS_COMPLETED"
             if not is_exit and not all(ended.values()):
                 continue
-            given = _task_parameters(task, scope.given, run, ended)
+            try:
+                given = _task_parameters(task, scope.given, run, ended)
+            except DriverError as error:
+                run.executions[name], ended[name] = _undriven(name, error), False
+                continue
             if "dag" in component:
                 ended[name] = self._run_scope(run, _Scope(tasks=component["dag"]["tasks"], given=given))
             else:
@@ -190,8 +206,11 @@ class Backend:
         task = scope.tasks[name]
         component = run.spec["components"][task["componentRef"]["name"]]
         attempts: list[Outcome] = []
+        try:
+            step = self._step(run, scope, name, dict(given))
+        except DriverError as error:
+            return _undriven(name, error)
         while len(attempts) <= int(task.get("retryPolicy", {}).get("maxRetryCount", 0)):
-            step = self._step(run, scope, name, _with_defaults(given, component["inputDefinitions"], strict=False))
             attempts.append(self.launcher.launch(dataclasses.replace(step, attempt=len(attempts)), self.store))
             if attempts[-1].returncode == 0:
                 break
@@ -219,16 +238,21 @@ class Backend:
             key: {"artifacts": [{"name": key, "type": definition["artifactType"], "uri": f"{run_uri}/{name}/{key}"}]}
             for key, definition in component.get("outputDefinitions", {}).get("artifacts", {}).items()
         }
+        executor_input = {
+            "inputs": {"parameterValues": values, "artifacts": taken},
+            "outputs": {"artifacts": made, "outputFile": self.launcher.output_file},
+        }
         return Step(
             task=name,
             job_id=run.job_id,
             attempt=0,
-            image=container["image"],
-            words=[*container["command"], *container["args"]],
-            executor_input={
-                "inputs": {"parameterValues": values, "artifacts": taken},
-                "outputs": {"artifacts": made, "outputFile": self.launcher.output_file},
-            },
+            image=_of_the_pod(container["image"], values),
+            words=[
+                word
+                for what in ("command", "args")
+                for word in drive(container.get(what, []), executor_input, what=what)
+            ],
+            executor_input=executor_input,
             kubernetes=_of_scope(run.platform.get(component["executorLabel"], {}), scope),
             accelerators=_accelerators(container, values),
             inputs=[listed["artifacts"][0]["uri"] for listed in taken.values()],
@@ -272,10 +296,11 @@ def load_compiled(compiled: Path) -> tuple[Json, Json]:
     return spec, found
 
 
-def _with_defaults(given: Mapping[str, Json], definitions: Json, *, strict: bool) -> dict[str, Json]:
+def _with_defaults(given: Mapping[str, Json], definitions: Json) -> dict[str, Json]:
+    """Give a run's parameters, and the defaults of the pipeline for the others: no task has any other defaults."""
     declared = definitions.get("parameters", {})
     unknown = set(given) - set(declared)
-    assert not (strict and unknown), f"the pipeline has no parameter {sorted(unknown)}"
+    assert not unknown, f"the pipeline has no parameter {sorted(unknown)}"
     defaults = {
         name: definition["defaultValue"] for name, definition in declared.items() if "defaultValue" in definition
     }
@@ -287,14 +312,21 @@ def _task_parameters(task: Json, given: Mapping[str, Json], run: _Run, ended: Ma
     values: dict[str, Json] = {}
     for name, source in task.get("inputs", {}).get("parameters", {}).items():
         if "componentInputParameter" in source:
-            values[name] = given[source["componentInputParameter"]]
+            outer = source["componentInputParameter"]
+            if outer not in given:
+                raise DriverError(f"parent DAG does not have input parameter {outer!r}")
+            values[name] = given[outer]
         elif "taskFinalStatus" in source:
             values[name] = _final_status(source["taskFinalStatus"]["producerTask"], run, ended)
         else:
             constant = source["runtimeValue"]["constant"]
             values[name] = run.job_id if constant == "{{$.pipeline_job_uuid}}" else constant
-    # A constant may stand for a parameter that the same task takes: an accelerator's count does.
-    return {name: _resolved(value, values) for name, value in values.items()}
+    return values
+
+
+def _undriven(task: str, error: DriverError) -> Execution:
+    failed = Outcome(argv=[], returncode=1, stdout="", stderr=f"driver.Container failed: {error}", executor_output=None)
+    return Execution(task=task, attempts=[failed], artifacts={})
 
 
 def _final_status(task: str, run: _Run, ended: Mapping[str, bool]) -> Json:
@@ -306,16 +338,23 @@ def _final_status(task: str, run: _Run, ended: Mapping[str, bool]) -> Json:
     }
 
 
-def _resolved(value: Json, values: Mapping[str, Json]) -> Json:
-    found = re.fullmatch(r"\{\{\$\.inputs\.parameters\['([\w-]+)'\]\}\}", value) if isinstance(value, str) else None
-    return values[found[1]] if found else value
+def _of_the_pod(text: str, values: Mapping[str, Json]) -> str:
+    """Give a text of the pod's: where it names a parameter anywhere, that parameter's, of which only a text has one."""
+    found = re.search(r"\$\.inputs\.parameters\['(.+?)'\]", text)
+    if found is None:
+        return text
+    if found[1] not in values:
+        raise DriverError("failed to init podSpecPatch: executorInput did not contain container Image input parameter")
+    value = values[found[1]]
+    return value if isinstance(value, str) else ""
 
 
 def _accelerators(container: Json, values: Mapping[str, Json]) -> dict[str, int]:
     asked = container.get("resources", {}).get("accelerator")
     if asked is None:
         return {}
-    return {_resolved(asked["resourceType"], values): int(_resolved(asked["resourceCount"], values))}
+    kind, count = (_of_the_pod(asked[name], values) for name in ("resourceType", "resourceCount"))
+    return {kind: int(count)} if kind and count else {}
 
 
 def _of_scope(config: Json, scope: _Scope) -> Json:
@@ -327,8 +366,44 @@ def _of_scope(config: Json, scope: _Scope) -> Json:
     return [_of_scope(value, scope) for value in config] if isinstance(config, list) else config
 
 
+_PARAMETER = re.compile(r"\{\{\$\.inputs\.parameters\['(.+?)'\]\}\}")
+
+
+def drive(words: Sequence[str], executor_input: Json, *, what: str = "args") -> list[str]:
+    """Fill parameters in as a task's driver does: from what the task gives, and from nothing else.
+
+    Args:
+        what: are filled in, ``command`` or ``args``.
+
+    Raises:
+        DriverError: a parameter is not there.
+    """
+    values = executor_input["inputs"]["parameterValues"]
+
+    def filled(word: str) -> str:
+        for name in _PARAMETER.findall(word):
+            if name not in values:
+                raise DriverError(
+                    f"failed to resolve container {what}: failed to resolve input parameters: "
+                    f'parameter "{name}" not found in executor input'
+                )
+        return _PARAMETER.sub(lambda found: as_text(values[found[1]]), word)
+
+    done: list[str] = []
+    for word in words:
+        if "$.outputs" in word:  # left to the launcher whole, parameters and all
+            done.append(word)
+        elif word.lstrip().startswith('{"IfPresent":'):
+            clause = json.loads(word)["IfPresent"]
+            chosen = clause.get("Then" if values.get(clause["InputName"]) is not None else "Else") or []
+            done += [filled(one) for one in ([chosen] if isinstance(chosen, str) else chosen)]
+        else:
+            done.append(filled(word))
+    return done
+
+
 def substitute(words: list[str], executor_input: Json, local: Any) -> list[str]:
-    """Replace the placeholders that the backend knows, wherever in a word they stand.
+    """Replace the placeholders that the launcher knows, wherever in a word they stand.
 
     Args:
         local: gives the path in the step's container that stands for a URI.
@@ -352,12 +427,27 @@ def substitute(words: list[str], executor_input: Json, local: Any) -> list[str]:
 
 
 def as_text(value: Json) -> str:
-    """Write a parameter's value as the backend does: 3 and 0.5, true and false, lists and objects as JSON."""
+    """Write a parameter's value as the driver does: 3, 0.5 and 1e-05, true and false, lists and objects as JSON."""
     if isinstance(value, str):
         return value
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        # never with an exponent
-        return format(Decimal(repr(value)), "f").removesuffix(".0")
-    return json.dumps(value, separators=(",", ":"))
+        return _number(float(value))
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
+
+
+def _number(value: float) -> str:
+    """Write a number, all of which are doubles there: whole ones plainly while they fit 64 bits, others as %g of Go."""
+    if value.is_integer() and abs(value) < 2**63:
+        return str(int(value))
+    exponent = Decimal(repr(value)).adjusted()
+    if -4 <= exponent < 6:
+        return format(Decimal(repr(value)), "f")
+    mantissa = format(Decimal(repr(value)).scaleb(-exponent).normalize(), "f")
+    return f"{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ import pytest
 import yaml
 
 from integration.pipelines.conftest import Bucket
-from integration.pipelines.executor import Backend, as_text, substitute
+from integration.pipelines.executor import (
+    Backend,
+    DriverError,
+    Outcome,
+    Step,
+    Store,
+    as_text,
+    drive,
+    load_compiled,
+    substitute,
+)
 from penstock.records import CostReport, Evaluation, ManifestReader, RunRecord, StepRecord, read_record
 from pipelines.compile import PIPELINE, compile_all
 from support.moto_s3 import connect
@@ -42,22 +53,32 @@ def compile_to(path: Path, **settings: Any) -> Path:
     return path
 
 
-def over_defaults(bucket: Bucket, **more: Any) -> dict[str, Any]:
+OPTIONS = {
+    "mini": False,
+    "split": "0.34,0.33,0.33",
+    "probe_samples": 16,
+    "batch_size": 16,
+    "task_options": {"epoch-seconds": 2},
+    "title": "Penstock EEG",
+    "on_bad_object": "skip",
+}
+
+
+def over_defaults(bucket: Bucket, *, options: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """Give a small run's parameters.
+
+    Args:
+        options: over those of a small run.
+    """
+    servers = {"endpoint_url": bucket.url, "run_endpoint_url": bucket.url}
     return {
-        "source": "s3://eeg/demo",
-        "endpoint_url": bucket.url,
-        "region": "us-east-1",
-        "anonymous": False,
-        "mini": False,
-        "release": "",
-        "split": "0.34,0.33,0.33",
-        "probe_samples": 16,
+        "data_source": "s3://eeg/demo",
+        "data_region": "us-east-1",
+        "data_anonymous": False,
+        "model_epochs": 2,
+        "node_type": "g5.xlarge",
+        "options": {**OPTIONS, **servers, **(options or {})},
         "run_root": "s3://runs/penstock",
-        "run_endpoint_url": bucket.url,
-        "epochs": 2,
-        "batch_size": 16,
-        "task_options": {"epoch-seconds": 2},
-        "instance_type": "g5.xlarge",
     } | more
 
 
@@ -112,11 +133,11 @@ def test_all_five_steps_run(backend: Backend, bucket: Bucket, compiled: Path) ->
 
 
 def test_a_task_that_fails_ends_the_run_and_is_reported(backend: Backend, bucket: Bucket, compiled: Path) -> None:
-    run = backend.run(compiled, over_defaults(bucket, source="s3://eeg/nothing-here"), job_id="wrong-prefix")
+    run = backend.run(compiled, over_defaults(bucket, data_source="s3://eeg/nothing-here"), job_id="wrong-prefix")
     assert not run.succeeded
     assert list(run.executions) == ["list", EXIT]
     listed = run.executions["list"]
-    assert listed.returncode == 22
+    assert (listed.returncode, listed.command_code) == (1, 22)
     assert "nothing-here" in listed.attempts[0].stderr
     assert listed.artifacts == {}
     told = run.executions[EXIT].artifacts["markdown"].read_text()
@@ -129,11 +150,11 @@ def test_a_step_that_has_failed_for_good_fails_at_once_when_tried_again(
     backend: Backend, bucket: Bucket, compiled: Path
 ) -> None:
     # Nothing reads the bucket again: it answers differently by then.
-    given = over_defaults(bucket, source="s3://eeg/nothing-here")
+    given = over_defaults(bucket, data_source="s3://eeg/nothing-here")
     first, *others = backend.run(compiled, given, job_id="final").executions["list"].attempts
     assert others, "the pipeline does not try again"
     for again in others:
-        assert again.returncode == first.returncode == 22, f"{first.stderr}\n{again.stderr}"
+        assert again.command_code == first.command_code == 22, f"{first.stderr}\n{again.stderr}"
         assert "an earlier attempt failed for good" in again.stderr
         assert "nothing-here" in again.stderr
     run = backend.run(compiled, given | {"run_root": ""}, job_id="no-root")
@@ -147,15 +168,17 @@ def test_a_window_too_small_is_found_before_training(backend: Backend, bucket: B
     small = compile_to(tmp_path / "small.yaml", window_size="20Ki")
     run = backend.run(small, over_defaults(bucket), job_id="small-window")
     assert list(run.executions) == ["list", "prefetch", EXIT]
-    assert run.executions["prefetch"].returncode == 4
+    assert run.executions["prefetch"].command_code == 4
 
 
 def test_a_failed_training_is_billed(backend: Backend, bucket: Bucket, compiled: Path) -> None:
     # So high a rate diverges after some steps, for good.
-    run = backend.run(compiled, over_defaults(bucket, learning_rate=1e30, epochs=4), job_id="diverges")
+    run = backend.run(
+        compiled, over_defaults(bucket, options={"learning_rate": 1e30}, model_epochs=4), job_id="diverges"
+    )
     assert list(run.executions) == ["list", "prefetch", "train", EXIT]
     first, *others = run.executions["train"].attempts
-    assert first.returncode == 65
+    assert (first.returncode, first.command_code) == (1, 65)
     assert all("an earlier attempt failed for good" in again.stderr for again in others)
     assert len(others) == 3
     bill = read_record(run.executions[EXIT].artifacts["cost"], CostReport)
@@ -166,50 +189,134 @@ def test_a_failed_training_is_billed(backend: Backend, bucket: Bucket, compiled:
     assert "train: TrainingDiverged" in told
 
 
-def test_a_run_root_needs_the_name_of_the_run(backend: Backend, bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
+def altered(compiled: Path, path: Path, alter: Callable[[Any], None]) -> Path:
+    """Give a pipeline of which each task was altered."""
     spec, platform = yaml.safe_load_all(compiled.read_text())
-    for component in spec["components"].values():
+    for component in (spec["root"], *spec["components"].values()):
         for task in component.get("dag", {}).get("tasks", {}).values():
-            task.get("inputs", {}).get("parameters", {}).pop("run_id", None)
-    nameless = tmp_path / "nameless.yaml"
-    nameless.write_text(yaml.safe_dump_all([spec, platform]))
-    run = backend.run(nameless, over_defaults(bucket), job_id="nameless")
+            alter(task)
+    path.write_text(yaml.safe_dump_all([spec, platform]))
+    return path
+
+
+def test_a_run_root_needs_the_name_of_the_run(backend: Backend, bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
+    def forget(task: Any) -> None:
+        given = task.get("inputs", {}).get("parameters", {})
+        given.update({"run_id": {"runtimeValue": {"constant": ""}}} if "run_id" in given else {})
+
+    run = backend.run(altered(compiled, tmp_path / "nameless.yaml", forget), over_defaults(bucket), job_id="nameless")
     assert list(run.executions) == ["list", EXIT]
-    assert run.executions["list"].returncode == 2
+    assert run.executions["list"].command_code == 2
     assert "--run-id" in run.executions["list"].stderr
 
 
+@pytest.mark.parametrize("name", ["fail_fast", "options", "source"])
+def test_a_parameter_that_a_task_leaves_out_ends_it_before_there_is_a_pod(
+    backend: Backend, bucket: Bucket, compiled: Path, tmp_path: Path, name: str
+) -> None:
+    def leave_out(task: Any) -> None:
+        task.get("inputs", {}).get("parameters", {}).pop(name, None)
+
+    run = backend.run(
+        altered(compiled, tmp_path / "left-out.yaml", leave_out), over_defaults(bucket), job_id="left-out"
+    )
+    listed = run.executions["list"]
+    assert (listed.returncode, listed.command_code, len(listed.attempts)) == (1, None, 1)
+    assert (
+        f'failed to resolve container args: failed to resolve input parameters: parameter "{name}" not found in '
+        in (listed.stderr)
+    )
+    assert list(run.executions) == ["list", EXIT]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"lerning_rate": 0.1}, "did you mean 'learning_rate'?"),
+        ({"learning_rate": "fast"}, "where a number is wanted"),
+        ({"workers": 1.5}, "where a whole number is wanted"),
+        ({"transfer": "by mail"}, "one of same-region"),
+        ({"epochs": 3}, "give it as model_epochs"),
+    ],
+)
+def test_an_option_of_any_step_that_cannot_be_ends_the_first_one(
+    backend: Backend, bucket: Bucket, compiled: Path, options: dict[str, Any], told: str
+) -> None:
+    job_id = f"option-{next(iter(options))}"
+    run = backend.run(compiled, over_defaults(bucket, options=options), job_id=job_id)
+    assert list(run.executions) == ["list", EXIT]
+    listed = run.executions["list"]
+    assert [attempt.command_code for attempt in listed.attempts] == [2] * len(listed.attempts)
+    assert told in listed.stderr
+    at_exit = run.executions[EXIT]
+    assert at_exit.returncode == 0, at_exit.stderr
+    page = at_exit.artifacts["markdown"].read_text().replace("\\", "")
+    assert "list: ConfigError" in page
+    assert next(iter(options)) in page
+
+
+def test_a_run_names_other_images(backend: Backend, compiled: Path) -> None:
+    spec, platform = load_compiled(compiled)
+    containers = {label: item["container"]["image"] for label, item in spec["deploymentSpec"]["executors"].items()}
+    seen: dict[str, str] = {}
+
+    class Looks:
+        output_file = "/tmp/none"
+
+        def launch(self, step: Step, store: Store) -> Outcome:
+            seen[step.task] = step.image
+            return Outcome(argv=[], returncode=0, stdout="", stderr="", executor_output=None)
+
+    images = {"image_cpu": "registry.example/penstock:2-cpu", "image_gpu": "registry.example/penstock:2-gpu"}
+    Backend(store=backend.store, launcher=Looks()).run(compiled, images, job_id="images")
+    assert set(containers) == set(platform) | {"exec-report"}
+    gpu = {"train", "evaluate"}
+    assert seen == {task: images["image_gpu" if task in gpu else "image_cpu"] for task in (*STEPS, EXIT)}
+
+
 def test_checkpoints_stay_in_the_pod_without_a_run_root(backend: Backend, bucket: Bucket, compiled: Path) -> None:
-    run = backend.run(compiled, over_defaults(bucket, run_root="", epochs=1), job_id="local")
+    run = backend.run(compiled, over_defaults(bucket, run_root="", model_epochs=1), job_id="local")
     assert run.succeeded
     assert run.executions[EXIT].artifacts["markdown"].read_text()
 
 
+EXECUTOR_INPUT = {
+    "inputs": {
+        "parameterValues": {"epochs": 3.0, "mini": True, "options": {"b": [1, None], "a": "<"}, "title": "it's"},
+        "artifacts": {"plan": {"artifacts": [{"uri": "s3://b/run/list/plan"}]}},
+    },
+    "outputs": {
+        "artifacts": {"html": {"artifacts": [{"uri": "s3://b/run/report/html"}]}},
+        "outputFile": "/tmp/out.json",
+    },
+}
+
+
 def test_only_known_placeholders_are_replaced() -> None:
-    executor_input = {
-        "inputs": {
-            "parameterValues": {"epochs": 3.0, "mini": True, "options": {"a": [1, None]}, "title": "it's"},
-            "artifacts": {"plan": {"artifacts": [{"uri": "s3://b/run/list/plan"}]}},
-        },
-        "outputs": {"artifacts": {}, "outputFile": "/tmp/out.json"},
-    }
     words = [
         "{{$.inputs.parameters['epochs']}}",
         "--mini={{$.inputs.parameters['mini']}}",
         "{{$.inputs.parameters['options']}}",
         "{{$.inputs.artifacts['plan'].path}}",
         "{{$.inputs.artifacts['plan'].uri}}",
+        "{{$.inputs.parameters['absent']}} and {{$.outputs.artifacts['html'].uri}}",
+        '{"IfPresent": {"InputName": "absent", "Then": ["--absent", "1"], "Else": ["--none"]}}',
+        '{"IfPresent": {"InputName": "title", "Then": ["--title", "{{$.inputs.parameters[\'title\']}}"]}}',
     ]
-    found = substitute(words, executor_input, lambda uri: Path("/pod", uri.removeprefix("s3://")))
-    assert found == ["3", "--mini=true", '{"a":[1,null]}', "/pod/b/run/list/plan", "s3://b/run/list/plan"]
-    kept = [
-        "{{$.outputs.output_file}}",
-        "{{$.inputs.parameters['absent']}}",
-        "{{$.inputs.artifacts['plan'].metadata}}",
-        "{{$.pipeline_job_uuid}}",
+    driven = drive(words, EXECUTOR_INPUT)
+    found = substitute(driven, EXECUTOR_INPUT, lambda uri: Path("/pod", uri.removeprefix("s3://")))
+    assert found == [
+        *("3", "--mini=true", '{"a":"\\u003c","b":[1,null]}', "/pod/b/run/list/plan", "s3://b/run/list/plan"),
+        *("{{$.inputs.parameters['absent']}} and s3://b/run/report/html", "--none", "--title", "it's"),
     ]
-    assert substitute(kept, executor_input, Path) == kept
-    assert json.loads(substitute(["{{$}}"], executor_input, Path)[0]) == executor_input
+    kept = ["{{$.outputs.output_file}}", "{{$.inputs.artifacts['plan'].metadata}}", "{{$.pipeline_job_uuid}}"]
+    assert substitute(drive(kept, EXECUTOR_INPUT), EXECUTOR_INPUT, Path) == kept
+    assert json.loads(substitute(["{{$}}"], EXECUTOR_INPUT, Path)[0]) == EXECUTOR_INPUT
+
+
+def test_a_parameter_that_is_not_there_is_the_driver_s_error() -> None:
+    with pytest.raises(DriverError, match='parameter "absent" not found in executor input'):
+        drive(["--absent={{$.inputs.parameters['absent']}}"], EXECUTOR_INPUT)
 
 
 @pytest.mark.parametrize(
@@ -218,9 +325,13 @@ def test_only_known_placeholders_are_replaced() -> None:
         (3, "3"),
         (3.0, "3"),
         (0.5, "0.5"),
-        (1e-5, "0.00001"),
-        (1e22, "10000000000000000000000"),
+        (0.001, "0.001"),
+        (1e-5, "1e-05"),
+        (1234567.5, "1.2345675e+06"),
+        (1e18, "1000000000000000000"),
+        (1e22, "1e+22"),
         (False, "false"),
+        (None, ""),
         ("", ""),
     ],
 )

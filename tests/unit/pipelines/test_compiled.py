@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from penstock.cli import build_parser
+from penstock.steps.options.parser import subparsers
+from penstock.steps.options.run_options import run_options
 from pipelines.compile import compile_all, main
 
 ROOT = Path(__file__).parents[3]
@@ -27,11 +30,12 @@ IN_A_COMMAND = re.compile(
     r"|\{\{\$\.outputs\.parameters\['[\w-]+'\]\.output_file\}\}"
 )
 CHANNEL = "pipelinechannel--"
-OF_THE_POD = {"node_selector", "tolerations"}
-IN_A_CONSTANT = {
-    "{{$.pipeline_job_uuid}}",
-    "{{$.inputs.parameters['pipelinechannel--accelerators']}}",
-    "{{$.inputs.parameters['pipelinechannel--accelerator_type']}}",
+OF_THE_POD = {"node_selector", "node_tolerations"}
+# What kfp writes for what the driver takes from the pod's own fields; no command reads it.
+OF_THE_DRIVER = {"base_image", "accelerator_type", "accelerator_count", "resource_type", "resource_count"}
+IN_A_CONSTANT = {"{{$.pipeline_job_uuid}}"} | {
+    f"{{{{$.inputs.parameters['pipelinechannel--{name}']}}}}"
+    for name in ("node_accelerators", "node_accelerator_type", "image_cpu", "image_gpu")
 }
 
 
@@ -50,7 +54,7 @@ def tasks() -> Any:
 
 def test_the_compiled_files_are_what_the_declarations_give() -> None:
     made = compile_all()
-    assert {ROOT / path for path in made} == {*GOLDENS, *WORKFLOWS}
+    assert {ROOT / path for path in made} == {*GOLDENS, *WORKFLOWS, ROOT / "docs/pipelines.md"}
     for path, text in made.items():
         assert (ROOT / path).read_text() == text, "run `python pipelines/compile.py`"
 
@@ -59,12 +63,12 @@ def test_check_fails_on_a_difference_and_writes_nothing(tmp_path: Path, capsys: 
     assert main(["--out", str(tmp_path)]) == 0
     assert main(["--out", str(tmp_path), "--check"]) == 0
     stale = tmp_path / "components/list/component.yaml"
-    stale.write_text(stale.read_text().replace("--seed", "--sed"))
+    stale.write_text(stale.read_text().replace("--source", "--sauce"))
     assert main(["--out", str(tmp_path), "--check"]) == 1
     told = capsys.readouterr().err
-    assert "--sed" in told
+    assert "--sauce" in told
     assert "python pipelines/compile.py" in told
-    assert "--sed" in stale.read_text()
+    assert "--sauce" in stale.read_text()
 
 
 def test_images_and_secret_are_chosen_when_compiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,9 +76,16 @@ def test_images_and_secret_are_chosen_when_compiling(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PENSTOCK_IMAGE_GPU", "")
     assert main(["--out", str(tmp_path), "--secret", "s3-reader"]) == 0
     spec, platform = yaml.safe_load_all((tmp_path / "pipelines/compiled/penstock-eeg.yaml").read_text())
-    images = {label: item["container"]["image"] for label, item in spec["deploymentSpec"]["executors"].items()}
-    assert images["exec-list"] == images["exec-report"] == "registry.example/penstock@sha256:00"
-    assert images["exec-train"] == "penstock:0.1.0-gpu"
+    fields = spec["root"]["inputDefinitions"]["parameters"]
+    assert fields["image_cpu"]["defaultValue"] == "registry.example/penstock@sha256:00"
+    assert fields["image_gpu"]["defaultValue"] == "penstock:0.1.0-gpu"
+    alone = yaml.safe_load((tmp_path / "components/list/component.yaml").read_text())
+    container = alone["deploymentSpec"]["executors"]["exec-list"]["container"]
+    assert container["image"] == "registry.example/penstock@sha256:00"
+    for path in (tmp_path / "charts/penstock/workflows").iterdir():
+        parameters = yaml.safe_load(path.read_text())["spec"]["arguments"]["parameters"]
+        given = {parameter["name"]: parameter["value"] for parameter in parameters}
+        assert given["image_cpu"] == "registry.example/penstock@sha256:00"
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     for label in ("exec-list", "exec-prefetch", "exec-train", "exec-evaluate", "exec-report-exit"):
         [secret] = executors[label]["secretAsEnv"]
@@ -136,7 +147,7 @@ def test_training_and_evaluation_ask_for_a_sidecar_its_volume_and_accelerators()
     for label in ("exec-train", "exec-evaluate"):
         assert platform[label]["podMetadata"]["labels"] == {"penstock.dev/prefetch": "true"}
         assert platform[label]["tolerations"] == [
-            {"tolerationJson": {"componentInputParameter": f"{CHANNEL}tolerations"}}
+            {"tolerationJson": {"componentInputParameter": f"{CHANNEL}node_tolerations"}}
         ]
         assert platform[label]["nodeSelector"] == {
             "nodeSelectorJson": {"componentInputParameter": f"{CHANNEL}node_selector"}
@@ -144,14 +155,14 @@ def test_training_and_evaluation_ask_for_a_sidecar_its_volume_and_accelerators()
         [shared] = [mount for mount in platform[label]["emptyDirMounts"] if mount["volumeName"] == "shm"]
         assert shared == {"volumeName": "shm", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "1Gi"}
         asked = spec["deploymentSpec"]["executors"][label]["container"]["resources"]["accelerator"]
-        assert asked["resourceCount"] == "{{$.inputs.parameters['pipelinechannel--accelerators']}}"
-        assert asked["resourceType"] == "{{$.inputs.parameters['pipelinechannel--accelerator_type']}}"
+        assert asked["resourceCount"] == "{{$.inputs.parameters['pipelinechannel--node_accelerators']}}"
+        assert asked["resourceType"] == "{{$.inputs.parameters['pipelinechannel--node_accelerator_type']}}"
     assert "podMetadata" not in platform["exec-prefetch"]
     assert all(int(config["activeDeadlineSeconds"]) > 0 for config in platform.values())
     assert {
         spec["root"]["inputDefinitions"]["parameters"][name]["parameterType"]
-        for name in ("accelerators", "accelerator_type")
-    } == {"STRING"}, "the backend reads a resource from a text; a number is taken for an empty one"
+        for name in ("node_accelerators", "node_accelerator_type", "image_cpu", "image_gpu")
+    } == {"STRING"}, "the backend reads these from a text; a number is taken for an empty one"
 
 
 @pytest.mark.parametrize(("size", "limit"), [("2Gi", "2410Mi"), ("8.5Gi", "10240Mi"), ("500M", "561Mi")])
@@ -185,8 +196,7 @@ def test_caching_and_retries() -> None:
         given = tasks()[name]["inputs"]["parameters"]
         assert given["run_id"] == {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
         assert given["run_root"] == {"componentInputParameter": f"{CHANNEL}run_root"}
-        component = pipeline()[0]["components"][f"comp-{name}"]
-        assert component["inputDefinitions"]["parameters"]["fail_fast"]["defaultValue"] is True
+        assert given["fail_fast"] == {"runtimeValue": {"constant": True}}
     assert "prefetch" in tasks()["train"]["dependentTasks"]
 
 
@@ -217,10 +227,39 @@ def test_no_step_takes_the_dataset_as_an_artifact() -> None:
     }
 
 
-@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", [*GOLDENS, *WORKFLOWS], ids=lambda path: path.parent.name)
 def test_no_secret_is_in_a_compiled_file(path: Path) -> None:
-    text = path.read_text()
-    assert not re.search(r"AKIA|ASIA|secret|password|token|x-amz|://[^/\s]*@", text, re.IGNORECASE)
+    assert not re.search(r"(AKIA|ASIA)[A-Z0-9]{16}|password|x-amz|://[^/\s]*@", path.read_text(), re.IGNORECASE)
+
+
+def test_no_field_of_a_run_is_for_a_secret() -> None:
+    for name in pipeline()[0]["root"]["inputDefinitions"]["parameters"]:
+        assert not re.search(r"secret|password|token|key", name)
+
+
+def test_the_form_has_few_fields_whose_names_group_by_alphabet() -> None:
+    names = list(pipeline()[0]["root"]["inputDefinitions"]["parameters"])
+    assert len(names) <= 17
+    assert names == sorted(names)
+    groups = [name.partition("_")[0] for name in names]
+    assert list(dict.fromkeys(groups)) == ["data", "image", "model", "node", "options", "price", "run"]
+
+
+def test_a_person_at_the_form_finds_a_sentence_for_every_field_and_option() -> None:
+    spec, _ = pipeline()
+    told = spec["pipelineInfo"]["description"]
+    docs = (ROOT / "docs/pipelines.md").read_text()
+    for name, field in spec["root"]["inputDefinitions"]["parameters"].items():
+        sentence = " ".join(field["description"].split())
+        assert f"- {name}: {sentence}" in told
+        assert f"| `{name}` |" in docs
+        assert sentence in docs
+    options = run_options(subparsers(build_parser()))
+    assert len(options) > 30
+    for name in options:
+        assert re.search(rf"^- {name} \(.+\): ..........", told, re.MULTILINE), name
+        assert f"| `{name}` |" in docs
+    assert spec["root"]["inputDefinitions"]["parameters"]["options"]["defaultValue"].keys() <= options.keys()
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -241,7 +280,7 @@ def test_declarations_import_no_torch_and_no_storage_client() -> None:
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert "kfp" in loaded
-    assert not loaded & {"torch", "obstore", "boto3", "botocore", "huggingface_hub", "pyarrow", "penstock"}
+    assert not loaded & {"torch", "boto3", "botocore", "huggingface_hub"}
 
 
 @pytest.mark.parametrize("how", [["pipelines/compile.py"], ["-m", "pipelines.compile"]], ids=["script", "module"])

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from penstock.cli import build_parser
+from penstock.steps.options.parser import subparsers
+from penstock.steps.options.run_options import FLAG, run_options
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = {name: name for name in ("list", "prefetch", "train", "evaluate", "report")} | {"report_exit": "report"}
@@ -97,7 +99,10 @@ def test_every_argument_is_a_flag_of_the_step_and_every_other_flag_is_named(step
     assert passed <= known
     text = (ROOT / "components" / step / "README.md").read_text()
     left_out = text.partition("## Flags that it leaves out")[2]
-    assert {f"--{name}" for name in re.findall(r"`--([a-z-]+)`:", left_out)} == known - passed
+    options = run_options(subparsers(build_parser())).values()
+    by_option = {flag for option in options for flag in getattr(option.flags.get(COMMANDS[step]), "option_strings", ())}
+    assert {f"--{name}" for name in re.findall(r"`--([a-z-]+)`:", left_out)} == known - passed - by_option
+    assert not passed & by_option, "a flag is a parameter or an option, not both"
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -127,7 +132,7 @@ def test_the_step_reads_the_defaults_as_its_own(step: str) -> None:
     args = parse(step, default_values(step))
     for flag, value in pairs(step):
         action = actions(step)[flag]
-        if "inputs.parameters" in value and (step, flag) not in OTHER_DEFAULTS and flag not in ("--run-root",):
+        if "inputs.parameters" in value and (step, flag) not in OTHER_DEFAULTS and flag not in ("--run-root", FLAG):
             found = getattr(args, action.dest)
             assert found == action.default or (not found and not action.default), flag
 

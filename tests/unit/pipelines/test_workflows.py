@@ -60,12 +60,22 @@ def test_a_step_reads_its_arguments(files: str, step: str) -> None:
 
 
 @KINDS
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_names_the_images(files: str, step: str) -> None:
+    kind = "gpu" if step in ("train", "evaluate") else "cpu"
+    image = templates(files)[step]["container"]["image"]
+    assert image == f"{{{{workflow.parameters.image_{kind}}}}}"
+    assert filled(image, files) == f"penstock:0.1.0-{kind}"
+
+
+@KINDS
 def test_parameters_are_those_of_the_kfp_pipeline_and_all_are_used(files: str) -> None:
     declared = parameters(files)
     ours = {
         "window_size",
         "window_volume_size",
         "shm_size",
+        "image_prefetch",
         "secret",
         "train_timeout_seconds",
         "retries",
@@ -80,12 +90,11 @@ def test_parameters_are_those_of_the_kfp_pipeline_and_all_are_used(files: str) -
 
 
 def test_choices_are_those_of_the_command_line() -> None:
-    flags = {"task": "list", "model": "train", "loss": "train", "schedule": "train", "transfer": "report"}
-    for name, step in flags.items():
+    for name, flag, step in (("data_task", "task", "list"), ("model_name", "model", "train")):
         [commands] = [action for action in build_parser([step])._actions if action.dest == "step"]
         assert commands.choices is not None
         actions = {action.dest: action for action in dict(commands.choices)[step]._actions}  # type: ignore[arg-type]
-        assert set(parameters("volume")[name]["enum"]) <= set(actions[name].choices or ()), name
+        assert set(parameters("volume")[name]["enum"]) <= set(actions[flag].choices or ()), name
 
 
 def test_codes_that_are_tried_again_are_the_retryable_ones() -> None:
@@ -105,7 +114,8 @@ def test_a_fed_step_has_a_native_sidecar_on_the_same_window(files: str, step: st
     template = templates(files)[step]
     [sidecar] = template["initContainers"]
     assert sidecar["restartPolicy"] == "Always"
-    assert (sidecar["name"], sidecar["image"]) == ("penstock-prefetch", "penstock:0.1.0-prefetch")
+    assert (sidecar["name"], sidecar["image"]) == ("penstock-prefetch", "{{workflow.parameters.image_prefetch}}")
+    assert filled(sidecar["image"], files) == "penstock:0.1.0-prefetch"
     words = [filled(word, files) for word in (*sidecar["command"][1:], *sidecar["args"])]
     args = build_parser(["prefetch"]).parse_args(words)
     mounts = {mount["name"]: mount["mountPath"] for mount in template["container"]["volumeMounts"]}
@@ -179,7 +189,7 @@ def test_files_pass_as_artifacts_or_through_a_volume() -> None:
 
 def test_it_is_made_of_the_pipeline_it_is_given() -> None:
     spec = json.loads(json.dumps(kfp()))
-    spec["root"]["inputDefinitions"]["parameters"]["epochs"]["defaultValue"] = 7
+    spec["root"]["inputDefinitions"]["parameters"]["model_epochs"]["defaultValue"] = 7
     made = yaml.safe_load(make_workflow_template(spec, files="volume"))
     given = {parameter["name"]: parameter["value"] for parameter in made["spec"]["arguments"]["parameters"]}
-    assert given["epochs"] == "7"
+    assert given["model_epochs"] == "7"

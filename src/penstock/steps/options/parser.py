@@ -7,16 +7,26 @@ import difflib
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from penstock.secrets import redact
 from penstock.texts import printable
 
-__all__ = ["HelpFormatter", "Parser"]
+__all__ = ["HelpFormatter", "Parser", "Refused", "subparsers"]
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL)
+
+
+class Refused(SystemExit):
+    """The end of a process whose arguments were refused, with what was said of them."""
+
+    exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(self.exit_code)
+        self.message = message
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -52,7 +62,9 @@ class Parser(argparse.ArgumentParser):
         """End with code 2 and one line that says what was wrong and what was probably meant."""
         message = printable(redact(message))
         more = f"; {self.prog} --help names them all" if _UNKNOWN.search(message) else ""
-        self.exit(2, f"{self.prog}: error: {message}{self._meant(message)}{more}\n")
+        said = f"{message}{self._meant(message)}{more}"
+        self._print_message(f"{self.prog}: error: {said}\n", sys.stderr)
+        raise Refused(said)
 
     @property
     def _flags(self) -> list[str]:
@@ -72,6 +84,12 @@ class Parser(argparse.ArgumentParser):
             return ""
         named = ", ".join(word for word in near if word)
         return f"; did you mean {named}?" if named else ""
+
+
+def subparsers(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """Give the parsers of a parser's subcommands, by name."""
+    [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return commands.choices
 
 
 def _flag(word: str) -> str:
