@@ -6,25 +6,25 @@ bug and shows its traceback, with exit code 1.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
-import logging
-import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, cast
 
 from penstock import __version__
-from penstock.errors import ConfigError, PenstockError
+from penstock.children import tell_parent
+from penstock.entry import entry
+from penstock.errors import ConfigError, Interrupted, PenstockError
 from penstock.observe import configure_logging, redact
 from penstock.steps.options.parser import Parser, Refused, subparsers
 from penstock.steps.options.run_options import FLAG, PIPELINE_STEPS, keep_refusal, run_options, with_options
+from penstock.stopping import StopAsked
 
 if TYPE_CHECKING:
     from penstock.steps.common import Step
 
-__all__ = ["build_parser", "entry", "main"]
+__all__ = ["build_parser", "entry", "main", "stopped_code"]
 
 STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor")
 """Each is declared in ``penstock.steps.options.<name>``, done by ``penstock.steps.<name>``: imported when asked for."""
@@ -40,6 +40,7 @@ _NEEDS = {
     "demo": ("torch", "jinja2", "matplotlib", "aiohttp"),
 }
 """Modules of extras that a step needs, at its end too."""
+_CHILD = "--until-stdin-closes"
 _HELP = {
     "list": "list a dataset, make its samples, split them: manifest and plan",
     "prefetch": "fill a window for a trainer, or try out a manifest through one",
@@ -97,18 +98,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     asked = [word for word in words if word in STEPS][:1]
     try:
+        return _run(asked, words)
+    except KeyboardInterrupt as stopped:
+        why = f" by {stopped}" if isinstance(stopped, StopAsked) else ""
+        code = stopped_code(words)
+        if code:
+            sys.stderr.write(f"penstock {''.join(asked)}: stopped{why}: run the same command again to go on\n")
+        return code
+
+
+def stopped_code(words: Sequence[str]) -> int:
+    """Give the exit code of a step that was asked to stop: 0 where it serves a window, which that is the end of."""
+    return 0 if "prefetch" in words[:2] and "--manifest" not in words else Interrupted.exit_code
+
+
+def _run(asked: Sequence[str], words: Sequence[str]) -> int:
+    try:
         args = build_parser(asked).parse_args(_with_run_options(asked, words))
     except (ConfigError, Refused) as error:
         keep_refusal(asked, words, error)
-        return _told(asked[0], error) if isinstance(error, ConfigError) else error.exit_code
+        if isinstance(error, ConfigError):
+            return _told(asked[0], words, error)
+        if _CHILD in words:
+            tell_parent(ConfigError(error.message, fix=""))
+        return error.exit_code
     configure_logging(verbose=args.verbose)
     try:
         return load_step(args.step).run(args)
     except PenstockError as error:
-        return _told(args.step, error)
-    except KeyboardInterrupt:
-        sys.stderr.write(f"penstock {args.step}: stopped\n")
-        return 130
+        return _told(args.step, words, error)
 
 
 def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
@@ -119,26 +137,8 @@ def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[st
     return with_options(asked[0], words, run_options(parsers))
 
 
-def _told(step: str, error: PenstockError) -> int:
-    sys.stderr.write(f"penstock {step}: error: {redact(' '.join(str(error).split()))}\n")
+def _told(step: str, words: Sequence[str], error: PenstockError) -> int:
+    """Tell an error, to the parent process where there is one that listens."""
+    if not (_CHILD in words and tell_parent(error)):
+        sys.stderr.write(f"penstock {step}: error: {redact(' '.join(str(error).split()))}\n")
     return error.exit_code
-
-
-def entry() -> NoReturn:
-    """Run one step and end the process with its exit code.
-
-    Ends at once after a flush: obstore's threads may still touch Python while the interpreter is torn down, and
-    abort the process (seen in 14 of 60 runs; the same race is PyO3/pyo3-async-runtimes issue 40).
-    """
-    try:
-        code = main()
-    except SystemExit as stopped:
-        code = stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-        code = 1
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)

@@ -35,6 +35,7 @@ __all__ = [
     "OutputUnwritable",
     "PenstockError",
     "PrefetcherLost",
+    "ProcessLost",
     "RecordError",
     "SourceChanged",
     "SourceError",
@@ -179,6 +180,13 @@ class PrefetcherLost(WindowError):
     """The prefetcher showed no sign of life for longer than the timeout."""
 
     exit_code = 41
+    retryable = True
+
+
+class ProcessLost(PenstockError):
+    """A process that this one started, such as a loading worker, was killed or ended without a word."""
+
+    exit_code = 42
     retryable = True
 
 

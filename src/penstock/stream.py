@@ -29,7 +29,7 @@ from penstock.loader.growing import GrowingStream, Listed
 from penstock.records import Meters, SourceSpec
 from penstock.stream_listing import ListingProcess, list_words
 from penstock.units import parse_bytes
-from penstock.window import PrefetchMode, start_prefetcher
+from penstock.window import Prefetcher, PrefetchMode, start_prefetcher
 
 __all__ = ["Stream"]
 
@@ -141,6 +141,7 @@ class Stream:
                 decoder=Custom(decode=decode, collate=collate, takes_path=files, transform=transform),
                 batch_size=batch_size,
                 num_workers=workers,
+                prefetcher=child,
                 timeout_seconds=timeout_seconds,
                 on_bad_sample=on_bad_sample,
             )
@@ -226,6 +227,7 @@ def _open_stream(
     decoder: Custom,
     batch_size: int,
     num_workers: int,
+    prefetcher: Prefetcher,
     timeout_seconds: float,
     on_bad_sample: Literal["fail", "skip"],
 ) -> WindowStream:
@@ -239,6 +241,7 @@ def _open_stream(
         batch_size=batch_size,
         num_epochs=num_epochs,
         num_workers=num_workers,
+        prefetcher=prefetcher,
         timeout_seconds=timeout_seconds,
         on_bad_sample=on_bad_sample,
     )

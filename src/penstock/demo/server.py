@@ -15,11 +15,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
+from penstock.children import Child, watch_parent
 from penstock.errors import ConfigError
 
 __all__ = ["BUCKET", "REGION", "serve_s3"]
@@ -44,26 +46,12 @@ def serve_s3(folder: Path, *, link_bytes_per_second: int | None = None) -> Itera
         ConfigError: the server did not start.
     """
     link = [] if link_bytes_per_second is None else ["--link-bytes-per-second", str(link_bytes_per_second)]
-    process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-        [sys.executable, "-P", "-m", "penstock.demo.server", str(folder), *link],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
+    words = ["penstock.demo.server", str(folder), *link]
+    with Child(words, stdout=subprocess.PIPE) as server:
+        url = server.stdout.readline().decode().strip()
         if not url:
             raise ConfigError("the demo's S3 server did not start", fix="see what it wrote above")
         yield url
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
-        process.kill()
-        process.wait()
 
 
 class Link:
@@ -162,17 +150,10 @@ async def _serve(folder: Path, link: Link | None) -> None:
     host, port = runner.addresses[0][:2]
     sys.stdout.write(f"http://{host}:{port}\n")
     sys.stdout.flush()
-    async for _ in _lines_of_stdin():
-        pass
+    done = asyncio.Event()
+    watch_parent(partial(asyncio.get_running_loop().call_soon_threadsafe, done.set))
+    await done.wait()
     await runner.cleanup()
-
-
-async def _lines_of_stdin() -> AsyncIterator[bytes]:
-    """Give what comes on standard input until it ends, which it does with the parent."""
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
-        yield line
 
 
 def _main() -> None:
@@ -180,7 +161,8 @@ def _main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--link-bytes-per-second", type=int)
     args = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+    for number in (signal.SIGINT, signal.SIGHUP):  # the parent ends it
+        signal.signal(number, signal.SIG_IGN)
     link = None if args.link_bytes_per_second is None else Link(args.link_bytes_per_second)
     asyncio.run(_serve(args.folder, link))
     os._exit(0)

@@ -12,6 +12,7 @@ The state is one number, the stream index after the last batch that was given, t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import uuid
@@ -19,20 +20,22 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 import msgspec
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from penstock.errors import CheckpointMismatch, ConfigError, DataError
+from penstock import stopping
+from penstock.errors import CheckpointMismatch, ConfigError, DataError, PenstockError, ProcessLost
 from penstock.loader.ahead import Ahead
 from penstock.loader.custom import Custom
 from penstock.loader.dataset import FeedSettings, SampleDecoder, Thinned, WindowDataset
 from penstock.loader.failures import Failed
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
-from penstock.loader.worker_end import end_with
+from penstock.loader.workers import Losses, Workers, begin_worker
 from penstock.plan import (
     check_lanes,
     check_rank,
@@ -46,7 +49,7 @@ from penstock.plan import (
 )
 from penstock.plan.lanes import RankBatch
 from penstock.records import ManifestInfo, Meters, Order, Plan, StreamSpec
-from penstock.window import WindowReader
+from penstock.window import Prefetcher, WindowReader
 from penstock.window.files import sweep_files
 
 __all__ = ["Custom", "SampleDecoder", "WindowStream"]
@@ -74,6 +77,10 @@ def _takes_path(decoder: SampleDecoder | Custom) -> bool:
     return isinstance(decoder, Custom) and decoder.takes_path
 
 
+def _no_error() -> PenstockError | None:
+    return None
+
+
 def _only(items: list[Batch | Thinned | Failed]) -> Batch | Thinned | Failed:
     return items[0]
 
@@ -91,6 +98,7 @@ class WindowStream:
         local_rank: of the ``local_world_size`` ranks that share the window, which are numbered without a gap; by
             default all of them do.
         pin_memory: make batches in page-locked memory, for a GPU; needs CUDA. ``Custom`` batches are the caller's.
+        prefetcher: the child process that serves the window, where one does: why it is lost is told at once.
         on_bad_sample: ``skip`` leaves out a sample that is not there, or whose bytes cannot be decoded; its batch is
             smaller by it, and ``meters`` count and name it. An object that changed is an error all the same.
 
@@ -117,6 +125,7 @@ class WindowStream:
         local_world_size: int | None = None,
         timeout_seconds: float = 60.0,
         pin_memory: bool = False,
+        prefetcher: Prefetcher | None = None,
         on_bad_sample: Literal["fail", "skip"] = "fail",
     ) -> None:
         self.order = order = make_order(info, plan, splits)
@@ -152,6 +161,10 @@ class WindowStream:
         self._num_lanes = plan.num_lanes
         self._batch_size, self._rank, self._world_size = batch_size, rank, world_size
         self._num_workers = num_workers
+        self._lost = _no_error if prefetcher is None else prefetcher.error
+        if prefetcher is not None:
+            prefetcher.when_lost(self._end_workers_session)
+        self._losses = Losses()
         self._next_index = 0
         self._reader: WindowReader | None = None
         self._running: Generator[tuple[RankBatch, Batch | Thinned | Failed], None, None] | None = None
@@ -181,7 +194,7 @@ class WindowStream:
             indices, item = self._next()
             if isinstance(item, Failed):
                 self._stop()
-                raise item.error
+                raise self._lost() or item.error
             # Workers' batches may still be in the window: the cursor moves when the next one is asked for.
             self._next_index = indices.next_index
             batch = self._note_skipped(item) if isinstance(item, Thinned) else item
@@ -268,62 +281,93 @@ class WindowStream:
 
     def _stop(self) -> None:
         """End the session: workers first see it end, so that none is waited for, and are gone when this returns."""
-        running, reader, ahead = self._running, self._reader, self._ahead
-        self._running = self._reader = self._ahead = None
-        if ahead is not None:
-            ahead.close()
-        if reader is not None:
-            self._past_meters = self._past_meters.plus(reader.meters())
-            reader.close()
-        if running is not None:
-            running.close()
-        if self._settings.spec.num_files:
-            # What workers leave, which end without a word.
-            sweep_files(self._settings.folder)
+        with stopping.put_off():
+            running, reader, ahead = self._running, self._reader, self._ahead
+            self._running = self._reader = self._ahead = None
+            if ahead is not None:
+                ahead.close()
+            if reader is not None:
+                self._past_meters = self._past_meters.plus(reader.meters())
+                reader.close()
+            if running is not None:
+                running.close()
+            if self._settings.spec.num_files:
+                # What workers leave, which end without a word.
+                sweep_files(self._settings.folder)
 
     def _next(self) -> tuple[RankBatch, Batch | Thinned | Failed]:
         """Give the next batch of the session that runs, or of a new one."""
-        if self._running is None:
-            self._running = self._run()
-        try:
-            return next(self._running)
-        except BaseException:
-            # What broke off the wait broke off the session with it: the next batch comes from a new one.
-            self._stop()
-            raise
+        while True:
+            if self._running is None:
+                self._running = self._run()
+            try:
+                return next(self._running)
+            except ProcessLost as lost:
+                self._stop()
+                # Ranks that share a window begin its sessions together.
+                if self._settings.spec.num_ranks > 1 or not self._losses.may_go_on(self._next_index):
+                    raise
+                _log.warning("workers.restart next_index=%d reason=%s", self._next_index, lost.what)
+            except BaseException:
+                # What broke off the wait broke off the session with it: the next batch comes from a new one.
+                self._stop()
+                raise
 
     def _run(self) -> Generator[tuple[RankBatch, Batch | Thinned | Failed], None, None]:
         asked = self._settings
         start = self._next_index
         spec = msgspec.structs.replace(asked.spec, session=uuid.uuid4().hex, first_index=self._in_window(start))
-        self._reader = reader = WindowReader(asked.folder, spec, rank=asked.rank, timeout_seconds=asked.timeout_seconds)
+        self._reader = reader = WindowReader(
+            asked.folder, spec, rank=asked.rank, timeout_seconds=asked.timeout_seconds, lost=self._lost
+        )
         reader.begin(used=self._sessions)
         self._sessions.add(reader.spec.session)
         settings = replace(asked, spec=reader.spec)
-        loader = DataLoader(
-            WindowDataset(settings, reader=None if self._num_workers else reader),
-            batch_sampler=_BatchIndices(self._plan(start), spec.order),
-            collate_fn=_only,
-            num_workers=self._num_workers,
-            worker_init_fn=partial(end_with, os.getpid()),
-            pin_memory=asked.pin_memory and self._num_workers > 0,
-            # Its own generator: the global one would be drawn from at each start, and a resumed run differ.
-            generator=torch.Generator(),
-        )
-        batches = iter(loader)
-        if not self._num_workers and not isinstance(asked.decoder, Custom):
+        plan = self._plan(start)
+        if self._num_workers:
+            with contextlib.closing(self._from_workers(settings, reader, start)) as from_workers:
+                yield from zip(plan, from_workers, strict=True)
+            return
+        batches = iter(self._loader(settings, reader, start))
+        if not isinstance(asked.decoder, Custom):
             # A caller's decoder may draw from generators that the training loop draws from: never beside it.
             self._ahead = Ahead(batches, depth=AHEAD_BATCHES, interrupt=reader.interrupt)
         ahead = self._ahead
         try:
-            yield from zip(self._plan(start), ahead or batches, strict=True)
+            yield from zip(plan, ahead or batches, strict=True)
         finally:
-            # Not left to the iterator's end of life: a traceback would keep its workers.
             if ahead is not None:
                 ahead.close()
-            end_workers = getattr(batches, "_shutdown_workers", None)
-            if end_workers is not None:
-                end_workers()
+
+    def _from_workers(
+        self, settings: FeedSettings, reader: WindowReader, start: int
+    ) -> Generator[Batch | Thinned | Failed, None, None]:
+        with TemporaryDirectory(prefix="penstock-workers-") as folder:
+            init = partial(begin_worker, os.getpid(), Path(folder))
+            loader = self._loader(settings, None, start, worker_init_fn=init, pin_memory=settings.pin_memory)
+            with Workers(loader) as batches:
+                try:
+                    yield from batches
+                finally:
+                    # First, so that none waits for the window when it is told to end.
+                    reader.end()
+
+    def _loader(self, settings: FeedSettings, reader: WindowReader | None, start: int, **of_workers: Any) -> Any:
+        return DataLoader(
+            WindowDataset(settings, reader=reader),
+            batch_sampler=_BatchIndices(self._plan(start), settings.spec.order),
+            collate_fn=_only,
+            num_workers=self._num_workers,
+            # Its own generator: the global one would be drawn from at each start, and a resumed run differ.
+            generator=torch.Generator(),
+            **of_workers,
+        )
+
+    def _end_workers_session(self) -> None:
+        """Have workers end that wait for a prefetcher which is lost: they cannot know."""
+        reader = self._reader
+        if self._num_workers and reader is not None:
+            reader.end()
 
     def _in_window(self, index: int) -> int:
         """Give the window index that a stream index is, or that comes next."""

@@ -9,27 +9,35 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import threading
+from pathlib import Path
 
 __all__ = ["end_with"]
 
 
-def end_with(parent_pid: int, worker: int) -> None:
+def end_with(parent_pid: int, worker: int, folder: Path) -> None:
     """End this process at once when its parent ends, however that happens.
 
     Args:
         parent_pid: of the process that forked this one.
         worker: number of the worker among its parent's.
+        folder: of the parent, which goes with it.
     """
     try:
         parent = os.pidfd_open(parent_pid)
     except ProcessLookupError:
-        os._exit(1)
+        _end(folder)
     except OSError:
         return  # a sandbox that does not know the call: torch's own looking is what is left
 
     def watch() -> None:
         select.select([parent], [], [])
-        os._exit(1)
+        _end(folder)
 
     threading.Thread(target=watch, name=f"penstock-parent-{worker}", daemon=True).start()
+
+
+def _end(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)

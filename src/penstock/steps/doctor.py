@@ -7,10 +7,8 @@ removes again. What is essential and missing makes it end with exit code 81.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Iterable
-from types import FrameType
 from typing import Any
 
 from penstock.doctor.examine import CONNECTION, Wanted, current_namespace, examine_cluster
@@ -20,7 +18,7 @@ from penstock.doctor.kubectl import Kubectl
 from penstock.doctor.machine import check_machine
 from penstock.doctor.needs import Need
 from penstock.doctor.source import check_source
-from penstock.errors import ClusterError, Interrupted, NotReady
+from penstock.errors import ClusterError, NotReady
 from penstock.observe import redact
 from penstock.records import Finding, Readiness, encode_record
 from penstock.sources.uris import split_s3
@@ -37,7 +35,6 @@ __all__ = ["NAME", "run"]
 
 def run(args: argparse.Namespace) -> int:
     """Look, tell, and fail where something essential is missing."""
-    signal.signal(signal.SIGTERM, _stop)
     looked = sorted(map(_without_secrets, _look(args)), key=lambda finding: PLACES.index(finding.place))
     found = Readiness(findings=tuple(looked))
     if args.json:
@@ -52,10 +49,6 @@ def run(args: argparse.Namespace) -> int:
             fix="do what the last column says",
         )
     return 0
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise Interrupted("stopped before all was looked at", fix="run it again")
 
 
 def _look(args: argparse.Namespace) -> Iterable[Finding]:

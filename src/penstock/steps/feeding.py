@@ -88,6 +88,7 @@ def open_stream(
                 batch_size=batch_size,
                 num_epochs=num_epochs,
                 num_workers=args.workers,
+                prefetcher=window.prefetcher,
                 rank=ranks.rank,
                 world_size=ranks.world_size,
                 local_rank=ranks.local_rank,

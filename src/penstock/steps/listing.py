@@ -8,12 +8,12 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from penstock.children import watch_parent
 from penstock.plan import check_lanes
 from penstock.records import SPLITS, ListingWriter, ManifestInfo, Plan, StepRecord, parts_folder, write_record
 from penstock.sources import open_source
@@ -37,7 +37,7 @@ SKIPPED_SHOWN = 5
 def run(args: argparse.Namespace) -> int:
     """List, and say what was found."""
     if args.until_stdin_closes:
-        _end_with_stdin()
+        _end_with_parent()
     with _shared(args) as listing, recorded(args, NAME) as run_root:
         return _run(args, run_root, listing)
 
@@ -115,16 +115,9 @@ def _add_part(args: argparse.Namespace, listing: ListingWriter, path: Path, info
     listing.add_part(info.fingerprint)
 
 
-def _end_with_stdin() -> None:
-    """Stop as Ctrl-C does when standard input ends, which the kernel closes however the parent ends."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-
-    def watch() -> None:
-        while os.read(0, 1):
-            pass
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=watch, name="penstock-parent-0", daemon=True).start()
+def _end_with_parent() -> None:
+    """Stop as on a signal when the parent ends."""
+    watch_parent(partial(os.kill, os.getpid(), signal.SIGTERM))
 
 
 def describe(info: ManifestInfo) -> str:

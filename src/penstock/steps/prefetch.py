@@ -13,8 +13,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import os
-import signal
 import sys
 import time
 import uuid
@@ -22,6 +20,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from penstock import stopping
+from penstock.children import watch_parent
 from penstock.errors import ConfigError
 from penstock.observe import open_progress
 from penstock.observe.watchdog import watch_loop
@@ -93,10 +93,14 @@ async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin
     gc.set_threshold(_GC_OBJECTS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+
+    def end() -> None:
+        with contextlib.suppress(RuntimeError):  # it has ended already
+            loop.call_soon_threadsafe(stop.set)
+
+    stopping.listen(end)
     if until_stdin_closes:
-        loop.add_reader(0, lambda: None if os.read(0, 1) else stop.set())
+        watch_parent(end)
     async with watch_loop(_HUNG_SECONDS):
         await Filler(folder, window_bytes=window_bytes, max_in_flight=in_flight).serve(stop)
 
@@ -121,7 +125,12 @@ def _probe(args: argparse.Namespace) -> StepRecord:
             on_bad_sample="fail",
         )
         begun, first = time.monotonic(), 0.0
-        reader = WindowReader(window.folder, spec, timeout_seconds=args.prefetch_timeout).begin()
+        reader = WindowReader(
+            window.folder,
+            spec,
+            timeout_seconds=args.prefetch_timeout,
+            lost=window.prefetcher.error if window.prefetcher is not None else lambda: None,
+        ).begin()
         with open_progress().stage("prefetch", num_samples, "samples") as stage:
             for index in range(num_samples):
                 reader.get(index)

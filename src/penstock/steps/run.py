@@ -13,7 +13,6 @@ import importlib
 import io
 import os
 import shutil
-import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -113,15 +112,13 @@ def _listed(files: JobFiles, args: argparse.Namespace) -> Iterator[None]:
         yield
         return
     words = argv_of("list", args, manifest=files.manifest, plan=files.plan, record=files.list_record)
-    if args.stream_listing:
-        with ListingProcess(words, manifest=files.manifest, plan=files.plan, parts=True) as listing:
+    early = args.stream_listing
+    with ListingProcess(words, manifest=files.manifest, plan=files.plan, parts=early, is_shown=not early) as listing:
+        if early:
             listing.begin()
-            yield
-        return
-    code = subprocess.run([sys.executable, "-m", "penstock", *words], check=False).returncode  # noqa: S603 - no shell
-    if code:
-        raise SystemExit(code)
-    yield
+        else:
+            listing.whole()
+        yield
 
 
 def _is_listed(files: JobFiles, *, early: bool) -> bool:

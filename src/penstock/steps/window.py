@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock import stopping
 from penstock.errors import RecordError
 from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
-from penstock.window import PrefetchMode, hand_over, start_prefetcher
+from penstock.window import Prefetcher, PrefetchMode, hand_over, start_prefetcher
 
 __all__ = ["ServedWindow", "read_listing", "served_window"]
 
@@ -42,10 +43,12 @@ class ServedWindow:
         folder: of the window.
         hands_over: whether the prefetcher sees the window's folder and nothing else of this machine.
         timeout_seconds: how long the prefetcher may show no sign of life.
+        prefetcher: the child process that serves it; None where another process does.
     """
 
     folder: Path
     hands_over: bool
+    prefetcher: Prefetcher | None
     timeout_seconds: float
 
     def place(self, manifest: Path) -> Path:
@@ -61,12 +64,14 @@ class ServedWindow:
 @contextlib.contextmanager
 def served_window(args: argparse.Namespace) -> Iterator[ServedWindow]:
     """Start a prefetcher unless a sidecar serves the window."""
-    with _folder(args.window) as folder, contextlib.ExitStack() as stack:
+    with _folder(args.window) as folder, stopping.ShelteredStack() as stack:
         mode = PrefetchMode(args.prefetch)
         child = start_prefetcher(mode, folder, args.window_size, options=("--in-flight", str(args.in_flight)))
         if child is not None:
             stack.enter_context(child)
-        yield ServedWindow(folder=folder, hands_over=child is None, timeout_seconds=args.prefetch_timeout)
+        yield ServedWindow(
+            folder=folder, hands_over=child is None, timeout_seconds=args.prefetch_timeout, prefetcher=child
+        )
 
 
 @contextlib.contextmanager
@@ -75,5 +80,5 @@ def _folder(asked: Path | None) -> Iterator[Path]:
     if asked is not None:
         yield asked
         return
-    with tempfile.TemporaryDirectory(prefix="penstock-window-") as folder:
-        yield Path(folder)
+    with stopping.ShelteredStack() as stack:
+        yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-window-")))

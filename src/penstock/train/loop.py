@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 from torch import nn
 
-from penstock.errors import CheckpointCorrupt, DataError, Interrupted, SourceError, WindowError
+from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
 from penstock.loader.protocols import BatchLoader, LoaderState
 from penstock.records import LossPoint
 from penstock.tasks.objectives import Objective
@@ -169,7 +169,7 @@ class _Loop:
                     stop.check()
         except StopAsked:
             raise self._interrupted(stop) from None
-        except (SourceError, DataError, WindowError):
+        except (SourceError, DataError, WindowError, ProcessLost):
             # What was learnt up to the batch that failed is whole: another attempt need not repeat it.
             self._save()
             raise

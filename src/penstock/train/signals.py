@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a request to save and stop."""
+"""Signals as a request to save and stop."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from penstock import stopping
+from penstock.stopping import StopAsked
+
 __all__ = ["StopAsked", "StopRequest"]
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-class StopAsked(BaseException):
-    """A stop was asked for. Not an ``Exception``: no loader that it passes through may swallow it."""
 
 
 class StopRequest:
-    """Notes the first SIGTERM or SIGINT; the second ends the process at once.
+    """Notes the first SIGTERM, SIGINT or SIGHUP; the second changes nothing, the third ends the process at once.
 
     A context manager that puts the old handlers back. Away from the main thread, where Python allows no
-    handlers, it never notes anything.
+    handlers, it never notes anything. In a step's process a signal that came too late to be acted upon within the
+    block is raised behind it.
     """
 
     def __init__(self) -> None:
         self._received: signal.Signals | None = None
+        self._num_received = 0
+        self._owner = os.getpid()
         self._waiting = False
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -39,7 +39,7 @@ class StopRequest:
     def check(self) -> None:
         """Raise ``StopAsked`` if a signal was received."""
         if self._received is not None:
-            raise StopAsked
+            raise StopAsked(self._received)
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -54,10 +54,11 @@ class StopRequest:
             yield
         finally:
             self._waiting = False
+            stopping.calm()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+            for number in stopping.handled():
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 
@@ -67,13 +68,20 @@ class StopRequest:
         for number, handler in self._previous.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
         self._previous = {}
+        if self._received is not None and stopping.is_installed():
+            stopping.take_over(self._received, self._num_received)
+            if error is None:
+                stopping.raise_stop(self._received, self._num_received)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._owner:
+            return
+        self._num_received += 1
+        if self._num_received >= stopping.ENDS_AT:
+            stopping.end_at_once(number)
         if self._received is not None:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            stopping.tell("saving; once more ends it at once, without what is being saved")
             return
         self._received = signal.Signals(number)
         if self._waiting:
-            self._waiting = False
-            raise StopAsked
+            stopping.raise_stop(self._received, self._num_received)

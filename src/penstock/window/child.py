@@ -1,35 +1,33 @@
 """The prefetcher from the trainer's side: a sidecar that serves the window already, or a child process.
 
-A child is told that its parent is gone by the end of its standard input, which the kernel closes however the
-parent dies; processes that the parent forks, such as loading workers, let go of it at once. A child that dies by
-a signal is started again, as long as it gets anything done between two deaths; one that ends with an error has
-told it through the window.
+A child that ends, by whatever signal or code, is started again, as long as it gets anything done between two ends;
+except where it told an error that another would meet as well: then that is everybody's who waits for it, at once.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
-import os
-import subprocess
-import sys
 import threading
 import weakref
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from penstock.errors import WindowError
+from penstock.children import Child
+from penstock.errors import PenstockError, PrefetcherLost, WindowError
+from penstock.observe.endings import describe_end
 from penstock.window.filler import is_served
 from penstock.window.layout import Control
 
 __all__ = ["PrefetchMode", "Prefetcher", "start_prefetcher"]
 
 MAX_DEATHS = 20
-"""Deaths by a signal, between which nothing was fetched, after which a child is given up."""
-STOP_SECONDS = 10
+"""Ends by a signal, between which nothing was fetched, after which a child is given up."""
+MAX_FAILURES = 3
+"""The same of ends by an exit code other than 0."""
+PAUSE_SECONDS = (0.05, 2.0)
+"""Before a child that got nothing done is started again: the first pause, which doubles, and the longest."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,61 +40,34 @@ class PrefetchMode(StrEnum):
     PROCESS = "process"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Command:
-    argv: tuple[str, ...]
-
-    def start(self) -> subprocess.Popen[bytes]:
-        # numpy's linear algebra, which a prefetcher has no use for, starts a thread a core when it is imported.
-        environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
-        return subprocess.Popen(self.argv, stdin=subprocess.PIPE, env=environment)  # noqa: S603 - our own module, no shell
-
-
-_running: weakref.WeakSet[Prefetcher] = weakref.WeakSet()
-
-
-def _let_go_after_fork() -> None:
-    for prefetcher in list(_running):
-        prefetcher.let_go()
-
-
-@functools.cache
-def _watch_forks() -> None:
-    os.register_at_fork(after_in_child=_let_go_after_fork)
-
-
 class Prefetcher:
     """A child process that serves a window until it is closed."""
 
     def __init__(self, folder: Path, window_bytes: int, *, options: Sequence[str] = ()) -> None:
-        self._command = _Command(
-            argv=(
-                sys.executable,
-                "-m",
-                "penstock",
-                "prefetch",
-                "--window",
-                str(folder),
-                "--window-size",
-                str(window_bytes),
-                "--until-stdin-closes",
-                *options,
-            )
-        )
+        own = ("--window", str(folder), "--window-size", str(window_bytes), "--until-stdin-closes")
+        self._words = ("penstock", "prefetch", *own, *options)
         self._folder = folder
         self._lock = threading.Lock()
-        self._closing = False
-        self._process = self._command.start()
+        self._closing = threading.Event()
+        self._error: PenstockError | None = None
+        self._on_lost: list[weakref.WeakMethod[Callable[[], None]]] = []
+        self._child = self._start()
         self.num_restarts = 0
-        _watch_forks()
-        _running.add(self)
         self._watcher = threading.Thread(target=self._watch, name="penstock-prefetcher-0", daemon=True)
         self._watcher.start()
 
     @property
     def pid(self) -> int:
         """Process id of the child that serves now."""
-        return self._process.pid
+        return self._child.pid
+
+    def error(self) -> PenstockError | None:
+        """Give why the window is served no more; None as long as it is."""
+        return self._error
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Have a bound method called, in another thread, when the window is served no more; it is not kept alive."""
+        self._on_lost.append(weakref.WeakMethod(call))
 
     def __enter__(self) -> Self:
         return self
@@ -106,39 +77,52 @@ class Prefetcher:
 
     def close(self) -> None:
         """End the child and wait for it."""
+        self._closing.set()
         with self._lock:
-            self._closing = True
-            process = self._process
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            child = self._child
+        child.close()
         self._watcher.join()
 
-    def let_go(self) -> None:
-        """Close this process's end of the child's standard input, and nothing else: for a forked process."""
-        pipe = self._process.stdin
-        if pipe is not None:
-            pipe.close()
+    def _start(self) -> Child:
+        # numpy's linear algebra, which a prefetcher has no use for, starts a thread a core when it is imported.
+        return Child(self._words, environment={"OPENBLAS_NUM_THREADS": "1"})
 
     def _watch(self) -> None:
         deaths, progress = 0, self._progress()
         while True:
-            code = self._process.wait()
+            code = self._child.wait()
+            if self._closing.is_set():
+                return
+            before, progress = progress, self._progress()
+            deaths = deaths + 1 if progress == before else 0
+            error = self._child.error()
+            if (error is not None and not error.retryable) or deaths >= (MAX_FAILURES if code > 0 else MAX_DEATHS):
+                self._give_up(error or self._lost(code))
+                return
+            pause_seconds, longest_seconds = PAUSE_SECONDS
+            if deaths and self._closing.wait(min(pause_seconds * 2 ** (deaths - 1), longest_seconds)):
+                return
             with self._lock:
-                before, progress = progress, self._progress()
-                deaths = deaths + 1 if progress == before else 0
-                if self._closing or code >= 0:
-                    return
-                if deaths >= MAX_DEATHS:
-                    _log.error("prefetcher.given_up signal=%d restarts=%d", -code, self.num_restarts)
+                if self._closing.is_set():
                     return
                 self.num_restarts += 1
-                _log.warning("prefetcher.restart signal=%d restarts=%d", -code, self.num_restarts)
-                self._process = self._command.start()
+                _log.warning("prefetcher.restart restarts=%d reason=it %s", self.num_restarts, describe_end(code))
+                ended, self._child = self._child, self._start()
+            ended.close()
+
+    def _give_up(self, error: PenstockError) -> None:
+        _log.error("prefetcher.given_up restarts=%d error=%s", self.num_restarts, error)
+        self._error = error
+        for reference in self._on_lost:
+            if (call := reference()) is not None:
+                call()
+
+    def _lost(self, code: int) -> PrefetcherLost:
+        return PrefetcherLost(
+            f"the prefetcher {describe_end(code)}, {self.num_restarts + 1} times in a row without fetching anything",
+            fix="see its log; run it again, with more memory where that was short",
+            about=str(self._folder),
+        )
 
     def _progress(self) -> tuple[str, int]:
         """Give what changes whenever something was fetched."""

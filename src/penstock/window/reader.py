@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-from penstock.errors import ChecksumMismatch, PrefetcherLost, WindowError
+from penstock.errors import ChecksumMismatch, PenstockError, PrefetcherLost, WindowError
 from penstock.records import Meters, StreamSpec, decode_record, encode_record
 from penstock.window.cursor import Cursor
 from penstock.window.files import SampleFiles, safe_name, sweep_files
@@ -45,6 +45,7 @@ class WindowReader:
         folder: the window's folder.
         spec: what is asked for; ranks other than 0 need not know the session's name to ``begin``.
         timeout_seconds: how long a prefetcher may show no sign of life.
+        lost: gives why there will be no prefetcher any more; None as long as there is one, or may be.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class WindowReader:
         *,
         rank: int = 0,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        lost: Callable[[], PenstockError | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.spec = spec
         self._folder = folder
         self._rank = rank
         self._timeout_seconds = timeout_seconds
+        self._lost = lost
         self._clock = clock
         self._listener = Listener(folder)
         self._session_file = SessionFile(folder, spec.session)
@@ -213,6 +216,12 @@ class WindowReader:
         """End waits, those of another thread too, with a WindowError within a quarter of a second."""
         self._is_interrupted = True
 
+    def end(self) -> None:
+        """End the session for the workers that read along; any thread may."""
+        cursor = self._cursor
+        if cursor is not None:
+            cursor.end()
+
     def close(self) -> None:
         """Let go of the window, and end the session for the workers that read along."""
         self.meters()
@@ -329,6 +338,8 @@ class WindowReader:
 
     def _raise_if_over(self) -> None:
         """Raise if what is waited for will not come: the session was replaced, or the process that began it is gone."""
+        if (error := self._lost()) is not None:
+            raise error
         self._session_file.check()
         orphaned = self._parent is not None and (
             os.getppid() != self._parent or self._cursor is None or self._cursor.is_over

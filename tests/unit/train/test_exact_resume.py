@@ -141,18 +141,21 @@ def test_handlers_are_put_back(tmp_path: Path) -> None:
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
-def test_a_second_signal_ends_at_once() -> None:
+def test_the_second_signal_changes_nothing_and_the_third_ends_at_once() -> None:
     script = (
         "import os, signal\n"
         "from penstock.train.signals import StopRequest\n"
         "with StopRequest() as stop:\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    assert stop.received is signal.SIGTERM\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    print('still there', flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "    raise SystemExit('still there')\n"
+        "    raise SystemExit('ended by itself')\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False)
-    assert done.returncode == -signal.SIGTERM
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, b"still there\n")
+    assert b"once more ends it at once" in done.stderr
 
 
 def test_a_finished_run_gives_its_result_again(tmp_path: Path, undisturbed: dict[str, object]) -> None:

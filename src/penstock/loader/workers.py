@@ -1,0 +1,183 @@
+"""Loading workers: their beginning, their end, and what it means when one is lost.
+
+A worker ignores Ctrl-C and a terminal that closes: the trainer decides. It is the first that the kernel takes where
+memory runs out, so that the trainer lives to say so. torch tells of a lost worker by raising in the trainer wherever
+it happens to be, in the middle of a checkpoint too; here it is told where the next batch is waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing.process
+import multiprocessing.queues
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch.utils.data import DataLoader
+
+from penstock import stopping
+from penstock.errors import ProcessLost
+from penstock.loader.worker_end import end_with
+from penstock.observe.endings import count_oom_kills, describe_end
+
+__all__ = ["Losses", "Workers", "begin_worker"]
+
+MAX_LOSSES = 3
+"""Of workers, at one place in the stream, at which it is given up."""
+UNSENT_CODE = 74
+"""Exit code of a worker that could not pass a batch on (EX_IOERR of sysexits.h)."""
+_FIRST_TO_GO = 100
+"""Added to a worker's ``oom_score_adj`` (proc(5)): thousandths of all memory."""
+_SHM_FIX = (
+    "make /dev/shm larger (docker run --shm-size, an emptyDir of medium Memory there), or use fewer workers or "
+    "smaller batches"
+)
+_MEMORY_FIX = "give it more memory, or use fewer workers or smaller batches; then run it again, which goes on from here"
+
+
+def begin_worker(parent_pid: int, folder: Path, worker: int) -> None:
+    """Prepare this process, which is a worker.
+
+    Args:
+        parent_pid: of the trainer.
+        folder: the trainer's own, for sockets between the two.
+        worker: number of the worker among the trainer's.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping.SIGNALS)
+    os.environ.pop("PYTHONSAFEPATH", None)  # it was for this process alone, not for what a caller's code starts
+    # Else each worker makes one in the system's folder, and leaves it there when it is killed.
+    multiprocessing.process.current_process()._config["tempdir"] = str(folder)  # type: ignore[attr-defined]
+    multiprocessing.queues.Queue._on_queue_feeder_error = staticmethod(_end_unsent)  # type: ignore[attr-defined]
+    _go_first()
+    end_with(parent_pid, worker, folder)
+
+
+def _go_first() -> None:
+    path = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError, ValueError):
+        path.write_text(str(min(1000, int(path.read_text()) + _FIRST_TO_GO)))
+
+
+def _end_unsent(error: BaseException, item: object) -> None:
+    """End a worker whose batch gets lost on its way: Python would go on, and the trainer wait for ever."""
+    traceback.print_exception(error)
+    sys.stderr.flush()
+    os._exit(UNSENT_CODE)
+
+
+class Losses:
+    """Counts lost workers, between which no batch came."""
+
+    def __init__(self) -> None:
+        self._place = -1
+        self._in_a_row = 0
+
+    def may_go_on(self, place: int) -> bool:
+        """Tell whether to begin again after a loss at a place in the stream."""
+        self._in_a_row = self._in_a_row + 1 if place == self._place else 1
+        self._place = place
+        return self._in_a_row < MAX_LOSSES
+
+
+class Workers:
+    """Batches of a loader with workers; a context manager, within which they run.
+
+    Raises:
+        ProcessLost: from ``__next__``, a worker ended; the others are ended then.
+    """
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        self._loader = loader
+        self._oom_kills = count_oom_kills()
+        self._batches: Any = iter(())
+
+    def __enter__(self) -> Self:
+        with stopping.put_off(), _safe_path(), _blocked():
+            self._batches = iter(self._loader)
+        if getattr(self._batches, "_worker_pids_set", False):
+            # torch's handler of SIGCHLD knows of them no more, and raises nowhere.
+            torch._C._remove_worker_pids(id(self._batches))
+            self._batches._worker_pids_set = False
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with stopping.put_off():
+            if any(process.exitcode is not None for process in self._processes()):
+                self._kill()
+            else:
+                # Not left to the iterator's end of life: a traceback would keep its workers.
+                self._batches._shutdown_workers()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._batches)
+        except StopIteration:
+            raise
+        except Exception:
+            codes = [code for process in self._processes() if (code := process.exitcode) is not None]
+            if not codes:
+                raise
+            raise self._lost(codes[0]) from None
+
+    def _processes(self) -> list[Any]:
+        return list(getattr(self._batches, "_workers", ()))
+
+    def _lost(self, code: int) -> ProcessLost:
+        if code == UNSENT_CODE:
+            return ProcessLost("a loading worker could not pass a batch on (its log says why)", fix=_SHM_FIX)
+        how = describe_end(code, oom_kills=count_oom_kills() - self._oom_kills if code == -signal.SIGKILL else 0)
+        fix = {-signal.SIGKILL: _MEMORY_FIX, -signal.SIGBUS: _SHM_FIX}
+        return ProcessLost(f"a loading worker {how}", fix=fix.get(code, "see its log; run it again to go on"))
+
+    def _kill(self) -> None:
+        """End the others by force: one that was killed may have held a lock that an orderly end waits for."""
+        batches = self._batches
+        batches._shutdown = True
+        done = getattr(batches, "_pin_memory_thread_done_event", None)
+        if done is not None:
+            done.set()
+        for process in self._processes():
+            process.kill()
+        for process in self._processes():
+            process.join()
+        for queue in (*batches._index_queues, batches._worker_result_queue):
+            queue.cancel_join_thread()
+            queue.close()
+
+
+@contextlib.contextmanager
+def _blocked() -> Iterator[None]:
+    """Keep signals that ask for a stop from processes that are started here, until they handle them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stopping.SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep the current folder off the path of workers that are not forked, until they have their parent's path."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
