@@ -31,6 +31,7 @@ __all__ = [
     "NoResponses",
     "NotReady",
     "ObjectNotFound",
+    "ObjectUnreadable",
     "OutputError",
     "OutputUnwritable",
     "PenstockError",
@@ -124,6 +125,13 @@ class ObjectNotFound(SourceError):
     """A single object that should be there is not."""
 
     exit_code = 24
+    skippable = True
+
+
+class ObjectUnreadable(AccessDenied):
+    """A single object that may not be read, is archived, or is encrypted with a key that may not be used."""
+
+    exit_code = 26
     skippable = True
 
 

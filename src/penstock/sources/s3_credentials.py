@@ -1,0 +1,259 @@
+"""Credentials as botocore finds them, shared by all requests of a source and asked for again before they end.
+
+Every way that botocore knows is used (environment, profile, process, web identity, assumed role, single sign-on,
+container, instance): by a new session each time, so that what changed since (a rotated file, a renewed token) is seen,
+and so that botocore's own waiting periods do not count (it asks for credentials of less than ten minutes anew each
+time, and takes an instance's for longer-lived than they are). Others are asked for while the present ones are still
+good, in a thread of its own, by one request for all; those that a store refuses are renewed once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from penstock.errors import AccessDenied, PenstockError, SourceUnavailable
+
+__all__ = ["Credentials", "Keys", "credentials_for", "find_keys"]
+
+REFRESH_BEFORE_SECONDS = 300
+REFRESH_AT_SHARE = 2 / 3
+"""Of a life that is too short for that, after which others are asked for."""
+FIRST_PAUSE_SECONDS = 1.0
+MAX_PAUSE_SECONDS = 30.0
+FIND_SECONDS = 60.0
+REASON_CHARACTERS = 300
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keys:
+    """What requests are signed with.
+
+    Attributes:
+        expires_at_seconds: since 1970, None where it is not known to end.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+    expires_at_seconds: float | None = None
+
+
+class Credentials:
+    """The present credentials, for any number of requests, event loops and threads.
+
+    Args:
+        find: asks for credentials; may take long, and runs in a thread.
+        about: what they are for, as messages name it.
+        clock: gives seconds since 1970.
+        find_seconds: that a request waits for credentials at most.
+    """
+
+    def __init__(
+        self,
+        find: Callable[[], Keys],
+        *,
+        about: str,
+        clock: Callable[[], float] = time.time,
+        find_seconds: float = FIND_SECONDS,
+    ) -> None:
+        self._find = find
+        self._about = about
+        self._clock = clock
+        self._find_seconds = find_seconds
+        self._lock = threading.Lock()
+        self._keys: Keys | None = None
+        self._good_until_seconds = 0.0
+        self._refresh_at_seconds = 0.0
+        self._finding: Future[Keys] | None = None
+        self._failed: tuple[PenstockError, float] | None = None
+        self._pause_seconds = FIRST_PAUSE_SECONDS
+
+    async def current(self) -> Keys:
+        """Give credentials that are good now.
+
+        Raises:
+            AccessDenied: there are none, or they were refused.
+            SourceUnavailable: they could not be had now.
+        """
+        now = self._clock()
+        keys = self._keys
+        if keys is not None and now < self._refresh_at_seconds:
+            return keys
+        finding = self._begin(now)
+        if keys is not None and now < self._good_until_seconds:
+            return keys
+        return await self._wait(finding)
+
+    async def renew(self, refused: Keys) -> Keys:
+        """Give other credentials than those that a store refused.
+
+        Raises:
+            AccessDenied: there are no others.
+            SourceUnavailable: they could not be had now.
+        """
+        keys = self._keys
+        if keys is None or keys == refused:
+            keys = await self._wait(self._begin(self._clock()))
+        if (keys.access_key_id, keys.token) == (refused.access_key_id, refused.token):
+            raise AccessDenied(
+                f"the store does not take the credentials for {self._about} any more, and asking again gave the same",
+                fix="get new ones (sign in again, or renew the session token), and run it again",
+                about=self._about,
+            )
+        return keys
+
+    def _begin(self, now: float) -> Future[Keys]:
+        """Ask for credentials, unless that is under way or failed a moment ago."""
+        with self._lock:
+            if self._finding is not None:
+                return self._finding
+            finding: Future[Keys] = Future()
+            finding.set_running_or_notify_cancel()
+            if self._failed is not None and now < self._failed[1]:
+                finding.set_exception(self._failed[0])
+                return finding
+            self._finding = finding
+        threading.Thread(target=self._run, args=(finding,), name="penstock-credentials-0", daemon=True).start()
+        return finding
+
+    def _run(self, finding: Future[Keys]) -> None:
+        try:
+            keys = self._find()
+        except Exception as error:
+            self._fail(finding, error)
+        else:
+            self._take(finding, keys)
+
+    def _take(self, finding: Future[Keys], keys: Keys) -> None:
+        now = self._clock()
+        with self._lock:
+            ends = keys.expires_at_seconds
+            life_seconds = float("inf") if ends is None else ends - now
+            # Those that have ended already are for the store to judge: this machine's clock may be wrong.
+            wait_seconds = max(life_seconds - REFRESH_BEFORE_SECONDS, life_seconds * REFRESH_AT_SHARE, 1.0)
+            self._refresh_at_seconds = now + wait_seconds
+            self._good_until_seconds = now + max(life_seconds, wait_seconds)
+            self._keys, self._finding, self._failed = keys, None, None
+            self._pause_seconds = FIRST_PAUSE_SECONDS
+        finding.set_result(keys)
+
+    def _fail(self, finding: Future[Keys], error: Exception) -> None:
+        told = _told_as(error, self._about, had_before=self._keys is not None)
+        now = self._clock()
+        with self._lock:
+            self._failed = told, now + self._pause_seconds
+            self._refresh_at_seconds = now + self._pause_seconds
+            self._pause_seconds = min(self._pause_seconds * 2, MAX_PAUSE_SECONDS)
+            self._finding = None
+        if self._keys is not None and now < self._good_until_seconds:
+            _log.warning("credentials.not_renewed about=%s reason=%s", self._about, told.what)
+        finding.set_exception(told)
+
+    async def _wait(self, finding: Future[Keys]) -> Keys:
+        try:
+            async with asyncio.timeout(self._find_seconds):
+                return await asyncio.wrap_future(finding)
+        except TimeoutError as error:
+            raise SourceUnavailable(
+                f"no credentials for {self._about} came within {self._find_seconds:g} s",
+                fix="look at the process, role or single sign-on that gives them, then run it again",
+                about=self._about,
+            ) from error
+
+
+def find_keys(region: str) -> Keys | None:
+    """Ask for credentials as botocore does, in a new session; None where there are none.
+
+    Args:
+        region: of the service that gives them, where neither environment nor profile names one.
+
+    Raises:
+        Exception: of botocore, or of a credential process.
+    """
+    given = _given_by_environment()
+    if given is not None:
+        return given
+    import botocore.session  # here: 0.15 s to import, and most reads do without
+
+    session = botocore.session.Session()
+    if session.get_config_variable("region") is None:
+        session.set_config_variable("region", os.environ.get("AWS_REGION") or region)
+    found = session.get_credentials()
+    if found is None:
+        return None
+    frozen = found.get_frozen_credentials()
+    expiry: datetime | None = getattr(found, "_expiry_time", None)
+    return Keys(
+        access_key_id=frozen.access_key or "",
+        secret_access_key=frozen.secret_key or "",
+        token=frozen.token or None,
+        expires_at_seconds=None if expiry is None else expiry.timestamp(),
+    )
+
+
+def credentials_for(about: str, region: str) -> Credentials:
+    """Give the credentials for a source or place, as botocore finds them; nothing is asked for yet."""
+
+    def find() -> Keys:
+        keys = find_keys(region)
+        if keys is None or not keys.access_key_id or not keys.secret_access_key:
+            raise AccessDenied(
+                f"no AWS credentials were found for {about}",
+                fix="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE or a role, or pass --anonymous",
+                about=about,
+            )
+        return keys
+
+    return Credentials(find, about=about)
+
+
+def _told_as(error: Exception, about: str, *, had_before: bool) -> PenstockError:
+    """Give the error of the tree for credentials that could not be had: one that may pass, or one that stays."""
+    if isinstance(error, PenstockError) and not had_before:
+        return error
+    reason = " ".join(str(error).split())[:REASON_CHARACTERS]
+    what = f"credentials for {about} could not be had ({type(error).__name__}: {reason})"
+    if had_before or _may_pass(error):
+        fix = "look at the process, role or service that gives them, then run it again"
+        return SourceUnavailable(what, fix=fix, about=about)
+    fix = "check the profile, role, process or token that gives them: `aws sts get-caller-identity` finds them likewise"
+    if "still expired" in reason:
+        fix = "check this machine's clock, and what gives the credentials"
+    return AccessDenied(what, fix=fix, about=about)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether what kept credentials away may be over soon: a network or a busy service."""
+    from botocore.exceptions import (
+        ClientError,
+        CredentialRetrievalError,
+        HTTPClientError,
+        MetadataRetrievalError,
+    )
+
+    if isinstance(error, ClientError):
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        return status >= 500 or "Thrott" in code or "IDPCommunication" in code
+    if isinstance(error, CredentialRetrievalError):
+        return error.kwargs.get("provider") in ("container-role", "iam-role")
+    return isinstance(error, HTTPClientError | MetadataRetrievalError | TimeoutError)
+
+
+def _given_by_environment() -> Keys | None:
+    """Give what botocore would find first: whole credentials in the environment, unless it says when they expire."""
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if not key or not secret or "AWS_CREDENTIAL_EXPIRATION" in os.environ:
+        return None
+    token = os.environ.get("AWS_SECURITY_TOKEN") or os.environ.get("AWS_SESSION_TOKEN") or None
+    return Keys(access_key_id=key, secret_access_key=secret, token=token)

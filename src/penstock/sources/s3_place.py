@@ -1,0 +1,183 @@
+"""Where a bucket is: checked, and found as botocore finds it (arguments, environment, profile).
+
+One function for all that is read and written. Whatever reaches a client went through it, so that no client meets a
+bucket, region or endpoint that cannot be.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import ConfigError
+from penstock.records import SourceSpec
+from penstock.sources.uris import split_s3
+from penstock.urls import check_endpoint
+
+__all__ = ["S3Address", "s3_place", "source_place"]
+
+DEFAULT_REGION = "us-east-1"
+
+_REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
+_BUCKET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
+_HOST_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_NO_PREFIX = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class S3Address:
+    """Where a source lies in S3.
+
+    Attributes:
+        prefix: without a slash at its end.
+        endpoint: that was given, without a slash at its end; None for AWS itself.
+        virtual_hosted: the bucket is named in the host, not in the path.
+        ca_file: of the authorities that its server's certificate is checked by, None for the system's.
+    """
+
+    bucket: str
+    prefix: str
+    endpoint: str | None
+    region: str
+    virtual_hosted: bool
+    requester_pays: bool
+    ca_file: Path | None = None
+
+    @property
+    def url(self) -> str:
+        """Give the server's URL, the bucket in its host where it is virtual-hosted."""
+        if self.endpoint:
+            return self.endpoint
+        bucket = f"{self.bucket}." if self.virtual_hosted else ""
+        return f"https://{bucket}s3.{self.region}.amazonaws.com{'.cn' if self.region.startswith('cn-') else ''}"
+
+    def in_region(self, region: str) -> S3Address:
+        """Give the same place, with requests sent to and signed for another region."""
+        return replace(self, region=region)
+
+
+def source_place(spec: SourceSpec) -> S3Address | None:
+    """Give where a source lies, None where that is not S3; asks for nothing.
+
+    Raises:
+        ConfigError: the URI, an option or a setting is not one that can be used, or options exclude each other.
+    """
+    if spec.anonymous and spec.requester_pays:
+        raise ConfigError(
+            "--requester-pays needs signed requests, and --anonymous sends unsigned ones", fix="leave one of them out"
+        )
+    return s3_place(spec.uri, endpoint_url=spec.endpoint_url, region=spec.region, requester_pays=spec.requester_pays)
+
+
+def s3_place(
+    uri: str, *, endpoint_url: str | None, region: str | None, requester_pays: bool = False
+) -> S3Address | None:
+    """Give where an ``s3://`` URI lies, None where it is none; asks for nothing.
+
+    Raises:
+        ConfigError: the URI, an option or a setting is not one that can be used.
+    """
+    found = split_s3(uri)
+    if found is None:
+        return None
+    bucket, prefix = found
+    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+        raise ConfigError(
+            f"s3://{bucket} names a bucket that cannot be",
+            fix="write it like s3://bucket/prefix: letters, digits, dots and hyphens"
+            + (" (access points are not supported)" if bucket.startswith("arn:") else ""),
+        )
+    if _NO_PREFIX.search(prefix):
+        raise ConfigError(f"{uri!r} holds a control character", fix="write the prefix as it is in the bucket")
+    settings = _settings()
+    region = _region(region, settings)
+    endpoint = _endpoint(endpoint_url, settings)
+    return S3Address(
+        bucket=bucket,
+        prefix=prefix,
+        endpoint=endpoint,
+        region=region,
+        virtual_hosted=endpoint is None and _HOST_BUCKET.fullmatch(bucket) is not None,
+        requester_pays=requester_pays,
+        ca_file=_ca_file(settings),
+    )
+
+
+def _region(given: str | None, settings: Mapping[str, str]) -> str:
+    named = [
+        ("--region", given),
+        ("AWS_REGION", os.environ.get("AWS_REGION")),
+        ("AWS_DEFAULT_REGION", os.environ.get("AWS_DEFAULT_REGION")),
+        ("the profile's region", settings.get("region")),
+    ]
+    name, region = next(((name, value) for name, value in named if value), ("", DEFAULT_REGION))
+    if not _REGION.fullmatch(region):
+        raise ConfigError(f"{name} {region!r} is no region", fix="write it like us-east-2")
+    return region
+
+
+def _endpoint(given: str | None, settings: Mapping[str, str]) -> str | None:
+    """Give the endpoint; those of environment and profile are left where ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS``."""
+    if given:
+        return check_endpoint(given, "--endpoint-url")
+    ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or settings.get("ignore_configured_endpoint_urls")
+    if ignored and ignored.lower() == "true":
+        return None
+    named = [
+        ("AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL_S3")),
+        ("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT_URL")),
+        ("the profile's endpoint_url", settings.get("s3_endpoint_url") or settings.get("endpoint_url")),
+    ]
+    return next((check_endpoint(url, name) for name, url in named if url), None)
+
+
+def _ca_file(settings: Mapping[str, str]) -> Path | None:
+    """Give the certificates that are to be trusted, as botocore finds them; OpenSSL reads ``SSL_CERT_FILE`` itself."""
+    named = [
+        ("AWS_CA_BUNDLE", os.environ.get("AWS_CA_BUNDLE")),
+        ("the profile's ca_bundle", settings.get("ca_bundle")),
+        ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
+    ]
+    name, path = next(((name, Path(value).expanduser()) for name, value in named if value), ("", None))
+    if path is not None and not path.exists():
+        raise ConfigError(f"{name} names {path}, which does not exist", fix="name a file of certificates (PEM)")
+    return path
+
+
+def _settings() -> dict[str, str]:
+    """Read the profile of the AWS files; those of its services section as ``s3_…``. Nothing where there are no files.
+
+    Raises:
+        ConfigError: the files cannot be read, or have no such profile.
+    """
+    profile = os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
+    files = [
+        Path(os.environ.get(name) or default).expanduser()
+        for name, default in (
+            ("AWS_CONFIG_FILE", "~/.aws/config"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+        )
+    ]
+    if not profile and not any(file.exists() for file in files):
+        return {}
+    import botocore.session  # here: 0.1 s to import, and a pod has no such files
+    from botocore.exceptions import BotoCoreError
+
+    session = botocore.session.Session()
+    try:
+        scoped: dict[str, Any] = session.get_scoped_config()
+        services = session.full_config.get("services", {}).get(scoped.get("services"), {})
+    except BotoCoreError as error:
+        raise ConfigError(
+            f"the AWS profile cannot be used ({error})", fix=f"check AWS_PROFILE, {files[0]} and {files[1]}"
+        ) from error
+    if (name := scoped.get("services")) and not services:
+        raise ConfigError(
+            f"the AWS profile names the services section {name!r}, which does not exist", fix=f"check {files[0]}"
+        )
+    own = {name: value for name, value in scoped.items() if isinstance(value, str)}
+    return own | {f"s3_{name}": value for name, value in services.get("s3", {}).items() if isinstance(value, str)}
