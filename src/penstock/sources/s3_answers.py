@@ -1,4 +1,4 @@
-"""What an answer of a store says that is no success: where the bucket is, that other credentials are wanted, or an error.
+"""What an answer that is no success says: where the bucket is, that other credentials are wanted, or an error.
 
 Redirects are answers, not ways to follow: of what they say only the region is used, and the host is made of it here. So
 credentials go to the endpoint that was given, or to AWS's hosts, whatever an answer says.
@@ -91,8 +91,7 @@ class StoreAnswer:
     def may_pass(self) -> bool:
         """Whether the same request may succeed later."""
         return (
-            (self.status >= 500
-            and self.status not in (501, 505, 511))
+            (self.status >= 500 and self.status not in (501, 505, 511))
             or self.status in _PASSING
             or (self.code in _PASSING_CODES)
         )
@@ -119,7 +118,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> StoreAn
     is_page = start.startswith("<!doctype html") or "<html" in start
     code, message = _first(_CODE, text), " ".join(unescape(_first(_MESSAGE, text)).split())
     host = _host(headers.get("location", "")) or _first(_ENDPOINT, text).lower()
-    region = headers.get("x-amz-bucket-region", "").strip() or _first(_REGION, text) or _first(_AWS_HOST, host)
+    region = headers.get("x-amz-bucket-region", "").strip() or _first(_REGION, text) or _region_of(host)
     server_time = headers.get("date", "")
     return StoreAnswer(
         status=status,
@@ -231,7 +230,7 @@ def _by_status(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: 
         )
     if status in (401, 403):
         return _denied(answer, spec, about, is_object=is_object)
-    if status == 404 and (is_object or answer.code == "NoSuchKey"):
+    if status == 404 and is_object:
         return (
             ObjectNotFound,
             f"{about} is not in {spec.uri} any more",
@@ -278,6 +277,11 @@ def changed(spec: SourceSpec, key: str) -> SourceChanged:
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
     found = pattern.search(text)
+    return found[1] if found else ""
+
+
+def _region_of(host: str) -> str:
+    found = _AWS_HOST.fullmatch(host)
     return found[1] if found else ""
 
 
