@@ -64,8 +64,10 @@ def format_score(value: float) -> str:
     return text if "." in text else f"{value:.1f}"
 
 
-def judge(value: float, baseline: Baseline | None) -> tuple[str, str]:
-    """Compare a score with its baseline: a sentence, and ``good``, ``bad`` or ``plain``."""
+def judge(value: float | None, baseline: Baseline | None, *, why: str = "") -> tuple[str, str]:
+    """Compare a score with its baseline: a sentence, and ``good``, ``bad`` or ``plain``; ``why`` it is undefined."""
+    if value is None:
+        return f"undefined: {why}" if why else "undefined", "bad"
     if baseline is None:
         return "no baseline is known for this metric", "plain"
     gain = (value - baseline.value) * (1 if baseline.higher_is_better else -1)

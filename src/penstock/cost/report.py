@@ -112,7 +112,7 @@ def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Ma
     if run.losses or run.epochs:
         found.append(("Loss", loss_chart(run)))
     score = choose_score(run, evaluation)
-    if score and any(score in epoch.valid for epoch in run.epochs):
+    if score and any(epoch.valid.get(score) is not None for epoch in run.epochs):
         baseline = baseline_of(score)
         found.append(
             (
@@ -175,6 +175,7 @@ def _provenance(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str
         "Weights (SHA-256)": run.weights_sha256,
         "Evaluated checkpoint (SHA-256)": evaluation.checkpoint_sha256 if evaluation else None,
         "Evaluated manifest": evaluation.manifest_fingerprint if evaluation else None,
+        "Evaluated on": "; ".join(evaluation.notes) if evaluation else None,
         "Report made by": f"Penstock {penstock.__version__}, run record version {run.version}",
     }
     return [(name, value) for name, value in pairs.items() if value]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from penstock.cost.baseline import baseline_of, choose_score, format_score, judge
 from penstock.cost.download_first import Comparison
 from penstock.cost.model import added_steps, total_meters
-from penstock.observe.labels import metric_label
+from penstock.observe.labels import metric_label, metric_value
 from penstock.records import CostLine, CostReport, Evaluation, Meters, RunRecord, StepRecord
 from penstock.units import format_bytes, format_seconds, format_usd
 
@@ -127,12 +127,15 @@ def _score_card(run: RunRecord, evaluation: Evaluation | None) -> Card:
     name = choose_score(run, evaluation)
     if evaluation is not None and name in evaluation.metrics:
         value = evaluation.metrics[name]
-        note, tone = judge(value, baseline_of(name, evaluation))
-        return Card(label=f"{metric_label(name)}, {evaluation.split} split", value=f"{value:.3f}", note=note, tone=tone)
+        note, tone = judge(value, baseline_of(name, evaluation), why=evaluation.undefined.get(name, ""))
+        note = "; ".join([note, *evaluation.notes])
+        label = f"{metric_label(name)}, {evaluation.split} split"
+        return Card(label=label, value=metric_value(value, 3), note=note, tone=tone)
     best = next((epoch for epoch in run.epochs if epoch.epoch == run.best_epoch), None)
     if name is not None and best is not None and name in best.valid:
-        note, tone = judge(best.valid[name], baseline_of(name))
-        return Card(label=f"{metric_label(name)}, validation", value=f"{best.valid[name]:.3f}", note=note, tone=tone)
+        value = best.valid[name]
+        note, tone = judge(value, baseline_of(name), why=best.undefined.get(name, ""))
+        return Card(label=f"{metric_label(name)}, validation", value=metric_value(value, 3), note=note, tone=tone)
     return Card(label="Score", value="none", note="the run was not evaluated")
 
 
@@ -157,7 +160,8 @@ def metric_table(evaluation: Evaluation) -> Table:
     for name, value in evaluation.metrics.items():
         baseline = baseline_of(name, evaluation)
         against = f"{format_score(baseline.value)} ({baseline.meaning})" if baseline else ""
-        rows.append((metric_label(name), f"{value:.4f}", against))
+        against = f"undefined: {evaluation.undefined.get(name, '')}" if value is None else against
+        rows.append((metric_label(name), metric_value(value), against))
     caption = (
         f"Metrics on the {evaluation.split} split: {evaluation.num_samples:,} samples, "
         f"{_plural(evaluation.num_groups, 'group')}"
@@ -205,7 +209,7 @@ def epoch_table(run: RunRecord) -> Table:
     metrics = tuple(dict.fromkeys(name for epoch in run.epochs for name in epoch.valid))[:4]
     rows = []
     for epoch in run.epochs[::each]:
-        valid = (f"{epoch.valid[name]:.4f}" if name in epoch.valid else "" for name in metrics)
+        valid = (metric_value(epoch.valid[name]) if name in epoch.valid else "" for name in metrics)
         times = (epoch.compute_seconds, epoch.stall_seconds, epoch.valid_seconds)
         best = " (best)" if epoch.epoch == run.best_epoch else ""
         rows.append(

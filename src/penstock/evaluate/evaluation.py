@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from penstock.evaluate.familiarity import Familiarity
 from penstock.loader.protocols import BatchLoader
 from penstock.records import Evaluation, ManifestInfo, Prediction
 from penstock.tasks.objectives import Objective, Predictions, predict
 from penstock.tasks.protocols import Task
+from penstock.tasks.scores import told_scores
 
 __all__ = ["MAX_PREDICTIONS", "confusion_counts", "evaluate", "evenly_taken"]
 
@@ -29,6 +31,7 @@ def evaluate(
     split: str,
     model_name: str,
     checkpoint_sha256: str,
+    familiarity: Familiarity,
 ) -> Evaluation:
     """Score a network on a whole split, in float32, on the device that it is on.
 
@@ -43,6 +46,7 @@ def evaluate(
         split: its name.
         model_name: for the record.
         checkpoint_sha256: of the checkpoint's file, for the record.
+        familiarity: how much of the split it was trained on, for the record.
 
     Raises:
         MissingLabel: no sample of the split has a target.
@@ -50,16 +54,21 @@ def evaluate(
     """
     begun = time.perf_counter()
     found = predict(model, objective, loader, split=split)
+    metrics, undefined = told_scores(task.metrics(found.truth, found.predicted, found.groups))
     return Evaluation(
         task=task.name,
         model=model_name,
         split=split,
         manifest_fingerprint=info.fingerprint,
         checkpoint_sha256=checkpoint_sha256,
+        trained_fingerprint=familiarity.trained_fingerprint,
+        seen_groups=familiarity.seen_groups,
+        notes=familiarity.notes,
         num_samples=len(found),
         num_groups=len(set(found.groups)),
         score=task.score,
-        metrics=task.metrics(found.truth, found.predicted, found.groups),
+        metrics=metrics,
+        undefined=undefined,
         classes=info.classes,
         confusion=confusion_counts(found.truth, found.predicted) if info.classes else (),
         predictions=_to_show(found),

@@ -64,7 +64,8 @@ def loss_chart(run: RunRecord) -> str:
     steps = np.array([(point.epoch, point.loss) for point in run.losses], dtype=np.float64).reshape(-1, 2)
     thin, bucket = _thin(steps)
     ends = np.array([epoch.epoch + 1 for epoch in run.epochs], dtype=np.float64)
-    valid = np.array([epoch.valid.get("loss", math.nan) for epoch in run.epochs], dtype=np.float64)
+    losses = [epoch.valid.get("loss") for epoch in run.epochs]
+    valid = np.array([math.nan if loss is None else loss for loss in losses], dtype=np.float64)
 
     def draw(axes: Axes) -> None:
         axes.plot(thin[:, 0], thin[:, 1], color=_BLUE, linewidth=0.9, alpha=0.45, label="training, by step")
@@ -83,7 +84,8 @@ def loss_chart(run: RunRecord) -> str:
 
 def score_chart(run: RunRecord, score: str, *, baseline: float | None = None) -> str:
     """Draw a validation metric by epoch, with the line of a model that learnt nothing, and the best epoch."""
-    points = [(epoch.epoch + 1, epoch.valid[score]) for epoch in run.epochs if score in epoch.valid]
+    found = [(epoch.epoch + 1, epoch.valid.get(score)) for epoch in run.epochs]
+    points = [(place, value) for place, value in found if value is not None]
     epochs = np.array([point[0] for point in points], dtype=np.float64)
     values = np.array([point[1] for point in points], dtype=np.float64)
     best = [point for point in points if run.best_epoch is not None and point[0] == run.best_epoch + 1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -70,12 +70,11 @@ def split_rule(*, fractions: Sequence[float], seed: int) -> SplitRule:
     return SplitRule(seed=seed, names=names, ends=tuple(int(end * 2**64) for end in ends))
 
 
-def nearest_seed(groups: Collection[str], *, fractions: Sequence[float], seed: int) -> int | None:
-    """Give the seed nearest to ``seed`` by which each split with a fraction gets a group; None where none is found."""
+def nearest_seed(accepts: Callable[[SplitRule], bool], *, fractions: Sequence[float], seed: int) -> int | None:
+    """Give the seed nearest to ``seed`` whose rule is accepted; None where none of some thousands is."""
     for distance in range(SEEDS_TRIED):
         for near in {seed + distance, seed - distance}:
-            rule = split_rule(fractions=fractions, seed=near)
-            if near >= 0 and {rule(group) for group in groups} == set(rule.names):
+            if near >= 0 and accepts(split_rule(fractions=fractions, seed=near)):
                 return near
     return None
 

@@ -23,27 +23,40 @@ class Evaluation(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Metrics of a checkpoint on a split.
 
     Attributes:
+        trained_fingerprint: of the manifest that the checkpoint was trained on.
+        seen_groups: groups of the split that it was trained on; None where that is not known.
+        notes: what a person should know of it.
         score: name of the metric that runs are compared by.
-        metrics: value by name.
+        metrics: value by name, None where it is undefined.
+        undefined: why a metric is undefined, by its name.
         classes: names of the classes, empty for regression.
         confusion: ``confusion[truth][predicted]`` counts, empty for regression.
         predictions: at most a few thousand of them, evenly taken, for plots.
     """
 
     kind: ClassVar[str] = "evaluation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     task: str
     model: str
     split: str
     manifest_fingerprint: str
     checkpoint_sha256: str
+    trained_fingerprint: str
+    seen_groups: int | None
+    notes: tuple[str, ...]
     num_samples: int
     num_groups: int
     score: str
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
+    undefined: dict[str, str]
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     predictions: tuple[Prediction, ...]
     wall_seconds: float
     meters: Meters
+
+    @property
+    def is_other_data(self) -> bool:
+        """Whether the split is of another manifest than the one trained on."""
+        return self.manifest_fingerprint != self.trained_fingerprint

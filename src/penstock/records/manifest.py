@@ -28,6 +28,8 @@ __all__ = [
 SPLITS = ("train", "valid", "test")
 SAME_PART = 1e-10
 """Numbers that differ by no more than this part of their size differ by rounding alone."""
+SMALLEST_SPREAD = 1e-150
+"""Its square is the smallest that a float64 holds well."""
 
 
 def no_spread(spread: float, size: float) -> bool:
@@ -37,7 +39,7 @@ def no_spread(spread: float, size: float) -> bool:
         spread: their range or standard deviation.
         size: the largest of them, as a magnitude.
     """
-    return not spread > SAME_PART * size
+    return not spread > max(SAME_PART * size, SMALLEST_SPREAD)
 
 
 class Span(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

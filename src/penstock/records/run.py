@@ -108,14 +108,16 @@ class EpochRecord(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         stall_seconds: time the trainer waited for data.
         compute_seconds: the rest of the training pass.
         valid_seconds: time the validation took, waiting included.
-        valid: metrics on the validation split, by name.
+        valid: metrics on the validation split, by name; None where one is undefined.
+        undefined: why a metric is undefined, by its name.
     """
 
     epoch: int
     num_steps: int
     num_samples: int
     train_loss: float
-    valid: dict[str, float]
+    valid: dict[str, float | None]
+    undefined: dict[str, str]
     stall_seconds: float
     compute_seconds: float
     valid_seconds: float

@@ -15,6 +15,7 @@ from penstock.demo.generate import DemoDataset, generate_dataset, planted_bound
 from penstock.demo.server import BUCKET, REGION, serve_s3
 from penstock.errors import ConfigError
 from penstock.observe import open_progress
+from penstock.observe.labels import metric_value
 from penstock.records import Evaluation, read_record
 from penstock.steps import run as run_step
 from penstock.steps.job_files import JobFiles
@@ -42,11 +43,11 @@ def run(args: argparse.Namespace) -> int:
         with serve_s3(Path(bucket), link_bytes_per_second=args.link) as url:
             code = run_step.run(_job(args, out, url))
     found = read_record(JobFiles(out.absolute()).metrics, Evaluation)
-    score = found.metrics[found.score]
+    score = metric_value(found.metrics.get(found.score))
     bound = planted_bound(args.effect)
     sys.stdout.write(
         f"{'planted bound':>14}  {found.score} {bound:.4f} is the best possible, 1.0 is predicting the mean; "
-        f"this model: {score:.4f}\n"
+        f"this model: {score}\n"
     )
     return code
 

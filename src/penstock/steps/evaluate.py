@@ -8,8 +8,10 @@ from pathlib import Path
 
 from penstock.errors import CheckpointMismatch
 from penstock.evaluate.evaluation import evaluate
+from penstock.evaluate.familiarity import check_familiarity
 from penstock.files import atomic_write
 from penstock.observe import open_progress
+from penstock.observe.labels import metrics_line
 from penstock.records import Evaluation, write_record
 from penstock.steps.feeding import Dataset, open_dataset, open_stream, skipped_line
 from penstock.steps.pipeline_output import write_metrics
@@ -35,6 +37,15 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     data = open_dataset(args)
     weights = _load(args.checkpoint)
     _check(weights, data)
+    familiarity = check_familiarity(
+        weights.trained_on,
+        begun_with=weights.identity.manifest_fingerprint,
+        checkpoint=weights.location,
+        info=data.info,
+        manifest=args.manifest,
+        split=args.split,
+        other_data=args.other_data,
+    )
     objective = objective_from_state(weights.objective)
     model = build_model(weights.identity.model, shape=data.info.shape, num_outputs=objective.num_outputs)
     model.load_state_dict(weights.model)
@@ -53,6 +64,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
             split=args.split,
             model_name=weights.identity.model,
             checkpoint_sha256=weights.file_sha256,
+            familiarity=familiarity,
         )
         stage.advance(found.num_samples)
     write_record(args.metrics, found)
@@ -92,6 +104,6 @@ def _draw(found: Evaluation) -> str:
 
 def describe(found: Evaluation) -> str:
     """Say for a person how good a checkpoint is."""
-    metrics = ", ".join(f"{name} {value:.4f}" for name, value in found.metrics.items())
+    metrics = metrics_line(found.metrics, found.undefined)
     scored = f"{found.split}: {found.num_samples} samples of {found.num_groups} groups: {metrics}\n"
-    return scored + skipped_line(found.meters)
+    return scored + "".join(f"  note: {note}\n" for note in found.notes) + skipped_line(found.meters)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,20 +16,29 @@ COUNTED_NAMES = 10_000
 
 
 @dataclass(kw_only=True, slots=True)
+class _Targets:
+    """The range of targets, or of class indices."""
+
+    lowest: float = float("inf")
+    highest: float = float("-inf")
+
+    def add(self, low: float, high: float) -> None:
+        self.lowest, self.highest = min(self.lowest, low), max(self.highest, high)
+
+    @property
+    def are_constant(self) -> bool:
+        size = max(abs(self.lowest), abs(self.highest))
+        return self.lowest <= self.highest and no_spread(self.highest - self.lowest, size)
+
+
+@dataclass(kw_only=True, slots=True)
 class _Tally:
     """Samples of one split."""
 
     names: set[str] = field(default_factory=set)
     num_samples: int = 0
-    lowest: float = float("inf")
-    highest: float = float("-inf")
-    classes: Counter[int] = field(default_factory=Counter)
-
-    @property
-    def is_constant(self) -> bool:
-        return self.lowest <= self.highest and no_spread(
-            self.highest - self.lowest, max(abs(self.lowest), abs(self.highest))
-        )
+    targets: _Targets = field(default_factory=_Targets)
+    classes: set[int] = field(default_factory=set)
 
 
 class ManifestChecks:
@@ -50,6 +58,7 @@ class ManifestChecks:
         self._rule, self._fractions, self._by_sample = rule, fractions, by_sample
         self._classes, self._score = classes, score
         self._tallies = {name: _Tally() for name in rule.names}
+        self._named: dict[str, _Targets] = {}
 
     def split(self, sample: Sample) -> str:
         """Give a sample's split, and count it in."""
@@ -57,13 +66,15 @@ class ManifestChecks:
         split = self._rule(name)
         tally = self._tallies[split]
         tally.num_samples += 1
-        if len(tally.names) < COUNTED_NAMES:
+        if len(self._named) < COUNTED_NAMES:
             tally.names.add(name)
+            self._named.setdefault(name, _Targets())
         if sample.target is not None:
+            for targets in (tally.targets, self._named.get(name)):
+                if targets is not None:
+                    targets.add(sample.target, sample.target)
             if self._classes:
-                tally.classes[int(sample.target)] += 1
-            else:
-                tally.lowest, tally.highest = min(tally.lowest, sample.target), max(tally.highest, sample.target)
+                tally.classes.add(int(sample.target))
         return split
 
     def finish(self) -> tuple[str, ...]:
@@ -75,57 +86,63 @@ class ManifestChecks:
         """
         if any(not tally.num_samples for tally in self._tallies.values()):
             raise self._empty()
-        if self._tallies["train"].is_constant or len(self._tallies["train"].classes) == 1:
+        if self._tallies["train"].targets.are_constant:
             raise self._nothing_to_learn()
         return tuple(note for split in self._tallies for note in self._notes(split))
 
     def _empty(self) -> ConfigError:
         what = "sample" if self._by_sample else "group"
-        names = set[str]().union(*(tally.names for tally in self._tallies.values()))
+        num_names = len(self._named)
         empty = [split for split, tally in self._tallies.items() if not tally.num_samples]
         came = ", ".join(
             f"{split} {len(tally.names)} {what}(s), {tally.num_samples} samples"
             for split, tally in self._tallies.items()
         )
-        told = (
-            f"no sample falls into the split {' and '.join(empty)}: of {len(names)} {what}(s) that have samples come "
-        )
+        told = f"no sample falls into the split {' and '.join(empty)}: of {num_names} {what}(s) that have samples come "
         other = "" if self._by_sample else ", or split by sample with --split-by sample"
-        if len(names) < len(self._tallies):
-            fix = f"{len(names)} cannot fill {len(self._tallies)} splits: take more {what}s{other}"
-            fix += ", or ask for fewer splits, like --split 0.7,0.3,0"
-        elif (seed := nearest_seed(names, fractions=self._fractions, seed=self._rule.seed)) is not None:
-            fix = f"which split a {what} is in follows from the seed and its name: --seed {seed} gives each split some"
-            fix += f"; or take more {what}s, or larger shares with --split"
-        else:
-            fix = f"take more {what}s, or larger shares with --split{other}"
-        return ConfigError(told + came, fix=fix)
+        if num_names < len(self._tallies):
+            fix = f"{num_names} cannot fill {len(self._tallies)} splits: take more {what}s{other}"
+            return ConfigError(told + came, fix=f"{fix}, or ask for fewer splits, like --split 0.7,0.3,0")
+        return ConfigError(told + came, fix=f"{self._another_seed()}take more {what}s, or larger shares with --split")
 
     def _nothing_to_learn(self) -> MissingLabel:
         tally = self._tallies["train"]
-        what = (
-            f"are of the class {self._classes[next(iter(tally.classes))]!r}"
-            if self._classes
-            else f"have the target {tally.lowest:g}"
-        )
+        lowest = tally.targets.lowest
+        what = f"are of the class {self._classes[int(lowest)]!r}" if self._classes else f"have the target {lowest:g}"
         return MissingLabel(
             f"all {tally.num_samples} samples of the training split, of {len(tally.names)} group(s), {what}: "
             "there is nothing to learn",
-            fix="take more recordings or another label, or another --seed where groups fell badly",
+            fix=f"{self._another_seed()}take more recordings or another label",
         )
+
+    def _another_seed(self) -> str:
+        """Name the nearest seed that leaves something to learn and to score, where there is one."""
+
+        def accepts(rule: SplitRule) -> bool:
+            train, filled = _Targets(), set[str]()
+            for name, targets in self._named.items():
+                filled.add(split := rule(name))
+                if split == "train":
+                    train.add(targets.lowest, targets.highest)
+            return filled == set(rule.names) and not train.are_constant
+
+        seed = nearest_seed(accepts, fractions=self._fractions, seed=self._rule.seed)
+        if seed is None:
+            return ""
+        what = "sample" if self._by_sample else "group"
+        return f"which split a {what} is in follows from the seed and its name: --seed {seed} will do; or "
 
     def _notes(self, split: str) -> list[str]:
         tally = self._tallies[split]
-        if tally.is_constant:
+        lowest = tally.targets.lowest
+        if tally.targets.are_constant and not self._classes:
             samples = "the one target is" if tally.num_samples == 1 else f"all {tally.num_samples} targets are"
-            return [f"{split}: {samples} {tally.lowest:g}, so {self._score} is undefined there"]
-        if not tally.classes:
-            return []
-        missing = [name for number, name in enumerate(self._classes) if not tally.classes[number]]
-        if len(tally.classes) == 1:
-            only = self._classes[next(iter(tally.classes))]
+            return [f"{split}: {samples} {lowest:g}, so {self._score} is undefined there"]
+        missing = [name for number, name in enumerate(self._classes) if number not in tally.classes]
+        if tally.targets.are_constant:
+            only = self._classes[int(lowest)]
             return [
                 f"{split}: all {tally.num_samples} samples are of the class {only}, so scores by class are undefined"
             ]
         told = "cannot be learnt" if split == "train" else "is not scored"
-        return [f"{split}: no sample is of the class {name}, which {told}" for name in missing]
+        return [f"{split}: no sample is of the class {name}, which {told}" for name in missing if tally.classes]

@@ -6,7 +6,6 @@ writes an executor output to the path that ``outputs.outputFile`` of it names.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,6 @@ def write_metrics(executor_input: str, found: Evaluation) -> None:
             f"--executor-input does not name outputs.outputFile and the artifact {ARTIFACT!r} ({error})",
             fix="pass the placeholder {{$}} of a component that has this output, or leave it out",
         ) from error
-    values = {name: value for name, value in found.metrics.items() if math.isfinite(value)}
+    values = {name: value for name, value in found.metrics.items() if value is not None}
     shown = {"name": artifact["name"], "uri": artifact["uri"], "metadata": values}
     atomic_write(target, msgspec.json.encode({"artifacts": {ARTIFACT: {"artifacts": [shown]}}}))

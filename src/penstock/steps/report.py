@@ -16,6 +16,7 @@ from penstock.steps.pricing import cost_setting
 from penstock.steps.run_left import read_left
 from penstock.steps.run_root import open_run_root
 from penstock.tasks.eeg.metrics import overall_score
+from penstock.tasks.scores import told_scores
 from penstock.units import format_usd
 
 NAME = "report"
@@ -46,14 +47,14 @@ def with_overall(one: Evaluation, other: Evaluation) -> Evaluation:
     Raises:
         ConfigError: the two are not of c1 and c2.
     """
-    scores = {found.task: found.metrics[found.score] for found in (one, other)}
+    scores = {found.task: found.metrics.get(found.score) for found in (one, other)}
     if set(scores) != {"eeg-c1", "eeg-c2"}:
         raise ConfigError(
             f"an overall score is of eeg-c1 and eeg-c2, these are of {one.task} and {other.task}",
             fix="pass the metrics of one of each",
         )
-    overall = overall_score(scores["eeg-c1"], scores["eeg-c2"])
-    return msgspec.structs.replace(one, metrics={**one.metrics, "overall": overall})
+    values, reasons = told_scores({"overall": overall_score(scores["eeg-c1"], scores["eeg-c2"])})
+    return msgspec.structs.replace(one, metrics={**one.metrics, **values}, undefined={**one.undefined, **reasons})
 
 
 def _bill(

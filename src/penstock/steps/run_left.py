@@ -61,9 +61,12 @@ def read_left(args: argparse.Namespace) -> Left:
     failures = [found for step in _STEPS if run_root and (found := run_root.failure(step))]
     run = _run(args, run_root)
     run = run or _never_trained(args.run_id or "unknown")
+    evaluation = _evaluation(args, run_root)
+    if evaluation is not None:
+        _check_same_run(run, evaluation)
     return Left(
         run=_as_it_ended(run, status, failures),
-        evaluation=_evaluation(args, run_root),
+        evaluation=evaluation,
         steps=tuple(_other_steps(args, run_root)),
     )
 
@@ -78,6 +81,27 @@ def _evaluation(args: argparse.Namespace, run_root: RunRoot | None) -> Evaluatio
     if args.evaluation is not None:
         return read_record(args.evaluation, Evaluation)
     return run_root.read("evaluate", Evaluation) if run_root else None
+
+
+def _check_same_run(run: RunRecord, evaluation: Evaluation) -> None:
+    """Refuse an evaluation of another run's checkpoint.
+
+    Raises:
+        ConfigError: it is of one.
+    """
+    if not run.epochs:
+        return
+    for what, ours, theirs in (
+        ("task", run.task, evaluation.task),
+        ("model", run.model, evaluation.model),
+        ("manifest", run.manifest_fingerprint, evaluation.trained_fingerprint),
+    ):
+        if ours != theirs:
+            raise ConfigError(
+                f"the evaluation is not of the run {run.run_id}: its checkpoint was trained with the {what} {theirs}, "
+                f"the run with {ours}",
+                fix="pass the run record and the metrics of one run",
+            )
 
 
 def _other_steps(args: argparse.Namespace, run_root: RunRoot | None) -> Sequence[StepRecord]:

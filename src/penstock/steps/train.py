@@ -16,7 +16,9 @@ import msgspec
 from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
 from penstock.observe import StageProgress, open_progress
+from penstock.observe.labels import metrics_line
 from penstock.records import EpochRecord, RunRecord, write_record
+from penstock.records.trained_on import trained_on
 from penstock.sources import open_blobs
 from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
 from penstock.steps.pricing import endpoint_of_environment, warn_of_node
@@ -25,6 +27,7 @@ from penstock.steps.run_root import RunRoot, recorded
 from penstock.steps.train_config import train_config
 from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import make_objective
+from penstock.tasks.registry import get_task
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.determinism import seed_everything
@@ -124,6 +127,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
             on_end=write_run_record,
             started_seconds=started_seconds,
             early_samples=num_samples if early else None,
+            trained_on=lambda: trained_on(args.manifest if data.listing is None else data.listing.whole().manifest),
         )
         if args.checkpoint_out is not None and result.checkpoint is not None:
             atomic_write(args.checkpoint_out, blobs.read(result.checkpoint.rpartition("/")[2]))
@@ -165,18 +169,23 @@ class _Shown:
 
     def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
         """Tell the validation's metrics."""
-        self._stage.advance(0, **{f"valid_{name}": value for name, value in record.valid.items() if name == "nrmse"})
+        self._stage.advance(
+            0,
+            **{f"valid_{name}": value for name, value in record.valid.items() if name == "nrmse" and value is not None},
+        )
 
 
 def describe(record: RunRecord) -> str:
     """Say for a person how a run went."""
     best = next((epoch for epoch in record.epochs if epoch.epoch == record.best_epoch), None)
-    metrics = ", ".join(f"{name} {value:.4f}" for name, value in best.valid.items()) if best else "none"
+    score = best.valid.get(get_task(record.task).score) if best else None
+    chosen = "best" if score is not None else "no score tells the best; last"
+    metrics = metrics_line(best.valid, best.undefined) if best else "none"
     return (
         f"trained {record.model} ({record.num_parameters} parameters) for {len(record.epochs)} epochs in "
         f"{format_seconds(record.wall_seconds)}, {100 * record.stall_share:.1f} % of it waiting for data\n"
         f"  read {format_bytes(record.meters.sample_bytes)} in {record.meters.get_requests} requests through at most "
         f"{format_bytes(record.meters.window_high_water_bytes)}\n"
-        f"  best epoch {(record.best_epoch or 0) + 1}: {metrics}\n"
+        f"  {chosen} epoch {(record.best_epoch or 0) + 1}: {metrics}\n"
         f"{skipped_line(record.meters)}"
     )

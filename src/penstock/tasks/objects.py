@@ -19,6 +19,7 @@ from penstock.observe import open_progress
 from penstock.records import Sample, SkippedObject, Span
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+from penstock.tasks.scores import Scores
 
 __all__ = ["WholeObjects"]
 
@@ -65,9 +66,7 @@ class WholeObjects:
         """Give the bytes as numbers, shape (bytes,)."""
         return np.frombuffer(data, dtype=np.uint8).astype(np.float32)
 
-    def metrics(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
-    ) -> dict[str, float]:
+    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
         """Give none: whole objects have no targets."""
         return {}
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from penstock.records import Sample, SkippedObject
 from penstock.sources import ObjectSource
+from penstock.tasks.scores import Scores
 
 __all__ = ["Limits", "OptionValue", "SampleSet", "Task", "TaskOption"]
 
@@ -125,10 +126,8 @@ class Task(Protocol):
         """
         ...
 
-    def metrics(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
-    ) -> dict[str, float]:
-        """Score predictions.
+    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
+        """Score predictions; a metric that is undefined for them is a phrase that says why.
 
         Args:
             truth: targets or class indices, shape (samples,).

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from penstock.errors import CheckpointCorrupt, CheckpointMismatch
 from penstock.records.codec import Part
+from penstock.records.trained_on import TrainedOn
 from penstock.train.config import ConfigValue
 from penstock.train.determinism import tensors_sha256
 
@@ -55,6 +56,7 @@ class Weights:
         sha256: of the weights (``weights_sha256`` of the network that holds them).
         file_sha256: of the checkpoint's file.
         location: path or URI of the file.
+        trained_on: the training split, None where the file does not tell.
     """
 
     identity: Identity
@@ -65,6 +67,7 @@ class Weights:
     sha256: str
     file_sha256: str
     location: str
+    trained_on: TrainedOn | None
 
 
 def check_identity(found: Identity, wanted: Identity, *, origin: str) -> None:
@@ -150,4 +153,5 @@ def decode_weights(data: bytes, origin: str) -> Weights:
         sha256=content["weights_sha256"],
         file_sha256=hashlib.sha256(data).hexdigest(),
         location=origin,
+        trained_on=msgspec.convert(content["trained_on"], TrainedOn) if content.get("trained_on") else None,
     )

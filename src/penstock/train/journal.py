@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import msgspec
 
 from penstock.records import EpochRecord, LossPoint, Meters, Saves
+from penstock.tasks.scores import Scores, told_scores
 
 __all__ = ["MAX_LOSS_POINTS", "Curve", "Journal"]
 
@@ -74,7 +74,7 @@ class Journal(msgspec.Struct, kw_only=True):
         compute_seconds: the rest of its training pass so far.
         finished: whether the run needs no more epochs.
         epochs: the epochs that ended.
-        best_score: of ``best_epoch``, None before the first epoch's end.
+        best_score: of ``best_epoch``, None before an epoch's end that has a score.
         bad_epochs: ended without a better score, in a row.
         num_resumes: times the run went on from a checkpoint.
         wall_seconds: of all attempts, up to when this was saved.
@@ -123,14 +123,16 @@ class Journal(msgspec.Struct, kw_only=True):
         self.loss_sum += loss * num_labelled
         self.num_labelled += num_labelled
 
-    def end_epoch(self, valid: dict[str, float], *, valid_seconds: float) -> EpochRecord:
+    def end_epoch(self, scores: Scores, *, valid_seconds: float) -> EpochRecord:
         """Close the epoch in progress with its validation metrics, and begin the next."""
+        valid, undefined = told_scores(scores)
         record = EpochRecord(
             epoch=self.epoch,
             num_steps=self.epoch_steps,
             num_samples=self.epoch_samples,
             train_loss=self.loss_sum / max(self.num_labelled, 1),
             valid=valid,
+            undefined=undefined,
             stall_seconds=self.stall_seconds,
             compute_seconds=self.compute_seconds,
             valid_seconds=valid_seconds,
@@ -142,12 +144,16 @@ class Journal(msgspec.Struct, kw_only=True):
         return record
 
     def note_score(self, epoch: int, score: float | None, *, higher_is_better: bool) -> bool:
-        """Say whether an epoch is the best so far, and remember it. Without a score each epoch is."""
-        best = self.best_score
-        if score is None or best is None or self.best_epoch is None:
+        """Say whether an epoch is the best so far, and remember it.
+
+        One without a score is never better than one with: only as long as none has any is the latest the best.
+        """
+        if self.best_score is None:
             better = True
+        elif score is None:
+            better = False
         else:
-            better = math.isnan(best) or (score > best if higher_is_better else score < best)
+            better = score > self.best_score if higher_is_better else score < self.best_score
         if better:
             self.best_score, self.best_epoch, self.bad_epochs = score, epoch, 0
         else:

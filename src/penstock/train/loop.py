@@ -7,10 +7,12 @@ number of threads). Time spent after the last checkpoint before a SIGKILL is not
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from torch import nn
@@ -18,8 +20,10 @@ from torch import nn
 from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
 from penstock.loader.protocols import BatchLoader, LoaderState
 from penstock.records import LossPoint
+from penstock.records.trained_on import TrainedOn
 from penstock.tasks.objectives import Objective
 from penstock.tasks.protocols import Task
+from penstock.tasks.scores import Scores
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import TrainConfig
@@ -52,6 +56,7 @@ def train(
     on_end: Callable[[TrainResult], None] = lambda result: None,
     started_seconds: float | None = None,
     early_samples: int | None = None,
+    trained_on: Callable[[], TrainedOn] | None = None,
 ) -> TrainResult:
     """Train a network, going on from the last checkpoint if there is one.
 
@@ -72,6 +77,7 @@ def train(
         on_end: is given the result once, when the run ends, also when an error ends it.
         started_seconds: ``time.monotonic()`` at the start of this attempt, None takes now.
         early_samples: what the loader knows of its samples before the first epoch's end, where it does not know all.
+        trained_on: describes the training split, for whoever uses the best weights; asked after the first epoch.
 
     Raises:
         CheckpointCorrupt, CheckpointMismatch: the last checkpoint cannot be used; ``on_end`` is not called.
@@ -91,6 +97,7 @@ def train(
         progress=progress or NoProgress(),
         started_seconds=time.monotonic() if started_seconds is None else started_seconds,
         early_samples=early_samples,
+        trained_on=trained_on,
     )
     loop.begin()
     with StopRequest() as stop:
@@ -120,12 +127,14 @@ class _Loop:
         progress: Progress,
         started_seconds: float,
         early_samples: int | None,
+        trained_on: Callable[[], TrainedOn] | None,
     ) -> None:
         self._config, self._task, self._stepper = config, task, stepper
         self._train_loader, self._valid = train_loader, valid
         self._checkpoints, self._identity, self._progress = checkpoints, identity, progress
         self._started_seconds, self._started_at = started_seconds, datetime.now(UTC)
         self._early_samples = early_samples
+        self._trained_on = functools.cache(trained_on) if trained_on is not None else None
         self._first_batch_seconds: float | None = None
         self._journal = Journal()
         self._earlier = Journal()
@@ -238,22 +247,29 @@ class _Loop:
 
     def _end_epoch(self, stop: StopRequest) -> None:
         journal, config, begun = self._journal, self._config, time.perf_counter()
-        metrics = {} if self._valid is None else self._valid.metrics(self._stepper.model, journal.epoch, stop)
+        metrics: Scores = {} if self._valid is None else self._valid.metrics(self._stepper.model, journal.epoch, stop)
         # Both loaders may be parts of one stream, whose place the validation has moved on.
         self._loader_state = self._train_loader.state_dict()
         if self._early_samples is not None and journal.epoch == 0:
             journal.curve.spread(0, first_step=0, num_steps=journal.epoch_steps)
         record = journal.end_epoch(metrics, valid_seconds=time.perf_counter() - begun)
-        score = metrics[self._task.score] if metrics else None
-        is_best = journal.note_score(record.epoch, score, higher_is_better=self._task.higher_is_better)
+        is_best = journal.note_score(
+            record.epoch, record.valid.get(self._task.score), higher_is_better=self._task.higher_is_better
+        )
         out_of_patience = config.patience is not None and journal.bad_epochs >= config.patience
         journal.finished = journal.epoch >= config.num_epochs or out_of_patience
         if is_best:
             self._best = self._checkpoints.save_best(
-                self._stepper.weights(), identity=self._identity, step=journal.step, epoch=record.epoch
+                {**self._stepper.weights(), "trained_on": self._told_training()},
+                identity=self._identity,
+                step=journal.step,
+                epoch=record.epoch,
             )
         self._save()
         self._progress.on_epoch(record, is_best=is_best)
+
+    def _told_training(self) -> dict[str, Any] | None:
+        return None if self._trained_on is None else msgspec.to_builtins(self._trained_on())
 
     def _interrupted(self, stop: StopRequest) -> Interrupted:
         name = "a signal" if stop.received is None else stop.received.name

@@ -37,6 +37,7 @@ def _epochs(count: int, steps: int) -> tuple[EpochRecord, ...]:
                 "loss": 0.5 + 0.55 * math.exp(-epoch / 7) + rng.normal(0, 0.01),
                 "r2": 0.29 - 0.33 * math.exp(-epoch / 7),
             },
+            undefined={},
             stall_seconds=2.4 if epoch == 0 else 0.25 + 0.2 * abs(math.sin(epoch)),
             compute_seconds=5.1 + 0.4 * abs(math.cos(epoch)),
             valid_seconds=0.9,
@@ -113,6 +114,10 @@ def make_evaluation(*, num_samples: int = 3120, **changes: Any) -> Evaluation:
         "num_groups": 18,
         "score": "nrmse",
         "metrics": {"nrmse": 0.8412, "rmse": 0.3021, "mae": 0.2311, "r2": 0.2924},
+        "undefined": {},
+        "trained_fingerprint": "4f6c" * 16,
+        "seen_groups": 0,
+        "notes": (),
         "classes": (),
         "confusion": (),
         "predictions": tuple(

@@ -284,7 +284,7 @@ def _run_with(meters: Meters, wall_seconds: float, stall_seconds: float) -> RunR
     from penstock.records import EpochRecord
 
     epoch = EpochRecord(
-        epoch=0, num_steps=1, num_samples=1, train_loss=1.0, valid={},
+        epoch=0, num_steps=1, num_samples=1, train_loss=1.0, valid={}, undefined={},
         stall_seconds=stall_seconds, compute_seconds=1.0, valid_seconds=0.0,
     )  # fmt: skip
     return RunRecord(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import SourceChanged
 from penstock.evaluate.evaluation import MAX_PREDICTIONS, confusion_counts, evaluate, evenly_taken
+from penstock.evaluate.familiarity import Familiarity
 from penstock.records import Evaluation, decode_record, encode_record
 from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import Classification, Regression, objective_from_state
@@ -36,6 +37,7 @@ def test_a_runs_best_weights_score_as_they_did_in_its_validation(tmp_path: Path)
         split="valid",
         model_name="small",
         checkpoint_sha256=weights.file_sha256,
+        familiarity=SAME,
     )
     assert found.metrics == result.journal.epochs[weights.epoch].valid
     assert (found.num_samples, found.num_groups) == (40, len(set(groups)))
@@ -44,6 +46,9 @@ def test_a_runs_best_weights_score_as_they_did_in_its_validation(tmp_path: Path)
     assert found.confusion == ()
     assert found.meters.sample_bytes == inputs.nbytes
     assert decode_record(encode_record(found), Evaluation) == found
+
+
+SAME = Familiarity(trained_fingerprint="f", seen_groups=0)
 
 
 class _Logits(torch.nn.Module):
@@ -72,6 +77,7 @@ def test_classes_are_counted_over_all_samples_and_shown_for_some() -> None:
         split="test",
         model_name="logits",
         checkpoint_sha256="c",
+        familiarity=SAME,
     )
     assert found.classes == ("a", "b", "c")
     assert sum(map(sum, found.confusion)) == found.num_samples == 5000
@@ -97,6 +103,7 @@ def test_failing_data_is_the_evaluations_failure() -> None:
             split="test",
             model_name="small",
             checkpoint_sha256="c",
+            familiarity=SAME,
         )
 
 

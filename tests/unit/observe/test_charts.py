@@ -18,7 +18,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def _run(*, num_epochs: int, num_points: int = 50) -> RunRecord:
     epochs = tuple(
         EpochRecord(
-            epoch=epoch, num_steps=10, num_samples=100, train_loss=1 / (epoch + 1), valid={"nrmse": 1.0},
+            epoch=epoch, num_steps=10, num_samples=100, train_loss=1 / (epoch + 1), valid={"nrmse": 1.0}, undefined={},
             stall_seconds=1.0, compute_seconds=3.0, valid_seconds=0.5,
         )
         for epoch in range(num_epochs)
@@ -43,6 +43,8 @@ def _evaluation(*, num_predictions: int = 0, **changes: Any) -> Evaluation:
     fields: dict[str, Any] = {
         "task": "t", "model": "m", "split": "test", "manifest_fingerprint": "", "checkpoint_sha256": "",
         "num_samples": num_predictions, "num_groups": 1, "score": "nrmse", "metrics": {}, "classes": (),
+        "undefined": {}, "trained_fingerprint": "", "seen_groups": 0,
+        "notes": (),
         "confusion": (), "predictions": predictions, "wall_seconds": 1.0, "meters": Meters(),
     }  # fmt: skip
     return Evaluation(**(fields | changes))

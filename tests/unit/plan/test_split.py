@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
-from penstock.plan import nearest_seed, split_rule
+from penstock.plan import SplitRule, nearest_seed, split_rule
 from penstock.records import SPLITS
 
 THIRDS = (0.4, 0.3, 0.3)
@@ -49,15 +49,15 @@ def test_wrong_fractions_are_refused(fractions: tuple[float, ...]) -> None:
 
 @given(st.sets(st.text(min_size=1, max_size=8), min_size=3, max_size=9), st.integers(0, 50))
 def test_the_nearest_seed_that_fills_every_split_is_found(groups: set[str], seed: int) -> None:
-    def fills(candidate: int) -> bool:
-        return {split_rule(fractions=THIRDS, seed=candidate)(group) for group in groups} == set(SPLITS)
+    def fills(rule: SplitRule) -> bool:
+        return {rule(group) for group in groups} == set(SPLITS)
 
-    found = nearest_seed(groups, fractions=THIRDS, seed=seed)
+    found = nearest_seed(fills, fractions=THIRDS, seed=seed)
     assert found is not None
-    assert fills(found)
+    assert fills(split_rule(fractions=THIRDS, seed=found))
     nearer = range(max(0, seed - abs(found - seed) + 1), seed + abs(found - seed))
-    assert not any(fills(candidate) for candidate in nearer)
+    assert not any(fills(split_rule(fractions=THIRDS, seed=candidate)) for candidate in nearer)
 
 
-def test_too_few_groups_have_no_seed() -> None:
-    assert nearest_seed(["a", "b"], fractions=THIRDS, seed=3) is None
+def test_what_no_seed_fulfils_has_none() -> None:
+    assert nearest_seed(lambda rule: False, fractions=THIRDS, seed=3) is None

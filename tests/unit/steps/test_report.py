@@ -9,7 +9,7 @@ from penstock.records import Evaluation, Meters
 from penstock.steps.report import with_overall
 
 
-def evaluation(task: str, nrmse: float) -> Evaluation:
+def evaluation(task: str, nrmse: float | None) -> Evaluation:
     return Evaluation(
         task=task,
         model="small",
@@ -20,6 +20,10 @@ def evaluation(task: str, nrmse: float) -> Evaluation:
         num_groups=1,
         score="nrmse",
         metrics={"nrmse": nrmse},
+        undefined={} if nrmse is not None else {"nrmse": "there is one target"},
+        trained_fingerprint="m",
+        seen_groups=0,
+        notes=(),
         classes=(),
         confusion=(),
         predictions=(),
@@ -33,6 +37,12 @@ def test_overall_score_weighs_the_challenges(first: str) -> None:
     scores = {"eeg-c1": 0.9, "eeg-c2": 1.0}
     one, other = (evaluation(task, scores[task]) for task in sorted(scores, key=lambda task: task != first))
     assert with_overall(one, other).metrics["overall"] == pytest.approx(0.3 * 0.9 + 0.7 * 1.0)
+
+
+def test_overall_score_without_one_of_both_is_undefined() -> None:
+    found = with_overall(evaluation("eeg-c1", 0.9), evaluation("eeg-c2", None))
+    assert found.metrics["overall"] is None
+    assert found.undefined["overall"] == "the score of eeg-c2 is undefined"
 
 
 def test_overall_score_of_one_challenge_twice_is_refused() -> None:

@@ -14,6 +14,7 @@ from penstock.loader.protocols import Batch, LoaderState
 from penstock.records import Meters
 from penstock.sources import ObjectSource
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+from penstock.tasks.scores import Scores
 
 
 class ArrayLoader:
@@ -104,9 +105,7 @@ class RegressionTask(_ArrayTask):
     def __init__(self) -> None:
         super().__init__(name="numbers", score="nrmse", higher_is_better=False)
 
-    def metrics(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
-    ) -> dict[str, float]:
+    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
         return {"nrmse": float(np.sqrt(np.mean((truth - predicted) ** 2)) / truth.std())}
 
 
@@ -116,9 +115,7 @@ class ClassificationTask(_ArrayTask):
     def __init__(self) -> None:
         super().__init__(name="kinds", score="accuracy", higher_is_better=True)
 
-    def metrics(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
-    ) -> dict[str, float]:
+    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
         return {"accuracy": float(np.mean(predicted.argmax(axis=1) == truth))}
 
 

@@ -134,7 +134,9 @@ def test_a_journal_survives_its_plain_form(
     [
         ([1.0, 0.9, 0.95], False, 1, 1),
         ([0.5, 0.7, 0.7], True, 1, 1),
-        ([float("nan"), 0.9, float("nan")], False, 1, 1),
+        ([None, 0.9, None], False, 1, 1),
+        ([None, 0.9, None, 0.8, None, None], False, 3, 2),
+        ([0.5, None, None], True, 0, 2),
         ([None, None], False, 1, 0),
     ],
 )

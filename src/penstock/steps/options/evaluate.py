@@ -6,7 +6,7 @@ import argparse
 
 from penstock.steps.options.data import add_feed_options
 from penstock.steps.options.run_root import add_executor_option, add_fail_fast, add_run_options
-from penstock.steps.options.values import any_path, location, optional_path, positive_int
+from penstock.steps.options.values import add_switch, any_path, location, optional_path, positive_int
 
 __all__ = ["add_arguments"]
 
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", required=True, type=location, metavar="FILE|s3://…", help="checkpoint of `penstock train`"
     )
     group.add_argument("--split", choices=("train", "valid", "test"), default="test", help="split (default: test)")
+    add_switch(group, "--other-data", "score another manifest than the one that was trained on")
     group.add_argument("--batch-size", type=positive_int, default=128, metavar="N", help="samples at a time")
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
     group = parser.add_argument_group("output")

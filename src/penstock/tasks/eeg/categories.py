@@ -21,6 +21,7 @@ from penstock.tasks.eeg.metrics import classification_metrics
 from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
 from penstock.tasks.eeg.reading import in_order, read_events
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+from penstock.tasks.scores import Scores
 
 __all__ = ["EegEvents"]
 
@@ -89,9 +90,7 @@ class EegEvents(EegTask):
             classes=classes,
         )
 
-    def metrics(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
-    ) -> dict[str, float]:
+    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
         """Score logits by event; see ``classification_metrics``."""
         return classification_metrics(truth, predicted)
 

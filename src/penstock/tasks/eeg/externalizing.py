@@ -18,6 +18,7 @@ from penstock.tasks.eeg.metrics import regression_metrics, subject_metrics
 from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
 from penstock.tasks.eeg.tables import number, parse_table
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+from penstock.tasks.scores import Scores
 
 __all__ = ["EegC2"]
 
@@ -86,9 +87,7 @@ class EegC2(EegTask):
             skip_bad=limits.skip_bad,
         )
 
-    def metrics(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
-    ) -> dict[str, float]:
+    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
         """Score by window, and under ``subject_`` by each subject's mean."""
         return regression_metrics(truth, predicted) | subject_metrics(truth, predicted, groups)
 

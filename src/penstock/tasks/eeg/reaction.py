@@ -18,6 +18,7 @@ from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.metrics import regression_metrics
 from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+from penstock.tasks.scores import Scores
 
 __all__ = ["EegC1"]
 
@@ -73,9 +74,7 @@ class EegC1(EegTask):
             skip_bad=limits.skip_bad,
         )
 
-    def metrics(
-        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
-    ) -> dict[str, float]:
+    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
         """Score reaction times by trial; see ``regression_metrics``."""
         return regression_metrics(truth, predicted)
 
