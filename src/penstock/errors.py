@@ -29,6 +29,7 @@ __all__ = [
     "Interrupted",
     "MissingLabel",
     "NoResponses",
+    "NotOurs",
     "NotReady",
     "ObjectNotFound",
     "ObjectUnreadable",
@@ -214,6 +215,12 @@ class OutputUnwritable(OutputError):
     """The output folder or file cannot be written to."""
 
     exit_code = 52
+
+
+class NotOurs(OutputError):
+    """A folder or a file that was to be written to is somebody else's; it was left as it is."""
+
+    exit_code = 53
 
 
 class CheckpointError(PenstockError):

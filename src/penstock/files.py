@@ -3,18 +3,57 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from penstock.errors import map_os_error
+from penstock.errors import NotOurs, map_os_error
 
-__all__ = ["ScratchFile", "atomic_path", "atomic_write"]
+__all__ = ["ScratchFile", "atomic_path", "atomic_write", "open_regular"]
 
 _NAME_SHOWN = 40
 """Characters of a file's name that its temporary one shows: both must fit a name's limit."""
+_NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENOTDIR)
+"""What opening anything but a file ends with: a link that must not be followed, a folder, a socket."""
+
+
+def open_regular(path: Path, flags: int, mode: int = 0o660) -> int:
+    """Open a file that must not be anything else, without following a link and without waiting, as on a pipe.
+
+    Args:
+        path: of the file; the folders before its name may be links.
+        flags: as of ``os.open``. To be written to, the file must have no second name, which somebody may have given it
+            to have another file written to.
+
+    Raises:
+        NotOurs: it is a link, a folder, a pipe, a device, a socket, or has a second name.
+        OSError: it is not there, or cannot be opened.
+    """
+    try:
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise _not_a_file(path) from error
+        raise
+    found = os.fstat(handle)
+    is_shared = found.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR)
+    if not stat.S_ISREG(found.st_mode) or is_shared:
+        os.close(handle)
+        raise _not_a_file(path, second_name=bool(is_shared))
+    return handle
+
+
+def _not_a_file(path: Path, *, second_name: bool = False) -> NotOurs:
+    what = "has a second name (a hard link)" if second_name else "is a link, a folder or the like, not a plain file"
+    return NotOurs(
+        f"{path} {what}",
+        fix="remove it, or choose another folder; it was left as it is",
+        about=str(path),
+    )
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ of a file's bytes, which need not be there; 0 bytes from 0 on are the whole file
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -26,10 +27,10 @@ def _kind(shared: bool) -> int:
     return fcntl.F_RDLCK if shared else fcntl.F_WRLCK
 
 
-def take(handle: int) -> bool:
+def take(handle: int, first: int = 0, length: int = 0) -> bool:
     """Take the lock of a file that is open for writing; False where another holds it."""
     try:
-        fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _request(fcntl.F_WRLCK))
+        fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _request(fcntl.F_WRLCK, first, length))
     except BlockingIOError:
         return False
     return True
@@ -55,13 +56,15 @@ def is_taken(handle: int, first: int = 0, length: int = 0, *, shared: bool = Fal
     return kind != fcntl.F_UNLCK
 
 
-def is_held(path: Path) -> bool:
-    """Tell whether a process holds a file's lock right now; False where there is no such file."""
+def is_held(path: Path, first: int = 0, length: int = 0) -> bool:
+    """Tell whether a process holds a file's lock right now; False where there is no such file, or a link instead."""
     try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return False
+        raise
     try:
-        return is_taken(handle)
+        return is_taken(handle, first, length)
     finally:
         os.close(handle)
