@@ -31,6 +31,7 @@ FOLDER_MODE = 0o2770
 _HEAD_BYTES, _ROLE_BYTES = 64, 192
 """A mark is a line that names its kind, and a line a role that tells who holds it."""
 _MOST_NAMED = 4
+_MAKING_SECONDS = 1.0
 _HARMLESS = ("lost+found",)
 """What a fresh volume may hold."""
 
@@ -57,9 +58,17 @@ def claim_folder(folder: Path, mark: str, *, what: str) -> int:
     """
     try:
         _make(folder)
+        deadline = time.monotonic() + _MAKING_SECONDS
         while True:
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 return open_mark(folder, mark)
+            except PermissionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)  # another user makes it, and has not given it to the group yet
+                continue
+            except FileNotFoundError:
+                pass
             others = names_of_others(folder)
             if mark in others:
                 continue  # another process was just faster
@@ -85,9 +94,10 @@ def names_of_others(folder: Path, *, ours: Collection[str] = ()) -> list[str]:
 
 
 def _holds_others(folder: Path, names: list[str], what: str) -> NotOurs:
+    shown = ", ".join(_plain(name) for name in names[:_MOST_NAMED])
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return NotOurs(
-        f"{folder} holds {', '.join(names[:_MOST_NAMED])}{more}, which Penstock did not put there",
+        f"{folder} holds {shown}{more}, which Penstock did not put there",
         fix=f"choose an empty or new folder for {what}; nothing in this one was touched",
         about=str(folder),
     )

@@ -51,6 +51,10 @@ class ManifestReader:
 
     def __init__(self, path: Path, *, cache_bytes: int = CACHE_BYTES) -> None:
         self.path = path
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise RecordError(
+                f"the manifest {path} is not a file", fix="pass a file that `penstock list` made", about=str(path)
+            )
         try:
             self._file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
         except _UNREADABLE as error:

@@ -102,7 +102,8 @@ async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin
     if until_stdin_closes:
         watch_parent(end)
     async with watch_loop(_HUNG_SECONDS):
-        await Filler(folder, window_bytes=window_bytes, max_in_flight=in_flight).serve(stop)
+        filler = Filler(folder, window_bytes=window_bytes, max_in_flight=in_flight, is_child=until_stdin_closes)
+        await filler.serve(stop)
 
 
 def _probe(args: argparse.Namespace) -> StepRecord:

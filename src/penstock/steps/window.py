@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from pathlib import Path
 from penstock import stopping
 from penstock.errors import RecordError
 from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
-from penstock.window import Prefetcher, PrefetchMode, hand_over, start_prefetcher
+from penstock.temporary import TemporaryFolder
+from penstock.window import Prefetcher, PrefetchMode, claim_job, hand_over, start_prefetcher
 
 __all__ = ["ServedWindow", "read_listing", "served_window"]
 
@@ -63,8 +63,14 @@ class ServedWindow:
 
 @contextlib.contextmanager
 def served_window(args: argparse.Namespace) -> Iterator[ServedWindow]:
-    """Start a prefetcher unless a sidecar serves the window."""
+    """Be the window's job, and start a prefetcher unless a sidecar serves it.
+
+    Raises:
+        WindowError: another job trains through the window, and goes on undisturbed.
+        NotOurs: the folder holds what Penstock did not put there.
+    """
     with _folder(args.window) as folder, stopping.ShelteredStack() as stack:
+        stack.enter_context(claim_job(folder))
         mode = PrefetchMode(args.prefetch)
         child = start_prefetcher(mode, folder, args.window_size, options=("--in-flight", str(args.in_flight)))
         if child is not None:
@@ -81,4 +87,4 @@ def _folder(asked: Path | None) -> Iterator[Path]:
         yield asked
         return
     with stopping.ShelteredStack() as stack:
-        yield Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-window-")))
+        yield stack.enter_context(TemporaryFolder("penstock-window-")) / "window"

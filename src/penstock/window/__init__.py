@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from penstock.window.child import Prefetcher, PrefetchMode, start_prefetcher
-from penstock.window.filler import Filler, is_served
+from penstock.window.filler import Filler
 from penstock.window.gauges import WindowGauges, read_gauges
 from penstock.window.geometry import Geometry, plan_geometry
 from penstock.window.handover import hand_over
+from penstock.window.ownership import claim_job, is_served
 from penstock.window.reader import WindowReader
+from penstock.window.removing import remove_window
 from penstock.window.samples import SampleSkipped, WindowSample
 
 __all__ = [
@@ -19,9 +21,11 @@ __all__ = [
     "WindowGauges",
     "WindowReader",
     "WindowSample",
+    "claim_job",
     "hand_over",
     "is_served",
     "plan_geometry",
     "read_gauges",
+    "remove_window",
     "start_prefetcher",
 ]

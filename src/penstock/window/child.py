@@ -17,8 +17,8 @@ from typing import Self
 from penstock.children import Child
 from penstock.errors import PenstockError, PrefetcherLost, WindowError
 from penstock.observe.endings import describe_end
-from penstock.window.filler import is_served
 from penstock.window.layout import Control
+from penstock.window.ownership import is_served_by_sidecar
 
 __all__ = ["PrefetchMode", "Prefetcher", "start_prefetcher"]
 
@@ -137,6 +137,6 @@ def start_prefetcher(
     mode: PrefetchMode, folder: Path, window_bytes: int, *, options: Sequence[str] = ()
 ) -> Prefetcher | None:
     """Start a child if none serves the window; None where a sidecar does, or is waited for."""
-    if mode is PrefetchMode.SIDECAR or (mode is PrefetchMode.AUTO and is_served(folder)):
+    if mode is PrefetchMode.SIDECAR or (mode is PrefetchMode.AUTO and is_served_by_sidecar(folder)):
         return None
     return Prefetcher(folder, window_bytes, options=options)

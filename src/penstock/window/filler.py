@@ -10,28 +10,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from penstock import locks
-from penstock.errors import OutputError, PenstockError, RecordError, WindowError, map_os_error
+from penstock.errors import OutputError, PenstockError, RecordError, WindowError
+from penstock.owning import Hold
 from penstock.records import ManifestReader, SourceSpec, StreamSpec, decode_record
 from penstock.sources import ObjectSource, open_source
-from penstock.window.folder import FILE_MODE, LOCK, SESSION, SLOTS, make_folder, used_bytes
+from penstock.window.folder import SESSION, SLOTS, read_small, used_bytes
 from penstock.window.layout import Control, ErrorText, FillerState
+from penstock.window.ownership import CHILD, SIDECAR, Role, hold_window, is_served_by_sidecar
 from penstock.window.session import FillerSession
 from penstock.window.slots import empty_window, open_control
 from penstock.window.wakeup import Bell
 
-__all__ = ["Filler", "is_served"]
+__all__ = ["Filler"]
 
 HEARTBEAT_SECONDS = 0.5
+LAST_ONE_SECONDS = 10.0
+"""How long a child waits for the end of the one before, whose trainer was killed."""
 SESSION_POLL_SECONDS = 0.25
+TAKE_POLL_SECONDS = 0.02
 DEFAULT_IN_FLIGHT = 512
 
 _log = logging.getLogger(__name__)
@@ -44,6 +48,7 @@ class Filler:
         folder: the window's folder, shared with the trainer; made if it is missing.
         window_bytes: bound on everything in the folder.
         max_in_flight: the most ranges that are requested at a time; how many are is found out by what pays.
+        is_child: whether it ends with the trainer that started it.
         opener: opens the source that a manifest names.
     """
 
@@ -53,11 +58,13 @@ class Filler:
         *,
         window_bytes: int,
         max_in_flight: int = DEFAULT_IN_FLIGHT,
+        is_child: bool = False,
         opener: Callable[[SourceSpec], ObjectSource] = open_source,
     ) -> None:
         self._folder = folder
         self._window_bytes = window_bytes
         self._max_in_flight = max_in_flight
+        self._is_child = is_child
         self._opener = opener
         self._asked = b""
 
@@ -66,9 +73,13 @@ class Filler:
 
         Raises:
             WindowError: another prefetcher serves this window.
+            NotOurs: the folder holds what Penstock did not put there.
             OutputError: the folder cannot be used.
         """
-        with _locked(self._folder):
+        hold = await self._hold(stop)
+        if hold is None:
+            return
+        with contextlib.closing(hold):
             control = open_control(self._folder, self._window_bytes)
             with _heartbeat(self._folder, control):
                 bell = Bell(self._folder)
@@ -77,6 +88,19 @@ class Filler:
                     await self._serve_sessions(control, bell, stop)
                 finally:
                     await bell.close()
+
+    async def _hold(self, stop: asyncio.Event) -> Hold | None:
+        """Take the window; None where it is stopped before. A child waits for the one before, which is about to end."""
+        deadline = time.monotonic() + (LAST_ONE_SECONDS if self._is_child else 0.0)
+        while not stop.is_set():
+            try:
+                return hold_window(self._folder, Role.PREFETCHER, detail=CHILD if self._is_child else SIDECAR)
+            except WindowError:
+                if time.monotonic() >= deadline or is_served_by_sidecar(self._folder):
+                    raise
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), TAKE_POLL_SECONDS)
+        return None
 
     async def _serve_sessions(self, control: Control, bell: Bell, stop: asyncio.Event) -> None:
         task: asyncio.Task[None] | None = None
@@ -98,7 +122,7 @@ class Filler:
     def _read_session(self) -> bytes:
         """Give what is asked for, nothing where nothing is."""
         try:
-            return (self._folder / SESSION).read_bytes()
+            return read_small(self._folder / SESSION)
         except FileNotFoundError:
             return b""
         except OSError as error:
@@ -214,30 +238,3 @@ def _heartbeat(folder: Path, control: Control) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the window's lock; the kernel lets go of it when the process dies, however it dies."""
-    make_folder(folder)
-    try:
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
-        with contextlib.suppress(PermissionError):
-            os.fchmod(handle, FILE_MODE)  # whatever the umask; another user's has it already
-    except OSError as error:
-        raise map_os_error(error, str(folder)) from error
-    try:
-        if not locks.take(handle):
-            raise WindowError(
-                f"another prefetcher serves {folder}",
-                fix="stop it, or choose another --window folder",
-                about=str(folder),
-            )
-        yield
-    finally:
-        os.close(handle)
-
-
-def is_served(folder: Path) -> bool:
-    """Tell whether a prefetcher holds the window's lock right now."""
-    return locks.is_held(folder / LOCK)

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from penstock.errors import PrefetcherLost, RecordError, WindowError, WindowTooSmall
+from penstock.files import open_regular
 from penstock.records import ManifestInfo, ManifestReader
 from penstock.units import MIB, format_bytes
-from penstock.window.folder import MANIFEST, SESSION, SLOTS, make_folder, making
+from penstock.window.folder import MANIFEST, SESSION, SLOTS, making, withdraw
 from penstock.window.layout import Control
+from penstock.window.ownership import claim_window
 from penstock.window.wakeup import Listener
 
 __all__ = ["hand_over"]
@@ -33,18 +35,19 @@ def hand_over(
 
     Raises:
         RecordError: it is not a manifest.
+        NotOurs: the folder holds what Penstock did not put there.
         WindowTooSmall: the manifest alone is larger than the window.
         PrefetcherLost: slots lie there, and no prefetcher came to give their space back.
         DiskFull, OutputUnwritable: it cannot be written.
     """
-    make_folder(folder)
+    claim_window(folder)
     target = folder / MANIFEST
     if _lies_there(target, _info(manifest)):
         return Path(MANIFEST)
     _check_size(manifest, folder)
-    (folder / SESSION).unlink(missing_ok=True)
+    withdraw(folder / SESSION)
     _wait_for_room(folder, timeout_seconds, clock)
-    target.unlink(missing_ok=True)
+    withdraw(target)
     with making(target) as handle, manifest.open("rb") as source, os.fdopen(os.dup(handle), "wb") as copy:
         shutil.copyfileobj(source, copy, MIB)
     return Path(MANIFEST)
@@ -57,8 +60,9 @@ def _info(path: Path) -> ManifestInfo:
 
 def _lies_there(target: Path, wanted: ManifestInfo) -> bool:
     try:
+        os.close(open_regular(target, os.O_RDONLY))
         return _info(target) == wanted
-    except RecordError:
+    except (FileNotFoundError, RecordError):
         return False
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.errors import RecordError, WindowError
+from penstock.errors import NotOurs, RecordError, WindowError
 from penstock.records import StreamSpec, decode_record
 from penstock.window.cursor import Cursor
-from penstock.window.folder import SESSION
+from penstock.window.folder import SESSION, read_small
 
 __all__ = ["SessionFile", "differences", "find_session"]
 
@@ -32,8 +32,8 @@ def differences(mine: StreamSpec, other: StreamSpec) -> list[str]:
 
 def _read(folder: Path) -> StreamSpec | None:
     try:
-        return decode_record((folder / SESSION).read_bytes(), StreamSpec)
-    except (OSError, RecordError):
+        return decode_record(read_small(folder / SESSION), StreamSpec)
+    except (OSError, RecordError, WindowError, NotOurs):
         return None
 
 

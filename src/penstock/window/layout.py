@@ -28,6 +28,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from penstock.errors import WindowError
+from penstock.files import open_regular
 from penstock.window.folder import CONTROL, SLOTS, allocate, release
 from penstock.window.geometry import CONTROL_HEADER_BYTES, ENTRY_BYTES
 
@@ -164,10 +165,14 @@ def map_file(path: Path, size_bytes: int, *, writable: bool) -> mmap.mmap:
     """Map a file that has at least that size.
 
     Raises:
+        NotOurs: it is a link or the like.
         OSError, ValueError: there is no such file, or it is smaller.
     """
-    with path.open("r+b" if writable else "rb") as file:
-        return mmap.mmap(file.fileno(), size_bytes, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
+    handle = open_regular(path, os.O_RDWR if writable else os.O_RDONLY)
+    try:
+        return mmap.mmap(handle, size_bytes, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
+    finally:
+        os.close(handle)
 
 
 def map_slots(folder: Path, size_bytes: int, *, writable: bool) -> mmap.mmap:
@@ -192,8 +197,11 @@ class Control:
 
     def __init__(self, folder: Path, *, writable: bool) -> None:
         path = folder / CONTROL
-        with path.open("rb") as file:
-            size, self._inode = (stat := os.fstat(file.fileno())).st_size, stat.st_ino
+        handle = open_regular(path, os.O_RDONLY)
+        try:
+            size, self._inode = (stat := os.fstat(handle)).st_size, stat.st_ino
+        finally:
+            os.close(handle)
         try:
             self._mapped = map_file(path, size, writable=writable)
             self.header = np.ndarray((), dtype=_HEADER, buffer=self._mapped)

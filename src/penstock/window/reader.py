@@ -13,9 +13,10 @@ from penstock.errors import ChecksumMismatch, PenstockError, PrefetcherLost, Win
 from penstock.records import Meters, StreamSpec, decode_record, encode_record
 from penstock.window.cursor import Cursor
 from penstock.window.files import SampleFiles, safe_name, sweep_files
-from penstock.window.folder import SESSION, install, make_folder
+from penstock.window.folder import SESSION, install
 from penstock.window.joining import SessionFile, find_session
 from penstock.window.layout import Control, SampleStatus, checksum, map_slots
+from penstock.window.ownership import claim_window, share_job
 from penstock.window.samples import (
     NO_SLOT,
     OpenSlot,
@@ -76,6 +77,7 @@ class WindowReader:
         self._unsettled: float | None = None
         self._meters = Meters()
         self._is_interrupted = False
+        self._job = contextlib.ExitStack()
 
     def begin(self, *, used: Collection[str] = ()) -> Self:
         """Ask for the session, replacing the last one, and wait until it is served.
@@ -85,10 +87,23 @@ class WindowReader:
 
         Raises:
             PrefetcherLost: nobody serves the window, or rank 0 asks for nothing.
-            WindowError: rank 0 asks for another stream.
+            WindowError: rank 0 asks for another stream, or another job trains through the window.
+            NotOurs: the folder holds what Penstock did not put there.
             PenstockError: what the prefetcher could not do.
         """
-        make_folder(self._folder)
+        try:
+            self._ask(used)
+            self._wait_until(self._served)
+        except BaseException:
+            self._job.close()
+            raise
+        return self
+
+    def _ask(self, used: Collection[str]) -> None:
+        if self._rank == 0:
+            self._job.enter_context(share_job(self._folder))
+        else:
+            claim_window(self._folder)
         if self._rank != 0:
             self._join(used)
         self._cursor = Cursor.begin(self._folder, self._rank, self.spec.session, self.spec.first_index)
@@ -98,8 +113,6 @@ class WindowReader:
             decode_record(asked, StreamSpec, origin="the stream that is asked for")
             install(self._folder / SESSION, asked)
         self._listener.ring(session=True)
-        self._wait_until(self._served)
-        return self
 
     def attach(self) -> Self:
         """Read along with the process that began the session, until it ends it or dies; for its workers."""
@@ -231,6 +244,7 @@ class WindowReader:
         self._files.close()
         self._open, self._slots = NO_SLOT, memoryview(b"")
         self._control = self._incarnation = self._cursor = None
+        self._job.close()
 
     def _join(self, used: Collection[str]) -> None:
         deadline = self._clock() + self._timeout_seconds

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from penstock.errors import PenstockError, map_os_error
+from penstock.files import open_regular
 from penstock.units import MIB
 
 __all__ = ["Reservation"]
@@ -45,7 +46,7 @@ class Reservation:
         self._stopping = threading.Event()
         handle = -1
         try:
-            handle = self._handle = os.open(path, os.O_RDWR)
+            handle = self._handle = open_regular(path, os.O_RDWR)
             if os.fstat(self._handle).st_size < size_bytes:
                 os.truncate(self._handle, size_bytes)
             for first, end in at_once:

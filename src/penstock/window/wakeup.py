@@ -13,6 +13,7 @@ import logging
 import os
 import select
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,12 @@ def _short_path(folder: Path) -> Iterator[str]:
         os.close(handle)
 
 
+def _is_socket(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return stat.S_ISSOCK(path.lstat().st_mode)
+    return False
+
+
 class Bell:
     """The prefetcher's side: rings all readers, and is woken by any of them.
 
@@ -58,10 +65,11 @@ class Bell:
     async def start(self) -> None:
         """Listen; where the volume takes no sockets, readers and prefetcher poll instead."""
         path = self._folder / SOCKET
-        path.unlink(missing_ok=True)
         server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         server.setblocking(False)
         try:
+            if _is_socket(path):
+                path.unlink()  # of one that was killed; whatever else has that name stays
             with _short_path(self._folder) as short:
                 server.bind(short)
             path.chmod(0o660)

@@ -21,12 +21,12 @@ from penstock.window.folder import (
     allocate,
     foreign_bytes,
     install,
-    make_folder,
     making,
     release,
     sweep,
     used_bytes,
 )
+from penstock.window.ownership import claim_window
 from support.windows import mount_used_bytes, small_tmpfs
 
 
@@ -62,7 +62,7 @@ def test_failed_write_keeps_what_was_there(tmp_path: Path) -> None:
 def test_files_are_the_groups_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        make_folder(tmp_path / "window")
+        claim_window(tmp_path / "window")
         install(tmp_path / "window" / "file", b"x")
     finally:
         os.umask(before)
@@ -71,7 +71,15 @@ def test_files_are_the_groups_whatever_the_umask(tmp_path: Path) -> None:
 
 
 def test_foreign_files_count_and_own_ones_do_not(tmp_path: Path) -> None:
-    for name in ("control", "slots", "session.json", "lock", "cursor-0", ".cursor-0.x.tmp", ".session.json.y.tmp"):
+    for name in (
+        "control",
+        "slots",
+        "session.json",
+        ".penstock-window",
+        "cursor-0",
+        ".cursor-0.x.tmp",
+        ".session.json.y.tmp",
+    ):
         install(tmp_path / name, b"x" * 5000)
     assert foreign_bytes(tmp_path) == 0
     install(tmp_path / "manifest.parquet", b"x" * 10_000)
@@ -81,12 +89,13 @@ def test_foreign_files_count_and_own_ones_do_not(tmp_path: Path) -> None:
 
 
 def test_sweep_takes_what_killed_processes_left(tmp_path: Path) -> None:
-    for name in ("cursor-0", "cursor-1", ".manifest.parquet.a.tmp", ".manifest.parquet.b.tmp"):
+    old, new, others = ".manifest.parquet.abcd1234.tmp", ".manifest.parquet.bcde_345.tmp", ".mine.abcd1234.tmp"
+    for name in ("cursor-0", "cursor-1", "cursor-of-mine", old, new, others):
         install(tmp_path / name, b"x")
-    old = time.time() - 3600
-    os.utime(tmp_path / ".manifest.parquet.a.tmp", (old, old))
+    for name in (old, others):
+        os.utime(tmp_path / name, (time.time() - 3600,) * 2)
     sweep(tmp_path, num_ranks=1)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".manifest.parquet.b.tmp", "cursor-0"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([new, others, "cursor-0", "cursor-of-mine"])
 
 
 def test_looking_at_a_lock_does_not_stand_in_its_way(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, install
 from penstock.window.joining import find_session
 from penstock.window.layout import Control, SlotState
+from penstock.window.ownership import claim_window
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, planned_keys, read_lane, serving, take, take_all
 
@@ -142,7 +143,7 @@ def test_rank_that_asks_for_another_stream_is_told_in_what_it_differs(dataset: R
 
 def test_cursors_of_ranks_that_are_no_more_are_removed(dataset: RawDataset, tmp_path: Path) -> None:
     folder = tmp_path / "window"
-    folder.mkdir()
+    claim_window(folder)
     for rank in range(1, 4):
         Cursor.begin(folder, rank, "old", 5)
     with serving(folder, WINDOW_BYTES):
