@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from penstock.children import Child
-from penstock.errors import PenstockError, PrefetcherLost, WindowError
+from penstock.errors import NotOurs, PenstockError, PrefetcherLost, WindowError
 from penstock.observe.endings import describe_end
 from penstock.window.layout import Control
 from penstock.window.ownership import is_served_by_sidecar
@@ -128,7 +128,7 @@ class Prefetcher:
         """Give what changes whenever something was fetched."""
         try:
             control = Control(self._folder, writable=False)
-        except (OSError, WindowError):
+        except (OSError, WindowError, NotOurs):
             return "", 0
         return control.text("session"), control.number("sample_bytes")
 
