@@ -18,11 +18,13 @@ help: ## Say what there is
 
 install: $(VENV)/.installed ## Install Penstock and its tools into .venv
 
-# torch first and by itself: its exact version decides between a CPU build on disk and whatever the index has.
+# torch is the build for CPUs where TORCH_INDEX, or pip by itself, has it; an empty TORCH_INDEX takes what pip finds.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python docker/packages.py install --torch-index '$(TORCH_INDEX)' -- \
+	  --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: install ## Train on a generated dataset, through a window a tenth its size, and report (half a minute)

@@ -12,6 +12,7 @@ RELEASE ?= 0
 # 1 asks no package index: all wheels come from build/wheels.
 PIP_NO_INDEX ?= 0
 IMAGE_ARGS = --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg PIP_NO_INDEX=$(PIP_NO_INDEX) \
+  --build-arg CPU_TORCH_INDEX=$(TORCH_INDEX) \
   --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 pinned = $(if $(filter-out 1,$(RELEASE)),,$(if $(findstring @sha256:,$(2)),,$(error $(1)=$(2) is not pinned: give \
   it as name@sha256:..., which docker buildx imagetools inspect tells)))
@@ -24,7 +25,8 @@ CHECK_VENV ?= build/check-venv
 wheels: install ## Collect the images' wheels in build/wheels, for a build without network
 	@mkdir -p build/wheels
 	$(BIN)/python docker/dependencies.py pyproject.toml train > build/requirements.txt
-	$(BIN)/pip wheel --quiet --wheel-dir build/wheels --constraint constraints.txt -r build/requirements.txt hatchling
+	$(BIN)/python docker/packages.py wheels --into build/wheels --torch-index '$(TORCH_INDEX)' -- \
+	  --constraint constraints.txt --requirement build/requirements.txt hatchling
 
 images: ## Build the prefetch and cpu images
 	$(call pinned,BASE_IMAGE,$(BASE_IMAGE))
