@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.cli import main
-from penstock.records import CostReport, read_record
+from penstock.records import CostReport, Evaluation, RunRecord, read_record
 from support.eeg import write_eeg
 
 Run = Callable[..., int]
@@ -87,3 +87,59 @@ def test_a_job_on_a_node_without_a_price_is_reported(
     assert "warning" not in capsys.readouterr().err
     bill = read_record(tmp_path / "out" / "cost.json", CostReport)
     assert [line.usd for line in bill.lines if line.unit == "hour"] == [0, 0, 0]
+
+
+def test_epochs_are_added_to_a_job_that_has_ended(
+    job: Run, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And it equals a job of so many from its beginning; a spelling, or an option beside learning, is no change."""
+    flat = ("--schedule", "constant", "--warmup", "0")
+    assert job(*flat) == 0
+    assert job(*flat, source=f"{data}/") == 0
+    evaluated = (tmp_path / "out" / "evaluation.json").read_bytes()
+    assert job(*flat, "--epochs", "4", "--amp", "off", "--workers", "1", source=f"file://{data}") == 0
+    assert (tmp_path / "out" / "evaluation.json").read_bytes() != evaluated
+    assert job(*flat, "--epochs", "4", out=tmp_path / "whole") == 0
+    grown, whole = (read_record(tmp_path / out / "run.json", RunRecord) for out in ("out", "whole"))
+    assert grown.weights_sha256 == whole.weights_sha256
+    assert (len(grown.epochs), grown.num_resumes) == (4, 1)
+    scores = [read_record(tmp_path / out / "evaluation.json", Evaluation).metrics for out in ("out", "whole")]
+    assert scores[0] == scores[1]
+
+    capsys.readouterr()
+    before = (tmp_path / "out" / "job.json").read_bytes()
+    assert job("--seed", "3", "--epochs", "3") == 2
+    said = capsys.readouterr().err
+    for told in ("--epochs 4, and now 3, which is less", "--schedule constant, and now cosine", "--seed 0, and now 3"):
+        assert told in said
+    assert "pass --epochs 4 or more" in said
+    assert (tmp_path / "out" / "job.json").read_bytes() == before
+
+
+REFUSED = (
+    (2, ["--learning-rate", "-1"]),
+    (2, ["--warmup", "2"]),
+    (2, ["--workers", "-1"]),
+    (2, ["--option", "nothing=1"]),
+    (2, ["--split", "0.5,0.5"]),
+    (2, ["--shuffle-mix", "3"]),
+    (2, ["--lanes", "1000000000000"]),
+    (4, ["--window-size", "300Ki", "--workers", "1"]),
+    (2, ["--seed", "-1"]),
+    (2, ["--patience", "-1"]),
+    (2, ["--threads", "-1"]),
+    (2, ["--checkpoint-every", "-1"]),
+    (20, ["--source", "NOWHERE"]),
+    (2, ["--source", "ftp://host/x"]),
+)
+
+
+def test_a_refused_job_does_not_bind_its_folder(job: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for code, words in REFUSED:
+        found = job(*(str(tmp_path / "nowhere") if word == "NOWHERE" else word for word in words))
+        said = capfd.readouterr().err
+        assert found == code, (words, said)
+        assert "Traceback" not in said
+        assert said.count(": error: ") == 1, said
+        assert not (tmp_path / "out" / "checkpoints").exists(), words
+    assert job("--epochs", "1", "--seed", "4", "--learning-rate", "0.002") == 0

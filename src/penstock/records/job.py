@@ -13,11 +13,11 @@ class JobRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A job's identity: what is done depends on these options; going on with others is refused.
 
     Attributes:
-        options: value by flag name, as text.
+        options: value by the option's name with underscores, as text; without those that were not given.
     """
 
     kind: ClassVar[str] = "job"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     run_id: str
     options: dict[str, str]

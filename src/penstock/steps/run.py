@@ -14,20 +14,19 @@ import io
 import os
 import shutil
 import sys
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from penstock.errors import ConfigError, OutputError, PenstockError, RecordError, map_os_error
+from penstock.errors import OutputError, PenstockError, RecordError, map_os_error
 from penstock.records import (
     JobRecord,
     RunRecord,
     parts_folder,
     read_listing_record,
     read_record,
-    write_record,
 )
 from penstock.steps.job_files import JobFiles, describe
+from penstock.steps.job_identity import begin_job
 from penstock.steps.pricing import warn_of_prices
 from penstock.stream_listing import ListingProcess
 
@@ -35,42 +34,13 @@ NAME = "run"
 
 __all__ = ["NAME", "run"]
 
-_MAY_DIFFER = {
-    "amp",
-    "checkpoint_every",
-    "checkpoint_minutes",
-    "device",
-    "in_flight",
-    "instance_type",
-    "keep_checkpoints",
-    "node_usd_per_hour",
-    "on_bad_sample",
-    "out",
-    "prefetch",
-    "prefetch_timeout",
-    "price_region",
-    "prices",
-    "source_prices",
-    "step",
-    "threads",
-    "title",
-    "today",
-    "transfer",
-    "verbose",
-    "window",
-    "window_size",
-    "workers",
-}
-"""Options that a job may go on with other values of: they do not take part in what is learnt, or it may be that the job
-can only go on with another value (``on_bad_sample``)."""
-
 
 def run(args: argparse.Namespace) -> int:
     """Do what is left of the job, and sum it up."""
     warn_of_prices(args)
     files = JobFiles(args.out.absolute())
     with _locked(files.folder):
-        job = _begin(files, args)
+        job = begin_job(files, args)
         with _listed(files, args):
             _train_and_report(files, args, job)
         _report(files, args)
@@ -78,28 +48,6 @@ def run(args: argparse.Namespace) -> int:
             shutil.rmtree(files.window, ignore_errors=True)
     sys.stdout.write(describe(files))
     return 0
-
-
-def _begin(files: JobFiles, args: argparse.Namespace) -> JobRecord:
-    """Take up the job that the folder holds, or begin it.
-
-    Raises:
-        ConfigError: the folder holds a job of other options.
-    """
-    options = {name: str(value) for name, value in sorted(vars(args).items()) if name not in _MAY_DIFFER}
-    if not files.job.exists():
-        job = JobRecord(run_id=uuid.uuid4().hex[:12], options=options)
-        write_record(files.job, job)
-        return job
-    job = read_record(files.job, JobRecord)
-    for name in sorted(options.keys() | job.options.keys()):
-        if options.get(name) != job.options.get(name):
-            raise ConfigError(
-                f"{files.folder} holds a job with --{name.replace('_', '-')} {job.options.get(name)}, "
-                f"now it is {options.get(name)}",
-                fix="use the same options to go on with it, or another --out to begin a new one",
-            )
-    return job
 
 
 @contextlib.contextmanager
@@ -133,7 +81,7 @@ def _train_and_report(files: JobFiles, args: argparse.Namespace, job: JobRecord)
     """Train and evaluate; a failed training is still reported, with what it cost."""
     shared = {"manifest": files.manifest, "plan": files.plan, "window": args.window or files.window}
     try:
-        if not _is_trained(files):
+        if not _is_trained(files, args):
             files.metrics.unlink(missing_ok=True)
             _call("train", args, **shared, checkpoints=files.checkpoints, record=files.run_record, run_id=job.run_id)
         if not files.metrics.exists():
@@ -145,11 +93,14 @@ def _train_and_report(files: JobFiles, args: argparse.Namespace, job: JobRecord)
         raise
 
 
-def _is_trained(files: JobFiles) -> bool:
+def _is_trained(files: JobFiles, args: argparse.Namespace) -> bool:
+    """Tell whether an earlier attempt trained to the end, and no more was asked for since."""
     try:
-        return read_record(files.run_record, RunRecord).state == "succeeded"
+        record = read_record(files.run_record, RunRecord)
     except RecordError:
         return False
+    asked = {"num_epochs": args.epochs, "patience": args.patience or None}
+    return record.state == "succeeded" and all(record.config.get(name) == value for name, value in asked.items())
 
 
 def _report(files: JobFiles, args: argparse.Namespace) -> None:

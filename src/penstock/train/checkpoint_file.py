@@ -19,8 +19,9 @@ from torch import Tensor
 from penstock.errors import CheckpointCorrupt, CheckpointMismatch
 from penstock.records.codec import Part
 from penstock.records.trained_on import TrainedOn
-from penstock.train.config import ConfigValue
+from penstock.train.config import ConfigValue, option_of
 from penstock.train.determinism import tensors_sha256
+from penstock.train.resuming import changed_options
 
 __all__ = ["Identity", "Weights", "check_identity", "decode_checkpoint", "decode_weights", "encode_checkpoint"]
 
@@ -78,24 +79,31 @@ def check_identity(found: Identity, wanted: Identity, *, origin: str) -> None:
     """
     for name in Identity.__struct_fields__:
         ours, theirs = getattr(wanted, name), getattr(found, name)
-        if ours == theirs:
+        if ours == theirs or name == "config":
             continue
-        if name == "config":
-            name, theirs, ours = _first_difference(theirs, ours)
         raise CheckpointMismatch(
-            f"{origin} is of a run with {name} {theirs!r}, this one has {ours!r}",
+            f"{origin} is of a run with {name.replace('_', ' ')} {theirs!r}, this one has {ours!r}",
+            fix="run with the options it was made with, or give this run another folder",
+            about=origin,
+        )
+    changed = list(changed_options(_as_text(found.config), _as_text(wanted.config)))
+    if changed:
+        raise CheckpointMismatch(
+            f"{origin} is of a run with {'; '.join(map(str, changed))}",
             fix="run with the options it was made with, or give this run another folder",
             about=origin,
         )
 
 
-def _first_difference(
-    found: dict[str, ConfigValue], wanted: dict[str, ConfigValue]
-) -> tuple[str, ConfigValue, ConfigValue]:
-    for name in sorted(found.keys() | wanted.keys()):
-        if found.get(name) != wanted.get(name):
-            return name, found.get(name), wanted.get(name)
-    raise AssertionError
+def _as_text(config: dict[str, ConfigValue]) -> dict[str, str | None]:
+    """Give options by their names; a whole number is the same whatever its type."""
+    return {option_of(name): _text(value) for name, value in config.items()}
+
+
+def _text(value: ConfigValue) -> str | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return None if value is None else str(value)
 
 
 def encode_checkpoint(content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> bytes:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
 from penstock.errors import ConfigError
+from penstock.train.resuming import Change, rule_of
 
-__all__ = ["AmpMode", "ConfigValue", "DeviceName", "ScheduleName", "TrainConfig"]
+__all__ = ["AmpMode", "ConfigValue", "DeviceName", "ScheduleName", "TrainConfig", "option_of"]
 
 ConfigValue = str | int | float | bool | None
 AmpMode = Literal["auto", "off"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 ScheduleName = Literal["cosine", "constant"]
 
-_MAY_DIFFER = ("device", "num_threads", "checkpoint_every_steps", "checkpoint_minutes", "keep_checkpoints")
-"""Options that a resumed run may change: they do not take part in what is learnt."""
+_OPTIONS = {
+    "num_epochs": "epochs",
+    "warmup_fraction": "warmup",
+    "checkpoint_every_steps": "checkpoint_every",
+    "num_threads": "threads",
+}
+"""Names of options where they are not those of the fields."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,12 +93,17 @@ class TrainConfig:
         return cast("dict[str, ConfigValue]", asdict(self))
 
     def identity(self) -> dict[str, ConfigValue]:
-        """Give the options that what is learnt depends on: a checkpoint is of these and no others."""
-        return {name: value for name, value in self.as_dict().items() if name not in _MAY_DIFFER}
+        """Give the options that what is learnt depends on, by the fields' names: a checkpoint is of these."""
+        return {name: value for name, value in self.as_dict().items() if rule_of(option_of(name)) is not Change.FREE}
+
+
+def option_of(field: str) -> str:
+    """Give the name of the option that sets a field."""
+    return _OPTIONS.get(field, field)
 
 
 def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return "--" + option_of(name).replace("_", "-")
 
 
 def _check(config: TrainConfig, name: str, holds: Callable[[Any], bool], wanted: str) -> None:
@@ -105,6 +116,3 @@ def _check_choice(config: TrainConfig, name: str, choices: Sequence[str]) -> Non
     value = getattr(config, name)
     if value not in choices:
         raise ConfigError(f"{_flag(name)} {value!r} is not known", fix=f"choose one of: {', '.join(choices)}")
-
-
-assert set(_MAY_DIFFER) <= {field.name for field in fields(TrainConfig)}

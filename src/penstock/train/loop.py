@@ -156,6 +156,8 @@ class _Loop:
             self._journal = Journal.from_plain(content["journal"])
             self._earlier = Journal.from_plain(content["journal"])
             self._stepper.load_state_dict(content)
+            # It may have ended as it was asked for then, and be asked for more now.
+            self._journal.finished = self._is_finished()
             if not self._journal.finished:
                 self._train_loader.load_state_dict(content["loader"])
                 self._loader_state = content["loader"]
@@ -246,7 +248,7 @@ class _Loop:
         )
 
     def _end_epoch(self, stop: StopRequest) -> None:
-        journal, config, begun = self._journal, self._config, time.perf_counter()
+        journal, begun = self._journal, time.perf_counter()
         metrics: Scores = {} if self._valid is None else self._valid.metrics(self._stepper.model, journal.epoch, stop)
         # Both loaders may be parts of one stream, whose place the validation has moved on.
         self._loader_state = self._train_loader.state_dict()
@@ -256,8 +258,7 @@ class _Loop:
         is_best = journal.note_score(
             record.epoch, record.valid.get(self._task.score), higher_is_better=self._task.higher_is_better
         )
-        out_of_patience = config.patience is not None and journal.bad_epochs >= config.patience
-        journal.finished = journal.epoch >= config.num_epochs or out_of_patience
+        journal.finished = self._is_finished()
         if is_best:
             self._best = self._checkpoints.save_best(
                 {**self._stepper.weights(), "trained_on": self._told_training()},
@@ -270,6 +271,11 @@ class _Loop:
 
     def _told_training(self) -> dict[str, Any] | None:
         return None if self._trained_on is None else msgspec.to_builtins(self._trained_on())
+
+    def _is_finished(self) -> bool:
+        journal, config = self._journal, self._config
+        out_of_patience = config.patience is not None and journal.bad_epochs >= config.patience
+        return journal.epoch >= config.num_epochs or out_of_patience
 
     def _interrupted(self, stop: StopRequest) -> Interrupted:
         name = "a signal" if stop.received is None else stop.received.name

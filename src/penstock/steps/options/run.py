@@ -11,6 +11,7 @@ from penstock.steps.options.training import add_training_options
 from penstock.steps.options.values import add_switch, any_path
 from penstock.steps.options.window import add_window_options
 from penstock.tasks.registry import learnt_task_names
+from penstock.train.resuming import told_of
 
 __all__ = ["add_arguments"]
 
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser, "--stream-listing", "train while the listing goes on: the first epoch goes over its parts as they come"
     )
     add_job_options(parser)
+    parser.epilog = told_of("run", [action.dest for action in parser._actions])
 
 
 def add_job_options(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from penstock.steps.options.values import (
     optional_path,
     optional_text,
 )
+from penstock.train.resuming import told_of
 
 __all__ = ["add_arguments"]
 
@@ -59,3 +60,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--record", type=any_path, required=True, metavar="FILE", help="where to write the run record")
     group.add_argument("--run-id", type=optional_text, metavar="NAME", help="name of the run")
     add_fail_fast(parser)
+    parser.epilog = told_of("train", [action.dest for action in parser._actions])

@@ -1,0 +1,145 @@
+"""Which job a folder of `penstock run` holds: the options that it was begun with, each written in one way.
+
+Options bind a job once something was learnt with them (a step was saved). Before that a job that was refused, or
+that could not list, is begun anew with mended options, in the same folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from penstock.errors import ConfigError
+from penstock.records import JobRecord, parts_folder, read_record, write_record
+from penstock.sources.uris import local_folder, split_s3
+from penstock.steps.job_files import JobFiles
+from penstock.steps.task_options import as_flags, read_options
+from penstock.tasks.registry import get_task
+from penstock.train.resuming import DATASET, OPTIONS, Change, Changed, changed_options
+
+__all__ = ["begin_job", "job_options"]
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def begin_job(files: JobFiles, args: argparse.Namespace) -> JobRecord:
+    """Take up the job that the folder holds, or begin it.
+
+    Raises:
+        ConfigError: the folder holds a job of other options, with which something was learnt.
+    """
+    options = job_options(args)
+    if not files.job.exists():
+        return _written(files, JobRecord(run_id=uuid.uuid4().hex[:12], options=options))
+    job = read_record(files.job, JobRecord)
+    changed = list(changed_options(job.options, options))
+    if changed and has_learnt(files.checkpoints):
+        raise _refusal(files.folder, changed)
+    if changed:
+        _forget(files, is_relisted=any(change.name in DATASET for change in changed))
+        sys.stderr.write(f"penstock run: {files.folder} is begun anew ({'; '.join(map(str, changed))})\n")
+    return job if job.options == options else _written(files, JobRecord(run_id=job.run_id, options=options))
+
+
+def job_options(args: argparse.Namespace) -> dict[str, str]:
+    """Give the options that a job is bound to, as text that is the same however they are spelt.
+
+    Those that were not given are left out.
+
+    Raises:
+        ConfigError: an option of the task is unknown or no value of its kind, or the source is none.
+    """
+    task = get_task(args.task)
+    values = {name: value for name, value in vars(args).items() if OPTIONS.get(name) in (Change.FIXED, Change.LARGER)}
+    values["source"] = _one_place(args.source)
+    values["endpoint_url"] = _one_url(args.endpoint_url)
+    values["release"] = ",".join(sorted({name.strip() for name in args.release.split(",")} - {""}))
+    chosen = as_flags(read_options(task, values.pop("option"), values.pop("task_options")))
+    values["task_options"] = msgspec.json.encode(chosen, order="sorted").decode()
+    return {name: _text(value) for name, value in sorted(values.items()) if value is not None and value != ""}
+
+
+def has_learnt(checkpoints: Path) -> bool:
+    """Tell whether a step was saved; a place that cannot be made out counts as one that holds something."""
+    pointer = checkpoints / "latest.json"
+    try:
+        return bool(msgspec.json.decode(pointer.read_bytes(), type=_Pointer).step)
+    except FileNotFoundError:
+        return False
+    except (OSError, msgspec.MsgspecError):
+        return True
+
+
+class _Pointer(msgspec.Struct):
+    step: int
+
+
+def _written(files: JobFiles, job: JobRecord) -> JobRecord:
+    write_record(files.job, job)
+    return job
+
+
+def _refusal(folder: Path, changed: Sequence[Changed]) -> ConfigError:
+    said = ", ".join(map(_way_back, changed))
+    return ConfigError(
+        f"{folder} holds a job with {'; '.join(map(str, changed))}",
+        fix=f"pass {said} to go on with it, or another --out to begin a new one",
+        about=str(folder),
+    )
+
+
+def _way_back(change: Changed) -> str:
+    if change.before is None:
+        return f"no {change.flag}"
+    return f"{change.flag} {change.before}{' or more' if change.rule is Change.LARGER else ''}"
+
+
+def _forget(files: JobFiles, *, is_relisted: bool) -> None:
+    """Remove what was made with other options, by its own names."""
+    for pattern in ("latest.json", "previous.json", "best.json", "step-*.pt", "best-*.pt"):
+        for path in files.checkpoints.glob(pattern):
+            path.unlink()
+    made = [files.run_record, files.metrics]
+    made += [files.manifest, files.plan, files.list_record] if is_relisted else []
+    for path in made:
+        path.unlink(missing_ok=True)
+    if is_relisted:
+        shutil.rmtree(parts_folder(files.manifest), ignore_errors=True)
+
+
+def _one_place(uri: str) -> str:
+    if found := split_s3(uri):
+        return f"s3://{'/'.join(part for part in found if part)}"
+    scheme = uri.partition("://")[0].lower() if "://" in uri else "file"
+    if scheme != "file":
+        return uri.rstrip("/")
+    return str((local_folder(uri) if "://" in uri else Path(uri).expanduser()).resolve())
+
+
+def _one_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port if parts.port != _PORTS.get(parts.scheme.lower()) else None
+    except ValueError:  # what is none is refused where it is used
+        return url
+    place = f"{parts.hostname or ''}{f':{port}' if port else ''}"
+    return f"{parts.scheme.lower()}://{place}{parts.path.rstrip('/')}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, tuple | list):
+        return ",".join(map(_text, value))
+    return str(value)
