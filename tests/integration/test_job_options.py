@@ -123,7 +123,6 @@ REFUSED = (
     (2, ["--option", "nothing=1"]),
     (2, ["--split", "0.5,0.5"]),
     (2, ["--shuffle-mix", "3"]),
-    (2, ["--lanes", "1000000000000"]),
     (4, ["--window-size", "300Ki", "--workers", "1"]),
     (2, ["--seed", "-1"]),
     (2, ["--patience", "-1"]),
@@ -143,3 +142,25 @@ def test_a_refused_job_does_not_bind_its_folder(job: Run, tmp_path: Path, capfd:
         assert said.count(": error: ") == 1, said
         assert not (tmp_path / "out" / "checkpoints").exists(), words
     assert job("--epochs", "1", "--seed", "4", "--learning-rate", "0.002") == 0
+
+
+def test_what_no_step_could_do_is_told_at_once_before_listing(
+    job: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--learning-rate", "-1", "--shuffle-mix", "3", "--option", "nothing=1", "--device", "cuda")
+    assert job(*words, "--split", "0.8,0.2,0") == 2
+    said = capsys.readouterr().err
+    for told in ("things do not fit", "--learning-rate -1", "--shuffle-mix 3", "'nothing'", "no test split"):
+        assert told in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_job_that_could_not_be_evaluated_does_not_train(
+    job: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A window that holds what workers decode at a time, but no batch for them."""
+    assert job("--workers", "2", "--window-size", "300Ki", "--batch-size", "64") == 4
+    said = capfd.readouterr().err
+    assert "64 samples of up to" in said
+    assert "train: started" not in said
+    assert (tmp_path / "out" / "manifest.parquet").exists()

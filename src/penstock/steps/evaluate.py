@@ -15,6 +15,7 @@ from penstock.observe.labels import metrics_line
 from penstock.records import Evaluation, write_record
 from penstock.steps.feeding import Dataset, open_dataset, open_stream, skipped_line
 from penstock.steps.pipeline_output import write_metrics
+from penstock.steps.preflight import Wanted, check_fit, check_outputs, fitting_batch, room_of
 from penstock.steps.run_root import RunRoot, recorded
 from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import objective_from_state
@@ -35,7 +36,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     data = open_dataset(args)
-    weights = _load(args.checkpoint)
+    room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
+    check_fit(data.info, data.plan, Wanted(room=room, evaluated=args.split))
+    check_outputs(args.metrics, args.plot)
+    batch_size = fitting_batch(data.info, room, workers=args.workers, at_most=args.batch_size)
+    weights = _load(args.checkpoint, args.run_endpoint_url)
     _check(weights, data)
     familiarity = check_familiarity(
         weights.trained_on,
@@ -52,7 +57,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     model.to(choose_device(args.device))
     num_samples = data.info.split(args.split).num_samples
     with (
-        open_stream(data, args, splits=[(args.split, False)], batch_size=args.batch_size, num_epochs=1) as stream,
+        open_stream(data, args, splits=[(args.split, False)], batch_size=batch_size, num_epochs=1) as stream,
         open_progress().stage("evaluate", num_samples) as stage,
     ):
         found = evaluate(
@@ -77,10 +82,14 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     return 0
 
 
-def _load(location: str) -> Weights:
+def _load(location: str, endpoint_url: str | None) -> Weights:
     """Load a checkpoint; a file that pipelines pass has no ending to know it by."""
     path = Path(location)
-    return decode_weights(path.read_bytes(), location) if path.is_file() else load_weights(location)
+    return (
+        decode_weights(path.read_bytes(), location)
+        if path.is_file()
+        else load_weights(location, endpoint_url=endpoint_url)
+    )
 
 
 def _check(weights: Weights, data: Dataset) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from penstock import stopping
 from penstock.children import watch_parent
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, PenstockError
 from penstock.observe import open_progress
 from penstock.observe.watchdog import watch_loop
 from penstock.plan import make_order
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
             )
         return 0
     with recorded(args, NAME) as run_root:
+        _check_what_follows(args)
         record = _probe(args)
         if args.record is not None:
             write_record(args.record, record)
@@ -104,6 +105,36 @@ async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin
     async with watch_loop(_HUNG_SECONDS):
         filler = Filler(folder, window_bytes=window_bytes, max_in_flight=in_flight, is_child=until_stdin_closes)
         await filler.serve(stop)
+
+
+def _check_what_follows(args: argparse.Namespace) -> None:
+    """Look at all that training and evaluation will need, as far as the options tell what they will be.
+
+    Raises:
+        PenstockError: something does not fit, or a place cannot be written to.
+    """
+    # Here: a trainer that waits for its child's first batch does without them.
+    from penstock.cost.prices import load_prices
+    from penstock.steps.preflight import Wanted, check_writable, misfits, refuse, room_of
+    from penstock.steps.pricing import warn_of_node
+
+    info, plan = read_listing(args)
+    room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
+    wanted = Wanted(
+        room=room,
+        batch_size=args.batch_size,
+        workers=args.workers,
+        model=args.model or None,
+        evaluated=args.evaluate_split or None,
+    )
+    found = list(misfits(info, plan, wanted))
+    try:
+        if args.run_root:
+            check_writable(f"{args.run_root.rstrip('/')}/{args.run_id}", endpoint_url=args.run_endpoint_url)
+    except PenstockError as error:
+        found.append(error)
+    refuse(found)
+    warn_of_node(args.instance_type, load_prices(), step=NAME)
 
 
 def _probe(args: argparse.Namespace) -> StepRecord:

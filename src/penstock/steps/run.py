@@ -14,21 +14,29 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from penstock.errors import OutputError, PenstockError, RecordError, map_os_error
+from penstock.errors import ConfigError, OutputError, PenstockError, RecordError, map_os_error
+from penstock.plan.split import check_fractions
 from penstock.records import (
+    SPLITS,
     JobRecord,
+    ManifestReader,
+    Plan,
     RunRecord,
     parts_folder,
     read_listing_record,
     read_record,
 )
 from penstock.steps.job_files import JobFiles, describe
-from penstock.steps.job_identity import begin_job
+from penstock.steps.job_identity import begin_job, job_options
+from penstock.steps.preflight import Wanted, check_fit, refuse, room_of
 from penstock.steps.pricing import warn_of_prices
+from penstock.steps.shuffling import check_shuffle_options
+from penstock.steps.train_config import train_config
 from penstock.stream_listing import ListingProcess
+from penstock.train.config import DeviceName
 
 NAME = "run"
 
@@ -38,16 +46,66 @@ __all__ = ["NAME", "run"]
 def run(args: argparse.Namespace) -> int:
     """Do what is left of the job, and sum it up."""
     warn_of_prices(args)
+    _check_options(args)
     files = JobFiles(args.out.absolute())
     with _locked(files.folder):
         job = begin_job(files, args)
         with _listed(files, args):
+            if not args.stream_listing:
+                _check_listing(files, args)
             _train_and_report(files, args, job)
         _report(files, args)
         if args.window is None:
             shutil.rmtree(files.window, ignore_errors=True)
     sys.stdout.write(describe(files))
     return 0
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse what no step could do, before there is anything.
+
+    Raises:
+        PenstockError: all that cannot be done.
+    """
+    checks: list[Callable[[], object]] = [
+        lambda: train_config(args, task=args.task, seed=args.seed),
+        lambda: check_fractions(args.split),
+        lambda: check_shuffle_options(args),
+        lambda: job_options(args),
+        lambda: _check_test_split(args.split),
+        lambda: _check_device(args.device),
+    ]
+    found: list[PenstockError] = []
+    for check in checks:
+        try:
+            check()
+        except PenstockError as error:
+            found.append(error)
+    refuse(found)
+
+
+def _check_test_split(fractions: Sequence[float]) -> None:
+    if len(fractions) == len(SPLITS) and not fractions[-1]:
+        raise ConfigError(
+            f"--split {','.join(map(str, fractions))} leaves no test split, which the job ends with a score of",
+            fix="write it like 0.8,0.1,0.1",
+        )
+
+
+def _check_device(name: DeviceName) -> None:
+    if name == "cuda":
+        from penstock.train.device import choose_device  # here: torch takes a second, which a listing need not wait for
+
+        choose_device(name)
+
+
+def _check_listing(files: JobFiles, args: argparse.Namespace) -> None:
+    """Refuse a dataset that training or evaluation could not go through with these options."""
+    with ManifestReader(files.manifest) as reader:
+        info = reader.info
+    room = room_of(args.window, args.window_size, args.prefetch, files.manifest)
+    wanted = Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=args.model, evaluated="test")
+    check_fit(info, read_record(files.plan, Plan), wanted)
 
 
 @contextlib.contextmanager

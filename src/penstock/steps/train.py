@@ -21,6 +21,7 @@ from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.records.trained_on import trained_on
 from penstock.sources import open_blobs
 from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
+from penstock.steps.preflight import Wanted, check_fit, check_outputs, check_writable, room_of
 from penstock.steps.pricing import endpoint_of_environment, warn_of_node
 from penstock.steps.ranks import check_one_rank, ranks_from
 from penstock.steps.run_root import RunRoot, recorded
@@ -56,7 +57,11 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     check_one_rank(ranks)
     data = open_early(args) if args.stream_listing else open_dataset(args)
     early = {"stream-listing": True} if args.stream_listing else {}
-    config = train_config(args, data)
+    config = train_config(args, task=data.task.name, seed=data.plan.seed)
+    room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
+    wanted = Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=args.model)
+    check_fit(data.basis, data.plan, wanted)
+    check_outputs(args.record, args.checkpoint_out)
     objective = make_objective(data.basis, regression_loss=args.loss)
     identity = Identity(
         task=config.task,
@@ -138,13 +143,14 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
 @contextlib.contextmanager
 def _checkpoint_folder(args: argparse.Namespace) -> Iterator[str]:
     """Give the folder of the checkpoints; a temporary one goes at the end."""
-    if args.checkpoints is not None:
-        yield args.checkpoints
-    elif not args.run_root:
+    if args.checkpoints is None and not args.run_root:
         with tempfile.TemporaryDirectory(prefix="penstock-run-") as folder:
             yield folder
-    else:
-        yield f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints"
+        return
+    place = args.checkpoints or f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints"
+    # One that was stopped saves nothing before it has learnt more, so it would not be found out by its first save.
+    check_writable(place, endpoint_url=args.run_endpoint_url)
+    yield place
 
 
 class _Shown:

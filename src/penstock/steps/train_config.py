@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 
-from penstock.steps.feeding import Dataset
 from penstock.train.config import TrainConfig
 
 __all__ = ["train_config"]
 
 
-def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
-    """Give the training config that the options ask for; the seed is the plan's.
+def train_config(args: argparse.Namespace, *, task: str, seed: int) -> TrainConfig:
+    """Give the training config that the options ask for.
+
+    Args:
+        args: of a step that trains.
+        task: name of the task.
+        seed: of the plan.
 
     Raises:
         ConfigError: a value cannot be honoured.
     """
     return TrainConfig(
-        task=data.task.name,
+        task=task,
         model=args.model,
         num_epochs=args.epochs,
         batch_size=args.batch_size,
@@ -27,7 +31,7 @@ def train_config(args: argparse.Namespace, data: Dataset) -> TrainConfig:
         warmup_fraction=args.warmup,
         clip_norm=args.clip_norm or None,
         patience=args.patience or None,
-        seed=data.plan.seed,
+        seed=seed,
         amp=args.amp,
         device=args.device,
         checkpoint_every_steps=args.checkpoint_every or None,

@@ -7,7 +7,6 @@ Shapes: B batch, O outputs, N samples of a split, K classes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -22,6 +21,7 @@ from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
 from penstock.loader.growing import Listing
 from penstock.loader.protocols import BatchLoader
 from penstock.records import ManifestInfo
+from penstock.tasks.learnable import check_learnable
 
 __all__ = [
     "Classification",
@@ -165,17 +165,13 @@ def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse
         ConfigError: the manifest has no training samples.
         MissingLabel: the training split's targets are missing or all the same.
     """
+    check_learnable(info)
     if info.classes:
         return Classification(num_classes=len(info.classes))
     split = info.split("train")
     mean, std = split.target_mean, split.target_std
-    if mean is None or std is None:
-        raise MissingLabel("no sample of the training split has a target", fix="check the task's label option")
-    if not (split.targets_differ and math.isfinite(mean) and math.isfinite(std)):
-        raise MissingLabel(
-            f"the training split's targets have mean {mean:g} and standard deviation {std:g}, nothing to learn",
-            fix="take more subjects or another label",
-        )
+    assert mean is not None
+    assert std is not None
     if regression_loss not in ("mse", "smooth_l1"):
         raise ConfigError(f"there is no regression loss {regression_loss!r}", fix="choose one of: mse, smooth_l1")
     return Regression(target_mean=mean, target_std=std, kind=regression_loss)

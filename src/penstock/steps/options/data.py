@@ -11,6 +11,7 @@ from penstock.steps.options.values import (
     optional_count,
     optional_endpoint,
     optional_text,
+    whole_number,
 )
 from penstock.steps.options.window import add_window_options
 
@@ -66,7 +67,7 @@ def add_feed_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--plan", type=any_path, required=True, metavar="FILE", help="plan of `penstock list`")
     group.add_argument(
         "--workers",
-        type=int,
+        type=whole_number,
         default=0,
         metavar="N",
         help="processes that decode; 0 decodes in a thread of the trainer (default)",

@@ -20,7 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--split", choices=("train", "valid", "test"), default="test", help="split (default: test)")
     add_switch(group, "--other-data", "score another manifest than the one that was trained on")
-    group.add_argument("--batch-size", type=positive_int, default=128, metavar="N", help="samples at a time")
+    group.add_argument(
+        "--batch-size",
+        type=positive_int,
+        default=128,
+        metavar="N",
+        help="samples at a time, at most: fewer where the window cannot hold them for its workers (default: 128)",
+    )
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
     group = parser.add_argument_group("output")
     group.add_argument(

@@ -5,8 +5,16 @@ from __future__ import annotations
 import argparse
 
 from penstock.steps.options.run_root import add_fail_fast, add_run_options
-from penstock.steps.options.values import add_switch, optional_path, positive_int
+from penstock.steps.options.values import (
+    add_switch,
+    optional_count,
+    optional_path,
+    optional_text,
+    positive_int,
+    whole_number,
+)
 from penstock.steps.options.window import add_window_options
+from penstock.tasks.eeg.model_names import MODEL_NAMES
 
 __all__ = ["add_arguments"]
 
@@ -32,6 +40,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", type=positive_int, default=256, metavar="N", help="samples to stream (default: 256)"
     )
     group.add_argument("--record", type=optional_path, metavar="FILE", help="where to write the step's record")
+    group = parser.add_argument_group("what follows the probe, to find out beforehand what does not fit")
+    group.add_argument(
+        "--batch-size",
+        type=optional_count,
+        metavar="N",
+        help="samples of a step of training (default: not looked at)",
+    )
+    group.add_argument(
+        "--workers", type=whole_number, default=0, metavar="N", help="processes that decode, in training and evaluation"
+    )
+    group.add_argument("--model", choices=("", *MODEL_NAMES), default="", help="network (default: not looked at)")
+    group.add_argument(
+        "--evaluate-split",
+        choices=("", "train", "valid", "test"),
+        default="",
+        help="split that is evaluated (default: not looked at)",
+    )
+    group.add_argument(
+        "--instance-type",
+        type=optional_text,
+        metavar="NAME",
+        help="node of training: warned of if unpriced",
+    )
     add_run_options(parser)
     add_fail_fast(parser)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from penstock.steps.options.values import at_least_zero, optional_text, positive_int
+from penstock.steps.options.values import at_least_zero, optional_text, positive_int, whole_number
 from penstock.tasks.eeg.model_names import MODEL_NAMES
 from penstock.train.config import TrainConfig
 
@@ -41,15 +41,23 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         help="largest gradient norm; 0: no clipping",
     )
     group.add_argument(
-        "--patience", type=int, default=0, metavar="N", help="end after N epochs without a better score; 0 never does"
+        "--patience",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="end after N epochs without a better score; 0 never does",
     )
     group.add_argument("--amp", choices=("auto", "off"), default="auto", help="mixed precision where there is a GPU")
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
     group.add_argument(
-        "--threads", type=int, default=0, metavar="N", help="CPU threads; bits may depend on it (0: torch's choice)"
+        "--threads",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="CPU threads; bits may depend on it (0: torch's choice)",
     )
     group.add_argument(
-        "--checkpoint-every", type=int, default=0, metavar="N", help="also save every N steps; 0 does not"
+        "--checkpoint-every", type=whole_number, default=0, metavar="N", help="also save every N steps; 0 does not"
     )
     group.add_argument(
         "--checkpoint-minutes",

@@ -28,6 +28,7 @@ __all__ = [
     "rate_option",
     "seconds_option",
     "switch",
+    "whole_number",
 ]
 
 
@@ -59,6 +60,13 @@ def positive_int(text: str) -> int:
     """Read a whole number of at least 1, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number of at least 0, for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 

@@ -18,8 +18,7 @@ from types import MappingProxyType
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from penstock.errors import ConfigError
-from penstock.tasks.eeg.model_names import MODEL_NAMES
+from penstock.tasks.eeg.model_names import MODEL_NAMES, check_shape
 
 __all__ = ["EEGNeX", "SmallNet", "build_model"]
 
@@ -112,7 +111,6 @@ class EEGNeX(nn.Module):
         return outputs
 
 
-_MIN_TIMES = 32
 _NETWORKS: tuple[Callable[..., nn.Module], ...] = (SmallNet, EEGNeX)
 _MODELS = MappingProxyType(dict(zip(MODEL_NAMES, _NETWORKS, strict=True)))
 
@@ -128,11 +126,5 @@ def build_model(name: str, *, shape: Sequence[int], num_outputs: int) -> nn.Modu
     Raises:
         ConfigError: there is no such network, or it cannot take samples of this shape.
     """
-    if name not in _MODELS:
-        raise ConfigError(f"there is no EEG model {name!r}", fix=f"choose one of: {', '.join(_MODELS)}")
-    if len(shape) != 2 or shape[0] < 1 or shape[1] < _MIN_TIMES:
-        raise ConfigError(
-            f"EEG model {name!r} cannot take samples of shape {tuple(shape)}",
-            fix=f"give it (channels, times) with at least {_MIN_TIMES} times",
-        )
+    check_shape(name, shape)
     return _MODELS[name](num_channels=shape[0], num_times=shape[1], num_outputs=num_outputs)

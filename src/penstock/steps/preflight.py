@@ -1,0 +1,191 @@
+"""What later steps need, looked at before any of them begins: all that does not fit is told at once.
+
+It follows from options, manifest and places alone, in no time, without torch, and without a GPU. ``penstock run`` looks
+before and after it lists, the probe (``penstock prefetch``) does for a pipeline, and each step for itself.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from penstock.errors import ConfigError, PenstockError, WindowTooSmall
+from penstock.plan import check_lanes
+from penstock.records import ManifestInfo, Plan
+from penstock.sources import open_blobs
+from penstock.tasks.eeg.model_names import check_shape
+from penstock.tasks.learnable import check_learnable
+from penstock.window import is_served, plan_geometry, read_gauges
+
+__all__ = [
+    "Room",
+    "Wanted",
+    "check_fit",
+    "check_outputs",
+    "check_writable",
+    "fitting_batch",
+    "misfits",
+    "refuse",
+    "room_of",
+]
+
+_BLOCK_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Room:
+    """A window that steps are to read through.
+
+    Attributes:
+        window_bytes: its bound.
+        reserved_bytes: what lies in it beside samples: the manifest, where a sidecar is handed it.
+    """
+
+    window_bytes: int
+    reserved_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What steps are to do with a manifest; None is not looked at.
+
+    Attributes:
+        room: that each of them has.
+        batch_size: of the training, validation included.
+        workers: that decode, in each step.
+        model: name of the network.
+        evaluated: split that is scored.
+    """
+
+    room: Room
+    batch_size: int | None = None
+    workers: int = 0
+    model: str | None = None
+    evaluated: str | None = None
+
+
+def room_of(folder: Path | None, window_bytes: int, prefetch: str, manifest: Path) -> Room:
+    """Give the room of a step's window; what a sidecar has already made says its bound itself."""
+    served = folder is not None and prefetch != "process" and is_served(folder)
+    if not served and prefetch != "sidecar":
+        return Room(window_bytes=window_bytes)
+    gauges = read_gauges(folder) if folder is not None and served else None
+    bound = gauges.meters.window_bytes if gauges is not None else 0
+    return Room(
+        window_bytes=bound or window_bytes, reserved_bytes=-(-manifest.stat().st_size // _BLOCK_BYTES) * _BLOCK_BYTES
+    )
+
+
+def check_fit(info: ManifestInfo, plan: Plan, wanted: Wanted) -> None:
+    """Refuse what cannot come to its end.
+
+    Raises:
+        PenstockError: of the one class that all of what does not fit has, or else a ``ConfigError``; it names it all.
+    """
+    refuse(list(misfits(info, plan, wanted)))
+
+
+def misfits(info: ManifestInfo, plan: Plan, wanted: Wanted) -> Iterator[PenstockError]:
+    """Give all that does not fit."""
+    checks: list[Callable[[], object]] = [lambda: check_lanes(plan.num_lanes, 1)]
+    if wanted.batch_size is not None:
+        checks += [lambda: _check_split(info, "train", "train on"), lambda: check_learnable(info)]
+        checks.append(lambda: _check_window(info, wanted, wanted.batch_size or 1))
+    if wanted.evaluated is not None:
+        split = wanted.evaluated
+        checks.append(lambda: _check_split(info, split, "evaluate on"))
+        if wanted.batch_size is None:
+            checks.append(lambda: _check_window(info, wanted, 1))
+    if wanted.model is not None:
+        model = wanted.model
+        checks.append(lambda: check_shape(model, info.shape))
+    for check in checks:
+        try:
+            check()
+        except PenstockError as error:
+            yield error
+
+
+def refuse(found: Sequence[PenstockError]) -> None:
+    """Raise one error of all that was found; do nothing where nothing was."""
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        _refuse_all(found)
+
+
+def _refuse_all(found: Sequence[PenstockError]) -> NoReturn:
+    classes = {type(error) for error in found}
+    kind = classes.pop() if len(classes) == 1 else ConfigError
+    told = "; ".join(f"({number}) {error.what}: {error.fix}" for number, error in enumerate(found, start=1))
+    raise kind(f"{len(found)} things do not fit: {told}", fix="mend them all, then run it again")
+
+
+def fitting_batch(info: ManifestInfo, room: Room, *, workers: int, at_most: int) -> int:
+    """Give the largest batch, up to a number, that a window can hold for a step; workers need it whole.
+
+    Raises:
+        WindowTooSmall: not even one sample fits.
+    """
+    if not workers:
+        _check_batch(info, room, 1)
+        return at_most
+    least, most = 0, at_most
+    while least < most:
+        size = (least + most + 1) // 2
+        try:
+            _check_batch(info, room, size)
+        except WindowTooSmall:
+            if size == 1:
+                raise
+            most = size - 1
+        else:
+            least = size
+    return least
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Look whether files can be written where they are to lie; folders that lack are made.
+
+    Raises:
+        PenstockError: one cannot.
+    """
+    for folder in dict.fromkeys(path.absolute().parent for path in paths if path is not None):
+        check_writable(str(folder))
+
+
+def check_writable(place: str, *, endpoint_url: str | None = None) -> None:
+    """Write a thing to a folder or an ``s3://`` place and remove it again.
+
+    Raises:
+        PenstockError: it cannot be written or removed.
+    """
+    blobs = open_blobs(place, endpoint_url=endpoint_url)
+    name = f"probe-{uuid.uuid4().hex[:12]}"
+    blobs.write(name, b"penstock looked whether it may write here\n")
+    blobs.delete(name)
+
+
+def _check_window(info: ManifestInfo, wanted: Wanted, batch_size: int) -> None:
+    _check_batch(info, wanted.room, batch_size if wanted.workers else 1)
+
+
+def _check_batch(info: ManifestInfo, room: Room, batch_size: int) -> None:
+    plan_geometry(
+        window_bytes=room.window_bytes,
+        max_sample_bytes=info.max_sample_bytes,
+        batch_samples=batch_size,
+        reserved_bytes=room.reserved_bytes,
+    )
+
+
+def _check_split(info: ManifestInfo, name: str, use: str) -> None:
+    if any(part.name == name and part.num_samples for part in info.splits):
+        return
+    raise ConfigError(
+        f"split {name!r} has no samples to {use}",
+        fix="list again with another --split, another --seed or more subjects",
+    )
