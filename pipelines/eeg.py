@@ -95,7 +95,7 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
                 **run,
             }
 
-            probed = whole(prefetch, **fed).set_container_image(image_cpu)
+            probed = whole(prefetch, **fed, model=model_name, instance_type=node_type).set_container_image(image_cpu)
             as_light(with_secret(with_window(probed, fixed), fixed), retries=OTHER_RETRIES)
             probed.set_display_name("Probe the prefetch")
 

@@ -14,6 +14,8 @@ def prefetch(
     window: str = "",
     window_size: str = "256Mi",
     prefetch: str = "process",
+    model: str = "small",
+    instance_type: str = "",
     options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
     run_root: str = "",
     run_id: str = "",
@@ -21,7 +23,8 @@ def prefetch(
 ) -> dsl.ContainerSpec:
     """Stream the first samples of a manifest through a window and check every byte.
 
-    A missing permission, or a window too small, is found here: before a GPU is paid for.
+    A missing permission, a window too small for training or evaluation, an empty split, or a run root that cannot be
+    written to is found here: before a GPU is paid for.
 
     Args:
         manifest: Manifest of the list step.
@@ -29,6 +32,8 @@ def prefetch(
         window: Folder of the window. Empty is a temporary one.
         window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
         prefetch: Who fills the window. One of auto, sidecar, process.
+        model: Network that is trained later. One of small, eegnex.
+        instance_type: Type of the node that it is trained on, like g5.xlarge; one without a price is warned of.
         options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
         run_root: Folder of many runs, as s3://bucket/prefix; the step's record goes to <run root>/<run id>/records.
         run_id: Name of the run. It is needed where run_root is given.
@@ -51,6 +56,10 @@ def prefetch(
             window_size,
             "--prefetch",
             prefetch,
+            "--model",
+            model,
+            "--instance-type",
+            instance_type,
             "--options",
             options,
             "--run-root",

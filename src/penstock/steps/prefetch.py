@@ -124,8 +124,8 @@ def _check_what_follows(args: argparse.Namespace) -> None:
         room=room,
         batch_size=args.batch_size,
         workers=args.workers,
-        model=args.model or None,
-        evaluated=args.evaluate_split or None,
+        model=args.model,
+        evaluated=None if args.evaluate_split == "none" else args.evaluate_split,
     )
     found = list(misfits(info, plan, wanted))
     try:

@@ -7,7 +7,6 @@ import argparse
 from penstock.steps.options.run_root import add_fail_fast, add_run_options
 from penstock.steps.options.values import (
     add_switch,
-    optional_count,
     optional_path,
     optional_text,
     positive_int,
@@ -41,27 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--record", type=optional_path, metavar="FILE", help="where to write the step's record")
     group = parser.add_argument_group("what follows the probe, to find out beforehand what does not fit")
-    group.add_argument(
-        "--batch-size",
-        type=optional_count,
-        metavar="N",
-        help="samples of a step of training (default: not looked at)",
-    )
+    group.add_argument("--batch-size", type=positive_int, default=64, metavar="N", help="samples of a step of training")
     group.add_argument(
         "--workers", type=whole_number, default=0, metavar="N", help="processes that decode, in training and evaluation"
     )
-    group.add_argument("--model", choices=("", *MODEL_NAMES), default="", help="network (default: not looked at)")
+    group.add_argument("--model", choices=MODEL_NAMES, default="small", help="network (default: small)")
     group.add_argument(
         "--evaluate-split",
-        choices=("", "train", "valid", "test"),
-        default="",
-        help="split that is evaluated (default: not looked at)",
+        choices=("train", "valid", "test", "none"),
+        default="test",
+        help="split that is evaluated (default: test)",
     )
     group.add_argument(
-        "--instance-type",
-        type=optional_text,
-        metavar="NAME",
-        help="node of training: warned of if unpriced",
+        "--instance-type", type=optional_text, metavar="NAME", help="node of training: warned of where it has no price"
     )
     add_run_options(parser)
     add_fail_fast(parser)
