@@ -38,6 +38,7 @@ __all__ = [
     "PenstockError",
     "PrefetcherLost",
     "ProcessLost",
+    "RankLost",
     "RecordError",
     "SourceChanged",
     "SourceError",
@@ -196,6 +197,13 @@ class ProcessLost(PenstockError):
     """A process that this one started, such as a loading worker, was killed or ended without a word."""
 
     exit_code = 42
+    retryable = True
+
+
+class RankLost(WindowError):
+    """Another rank that reads through the same window ended, or stopped reading, and this one cannot go on."""
+
+    exit_code = 43
     retryable = True
 
 

@@ -36,10 +36,13 @@ from penstock.loader.failures import Failed
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.workers import Losses, Workers, begin_worker
+from penstock.loader.together import Together
 from penstock.plan import (
     check_lanes,
     check_rank,
     check_segments,
+    fewest_samples,
+    locate,
     make_order,
     node_order,
     rank_batches,
@@ -99,6 +102,7 @@ class WindowStream:
             default all of them do.
         pin_memory: make batches in page-locked memory, for a GPU; needs CUDA. ``Custom`` batches are the caller's.
         prefetcher: the child process that serves the window, where one does: why it is lost is told at once.
+        drop_last: leave out batches that are not full.
         on_bad_sample: ``skip`` leaves out a sample that is not there, or whose bytes cannot be decoded; its batch is
             smaller by it, and ``meters`` count and name it. An object that changed is an error all the same.
 
@@ -127,10 +131,12 @@ class WindowStream:
         pin_memory: bool = False,
         prefetcher: Prefetcher | None = None,
         on_bad_sample: Literal["fail", "skip"] = "fail",
+        drop_last: bool = False,
     ) -> None:
         self.order = order = make_order(info, plan, splits)
         check_lanes(plan.num_lanes, world_size)
-        check_segments(order, world_size)
+        least = fewest_samples(batch_size=batch_size, world_size=world_size, drop_last=drop_last)
+        check_segments(order, world_size, least=least)
         local_rank = rank if local_rank is None else local_rank
         num_local = world_size if local_world_size is None else local_world_size
         held = node_order(order, first_rank=rank - local_rank, num_ranks=num_local, world_size=world_size)
@@ -165,6 +171,9 @@ class WindowStream:
         if prefetcher is not None:
             prefetcher.when_lost(self._end_workers_session)
         self._losses = Losses()
+        self._drop_last, self._least = drop_last, least
+        self._together = Together(folder=folder, rank=local_rank, num_ranks=num_local, timeout_seconds=timeout_seconds)
+        self._last_session = ""
         self._next_index = 0
         self._reader: WindowReader | None = None
         self._running: Generator[tuple[RankBatch, Batch | Thinned | Failed], None, None] | None = None
@@ -200,8 +209,23 @@ class WindowStream:
             batch = self._note_skipped(item) if isinstance(item, Thinned) else item
             if batch is not None:
                 yield batch
-            if self._reader is not None and self._num_workers:
-                self._reader.advance(self._in_window(self._next_index))
+            self.advance()
+
+    def advance(self) -> None:
+        """Say that the batches that were given are not needed any more: their samples are freed."""
+        if self._reader is not None and self._ahead is None:
+            self._reader.advance(self._in_window(self._next_index))
+
+    def go_to(self, index: int) -> None:
+        """Take up a stream index: the next batch begins there."""
+        if index != self._next_index:
+            self._restart(index)
+
+    def leave(self, *, patience_seconds: float) -> bool:
+        """Wait until no other rank of the window is behind this one; False where one still is."""
+        self.advance()
+        reached = self._in_window(self._next_index)
+        return self._together.wait_until_passed(self._last_session, reached, seconds=patience_seconds)
 
     def rank_samples(self, segment: int) -> int:
         """Give how many samples of a segment this rank is given in one epoch; none of one that there is not."""
@@ -212,6 +236,7 @@ class WindowStream:
             batch_size=self._batch_size,
             rank=self._rank,
             world_size=self._world_size,
+            drop_last=self._drop_last,
         )
 
     @property
@@ -277,7 +302,10 @@ class WindowStream:
 
     def _restart(self, index: int) -> None:
         self._stop()
-        self._next_index = index
+        place = locate(self.order, index)
+        left = self.order.segments[place.segment].num_samples - place.position
+        # A place of another number of ranks may lie where no batch begins any more.
+        self._next_index = index if left >= self._least else index + left
 
     def _stop(self) -> None:
         """End the session: workers first see it end, so that none is waited for, and are gone when this returns."""
@@ -317,11 +345,14 @@ class WindowStream:
         asked = self._settings
         start = self._next_index
         spec = msgspec.structs.replace(asked.spec, session=uuid.uuid4().hex, first_index=self._in_window(start))
+        self._together.wait_for_the_end(self._last_session)
         self._reader = reader = WindowReader(
             asked.folder, spec, rank=asked.rank, timeout_seconds=asked.timeout_seconds, lost=self._lost
         )
         reader.begin(used=self._sessions)
         self._sessions.add(reader.spec.session)
+        self._last_session = reader.spec.session
+        self._together.wait_for_all(self._last_session)
         settings = replace(asked, spec=reader.spec)
         plan = self._plan(start)
         if self._num_workers:
@@ -382,4 +413,5 @@ class WindowStream:
             num_lanes=self._num_lanes,
             rank=self._rank,
             world_size=self._world_size,
+            drop_last=self._drop_last,
         )

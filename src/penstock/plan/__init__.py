@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from penstock.plan.lanes import check_lanes, check_rank, check_segments, rank_batches, rank_samples
+from penstock.plan.lanes import (
+    check_lanes,
+    check_rank,
+    check_segments,
+    fewest_samples,
+    num_rank_batches,
+    rank_batches,
+    rank_samples,
+)
 from penstock.plan.nodes import node_order, stream_indices, window_indices, window_samples
 from penstock.plan.order import check_shuffle, choose_blocks, locate, make_order, rows_between, stream_rows
 from penstock.plan.permutation import BlockPermutation, Permutation
@@ -17,10 +25,12 @@ __all__ = [
     "check_segments",
     "check_shuffle",
     "choose_blocks",
+    "fewest_samples",
     "locate",
     "make_order",
     "nearest_seed",
     "node_order",
+    "num_rank_batches",
     "rank_batches",
     "rank_samples",
     "rows_between",

@@ -17,7 +17,8 @@ from penstock.errors import ConfigError
 from penstock.plan.order import locate
 from penstock.records import Order
 
-__all__ = ["RankBatch", "check_lanes", "check_rank", "check_segments", "rank_batches", "rank_samples"]
+__all__ = ["RankBatch", "check_lanes", "check_rank", "check_segments", "fewest_samples"]
+__all__ += ["num_rank_batches", "rank_batches", "rank_samples"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,11 +61,14 @@ def check_rank(rank: int, num_ranks: int) -> None:
         )
 
 
-def check_segments(order: Order, world_size: int) -> None:
-    """Refuse a segment that cannot give each rank a sample.
+def check_segments(order: Order, world_size: int, *, least: int = 1) -> None:
+    """Refuse a segment that cannot give each rank a sample, or where none of its batches is full and all must be.
+
+    Args:
+        least: samples that a batch of all ranks together must have.
 
     Raises:
-        ConfigError: there are more ranks than samples in it.
+        ConfigError: there are more ranks than samples in it, or fewer samples than that.
     """
     for segment in order.segments:
         if segment.num_samples < world_size:
@@ -72,13 +76,31 @@ def check_segments(order: Order, world_size: int) -> None:
                 f"split {segment.split!r} has {segment.num_samples} sample(s) for {world_size} ranks",
                 fix="use fewer ranks, or a split with more samples",
             )
+        if segment.num_samples < least:
+            raise ConfigError(
+                f"split {segment.split!r} has {segment.num_samples} sample(s), and no batch without all of {least}",
+                fix="leave drop_last out, or use smaller batches or fewer ranks",
+            )
 
 
-def rank_samples(num_samples: int, *, batch_size: int, rank: int = 0, world_size: int = 1) -> int:
+def fewest_samples(*, batch_size: int, world_size: int, drop_last: bool) -> int:
+    """Give how many samples must be left in a segment for a batch to be made of them."""
+    return batch_size * world_size if drop_last else world_size
+
+
+def rank_samples(
+    num_samples: int, *, batch_size: int, rank: int = 0, world_size: int = 1, drop_last: bool = False
+) -> int:
     """Give how many of a segment's samples a rank is given."""
     batches, left = divmod(num_samples, batch_size * world_size)
-    last = len(range(rank, left, world_size)) if left >= world_size else 0
+    last = len(range(rank, left, world_size)) if left >= world_size and not drop_last else 0
     return batches * batch_size + last
+
+
+def num_rank_batches(num_samples: int, *, batch_size: int, world_size: int = 1, drop_last: bool = False) -> int:
+    """Give how many batches of a segment every rank is given: as many as any other."""
+    batches, left = divmod(num_samples, batch_size * world_size)
+    return batches + (left >= world_size and not drop_last)
 
 
 def rank_batches(
@@ -90,22 +112,25 @@ def rank_batches(
     num_lanes: int,
     rank: int = 0,
     world_size: int = 1,
+    drop_last: bool = False,
 ) -> Iterator[RankBatch]:
     """Give one rank's batches from ``first_index`` on; none crosses a segment.
 
     All ranks together take ``batch_size * world_size`` positions a batch. At a segment's end ranks may get
-    fewer samples; a last batch that has none for some rank is left out for all, since ranks step together.
+    fewer samples; a last batch that has none for some rank is left out for all, since ranks step together. With
+    ``drop_last`` one that is not full is left out too.
     """
     check_lanes(num_lanes, world_size)
     global_batch = batch_size * world_size
+    fewest = fewest_samples(batch_size=batch_size, world_size=world_size, drop_last=drop_last)
     index = first_index
     while index < end_index:
         place = locate(order, index)
         left = min(order.segments[place.segment].num_samples - place.position, end_index - index)
         size = min(global_batch, left)
-        # Fewer than there are ranks at the end: this batch passes them too, or the next one would be waited for.
-        passed = size if left - size >= world_size else left
-        if size >= world_size:
+        # Fewer than make a batch at the end: this batch passes them too, or the next one would be waited for.
+        passed = size if left - size >= fewest else left
+        if size >= fewest:
             positions = np.arange(place.position, place.position + size, dtype=np.int64)
             mine = (positions % num_lanes) % world_size == rank
             yield RankBatch(

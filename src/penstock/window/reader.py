@@ -17,6 +17,7 @@ from penstock.window.folder import SESSION, install
 from penstock.window.joining import SessionFile, find_session
 from penstock.window.layout import Control, SampleStatus, checksum, map_slots
 from penstock.window.ownership import claim_window, share_job
+from penstock.window.peers import check_peers
 from penstock.window.samples import (
     NO_SLOT,
     OpenSlot,
@@ -35,6 +36,9 @@ __all__ = ["WindowReader"]
 DEFAULT_TIMEOUT_SECONDS = 60.0
 SETTLE_SECONDS = 2.0
 """How long bytes may disagree with their checksum before they are taken for damaged."""
+
+PEERS_SECONDS = 1.0
+"""Pause between two looks at the other ranks, in a wait."""
 
 _GOOD = (SampleStatus.DATA, SampleStatus.KEPT)
 
@@ -75,6 +79,7 @@ class WindowReader:
         self._open = NO_SLOT
         self._files = SampleFiles(folder, rank)
         self._unsettled: float | None = None
+        self._peers_seen = 0.0
         self._meters = Meters()
         self._is_interrupted = False
         self._job = contextlib.ExitStack()
@@ -320,7 +325,8 @@ class WindowReader:
         return deadline
 
     def _wait_until(self, ready: Callable[[], bool]) -> None:
-        deadline, last_beat = self._clock() + self._timeout_seconds, self._beat()
+        began = self._peers_seen = self._clock()
+        deadline, last_beat = began + self._timeout_seconds, self._beat()
         while True:
             unusable: WindowError | None = None
             try:
@@ -339,6 +345,7 @@ class WindowReader:
                     raise
                 unusable = error
             self._raise_if_over()
+            self._check_peers(began)
             self._listener.wait()
             beat = self._beat()
             if beat != last_beat:
@@ -360,6 +367,20 @@ class WindowReader:
         )
         if orphaned or self._is_interrupted:
             raise WindowError(f"the stream through {self._folder} was closed", fix="", about=str(self._folder))
+
+    def _check_peers(self, began: float) -> None:
+        """Raise if another rank is gone, which is looked at now and then."""
+        now = self._clock()
+        if self.spec.num_ranks > 1 and now - self._peers_seen >= PEERS_SECONDS:
+            self._peers_seen = now
+            check_peers(
+                self._folder,
+                session=self.spec.session,
+                rank=self._rank,
+                num_ranks=self.spec.num_ranks,
+                index=self._cursor.index if self._cursor is not None else 0,
+                is_patient=now - began < self._timeout_seconds,
+            )
 
     def _beat(self) -> int:
         return self._control.heartbeat if self._control is not None else 0
