@@ -14,7 +14,16 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import ``Stream``, and torch with it, when it is asked for."""
+    """Import ``Stream``, and torch with it, when it is asked for.
+
+    Raises:
+        ModuleNotFoundError: torch is not there.
+    """
     if name == "Stream":
-        return importlib.import_module("penstock.stream").Stream
+        try:
+            return importlib.import_module("penstock.stream").Stream
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+        raise ModuleNotFoundError("penstock.Stream needs torch: pip install 'penstock[train]'", name="torch")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

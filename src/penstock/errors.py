@@ -43,6 +43,7 @@ __all__ = [
     "SourceChanged",
     "SourceError",
     "SourceUnavailable",
+    "StreamMisused",
     "TrainingDiverged",
     "TruncatedObject",
     "WindowError",
@@ -205,6 +206,16 @@ class RankLost(WindowError):
 
     exit_code = 43
     retryable = True
+
+
+class StreamMisused(ConfigError):
+    """A stream is used where it cannot be: after a fork, in a loading worker, by two threads, when it is closed."""
+
+    exit_code = 44
+
+    def __init__(self, what: str, *, fix: str = "", about: str | None = None) -> None:
+        # torch makes an error that comes from a worker again of its text alone.
+        super().__init__(what, fix=fix, about=about)
 
 
 class OutputError(PenstockError):

@@ -287,6 +287,6 @@ def test_training_begins_before_the_listing_has_ended(*, fails: bool) -> None:
 def test_a_listing_that_does_not_come_by_key_is_refused() -> None:
     with (
         slow_bucket(backwards=True, stops_at=99) as (_, options),
-        pytest.raises(SourceError, match=r"not by key: leave --stream-listing out"),
+        pytest.raises(SourceError, match=r"not by key: leave stream_listing out"),
     ):
         penstock.Stream("s3://b", **options)

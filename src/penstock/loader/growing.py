@@ -68,6 +68,7 @@ class GrowingStream:
         num_epochs: of the whole.
         splits: ``(split, training)`` of each segment of an epoch; the first is given from the listing's beginning on,
             others when it has ended, where they have samples.
+        least: samples that a batch of all ranks must have; a part of fewer is left out of the first epoch.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class GrowingStream:
         open_stream: OpenStream,
         num_epochs: int,
         splits: Sequence[tuple[str, bool]] = (("train", True),),
+        least: int = 1,
     ) -> None:
         self._listing = listing
         self._open_stream = open_stream
         self._num_epochs = num_epochs
         self._splits = splits
+        self._least = least
         self._part = 0
         self._before = ""
         """Names the parts before, by the SHA-256 of the last name and the next part's manifest."""
@@ -128,6 +131,33 @@ class GrowingStream:
         if self.rank_samples(segment):
             yield from self._current().batches(epoch, segment)
 
+    def part_samples(self) -> list[int]:
+        """Give the sizes of the first segment's parts in this epoch; in the first, waits for the end of the listing."""
+        if self._whole is not None:
+            return [self.num_samples]
+        sizes: list[int] = []
+        while (part := self._listing.part(len(sizes))) is not None:
+            sizes.append(_num_samples(part, self._splits[0][0]))
+        return sizes
+
+    def begin_epoch(self) -> None:
+        """Go to the beginning of the next epoch, from the middle of one; it is asked for when a batch was given."""
+        (self._stream if self._whole is not None and self._stream is not None else self._begin_whole()).begin_epoch()
+
+    def advance(self) -> None:
+        """Say that the batches that were given are not needed any more."""
+        if self._stream is not None:
+            self._stream.advance()
+
+    def leave(self, *, patience_seconds: float) -> bool:
+        """Wait until no other rank of the window is behind this one; False where one still is."""
+        return self._stream is None or self._stream.leave(patience_seconds=patience_seconds)
+
+    def interrupt(self) -> None:
+        """End a wait of another thread soon."""
+        if self._stream is not None:
+            self._stream.interrupt()
+
     def state_dict(self) -> LoaderState:
         """Give the place after the last batch that was given."""
         stream = self._stream or self._current()
@@ -168,7 +198,7 @@ class GrowingStream:
                 part = self._listing.part(self._part)
                 if part is None:
                     return self._begin_whole()
-                if _has_samples(part, self._splits[0][0]):
+                if _num_samples(part, self._splits[0][0]) >= self._least:
                     self._stream = self._open_stream(part, self._splits[:1], 1)
             stream = self._stream
             if stream is not None:
@@ -209,8 +239,8 @@ class GrowingStream:
 
 def used_splits(listed: Listed, splits: Sequence[tuple[str, bool]]) -> Sequence[tuple[str, bool]]:
     """Give the first of ``(split, training)``, and those of the others that have samples."""
-    return [*splits[:1], *(split for split in splits[1:] if _has_samples(listed, split[0]))]
+    return [*splits[:1], *(split for split in splits[1:] if _num_samples(listed, split[0]))]
 
 
-def _has_samples(listed: Listed, name: str) -> bool:
-    return any(split.name == name and split.num_samples for split in listed.info.splits)
+def _num_samples(listed: Listed, name: str) -> int:
+    return sum(split.num_samples for split in listed.info.splits if split.name == name)

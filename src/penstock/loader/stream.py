@@ -216,10 +216,29 @@ class WindowStream:
         if self._reader is not None and self._ahead is None:
             self._reader.advance(self._in_window(self._next_index))
 
-    def go_to(self, index: int) -> None:
-        """Take up a stream index: the next batch begins there."""
-        if index != self._next_index:
-            self._restart(index)
+    @property
+    def num_samples(self) -> int:
+        """Samples of one epoch's first segment, of all ranks."""
+        return self.order.segments[0].num_samples
+
+    def begin_epoch(self) -> None:
+        """Go to the beginning of the next epoch, from the middle of one."""
+        if passed := self._next_index % self.order.num_samples:
+            self._restart(self._next_index - passed + self.order.num_samples)
+
+    def part_samples(self) -> list[int]:
+        """Give the sizes of the first segment's parts, of which there is one."""
+        return [self.order.segments[0].num_samples]
+
+    def interrupt(self) -> None:
+        """End a wait of another thread soon."""
+        if self._reader is not None:
+            self._reader.interrupt()
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, 0-based, that the next batch is of."""
+        return self._next_index // self.order.num_samples
 
     def leave(self, *, patience_seconds: float) -> bool:
         """Wait until no other rank of the window is behind this one; False where one still is."""

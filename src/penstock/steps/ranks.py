@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from penstock.errors import ConfigError
+from penstock.plan.ranks import ONE_RANK, Ranks
 
 __all__ = ["ONE_RANK", "Ranks", "check_one_rank", "ranks_from"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ranks:
-    """A process among those of a run, and among those of its node, which share a window."""
-
-    rank: int
-    world_size: int
-    local_rank: int
-    local_world_size: int
-
-
-ONE_RANK = Ranks(rank=0, world_size=1, local_rank=0, local_world_size=1)
 
 
 def ranks_from(environ: Mapping[str, str]) -> Ranks:
@@ -52,5 +39,5 @@ def check_one_rank(ranks: Ranks) -> None:
     if ranks.world_size > 1:
         raise ConfigError(
             f"this is one of {ranks.world_size} processes (WORLD_SIZE), and this step trains in one",
-            fix="start one process; ranks of a training loop of your own read through penstock.loader.WindowStream",
+            fix="start one process; ranks of a training loop of your own read through penstock.Stream",
         )

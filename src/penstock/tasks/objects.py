@@ -7,15 +7,14 @@ what its bytes mean is for the caller's own decoder.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from fnmatch import translate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, EmptyListing, SourceError
 from penstock.observe import open_progress
+from penstock.patterns import matcher
 from penstock.records import Sample, SkippedObject, Span
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
@@ -35,7 +34,7 @@ class WholeObjects:
             name="match",
             kind=str,
             default="*",
-            help="take the objects whose key fits this pattern, as a shell's, like *.jpg",
+            help="take the objects whose key fits this pattern, as a shell's, like *.jpg or *.{jpg,png}",
             metavar="PATTERN",
         ),
     )
@@ -73,7 +72,7 @@ class WholeObjects:
 
 async def _pages(source: ObjectSource, pattern: str) -> AsyncIterator[list[ObjectInfo]]:
     """List what fits the pattern, folder markers included, and see to it that some of it is not empty."""
-    fits = re.compile(translate(pattern)).match
+    fits = matcher(pattern)
     num_found = num_fitting = num_full = 0
     example = ""
     with open_progress().stage("find", None, "objects") as stage:

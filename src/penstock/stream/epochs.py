@@ -1,0 +1,48 @@
+"""One loop over a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import StreamMisused
+
+if TYPE_CHECKING:
+    from penstock.stream.face import Stream
+
+__all__ = ["Epoch"]
+
+
+class Epoch(Iterator[Any]):
+    """The batches of one loop; it holds its stream, so that a stream without a name lives as long as its loop.
+
+    Args:
+        number: of the loop; one that began later, or a place that was loaded, ends this one.
+    """
+
+    def __init__(self, stream: Stream, number: int, batches: Iterator[Any]) -> None:
+        self._stream: Stream | None = stream
+        self._number = number
+        self._batches = batches
+
+    def __iter__(self) -> Epoch:
+        return self
+
+    def __next__(self) -> Any:
+        stream = self._stream
+        if stream is None:
+            raise StopIteration
+        with stream._taking_turn():
+            if stream._loops != self._number:
+                raise StreamMisused(
+                    "another loop over this Stream was begun, or a place loaded, since this one began",
+                    fix="use one iterator at a time; for two at once make two Streams",
+                )
+            try:
+                batch = next(self._batches)
+            except BaseException:
+                # It is over, or it failed; neither gives anything behind it.
+                self._stream = None
+                raise
+            stream._has_given = True
+            return batch

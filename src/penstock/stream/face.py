@@ -1,0 +1,310 @@
+"""``Stream``: what a training loop reads from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Self
+
+import numpy as np
+from torch.utils.data import IterableDataset, default_collate, get_worker_info
+
+from penstock.errors import ConfigError, StreamMisused
+from penstock.loader import Custom, LoaderState
+from penstock.loader.ranks import AskedRanks, Undecided, find_ranks
+from penstock.plan import num_rank_batches
+from penstock.records import Meters, SourceSpec
+from penstock.stream import options as of
+from penstock.stream.epochs import Epoch
+from penstock.stream.reading import Reading, alone
+from penstock.stream.words import in_python
+
+__all__ = ["Stream"]
+
+_OWN_LOADING = "iterate over it in the process that made it; to decode in several processes give it workers="
+
+
+class Stream(IterableDataset[Any]):
+    """Batches of the objects of a bucket or folder, epoch after epoch, through a bounded window.
+
+    Each ``for`` loop over it is a fresh epoch: every object once, in an order that ``seed`` and the epoch decide. After
+    a loop that was left early the next one begins the next epoch; only a place that was loaded is gone on from.
+
+    Of several processes that train together each is given its share, as ``torch.distributed`` or the launcher
+    (torchrun, Accelerate, Lightning, Slurm, MPI) tell their number; those of one node share one window. All of them
+    take as many batches: objects that are left at an epoch's end and are fewer than the processes are given to none.
+
+    It may be given to a ``DataLoader`` with ``batch_size=None`` and ``num_workers=0``, to Lightning, and as it is to a
+    loop that Accelerate prepares the model of.
+
+    Args:
+        source: ``s3://bucket/prefix`` or a local folder.
+        decode: makes a value, such as a tensor or a tuple of them, of an object's bytes and its key. The bytes may
+            be viewed but not kept; it runs in the workers. If it draws from the generators of torch, numpy or random
+            it finds them seeded for the object, and the training loop finds them as it left them.
+        files: give ``decode`` the path of a file that holds the bytes, instead of them, for readers that need one. The
+            file counts towards the window, one for each worker, and is gone when ``decode`` returns.
+        transform: makes another value of a decoded one, with random numbers of ``seed``, epoch and key: the same for
+            any number of workers or ranks, and after a resume.
+        batch_size: samples of a batch, on each rank.
+        drop_last: leave out batches that are not full.
+        window: bound on disk use, like ``"2Gi"``, or bytes. It must hold the largest batch, of all ranks of a node.
+        window_folder: where the window lies; a temporary folder by default. A tmpfs keeps it in memory.
+        match: take the objects whose key fits this pattern, as a shell's, like ``"*.{jpg,png}"``, or one of several.
+        shuffle: "full" (or True) puts every object anywhere, "block" keeps neighbours near one another, "none" (or
+            False) gives the order of the keys.
+        shuffle_block: consecutive samples of a block; None chooses by their size.
+        shuffle_mix: blocks whose samples are mixed; None chooses by their size.
+        seed: of the shuffle.
+        workers: processes that decode and collate; 0 does it in this one.
+        collate: makes a batch of a list of values.
+        epochs: ends the prefetching after that many; None goes on for as long as it is asked.
+        endpoint_url: S3-compatible server; None is AWS.
+        region: of the bucket; None asks for it.
+        anonymous: do not sign requests, for public buckets.
+        requester_pays: be charged for reading a bucket whose owner is not.
+        stream_listing: begin before the source is listed to its end. The first epoch then gives the listing part by
+            part, each twice as large as the one before and shuffled in itself; further epochs are shuffled as a
+            whole. A folder is listed to its end all the same.
+        in_flight: most ranges requested at a time.
+        timeout_seconds: how long the prefetcher may show no sign of life, and how long other ranks are waited for.
+        on_bad_sample: "skip" leaves out an object that is gone, or that ``decode`` fails on; ``meters()`` counts and
+            names it. An object that changed since the listing is an error all the same.
+        rank: of ``world_size`` processes that read together; found where it is not given. 0 of 1 reads everything.
+        world_size: their number.
+        local_rank: of ``local_world_size`` ranks on this node, numbered without a gap, which share a window.
+        local_world_size: their number.
+
+    Raises:
+        SourceError: the source could not be listed.
+        ConfigError: an option cannot be honoured.
+        RankLost: another rank that shares the window did not open it.
+    """
+
+    @of.names_checked
+    def __init__(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        decode: Callable[[memoryview, str], Any] | Callable[[Path, str], Any],
+        files: bool = False,
+        transform: Callable[[Any, np.random.Generator], Any] | None = None,
+        batch_size: int = 1,
+        drop_last: bool = False,
+        window: str | int = "1Gi",
+        window_folder: str | os.PathLike[str] | None = None,
+        match: str | Iterable[str] = "*",
+        shuffle: bool | Literal["full", "block", "none"] = True,
+        shuffle_block: int | None = None,
+        shuffle_mix: int | None = None,
+        seed: int = 0,
+        workers: int = 0,
+        collate: Callable[[list[Any]], Any] = default_collate,
+        epochs: int | None = None,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        anonymous: bool = False,
+        requester_pays: bool = False,
+        stream_listing: bool = False,
+        in_flight: int = 512,
+        timeout_seconds: float = 60.0,
+        on_bad_sample: Literal["fail", "skip"] = "fail",
+        rank: int | None = None,
+        world_size: int | None = None,
+        local_rank: int | None = None,
+        local_world_size: int | None = None,
+    ) -> None:
+        for name, function in (("decode", decode), ("collate", collate), ("transform", transform or decode)):
+            if not callable(function):
+                raise ConfigError(f"{name} {function!r}", fix="give a function")
+        with in_python():
+            self._options = of.Options(
+                source=SourceSpec(
+                    uri=of.source_of(source),
+                    endpoint_url=endpoint_url,
+                    region=region,
+                    anonymous=anonymous,
+                    requester_pays=requester_pays,
+                ),
+                match=of.patterns_of(match),
+                decoder=Custom(decode=decode, collate=collate, takes_path=files, transform=transform),
+                batch_size=of.checked_count("batch_size", batch_size, 1),
+                drop_last=drop_last,
+                window_bytes=of.bytes_of("window", window),
+                folder=of.folder_of(window_folder),
+                shuffle=of.shuffle_words(shuffle, shuffle_block, shuffle_mix),
+                seed=of.checked_count("seed", seed, 0),
+                num_workers=of.checked_count("workers", workers, 0),
+                num_epochs=None if epochs is None else of.checked_count("epochs", epochs, 1),
+                parts=stream_listing,
+                in_flight=of.checked_count("in_flight", in_flight, 1),
+                timeout_seconds=of.checked_seconds("timeout_seconds", timeout_seconds),
+                on_bad_sample=of.checked_choice("on_bad_sample", on_bad_sample, ("fail", "skip")),
+                ranks=AskedRanks(
+                    rank=rank, world_size=world_size, local_rank=local_rank, local_world_size=local_world_size
+                ),
+            )
+        self._pid = os.getpid()
+        self._turn = threading.Lock()
+        self._turn_of: int | None = None
+        self._loops = 0
+        self._has_given = self._is_closing = False
+        self._reading = Reading(self._options)
+        # It ends what was begun when nobody refers to this any more, and at the end of the process.
+        self._end = weakref.finalize(self, _end, self._reading, self._pid)
+        self._settle(is_needed=False)
+
+    @property
+    def num_samples(self) -> int:
+        """Objects of one epoch, of all ranks; a listing that goes on is waited for."""
+        self._settle()
+        with in_python():
+            return self._reading.stream.num_samples
+
+    def __len__(self) -> int:
+        """Give this rank's batches of one epoch; in the first of a listing that goes on, its end is waited for."""
+        self._settle()
+        options, world_size = self._options, self._reading.ranks.world_size
+        with in_python():
+            return sum(
+                num_rank_batches(
+                    size, batch_size=options.batch_size, world_size=world_size, drop_last=options.drop_last
+                )
+                for size in self._reading.stream.part_samples()
+            )
+
+    def __iter__(self) -> Iterator[Any]:
+        """Begin a fresh epoch, or go on from the place that was loaded; an iterator from before is over.
+
+        Raises:
+            PenstockError: the data failed; raised at the batch that it belongs to.
+        """
+        with self._taking_turn():
+            self._settle()
+            if self._has_given:
+                self._reading.stream.begin_epoch()
+                self._has_given = False
+            self._loops += 1
+            return Epoch(self, self._loops, self._reading.stream.batches(self._reading.stream.epoch, 0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._close(is_patient=kind is None)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, 0-based, of the place that was reached: after an epoch's last batch it is the next one."""
+        self._settle()
+        return self._reading.stream.epoch
+
+    def state_dict(self) -> LoaderState:
+        """Give the place after the last batch that was given, to save in a checkpoint; the same on all ranks."""
+        self._settle()
+        return self._reading.stream.state_dict()
+
+    def load_state_dict(self, state: LoaderState) -> None:
+        """Take up a saved place: the next batch is the one that would have come, of whatever batch size now.
+
+        Raises:
+            CheckpointMismatch: it is of another dataset or order.
+        """
+        with self._taking_turn():
+            self._settle()
+            self._reading.load(state)
+            self._has_given = False
+            self._loops += 1
+
+    def meters(self) -> Meters:
+        """Give what was downloaded, handed over and kept so far, of this node."""
+        self._check_process()
+        return self._reading.meters()
+
+    def close(self) -> None:
+        """End the prefetcher and the workers, and remove the temporary folder."""
+        self._close(is_patient=True)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise StreamMisused(
+            "a Stream cannot be pickled or copied: it has processes and a window of its own",
+            fix=f"make it in the process that needs it, or {_OWN_LOADING}",
+        )
+
+    def _close(self, *, is_patient: bool) -> None:
+        if os.getpid() != self._pid or not self._end.alive:
+            return
+        if self._turn_of == threading.get_ident():
+            # From within a decoder, or a signal's handler: the loop that this interrupts cannot go on behind it.
+            self._reading.interrupt()
+            self._is_closing = True
+            return
+        if self._turn.locked():
+            self._reading.interrupt()
+        with self._turn:
+            if is_patient:
+                with in_python():
+                    self._reading.close()
+            self._end()
+
+    def _settle(self, *, is_needed: bool = True) -> None:
+        """Find out which of the ranks this is, and read as that one from now on.
+
+        Args:
+            is_needed: whether it must be known by now; a launcher may tell it later.
+        """
+        self._check_process()
+        asked = self._options.ranks
+        if get_worker_info() is not None and asked.rank is None:
+            raise StreamMisused(
+                "a Stream is made in a loading worker, where each would read everything",
+                fix=f"{_OWN_LOADING}, or give it rank= and world_size=",
+            )
+        with in_python():
+            found = find_ranks(asked, environ=os.environ, timeout_seconds=self._options.timeout_seconds)
+            if found is None and not self._reading.is_open:
+                found = alone()
+            if isinstance(found, Undecided):
+                if is_needed and not self._reading.is_open:
+                    raise found.error()
+            elif found is not None:
+                self._reading.settle(found)
+
+    @contextlib.contextmanager
+    def _taking_turn(self) -> Iterator[None]:
+        """Let one thread read at a time; another is refused, and never kept waiting."""
+        self._check_process()
+        if not self._turn.acquire(blocking=False):
+            raise StreamMisused(
+                "a Stream is read by two threads at once, or by its own decode",
+                fix="read it in one thread, or make a Stream for each",
+            )
+        self._turn_of = threading.get_ident()
+        try:
+            with in_python():
+                yield
+        finally:
+            self._turn_of = None
+            self._turn.release()
+            if self._is_closing:
+                self._close(is_patient=False)
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            where = "a loading worker" if get_worker_info() is not None else f"process {os.getpid()}"
+            raise StreamMisused(
+                f"a Stream that process {self._pid} made is used in {where}, which was forked from it",
+                fix=f"{_OWN_LOADING} (a DataLoader around it must have num_workers=0)",
+            )
+        if not self._end.alive:
+            raise StreamMisused("this Stream is closed", fix="make another one")
+
+
+def _end(reading: Reading, pid: int) -> None:
+    """End a reading in the process that began it; one that was forked from it has nothing to end."""
+    if os.getpid() == pid:
+        reading.close(patience_seconds=0)

@@ -1,0 +1,249 @@
+"""What a ``Stream`` holds: its window, prefetcher and listing, or those of the node's first rank, and its reading.
+
+It knows nothing of the stream that it belongs to, so that a stream that nobody refers to any more can be ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from penstock.errors import PenstockError
+from penstock.loader import LoaderState, WindowStream
+from penstock.loader.growing import GrowingStream, Listed, Listing
+from penstock.loader.ranks import Found
+from penstock.loader.shared_listing import SharedListing, read_listed
+from penstock.plan import fewest_samples
+from penstock.plan.ranks import ONE_RANK, Ranks
+from penstock.records import Meters
+from penstock.stream.options import Options
+from penstock.stream.place import Place, Serving, place_of, wait_for_serving
+from penstock.stream_listing import ListingProcess, list_words
+from penstock.temporary import TemporaryFolder
+from penstock.window import Prefetcher, PrefetchMode, start_prefetcher
+
+__all__ = ["Reading", "alone"]
+
+UNBOUNDED_EPOCHS = 1_000_000
+LANES = 2**7 * 3**3 * 5**2 * 7 * 11 * 13
+"""Any number of ranks up to 16 shares them evenly, and most larger ones."""
+LEAVE_SECONDS = 10.0
+"""How long the first rank of a node serves others that are behind it, once it is closed itself."""
+
+_shared: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+"""Numbers of streams that were shared, by what their ranks have in common."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Source:
+    """Where batches come from: a window, and what tells what is in it."""
+
+    window: Path
+    listing: Listing
+    serving: Serving
+    prefetcher: Prefetcher | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Whole:
+    """A listing that has ended."""
+
+    listed: Listed
+
+    def part(self, number: int) -> Listed | None:
+        return self.listed if number == 0 else None
+
+    def whole(self) -> Listed:
+        return self.listed
+
+
+def alone() -> Found:
+    """Give the ranks of a process that is the only one."""
+    return Found(ranks=ONE_RANK)
+
+
+class Reading:
+    """Opens what it needs with ``settle``, and ends it with ``close``."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._stack = contextlib.ExitStack()
+        self._own: _Source | None = None
+        self._place: Place | None = None
+        self._found: Found | None = None
+        self._stream: WindowStream | GrowingStream | None = None
+        self._past_meters = Meters()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to read from."""
+        return self._stream is not None
+
+    @property
+    def ranks(self) -> Ranks:
+        """Those that it was settled for."""
+        return self._found.ranks if self._found is not None else ONE_RANK
+
+    @property
+    def stream(self) -> WindowStream | GrowingStream:
+        """The batches; ``settle`` comes first."""
+        assert self._stream is not None
+        return self._stream
+
+    def settle(self, found: Found) -> None:
+        """Read as one of these ranks from now on, at the place that was reached.
+
+        Raises:
+            PenstockError: the source cannot be listed, an option cannot be honoured, or a rank is missing.
+        """
+        if self._stream is not None and found == self._found:
+            return
+        state = self._stream.state_dict() if self._stream is not None else None
+        self._leave_stream()
+        try:
+            source = self._source(found)
+            self._found, self._stream = found, self._open(source, found.ranks)
+            if state is not None:
+                self.load(state)
+        except BaseException:
+            self.close(patience_seconds=0)
+            self._found = None
+            raise
+
+    def load(self, state: LoaderState) -> None:
+        """Take up a place; of any batch size and any number of ranks, since it is a place in the order of all."""
+        stream = self.stream
+        stream.load_state_dict(state | {"batch_size": stream.state_dict()["batch_size"]})
+
+    def meters(self) -> Meters:
+        """Give what was moved so far."""
+        return self._past_meters.plus(self._stream.meters()) if self._stream is not None else self._past_meters
+
+    def interrupt(self) -> None:
+        """End a wait of another thread soon."""
+        if self._stream is not None:
+            self._stream.interrupt()
+
+    def close(self, *, patience_seconds: float = LEAVE_SECONDS) -> None:
+        """End everything that it began; the node's first rank waits a while for others that are behind it."""
+        if self._place is not None and self._stream is not None and patience_seconds:
+            self._stream.leave(patience_seconds=min(patience_seconds, self._options.timeout_seconds))
+        self._leave_stream()
+        self._own = self._place = None
+        self._stack.close()
+
+    def _leave_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._past_meters = self._past_meters.plus(self._stream.meters())
+            self._stream = None
+
+    def _source(self, found: Found) -> _Source:
+        """Give what to read from: shared with the node's other ranks where it has some."""
+        if found.ranks.local_world_size == 1:
+            if self._place is not None:
+                self._place.close()
+                self._place = None
+            return self._own or self._begin(lambda serving: None)
+        in_common = self._options.in_common()
+        path = place_of(
+            found.ranks, found.token, environ=os.environ, options=in_common, number=next(_shared[in_common])
+        )
+        if found.ranks.local_rank == 0:
+            return self._serve(path)
+        self.close(patience_seconds=0)
+        return self._join(path)
+
+    def _serve(self, path: Path) -> _Source:
+        """Give one's own source, and tell the others of the node of it."""
+        if self._place is not None:
+            self._place.close()
+        self._place = place = Place(path)
+        self._stack.callback(place.close)
+        try:
+            own = self._own or self._begin(place.tell)
+        except PenstockError as error:
+            place.tell(Serving(error=(type(error).__name__, error.what, error.fix, error.about)))
+            self._stack.pop_all()  # held until this process ends: others may not have seen it yet
+            raise
+        place.tell(own.serving)
+        return own
+
+    def _begin(self, tell: Callable[[Serving], None]) -> _Source:
+        """Start a prefetcher, list the source, and give them; ``tell`` is told when others may follow the listing."""
+        options = self._options
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(TemporaryFolder("penstock-stream-"))
+            window = options.folder or folder / "window"
+            # It gets ready while the source is listed.
+            child = start_prefetcher(
+                PrefetchMode.PROCESS, window, options.window_bytes, options=("--in-flight", str(options.in_flight))
+            )
+            assert child is not None
+            stack.enter_context(child)
+            manifest, plan = folder / "manifest.parquet", folder / "plan.json"
+            words = list_words(options.source, match=options.match, seed=options.seed, shuffle=options.shuffle)
+            words += ["--lanes", str(LANES)]
+            listing = stack.enter_context(ListingProcess(words, manifest=manifest, plan=plan, parts=options.parts))
+            serving = Serving(window=str(window), manifest=str(manifest), plan=str(plan), parts=options.parts)
+            if options.parts:
+                listing.part(0)
+                self._own = _Source(window=window, listing=listing, serving=serving, prefetcher=child)
+            else:
+                self._own = _Source(window=window, listing=_Whole(listed=listing.whole()), serving=serving, prefetcher=child)
+            tell(serving)
+            self._stack.push(stack.pop_all())
+        return self._own
+
+    def _join(self, path: Path) -> _Source:
+        """Give the source of the node's first rank."""
+        timeout_seconds = self._options.timeout_seconds
+        serving = wait_for_serving(path, timeout_seconds=timeout_seconds)
+        manifest, plan = Path(serving.manifest), Path(serving.plan)
+        listing: Listing
+        if serving.parts:
+            listing = SharedListing(manifest, plan, timeout_seconds=timeout_seconds)
+            listing.part(0)
+        else:
+            listing = _Whole(listed=read_listed(manifest, plan))
+        return _Source(window=Path(serving.window), listing=listing, serving=serving)
+
+    def _open(self, source: _Source, ranks: Ranks) -> WindowStream | GrowingStream:
+        feed = partial(_open_stream, options=self._options, source=source, ranks=ranks)
+        num_epochs = self._options.num_epochs or UNBOUNDED_EPOCHS
+        if self._options.parts:
+            least = fewest_samples(
+                batch_size=self._options.batch_size, world_size=ranks.world_size, drop_last=self._options.drop_last
+            )
+            return GrowingStream(source.listing, open_stream=feed, num_epochs=num_epochs, least=least)
+        return feed(source.listing.whole(), [("train", True)], num_epochs)
+
+
+def _open_stream(
+    listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int, *, options: Options, source: _Source, ranks: Ranks
+) -> WindowStream:
+    return WindowStream(
+        folder=source.window,
+        manifest=listed.manifest,
+        info=listed.info,
+        plan=listed.plan,
+        splits=splits,
+        decoder=options.decoder,
+        batch_size=options.batch_size,
+        num_epochs=num_epochs,
+        num_workers=options.num_workers,
+        prefetcher=source.prefetcher,
+        rank=ranks.rank,
+        world_size=ranks.world_size,
+        local_rank=ranks.local_rank,
+        local_world_size=ranks.local_world_size,
+        timeout_seconds=options.timeout_seconds,
+        on_bad_sample=options.on_bad_sample,
+        drop_last=options.drop_last,
+    )

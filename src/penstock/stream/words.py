@@ -1,0 +1,45 @@
+"""Errors of steps in the words of Python: a flag is told as the argument of ``Stream`` that it stands for."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+from penstock.errors import PenstockError
+
+__all__ = ["in_python", "python_words"]
+
+_ARGUMENTS = {
+    "prefetch-timeout": "timeout_seconds",
+    "window-size": "window",
+    "window": "window_folder",
+    "window folder": "window_folder",
+    "prefix": "source",
+    "option match=...": "match",
+    "option match": "match",
+}
+"""Flags that have another name."""
+_SAME = ("endpoint-url", "region", "anonymous", "requester-pays", "stream-listing", "in-flight", "source", "workers")
+_SAME += ("batch-size", "on-bad-sample", "shuffle", "shuffle-block", "shuffle-mix", "seed", "epochs", "match")
+_FLAG = re.compile(
+    rf"(?<![^\s`('])--({'|'.join(sorted((*map(re.escape, _ARGUMENTS), *_SAME), reverse=True))})(?![\w-])"
+)
+_STEP = re.compile(r"`penstock (?:list|prefetch)[^`]*`")
+
+
+def python_words(text: str) -> str:
+    """Give a message with arguments in the place of flags."""
+    text = _STEP.sub(lambda found: "the listing" if "list" in found[0] else "the prefetcher", text)
+    return _FLAG.sub(lambda found: _ARGUMENTS.get(found[1], found[1].replace("-", "_")), text)
+
+
+@contextlib.contextmanager
+def in_python() -> Iterator[None]:
+    """Tell what fails within in Python's words; the error stays the same."""
+    try:
+        yield
+    except PenstockError as error:
+        error.what, error.fix = python_words(error.what), python_words(error.fix)
+        error.args = (error.what,)
+        raise
