@@ -35,8 +35,8 @@ from penstock.loader.dataset import FeedSettings, SampleDecoder, Thinned, Window
 from penstock.loader.failures import Failed
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
-from penstock.loader.workers import Losses, Workers, begin_worker
 from penstock.loader.together import Together
+from penstock.loader.workers import Losses, Workers, begin_worker
 from penstock.plan import (
     check_lanes,
     check_rank,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import threading
 import weakref
@@ -154,8 +156,11 @@ class Stream(IterableDataset[Any]):
         self._loops = 0
         self._has_given = self._is_closing = False
         self._reading = Reading(self._options)
-        # It ends what was begun when nobody refers to this any more, and at the end of the process.
+        # It ends what was begun when nobody refers to this any more.
         self._end = weakref.finalize(self, _end, self._reading, self._pid)
+        self._end.atexit = False
+        _unended[id(self._reading)] = self._end
+        _watch_the_end()
         self._settle(is_needed=False)
 
     @property
@@ -306,5 +311,20 @@ class Stream(IterableDataset[Any]):
 
 def _end(reading: Reading, pid: int) -> None:
     """End a reading in the process that began it; one that was forked from it has nothing to end."""
+    _unended.pop(id(reading), None)
     if os.getpid() == pid:
         reading.close(patience_seconds=0)
+
+
+_unended: dict[int, weakref.finalize[[Reading, int], Stream]] = {}
+
+
+@functools.cache
+def _watch_the_end() -> None:
+    """End streams at the end of the process, before the folders that they use are removed by their own finalizers."""
+    atexit.register(_end_all)
+
+
+def _end_all() -> None:
+    for end in list(_unended.values()):
+        end()

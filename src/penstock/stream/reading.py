@@ -192,11 +192,12 @@ class Reading:
             words += ["--lanes", str(LANES)]
             listing = stack.enter_context(ListingProcess(words, manifest=manifest, plan=plan, parts=options.parts))
             serving = Serving(window=str(window), manifest=str(manifest), plan=str(plan), parts=options.parts)
+            told: Listing = listing
             if options.parts:
                 listing.part(0)
-                self._own = _Source(window=window, listing=listing, serving=serving, prefetcher=child)
             else:
-                self._own = _Source(window=window, listing=_Whole(listed=listing.whole()), serving=serving, prefetcher=child)
+                told = _Whole(listed=listing.whole())
+            self._own = _Source(window=window, listing=told, serving=serving, prefetcher=child)
             tell(serving)
             self._stack.push(stack.pop_all())
         return self._own
@@ -226,7 +227,13 @@ class Reading:
 
 
 def _open_stream(
-    listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int, *, options: Options, source: _Source, ranks: Ranks
+    listed: Listed,
+    splits: Sequence[tuple[str, bool]],
+    num_epochs: int,
+    *,
+    options: Options,
+    source: _Source,
+    ranks: Ranks,
 ) -> WindowStream:
     return WindowStream(
         folder=source.window,

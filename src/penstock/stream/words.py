@@ -20,11 +20,19 @@ _ARGUMENTS = {
     "option match": "match",
 }
 """Flags that have another name."""
-_SAME = ("endpoint-url", "region", "anonymous", "requester-pays", "stream-listing", "in-flight", "source", "workers")
-_SAME += ("batch-size", "on-bad-sample", "shuffle", "shuffle-block", "shuffle-mix", "seed", "epochs", "match")
-_FLAG = re.compile(
-    rf"(?<![^\s`('])--({'|'.join(sorted((*map(re.escape, _ARGUMENTS), *_SAME), reverse=True))})(?![\w-])"
+_SAME: tuple[str, ...] = (
+    "endpoint-url",
+    "region",
+    "anonymous",
+    "requester-pays",
+    "stream-listing",
+    "in-flight",
+    "source",
+    "workers",
 )
+_SAME += ("batch-size", "on-bad-sample", "shuffle", "shuffle-block", "shuffle-mix", "seed", "epochs", "match")
+_NAMES = "|".join(sorted((*map(re.escape, _ARGUMENTS), *_SAME), reverse=True))
+_FLAG = re.compile(rf"(?<![^\s`('])--({_NAMES})(?![\w-])")
 _STEP = re.compile(r"`penstock (?:list|prefetch)[^`]*`")
 
 
