@@ -24,7 +24,7 @@ from penstock.stopping import StopAsked
 if TYPE_CHECKING:
     from penstock.steps.common import Step
 
-__all__ = ["build_parser", "entry", "main", "stopped_code"]
+__all__ = ["build_parser", "entry", "main", "tell_stop"]
 
 STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor")
 """Each is declared in ``penstock.steps.options.<name>``, done by ``penstock.steps.<name>``: imported when asked for."""
@@ -100,16 +100,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(asked, words)
     except KeyboardInterrupt as stopped:
-        why = f" by {stopped}" if isinstance(stopped, StopAsked) else ""
-        code = stopped_code(words)
-        if code:
-            sys.stderr.write(f"penstock {''.join(asked)}: stopped{why}: run the same command again to go on\n")
-        return code
+        return tell_stop(words, stopped)
 
 
-def stopped_code(words: Sequence[str]) -> int:
-    """Give the exit code of a step that was asked to stop: 0 where it serves a window, which that is the end of."""
-    return 0 if "prefetch" in words[:2] and "--manifest" not in words else Interrupted.exit_code
+def tell_stop(words: Sequence[str], stopped: KeyboardInterrupt) -> int:
+    """Tell that a step was stopped; give its exit code, which is 0 where it serves a window: that is the end of it."""
+    if "prefetch" in words[:2] and "--manifest" not in words:
+        return 0
+    step = next((word for word in words if word in STEPS), "")
+    why = f" by {stopped}" if isinstance(stopped, StopAsked) else ""
+    sys.stderr.write(f"penstock {step}: stopped{why}: run the same command again to go on\n")
+    return Interrupted.exit_code
 
 
 def _run(asked: Sequence[str], words: Sequence[str]) -> int:

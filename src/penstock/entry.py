@@ -22,12 +22,13 @@ def entry() -> NoReturn:
     abort the process (seen in 14 of 60 runs; the same race is PyO3/pyo3-async-runtimes issue 40).
     """
     pid_one.fork_below()
+    code: int | None = None
     try:
         stopping.install()
         code = _run()
-    except stopping.StopAsked:
-        # So early, or so late, that nothing was begun or all is done.
-        code = _stopped_code()
+    except stopping.StopAsked as stopped:
+        # So early that nothing was begun, or so late that all is done.
+        code = _stopped(stopped) if code is None else code
     stopping.settle()
     _flush()
     os._exit(code)
@@ -50,10 +51,10 @@ def _run() -> int:
         return 1
 
 
-def _stopped_code() -> int:
-    from penstock.cli import stopped_code
+def _stopped(stopped: stopping.StopAsked) -> int:
+    from penstock.cli import tell_stop
 
-    return stopped_code(sys.argv[1:])
+    return tell_stop(sys.argv[1:], stopped)
 
 
 def _flush() -> None:

@@ -20,7 +20,6 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import msgspec
@@ -52,6 +51,7 @@ from penstock.plan import (
 )
 from penstock.plan.lanes import RankBatch
 from penstock.records import ManifestInfo, Meters, Order, Plan, StreamSpec
+from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.files import sweep_files
 
@@ -392,8 +392,8 @@ class WindowStream:
     def _from_workers(
         self, settings: FeedSettings, reader: WindowReader, start: int
     ) -> Generator[Batch | Thinned | Failed, None, None]:
-        with TemporaryDirectory(prefix="penstock-workers-") as folder:
-            init = partial(begin_worker, os.getpid(), Path(folder))
+        with TemporaryFolder("penstock-workers-") as folder:
+            init = partial(begin_worker, os.getpid(), folder)
             loader = self._loader(settings, None, start, worker_init_fn=init, pin_memory=settings.pin_memory)
             with Workers(loader) as batches:
                 try:
