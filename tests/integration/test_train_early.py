@@ -16,11 +16,23 @@ from support.eeg import write_eeg
 from support.gate import gate_before
 from support.jobs import all_gone, processes_of, run_until_saved, saved_step
 
-# Windows that overlap much: 28,000 samples of 10 small recordings, which are three parts.
-TASK = ("--task", "eeg-c2", "--task-options", '{"window-seconds": 0.4, "stride-seconds": 0.01, "crop-seconds": 0.32}')
-LISTING = (*TASK, "--split", "0.6,0.2,0.2", "--shuffle", "block", "--shuffle-block", 500, "--stream-listing")
-TRAINING = ("--epochs", 2, "--batch-size", 256, "--threads", 1, "--window-size", "8Mi", "--checkpoint-every", 3)
-BATCH = 256
+# Windows that overlap: 7,000 samples of 10 small recordings, which are three parts.
+TASK = ("--task", "eeg-c2", "--task-options", '{"window-seconds": 0.4, "stride-seconds": 0.04, "crop-seconds": 0.32}')
+SHUFFLE = ("--shuffle", "block", "--shuffle-block", 125)
+LISTING = (*TASK, "--split", "0.6,0.2,0.2", *SHUFFLE, "--first-part", 2048, "--stream-listing")
+    *TASK,
+    "--split",
+    "0.6,0.2,0.2",
+    "--shuffle",
+    "block",
+    "--shuffle-block",
+    125,
+    "--first-part",
+    2048,
+    "--stream-listing",
+)
+TRAINING = ("--epochs", 2, "--batch-size", 64, "--threads", 1, "--window-size", "8Mi", "--checkpoint-every", 3)
+BATCH = 64
 LISTER = " -m penstock list "
 LAST = "sub-NDARDEMO010_task-contrastChangeDetection_run-1_eeg.bdf"
 

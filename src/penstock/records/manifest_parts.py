@@ -27,7 +27,7 @@ class ManifestParts:
         folder: where they go, as ``00000.parquet`` and so on.
         finish: finishes a part's writer.
         on_part: called with each part that is whole.
-        first_part_samples: samples of the first part; None is ``FIRST_PART_SAMPLES``.
+        first_part_samples: samples of the first part.
 
     Raises:
         DiskFull, OutputUnwritable: from any method.
@@ -39,12 +39,12 @@ class ManifestParts:
         *,
         finish: Callable[[ManifestWriter], ManifestInfo],
         on_part: Callable[[Path, ManifestInfo], None],
-        first_part_samples: int | None = None,
+        first_part_samples: int = FIRST_PART_SAMPLES,
     ) -> None:
         self._folder = folder
         self._finish = finish
         self._on_part = on_part
-        self._part_samples = first_part_samples or FIRST_PART_SAMPLES
+        self._part_samples = first_part_samples
         self._num_parts = self._num_samples = 0
         self._open = contextlib.ExitStack()
         self._writer: ManifestWriter | None = None

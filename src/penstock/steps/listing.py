@@ -67,6 +67,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, listing: ListingWri
             by_sample=args.split_by == "sample",
             seed=args.seed,
             on_part=partial(_add_part, args, listing) if listing is not None else None,
+            first_part_samples=args.first_part,
         )
     )
     write_record(args.plan, _plan(args, info))

@@ -11,6 +11,7 @@ from penstock import __version__
 from penstock.observe import open_progress
 from penstock.plan import split_rule
 from penstock.records import ManifestInfo, ManifestParts, ManifestWriter, SkippedObject, parts_folder
+from penstock.records.manifest_parts import FIRST_PART_SAMPLES
 from penstock.sources import ObjectSource
 from penstock.steps import common
 from penstock.steps.manifest_checks import ManifestChecks
@@ -33,11 +34,13 @@ async def make_manifest(
     by_sample: bool,
     seed: int,
     on_part: Callable[[Path, ManifestInfo], None] | None = None,
+    first_part_samples: int = FIRST_PART_SAMPLES,
 ) -> ManifestInfo:
     """Write the manifest of what lies in a source.
 
     Args:
         on_part: called with the manifest of each part that is whole while the listing goes on; None makes no parts.
+        first_part_samples: samples of the first part.
 
     Raises:
         SourceError, DataError: it could not be listed, or not be used.
@@ -72,7 +75,11 @@ async def make_manifest(
         # What a killed process leaves of its scratch goes with the parts.
         folder = parts_folder(path) if on_part is not None else None
         writer = stack.enter_context(ManifestWriter(path, scratch=folder))
-        parts = ManifestParts(folder, finish=finish, on_part=on_part) if folder and on_part else None
+        parts = (
+            ManifestParts(folder, finish=finish, on_part=on_part, first_part_samples=first_part_samples)
+            if folder and on_part
+            else None
+        )
         adds = [writer.add, *([stack.enter_context(parts).add] if parts is not None else [])]
         stage = stack.enter_context(open_progress().stage("list", None, "samples"))
         num_new = 0

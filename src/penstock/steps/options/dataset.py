@@ -56,6 +56,13 @@ def add_dataset_options(parser: argparse.ArgumentParser, tasks: Sequence[str]) -
     group.add_argument(
         "--lanes", type=positive_int, default=64, metavar="N", help="lanes that ranks share out (default: 64)"
     )
+    group.add_argument(
+        "--first-part",
+        type=positive_int,
+        default=8192,
+        metavar="N",
+        help="samples of the first part with --stream-listing; each further one has twice as many (default: 8192)",
+    )
     add_shuffle_options(group)
 
 
