@@ -20,17 +20,6 @@ from support.jobs import all_gone, processes_of, run_until_saved, saved_step
 TASK = ("--task", "eeg-c2", "--task-options", '{"window-seconds": 0.4, "stride-seconds": 0.04, "crop-seconds": 0.32}')
 SHUFFLE = ("--shuffle", "block", "--shuffle-block", 125)
 LISTING = (*TASK, "--split", "0.6,0.2,0.2", *SHUFFLE, "--first-part", 2048, "--stream-listing")
-    *TASK,
-    "--split",
-    "0.6,0.2,0.2",
-    "--shuffle",
-    "block",
-    "--shuffle-block",
-    125,
-    "--first-part",
-    2048,
-    "--stream-listing",
-)
 TRAINING = ("--epochs", 2, "--batch-size", 64, "--threads", 1, "--window-size", "8Mi", "--checkpoint-every", 3)
 BATCH = 64
 LISTER = " -m penstock list "

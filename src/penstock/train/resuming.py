@@ -42,6 +42,7 @@ DATASET: Mapping[str, Change] = dict.fromkeys(
         "split_by",
         "seed",
         "lanes",
+        "first_part",
         "shuffle",
         "shuffle_block",
         "shuffle_mix",
