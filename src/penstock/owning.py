@@ -23,9 +23,10 @@ from penstock import locks
 from penstock.errors import NotOurs, map_os_error
 from penstock.files import open_regular
 
-__all__ = ["WINDOW_MARK", "Hold", "Holder", "claim_folder", "is_held_by", "make_mark", "names_of_others", "open_mark"]
+__all__ = ["JOB_MARK", "WINDOW_MARK", "Hold", "Holder", "claim_folder", "holds_others", "is_held_by", "make_mark"]
+__all__ += ["names_of_others", "open_mark"]
 
-WINDOW_MARK = ".penstock-window"
+WINDOW_MARK, JOB_MARK = ".penstock-window", ".penstock-job"
 MARK_MODE = 0o660
 FOLDER_MODE = 0o2770
 _HEAD_BYTES, _ROLE_BYTES = 64, 192
@@ -44,20 +45,21 @@ def _line(value: object, size_bytes: int) -> bytes:
     return json.dumps(value).encode().ljust(size_bytes - 1)[: size_bytes - 1] + b"\n"
 
 
-def claim_folder(folder: Path, mark: str, *, what: str) -> int:
+def claim_folder(folder: Path, mark: str, *, what: str, is_shared: bool = True) -> int:
     """Make a folder ours, or see that it is; give a handle of its mark, to be closed.
 
     Args:
         folder: made if it is missing.
         mark: file name of the mark of this kind of folders.
         what: what the folder is for, in a message.
+        is_shared: a folder that is made is for the whole group, whatever the umask.
 
     Raises:
         NotOurs: it holds something and no mark; nothing in it was touched.
         DiskFull, OutputUnwritable: it cannot be made, or the mark be put there.
     """
     try:
-        _make(folder)
+        _make(folder, is_shared=is_shared)
         deadline = time.monotonic() + _MAKING_SECONDS
         while True:
             try:
@@ -73,19 +75,20 @@ def claim_folder(folder: Path, mark: str, *, what: str) -> int:
             if mark in others:
                 continue  # another process was just faster
             if others:
-                raise _holds_others(folder, others, what)
+                raise holds_others(folder, others, what)
             with contextlib.suppress(FileExistsError):
                 return make_mark(folder / mark, mark)
     except OSError as error:
         raise map_os_error(error, str(folder)) from error
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, *, is_shared: bool) -> None:
     if folder.is_dir():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(PermissionError):
-        folder.chmod(FOLDER_MODE)  # for the whole group, whatever the umask; another user's has it already
+    if is_shared:
+        with contextlib.suppress(PermissionError):  # another user's has it already
+            folder.chmod(FOLDER_MODE)
 
 
 def names_of_others(folder: Path, *, ours: Collection[str] = ()) -> list[str]:
@@ -93,7 +96,8 @@ def names_of_others(folder: Path, *, ours: Collection[str] = ()) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name not in _HARMLESS and path.name not in ours)
 
 
-def _holds_others(folder: Path, names: list[str], what: str) -> NotOurs:
+def holds_others(folder: Path, names: list[str], what: str) -> NotOurs:
+    """Give the error of a folder that holds what is not ours."""
     shown = ", ".join(_plain(name) for name in names[:_MOST_NAMED])
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return NotOurs(

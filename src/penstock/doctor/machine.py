@@ -13,6 +13,7 @@ from penstock import __version__
 from penstock.doctor import findings
 from penstock.errors import OutputError
 from penstock.records import Finding
+from penstock.temporary import TemporaryFolder
 from penstock.units import KIB, format_bytes
 from penstock.window import is_served
 
@@ -71,10 +72,10 @@ def _means(folder: Path) -> Finding:
     """Try out what a window is made with, in a folder that is removed: reserved blocks, and a socket."""
     check = "means for a window"
     try:
-        with tempfile.TemporaryDirectory(prefix="penstock-doctor-", dir=folder) as made:
-            with (Path(made) / "slots").open("wb") as file:
+        with TemporaryFolder("penstock-doctor-", folder) as made:
+            with (made / "slots").open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, 64 * KIB)
-            with_socket = _takes_sockets(Path(made) / "socket")
+            with_socket = _takes_sockets(made / "socket")
     except (OSError, OutputError) as error:
         return findings.missing(
             PLACE, check, f"{folder}: {error}", fix="name a --window folder that this user may write to"

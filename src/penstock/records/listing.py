@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +19,18 @@ from typing import ClassVar, Self
 
 from penstock import locks
 from penstock.errors import map_os_error
+from penstock.files import open_regular
+from penstock.owning import holds_others, names_of_others
 from penstock.records.codec import Record, read_record, write_record
 from penstock.records.failure import FailureRecord
+from penstock.temporary import sweep_abandoned
 
 __all__ = ["ListingRecord", "ListingWriter", "is_listing", "parts_folder", "read_listing_record", "wait_for_part"]
 
 RECORD, LOCK = "listing.json", "lock"
+SCRATCH = ".penstock-manifest-"
+"""Prefix of the folders for what does not fit in memory while a manifest is written."""
+_OURS = re.compile(r"lock|listing\.json|\d{5,}\.(parquet|json)|\.(listing|\d{5,})\.\w+\.\w{32}\.tmp")
 _ONLY_WRITER, _AT_WORK, _FIRST_PART = 0, 1, 2
 """Bytes of the lock; part n is byte ``_FIRST_PART + n``."""
 _TO_THE_END = 0
@@ -87,6 +93,7 @@ class ListingWriter:
     when this one is at work.
 
     Raises:
+        NotOurs: from entering it; the folder holds anything but parts of a listing, and was left as it is.
         DiskFull, OutputUnwritable: from any method.
     """
 
@@ -98,7 +105,8 @@ class ListingWriter:
     def __enter__(self) -> Self:
         with self._errors(), contextlib.ExitStack() as stack:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._check()
+            self._handle = open_regular(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
             stack.callback(self._let_go)
             locks.wait_and_take(self._handle, _ONLY_WRITER, 1)
             locks.wait_and_take(self._handle, _FIRST_PART, _TO_THE_END)
@@ -135,11 +143,21 @@ class ListingWriter:
 
     def _clear(self) -> None:
         """Remove what an earlier writer left, scratch of a killed one included."""
+        sweep_abandoned(self.folder, SCRATCH)
         for path in self.folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name not in (RECORD, LOCK):
+            if path.name not in (RECORD, LOCK) and _OURS.fullmatch(path.name):
                 path.unlink()
+
+    def _check(self) -> None:
+        """Refuse a folder that holds anything but a listing's parts.
+
+        Raises:
+            NotOurs: it does; nothing in it was touched.
+        """
+        found = names_of_others(self.folder)
+        others = [name for name in found if not (_OURS.fullmatch(name) or name.startswith(SCRATCH))]
+        if others := others or ([] if LOCK in found else found):
+            raise holds_others(self.folder, others, "--manifest, beside which the listing's parts go")
 
     def _tell(self, record: ListingRecord) -> None:
         write_record(self.folder / RECORD, record)
@@ -157,7 +175,7 @@ class ListingWriter:
 def _opened(folder: Path) -> Iterator[int | None]:
     """Open the lock, None where there is none; closing it lets go of what was taken."""
     try:
-        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        handle = open_regular(folder / LOCK, os.O_RDONLY)
     except FileNotFoundError:
         yield None
         return

@@ -53,7 +53,9 @@ class ManifestReader:
         self.path = path
         if path.exists() and not path.is_file():  # a pipe would be waited for
             raise RecordError(
-                f"the manifest {path} is not a file", fix="pass a file that `penstock list` made", about=str(path)
+                f"cannot read the manifest {path} (it is not a file)",
+                fix="pass a file that `penstock list` made",
+                about=str(path),
             )
         try:
             self._file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)

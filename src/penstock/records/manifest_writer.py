@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,9 +19,11 @@ import pyarrow.parquet as pq
 from penstock.errors import DataError, PenstockError, RecordError, map_os_error
 from penstock.files import atomic_path
 from penstock.records.codec import encode_record
+from penstock.records.listing import SCRATCH
 from penstock.records.manifest import SPLITS, ManifestInfo, Sample, SkippedObject, SourceSpec, Split
 from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, to_table
 from penstock.records.manifest_distinct import DistinctNames
+from penstock.temporary import TemporaryFolder
 from penstock.units import MIB
 
 __all__ = ["ManifestWriter"]
@@ -140,12 +141,12 @@ class ManifestWriter:
         self._max_sample_bytes = 0
         with self._errors():
             scratch.mkdir(parents=True, exist_ok=True)
-            self._scratch = tempfile.TemporaryDirectory(prefix=".penstock-manifest-", dir=scratch)
-        self._objects = DistinctNames(Path(self._scratch.name))
+            self._scratch = TemporaryFolder(SCRATCH, scratch)
+        self._objects = DistinctNames(self._scratch.path)
         try:
             with self._errors():
                 for name in SPLITS:
-                    self._splits[name] = _SplitWriter(name, Path(self._scratch.name))
+                    self._splits[name] = _SplitWriter(name, self._scratch.path)
         except BaseException:
             self._abandon()
             raise
@@ -253,7 +254,7 @@ class ManifestWriter:
         for split in self._splits.values():
             split.abandon()
         self._objects.close()
-        self._scratch.cleanup()
+        self._scratch.close()
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

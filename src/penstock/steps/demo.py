@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from penstock.demo.generate import DemoDataset, generate_dataset, planted_bound
@@ -20,6 +19,7 @@ from penstock.records import Evaluation, read_record
 from penstock.steps import run as run_step
 from penstock.steps.job_files import JobFiles
 from penstock.steps.options import run as run_options
+from penstock.temporary import TemporaryFolder
 from penstock.units import format_bytes
 
 NAME = "demo"
@@ -32,15 +32,15 @@ PREFIX = "NeurIPS25"
 def run(args: argparse.Namespace) -> int:
     """Generate, serve, run the job, and compare its score with the best possible one."""
     out = _fresh_folder(args.out)
-    with tempfile.TemporaryDirectory(prefix="penstock-demo-") as bucket:
-        dataset = _generate(Path(bucket), args)
+    with TemporaryFolder("penstock-demo-") as bucket:
+        dataset = _generate(bucket, args)
         link = f", over a link of {format_bytes(args.link)}/s" if args.link else ""
         sys.stdout.write(
             f"generated {dataset.num_trials} trials, {format_bytes(dataset.size_bytes)}, in s3://{BUCKET}/{PREFIX}; "
             f"the window is {format_bytes(args.window_size)}{link}\n"
         )
         sys.stdout.flush()
-        with serve_s3(Path(bucket), link_bytes_per_second=args.link) as url:
+        with serve_s3(bucket, link_bytes_per_second=args.link) as url:
             code = run_step.run(_job(args, out, url))
     found = read_record(JobFiles(out.absolute()).metrics, Evaluation)
     score = metric_value(found.metrics.get(found.score))

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import importlib
 import io
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from penstock.errors import ConfigError, OutputError, PenstockError, RecordError, map_os_error
+from penstock.errors import ConfigError, OutputError, PenstockError, RecordError
+from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
 from penstock.plan.split import check_fractions
 from penstock.records import (
     SPLITS,
@@ -37,6 +36,7 @@ from penstock.steps.shuffling import check_shuffle_options
 from penstock.steps.train_config import train_config
 from penstock.stream_listing import ListingProcess
 from penstock.train.config import DeviceName
+from penstock.window import remove_window
 
 NAME = "run"
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
             _train_and_report(files, args, job)
         _report(files, args)
         if args.window is None:
-            shutil.rmtree(files.window, ignore_errors=True)
+            remove_window(files.window)
     sys.stdout.write(describe(files))
     return 0
 
@@ -212,21 +212,22 @@ def _call(step: str, args: argparse.Namespace, **given: object) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o660)
-    except OSError as error:
-        raise map_os_error(error, str(folder)) from error
-    try:
-        try:
-            # A POSIX lock: unlike flock's it is not shared with loading workers, which may outlive a kill by seconds.
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            raise OutputError(
-                f"another `penstock run` works in {folder}",
-                fix="wait for it, or choose another --out",
-                about=str(folder),
-            ) from error
-        yield
-    finally:
+    """Have the job's folder for this process, where it is a job's at all.
+
+    Raises:
+        NotOurs: it holds what Penstock did not put there; nothing of it was touched.
+        OutputError: another `penstock run` works in it.
+        DiskFull, OutputUnwritable: it cannot be used.
+    """
+    handle = claim_folder(folder, JOB_MARK, what="--out", is_shared=False)
+    hold = Hold.take(handle, 0)
+    if hold is None:
         os.close(handle)
+        _, holder = is_held_by(folder / JOB_MARK, 0)
+        raise OutputError(
+            f"another `penstock run` works in {folder}" + (f" ({holder})" if holder else ""),
+            fix="wait for it, or choose another --out",
+            about=str(folder),
+        )
+    with contextlib.closing(hold):
+        yield

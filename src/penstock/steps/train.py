@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import os
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from penstock.steps.train_config import train_config
 from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import make_objective
 from penstock.tasks.registry import get_task
+from penstock.temporary import TemporaryFolder
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.determinism import seed_everything
@@ -144,8 +144,8 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
 def _checkpoint_folder(args: argparse.Namespace) -> Iterator[str]:
     """Give the folder of the checkpoints; a temporary one goes at the end."""
     if args.checkpoints is None and not args.run_root:
-        with tempfile.TemporaryDirectory(prefix="penstock-run-") as folder:
-            yield folder
+        with TemporaryFolder("penstock-run-") as folder:
+            yield str(folder)
         return
     place = args.checkpoints or f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints"
     # One that was stopped saves nothing before it has learnt more, so it would not be found out by its first save.

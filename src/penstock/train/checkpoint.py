@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
@@ -28,6 +29,9 @@ from penstock.train.checkpoint_file import (
 )
 
 __all__ = ["CheckpointRecord", "Checkpoints", "load_weights"]
+
+
+_FILE = re.compile(r"(step|best)-\d{8,}(-again)?\.pt")
 
 
 class CheckpointRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,9 +160,14 @@ class Checkpoints:
             return None
         where = self._blobs.locate(name)
         try:
-            return decode_record(data, CheckpointRecord, origin=where)
+            record = decode_record(data, CheckpointRecord, origin=where)
         except RecordError as error:
             raise CheckpointCorrupt(error.what, fix=self._way_out(name), about=where) from error
+        for file in (record.file, *record.older):
+            if not _FILE.fullmatch(file):  # older ones are removed by it
+                what = f"{where} names {file!r}, which is no checkpoint's file"
+                raise CheckpointCorrupt(what, fix=self._way_out(name), about=where)
+        return record
 
     def _read(self, record: CheckpointRecord) -> bytes:
         where = self._blobs.locate(record.file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import OutputUnwritable
+from penstock.owning import make_mark
 from penstock.records import (
     FailureRecord,
     ListingRecord,
@@ -103,6 +105,7 @@ def test_a_second_writer_waits_for_the_first_and_begins_anew(folder: Path) -> No
         first.add_part("a")
         (folder / "00000.parquet").write_bytes(b"part")
         (folder / ".penstock-manifest-x").mkdir()
+        os.close(make_mark(folder / ".penstock-manifest-x" / ".penstock-temporary", ".penstock-temporary"))
         second = threading.Thread(target=write)
         second.start()
         assert not begun.wait(0.1)
