@@ -223,9 +223,36 @@ def test_open_recordings_hold_as_many_records_as_fit(recording: bytes) -> None:
     assert parse(patched(recording, 236, "-1") + bytes(17)).num_records == 5
 
 
+@pytest.mark.parametrize("width_bytes", [2, 3])
+@pytest.mark.parametrize("stated", ["5", "-1", "4"])
+@pytest.mark.parametrize("lost", [1, 7, 79])
+def test_a_cut_last_record_is_left_out_as_mne_does(width_bytes: int, stated: str, lost: int) -> None:
+    header = make_header(width_bytes=width_bytes)
+    data = patched(encode_bdf(header, random_digital(header, 5)), 236, stated)[:-lost]
+    found = parse(data)
+    assert found.num_records == 4
+    record_bytes = 4 * 10 * width_bytes
+    assert found.note == f"its last record has {record_bytes - lost} of {record_bytes} bytes: 4 whole ones are read"
+    body = data[found.header_bytes : found.header_bytes + 4 * record_bytes]
+    np.testing.assert_array_equal(decode_records(body, record_layout(found)), by_mne(data, header))
+
+
+def test_a_last_record_that_was_never_written_is_told(recording: bytes) -> None:
+    found = parse(recording[: -4 * 10 * 3])
+    assert (found.num_records, found.note) == (4, "its header states 5 records, 4 are there")
+    assert parse(recording).note == ""
+
+
+def test_channels_come_in_the_order_asked_for_and_silent_ones_are_zeros(recording: bytes) -> None:
+    header, decoded = whole(recording)
+    layout = record_layout(header, (2, 0, 1), silent={0})
+    picked = decode_records(recording[header.header_bytes :], layout)
+    np.testing.assert_array_equal(picked, decoded[[2, 0, 1]] * np.array([[1], [0], [1]]))
+
+
 def test_cut_recordings_are_truncated(recording: bytes) -> None:
     with pytest.raises(TruncatedObject, match=r"sub-A_eeg\.bdf has \d+ bytes, \d+ are needed by its header"):
-        parse(recording[:-1])
+        parse(recording[: -2 * 4 * 10 * 3 - 1])
     with pytest.raises(TruncatedObject, match="of header"):
         parse(recording[:300])
     with pytest.raises(TruncatedObject, match="of header"):
@@ -260,7 +287,7 @@ def test_headers_that_lie_are_refused(recording: bytes, at: int, field: str, tol
 
 def test_objects_longer_than_their_header_says_are_refused(recording: bytes) -> None:
     with pytest.raises(HeaderMismatch, match="5 records"):
-        parse(recording + b"\x00")
+        parse(recording + bytes(3 * 4 * 10))
 
 
 def test_a_wrong_number_of_channels_is_refused(recording: bytes) -> None:

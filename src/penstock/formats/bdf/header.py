@@ -1,8 +1,9 @@
 """The header of a BDF or EDF recording, read strictly.
 
 A header that contradicts itself or the object that it heads is an error, never repaired: a wrong offset
-would turn every sample into noise without a sign. The one thing inferred is the number of records where
-the header leaves it open (-1, a recording that was not closed): whole records that the object holds.
+would turn every sample into noise without a sign. The one thing inferred is the number of records of a recording that
+was not closed: where the header leaves it open (-1), or where the last record is cut, it is the whole ones that the
+object holds, as MNE reads it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class BdfHeader:
         record_seconds: time that one record spans.
         units: physical dimension as written, ``uV``.
         samples_per_record: numbers that a channel has in each record.
+        note: on a last record that is not whole, which is not read; empty where there is none.
     """
 
     name: str
@@ -51,6 +53,7 @@ class BdfHeader:
     digital_min: tuple[int, ...]
     digital_max: tuple[int, ...]
     samples_per_record: tuple[int, ...]
+    note: str = ""
 
     @property
     def num_channels(self) -> int:
@@ -113,8 +116,8 @@ def parse_header(first_bytes: bytes | memoryview, *, object_bytes: int, name: st
         name: key of the object, for messages.
 
     Raises:
-        TruncatedObject: the object ends before its header says it should.
-        HeaderMismatch: the header contradicts itself or the object is longer than it says.
+        TruncatedObject: the object ends more than a record before its header says it should.
+        HeaderMismatch: the header contradicts itself or the object has more records than it says.
         DataError: it is neither BDF nor EDF, or is discontinuous (``BDF+D``).
     """
     size = header_size(first_bytes, name=name)
@@ -133,11 +136,12 @@ def parse_header(first_bytes: bytes | memoryview, *, object_bytes: int, name: st
     samples = tuple(_integer(field, "samples per record", name) for field in columns[_SAMPLES])
     if min(samples) < 1:
         raise _mismatch(name, f"a channel has {min(samples)} samples per record")
+    num_records, note = _num_records(data, size, object_bytes, width_bytes * sum(samples), name)
     header = BdfHeader(
         name=name,
         width_bytes=width_bytes,
         variant=variant,
-        num_records=_num_records(data, size, object_bytes, width_bytes * sum(samples), name),
+        num_records=num_records,
         record_seconds=_number(data[244:252], "record duration", name),
         labels=tuple(_text(field) for field in columns[_LABEL]),
         units=tuple(field.decode("latin-1").strip() for field in columns[_UNIT]),
@@ -146,6 +150,7 @@ def parse_header(first_bytes: bytes | memoryview, *, object_bytes: int, name: st
         digital_min=tuple(_integer(field, "digital minimum", name) for field in columns[_DMIN]),
         digital_max=tuple(_integer(field, "digital maximum", name) for field in columns[_DMAX]),
         samples_per_record=samples,
+        note=note,
     )
     _check_scales(header)
     return header
@@ -159,25 +164,26 @@ def _channel_columns(data: bytes, num_channels: int) -> list[list[bytes]]:
     return columns
 
 
-def _num_records(data: bytes, header_bytes: int, object_bytes: int, record_bytes: int, name: str) -> int:
+def _num_records(data: bytes, header_bytes: int, object_bytes: int, record_bytes: int, name: str) -> tuple[int, str]:
+    """Give the whole records, and a note on a last one that is cut."""
     stated = _integer(data[236:244], "number of records", name)
-    body_bytes = object_bytes - header_bytes
-    if stated == UNKNOWN_RECORDS:
-        if body_bytes < record_bytes:
-            raise _truncated(name, object_bytes, header_bytes + record_bytes, "to hold one record")
-        return body_bytes // record_bytes
-    if stated < 1:
+    whole, rest = divmod(object_bytes - header_bytes, record_bytes)
+    if stated < 1 and stated != UNKNOWN_RECORDS:
         raise _mismatch(name, f"its header states {stated} records")
-    expected = stated * record_bytes
-    if body_bytes < expected:
-        raise _truncated(name, object_bytes, header_bytes + expected, f"by its header ({stated} records)")
-    if body_bytes > expected:
-        raise _mismatch(
-            name,
-            f"it has {object_bytes} bytes, but {stated} records of {record_bytes} bytes after {header_bytes} "
-            f"of header make {header_bytes + expected}",
-        )
-    return stated
+    if whole < 1:
+        raise _truncated(name, object_bytes, header_bytes + record_bytes, "to hold one record")
+    if stated in (UNKNOWN_RECORDS, whole, whole + 1):
+        cut = f"its last record has {rest} of {record_bytes} bytes: {whole} whole ones are read" if rest else ""
+        one_less = f"its header states {stated} records, {whole} are there" if stated == whole + 1 else ""
+        return whole, cut or one_less
+    expected = header_bytes + stated * record_bytes
+    if whole < stated:
+        raise _truncated(name, object_bytes, expected, f"by its header ({stated} records)")
+    raise _mismatch(
+        name,
+        f"it has {object_bytes} bytes, but {stated} records of {record_bytes} bytes after {header_bytes} "
+        f"of header make {expected}",
+    )
 
 
 def _check_scales(header: BdfHeader) -> None:

@@ -8,7 +8,7 @@ blocks that fit the processor's cache, without a Python loop over samples or cha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,21 +89,27 @@ def signal_channels(header: BdfHeader) -> tuple[int, ...]:
     return tuple(i for i in ordinary if header.samples_per_record[i] == rate)
 
 
-def record_layout(header: BdfHeader, channels: Sequence[int] | None = None) -> RecordLayout:
+def record_layout(
+    header: BdfHeader, channels: Sequence[int] | None = None, *, silent: Collection[int] = ()
+) -> RecordLayout:
     """Describe how to decode some channels, by default the ordinary ones.
 
     Args:
-        channels: ascending channel numbers, all of one rate.
+        channels: channel numbers in the order wanted, all of one rate.
+        silent: those of them that are decoded as zeros.
     """
     wanted = signal_channels(header) if channels is None else tuple(channels)
     samples = {header.samples_per_record[i] for i in wanted}
     assert len(samples) == 1
-    assert list(wanted) == sorted(set(wanted))
+    assert len(set(wanted)) == len(wanted)
     gains = [
         (header.physical_max[i] - header.physical_min[i]) / (header.digital_max[i] - header.digital_min[i])
         for i in wanted
     ]
     offsets = [header.physical_min[i] - header.digital_min[i] * gain for i, gain in zip(wanted, gains, strict=True)]
+    for place, i in enumerate(wanted):
+        if i in silent:
+            gains[place] = offsets[place] = 0.0
     return RecordLayout(
         width_bytes=header.width_bytes,
         record_bytes=header.record_bytes,

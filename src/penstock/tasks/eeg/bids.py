@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from penstock.errors import EmptyListing
 from penstock.records import SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource
+from penstock.tasks.eeg.inheritance import Sidecars
+from penstock.tasks.eeg.unread import DERIVED, RECORDING, unread_files
 from penstock.tasks.protocols import Limits
 
 __all__ = ["HBN_BAD_SUBJECTS", "Dataset", "Recording", "find_recordings"]
@@ -36,9 +38,6 @@ HBN_BAD_SUBJECTS: Final = frozenset(
 )
 NAMES_SHOWN: Final = 8
 
-_RECORDING = re.compile(r"(?P<stem>(?P<subject>sub-[^_/]+)(?:_[a-z]+-[^_/]+)*)_eeg\.(?:bdf|edf)", re.IGNORECASE)
-# Folders of a BIDS dataset that hold other forms of its recordings.
-_DERIVED: Final = frozenset({"derivatives", "sourcedata"})
 _TASK = re.compile(r"_task-([^_/]+)")
 _RELEASE = re.compile(r"(?P<release>R\d+)(?P<mini>_mini)?_L100_bdf")
 
@@ -49,7 +48,8 @@ class Recording:
 
     Attributes:
         info: the object that holds it.
-        events: its events table, None where there is none.
+        events: its events table, its own or an inherited one; None where there is none.
+        channels: its channels table, likewise.
         root: key of the BIDS root that it lies in, empty or ending in a slash.
         subject: BIDS name, ``sub-01``.
         task: BIDS task, empty where the name states none.
@@ -58,6 +58,7 @@ class Recording:
 
     info: ObjectInfo
     events: ObjectInfo | None
+    channels: ObjectInfo | None
     root: str
     subject: str
     task: str
@@ -82,15 +83,14 @@ class Dataset:
     participants: dict[str, ObjectInfo]
     skipped: list[SkippedObject] = field(default_factory=list)
 
-    @property
-    def subjects(self) -> list[str]:
-        """Subjects that have a recording, sorted."""
-        return sorted({recording.subject for recording in self.recordings})
-
     def first(self, num_recordings: int | None) -> Dataset:
         """Give the dataset cut to its first recordings; None keeps all."""
         kept = self.recordings[:num_recordings]
-        return Dataset(recordings=kept, participants=self.participants, skipped=self.skipped)
+        skipped = list(self.skipped)
+        if len(kept) < len(self.recordings):
+            number = len(self.recordings) - len(kept)
+            skipped.append(SkippedObject(object=f"{number} recordings", reason="more than were asked for (max-files)"))
+        return Dataset(recordings=kept, participants=self.participants, skipped=skipped)
 
 
 async def find_recordings(
@@ -111,9 +111,17 @@ async def find_recordings(
     """
     objects = await _list_objects(source, limits)
     by_key = {info.key: info for info in objects}
-    found = [recording for info in objects if (recording := _recording(info, by_key)) is not None]
+    sidecars = Sidecars(objects)
+    found = [recording for info in objects if (recording := _recording(info, sidecars)) is not None]
+    found, unread = _one_of_each(found)
+    unread += unread_files(objects)
     if not found:
-        raise _empty(source, f"no *_eeg.bdf or *_eeg.edf lies among the {len(objects)} objects", "check the prefix")
+        others = (
+            f", but {len(unread)} files are not read, like {unread[0].object}: {unread[0].reason}" if unread else ""
+        )
+        raise _empty(
+            source, f"no *_eeg.bdf or *_eeg.edf lies among the {len(objects)} objects{others}", "check the prefix"
+        )
     roots = _wanted_roots(source, sorted({recording.root for recording in found}), limits)
     wanted = [r for r in found if r.root in roots and (not bids_tasks or r.task in bids_tasks)]
     if not wanted:
@@ -127,11 +135,40 @@ async def find_recordings(
         recordings=_named([recording for recording in wanted if recording.subject not in bad_subjects]),
         participants={root: by_key[key] for root in roots if (key := f"{root}participants.tsv") in by_key},
         skipped=[
-            SkippedObject(object=recording.info.key, reason="the dataset's authors exclude this subject")
-            for recording in wanted
-            if recording.subject in bad_subjects
+            *(
+                SkippedObject(object=recording.info.key, reason="the dataset's authors exclude this subject")
+                for recording in wanted
+                if recording.subject in bad_subjects
+            ),
+            *unread,
+            *_not_wanted(found, roots, bids_tasks),
         ],
     )
+
+
+def _one_of_each(found: Sequence[Recording]) -> tuple[list[Recording], list[SkippedObject]]:
+    """Take one of recordings that lie there in both formats, the one with the finer numbers."""
+    taken: dict[str, Recording] = {}
+    twice = []
+    for recording in sorted(found, key=lambda recording: recording.info.key):  # .bdf before .edf
+        stem = recording.info.key[: -len(".bdf")]
+        if stem in taken:
+            reason = f"the same recording lies there as {taken[stem].info.key}"
+            twice.append(SkippedObject(object=recording.info.key, reason=reason))
+        else:
+            taken[stem] = recording
+    return list(taken.values()), twice
+
+
+def _not_wanted(found: Sequence[Recording], roots: set[str], bids_tasks: Sequence[str]) -> Iterator[SkippedObject]:
+    """Count what was not asked for."""
+    for root, number in sorted(Counter(r.root for r in found if r.root not in roots).items()):
+        yield SkippedObject(object=f"{number} recordings in {root}", reason="not of a release that was asked for")
+    tasks = Counter(r.task for r in found if r.root in roots and bids_tasks and r.task not in bids_tasks)
+    for task, number in sorted(tasks.items()):
+        yield SkippedObject(
+            object=f"{number} recordings of task {task or 'none'}", reason="not of the task that was asked for"
+        )
 
 
 async def _list_objects(source: ObjectSource, limits: Limits) -> list[ObjectInfo]:
@@ -148,17 +185,18 @@ async def _list_folder(source: ObjectSource, folder: str) -> list[ObjectInfo]:
     return [info async for page in source.list_objects(f"{folder}/") for info in page]
 
 
-def _recording(info: ObjectInfo, by_key: dict[str, ObjectInfo]) -> Recording | None:
+def _recording(info: ObjectInfo, sidecars: Sidecars) -> Recording | None:
     *folders, name = info.key.split("/")
-    match = _RECORDING.fullmatch(name)
-    if match is None or not _DERIVED.isdisjoint(folders):
+    match = RECORDING.fullmatch(name)
+    if match is None or not DERIVED.isdisjoint(folders):
         return None
     depth = folders.index(match["subject"]) if match["subject"] in folders else len(folders)
     task = _TASK.search(match["stem"])
     root = "".join(f"{folder}/" for folder in folders[:depth])
     return Recording(
         info=info,
-        events=by_key.get("/".join([*folders, f"{match['stem']}_events.tsv"])),
+        events=sidecars.of(info.key, root=root, stem=match["stem"], kind="events"),
+        channels=sidecars.of(info.key, root=root, stem=match["stem"], kind="channels"),
         root=root,
         subject=match["subject"],
         task=task[1] if task else "",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,11 +15,11 @@ from penstock.records import SkippedObject
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
 from penstock.tasks.eeg.bids import Dataset, Recording, find_recordings
-from penstock.tasks.eeg.events import Event
+from penstock.tasks.eeg.events import EVENT_COLUMNS, choose_column, events_of, filled_columns
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.metrics import classification_metrics
-from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
-from penstock.tasks.eeg.reading import in_order, read_events
+from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_task, positive
+from penstock.tasks.eeg.reading import Reader, take_good
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.scores import Scores
 
@@ -29,6 +29,7 @@ MIN_EVENTS: Final = 5
 
 _OPTIONS: Final = (
     bids_task(None),
+    EVENT_COLUMN,
     TaskOption(
         name="event_values",
         kind=str,
@@ -49,7 +50,7 @@ _OPTIONS: Final = (
 
 
 class EegEvents(EegTask):
-    """Tells events apart by their ``value`` in the events table."""
+    """Tells events apart by their ``value`` in the events table, or by another column."""
 
     name = "eeg-events"
     score = "balanced_accuracy"
@@ -71,7 +72,9 @@ class EegEvents(EegTask):
         start_seconds = chosen.seconds("epoch_start")
         found = await find_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"))
         dataset = found.first(limits.max_files)
-        counts = await _count_values(source, dataset, skip_bad=limits.skip_bad)
+        skip_bad = limits.skip_bad
+        asked = chosen.text("event_column")
+        column, counts = await _survey(Reader(source), dataset, asked, skip_bad=skip_bad)
         classes = _classes(counts, chosen.names("event_values"))
         dataset.skipped.extend(_named_values(counts, classes))
 
@@ -79,14 +82,14 @@ class EegEvents(EegTask):
             return _event_samples(epochs, start_seconds, classes)
 
         return await make_sample_set(
-            source,
+            Reader(source, event_column=column),
             dataset,
             spec=spec,
             make=make,
             what="events",
             none_made=_no_events,
             with_events=True,
-            skip_bad=limits.skip_bad,
+            skip_bad=skip_bad,
             classes=classes,
         )
 
@@ -95,27 +98,46 @@ class EegEvents(EegTask):
         return classification_metrics(truth, predicted)
 
 
-async def _count_values(source: ObjectSource, dataset: Dataset, *, skip_bad: bool) -> Counter[str]:
-    """Read all events once, to know the classes before the first sample.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Seen:
+    """What an events table holds: its columns that hold something, and how often each value comes, by column."""
+
+    columns: tuple[str, ...]
+    counts: Mapping[str, Counter[str]]
+
+
+async def _survey(reader: Reader, dataset: Dataset, asked: str | None, *, skip_bad: bool) -> tuple[str, Counter[str]]:
+    """Read all events once, to know the column that tells them apart and the classes before the first sample.
 
     A recording whose events cannot be read is passed over here where bad ones are to be left out: it is
     named when its samples should be made.
     """
 
-    async def work(recording: Recording) -> list[Event]:
-        return await read_events(source, recording)
+    async def read(recording: Recording) -> tuple[str, _Seen]:
+        table = await reader.events_table(recording)
+        columns = filled_columns(table)
+        wanted = (asked,) if asked else tuple(c for c in EVENT_COLUMNS if c in columns)
+        counts = {c: Counter(event.value for event in events_of(table, c)) for c in wanted}
+        return table.name, _Seen(columns=columns if table.rows else EVENT_COLUMNS, counts=counts)
 
-    counts: Counter[str] = Counter()
-    async with aclosing(in_order(dataset.recordings, work)) as results:
-        async for result in results:
-            try:
-                events = await result
-            except DataError:
-                if not skip_bad:
-                    raise
-                continue
-            counts.update(event.value for event in events)
-    return counts
+    passed_over: list[SkippedObject] | None = [] if skip_bad else None
+    tables: dict[str, tuple[str, ...]] = {}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    async for name, seen in take_good(dataset.recordings, read, key_of=_key, skipped=passed_over):
+        tables[name] = seen.columns
+        for column, counted in seen.counts.items():
+            counts[column].update(counted)
+    if asked:
+        return asked, counts[asked]
+    if skip_bad:
+        column = max(EVENT_COLUMNS, key=lambda c: sum(c in columns for columns in tables.values()))
+    else:
+        column = choose_column(tables)
+    return column, counts[column]
+
+
+def _key(recording: Recording) -> str:
+    return recording.info.key
 
 
 def _classes(counts: Counter[str], asked: Sequence[str]) -> tuple[str, ...]:

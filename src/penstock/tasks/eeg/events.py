@@ -7,18 +7,29 @@ stimulus is the first target in it, its response the first button press from the
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from penstock.tasks.eeg.tables import number, parse_table
+from penstock.errors import DataError
+from penstock.formats.tables import Table, is_missing, read_table
 
-__all__ = ["Event", "Trial", "find_trials", "parse_events"]
+__all__ = [
+    "EVENT_COLUMNS",
+    "Event",
+    "Trial",
+    "choose_column",
+    "events_of",
+    "filled_columns",
+    "find_trials",
+    "read_events_table",
+]
 
 TRIAL_START: Final = "contrastTrial_start"
 STIMULI: Final = frozenset({"left_target", "right_target"})
 RESPONSE_ENDING: Final = "_buttonPress"
+EVENT_COLUMNS: Final = ("value", "trial_type")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,17 +55,62 @@ class Trial:
     response_seconds: float | None
 
 
-def parse_events(data: bytes, *, name: str) -> list[Event]:
-    """Read an events table in order of onset; rows without an onset or a value are left out.
+def read_events_table(data: bytes, *, name: str) -> Table:
+    """Read an events table.
 
     Raises:
-        DataError: it is no table, or lacks the column ``onset`` or ``value``.
+        DataError: it is no table, or lacks the column ``onset``.
     """
-    rows = parse_table(data, name=name, required=("onset", "value"))
+    table = read_table(data, name=name)
+    table.require(("onset",), fix="check that it is a tab-separated BIDS table of events")
+    return table
+
+
+def choose_column(tables: Mapping[str, Collection[str]]) -> str:
+    """Choose the column that tells events apart: ``value``, or ``trial_type`` where not every table has it.
+
+    Args:
+        tables: the columns that hold something, by the table's name.
+
+    Raises:
+        DataError: no such column is in every table.
+    """
+    for column in EVENT_COLUMNS:
+        if all(column in columns for columns in tables.values()):
+            return column
+    name, columns = next((name, have) for name, have in tables.items() if EVENT_COLUMNS[0] not in have)
+    have = ", ".join(column for column in columns if column not in ("onset", "duration", "sample")) or "no other"
+    raise DataError(
+        f"{name} tells of no event in a column {' or '.join(EVENT_COLUMNS)}"
+        f"{'' if len(tables) == 1 else ', or others do in another one'} (its columns with values: {have})",
+        fix="choose the column with --option event-column=NAME",
+        about=name,
+    )
+
+
+def filled_columns(table: Table) -> tuple[str, ...]:
+    """Give the columns that hold a value in any row; all of them where there are no rows."""
+    if not table.rows:
+        return table.columns
+    return tuple(c for c in table.columns if c and any(not is_missing(row[c]) for row in table.rows))
+
+
+def events_of(table: Table, column: str | None) -> list[Event]:
+    """Give the events of a table in order of onset; rows without an onset or a value are left out.
+
+    Args:
+        column: that tells them apart; None takes ``value``, or ``trial_type`` where it holds none.
+
+    Raises:
+        DataError: it lacks the column, or an onset is no number.
+    """
+    column = column or choose_column({table.name: filled_columns(table) if table.rows else EVENT_COLUMNS})
+    if table.rows:
+        table.require((column,), fix="choose another column with --option event-column=NAME")
     events = [
-        Event(onset_seconds=onset, value=row["value"])
-        for row in rows
-        if (onset := number(row["onset"])) is not None and row["value"] not in ("", "n/a")
+        Event(onset_seconds=onset, value=row[column])
+        for row in table.rows
+        if (onset := row.number("onset")) is not None and not is_missing(row[column])
     ]
     return sorted(events, key=lambda event: event.onset_seconds)
 

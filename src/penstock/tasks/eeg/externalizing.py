@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, MissingLabel
+from penstock.formats.tables import Row, is_missing, read_table
 from penstock.records import Sample, SkippedObject
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
@@ -16,7 +17,7 @@ from penstock.tasks.eeg.bids import Dataset, find_recordings
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.metrics import regression_metrics, subject_metrics
 from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
-from penstock.tasks.eeg.tables import number, parse_table
+from penstock.tasks.eeg.reading import Reader
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.scores import Scores
 
@@ -77,7 +78,7 @@ class EegC2(EegTask):
             return _window_samples(epochs, stride, labels[epochs.opened.recording.info.key])
 
         return await make_sample_set(
-            source,
+            Reader(source),
             dataset.first(limits.max_files),
             spec=spec,
             make=make,
@@ -104,27 +105,34 @@ async def _labelled(
     skipped = list(dataset.skipped)
     by_subject: dict[tuple[str, str], float] = {}
     unusable: set[str] = set()
+    told: dict[str, Row] = {}
     for root in sorted({recording.root for recording in dataset.recordings}):
         try:
-            by_subject |= await _root_labels(source, dataset, root, column)
+            rows = await _root_labels(source, dataset, root, column)
+            for subject, row in rows.items():
+                _check_same(told.setdefault(subject, row), row, subject=subject, column=column)
         except DataError as error:
             if not skip_bad:
                 raise
             unusable.add(root)
             skipped.append(SkippedObject(object=f"{root}participants.tsv", reason=error.what))
+            continue
+        for subject, row in rows.items():
+            if (value := row.number(column)) is not None:
+                by_subject[root, subject] = value
     labels: dict[str, float] = {}
     unlabelled: dict[tuple[str, str], None] = {}
     for recording in dataset.recordings:
-        subject = (recording.root, recording.subject)
-        if subject in by_subject:
-            labels[recording.info.key] = by_subject[subject]
+        place = (recording.root, recording.subject)
+        if place in by_subject:
+            labels[recording.info.key] = by_subject[place]
         elif recording.root not in unusable:
-            unlabelled[subject] = None
+            unlabelled[place] = None
     skipped += [
         SkippedObject(object=subject, reason=f"no {column} in {root}participants.tsv") for root, subject in unlabelled
     ]
     if not labels:
-        subjects = len(dataset.subjects)
+        subjects = len({recording.subject for recording in dataset.recordings})
         raise MissingLabel(
             f"none of {subjects} subjects has a number in the column {column} of participants.tsv",
             fix="choose another column with --option label, or another release",
@@ -133,7 +141,8 @@ async def _labelled(
     return Dataset(recordings=kept, participants=dataset.participants, skipped=skipped), labels
 
 
-async def _root_labels(source: ObjectSource, dataset: Dataset, root: str, column: str) -> dict[tuple[str, str], float]:
+async def _root_labels(source: ObjectSource, dataset: Dataset, root: str, column: str) -> dict[str, Row]:
+    """Give the rows of a root's participants table that hold a number, by subject."""
     info = dataset.participants.get(root)
     if info is None:
         raise DataError(
@@ -141,12 +150,31 @@ async def _root_labels(source: ObjectSource, dataset: Dataset, root: str, column
             fix="upload it: it holds the label of each subject",
             about=f"{root}participants.tsv",
         )
-    rows = parse_table(await source.get(info), name=info.key, required=("participant_id", column))
-    return {
-        (root, f"sub-{row['participant_id'].removeprefix('sub-')}"): value
-        for row in rows
-        if (value := number(row[column])) is not None
-    }
+    table = read_table(await source.get(info), name=info.key)
+    table.require(("participant_id", column), fix="choose another column with --option label=NAME")
+    found: dict[str, Row] = {}
+    for row in table.rows:
+        if row.number(column) is None:
+            continue
+        if is_missing(row["participant_id"]):
+            raise row.error(f"{column} is {row[column]}, but the participant_id is missing", fix="write whose it is")
+        subject = f"sub-{row['participant_id'].removeprefix('sub-')}"
+        _check_same(found.setdefault(subject, row), row, subject=subject, column=column)
+    return found
+
+
+def _check_same(first: Row, row: Row, *, subject: str, column: str) -> None:
+    """Refuse a second label of a subject.
+
+    Raises:
+        DataError: it is another one.
+    """
+    if first.number(column) != row.number(column):
+        before = f"line {first.line}" if first.table == row.table else f"{first.table}, line {first.line},"
+        raise row.error(
+            f"{subject} has {column} {row[column]}, but {before} says {first[column]}",
+            fix="leave one label for each subject, or choose another column with --option label=NAME",
+        )
 
 
 def _window_samples(epochs: Epochs, stride: int, label: float) -> Made:

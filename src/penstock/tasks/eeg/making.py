@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from penstock.errors import DataError
 from penstock.formats.bdf import records_span
 from penstock.records import Sample, SkippedObject, Span
-from penstock.sources import ObjectSource
+from penstock.tasks.eeg.alike import open_alike
 from penstock.tasks.eeg.bids import Dataset
 from penstock.tasks.eeg.epochs import EpochDecode, Normalize
-from penstock.tasks.eeg.reading import OpenRecording, open_recordings
+from penstock.tasks.eeg.reading import OpenRecording, Reader
 from penstock.tasks.protocols import SampleSet
 
 __all__ = ["EpochSpec", "Epochs", "Made", "make_sample_set"]
@@ -115,7 +115,7 @@ MakeSamples = Callable[[Epochs], Made]
 
 
 async def make_sample_set(
-    source: ObjectSource,
+    reader: Reader,
     dataset: Dataset,
     *,
     spec: EpochSpec,
@@ -137,7 +137,7 @@ async def make_sample_set(
         SourceError: a recording could not be read.
     """
     skipped = dataset.skipped
-    opened = open_recordings(source, dataset.recordings, with_events=with_events, skip_bad=skip_bad, skipped=skipped)
+    opened = open_alike(reader, dataset.recordings, with_events=with_events, skip_bad=skip_bad, skipped=skipped)
     shape: list[tuple[int, int]] = []
     rows = _rows(opened, spec, make, what, none_made, skipped, shape)
     first = await anext(rows)

@@ -9,7 +9,7 @@ from penstock.errors import ConfigError
 from penstock.tasks.eeg.epochs import NORMALIZATIONS, Normalize
 from penstock.tasks.protocols import OptionValue, TaskOption
 
-__all__ = ["NORMALIZE", "Options", "bids_task", "positive"]
+__all__ = ["EVENT_COLUMN", "NORMALIZE", "Options", "bids_task", "positive"]
 
 NORMALIZE: Final = TaskOption(
     name="normalize",
@@ -30,6 +30,15 @@ def bids_task(default: str | None) -> TaskOption:
         + ("" if default else " (default: every one)"),
         metavar="TASK",
     )
+
+
+EVENT_COLUMN: Final = TaskOption(
+    name="event_column",
+    kind=str,
+    default=None,
+    help="column of the events tables that tells events apart (default: value, or trial_type where there is none)",
+    metavar="COLUMN",
+)
 
 
 def positive(name: str, default: float, text: str) -> TaskOption:
@@ -68,6 +77,11 @@ class Options:
         value = self._values[name]
         return tuple(part.strip() for part in str(value).split(",") if part.strip()) if value is not None else ()
 
+    def text(self, name: str) -> str | None:
+        """Give a word, None where it is not set."""
+        value = self._values[name]
+        return str(value) if value not in (None, "") else None
+
     def choice(self, name: str, allowed: Sequence[str]) -> str:
         """Give one of some words."""
         value = self._values[name]
@@ -82,4 +96,4 @@ class Options:
 
 
 def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return f"the option {name.replace('_', '-')}"

@@ -16,7 +16,8 @@ from penstock.tasks.eeg.bids import find_recordings
 from penstock.tasks.eeg.events import find_trials
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.metrics import regression_metrics
-from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
+from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_task, positive
+from penstock.tasks.eeg.reading import Reader
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.scores import Scores
 
@@ -24,6 +25,7 @@ __all__ = ["EegC1"]
 
 _OPTIONS: Final = (
     bids_task("contrastChangeDetection"),
+    EVENT_COLUMN,
     TaskOption(
         name="epoch_start",
         kind=float,
@@ -64,7 +66,7 @@ class EegC1(EegTask):
             return _trial_samples(epochs, start_seconds)
 
         return await make_sample_set(
-            source,
+            Reader(source, event_column=chosen.text("event_column")),
             dataset.first(limits.max_files),
             spec=spec,
             make=make,

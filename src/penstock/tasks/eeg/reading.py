@@ -1,4 +1,4 @@
-"""Headers and events of many recordings, read side by side and given in order.
+"""Headers, channels and events of many recordings, read side by side and given in order.
 
 Only headers and tables are read. A recording that cannot be used ends the reading, or is left out and named
 where the limits say so; errors of the source itself always end it.
@@ -10,18 +10,20 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Final, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
 
-from penstock.errors import DataError, HeaderMismatch
-from penstock.formats.bdf import BdfHeader, RecordLayout, header_size, parse_header, record_layout, signal_channels
+from penstock.errors import DataError, ObjectUnreadable, PenstockError
+from penstock.formats.bdf import BdfHeader, RecordLayout, header_size, parse_header
 from penstock.formats.bdf.header import FIXED_BYTES
+from penstock.formats.tables import Table
 from penstock.records import SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.eeg.bids import Recording
-from penstock.tasks.eeg.events import Event, parse_events
+from penstock.tasks.eeg.channels import Montage, choose_channels, parse_channels
+from penstock.tasks.eeg.events import Event, events_of, read_events_table
 
-__all__ = ["OpenRecording", "in_order", "open_recordings", "read_events"]
+__all__ = ["OpenRecording", "Reader", "in_order", "take_good"]
 
 MAX_IN_FLIGHT: Final = 32
 # Holds the header of 255 channels, so that one request is enough for nearly every recording.
@@ -36,18 +38,19 @@ class OpenRecording:
     """A recording with its header and events.
 
     Attributes:
+        montage: the channels that are taken.
+        layout: of those channels, in the order that all recordings have.
         rate_hz: samples per second of the channels that are taken.
         num_samples: samples that each of them has.
-        labels: names of the channels that are taken.
         events: sorted by onset; empty where they were not asked for.
     """
 
     recording: Recording
     header: BdfHeader
+    montage: Montage
     layout: RecordLayout
     rate_hz: float
     num_samples: int
-    labels: tuple[str, ...]
     events: Sequence[Event]
 
 
@@ -74,97 +77,126 @@ async def in_order(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def open_recordings(
-    source: ObjectSource,
-    recordings: Sequence[Recording],
+async def take_good(
+    items: Sequence[Item],
+    work: Callable[[Item], Awaitable[Result]],
     *,
-    with_events: bool,
-    skip_bad: bool,
-    skipped: list[SkippedObject],
-) -> AsyncGenerator[OpenRecording, None]:
-    """Read the header, and the events where they are wanted, of each recording, in order.
-
-    All must have the channels and the rate of the first one that can be used.
+    key_of: Callable[[Item], str],
+    skipped: list[SkippedObject] | None,
+) -> AsyncGenerator[Result, None]:
+    """Work on items in order, and leave out those whose objects cannot be used.
 
     Args:
-        skip_bad: name a bad recording in ``skipped`` and go on, where False raises.
+        key_of: names an item.
+        skipped: takes the names of those left out; None raises instead.
 
     Raises:
-        DataError: a recording cannot be used.
+        DataError: one cannot be used; where all are left out the first one's error is raised.
         SourceError: one could not be read.
     """
-
-    async def work(recording: Recording) -> OpenRecording:
-        return await _open(source, recording, with_events=with_events)
-
-    first: OpenRecording | None = None
-    async with aclosing(in_order(recordings, work)) as results:
+    first_error: PenstockError | None = None
+    num_given = 0
+    async with aclosing(in_order(items, work)) as results:
         number = 0
         async for result in results:
-            recording, number = recordings[number], number + 1
+            item, number = items[number], number + 1
             try:
-                opened = await result
-                first = first or opened
-                _check_same(first, opened)
-            except DataError as error:
-                if not skip_bad:
+                done = await result
+            except PenstockError as error:
+                if skipped is None or not error.skippable:
                     raise
-                skipped.append(SkippedObject(object=recording.info.key, reason=error.what))
+                first_error = first_error or error
+                skipped.append(SkippedObject(object=key_of(item), reason=error.what))
                 continue
-            yield opened
+            num_given += 1
+            yield done
+    if first_error is not None and not num_given:
+        raise first_error
 
 
-async def read_events(source: ObjectSource, recording: Recording) -> list[Event]:
-    """Read the events of a recording, sorted by onset.
+class Reader:
+    """Reads recordings and their tables; a table that recordings inherit is read once.
 
-    Raises:
-        DataError: there is no events table, or it is none.
-        SourceError: it could not be read.
+    Args:
+        event_column: that tells events apart; None chooses table by table.
     """
-    if recording.events is None:
-        raise DataError(
-            f"{recording.info.key} has no events table (there is no {recording.events_key})",
-            fix="upload it, or leave the recording out with --on-bad-object skip",
-            about=recording.info.key,
+
+    def __init__(self, source: ObjectSource, *, event_column: str | None = None) -> None:
+        self._source = source
+        self._event_column = event_column
+        self._inherited: dict[str, asyncio.Future[Any]] = {}
+        self._known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+    async def open(self, recording: Recording) -> OpenRecording:
+        """Read the header and the channels of a recording.
+
+        Raises:
+            DataError: it cannot be used.
+            SourceError: it could not be read.
+        """
+        info = _readable(recording.info)
+        header = self._slim(parse_header(await self._header_bytes(info), object_bytes=info.size_bytes, name=info.key))
+        table = None
+        if recording.channels is not None:
+            table = await self._table(recording, recording.channels, parse_channels)
+        montage = choose_channels(header, table)
+        return OpenRecording(
+            recording=recording,
+            header=header,
+            montage=montage,
+            layout=montage.layout(header),
+            rate_hz=montage.rate / header.record_seconds,
+            num_samples=montage.rate * header.num_records,
+            events=(),
         )
-    return parse_events(await source.get(recording.events), name=recording.events.key)
+
+    async def events_table(self, recording: Recording) -> Table:
+        """Read the events table of a recording.
+
+        Raises:
+            DataError: there is none, or it is none.
+            SourceError: it could not be read.
+        """
+        if recording.events is None:
+            raise DataError(
+                f"{recording.info.key} has no events table (there is no {recording.events_key}, nor one to inherit)",
+                fix="upload it, or leave the recording out with --on-bad-object skip",
+                about=recording.info.key,
+            )
+        return await self._table(recording, recording.events, read_events_table)
+
+    async def with_events(self, opened: OpenRecording) -> OpenRecording:
+        """Give a recording with its events; raises as ``events_table`` does."""
+        return replace(opened, events=events_of(await self.events_table(opened.recording), self._event_column))
+
+    async def _table(self, recording: Recording, info: ObjectInfo, parse: Callable[..., Result]) -> Result:
+        async def read() -> Result:
+            return parse(await self._source.get(_readable(info)), name=info.key)
+
+        if info.key.rpartition("/")[0] == recording.info.key.rpartition("/")[0]:
+            return await read()
+        if info.key not in self._inherited:
+            self._inherited[info.key] = asyncio.ensure_future(read())
+        found: Result = await asyncio.shield(self._inherited[info.key])
+        return found
+
+    async def _header_bytes(self, info: ObjectInfo) -> bytes:
+        start = bytes(await self._source.get_range(info, 0, min(info.size_bytes, HEADER_READ_BYTES)))
+        size = header_size(start[:FIXED_BYTES], name=info.key)
+        if size <= len(start):
+            return start
+        return start + bytes(await self._source.get_range(info, len(start), size - len(start)))
+
+    def _slim(self, header: BdfHeader) -> BdfHeader:
+        """Let recordings share what their headers have in common: there may be thousands."""
+        fields: dict[str, Any] = {name: getattr(header, name) for name in BdfHeader.__dataclass_fields__}
+        for name, value in fields.items():
+            if isinstance(value, tuple):
+                fields[name] = self._known.setdefault(value, value)
+        return BdfHeader(**fields)
 
 
-async def _open(source: ObjectSource, recording: Recording, *, with_events: bool) -> OpenRecording:
-    info = recording.info
-    header = parse_header(await _header_bytes(source, info), object_bytes=info.size_bytes, name=info.key)
-    layout = record_layout(header)
-    return OpenRecording(
-        recording=recording,
-        header=header,
-        layout=layout,
-        rate_hz=layout.samples_per_record / header.record_seconds,
-        num_samples=layout.samples_per_record * header.num_records,
-        labels=tuple(header.labels[i] for i in signal_channels(header)),
-        events=await read_events(source, recording) if with_events else (),
-    )
-
-
-async def _header_bytes(source: ObjectSource, info: ObjectInfo) -> bytes:
-    start = bytes(await source.get_range(info, 0, min(info.size_bytes, HEADER_READ_BYTES)))
-    size = header_size(start[:FIXED_BYTES], name=info.key)
-    if size <= len(start):
-        return start
-    return start + bytes(await source.get_range(info, len(start), size - len(start)))
-
-
-def _check_same(first: OpenRecording, opened: OpenRecording) -> None:
-    """Refuse a recording whose samples would not mean the same as those of the first one."""
-    here, there = opened.recording.info.key, first.recording.info.key
-    if opened.rate_hz != first.rate_hz:
-        difference = f"{here} has {opened.rate_hz:g} samples per second, {there} has {first.rate_hz:g}"
-    elif len(opened.labels) != len(first.labels):
-        difference = f"{here} has {len(opened.labels)} channels, {there} has {len(first.labels)}"
-    elif opened.labels != first.labels:
-        mine, other = next(pair for pair in zip(opened.labels, first.labels, strict=True) if pair[0] != pair[1])
-        difference = f"{here} has the channel {mine!r} where {there} has {other!r}"
-    else:
-        return
-    raise HeaderMismatch(
-        difference, fix="take recordings that agree, or leave the others out with --on-bad-object skip", about=here
-    )
+def _readable(info: ObjectInfo) -> ObjectInfo:
+    if info.trouble:
+        raise ObjectUnreadable(f"{info.key} {info.trouble}", fix="restore it, or leave it out", about=info.key)
+    return info

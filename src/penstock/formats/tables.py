@@ -1,0 +1,164 @@
+"""Tables of text, comma- or tab-separated, read strictly: what does not add up is an error, never a shifted row.
+
+Cells may be quoted, and then hold separators, line breaks and doubled quotes (RFC 4180). Every row has as many cells
+as the header, no column comes twice, the text is UTF-8 with or without a byte order mark, lines end as they like.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.errors import DataError
+
+__all__ = ["Row", "Table", "is_missing", "number", "read_table"]
+
+_MISSING: Final = frozenset({"", "n/a", "na", "nan", "none", "null"})
+SHOWN: Final = 40
+"""Characters of a cell that messages show."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One row.
+
+    Attributes:
+        line: of the file, from 1, that it begins on.
+        cells: by column, stripped.
+    """
+
+    table: str
+    line: int
+    cells: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+    def number(self, column: str) -> float | None:
+        """Give a cell's number, None where it says that there is none (``n/a``, empty).
+
+        Raises:
+            DataError: it holds something else.
+        """
+        if is_missing(self.cells[column]):
+            return None
+        value = number(self.cells[column])
+        if value is None:
+            raise self.error(f"{column} is {_shown(self.cells[column])}, which is no number")
+        return value
+
+    def error(self, what: str, *, fix: str = "correct the table, or write n/a where a value is not known") -> DataError:
+        """Make an error that names the file and the line."""
+        return DataError(f"{self.table}, line {self.line}: {what}", fix=fix, about=self.table)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """A whole table."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def require(self, columns: Sequence[str], *, fix: str) -> None:
+        """Check that columns are there.
+
+        Raises:
+            DataError: one is not.
+        """
+        missing = [column for column in columns if column not in self.columns]
+        if missing:
+            have = ", ".join(column for column in self.columns if column) or "no columns"
+            raise DataError(f"{self.name} has no column {', '.join(missing)} (it has {have})", fix=fix, about=self.name)
+
+
+def read_table(data: bytes, *, name: str, delimiter: str = "\t") -> Table:
+    """Read a table with a header row.
+
+    Args:
+        name: of the file, for messages.
+
+    Raises:
+        DataError: it is no such table; names the file, and the line and value at fault.
+    """
+    lines = _rows(_text(data, name), name, delimiter)
+    columns = next(lines, (1, []))[1]
+    for place, column in enumerate(columns):
+        if column and column in columns[:place]:
+            raise DataError(
+                f"{name}, line 1: the column {_shown(column)} comes twice", fix="rename or remove one", about=name
+            )
+    rows = []
+    for line, cells in lines:
+        if len(cells) != len(columns):
+            raise DataError(
+                f"{name}, line {line}: {len(cells)} cells where the header has {len(columns)}; the row begins with "
+                f"{_shown(cells[0])}",
+                fix="write as many cells as there are columns, n/a where there is no value",
+                about=name,
+            )
+        rows.append(Row(table=name, line=line, cells=dict(zip(columns, cells, strict=True))))
+    return Table(name=name, columns=tuple(columns), rows=tuple(rows))
+
+
+def is_missing(cell: str) -> bool:
+    """Say whether a cell says that there is no value."""
+    return cell.lower() in _MISSING
+
+
+def number(cell: str) -> float | None:
+    """Give a cell's number, None where it holds none (``n/a``, empty, text, infinite)."""
+    if is_missing(cell) or "_" in cell:
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{name}, line {line}: not UTF-8 text (byte {error.start} is 0x{data[error.start]:02x})",
+            fix="save it again as UTF-8",
+            about=name,
+        ) from error
+    if "\x00" in text:
+        line = text.count("\n", 0, text.index("\x00")) + 1
+        raise DataError(
+            f"{name}, line {line}: a zero byte, so it is no UTF-8 text", fix="save it again as UTF-8", about=name
+        )
+    return text
+
+
+def _rows(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Give rows with the line each begins on; blank lines are none."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            where = text.splitlines()[line - 1 : line] or [""]
+            raise DataError(
+                f"{name}, line {line}: {error} (the row begins with {_shown(where[0])})",
+                fix='close quotes, and double those within a quoted cell: "a ""b"" c"',
+                about=name,
+            ) from error
+        if cells is None:
+            return
+        cells = [cell.strip() for cell in cells]
+        if len(cells) > 1 or any(cells):
+            yield line, cells
+
+
+def _shown(cell: str) -> str:
+    return repr(cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}…")

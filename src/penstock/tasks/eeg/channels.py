@@ -1,0 +1,190 @@
+"""Which channels of a recording are EEG: by its ``_channels.tsv`` where there is one, else by their names and units.
+
+A channel that the table calls bad keeps its place, so that all recordings have the same channels, and is all zeros.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.errors import DataError
+from penstock.formats.bdf import BdfHeader, RecordLayout, record_layout
+from penstock.formats.tables import is_missing, read_table
+
+__all__ = ["Channel", "Montage", "choose_channels", "parse_channels"]
+
+EEG: Final = "EEG"
+LABEL_CHARACTERS: Final = 16
+"""Of a channel's name that a header holds; a table may give it in full."""
+
+# Positions of the 10-5 system, and the numbering of EGI and BioSemi caps; a reference may follow.
+_EEG_NAME = re.compile(
+    r"(?:EEG\b.*|(?:(?:N|F?p|A?F|AF[pF]|F?F[CT]|FFT|F[CT]T?|T(?:T?P)?|C(?:CP|P)?|P(?:P?O)?|PPO|PO|O|POO|O?I|M)"
+    r"(?:z|\d{1,2}h?)|E\d{1,3}|[A-H]\d{1,2})(?:[-_ .].*|\.*)|VREF)",
+    re.IGNORECASE,
+)
+_OTHER_NAME = re.compile(
+    r"(?:EXG|[HV]?EOG|ECG|EKG|EMG|GSR|EDA|ERG|RESP|PLET|TEMP|SPO2|SAO2|PULSE|PPG|ACC|GYR|MAG|AUX|ANA|MISC|TRIG|STI|"
+    r"STATUS|PHOTO|DIODE|AUDIO|SOUND|MIC|BUTTON|MARK|EVENT|JOY|AIRFLOW|FLOW|SNORE|POSITION|BATTERY|DC)"
+    r"(?=$|[^a-z])",
+    re.IGNORECASE,
+)
+_VOLTAGE: Final = re.compile(r"[nuµμm]?V|\x83\xcaV", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Channel:
+    """A row of a ``_channels.tsv``.
+
+    Attributes:
+        kind: in capitals, empty where the table does not say.
+    """
+
+    kind: str
+    is_bad: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Montage:
+    """The channels that are taken of a recording.
+
+    Attributes:
+        labels: their names, in file order.
+        numbers: their places in the file.
+        bad: those of them that are bad.
+        units: what their numbers are in: ``V`` for any voltage.
+        rate: samples of each in a record.
+        left_out: a phrase on the others, empty where there are none.
+    """
+
+    labels: tuple[str, ...]
+    numbers: tuple[int, ...]
+    bad: tuple[str, ...]
+    units: tuple[str, ...]
+    rate: int
+    left_out: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Labels by which channels are matched: sorted, or in file order where one comes twice."""
+        return tuple(sorted(self.labels)) if len(set(self.labels)) == len(self.labels) else self.labels
+
+    def units_of(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Give the units by name."""
+        by_name = dict(zip(self.labels, self.units, strict=True))
+        return tuple(by_name[name] for name in names)
+
+    def layout(self, header: BdfHeader, order: Sequence[str] | None = None) -> RecordLayout:
+        """Describe how to decode them, bad ones as zeros.
+
+        Args:
+            order: labels in the order wanted, the same ones; None is that of the file.
+        """
+        by_name = dict(zip(self.labels, self.numbers, strict=True))
+        wanted = self.numbers if order is None or order == self.labels else tuple(by_name[name] for name in order)
+        silent = frozenset(by_name[name] for name in self.bad)
+        return record_layout(header, wanted, silent=silent)
+
+
+def parse_channels(data: bytes, *, name: str) -> dict[str, Channel]:
+    """Read a ``_channels.tsv`` by channel name.
+
+    Raises:
+        DataError: it is no such table, or tells of a channel twice.
+    """
+    table = read_table(data, name=name)
+    table.require(("name",), fix="check that it is a BIDS table of channels")
+    found: dict[str, Channel] = {}
+    for row in table.rows:
+        label = row["name"]
+        if label in found:
+            raise row.error(f"the channel {label!r} comes a second time")
+        kind = row["type"] if "type" in table.columns else ""
+        status = row["status"] if "status" in table.columns else ""
+        if not is_missing(status) and status.lower() not in ("good", "bad"):
+            raise row.error(f"the status of {label} is {status!r}", fix="write good, bad or n/a")
+        found[label] = Channel(kind="" if is_missing(kind) else kind.upper(), is_bad=status.lower() == "bad")
+    return found
+
+
+def choose_channels(header: BdfHeader, table: Mapping[str, Channel] | None = None) -> Montage:
+    """Choose the EEG channels: of the commonest rate among them, the higher one where two are equally common.
+
+    Raises:
+        DataError: there are none, all of them are bad, or the table is of another recording.
+    """
+    told = _matched(header, table or {})
+    text = {*header.annotation_channels, *header.trigger_channels}
+    kinds = {i: _kind(header, i, told.get(i)) for i in range(header.num_channels) if i not in text}
+    taken = [i for i, kind in kinds.items() if kind == EEG] or [i for i, kind in kinds.items() if not kind]
+    if not taken:
+        raise DataError(
+            f"{header.name} has no EEG channel (it has {', '.join(header.labels)})",
+            fix="leave it out, or correct the types of its channels.tsv",
+            about=header.name,
+        )
+    counts = Counter(header.samples_per_record[i] for i in taken)
+    rate = max(counts, key=lambda samples: (counts[samples], samples))
+    # Names that say nothing are taken for EEG, as MNE does, where they are of the same rate.
+    numbers = [i for i, kind in kinds.items() if kind in (EEG, "") and header.samples_per_record[i] == rate]
+    bad = tuple(header.labels[i] for i in numbers if i in told and told[i].is_bad)
+    if len(bad) == len(numbers):
+        raise DataError(
+            f"all {len(numbers)} EEG channels of {header.name} are marked bad", fix="leave it out", about=header.name
+        )
+    return Montage(
+        labels=tuple(header.labels[i] for i in numbers),
+        numbers=tuple(numbers),
+        bad=bad,
+        units=tuple("V" if _is_voltage(header.units[i]) else header.units[i] for i in numbers),
+        rate=rate,
+        left_out=_left_out(header, kinds, numbers, rate),
+    )
+
+
+def _matched(header: BdfHeader, table: Mapping[str, Channel]) -> dict[int, Channel]:
+    """Give the table's rows by channel number."""
+    short = {label[:LABEL_CHARACTERS].strip(): channel for label, channel in table.items()}
+    found = {i: short[label] for i, label in enumerate(header.labels) if label in short}
+    if table and not found:
+        raise DataError(
+            f"the channels.tsv of {header.name} names none of its channels (it has {', '.join(list(table)[:3])}, "
+            f"the recording {', '.join(header.labels[:3])})",
+            fix="correct the table, or remove it",
+            about=header.name,
+        )
+    return found
+
+
+def _kind(header: BdfHeader, i: int, told: Channel | None) -> str:
+    """Give a channel's type: ``EEG``, another one, or empty where nothing tells."""
+    if told is not None and told.kind:
+        return told.kind
+    label, unit = header.labels[i], header.units[i]
+    if match := _OTHER_NAME.match(label):
+        return match[0].upper()
+    if unit and not _is_voltage(unit):
+        return f"in {unit}"
+    return EEG if _EEG_NAME.fullmatch(label) else ""
+
+
+def _is_voltage(unit: str) -> bool:
+    return _VOLTAGE.fullmatch(unit) is not None
+
+
+def _left_out(header: BdfHeader, kinds: Mapping[int, str], taken: Sequence[int], rate: int) -> str:
+    left = [i for i in kinds if i not in taken]
+    if not left:
+        return ""
+    named = ", ".join(
+        f"{header.labels[i]} ({kinds[i]})"
+        if kinds[i] not in (EEG, "")
+        else f"{header.labels[i]} ({header.samples_per_record[i] / header.record_seconds:g} Hz, not "
+        f"{rate / header.record_seconds:g})"
+        for i in left
+    )
+    return f"{len(left)} of {len(kinds)} channels are not taken: {named}"
