@@ -95,9 +95,12 @@ def test_epochs_are_added_to_a_job_that_has_ended(
     """And it equals a job of so many from its beginning; a spelling, or an option beside learning, is no change."""
     flat = ("--schedule", "constant", "--warmup", "0")
     assert job(*flat) == 0
+    assert "train: started, 0/86 samples" in capsys.readouterr().err
     assert job(*flat, source=f"{data}/") == 0
+    assert "train: " not in capsys.readouterr().err
     evaluated = (tmp_path / "out" / "evaluation.json").read_bytes()
     assert job(*flat, "--epochs", "4", "--amp", "off", "--workers", "1", source=f"file://{data}") == 0
+    assert "train: goes on from 86/172 samples" in capsys.readouterr().err
     assert (tmp_path / "out" / "evaluation.json").read_bytes() != evaluated
     assert job(*flat, "--epochs", "4", out=tmp_path / "whole") == 0
     grown, whole = (read_record(tmp_path / out / "run.json", RunRecord) for out in ("out", "whole"))

@@ -37,12 +37,14 @@ class BarProgress:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def stage(self, name: str, total: int | None = None, unit: str = "samples") -> Iterator[StageProgress]:
+    def stage(
+        self, name: str, total: int | None = None, unit: str = "samples", *, done: int = 0
+    ) -> Iterator[StageProgress]:
         """Show a bar, and leave it standing as it was when the block ends."""
         bars = self._enter()
-        task = bars.add_task(name, total=total, count=count_text(0, total, unit), figures="")
+        task = bars.add_task(name, total=total, completed=done, count=count_text(done, total, unit), figures="")
         try:
-            yield _BarStage(bars, task, self._clock, total, unit)
+            yield _BarStage(bars, task, self._clock, total, unit, done)
         finally:
             bars.stop_task(task)
             bars.refresh()
@@ -82,9 +84,9 @@ def _column(width: int) -> Column:
 
 
 class _BarStage:
-    def __init__(self, bars: Progress, task: TaskID, clock: Clock, total: int | None, unit: str) -> None:
+    def __init__(self, bars: Progress, task: TaskID, clock: Clock, total: int | None, unit: str, done: int) -> None:
         self._bars, self._task, self._clock, self._total, self._unit = bars, task, clock, total, unit
-        self._done = 0
+        self._done = done
         self._figures: dict[str, float] = {}
         self._drawn_at = clock()
         self._lock = threading.Lock()

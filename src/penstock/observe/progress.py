@@ -49,7 +49,7 @@ class ProgressReporter(Protocol):
     """Where stages are shown."""
 
     def stage(
-        self, name: str, total: int | None = None, unit: str = "samples"
+        self, name: str, total: int | None = None, unit: str = "samples", *, done: int = 0
     ) -> AbstractContextManager[StageProgress]:
         """Show a stage for as long as the block runs.
 
@@ -57,6 +57,7 @@ class ProgressReporter(Protocol):
             name: ``list``, ``prefetch``, ``train``, ``evaluate`` or the like.
             total: units that there are to do, None where that is not known.
             unit: what is counted; ``bytes`` are written as sizes.
+            done: units that an earlier attempt did.
         """
         ...
 
@@ -110,7 +111,9 @@ class NoProgress:
     """Shows nothing."""
 
     @contextlib.contextmanager
-    def stage(self, name: str, total: int | None = None, unit: str = "samples") -> Iterator[StageProgress]:
+    def stage(
+        self, name: str, total: int | None = None, unit: str = "samples", *, done: int = 0
+    ) -> Iterator[StageProgress]:
         """Show nothing."""
         yield _SilentStage()
 
@@ -126,11 +129,16 @@ class PlainProgress:
         self._every_seconds = every_seconds
 
     @contextlib.contextmanager
-    def stage(self, name: str, total: int | None = None, unit: str = "samples") -> Iterator[StageProgress]:
+    def stage(
+        self, name: str, total: int | None = None, unit: str = "samples", *, done: int = 0
+    ) -> Iterator[StageProgress]:
         """Write what becomes of a stage."""
-        stage = _PlainStage(self._write, self._clock, self._every_seconds, name, total, unit)
+        stage = _PlainStage(self._write, self._clock, self._every_seconds, name, total, unit, done)
         started = self._clock()
-        self._write(f"{name}: started" + (f", {count_text(0, total, unit)}" if total is not None else ""))
+        if done:
+            self._write(f"{name}: goes on from {count_text(done, total, unit)}")
+        else:
+            self._write(f"{name}: started" + (f", {count_text(0, total, unit)}" if total is not None else ""))
         how = "stopped"
         try:
             yield stage
@@ -152,10 +160,11 @@ class _PlainStage:
         name: str,
         total: int | None,
         unit: str,
+        done: int,
     ) -> None:
         self._write, self._clock, self._every_seconds = write, clock, every_seconds
         self._name, self._total, self._unit = name, total, unit
-        self._done = 0
+        self._done = done
         self._figures: dict[str, float] = {}
         self._written_at = clock()
         self._lock = threading.Lock()

@@ -13,11 +13,12 @@ from typing import Any
 
 from penstock.doctor.examine import CONNECTION, Wanted, current_namespace, examine_cluster
 from penstock.doctor.findings import missing
+from penstock.doctor.inside import CHECK as INSIDE
 from penstock.doctor.inside import Probe, check_from_inside
 from penstock.doctor.kubectl import Kubectl
 from penstock.doctor.machine import check_machine
 from penstock.doctor.needs import Need
-from penstock.doctor.source import check_source
+from penstock.doctor.source import check_source, eased
 from penstock.errors import ClusterError, NotReady
 from penstock.observe import redact
 from penstock.records import Finding, Readiness, encode_record
@@ -35,7 +36,9 @@ __all__ = ["NAME", "run"]
 
 def run(args: argparse.Namespace) -> int:
     """Look, tell, and fail where something essential is missing."""
-    looked = sorted(map(_without_secrets, _look(args)), key=lambda finding: PLACES.index(finding.place))
+    looked = sorted(
+        map(_without_secrets, eased(list(_look(args)), inside=INSIDE)), key=lambda finding: PLACES.index(finding.place)
+    )
     found = Readiness(findings=tuple(looked))
     if args.json:
         sys.stdout.write(encode_record(found).decode())

@@ -9,12 +9,13 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any, Self
 
 import msgspec
 
 from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
-from penstock.observe import StageProgress, open_progress
+from penstock.observe import open_progress
 from penstock.observe.labels import metrics_line
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.records.trained_on import trained_on
@@ -116,7 +117,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
             ranks=ranks,
             pin_memory=choose_device(config.device).type == "cuda",
         ) as stream,
-        open_progress().stage("train", None if early else config.num_epochs * num_samples) as stage,
+        _Shown(None if early else config.num_epochs * num_samples) as shown,
     ):
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url)
         result = train(
@@ -128,7 +129,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
             valid_loader=stream.segment(1),
             checkpoints=Checkpoints(blobs, keep=config.keep_checkpoints),
             identity=identity,
-            progress=_Shown(stage),
+            progress=shown,
             on_end=write_run_record,
             started_seconds=started_seconds,
             early_samples=num_samples if early else None,
@@ -154,18 +155,34 @@ def _checkpoint_folder(args: argparse.Namespace) -> Iterator[str]:
 
 
 class _Shown:
-    """Shows a run's progress as a stage."""
+    """Shows a run's progress as a stage, which begins where the run goes on from.
 
-    def __init__(self, stage: StageProgress) -> None:
-        self._stage = stage
-        self._done: int | None = None
+    Args:
+        total: samples of all epochs, None where that is not known.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self._total = total
+        self._done = 0
+        self._shown = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._shown.__exit__(*raised)
+
+    def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
+        """Open the stage."""
+        self._done = epoch * (num_samples or 0) + epoch_samples
+        self._stage = self._shown.enter_context(open_progress().stage("train", self._total, done=self._done))
 
     def on_step(self, update: StepUpdate) -> None:
         """Move the bar."""
         done = update.epoch * (update.num_samples or 0) + update.epoch_samples
         waited = update.stall_seconds / max(update.stall_seconds + update.compute_seconds, 1e-9)
         self._stage.advance(
-            done - (self._done or 0),
+            done - self._done,
             epoch=update.epoch + 1,
             epochs=update.num_epochs,
             loss=update.loss,

@@ -151,7 +151,12 @@ class _Loop:
         content = self._checkpoints.load(self._identity)
         if content is None:
             self._save()
-            return
+        else:
+            self._take_up(content)
+        journal, num_samples = self._journal, self._train_loader.num_samples
+        self._progress.on_begin(epoch=journal.epoch, epoch_samples=journal.epoch_samples, num_samples=num_samples)
+
+    def _take_up(self, content: dict[str, Any]) -> None:
         try:
             self._journal = Journal.from_plain(content["journal"])
             self._earlier = Journal.from_plain(content["journal"])

@@ -40,6 +40,10 @@ class StepUpdate:
 class Progress(Protocol):
     """Is told of each step and each epoch, in the trainer's thread: it must be quick."""
 
+    def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
+        """Take note of where the run begins, or goes on from: a place as in ``StepUpdate``."""
+        ...
+
     def on_step(self, update: StepUpdate) -> None:
         """Take note of a step."""
         ...
@@ -51,6 +55,9 @@ class Progress(Protocol):
 
 class NoProgress:
     """Tells nobody."""
+
+    def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
+        """Do nothing."""
 
     def on_step(self, update: StepUpdate) -> None:
         """Do nothing."""

@@ -115,3 +115,21 @@ def test_silence() -> None:
 )
 def test_figures_are_written_for_people(figures: dict[str, float], written: str) -> None:
     assert format_figures(figures) == written
+
+
+@pytest.mark.parametrize(("total", "told"), [(4480, "960/4,480 samples"), (None, "960 samples")])
+def test_a_stage_says_where_it_goes_on_from(total: int | None, told: str) -> None:
+    stream = io.StringIO()
+    with PlainProgress(stream, clock=_Clock()).stage("train", total, done=960) as stage:
+        stage.advance(40)
+    first, last = stream.getvalue().splitlines()
+    assert first == f"train: goes on from {told}"
+    assert last == f"train: done after 0 ms, {told.replace('960', '1,000')}"
+
+
+def test_a_bar_begins_where_it_goes_on_from() -> None:
+    stream = io.StringIO()
+    with BarProgress(Console(file=stream, force_terminal=True, width=100)).stage("train", 4480, done=960):
+        pass
+    assert "960/4,480" in stream.getvalue()
+    assert "0/4,480" not in stream.getvalue().replace("960/4,480", "")

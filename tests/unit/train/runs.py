@@ -52,6 +52,11 @@ class Heard:
     steps: list[StepUpdate] = field(default_factory=list)
     epochs: list[tuple[EpochRecord, bool]] = field(default_factory=list)
 
+    begun_at: tuple[int, int] | None = None
+
+    def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
+        self.begun_at = (epoch, epoch_samples)
+
     def on_step(self, update: StepUpdate) -> None:
         self.steps.append(update)
         self.on_each_step(update)

@@ -35,8 +35,12 @@ def test_a_stopped_run_may_be_given_more_too(tmp_path: Path) -> None:
     def stop(update: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
+    first, second = runs.Heard(on_each_step=stop), runs.Heard()
     with pytest.raises(Interrupted):
-        runs.run(tmp_path, config=replace(FLAT, num_epochs=2), heard=runs.Heard(on_each_step=stop))
+        runs.run(tmp_path, config=replace(FLAT, num_epochs=2), heard=first)
+    assert first.begun_at == (0, 0)
+    runs.run(tmp_path, config=replace(FLAT, num_epochs=2), heard=second)
+    assert second.begun_at == (0, FLAT.batch_size)
     assert outcome(tmp_path, num_epochs=3) == outcome(tmp_path / "longer", num_epochs=3)
 
 
