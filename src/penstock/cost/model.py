@@ -17,24 +17,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
-from urllib.parse import urlsplit
 
 from penstock.cost.prices import STALE_AFTER_DAYS, find_price, stale_prices
+from penstock.cost.seller import SourcePrices, seller_of
 from penstock.errors import ConfigError
 from penstock.records import CostLine, CostReport, Evaluation, Meters, Price, PriceList, RunRecord, StepRecord
 from penstock.units import GIB, format_usd
 
-__all__ = ["HOURS_PER_MONTH", "CostSetting", "SourcePrices", "TransferKind", "added_steps", "bill", "total_meters"]
+__all__ = [
+    "HOURS_PER_MONTH",
+    "CostSetting",
+    "SourcePrices",
+    "TransferKind",
+    "added_steps",
+    "bill",
+    "is_measured",
+    "total_meters",
+]
 
 TransferKind = Literal["same-region", "cross-region", "internet", "nat"]
-SourcePrices = Literal["auto", "s3"]
-Seller = Literal["s3", "nobody", "unknown"]
 
 HOURS_PER_MONTH = 720
 """Hours in a month of 30 days, by which disks are billed."""
 
 _SECONDS_PER_HOUR = 3600.0
-_OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,11 +103,11 @@ def bill(
     traffic = total_meters(run, steps=steps, evaluation=evaluation)
     hours = (run.wall_seconds + (evaluation.wall_seconds if evaluation else 0.0)) / _SECONDS_PER_HOUR
     stall_usd = _add_nodes(book, run, added_steps(steps, evaluation=evaluation), evaluation)
-    seller = _seller(book, run)
-    if seller != "nobody":
-        _add_requests(book, traffic, steps, is_priced=seller == "s3")
-        _add_transfer(book, traffic, is_priced=seller == "s3")
-    _add_disk(book, traffic, hours)
+    if is_measured(traffic):
+        _add_traffic(book, run, traffic, steps)
+        _add_disk(book, traffic, hours)
+    if hours and not is_measured(run.meters):
+        book.warn("What the training moved was not measured, since it ended without a word: it is not in the total.")
     _explain(book, traffic)
     return CostReport(
         run_id=run.run_id,
@@ -184,7 +190,7 @@ class _Book:
         return quantity * unit_usd
 
 
-def _node_price(book: _Book, instance_type: str | None) -> Price | None:
+def _node_price(book: _Book, instance_type: str | None, *, any_hours: bool) -> Price | None:
     setting = book.setting
     if setting.node_usd_per_hour is not None:
         return Price(
@@ -197,6 +203,8 @@ def _node_price(book: _Book, instance_type: str | None) -> Price | None:
         )
     if instance_type:
         return book.find(instance_type, "hour")
+    if not any_hours:
+        return None
     book.warn(
         "The node's hours have no price, since its instance type is not known: "
         "name it with --instance-type or its price with --node-usd-per-hour."
@@ -208,13 +216,15 @@ def _add_nodes(book: _Book, run: RunRecord, steps: Sequence[StepRecord], evaluat
     """Add hours of nodes and give the part of them that was stall, None where they have no price."""
     setting = book.setting
     kind = setting.instance_type or run.host.instance_type
-    price = _node_price(book, kind)
+    any_hours = bool(run.wall_seconds or evaluation or steps)
+    price = _node_price(book, kind, any_hours=any_hours)
     nodes = setting.num_nodes
 
     def add(item: str | None, price: Price | None, what: str, hours: float) -> float | None:
         if price is not None:
             return book.add(price, what, hours)
-        book.add_unpriced(item or "node", "hour", what, hours)
+        if hours:
+            book.add_unpriced(item or "node", "hour", what, hours)
         return None
 
     what = "Training node" if nodes == 1 else f"Training nodes ({nodes})"
@@ -232,30 +242,18 @@ def _add_nodes(book: _Book, run: RunRecord, steps: Sequence[StepRecord], evaluat
     return min(train_usd, run.stall_seconds / _SECONDS_PER_HOUR * nodes * price.usd)
 
 
-def _seller(book: _Book, run: RunRecord) -> Seller:
-    """Tell who charges for requests and transfer."""
-    uri = str(run.config.get("source") or "")
-    endpoint = str(run.config.get("endpoint-url") or run.config.get("endpoint_url") or "")
-    scheme = uri.partition("://")[0].lower() if "://" in uri else ""
-    is_local = bool(uri) and scheme in ("", "file")
-    of_aws = not endpoint or (urlsplit(endpoint).hostname or "").endswith(_OF_AWS)
-    if scheme == "s3" and of_aws:
-        return "s3"
-    if not uri:
-        book.assumptions.append("Where the bytes came from is not recorded: requests and transfer are priced as S3's.")
-        return "s3"
-    where = "a local folder" if is_local else endpoint or uri
-    if book.setting.source_prices == "s3":
-        book.warn(f"The run read from {where}, not from AWS: requests and transfer are what S3 would have charged.")
-        return "s3"
-    if is_local:
-        book.assumptions.append("The run read from a local folder: its requests and transfer are not billed.")
-        return "nobody"
-    book.warn(
-        f"The run read from {where}, not from AWS: what its requests and transfer cost is not known, and not in the "
-        "total. Pass --source-prices s3 to have them priced as if it had been S3."
-    )
-    return "unknown"
+def is_measured(meters: Meters) -> bool:
+    """Tell whether a step got to tell its traffic: one that was killed, or never began, did not."""
+    return meters != Meters()
+
+
+def _add_traffic(book: _Book, run: RunRecord, traffic: Meters, steps: Sequence[StepRecord]) -> None:
+    seller = seller_of(run, prices=book.setting.source_prices)
+    book.warnings += [seller.warning] if seller.warning else []
+    book.assumptions += [seller.assumption] if seller.assumption else []
+    if seller.name != "nobody":
+        _add_requests(book, traffic, steps, is_priced=seller.name == "s3")
+        _add_transfer(book, traffic, is_priced=seller.name == "s3")
 
 
 def _add_requests(book: _Book, traffic: Meters, steps: Sequence[StepRecord], *, is_priced: bool) -> None:
@@ -283,6 +281,8 @@ def _add_disk(book: _Book, traffic: Meters, hours: float) -> None:
         book.assumptions.append("The window lies on the node's own disk or in its memory, which is not billed apart.")
         return
     size_bytes = setting.disk_bytes if setting.disk_bytes is not None else traffic.window_bytes
+    if not size_bytes:
+        return
     price = book.find(setting.disk, "GiB-month")
     gib_hours = size_bytes / GIB * hours
     if price is None:

@@ -17,6 +17,7 @@ import penstock
 from penstock.cost.baseline import baseline_of, choose_score
 from penstock.cost.download_first import Comparison, compare_with_download
 from penstock.cost.summary import (
+    DASH,
     cards,
     comparison_table,
     cost_table,
@@ -93,7 +94,8 @@ def render_markdown(
     """Write the headline figures as Markdown: a heading, how the run ended, and one table."""
     lines = [f"# {_markdown(title)}", ""]
     lines.append(
-        f"**{_STATES[run.state]}**: {_markdown(run.task)}, {_markdown(run.model)}, run {_markdown(run.run_id)}"
+        f"**{_STATES[run.state]}**: {_markdown(run.task or DASH)}, {_markdown(run.model or DASH)}, "
+        f"run {_markdown(run.run_id)}"
     )
     if run.error:
         lines.append(f"\n{_markdown(run.error)}")
@@ -160,15 +162,16 @@ def _breakevens(compared: Comparison) -> tuple[str, ...]:
 
 def _provenance(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, str]]:
     host = run.host
+    instance = host.instance_type or "instance type not known"
     devices = f"{host.num_devices} x {host.device}" if host.num_devices > 1 else host.device
     pairs: Mapping[str, str | None] = {
         "Run": run.run_id,
-        "Started": run.started_at,
-        "Ended": run.ended_at,
+        "Started": run.started_at or DASH,
+        "Ended": run.ended_at or DASH,
         "Resumed": "never" if run.num_resumes == 0 else f"{run.num_resumes} x, from a checkpoint",
-        "Task": run.task,
-        "Model": f"{run.model}, {run.num_parameters:,} parameters",
-        "Host": f"{host.num_cpus} CPUs, {devices}, {host.instance_type or 'instance type not known'}",
+        "Task": run.task or DASH,
+        "Model": f"{run.model}, {run.num_parameters:,} parameters" if run.model else DASH,
+        "Host": f"{host.num_cpus} CPUs, {devices}, {instance}" if host.num_cpus else DASH,
         "Manifest": run.manifest_fingerprint,
         "Plan": run.plan_fingerprint,
         "Checkpoint": run.checkpoint,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from penstock.cost.baseline import baseline_of, choose_score, format_score, judge
 from penstock.cost.download_first import Comparison
-from penstock.cost.model import added_steps, total_meters
+from penstock.cost.model import added_steps, is_measured, total_meters
 from penstock.observe.labels import metric_label, metric_value
 from penstock.records import CostLine, CostReport, Evaluation, Meters, RunRecord, StepRecord
 from penstock.units import format_bytes, format_seconds, format_usd
@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 MAX_EPOCH_ROWS = 120
-DASH = "–"
-"""Stands for what is not known."""
+DASH = metric_value(None)
+"""Stands for what is not known: a zero would be read as measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,36 +72,56 @@ def cards(
 ) -> tuple[Card, ...]:
     """Give the headline figures, the score first."""
     traffic = total_meters(run, steps=steps, evaluation=evaluation)
-    trained = sum(epoch.num_samples for epoch in run.epochs)
-    bound, peak = run.meters.window_bytes, run.meters.window_high_water_bytes
-    kept = peak <= bound
-    stall = run.stall_share
     return (
         _score_card(run, evaluation),
-        Card(label="Samples trained on", value=f"{trained:,}", note=f"in {_plural(len(run.epochs), 'epoch')}"),
-        Card(
-            label="Downloaded",
-            value=format_bytes(traffic.bytes_downloaded),
-            note=f"{traffic.get_requests:,} GET, {traffic.list_requests:,} LIST requests",
-        ),
-        Card(
-            label="Peak window",
-            value=format_bytes(peak),
-            note=f"of {format_bytes(bound)} allowed{'' if kept else ': bound broken'}" if bound else "no bound known",
-            tone="plain" if kept or not bound else "bad",
-            share=min(1.0, peak / bound) if bound else None,
-        ),
-        Card(label="Stall", value=f"{stall:.1%}", note=f"{format_seconds(run.stall_seconds)} waiting for data",
-             share=stall),
-        Card(
-            label="Wall time",
-            value=format_seconds(run.wall_seconds),
-            note=f"first batch after {format_seconds(run.seconds_to_first_batch)}",
-        ),
+        *_training_cards(run),
+        _download_card(run, traffic),
+        _window_card(run.meters),
+        _wall_card(run),
         *_skipped_cards(traffic),
         *_saves_cards(run),
         _cost_card(cost),
-    )  # fmt: skip
+    )
+
+
+def _training_cards(run: RunRecord) -> tuple[Card, ...]:
+    if not run.epochs:
+        steps = f"{_plural(run.losses[-1].step, 'step')}; " if run.losses else ""
+        note = f"{steps}no epoch was finished"
+        return (
+            Card(label="Samples trained on", value=DASH, note=note),
+            Card(label="Stall", value=DASH, note="no epoch was finished"),
+        )
+    trained, stall = sum(epoch.num_samples for epoch in run.epochs), run.stall_share
+    told = f"{format_seconds(run.stall_seconds)} waiting for data"
+    return (
+        Card(label="Samples trained on", value=f"{trained:,}", note=f"in {_plural(len(run.epochs), 'epoch')}"),
+        Card(label="Stall", value=f"{stall:.1%}", note=told, share=stall),
+    )
+
+
+def _download_card(run: RunRecord, traffic: Meters) -> Card:
+    if not is_measured(traffic):
+        return Card(label="Downloaded", value=DASH, note="nothing was measured")
+    without = "" if is_measured(run.meters) else "; the training's are not known"
+    note = f"{traffic.get_requests:,} GET, {traffic.list_requests:,} LIST requests{without}"
+    return Card(label="Downloaded", value=format_bytes(traffic.bytes_downloaded), note=note)
+
+
+def _window_card(meters: Meters) -> Card:
+    bound, peak = meters.window_bytes, meters.window_high_water_bytes
+    if not bound:
+        return Card(label="Peak window", value=DASH, note="no window was measured")
+    kept = peak <= bound
+    note = f"of {format_bytes(bound)} allowed{'' if kept else ': bound broken'}"
+    tone = "plain" if kept else "bad"
+    return Card(label="Peak window", value=format_bytes(peak), note=note, tone=tone, share=min(1.0, peak / bound))
+
+
+def _wall_card(run: RunRecord) -> Card:
+    first = run.seconds_to_first_batch
+    note = f"first batch after {format_seconds(first)}" if first else "no first batch was measured"
+    return Card(label="Wall time", value=format_seconds(run.wall_seconds) if run.wall_seconds else DASH, note=note)
 
 
 def _skipped_cards(traffic: Meters) -> tuple[Card, ...]:
@@ -136,12 +156,14 @@ def _score_card(run: RunRecord, evaluation: Evaluation | None) -> Card:
         value = best.valid[name]
         note, tone = judge(value, baseline_of(name), why=best.undefined.get(name, ""))
         return Card(label=f"{metric_label(name)}, validation", value=metric_value(value, 3), note=note, tone=tone)
-    return Card(label="Score", value="none", note="the run was not evaluated")
+    return Card(label="Score", value=DASH, note="the run was not evaluated")
 
 
 def _cost_card(cost: CostReport | None) -> Card:
     if cost is None:
-        return Card(label="Cost", value="unknown", note="no bill was made")
+        return Card(label="Cost", value=DASH, note="no bill was made")
+    if not any(line.quantity for line in cost.lines):
+        return Card(label="Cost", value=DASH, note="nothing was measured that could be billed")
     if cost.unpriced:
         note = f"without what has no price: {'; '.join(map(_lower, cost.unpriced))}"
         return Card(label="Cost, in part", value=format_usd(cost.total_usd), note=note)
@@ -199,7 +221,9 @@ def _traffic_row(name: str, meters: Meters) -> tuple[str, ...]:
     sizes = (meters.bytes_downloaded, meters.refetched_bytes, meters.wasted_bytes, meters.sample_bytes)
     counts = (meters.get_requests, meters.list_requests, meters.retried_requests, meters.failed_requests)
     answers = (meters.answers_4xx, meters.answers_5xx)
-    hits = f"{meters.hit_ratio:.0%}" if meters.sample_bytes else ""
+    if not is_measured(meters):
+        return (name, *[DASH] * (len(sizes) + 1 + len(counts) + len(answers)))
+    hits = f"{meters.hit_ratio:.0%}" if meters.sample_bytes else DASH
     return (name, *(format_bytes(size) for size in sizes), hits, *(f"{count:,}" for count in (*counts, *answers)))
 
 
@@ -209,7 +233,7 @@ def epoch_table(run: RunRecord) -> Table:
     metrics = tuple(dict.fromkeys(name for epoch in run.epochs for name in epoch.valid))[:4]
     rows = []
     for epoch in run.epochs[::each]:
-        valid = (metric_value(epoch.valid[name]) if name in epoch.valid else "" for name in metrics)
+        valid = (metric_value(epoch.valid[name]) if name in epoch.valid else DASH for name in metrics)
         times = (epoch.compute_seconds, epoch.stall_seconds, epoch.valid_seconds)
         best = " (best)" if epoch.epoch == run.best_epoch else ""
         rows.append(

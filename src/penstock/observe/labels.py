@@ -29,4 +29,4 @@ def metrics_line(metrics: Mapping[str, float | None], undefined: Mapping[str, st
     for name, reason in undefined.items():
         names.setdefault(reason, []).append(name)
     why = "; ".join(f"{', '.join(which)} undefined: {reason}" for reason, which in names.items())
-    return f"{told} ({why})" if why else told or "none"
+    return f"{told} ({why})" if why else told or metric_value(None)

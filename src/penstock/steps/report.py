@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
     _write_pages(args, record, steps, evaluation, cost)
     _publish(args)
     without = f", without {'; '.join(cost.unpriced)}, which have no price" if cost.unpriced else ""
-    sys.stdout.write(f"report {args.html}: {format_usd(cost.total_usd)}{without}\n")
+    total = format_usd(cost.total_usd) if cost.lines else "nothing that could be billed"
+    sys.stdout.write(f"report {args.html}: {total}{without}\n")
     return 0
 
 

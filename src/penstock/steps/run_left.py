@@ -16,15 +16,13 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.observe import redact
-from penstock.records import Evaluation, FailureRecord, Meters, RunRecord, Saves, StepRecord, read_record
-from penstock.steps import common
+from penstock.records import Evaluation, FailureRecord, Host, Meters, RunRecord, Saves, StepRecord, read_record
 from penstock.steps.run_root import RunRoot, open_run_root
 
 __all__ = ["Left", "read_left"]
 
 _STEPS = ("list", "prefetch", "train", "evaluate")
 _OTHER_STEPS = ("list", "prefetch")
-_NEVER = "none"
 
 _ENDED_WELL = frozenset({"SUCCEEDED", "COMPLETE", "CACHED"})
 _ENDED_ILL = frozenset({"FAILED", "ERROR", "CANCELED", "CANCELLED"})
@@ -151,26 +149,26 @@ def _reason(status: dict[str, Any] | None, failures: Sequence[FailureRecord]) ->
 
 
 def _never_trained(run_id: str) -> RunRecord:
-    now = common.now()
+    """Give the record of a run whose training never began: what is not known is empty, or 0."""
     return RunRecord(
         run_id=run_id,
-        task=_NEVER,
-        model=_NEVER,
+        task="",
+        model="",
         num_parameters=0,
         config={},
         manifest_fingerprint="",
         plan_fingerprint="",
         state="failed",
         error=None,
-        started_at=now,
-        ended_at=now,
+        started_at="",
+        ended_at="",
         wall_seconds=0.0,
         seconds_to_first_batch=0.0,
         num_resumes=0,
         best_epoch=None,
         checkpoint=None,
         weights_sha256=None,
-        host=common.host_without_device(),
+        host=Host(num_cpus=0, device="", num_devices=0),
         losses=(),
         epochs=(),
         meters=Meters(),

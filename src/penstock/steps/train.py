@@ -16,7 +16,7 @@ import msgspec
 from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
 from penstock.observe import open_progress
-from penstock.observe.labels import metrics_line
+from penstock.observe.labels import metric_value, metrics_line
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.records.trained_on import trained_on
 from penstock.sources import open_blobs
@@ -203,7 +203,7 @@ def describe(record: RunRecord) -> str:
     best = next((epoch for epoch in record.epochs if epoch.epoch == record.best_epoch), None)
     score = best.valid.get(get_task(record.task).score) if best else None
     chosen = "best" if score is not None else "no score tells the best; last"
-    metrics = metrics_line(best.valid, best.undefined) if best else "none"
+    metrics = metrics_line(best.valid, best.undefined) if best else metric_value(None)
     return (
         f"trained {record.model} ({record.num_parameters} parameters) for {len(record.epochs)} epochs in "
         f"{format_seconds(record.wall_seconds)}, {100 * record.stall_share:.1f} % of it waiting for data\n"
