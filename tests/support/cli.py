@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.forked import run_step
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -54,14 +56,8 @@ def penstock(
     *words: object, environment: Mapping[str, str] | None = None, timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
     """Run a Penstock step to its end."""
-    return subprocess.run(
-        command(*words),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
-    )
+    changed = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
+    return run_step([*map(str, words)], environment=changed, timeout=timeout)
 
 
 def succeed(*words: object) -> str:
