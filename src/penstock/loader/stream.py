@@ -35,7 +35,7 @@ from penstock.loader.failures import Failed
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.together import Together
-from penstock.loader.workers import Losses, Workers, begin_worker
+from penstock.loader.workers import Losses, Workers, begin_worker, sockets_parent
 from penstock.plan import (
     check_lanes,
     check_rank,
@@ -392,7 +392,7 @@ class WindowStream:
     def _from_workers(
         self, settings: FeedSettings, reader: WindowReader, start: int
     ) -> Generator[Batch | Thinned | Failed, None, None]:
-        with TemporaryFolder("penstock-workers-") as folder:
+        with TemporaryFolder("penstock-workers-", sockets_parent()) as folder:
             init = partial(begin_worker, os.getpid(), folder)
             loader = self._loader(settings, None, start, worker_init_fn=init, pin_memory=settings.pin_memory)
             with Workers(loader) as batches:

@@ -13,6 +13,7 @@ import multiprocessing.queues
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,10 +28,11 @@ from penstock.errors import ProcessLost
 from penstock.loader.worker_end import end_with
 from penstock.observe.endings import count_oom_kills, describe_end
 
-__all__ = ["Losses", "Workers", "begin_worker"]
+__all__ = ["Losses", "Workers", "begin_worker", "sockets_parent"]
 
 MAX_LOSSES = 3
 """Of workers, at one place in the stream, at which it is given up."""
+MOST_PARENT_BYTES = 60
 UNSENT_CODE = 74
 """Exit code of a worker that could not pass a batch on (EX_IOERR of sysexits.h)."""
 _FIRST_TO_GO = 100
@@ -40,6 +42,16 @@ _SHM_FIX = (
     "smaller batches"
 )
 _MEMORY_FIX = "give it more memory, or use fewer workers or smaller batches; then run it again, which goes on from here"
+
+
+def sockets_parent() -> Path:
+    """Give a folder for temporary files whose path leaves room for that of a socket in a folder there.
+
+    The system's own is taken where it does: AF_UNIX paths end at 108 bytes (unix(7)).
+    """
+    own = Path(tempfile.gettempdir())
+    short = (path for path in (own, Path("/dev/shm"), Path("/tmp")) if len(os.fsencode(path)) <= MOST_PARENT_BYTES)  # noqa: S108
+    return next((path for path in short if os.access(path, os.W_OK | os.X_OK)), own)
 
 
 def begin_worker(parent_pid: int, folder: Path, worker: int) -> None:
