@@ -8,7 +8,7 @@ from fnmatch import translate
 
 __all__ = ["any_of", "matcher"]
 
-_BRACKETS = re.compile(r"\[!?\]?[^]]*\]")
+_BRACKETS = re.compile(r"\[!?+\]?+[^]]*+\]")
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
@@ -26,9 +26,9 @@ def any_of(patterns: Sequence[str]) -> str:
 
 
 def _guarded(text: str) -> str:
-    """Write commas and braces outside of brackets so that they are a key's own."""
+    """Write commas, braces and brackets so that they are a key's own, but for brackets that are a pattern's."""
     parts = re.split(f"({_BRACKETS.pattern})", text)
-    return "".join(part if _BRACKETS.fullmatch(part) else re.sub(r"[,{}]", r"[\g<0>]", part) for part in parts)
+    return "".join(part if _BRACKETS.fullmatch(part) else re.sub(r"[,{}[]", r"[\g<0>]", part) for part in parts)
 
 
 def _expand(pattern: str) -> list[str]:
@@ -37,27 +37,26 @@ def _expand(pattern: str) -> list[str]:
     if found is None:
         return [pattern]
     start, end, choices = found
-    return [each for choice in choices for each in _expand(f"{pattern[:start]}{choice}{pattern[end:]}")]
+    rests = _expand(pattern[end:])
+    return [pattern[:start] + each + rest for choice in choices for each in _expand(choice) for rest in rests]
 
 
 def _first_braces(pattern: str) -> tuple[int, int, list[str]] | None:
     """Give where the first group of choices begins and ends, and the choices."""
-    for start, character in enumerate(pattern):
-        if character == "{" and not _in_brackets(pattern, start):
-            depth, begins, choices = 0, start + 1, []
-            for place in range(start, len(pattern)):
-                if _in_brackets(pattern, place):
-                    continue
-                depth += {"{": 1, "}": -1}.get(pattern[place], 0)
-                if depth == 0 or (depth == 1 and pattern[place] == ","):
-                    choices.append(pattern[begins:place])
-                    begins = place + 1
-                if depth == 0:
-                    if len(choices) > 1:
-                        return start, place + 1, choices
-                    break
+    # What lies in brackets is covered up, so that places stay what they are.
+    plain = _BRACKETS.sub(lambda found: "[" * len(found[0]), pattern)
+    start = plain.find("{")
+    while start >= 0:
+        depth, begins = 0, start + 1
+        choices: list[str] = []
+        for place in (found.start() for found in re.compile(r"[,{}]").finditer(plain, start)):
+            depth += {"{": 1, "}": -1}.get(plain[place], 0)
+            if depth == 0 or (depth == 1 and plain[place] == ","):
+                choices.append(pattern[begins:place])
+                begins = place + 1
+            if depth == 0:
+                break
+        if depth == 0 and len(choices) > 1:
+            return start, begins, choices
+        start = plain.find("{", start + 1)
     return None
-
-
-def _in_brackets(pattern: str, place: int) -> bool:
-    return any(match.start() < place < match.end() for match in _BRACKETS.finditer(pattern))

@@ -77,7 +77,8 @@ def find_ranks(asked: AskedRanks, *, environ: Mapping[str, str], timeout_seconds
     if asked.rank is not None and asked.world_size is not None:
         return Found(ranks=_with_node(asked.rank, asked.world_size, asked, told, "rank=, world_size=") or _alone(asked))
     if dist.is_available() and dist.is_initialized():
-        return _of_torch(asked, told, timeout_seconds)
+        is_elastic = "TORCHELASTIC_RUN_ID" in environ
+        return _of_torch(asked, told, is_elastic=is_elastic, timeout_seconds=timeout_seconds)
     if told is None:
         return None
     if not told.is_decided:
@@ -90,18 +91,21 @@ def find_ranks(asked: AskedRanks, *, environ: Mapping[str, str], timeout_seconds
     return Found(ranks=_with_node(told.rank, told.world_size, asked, told, told.source) or _alone(both))
 
 
-def _of_torch(asked: AskedRanks, told: Told | None, timeout_seconds: float) -> Found:
+def _of_torch(asked: AskedRanks, told: Told | None, *, is_elastic: bool, timeout_seconds: float) -> Found:
+    """Give the ranks of the process group: whatever else is told, its ranks differ, and step together.
+
+    Args:
+        is_elastic: whether torchrun's agent told it, to all ranks alike; others have been seen to tell it to some.
+    """
     rank, world_size = dist.get_rank(), dist.get_world_size()
-    if told is not None and told.is_of_processes:
-        for name, theirs, mine in (("rank", told.rank, rank), ("world size", told.world_size, world_size)):
-            if theirs is not None and theirs != mine:
-                raise ConfigError(
-                    f"torch.distributed says {name} {mine}, and the launcher {theirs} ({told.source})",
-                    fix="give rank= and world_size= to say which of the processes read the data together",
-                )
+    if told is not None and told.is_of_processes and told.world_size is not None and told.world_size > world_size:
+        raise ConfigError(
+            f"torch.distributed says that there are {world_size} process(es), and the launcher more ({told.source})",
+            fix="give rank= and world_size= to say which of the processes read the data together",
+        )
     if world_size == 1:
         return Found(ranks=ONE_RANK)
-    ranks = _with_node(rank, world_size, asked, told, "torch.distributed")
+    ranks = _with_node(rank, world_size, asked, told if is_elastic else None, "torch.distributed")
     return Found(ranks=ranks) if ranks is not None else _meet(rank, world_size, timeout_seconds)
 
 

@@ -22,6 +22,9 @@ from penstock.units import parse_bytes
 __all__ = ["Options", "checked_choice", "checked_count", "checked_seconds", "names_checked"]
 __all__ += ["bytes_of", "folder_of", "patterns_of", "shuffle_words", "source_of"]
 
+MOST_PATTERN_BYTES = 100_000
+"""It is a word of the command line of the listing, of which Linux allows 128 KiB."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -129,7 +132,13 @@ def patterns_of(value: str | Iterable[str]) -> str:
     patterns = [value] if isinstance(value, str) else list(value)
     if not patterns or not all(isinstance(each, str) and each for each in patterns):
         raise ConfigError(f"match {value!r}", fix='give a pattern like "*.{jpg,png}", or a list of patterns')
-    return any_of(patterns)
+    pattern = any_of(patterns)
+    if len(pattern.encode()) > MOST_PATTERN_BYTES:
+        raise ConfigError(
+            f"match with {len(patterns)} patterns of {len(pattern.encode())} bytes",
+            fix=f"give patterns that take {MOST_PATTERN_BYTES} bytes together at most",
+        )
+    return pattern
 
 
 def shuffle_words(shuffle: Any, block: int | None, mix: int | None) -> list[str]:

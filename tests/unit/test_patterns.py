@@ -1,0 +1,41 @@
+"""Patterns as a shell's."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.patterns import any_of, matcher
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting", "others"),
+    [
+        ("*.{jpg,png}", ["a.jpg", "b/c.png"], ["a.gif", "a.{jpg,png}"]),
+        ("{a,b{c,d}}.x", ["a.x", "bc.x", "bd.x"], ["b.x", "c.x"]),
+        ("{a,}.x", ["a.x", ".x"], ["aa.x"]),
+        ("{x}", ["{x}"], ["x"]),
+        ("{a,b", ["{a,b"], ["a"]),
+        ("{a{b,c}", ["{ab", "{ac"], ["ab"]),
+        ("[{]a,b}", ["{a,b}"], ["a"]),
+        ("a[,]b", ["a,b"], ["ab"]),
+        ("[]{a,b}]x", ["]x", "{x", ",x"], ["[x"]),
+        ("sub-{01,02}/*", ["sub-01/eeg/x"], ["sub-03/x"]),
+    ],
+)
+def test_braces_stand_for_one_of_several(pattern: str, fitting: list[str], others: list[str]) -> None:
+    fits = matcher(pattern)
+    assert all(map(fits, fitting))
+    assert not any(map(fits, others))
+
+
+@given(st.lists(st.text("ab,{}[]*?!", min_size=1, max_size=8), min_size=1, max_size=4), st.text("ab,{}[]!", max_size=6))
+def test_several_patterns_take_what_one_of_them_takes(patterns: list[str], key: str) -> None:
+    assert matcher(any_of(patterns))(key) == any(matcher(pattern)(key) for pattern in patterns)
+
+
+def test_a_pattern_of_many_choices_is_one_expression() -> None:
+    fits = matcher("{" + ",".join(f"sub-{number:04}" for number in range(2000)) + "}/*.{jpg,png}")
+    assert fits("sub-1999/x.png")
+    assert not fits("sub-2000/x.png")
