@@ -95,3 +95,16 @@ def test_changed_object_is_an_error(folder: Path, tmp_path: Path) -> None:
             path.write_bytes(b"x" * OBJECT_BYTES)
         with pytest.raises(SourceChanged, match=r"0000\.bin"):
             next(iter(stream))
+
+
+def test_objects_that_are_not_given_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, size in (("a.bin", 9), ("b.bin", 0), ("c.bin", 9), ("d.txt", 9)):
+        (tmp_path / name).write_bytes(bytes(size))
+    with penstock.Stream(tmp_path, decode=len_of, match="*.bin", collate=list) as stream:
+        assert sorted(size for batch in stream for size in batch) == [9, 9]
+        assert stream.left_out == (("1 objects", "not like *.bin"), ("b.bin", "empty"))
+    assert "the listing left out b.bin (empty)" in caplog.text
+
+
+def len_of(data: memoryview, key: str) -> int:
+    return len(data)

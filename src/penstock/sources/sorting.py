@@ -24,7 +24,7 @@ RUN_OBJECTS = 100_000
 """Objects held in memory, about 30 MB."""
 BATCH_OBJECTS = 1024
 
-_SCHEMA = pa.schema([("key", pa.string()), ("size_bytes", pa.int64()), ("etag", pa.string())])
+_SCHEMA = pa.schema([("key", pa.string()), ("size_bytes", pa.int64()), ("etag", pa.string()), ("trouble", pa.string())])
 _KEY = attrgetter("key")
 
 
@@ -91,8 +91,8 @@ class SortedListing:
         assert self._file is not None
         for offset, length_bytes in run:
             batch = pa.ipc.read_record_batch(pa.py_buffer(self._file.read(offset, length_bytes)), _SCHEMA)
-            for key, size_bytes, etag in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                yield ObjectInfo(key=key, size_bytes=size_bytes, etag=etag)
+            for key, size_bytes, etag, trouble in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                yield ObjectInfo(key=key, size_bytes=size_bytes, etag=etag, trouble=trouble)
 
 
 def _to_batch(infos: Sequence[ObjectInfo]) -> pa.RecordBatch:

@@ -230,6 +230,16 @@ class Stream(IterableDataset[Any]):
         self._check_process()
         return self._reading.meters()
 
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """What the listing left out and why: empty objects by key, others that ``match`` does not take by number.
+
+        Waits for the end of a listing that goes on.
+        """
+        self._settle()
+        with in_python():
+            return tuple((item.object, item.reason) for item in self._reading.left_out())
+
     def close(self) -> None:
         """End the prefetcher and the workers, and remove the temporary folder."""
         self._close(is_patient=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +22,14 @@ from penstock.loader.ranks import Found
 from penstock.loader.shared_listing import SharedListing, read_listed
 from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
-from penstock.records import Meters
+from penstock.records import Meters, SkippedObject
 from penstock.stream.options import Options
 from penstock.stream.place import Place, Serving, place_of, wait_for_serving
 from penstock.stream_listing import ListingProcess, list_words
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, PrefetchMode, start_prefetcher
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["Reading", "alone"]
 
@@ -79,6 +82,7 @@ class Reading:
         self._found: Found | None = None
         self._stream: WindowStream | GrowingStream | None = None
         self._past_meters = Meters()
+        self._listing: Listing | None = None
 
     @property
     def is_open(self) -> bool:
@@ -108,6 +112,7 @@ class Reading:
         self._leave_stream()
         try:
             source = self._source(found)
+            self._listing = source.listing
             self._found, self._stream = found, self._open(source, found.ranks)
             if state is not None:
                 self.load(state)
@@ -124,6 +129,11 @@ class Reading:
     def meters(self) -> Meters:
         """Give what was moved so far."""
         return self._past_meters.plus(self._stream.meters()) if self._stream is not None else self._past_meters
+
+    def left_out(self) -> tuple[SkippedObject, ...]:
+        """Give what the listing left out; waits for the end of one that goes on."""
+        assert self._listing is not None
+        return self._listing.whole().info.skipped
 
     def interrupt(self) -> None:
         """End a wait of another thread soon."""
@@ -197,6 +207,7 @@ class Reading:
                 listing.part(0)
             else:
                 told = _Whole(listed=listing.whole())
+                _warn([item for item in told.whole().info.skipped if item.reason != f"not like {options.match}"])
             self._own = _Source(window=window, listing=told, serving=serving, prefetcher=child)
             tell(serving)
             self._stack.push(stack.pop_all())
@@ -224,6 +235,14 @@ class Reading:
             )
             return GrowingStream(source.listing, open_stream=feed, num_epochs=num_epochs, least=least)
         return feed(source.listing.whole(), [("train", True)], num_epochs)
+
+
+def _warn(left_out: Sequence[SkippedObject]) -> None:
+    """Say that not every object is given."""
+    if left_out:
+        first = f"{left_out[0].object} ({left_out[0].reason})"
+        more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+        _log.warning("the listing left out %s%s; Stream.left_out names all", first, more)
 
 
 def _open_stream(

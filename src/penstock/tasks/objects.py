@@ -7,6 +7,7 @@ what its bytes mean is for the caller's own decoder.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import numpy as np
@@ -21,6 +22,9 @@ from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.scores import Scores
 
 __all__ = ["WholeObjects"]
+
+NAMED_OBJECTS = 100
+"""Most objects that are named for one reason."""
 
 
 class WholeObjects:
@@ -52,10 +56,10 @@ class WholeObjects:
         pattern = str(options["match"])
         skipped: list[SkippedObject] = []
         if limits.early and source.lists_in_order:
-            found = _as_they_come(source, pattern)
+            found = _as_they_come(source, pattern, skipped)
             return SampleSet(rows=_samples(found, limits, skipped), shape=(), skipped=skipped)
         listing = SortedListing(limits.scratch)
-        async for page in _pages(source, pattern):
+        async for page in _pages(source, pattern, skipped):
             listing.add(page)
         return SampleSet(rows=_samples(_stored(listing), limits, skipped), shape=(), skipped=skipped)
 
@@ -70,7 +74,7 @@ class WholeObjects:
         return {}
 
 
-async def _pages(source: ObjectSource, pattern: str) -> AsyncIterator[list[ObjectInfo]]:
+async def _pages(source: ObjectSource, pattern: str, skipped: list[SkippedObject]) -> AsyncIterator[list[ObjectInfo]]:
     """List what fits the pattern, folder markers included, and see to it that some of it is not empty."""
     fits = matcher(pattern)
     num_found = num_fitting = num_full = 0
@@ -91,6 +95,8 @@ async def _pages(source: ObjectSource, pattern: str) -> AsyncIterator[list[Objec
             fix="choose another pattern with --option match=...",
             about=source.spec.uri,
         )
+    if num_found > num_fitting:
+        skipped.append(SkippedObject(object=f"{num_found - num_fitting} objects", reason=f"not like {pattern}"))
     if not num_full:
         raise EmptyListing(
             f"the {num_fitting} object(s) under {source.spec.uri} that fit {pattern!r} are empty",
@@ -99,10 +105,10 @@ async def _pages(source: ObjectSource, pattern: str) -> AsyncIterator[list[Objec
         )
 
 
-async def _as_they_come(source: ObjectSource, pattern: str) -> AsyncIterator[ObjectInfo]:
+async def _as_they_come(source: ObjectSource, pattern: str, skipped: list[SkippedObject]) -> AsyncIterator[ObjectInfo]:
     """Give objects as they are listed, and refuse those that do not come in the order of their keys."""
     last = ""
-    async for page in _pages(source, pattern):
+    async for page in _pages(source, pattern, skipped):
         for info in page:
             if info.size_bytes and info.key < last:
                 raise SourceError(
@@ -123,30 +129,55 @@ async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
 async def _samples(
     found: AsyncIterator[ObjectInfo], limits: Limits, skipped: list[SkippedObject]
 ) -> AsyncIterator[Sample]:
-    """Make samples of the objects that are not empty, and count those that are; folder markers are none."""
-    num_full = num_empty = 0
+    """Make samples of the objects that are not empty, and name the others; folder markers are none."""
+    left_out = _LeftOut()
+    num_full = 0
     open_markers: list[str] = []
     async for info in found:
         # Keys that a key may be in the folder of are those that it begins with: few, and the last ones.
         while open_markers and not info.key.startswith(open_markers[-1]):
-            open_markers.pop()
+            left_out.add(open_markers.pop(), "empty")
         inside = [marker for marker in open_markers if info.key.startswith(f"{marker}/")]
-        num_empty -= len(inside)
         for marker in inside:
             open_markers.remove(marker)
         if not info.size_bytes:
-            num_empty += 1
             open_markers.append(info.key)
             continue
+        if info.trouble and limits.skip_bad:
+            left_out.add(info.key, info.trouble)
+            continue
         if num_full == limits.max_files:
+            skipped.append(SkippedObject(object=f"{info.key} and what follows it", reason="beyond max-files"))
             break
         num_full += 1
         span = Span(
             object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=0, length_bytes=info.size_bytes
         )
         yield Sample(key=info.key, group=_group(info.key), spans=(span,), target=None, decode="", args=())
-    if num_empty:
-        skipped.append(SkippedObject(object=f"{num_empty} objects", reason="empty"))
+    for marker in open_markers:
+        left_out.add(marker, "empty")
+    skipped += left_out.told()
+
+
+class _LeftOut:
+    """Objects that are left out: all are counted, the first ones named."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._named: list[SkippedObject] = []
+
+    def add(self, key: str, reason: str) -> None:
+        """Take one in."""
+        self._counts[reason] += 1
+        if self._counts[reason] <= NAMED_OBJECTS:
+            self._named.append(SkippedObject(object=key, reason=reason))
+
+    def told(self) -> list[SkippedObject]:
+        """Give names, and how many more there are."""
+        more = {reason: count - NAMED_OBJECTS for reason, count in self._counts.items() if count > NAMED_OBJECTS}
+        return sorted(self._named, key=lambda item: item.object) + [
+            SkippedObject(object=f"{number} more objects", reason=reason) for reason, number in more.items()
+        ]
 
 
 def _group(key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, EmptyListing
 from penstock.records import ManifestInfo, ManifestReader, Sample, SourceSpec
-from penstock.sources import open_source
+from penstock.sources import ObjectInfo, open_source
 from penstock.steps.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
@@ -63,8 +64,8 @@ def test_every_object_that_is_not_empty_is_a_sample(
     assert [sample.size_bytes for sample in samples] == [sizes[key] for key in full]
     assert info.num_objects == len(full)
     assert info.split("train").num_groups == len({sample.group for sample in samples})
-    num_empty = len(sizes) - len(full)
-    assert [item.object for item in info.skipped] == ([f"{num_empty} objects"] if num_empty else [])
+    empty = sorted(key for key, size in sizes.items() if not size)
+    assert [(item.object, item.reason) for item in info.skipped] == [(key, "empty") for key in empty]
 
 
 def test_groups_are_first_folders_and_patterns_choose(tmp_path: Path) -> None:
@@ -104,3 +105,39 @@ def test_more_than_fits_in_memory_is_the_same_manifest(tmp_path: Path, monkeypat
     info, samples = listed(tmp_path / "in", tmp_path / "b", by_sample=True)
     assert {sample.key for sample in samples} == {sample.key for sample in before[1]}
     assert [part.num_samples for part in info.splits] == pytest.approx([350, 175, 175], abs=60)
+
+
+def test_what_is_left_out_is_counted_and_the_first_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.tasks.objects.NAMED_OBJECTS", 2)
+    put(tmp_path / "in", {**{f"{n}.bin": 0 for n in range(5)}, "a.bin": 1, "b.bin": 2, "c.txt": 1, "d.txt": 0})
+
+    def told(max_files: int | None = None) -> list[tuple[str, str]]:
+        info, _ = listed(tmp_path / "in", tmp_path, match="*.bin", max_files=max_files)
+        return [(item.object, item.reason) for item in info.skipped]
+
+    empty = [("0.bin", "empty"), ("1.bin", "empty"), ("3 more objects", "empty")]
+    unlike = [("2 objects", "not like *.bin")]
+    assert told() == [*unlike, *empty]
+    assert told(1) == [*unlike, ("b.bin and what follows it", "beyond max-files"), *empty]
+
+
+def test_an_archived_object_is_left_out_where_bad_ones_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "in", {f"{n}": 1 for n in range(9)})
+    source = open_source(SourceSpec(uri=str(tmp_path / "in")))
+    monkeypatch.setattr("penstock.sources.sorting.RUN_OBJECTS", 3)
+
+    async def make(skip_bad: bool) -> tuple[list[str], list[tuple[str, str]]]:
+        pages = source.list_objects
+
+        async def archived() -> AsyncIterator[list[ObjectInfo]]:
+            async for page in pages():
+                yield [info._replace(trouble="is archived (GLACIER)" if info.key == "4" else "") for info in page]
+
+        monkeypatch.setattr(source, "list_objects", archived)
+        made = await get_task("objects").make_samples(source, limits=Limits(skip_bad=skip_bad), options={"match": "*"})
+        keys = [sample.key async for sample in made.rows]
+        monkeypatch.undo()
+        return keys, [(item.object, item.reason) for item in made.skipped]
+
+    assert asyncio.run(make(True)) == (list("01235678"), [("4", "is archived (GLACIER)")])
+    assert asyncio.run(make(False)) == (list("012345678"), [])
