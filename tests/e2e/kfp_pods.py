@@ -8,11 +8,12 @@ sidecar, is the cluster's affair.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
-from e2e.kube import Namespace, Object
+from e2e.kube import Namespace, Object, wait_until
 from e2e.pods import RESTRICTED
 from integration.pipelines.executor import Outcome, Step, Store, substitute
 from support.cli import Bucket
@@ -21,8 +22,10 @@ ARTIFACTS = "artifacts"
 OUTPUT_FILE = "/tmp/kfp_outputs/output_metadata.json"
 
 # As the backend's own: it downloads, runs, uploads if that succeeded, and ends with 1 whatever the command's code was.
+# It dies of SIGTERM, and the container with it: the command is told nothing.
 LAUNCHER = """
-import json, pathlib, subprocess, sys, boto3
+import json, os, pathlib, signal, subprocess, sys, boto3
+signal.signal(signal.SIGTERM, lambda *_: os._exit(2))
 told = json.loads(sys.argv[1])
 s3 = boto3.client("s3", endpoint_url=told["url"], aws_access_key_id="any", aws_secret_access_key="any")
 for key, path in told["inputs"].items():
@@ -42,12 +45,14 @@ class Pods:
 
     Attributes:
         names: pods made so far, by task, the first attempt first.
+        ends: when the first pod of a task is terminated: once what is called gives true.
     """
 
     namespace: Namespace
     bucket: Bucket
     output_file: str = OUTPUT_FILE
     names: dict[str, list[str]] = field(default_factory=dict)
+    ends: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
 
     def launch(self, step: Step, store: Store) -> Outcome:
         argv = substitute(step.words, step.executor_input, local)
@@ -64,6 +69,10 @@ class Pods:
         name = f"{step.job_id}-{step.task}-{step.attempt}"
         self.names.setdefault(step.task, []).append(name)
         self.namespace.apply(pod_of(step, name, ["python", "-c", LAUNCHER, json.dumps(told)]))
+        if step.task in self.ends and step.attempt == 0:
+            wait_until(lambda: self.ends[step.task]() or None, what=f"time to end {name}", seconds=240)
+            # As the kubelet does where a pod is deleted, evicted or preempted; the pod itself stays to be looked at.
+            self.namespace.kubectl("exec", name, "-c", "main", "--", "python", "-c", "import os; os.kill(1, 15)")
         phase = self.namespace.finish(name)
         if phase == "Succeeded":
             for uri in step.outputs.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -57,9 +58,9 @@ def local(cluster_bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> L
     return run_here(cluster_bucket, tmp_path_factory.mktemp("local"), epochs=3)
 
 
-def started(templates: tuple[Namespace, Bucket], name: str, **parameters: object) -> Workflow:
+def started(templates: tuple[Namespace, Bucket], name: str, **parameters: Any) -> Workflow:
     namespace, bucket = templates
-    return Workflow(name=name, namespace=namespace, bucket=bucket).submit(**parameters)  # type: ignore[arg-type]
+    return Workflow(name=name, namespace=namespace, bucket=bucket).submit(**parameters)
 
 
 def check_results(done: Workflow, local: Local) -> None:
@@ -154,7 +155,7 @@ def test_files_pass_through_a_volume_too(
 def test_a_trainer_whose_pod_is_deleted_is_tried_again_and_goes_on(
     templates: tuple[Namespace, Bucket], tmp_path: Path
 ) -> None:
-    going = started(templates, "deleted", epochs=LONG_EPOCHS, checkpoint_every=5)
+    going = started(templates, "deleted", model_epochs=LONG_EPOCHS, options={"checkpoint_every": 5})
 
     def under_way() -> Object | None:
         assert going.status.get("phase", "") in ("", "Pending", "Running"), going.told()
@@ -176,7 +177,7 @@ def test_a_trainer_whose_pod_is_deleted_is_tried_again_and_goes_on(
 def test_a_final_failure_is_the_trainer_s_own_is_not_tried_again_and_is_billed(
     templates: tuple[Namespace, Bucket],
 ) -> None:
-    done = started(templates, "diverges", learning_rate="1e30")
+    done = started(templates, "diverges", options={"learning_rate": 1e30})
     assert done.end() == "Failed"
     (attempt,) = done.attempts("train")
     assert "exit code 65" in attempt["message"]
@@ -191,8 +192,19 @@ def test_a_final_failure_is_the_trainer_s_own_is_not_tried_again_and_is_billed(
     assert any(line.what.startswith("Training node") and line.usd > 0 for line in bill.lines)
 
 
+def test_options_that_cannot_be_end_the_run_before_anything_costs(templates: tuple[Namespace, Bucket]) -> None:
+    done = started(templates, "refused", options={"lerning_rate": 0.1})
+    assert done.end() == "Failed"
+    (attempt,) = done.attempts("list")
+    assert "exit code 2" in attempt["message"]
+    assert "did you mean 'learning_rate'?" in attempt["message"]
+    assert not done.attempts("prefetch")
+    (reported,) = done.attempts("report-exit")
+    assert "list: ConfigError" in reported["outputs"]["parameters"][0]["value"].replace("\\", "")
+
+
 def test_a_step_past_its_time_is_not_tried_again(templates: tuple[Namespace, Bucket]) -> None:
-    done = started(templates, "late", epochs=100_000, train_timeout_seconds=25)
+    done = started(templates, "late", model_epochs=100_000, train_timeout_seconds=25)
     assert done.end() == "Failed"
     (attempt,) = done.attempts("train")
     assert "deadline" in attempt["message"], done.told()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from e2e.conftest import SECRET
 from e2e.kfp_pods import Pods
 from e2e.kube import Namespace, sidecar_status, sidecars
 from e2e.local import run_here
-from e2e.workflows import small_run
+from e2e.workflows import runs_of, small_run
 from integration.pipelines.executor import Backend, Store, load_compiled
 from penstock.records import CostReport, Evaluation, RunRecord, read_record
 from pipelines.compile import PIPELINE, compile_all
@@ -25,17 +28,26 @@ EXIT = "report-exit"
 def compiled(ready: tuple[Namespace, Bucket], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pipeline as someone compiles it for a cluster: images, secret, window."""
     image = ready[0].images["cpu"]
-    images = {"PENSTOCK_IMAGE_CPU": image, "PENSTOCK_IMAGE_GPU": image}
+    # That of train and evaluate is a run's to say.
+    images = {"PENSTOCK_IMAGE_CPU": image, "PENSTOCK_IMAGE_GPU": "registry.invalid/penstock:none"}
     path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
     path.write_text(compile_all(images=images, secret=SECRET, window_size="2Mi", shm_size="64Mi")[PIPELINE])
     return path
 
 
-def parameters(bucket: Bucket, compiled: Path, **more: Any) -> dict[str, Any]:
+def parameters(
+    bucket: Bucket, compiled: Path, *, options: Mapping[str, object] | None = None, **more: Any
+) -> dict[str, Any]:
     """Give the values of a small run with the types that the pipeline declares."""
     declared = load_compiled(compiled)[0]["root"]["inputDefinitions"]["parameters"]
-    read = {"NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "BOOLEAN": lambda text: text == "true", "STRING": str}
-    given = {name: value for name, value in small_run(bucket).items() if name in declared}
+    read: dict[str, Callable[[str], Any]] = {
+        "NUMBER_INTEGER": int,
+        "NUMBER_DOUBLE": float,
+        "BOOLEAN": lambda text: text == "true",
+        "STRING": str,
+    }
+    read["STRUCT"] = json.loads
+    given = {name: value for name, value in small_run(bucket, **(options or {})).items() if name in declared}
     return {name: read[declared[name]["parameterType"]](value) for name, value in given.items()} | more
 
 
@@ -45,7 +57,7 @@ def test_the_compiled_pipeline_gives_what_one_machine_gives(
     namespace, bucket = ready
     pods = Pods(namespace=namespace, bucket=bucket)
     run = Backend(store=Store(folder=tmp_path / "store"), launcher=pods).run(
-        compiled, parameters(bucket, compiled), job_id="kfp"
+        compiled, parameters(bucket, compiled, image_gpu=namespace.images["cpu"]), job_id="kfp"
     )
     assert run.succeeded, "\n".join(done.stderr for done in run.executions.values())
     assert list(run.executions) == [*STEPS, EXIT]
@@ -74,7 +86,7 @@ def test_a_failed_run_is_reported_by_its_exit_task(
 ) -> None:
     namespace, bucket = ready
     pods = Pods(namespace=namespace, bucket=bucket)
-    given = parameters(bucket, compiled, source="s3://recordings/nothing-here")
+    given = parameters(bucket, compiled, data_source="s3://recordings/nothing-here")
     run = Backend(store=Store(folder=tmp_path / "store"), launcher=pods).run(compiled, given, job_id="kfp-failed")
     assert list(run.executions) == ["list", EXIT]
     first, *others = run.executions["list"].attempts
@@ -83,3 +95,46 @@ def test_a_failed_run_is_reported_by_its_exit_task(
     told = run.executions[EXIT].artifacts["markdown"].read_text().replace("\\", "")
     assert "**Failed**" in told
     assert "list: EmptyListing" in told
+
+
+def test_a_terminated_trainer_goes_on_in_mid_epoch(
+    ready: tuple[Namespace, Bucket], compiled: Path, tmp_path: Path
+) -> None:
+    """The launcher dies of the SIGTERM and the container with it: what was saved by then is what is kept."""
+    namespace, bucket = ready
+
+    def saved() -> Any:
+        try:
+            found = bucket.client.get_object(Bucket=runs_of(bucket), Key="kfp-ended/checkpoints/latest.json")
+        except ClientError:  # nothing is saved yet
+            return None
+        return json.loads(found["Body"].read())
+
+    kept: list[Any] = []
+
+    def in_mid_epoch() -> bool:
+        kept.append(saved())
+        return kept[-1] is not None and kept[-1]["epoch"] == 0 and kept[-1]["step"] > 1
+
+    pods = Pods(namespace=namespace, bucket=bucket, ends={"train": in_mid_epoch})
+    # One sample a step, and so short a time that it is over after each: an epoch of 20 steps is saved in its midst.
+    given = parameters(
+        bucket,
+        compiled,
+        image_gpu=namespace.images["cpu"],
+        options={"batch_size": 1},
+        model_name="eegnex",
+        run_checkpoint_minutes=1e-6,
+    )
+    run = Backend(store=Store(folder=tmp_path / "store"), launcher=pods).run(compiled, given, job_id="kfp-ended")
+    assert run.succeeded, "\n".join(done.stderr for done in run.executions.values())
+    first, second = run.executions["train"].attempts
+    assert (first.returncode, second.returncode) == (1, 0)
+    ended = namespace.get("pod", pods.names["train"][0])
+    [main] = [status for status in ended["status"]["containerStatuses"] if status["name"] == "main"]
+    assert main["state"]["terminated"]["exitCode"] == 2, "the launcher's, at once"
+    record = read_record(run.executions["train"].artifacts["record"], RunRecord)
+    assert record.num_resumes == 1
+    steps = [point.step for point in record.losses]
+    assert steps == sorted(set(steps)), "no step was done twice"
+    assert record.saves.count > kept[-1]["step"]

@@ -25,9 +25,12 @@ class Workflow:
     namespace: Namespace
     bucket: Bucket
 
-    def submit(self, *, template: str = TEMPLATE, **parameters: object) -> Workflow:
-        """Start it with parameters over those of a small run on a CPU."""
-        given = small_run(self.bucket) | {name: str(value) for name, value in parameters.items()}
+    def submit(
+        self, *, template: str = TEMPLATE, options: Mapping[str, object] | None = None, **parameters: object
+    ) -> Workflow:
+        """Start it with parameters, and options, over those of a small run on a CPU."""
+        given = dict(small_run(self.bucket, **(options or {})))
+        given |= {name: str(value) for name, value in parameters.items()}
         self.namespace.apply(
             {
                 "apiVersion": "argoproj.io/v1alpha1",
@@ -101,27 +104,34 @@ def runs_of(bucket: Bucket) -> str:
     return f"{bucket.name}-runs"
 
 
-def small_run(bucket: Bucket) -> Mapping[str, str]:
-    return {
-        "source": bucket.uri,
+def small_run(bucket: Bucket, **options: object) -> Mapping[str, str]:
+    """Give the parameters of a small run on a CPU.
+
+    Args:
+        options: of the run, over those of a small one.
+    """
+    given = {
         "endpoint_url": bucket.url,
-        "region": "us-east-2",
-        "anonymous": "false",
-        "mini": "false",
-        "release": "",
-        "on_bad_object": "fail",
+        "run_endpoint_url": bucket.url,
         "split": "0.5,0.25,0.25",
-        "batch_size": "8",
-        "threads": "1",
-        "epochs": "3",
+        "batch_size": 8,
+        "threads": 1,
+        "probe_samples": 16,
+        "title": "Penstock EEG",
+        "task_options": {},
+    }
+    return {
+        "data_source": bucket.uri,
+        "data_region": "us-east-2",
+        "data_anonymous": "false",
+        "model_epochs": "3",
+        "options": json.dumps(given | options),
         "window_size": "2Mi",
         "window_volume_size": "4Mi",
         "shm_size": "64Mi",
-        "probe_samples": "16",
         "run_root": f"s3://{runs_of(bucket)}",
-        "run_endpoint_url": bucket.url,
-        "accelerators": "0",
+        "node_accelerators": "0",
+        "node_type": "g5.xlarge",
         "secret": "reader",
         "retry_after": "1s",
-        "instance_type": "g5.xlarge",
     }

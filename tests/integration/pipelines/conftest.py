@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from integration.pipelines.executor import Backend, Store
+from integration.pipelines.executor import Backend, Step, Store
 from integration.pipelines.processes import Processes, step_env
 from penstock.demo.generate import DemoDataset, generate_dataset
 from support.moto_s3 import CREDENTIALS, REGION, connect, serve_s3
@@ -40,5 +40,17 @@ def bucket() -> Iterator[Bucket]:
 
 @pytest.fixture
 def backend(bucket: Bucket, tmp_path: Path) -> Backend:
+    return make_backend(tmp_path)
+
+
+def make_backend(
+    folder: Path, *, retries: bool = True, ends: Mapping[str, Callable[[Step], bool]] | None = None
+) -> Backend:
+    """Make a backend whose store and pods are in a folder.
+
+    Args:
+        ends: as ``Processes`` has it.
+    """
     env = step_env(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin", AWS_DEFAULT_REGION=REGION, **CREDENTIALS)
-    return Backend(store=Store(folder=tmp_path / "store"), launcher=Processes(folder=tmp_path / "pods", env=env))
+    launcher = Processes(folder=folder / "pods", env=env, ends=ends or {})
+    return Backend(store=Store(folder=folder / "store"), launcher=launcher, retries=retries)

@@ -165,10 +165,15 @@ class _Scope:
 
 @dataclass(kw_only=True)
 class Backend:
-    """Runs compiled pipelines."""
+    """Runs compiled pipelines.
+
+    Attributes:
+        retries: whether a task that fails is tried again; it is not where a person terminates the run.
+    """
 
     store: Store
     launcher: Launcher
+    retries: bool = True
     _types: dict[str, Json] = field(default_factory=dict)
 
     def run(self, compiled: Path, parameters: Mapping[str, Json], *, job_id: str) -> Run:
@@ -210,7 +215,8 @@ class Backend:
             step = self._step(run, scope, name, dict(given))
         except DriverError as error:
             return _undriven(name, error)
-        while len(attempts) <= int(task.get("retryPolicy", {}).get("maxRetryCount", 0)):
+        most = int(task.get("retryPolicy", {}).get("maxRetryCount", 0)) if self.retries else 0
+        while len(attempts) <= most:
             attempts.append(self.launcher.launch(dataclasses.replace(step, attempt=len(attempts)), self.store))
             if attempts[-1].returncode == 0:
                 break

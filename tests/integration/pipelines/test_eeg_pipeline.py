@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import math
 import re
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
-from integration.pipelines.conftest import Bucket
+from integration.pipelines.conftest import Bucket, make_backend
 from integration.pipelines.executor import (
     Backend,
     DriverError,
     Outcome,
+    Run,
     Step,
     Store,
     as_text,
@@ -57,7 +60,7 @@ OPTIONS = {
     "mini": False,
     "split": "0.34,0.33,0.33",
     "probe_samples": 16,
-    "batch_size": 16,
+    "batch_size": 4,
     "task_options": {"epoch-seconds": 2},
     "title": "Penstock EEG",
     "on_bad_object": "skip",
@@ -82,9 +85,14 @@ def over_defaults(bucket: Bucket, *, options: Mapping[str, Any] | None = None, *
     } | more
 
 
-def test_all_five_steps_run(backend: Backend, bucket: Bucket, compiled: Path) -> None:
-    run = backend.run(compiled, over_defaults(bucket), job_id=JOB_ID)
+@pytest.fixture(scope="module")
+def whole_run(bucket: Bucket, compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that nothing disturbs."""
+    return make_backend(tmp_path_factory.mktemp("whole")).run(compiled, over_defaults(bucket), job_id=JOB_ID)
 
+
+def test_all_five_steps_run(whole_run: Run, bucket: Bucket) -> None:
+    run = whole_run
     assert [done.task for done in run.executions.values()] == [*STEPS, EXIT]
     assert run.succeeded, "\n".join(done.stderr for done in run.executions.values())
     assert all(len(done.attempts) == 1 for done in run.executions.values())
@@ -208,6 +216,49 @@ def test_a_run_root_needs_the_name_of_the_run(backend: Backend, bucket: Bucket, 
     assert list(run.executions) == ["list", EXIT]
     assert run.executions["list"].command_code == 2
     assert "--run-id" in run.executions["list"].stderr
+
+
+def test_a_terminated_trainer_loses_what_was_not_saved_and_no_more(
+    bucket: Bucket, compiled: Path, tmp_path: Path, whole_run: Run
+) -> None:
+    """Checkpoints by time are what a run keeps: the trainer gets no time to save when it is terminated."""
+    seen: list[int] = []
+
+    def saved(job_id: str) -> Any:
+        found = connect(bucket.url).get_object(Bucket="runs", Key=f"penstock/{job_id}/checkpoints/latest.json")
+        return json.loads(found["Body"].read())
+
+    def in_mid_epoch(step: Step) -> bool:
+        try:
+            seen.append(saved(step.job_id)["step"])
+        except ClientError:  # nothing is saved yet
+            return False
+        return seen[-1] > 1
+
+    # So short a time is over after each step: the first epoch is saved in its midst.
+    given = over_defaults(bucket, run_checkpoint_minutes=1e-6)
+    ended = make_backend(tmp_path / "ended", retries=False, ends={"train": in_mid_epoch})
+    first = ended.run(compiled, given, job_id="terminated")
+    [attempt] = first.executions["train"].attempts
+    assert (attempt.returncode, attempt.command_code) == (1, -signal.SIGKILL)
+    kept = saved("terminated")
+    assert kept["epoch"] == 0
+    assert 1 < seen[-1] <= kept["step"], "the epoch in progress was saved, step by step"
+    assert list(first.executions) == ["list", "prefetch", "train", EXIT]
+    told = first.executions[EXIT].artifacts["markdown"].read_text()
+    assert "**Failed**" in told
+    bill = read_record(first.executions[EXIT].artifacts["cost"], CostReport)
+    assert next(line for line in bill.lines if line.what.startswith("Training node")).usd
+
+    # The same run again, as it is retried in the UI: a new pod with an empty window.
+    again = make_backend(tmp_path / "again").run(compiled, given, job_id="terminated")
+    assert again.succeeded, again.executions["train"].stderr
+    trained, undisturbed = (
+        read_record(run.executions["train"].artifacts["record"], RunRecord) for run in (again, whole_run)
+    )
+    assert trained.num_resumes == 1
+    assert trained.losses == undisturbed.losses, "no step is missing, and none was done twice"
+    assert trained.weights_sha256 == undisturbed.weights_sha256
 
 
 @pytest.mark.parametrize("name", ["fail_fast", "options", "source"])
