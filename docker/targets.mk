@@ -20,7 +20,14 @@ SBOM_OF ?= prefetch cpu
 HELM ?= helm
 CHECK_VENV ?= build/check-venv
 
-.PHONY: wheels images image-gpu check-tools docker-check manifest-check sbom chart-check e2e
+# Where `make release` pushes to, like ghcr.io/team, and with which tag; GPU=0 trains in the cpu image.
+REGISTRY ?=
+TAG ?= $(VERSION)
+GPU ?= 1
+# Of pipelines/compile.py, like --secret NAME --window-size 8Gi.
+COMPILE_ARGS ?=
+
+.PHONY: wheels images image-gpu release to-a-registry check-tools docker-check manifest-check sbom chart-check e2e
 
 wheels: install ## Collect the images' wheels in build/wheels, for a build without network
 	@mkdir -p build/wheels
@@ -38,6 +45,13 @@ image-gpu: ## Build the gpu image
 	DOCKER_BUILDKIT=1 $(DOCKER) build -f docker/Dockerfile --target gpu $(IMAGE_ARGS) \
 	  --build-arg GPU_BASE_IMAGE=$(GPU_BASE_IMAGE) --build-arg GPU_TORCH_INDEX=$(GPU_TORCH_INDEX) \
 	  -t penstock:$(VERSION)-gpu .
+
+release: to-a-registry install $(if $(filter-out 0,$(GPU)),images image-gpu,images) ## Build the images, push them to REGISTRY, and compile with their names into build/release
+	$(BIN)/python docker/release.py --registry '$(REGISTRY)' --version '$(VERSION)' --tag '$(TAG)' \
+	  --docker '$(DOCKER)' --out build/release $(if $(filter-out 0,$(GPU)),,--no-gpu) -- $(COMPILE_ARGS)
+
+to-a-registry:
+	$(if $(REGISTRY),,$(error make release needs REGISTRY, like REGISTRY=ghcr.io/team, to which `$(DOCKER) login` lets you in))
 
 # Their environment is their own: checkov pins much.
 $(CHECK_VENV)/.installed: k8s/requirements-check.txt

@@ -95,7 +95,7 @@ def compile_all(*, images: Mapping[str, str] | None = None, **settings: Any) -> 
 _SETTING = {"PENSTOCK_IMAGE_CPU": "image_cpu", "PENSTOCK_IMAGE_GPU": "image_gpu"}
 
 
-def compile_pipeline(pipeline: object, path: Path) -> None:
+def compile_pipeline(pipeline: object, path: Path | str) -> None:
     """Compile a pipeline, of your own too, and refuse it where a task leaves a parameter out.
 
     Raises:
@@ -103,7 +103,7 @@ def compile_pipeline(pipeline: object, path: Path) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         text = _compile(pipeline, folder)
-    path.write_text(text)
+    Path(path).write_text(text)
 
 
 def verify(paths: Sequence[Path]) -> int:
