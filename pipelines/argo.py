@@ -52,7 +52,7 @@ __all__ = ["FILES", "RETRYABLE_CODES", "Files", "make_workflow_template"]
 for _dumper in (yaml.Dumper, yaml.SafeDumper):
     _dumper.add_representer(str, yaml.representer.SafeRepresenter.represent_str)
 
-RETRYABLE_CODES = (3, 41, 42, 75, 137, 143)
+RETRYABLE_CODES = (3, 41, 42, 43, 75, 137, 143)
 """Those that docs/exit-codes.md calls so, and SIGKILL and SIGTERM: a node that goes away, or its memory."""
 
 

@@ -107,7 +107,9 @@ def test_every_argument_is_a_flag_of_the_step_and_every_other_flag_is_named(step
 
 @pytest.mark.parametrize("step", STEPS)
 def test_its_readme_names_what_a_task_must_give(step: str) -> None:
-    text = (ROOT / "components" / step / "README.md").read_text().partition("## Alone")[2].partition(", or the driver")[0]
+    text = (
+        (ROOT / "components" / step / "README.md").read_text().partition("## Alone")[2].partition(", or the driver")[0]
+    )
     declared = component(step)["inputDefinitions"]["parameters"]
     assert set(re.findall(r"`(\w+)`", text)) == set(declared) - {"final_status"}
 

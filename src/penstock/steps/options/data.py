@@ -30,7 +30,10 @@ def add_source_options(parser: argparse.ArgumentParser, *, required: bool = True
         "--source", required=required, type=location, metavar="URI", help="s3://bucket/prefix or a local folder"
     )
     group.add_argument(
-        "--endpoint-url", type=optional_endpoint, metavar="URL", help="S3-compatible server (default: AWS's own)"
+        "--endpoint-url",
+        type=optional_endpoint,
+        metavar="URL",
+        help="S3-compatible server of the source (default: AWS's own)",
     )
     group.add_argument("--region", type=optional_text, metavar="REGION", help="region of the bucket")
     add_switch(group, "--anonymous", "do not sign requests: for public buckets")

@@ -25,7 +25,10 @@ def add_dataset_options(parser: argparse.ArgumentParser, tasks: Sequence[str]) -
         help=f"option of the task, may be repeated ({options_help(tasks)})",
     )
     group.add_argument(
-        "--task-options", default="{}", metavar="JSON", help='the same as one JSON object, like {"epoch-seconds": 2}'
+        "--task-options",
+        default="{}",
+        metavar="JSON",
+        help='options of the task as one JSON object, like {"epoch-seconds": 2}',
     )
     group.add_argument("--max-files", type=optional_count, metavar="N", help="take at most N recordings (default: all)")
     group.add_argument(
@@ -52,7 +55,9 @@ def add_dataset_options(parser: argparse.ArgumentParser, tasks: Sequence[str]) -
         default="group",
         help="whether a group (subject) stays whole, or samples are split one by one (default: group)",
     )
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of splits, order and weights (default: 0)")
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of splits, order and weights (default: 0)"
+    )
     group.add_argument(
         "--lanes", type=positive_int, default=64, metavar="N", help="lanes that ranks share out (default: 64)"
     )

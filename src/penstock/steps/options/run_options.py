@@ -48,7 +48,7 @@ PLUMBING = frozenset(
         *("--manifest", "--plan", "--record", "--checkpoint", "--checkpoints", "--checkpoint-out", "--metrics"),
         *("--plot", "--executor-input", "--html", "--markdown", "--cost", "--run-id", "--final-status"),
         *("--run-record", "--evaluation", "--other-evaluation", "--step-record", "--prices"),
-        *("--window", "--window-size", "--prefetch", "--option"),
+        *("--window", "--window-size", "--prefetch", "--option", "--first-part", "--other-data"),
     }
 )
 """Flags that a pipeline gives by itself, or has no use for: no options of a run."""

@@ -23,15 +23,25 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=positive_int, default=defaults.batch_size, metavar="N", help="samples of a step"
     )
     group.add_argument(
-        "--learning-rate", type=float, default=defaults.learning_rate, metavar="X", help="the highest of the schedule"
+        "--learning-rate",
+        type=float,
+        default=defaults.learning_rate,
+        metavar="X",
+        help="highest learning rate of the schedule",
     )
     group.add_argument(
-        "--weight-decay", type=float, default=defaults.weight_decay, metavar="X", help="of AdamW, decoupled"
+        "--weight-decay", type=float, default=defaults.weight_decay, metavar="X", help="decoupled weight decay of AdamW"
     )
-    group.add_argument("--loss", choices=("mse", "smooth_l1"), default="mse", help="of regression (default: mse)")
-    group.add_argument("--schedule", choices=("cosine", "constant"), default=defaults.schedule, help="of the rate")
+    group.add_argument("--loss", choices=("mse", "smooth_l1"), default="mse", help="loss of regression (default: mse)")
     group.add_argument(
-        "--warmup", type=float, default=defaults.warmup_fraction, metavar="X", help="part of all steps that warms up"
+        "--schedule", choices=("cosine", "constant"), default=defaults.schedule, help="course of the learning rate"
+    )
+    group.add_argument(
+        "--warmup",
+        type=float,
+        default=defaults.warmup_fraction,
+        metavar="X",
+        help="part of all steps in which the learning rate rises",
     )
     group.add_argument(
         "--clip-norm",
