@@ -16,6 +16,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,6 +34,7 @@ __all__ = ["Losses", "Workers", "begin_worker", "sockets_parent"]
 MAX_LOSSES = 3
 """Of workers, at one place in the stream, at which it is given up."""
 MOST_PARENT_BYTES = 60
+ENDING_SECONDS = 2.0
 UNSENT_CODE = 74
 """Exit code of a worker that could not pass a batch on (EX_IOERR of sysexits.h)."""
 _FIRST_TO_GO = 100
@@ -139,11 +141,21 @@ class Workers:
             return next(self._batches)
         except StopIteration:
             raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError | EOFError):
+                self._wait_for_an_end()
             codes = [code for process in self._processes() if (code := process.exitcode) is not None]
             if not codes:
                 raise
             raise self._lost(codes[0]) from None
+
+    def _wait_for_an_end(self) -> None:
+        """Wait a moment for a worker to end: what it held is closed a moment before its end can be seen."""
+        processes = self._processes()
+        ending = wait([process.sentinel for process in processes], ENDING_SECONDS)
+        for process in processes:
+            if process.sentinel in ending:
+                process.join(ENDING_SECONDS)
 
     def _processes(self) -> list[Any]:
         return list(getattr(self._batches, "_workers", ()))
