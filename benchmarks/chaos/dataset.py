@@ -100,6 +100,8 @@ def make_dataset(
         batch_samples=batch_samples,
         num_files=0,
         on_bad_sample="fail",
+        owner="test",
+        purpose="data",
     )
     return Dataset(manifest=manifest, spec=spec, digests=digests)
 

@@ -105,6 +105,9 @@ def _train_on_mne_arrays(out: Path, folder: Path, checkpoints: Path) -> tuple[st
         def load_state_dict(self, state: dict[str, int | str]) -> None:
             raise AssertionError(state)
 
+        def traffic(self) -> dict[str, Meters]:
+            return {}
+
         def meters(self) -> Meters:
             return Meters()
 

@@ -46,6 +46,8 @@ def make_spec(
         batch_samples=batch_samples,
         num_files=0,
         on_bad_sample="fail",
+        owner=uuid.uuid4().hex,
+        purpose="data",
     )
 
 
@@ -83,9 +85,7 @@ def read_lane(folder: Path, data: RawDataset, rank: int, told: Any, *, epochs: i
 
 
 @contextlib.contextmanager
-def serving(
-    folder: Path, window_bytes: int, opener: Callable[[SourceSpec], Any] = open_source
-) -> Iterator[threading.Thread]:
+def serving(folder: Path, window_bytes: int, opener: Callable[..., Any] = open_source) -> Iterator[threading.Thread]:
     """Serve a window from a thread of this process."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -105,8 +105,8 @@ def serving(
 class SlowSource:
     """A local folder whose answers take their time beside the event loop, or whose first one blocks it."""
 
-    def __init__(self, spec: SourceSpec, *, seconds: float, blocking: bool = False) -> None:
-        self._source: ObjectSource = open_source(spec)
+    def __init__(self, spec: SourceSpec, *, seconds: float, blocking: bool = False, **counted: Any) -> None:
+        self._source: ObjectSource = open_source(spec, **counted)
         self._seconds, self._blocking = seconds, blocking
         self.meter = self._source.meter
 

@@ -58,7 +58,7 @@ class CostSetting:
             node's own, and leaves those of another server open; ``s3`` takes S3's whatever it read from.
         disk: item that the window's disk is billed as; None: it is the node's own disk or memory.
         disk_bytes: size of that disk; None takes the window's bound.
-        put_requests: PUT requests of checkpoints and records; None takes those that steps counted.
+        put_requests: PUT requests of checkpoints and records; None takes those that were counted.
     """
 
     today: date
@@ -104,7 +104,7 @@ def bill(
     hours = (run.wall_seconds + (evaluation.wall_seconds if evaluation else 0.0)) / _SECONDS_PER_HOUR
     stall_usd = _add_nodes(book, run, added_steps(steps, evaluation=evaluation), evaluation)
     if is_measured(traffic):
-        _add_traffic(book, run, traffic, steps)
+        _add_traffic(book, run, traffic)
         _add_disk(book, traffic, hours)
     if hours and not is_measured(run.meters):
         book.warn("What the training moved was not measured, since it ended without a word: it is not in the total.")
@@ -247,26 +247,23 @@ def is_measured(meters: Meters) -> bool:
     return meters != Meters()
 
 
-def _add_traffic(book: _Book, run: RunRecord, traffic: Meters, steps: Sequence[StepRecord]) -> None:
+def _add_traffic(book: _Book, run: RunRecord, traffic: Meters) -> None:
     seller = seller_of(run, prices=book.setting.source_prices)
     book.warnings += [seller.warning] if seller.warning else []
     book.assumptions += [seller.assumption] if seller.assumption else []
     if seller.name != "nobody":
-        _add_requests(book, traffic, steps, is_priced=seller.name == "s3")
+        _add_requests(book, traffic, is_priced=seller.name == "s3")
         _add_transfer(book, traffic, is_priced=seller.name == "s3")
 
 
-def _add_requests(book: _Book, traffic: Meters, steps: Sequence[StepRecord], *, is_priced: bool) -> None:
+def _add_requests(book: _Book, traffic: Meters, *, is_priced: bool) -> None:
     unit = "1000 requests"
-    book.buy("s3-get", unit, "GET and HEAD requests", traffic.get_requests / 1000, is_priced=is_priced)
-    book.buy("s3-list", unit, "LIST requests", traffic.list_requests / 1000, is_priced=is_priced)
-    counted = [step.details["put_requests"] for step in steps if "put_requests" in step.details]
-    puts = book.setting.put_requests
-    if puts is None and not counted:
-        book.assumptions.append("PUT requests (checkpoints, records) were not counted and are left out.")
-        return
-    quantity = puts if puts is not None else math.fsum(counted)
-    book.buy("s3-put", unit, "PUT requests", quantity / 1000, is_priced=is_priced)
+    gets, lists, puts = (traffic.count(*kinds).billed for kinds in (("GET", "HEAD"), ("LIST",), ("PUT", "POST")))
+    book.buy("s3-get", unit, "GET and HEAD requests", gets / 1000, is_priced=is_priced)
+    book.buy("s3-list", unit, "LIST requests", lists / 1000, is_priced=is_priced)
+    puts = puts if book.setting.put_requests is None else book.setting.put_requests
+    if puts:
+        book.buy("s3-put", unit, "PUT requests (checkpoints, records)", puts / 1000, is_priced=is_priced)
 
 
 def _add_transfer(book: _Book, traffic: Meters, *, is_priced: bool) -> None:
@@ -295,8 +292,16 @@ def _add_disk(book: _Book, traffic: Meters, hours: float) -> None:
 def _explain(book: _Book, traffic: Meters) -> None:
     setting = book.setting
     book.assumptions.append("1 GB is 2**30 bytes; hours are billed by the second.")
-    if traffic.failed_requests:
-        book.assumptions.append(f"{traffic.failed_requests:,} failed requests are not billed.")
+    total, free = traffic.count(), traffic.count("DELETE").sent
+    if total.answers_5xx or total.answers_4xx:
+        book.assumptions.append(
+            f"{total.answers_5xx:,} requests that were answered with 5xx are not billed, "
+            f"{total.answers_4xx:,} with 4xx are."
+        )
+    if total.unanswered:
+        book.assumptions.append(f"{total.unanswered:,} requests that got no answer are billed as if they had.")
+    if free:
+        book.assumptions.append(f"{free:,} DELETE requests are free.")
     if any(price.item.startswith("s3-") for price in book.used):
         book.assumptions.append(
             "Requests and transfer are priced as if the reader paid; for a public bucket without requester pays its "

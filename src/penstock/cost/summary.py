@@ -201,7 +201,7 @@ def traffic_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Seque
         parts.append(("evaluate", evaluation.meters))
     parts.append(("total", total_meters(run, steps=steps, evaluation=evaluation)))
     sizes = ("Downloaded", "Fetched again", "Wasted", "Handed over", "From window")
-    header = ("Step", *sizes, "GET", "LIST", "Retried", "Failed", "4xx", "5xx")
+    header = ("Step", *sizes, "GET", "LIST", "PUT", "DELETE", "Retried", "Failed", "4xx", "5xx", "No answer")
     return Table(
         caption="Bytes and requests", header=header, rows=tuple(_traffic_row(*part) for part in parts), total=True
     )
@@ -219,8 +219,10 @@ def skipped_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Seque
 
 def _traffic_row(name: str, meters: Meters) -> tuple[str, ...]:
     sizes = (meters.bytes_downloaded, meters.refetched_bytes, meters.wasted_bytes, meters.sample_bytes)
-    counts = (meters.get_requests, meters.list_requests, meters.retried_requests, meters.failed_requests)
-    answers = (meters.answers_4xx, meters.answers_5xx)
+    kinds = (meters.get_requests, meters.list_requests, meters.count("PUT", "POST").sent, meters.count("DELETE").sent)
+    counts = (*kinds, meters.retried_requests, meters.failed_requests)
+    total = meters.count()
+    answers = (total.answers_4xx, total.answers_5xx, total.unanswered)
     if not is_measured(meters):
         return (name, *[DASH] * (len(sizes) + 1 + len(counts) + len(answers)))
     hits = f"{meters.hit_ratio:.0%}" if meters.sample_bytes else DASH

@@ -18,6 +18,7 @@ from penstock.loader.protocols import LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.stream import WindowStream
 from penstock.records import ManifestInfo, Meters, Plan
+from penstock.sources import sum_meters, take_later
 
 __all__ = ["GrowingStream", "Listed", "Listing", "OpenStream", "used_splits"]
 
@@ -91,6 +92,7 @@ class GrowingStream:
         self._stream: WindowStream | None = None
         self._whole: Listed | None = None
         self._past_meters = Meters()
+        self._past_traffic: dict[str, Meters] = {}
 
     @property
     def whole(self) -> Listed | None:
@@ -183,9 +185,16 @@ class GrowingStream:
             )
         self._current(skip_ended=False).load_state_dict(state)
 
+    def traffic(self) -> dict[str, Meters]:
+        """Give what was requested so far, by the ids that it is counted under."""
+        if self._stream is not None:
+            self._past_traffic = take_later(self._past_traffic, self._stream.traffic())
+        return self._past_traffic
+
     def meters(self) -> Meters:
-        """Give what was moved so far."""
-        return self._past_meters.plus(self._stream.meters()) if self._stream is not None else self._past_meters
+        """Give what was moved so far, the window's sizes, and what was left out."""
+        now = self._stream.meters().without_traffic() if self._stream is not None else Meters()
+        return self._past_meters.plus(now).plus(sum_meters(self.traffic()))
 
     def close(self) -> None:
         """Close the stream that is open."""
@@ -233,7 +242,8 @@ class GrowingStream:
     def _leave(self) -> None:
         if self._stream is not None:
             self._stream.close()
-            self._past_meters = self._past_meters.plus(self._stream.meters())
+            self.traffic()
+            self._past_meters = self._past_meters.plus(self._stream.meters().without_traffic())
             self._stream = None
 
 

@@ -67,8 +67,12 @@ class BatchLoader(Protocol):
         """
         ...
 
+    def traffic(self) -> dict[str, Meters]:
+        """Give what was requested so far in all attempts, by the ids that it is counted under."""
+        ...
+
     def meters(self) -> Meters:
-        """Give what was moved so far."""
+        """Give what was moved so far, ``traffic`` included."""
         ...
 
     def close(self) -> None:

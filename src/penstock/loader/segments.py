@@ -30,8 +30,12 @@ class SegmentedStream(Protocol):
         """Take up a saved place."""
         ...
 
+    def traffic(self) -> dict[str, Meters]:
+        """Give what was requested so far in all attempts, by the ids that it is counted under."""
+        ...
+
     def meters(self) -> Meters:
-        """Give what was moved so far."""
+        """Give what was moved so far, ``traffic`` included."""
         ...
 
     def close(self) -> None:
@@ -62,6 +66,10 @@ class SegmentLoader:
     def load_state_dict(self, state: LoaderState) -> None:
         """Take up a saved place of the stream."""
         self._stream.load_state_dict(state)
+
+    def traffic(self) -> dict[str, Meters]:
+        """Give what was requested for the whole stream."""
+        return self._stream.traffic()
 
     def meters(self) -> Meters:
         """Give what the whole stream moved so far; told by the first segment alone, so that sums are right."""

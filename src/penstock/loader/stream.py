@@ -51,6 +51,7 @@ from penstock.plan import (
 )
 from penstock.plan.lanes import RankBatch
 from penstock.records import ManifestInfo, Meters, Order, Plan, StreamSpec
+from penstock.sources import read_meter_files, sum_meters, take_later
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.files import sweep_files
@@ -103,6 +104,8 @@ class WindowStream:
         pin_memory: make batches in page-locked memory, for a GPU; needs CUDA. ``Custom`` batches are the caller's.
         prefetcher: the child process that serves the window, where one does: why it is lost is told at once.
         drop_last: leave out batches that are not full.
+        owner: whom requests are counted for, the same in each attempt at a run; None is this stream alone.
+        meters: folder of the files that requests are counted in; None is the window's.
         on_bad_sample: ``skip`` leaves out a sample that is not there, or whose bytes cannot be decoded; its batch is
             smaller by it, and ``meters`` count and name it. An object that changed is an error all the same.
 
@@ -132,6 +135,8 @@ class WindowStream:
         prefetcher: Prefetcher | None = None,
         on_bad_sample: Literal["fail", "skip"] = "fail",
         drop_last: bool = False,
+        owner: str | None = None,
+        meters: Path | None = None,
     ) -> None:
         self.order = order = make_order(info, plan, splits)
         check_lanes(plan.num_lanes, world_size)
@@ -157,6 +162,8 @@ class WindowStream:
                 batch_samples=batch_size * num_local if num_workers or isinstance(decoder, Custom) else num_local,
                 num_files=num_local * max(1, num_workers) if _takes_path(decoder) else 0,
                 on_bad_sample=on_bad_sample,
+                owner=uuid.uuid4().hex if owner is None else owner,
+                purpose="data",
             ),
             decoder=decoder,
             augmented=tuple(training for _, training in splits),
@@ -180,6 +187,8 @@ class WindowStream:
         self._ahead: Ahead[Batch | Thinned | Failed] | None = None
         self._sessions: set[str] = set()
         self._past_meters = Meters()
+        self._meters_folder = folder if meters is None else meters
+        self._traffic: dict[str, Meters] = {}
 
     def segment(self, number: int) -> SegmentLoader:
         """Give the loader of one segment of each epoch."""
@@ -294,10 +303,16 @@ class WindowStream:
             raise CheckpointMismatch(f"the saved place in the data is {index!r}, not a stream index", fix=fix)
         self._restart(index)
 
+    def traffic(self) -> dict[str, Meters]:
+        """Give what was requested so far for the stream's owner in all attempts, by the ids it is counted under."""
+        now = read_meter_files(self._meters_folder, self._settings.spec.owner)
+        self._traffic = take_later(self._traffic, now)
+        return self._traffic
+
     def meters(self) -> Meters:
-        """Give what was moved so far."""
-        now = self._reader.meters() if self._reader is not None else Meters()
-        return self._past_meters.plus(now)
+        """Give what was moved so far, the window's sizes, and what was left out."""
+        now = self._reader.meters().without_traffic() if self._reader is not None else Meters()
+        return self._past_meters.plus(now).plus(sum_meters(self.traffic()))
 
     def close(self) -> None:
         """Stop workers and let go of the window."""
@@ -334,8 +349,9 @@ class WindowStream:
             if ahead is not None:
                 ahead.close()
             if reader is not None:
-                self._past_meters = self._past_meters.plus(reader.meters())
+                self._past_meters = self._past_meters.plus(reader.meters().without_traffic())
                 reader.close()
+                self.traffic()
             if running is not None:
                 running.close()
             if self._settings.spec.num_files:

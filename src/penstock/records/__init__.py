@@ -29,9 +29,10 @@ from penstock.records.manifest_columns import SampleRows
 from penstock.records.manifest_parts import ManifestParts
 from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
+from penstock.records.meters import Meters, Purpose, RequestCount, RequestKind, SkippedSample
 from penstock.records.plan import BlockShuffle, Order, Plan, RankShare, Segment, Shuffle, StreamSpec
 from penstock.records.readiness import Finding, Readiness, State
-from penstock.records.run import EpochRecord, Host, LossPoint, Meters, RunRecord, Saves, SkippedSample, StepRecord
+from penstock.records.run import EpochRecord, Host, LossPoint, RunRecord, Saves, StepRecord
 
 __all__ = [
     "SPLITS",
@@ -57,9 +58,12 @@ __all__ = [
     "Prediction",
     "Price",
     "PriceList",
+    "Purpose",
     "RankShare",
     "Readiness",
     "Record",
+    "RequestCount",
+    "RequestKind",
     "RunRecord",
     "Sample",
     "SampleRows",

@@ -80,7 +80,8 @@ def decode_record(data: bytes | str, kind: type[R], *, origin: str = "record") -
     version = body.pop("version", None)
     if type(version) is not int or version != kind.version:
         raise RecordError(
-            f"{origin} is a {kind.kind} record of version {version!r}, this Penstock reads {kind.version}",
+            f"{origin} is a {kind.kind} record of version {version!r}, this Penstock reads {kind.version}: it was made "
+            "by another version of Penstock",
             fix="use the Penstock release that wrote it, or make it again",
             about=origin,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from penstock.records.codec import Part, Record
-from penstock.records.run import Meters
+from penstock.records.meters import Meters
 
 __all__ = ["Evaluation", "Prediction"]
 

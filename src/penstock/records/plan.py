@@ -109,10 +109,12 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         batch_samples: samples that must be in the window at once.
         num_files: samples that readers may hold as files at the same time.
         on_bad_sample: whether a sample that cannot be had ends the stream, or is left out, counted and named.
+        owner: whom its requests are counted for: the step of a run, the same in each of its attempts.
+        purpose: that they are counted as.
     """
 
     kind: ClassVar[str] = "stream"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     session: str
     manifest: str
@@ -125,3 +127,5 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch_samples: int
     num_files: int
     on_bad_sample: Literal["fail", "skip"]
+    owner: str
+    purpose: Literal["data", "probe"]

@@ -5,77 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from penstock.records.codec import Part, Record
+from penstock.records.meters import Meters
 
-__all__ = ["EpochRecord", "Host", "LossPoint", "Meters", "RunRecord", "Saves", "SkippedSample", "StepRecord"]
-
-NAMED_SKIPS = 100
-"""Skipped samples that are named; all of them are counted."""
-
-
-class SkippedSample(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A sample that was left out because it could not be had or decoded, and why."""
-
-    key: str
-    reason: str
-
-
-class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What was moved and waited for.
-
-    Attributes:
-        bytes_downloaded: bodies received from the source, retries included.
-        sample_bytes: bytes of samples that were handed over.
-        get_requests: GET and HEAD requests answered.
-        list_requests: LIST requests answered.
-        failed_requests: requests that ended in an error after the client's own retries.
-        refetched_bytes: downloaded more than once because a process was restarted.
-        wasted_bytes: downloaded and thrown away: what lay between samples that one request read, and the answers of
-            requests that were made twice and came second.
-        retried_requests: requests that were made again after an answer of 5xx, a cut body or silence.
-        hedged_requests: requests that were made a second time because they were late.
-        answers_2xx: answers by their status, as far as the client tells them.
-        window_bytes: the bound that was asked for.
-        window_high_water_bytes: the most that the window's folder held.
-        kept_bytes: samples that the window keeps from one epoch to the next.
-        num_skipped: times that a bad sample was left out, each epoch and each attempt counted.
-        skipped: the first of them, each named once.
-    """
-
-    bytes_downloaded: int = 0
-    sample_bytes: int = 0
-    get_requests: int = 0
-    list_requests: int = 0
-    failed_requests: int = 0
-    refetched_bytes: int = 0
-    window_bytes: int = 0
-    window_high_water_bytes: int = 0
-    kept_bytes: int = 0
-    wasted_bytes: int = 0
-    retried_requests: int = 0
-    hedged_requests: int = 0
-    answers_2xx: int = 0
-    answers_4xx: int = 0
-    answers_5xx: int = 0
-    num_skipped: int = 0
-    skipped: tuple[SkippedSample, ...] = ()
-
-    @property
-    def hit_ratio(self) -> float:
-        """Share of the samples' bytes that needed no download; 0 where there were none."""
-        fetched = self.bytes_downloaded - self.wasted_bytes - self.refetched_bytes
-        return max(0.0, 1 - fetched / self.sample_bytes) if self.sample_bytes else 0.0
-
-    def plus(self, other: Meters) -> Meters:
-        """Add counts; of the window's sizes take the larger; of what was skipped name each sample once."""
-        larger = {"window_bytes", "window_high_water_bytes", "kept_bytes"}
-        counts = [name for name in self.__struct_fields__ if name != "skipped"]
-        pairs = ((name, getattr(self, name), getattr(other, name)) for name in counts)
-        skipped = {bad.key: bad for bad in (*other.skipped, *self.skipped)}
-        named = dict.fromkeys(bad.key for bad in (*self.skipped, *other.skipped))
-        return Meters(
-            **{name: max(one, two) if name in larger else one + two for name, one, two in pairs},
-            skipped=tuple(skipped[key] for key in named)[:NAMED_SKIPS],
-        )
+__all__ = ["EpochRecord", "Host", "LossPoint", "RunRecord", "Saves", "StepRecord"]
 
 
 class Host(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -209,7 +141,7 @@ class StepRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     kind: ClassVar[str] = "step"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     step: str
     started_at: str

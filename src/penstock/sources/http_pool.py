@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections import deque
-from dataclasses import dataclass
 
-from penstock.sources.http_connection import QUIET_CHECKS, Answered, Connection, Cut, Stale, Unusual
+from penstock.sources.http_connecting import Address, Dialer
+from penstock.sources.http_connection import CHECKS, Answer, Answered, Connection, Cut, Query, Stale
 from penstock.sources.http_hedging import Hedging
-from penstock.sources.http_response import Wanted
-from penstock.sources.protocols import RequestMeter
+from penstock.sources.meter import RequestMeter
+from penstock.sources.patience import ClientLimits
 
 __all__ = ["Address", "Pool"]
 
@@ -26,16 +25,9 @@ HEDGE_SECONDS = 0.025
 IDLE_SECONDS = 10
 """S3 closes a connection after about 20 s without a request."""
 
+_NOWHERE = memoryview(b"")
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Address:
-    """Where a server listens."""
-
-    host: str
-    port: int
-    is_tls: bool
 
 
 class Pool:
@@ -43,9 +35,7 @@ class Pool:
 
     Args:
         address: of the server.
-        connect_timeout_seconds: to make a connection, TLS included.
-        quiet_timeout_seconds: after which a request for which no byte came is given up; found out up to a quarter
-            of that late.
+        limits: of requests.
         max_connections: further requests wait.
         idle_seconds: after which a connection that nobody used is closed.
         meter: counts requests that are made once more, and what they bring in vain.
@@ -55,18 +45,16 @@ class Pool:
         self,
         address: Address,
         *,
-        connect_timeout_seconds: float,
-        quiet_timeout_seconds: float,
+        limits: ClientLimits,
         max_connections: int = MAX_CONNECTIONS,
         idle_seconds: float = IDLE_SECONDS,
         meter: RequestMeter | None = None,
     ) -> None:
-        self._address = address
-        self._connect_timeout_seconds = connect_timeout_seconds
+        self._limits = limits
+        self._dialer = Dialer(address, timeout_seconds=limits.connect_timeout_seconds)
         self._idle_seconds = idle_seconds
-        self._check_seconds = quiet_timeout_seconds / QUIET_CHECKS
+        self._check_seconds = limits.request_timeout_seconds / CHECKS
         self._loop = asyncio.get_running_loop()
-        self._tls = ssl.create_default_context() if address.is_tls else None
         self._free_places = max_connections
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._meter = RequestMeter() if meter is None else meter
@@ -85,24 +73,37 @@ class Pool:
         """Tell whether this pool belongs to a loop."""
         return self._loop is loop
 
-    async def fetch(self, data: bytes, wanted: Wanted, place: memoryview) -> int:
-        """Send a request and receive the body it asks for into ``place``; give how many bytes came, if not all.
+    async def fetch(self, query: Query, place: memoryview) -> int:
+        """Receive the range that a query wants into ``place``; give how many bytes came, if not all.
 
         A body that is cut off is no error once a byte of it came: its first bytes are in their place. Where this is
         cancelled, nothing is written to ``place`` any more.
 
         Raises:
-            Cut, Unusual, Answered: nothing is in place.
+            Cut, Answered: nothing is in place.
         """
+        return (await self._send(query, place))[1]
+
+    async def call(self, query: Query) -> Answer:
+        """Give the answer to a query that has no place for it.
+
+        Raises:
+            Cut: there is none.
+        """
+        answer, _ = await self._send(query, _NOWHERE)
+        assert answer is not None
+        return answer
+
+    async def _send(self, query: Query, place: memoryview) -> tuple[Answer | None, int]:
         if not self._free_places:
             await self._wait_for_place()
         self._free_places -= 1
         try:
             connection = self._take_idle()
             try:
-                return await self._exchange(connection or await self._connect(), data, wanted, place)
+                return await self._exchange(connection or await self._connect(), query, place)
             except Stale:
-                return await self._exchange(await self._connect(), data, wanted, place)
+                return await self._exchange(await self._connect(), query, place)
         finally:
             self._free_places += 1
             if self._waiting:
@@ -137,9 +138,10 @@ class Pool:
                 turn.set_result(None)
                 return
 
-    async def _exchange(self, connection: Connection, data: bytes, wanted: Wanted, place: memoryview) -> int:
+    async def _exchange(self, connection: Connection, query: Query, place: memoryview) -> tuple[Answer | None, int]:
+        answer: Answer | None = None
         try:
-            await connection.request(data, wanted, place)
+            answer = await connection.request(query, place)
         except Cut as error:
             if not connection.received_bytes:
                 raise
@@ -148,10 +150,11 @@ class Pool:
             connection.abort()
             raise
         else:
-            self._hedging.note(len(place), self._loop.time() - connection.began)
+            if query.wanted is not None:
+                self._hedging.note(len(place), self._loop.time() - connection.began)
         if connection.is_idle:
             self._idle.append((self._loop.time(), connection))
-        return connection.received_bytes
+        return answer, connection.received_bytes
 
     def _take_idle(self) -> Connection | None:
         while self._idle:
@@ -161,18 +164,9 @@ class Pool:
         return None
 
     async def _connect(self) -> Connection:
-        host, port = self._address.host, self._address.port
-        try:
-            async with asyncio.timeout(self._connect_timeout_seconds):
-                _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop, self._open.discard), host, port, ssl=self._tls
-                )
-        except ssl.SSLError as error:
-            raise Unusual(f"TLS: {error.reason or error}") from error
-        except TimeoutError as error:
-            raise Cut(f"error sending request: no connection to {host}:{port} in time") from error
-        except OSError as error:
-            raise Cut(f"error sending request: no connection to {host}:{port} ({error.strerror or error})") from error
+        connection = await self._dialer.connect(
+            lambda: Connection(self._loop, self._open.discard, progress_bytes=self._limits.progress_bytes)
+        )
         self._open.add(connection)
         if not self._timers:
             self._timers["check"] = self._loop.call_later(self._check_seconds, self._check)
@@ -199,33 +193,32 @@ class Pool:
         now = self._loop.time()
         late_after: dict[int, float | None] = {}
         for connection in list(self._open):
-            if connection.is_idle or connection.is_hedged or connection.asked is None:
+            query = connection.asked
+            if connection.is_idle or connection.is_hedged or query is None or query.wanted is None:
                 continue
-            data, wanted = connection.asked
-            size = wanted.end - wanted.first
+            size = query.wanted.end - query.wanted.first
             kind = size.bit_length()
             if kind not in late_after:
                 late_after[kind] = self._hedging.late_after_seconds(size)
             limit = late_after[kind]
             if limit is not None and now - connection.began > limit and self._free_places and self._hedging.take_one():
                 connection.is_hedged = True
-                hedge = self._loop.create_task(self._hedge(connection, data, wanted))
+                hedge = self._loop.create_task(self._hedge(connection, query, size))
                 self._hedges.add(hedge)
                 hedge.add_done_callback(self._hedges.discard)
         self._timers["hedge"] = self._loop.call_later(HEDGE_SECONDS, self._hedge_late)
 
-    async def _hedge(self, late: Connection, data: bytes, wanted: Wanted) -> None:
+    async def _hedge(self, late: Connection, query: Query, size_bytes: int) -> None:
         """Ask once more, and give a late request what came, if it is still waited for."""
-        body = bytearray(wanted.end - wanted.first)
+        body = bytearray(size_bytes)
         began, in_vain = late.began, 0
+        self._meter.add("hedged_requests")
         try:
-            came = await self.fetch(data, wanted, memoryview(body))
+            came = await self.fetch(query, memoryview(body))
             was_late = late.received_bytes
             is_first = came == len(body) and late.began == began and late.take_over(body)
             in_vain = was_late if is_first else came
-        except (Answered, Cut, Stale, Unusual) as error:
+        except (Answered, Cut, Stale) as error:
             _log.debug("range.hedge_failed reason=%s", error)
         finally:
-            self._meter.hedged_requests += 1
-            self._meter.bytes_downloaded += in_vain
-            self._meter.wasted_bytes += in_vain
+            self._meter.add("wasted_bytes", in_vain)

@@ -1,25 +1,28 @@
-"""The head of an HTTP/1.1 answer to a range request, and what is to be done with it.
+"""The head of an HTTP/1.1 answer, and what is to be done with the answer to a range request.
 
-Only the plain case is dealt with: a 206 whose range is the one that was asked for, or a 200 to a request for a whole
-object, in a body of known length. A 206 of another range or length is a server's passing fault. Every other answer that
-is no error is ``UNUSUAL``, and left to a client that knows all of HTTP.
+It is right where it is a 206 whose range is the one that was asked for, or a 200 to a request for a whole object. A 206
+of another range or length is a server's passing fault. A content encoding is how the object was stored, and no
+business of a reader of bytes. An answer without an error that is none of these is ``UNUSUAL``: its sender knows no
+ranges.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
 from enum import Enum, auto
 from typing import NamedTuple
 
-__all__ = ["MAX_HEAD_BYTES", "Head", "Verdict", "Wanted", "is_plain_fill", "judge", "parse_head"]
+__all__ = ["MAX_HEAD_BYTES", "Head", "Verdict", "Wanted", "is_plain_fill", "judge", "parse_head", "retry_after_seconds"]
 
 MAX_HEAD_BYTES = 8192
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: |\r)")
-_HEADER = re.compile(
-    rb"\r\n(content-length|content-range|etag|connection|transfer-encoding|content-encoding):[ \t]*([^\r\n]*)", re.I
-)
+_HEADER = re.compile(rb"\r\n([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
+_ONCE = frozenset({b"content-length", b"content-range", b"etag", b"connection", b"transfer-encoding"})
+"""Headers that say what the body is: twice is a contradiction."""
 _CHECKSUM = re.compile(rb"\r\nx-amz-checksum-([a-z0-9]+):[ \t]*([^\r\n]*)", re.I)
 _RANGE = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})", re.I)
 _LENGTH = re.compile(rb"[0-9]{1,19}")
@@ -50,10 +53,10 @@ class Head:
         content_range: first byte, last byte and the object's bytes, None where they are not told.
         etag: empty where it is not told.
         is_chunked: the body comes in a transfer encoding.
-        is_encoded: the body is another form of the object's bytes.
         keeps_alive: another request may follow on the connection.
         checksums: of the whole object, in base64, by algorithm (docs.aws.amazon.com/AmazonS3: checking object
             integrity).
+        headers: all of them, by their name in lower case; of those that come twice, the last.
     """
 
     status: int
@@ -61,9 +64,13 @@ class Head:
     content_range: tuple[int, int, int] | None
     etag: bytes
     is_chunked: bool
-    is_encoded: bool
     keeps_alive: bool
     checksums: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """Give a header's value by its name in lower case."""
+        return dict(self.headers).get(name)
 
 
 class Verdict(Enum):
@@ -88,7 +95,7 @@ def parse_head(data: bytes) -> Head:
     told: dict[bytes, bytes] = {}
     for name, value in _HEADER.findall(data):
         name = name.lower()
-        if name in told:
+        if name in told and name in _ONCE:
             raise ValueError(f"two headers {name.decode()}")
         told[name] = value.strip()
     length = told.get(b"content-length")
@@ -102,12 +109,31 @@ def parse_head(data: bytes) -> Head:
         (int(span[1]), int(span[2]), int(span[3])) if span else None,
         told.get(b"etag", b""),
         told.get(b"transfer-encoding", b"identity").lower() != b"identity",
-        told.get(b"content-encoding", b"identity").lower() not in (b"identity", b""),
         b"close" not in connection if line[1] == b"1" else b"keep-alive" in connection,
         tuple(
             (name.decode().lower(), value.decode(errors="replace").strip()) for name, value in _CHECKSUM.findall(data)
         ),
+        tuple((name.decode(), value.decode("latin-1")) for name, value in told.items()),
     )
+
+
+def retry_after_seconds(value: str | None, *, now: float | None = None) -> float | None:
+    """Read when a server wants to be asked again (RFC 9110, 10.2.3): seconds, or a date; None where it is neither.
+
+    Args:
+        value: of the header Retry-After.
+        now: seconds since 1970, None is now.
+    """
+    text = (value or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    date = parsedate_tz(text) if text else None
+    if date is None:
+        return None
+    try:
+        return max(0.0, mktime_tz(date) - (time.time() if now is None else now))
+    except (OverflowError, ValueError):
+        return None
 
 
 def is_plain_fill(data: bytes, wanted: Wanted) -> bool:
@@ -130,7 +156,6 @@ def is_plain_fill(data: bytes, wanted: Wanted) -> bool:
         and b"\r\netag: %b\r\n" % wanted.etag.lower() in low
         and b" %b\r\n" % wanted.etag in data
         and b"\r\ntransfer-encoding:" not in low
-        and b"\r\ncontent-encoding:" not in low
         and b"\r\nconnection: close" not in low
         and b"\r\nx-amz-checksum-" not in low
     )
@@ -140,14 +165,17 @@ def judge(head: Head, wanted: Wanted) -> Verdict:
     """Say what is to be done with an answer to a request for ``wanted``."""
     if head.status >= 500 or head.status in _TRIED_AGAIN:
         return Verdict.RETRY
-    if head.status >= 400:
+    if head.status >= 300:
         return Verdict.REFUSED
-    if head.is_chunked or head.is_encoded or head.length_bytes is None:
-        return Verdict.UNUSUAL
+    if not head.etag and (head.header("content-type") or "").lower().startswith("text/html"):
+        return Verdict.UNUSUAL  # a page of somebody between
+    length = wanted.end - wanted.first
+    # Of a body of unknown length, only its end tells whether it is what was asked for.
+    told_bytes = length if head.length_bytes is None or head.is_chunked else head.length_bytes
     if head.status == 200 and wanted.is_whole and head.content_range is None:
         # Of the very version that is wanted, another length is the answer's fault and not the object's.
         same = bool(wanted.etag) and head.etag == wanted.etag
-        span = (0, head.length_bytes - 1, wanted.total_bytes if same else head.length_bytes)
+        span = (0, told_bytes - 1, wanted.total_bytes if same else told_bytes)
     elif head.status == 206 and head.content_range is not None:
         span = head.content_range
     else:
@@ -155,6 +183,6 @@ def judge(head: Head, wanted: Wanted) -> Verdict:
     first, last, total_bytes = span
     if total_bytes != wanted.total_bytes or (wanted.etag and head.etag != wanted.etag):
         return Verdict.CHANGED
-    if (first, last + 1) != (wanted.first, wanted.end) or head.length_bytes != wanted.end - wanted.first:
+    if (first, last + 1) != (wanted.first, wanted.end) or told_bytes != length:
         return Verdict.RETRY
     return Verdict.FILL

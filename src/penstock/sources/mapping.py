@@ -22,7 +22,7 @@ from penstock.errors import (
 from penstock.observe import redact
 from penstock.records import SourceSpec
 
-__all__ = ["changed", "map_source_error", "status_of"]
+__all__ = ["changed", "code_of", "map_source_error", "status_of"]
 
 REASON_CHARACTERS = 160
 
@@ -56,7 +56,7 @@ def map_source_error(error: Exception, spec: SourceSpec, key: str) -> PenstockEr
         key: the object or prefix that was asked for, empty for the whole source.
     """
     text = str(error)
-    status, code = status_of(text), _code(text)
+    status, code = status_of(text), code_of(text)
     about = key or spec.uri
     if isinstance(error, PreconditionError) or status in (412, 416):
         return changed(spec, key)
@@ -114,13 +114,14 @@ def status_of(text: str) -> int | None:
     return int(found[1] or found[2]) if found else None
 
 
-def _code(text: str) -> str | None:
+def code_of(text: str) -> str | None:
+    """Give S3's code of an error from its XML."""
     found = _CODE.search(text)
     return found[1] if found else None
 
 
 def _reason(text: str) -> str:
-    status, code = status_of(text), _code(text)
+    status, code = status_of(text), code_of(text)
     parts = [f"HTTP {status}" if status else "", code or ""]
     told = " ".join(part for part in parts if part)
     first = text.strip().split("\n", 1)[0].split(" - ", 1)[-1]

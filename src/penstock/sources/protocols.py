@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
-from penstock.records import Meters
-
-__all__ = ["GetRange", "ListObjects", "ObjectInfo", "ReadInto", "RequestMeter"]
+__all__ = ["GetRange", "ListObjects", "ObjectInfo", "ReadInto"]
 
 
 class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,32 +22,6 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     etag: str
     trouble: str = ""
-
-
-@dataclass(kw_only=True, slots=True)
-class RequestMeter:
-    """Counts of one source's use, added to as requests end; what each means is told by ``Meters``."""
-
-    bytes_downloaded: int = 0
-    wasted_bytes: int = 0
-    get_requests: int = 0
-    list_requests: int = 0
-    failed_requests: int = 0
-    retried_requests: int = 0
-    hedged_requests: int = 0
-    answers_2xx: int = 0
-    answers_4xx: int = 0
-    answers_5xx: int = 0
-
-    def count_answer(self, status: int) -> None:
-        """Count an answer by the class of its status."""
-        self.answers_2xx += 200 <= status < 300
-        self.answers_4xx += 400 <= status < 500
-        self.answers_5xx += 500 <= status < 600
-
-    def read(self) -> Meters:
-        """Give the counts so far."""
-        return Meters(**{name: getattr(self, name) for name in self.__slots__})
 
 
 class ListObjects(Protocol):

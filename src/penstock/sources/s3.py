@@ -1,45 +1,20 @@
-"""S3 stores of obstore, with boto3's credentials and bounded time."""
+"""Where a bucket is, and who asks: boto3's credentials."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from obstore.store import S3Store
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from penstock.errors import AccessDenied, ConfigError
 from penstock.records import SourceSpec
-from penstock.units import KIB
 
 if TYPE_CHECKING:
     from boto3 import Session
-    from obstore.store import ClientConfig, RetryConfig, S3Credential
+    from obstore.store import S3Credential
 
-__all__ = ["Boto3Credentials", "ClientLimits", "S3Address", "open_s3", "s3_address"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClientLimits:
-    """How long a request may take and how often it is tried.
-
-    Attributes:
-        connect_timeout_seconds: to make a connection.
-        request_timeout_seconds: of one request, its body included; where the body goes straight to its place,
-            for which no byte came.
-        max_retries: tries after the first, with growing pauses (0.1 s, doubled, at most 15 s).
-        retry_seconds: after which no new try is made.
-        direct_tls_bytes: encrypted ranges of at most that size are received straight to their place too, 0 for none.
-            That takes less than half of obstore's CPU; but one thread decrypts, where obstore has several, which is
-            what counts for large ranges.
-    """
-
-    connect_timeout_seconds: float = 10
-    request_timeout_seconds: float = 60
-    max_retries: int = 8
-    retry_seconds: float = 120
-    direct_tls_bytes: int = 128 * KIB
+__all__ = ["Boto3Credentials", "S3Address", "s3_address"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,38 +61,6 @@ def s3_address(spec: SourceSpec, *, bucket: str, prefix: str) -> S3Address:
         virtual_hosted=endpoint is None and "." not in bucket,
         requester_pays=spec.requester_pays,
     )
-
-
-def open_s3(place: S3Address, *, limits: ClientLimits, provider: Boto3Credentials | None) -> S3Store:
-    """Open the part of a bucket under a prefix; nothing is requested yet.
-
-    Args:
-        place: of the source.
-        limits: of requests.
-        provider: of credentials, None for unsigned requests.
-    """
-    client: ClientConfig = {
-        "connect_timeout": timedelta(seconds=limits.connect_timeout_seconds),
-        "timeout": timedelta(seconds=limits.request_timeout_seconds),
-        "allow_http": bool(place.endpoint and place.endpoint.startswith("http://")),
-    }
-    retry: RetryConfig = {"max_retries": limits.max_retries, "retry_timeout": timedelta(seconds=limits.retry_seconds)}
-    options: dict[str, Any] = {
-        "prefix": place.prefix or None,
-        "region": place.region,
-        "client_options": client,
-        "retry_config": retry,
-        "virtual_hosted_style_request": place.virtual_hosted,
-    }
-    if place.endpoint:
-        options["endpoint"] = place.endpoint
-    if provider is None:
-        options["skip_signature"] = True
-    else:
-        options["credential_provider"] = provider
-    if place.requester_pays:
-        options["request_payer"] = True
-    return S3Store(place.bucket, **options)
 
 
 class Boto3Credentials:

@@ -1,7 +1,8 @@
-"""Range requests to S3 as the bytes that are sent: address, path and AWS signature version 4.
+"""Requests to S3 as the bytes that are sent: address, path, query and AWS signature version 4.
 
 The signature covers host, date and the ``x-amz-*`` headers, which is all that S3 wants covered; it is made anew for
-each request (10 us, where botocore takes 200).
+each request (10 us, where botocore takes 200). Keys are sent just as they are: no part of a path is left out or
+resolved.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from penstock.errors import PenstockError
-from penstock.sources.http_connection import Unusual
-from penstock.sources.http_pool import Address
+from penstock.errors import ConfigError, PenstockError, SourceUnavailable
+from penstock.observe import redact
+from penstock.sources.http_connecting import Address, Proxy
 from penstock.sources.http_response import Wanted
 from penstock.sources.s3 import S3Address
 
@@ -35,7 +36,6 @@ REFRESH_PAUSE_SECONDS = 10
 """Between two looks at credentials that stay near their end."""
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
-_ODD_KEY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|[\x00-\x1f\x7f]")
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_.~/-]+")
 _PLAIN = re.compile(r"[\x21-\x7e]*")
 
@@ -55,36 +55,61 @@ class Target:
     base_path: str
 
 
-def find_target(place: S3Address) -> Target | None:
-    """Give where requests for a bucket go; None where the way there is not a plain one (a proxy, a login)."""
-    parts = urlsplit(place.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query:
-        return None
-    if _is_proxied(parts.scheme, parts.netloc):
-        return None
+def find_target(place: S3Address) -> Target:
+    """Give where requests for a bucket go.
+
+    Raises:
+        ConfigError: the endpoint is no URL of a server.
+    """
+    parts, port = _split_endpoint(place.url)
+    host = parts.hostname or ""
     is_tls = parts.scheme == "https"
     base_path = parts.path.rstrip("/") if place.virtual_hosted else f"{parts.path.rstrip('/')}/{place.bucket}"
     default = 443 if is_tls else 80
-    port = parts.port or default
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    named = f"[{host}]" if ":" in host else host
+    address = Address(
+        host=host,
+        port=port or default,
+        is_tls=is_tls,
+        proxy=_proxy(parts.scheme, parts.netloc),
+        ca_file=os.environ.get("AWS_CA_BUNDLE") or None,
+    )
     return Target(
-        address=Address(host=parts.hostname, port=port, is_tls=is_tls),
-        host=host if port == default else f"{host}:{port}",
-        base_path=base_path,
+        address=address,
+        host=named if address.port == default else f"{named}:{address.port}",
+        base_path=quote(base_path, safe="/~%"),
     )
 
 
-def _is_proxied(scheme: str, netloc: str) -> bool:
+def _split_endpoint(url: str) -> tuple[SplitResult, int | None]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None or parts.query:
+        raise ConfigError(f"cannot use the endpoint {redact(url)!r}", fix="write the URL like https://host:port")
+    return parts, port
+
+
+def _proxy(scheme: str, netloc: str) -> Proxy | None:
     if sys.platform == "linux" and not any(name.lower().endswith("_proxy") for name in os.environ):
-        return False
+        return None
     from urllib.request import getproxies, proxy_bypass  # here: 25 ms to import
 
     proxies = getproxies()
-    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(netloc)
+    found = proxies.get(scheme) or proxies.get("all")
+    if not found or proxy_bypass(netloc):
+        return None
+    parts = urlsplit(found if "://" in found else f"http://{found}")
+    host, port = parts.hostname or "", parts.port or 80
+    if parts.username is None:
+        return Proxy(host=host, port=port)
+    return Proxy.with_login(host, port, user=unquote(parts.username), password=unquote(parts.password or ""))
 
 
 class Signer:
-    """Signs GET requests without a query.
+    """Signs requests.
 
     Args:
         region: of the bucket.
@@ -103,30 +128,52 @@ class Signer:
         self._refreshing = asyncio.Lock()
         self._key: tuple[str, str, bytes] = ("", "", b"")
 
-    async def headers(self, path: str, host: str, extra: dict[str, str]) -> dict[str, str]:
+    async def headers(
+        self,
+        path: str,
+        host: str,
+        extra: Mapping[str, str],
+        *,
+        method: str = "GET",
+        query: str = "",
+        payload: str = UNSIGNED_PAYLOAD,
+    ) -> dict[str, str]:
         """Give the headers to add to a request, ``extra`` (``x-amz-*``, in lower case) among them.
+
+        Args:
+            path: as it is sent.
+            host: as it is sent.
+            query: as it is sent: sorted by name, and encoded as a signature wants it.
+            payload: the body's SHA-256 in hex.
 
         Raises:
             AccessDenied: there are no credentials.
-            Unusual: they could not be had.
+            SourceUnavailable: they could not be had.
         """
         now = self._clock()
         if now >= self._refresh_at_seconds:
             await self._refresh()
         assert self._found is not None
-        return self.sign(path, host, extra, self._found, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)))
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        return self._sign(f"{method}\n{path}\n{query}", host, {"x-amz-content-sha256": payload, **extra}, stamp)
 
-    def sign(self, path: str, host: str, extra: dict[str, str], found: S3Credential, stamp: str) -> dict[str, str]:
-        """Give those headers for credentials and a time written like 20260131T235959Z."""
-        day = stamp[:8]
-        token = found.get("token")
-        told = {"x-amz-content-sha256": UNSIGNED_PAYLOAD, "x-amz-date": stamp, **extra}
-        if token:
+    async def renew(self) -> bool:
+        """Look for credentials anew; tell whether they are others than those that were used last."""
+        before = self._found
+        self._refresh_at_seconds = 0.0
+        await self._refresh()
+        return self._found != before
+
+    def _sign(self, asked: str, host: str, extra: Mapping[str, str], stamp: str) -> dict[str, str]:
+        found, day = self._found, stamp[:8]
+        assert found is not None
+        told = {"x-amz-date": stamp, **extra}
+        if token := found.get("token"):
             told["x-amz-security-token"] = token
         covered = sorted({"host": host, **told}.items())
         names = ";".join(name for name, _ in covered)
         lines = "".join(f"{name}:{value}\n" for name, value in covered)
-        request = f"GET\n{path}\n\n{lines}\n{names}\n{UNSIGNED_PAYLOAD}"
+        request = f"{asked}\n{lines}\n{names}\n{told['x-amz-content-sha256']}"
         scope = f"{day}/{self._region}/s3/aws4_request"
         text = f"{_ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
         signature = _hmac(self._signing_key(found["secret_access_key"], day), text).hex()
@@ -152,7 +199,10 @@ class Signer:
             except PenstockError:
                 raise
             except Exception as error:  # botocore's, or any of a credential process
-                raise Unusual(f"no credentials ({type(error).__name__})") from error
+                raise SourceUnavailable(
+                    f"no AWS credentials could be had ({type(error).__name__})",
+                    fix="check the role, profile or credential process that they come from, and run it again",
+                ) from error
             expires_at = found["expires_at"]
             ends = float("inf") if expires_at is None else expires_at.timestamp() - REFRESH_BEFORE_SECONDS
             self._found = found
@@ -160,7 +210,7 @@ class Signer:
 
 
 class S3Requests:
-    """Makes the requests for ranges of a source's objects.
+    """Makes the requests to a place in a bucket.
 
     Args:
         place: of the source.
@@ -169,33 +219,71 @@ class S3Requests:
     """
 
     def __init__(self, place: S3Address, target: Target, signer: Signer | None) -> None:
+        self._bucket_path = target.base_path
         self._base_path = f"{target.base_path}/"
         if place.prefix:
             self._base_path += f"{quote(place.prefix, safe='/')}/"
         self._host = target.host
         self._signer = signer
-        self._same = f"\r\nHost: {target.host}\r\nUser-Agent: penstock"
+        proxied = target.address.proxy is not None and not target.address.is_tls
+        self._before_path = f"http://{target.host}" if proxied else ""
+        login = target.address.proxy.authorization if proxied and target.address.proxy else ""
+        self._same = f" HTTP/1.1\r\nHost: {target.host}\r\nUser-Agent: penstock"
+        self._same += f"\r\nProxy-Authorization: {login}" if login else ""
         self._extra = {"x-amz-request-payer": "requester"} if place.requester_pays else {}
         self._extra_whole = {"x-amz-checksum-mode": "ENABLED", **self._extra}
-
-    def takes(self, key: str, etag: str) -> bool:
-        """Tell whether a request can hold these names just as they are."""
-        return not _ODD_KEY.search(key) and _PLAIN.fullmatch(etag) is not None
 
     async def get(self, key: str, etag: str, wanted: Wanted) -> bytes:
         """Give the request for a range of the version with this ETag (empty: of any).
 
         Raises:
-            AccessDenied: there are no credentials.
-            Unusual: they could not be had.
+            AccessDenied, SourceUnavailable: there are no credentials.
         """
-        path = self._base_path + (key if _SAFE_KEY.fullmatch(key) else quote(key, safe="/"))
+        path = self._base_path + (key if _SAFE_KEY.fullmatch(key) else quote(key, safe="/~"))
         extra = self._extra_whole if wanted.is_whole else self._extra
         told = await self._signer.headers(path, self._host, extra) if self._signer else extra
         span = "" if wanted.is_whole else f"\r\nRange: bytes={wanted.first}-{wanted.end - 1}"
-        match = f"\r\nIf-Match: {etag}" if etag else ""
+        match = f"\r\nIf-Match: {etag}" if etag and _PLAIN.fullmatch(etag) else ""
         added = "".join([f"\r\n{name}: {value}" for name, value in told.items()])
-        return f"GET {path} HTTP/1.1{self._same}{span}{match}{added}\r\n\r\n".encode("ascii")
+        return f"GET {self._before_path}{path}{self._same}{span}{match}{added}\r\n\r\n".encode("ascii")
+
+    async def make(
+        self,
+        method: str,
+        key: str | None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: memoryview | None = None,
+    ) -> bytes:
+        """Give the head of any request.
+
+        Args:
+            key: below the place's prefix; None asks the bucket itself.
+            headers: besides those that each request has; ``x-amz-*`` in lower case are signed.
+            body: that is sent after it.
+
+        Raises:
+            AccessDenied, SourceUnavailable: there are no credentials.
+        """
+        path = (self._bucket_path or "/") if key is None else self._base_path + quote(key, safe="/~")
+        asked = "&".join(
+            f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted((query or {}).items())
+        )
+        given = dict(headers or {})
+        extra = {**self._extra, **{name: given.pop(name) for name in list(given) if name.startswith("x-amz-")}}
+        payload = UNSIGNED_PAYLOAD if body is None else hashlib.sha256(body).hexdigest()
+        if self._signer is not None:
+            extra = await self._signer.headers(path, self._host, extra, method=method, query=asked, payload=payload)
+        if body is not None:
+            given["Content-Length"] = str(len(body))
+        lines = "".join(f"\r\n{name}: {value}" for name, value in {**given, **extra}.items())
+        where = f"{self._before_path}{path}{'?' if asked else ''}{asked}"
+        return f"{method} {where}{self._same}{lines}\r\n\r\n".encode("ascii")
+
+    async def renew(self) -> bool:
+        """Look for credentials anew; tell whether there are others."""
+        return self._signer is not None and await self._signer.renew()
 
 
 def _hmac(key: bytes, text: str) -> bytes:

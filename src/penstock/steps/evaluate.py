@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import msgspec
+
 from penstock.errors import CheckpointMismatch
 from penstock.evaluate.evaluation import evaluate
 from penstock.evaluate.familiarity import check_familiarity
@@ -13,7 +15,9 @@ from penstock.files import atomic_write
 from penstock.observe import open_progress
 from penstock.observe.labels import metrics_line
 from penstock.records import Evaluation, write_record
+from penstock.sources import MeterFile, RequestMeter
 from penstock.steps.feeding import Dataset, open_dataset, open_stream, skipped_line
+from penstock.steps.metering import Metering, find_metering
 from penstock.steps.pipeline_output import write_metrics
 from penstock.steps.preflight import Wanted, check_fit, check_outputs, fitting_batch, room_of
 from penstock.steps.run_root import RunRoot, recorded
@@ -30,17 +34,18 @@ __all__ = ["NAME", "run"]
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, write the metrics, and say them."""
-    with recorded(args, NAME) as run_root:
-        return _run(args, run_root)
+    metering = find_metering(args, NAME)
+    with metering.open(args.window) as counts, recorded(args, NAME, counts.meter) as run_root:
+        return _run(args, run_root, metering, counts)
 
 
-def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
+def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
     data = open_dataset(args)
     room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
     check_fit(data.info, data.plan, Wanted(room=room, evaluated=args.split))
     check_outputs(args.metrics, args.plot)
     batch_size = fitting_batch(data.info, room, workers=args.workers, at_most=args.batch_size)
-    weights = _load(args.checkpoint, args.run_endpoint_url)
+    weights = _load(args.checkpoint, args.run_endpoint_url, counts.meter)
     _check(weights, data)
     familiarity = check_familiarity(
         weights.trained_on,
@@ -57,7 +62,14 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     model.to(choose_device(args.device))
     num_samples = data.info.split(args.split).num_samples
     with (
-        open_stream(data, args, splits=[(args.split, False)], batch_size=batch_size, num_epochs=1) as stream,
+        open_stream(
+            data,
+            args,
+            splits=[(args.split, False)],
+            batch_size=batch_size,
+            num_epochs=1,
+            metering=metering,
+        ) as stream,
         open_progress().stage("evaluate", num_samples) as stage,
     ):
         found = evaluate(
@@ -72,6 +84,11 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
             familiarity=familiarity,
         )
         stage.advance(found.num_samples)
+        # What the stream told, with what this process asked for itself, as checkpoints.
+        traffic = metering.total(counts, stream.traffic())
+        found = msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic))
+    if run_root is not None:
+        found = run_root.counting_itself(found)
     write_record(args.metrics, found)
     if run_root is not None:
         run_root.keep(NAME, found)
@@ -82,13 +99,13 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
     return 0
 
 
-def _load(location: str, endpoint_url: str | None) -> Weights:
+def _load(location: str, endpoint_url: str | None, meter: RequestMeter) -> Weights:
     """Load a checkpoint; a file that pipelines pass has no ending to know it by."""
     path = Path(location)
     return (
         decode_weights(path.read_bytes(), location)
         if path.is_file()
-        else load_weights(location, endpoint_url=endpoint_url)
+        else load_weights(location, endpoint_url=endpoint_url, meter=meter)
     )
 
 

@@ -11,6 +11,7 @@ from penstock.loader import WindowStream
 from penstock.loader.growing import GrowingStream, Listed, Listing, used_splits
 from penstock.loader.shared_listing import SharedListing
 from penstock.records import ManifestInfo, Meters, Plan
+from penstock.steps.metering import Metering
 from penstock.steps.ranks import ONE_RANK, Ranks
 from penstock.steps.window import read_listing, served_window
 from penstock.tasks.objectives import first_to_learn_from
@@ -70,12 +71,13 @@ def open_stream(
     num_epochs: int,
     ranks: Ranks = ONE_RANK,
     pin_memory: bool = False,
+    metering: Metering,
 ) -> Iterator[WindowStream | GrowingStream]:
     """Start a prefetcher unless a sidecar serves the window, and give the stream; close both at the end.
 
     Splits that have no samples are left out, but for the first.
     """
-    with served_window(args) as window:
+    with served_window(args, metering) as window:
 
         def open_over(listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int) -> WindowStream:
             return WindowStream(
@@ -96,6 +98,8 @@ def open_stream(
                 timeout_seconds=args.prefetch_timeout,
                 on_bad_sample=args.on_bad_sample,
                 pin_memory=pin_memory,
+                owner=metering.owner,
+                meters=window.meters,
             )
 
         stream: WindowStream | GrowingStream

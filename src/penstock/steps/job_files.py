@@ -21,6 +21,7 @@ class JobFiles:
         self.plan = folder / "plan.json"
         self.list_record = folder / "list.json"
         self.window = folder / "window"
+        self.meters = folder / "meters"
         self.checkpoints = folder / "checkpoints"
         self.run_record = folder / "run.json"
         self.metrics = folder / "evaluation.json"

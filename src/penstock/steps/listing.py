@@ -16,9 +16,10 @@ from pathlib import Path
 from penstock.children import watch_parent
 from penstock.plan import check_lanes
 from penstock.records import SPLITS, ListingWriter, ManifestInfo, Plan, StepRecord, parts_folder, write_record
-from penstock.sources import open_source
+from penstock.sources import MeterFile, open_source
 from penstock.steps import common
 from penstock.steps.manifest_making import make_manifest
+from penstock.steps.metering import Metering, find_metering
 from penstock.steps.run_root import RunRoot, failure_record, recorded
 from penstock.steps.shuffling import check_shuffle_options, shuffle_from
 from penstock.steps.task_options import read_options
@@ -38,11 +39,18 @@ def run(args: argparse.Namespace) -> int:
     """List, and say what was found."""
     if args.until_stdin_closes:
         _end_with_parent()
-    with _shared(args) as listing, recorded(args, NAME) as run_root:
-        return _run(args, run_root, listing)
+    metering = find_metering(args, NAME)
+    with metering.open() as counts, _shared(args) as listing, recorded(args, NAME, counts.meter) as run_root:
+        return _run(args, run_root, listing, metering, counts)
 
 
-def _run(args: argparse.Namespace, run_root: RunRoot | None, listing: ListingWriter | None) -> int:
+def _run(
+    args: argparse.Namespace,
+    run_root: RunRoot | None,
+    listing: ListingWriter | None,
+    metering: Metering,
+    counts: MeterFile,
+) -> int:
     started_at, started = common.now(), time.monotonic()
     task = get_task(args.task)
     options = read_options(task, args.option, args.task_options)
@@ -55,7 +63,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, listing: ListingWri
         early=args.stream_listing,
     )
     check_lanes(args.lanes, 1)
-    source = open_source(common.source_from(args))
+    source = open_source(common.source_from(args), meter=counts.meter, purpose="listing")
     info = asyncio.run(
         make_manifest(
             source,
@@ -76,9 +84,11 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, listing: ListingWri
         started_at=started_at,
         wall_seconds=time.monotonic() - started,
         host=common.host_without_device(),
-        meters=source.meter.read(),
+        meters=metering.total(counts),
         details={"samples": float(info.num_samples), "objects": float(info.num_objects)},
     )
+    if run_root is not None:
+        record = run_root.counting_itself(record)
     if args.record is not None:
         write_record(args.record, record)
     if run_root is not None:

@@ -27,7 +27,9 @@ from penstock.observe import open_progress
 from penstock.observe.watchdog import watch_loop
 from penstock.plan import make_order
 from penstock.records import StepRecord, StreamSpec, write_record
+from penstock.sources import MeterFile, RequestMeter, read_meter_files
 from penstock.steps import common
+from penstock.steps.metering import Metering, find_metering
 from penstock.steps.run_root import recorded
 from penstock.steps.window import read_listing, served_window
 from penstock.units import format_bytes, format_seconds
@@ -52,14 +54,15 @@ def run(args: argparse.Namespace) -> int:
     if args.manifest is None:
         if args.window is None:
             raise ConfigError("no --window to serve", fix="pass the folder that the trainer shares")
-        with _metrics(args.metrics_port, args.window):
-            asyncio.run(
-                _serve(args.window, args.window_size, args.in_flight, until_stdin_closes=args.until_stdin_closes)
-            )
+        with _metrics(args.metrics_port, args.window, args.meters):
+            asyncio.run(_serve(args))
         return 0
-    with recorded(args, NAME) as run_root:
-        _check_what_follows(args)
-        record = _probe(args)
+    metering = find_metering(args, NAME)
+    with metering.open(args.window) as counts, recorded(args, NAME, counts.meter) as run_root:
+        _check_what_follows(args, counts.meter)
+        record = _probe(args, metering, counts)
+        if run_root is not None:
+            record = run_root.counting_itself(record)
         if args.record is not None:
             write_record(args.record, record)
         if run_root is not None:
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _metrics(port: int, folder: Path) -> Iterator[None]:
+def _metrics(port: int, folder: Path, meters: Path | None) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if port:
             # Here: a trainer that waits for its child's first batch does without an HTTP server.
@@ -83,13 +86,13 @@ def _metrics(port: int, folder: Path) -> Iterator[None]:
             from penstock.steps.prefetch_metrics import read_metrics
 
             try:
-                stack.enter_context(serve_metrics(port, partial(read_metrics, folder)))
+                stack.enter_context(serve_metrics(port, partial(read_metrics, folder, meters)))
             except ConfigError as error:
                 _log.warning("metrics.not_served port=%d error=%s", port, error)
         yield
 
 
-async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin_closes: bool) -> None:
+async def _serve(args: argparse.Namespace) -> None:
     gc.freeze()
     gc.set_threshold(_GC_OBJECTS)
     stop = asyncio.Event()
@@ -100,14 +103,20 @@ async def _serve(folder: Path, window_bytes: int, in_flight: int, *, until_stdin
             loop.call_soon_threadsafe(stop.set)
 
     stopping.listen(end)
-    if until_stdin_closes:
+    if args.until_stdin_closes:
         watch_parent(end)
     async with watch_loop(_HUNG_SECONDS):
-        filler = Filler(folder, window_bytes=window_bytes, max_in_flight=in_flight, is_child=until_stdin_closes)
+        filler = Filler(
+            args.window,
+            window_bytes=args.window_size,
+            max_in_flight=args.in_flight,
+            is_child=args.until_stdin_closes,
+            meters=args.meters,
+        )
         await filler.serve(stop)
 
 
-def _check_what_follows(args: argparse.Namespace) -> None:
+def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
     """Look at all that training and evaluation will need, as far as the options tell what they will be.
 
     Raises:
@@ -130,19 +139,21 @@ def _check_what_follows(args: argparse.Namespace) -> None:
     found = list(misfits(info, plan, wanted))
     try:
         if args.run_root:
-            check_writable(f"{args.run_root.rstrip('/')}/{args.run_id}", endpoint_url=args.run_endpoint_url)
+            check_writable(
+                f"{args.run_root.rstrip('/')}/{args.run_id}", endpoint_url=args.run_endpoint_url, meter=meter
+            )
     except PenstockError as error:
         found.append(error)
     refuse(found)
     warn_of_node(args.instance_type, load_prices(), step=NAME)
 
 
-def _probe(args: argparse.Namespace) -> StepRecord:
+def _probe(args: argparse.Namespace, metering: Metering, counts: MeterFile) -> StepRecord:
     started_at, started = common.now(), time.monotonic()
     info, plan = read_listing(args)
     order = make_order(info, plan, [("train", True)])
     num_samples = min(args.samples, order.num_samples)
-    with served_window(args) as window:
+    with served_window(args, metering) as window:
         spec = StreamSpec(
             session=uuid.uuid4().hex,
             manifest=str(window.place(args.manifest)),
@@ -155,6 +166,8 @@ def _probe(args: argparse.Namespace) -> StepRecord:
             batch_samples=1,
             num_files=0,
             on_bad_sample="fail",
+            owner=metering.owner,
+            purpose="probe",
         )
         begun, first = time.monotonic(), 0.0
         reader = WindowReader(
@@ -170,8 +183,9 @@ def _probe(args: argparse.Namespace) -> StepRecord:
                 reader.advance(index + 1)
                 stage.advance(1)
         streamed_seconds = time.monotonic() - begun
-        meters = reader.meters()
+        meters = reader.meters().without_traffic()
         reader.close()
+        meters = meters.plus(metering.total(counts, read_meter_files(window.meters, metering.owner)))
     return StepRecord(
         step=NAME,
         started_at=started_at,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from penstock import __version__
 from penstock.observe.metrics import Metric, Reading
+from penstock.records import RequestCount
 from penstock.window import WindowGauges, read_gauges
 
 __all__ = ["prefetch_metrics", "read_metrics"]
@@ -17,9 +18,9 @@ _STATES = ("waiting", "running", "failed")
 Kind = Literal["gauge", "counter"]
 
 
-def read_metrics(folder: Path) -> list[Metric]:
+def read_metrics(folder: Path, meters: Path | None = None) -> list[Metric]:
     """Give the metrics of the window in a folder; that of the build alone where there is no window yet."""
-    found = read_gauges(folder)
+    found = read_gauges(folder, meters=meters)
     build = _metric("penstock_build_info", "1, with the release as a label.", "gauge", {__version__: 1}, "version")
     return [build] if found is None else [build, *prefetch_metrics(found)]
 
@@ -76,50 +77,54 @@ def _requests(found: WindowGauges) -> list[Metric]:
     return [
         _counter(
             "penstock_prefetch_downloaded_bytes_total",
-            "Bodies received from the source, retries included, in this session.",
+            "Bodies received from the source, retries included.",
             meters.bytes_downloaded,
         ),
         _counter(
             "penstock_prefetch_sample_bytes_total",
-            "Bytes of samples made ready in this session, kept ones included.",
+            "Bytes of samples made ready, kept ones included.",
             meters.sample_bytes,
         ),
         _counter(
             "penstock_prefetch_refetched_bytes_total",
-            "Downloaded once more in this session because a process was started again.",
+            "Downloaded once more because a process was started again.",
             meters.refetched_bytes,
         ),
-        _counter(
-            "penstock_prefetch_requests_total", "GET and HEAD requests answered in this session.", meters.get_requests
+        _lines(
+            "penstock_prefetch_requests_total",
+            "Requests that went out, each try by itself, by kind and purpose.",
+            [({"kind": line.kind, "purpose": line.purpose}, line.sent) for line in meters.requests],
         ),
         _counter(
             "penstock_prefetch_wasted_bytes_total",
-            "Downloaded in this session and thrown away: between samples, and second answers.",
+            "Downloaded and thrown away: between samples, and second answers.",
             meters.wasted_bytes,
         ),
         _counter(
             "penstock_prefetch_retried_requests_total",
-            "Requests of this session that were made again after they failed.",
+            "Requests that were made again after they failed.",
             meters.retried_requests,
         ),
         _counter(
             "penstock_prefetch_hedged_requests_total",
-            "Requests of this session that were made a second time because they were late.",
+            "Requests that were made a second time because they were late.",
             meters.hedged_requests,
         ),
-        _metric(
+        _lines(
             "penstock_prefetch_answers_total",
-            "Answers of this session by the class of their status, as far as the client tells it.",
-            "counter",
-            {"2xx": meters.answers_2xx, "4xx": meters.answers_4xx, "5xx": meters.answers_5xx},
-            "status",
+            "Answers by kind and purpose of the request and class of the status; none: cut off, silent or under way.",
+            [
+                ({"kind": line.kind, "purpose": line.purpose, "status": status}, number)
+                for line in meters.requests
+                for status, number in answers_by_class(line)
+            ],
         ),
         _gauge(
             "penstock_prefetch_in_flight_limit", "Ranges that may be requested at a time, now.", found.in_flight_limit
         ),
         _counter(
             "penstock_prefetch_failed_requests_total",
-            "Requests of this session that failed, whether or not they were tried again.",
+            "Requests that were given up, after however many tries.",
             meters.failed_requests,
         ),
     ]
@@ -131,6 +136,22 @@ def _gauge(name: str, told: str, *values: float) -> Metric:
 
 def _counter(name: str, told: str, value: float) -> Metric:
     return Metric(name=name, told=told, kind="counter", readings=[Reading(value=value, labels={})])
+
+
+def _lines(name: str, told: str, values: Sequence[tuple[dict[str, str], int]]) -> Metric:
+    readings = [Reading(value=value, labels=labels) for labels, value in values]
+    return Metric(name=name, told=told, kind="counter", readings=readings)
+
+
+def answers_by_class(line: RequestCount) -> list[tuple[str, int]]:
+    """Give the answers to requests by the class of their status."""
+    return [
+        ("2xx", line.answers_2xx),
+        ("3xx", line.answers_3xx),
+        ("4xx", line.answers_4xx),
+        ("5xx", line.answers_5xx),
+        ("none", line.unanswered),
+    ]
 
 
 def _metric(name: str, told: str, kind: Kind, values: Mapping[str, float], label: str) -> Metric:

@@ -15,7 +15,7 @@ from typing import NoReturn
 from penstock.errors import ConfigError, PenstockError, WindowTooSmall
 from penstock.plan import check_lanes
 from penstock.records import ManifestInfo, Plan
-from penstock.sources import open_blobs
+from penstock.sources import RequestMeter, open_blobs
 from penstock.tasks.eeg.model_names import check_shape
 from penstock.tasks.learnable import check_learnable
 from penstock.window import is_served, plan_geometry, read_gauges
@@ -157,13 +157,13 @@ def check_outputs(*paths: Path | None) -> None:
         check_writable(str(folder))
 
 
-def check_writable(place: str, *, endpoint_url: str | None = None) -> None:
+def check_writable(place: str, *, endpoint_url: str | None = None, meter: RequestMeter | None = None) -> None:
     """Write a thing to a folder or an ``s3://`` place and remove it again.
 
     Raises:
         PenstockError: it cannot be written or removed.
     """
-    blobs = open_blobs(place, endpoint_url=endpoint_url)
+    blobs = open_blobs(place, endpoint_url=endpoint_url, meter=meter, purpose="probe")
     name = f"probe-{uuid.uuid4().hex[:12]}"
     blobs.write(name, b"penstock looked whether it may write here\n")
     blobs.delete(name)

@@ -117,7 +117,8 @@ def _listed(files: JobFiles, args: argparse.Namespace) -> Iterator[None]:
     if _is_listed(files, early=args.stream_listing):
         yield
         return
-    words = argv_of("list", args, manifest=files.manifest, plan=files.plan, record=files.list_record)
+    given = {"manifest": files.manifest, "plan": files.plan, "record": files.list_record, "meters": files.meters}
+    words = argv_of("list", args, **given)
     early = args.stream_listing
     with ListingProcess(words, manifest=files.manifest, plan=files.plan, parts=early, is_shown=not early) as listing:
         if early:
@@ -137,7 +138,12 @@ def _is_listed(files: JobFiles, *, early: bool) -> bool:
 
 def _train_and_report(files: JobFiles, args: argparse.Namespace, job: JobRecord) -> None:
     """Train and evaluate; a failed training is still reported, with what it cost."""
-    shared = {"manifest": files.manifest, "plan": files.plan, "window": args.window or files.window}
+    shared = {
+        "manifest": files.manifest,
+        "plan": files.plan,
+        "window": args.window or files.window,
+        "meters": files.meters,
+    }
     try:
         if not _is_trained(files, args):
             files.metrics.unlink(missing_ok=True)

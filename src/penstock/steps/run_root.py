@@ -15,10 +15,30 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from penstock.errors import ConfigError, ObjectNotFound, PenstockError, RecordError, error_from_fields
+import msgspec
+
+from penstock.errors import (
+    ConfigError,
+    ObjectNotFound,
+    OutputError,
+    PenstockError,
+    RecordError,
+    SourceError,
+    error_from_fields,
+)
 from penstock.observe import redact
-from penstock.records import FailureRecord, Record, decode_record, encode_record
-from penstock.sources import Blobs, open_blobs
+from penstock.records import (
+    Evaluation,
+    FailureRecord,
+    Meters,
+    Record,
+    RequestCount,
+    RunRecord,
+    StepRecord,
+    decode_record,
+    encode_record,
+)
+from penstock.sources import Blobs, RequestMeter, open_blobs
 from penstock.steps import common
 
 __all__ = [
@@ -35,6 +55,7 @@ FINAL_FAILURE_SECONDS = 3600.0
 log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Record)
+M = TypeVar("M", RunRecord, StepRecord, Evaluation)
 
 
 def failure_record(step: str, error: BaseException) -> FailureRecord:
@@ -71,12 +92,32 @@ class RunRoot:
         """Put a result for people beside the records' folder."""
         self._put(self._results, name, data)
 
-    def forget_failure(self, step: str) -> None:
-        """Remove the failure of a step that has succeeded since."""
+    def begin(self, step: str, *, fail_fast: bool) -> None:
+        """Begin another attempt at a step: why the last one failed is forgotten.
+
+        Args:
+            fail_fast: fail as the last one, if that was for good.
+
+        Raises:
+            PenstockError: of the class of that failure.
+        """
         try:
-            self._blobs.delete(f"{step}-failure.json")
-        except PenstockError as error:
+            found = self.failure(step)
+            if found is not None and fail_fast:
+                self._check(step, found)
+            if found is not None:
+                self._blobs.delete(f"{step}-failure.json")
+        except (SourceError, OutputError) as error:
+            if fail_fast:
+                raise
             log.warning("run_root.kept_failure step=%s reason=%s", step, error.what)
+
+    def counting_itself(self, record: M) -> M:
+        """Give a record that counts the request that ``keep`` writes it with."""
+        if not self._blobs.locate("").startswith("s3://"):
+            return record
+        itself = RequestCount(kind="PUT", purpose="records", sent=1, answers_2xx=1)
+        return msgspec.structs.replace(record, meters=record.meters.plus(Meters(requests=(itself,))))
 
     def keep_failure(self, step: str, error: BaseException) -> None:
         """Write why a step failed."""
@@ -98,14 +139,8 @@ class RunRoot:
         """
         return self._read(f"{step}-failure.json", FailureRecord)
 
-    def check(self, step: str) -> None:
-        """Fail with the error of an earlier attempt that failed for good.
-
-        Raises:
-            PenstockError: of the class of that failure.
-        """
-        found = self.failure(step)
-        if found is None or found.retryable:
+    def _check(self, step: str, found: FailureRecord) -> None:
+        if found.retryable:
             return
         age_seconds = (datetime.now(UTC) - datetime.fromisoformat(found.failed_at)).total_seconds()
         if age_seconds > FINAL_FAILURE_SECONDS:
@@ -137,8 +172,11 @@ class RunRoot:
             return None
 
 
-def open_run_root(args: argparse.Namespace) -> RunRoot | None:
+def open_run_root(args: argparse.Namespace, meter: RequestMeter | None = None) -> RunRoot | None:
     """Open the run root that the options name; None where they name none.
+
+    Args:
+        meter: counts the requests.
 
     Raises:
         ConfigError: a run root without the name of the run, which another attempt could not find again.
@@ -149,27 +187,28 @@ def open_run_root(args: argparse.Namespace) -> RunRoot | None:
         raise ConfigError(f"--run-root {args.run_root!r} is given without --run-id", fix="pass the name of the run")
     folder = f"{args.run_root.rstrip('/')}/{args.run_id}"
     records, results = (
-        open_blobs(place, endpoint_url=args.run_endpoint_url) for place in (f"{folder}/records", folder)
+        open_blobs(place, endpoint_url=args.run_endpoint_url, meter=meter) for place in (f"{folder}/records", folder)
     )
     return RunRoot(records, results)
 
 
 @contextlib.contextmanager
-def recorded(args: argparse.Namespace, step: str) -> Iterator[RunRoot | None]:
+def recorded(args: argparse.Namespace, step: str, meter: RequestMeter | None = None) -> Iterator[RunRoot | None]:
     """Give the run root to a step, and write there why the step fails if it does.
+
+    Args:
+        meter: counts the requests.
 
     Raises:
         PenstockError: with ``--fail-fast``, the error of an earlier attempt that failed for good.
     """
-    run_root = open_run_root(args)
+    run_root = open_run_root(args, meter)
     if run_root is None:
         yield None
         return
-    if args.fail_fast:
-        run_root.check(step)
+    run_root.begin(step, fail_fast=args.fail_fast)
     try:
         yield run_root
     except Exception as error:
         run_root.keep_failure(step, error)
         raise
-    run_root.forget_failure(step)

@@ -19,8 +19,9 @@ from penstock.observe import open_progress
 from penstock.observe.labels import metric_value, metrics_line
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.records.trained_on import trained_on
-from penstock.sources import open_blobs
+from penstock.sources import MeterFile, RequestMeter, open_blobs
 from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
+from penstock.steps.metering import Metering, find_metering
 from penstock.steps.preflight import Wanted, check_fit, check_outputs, check_writable, room_of
 from penstock.steps.pricing import endpoint_of_environment, warn_of_node
 from penstock.steps.ranks import check_one_rank, ranks_from
@@ -46,13 +47,14 @@ __all__ = ["NAME", "run"]
 
 def run(args: argparse.Namespace) -> int:
     """Train; write the run record however it ends."""
-    with recorded(args, NAME) as run_root:
+    metering = find_metering(args, NAME)
+    with metering.open(args.window) as counts, recorded(args, NAME, counts.meter) as run_root:
         if "step" in args:  # a job has looked at its prices itself
             warn_of_node(args.instance_type, load_prices(), step=NAME)
-        return _run(args, run_root)
+        return _run(args, run_root, metering, counts)
 
 
-def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
+def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
     started_seconds = time.monotonic()
     ranks = ranks_from(os.environ)
     check_one_rank(ranks)
@@ -82,6 +84,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
         options |= {"on-bad-sample": args.on_bad_sample, **early}
         endpoint = source.endpoint_url or endpoint_of_environment(source.uri)
         options |= {"endpoint-url": endpoint} if endpoint else {}
+        options |= {"run-endpoint-url": args.run_endpoint_url} if args.run_endpoint_url else {}
         record = make_run_record(result, run_id=run_id, options=options)
         if data.listing is not None and result.journal.epochs:
             whole = data.listing.whole()
@@ -93,6 +96,8 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
 
     def write_run_record(result: TrainResult) -> None:
         record = run_record(result)
+        if run_root is not None:
+            record = run_root.counting_itself(record)
         write_record(args.record, record)
         if run_root is not None:
             run_root.keep(NAME, record)
@@ -107,7 +112,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
         run_root.keep(NAME, run_record(begun_result(config, identity, host=host, num_parameters=num_parameters)))
     num_samples = data.basis.split("train").num_samples
     with (
-        _checkpoint_folder(args) as folder,
+        _checkpoint_folder(args, counts.meter) as folder,
         open_stream(
             data,
             args,
@@ -116,10 +121,11 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
             num_epochs=config.num_epochs,
             ranks=ranks,
             pin_memory=choose_device(config.device).type == "cuda",
+            metering=metering,
         ) as stream,
         _Shown(None if early else config.num_epochs * num_samples) as shown,
     ):
-        blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url)
+        blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
         result = train(
             config,
             task=data.task,
@@ -134,6 +140,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
             started_seconds=started_seconds,
             early_samples=num_samples if early else None,
             trained_on=lambda: trained_on(args.manifest if data.listing is None else data.listing.whole().manifest),
+            own_traffic=counts.read,
         )
         if args.checkpoint_out is not None and result.checkpoint is not None:
             atomic_write(args.checkpoint_out, blobs.read(result.checkpoint.rpartition("/")[2]))
@@ -142,7 +149,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None) -> int:
 
 
 @contextlib.contextmanager
-def _checkpoint_folder(args: argparse.Namespace) -> Iterator[str]:
+def _checkpoint_folder(args: argparse.Namespace, meter: RequestMeter) -> Iterator[str]:
     """Give the folder of the checkpoints; a temporary one goes at the end."""
     if args.checkpoints is None and not args.run_root:
         with TemporaryFolder("penstock-run-") as folder:
@@ -150,7 +157,7 @@ def _checkpoint_folder(args: argparse.Namespace) -> Iterator[str]:
         return
     place = args.checkpoints or f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints"
     # One that was stopped saves nothing before it has learnt more, so it would not be found out by its first save.
-    check_writable(place, endpoint_url=args.run_endpoint_url)
+    check_writable(place, endpoint_url=args.run_endpoint_url, meter=meter)
     yield place
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from penstock import stopping
 from penstock.errors import RecordError
 from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
+from penstock.steps.metering import Metering
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, PrefetchMode, claim_job, hand_over, start_prefetcher
 
@@ -44,9 +45,11 @@ class ServedWindow:
         hands_over: whether the prefetcher sees the window's folder and nothing else of this machine.
         timeout_seconds: how long the prefetcher may show no sign of life.
         prefetcher: the child process that serves it; None where another process does.
+        meters: folder of the files that the prefetcher counts requests in.
     """
 
     folder: Path
+    meters: Path
     hands_over: bool
     prefetcher: Prefetcher | None
     timeout_seconds: float
@@ -62,7 +65,7 @@ class ServedWindow:
 
 
 @contextlib.contextmanager
-def served_window(args: argparse.Namespace) -> Iterator[ServedWindow]:
+def served_window(args: argparse.Namespace, metering: Metering) -> Iterator[ServedWindow]:
     """Be the window's job, and start a prefetcher unless a sidecar serves it.
 
     Raises:
@@ -72,11 +75,19 @@ def served_window(args: argparse.Namespace) -> Iterator[ServedWindow]:
     with _folder(args.window) as folder, stopping.ShelteredStack() as stack:
         stack.enter_context(claim_job(folder))
         mode = PrefetchMode(args.prefetch)
-        child = start_prefetcher(mode, folder, args.window_size, options=("--in-flight", str(args.in_flight)))
+        options = ["--in-flight", str(args.in_flight)]
+        if metering.folder is not None:
+            options += ["--meters", str(metering.folder.absolute())]
+        child = start_prefetcher(mode, folder, args.window_size, options=options)
         if child is not None:
             stack.enter_context(child)
+        counted_in = folder if child is None or metering.folder is None else metering.folder
         yield ServedWindow(
-            folder=folder, hands_over=child is None, timeout_seconds=args.prefetch_timeout, prefetcher=child
+            folder=folder,
+            meters=counted_in,
+            hands_over=child is None,
+            timeout_seconds=args.prefetch_timeout,
+            prefetcher=child,
         )
 
 

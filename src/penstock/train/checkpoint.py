@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from penstock.errors import CheckpointCorrupt, ObjectNotFound, RecordError
 from penstock.records import Saves, decode_record, encode_record
 from penstock.records.codec import Record
-from penstock.sources import Blobs, open_blobs
+from penstock.sources import Blobs, RequestMeter, open_blobs
 from penstock.train.checkpoint_file import (
     Identity,
     Weights,
@@ -32,6 +32,8 @@ __all__ = ["CheckpointRecord", "Checkpoints", "load_weights"]
 
 
 _FILE = re.compile(r"(step|best)-\d{8,}(-again)?\.pt")
+MOST_POINTER_BYTES = 16 << 20
+"""Of a file that names a checkpoint: it names some files and the run's options."""
 
 
 class CheckpointRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,7 +157,7 @@ class Checkpoints:
 
     def _record(self, name: str) -> CheckpointRecord | None:
         try:
-            data = self._blobs.read(name)
+            data = self._blobs.read(name, most_bytes=MOST_POINTER_BYTES)
         except ObjectNotFound:
             return None
         where = self._blobs.locate(name)
@@ -173,7 +175,7 @@ class Checkpoints:
         where = self._blobs.locate(record.file)
         pointer = "best.json" if record.file.startswith("best-") else "latest.json"
         try:
-            data = self._blobs.read(record.file)
+            data = self._blobs.read(record.file, most_bytes=record.size_bytes)
         except ObjectNotFound as error:
             what = f"{where} is missing though {pointer} names it"
             raise CheckpointCorrupt(what, fix=self._way_out(pointer), about=where) from error
@@ -193,22 +195,33 @@ class Checkpoints:
         return f"delete {where} to start the run anew"
 
 
-def load_weights(location: str, *, endpoint_url: str | None = None, region: str | None = None) -> Weights:
+def load_weights(
+    location: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    meter: RequestMeter | None = None,
+) -> Weights:
     """Load weights from a ``.pt`` file, or from a run's checkpoint folder (its best epoch).
 
     Args:
         location: local path or ``s3://`` URI.
         endpoint_url: of the S3 server, None for AWS.
         region: of the bucket.
+        meter: counts the requests.
 
     Raises:
         ObjectNotFound: nothing is there.
         CheckpointCorrupt: it is damaged, or no checkpoint.
     """
     if not location.endswith(".pt"):
-        return Checkpoints(open_blobs(location, endpoint_url=endpoint_url, region=region)).load_best()
+        return Checkpoints(
+            open_blobs(location, endpoint_url=endpoint_url, region=region, meter=meter, purpose="checkpoint")
+        ).load_best()
     folder, slash, name = location.rpartition("/")
-    data = open_blobs(folder or slash or ".", endpoint_url=endpoint_url, region=region).read(name)
+    data = open_blobs(
+        folder or slash or ".", endpoint_url=endpoint_url, region=region, meter=meter, purpose="checkpoint"
+    ).read(name)
     return decode_weights(data, location)
 
 

@@ -78,7 +78,8 @@ class Journal(msgspec.Struct, kw_only=True):
         bad_epochs: ended without a better score, in a row.
         num_resumes: times the run went on from a checkpoint.
         wall_seconds: of all attempts, up to when this was saved.
-        meters: of all attempts, up to when this was saved.
+        meters: of all attempts, up to when this was saved, without what was requested.
+        traffic: what was requested in all attempts, up to when this was saved, by the ids that it is counted under.
         saves: of all attempts, but for the one that saves this.
     """
 
@@ -99,6 +100,7 @@ class Journal(msgspec.Struct, kw_only=True):
     num_resumes: int = 0
     wall_seconds: float = 0.0
     meters: Meters = msgspec.field(default_factory=Meters)
+    traffic: dict[str, Meters] = msgspec.field(default_factory=dict)
     saves: Saves = msgspec.field(default_factory=Saves)
 
     def to_plain(self) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from torch import nn
 
 from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
 from penstock.loader.protocols import BatchLoader, LoaderState
-from penstock.records import LossPoint
+from penstock.records import LossPoint, Meters
 from penstock.records.trained_on import TrainedOn
+from penstock.sources import take_later
 from penstock.tasks.objectives import Objective
 from penstock.tasks.protocols import Task
 from penstock.tasks.scores import Scores
@@ -57,6 +58,7 @@ def train(
     started_seconds: float | None = None,
     early_samples: int | None = None,
     trained_on: Callable[[], TrainedOn] | None = None,
+    own_traffic: Callable[[], dict[str, Meters]] = dict,
 ) -> TrainResult:
     """Train a network, going on from the last checkpoint if there is one.
 
@@ -78,6 +80,7 @@ def train(
         started_seconds: ``time.monotonic()`` at the start of this attempt, None takes now.
         early_samples: what the loader knows of its samples before the first epoch's end, where it does not know all.
         trained_on: describes the training split, for whoever uses the best weights; asked after the first epoch.
+        own_traffic: gives what was requested otherwise than by the loaders, by the ids that it is counted under.
 
     Raises:
         CheckpointCorrupt, CheckpointMismatch: the last checkpoint cannot be used; ``on_end`` is not called.
@@ -98,6 +101,7 @@ def train(
         started_seconds=time.monotonic() if started_seconds is None else started_seconds,
         early_samples=early_samples,
         trained_on=trained_on,
+        own_traffic=own_traffic,
     )
     loop.begin()
     with StopRequest() as stop:
@@ -128,6 +132,7 @@ class _Loop:
         started_seconds: float,
         early_samples: int | None,
         trained_on: Callable[[], TrainedOn] | None,
+        own_traffic: Callable[[], dict[str, Meters]],
     ) -> None:
         self._config, self._task, self._stepper = config, task, stepper
         self._train_loader, self._valid = train_loader, valid
@@ -135,6 +140,7 @@ class _Loop:
         self._started_seconds, self._started_at = started_seconds, datetime.now(UTC)
         self._early_samples = early_samples
         self._trained_on = functools.cache(trained_on) if trained_on is not None else None
+        self._own_traffic = own_traffic
         self._first_batch_seconds: float | None = None
         self._journal = Journal()
         self._earlier = Journal()
@@ -308,12 +314,17 @@ class _Loop:
 
     def _up_to_date(self) -> Journal:
         """Give the journal with this attempt's time and meters added to those of earlier ones."""
-        meters = self._earlier.meters.plus(self._train_loader.meters())
-        if self._valid is not None:
-            meters = meters.plus(self._valid.loader.meters())
+        loaders = [self._train_loader] + ([self._valid.loader] if self._valid is not None else [])
+        meters = self._earlier.meters
+        for loader in loaders:
+            meters = meters.plus(loader.meters().without_traffic())
+        seen = (loader.traffic() for loader in loaders)
+        traffic = take_later(self._earlier.traffic, *seen, self._own_traffic())
         wall_seconds = self._earlier.wall_seconds + time.monotonic() - self._started_seconds
         saves = self._earlier.saves.plus(self._checkpoints.saves)
-        return msgspec.structs.replace(self._journal, meters=meters, wall_seconds=wall_seconds, saves=saves)
+        return msgspec.structs.replace(
+            self._journal, meters=meters, traffic=traffic, wall_seconds=wall_seconds, saves=saves
+        )
 
     def result(self, error: BaseException | None) -> TrainResult:
         model = self._stepper.model

@@ -8,6 +8,7 @@ from typing import Literal
 
 from penstock.errors import Interrupted
 from penstock.records import Host, RunRecord
+from penstock.sources import sum_meters
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import ConfigValue, TrainConfig
 from penstock.train.journal import Journal
@@ -97,7 +98,7 @@ def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, Conf
         host=result.host,
         losses=tuple(journal.curve.points),
         epochs=tuple(journal.epochs),
-        meters=journal.meters,
+        meters=journal.meters.plus(sum_meters(journal.traffic)),
         saves=journal.saves,
     )
 

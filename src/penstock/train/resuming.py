@@ -79,6 +79,7 @@ _AROUND: Mapping[str, Change] = dict.fromkeys(
     (
         # the window and the machine
         "window",
+        "meters",
         "window_size",
         "prefetch",
         "prefetch_timeout",

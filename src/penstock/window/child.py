@@ -130,7 +130,7 @@ class Prefetcher:
             control = Control(self._folder, writable=False)
         except (OSError, WindowError, NotOurs):
             return "", 0
-        return control.text("session"), control.number("sample_bytes")
+        return control.text("session"), control.number("num_filled")
 
 
 def start_prefetcher(

@@ -12,16 +12,16 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
 from penstock.errors import OutputError, PenstockError, RecordError, WindowError
 from penstock.owning import Hold
-from penstock.records import ManifestReader, SourceSpec, StreamSpec, decode_record
-from penstock.sources import ObjectSource, open_source
+from penstock.records import ManifestReader, Purpose, SourceSpec, StreamSpec, decode_record
+from penstock.sources import MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
 from penstock.window.folder import SESSION, SLOTS, read_small, used_bytes
 from penstock.window.layout import Control, ErrorText, FillerState
 from penstock.window.ownership import CHILD, SIDECAR, Role, hold_window, is_served_by_sidecar
@@ -41,6 +41,14 @@ DEFAULT_IN_FLIGHT = 512
 _log = logging.getLogger(__name__)
 
 
+class Opener(Protocol):
+    """Opens a source, whose requests are counted."""
+
+    def __call__(self, spec: SourceSpec, /, *, meter: RequestMeter, purpose: Purpose) -> ObjectSource:
+        """Give it."""
+        ...
+
+
 class Filler:
     """Fills a window.
 
@@ -50,6 +58,7 @@ class Filler:
         max_in_flight: the most ranges that are requested at a time; how many are is found out by what pays.
         is_child: whether it ends with the trainer that started it.
         opener: opens the source that a manifest names.
+        meters: folder of the files that requests are counted in; None is the window's own.
     """
 
     def __init__(
@@ -59,13 +68,15 @@ class Filler:
         window_bytes: int,
         max_in_flight: int = DEFAULT_IN_FLIGHT,
         is_child: bool = False,
-        opener: Callable[[SourceSpec], ObjectSource] = open_source,
+        opener: Opener = open_source,
+        meters: Path | None = None,
     ) -> None:
         self._folder = folder
         self._window_bytes = window_bytes
         self._max_in_flight = max_in_flight
         self._is_child = is_child
         self._opener = opener
+        self._meters = folder if meters is None else meters
         self._asked = b""
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -152,13 +163,13 @@ class Filler:
             "session.start session=%s first_index=%d end_index=%d", spec.session, spec.first_index, spec.end_index
         )
         try:
-            with _open_manifest(self._folder, spec) as manifest:
+            with _open_manifest(self._folder, spec) as manifest, self._counting(spec) as counts:
                 session = await FillerSession.open(
                     self._folder,
                     spec,
                     control=control,
                     manifest=manifest,
-                    source=self._opener(manifest.info.source),
+                    source=self._opener(manifest.info.source, meter=counts.meter, purpose=spec.purpose),
                     window_bytes=self._window_bytes,
                     max_in_flight=self._max_in_flight,
                     bell=bell,
@@ -175,6 +186,12 @@ class Filler:
             self._report(control, spec.session, PenstockError(f"the prefetcher failed ({error!r})", fix="see its log"))
         finally:
             bell.ring()
+
+    def _counting(self, spec: StreamSpec) -> MeterFile:
+        """Open the file that a session's requests are counted in; few are left of those that nobody counts in."""
+        if self._meters == self._folder:
+            sweep_meter_files(self._folder, keep=spec.owner)
+        return MeterFile.open(self._meters, spec.owner)
 
     def _report(self, control: Control, session: str, error: PenstockError) -> None:
         """Leave an error that belongs to no sample where the trainer looks for it."""

@@ -12,10 +12,11 @@ import numpy as np
 
 from penstock.errors import RecordError, WindowError
 from penstock.records import Meters, StreamSpec, decode_record
+from penstock.sources import read_meter_files, sum_meters
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, used_bytes
 from penstock.window.layout import Control, FillerState, SlotState
-from penstock.window.slots import read_meters
+from penstock.window.slots import read_sizes
 
 __all__ = ["WindowGauges", "read_gauges"]
 
@@ -27,7 +28,7 @@ class WindowGauges:
     Attributes:
         state: what the prefetcher is at: ``waiting``, ``running`` or ``failed``.
         beats: goes up for as long as the prefetcher lives.
-        meters: counts of the session that is served; they begin anew with another session.
+        meters: counts of all that was requested for this window, as far as its files hold it; they only go up.
         used_bytes: what the folder takes on disk.
         num_slots: slots by state: ``free``, ``filling``, ``ready``.
         in_flight_limit: the most ranges that are requested at a time, as it has turned out.
@@ -51,8 +52,12 @@ class WindowGauges:
     volume_free_bytes: int
 
 
-def read_gauges(folder: Path) -> WindowGauges | None:
-    """Give a window's gauges, or None while there is no window in the folder."""
+def read_gauges(folder: Path, *, meters: Path | None = None) -> WindowGauges | None:
+    """Give a window's gauges, or None while there is no window in the folder.
+
+    Args:
+        meters: folder of the files that requests are counted in; None is the window's own.
+    """
     try:
         control = Control(folder, writable=False)
         taken_bytes, volume = used_bytes(folder), os.statvfs(folder)
@@ -62,7 +67,7 @@ def read_gauges(folder: Path) -> WindowGauges | None:
     return WindowGauges(
         state=_state(control.number("state")),
         beats=control.heartbeat,
-        meters=read_meters(control),
+        meters=read_sizes(control).plus(sum_meters(read_meter_files(folder if meters is None else meters))),
         used_bytes=taken_bytes,
         num_slots=_count_slots(control),
         in_flight_limit=control.number("in_flight_limit"),

@@ -21,7 +21,7 @@ from penstock.window.folder import SESSION, read_small
 __all__ = ["SessionFile", "differences", "find_session"]
 
 _LEADER = 0
-_OWN_FIELDS = {"session", "manifest"}
+_OWN_FIELDS = {"session", "manifest", "owner"}
 
 
 def differences(mine: StreamSpec, other: StreamSpec) -> list[str]:
@@ -60,7 +60,7 @@ def find_session(folder: Path, mine: StreamSpec, *, used: Collection[str]) -> St
             fix="start all of them with the same options and from the same checkpoint",
             about=str(folder),
         )
-    return msgspec.structs.replace(mine, session=found.session)
+    return msgspec.structs.replace(mine, session=found.session, owner=found.owner)
 
 
 class SessionFile:

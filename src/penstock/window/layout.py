@@ -36,7 +36,7 @@ __all__ = ["SAMPLE_ENTRY", "Control", "ErrorText", "FillerState", "SampleMeta", 
 __all__ += ["checksum", "entry_checksum", "map_file", "map_slots"]
 
 MAGIC = b"PENSTOCK"
-LAYOUT_VERSION = 6
+LAYOUT_VERSION = 7
 ERROR_BYTES = 2048
 
 
@@ -85,19 +85,9 @@ _HEADER = np.dtype(
         ("fetched_through", "<u8"),
         ("window_bytes", "<u8"),
         ("high_water_bytes", "<u8"),
-        ("bytes_downloaded", "<u8"),
-        ("sample_bytes", "<u8"),
-        ("get_requests", "<u8"),
-        ("failed_requests", "<u8"),
-        ("refetched_bytes", "<u8"),
         ("kept_bytes", "<u8"),
         ("in_flight_limit", "<u8"),
-        ("wasted_bytes", "<u8"),
-        ("retried_requests", "<u8"),
-        ("hedged_requests", "<u8"),
-        ("answers_2xx", "<u8"),
-        ("answers_4xx", "<u8"),
-        ("answers_5xx", "<u8"),
+        ("num_filled", "<u8"),
         ("error_session", "S64"),
         ("error_checksum", "<u8"),
         ("error_bytes", "<u8"),

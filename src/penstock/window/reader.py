@@ -11,6 +11,7 @@ from typing import Self
 
 from penstock.errors import ChecksumMismatch, PenstockError, PrefetcherLost, WindowError
 from penstock.records import Meters, StreamSpec, decode_record, encode_record
+from penstock.sources import read_meter_files, sum_meters
 from penstock.window.cursor import Cursor
 from penstock.window.files import SampleFiles, safe_name, sweep_files
 from penstock.window.folder import SESSION, install
@@ -28,7 +29,7 @@ from penstock.window.samples import (
     rebuild,
     untold,
 )
-from penstock.window.slots import read_meters, read_table
+from penstock.window.slots import read_sizes, read_table
 from penstock.window.wakeup import Listener
 
 __all__ = ["WindowReader"]
@@ -224,11 +225,11 @@ class WindowReader:
         self._listener.ring()
 
     def meters(self) -> Meters:
-        """Give what the prefetcher counted in this session so far."""
+        """Give the sizes of the window, and what was counted in its folder for the session's owner so far."""
         control = self._control
         if control is not None and control.text("session") == self.spec.session:
-            self._meters = read_meters(control)
-        return self._meters
+            self._meters = read_sizes(control)
+        return self._meters.plus(sum_meters(read_meter_files(self._folder, self.spec.owner)))
 
     def interrupt(self) -> None:
         """End waits, those of another thread too, with a WindowError within a quarter of a second."""

@@ -24,7 +24,7 @@ from penstock.window.layout import Control, FillerState, SampleStatus, SlotState
 from penstock.window.packing import Pack
 from penstock.window.planning import Planner
 from penstock.window.policy import SlotRange, WindowPolicy, choose_adopted, choose_kept
-from penstock.window.slots import METERS, SOURCE_METERS, Slots
+from penstock.window.slots import Slots
 from penstock.window.wakeup import Bell
 
 __all__ = ["FillerSession", "stream_key"]
@@ -97,7 +97,7 @@ class FillerSession:
             source,
             self._kept,
             max_in_flight=max_in_flight,
-            read_meter=lambda: (meter.bytes_downloaded, meter.failed_requests),
+            read_meter=lambda: (meter.bytes_downloaded, meter.setbacks),
             on_broken=bell.changed.set,
         )
 
@@ -177,11 +177,7 @@ class FillerSession:
         self._policy = WindowPolicy(
             self._slots.num_slots, start_index=start, end_index=self._spec.end_index, adopted=adopted
         )
-        if not same:
-            for field in METERS:
-                control.put(field, 0)
         self._fetched_before = control.number("fetched_through")
-        self._counts_before = {field: control.number(field) for field in SOURCE_METERS}
         control.gauge(used_bytes(self._folder))
         control.put_error(self._spec.session, None)
         control.put("state", FillerState.RUNNING)
@@ -255,15 +251,13 @@ class FillerSession:
         status, sizes = pack.table["status"], pack.table["data_bytes"]
         again_bytes = int(sizes[:again][status[:again] == SampleStatus.DATA].sum())
         total_bytes = int(sizes[status != SampleStatus.SKIPPED].sum())
-        self._control.put("refetched_bytes", self._control.number("refetched_bytes") + again_bytes)
-        self._control.put("sample_bytes", self._control.number("sample_bytes") + total_bytes)
-        self._source.meter.wasted_bytes += pack.wasted_bytes
+        meter = self._source.meter
+        meter.add("refetched_bytes", again_bytes)
+        meter.add("sample_bytes", total_bytes)
+        meter.add("wasted_bytes", pack.wasted_bytes)
         self._control.put("fetched_through", max(self._control.number("fetched_through"), pack.end_index))
 
     def _put_meters(self) -> None:
-        read = self._source.meter.read()
-        for field in SOURCE_METERS:
-            self._control.put(field, self._counts_before[field] + getattr(read, field))
         self._control.put("kept_bytes", self._kept.kept_bytes)
         self._control.put("in_flight_limit", self._fetcher.limit)
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,23 +29,10 @@ from penstock.window.layout import (
 from penstock.window.policy import SlotRange
 from penstock.window.reserving import Reservation
 
-__all__ = ["METERS", "SOURCE_METERS", "Slots", "empty_window", "open_control", "read_meters", "read_table"]
+__all__ = ["Slots", "empty_window", "open_control", "read_sizes", "read_table"]
 
 RESERVED_FIRST_BYTES = 8 * MIB
 _log = logging.getLogger(__name__)
-SOURCE_METERS = (
-    "bytes_downloaded",
-    "get_requests",
-    "failed_requests",
-    "wasted_bytes",
-    "retried_requests",
-    "hedged_requests",
-    "answers_2xx",
-    "answers_4xx",
-    "answers_5xx",
-)
-METERS = (*SOURCE_METERS, "sample_bytes", "refetched_bytes")
-"""What the control file counts of a session; of it, what the source counts."""
 
 
 def open_control(folder: Path, window_bytes: int) -> Control:
@@ -92,11 +78,13 @@ def read_table(place: memoryview, entry: np.void, stream: str) -> NDArray[np.voi
     return np.frombuffer(place, dtype=SAMPLE_ENTRY, count=count) if found == int(entry["checksum"]) else None
 
 
-def read_meters(control: Control) -> Meters:
-    """Give what the prefetcher counted in the session that it serves."""
-    counts = {name: control.number(name) for name in (*METERS, "window_bytes", "kept_bytes")}
-    counts["window_high_water_bytes"] = control.number("high_water_bytes")
-    return msgspec.convert(counts, Meters)
+def read_sizes(control: Control) -> Meters:
+    """Give the sizes of the window that is served."""
+    return Meters(
+        window_bytes=control.number("window_bytes"),
+        kept_bytes=control.number("kept_bytes"),
+        window_high_water_bytes=control.number("high_water_bytes"),
+    )
 
 
 class Slots:
@@ -184,6 +172,7 @@ class Slots:
         entry["table_bytes"], entry["length_bytes"] = len(table), length_bytes
         entry["checksum"] = entry_checksum(self._stream, first_index=first_index, count=count, table=table)
         entry["generation"] += 1
+        self.control.put("num_filled", self.control.number("num_filled") + 1)
         entry["state"] = SlotState.READY
 
     def _take_over(self, folder: Path, planned: Geometry) -> mmap.mmap | None:
@@ -207,8 +196,7 @@ class Slots:
             os.ftruncate(handle, size)
         mapped = map_slots(folder, size, writable=True)
         self.num_slots, self.slot_bytes = planned.num_slots, planned.slot_bytes
-        for field in (*METERS, "fetched_through"):
-            control.put(field, 0)
+        control.put("fetched_through", 0)
         control.put("slot_bytes", planned.slot_bytes)
         control.put("kept_area_bytes", planned.kept_area_bytes)
         control.put("num_slots", planned.num_slots)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,12 +16,23 @@ from penstock.records import (
     LossPoint,
     Meters,
     Prediction,
+    RequestCount,
+    RequestKind,
     RunRecord,
     Saves,
     StepRecord,
 )
 
 MIB = 1 << 20
+
+
+def sent(**counts: int) -> tuple[RequestCount, ...]:
+    """Give requests by kind, all answered well."""
+    lines = (
+        RequestCount(kind=cast("RequestKind", kind), purpose="data", sent=count, answers_2xx=count)
+        for kind, count in sorted(counts.items())
+    )
+    return tuple(line for line in lines if line.sent)
 
 
 def _epochs(count: int, steps: int) -> tuple[EpochRecord, ...]:
@@ -88,8 +99,7 @@ def make_run(*, num_epochs: int = 40, steps_per_epoch: int = 90, **changes: Any)
         "meters": Meters(
             bytes_downloaded=11_847 * MIB,
             sample_bytes=12_900 * MIB,
-            get_requests=105_920,
-            list_requests=0,
+            requests=sent(GET=105_920),
             failed_requests=3,
             refetched_bytes=6 * MIB,
             window_bytes=32 * MIB,
@@ -128,7 +138,7 @@ def make_evaluation(*, num_samples: int = 3120, **changes: Any) -> Evaluation:
         "meters": Meters(
             bytes_downloaded=340 * MIB,
             sample_bytes=340 * MIB,
-            get_requests=3_120,
+            requests=sent(GET=3_120),
             window_bytes=32 * MIB,
             window_high_water_bytes=20 * MIB,
         ),
@@ -142,7 +152,7 @@ def make_list_step(**changes: Any) -> StepRecord:
         "started_at": "2026-11-21T10:14:58Z",
         "wall_seconds": 8.6,
         "host": Host(num_cpus=4, device="cpu", num_devices=0),
-        "meters": Meters(bytes_downloaded=3 * MIB, get_requests=421, list_requests=7),
+        "meters": Meters(bytes_downloaded=3 * MIB, requests=sent(GET=421, LIST=7)),
         "details": {"num_samples": 6000.0},
     }
     return StepRecord(**(fields | changes))

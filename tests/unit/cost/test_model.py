@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from penstock.cost import CostSetting, TransferKind, bill, load_prices, total_meters
 from penstock.errors import ConfigError
-from penstock.records import CostLine, CostReport, Evaluation, Host, Meters, PriceList, RunRecord, Saves, StepRecord
+from penstock.records import (
+    CostLine,
+    CostReport,
+    Evaluation,
+    Host,
+    Meters,
+    PriceList,
+    RequestCount,
+    RunRecord,
+    Saves,
+    StepRecord,
+)
+from unit.cost.conftest import sent
 
 GIB = 1 << 30
 TODAY = date(2026, 11, 21)
@@ -36,12 +48,12 @@ def _line(report: CostReport, item: str) -> CostLine:
 def test_bill_by_hand(make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps) -> None:
     run = make_run(
         wall_seconds=7200.0,
-        meters=Meters(bytes_downloaded=100 * GIB, get_requests=2_000_000, window_bytes=10 * GIB),
+        meters=Meters(bytes_downloaded=100 * GIB, requests=sent(GET=2_000_000), window_bytes=10 * GIB),
     )
     evaluation = make_evaluation(
-        wall_seconds=1800.0, meters=Meters(bytes_downloaded=10 * GIB, get_requests=500_000, window_bytes=10 * GIB)
+        wall_seconds=1800.0, meters=Meters(bytes_downloaded=10 * GIB, requests=sent(GET=500_000), window_bytes=10 * GIB)
     )
-    step = make_list_step(wall_seconds=360.0, meters=Meters(list_requests=4000, get_requests=1000))
+    step = make_list_step(wall_seconds=360.0, meters=Meters(requests=sent(LIST=4000, GET=1000)))
     report = _bill(
         run, steps=[step], evaluation=evaluation, instance_type="g5.xlarge", transfer="internet", put_requests=3000
     )
@@ -65,11 +77,17 @@ def test_transfer_is_priced_by_its_way(make_run: Runs, transfer: TransferKind, u
     assert _line(report, f"transfer-{transfer}").usd == usd
 
 
-def test_failed_requests_are_not_billed(make_run: Runs) -> None:
-    without = _bill(make_run(meters=Meters(get_requests=100)))
-    with_failed = _bill(make_run(meters=Meters(get_requests=100, failed_requests=10_000_000)))
-    assert with_failed.total_usd == without.total_usd
-    assert any("10,000,000 failed" in line for line in with_failed.assumptions)
+def test_what_the_store_failed_at_is_not_billed_and_what_it_refused_is(make_run: Runs) -> None:
+    line = RequestCount(kind="GET", purpose="data", sent=10_000, answers_2xx=5000, answers_4xx=3000, answers_5xx=1500)
+    free = RequestCount(kind="DELETE", purpose="checkpoint", sent=70, answers_2xx=70)
+    put = RequestCount(kind="PUT", purpose="checkpoint", sent=400, answers_2xx=300, answers_5xx=100)
+    report = _bill(make_run(meters=Meters(requests=(free, line, put))))
+    assert _line(report, "s3-get").usd == pytest.approx(8.5 * 0.0004)
+    assert _line(report, "s3-put").usd == pytest.approx(0.3 * 0.005)
+    told = " ".join(report.assumptions)
+    assert "1,600 requests that were answered with 5xx are not billed, 3,000 with 4xx are" in told
+    assert "500 requests that got no answer are billed" in told
+    assert "70 DELETE requests are free" in told
 
 
 def test_unknown_node_stands_unpriced_and_is_said(make_run: Runs) -> None:
@@ -208,22 +226,14 @@ def test_a_node_for_nothing_is_priced(make_run: Runs) -> None:
     assert (report.stall_usd, report.unpriced) == (0, ())
 
 
-def test_puts_are_billed_only_where_they_were_counted(make_run: Runs, make_list_step: Steps) -> None:
-    uncounted = _bill(make_run())
-    assert not any(line.item == "s3-put" for line in uncounted.lines)
-    assert any("PUT" in line for line in uncounted.assumptions)
-    counted = _bill(make_run(), steps=[make_list_step(details={"put_requests": 2000.0})])
-    assert _line(counted, "s3-put").usd == pytest.approx(0.01)
-
-
 def test_own_disk_is_not_billed(make_run: Runs) -> None:
     report = _bill(make_run(), disk=None)
     assert not any(line.unit == "GiB-hour" for line in report.lines)
 
 
 def test_prefetch_step_is_billed_beside_the_run(make_run: Runs, make_list_step: Steps) -> None:
-    step = make_list_step(step="prefetch", wall_seconds=3600.0, meters=Meters(get_requests=5000))
-    report = _bill(make_run(meters=Meters(get_requests=2000)), steps=[step])
+    step = make_list_step(step="prefetch", wall_seconds=3600.0, meters=Meters(requests=sent(GET=5000)))
+    report = _bill(make_run(meters=Meters(requests=sent(GET=2000))), steps=[step])
     assert _line(report, "s3-get").usd == pytest.approx(7 * 0.0004)
     (node,) = [line for line in report.lines if line.what == "Node of the prefetch step"]
     assert node.usd == pytest.approx(1.006)
@@ -251,8 +261,7 @@ _seconds = st.floats(0, 10**7)
     meters=st.builds(
         Meters,
         bytes_downloaded=_counts,
-        get_requests=_counts,
-        list_requests=_counts,
+        requests=st.builds(sent, GET=_counts, LIST=_counts, PUT=_counts),
         failed_requests=_counts,
         window_bytes=_counts,
     ),

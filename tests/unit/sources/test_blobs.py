@@ -21,6 +21,7 @@ from penstock.errors import (
 from penstock.sources import Blobs, open_blobs
 from support.cli import Bucket
 from unit.sources.answering import answer, error, serve
+from unit.sources.places import QUICK
 
 Opener = Callable[[str], Blobs]
 
@@ -114,16 +115,16 @@ def test_a_server_that_refuses() -> None:
 
 
 @pytest.mark.usefixtures("bucket")
-def test_a_server_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+def test_a_server_that_fails() -> None:
     with serve([error("503 Slow Down", "SlowDown")]) as server:
-        blobs = open_blobs("s3://bucket/run", endpoint_url=server.url)
-        with pytest.raises(OutputError, match="SlowDown"):
+        blobs = open_blobs("s3://bucket/run", endpoint_url=server.url, limits=QUICK)
+        with pytest.raises(OutputError, match=r"cannot write s3://bucket/run/x \(SlowDown; 3 tries in \d s\)"):
             blobs.write("x", b"1")
-        with pytest.raises(SourceUnavailable, match="SlowDown"):
+        with pytest.raises(SourceUnavailable, match="SlowDown; 3 tries"):
             blobs.read("x")
+        assert len(server.requests) == 6
     with serve([answer("200 OK", b"half", length_bytes=8)]) as server:
-        blobs = open_blobs("s3://bucket/run", endpoint_url=server.url)
+        blobs = open_blobs("s3://bucket/run", endpoint_url=server.url, limits=QUICK)
         with pytest.raises(SourceUnavailable):
             blobs.read("x")
 
@@ -135,9 +136,9 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     blobs = open_blobs("s3://bucket/run", endpoint_url="http://127.0.0.1:9", region="us-east-1")
-    with pytest.raises(AccessDenied, match="NoCredentialsError"):
+    with pytest.raises(AccessDenied, match="no AWS credentials"):
         blobs.read("x")
-    with pytest.raises(OutputUnwritable, match="NoCredentialsError"):
+    with pytest.raises(OutputUnwritable, match="no AWS credentials"):
         blobs.write("x", b"1")
 
 
@@ -147,10 +148,8 @@ def test_a_root_of_another_kind(root: str) -> None:
         open_blobs(root)
 
 
-@pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("endpoint", ["no url", "http://user:pa55word@", "localhost:9000"])
 def test_an_endpoint_that_is_none(endpoint: str) -> None:
-    blobs = open_blobs("s3://bucket/run", endpoint_url=endpoint)
-    with pytest.raises(ConfigError, match=r"cannot reach s3://bucket .*https://host:port") as caught:
-        blobs.read("x")
+    with pytest.raises(ConfigError, match="endpoint") as caught:
+        open_blobs("s3://bucket/run", endpoint_url=endpoint)
     assert "pa55word" not in str(caught.value)

@@ -39,7 +39,7 @@ def test_nothing_else_is_declared() -> None:
 
 def test_what_is_listed_is_bound_to_its_options() -> None:
     assert {action.dest for action in parser("list")._actions} & set(OPTIONS) - set(DATASET) <= {
-        *("help", "verbose", "record", "run_root", "run_id", "run_endpoint_url", "fail_fast", "options")
+        *("help", "verbose", "record", "run_root", "run_id", "run_endpoint_url", "fail_fast", "options", "meters")
     }
 
 

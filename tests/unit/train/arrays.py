@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,7 @@ class ArrayLoader:
         self._batch_size, self._seed, self._before_batch = batch_size, seed, before_batch
         self._epoch, self._position = 0, 0
         self._sample_bytes = 0
+        self._id = uuid.uuid4().hex
 
     @property
     def num_samples(self) -> int:
@@ -73,6 +75,9 @@ class ArrayLoader:
         if state["batch_size"] != self._batch_size:
             raise CheckpointMismatch("another batch size", fix="use the same")
         self._epoch, self._position = int(state["epoch"]), int(state["position"])
+
+    def traffic(self) -> dict[str, Meters]:
+        return {self._id: Meters(sample_bytes=self._sample_bytes)}
 
     def meters(self) -> Meters:
         return Meters(sample_bytes=self._sample_bytes)

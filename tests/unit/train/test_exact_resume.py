@@ -198,6 +198,9 @@ class Segment:
     def load_state_dict(self, state: LoaderState) -> None:
         self._stream["place"] = int(state["place"])
 
+    def traffic(self) -> dict[str, Meters]:
+        return {}
+
     def meters(self) -> Meters:
         return Meters()
 

@@ -51,8 +51,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> RawDataset:
 class OwnSource:
     """A local folder whose reads do something first."""
 
-    def __init__(self, spec: SourceSpec, *, first: Callable[[ObjectInfo, int, memoryview], Any]) -> None:
-        self._source: ObjectSource = open_source(spec)
+    def __init__(
+        self, spec: SourceSpec, *, first: Callable[[ObjectInfo, int, memoryview], Any], **counted: Any
+    ) -> None:
+        self._source: ObjectSource = open_source(spec, **counted)
         self._first = first
         self.meter = self._source.meter
 

@@ -39,6 +39,8 @@ def make_spec(data: RawDataset, epochs: int) -> StreamSpec:
         batch_samples=1,
         num_files=0,
         on_bad_sample="fail",
+        owner=uuid.uuid4().hex,
+        purpose="data",
     )
 
 
@@ -101,7 +103,7 @@ def test_what_is_kept_outlives_both_sides(dataset: RawDataset, tmp_path: Path) -
         os.kill(prefetcher.pid, signal.SIGKILL)
         read(reader, dataset, SAMPLES // 2, SAMPLES + 10)
         reader.close()
-        again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, first_index=SAMPLES + 5)
+        again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, owner=uuid.uuid4().hex, first_index=SAMPLES + 5)
         resumed = WindowReader(tmp_path / "window", again).begin()
         read(resumed, dataset, SAMPLES + 5, 2 * SAMPLES)
         meters = resumed.meters()
@@ -120,7 +122,7 @@ def test_kept_bytes_that_were_damaged_are_fetched_again(dataset: RawDataset, tmp
         slots.seek(-dataset.info.object_bytes // 2, os.SEEK_END)
         slots.write(b"\xff" * 100_000)
     with Prefetcher(window, dataset.info.object_bytes * 2):
-        again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, first_index=SAMPLES)
+        again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, owner=uuid.uuid4().hex, first_index=SAMPLES)
         reader = WindowReader(window, again).begin()
         keys = read(reader, dataset, SAMPLES, 2 * SAMPLES)
         fetched = reader.meters().bytes_downloaded

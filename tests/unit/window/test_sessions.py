@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -199,11 +200,11 @@ def test_error_of_an_earlier_session_is_not_the_next_ones(tmp_path: Path) -> Non
 def test_fault_in_one_session_is_told_and_the_next_is_served(dataset: RawDataset, tmp_path: Path) -> None:
     opened = iter([None, open_source])
 
-    def opener(spec: SourceSpec) -> ObjectSource:
+    def opener(spec: SourceSpec, **counted: Any) -> ObjectSource:
         open_it = next(opened)
         if open_it is None:
             raise ZeroDivisionError("of ours")
-        return open_it(spec)
+        return open_it(spec, **counted)
 
     with serving(tmp_path / "window", WINDOW_BYTES, opener):
         with pytest.raises(PenstockError, match="of ours"):

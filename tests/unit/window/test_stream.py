@@ -35,6 +35,8 @@ def make_spec(data: RawDataset, *, epochs: int = 1, first_index: int = 0, batch_
         batch_samples=batch_samples,
         num_files=0,
         on_bad_sample="fail",
+        owner=uuid.uuid4().hex,
+        purpose="data",
     )
 
 

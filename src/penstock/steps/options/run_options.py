@@ -45,7 +45,16 @@ FIELDS: Mapping[str, str] = {
 PLUMBING = frozenset(
     {
         *("--help", "--verbose", FLAG, "--fail-fast", "--until-stdin-closes", "--metrics-port", "--stream-listing"),
-        *("--manifest", "--plan", "--record", "--checkpoint", "--checkpoints", "--checkpoint-out", "--metrics"),
+        *(
+            "--manifest",
+            "--meters",
+            "--plan",
+            "--record",
+            "--checkpoint",
+            "--checkpoints",
+            "--checkpoint-out",
+            "--metrics",
+        ),
         *("--plot", "--executor-input", "--html", "--markdown", "--cost", "--run-id", "--final-status"),
         *("--run-record", "--evaluation", "--other-evaluation", "--step-record", "--prices"),
         *("--window", "--window-size", "--prefetch", "--option", "--first-part", "--other-data"),

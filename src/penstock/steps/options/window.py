@@ -11,6 +11,10 @@ __all__ = ["add_window_options"]
 
 
 DEFAULT_WINDOW = "256Mi"
+METERS_HELP = (
+    "folder of the files that requests are counted in, which outlive a kill (default: beside the records of a "
+    "--run-root that is a folder, else the window's)"
+)
 
 
 def add_window_options(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +43,7 @@ def add_window_options(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="how long the prefetcher may show no sign of life (default: 60s)",
     )
+    group.add_argument("--meters", type=optional_path, metavar="DIR", help=METERS_HELP)
     group.add_argument(
         "--in-flight",
         type=positive_int,

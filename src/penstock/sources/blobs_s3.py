@@ -1,0 +1,202 @@
+"""Blobs in S3, asked for one at a time, each in a thread of its own with its own event loop.
+
+So it works in a process that runs an event loop, as notebooks do, and nothing of it is left when a trainer forks its
+workers. What is read comes in parts of a bounded size: one that is cut off goes on from the byte that was reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from penstock.errors import (
+    AccessDenied,
+    BucketNotFound,
+    ObjectNotFound,
+    OutputError,
+    OutputUnwritable,
+    PenstockError,
+    SourceUnavailable,
+)
+from penstock.records import Purpose, RequestKind, SourceSpec
+from penstock.sources.http_connection import Answer
+from penstock.sources.mapping import code_of
+from penstock.sources.meter import RequestMeter
+from penstock.sources.patience import ClientLimits
+from penstock.sources.protocols import ObjectInfo
+from penstock.sources.s3 import Boto3Credentials, s3_address
+from penstock.sources.s3_client import GaveUp, S3Client, error_of
+from penstock.units import MIB, format_bytes
+
+__all__ = ["MOST_BYTES", "S3Blobs"]
+
+MOST_BYTES = 64 << 30
+"""Of a blob whose size nobody has told."""
+PART_BYTES = 64 * MIB
+"""Read by one request."""
+
+_DENIED_READ = "check s3:GetObject on it"
+_DENIED_WRITE = "check the bucket and s3:PutObject on it"
+T = TypeVar("T")
+
+
+class S3Blobs:
+    """A prefix of a bucket; nothing is requested before it is used."""
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        endpoint_url: str | None,
+        region: str | None,
+        limits: ClientLimits,
+        meter: RequestMeter,
+        purpose: Purpose,
+    ) -> None:
+        self._bucket, self._prefix = bucket, prefix
+        self._spec = SourceSpec(uri=f"s3://{bucket}/{prefix}".rstrip("/"), endpoint_url=endpoint_url, region=region)
+        self._limits, self._meter, self._purpose = limits, meter, purpose
+        self._credentials = Boto3Credentials(self._spec)
+
+    def read(self, name: str, *, most_bytes: int = MOST_BYTES) -> bytes:
+        """Give a blob's bytes."""
+        return self._do(lambda client: self._read(client, name, most_bytes), name, writing=False)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put a blob in its place."""
+        self._do(lambda client: self._ask(client, "PUT", name, "PUT", body=memoryview(data)), name, writing=True)
+
+    def delete(self, name: str) -> None:
+        """Remove a blob, if there is one."""
+        self._do(lambda client: self._ask(client, "DELETE", name, "DELETE"), name, writing=True)
+
+    def locate(self, name: str) -> str:
+        """Give the URI of a blob."""
+        return f"s3://{self._bucket}/{self._prefix}{'/' if self._prefix else ''}{name}"
+
+    async def _read(self, client: S3Client, name: str, most_bytes: int) -> bytes:
+        first = {"Range": f"bytes=0-{min(PART_BYTES, most_bytes) - 1}"}
+        answer = await client.call(
+            "GET", name, kind="GET", purpose=self._purpose, headers=first, most_bytes=min(PART_BYTES, most_bytes)
+        )
+        if answer.head.status == 416:  # it is empty
+            answer = await client.call("GET", name, kind="GET", purpose=self._purpose, most_bytes=0)
+        if answer.head.status == 200:
+            return answer.body
+        if answer.head.status != 206:
+            raise _Refused(answer)
+        span = answer.head.content_range
+        if span is None or span[0] != 0 or span[1] + 1 != len(answer.body):
+            raise SourceUnavailable(
+                f"{self.locate(name)} came with another range than was asked for",
+                fix="a proxy or the server gives wrong ranges: check the endpoint",
+                about=self.locate(name),
+            )
+        total_bytes = span[2]
+        if total_bytes > most_bytes:
+            raise SourceUnavailable(
+                f"{self.locate(name)} has {format_bytes(total_bytes)}, at most {format_bytes(most_bytes)} are read",
+                fix="look what lies there: it is not what was written",
+                about=self.locate(name),
+            )
+        found = bytearray(answer.body)
+        info = ObjectInfo(key=name, size_bytes=total_bytes, etag=answer.head.etag.decode("latin-1"))
+        while len(found) < total_bytes:
+            part = bytearray(min(PART_BYTES, total_bytes - len(found)))
+            await client.read_into(info, len(found), memoryview(part))
+            found += part
+        return bytes(found)
+
+    async def _ask(
+        self, client: S3Client, method: str, name: str, kind: RequestKind, *, body: memoryview | None = None
+    ) -> None:
+        answer = await client.call(method, name, kind=kind, purpose=self._purpose, body=body)
+        if answer.head.status >= 300 and not (method == "DELETE" and answer.head.status == 404):
+            raise _Refused(answer)
+
+    def _do(self, ask: Callable[[S3Client], Coroutine[Any, Any, T]], name: str, *, writing: bool) -> T:
+        place = s3_address(self._spec, bucket=self._bucket, prefix=self._prefix)
+
+        async def run() -> T:
+            client = S3Client(
+                self._spec,
+                place,
+                limits=self._limits,
+                provider=self._credentials,
+                meter=self._meter,
+                purpose=self._purpose,
+            )
+            try:
+                return await ask(client)
+            finally:
+                client.close()
+
+        try:
+            return _in_thread(run)
+        except _Refused as refused:
+            raise self._map(refused.answer, error_of(refused.answer, self._spec, name), name, writing) from refused
+        except GaveUp as gave_up:
+            raise self._map(gave_up.answer, error_of(gave_up, self._spec, name), name, writing) from gave_up
+        except AccessDenied as error:
+            if writing:
+                raise OutputUnwritable(error.what, fix=error.fix, about=error.about) from error
+            raise
+
+    def _map(self, answer: Answer | None, error: PenstockError, name: str, writing: bool) -> PenstockError:
+        """Give the error of a blob, which is written or read, for that of the source."""
+        where = self.locate(name)
+        code = (code_of(answer.body.decode(errors="replace")) if answer else None) or (
+            f"HTTP {answer.head.status}" if answer else error.what
+        )
+        reason = f"{code}; {error.what.rpartition('; ')[2]}" if isinstance(error, SourceUnavailable) else code
+        if writing:
+            final = isinstance(error, AccessDenied | BucketNotFound)
+            kind = OutputUnwritable if final else OutputError
+            return kind(f"cannot write {where} ({reason})", fix=_DENIED_WRITE, about=where)
+        if isinstance(error, BucketNotFound):
+            return BucketNotFound(f"the bucket of {where} does not exist", fix="check its name and the endpoint")
+        if isinstance(error, ObjectNotFound):
+            return ObjectNotFound(f"there is no {where}", fix="check the path", about=where)
+        if isinstance(error, AccessDenied):
+            return AccessDenied(f"cannot read {where} ({reason})", fix=_DENIED_READ, about=where)
+        return SourceUnavailable(f"cannot read {where} ({reason})", fix="check the endpoint and try again", about=where)
+
+
+class _Refused(Exception):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"status code: {answer.head.status}")
+        self.answer = answer
+
+
+def _in_thread(run: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end in an event loop of its own; whoever breaks the wait off ends it."""
+    outcome: list[T] = []
+    problem: list[BaseException] = []
+    begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+
+    async def main() -> None:
+        task = asyncio.ensure_future(run())
+        begun.append((asyncio.get_running_loop(), task))
+        outcome.append(await task)
+
+    def work() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:
+            problem.append(error)
+
+    thread = threading.Thread(target=work, name="penstock-blobs-0", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:
+        if begun:
+            loop, task = begun[0]
+            loop.call_soon_threadsafe(task.cancel)
+        raise
+    if problem:
+        raise problem[0]
+    return outcome[0]

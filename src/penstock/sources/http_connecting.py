@@ -1,0 +1,190 @@
+"""Making connections: names looked up, proxies gone through, TLS agreed, all in a bounded time.
+
+A name is looked up in a thread that nobody waits for longer than that: the system's own look-up cannot be broken off.
+Addresses take turns, and one that did not answer is left out for a while where there are others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.sources.http_connection import Connection, Cut
+from penstock.sources.http_response import MAX_HEAD_BYTES
+
+__all__ = ["Address", "Dialer", "Proxy"]
+
+LOOKUP_SECONDS = 5.0
+"""For which the addresses of a name are believed."""
+SHUNNED_SECONDS = 60.0
+
+_Found = tuple[int, int, int, str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proxy:
+    """An HTTP proxy; ``authorization`` is the value of its header, empty for none."""
+
+    host: str
+    port: int
+    authorization: str = ""
+
+    @classmethod
+    def with_login(cls, host: str, port: int, *, user: str, password: str) -> Proxy:
+        """Give a proxy that wants a name and a password (RFC 7617)."""
+        login = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return cls(host=host, port=port, authorization=f"Basic {login}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """Where a server listens.
+
+    Attributes:
+        proxy: that the way there leads through.
+        ca_file: certificates that are trusted besides; None are the system's.
+    """
+
+    host: str
+    port: int
+    is_tls: bool
+    proxy: Proxy | None = None
+    ca_file: str | None = None
+
+
+class Dialer:
+    """Makes connections to one address.
+
+    Args:
+        address: of the server.
+        timeout_seconds: for all that a connection takes.
+    """
+
+    def __init__(self, address: Address, *, timeout_seconds: float) -> None:
+        self._address = address
+        self._timeout_seconds = timeout_seconds
+        self._loop = asyncio.get_running_loop()
+        self._tls = ssl.create_default_context(cafile=address.ca_file) if address.is_tls else None
+        proxy = address.proxy
+        self._peer = (proxy.host, proxy.port) if proxy is not None else (address.host, address.port)
+        self._found: list[_Found] = []
+        self._found_at = 0.0
+        self._looking: asyncio.Future[list[_Found]] | None = None
+        self._turn = 0
+        self._shunned: dict[Any, float] = {}
+
+    async def connect(self, make: Callable[[], Connection]) -> Connection:
+        """Give a new connection.
+
+        Raises:
+            Cut: there is none; the reason is told.
+        """
+        where = f"{self._peer[0]}:{self._peer[1]}"
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._connect(make)
+        except ssl.SSLCertVerificationError as error:
+            raise Cut(f"error sending request: TLS: {error.verify_message} ({where})") from error
+        except ssl.SSLError as error:
+            raise Cut(f"error sending request: TLS: {error.reason or error} ({where})") from error
+        except TimeoutError as error:
+            stage = "name found" if self._looking is not None else "connection"
+            raise Cut(f"error sending request: no {stage} for {where} in {self._timeout_seconds:g} s") from error
+        except OSError as error:
+            raise Cut(f"error sending request: no connection to {where} ({error.strerror or error})") from error
+
+    async def _connect(self, make: Callable[[], Connection]) -> Connection:
+        sock = await self._reach()
+        try:
+            if self._address.proxy is not None and self._address.is_tls:
+                await self._tunnel(sock, self._address.proxy)
+            _, connection = await self._loop.create_connection(
+                make, sock=sock, ssl=self._tls, server_hostname=self._address.host if self._tls else None
+            )
+        except BaseException:
+            sock.close()
+            raise
+        return connection
+
+    async def _reach(self) -> socket.socket:
+        """Give a socket that is connected to the peer, at whichever of its addresses answers."""
+        found = await self._look_up()
+        now = self._loop.time()
+        good = [each for each in found if self._shunned.get(each[4], 0.0) <= now] or found
+        self._turn += 1
+        error: OSError | None = None
+        for number in range(len(good)):
+            family, kind, protocol, _, place = good[(self._turn + number) % len(good)]
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                await self._loop.sock_connect(sock, place)
+            except OSError as failed:
+                error = failed
+            except BaseException:
+                self._shunned[place] = now + SHUNNED_SECONDS
+                sock.close()
+                raise
+            else:
+                return sock
+            sock.close()
+        raise error or OSError("no address")
+
+    async def _look_up(self) -> list[_Found]:
+        if self._found and self._loop.time() - self._found_at < LOOKUP_SECONDS:
+            return self._found
+        if self._looking is None:
+            self._looking = self._loop.create_future()
+            thread = threading.Thread(target=self._ask, args=(self._looking,), name="penstock-lookup-0", daemon=True)
+            thread.start()
+        looking = self._looking
+        self._found = await asyncio.shield(looking)
+        self._found_at = self._loop.time()
+        return self._found
+
+    def _ask(self, answer: asyncio.Future[list[_Found]]) -> None:
+        """Look the name up; in a thread of its own."""
+        found: list[_Found] = []
+        problem: Exception | None = None
+        try:
+            found = list(socket.getaddrinfo(*self._peer, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            problem = error if isinstance(error, OSError) else OSError(f"no host name: {error}")
+
+        def tell() -> None:
+            if self._looking is answer:
+                self._looking = None
+            if answer.done():
+                return
+            if problem is not None:
+                answer.set_exception(problem)
+                answer.exception()  # whoever asked may have gone
+            else:
+                answer.set_result(found)
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(tell)
+
+    async def _tunnel(self, sock: socket.socket, proxy: Proxy) -> None:
+        """Ask a proxy for a way through (RFC 9110, 9.3.6)."""
+        host = f"[{self._address.host}]" if ":" in self._address.host else self._address.host
+        login = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
+        head = f"CONNECT {host}:{self._address.port} HTTP/1.1\r\nHost: {host}:{self._address.port}\r\n{login}\r\n"
+        await self._loop.sock_sendall(sock, head.encode("ascii"))
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            piece = await self._loop.sock_recv(sock, 1)  # not a byte of what comes after it
+            if not piece or len(answer) > MAX_HEAD_BYTES:
+                raise OSError("the proxy gave no answer")
+            answer += piece
+        status = answer.split(b" ", 2)[1:2]
+        if status != [b"200"]:
+            raise OSError(f"the proxy answered {b''.join(status).decode(errors='replace') or 'nothing'}")

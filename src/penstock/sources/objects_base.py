@@ -1,0 +1,151 @@
+"""What all sources of objects have in common.
+
+A read names the ETag and size it expects: the request carries If-Match and the answer is compared, so a part of a
+changed object is never returned. An answer of other bytes than were asked for is tried again, as a cut body is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+
+from penstock.errors import EmptyListing, PenstockError, TruncatedObject
+from penstock.records import SourceSpec
+from penstock.sources.meter import RequestMeter
+from penstock.sources.protocols import ObjectInfo
+from penstock.sources.uris import local_folder, split_s3
+
+__all__ = ["ObjectSource", "refuse_beyond"]
+
+NEIGHBOURS_SHOWN = 8
+NEIGHBOURS_SECONDS = 10
+
+
+class ObjectSource(ABC):
+    """Objects under one prefix of one store.
+
+    Attributes:
+        spec: of the source.
+        meter: counts what is sent and received.
+    """
+
+    def __init__(self, spec: SourceSpec, meter: RequestMeter) -> None:
+        self.spec = spec
+        self.meter = meter
+
+    @property
+    @abstractmethod
+    def lists_in_order(self) -> bool:
+        """Whether listings come sorted by key but for folder markers, as S3 promises and file systems do not."""
+
+    @abstractmethod
+    def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
+        """Give the objects in the folder ``prefix`` in pages of at most 1000, in the store's order.
+
+        Raises:
+            BucketNotFound, AccessDenied, SourceUnavailable: it could not be listed.
+            SourceError: an object's name is one that could not be read.
+        """
+
+    @abstractmethod
+    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
+        """Give ``length_bytes`` bytes from ``offset`` of the version of the object that ``info`` names.
+
+        Raises:
+            SourceChanged: its ETag or size is another by now.
+            TruncatedObject: it ends before the range does.
+            ObjectNotFound, AccessDenied, SourceUnavailable: it could not be read.
+        """
+
+    @abstractmethod
+    async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
+        """Fill ``place`` with the bytes from ``offset`` of the version of the object that ``info`` names.
+
+        From S3 they are received straight into it; where this is cancelled, nothing is written to it any more.
+
+        Raises: what ``get_range`` does.
+        """
+
+    @abstractmethod
+    async def names_in(self, uri: str) -> list[str]:
+        """Give the names of what lies in a folder of the same store, those of folders with a slash at their end.
+
+        Raises:
+            PenstockError, OSError: it could not be listed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close connections that are kept open; they are also closed when nobody uses them for a while."""
+
+    async def list_all(self, prefix: str = "") -> list[ObjectInfo]:
+        """Give all objects in the folder ``prefix``, sorted by key; S3's empty folder markers are left out.
+
+        Raises:
+            EmptyListing: there are none; the message names what lies beside the prefix.
+            SourceError: it could not be listed.
+        """
+        found = [info async for page in self.list_objects(prefix) for info in page]
+        if not found:
+            raise await self.nothing_found(prefix)
+        folders = {info.key[:end] for info in found for end in _slashes(info.key)}
+        kept = [info for info in found if info.size_bytes or info.key not in folders]
+        return sorted(kept, key=lambda info: info.key)
+
+    async def get(self, info: ObjectInfo) -> bytes:
+        """Give a whole (small) object."""
+        return bytes(await self.get_range(info, 0, info.size_bytes))
+
+    async def nothing_found(self, prefix: str = "") -> EmptyListing:
+        """Give the error of an empty listing: it names what lies beside the prefix."""
+        asked = f"{self.spec.uri.rstrip('/')}/{prefix}".rstrip("/") if prefix else self.spec.uri
+        beside = await self._beside(asked)
+        lies = f"; beside it lie: {beside}" if beside else "; the bucket or folder holds nothing"
+        return EmptyListing(
+            f"nothing lies under {asked}{lies}",
+            fix="check the prefix (it is taken exactly as written, case included)",
+            about=asked,
+        )
+
+    async def _beside(self, asked: str) -> str:
+        """Name what lies under the nearest parent of a URI that holds anything; empty where that is not known."""
+        base, parts = _split(asked)
+        for depth in range(len(parts) - 1, -1, -1):
+            uri = "/".join([base, *parts[:depth]]) or "/"
+            try:
+                async with asyncio.timeout(NEIGHBOURS_SECONDS):
+                    names = await self.names_in(uri)
+            except (OSError, ValueError, PenstockError):  # the empty listing is the news, whatever the parents say
+                continue
+            beside = sorted(set(names) - {f"{parts[depth]}/"})
+            if beside:
+                more = f" and {len(beside) - NEIGHBOURS_SHOWN} more" if len(beside) > NEIGHBOURS_SHOWN else ""
+                return f"{', '.join(beside[:NEIGHBOURS_SHOWN])}{more} (in {uri})"
+        return ""
+
+
+def refuse_beyond(info: ObjectInfo, end: int) -> None:
+    """Refuse a range that ends beyond its object.
+
+    Raises:
+        TruncatedObject: it does.
+    """
+    if end > info.size_bytes:
+        raise TruncatedObject(
+            f"{info.key} has {info.size_bytes} bytes, {end} are needed",
+            fix="the object was cut off: upload it again, or leave it out",
+            about=info.key,
+        )
+
+
+def _split(uri: str) -> tuple[str, list[str]]:
+    """Give what cannot be left out of a URI (``s3://bucket``, nothing for a path), and its further parts."""
+    if found := split_s3(uri):
+        bucket, prefix = found
+        return f"s3://{bucket}", [part for part in prefix.split("/") if part]
+    return "", list(local_folder(uri).parts[1:])
+
+
+def _slashes(key: str) -> list[int]:
+    return [place for place, letter in enumerate(key) if letter == "/"]

@@ -1,0 +1,257 @@
+"""Requests to a place in a bucket: sent, tried again and counted by one rule, whatever they are for.
+
+A range is received straight into memory of the caller's, and taken up again from the byte that was reached where its
+body was cut off. The answer to any other request is gathered, as much of it as its caller takes. Redirects are never
+followed: they are answers, which say where the bucket is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from penstock.errors import ChecksumMismatch, PenstockError, SourceUnavailable
+from penstock.records import Purpose, RequestKind, SourceSpec
+from penstock.sources.http_connection import Answer, Answered, Cut, Damaged, Query, Stale
+from penstock.sources.http_pool import Pool
+from penstock.sources.http_response import Head, Verdict, Wanted, retry_after_seconds
+from penstock.sources.mapping import changed, map_source_error
+from penstock.sources.meter import Line, RequestMeter
+from penstock.sources.patience import ClientLimits, Patience
+from penstock.sources.protocols import ObjectInfo
+from penstock.sources.s3 import S3Address
+from penstock.sources.s3_requests import S3Requests, Signer, Target, find_target
+
+if TYPE_CHECKING:
+    from obstore.store import S3Credential
+
+__all__ = ["GaveUp", "S3Client", "error_of"]
+
+MOST_ANSWER_BYTES = 16 << 20
+"""Of an answer that is no object: a page of a listing is below 1 MB."""
+GO_AHEAD_BYTES = 1 << 20
+"""Size from which a body waits for the server's word before it is sent."""
+_RENEWED = frozenset({400, 401, 403})
+_PASSING = frozenset({408, 425, 429})
+
+
+class GaveUp(Exception):
+    """A request that got no answer that stays, however often it was tried.
+
+    Attributes:
+        answer: the last one, None where none came.
+        tried: how often, and for how long.
+    """
+
+    def __init__(self, problem: Exception | None, answer: Answer | None, tried: str) -> None:
+        super().__init__(str(problem) if problem is not None else "")
+        self.answer = answer
+        self.tried = tried
+
+
+class S3Client:
+    """Asks one place in a bucket.
+
+    Args:
+        spec: of the source, for messages.
+        place: in the bucket.
+        limits: of requests.
+        provider: of credentials, None for unsigned requests.
+        meter: counts what is sent and received.
+        purpose: of ranges that are read.
+
+    Raises:
+        ConfigError: the endpoint is no URL of a server.
+    """
+
+    def __init__(
+        self,
+        spec: SourceSpec,
+        place: S3Address,
+        *,
+        limits: ClientLimits,
+        provider: Callable[[], S3Credential] | None,
+        meter: RequestMeter,
+        purpose: Purpose,
+    ) -> None:
+        self.meter = meter
+        self._spec = spec
+        self._place = place
+        self._target: Target = find_target(place)
+        self._limits = limits
+        self._provider = provider
+        self._ranges: Line = meter.line("GET", purpose)
+        self._opened: tuple[Pool, S3Requests] | None = None
+
+    async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
+        """Fill ``place``, which is not empty, with the bytes from ``offset`` of the version that ``info`` names.
+
+        Raises:
+            SourceChanged: its ETag or size is another by now.
+            ObjectNotFound, AccessDenied, SourceUnavailable: it could not be read.
+            ChecksumMismatch: it does not match the checksum that the store keeps of it.
+        """
+        loop = asyncio.get_running_loop()
+        pool, requests = self._open(loop)
+        etag, reached = info.etag.encode("latin-1", "replace"), 0
+        patience: Patience | None = None
+        has_renewed = False
+        while True:
+            wanted = Wanted(offset + reached, offset + len(place), info.size_bytes, etag)
+            began = loop.time()
+            retry_after: float | None = None
+            came = 0
+            try:
+                query = Query(await requests.get(info.key, info.etag, wanted), self._ranges, wanted)
+                came = await pool.fetch(query, place[reached:] if reached else place)
+            except (Answered, Cut, Stale) as error:
+                problem: Exception = error
+            except PenstockError:  # of the credentials
+                self.meter.add("failed_requests")
+                raise
+            else:
+                reached += came
+                if reached == len(place):
+                    return
+                problem = Cut(f"error decoding response body: {reached} of {len(place)} bytes came")
+            if patience is None:
+                patience = Patience(self._limits, clock=loop.time, began=began)
+            patience.progress(came)
+            if isinstance(problem, Answered):
+                retry_after = problem.retry_after_seconds
+                if problem.status in _RENEWED and not has_renewed:
+                    has_renewed = True
+                    if await requests.renew():
+                        continue
+            pause = patience.pause(retry_after) if _may_pass(problem) else None
+            if pause is None:
+                raise self._failed(problem, info.key, patience.told) from problem
+            self.meter.add("retried_requests")
+            await asyncio.sleep(pause)
+
+    async def call(
+        self,
+        method: str,
+        key: str | None,
+        *,
+        kind: RequestKind,
+        purpose: Purpose,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: memoryview | None = None,
+        most_bytes: int = MOST_ANSWER_BYTES,
+    ) -> Answer:
+        """Give the answer to a request, one that stays: of 2xx, 3xx or 4xx.
+
+        Args:
+            method: of HTTP.
+            key: below the place's prefix; None asks the bucket itself.
+            kind: that it is counted as.
+            most_bytes: of the answer; a longer one is none.
+
+        Raises:
+            GaveUp: none came in time.
+            AccessDenied, SourceUnavailable: there are no credentials.
+        """
+        loop = asyncio.get_running_loop()
+        pool, requests = self._open(loop)
+        line = self.meter.line(kind, purpose)
+        patience, has_renewed = Patience(self._limits, clock=loop.time), False
+        told = dict(headers or {})
+        waits = body is not None and len(body) >= GO_AHEAD_BYTES
+        if waits:
+            told["Expect"] = "100-continue"
+        while True:
+            head = await requests.make(method, key, query=query, headers=told, body=body)
+            asked = Query(
+                head,
+                line,
+                most_bytes=most_bytes,
+                body=memoryview(b"") if body is None else body,
+                waits_for_go_ahead=waits,
+                has_empty_answer=method == "HEAD",
+            )
+            problem, answer, retry_after = None, None, None
+            try:
+                answer = await pool.call(asked)
+            except (Cut, Stale) as error:
+                problem = error
+            else:
+                status = answer.head.status
+                if status in _RENEWED and not has_renewed:
+                    has_renewed = True
+                    if await requests.renew():
+                        continue
+                if status < 500 and status not in _PASSING:
+                    return answer
+                retry_after = retry_after_seconds(answer.head.header("retry-after"))
+            pause = patience.pause(retry_after)
+            if pause is None:
+                self.meter.add("failed_requests")
+                raise GaveUp(problem, answer, patience.told) from problem
+            self.meter.add("retried_requests")
+            await asyncio.sleep(pause)
+
+    def close(self) -> None:
+        """Close all connections; the next request opens new ones."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened[0].close()
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> tuple[Pool, S3Requests]:
+        """Give the connections of the running loop."""
+        if self._opened is None or not self._opened[0].serves(loop):
+            self.close()
+            pool = Pool(self._target.address, limits=self._limits, meter=self.meter)
+            signer = Signer(self._place.region, self._provider) if self._provider else None
+            self._opened = pool, S3Requests(self._place, self._target, signer)
+        return self._opened
+
+    def _failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
+        self.meter.add("failed_requests")
+        if isinstance(problem, Answered) and problem.verdict is Verdict.CHANGED:
+            return changed(self._spec, key)
+        if isinstance(problem, Damaged):
+            return ChecksumMismatch(
+                f"{key} in {self._spec.uri} came damaged each time: {problem}; {tried}",
+                fix="upload the object again, or look for what damages bytes on the way",
+                about=key,
+            )
+        if isinstance(problem, Answered) and problem.status < 300:
+            return SourceUnavailable(
+                f"{self._spec.uri} gave no such range of {key} as was asked for (HTTP {problem.status}); {tried}",
+                fix="a proxy or a login page may answer in the store's place, or the server knows no ranges: check the "
+                "network and --endpoint-url",
+                about=key,
+            )
+        answer = problem.answer if isinstance(problem, Answered) else None
+        return error_of(GaveUp(problem, answer, tried), self._spec, key)
+
+
+def error_of(problem: GaveUp | Answer, spec: SourceSpec, key: str) -> PenstockError:
+    """Give the error of the tree for an answer that is an error, or for none.
+
+    Args:
+        spec: of the source.
+        key: the object or prefix that was asked for, empty for the whole source.
+    """
+    answer = problem.answer if isinstance(problem, GaveUp) else problem
+    if answer is None:
+        error = map_source_error(OSError(str(problem)), spec, key)
+    else:
+        text = f"status code: {answer.head.status}: {answer.body.decode(errors='replace')}"
+        kind = FileNotFoundError if answer.head.status == 404 else OSError
+        error = map_source_error(kind(text), spec, key)
+    if isinstance(problem, GaveUp) and isinstance(error, SourceUnavailable):
+        return type(error)(f"{error.what}; {problem.tried}", fix=error.fix, about=error.about)
+    return error
+
+
+def is_wrong_page(head: Head) -> bool:
+    """Tell whether an answer is a page for people, as a proxy or a login gives in the store's place."""
+    return (head.header("content-type") or "").lower().startswith("text/html")
+
+
+def _may_pass(problem: Exception) -> bool:
+    return not isinstance(problem, Answered) or problem.verdict is Verdict.RETRY

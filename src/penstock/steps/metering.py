@@ -1,0 +1,72 @@
+"""Where a step's requests are counted, so that a kill loses none of them and no attempt counts them twice.
+
+In ``--meters``, which `penstock run` gives; else beside a run root's records, where that is a folder; else in the
+window's folder. Where none of them outlives the step, what its checkpoints carried is what the next attempt knows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.records import Meters
+from penstock.sources import MeterFile, read_meter_files, sum_meters, take_later
+from penstock.sources.uris import local_folder, split_s3
+from penstock.window.ownership import claim_window
+
+__all__ = ["Metering", "find_metering"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Metering:
+    """Where a step's requests are counted, and for whom.
+
+    Attributes:
+        folder: None where none outlives the step but the window's.
+        owner: the step of the run, the same in each attempt.
+        is_remote: whether the step's own process asks S3 for anything: its run root or its checkpoints lie there.
+    """
+
+    folder: Path | None
+    owner: str
+    is_remote: bool
+
+    def open(self, otherwise: Path | None = None) -> MeterFile:
+        """Open a file for this process's own requests.
+
+        Args:
+            otherwise: folder of the window, which is taken where there is no other.
+
+        Raises:
+            NotOurs: that is no window's folder.
+        """
+        if self.folder is not None or otherwise is None or not self.is_remote:
+            return MeterFile.open(self.folder, self.owner)
+        claim_window(otherwise)
+        return MeterFile.open(otherwise, self.owner)
+
+    def total(self, own: MeterFile, *seen: Mapping[str, Meters]) -> Meters:
+        """Add up what all attempts have counted, as far as it is known here.
+
+        Args:
+            own: file of this process.
+            seen: what was counted elsewhere, by id.
+        """
+        return sum_meters(take_later(read_meter_files(self.folder, self.owner), own.read(), *seen))
+
+
+def find_metering(args: argparse.Namespace, step: str) -> Metering:
+    """Give where a step's requests are counted."""
+    given = getattr(args, "meters", None)
+    run_root, run_id = getattr(args, "run_root", None), getattr(args, "run_id", None)
+    checkpoints = getattr(args, "checkpoints", None)
+    folder: Path | None = given
+    if folder is None and run_root and run_id and split_s3(run_root) is None:
+        folder = (local_folder(run_root) if "://" in run_root else Path(run_root)) / run_id / "meters"
+    scope = run_id or (hashlib.sha256(str(checkpoints).encode()).hexdigest()[:16] if checkpoints else "")
+    places = (run_root, checkpoints, getattr(args, "checkpoint", None))
+    is_remote = any(place and "://" in str(place) and split_s3(str(place)) is not None for place in places)
+    return Metering(folder=folder, owner=f"{step}/{scope}", is_remote=is_remote)
