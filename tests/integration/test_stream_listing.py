@@ -74,18 +74,14 @@ def record(spec: SourceSpec, out: Path, *, split: tuple[float, ...] = (1.0, 0.0,
             limits=Limits(early=early),
             options={"match": "*.bin"},
             fractions=split,
-            by_sample=False,
+            by_sample=sum(part > 0 for part in split) > 1,
             seed=5,
             on_part=on_part if early else None,
+            first_part_samples=20,
         )
     )
     listed.everything = listing(out / "manifest.parquet", info)
     return listed
-
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.records.manifest_parts.FIRST_PART_SAMPLES", 20)
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,7 @@ def test_a_job_trains_while_it_lists_and_goes_on_to_the_same_weights_wherever_it
     assert learnt(record) == learnt(undisturbed)
     assert record.num_resumes >= 4
     assert (out / "report.html").exists()
-    assert not list(out.rglob(".penstock-*"))
+    assert [path.name for path in out.rglob(".penstock-*")] == [".penstock-job"]
 
 
 @pytest.mark.slow
