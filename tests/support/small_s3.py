@@ -189,7 +189,8 @@ class SmallS3:
         more = len(left) > len(shown)
         token = f"<NextContinuationToken>{quote(shown[-1])}</NextContinuationToken>" if more else ""
         entries = "".join(
-            f"<Contents><Key>{quote(key)}</Key><Size>{len(data)}</Size><ETag>{_etag(data)}</ETag></Contents>"
+            f"<Contents><Key>{quote(key)}</Key><Size>{len(data)}</Size><ETag>{_etag(data)}</ETag>"
+            "<LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents>"
             for key, data in ((key, self.objects[f"{bucket}/{key}"]) for key in shown)
         )
         body = (
@@ -240,8 +241,11 @@ def small_s3(**options: object) -> Iterator[SmallS3]:
         def handle_expect_100(self) -> bool:
             return True
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 512
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="penstock-small-s3-0")
     thread.start()

@@ -14,7 +14,9 @@ from penstock.records import Purpose
 from penstock.sources.blobs_s3 import MOST_BYTES, S3Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
-from penstock.sources.uris import local_folder, split_s3
+from penstock.sources.s3_place import s3_place
+from penstock.sources.uris import local_folder
+from penstock.urls import refuse_secrets
 
 __all__ = ["Blobs", "open_blobs"]
 
@@ -69,18 +71,10 @@ def open_blobs(
     Raises:
         ConfigError: ``root`` is a URI of another kind, or names no bucket.
     """
-    if found := split_s3(root):
-        bucket, prefix = found
+    refuse_secrets(root, "the URI")
+    if place := s3_place(root, endpoint_url=endpoint_url, region=region):
         counts = RequestMeter() if meter is None else meter
-        return S3Blobs(
-            bucket,
-            prefix,
-            endpoint_url=endpoint_url,
-            region=region,
-            limits=limits,
-            meter=counts,
-            purpose=purpose,
-        )
+        return S3Blobs(place, limits=limits, meter=counts, purpose=purpose)
     return _LocalBlobs(local_folder(root) if "://" in root else Path(root))
 
 

@@ -15,19 +15,21 @@ from penstock.errors import (
     AccessDenied,
     BucketNotFound,
     ObjectNotFound,
+    ObjectUnreadable,
     OutputError,
     OutputUnwritable,
     PenstockError,
+    SourceError,
     SourceUnavailable,
 )
 from penstock.records import Purpose, RequestKind, SourceSpec
 from penstock.sources.http_connection import Answer
-from penstock.sources.mapping import code_of
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3 import Boto3Credentials, s3_address
 from penstock.sources.s3_client import GaveUp, S3Client, error_of
+from penstock.sources.s3_credentials import credentials_for
+from penstock.sources.s3_place import S3Address
 from penstock.units import MIB, format_bytes
 
 __all__ = ["MOST_BYTES", "S3Blobs"]
@@ -47,19 +49,17 @@ class S3Blobs:
 
     def __init__(
         self,
-        bucket: str,
-        prefix: str,
+        place: S3Address,
         *,
-        endpoint_url: str | None,
-        region: str | None,
         limits: ClientLimits,
         meter: RequestMeter,
         purpose: Purpose,
     ) -> None:
-        self._bucket, self._prefix = bucket, prefix
-        self._spec = SourceSpec(uri=f"s3://{bucket}/{prefix}".rstrip("/"), endpoint_url=endpoint_url, region=region)
+        self._place = place
+        self._uri = f"s3://{place.bucket}/{place.prefix}".rstrip("/")
+        self._spec = SourceSpec(uri=self._uri)
         self._limits, self._meter, self._purpose = limits, meter, purpose
-        self._credentials = Boto3Credentials(self._spec)
+        self._credentials = credentials_for(self._uri, place.region)
 
     def read(self, name: str, *, most_bytes: int = MOST_BYTES) -> bytes:
         """Give a blob's bytes."""
@@ -75,7 +75,7 @@ class S3Blobs:
 
     def locate(self, name: str) -> str:
         """Give the URI of a blob."""
-        return f"s3://{self._bucket}/{self._prefix}{'/' if self._prefix else ''}{name}"
+        return f"{self._uri}/{name}"
 
     async def _read(self, client: S3Client, name: str, most_bytes: int) -> bytes:
         first = {"Range": f"bytes=0-{min(PART_BYTES, most_bytes) - 1}"}
@@ -118,51 +118,48 @@ class S3Blobs:
             raise _Refused(answer)
 
     def _do(self, ask: Callable[[S3Client], Coroutine[Any, Any, T]], name: str, *, writing: bool) -> T:
-        place = s3_address(self._spec, bucket=self._bucket, prefix=self._prefix)
-
         async def run() -> T:
             client = S3Client(
                 self._spec,
-                place,
+                self._place,
                 limits=self._limits,
-                provider=self._credentials,
+                credentials=self._credentials,
                 meter=self._meter,
                 purpose=self._purpose,
             )
             try:
                 return await ask(client)
             finally:
+                self._place = client.place
                 client.close()
 
         try:
             return _in_thread(run)
         except _Refused as refused:
-            raise self._map(refused.answer, error_of(refused.answer, self._spec, name), name, writing) from refused
+            error = error_of(refused.answer, self._spec, name, is_object=True)
+            raise self._map(error, name, writing) from refused
         except GaveUp as gave_up:
-            raise self._map(gave_up.answer, error_of(gave_up, self._spec, name), name, writing) from gave_up
-        except AccessDenied as error:
+            raise self._map(error_of(gave_up, self._spec, name, is_object=True), name, writing) from gave_up
+        except SourceError as error:  # of credentials, or of the way there
             if writing:
-                raise OutputUnwritable(error.what, fix=error.fix, about=error.about) from error
+                raise self._map(error, name, writing) from error
             raise
 
-    def _map(self, answer: Answer | None, error: PenstockError, name: str, writing: bool) -> PenstockError:
+    def _map(self, error: PenstockError, name: str, writing: bool) -> PenstockError:
         """Give the error of a blob, which is written or read, for that of the source."""
         where = self.locate(name)
-        code = (code_of(answer.body.decode(errors="replace")) if answer else None) or (
-            f"HTTP {answer.head.status}" if answer else error.what
-        )
-        reason = f"{code}; {error.what.rpartition('; ')[2]}" if isinstance(error, SourceUnavailable) else code
-        if writing:
-            final = isinstance(error, AccessDenied | BucketNotFound)
-            kind = OutputUnwritable if final else OutputError
-            return kind(f"cannot write {where} ({reason})", fix=_DENIED_WRITE, about=where)
         if isinstance(error, BucketNotFound):
-            return BucketNotFound(f"the bucket of {where} does not exist", fix="check its name and the endpoint")
-        if isinstance(error, ObjectNotFound):
+            fix = "check its name and the endpoint"
+            return (OutputUnwritable if writing else BucketNotFound)(f"the bucket of {where} does not exist", fix=fix)
+        if isinstance(error, ObjectNotFound) and not writing:
             return ObjectNotFound(f"there is no {where}", fix="check the path", about=where)
-        if isinstance(error, AccessDenied):
-            return AccessDenied(f"cannot read {where} ({reason})", fix=_DENIED_READ, about=where)
-        return SourceUnavailable(f"cannot read {where} ({reason})", fix="check the endpoint and try again", about=where)
+        if writing:
+            kind = OutputError if isinstance(error, SourceUnavailable) else OutputUnwritable
+            fix = _DENIED_WRITE if isinstance(error, ObjectUnreadable) else error.fix
+            return kind(f"cannot write {where}: {error.what}", fix=fix, about=where)
+        if isinstance(error, ObjectUnreadable):
+            return AccessDenied(f"cannot read {where}: {error.what}", fix=_DENIED_READ, about=where)
+        return type(error)(f"cannot read {where}: {error.what}", fix=error.fix, about=where)
 
 
 class _Refused(Exception):

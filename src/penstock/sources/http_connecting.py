@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import re
 import socket
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from penstock.errors import ConfigError, SourceError
 from penstock.sources.http_connection import Connection, Cut
 from penstock.sources.http_response import MAX_HEAD_BYTES
 
@@ -49,7 +52,7 @@ class Address:
 
     Attributes:
         proxy: that the way there leads through.
-        ca_file: certificates that are trusted besides; None are the system's.
+        ca_file: certificates that are trusted, or their folder; None are the system's.
     """
 
     host: str
@@ -71,7 +74,7 @@ class Dialer:
         self._address = address
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
-        self._tls = ssl.create_default_context(cafile=address.ca_file) if address.is_tls else None
+        self._tls = _trusting(address.ca_file) if address.is_tls else None
         proxy = address.proxy
         self._peer = (proxy.host, proxy.port) if proxy is not None else (address.host, address.port)
         self._found: list[_Found] = []
@@ -85,13 +88,17 @@ class Dialer:
 
         Raises:
             Cut: there is none; the reason is told.
+            SourceError: there will be none: the certificate is not trusted, or a proxy refuses.
         """
         where = f"{self._peer[0]}:{self._peer[1]}"
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 return await self._connect(make)
         except ssl.SSLCertVerificationError as error:
-            raise Cut(f"error sending request: TLS: {error.verify_message} ({where})") from error
+            raise SourceError(
+                f"the certificate of {self._address.host}:{self._address.port} is not trusted ({error.verify_message})",
+                fix="give the authority's certificates with AWS_CA_BUNDLE (a file of PEM), and check the host's name",
+            ) from error
         except ssl.SSLError as error:
             raise Cut(f"error sending request: TLS: {error.reason or error} ({where})") from error
         except TimeoutError as error:
@@ -187,4 +194,34 @@ class Dialer:
             answer += piece
         status = answer.split(b" ", 2)[1:2]
         if status != [b"200"]:
-            raise OSError(f"the proxy answered {b''.join(status).decode(errors='replace') or 'nothing'}")
+            raise self._refused_by(proxy, b"".join(status).decode(errors="replace"))
+
+    def _refused_by(self, proxy: Proxy, status: str) -> Exception:
+        """Give the error of a proxy that makes no way: one that stays where another try gives no other."""
+        if not re.fullmatch("4[0-9][0-9]", status) or status in ("408", "429"):
+            return OSError(f"the proxy answered {status or 'nothing'}")
+        named = f"the proxy {proxy.host}:{proxy.port}"
+        if status == "407":
+            fix = "give its user and password in HTTPS_PROXY (http://user:password@host:port)"
+            return SourceError(f"{named} asks for a login (HTTP 407)", fix=fix)
+        return SourceError(
+            f"{named} does not let through to {self._address.host}:{self._address.port} (HTTP {status})",
+            fix="have it let that host through, or name the host in NO_PROXY where there is a straight way",
+        )
+
+
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    """Give the context that trusts a file or folder of certificates, or what the system trusts.
+
+    Raises:
+        ConfigError: the file holds none.
+    """
+    try:
+        if ca_file is not None and Path(ca_file).is_dir():
+            return ssl.create_default_context(capath=ca_file)
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"{ca_file} cannot be used as certificates ({error.strerror or error})",
+            fix="name a file of certificates in PEM with AWS_CA_BUNDLE",
+        ) from error

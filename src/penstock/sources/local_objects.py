@@ -10,22 +10,23 @@ and never handed over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import obstore
-from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
-from penstock.errors import BucketNotFound, SourceError, SourceUnavailable
+from penstock.errors import BucketNotFound, ObjectNotFound, PenstockError, SourceError, SourceUnavailable
 from penstock.records import Purpose, SourceSpec
-from penstock.sources.mapping import changed, map_source_error
-from penstock.sources.meter import RequestMeter
+from penstock.sources.mapping import mapped
+from penstock.sources.meter import Line, RequestMeter
 from penstock.sources.objects_base import ObjectSource, refuse_beyond
 from penstock.sources.protocols import ObjectInfo
+from penstock.sources.s3_answers import changed
 from penstock.sources.uris import local_folder
 
 __all__ = ["LocalObjects"]
@@ -52,7 +53,8 @@ class LocalObjects(ObjectSource):
                 fix="check the path; a source is a folder or an s3:// URI",
                 about=spec.uri,
             )
-        self._store = LocalStore(folder)
+        with mapped(spec, ""):
+            self._store = LocalStore(folder)
         self._line = self.meter.line("GET", purpose)
 
     @property
@@ -63,31 +65,19 @@ class LocalObjects(ObjectSource):
     async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
         """List; see the base class."""
         await asyncio.to_thread(_refuse_unlisted, local_folder(self.spec.uri) / prefix)
-        line = self.meter.line("LIST", "listing")
-        line.sent(0)
-        try:
+        with self._counted(self.meter.line("LIST", "listing")), mapped(self.spec, prefix):
             async for page in obstore.list(self._store, prefix or None, chunk_size=LIST_PAGE):
                 yield [_info(cast("dict[str, Any]", meta)) for meta in page]
-        except (BaseError, OSError) as error:
-            self.meter.add("failed_requests")
-            raise map_source_error(error, self.spec, prefix) from error
-        line.answered(200)
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Read a range; see the base class."""
         refuse_beyond(info, offset + length_bytes)
         if length_bytes == 0:
             return memoryview(b"")
-        self._line.sent(0)
-        try:
+        with self._counted(self._line), mapped(self.spec, info.key):
             options = {"range": (offset, offset + length_bytes)} | ({"if_match": info.etag} if info.etag else {})
             result = await obstore.get_async(self._store, info.key, options=cast("Any", options))
             meta, body = result.meta, memoryview(await result.bytes_async())
-        except (BaseError, OSError) as error:
-            self._line.answered(404 if isinstance(error, FileNotFoundError) else 500)
-            self.meter.add("failed_requests")
-            raise map_source_error(error, self.spec, info.key) from error
-        self._line.answered(200)
         self._line.received(len(body))
         if meta["size"] != info.size_bytes or (info.etag and (meta["e_tag"] or "") != info.etag):
             raise changed(self.spec, info.key)
@@ -105,13 +95,24 @@ class LocalObjects(ObjectSource):
 
     async def names_in(self, uri: str) -> list[str]:
         """Name what lies in a folder."""
-        store = LocalStore(local_folder(uri))
-        listing = await obstore.list_with_delimiter_async(store)
+        with mapped(self.spec, uri):
+            listing = await obstore.list_with_delimiter_async(LocalStore(local_folder(uri)))
         names = [f"{name.rstrip('/').rsplit('/', 1)[-1]}/" for name in listing["common_prefixes"]]
         return names + [meta["path"].rsplit("/", 1)[-1] for meta in listing["objects"]]
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    @contextlib.contextmanager
+    def _counted(self, line: Line) -> Iterator[None]:
+        line.sent(0)
+        try:
+            yield
+        except PenstockError as error:
+            line.answered(404 if isinstance(error, ObjectNotFound) else 500)
+            self.meter.add("failed_requests")
+            raise
+        line.answered(200)
 
 
 def _refuse_unlisted(folder: Path) -> None:

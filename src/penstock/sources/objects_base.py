@@ -14,6 +14,7 @@ from penstock.errors import EmptyListing, PenstockError, TruncatedObject
 from penstock.records import SourceSpec
 from penstock.sources.meter import RequestMeter
 from penstock.sources.protocols import ObjectInfo
+from penstock.sources.sorting import without_repeats
 from penstock.sources.uris import local_folder, split_s3
 
 __all__ = ["ObjectSource", "refuse_beyond"]
@@ -91,7 +92,7 @@ class ObjectSource(ABC):
             raise await self.nothing_found(prefix)
         folders = {info.key[:end] for info in found for end in _slashes(info.key)}
         kept = [info for info in found if info.size_bytes or info.key not in folders]
-        return sorted(kept, key=lambda info: info.key)
+        return list(without_repeats(sorted(kept, key=lambda info: info.key)))
 
     async def get(self, info: ObjectInfo) -> bytes:
         """Give a whole (small) object."""

@@ -25,7 +25,7 @@ from penstock.errors import (
 )
 from penstock.records import SourceSpec
 
-__all__ = ["StoreAnswer", "changed", "error_of_answer", "read_answer"]
+__all__ = ["StoreAnswer", "changed", "error_of_answer", "no_answer", "read_answer"]
 
 MESSAGE_CHARACTERS = 200
 MOST_READ_BYTES = 16384
@@ -116,6 +116,9 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> StoreAn
     text = body[:MOST_READ_BYTES].decode(errors="replace")
     start = text.lstrip()[:256].lower()
     is_page = start.startswith("<!doctype html") or "<html" in start
+    # A page whose body was not read is known by its head: S3 tells a version of whatever is an object.
+    is_html = headers.get("content-type", "").lower().startswith("text/html")
+    is_page |= is_html and status < 300 and "etag" not in headers
     code, message = _first(_CODE, text), " ".join(unescape(_first(_MESSAGE, text)).split())
     host = _host(headers.get("location", "")) or _first(_ENDPOINT, text).lower()
     region = headers.get("x-amz-bucket-region", "").strip() or _first(_REGION, text) or _region_of(host)
@@ -196,7 +199,7 @@ def _by_code(
             f"the store of {spec.uri} does not take the signature ({told})",
             "check AWS_SECRET_ACCESS_KEY or the profile, and that no proxy alters requests",
         )
-    if code == "InvalidObjectState":
+    if code == "InvalidObjectState" and is_object:
         named = f" ({answer.storage_class})" if answer.storage_class else ""
         return (
             ObjectUnreadable,
@@ -219,7 +222,7 @@ def _by_status(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: 
     if status in (412, 416):
         error = changed(spec, about)
         return SourceChanged, error.what, error.fix
-    if status in (407, 511) or answer.is_web_page:
+    if status in (407, 511) or (answer.is_web_page and status < 300):
         return _in_between(answer, spec)
     if 300 <= status < 400:
         to = f" to {answer.host}" if answer.host else ""
@@ -264,6 +267,15 @@ def _denied(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: boo
     fix = f"check the credentials and their s3:ListBucket and s3:GetObject permissions, or {who}{payer}"
     kind = ObjectUnreadable if is_object and answer.status == 403 else AccessDenied
     return kind, f"access to {about} was denied ({answer.told})", fix
+
+
+def no_answer(reason: str, spec: SourceSpec, key: str) -> SourceUnavailable:
+    """Give the error of a request that nothing came to."""
+    return SourceUnavailable(
+        f"{spec.uri} did not answer ({' '.join(reason.split())[:MESSAGE_CHARACTERS]})",
+        fix="check the network and --endpoint-url, then run it again",
+        about=key or spec.uri,
+    )
 
 
 def changed(spec: SourceSpec, key: str) -> SourceChanged:

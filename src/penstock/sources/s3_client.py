@@ -8,23 +8,23 @@ followed: they are answers, which say where the bucket is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from penstock.errors import ChecksumMismatch, PenstockError, SourceUnavailable
 from penstock.records import Purpose, RequestKind, SourceSpec
 from penstock.sources.http_connection import Answer, Answered, Cut, Damaged, Query, Stale
 from penstock.sources.http_pool import Pool
-from penstock.sources.http_response import Head, Verdict, Wanted, retry_after_seconds
-from penstock.sources.mapping import changed, map_source_error
+from penstock.sources.http_response import Verdict, Wanted, retry_after_seconds
 from penstock.sources.meter import Line, RequestMeter
 from penstock.sources.patience import ClientLimits, Patience
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3 import S3Address
-from penstock.sources.s3_requests import S3Requests, Signer, Target, find_target
-
-if TYPE_CHECKING:
-    from obstore.store import S3Credential
+from penstock.sources.s3_answers import StoreAnswer, changed, error_of_answer, no_answer, read_answer
+from penstock.sources.s3_credentials import Credentials, Keys
+from penstock.sources.s3_place import S3Address
+from penstock.sources.s3_requests import S3Requests, Target, find_target
 
 __all__ = ["GaveUp", "S3Client", "error_of"]
 
@@ -32,8 +32,10 @@ MOST_ANSWER_BYTES = 16 << 20
 """Of an answer that is no object: a page of a listing is below 1 MB."""
 GO_AHEAD_BYTES = 1 << 20
 """Size from which a body waits for the server's word before it is sent."""
-_RENEWED = frozenset({400, 401, 403})
-_PASSING = frozenset({408, 425, 429})
+_TELLING = frozenset({301, 302, 307, 308, 400, 401, 403})
+"""Statuses of answers that may say where the bucket is, or that other credentials are wanted."""
+
+_log = logging.getLogger(__name__)
 
 
 class GaveUp(Exception):
@@ -50,6 +52,14 @@ class GaveUp(Exception):
         self.tried = tried
 
 
+@dataclass(slots=True)
+class _Acted:
+    """What was done for one request because an answer asked for it; each is done once."""
+
+    has_moved: bool = False
+    has_renewed: bool = False
+
+
 class S3Client:
     """Asks one place in a bucket.
 
@@ -57,12 +67,15 @@ class S3Client:
         spec: of the source, for messages.
         place: in the bucket.
         limits: of requests.
-        provider: of credentials, None for unsigned requests.
+        credentials: None for unsigned requests.
         meter: counts what is sent and received.
         purpose: of ranges that are read.
 
+    Attributes:
+        place: where it asks; an answer may say that it lies in another region.
+
     Raises:
-        ConfigError: the endpoint is no URL of a server.
+        ConfigError: the environment names a proxy that cannot be used.
     """
 
     def __init__(
@@ -71,16 +84,16 @@ class S3Client:
         place: S3Address,
         *,
         limits: ClientLimits,
-        provider: Callable[[], S3Credential] | None,
+        credentials: Credentials | None,
         meter: RequestMeter,
         purpose: Purpose,
     ) -> None:
         self.meter = meter
         self._spec = spec
-        self._place = place
+        self.place = place
         self._target: Target = find_target(place)
         self._limits = limits
-        self._provider = provider
+        self._credentials = credentials
         self._ranges: Line = meter.line("GET", purpose)
         self._opened: tuple[Pool, S3Requests] | None = None
 
@@ -93,17 +106,19 @@ class S3Client:
             ChecksumMismatch: it does not match the checksum that the store keeps of it.
         """
         loop = asyncio.get_running_loop()
-        pool, requests = self._open(loop)
         etag, reached = info.etag.encode("latin-1", "replace"), 0
         patience: Patience | None = None
-        has_renewed = False
+        acted = _Acted()
+        keys: Keys | None = None
         while True:
+            pool, requests = self._open(loop)
             wanted = Wanted(offset + reached, offset + len(place), info.size_bytes, etag)
             began = loop.time()
             retry_after: float | None = None
             came = 0
             try:
-                query = Query(await requests.get(info.key, info.etag, wanted), self._ranges, wanted)
+                data, keys = await requests.get(info.key, info.etag, wanted)
+                query = Query(data, self._ranges, wanted)
                 came = await pool.fetch(query, place[reached:] if reached else place)
             except (Answered, Cut, Stale) as error:
                 problem: Exception = error
@@ -120,10 +135,8 @@ class S3Client:
             patience.progress(came)
             if isinstance(problem, Answered):
                 retry_after = problem.retry_after_seconds
-                if problem.status in _RENEWED and not has_renewed:
-                    has_renewed = True
-                    if await requests.renew():
-                        continue
+                if await self._act_on(problem.answer, keys, acted):
+                    continue
             pause = patience.pause(retry_after) if _may_pass(problem) else None
             if pause is None:
                 raise self._failed(problem, info.key, patience.told) from problem
@@ -155,15 +168,15 @@ class S3Client:
             AccessDenied, SourceUnavailable: there are no credentials.
         """
         loop = asyncio.get_running_loop()
-        pool, requests = self._open(loop)
         line = self.meter.line(kind, purpose)
-        patience, has_renewed = Patience(self._limits, clock=loop.time), False
+        patience, acted = Patience(self._limits, clock=loop.time), _Acted()
         told = dict(headers or {})
         waits = body is not None and len(body) >= GO_AHEAD_BYTES
         if waits:
             told["Expect"] = "100-continue"
         while True:
-            head = await requests.make(method, key, query=query, headers=told, body=body)
+            pool, requests = self._open(loop)
+            head, keys = await requests.make(method, key, query=query, headers=told, body=body)
             asked = Query(
                 head,
                 line,
@@ -178,12 +191,9 @@ class S3Client:
             except (Cut, Stale) as error:
                 problem = error
             else:
-                status = answer.head.status
-                if status in _RENEWED and not has_renewed:
-                    has_renewed = True
-                    if await requests.renew():
-                        continue
-                if status < 500 and status not in _PASSING:
+                if await self._act_on(answer, keys, acted):
+                    continue
+                if answer.head.status < 300 or not _read(answer).may_pass:
                     return answer
                 retry_after = retry_after_seconds(answer.head.header("retry-after"))
             pause = patience.pause(retry_after)
@@ -204,12 +214,45 @@ class S3Client:
         if self._opened is None or not self._opened[0].serves(loop):
             self.close()
             pool = Pool(self._target.address, limits=self._limits, meter=self.meter)
-            signer = Signer(self._place.region, self._provider) if self._provider else None
-            self._opened = pool, S3Requests(self._place, self._target, signer)
+            self._opened = pool, S3Requests(self.place, self._target, self._credentials)
         return self._opened
+
+    async def _act_on(self, answer: Answer, keys: Keys | None, acted: _Acted) -> bool:
+        """Do what an answer asks for, once a request; tell whether to ask again.
+
+        Raises:
+            AccessDenied, SourceUnavailable: other credentials are wanted, and could not be had.
+        """
+        if answer.head.status not in _TELLING:
+            return False
+        told = _read(answer)
+        if told.wants_other_region and not acted.has_moved:
+            acted.has_moved = True
+            self._move(told.region)
+            return True
+        if told.wants_other_keys and keys is not None and self._credentials is not None and not acted.has_renewed:
+            acted.has_renewed = True
+            try:
+                return await self._credentials.renew(keys)
+            except PenstockError:
+                self.meter.add("failed_requests")
+                raise
+        return False
+
+    def _move(self, region: str) -> None:
+        """Ask in another region from now on."""
+        if region == self.place.region:
+            return
+        _log.warning("source.moved source=%s region=%s was=%s", self._spec.uri, region, self.place.region)
+        self.close()
+        self.place = self.place.in_region(region)
+        self._target = find_target(self.place)
 
     def _failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
         self.meter.add("failed_requests")
+        told = _read(problem.answer) if isinstance(problem, Answered) else None
+        if told is not None and told.is_web_page:
+            return error_of_answer(told, self._spec, key, is_object=True)
         if isinstance(problem, Answered) and problem.verdict is Verdict.CHANGED:
             return changed(self._spec, key)
         if isinstance(problem, Damaged):
@@ -221,36 +264,35 @@ class S3Client:
         if isinstance(problem, Answered) and problem.status < 300:
             return SourceUnavailable(
                 f"{self._spec.uri} gave no such range of {key} as was asked for (HTTP {problem.status}); {tried}",
-                fix="a proxy or a login page may answer in the store's place, or the server knows no ranges: check the "
-                "network and --endpoint-url",
+                fix="a proxy may answer in the store's place, or the server knows no ranges: check the network and "
+                "--endpoint-url",
                 about=key,
             )
         answer = problem.answer if isinstance(problem, Answered) else None
-        return error_of(GaveUp(problem, answer, tried), self._spec, key)
+        return error_of(GaveUp(problem, answer, tried), self._spec, key, is_object=True)
 
 
-def error_of(problem: GaveUp | Answer, spec: SourceSpec, key: str) -> PenstockError:
+def error_of(problem: GaveUp | Answer, spec: SourceSpec, key: str, *, is_object: bool) -> PenstockError:
     """Give the error of the tree for an answer that is an error, or for none.
 
     Args:
         spec: of the source.
         key: the object or prefix that was asked for, empty for the whole source.
+        is_object: it was a single object that was asked for.
     """
     answer = problem.answer if isinstance(problem, GaveUp) else problem
+    error: PenstockError
     if answer is None:
-        error = map_source_error(OSError(str(problem)), spec, key)
+        error = no_answer(str(problem), spec, key)
     else:
-        text = f"status code: {answer.head.status}: {answer.body.decode(errors='replace')}"
-        kind = FileNotFoundError if answer.head.status == 404 else OSError
-        error = map_source_error(kind(text), spec, key)
+        error = error_of_answer(_read(answer), spec, key, is_object=is_object, now_seconds=time.time())
     if isinstance(problem, GaveUp) and isinstance(error, SourceUnavailable):
         return type(error)(f"{error.what}; {problem.tried}", fix=error.fix, about=error.about)
     return error
 
 
-def is_wrong_page(head: Head) -> bool:
-    """Tell whether an answer is a page for people, as a proxy or a login gives in the store's place."""
-    return (head.header("content-type") or "").lower().startswith("text/html")
+def _read(answer: Answer) -> StoreAnswer:
+    return read_answer(answer.head.status, dict(answer.head.headers), answer.body)
 
 
 def _may_pass(problem: Exception) -> bool:

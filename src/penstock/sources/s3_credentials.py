@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from penstock.errors import AccessDenied, PenstockError, SourceUnavailable
@@ -46,6 +46,10 @@ class Keys:
     secret_access_key: str = field(repr=False)
     token: str | None = field(default=None, repr=False)
     expires_at_seconds: float | None = None
+
+    def signs_otherwise_than(self, other: Keys) -> bool:
+        """Tell whether a store sees other credentials, whenever they are said to end."""
+        return replace(self, expires_at_seconds=None) != replace(other, expires_at_seconds=None)
 
 
 class Credentials:
@@ -94,23 +98,17 @@ class Credentials:
             return keys
         return await self._wait(finding)
 
-    async def renew(self, refused: Keys) -> Keys:
-        """Give other credentials than those that a store refused.
+    async def renew(self, refused: Keys) -> bool:
+        """Look for other credentials than those that a store refused; tell whether there are any.
 
         Raises:
-            AccessDenied: there are no others.
+            AccessDenied: there are none any more.
             SourceUnavailable: they could not be had now.
         """
         keys = self._keys
         if keys is None or keys == refused:
             keys = await self._wait(self._begin(self._clock()))
-        if (keys.access_key_id, keys.token) == (refused.access_key_id, refused.token):
-            raise AccessDenied(
-                f"the store does not take the credentials for {self._about} any more, and asking again gave the same",
-                fix="get new ones (sign in again, or renew the session token), and run it again",
-                about=self._about,
-            )
-        return keys
+        return keys.signs_otherwise_than(refused)
 
     def _begin(self, now: float) -> Future[Keys]:
         """Ask for credentials, unless that is under way or failed a moment ago."""

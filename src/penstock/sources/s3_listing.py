@@ -15,10 +15,21 @@ from xml.etree import ElementTree
 
 from penstock.sources.protocols import ObjectInfo
 
-__all__ = ["MAX_PAGE_BYTES", "Asked", "BadListing", "Page", "PageOrder", "listing_query", "parse_page"]
+__all__ = [
+    "LISTING_HEADERS",
+    "MAX_PAGE_BYTES",
+    "Asked",
+    "BadListing",
+    "Page",
+    "PageOrder",
+    "listing_query",
+    "parse_page",
+]
 
 MAX_PAGE_BYTES = 16 << 20
 """A page of 1000 of the longest names, percent-encoded, has 4 MB."""
+LISTING_HEADERS = {"x-amz-optional-object-attributes": "RestoreStatus"}
+"""What a request for a page is sent with: archived objects are told with whether they are restored."""
 MAX_TAGS = 200_000
 """A page of 1000 objects has 30,000."""
 MAX_OBJECT_BYTES = 1 << 50

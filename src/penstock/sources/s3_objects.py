@@ -12,10 +12,19 @@ from penstock.sources.meter import RequestMeter
 from penstock.sources.objects_base import ObjectSource, refuse_beyond
 from penstock.sources.patience import ClientLimits, Patience
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3 import Boto3Credentials, S3Address, s3_address
 from penstock.sources.s3_client import GaveUp, S3Client, error_of
-from penstock.sources.s3_listing import MAX_PAGE_BYTES, Asked, BadListing, Page, PageOrder, listing_query, parse_page
-from penstock.sources.uris import split_s3
+from penstock.sources.s3_credentials import credentials_for
+from penstock.sources.s3_listing import (
+    LISTING_HEADERS,
+    MAX_PAGE_BYTES,
+    Asked,
+    BadListing,
+    Page,
+    PageOrder,
+    listing_query,
+    parse_page,
+)
+from penstock.sources.s3_place import S3Address, source_place
 
 __all__ = ["S3Objects"]
 
@@ -39,7 +48,7 @@ class S3Objects(ObjectSource):
             spec,
             self._place,
             limits=limits,
-            provider=None if spec.anonymous else Boto3Credentials(spec),
+            credentials=None if spec.anonymous else credentials_for(spec.uri, self._place.region),
             meter=self.meter,
             purpose=purpose,
         )
@@ -54,13 +63,6 @@ class S3Objects(ObjectSource):
         base = f"{self._place.prefix}/" if self._place.prefix else ""
         below = f"{base}{prefix.rstrip('/')}/" if prefix else base
         async for page in self._pages(Asked(bucket=self._place.bucket, base=base, prefix=below), prefix):
-            for info in page.objects:
-                if info.trouble:
-                    raise SourceError(
-                        f"an object under {self.spec.uri} {info.trouble} ({info.key!r})",
-                        fix="rename it or leave it out",
-                        about=info.key,
-                    )
             if page.objects:
                 yield page.objects
 
@@ -118,13 +120,14 @@ class S3Objects(ObjectSource):
                     kind="LIST",
                     purpose="probe" if self._purpose == "probe" else "listing",
                     query=dict(listing_query(asked)),
+                    headers=LISTING_HEADERS,
                     most_bytes=MAX_PAGE_BYTES,
                 )
             except GaveUp as error:
-                raise error_of(error, self.spec, about) from error
+                raise error_of(error, self.spec, about, is_object=False) from error
             if answer.head.status != 200:
                 self.meter.add("failed_requests")
-                raise error_of(answer, self.spec, about)
+                raise error_of(answer, self.spec, about, is_object=False)
             try:
                 return parse_page(answer.body, asked)
             except BadListing as error:
@@ -140,12 +143,13 @@ class S3Objects(ObjectSource):
         kind = SourceUnavailable if error.may_pass else SourceError
         return kind(
             f"the listing of {self.spec.uri} cannot be trusted: {error}{'; ' if tried else ''}{tried}",
-            fix="run it again; if it stays, the server, or what answers in its place, is at fault",
+            fix="run it again; if it stays, the server is at fault, or what answers in its place (a proxy, a captive "
+            "portal)",
             about=self.spec.uri,
         )
 
 
 def _place(spec: SourceSpec) -> S3Address:
-    found = split_s3(spec.uri)
-    assert found is not None
-    return s3_address(spec, bucket=found[0], prefix=found[1])
+    place = source_place(spec)
+    assert place is not None
+    return place

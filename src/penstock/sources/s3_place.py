@@ -25,6 +25,7 @@ DEFAULT_REGION = "us-east-1"
 _REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _BUCKET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
 _HOST_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_AWS_ENDPOINT = re.compile(r"https://s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
 _NO_PREFIX = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
@@ -56,8 +57,10 @@ class S3Address:
         return f"https://{bucket}s3.{self.region}.amazonaws.com{'.cn' if self.region.startswith('cn-') else ''}"
 
     def in_region(self, region: str) -> S3Address:
-        """Give the same place, with requests sent to and signed for another region."""
-        return replace(self, region=region)
+        """Give the same place, with requests signed for another region, and sent to its host where that is AWS's."""
+        is_aws = self.endpoint is not None and _AWS_ENDPOINT.fullmatch(self.endpoint) is not None
+        endpoint = None if is_aws else self.endpoint
+        return replace(self, region=region, endpoint=endpoint, virtual_hosted=_fits_host(self.bucket, endpoint))
 
 
 def source_place(spec: SourceSpec) -> S3Address | None:
@@ -101,10 +104,14 @@ def s3_place(
         prefix=prefix,
         endpoint=endpoint,
         region=region,
-        virtual_hosted=endpoint is None and _HOST_BUCKET.fullmatch(bucket) is not None,
+        virtual_hosted=_fits_host(bucket, endpoint),
         requester_pays=requester_pays,
         ca_file=_ca_file(settings),
     )
+
+
+def _fits_host(bucket: str, endpoint: str | None) -> bool:
+    return endpoint is None and _HOST_BUCKET.fullmatch(bucket) is not None
 
 
 def _region(given: str | None, settings: Mapping[str, str]) -> str:

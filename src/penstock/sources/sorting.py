@@ -9,16 +9,17 @@ makes a single run. Listing and reading take linear time, and the memory of one 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 
 import pyarrow as pa
 
+from penstock.errors import SourceError
 from penstock.files import ScratchFile
 from penstock.sources.protocols import ObjectInfo
 
-__all__ = ["SortedListing"]
+__all__ = ["SortedListing", "without_repeats"]
 
 RUN_OBJECTS = 100_000
 """Objects held in memory, about 30 MB."""
@@ -65,10 +66,14 @@ class SortedListing:
             self._spill()
 
     def __iter__(self) -> Iterator[ObjectInfo]:
-        """Give the objects in the order of their keys; none may be added any more."""
+        """Give the objects in the order of their keys; none may be added any more.
+
+        Raises:
+            SourceError: two of them have the same key.
+        """
         self._held.sort(key=_KEY)
         runs = [iter(self._held), *(self._read(run) for run in self._runs)]
-        return heapq.merge(*runs, key=_KEY) if len(runs) > 1 else runs[0]
+        return without_repeats(heapq.merge(*runs, key=_KEY) if len(runs) > 1 else runs[0])
 
     def close(self) -> None:
         """Let go of the scratch file."""
@@ -91,8 +96,29 @@ class SortedListing:
         assert self._file is not None
         for offset, length_bytes in run:
             batch = pa.ipc.read_record_batch(pa.py_buffer(self._file.read(offset, length_bytes)), _SCHEMA)
-            for key, size_bytes, etag, trouble in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            columns = (column.to_pylist() for column in batch.columns)
+            for key, size_bytes, etag, trouble in zip(*columns, strict=True):
                 yield ObjectInfo(key=key, size_bytes=size_bytes, etag=etag, trouble=trouble)
+
+
+def without_repeats(infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
+    """Give objects, which come in the order of their keys, and see that none but a folder's marker comes twice.
+
+    Raises:
+        SourceError: one does: a store that lists it twice may have left another out.
+    """
+    last: str | None = None
+    for info in infos:
+        if info.size_bytes:
+            if info.key == last:
+                raise SourceError(
+                    f"the listing names {info.key!r} twice",
+                    fix="list again; if it stays, the server, or a proxy before it, gives listings that cannot be "
+                    "trusted",
+                    about=info.key,
+                )
+            last = info.key
+        yield info
 
 
 def _to_batch(infos: Sequence[ObjectInfo]) -> pa.RecordBatch:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import ConfigError, EmptyListing, SourceError
+from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
 from penstock.observe import open_progress
 from penstock.patterns import matcher
 from penstock.records import Sample, SkippedObject, Span
@@ -143,7 +143,13 @@ async def _samples(
         if not info.size_bytes:
             open_markers.append(info.key)
             continue
-        if info.trouble and limits.skip_bad:
+        if info.trouble:
+            if not limits.skip_bad:
+                raise ObjectUnreadable(
+                    f"{info.key} {info.trouble}",
+                    fix="restore it and wait until that is done, or leave it out: --on-bad-object skip",
+                    about=info.key,
+                )
             left_out.add(info.key, info.trouble)
             continue
         if num_full == limits.max_files:

@@ -98,7 +98,7 @@ def test_a_local_place_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_a_bucket_that_is_not_there(bucket: Bucket) -> None:
     blobs = open_blobs("s3://no-such-bucket-at-all/run", endpoint_url=bucket.url, region="us-east-2")
-    with pytest.raises(OutputUnwritable, match=r"cannot write s3://no-such-bucket-at-all/run/x \(NoSuchBucket\)"):
+    with pytest.raises(OutputUnwritable, match="bucket of s3://no-such-bucket-at-all/run/x does not exist"):
         blobs.write("x", b"1")
     with pytest.raises(BucketNotFound, match="bucket of s3://no-such-bucket-at-all/run/x does not exist"):
         blobs.read("x")
@@ -108,9 +108,9 @@ def test_a_bucket_that_is_not_there(bucket: Bucket) -> None:
 def test_a_server_that_refuses() -> None:
     with serve([error("403 Forbidden", "AccessDenied")]) as server:
         blobs = open_blobs("s3://bucket/run", endpoint_url=server.url)
-        with pytest.raises(OutputUnwritable, match=r"AccessDenied\): check the bucket and s3:PutObject"):
+        with pytest.raises(OutputUnwritable, match=r"AccessDenied.*\): check the bucket and s3:PutObject"):
             blobs.write("x", b"1")
-        with pytest.raises(AccessDenied, match=r"AccessDenied\): check s3:GetObject"):
+        with pytest.raises(AccessDenied, match=r"AccessDenied.*\): check s3:GetObject"):
             blobs.read("x")
 
 
@@ -118,9 +118,9 @@ def test_a_server_that_refuses() -> None:
 def test_a_server_that_fails() -> None:
     with serve([error("503 Slow Down", "SlowDown")]) as server:
         blobs = open_blobs("s3://bucket/run", endpoint_url=server.url, limits=QUICK)
-        with pytest.raises(OutputError, match=r"cannot write s3://bucket/run/x \(SlowDown; 3 tries in \d s\)"):
+        with pytest.raises(OutputError, match=r"cannot write s3://bucket/run/x.*SlowDown.*3 tries in \d s"):
             blobs.write("x", b"1")
-        with pytest.raises(SourceUnavailable, match="SlowDown; 3 tries"):
+        with pytest.raises(SourceUnavailable, match=r"SlowDown.*3 tries"):
             blobs.read("x")
         assert len(server.requests) == 6
     with serve([answer("200 OK", b"half", length_bytes=8)]) as server:

@@ -75,20 +75,17 @@ def test_a_prefix_is_a_folder(place: Place, source: ObjectSource, read: Read) ->
     assert bytes(asyncio.run(read(below, info_of(below, "b/c"), 0, 1))) == b"x"
 
 
-def test_more_objects_than_a_page(place: Place, source: ObjectSource) -> None:
-    keys = [f"{number % 7}/{number:05}" for number in range(1203)]
-    for key in keys:
-        place.put(key, b"")
+def test_more_objects_than_a_page(tmp_path: Path) -> None:
+    for number in range(1203):
+        (tmp_path / f"{number:05}").write_bytes(b"")
+    source = open_source(SourceSpec(uri=str(tmp_path)))
 
     async def pages() -> list[int]:
         return [len(page) async for page in source.list_objects()]
 
     sizes = asyncio.run(pages())
-    assert max(sizes) == 1000
-    assert sum(sizes) == 1203
-    assert len(sizes) == 2
-    assert source.meter.read().list_requests == (2 if place.kind == "s3" else 1)
-    assert [info.key for info in asyncio.run(source.list_all())] == sorted(keys)
+    assert (max(sizes), sum(sizes), len(sizes)) == (1000, 1203, 2)
+    assert source.meter.read().list_requests == 1
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -286,6 +283,14 @@ def test_objects_of_odd_names_are_read(key: str) -> None:
         assert info.key == key
         assert asyncio.run(source.get(info)) == b"123456789"
     assert server.requests[1].startswith(f"GET /bucket/{quote(key)} HTTP/1.1")
+
+
+def test_objects_of_any_name_are_listed(bucket: Bucket) -> None:
+    names = ["a//b", "a b+c", "%41", "\u202e", "é"]
+    for name in names:
+        bucket.put(name, b"x")
+    found = asyncio.run(open_source(BucketPlace(bucket=bucket).spec(), limits=QUICK).list_all())
+    assert [info.key for info in found] == sorted(names)
 
 
 def test_folder_markers_are_no_objects(bucket: Bucket) -> None:

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from penstock.errors import PenstockError, SourceChanged, SourceUnavailable
+from penstock.errors import PenstockError, SourceChanged, SourceError, SourceUnavailable
 from penstock.records import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, RequestMeter, open_source
 from penstock.sources.http_connection import Query
@@ -357,8 +357,9 @@ def test_a_certificate_that_is_not_trusted(certificate: Path) -> None:
     async def run() -> None:
         talk, tls = encrypted(good, certificate)
         async with talking(talk, tls=tls) as server:
-            with pytest.raises(SourceUnavailable):
+            with pytest.raises(SourceError, match=r"not trusted.*AWS_CA_BUNDLE"):
                 await by_read_into(source_of(server.url, ONCE), INFO, 0, 100)
             assert server.requests == []
+            assert server.num_connections <= 1
 
     asyncio.run(run())

@@ -10,11 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.errors import OutputUnwritable
+from penstock.errors import OutputUnwritable, SourceError
 from penstock.sources import ObjectInfo, SortedListing
 from penstock.units import MIB
 
-INFO = st.builds(ObjectInfo, key=st.text(max_size=6), size_bytes=st.integers(0, 2**60), etag=st.text(max_size=4))
+INFO = st.builds(
+    ObjectInfo,
+    key=st.text(max_size=6),
+    size_bytes=st.integers(0, 2**60),
+    etag=st.text(max_size=4),
+    trouble=st.text(max_size=2),
+)
 
 
 def pages(infos: Sequence[ObjectInfo], page: int) -> Iterator[Sequence[ObjectInfo]]:
@@ -43,6 +49,25 @@ def test_any_objects_in_any_order_are_read_by_key(
     assert not [item for item in folder.rglob("*") if item.is_file()]
     listing.close()
     listing.close()
+
+
+@pytest.mark.parametrize("run_objects", [1, 2, 100])
+@pytest.mark.parametrize("distance", [1, 5, 19])
+def test_an_object_that_is_listed_twice_is_found_out_wherever_it_comes(
+    tmp_path: Path, run_objects: int, distance: int
+) -> None:
+    infos = [info_of(number) for number in range(1, 20)]
+    listing = SortedListing(tmp_path, run_objects=run_objects)
+    listing.add([*infos[:distance], infos[0], *infos[distance:]])
+    with pytest.raises(SourceError, match="object-000000001' twice"):
+        list(listing)
+    listing.close()
+
+
+def test_a_folder_s_marker_may_have_the_name_of_an_object(tmp_path: Path) -> None:
+    listing = SortedListing(tmp_path)
+    listing.add([ObjectInfo(key="a", size_bytes=size, etag="e") for size in (0, 1, 0)])
+    assert len(list(listing)) == 3
 
 
 @pytest.mark.parametrize(("step", "num_runs"), [(1, 1), (-1, 10)])

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from penstock.errors import ConfigError, EmptyListing
+from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable
 from penstock.records import ManifestInfo, ManifestReader, Sample, SourceSpec
 from penstock.sources import ObjectInfo, open_source
 from penstock.steps.manifest_making import make_manifest
@@ -131,7 +132,7 @@ def test_an_archived_object_is_left_out_where_bad_ones_are(tmp_path: Path, monke
 
         async def archived() -> AsyncIterator[list[ObjectInfo]]:
             async for page in pages():
-                yield [info._replace(trouble="is archived (GLACIER)" if info.key == "4" else "") for info in page]
+                yield [replace(info, trouble="is archived (GLACIER)" if info.key == "4" else "") for info in page]
 
         monkeypatch.setattr(source, "list_objects", archived)
         made = await get_task("objects").make_samples(source, limits=Limits(skip_bad=skip_bad), options={"match": "*"})
@@ -140,4 +141,5 @@ def test_an_archived_object_is_left_out_where_bad_ones_are(tmp_path: Path, monke
         return keys, [(item.object, item.reason) for item in made.skipped]
 
     assert asyncio.run(make(True)) == (list("01235678"), [("4", "is archived (GLACIER)")])
-    assert asyncio.run(make(False)) == (list("012345678"), [])
+    with pytest.raises(ObjectUnreadable, match="4 is archived"):
+        asyncio.run(make(False))
