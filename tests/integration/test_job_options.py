@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from penstock.cli import main
-from penstock.records import CostReport, Evaluation, RunRecord, read_record
+from penstock.records import UNSAID, CostReport, Evaluation, RunRecord, read_record
+from support.cli import command
 from support.eeg import write_eeg
+from support.jobs import run_until_saved, saved_step
 
 Run = Callable[..., int]
 
@@ -167,3 +170,26 @@ def test_a_job_that_could_not_be_evaluated_does_not_train(
     assert "64 samples of up to" in said
     assert "train: started" not in said
     assert (tmp_path / "out" / "manifest.parquet").exists()
+
+
+def test_a_trainer_killed_without_a_word_leaves_its_figures(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As Kubeflow Pipelines terminates one: nothing gets to save, and the exit task reports what the run root holds."""
+    made = ["--manifest", str(tmp_path / "m.parquet"), "--plan", str(tmp_path / "p.json")]
+    listing = ["list", "--source", str(data), "--task", "eeg-c1", "--split", "0.5,0.25,0.25", *made]
+    assert main(listing) == 0
+    root = ["--run-root", str(tmp_path / "root"), "--run-id", "r"]
+    words = ["train", *made, *root, "--record", str(tmp_path / "run.json"), "--window-size", "2Mi", "--threads", "1"]
+    words += ["--epochs", "500", "--batch-size", "16", "--checkpoint-minutes", "0.000001"]
+    process = run_until_saved(command(*words), tmp_path / "root" / "r", 14)
+    process.kill()
+    process.wait()
+    status = ["--final-status", '{"state": "CANCELED"}', "--html", str(tmp_path / "r.html")]
+    assert main(["report", *root, *status, "--markdown", str(tmp_path / "r.md")]) == 0
+    record = read_record(tmp_path / "root" / "r" / "records" / "train.json", RunRecord)
+    assert saved_step(tmp_path / "root" / "r" / "checkpoints") - record.losses[-1].step in (0, 1)
+    summary = (tmp_path / "r.md").read_text()
+    assert re.search(r"Samples trained on \| [0-9,]+ \| in [0-9]+ epochs", summary)
+    assert re.search(r"Checkpoints \| [0-9,]+ \|", summary)
+    assert UNSAID in summary

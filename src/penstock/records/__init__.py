@@ -32,10 +32,11 @@ from penstock.records.manifest_writer import ManifestWriter
 from penstock.records.meters import Meters, Purpose, RequestCount, RequestKind, SkippedSample
 from penstock.records.plan import BlockShuffle, Order, Plan, RankShare, Segment, Shuffle, StreamSpec
 from penstock.records.readiness import Finding, Readiness, State
-from penstock.records.run import EpochRecord, Host, LossPoint, RunRecord, Saves, StepRecord
+from penstock.records.run import UNSAID, EpochRecord, Host, LossPoint, RunRecord, Saves, StepRecord
 
 __all__ = [
     "SPLITS",
+    "UNSAID",
     "BlockShuffle",
     "CostLine",
     "CostReport",

@@ -7,7 +7,10 @@ from typing import ClassVar, Literal
 from penstock.records.codec import Part, Record
 from penstock.records.meters import Meters
 
-__all__ = ["EpochRecord", "Host", "LossPoint", "RunRecord", "Saves", "StepRecord"]
+__all__ = ["UNSAID", "EpochRecord", "Host", "LossPoint", "RunRecord", "Saves", "StepRecord"]
+
+UNSAID = "it ended without saying why"
+"""In the error of a run that was killed: what it wrote last, it wrote while it still ran."""
 
 
 class Host(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

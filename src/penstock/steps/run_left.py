@@ -16,7 +16,7 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.observe import redact
-from penstock.records import Evaluation, FailureRecord, Host, Meters, RunRecord, Saves, StepRecord, read_record
+from penstock.records import UNSAID, Evaluation, FailureRecord, Host, Meters, RunRecord, Saves, StepRecord, read_record
 from penstock.steps.run_root import RunRoot, open_run_root
 
 __all__ = ["Left", "read_left"]
@@ -128,11 +128,12 @@ def _as_it_ended(run: RunRecord, status: dict[str, Any] | None, failures: Sequen
         return run
     if status is None and not failures:
         return run
-    if run.state == "interrupted" and run.wall_seconds == 0:
+    if run.state == "interrupted" and UNSAID in (run.error or ""):
+        # It is as of its last save; from there on it went on until it was killed.
         now = datetime.now(UTC)
-        lasted_seconds = (now - datetime.fromisoformat(run.started_at)).total_seconds()
+        unsaid_seconds = max((now - datetime.fromisoformat(run.ended_at)).total_seconds(), 0.0)
         run = msgspec.structs.replace(
-            run, wall_seconds=max(lasted_seconds, 0.0), ended_at=now.isoformat(timespec="seconds")
+            run, wall_seconds=run.wall_seconds + unsaid_seconds, ended_at=now.isoformat(timespec="seconds")
         )
     unknown = f"the pipeline ended as {state or 'failed'} and no step left a reason: look at the logs of its steps"
     reason = _reason(status, failures) or run.error or unknown

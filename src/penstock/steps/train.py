@@ -94,6 +94,10 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
         host = msgspec.structs.replace(record.host, instance_type=args.instance_type)
         return msgspec.structs.replace(record, host=host)
 
+    def keep_for_the_report(result: TrainResult) -> None:
+        if run_root is not None:
+            run_root.keep(NAME, run_record(result))
+
     def write_run_record(result: TrainResult) -> None:
         record = run_record(result)
         if run_root is not None:
@@ -137,6 +141,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             identity=identity,
             progress=shown,
             on_end=write_run_record,
+            on_save=keep_for_the_report,
             started_seconds=started_seconds,
             early_samples=num_samples if early else None,
             trained_on=lambda: trained_on(args.manifest if data.listing is None else data.listing.whole().manifest),

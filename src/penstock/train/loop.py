@@ -32,7 +32,7 @@ from penstock.train.determinism import capture_rng, restore_rng, weights_sha256
 from penstock.train.device import describe_host
 from penstock.train.journal import Journal
 from penstock.train.progress import NoProgress, Progress, StepUpdate
-from penstock.train.result import TrainResult
+from penstock.train.result import TrainResult, ended_unsaid
 from penstock.train.schedule import Schedule, early_schedule, whole_schedule
 from penstock.train.signals import StopAsked, StopRequest
 from penstock.train.stepper import StepOutcome, Stepper
@@ -55,6 +55,7 @@ def train(
     identity: Identity,
     progress: Progress | None = None,
     on_end: Callable[[TrainResult], None] = lambda result: None,
+    on_save: Callable[[TrainResult], None] = lambda result: None,
     started_seconds: float | None = None,
     early_samples: int | None = None,
     trained_on: Callable[[], TrainedOn] | None = None,
@@ -77,6 +78,7 @@ def train(
         identity: what the run is; a checkpoint of another is refused.
         progress: is told of steps and epochs.
         on_end: is given the result once, when the run ends, also when an error ends it.
+        on_save: is given the result up to each checkpoint that is saved: what is left of a run that is then killed.
         started_seconds: ``time.monotonic()`` at the start of this attempt, None takes now.
         early_samples: what the loader knows of its samples before the first epoch's end, where it does not know all.
         trained_on: describes the training split, for whoever uses the best weights; asked after the first epoch.
@@ -100,6 +102,7 @@ def train(
         progress=progress or NoProgress(),
         started_seconds=time.monotonic() if started_seconds is None else started_seconds,
         early_samples=early_samples,
+        on_save=on_save,
         trained_on=trained_on,
         own_traffic=own_traffic,
     )
@@ -131,6 +134,7 @@ class _Loop:
         progress: Progress,
         started_seconds: float,
         early_samples: int | None,
+        on_save: Callable[[TrainResult], None],
         trained_on: Callable[[], TrainedOn] | None,
         own_traffic: Callable[[], dict[str, Meters]],
     ) -> None:
@@ -138,7 +142,7 @@ class _Loop:
         self._train_loader, self._valid = train_loader, valid
         self._checkpoints, self._identity, self._progress = checkpoints, identity, progress
         self._started_seconds, self._started_at = started_seconds, datetime.now(UTC)
-        self._early_samples = early_samples
+        self._early_samples, self._on_save = early_samples, on_save
         self._trained_on = functools.cache(trained_on) if trained_on is not None else None
         self._own_traffic = own_traffic
         self._first_batch_seconds: float | None = None
@@ -310,6 +314,7 @@ class _Loop:
         where = self._checkpoints.save(content, identity=self._identity, step=step, epoch=epoch)
         log.info("saved", extra={"checkpoint": where, "step": step, "epoch": epoch})
         self._saved, self._saved_seconds = (place, where), time.monotonic()
+        self._on_save(self.result(ended_unsaid()))
         return where
 
     def _up_to_date(self) -> Journal:

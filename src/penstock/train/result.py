@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from penstock.errors import Interrupted
-from penstock.records import Host, RunRecord
+from penstock.records import UNSAID, Host, RunRecord
 from penstock.sources import sum_meters
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import ConfigValue, TrainConfig
 from penstock.train.journal import Journal
 
-__all__ = ["TrainResult", "begun_result", "make_run_record"]
+__all__ = ["TrainResult", "begun_result", "ended_unsaid", "make_run_record"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +50,11 @@ class TrainResult:
         return "interrupted" if isinstance(self.error, Interrupted | KeyboardInterrupt) else "failed"
 
 
+def ended_unsaid() -> Interrupted:
+    """Give what a record says of a run that may be killed any moment, and is if nothing else is written over it."""
+    return Interrupted(UNSAID, fix="look at its pod: memory, time limit, node")
+
+
 def begun_result(config: TrainConfig, identity: Identity, *, host: Host, num_parameters: int) -> TrainResult:
     """Give the result of a run that has only begun, which is all there is where it is then killed."""
     now = datetime.now(UTC)
@@ -57,7 +62,7 @@ def begun_result(config: TrainConfig, identity: Identity, *, host: Host, num_par
         config=config,
         identity=identity,
         host=host,
-        error=Interrupted("it ended without saying why", fix="look at its pod: memory, time limit, node"),
+        error=ended_unsaid(),
         journal=Journal(),
         checkpoint=None,
         weights_sha256=None,

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from penstock.cli import main
-from penstock.records import CostReport, Host, Meters, RunRecord, Saves, StepRecord, read_record, write_record
+from penstock.records import UNSAID, CostReport, Host, Meters, RunRecord, Saves, StepRecord, read_record, write_record
+from unit.cost.conftest import sent
 
 NOTHING = re.compile(r"\bnone\b|\b0 (?:ms|s|B|GET|epochs|parameters)\b|0\.0%|\$0\.00", re.IGNORECASE)
 
@@ -21,7 +22,7 @@ def begun(**changes: object) -> RunRecord:
     started = (datetime.now(UTC) - timedelta(minutes=9)).isoformat(timespec="seconds")
     fields: dict[str, object] = {
         "run_id": "r", "task": "eeg-c1", "model": "small", "num_parameters": 10_000, "config": {"source": "s3://b/p"},
-        "manifest_fingerprint": "m", "plan_fingerprint": "p", "state": "interrupted", "error": "it was killed",
+        "manifest_fingerprint": "m", "plan_fingerprint": "p", "state": "interrupted", "error": f"Interrupted: {UNSAID}",
         "started_at": started, "ended_at": started, "wall_seconds": 0.0, "seconds_to_first_batch": 0.0,
         "num_resumes": 0, "best_epoch": None, "checkpoint": None, "weights_sha256": None,
         "host": Host(num_cpus=2, device="cpu", num_devices=0), "losses": (), "epochs": (), "meters": Meters(),
@@ -34,7 +35,7 @@ def listed() -> StepRecord:
     return StepRecord(
         step="list", started_at="2026-11-21T10:00:00Z", wall_seconds=30.0,
         host=Host(num_cpus=2, device="cpu", num_devices=0),
-        meters=Meters(bytes_downloaded=3 << 20, get_requests=40, list_requests=2), details={},
+        meters=Meters(bytes_downloaded=3 << 20, requests=sent(GET=40, LIST=2)), details={},
     )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def test_a_trainer_that_was_killed(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_a_trainer_that_failed_in_its_first_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its traffic is known, its epochs are not."""
-    meters = Meters(bytes_downloaded=5 << 20, sample_bytes=5 << 20, get_requests=9, window_bytes=1 << 20,
+    meters = Meters(bytes_downloaded=5 << 20, sample_bytes=5 << 20, requests=sent(GET=9), window_bytes=1 << 20,
                     window_high_water_bytes=1 << 19)  # fmt: skip
     failed = begun(state="failed", wall_seconds=20.0, meters=meters, seconds_to_first_batch=0.2)
     write_record(tmp_path / "root" / "r" / "records" / "train.json", failed)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from penstock.errors import ConfigError, EmptyListing, PenstockError, SourceUnavailable
-from penstock.records import FailureRecord, read_record, write_record
+from penstock.records import UNSAID, FailureRecord, read_record, write_record
 from penstock.steps.options.report import add_arguments
 from penstock.steps.options.run_root import add_fail_fast, add_run_options
 from penstock.steps.run_left import read_left
@@ -161,7 +161,9 @@ def test_a_trainer_that_was_killed_is_billed_from_its_start(tmp_path: Path) -> N
     records.mkdir(parents=True)
     run = read_left(report_options("--final-status", "{}")).run
     started = (datetime.now(UTC) - timedelta(seconds=90)).isoformat(timespec="seconds")
-    begun = msgspec.structs.replace(run, state="interrupted", started_at=started, error="it ended without a word")
+    begun = msgspec.structs.replace(
+        run, state="interrupted", started_at=started, error=f"Interrupted: {UNSAID}", ended_at=started
+    )
     write_record(records / "train.json", begun)
     left = read_left(report_options("--run-root", tmp_path, "--run-id", "r", "--final-status", '{"state": "FAILED"}'))
     assert left.run.state == "failed"

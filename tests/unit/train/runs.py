@@ -89,6 +89,7 @@ def run(
     targets: Callable[[np.ndarray], np.ndarray] = lambda targets: targets,
     learnt: bool = True,
     with_valid: bool = True,
+    on_save: Callable[[TrainResult], None] = lambda result: None,
 ) -> TrainResult:
     """Train ``small`` on 104 samples of planted data: 7 steps an epoch."""
     inputs, truth, groups = evoked_data(104, shape=SHAPE, effect=1.0 if learnt else 0.0)
@@ -117,6 +118,7 @@ def run(
         identity=make_identity(config),
         progress=heard,
         on_end=(results if results is not None else []).append,
+        on_save=on_save,
     )
 
 

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from penstock.records import UNSAID
 from penstock.train import loop
 from penstock.train.config import TrainConfig
-from penstock.train.result import make_run_record
+from penstock.train.result import TrainResult, make_run_record
 from support.jobs import saved_step
 from unit.train import runs
 
@@ -89,3 +90,15 @@ def test_what_saving_took_is_added_up_over_attempts(tmp_path: Path) -> None:
 def test_only_as_many_as_asked_for_are_kept(tmp_path: Path) -> None:
     runs.run(tmp_path, config=runs.by_time(1e-9))
     assert len(list(tmp_path.glob("step-*.pt"))) == runs.CONFIG.keep_checkpoints
+
+
+def test_each_save_tells_how_far_the_run_is(tmp_path: Path) -> None:
+    """What is left for the report of a run that is killed right after."""
+    told: list[TrainResult] = []
+    runs.run(tmp_path, config=runs.by_time(1e-9), on_save=told.append)
+    records = [make_run_record(result, run_id="r") for result in told]
+    assert {(record.state, record.weights_sha256) for record in records} == {("interrupted", None)}
+    assert all(UNSAID in (record.error or "") for record in records)
+    assert [record.losses[-1].step for record in records if record.losses][-1] == NUM_STEPS
+    assert len(records[-1].epochs) == runs.CONFIG.num_epochs
+    assert records[-1].saves.count >= len(records)
