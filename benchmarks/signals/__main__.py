@@ -8,6 +8,7 @@ import shlex
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from platform import machine as architecture
@@ -41,6 +42,7 @@ def main() -> int:
     parser.add_argument("--subject", action="append", choices=("run", "run-early", "loop"), help="default: all")
     parser.add_argument("--workers", action="append", type=int, help="default: 0 and 2")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--parallel", type=int, default=1, help="subjects that are disturbed at the same time")
     parser.add_argument("--report", action="store_true", help="write a dated report")
     args = parser.parse_args()
     logging.disable(logging.WARNING)
@@ -55,7 +57,9 @@ def main() -> int:
             }
             subjects += [make() for name, make in makers.items() if name in (args.subject or makers)]
         share = -(-args.signals // len(subjects))
-        results = [(one, disturb(one, share, seed=args.seed + at)) for at, one in enumerate(subjects)]
+        with ThreadPoolExecutor(args.parallel) as pool:
+            asked = [pool.submit(disturb, one, share, seed=args.seed + at) for at, one in enumerate(subjects)]
+        results = [(one, done.result()) for one, done in zip(subjects, asked, strict=True)]
     broken = [what for _, seen in results for what in seen.broken]
     text = report(results, seconds=time.monotonic() - began)
     if args.report:
