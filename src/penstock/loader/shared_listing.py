@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from penstock.clock import running_seconds
 from penstock.errors import PenstockError, SourceChanged, SourceUnavailable, error_from_fields
 from penstock.loader.growing import Listed
 from penstock.records import (
@@ -80,7 +81,7 @@ class SharedListing:
 
     def _wait(self, number: int | None) -> ListingRecord:
         """Give the record once it tells of a part, or of the end."""
-        give_up = time.monotonic() + self._timeout_seconds
+        give_up = running_seconds() + self._timeout_seconds
         pause_seconds, longest_seconds = POLL_SECONDS
         while True:
             # Looked at before the record: what a writer told before it ended is then seen.
@@ -95,7 +96,7 @@ class SharedListing:
                     raise self._lost(record)
             if is_at_work:
                 wait_for_part(self._folder, number)
-            elif time.monotonic() < give_up:
+            elif running_seconds() < give_up:
                 time.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, longest_seconds)
             else:

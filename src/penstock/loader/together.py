@@ -6,11 +6,11 @@ before all are there: a rank that never comes is an error on rank 0, and not a s
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.clock import running_seconds
 from penstock.errors import RankLost
 from penstock.window.peers import Peer, PeerState, peers_of
 from penstock.window.wakeup import Listener
@@ -72,10 +72,10 @@ class Together:
         if self.num_ranks == 1 or self.rank != 0:
             return ""
         listener = Listener(self.folder)
-        deadline = time.monotonic() + (self.timeout_seconds if seconds is None else seconds)
+        deadline = running_seconds() + (self.timeout_seconds if seconds is None else seconds)
         try:
             while late := [peer.rank for peer in self._peers(session) if not done(peer)]:
-                if time.monotonic() > deadline:
+                if running_seconds() > deadline:
                     return ", ".join(map(str, late))
                 listener.wait()
         finally:

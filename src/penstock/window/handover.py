@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from penstock.clock import running_seconds
 from penstock.errors import PrefetcherLost, RecordError, WindowError, WindowTooSmall
 from penstock.files import open_regular
 from penstock.records import ManifestInfo, ManifestReader
@@ -29,7 +29,7 @@ def hand_over(
     folder: Path,
     *,
     timeout_seconds: float = 60.0,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = running_seconds,
 ) -> Path:
     """Put a manifest into the window's folder unless it lies there already; give its path as the prefetcher sees it.
 

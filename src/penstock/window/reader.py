@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+from penstock.clock import running_seconds
 from penstock.errors import ChecksumMismatch, PenstockError, PrefetcherLost, WindowError
 from penstock.records import Meters, StreamSpec, decode_record, encode_record
 from penstock.sources import read_meter_files, sum_meters
@@ -62,7 +62,7 @@ class WindowReader:
         rank: int = 0,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         lost: Callable[[], PenstockError | None] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = running_seconds,
     ) -> None:
         self.spec = spec
         self._folder = folder
