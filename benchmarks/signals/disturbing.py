@@ -25,6 +25,8 @@ __all__ = ["Disturbed", "Seen", "undisturbed"]
 STUCK_SECONDS = 240
 """For an attempt, from its last signal on: longer than a trainer waits for a prefetcher."""
 GONE_SECONDS = 30
+FIRST_SHARE, NEXT_SHARE = 0.7, 0.3
+"""Of the time that an undisturbed job takes: the longest pause before an attempt's first signal, and before the next."""
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KINDS = (*STOPS, signal.SIGKILL, signal.SIGSTOP)
 ROLES = ("trainer", "worker", "prefetcher", "listing")
@@ -59,9 +61,9 @@ def undisturbed(subject: Subject) -> tuple[object, float]:
     with _folder() as folder:
         began = time.monotonic()
         done = subprocess.run(
-            subject.words(folder), cwd=REPOSITORY, env=_environment(folder, "none"), check=False, stdout=subprocess.PIPE
+            subject.words(folder), cwd=REPOSITORY, env=_environment(folder, "none"), check=False, capture_output=True
         )
-        assert done.returncode == 0, done.returncode
+        assert done.returncode == 0, done.stderr
         return subject.result(folder), time.monotonic() - began
 
 
@@ -106,12 +108,15 @@ class Disturbed:
                 start_new_session=True,
             )
         last, allowed, pids = "nothing", {0}, {process.pid}
-        for _ in range(most):
-            if _ends(process, self._chance.uniform(0, self._seconds)):
+        longest, sent_before = self._seconds * FIRST_SHARE, self.seen.num_sent
+        while self.seen.num_sent - sent_before < most:
+            if _ends(process, self._chance.uniform(0, longest)):
                 break
             pids |= {found.pid for found in processes_of(mark)}
             last, allowed = self._send(process, mark)
+            longest = self._seconds * NEXT_SHARE
             if allowed != {0}:
+                last, allowed = self._send_second(process, last, allowed)
                 break
         stuck = not _ends(process, STUCK_SECONDS)
         if stuck:
@@ -152,6 +157,16 @@ class Disturbed:
         self.seen.sent[name, target] += 1
         ends = target in ("group", "trainer") and number != signal.SIGSTOP
         return f"{name} to {target}", {0} if not ends else self._codes(number)
+
+    def _send_second(self, process: subprocess.Popen[bytes], last: str, allowed: set[int]) -> tuple[str, set[int]]:
+        """Half the time, ask a job that is about to end once more, as an impatient person does."""
+        if -signal.SIGKILL in allowed or self._chance.random() < 0.5 or _ends(process, self._chance.uniform(0, 0.5)):
+            return last, allowed
+        number = self._chance.choice(STOPS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        self.seen.sent[number.name, "group, as the second"] += 1
+        return f"{last}, then {number.name}", allowed | self._codes(number)
 
     def _codes(self, number: signal.Signals) -> set[int]:
         """Give what a job may end with: 0 where it had just ended, or where Ctrl-C is not its end."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from penstock.clock import running_seconds
 from penstock.errors import ChecksumMismatch, PenstockError, SourceUnavailable
 from penstock.records import Purpose, RequestKind, SourceSpec
 from penstock.sources.http_connection import Answer, Answered, Cut, Damaged, Query, Stale
@@ -113,7 +114,7 @@ class S3Client:
         while True:
             pool, requests = self._open(loop)
             wanted = Wanted(offset + reached, offset + len(place), info.size_bytes, etag)
-            began = loop.time()
+            began = running_seconds()
             retry_after: float | None = None
             came = 0
             try:
@@ -131,7 +132,7 @@ class S3Client:
                     return
                 problem = Cut(f"error decoding response body: {reached} of {len(place)} bytes came")
             if patience is None:
-                patience = Patience(self._limits, clock=loop.time, began=began)
+                patience = Patience(self._limits, clock=running_seconds, began=began)
             patience.progress(came)
             if isinstance(problem, Answered):
                 retry_after = problem.retry_after_seconds
@@ -169,7 +170,7 @@ class S3Client:
         """
         loop = asyncio.get_running_loop()
         line = self.meter.line(kind, purpose)
-        patience, acted = Patience(self._limits, clock=loop.time), _Acted()
+        patience, acted = Patience(self._limits, clock=running_seconds), _Acted()
         told = dict(headers or {})
         waits = body is not None and len(body) >= GO_AHEAD_BYTES
         if waits:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 
+from penstock.clock import running_seconds
 from penstock.errors import SourceError, SourceUnavailable
 from penstock.records import Purpose, SourceSpec
 from penstock.sources.meter import RequestMeter
@@ -111,7 +112,7 @@ class S3Objects(ObjectSource):
 
     async def _page(self, asked: Asked, about: str) -> Page:
         """Give a page; a damaged one is asked for again."""
-        patience = Patience(self._limits, clock=asyncio.get_running_loop().time)
+        patience = Patience(self._limits, clock=running_seconds)
         while True:
             try:
                 answer = await self._client.call(
