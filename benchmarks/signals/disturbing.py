@@ -26,7 +26,7 @@ STUCK_SECONDS = 240
 """For an attempt, from its last signal on: longer than a trainer waits for a prefetcher."""
 GONE_SECONDS = 30
 FIRST_SHARE, NEXT_SHARE = 0.7, 0.3
-"""Of the time that an undisturbed job takes: the longest pause before an attempt's first signal, and before the next."""
+"""Of the time that an undisturbed job takes: the longest pause before an attempt's first signal, and the next."""
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KINDS = (*STOPS, signal.SIGKILL, signal.SIGSTOP)
 ROLES = ("trainer", "worker", "prefetcher", "listing")
