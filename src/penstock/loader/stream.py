@@ -14,28 +14,25 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-import torch
-from torch.utils.data import DataLoader, Sampler
 
 from penstock import stopping
 from penstock.errors import CheckpointMismatch, ConfigError, DataError, PenstockError, ProcessLost
 from penstock.loader.ahead import Ahead
 from penstock.loader.custom import Custom
-from penstock.loader.dataset import FeedSettings, SampleDecoder, Thinned, WindowDataset
+from penstock.loader.dataset import FeedSettings, SampleDecoder, Thinned
 from penstock.loader.failures import Failed
+from penstock.loader.making import Made, made_by_workers, made_here
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.together import Together
-from penstock.loader.workers import Losses, Workers, begin_worker, sockets_parent
+from penstock.loader.workers import Losses
 from penstock.plan import (
     check_lanes,
     check_rank,
@@ -50,9 +47,8 @@ from penstock.plan import (
     window_samples,
 )
 from penstock.plan.lanes import RankBatch
-from penstock.records import ManifestInfo, Meters, Order, Plan, StreamSpec
+from penstock.records import ManifestInfo, Meters, Plan, StreamSpec
 from penstock.sources import read_meter_files, sum_meters, take_later
-from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.files import sweep_files
 
@@ -67,26 +63,12 @@ LOGGED_SKIPS = 20
 _log = logging.getLogger(__name__)
 
 
-class _BatchIndices(Sampler[list[int]]):
-    def __init__(self, batches: Iterator[RankBatch], order: Order) -> None:
-        self._batches = batches
-        self._order = order
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for batch in self._batches:
-            yield window_indices(self._order, batch.indices).tolist()
-
-
 def _takes_path(decoder: SampleDecoder | Custom) -> bool:
     return isinstance(decoder, Custom) and decoder.takes_path
 
 
 def _no_error() -> PenstockError | None:
     return None
-
-
-def _only(items: list[Batch | Thinned | Failed]) -> Batch | Thinned | Failed:
-    return items[0]
 
 
 class WindowStream:
@@ -183,8 +165,8 @@ class WindowStream:
         self._last_session = ""
         self._next_index = 0
         self._reader: WindowReader | None = None
-        self._running: Generator[tuple[RankBatch, Batch | Thinned | Failed], None, None] | None = None
-        self._ahead: Ahead[Batch | Thinned | Failed] | None = None
+        self._running: Generator[tuple[RankBatch, Made], None, None] | None = None
+        self._ahead: Ahead[Made] | None = None
         self._sessions: set[str] = set()
         self._past_meters = Meters()
         self._meters_folder = folder if meters is None else meters
@@ -358,7 +340,7 @@ class WindowStream:
                 # What workers leave, which end without a word.
                 sweep_files(self._settings.folder)
 
-    def _next(self) -> tuple[RankBatch, Batch | Thinned | Failed]:
+    def _next(self) -> tuple[RankBatch, Made]:
         """Give the next batch of the session that runs, or of a new one."""
         while True:
             if self._running is None:
@@ -376,7 +358,7 @@ class WindowStream:
                 self._stop()
                 raise
 
-    def _run(self) -> Generator[tuple[RankBatch, Batch | Thinned | Failed], None, None]:
+    def _run(self) -> Generator[tuple[RankBatch, Made], None, None]:
         asked = self._settings
         start = self._next_index
         spec = msgspec.structs.replace(asked.spec, session=uuid.uuid4().hex, first_index=self._in_window(start))
@@ -391,10 +373,12 @@ class WindowStream:
         settings = replace(asked, spec=reader.spec)
         plan = self._plan(start)
         if self._num_workers:
-            with contextlib.closing(self._from_workers(settings, reader, start)) as from_workers:
+            with contextlib.closing(
+                made_by_workers(settings, reader, self._plan(start), num_workers=self._num_workers)
+            ) as from_workers:
                 yield from zip(plan, from_workers, strict=True)
             return
-        batches = iter(self._loader(settings, reader, start))
+        batches = made_here(settings, reader, self._plan(start))
         if not isinstance(asked.decoder, Custom):
             # A caller's decoder may draw from generators that the training loop draws from: never beside it.
             self._ahead = Ahead(batches, depth=AHEAD_BATCHES, interrupt=reader.interrupt)
@@ -404,30 +388,6 @@ class WindowStream:
         finally:
             if ahead is not None:
                 ahead.close()
-
-    def _from_workers(
-        self, settings: FeedSettings, reader: WindowReader, start: int
-    ) -> Generator[Batch | Thinned | Failed, None, None]:
-        with TemporaryFolder("penstock-workers-", sockets_parent()) as folder:
-            init = partial(begin_worker, os.getpid(), folder)
-            loader = self._loader(settings, None, start, worker_init_fn=init, pin_memory=settings.pin_memory)
-            with Workers(loader) as batches:
-                try:
-                    yield from batches
-                finally:
-                    # First, so that none waits for the window when it is told to end.
-                    reader.end()
-
-    def _loader(self, settings: FeedSettings, reader: WindowReader | None, start: int, **of_workers: Any) -> Any:
-        return DataLoader(
-            WindowDataset(settings, reader=reader),
-            batch_sampler=_BatchIndices(self._plan(start), settings.spec.order),
-            collate_fn=_only,
-            num_workers=self._num_workers,
-            # Its own generator: the global one would be drawn from at each start, and a resumed run differ.
-            generator=torch.Generator(),
-            **of_workers,
-        )
 
     def _end_workers_session(self) -> None:
         """Have workers end that wait for a prefetcher which is lost: they cannot know."""

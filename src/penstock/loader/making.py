@@ -1,0 +1,80 @@
+"""The batches of one session: put together in this process, or by workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from penstock.loader.dataset import FeedSettings, Thinned, WindowDataset
+from penstock.loader.failures import Failed
+from penstock.loader.protocols import Batch
+from penstock.loader.workers import Workers, begin_worker, sockets_parent
+from penstock.plan import window_indices
+from penstock.plan.lanes import RankBatch
+from penstock.records import Order
+from penstock.temporary import TemporaryFolder
+from penstock.window import WindowReader
+
+__all__ = ["Made", "made_by_workers", "made_here"]
+
+Made = Batch | Thinned | Failed
+"""What a session gives: a batch, what is left of one, or the error that it met."""
+
+
+class _BatchIndices(Sampler[list[int]]):
+    def __init__(self, batches: Iterator[RankBatch], order: Order) -> None:
+        self._batches = batches
+        self._order = order
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self._batches:
+            yield window_indices(self._order, batch.indices).tolist()
+
+
+def made_here(settings: FeedSettings, reader: WindowReader, plan: Iterator[RankBatch]) -> Iterator[Made]:
+    """Make batches in whatever thread asks for them."""
+    return iter(_loader(settings, reader, plan))
+
+
+def made_by_workers(
+    settings: FeedSettings, reader: WindowReader, plan: Iterator[RankBatch], *, num_workers: int
+) -> Generator[Made, None, None]:
+    """Have workers make batches; they are gone when the generator is closed.
+
+    Args:
+        reader: of this process, whose session they read along with.
+
+    Raises:
+        ProcessLost: a worker ended.
+    """
+    with TemporaryFolder("penstock-workers-", sockets_parent()) as folder:
+        init = partial(begin_worker, os.getpid(), folder)
+        of_workers = {"num_workers": num_workers, "worker_init_fn": init, "pin_memory": settings.pin_memory}
+        with Workers(_loader(settings, None, plan, **of_workers)) as batches:
+            try:
+                yield from batches
+            finally:
+                # First, so that none waits for the window when it is told to end.
+                reader.end()
+
+
+def _loader(
+    settings: FeedSettings, reader: WindowReader | None, plan: Iterator[RankBatch], **of_workers: Any
+) -> DataLoader[Any]:
+    return DataLoader(
+        WindowDataset(settings, reader=reader),
+        batch_sampler=_BatchIndices(plan, settings.spec.order),
+        collate_fn=_only,
+        # Its own generator: the global one would be drawn from at each start, and a resumed run differ.
+        generator=torch.Generator(),
+        **of_workers,
+    )
+
+
+def _only(items: list[Made]) -> Made:
+    return items[0]
