@@ -23,12 +23,13 @@ from typing import Literal
 import msgspec
 
 from penstock import stopping
-from penstock.errors import CheckpointMismatch, ConfigError, DataError, PenstockError, ProcessLost
+from penstock.errors import ConfigError, DataError, PenstockError, ProcessLost
 from penstock.loader.ahead import Ahead
 from penstock.loader.custom import Custom
 from penstock.loader.dataset import FeedSettings, SampleDecoder, Thinned
 from penstock.loader.failures import Failed
 from penstock.loader.making import Made, made_by_workers, made_here
+from penstock.loader.places import checked_place
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.together import Together
@@ -272,18 +273,7 @@ class WindowStream:
         Raises:
             CheckpointMismatch: it is of another plan, order, batch size or version, or no place in a stream.
         """
-        fix = "go on with the options and the manifest that the run began with, or begin a new run"
-        for name, mine in self.state_dict().items():
-            if name != "next_index" and state.get(name) != mine:
-                raise CheckpointMismatch(
-                    f"the saved place in the data is of another {name.replace('_', ' ')} "
-                    f"({str(state.get(name))[:60]}, now {str(mine)[:60]})",
-                    fix=fix,
-                )
-        index = state.get("next_index")
-        if not isinstance(index, int) or index < 0:
-            raise CheckpointMismatch(f"the saved place in the data is {index!r}, not a stream index", fix=fix)
-        self._restart(index)
+        self._restart(checked_place(state, self.state_dict()))
 
     def traffic(self) -> dict[str, Meters]:
         """Give what was requested so far for the stream's owner in all attempts, by the ids it is counted under."""
