@@ -21,6 +21,7 @@ from typing import Any
 from penstock.errors import ConfigError, PenstockError
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import add_run_options
+from penstock.steps.train_config import train_config
 
 __all__ = ["FIELDS", "FLAG", "PIPELINE_STEPS", "PLUMBING", "RunOption", "keep_refusal", "run_options", "with_options"]
 
@@ -126,6 +127,8 @@ def with_options(step: str, words: Sequence[str], options: Mapping[str, RunOptio
         mine = step == PIPELINE_STEPS[0] or step in options[name].flags
         for action in options[name].flags.values() if mine else ():
             _words(name, action, value)
+    if step == PIPELINE_STEPS[0]:
+        _check_training(values, options)
     return [*others, *_flags(step, values, options, others)]
 
 
@@ -208,6 +211,16 @@ def _check_name(name: str, options: Mapping[str, RunOption]) -> None:
     near = difflib.get_close_matches(snake, options, n=1)
     meant = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(f"there is no option {name!r}", fix=f"{meant}the options are: {', '.join(options)}")
+
+
+def _check_training(values: Mapping[str, Any], options: Mapping[str, RunOption]) -> None:
+    """Refuse values that training would refuse, once there is a GPU; those of a run's fields are not known here."""
+    given = argparse.Namespace(model="small", epochs=1, checkpoint_minutes=0)
+    for name, option in options.items():
+        if (action := option.flags.get("train")) is not None:
+            read = action.type if callable(action.type) else str
+            setattr(given, action.dest, read(str(values[name])) if name in values else action.default)
+    train_config(given, task="", seed=0)
 
 
 def _flags(
