@@ -69,14 +69,14 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             batch_size=batch_size,
             num_epochs=1,
             metering=metering,
-        ) as stream,
+        ) as feed,
         open_progress().stage("evaluate", num_samples) as stage,
     ):
         found = evaluate(
             model,
             objective=objective,
             task=data.task,
-            loader=stream.segment(0),
+            loader=feed.stream.segment(0),
             info=data.info,
             split=args.split,
             model_name=weights.identity.model,
@@ -85,7 +85,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
         )
         stage.advance(found.num_samples)
         # What the stream told, with what this process asked for itself, as checkpoints.
-        traffic = metering.total(counts, stream.traffic())
+        traffic = metering.total(counts, feed.end())
         found = msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic))
     if run_root is not None:
         found = run_root.counting_itself(found)

@@ -17,8 +17,9 @@ from penstock.steps.window import read_listing, served_window
 from penstock.tasks.objectives import first_to_learn_from
 from penstock.tasks.protocols import Task
 from penstock.tasks.registry import get_task
+from penstock.window import Prefetcher
 
-__all__ = ["Dataset", "open_dataset", "open_early", "open_stream", "skipped_line"]
+__all__ = ["Dataset", "Feed", "open_dataset", "open_early", "open_stream", "skipped_line"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +62,25 @@ def open_early(args: argparse.Namespace) -> Dataset:
     return Dataset(info=first.info, plan=first.plan, task=task, basis=basis, listing=listing)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Feed:
+    """A stream, and what fills its window.
+
+    Attributes:
+        prefetcher: a child of this process; None where a sidecar serves the window.
+    """
+
+    stream: WindowStream | GrowingStream
+    prefetcher: Prefetcher | None
+
+    def end(self) -> dict[str, Meters]:
+        """End both, and give what was requested: nothing is sent any more, but by a sidecar that reads ahead."""
+        self.stream.close()
+        if self.prefetcher is not None:
+            self.prefetcher.close()
+        return self.stream.traffic()
+
+
 @contextlib.contextmanager
 def open_stream(
     data: Dataset,
@@ -72,7 +92,7 @@ def open_stream(
     ranks: Ranks = ONE_RANK,
     pin_memory: bool = False,
     metering: Metering,
-) -> Iterator[WindowStream | GrowingStream]:
+) -> Iterator[Feed]:
     """Start a prefetcher unless a sidecar serves the window, and give the stream; close both at the end.
 
     Splits that have no samples are left out, but for the first.
@@ -109,7 +129,7 @@ def open_stream(
             whole = Listed(manifest=args.manifest, info=data.info, plan=data.plan)
             stream = open_over(whole, used_splits(whole, splits), num_epochs)
         with contextlib.closing(stream):
-            yield stream
+            yield Feed(stream=stream, prefetcher=window.prefetcher)
 
 
 def skipped_line(meters: Meters) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import sys
 import time
@@ -19,7 +20,7 @@ from penstock.observe import open_progress
 from penstock.observe.labels import metric_value, metrics_line
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.records.trained_on import trained_on
-from penstock.sources import MeterFile, RequestMeter, open_blobs
+from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
 from penstock.steps.metering import Metering, find_metering
 from penstock.steps.preflight import Wanted, check_fit, check_outputs, check_writable, room_of
@@ -99,7 +100,12 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             run_root.keep(NAME, run_record(result))
 
     def write_run_record(result: TrainResult) -> None:
-        record = run_record(result)
+        if result.error is None and args.checkpoint_out is not None and result.checkpoint is not None:
+            atomic_write(args.checkpoint_out, blobs.read(result.checkpoint.rpartition("/")[2]))
+        # The last of all requests but for the record's own, which it counts itself.
+        traffic = take_later(result.journal.traffic, feed.end(), counts.read())
+        journal = msgspec.structs.replace(result.journal, traffic=traffic)
+        record = run_record(dataclasses.replace(result, journal=journal))
         if run_root is not None:
             record = run_root.counting_itself(record)
         write_record(args.record, record)
@@ -126,17 +132,17 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             ranks=ranks,
             pin_memory=choose_device(config.device).type == "cuda",
             metering=metering,
-        ) as stream,
+        ) as feed,
         _Shown(None if early else config.num_epochs * num_samples) as shown,
     ):
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
-        result = train(
+        train(
             config,
             task=data.task,
             objective=objective,
             model=model,
-            train_loader=stream.segment(0),
-            valid_loader=stream.segment(1),
+            train_loader=feed.stream.segment(0),
+            valid_loader=feed.stream.segment(1),
             checkpoints=Checkpoints(blobs, keep=config.keep_checkpoints),
             identity=identity,
             progress=shown,
@@ -147,8 +153,6 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             trained_on=lambda: trained_on(args.manifest if data.listing is None else data.listing.whole().manifest),
             own_traffic=counts.read,
         )
-        if args.checkpoint_out is not None and result.checkpoint is not None:
-            atomic_write(args.checkpoint_out, blobs.read(result.checkpoint.rpartition("/")[2]))
     sys.stdout.write(describe(records[-1]))
     return 0
 

@@ -226,8 +226,8 @@ class Stream(IterableDataset[Any]):
             self._loops += 1
 
     def meters(self) -> Meters:
-        """Give what was downloaded, handed over and kept so far, of this node."""
-        self._check_process()
+        """Give what was requested, downloaded, handed over and kept so far, of this node; all of it once closed."""
+        self._check_pid()
         return self._reading.meters()
 
     @property
@@ -309,14 +309,17 @@ class Stream(IterableDataset[Any]):
                 self._close(is_patient=False)
 
     def _check_process(self) -> None:
+        self._check_pid()
+        if not self._end.alive:
+            raise StreamMisused("this Stream is closed", fix="make another one")
+
+    def _check_pid(self) -> None:
         if os.getpid() != self._pid:
             where = "a loading worker" if get_worker_info() is not None else f"process {os.getpid()}"
             raise StreamMisused(
                 f"a Stream that process {self._pid} made is used in {where}, which was forked from it",
                 fix=f"{_OWN_LOADING} (a DataLoader around it must have num_workers=0)",
             )
-        if not self._end.alive:
-            raise StreamMisused("this Stream is closed", fix="make another one")
 
 
 def _end(reading: Reading, pid: int) -> None:

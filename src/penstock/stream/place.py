@@ -34,6 +34,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         window: folder of the window; empty until the source is listed.
+        meters: folder of the files that requests are counted in.
         parts: whether the listing goes on, and gives parts.
         error: class, text, advice and object of what it failed with.
     """
@@ -41,6 +42,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     window: str = ""
     manifest: str = ""
     plan: str = ""
+    meters: str = ""
     parts: bool = False
     error: tuple[str, str, str, str | None] | None = None
 

@@ -23,6 +23,7 @@ from penstock.loader.shared_listing import SharedListing, read_listed
 from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
 from penstock.records import Meters, SkippedObject
+from penstock.sources import read_meter_files, sum_meters, take_later
 from penstock.stream.options import Options
 from penstock.stream.place import Place, Serving, place_of, wait_for_serving
 from penstock.stream_listing import ListingProcess, list_words
@@ -50,6 +51,7 @@ class _Source:
     window: Path
     listing: Listing
     serving: Serving
+    meters: Path
     prefetcher: Prefetcher | None = None
 
 
@@ -82,6 +84,8 @@ class Reading:
         self._found: Found | None = None
         self._stream: WindowStream | GrowingStream | None = None
         self._past_meters = Meters()
+        self._counted_in: Path | None = None
+        self._traffic: dict[str, Meters] = {}
         self._listing: Listing | None = None
 
     @property
@@ -112,7 +116,7 @@ class Reading:
         self._leave_stream()
         try:
             source = self._source(found)
-            self._listing = source.listing
+            self._listing, self._counted_in = source.listing, source.meters
             self._found, self._stream = found, self._open(source, found.ranks)
             if state is not None:
                 self.load(state)
@@ -127,8 +131,14 @@ class Reading:
         stream.load_state_dict(state | {"batch_size": stream.state_dict()["batch_size"]})
 
     def meters(self) -> Meters:
-        """Give what was moved so far."""
-        return self._past_meters.plus(self._stream.meters()) if self._stream is not None else self._past_meters
+        """Give what was moved so far, by the listing too."""
+        now = self._stream.meters().without_traffic() if self._stream is not None else Meters()
+        self._note_traffic()
+        return self._past_meters.plus(now).plus(sum_meters(self._traffic))
+
+    def _note_traffic(self) -> None:
+        """Look at what was counted so far, by whichever process of the node."""
+        self._traffic = take_later(self._traffic, read_meter_files(self._counted_in))
 
     def left_out(self) -> tuple[SkippedObject, ...]:
         """Give what the listing left out; waits for the end of one that goes on."""
@@ -151,7 +161,7 @@ class Reading:
     def _leave_stream(self) -> None:
         if self._stream is not None:
             self._stream.close()
-            self._past_meters = self._past_meters.plus(self._stream.meters())
+            self._past_meters = self._past_meters.plus(self._stream.meters().without_traffic())
             self._stream = None
 
     def _source(self, found: Found) -> _Source:
@@ -190,25 +200,33 @@ class Reading:
         options = self._options
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(TemporaryFolder("penstock-stream-"))
-            window = options.folder or folder / "window"
+            window, meters = options.folder or folder / "window", folder / "meters"
+            self._counted_in = meters
+            # Not before the prefetcher has ended: what it sends to its last moment counts.
+            stack.callback(self._note_traffic)
             # It gets ready while the source is listed.
             child = start_prefetcher(
-                PrefetchMode.PROCESS, window, options.window_bytes, options=("--in-flight", str(options.in_flight))
+                PrefetchMode.PROCESS,
+                window,
+                options.window_bytes,
+                options=("--in-flight", str(options.in_flight), "--meters", str(meters)),
             )
             assert child is not None
             stack.enter_context(child)
             manifest, plan = folder / "manifest.parquet", folder / "plan.json"
             words = list_words(options.source, match=options.match, seed=options.seed, shuffle=options.shuffle)
-            words += ["--lanes", str(LANES)]
+            words += ["--lanes", str(LANES), "--meters", str(meters)]
             listing = stack.enter_context(ListingProcess(words, manifest=manifest, plan=plan, parts=options.parts))
-            serving = Serving(window=str(window), manifest=str(manifest), plan=str(plan), parts=options.parts)
+            serving = Serving(
+                window=str(window), manifest=str(manifest), plan=str(plan), meters=str(meters), parts=options.parts
+            )
             told: Listing = listing
             if options.parts:
                 listing.part(0)
             else:
                 told = _Whole(listed=listing.whole())
                 _warn([item for item in told.whole().info.skipped if item.reason != f"not like {options.match}"])
-            self._own = _Source(window=window, listing=told, serving=serving, prefetcher=child)
+            self._own = _Source(window=window, listing=told, serving=serving, meters=meters, prefetcher=child)
             tell(serving)
             self._stack.push(stack.pop_all())
         return self._own
@@ -224,7 +242,7 @@ class Reading:
             listing.part(0)
         else:
             listing = _Whole(listed=read_listed(manifest, plan))
-        return _Source(window=Path(serving.window), listing=listing, serving=serving)
+        return _Source(window=Path(serving.window), listing=listing, serving=serving, meters=Path(serving.meters))
 
     def _open(self, source: _Source, ranks: Ranks) -> WindowStream | GrowingStream:
         feed = partial(_open_stream, options=self._options, source=source, ranks=ranks)
@@ -272,4 +290,5 @@ def _open_stream(
         timeout_seconds=options.timeout_seconds,
         on_bad_sample=options.on_bad_sample,
         drop_last=options.drop_last,
+        meters=source.meters,
     )
