@@ -9,12 +9,14 @@ import contextlib
 import hashlib
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 __all__ = ["Asked", "Reply", "SmallS3", "small_s3"]
@@ -67,6 +69,7 @@ class SmallS3:
         takes: access key that are taken without end.
         is_open: requests need no signature.
         lent: when each access key id ends.
+        connect_status: that it answers CONNECT with, as a proxy.
         takeover: gives an answer in the place of the server's own, or None.
     """
 
@@ -83,6 +86,8 @@ class SmallS3:
     page_objects: int = 1000
     takeover: Callable[[Asked], Reply | None] = lambda asked: None
     lends: bool = True
+    connect_status: int = 501
+    num_connects: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, asked: Asked) -> Reply:
@@ -205,8 +210,8 @@ def _etag(data: bytes) -> str:
 
 
 @contextlib.contextmanager
-def small_s3(**options: object) -> Iterator[SmallS3]:
-    """Serve until left."""
+def small_s3(*, certificate: Path | None = None, **options: object) -> Iterator[SmallS3]:
+    """Serve until left; by TLS as localhost where a certificate with its key is given."""
     state = SmallS3(**options)  # type: ignore[arg-type]
 
     class Handler(BaseHTTPRequestHandler):
@@ -233,6 +238,13 @@ def small_s3(**options: object) -> Iterator[SmallS3]:
             if self.command != "HEAD":
                 self.wfile.write(reply.body)
 
+        def do_CONNECT(self) -> None:
+            state.num_connects += 1
+            self.send_response(state.connect_status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            self.close_connection = True
+
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -247,6 +259,11 @@ def small_s3(**options: object) -> Iterator[SmallS3]:
 
     server = Server(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        state.url = f"https://localhost:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="penstock-small-s3-0")
     thread.start()
     try:
