@@ -257,6 +257,9 @@ def small_s3(*, certificate: Path | None = None, **options: object) -> Iterator[
         request_queue_size = 512
         daemon_threads = True
 
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Leave unsaid that a client went away, as with requests that are made once more elsewhere."""
+
     server = Server(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_address[1]}"
     if certificate is not None:
