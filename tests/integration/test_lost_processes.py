@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,3 +174,32 @@ def prefetchers() -> list[int]:
         if b"prefetch" in words:
             found.append(pid)
     return found
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root, to mount a small /dev/shm")
+@pytest.mark.parametrize("shared", [True, False])
+def test_full_shared_memory_is_told_with_what_to_do(folder: Path, shared: bool) -> None:
+    """Both where torch puts a batch together there, and where it is copied there when it is passed on."""
+    script = f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+        import torch, penstock
+        from penstock.errors import ProcessLost
+
+        def large(data, key):
+            return torch.zeros(300_000) if {shared} else 1
+
+        def collate(values):
+            return torch.utils.data.default_collate(values) if {shared} else torch.ones(1_200_000)
+
+        try:
+            with penstock.Stream({str(folder)!r}, decode=large, collate=collate, batch_size=4, window="2Mi",
+                                 match="*.bin", workers=1) as stream:
+                list(stream)
+        except ProcessLost as error:
+            print(error)
+    """
+    mounted = 'mount -t tmpfs -o size=4M none /dev/shm && exec "$@"'
+    words = ["unshare", "--mount", "bash", "-c", mounted, "-", sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert "make /dev/shm larger (docker run --shm-size" in done.stdout, done.stderr

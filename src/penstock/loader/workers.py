@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 
 from penstock import stopping
 from penstock.errors import ProcessLost
+from penstock.loader.failures import Failed
 from penstock.loader.worker_end import end_with
 from penstock.observe.endings import count_oom_kills, describe_end
 
@@ -138,7 +139,7 @@ class Workers:
 
     def __next__(self) -> Any:
         try:
-            return next(self._batches)
+            item = next(self._batches)
         except StopIteration:
             raise
         except Exception as error:
@@ -148,6 +149,10 @@ class Workers:
             if not codes:
                 raise
             raise self._lost(codes[0]) from None
+        if isinstance(item, Failed) and "unable to allocate shared memory" in str(item.error):
+            # torch's words, where a batch is put together there.
+            raise ProcessLost("a loading worker found no room for a batch in /dev/shm", fix=_SHM_FIX) from item.error
+        return item
 
     def _wait_for_an_end(self) -> None:
         """Wait a moment for a worker to end: what it held is closed a moment before its end can be seen."""

@@ -89,11 +89,12 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
         found = msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic))
     if run_root is not None:
         found = run_root.counting_itself(found)
+    if args.plot is not None:
+        atomic_write(args.plot, _draw(found).encode())
+    # Last: where the metrics are there, all is.
     write_record(args.metrics, found)
     if run_root is not None:
         run_root.keep(NAME, found)
-    if args.plot is not None:
-        atomic_write(args.plot, _draw(found).encode())
     write_metrics(args.executor_input, found)
     sys.stdout.write(describe(found))
     return 0

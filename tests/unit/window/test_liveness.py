@@ -12,9 +12,12 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from penstock.errors import PrefetcherLost
+from penstock.errors import ConfigError, PrefetcherLost
+from penstock.loader import WindowStream
 from penstock.window import PrefetchMode, WindowReader, is_served, start_prefetcher
 from penstock.window import child as child_module
 from penstock.window import session as session_module
@@ -169,3 +172,47 @@ def test_child_that_gets_nothing_done_is_given_up(tmp_path: Path, monkeypatch: p
         time.sleep(0.5)
         assert child.num_restarts == 2
         assert not alive(child.pid)
+
+
+def test_error_of_the_prefetchers_own_is_the_trainers_at_once(dataset: RawDataset, tmp_path: Path) -> None:
+    """One that another prefetcher would meet as well: no time is spent on waiting for a better one."""
+    folder = tmp_path / "window"
+    child = start_prefetcher(PrefetchMode.PROCESS, folder, WINDOW_BYTES, options=("--in-flight", "none"))
+    assert child is not None
+    with child, pytest.raises(ConfigError, match="--in-flight"):
+        WindowReader(folder, make_spec(dataset), timeout_seconds=600, lost=child.error).begin()
+    assert child.num_restarts == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_prefetcher_that_only_fails_is_given_up_soon(
+    dataset: RawDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    folder = tmp_path / "window"
+    child = start_prefetcher(PrefetchMode.PROCESS, folder, 400_000)
+    assert child is not None
+    with child:
+        stream = WindowStream(
+            folder=folder,
+            manifest=dataset.manifest,
+            info=dataset.info,
+            plan=dataset.plan,
+            splits=[("train", True)],
+            decoder=_decode,
+            batch_size=2,
+            num_epochs=1,
+            num_workers=workers,
+            timeout_seconds=600,
+            prefetcher=child,
+        )
+        batches = stream.segment(0).epoch(0)
+        next(batches)
+        monkeypatch.setattr(child, "_words", ("penstock.there_is_no_such_module",))
+        os.kill(child.pid, signal.SIGKILL)
+        with pytest.raises(PrefetcherLost, match="ended with exit code 1, 4 times in a row"):
+            list(batches)
+        stream.close()
+
+
+def _decode(data: memoryview, *, decode: str, args: object, rng: object) -> NDArray[np.float32]:
+    return np.zeros(1, dtype=np.float32)
