@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Self
 
 from penstock import locks
-from penstock.errors import map_os_error
+from penstock.errors import NotOurs, map_os_error
+from penstock.files import open_regular
 from penstock.records import Meters
 from penstock.sources.meter import NUM_WORDS, RequestMeter
 
@@ -64,10 +65,12 @@ class MeterFile:
             return cls(uuid.uuid4().hex, RequestMeter(), None)
         try:
             for path in _paths(folder, owner):
-                handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+                if not path.is_file() or path.is_symlink():
+                    continue
+                handle = open_regular(path, os.O_RDWR)
                 found = _identity(handle, owner) if locks.take(handle) else None
                 if found is not None:
-                    return cls(found, RequestMeter(_map(handle, writable=True)), handle)
+                    return cls(found, RequestMeter(_map(handle)), handle)
                 os.close(handle)
             return cls(*_make(folder, owner))
         except OSError as error:
@@ -95,12 +98,12 @@ def read_meter_files(folder: Path | None, owner: str | None = None) -> dict[str,
     """Give what the files of an owner (None: of all) in a folder hold, by id; nothing where there are none."""
     found: dict[str, Meters] = {}
     for path in _paths(folder, owner) if folder is not None else ():
-        with contextlib.suppress(OSError, ValueError):
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with contextlib.suppress(OSError, ValueError, NotOurs):
+            handle = open_regular(path, os.O_RDONLY)
             try:
                 identity = _identity(handle, owner)
                 if identity is not None:
-                    found[identity] = RequestMeter(_map(handle, writable=False)).read()
+                    found[identity] = RequestMeter(_copy(handle)).read()
             finally:
                 os.close(handle)
     return found
@@ -133,8 +136,18 @@ def sweep_meter_files(folder: Path, *, keep: str) -> None:
     )
     for path in others[: max(0, len(others) - MAX_OTHERS)]:
         with contextlib.suppress(OSError):
-            if not locks.is_held(path):
+            if _is_meter(path) and not locks.is_held(path):
                 path.unlink()
+
+
+def _is_meter(path: Path) -> bool:
+    with contextlib.suppress(OSError, NotOurs):
+        handle = open_regular(path, os.O_RDONLY)
+        try:
+            return _identity(handle, None) is not None
+        finally:
+            os.close(handle)
+    return False
 
 
 def _prefix(owner: str) -> str:
@@ -171,13 +184,17 @@ def _make(folder: Path, owner: str) -> tuple[str, RequestMeter, int]:
         os.fchmod(handle, FILE_MODE)  # whatever the umask
         os.posix_fallocate(handle, 0, _SIZE)  # a hole is a SIGBUS on a full disk
         os.pwrite(handle, _HEAD.pack(_MAGIC, identity.encode(), _owner_hash(owner)), 0)
-        return identity, RequestMeter(_map(handle, writable=True)), handle
+        return identity, RequestMeter(_map(handle)), handle
     except BaseException:
         os.close(handle)
         path.unlink(missing_ok=True)
         raise
 
 
-def _map(handle: int, *, writable: bool) -> memoryview:
-    mapped = mmap.mmap(handle, _SIZE, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
-    return memoryview(mapped)[_HEAD.size :].cast("Q")
+def _map(handle: int) -> memoryview:
+    return memoryview(mmap.mmap(handle, _SIZE, access=mmap.ACCESS_WRITE))[_HEAD.size :].cast("Q")
+
+
+def _copy(handle: int) -> memoryview:
+    """Give the counts as they are now; mapped, a file that is cut short meanwhile would be a SIGBUS."""
+    return memoryview(os.pread(handle, 8 * NUM_WORDS, _HEAD.size).ljust(8 * NUM_WORDS, b"\0")).cast("Q")

@@ -34,6 +34,7 @@ from penstock.steps.run_root import recorded
 from penstock.steps.window import read_listing, served_window
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader
+from penstock.window.bus_error import tell_of_bus_errors
 
 NAME = "prefetch"
 
@@ -93,6 +94,7 @@ def _metrics(port: int, folder: Path, meters: Path | None) -> Iterator[None]:
 
 
 async def _serve(args: argparse.Namespace) -> None:
+    tell_of_bus_errors()
     gc.freeze()
     gc.set_threshold(_GC_OBJECTS)
     stop = asyncio.Event()

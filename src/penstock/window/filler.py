@@ -12,17 +12,18 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
 
 from penstock.clock import running_seconds
-from penstock.errors import OutputError, PenstockError, RecordError, WindowError
-from penstock.owning import Hold
+from penstock.errors import NotOurs, OutputError, PenstockError, RecordError, WindowError
+from penstock.owning import WINDOW_MARK, Hold
 from penstock.records import ManifestReader, Purpose, SourceSpec, StreamSpec, decode_record
 from penstock.sources import MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
+from penstock.window.asking import check_spec
 from penstock.window.folder import SESSION, SLOTS, read_small, used_bytes
 from penstock.window.layout import Control, ErrorText, FillerState
 from penstock.window.ownership import CHILD, SIDECAR, Role, hold_window, is_served_by_sidecar
@@ -78,7 +79,7 @@ class Filler:
         self._is_child = is_child
         self._opener = opener
         self._meters = folder if meters is None else meters
-        self._asked = b""
+        self._asked: bytes | None = b""
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve sessions until ``stop`` is set.
@@ -92,12 +93,12 @@ class Filler:
         if hold is None:
             return
         with contextlib.closing(hold):
-            control = open_control(self._folder, self._window_bytes)
-            with _heartbeat(self._folder, control):
+            self._control = open_control(self._folder, self._window_bytes)
+            with _heartbeat(self._folder, lambda: self._control):
                 bell = Bell(self._folder)
                 await bell.start()
                 try:
-                    await self._serve_sessions(control, bell, stop)
+                    await self._serve_sessions(hold, bell, stop)
                 finally:
                     await bell.close()
 
@@ -114,12 +115,21 @@ class Filler:
                 await asyncio.wait_for(stop.wait(), TAKE_POLL_SECONDS)
         return None
 
-    async def _serve_sessions(self, control: Control, bell: Bell, stop: asyncio.Event) -> None:
+    async def _serve_sessions(self, hold: Hold, bell: Bell, stop: asyncio.Event) -> None:
         task: asyncio.Task[None] | None = None
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
-                asked = self._read_session()
+                if not hold.is_current(self._folder / WINDOW_MARK):
+                    raise _removed(self._folder)
+                asked, control = self._read_session(), self._control
+                if not self._is_whole(control, is_busy=task is not None and not task.done()):
+                    _log.error("window.damaged folder=%s: it is made anew", self._folder)
+                    await _cancel(task)
+                    task, self._asked = None, None
+                    if not control.is_current(self._folder):
+                        self._control = control = open_control(self._folder, self._window_bytes)
+                    empty_window(self._folder, control)
                 if asked != self._asked or (not asked and (self._folder / SLOTS).exists()):
                     self._asked = asked
                     await _cancel(task)
@@ -131,12 +141,23 @@ class Filler:
             stopping.cancel()
             await _cancel(task)
 
+    def _is_whole(self, control: Control, *, is_busy: bool) -> bool:
+        """Tell whether no other process removed or cut short what is mapped here."""
+        if not control.is_current(self._folder):
+            return False
+        try:
+            return not is_busy or (self._folder / SLOTS).lstat().st_size == control.slots_file_bytes
+        except FileNotFoundError:
+            return not control.number("num_slots")
+
     def _read_session(self) -> bytes:
         """Give what is asked for, nothing where nothing is."""
         try:
             return read_small(self._folder / SESSION)
         except FileNotFoundError:
             return b""
+        except (NotOurs, WindowError) as error:
+            return str(error).encode()  # refused as any other that cannot be read
         except OSError as error:
             raise WindowError(
                 f"cannot read what the trainer asks for in {self._folder} ({error.strerror})",
@@ -152,6 +173,7 @@ class Filler:
             return None
         try:
             spec = decode_record(asked, StreamSpec, origin=str(self._folder / SESSION))
+            check_spec(spec, origin=str(self._folder / SESSION))
         except RecordError as error:
             _log.error("session.refused error=%s", error)
             self._report(control, _name_of(asked), error)
@@ -182,6 +204,9 @@ class Filler:
                 empty_window(self._folder, control)
             self._report(control, spec.session, error)
         except Exception as error:
+            if not self._is_whole(control, is_busy=True):
+                _log.warning("session.broken session=%s error=%r", spec.session, error)
+                return  # what another process did to the control file: it is made anew, and the session begun again
             # A fault of ours: it ends the session, whose trainer is told, and not the next one's.
             _log.exception("session.broken session=%s", spec.session)
             self._report(control, spec.session, PenstockError(f"the prefetcher failed ({error!r})", fix="see its log"))
@@ -200,6 +225,14 @@ class Filler:
         control.put("state", FillerState.FAILED)
 
 
+def _removed(folder: Path) -> WindowError:
+    return WindowError(
+        f"the window {folder} was removed, or another folder took its place, while it was served",
+        fix="run it again; use a window folder that only Penstock writes to",
+        about=str(folder),
+    )
+
+
 async def _first_of(stopping: asyncio.Task[Literal[True]], asked: asyncio.Event, *, timeout_seconds: float) -> None:
     waiting = asyncio.create_task(asked.wait())
     await asyncio.wait({stopping, waiting}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -216,10 +249,10 @@ async def _cancel(task: asyncio.Task[None] | None) -> None:
 
 def _name_of(asked: bytes) -> str:
     """Give the session that a record of another release names, as far as it can be made out."""
-    with contextlib.suppress(msgspec.DecodeError):
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
         found = msgspec.json.decode(asked)
         if isinstance(found, dict):
-            return str(found.get("session", ""))
+            return str(found.get("session", ""))[:64]
     return ""
 
 
@@ -237,16 +270,16 @@ def _open_manifest(folder: Path, spec: StreamSpec) -> Iterator[ManifestReader]:
 
 
 @contextlib.contextmanager
-def _heartbeat(folder: Path, control: Control) -> Iterator[None]:
+def _heartbeat(folder: Path, control: Callable[[], Control]) -> Iterator[None]:
     """Beat in a thread of its own: long work in the event loop must not look like death. It also gauges the folder."""
     done = threading.Event()
 
     def beat() -> None:
         while True:
-            control.beat()
+            control().beat()
             running_seconds()  # whoever waits for a server in this process looks less often
             with contextlib.suppress(OSError):
-                control.gauge(used_bytes(folder))
+                control().gauge(used_bytes(folder))
             if done.wait(HEARTBEAT_SECONDS):
                 return
 

@@ -43,7 +43,7 @@ STALE_SECONDS = 60.0
 _CURSOR = "cursor-"
 _TEMPORARY = re.compile(r"\.(control|slots|session\.json|manifest\.parquet|cursor-\d+)\.\w{8}\.tmp")
 _CURSORS = re.compile(r"cursor-\d+")
-_OWN = re.compile(f"{_CURSORS.pattern}|{_TEMPORARY.pattern}")
+_OWN = re.compile(rf"{_CURSORS.pattern}|{_TEMPORARY.pattern}|meter-[0-9a-f]{{16}}-[0-9a-f]{{8}}")
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 
 _log = logging.getLogger(__name__)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from penstock.errors import RecordError, WindowError
+from penstock.errors import NotOurs, RecordError, WindowError
 from penstock.records import Meters, StreamSpec, decode_record
 from penstock.sources import read_meter_files, sum_meters
 from penstock.window.cursor import Cursor
-from penstock.window.folder import SESSION, used_bytes
-from penstock.window.layout import Control, FillerState, SlotState
+from penstock.window.folder import SESSION, read_small, used_bytes
+from penstock.window.layout import Control, ControlCut, FillerState, SlotState
 from penstock.window.slots import read_sizes
 
 __all__ = ["WindowGauges", "read_gauges"]
@@ -61,13 +61,22 @@ def read_gauges(folder: Path, *, meters: Path | None = None) -> WindowGauges | N
     try:
         control = Control(folder, writable=False)
         taken_bytes, volume = used_bytes(folder), os.statvfs(folder)
-    except (OSError, WindowError):
+    except (OSError, WindowError, NotOurs):
         return None
     spec = _read_spec(folder)
+    try:
+        return _gauges(folder, control, spec, taken_bytes, volume, meters or folder)
+    except ControlCut:
+        return None
+
+
+def _gauges(
+    folder: Path, control: Control, spec: StreamSpec | None, taken_bytes: int, volume: os.statvfs_result, meters: Path
+) -> WindowGauges:
     return WindowGauges(
         state=_state(control.number("state")),
         beats=control.heartbeat,
-        meters=read_sizes(control).plus(sum_meters(read_meter_files(folder if meters is None else meters))),
+        meters=read_sizes(control).plus(sum_meters(read_meter_files(meters))),
         used_bytes=taken_bytes,
         num_slots=_count_slots(control),
         in_flight_limit=control.number("in_flight_limit"),
@@ -91,8 +100,8 @@ def _count_slots(control: Control) -> dict[str, int]:
 def _read_spec(folder: Path) -> StreamSpec | None:
     """Give what is asked for; a record that cannot be read is the prefetcher's to report."""
     try:
-        return decode_record((folder / SESSION).read_bytes(), StreamSpec, origin=SESSION)
-    except (OSError, RecordError):
+        return decode_record(read_small(folder / SESSION), StreamSpec, origin=SESSION)
+    except (OSError, RecordError, WindowError, NotOurs):
         return None
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.errors import NotOurs, RecordError, WindowError
+from penstock.owning import WINDOW_MARK
 from penstock.records import StreamSpec, decode_record
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, read_small
@@ -85,6 +86,12 @@ class SessionFile:
         except FileNotFoundError:
             found = None
         if found is None or found.session != self._session:
+            if not (self._path.parent / WINDOW_MARK).exists():
+                raise WindowError(
+                    f"the window {self._path.parent} was removed while it was read from",
+                    fix="run it again; use a window folder that only Penstock writes to",
+                    about=str(self._path.parent),
+                )
             raise WindowError(
                 f"another trainer took over the window {self._path.parent}",
                 fix="give each trainer a --window folder of its own",

@@ -15,6 +15,7 @@ same are the ones that were asked for.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
@@ -32,7 +33,16 @@ from penstock.files import open_regular
 from penstock.window.folder import CONTROL, SLOTS, allocate, release
 from penstock.window.geometry import CONTROL_HEADER_BYTES, ENTRY_BYTES
 
-__all__ = ["SAMPLE_ENTRY", "Control", "ErrorText", "FillerState", "SampleMeta", "SampleStatus", "SlotState"]
+__all__ = [
+    "SAMPLE_ENTRY",
+    "Control",
+    "ControlCut",
+    "ErrorText",
+    "FillerState",
+    "SampleMeta",
+    "SampleStatus",
+    "SlotState",
+]
 __all__ += ["checksum", "entry_checksum", "map_file", "map_slots"]
 
 MAGIC = b"PENSTOCK"
@@ -82,6 +92,7 @@ _HEADER = np.dtype(
         ("kept_area_bytes", "<u8"),
         ("stream", "S64"),
         ("session", "S64"),
+        ("cursor", "<u8"),
         ("fetched_through", "<u8"),
         ("window_bytes", "<u8"),
         ("high_water_bytes", "<u8"),
@@ -107,6 +118,7 @@ _ENTRY = np.dtype(
         ("reserved", "V16"),
     ]
 )
+_FIELDS = {name: (kind.itemsize, offset) for name, (kind, offset, *_) in (_HEADER.fields or {}).items()}
 assert _HEADER.itemsize <= CONTROL_HEADER_BYTES
 assert _ENTRY.itemsize == ENTRY_BYTES
 SAMPLE_ENTRY = np.dtype(
@@ -177,38 +189,49 @@ def map_slots(folder: Path, size_bytes: int, *, writable: bool) -> mmap.mmap:
     return map_file(path, size_bytes, writable=writable)
 
 
+class ControlCut(WindowError):
+    """The control file was cut short under whoever reads it: the prefetcher makes another, if it lives."""
+
+
 class Control:
-    """The mapped control file, which stays the same file for as long as the window's bound does.
+    """The control file, which stays the same file for as long as the window's bound does.
+
+    The prefetcher maps it. Whoever else looks at it reads it anew each time: a file that is cut short while it is
+    mapped is a SIGBUS, which ends the process of a trainer; a read that comes short is an error like any other.
 
     Raises:
         FileNotFoundError: there is none.
-        WindowError: it is damaged, or of another release.
+        NotOurs: it is a link or the like.
+        WindowError: it is damaged, or of another release. ``ControlCut`` from any method of one that is not writable.
     """
 
     def __init__(self, folder: Path, *, writable: bool) -> None:
         path = folder / CONTROL
-        handle = open_regular(path, os.O_RDONLY)
-        try:
-            size, self._inode = (stat := os.fstat(handle)).st_size, stat.st_ino
-        finally:
-            os.close(handle)
-        try:
-            self._mapped = map_file(path, size, writable=writable)
-            self.header = np.ndarray((), dtype=_HEADER, buffer=self._mapped)
-            known = self.header["magic"] == MAGIC and self.header["layout_version"] == LAYOUT_VERSION
-            capacity = int(self.header["capacity"])
-            self.entries: NDArray[np.void] = np.ndarray(
-                (capacity if known else 0,), dtype=_ENTRY, buffer=self._mapped, offset=CONTROL_HEADER_BYTES
-            )
-        except (ValueError, TypeError, OverflowError, MemoryError):
-            known = False
+        self._path = path
+        self._handle = open_regular(path, os.O_RDWR if writable else os.O_RDONLY)
+        self._mapped: mmap.mmap | None = None
+        self._inode = (found := os.fstat(self._handle)).st_ino
+        known = False
+        with contextlib.suppress(ValueError, TypeError, OverflowError, MemoryError, ControlCut):
+            if writable:
+                self._mapped = mmap.mmap(self._handle, found.st_size, access=mmap.ACCESS_WRITE)
+            known = self._read(0, len(MAGIC)) == MAGIC and self.number("layout_version") == LAYOUT_VERSION
+            self._capacity = self.number("capacity")
+            self._size = CONTROL_HEADER_BYTES + self._capacity * ENTRY_BYTES
+            known &= self._size <= found.st_size
         if not known:
             raise WindowError(
                 f"{path} is not a window that this Penstock knows",
                 fix="use the same release on both sides, or remove the window's folder",
                 about=str(folder),
             )
-        self._words = memoryview(self._mapped)[:64].cast("Q")
+        if self._mapped is not None:
+            self._header = np.ndarray((), dtype=_HEADER, buffer=self._mapped)
+            self._words = memoryview(self._mapped)[:64].cast("Q")
+
+    def __del__(self) -> None:
+        if hasattr(self, "_handle"):
+            os.close(self._handle)
 
     @classmethod
     def create(cls, folder: Path, *, capacity: int, window_bytes: int) -> Control:
@@ -227,37 +250,83 @@ class Control:
         return cls(folder, writable=True)
 
     @property
+    def entries(self) -> NDArray[np.void]:
+        """The slots' entries, shape (capacity,): those of the file where it is writable, otherwise as they are now."""
+        return self._entries(self._capacity)
+
+    def entry(self, slot: int) -> np.void:
+        """Give a slot's entry as it is now."""
+        data = self._read(CONTROL_HEADER_BYTES + slot * ENTRY_BYTES, ENTRY_BYTES)
+        entry: np.void = np.frombuffer(data, dtype=_ENTRY)[0]
+        return entry
+
+    def _entries(self, count: int) -> NDArray[np.void]:
+        if self._mapped is not None:
+            return np.ndarray((count,), dtype=_ENTRY, buffer=self._mapped, offset=CONTROL_HEADER_BYTES)
+        return np.frombuffer(self._read(CONTROL_HEADER_BYTES, count * ENTRY_BYTES), dtype=_ENTRY)
+
+    def _read(self, offset: int, size_bytes: int) -> bytes:
+        if self._mapped is not None:
+            data = self._mapped[offset : offset + size_bytes]
+        else:
+            data = os.pread(self._handle, size_bytes, offset) if size_bytes <= self._limit() else b""
+        if len(data) < size_bytes:
+            what = f"{self._path} was cut short by another process"
+            raise ControlCut(what, fix="use a window folder that only Penstock writes to", about=str(self._path))
+        return data
+
+    def _limit(self) -> int:
+        """Give a bound on what is read at once, so that absurd numbers in the file ask for no absurd memory."""
+        return os.fstat(self._handle).st_size
+
+    def _word(self, number: int) -> int:
+        return self._words[number] if self._mapped is not None else int.from_bytes(self._read(8 * number, 8), "little")
+
+    @property
     def incarnation(self) -> int:
         """How often the slots were given up."""
-        return self._words[_INCARNATION_WORD]
+        return self._word(_INCARNATION_WORD)
 
     @property
     def heartbeat(self) -> int:
         """Goes up for as long as a prefetcher lives."""
-        return self._words[_HEARTBEAT_WORD]
+        return self._word(_HEARTBEAT_WORD)
+
+    @property
+    def progress(self) -> bytes:
+        """What changes whenever the prefetcher gets anything done, which its heart's beating does not tell."""
+        head = self._read(0, _HEADER.itemsize)
+        return head[: 8 * _HEARTBEAT_WORD] + head[8 * (_HEARTBEAT_WORD + 1) :]
 
     def beat(self) -> None:
         """Show that the prefetcher lives."""
-        self._words[_HEARTBEAT_WORD] += 1
+        self._words[_HEARTBEAT_WORD] = (self._words[_HEARTBEAT_WORD] + 1) % (1 << 64)
 
     def is_current(self, folder: Path) -> bool:
-        """Tell whether the folder's control file is still this one."""
+        """Tell whether the folder's control file is still this one, and whole."""
         try:
-            return (folder / CONTROL).stat().st_ino == self._inode
+            found = (folder / CONTROL).lstat()
         except FileNotFoundError:
             return False
+        if found.st_ino != self._inode or found.st_size < self._size:
+            return False
+        return self._mapped is None or (self._mapped[:8], self.number("capacity")) == (MAGIC, self._capacity)
 
     def text(self, field: str) -> str:
         """Give a text field of the header."""
-        return bytes(self.header[field][()]).decode(errors="replace")
+        return self._field(field).rstrip(b"\0").decode(errors="replace")
 
     def put(self, field: str, value: int | str) -> None:
         """Set a field of the header."""
-        self.header[field] = value.encode() if isinstance(value, str) else value
+        self._header[field] = value.encode() if isinstance(value, str) else value
 
     def number(self, field: str) -> int:
         """Give a number field of the header."""
-        return int(self.header[field])
+        return int.from_bytes(self._field(field), "little")
+
+    def _field(self, field: str) -> bytes:
+        kind, offset = _FIELDS[field]
+        return self._read(offset, kind)
 
     def gauge(self, used_bytes: int) -> None:
         """Take a measurement of the folder into the high-water mark."""
@@ -282,7 +351,7 @@ class Control:
         data = msgspec.msgpack.encode(error)
         if len(data) > ERROR_BYTES:
             data = msgspec.msgpack.encode(ErrorText(error.name, error.what[:200], error.fix[:200], None))
-        self.header["error"] = data.ljust(ERROR_BYTES, b"\0")
+        self._header["error"] = data.ljust(ERROR_BYTES, b"\0")
         self.put("error_bytes", len(data))
         self.put("error_checksum", checksum(data))
         self.put("error_session", session)
@@ -291,10 +360,12 @@ class Control:
         """Give the error of a session that belongs to no sample, if there is one."""
         if not session or self.text("error_session") != session:
             return None
-        data = bytes(self.header["error"])[: self.number("error_bytes")]
+        data = self._field("error")[: self.number("error_bytes")]
         if checksum(data) != self.number("error_checksum"):
             return None
-        return msgspec.msgpack.decode(data, type=ErrorText)
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError):
+            return msgspec.msgpack.decode(data, type=ErrorText)
+        return None
 
     @property
     def slots_file_bytes(self) -> int:
@@ -303,7 +374,7 @@ class Control:
 
     def find_ready(self, index: int) -> int | None:
         """Give the slot whose samples, complete and verified by the writer, include a stream index."""
-        entries = self.entries[: self.number("num_slots")]
+        entries = self._entries(min(self.number("num_slots"), self._capacity))
         first = entries["first_index"]
         match = (entries["state"] == SlotState.READY) & (first <= index) & (index < first + entries["count"])
         return int(match.argmax()) if match.any() else None

@@ -89,6 +89,11 @@ class WindowPolicy:
         self._skip_adopted()
 
     @property
+    def cursor(self) -> int:
+        """Stream index below which no reader needs anything any more."""
+        return self._cursor
+
+    @property
     def wants_more(self) -> bool:
         """Whether there are samples left to begin a slot for."""
         end = self._end_index if self.failed_index is None else min(self._end_index, self.failed_index)

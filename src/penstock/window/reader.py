@@ -16,7 +16,8 @@ from penstock.window.cursor import Cursor
 from penstock.window.files import SampleFiles, safe_name, sweep_files
 from penstock.window.folder import SESSION, install
 from penstock.window.joining import SessionFile, find_session
-from penstock.window.layout import Control, SampleStatus, checksum, map_slots
+from penstock.window.layout import Control, ControlCut, SampleStatus, checksum
+from penstock.window.life import LifeSigns, check_passed
 from penstock.window.ownership import claim_window, share_job
 from penstock.window.peers import check_peers
 from penstock.window.samples import (
@@ -30,6 +31,7 @@ from penstock.window.samples import (
     untold,
 )
 from penstock.window.slots import read_sizes, read_table
+from penstock.window.slots_file import SlotsFile
 from penstock.window.wakeup import Listener
 
 __all__ = ["WindowReader"]
@@ -76,7 +78,7 @@ class WindowReader:
         self._incarnation: int | None = None
         self._cursor: Cursor | None = None
         self._parent: int | None = None
-        self._slots = memoryview(b"")
+        self._slots: SlotsFile | None = None
         self._open = NO_SLOT
         self._files = SampleFiles(folder, rank)
         self._unsettled: float | None = None
@@ -110,7 +112,6 @@ class WindowReader:
             self._job.enter_context(share_job(self._folder))
         else:
             claim_window(self._folder)
-        if self._rank != 0:
             self._join(used)
         self._cursor = Cursor.begin(self._folder, self._rank, self.spec.session, self.spec.first_index)
         if self._rank == 0:
@@ -144,15 +145,14 @@ class WindowReader:
                 self._wait_until(lambda: self._open_slot(index))
                 opened = self._open
             offset, size, meta_at, meta_bytes, wanted, status = opened.rows[index - opened.first_index]
-            place = self._slots if status == SampleStatus.KEPT else opened.place
-            data = place[offset : offset + size]
+            data = self._read(opened, offset, size, status)
             if checksum(data) == wanted:
                 break
             # A CPU may show a slot's state before its bytes, and another process may have just given the slot up.
             deadline = self._settle(deadline, f"sample {index}")
         if status == SampleStatus.ERROR:
             raise read_error(data)
-        meta = read_meta(opened.place[meta_at : meta_at + meta_bytes])
+        meta = read_meta(opened.table[meta_at : meta_at + meta_bytes])
         if status == SampleStatus.SKIPPED:
             raise SampleSkipped(meta.key, read_error(data) if size else untold(meta.key))
         assert self._incarnation is not None
@@ -169,16 +169,16 @@ class WindowReader:
                 the run.
         """
         first = self.get(indices[0])
-        opened, slots, incarnation = self._open, self._slots, first.incarnation
+        opened, incarnation = self._open, first.incarnation
         yield first
         for index in indices[1:]:
             if index >= opened.end_index:
                 return
             offset, size, meta_at, meta_bytes, wanted, status = opened.rows[index - opened.first_index]
-            data = (slots if status == SampleStatus.KEPT else opened.place)[offset : offset + size]
+            data = self._read(opened, offset, size, status)
             if status not in _GOOD or checksum(data) != wanted:
                 return
-            meta = read_meta(opened.place[meta_at : meta_at + meta_bytes])
+            meta = read_meta(opened.table[meta_at : meta_at + meta_bytes])
             yield WindowSample(index=index, meta=meta, data=data, incarnation=incarnation)
 
     @contextlib.contextmanager
@@ -206,7 +206,10 @@ class WindowReader:
         The slots of a session that is replaced are used again at once, so ask after the samples' bytes were used
         or copied, and ``get`` them again where the answer is no.
         """
-        now = self._control.incarnation if self._control is not None else None
+        try:
+            now = self._control.incarnation if self._control is not None else None
+        except ControlCut:
+            return False
         if now is None or now != self._incarnation:
             return False
         return not samples or all(sample.incarnation == now for sample in samples)
@@ -227,8 +230,9 @@ class WindowReader:
     def meters(self) -> Meters:
         """Give the sizes of the window, and what was counted in its folder for the session's owner so far."""
         control = self._control
-        if control is not None and control.text("session") == self.spec.session:
-            self._meters = read_sizes(control)
+        with contextlib.suppress(ControlCut):
+            if control is not None and control.text("session") == self.spec.session:
+                self._meters = read_sizes(control)
         return self._meters.plus(sum_meters(read_meter_files(self._folder, self.spec.owner)))
 
     def interrupt(self) -> None:
@@ -248,7 +252,7 @@ class WindowReader:
             self._cursor.end()
         self._listener.close()
         self._files.close()
-        self._open, self._slots = NO_SLOT, memoryview(b"")
+        self._open, self._slots = NO_SLOT, None
         self._control = self._incarnation = self._cursor = None
         self._job.close()
 
@@ -275,7 +279,7 @@ class WindowReader:
         if control.text("session") != self.spec.session:
             return False
         try:
-            self._slots = memoryview(map_slots(self._folder, control.slots_file_bytes, writable=False))
+            self._slots = SlotsFile(self._folder, control.slots_file_bytes)
         except (OSError, ValueError):
             return False
         self._open = NO_SLOT
@@ -285,9 +289,16 @@ class WindowReader:
     def _current_control(self) -> Control:
         """Map the control file, anew where the prefetcher has made another."""
         if self._control is None or not self._control.is_current(self._folder):
-            self._incarnation = None
+            self._incarnation = self._control = None
             self._control = Control(self._folder, writable=False)
         return self._control
+
+    def _read(self, opened: OpenSlot, offset: int, size_bytes: int, status: int) -> memoryview:
+        """Give a sample's bytes; whatever the table says, they lie in the slot, or else in the kept part."""
+        assert self._slots is not None
+        if status == SampleStatus.KEPT:
+            return self._slots.read(offset, size_bytes)
+        return self._slots.read(opened.offset + offset, size_bytes if offset + size_bytes <= opened.size_bytes else 0)
 
     def _open_slot(self, index: int) -> bool:
         control = self._control
@@ -300,16 +311,19 @@ class WindowReader:
             error = control.error(self.spec.session)
             if error is not None:
                 raise rebuild(error)
+            if self.is_intact():
+                check_passed(control, index, self._folder)
             return False
-        entry, size = control.entries[slot].copy(), control.number("slot_bytes")
-        place = self._slots[slot * size : (slot + 1) * size]
+        entry, size = control.entry(slot), control.number("slot_bytes")
+        assert self._slots is not None
+        place = self._slots.read(slot * size, min(int(entry["table_bytes"]), size))
         table = read_table(place, entry, control.text("stream"))
         first = int(entry["first_index"])
         if table is None or not first <= index < first + len(table):
             self._unsettled = self._settle(self._unsettled, f"slot {slot}")
             return False
         self._unsettled = None
-        self._open = OpenSlot(place, first, first + len(table), table.tolist())
+        self._open = OpenSlot(slot * size, size, place, first, first + len(table), table.tolist())
         return True
 
     def _settle(self, deadline: float | None, what: str) -> float:
@@ -327,7 +341,7 @@ class WindowReader:
 
     def _wait_until(self, ready: Callable[[], bool]) -> None:
         began = self._peers_seen = self._clock()
-        deadline, last_beat = began + self._timeout_seconds, self._beat()
+        signs = LifeSigns(self._folder, self._timeout_seconds, self._clock)
         while True:
             unusable: WindowError | None = None
             try:
@@ -341,6 +355,8 @@ class WindowReader:
                     fix="run trainer and prefetcher with a common group (fsGroup) that owns the folder",
                     about=str(self._folder),
                 ) from error
+            except ControlCut as error:
+                self._control, unusable = None, error
             except WindowError as error:
                 if type(error) is not WindowError or self._control is not None:
                     raise
@@ -348,21 +364,15 @@ class WindowReader:
             self._raise_if_over()
             self._check_peers(began)
             self._listener.wait()
-            beat = self._beat()
-            if beat != last_beat:
-                deadline, last_beat = self._clock() + self._timeout_seconds, beat
-            elif self._clock() > deadline:
-                raise unusable or PrefetcherLost(
-                    f"no prefetcher served the window {self._folder} for {self._timeout_seconds:.0f} s",
-                    fix="see the prefetcher's log; run it again, or raise --prefetch-timeout",
-                    about=str(self._folder),
-                )
+            signs.check(self._control, unusable)
 
     def _raise_if_over(self) -> None:
         """Raise if what is waited for will not come: the session was replaced, or the process that began it is gone."""
         if (error := self._lost()) is not None:
             raise error
         self._session_file.check()
+        if self._cursor is not None and self._parent is None:
+            self._cursor = self._cursor.mended(self._folder, self._rank)
         orphaned = self._parent is not None and (
             os.getppid() != self._parent or self._cursor is None or self._cursor.is_over
         )
@@ -382,6 +392,3 @@ class WindowReader:
                 index=self._cursor.index if self._cursor is not None else 0,
                 is_patient=now - began < self._timeout_seconds,
             )
-
-    def _beat(self) -> int:
-        return self._control.heartbeat if self._control is not None else 0

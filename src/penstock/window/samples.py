@@ -20,7 +20,7 @@ class WindowSample:
     """One sample as it lies in the window.
 
     Attributes:
-        data: a view of the slot, good until the cursor passes ``index``; see ``WindowReader.is_intact``.
+        data: its bytes, as they were when they were read.
         incarnation: of the window that it was read from.
     """
 
@@ -44,15 +44,17 @@ class SampleSkipped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OpenSlot:
-    """A slot that is read from; ``rows`` are the fields of its table."""
+    """A slot that is read from; ``rows`` are the fields of its table, ``table`` is that with the descriptions."""
 
-    place: memoryview
+    offset: int
+    size_bytes: int
+    table: memoryview
     first_index: int
     end_index: int
     rows: list[tuple[int, int, int, int, int, int]]
 
 
-NO_SLOT = OpenSlot(memoryview(b""), 0, 0, [])
+NO_SLOT = OpenSlot(0, 0, memoryview(b""), 0, 0, [])
 
 
 def read_error(data: memoryview) -> PenstockError:

@@ -156,6 +156,7 @@ class FillerSession:
             while True:
                 for freed in self._policy.move_cursor(self._cursor()):
                     self._slots.set_state(freed, SlotState.FREE)
+                self._control.put("cursor", self._policy.cursor)
                 while self._policy.wants_more and (slot := self._policy.free_slot()) is not None and self._fill(slot):
                     # Its requests go out before the next pack is put together.
                     await asyncio.sleep(0)
@@ -179,6 +180,7 @@ class FillerSession:
         )
         self._fetched_before = control.number("fetched_through")
         control.gauge(used_bytes(self._folder))
+        control.put("cursor", start)
         control.put_error(self._spec.session, None)
         control.put("state", FillerState.RUNNING)
         control.put("session", self._spec.session)
@@ -265,14 +267,15 @@ class FillerSession:
         """Give the lowest of the readers' cursors; a reader that is not there yet holds the start."""
         found = []
         for rank in range(self._spec.num_ranks):
-            if rank not in self._cursors:
+            if rank not in self._cursors or not self._cursors[rank].is_there():
+                self._cursors.pop(rank, None)
                 cursor = Cursor.open(self._folder, rank)
                 if cursor is None or cursor.session != self._spec.session:
                     found.append(self._spec.first_index)
                     continue
                 self._cursors[rank] = cursor
             found.append(self._cursors[rank].index)
-        return min(found)
+        return min(*found, self._spec.end_index)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, bell: Bell) -> None:
