@@ -205,7 +205,7 @@ def test_job_with_other_options_is_refused(small_data: Path, tmp_path: Path) -> 
     process.wait()
     done = subprocess.run([*job_words(small_data, out), "--learning-rate", "0.5"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "--learning-rate 0.001, now it is 0.5" in done.stderr
+    assert "--learning-rate 0.001, and now 0.5" in done.stderr
 
 
 def test_s3_keeps_checkpoints_too(small_data: Path, bucket: Bucket, tmp_path: Path, undisturbed: RunRecord) -> None:

@@ -125,7 +125,7 @@ def test_a_listing_that_fails_fails_the_job_and_what_was_learnt_is_kept(
         source = ("--source", f"{bucket.uri}/eeg", "--endpoint-url", gate.url, "--region", "us-east-2")
         words = ("run", *source, *LISTING, *TRAINING, "--out", out)
         done = penstock(*words)
-        assert done.returncode == 21, done.stderr
+        assert done.returncode == 26, done.stderr
         assert "penstock run: error: access to" in done.stderr
         assert LAST in done.stderr
         assert read_record(out / "run.json", RunRecord).state == "failed"
