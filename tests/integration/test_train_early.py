@@ -158,7 +158,7 @@ def test_a_trainer_waits_for_a_listing_in_another_process(
     assert learnt(read_record(tmp_path / "run.json", RunRecord)) == learnt(undisturbed)
 
 
-@pytest.mark.parametrize(("subject", "told"), [("001", "manifest_fingerprint"), ("009", "another manifest finger")])
+@pytest.mark.parametrize(("subject", "told"), [("001", "manifest fingerprint"), ("009", "another manifest finger")])
 def test_a_listing_that_gives_something_else_is_refused(
     bucket: Bucket, data: Path, tmp_path: Path, subject: str, told: str
 ) -> None:
