@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from penstock.errors import ConfigError, EmptyListing, PenstockError, RankLost, WindowError
 from support import rank_loop
 from support.objects import write_objects
 
@@ -87,3 +90,77 @@ def test_a_rank_that_dies_is_told_to_the_others(folder: Path, tmp_path: Path, di
     assert [rank["error"] in ("RankLost", "PrefetcherLost") for rank in told] == [True]
     assert dies == 0 or "rank 1" in told[0]["what"]
     assert told[0]["seconds"] < 60
+
+
+def on_ranks(use: Callable[[dict[str, int]], Any], *, local: bool = True) -> list[Any]:
+    """Use streams as two ranks do that are given as arguments, in two threads of this process."""
+
+    def one(rank: int) -> Any:
+        told = {"rank": rank, "world_size": 2}
+        try:
+            return use(told | ({"local_rank": rank, "local_world_size": 2} if local else {}))
+        except PenstockError as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(one, range(2)))
+
+
+@pytest.fixture
+def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("local", [True, False], ids=["one node", "two nodes"])
+def test_ranks_that_are_given_read_their_shares(folder: Path, own_temporary: Path, *, local: bool) -> None:
+    def use(ranks: dict[str, int]) -> tuple[list[int], int, float]:
+        with rank_loop.open_stream(str(folder), **ranks) as stream:
+            seen = [number for _ in range(2) for batch in stream for number in batch.tolist()]
+            return seen, len(list(own_temporary.glob("penstock-stream-*"))), stream.meters().sample_bytes
+
+    told = on_ranks(use, local=local)
+    assert sorted([*told[0][0], *told[1][0]]) == sorted([*range(NUM_OBJECTS)] * 2)
+    assert max(windows for _, windows, _ in told) == (1 if local else 2)
+    assert list(own_temporary.glob("*penstock*")) == []
+
+
+def test_what_the_first_rank_cannot_list_is_told_to_all(folder: Path) -> None:
+    told = on_ranks(lambda ranks: rank_loop.open_stream(str(folder), match="*.jpg", **ranks))
+    assert [type(error) for error in told] == [EmptyListing] * 2
+    assert str(told[0]) == str(told[1])
+
+
+def test_a_rank_that_does_not_come_is_waited_for_as_long_as_was_said(folder: Path) -> None:
+    def use(ranks: dict[str, int]) -> Any:
+        with rank_loop.open_stream(str(folder), timeout_seconds=2, **ranks) as stream:
+            return next(iter(stream)) if ranks["rank"] == 0 else None
+
+    first, _ = on_ranks(use)
+    assert isinstance(first, RankLost)
+    assert "rank 1 of the 2" in str(first)
+    alone = {"rank": 1, "world_size": 2, "local_rank": 1, "local_world_size": 2}
+    with pytest.raises(RankLost, match="the first rank of this node opened no such Stream"):
+        rank_loop.open_stream(str(folder), timeout_seconds=1, **alone)
+
+
+def test_several_processes_and_no_number_is_an_error_when_it_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with rank_loop.open_stream(str(folder)) as stream:
+        for use in (iter, len):
+            with pytest.raises(ConfigError, match=r"WORLD_SIZE=2.*rank= and world_size="):
+                use(stream)
+        monkeypatch.setenv("RANK", "1")
+        assert len(stream) == 8
+        assert len(list(stream)) == 8
+
+
+def test_a_second_stream_on_a_window_is_refused_and_the_first_goes_on(folder: Path, tmp_path: Path) -> None:
+    with rank_loop.open_stream(str(folder), window_folder=tmp_path / "window") as stream:
+        batches = iter(stream)
+        next(batches)
+        with pytest.raises(WindowError, match="another job trains through"):
+            rank_loop.open_stream(str(folder), window_folder=tmp_path / "window")
+        assert len(list(batches)) == 15

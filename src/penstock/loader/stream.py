@@ -3,11 +3,11 @@
 One stream gives every epoch's segments in turn (training, then validation), so the prefetcher runs on across
 their borders. Workers read the window themselves, each through its own map; batches arrive in plan order, and
 the cursor moves when the consumer asks for the next one: what is in flight is never overwritten. Without workers a
-thread of this process puts the next batches together while the last one is learnt from.
+thread of this process makes the next batches while the last one is learnt from.
 
-Ranks that share a window each open a stream with the same options; rank 0's asks for the session, the others join
-it. Each node has a window of its own, which holds what the node's ranks read and nothing else; its first rank asks.
-The state is one number, the stream index after the last batch that was given, the same on every rank of every node.
+Ranks that share a window each open a stream with the same options; the first one's asks for the session, the others
+join it. A node's window holds what its ranks read and nothing else. The state is one number, the stream index after
+the last batch that was given, the same on every rank of every node.
 """
 
 from __future__ import annotations
@@ -381,8 +381,7 @@ class WindowStream:
 
     def _end_workers_session(self) -> None:
         """Have workers end that wait for a prefetcher which is lost: they cannot know."""
-        reader = self._reader
-        if self._num_workers and reader is not None:
+        if self._num_workers and (reader := self._reader) is not None:
             reader.end()
 
     def _in_window(self, index: int) -> int:

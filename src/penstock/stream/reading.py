@@ -5,6 +5,7 @@ It knows nothing of the stream that it belongs to, so that a stream that nobody 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import logging
@@ -28,7 +29,7 @@ from penstock.stream.options import Options
 from penstock.stream.place import Place, Serving, place_of, wait_for_serving
 from penstock.stream_listing import ListingProcess, list_words
 from penstock.temporary import TemporaryFolder
-from penstock.window import Prefetcher, PrefetchMode, start_prefetcher
+from penstock.window import Prefetcher, PrefetchMode, claim_job, start_prefetcher
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +41,8 @@ LANES = 2**7 * 3**3 * 5**2 * 7 * 11 * 13
 LEAVE_SECONDS = 10.0
 """How long the first rank of a node serves others that are behind it, once it is closed itself."""
 
-_shared: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
-"""Numbers of streams that were shared, by what their ranks have in common."""
+_shared: defaultdict[tuple[int, str], Iterator[int]] = defaultdict(itertools.count)
+"""Numbers of streams that were shared, by rank and by what the ranks have in common."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,9 +173,8 @@ class Reading:
                 self._place = None
             return self._own or self._begin(lambda serving: None)
         in_common = self._options.in_common()
-        path = place_of(
-            found.ranks, found.token, environ=os.environ, options=in_common, number=next(_shared[in_common])
-        )
+        number = next(_shared[found.ranks.rank, in_common])
+        path = place_of(found.ranks, found.token, environ=os.environ, options=in_common, number=number)
         if found.ranks.local_rank == 0:
             return self._serve(path)
         self.close(patience_seconds=0)
@@ -190,7 +190,9 @@ class Reading:
             own = self._own or self._begin(place.tell)
         except PenstockError as error:
             place.tell(Serving(error=(type(error).__name__, error.what, error.fix, error.about)))
-            self._stack.pop_all()  # held until this process ends: others may not have seen it yet
+            # Held until this process ends: others may not have seen it yet.
+            self._stack.pop_all()
+            atexit.register(place.close)
             raise
         place.tell(own.serving)
         return own
@@ -204,6 +206,7 @@ class Reading:
             self._counted_in = meters
             # Not before the prefetcher has ended: what it sends to its last moment counts.
             stack.callback(self._note_traffic)
+            stack.enter_context(claim_job(window))
             # It gets ready while the source is listed.
             child = start_prefetcher(
                 PrefetchMode.PROCESS,
