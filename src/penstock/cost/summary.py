@@ -78,6 +78,7 @@ def cards(
         _download_card(run, traffic),
         _window_card(run.meters),
         _wall_card(run),
+        *_left_out_cards(steps),
         *_skipped_cards(traffic),
         *_saves_cards(run),
         _cost_card(cost),
@@ -122,6 +123,14 @@ def _wall_card(run: RunRecord) -> Card:
     first = run.seconds_to_first_batch
     note = f"first batch after {format_seconds(first)}" if first else "no first batch was measured"
     return Card(label="Wall time", value=format_seconds(run.wall_seconds) if run.wall_seconds else DASH, note=note)
+
+
+def _left_out_cards(steps: Sequence[StepRecord]) -> tuple[Card, ...]:
+    """Tell how much the listing left out, where it did."""
+    number = sum(step.details.get("left_out", 0.0) for step in steps)
+    if not number:
+        return ()
+    return (Card(label="Left out by the listing", value=f"{number:,.0f}", note="each with its reason in the manifest"),)
 
 
 def _skipped_cards(traffic: Meters) -> tuple[Card, ...]:

@@ -85,7 +85,11 @@ def _run(
         wall_seconds=time.monotonic() - started,
         host=common.host_without_device(),
         meters=metering.total(counts),
-        details={"samples": float(info.num_samples), "objects": float(info.num_objects)},
+        details={
+            "samples": float(info.num_samples),
+            "objects": float(info.num_objects),
+            "left_out": float(len(info.skipped)),
+        },
     )
     if run_root is not None:
         record = run_root.counting_itself(record)
@@ -143,9 +147,9 @@ def describe(info: ManifestInfo) -> str:
         f"{100 * part.num_samples / max(info.num_samples, 1):.1f} % where {100 * asked.get(part.name, 0):g} % was asked"
         for part in info.splits
     ]
-    lines += [f"  note: {note}" for note in info.notes]
+    lines += [f"  note: {printable(note)}" for note in info.notes]
     if info.classes:
-        lines.append(f"  classes: {', '.join(info.classes)}")
+        lines.append(f"  classes: {printable(', '.join(info.classes))}")
     if info.skipped:
         lines.append(f"  left out: {len(info.skipped)}")
         lines += [f"    {printable(item.object)}: {printable(item.reason)}" for item in info.skipped[:SKIPPED_SHOWN]]

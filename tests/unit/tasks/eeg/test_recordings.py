@@ -395,3 +395,19 @@ def test_a_stopped_recording_is_read_up_to_its_last_whole_record_and_told(
     assert whole.shape[1] == 19 * bids.rate
     first = round(1.4 * bids.rate) + 25
     np.testing.assert_array_equal(decoded(bids, samples[0]), whole[:, first : first + 100].astype(np.float32))
+
+
+def test_subjects_whose_labels_cannot_be_used_are_left_out_alone(bids: Bids, make: Make) -> None:
+    for name in "ABCD":
+        bids.recording(f"sub-{name}")
+    participants(bids, "sub-A\tx\t1", "sub-A\ty\t2", "sub-B\tx\thigh", "sub-C\tx\t3")
+    made, samples = make(bids, "eeg-c2", limits=SKIP)
+    assert subjects(samples) == {"sub-C"}
+    assert reasons(made) == {
+        "sub-A": "participants.tsv, line 3: sub-A has externalizing 2, but line 2 says 1",
+        "sub-B": "participants.tsv, line 4: externalizing is 'high', which is no number",
+        "sub-D": "no externalizing in participants.tsv",
+    }
+    participants(bids, "sub-A\tx")
+    with pytest.raises(DataError, match="line 2: 2 cells"):
+        make(bids, "eeg-c2", limits=SKIP)
