@@ -21,7 +21,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import cast
+from typing import NamedTuple, cast
 
 from penstock.sources.http_body import Body
 from penstock.sources.http_response import (
@@ -90,8 +90,7 @@ class Answered(Exception):
         self.retry_after_seconds = retry_after_seconds(answer.head.header("retry-after"))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Query:
+class Query(NamedTuple):
     """A request and what its answer is for.
 
     Attributes:
