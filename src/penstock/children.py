@@ -25,11 +25,12 @@ from typing import IO, Any, Self
 
 from penstock.errors import PenstockError, error_from_fields
 
-__all__ = ["Child", "tell_parent", "watch_parent"]
+__all__ = ["Child", "tell_parent", "wake_with_parent", "watch_parent"]
 
 STOP_SECONDS = 10
 """For a child to end by itself, from when it is told to."""
 _MOST_TOLD_BYTES = 65_536
+_PR_SET_PDEATHSIG = 1
 
 _running: weakref.WeakSet[Child] = weakref.WeakSet()
 
@@ -142,7 +143,20 @@ def watch_parent(on_end: Callable[[], object]) -> None:
         time.sleep(STOP_SECONDS)
         os._exit(128 + signal.SIGTERM)
 
+    wake_with_parent()
     threading.Thread(target=watch, name="penstock-parent-0", daemon=True).start()
+
+
+def wake_with_parent() -> None:
+    """Have the kernel wake this process when its parent ends: one that is stopped (SIGSTOP) would never notice.
+
+    It comes with the end of the thread that started this process (``PR_SET_PDEATHSIG`` of prctl(2)), which may be long
+    before that of its process; being woken does nothing to a process that is awake.
+    """
+    import ctypes  # here: `penstock --help` does without it
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGCONT))
 
 
 def tell_parent(error: PenstockError) -> bool:

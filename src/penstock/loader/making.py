@@ -53,7 +53,7 @@ def made_by_workers(
         ProcessLost: a worker ended.
     """
     with TemporaryFolder("penstock-workers-", sockets_parent()) as folder:
-        init = partial(begin_worker, os.getpid(), folder)
+        init = partial(begin_worker, os.getpid(), folder, "PYTHONSAFEPATH" in os.environ)
         of_workers = {"num_workers": num_workers, "worker_init_fn": init, "pin_memory": settings.pin_memory}
         with Workers(_loader(settings, None, plan, **of_workers)) as batches:
             try:

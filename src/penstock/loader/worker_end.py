@@ -13,6 +13,8 @@ import shutil
 import threading
 from pathlib import Path
 
+from penstock.children import wake_with_parent
+
 __all__ = ["end_with"]
 
 
@@ -24,6 +26,7 @@ def end_with(parent_pid: int, worker: int, folder: Path) -> None:
         worker: number of the worker among its parent's.
         folder: of the parent, which goes with it.
     """
+    wake_with_parent()
     try:
         parent = os.pidfd_open(parent_pid)
     except ProcessLookupError:

@@ -57,18 +57,20 @@ def sockets_parent() -> Path:
     return next((path for path in short if os.access(path, os.W_OK | os.X_OK)), own)
 
 
-def begin_worker(parent_pid: int, folder: Path, worker: int) -> None:
+def begin_worker(parent_pid: int, folder: Path, keeps_safe_path: bool, worker: int) -> None:
     """Prepare this process, which is a worker.
 
     Args:
         parent_pid: of the trainer.
         folder: the trainer's own, for sockets between the two.
+        keeps_safe_path: whether the trainer's environment asks for Python's safe path.
         worker: number of the worker among the trainer's.
     """
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping.SIGNALS)
-    os.environ.pop("PYTHONSAFEPATH", None)  # it was for this process alone, not for what a caller's code starts
+    if not keeps_safe_path:
+        os.environ.pop("PYTHONSAFEPATH", None)  # it was for this process alone, not for what a caller's code starts
     # Else each worker makes one in the system's folder, and leaves it there when it is killed.
     multiprocessing.process.current_process()._config["tempdir"] = str(folder)  # type: ignore[attr-defined]
     multiprocessing.queues.Queue._on_queue_feeder_error = staticmethod(_end_unsent)  # type: ignore[attr-defined]

@@ -108,7 +108,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("are_stopped", [False, True])
+def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path, are_stopped: bool) -> None:
     """Its workers wait for a window that is full, and hold what they inherited: both once kept the child alive."""
     code = """
         import os, pickle, sys, time
@@ -136,6 +137,8 @@ def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path) -
         assert trainer.stdout is not None
         pids = [int(word) for word in trainer.stdout.readline().split()]
         assert len(set(pids)) >= 4
+        for pid in pids if are_stopped else ():
+            os.kill(pid, signal.SIGSTOP)
         trainer.kill()
         trainer.wait()
         wait_for("the end of all", lambda: not any(alive(pid) for pid in pids))
