@@ -101,7 +101,9 @@ def forbidding_server() -> Iterator[str]:
 def test_bucket_that_may_not_be_listed(forbidding_server: str, tmp_path: Path) -> None:
     options = ("--endpoint-url", forbidding_server, "--anonymous")
     fails(
-        21, r"denied \(HTTP 403 AccessDenied\).*s3:ListBucket", *list_words("s3://private/x", tmp_path / "o", *options)
+        21,
+        r"denied \(HTTP 403 AccessDenied.*\).*s3:ListBucket",
+        *list_words("s3://private/x", tmp_path / "o", *options),
     )
 
 

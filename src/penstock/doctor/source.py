@@ -56,7 +56,7 @@ async def _reach(spec: SourceSpec) -> ObjectInfo | None:
     source = open_source(spec, limits=LIMITS)
     async for page in source.list_objects():
         for info in page:
-            if info.size_bytes:
+            if info.size_bytes and not info.trouble:
                 await source.get_range(info, 0, 1)
                 return info
     return None

@@ -262,9 +262,14 @@ def _in_between(answer: StoreAnswer, spec: SourceSpec) -> Told:
 
 
 def _denied(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: bool) -> Told:
-    who = "pass --anonymous for a public bucket" if not spec.anonymous else "leave --anonymous out to sign requests"
-    payer = "" if spec.requester_pays else ", --requester-pays for a bucket whose readers pay"
-    fix = f"check the credentials and their s3:ListBucket and s3:GetObject permissions, or {who}{payer}"
+    if spec.anonymous:
+        fix = "leave --anonymous out, so that requests are signed, with s3:ListBucket and s3:GetObject permissions"
+    else:
+        payer = "" if spec.requester_pays else ", or --requester-pays for one whose readers pay"
+        fix = (
+            "check the credentials and their s3:ListBucket and s3:GetObject permissions, or pass --anonymous for a "
+            f"public bucket{payer}"
+        )
     kind = ObjectUnreadable if is_object and answer.status == 403 else AccessDenied
     return kind, f"access to {about} was denied ({answer.told})", fix
 

@@ -67,6 +67,25 @@ def test_a_bucket_that_fits_no_host_is_named_in_the_path(aws: pytest.MonkeyPatch
     assert place(f"s3://{bucket}/x").url == "https://s3.us-east-1.amazonaws.com"
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "moved"),
+    [
+        (None, "https://bucket.s3.eu-west-1.amazonaws.com"),
+        ("https://s3.amazonaws.com", "https://bucket.s3.eu-west-1.amazonaws.com"),
+        ("https://s3.us-west-2.amazonaws.com", "https://bucket.s3.eu-west-1.amazonaws.com"),
+        ("https://store.example", "https://store.example"),
+        ("http://s3.us-west-2.amazonaws.com", "http://s3.us-west-2.amazonaws.com"),
+        ("https://s3.us-west-2.amazonaws.com.evil.org", "https://s3.us-west-2.amazonaws.com.evil.org"),
+    ],
+)
+def test_another_region_has_another_host_at_aws_alone(
+    aws: pytest.MonkeyPatch, endpoint: str | None, moved: str
+) -> None:
+    found = place(endpoint_url=endpoint).in_region("eu-west-1")
+    assert (found.url, found.region) == (moved, "eu-west-1")
+    assert found.virtual_hosted == moved.startswith("https://bucket.")
+
+
 def test_a_folder_is_no_place(aws: pytest.MonkeyPatch) -> None:
     assert source_place(SourceSpec(uri="/folder")) is None
 
