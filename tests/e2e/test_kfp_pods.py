@@ -117,13 +117,13 @@ def test_a_terminated_trainer_goes_on_in_mid_epoch(
         return kept[-1] is not None and kept[-1]["epoch"] == 0 and kept[-1]["step"] > 1
 
     pods = Pods(namespace=namespace, bucket=bucket, ends={"train": in_mid_epoch})
-    # One sample a step, and so short a time that it is over after each: an epoch of 20 steps is saved in its midst.
+    # So short a time that it is over after each step: the one epoch, of about 20 slow steps, is saved in its midst.
     given = parameters(
         bucket,
         compiled,
         image_gpu=namespace.images["cpu"],
-        options={"batch_size": 1},
         model_name="eegnex",
+        model_epochs=1,
         run_checkpoint_minutes=1e-6,
     )
     run = Backend(store=Store(folder=tmp_path / "store"), launcher=pods).run(compiled, given, job_id="kfp-ended")
