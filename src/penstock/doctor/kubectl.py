@@ -93,6 +93,7 @@ class Kubectl:
                 errors="replace",
                 check=False,
                 timeout=timeout_seconds,
+                start_new_session=True,  # Ctrl-C is for this process, which has a pod to remove
             )
         except subprocess.TimeoutExpired as error:
             raise ClusterError(
@@ -112,8 +113,12 @@ class Kubectl:
         Raises:
             ClusterError: there is no kubectl.
         """
-        argv = self._argv((*words, "--watch", "--output", "json"))
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S603
+        # Its own bound ends it where this process is killed.
+        bound = f"--request-timeout={max(1, round(timeout_seconds))}s"
+        argv = self._argv((*words, "--watch", "--output", "json", bound))
+        with subprocess.Popen(  # noqa: S603
+            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        ) as process:
             assert process.stdout is not None
             timer = threading.Timer(timeout_seconds, process.kill)
             timer.name = "penstock-watch-0"
