@@ -246,3 +246,26 @@ def test_a_run_of_steps_counts_each_request_once(s3: tuple[OwnS3, Wire], tmp_pat
         assert found[1].count("PUT", purpose="checkpoint").sent >= 8
         assert found[1].count("DELETE", purpose="checkpoint").sent >= 1
         assert found[2].count("GET", purpose="checkpoint").sent >= 2
+
+
+def test_a_job_that_is_killed_with_its_worker_and_prefetcher_counts_all(s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:
+    server, wire = s3
+    server.objects.clear()
+    root, out = write_eeg(tmp_path / "eeg"), tmp_path / "out"
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            server.objects[f"R1_L100_bdf/{path.relative_to(root)}"] = path.read_bytes()
+    source = ["--source", "s3://bucket", "--endpoint-url", wire.url, "--task", "eeg-c1", "--model", "small"]
+    words = ["run", *source, "--epochs", "3", "--workers", "1", "--window-size", "8Mi", "--out", out]
+    process = subprocess.Popen(command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline and not (out / "checkpoints/best.json").exists():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    while processes_of(out):
+        time.sleep(0.05)
+    succeed(*words)
+    kinds = {"list": StepRecord, "run": RunRecord, "evaluation": Evaluation}
+    found = [decode_record((out / f"{name}.json").read_bytes(), kind).meters for name, kind in kinds.items()]
+    assert_told(totals(*found), wire, kills=2)
