@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
-from e2e.kube import Namespace, Object, wait_until
+from e2e.kube import Namespace, Object, run, wait_until
 from e2e.pods import RESTRICTED
 from integration.pipelines.executor import Outcome, Step, Store, substitute
 from support.cli import Bucket
@@ -72,7 +72,9 @@ class Pods:
         if step.task in self.ends and step.attempt == 0:
             wait_until(lambda: self.ends[step.task]() or None, what=f"time to end {name}", seconds=240)
             # As the kubelet does where a pod is deleted, evicted or preempted; the pod itself stays to be looked at.
-            self.namespace.kubectl("exec", name, "-c", "main", "--", "python", "-c", "import os; os.kill(1, 15)")
+            # The exec may die with the container.
+            ending = ("exec", name, "-c", "main", "--", "python", "-c", "import os; os.kill(1, 15)")
+            run("kubectl", "--namespace", self.namespace.name, *ending)
         phase = self.namespace.finish(name)
         if phase == "Succeeded":
             for uri in step.outputs.values():
