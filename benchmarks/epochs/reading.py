@@ -7,12 +7,13 @@ The last line of its output is a Read as JSON.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,9 +73,16 @@ def _raw(data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.G
 def read(reading: Reading) -> Read:
     """Read all epochs as fast as they come."""
     torch.set_num_threads(1)
+    opened = time.perf_counter()
+    with open_reading(reading) as stream:
+        return _loop(stream, reading.num_epochs, opened)
+
+
+@contextlib.contextmanager
+def open_reading(reading: Reading) -> Iterator[WindowStream]:
+    """Open what is read, with a prefetcher of its own."""
     with ManifestReader(Path(reading.manifest)) as reader:
         info = reader.info
-    opened = time.perf_counter()
     with Prefetcher(Path(reading.window), reading.window_bytes):
         stream = WindowStream(
             folder=Path(reading.window),
@@ -87,7 +95,7 @@ def read(reading: Reading) -> Read:
             num_epochs=reading.num_epochs,
         )
         try:
-            return _loop(stream, reading.num_epochs, opened)
+            yield stream
         finally:
             stream.close()
 

@@ -80,6 +80,8 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         window_bytes: the bound that was asked for.
         window_high_water_bytes: the most that the window's folder held.
         kept_bytes: samples that the window keeps from one epoch to the next.
+        ahead_bytes: what reading ahead was found to need of the window, before the rest was kept; 0 where it was not
+            divided.
         num_skipped: times that a bad sample was left out, each epoch and each attempt counted.
         skipped: the first of them, each named once.
     """
@@ -92,6 +94,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window_bytes: int = 0
     window_high_water_bytes: int = 0
     kept_bytes: int = 0
+    ahead_bytes: int = 0
     wasted_bytes: int = 0
     retried_requests: int = 0
     hedged_requests: int = 0
@@ -133,13 +136,14 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
             window_bytes=self.window_bytes,
             window_high_water_bytes=self.window_high_water_bytes,
             kept_bytes=self.kept_bytes,
+            ahead_bytes=self.ahead_bytes,
             num_skipped=self.num_skipped,
             skipped=self.skipped,
         )
 
     def plus(self, other: Meters) -> Meters:
         """Add counts; of the window's sizes take the larger; of what was skipped name each sample once."""
-        larger = {"window_bytes", "window_high_water_bytes", "kept_bytes"}
+        larger = {"window_bytes", "window_high_water_bytes", "kept_bytes", "ahead_bytes"}
         counts = [name for name in self.__struct_fields__ if name not in ("skipped", "requests")]
         pairs = ((name, getattr(self, name), getattr(other, name)) for name in counts)
         skipped = {bad.key: bad for bad in (*other.skipped, *self.skipped)}

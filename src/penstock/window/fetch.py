@@ -7,6 +7,8 @@ long as there is work; nothing is made per range but the request itself.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,6 +76,11 @@ class Fetcher:
         max_in_flight: the most ranges at a time.
         read_meter: gives bytes received and requests failed so far.
         on_broken: called when a worker met a fault of ours; ``check`` raises it.
+
+    Attributes:
+        num_reads: ranges that were had.
+        read_bytes: their bytes.
+        least_seconds: the shortest time that one took.
     """
 
     def __init__(
@@ -94,6 +101,8 @@ class Fetcher:
         self._num_working = 0
         self._waiting: dict[int, list[tuple[Fill, int]]] = {}
         self._broken: BaseException | None = None
+        self.num_reads = self.read_bytes = 0
+        self.least_seconds = math.inf
 
     def begin(self, fill: Fill) -> None:
         """Fetch a pack's samples; those that are kept go to their place in the kept part, or are there already."""
@@ -133,6 +142,15 @@ class Fetcher:
         self._waiting[offset] = []
         return False
 
+    def keep_in(self, kept: KeptArea) -> None:
+        """Keep samples in another part; the last one held none."""
+        self._kept = kept
+
+    @property
+    def in_flight_bytes(self) -> float:
+        """Bytes of as many ranges as are in flight at a time."""
+        return self.limit * self.read_bytes / max(1, self.num_reads)
+
     @property
     def limit(self) -> int:
         """The most ranges that are in flight now."""
@@ -162,6 +180,7 @@ class Fetcher:
         try:
             while queue and self._num_working <= throttle.limit:
                 fill, read = queue.popleft()
+                begun = time.monotonic()
                 try:
                     if not self._is_in_vain(fill, read):
                         lies = self._kept.mapped if read.is_kept else fill.slot
@@ -169,6 +188,9 @@ class Fetcher:
                 except PenstockError as error:
                     self._end_read(fill, read, error)
                 else:
+                    self.num_reads += 1
+                    self.read_bytes += read.length_bytes
+                    self.least_seconds = min(self.least_seconds, time.monotonic() - begun)
                     self._end_read(fill, read, None)
                 if throttle.measure(was_binding=bool(queue)):
                     self._employ()

@@ -31,6 +31,7 @@ KEEPING_FEWEST_SLOTS = 48
 """Slots are smaller where most of the window is kept, so that enough are left to stream through; how many they are is
 between these, for slots of KEEPING_SLOT_SAMPLES samples at least."""
 KEEPING_SLOT_SAMPLES = 8
+KEEPING_LEAST_SAMPLES = 4
 KEPT_SHARE = 0.87
 """Of the window, where samples are read more than once; the rest streams."""
 STREAMING_SLOTS = 4
@@ -45,7 +46,8 @@ class Geometry:
         num_slots: slots, all of one size.
         slot_bytes: size of a slot, a whole number of pages.
         batch_slots: slots that must be had at once for readers to go on.
-        kept_area_bytes: size of the kept part behind the slots, 0 where nothing is kept.
+        kept_area_bytes: size of the kept part behind the slots, 0 where nothing is kept from the beginning.
+        keepable_bytes: the most of the slots' bytes that may become a kept part, from the last slot on.
         total_bytes: the most that the window's files take together.
     """
 
@@ -53,6 +55,7 @@ class Geometry:
     slot_bytes: int
     batch_slots: int
     kept_area_bytes: int
+    keepable_bytes: int
     total_bytes: int
 
 
@@ -103,10 +106,12 @@ class _Needs:
         if not self.keeping:
             return _target_bytes(window_bytes)
         some_samples = _round_up(KEEPING_SLOT_SAMPLES * need_bytes, PAGE_BYTES)
-        return max(
+        target = max(
             _target_bytes(window_bytes, KEEPING_TARGET_SLOTS),
             min(_target_bytes(window_bytes, KEEPING_FEWEST_SLOTS), some_samples),
         )
+        # Slots of a few large samples are half empty, and reading ahead comes before keeping.
+        return target if target >= KEEPING_LEAST_SAMPLES * need_bytes else _target_bytes(window_bytes)
 
     def smallest_window(self, too_small_bytes: int) -> int:
         """Give a bound, a whole number of MiB, that holds what is needed."""
@@ -146,13 +151,15 @@ def plan_geometry(
     num_slots = max(0, window_bytes - fixed_bytes) // slot_bytes
     if num_slots < batch_slots:
         raise _too_small(window_bytes, needs, batch_samples if num_slots else 1)
-    kept_bytes = 0
+    kept_bytes = keepable_bytes = 0
     if keep_bytes:
         keeping = _Needs(max_sample_bytes, batch_samples, num_ranks, reserved_bytes, keeping=True).of(window_bytes)
         spare_bytes = window_bytes - keeping[2] - (keeping[1] + STREAMING_SLOTS) * keeping[0]
         kept_bytes = min(keep_bytes, spare_bytes, int(window_bytes * KEPT_SHARE)) // PAGE_BYTES * PAGE_BYTES
         if kept_bytes > max_sample_bytes:
             slot_bytes, batch_slots, fixed_bytes = keeping
+            if kept_bytes < keep_bytes // PAGE_BYTES * PAGE_BYTES:
+                kept_bytes, keepable_bytes = 0, kept_bytes
             num_slots = (window_bytes - fixed_bytes - kept_bytes) // slot_bytes
         else:
             kept_bytes = 0
@@ -161,6 +168,7 @@ def plan_geometry(
         slot_bytes=slot_bytes,
         batch_slots=batch_slots,
         kept_area_bytes=kept_bytes,
+        keepable_bytes=keepable_bytes,
         total_bytes=fixed_bytes + num_slots * slot_bytes + kept_bytes,
     )
 

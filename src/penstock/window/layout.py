@@ -93,6 +93,7 @@ _HEADER = np.dtype(
         ("stream", "S64"),
         ("session", "S64"),
         ("cursor", "<u8"),
+        ("ahead_bytes", "<u8"),
         ("fetched_through", "<u8"),
         ("window_bytes", "<u8"),
         ("high_water_bytes", "<u8"),

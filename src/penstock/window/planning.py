@@ -86,6 +86,12 @@ class Planner:
         self._thread: ThreadPoolExecutor | None = None
         self._coming: tuple[int, Future[_Rows]] | None = None
 
+    def keep_in(self, kept: KeptArea) -> None:
+        """Keep samples in another part, from the next pack on."""
+        self._kept = kept
+        if self._chunk is not None:
+            self._chunk = self._settle(self._chunk.found)
+
     def close(self) -> None:
         """End the thread."""
         if self._thread is not None:

@@ -71,6 +71,7 @@ class WindowPolicy:
     """
 
     def __init__(self, num_slots: int, *, start_index: int, end_index: int, adopted: Sequence[SlotRange] = ()) -> None:
+        self._num_slots = num_slots
         self._states = [SlotState.FREE] * num_slots
         self._ranges: dict[int, SlotRange] = {}
         self._by_end: list[tuple[int, int]] = []
@@ -103,6 +104,12 @@ class WindowPolicy:
     def limit_index(self) -> int:
         """Stream index before which the next pack has to end: an adopted slot goes on from there."""
         return min(self._ahead[-1].first_index, self._end_index) if self._ahead else self._end_index
+
+    def retire(self, num_slots: int) -> bool:
+        """Use no slot from ``num_slots`` on any more; tell whether all of them are free by now."""
+        self._num_slots = num_slots
+        self._free = [slot for slot in self._free if slot < num_slots]
+        return all(slot < num_slots for slot in self._ranges)
 
     def state(self, slot: int) -> SlotState:
         """Give a slot's state."""
@@ -148,7 +155,8 @@ class WindowPolicy:
                 filling.append((end, slot))
                 continue
             self._states[slot] = SlotState.FREE
-            self._free.append(slot)
+            if slot < self._num_slots:
+                self._free.append(slot)
             del self._ranges[slot]
             freed.append(slot)
         for item in filling:

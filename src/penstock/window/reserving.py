@@ -60,6 +60,23 @@ class Reservation:
         self._thread = threading.Thread(target=self._reserve, name="penstock-reserve-0", daemon=True)
         self._thread.start()
 
+    def take(self, first: int, end: int) -> None:
+        """Reserve a part right now.
+
+        Raises:
+            DiskFull, OutputUnwritable: it cannot be reserved.
+        """
+        if end <= self.reserved_bytes or end <= first:
+            return
+        try:
+            handle = open_regular(self._path, os.O_RDWR)
+            try:
+                os.posix_fallocate(handle, first, end - first)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise map_os_error(error, str(self._path)) from error
+
     def check(self) -> None:
         """Raise what ended the reservation before its end."""
         if self._failed is not None:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import hashlib
 import logging
+import time
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +15,9 @@ import msgspec
 from penstock.plan import window_samples
 from penstock.records import ManifestReader, StreamSpec
 from penstock.sources import ObjectSource
+from penstock.sources.uris import split_s3
 from penstock.window.cursor import Cursor
+from penstock.window.dividing import Division, Gauge, divide_at_first, divide_by_rate
 from penstock.window.fetch import Fetcher, Fill, put_error, put_skipped
 from penstock.window.files import file_room_bytes, sweep_files
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
@@ -29,6 +32,8 @@ from penstock.window.wakeup import Bell
 
 __all__ = ["FillerSession", "stream_key"]
 
+TIMED_READS = 8
+"""Ranges after which the shortest of their times is taken for the source's."""
 GROWING_SLOTS = 8
 """Slots that must be there beyond those of a batch for the first packs to be small ones."""
 
@@ -65,6 +70,7 @@ class FillerSession:
         source: ObjectSource,
         slots: Slots,
         batch_slots: int,
+        keepable_bytes: int,
         max_in_flight: int,
         bell: Bell,
     ) -> None:
@@ -76,9 +82,15 @@ class FillerSession:
         self._slots = slots
         self._control = slots.control
         self._batch_slots = batch_slots
+        # Divided already, or nothing to divide: what an earlier process divided stays so.
+        self._keepable_bytes = 0 if self._control.number("kept_area_bytes") else keepable_bytes
+        self._slots_left: int | None = None
+        self._gauge = Gauge(self._control.slots_file_bytes)
+        self._is_known_far = False
+        self._is_local = split_s3(manifest.info.source.uri) is None
         self._cursors: dict[int, Cursor] = {}
         loop = asyncio.get_running_loop()
-        epoch = {"num_samples": spec.order.num_samples, "total_bytes": _epoch_bytes(spec, manifest)}
+        self._epoch = epoch = {"num_samples": spec.order.num_samples, "total_bytes": _epoch_bytes(spec, manifest)}
         self._reservation = slots.reserve(
             kept_index_bytes=kept_entries(self._control.number("kept_area_bytes"), **epoch) * KEPT_ENTRY.itemsize,
             on_more=functools.partial(_wake, loop, bell),
@@ -139,6 +151,7 @@ class FillerSession:
             source=source,
             slots=Slots(folder, control, planned, stream_key(spec)),
             batch_slots=planned.batch_slots,
+            keepable_bytes=planned.keepable_bytes,
             max_in_flight=max_in_flight,
             bell=bell,
         )
@@ -157,6 +170,7 @@ class FillerSession:
                 for freed in self._policy.move_cursor(self._cursor()):
                     self._slots.set_state(freed, SlotState.FREE)
                 self._control.put("cursor", self._policy.cursor)
+                self._divide()
                 while self._policy.wants_more and (slot := self._policy.free_slot()) is not None and self._fill(slot):
                     # Its requests go out before the next pack is put together.
                     await asyncio.sleep(0)
@@ -169,6 +183,55 @@ class FillerSession:
             await self._fetcher.close()
             self._reservation.close()
             self._planner.close()
+
+    def _divide(self) -> None:
+        """Have a part of the window kept, once it is known what reading ahead needs of it."""
+        if self._keepable_bytes and self._slots_left is None and (found := self._find_division()) is not None:
+            room_bytes = self._control.slots_file_bytes
+            self._control.put("ahead_bytes", found.ahead_bytes)
+            _log.info(
+                "session.divided kept_bytes=%d ahead_bytes=%d room_bytes=%d latency_seconds=%.4f",
+                found.kept_bytes,
+                found.ahead_bytes,
+                room_bytes,
+                self._fetcher.least_seconds,
+            )
+            if found.kept_bytes:
+                self._slots_left = (room_bytes - found.kept_bytes) // self._slots.slot_bytes
+        if self._slots_left is None or not self._policy.retire(self._slots_left):
+            return
+        kept_at = self._slots_left * self._slots.slot_bytes
+        size = self._control.slots_file_bytes - kept_at
+        index_bytes = kept_entries(size, **self._epoch) * KEPT_ENTRY.itemsize
+        self._reservation.take(kept_at, kept_at + index_bytes)
+        self._slots.divide(self._slots_left, index_bytes=index_bytes)
+        self._kept = self._slots.kept_area(**self._epoch)
+        self._planner.keep_in(self._kept)
+        self._fetcher.keep_in(self._kept)
+        self._keepable_bytes, self._slots_left = 0, None
+
+    def _find_division(self) -> Division | None:
+        """Give a division that keeps something, or the first one; None while nothing new is known."""
+        fetcher = self._fetcher
+        room_bytes, keepable_bytes = self._control.slots_file_bytes, self._keepable_bytes
+        if not self._is_known_far:
+            if fetcher.num_reads < TIMED_READS and not self._is_local:
+                return None
+            latency_seconds = 0.0 if self._is_local else fetcher.least_seconds
+            first = divide_at_first(room_bytes, keepable_bytes=keepable_bytes, latency_seconds=latency_seconds)
+            self._is_known_far = not first.kept_bytes
+            return first
+        rate = self._gauge.measure(time.monotonic(), fetcher.read_bytes)
+        if rate is None:
+            return None
+        found = divide_by_rate(
+            room_bytes,
+            keepable_bytes=keepable_bytes,
+            latency_seconds=fetcher.least_seconds,
+            bytes_per_second=rate,
+            in_flight_bytes=fetcher.in_flight_bytes,
+        )
+        return found if found.kept_bytes else None
 
     async def _begin(self) -> None:
         control, start = self._control, max(self._spec.first_index, self._cursor())

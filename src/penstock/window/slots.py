@@ -65,6 +65,7 @@ def empty_window(folder: Path, control: Control) -> None:
     control.put("num_slots", 0)
     control.put("kept_area_bytes", 0)
     control.put("kept_bytes", 0)
+    control.put("ahead_bytes", 0)
     control.entries["state"] = SlotState.FREE
     release(folder / SLOTS)
 
@@ -83,6 +84,7 @@ def read_sizes(control: Control) -> Meters:
     return Meters(
         window_bytes=control.number("window_bytes"),
         kept_bytes=control.number("kept_bytes"),
+        ahead_bytes=control.number("ahead_bytes"),
         window_high_water_bytes=control.number("high_water_bytes"),
     )
 
@@ -125,6 +127,19 @@ class Slots:
             num_samples=num_samples,
             total_bytes=total_bytes,
         )
+
+    def divide(self, num_slots: int, *, index_bytes: int) -> None:
+        """Make what lies behind the first slots the kept part, where no slot is in use any more.
+
+        Args:
+            num_slots: that are left.
+            index_bytes: size of the kept part's index, at its beginning; its blocks are reserved.
+        """
+        size, kept_at = self.control.slots_file_bytes, num_slots * self.slot_bytes
+        memoryview(self._mapped)[kept_at : kept_at + index_bytes] = bytes(index_bytes)  # whatever lay there is none
+        self.num_slots = num_slots
+        self.control.put("num_slots", num_slots)
+        self.control.put("kept_area_bytes", size - kept_at)
 
     def place(self, slot: int) -> memoryview:
         """Give a slot's bytes."""
@@ -177,9 +192,13 @@ class Slots:
 
     def _take_over(self, folder: Path, planned: Geometry) -> mmap.mmap | None:
         """Map the slots that lie there if they are of this stream and as good as the planned ones."""
-        enough = max(planned.batch_slots, planned.num_slots * 7 // 8) <= self.num_slots <= planned.num_slots
-        kept_bytes = self.control.number("kept_area_bytes")
-        enough &= planned.kept_area_bytes * 7 // 8 <= kept_bytes <= planned.kept_area_bytes
+        size, kept_bytes = self.control.slots_file_bytes, self.control.number("kept_area_bytes")
+        wanted = planned.num_slots * planned.slot_bytes + planned.kept_area_bytes
+        enough = planned.batch_slots <= self.num_slots and wanted * 7 // 8 <= size <= wanted
+        if planned.keepable_bytes:  # divided, or not yet
+            enough &= kept_bytes <= planned.keepable_bytes + planned.slot_bytes
+        else:
+            enough &= planned.kept_area_bytes * 7 // 8 <= kept_bytes <= planned.kept_area_bytes
         if self.control.text("stream") != self._stream or self.slot_bytes != planned.slot_bytes or not enough:
             return None
         try:
