@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -46,6 +47,7 @@ def main() -> int:
     parser.add_argument("--report", action="store_true", help="write a dated report")
     args = parser.parse_args()
     logging.disable(logging.WARNING)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup all that is started here would ignore it
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="signals-data-") as folder, served(Path(folder)) as url:
         subjects: list[Subject] = []

@@ -19,7 +19,7 @@ from penstock.errors import ConfigError, Interrupted, PenstockError
 from penstock.observe import configure_logging, redact
 from penstock.steps.options.parser import Parser, Refused, subparsers
 from penstock.steps.options.run_options import FLAG, PIPELINE_STEPS, keep_refusal, run_options, with_options
-from penstock.stopping import StopAsked
+from penstock.stopping import StopAsked, is_from_stop, is_stopping
 
 if TYPE_CHECKING:
     from penstock.steps.common import Step
@@ -127,6 +127,8 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
     try:
         return load_step(args.step).run(args)
     except PenstockError as error:
+        if is_stopping() and is_from_stop(error):
+            raise
         return _told(args.step, words, error)
 
 

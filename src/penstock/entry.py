@@ -46,7 +46,11 @@ def _run() -> int:
         return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
     except stopping.StopAsked:
         raise
-    except BaseException:
+    except BaseException as error:
+        number = stopping.received()
+        if number is not None and stopping.is_stopping():
+            # What became of it on its way: imports and others raise their own errors in its place.
+            raise stopping.StopAsked(number) from error
         sys.excepthook(*sys.exc_info())
         return 1
 

@@ -28,7 +28,9 @@ __all__ = [
     "end_at_once",
     "handled",
     "install",
+    "is_from_stop",
     "is_installed",
+    "is_stopping",
     "listen",
     "put_off",
     "raise_stop",
@@ -145,6 +147,18 @@ class ShelteredStack(contextlib.ExitStack):
             return bool(super().__exit__(*details))
 
 
+def is_stopping() -> bool:
+    """Tell whether ``StopAsked`` was raised in this process, and nothing was saved for it since: it is to end."""
+    return _state.raises
+
+
+def is_from_stop(error: BaseException | None) -> bool:
+    """Tell whether an error came of a raised ``StopAsked``: some code raises its own in the place of any other."""
+    while error is not None and not isinstance(error, StopAsked):
+        error = error.__context__ or error.__cause__
+    return error is not None
+
+
 def take_over(number: signal.Signals, num_received: int) -> None:
     """Note signals that another handler received, and that were acted upon."""
     _state.received = _state.received or number
@@ -231,7 +245,4 @@ def _look_again(number: int, frame: FrameType | None) -> None:
 
 def _is_on_its_way() -> bool:
     """Tell whether the main thread is within the cleaning up after ``StopAsked``."""
-    error = sys.exc_info()[1]
-    while error is not None and not isinstance(error, StopAsked):
-        error = error.__context__ or error.__cause__
-    return error is not None
+    return is_from_stop(sys.exc_info()[1])

@@ -55,12 +55,8 @@ def made_by_workers(
     with TemporaryFolder("penstock-workers-", sockets_parent()) as folder:
         init = partial(begin_worker, os.getpid(), folder, "PYTHONSAFEPATH" in os.environ)
         of_workers = {"num_workers": num_workers, "worker_init_fn": init, "pin_memory": settings.pin_memory}
-        with Workers(_loader(settings, None, plan, **of_workers)) as batches:
-            try:
-                yield from batches
-            finally:
-                # First, so that none waits for the window when it is told to end.
-                reader.end()
+        with Workers(_loader(settings, None, plan, **of_workers), before_end=reader.end) as batches:
+            yield from batches
 
 
 def _loader(

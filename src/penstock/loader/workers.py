@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
@@ -108,28 +108,42 @@ class Losses:
 class Workers:
     """Batches of a loader with workers; a context manager, within which they run.
 
+    Args:
+        loader: with workers.
+        before_end: called before they are told to end, so that none waits for the window then.
+
     Raises:
         ProcessLost: from ``__next__``, a worker ended; the others are ended then.
     """
 
-    def __init__(self, loader: DataLoader[Any]) -> None:
-        self._loader = loader
+    def __init__(self, loader: DataLoader[Any], *, before_end: Callable[[], None] = lambda: None) -> None:
+        self._loader, self._before_end = loader, before_end
         self._oom_kills = count_oom_kills()
         self._batches: Any = iter(())
 
     def __enter__(self) -> Self:
-        with stopping.put_off(), _safe_path(), _blocked():
-            self._batches = iter(self._loader)
-        if getattr(self._batches, "_worker_pids_set", False):
-            # torch's handler of SIGCHLD knows of them no more, and raises nowhere.
-            torch._C._remove_worker_pids(id(self._batches))
-            self._batches._worker_pids_set = False
+        try:
+            with stopping.put_off(), _safe_path(), _blocked():
+                self._batches = iter(self._loader)
+                if getattr(self._batches, "_worker_pids_set", False):
+                    # torch's handler of SIGCHLD knows of them no more, and raises nowhere.
+                    torch._C._remove_worker_pids(id(self._batches))
+                    self._batches._worker_pids_set = False
+        except BaseException:  # a stop that was put off, for one: they run already
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if not self._processes():
+            return
         with stopping.put_off():
+            self._before_end()
             if any(process.exitcode is not None for process in self._processes()):
                 self._kill()
             else:

@@ -1,0 +1,37 @@
+"""The beginning and the end of loading workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch.utils.data import DataLoader
+
+from penstock.loader.workers import Workers, begin_worker
+
+
+def test_ctrl_c_while_workers_begin_ends_them_before_it_is_raised(tmp_path: Path) -> None:
+    """Left running they would die later, and torch tell so in the middle of whatever is done then."""
+
+    class Interrupted(DataLoader[Any]):
+        def __iter__(self) -> Any:
+            batches = super().__iter__()
+            os.kill(os.getpid(), signal.SIGINT)
+            return batches
+
+    began: list[int] = []
+    loader = Interrupted(
+        list(range(100)),  # type: ignore[arg-type]
+        num_workers=1,
+        worker_init_fn=partial(begin_worker, os.getpid(), tmp_path, False),
+    )
+    with pytest.raises(KeyboardInterrupt), Workers(loader, before_end=lambda: began.append(1)):
+        raise AssertionError("it went on")
+    assert began
+    assert not multiprocessing.active_children()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
