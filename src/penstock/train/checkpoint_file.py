@@ -82,7 +82,7 @@ def check_identity(found: Identity, wanted: Identity, *, origin: str) -> None:
         if ours == theirs or name == "config":
             continue
         raise CheckpointMismatch(
-            f"{origin} is of a run with {name} {theirs!r}, this one has {ours!r}",
+            f"{origin} is of a run with {name.replace('_', ' ')} {theirs!r}, this one has {ours!r}",
             fix="run with the options it was made with, or give this run another folder",
             about=origin,
         )

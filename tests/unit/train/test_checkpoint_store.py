@@ -148,7 +148,7 @@ def test_a_damaged_pointer_is_corrupt_not_a_fresh_start(saved: Path, data: bytes
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 32}, "with batch_size 16, this one has 32"),
+        ({"batch_size": 32}, "with --batch-size 16, and now 32"),
         ({"task": "other"}, "with task 'numbers', this one has 'other'"),
         ({"model": "eegnex"}, "with model 'small', this one has 'eegnex'"),
     ],
