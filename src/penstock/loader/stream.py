@@ -1,9 +1,8 @@
 """A torch DataLoader over the window, whose place can be saved and taken up again.
 
 One stream gives every epoch's segments in turn (training, then validation), so the prefetcher runs on across
-their borders. Workers read the window themselves, each through its own map; batches arrive in plan order, and
-the cursor moves when the consumer asks for the next one: what is in flight is never overwritten. Without workers a
-thread of this process makes the next batches while the last one is learnt from.
+their borders. Workers read the window themselves; batches arrive in plan order, and the cursor moves when the next one
+is asked for: what is in flight is never overwritten. Without workers a thread makes the next batches meanwhile.
 
 Ranks that share a window each open a stream with the same options; the first one's asks for the session, the others
 join it. A node's window holds what its ranks read and nothing else. The state is one number, the stream index after
