@@ -273,7 +273,7 @@ def test_modules_in_the_current_folder_are_not_imported(hostile: Path, listed: P
     assert not (hostile / "imported").exists()
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_workers_of_any_kind_import_nothing_of_the_current_folder_but_what_is_the_callers(
     method: str, hostile: Path, tmp_path: Path
 ) -> None:
