@@ -71,7 +71,7 @@ def test_missing_folder(tmp_path: Path) -> None:
 
 def test_object_that_may_not_be_read(bucket: Bucket, dataset: Path, tmp_path: Path) -> None:
     bucket.upload(dataset)
-    fails(21, "denied .*s3:GetObject", *list_words(bucket.uri, tmp_path / "o", *bucket.options, "--anonymous"))
+    fails(26, "denied .*s3:GetObject", *list_words(bucket.uri, tmp_path / "o", *bucket.options, "--anonymous"))
     assert is_empty(tmp_path / "o")
 
 

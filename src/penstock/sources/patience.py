@@ -34,6 +34,7 @@ class ClientLimits:
             answer or of an upload, must bring ``least_bytes_per_second``. Found out up to a quarter of that late.
         least_bytes_per_second: slower bodies are given up and tried again, from the byte that was reached.
         retry_seconds: after which no new try is made, counted from the request's begin or its last good progress.
+        first_answer_seconds: the same for a place that has never answered: its name or port is likely a wrong one.
         max_retries: tries after the first; None is as many as there is time for.
     """
 
@@ -41,6 +42,7 @@ class ClientLimits:
     request_timeout_seconds: float = 30
     least_bytes_per_second: int = 1 * KIB
     retry_seconds: float = 120
+    first_answer_seconds: float = 20
     max_retries: int | None = None
 
     @property
@@ -57,6 +59,9 @@ class Patience:
         clock: gives seconds.
         chance: gives numbers from 0 to 1.
         began: when the request was first made; None is now.
+
+    Attributes:
+        is_answered: whether the place has ever answered.
     """
 
     def __init__(
@@ -66,8 +71,10 @@ class Patience:
         clock: Callable[[], float],
         chance: Callable[[], float] = random.random,
         began: float | None = None,
+        is_answered: bool = True,
     ) -> None:
         self._limits = limits
+        self.is_answered = is_answered
         self._clock, self._chance = clock, chance
         self._began = self._since = clock() if began is None else began
         self._num_retries = self._num_fast = 0
@@ -87,7 +94,8 @@ class Patience:
             retry_after_seconds: what the server asked for.
         """
         limits = self._limits
-        left = limits.retry_seconds - (self._clock() - self._since)
+        longest = limits.retry_seconds if self.is_answered else min(limits.retry_seconds, limits.first_answer_seconds)
+        left = longest - (self._clock() - self._since)
         if left <= 0 or (limits.max_retries is not None and self._num_retries >= limits.max_retries):
             return None
         pause = pause_seconds(self._num_fast, self._chance())

@@ -36,6 +36,8 @@ GO_AHEAD_BYTES = 1 << 20
 _TELLING = frozenset({301, 302, 307, 308, 400, 401, 403})
 """Statuses of answers that may say where the bucket is, or that other credentials are wanted."""
 
+LOOK_SECONDS = 1.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -97,6 +99,8 @@ class S3Client:
         self._credentials = credentials
         self._ranges: Line = meter.line("GET", purpose)
         self._opened: tuple[Pool, S3Requests] | None = None
+        self._is_answered = False
+        self._looking: asyncio.TimerHandle | None = None
 
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         """Fill ``place``, which is not empty, with the bytes from ``offset`` of the version that ``info`` names.
@@ -170,7 +174,8 @@ class S3Client:
         """
         loop = asyncio.get_running_loop()
         line = self.meter.line(kind, purpose)
-        patience, acted = Patience(self._limits, clock=running_seconds), _Acted()
+        patience = Patience(self._limits, clock=running_seconds, is_answered=self._is_answered)
+        acted = _Acted()
         told = dict(headers or {})
         waits = body is not None and len(body) >= GO_AHEAD_BYTES
         if waits:
@@ -192,6 +197,7 @@ class S3Client:
             except (Cut, Stale) as error:
                 problem = error
             else:
+                self._is_answered = patience.is_answered = True
                 if await self._act_on(answer, keys, acted):
                     continue
                 if answer.head.status < 300 or not _read(answer).may_pass:
@@ -206,6 +212,9 @@ class S3Client:
 
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         opened, self._opened = self._opened, None
         if opened is not None:
             opened[0].close()
@@ -216,7 +225,13 @@ class S3Client:
             self.close()
             pool = Pool(self._target.address, limits=self._limits, meter=self.meter)
             self._opened = pool, S3Requests(self.place, self._target, self._credentials)
+            self._look(loop)
         return self._opened
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look at the clock of deadlines each second, or it takes a long pause for one in which the process stood."""
+        running_seconds()
+        self._looking = loop.call_later(LOOK_SECONDS, self._look, loop)
 
     async def _act_on(self, answer: Answer, keys: Keys | None, acted: _Acted) -> bool:
         """Do what an answer asks for, once a request; tell whether to ask again.

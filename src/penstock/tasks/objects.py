@@ -77,13 +77,16 @@ class WholeObjects:
 async def _pages(source: ObjectSource, pattern: str, skipped: list[SkippedObject]) -> AsyncIterator[list[ObjectInfo]]:
     """List what fits the pattern, folder markers included, and see to it that some of it is not empty."""
     fits = matcher(pattern)
-    num_found = num_fitting = num_full = 0
+    num_found = num_fitting = num_full = num_others = 0
     example = ""
     with open_progress().stage("find", None, "objects") as stage:
         async for page in source.list_objects():
             fitting = [info for info in page if fits(info.key)]
             num_found, num_fitting = num_found + len(page), num_fitting + len(fitting)
-            num_full += sum(info.size_bytes > 0 for info in fitting)
+            full_fitting = sum(info.size_bytes > 0 for info in fitting)
+            num_full += full_fitting
+            # What is empty may be the marker of a folder, which is no object.
+            num_others += sum(info.size_bytes > 0 for info in page) - full_fitting
             example = example or next((info.key for info in page), "")
             stage.advance(len(page))
             yield fitting
@@ -95,8 +98,8 @@ async def _pages(source: ObjectSource, pattern: str, skipped: list[SkippedObject
             fix="choose another pattern with --option match=...",
             about=source.spec.uri,
         )
-    if num_found > num_fitting:
-        skipped.append(SkippedObject(object=f"{num_found - num_fitting} objects", reason=f"not like {pattern}"))
+    if num_others:
+        skipped.append(SkippedObject(object=f"{num_others} objects", reason=f"not like {pattern}"))
     if not num_full:
         raise EmptyListing(
             f"the {num_fitting} object(s) under {source.spec.uri} that fit {pattern!r} are empty",

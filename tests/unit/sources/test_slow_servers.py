@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.clock import running_seconds
 from penstock.errors import OutputError, PenstockError, SourceError, SourceUnavailable
 from penstock.records import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, open_blobs, open_source
@@ -164,6 +165,16 @@ def test_when_a_server_wants_to_be_asked_again(value: str | None, seconds: float
     assert retry_after_seconds(value, now=1445412480) == seconds
 
 
+def test_a_place_that_never_answered_is_not_tried_for_long() -> None:
+    now = [0.0]
+    patience = Patience(ClientLimits(), clock=lambda: now[0], chance=lambda: 1.0, is_answered=False)
+    while (pause := patience.pause()) is not None:
+        now[0] += pause
+    assert now[0] == 20
+    patience.is_answered = True
+    assert patience.pause() is not None
+
+
 def test_tries_go_on_until_the_time_is_spent_and_good_progress_begins_it_anew() -> None:
     now = [0.0]
     limits = ClientLimits(retry_seconds=100, least_bytes_per_second=10, request_timeout_seconds=10)
@@ -290,9 +301,9 @@ def test_checkpoints_are_written_and_read_in_bounded_time(what: str, monkeypatch
         assert blobs.read("x") == b"there"
         wire.meddle = misbehave
         began = time.monotonic()
-        with pytest.raises(OutputError, match=r"cannot write s3://bucket/run/x \(.*tries in \d s\)"):
+        with pytest.raises(OutputError, match=r"cannot write s3://bucket/run/x: .*tries in \d+ s"):
             blobs.write("x", b"1")
-        with pytest.raises(SourceUnavailable, match=r"cannot read s3://bucket/run/x \(.*tries in \d s\)"):
+        with pytest.raises(SourceUnavailable, match=r"cannot read s3://bucket/run/x: .*tries in \d+ s"):
             blobs.read("x")
         assert time.monotonic() - began < AT_MOST_SECONDS
         wire.meddle = lambda asked: None
@@ -321,3 +332,19 @@ def test_a_place_whose_answer_is_no_blob(monkeypatch: pytest.MonkeyPatch, tmp_pa
         blobs = open_blobs("s3://bucket/run", endpoint_url=server.url, limits=LIMITS)
         with pytest.raises(SourceUnavailable, match="at most"):
             blobs.read("x")
+
+
+def test_pauses_longer_than_the_clock_looks_count() -> None:
+    """A pause of several seconds is no time in which the process stood still, or a request is tried for ever."""
+    spec = SourceSpec(uri="s3://bucket/x", endpoint_url="http://127.0.0.1:9", region="us-east-2", anonymous=True)
+
+    async def work() -> float:
+        source = open_source(spec, limits=ClientLimits(first_answer_seconds=7))
+        began = running_seconds()
+        with pytest.raises(SourceUnavailable, match="did not answer"):
+            _ = [page async for page in source.list_objects()]
+        await asyncio.sleep(6)
+        source.close()
+        return running_seconds() - began
+
+    assert 12 < asyncio.run(work()) < 60

@@ -117,7 +117,7 @@ def test_what_is_left_out_is_counted_and_the_first_are_named(tmp_path: Path, mon
         return [(item.object, item.reason) for item in info.skipped]
 
     empty = [("0.bin", "empty"), ("1.bin", "empty"), ("3 more objects", "empty")]
-    unlike = [("2 objects", "not like *.bin")]
+    unlike = [("1 objects", "not like *.bin")]  # what is empty, and of another name, may be a folder's marker
     assert told() == [*unlike, *empty]
     assert told(1) == [*unlike, ("b.bin and what follows it", "beyond max-files"), *empty]
 
