@@ -53,9 +53,21 @@ class Kept:
 
     @property
     def is_exact(self) -> bool:
-        """Whether server, meter and formula agree to the byte in every round, but for what came in vain."""
+        """Whether server, meter and formula agree in every round, but for what came in vain.
+
+        That samples are kept is decided in the course of the first epoch, and what is not kept by its end is fetched
+        once more: up to K bytes. From a distance it may be decided in a later one.
+        """
         return all(
-            map(_agree, self.served_bytes, self.metered_bytes, self.due_bytes, self.wasted_bytes, self.most_bytes)
+            _agree(*sizes, late=sizes[2] if self.latency_seconds else self.kept_bytes)
+            for sizes in zip(
+                self.served_bytes,
+                self.metered_bytes,
+                self.due_bytes,
+                self.wasted_bytes,
+                self.most_bytes,
+                strict=True,
+            )
         )
 
     @property
@@ -64,9 +76,9 @@ class Kept:
         return statistics.median(self.ratios) if self.ratios else 0.0
 
 
-def _agree(served: int, metered: int, due: int, wasted: int, most: int) -> bool:
+def _agree(served: int, metered: int, due: int, wasted: int, most: int, *, late: int) -> bool:
     """Tell whether bytes agree, where the server may have sent more of what came in vain than did come."""
-    return metered == due + wasted and metered <= served <= due + most
+    return 0 <= metered - due - wasted <= late and metered <= served <= due + most
 
 
 def _steady(run: dict[str, Any]) -> float:
@@ -140,6 +152,7 @@ def is_streamed_whole(raw: dict[str, Any]) -> bool:
             due,
             run["result"]["wasted_bytes"],
             _most(run, data["sample_bytes"], due),
+            late=0,
         )
         for run in streamed
     )

@@ -18,8 +18,9 @@ of its own. The sum of all samples' bytes must be {epochs} times the dataset's.
 - **served**: bodies of answers by the server's own log. **due**: D + (E - 1)(D - K), D being the dataset, E the epochs
   and K the bytes of the samples that the window kept, by the run's meters; no order and no eviction rule can do with
   less for this K. **wasted**: what came of answers to requests that were made twice because they were late. **exact**:
-  what the prefetcher's meter says it downloaded is due and wasted together, to the byte in every round, and so is what
-  the server sent, where no such answer was cut. Bytes are those of the first round.
+  what the prefetcher's meter says it downloaded is due and wasted together in every round, and at most K more, since
+  what is kept is decided in the course of the first epoch (of a distant source in a later one); so is what the server
+  sent, where no such answer was cut. Bytes are those of the first round.
 - **K**: of the window. Beside K lie the slots that the rest streams through and, of 64 KiB samples, 0.15 % for the
   index and alignment.
 - **time**: keeping by streaming, from the first batch to the last, a round's two cells by each other; median, lowest
@@ -71,7 +72,7 @@ def _goals(raw: dict[str, Any], found: list[Kept]) -> list[str]:
     told = [
         ("every sample, once an epoch, inside the window", f"{wrong} wrong, {failed} failed", not wrong and not failed),
         (
-            "bytes are D + (E - 1)(D - K), to the byte, but for late requests made twice",
+            "bytes are D + (E - 1)(D - K), and K more at most where it is decided late what is kept",
             f"{len(found) - len(inexact)} of {len(found)} windows",
             not inexact,
         ),

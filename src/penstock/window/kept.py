@@ -64,23 +64,38 @@ class KeptArea:
         size_bytes: its size; 0 keeps nothing.
         num_samples: samples of one epoch.
         total_bytes: their bytes together.
+        share_left: of the epoch, in which the part is to be filled.
 
     Attributes:
         mapped: the whole file of slots.
     """
 
-    def __init__(self, mapped: memoryview, *, offset: int, size_bytes: int, num_samples: int, total_bytes: int) -> None:
+    def __init__(
+        self,
+        mapped: memoryview,
+        *,
+        offset: int,
+        size_bytes: int,
+        num_samples: int,
+        total_bytes: int,
+        share_left: float = 1.0,
+    ) -> None:
         self.mapped = mapped
         num_entries = kept_entries(size_bytes, num_samples=num_samples, total_bytes=total_bytes)
         index_bytes = align(num_entries * KEPT_ENTRY.itemsize)
         self._entries: NDArray[np.void] = np.frombuffer(mapped, dtype=KEPT_ENTRY, count=num_entries, offset=offset)
         self._next_offset = offset + index_bytes
         self._end_offset = offset + size_bytes
-        self._threshold = _threshold((size_bytes - index_bytes) / max(1, total_bytes), num_samples)
+        left = max(share_left, 1 / max(1, num_samples))
+        share = (size_bytes - index_bytes) / max(1.0, total_bytes * left)
+        self._threshold = _threshold(share, math.ceil(num_samples * left))
         self._by_row: dict[int, int] = {}
         self._by_offset: dict[int, int] = {}
         self._ready: set[int] = set()
         self._load()
+        if self._by_row:  # an earlier process may have had less of an epoch to fill it in
+            highest = int(_mix(np.fromiter(self._by_row, np.int64, len(self._by_row))).max())
+            self._threshold = max(self._threshold, highest + 1)
 
     @property
     def kept_bytes(self) -> int:

@@ -86,7 +86,6 @@ class FillerSession:
         self._keepable_bytes = 0 if self._control.number("kept_area_bytes") else keepable_bytes
         self._slots_left: int | None = None
         self._gauge = Gauge(self._control.slots_file_bytes)
-        self._is_known_far = False
         self._is_local = split_s3(manifest.info.source.uri) is None
         self._cursors: dict[int, Cursor] = {}
         loop = asyncio.get_running_loop()
@@ -189,14 +188,14 @@ class FillerSession:
         if self._keepable_bytes and self._slots_left is None and (found := self._find_division()) is not None:
             room_bytes = self._control.slots_file_bytes
             self._control.put("ahead_bytes", found.ahead_bytes)
-            _log.info(
-                "session.divided kept_bytes=%d ahead_bytes=%d room_bytes=%d latency_seconds=%.4f",
-                found.kept_bytes,
-                found.ahead_bytes,
-                room_bytes,
-                self._fetcher.least_seconds,
-            )
             if found.kept_bytes:
+                _log.info(
+                    "session.divided kept_bytes=%d ahead_bytes=%d room_bytes=%d latency_seconds=%.4f",
+                    found.kept_bytes,
+                    found.ahead_bytes,
+                    room_bytes,
+                    self._fetcher.least_seconds,
+                )
                 self._slots_left = (room_bytes - found.kept_bytes) // self._slots.slot_bytes
         if self._slots_left is None or not self._policy.retire(self._slots_left):
             return
@@ -205,33 +204,33 @@ class FillerSession:
         index_bytes = kept_entries(size, **self._epoch) * KEPT_ENTRY.itemsize
         self._reservation.take(kept_at, kept_at + index_bytes)
         self._slots.divide(self._slots_left, index_bytes=index_bytes)
-        self._kept = self._slots.kept_area(**self._epoch)
+        num_samples = window_samples(self._spec.order)
+        passed = self._policy.next_index % num_samples
+        self._kept = self._slots.kept_area(**self._epoch, share_left=1 - passed / num_samples)
         self._planner.keep_in(self._kept)
         self._fetcher.keep_in(self._kept)
         self._keepable_bytes, self._slots_left = 0, None
 
     def _find_division(self) -> Division | None:
-        """Give a division that keeps something, or the first one; None while nothing new is known."""
+        """Give the division as far as it is known by now; None where that is not at all."""
         fetcher = self._fetcher
         room_bytes, keepable_bytes = self._control.slots_file_bytes, self._keepable_bytes
-        if not self._is_known_far:
-            if fetcher.num_reads < TIMED_READS and not self._is_local:
-                return None
-            latency_seconds = 0.0 if self._is_local else fetcher.least_seconds
-            first = divide_at_first(room_bytes, keepable_bytes=keepable_bytes, latency_seconds=latency_seconds)
-            self._is_known_far = not first.kept_bytes
+        if fetcher.num_reads < TIMED_READS and not self._is_local:
+            return None
+        latency_seconds = 0.0 if self._is_local else fetcher.least_seconds
+        first = divide_at_first(room_bytes, keepable_bytes=keepable_bytes, latency_seconds=latency_seconds)
+        if first.kept_bytes:
             return first
         rate = self._gauge.measure(time.monotonic(), fetcher.read_bytes)
         if rate is None:
             return None
-        found = divide_by_rate(
+        return divide_by_rate(
             room_bytes,
             keepable_bytes=keepable_bytes,
             latency_seconds=fetcher.least_seconds,
             bytes_per_second=rate,
             in_flight_bytes=fetcher.in_flight_bytes,
         )
-        return found if found.kept_bytes else None
 
     async def _begin(self) -> None:
         control, start = self._control, max(self._spec.first_index, self._cursor())

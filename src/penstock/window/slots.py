@@ -118,7 +118,7 @@ class Slots:
             on_more=on_more,
         )
 
-    def kept_area(self, *, num_samples: int, total_bytes: int) -> KeptArea:
+    def kept_area(self, *, num_samples: int, total_bytes: int, share_left: float = 1.0) -> KeptArea:
         """Give the kept part, with what an earlier process kept there."""
         return KeptArea(
             memoryview(self._mapped),
@@ -126,6 +126,7 @@ class Slots:
             size_bytes=self.control.number("kept_area_bytes"),
             num_samples=num_samples,
             total_bytes=total_bytes,
+            share_left=share_left,
         )
 
     def divide(self, num_slots: int, *, index_bytes: int) -> None:
