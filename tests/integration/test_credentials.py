@@ -17,13 +17,15 @@ from unit.sources.ways import WAYS, clean_aws
 SECRETS = ["s3://AKIAKEY:hunter2@bucket", "https://me:hun/ter2@host", "http://host/?X-Amz-Signature=hunter2"]
 
 
-@pytest.mark.parametrize(("way", "told_life_seconds"), [("web-identity", None), ("process", 3600)])
+@pytest.mark.parametrize(
+    ("way", "life_seconds", "told_life_seconds"), [("web-identity", 1.5, None), ("process", 0.2, 3600)]
+)
 def test_every_step_goes_on_when_its_credentials_end(
-    way: str, told_life_seconds: float | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    way: str, life_seconds: float, told_life_seconds: float | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The service says the truth of their life, so that they are renewed before; or not, so that the store refuses."""
     dataset = write_eeg(tmp_path / "data")
-    with small_s3(life_seconds=1.5, told_life_seconds=told_life_seconds) as server:
+    with small_s3(life_seconds=life_seconds, told_life_seconds=told_life_seconds) as server:
         clean_aws(monkeypatch, tmp_path)
         WAYS[way](monkeypatch, tmp_path, server)
         for path in dataset.rglob("*"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from torch.utils.data import DataLoader
 
-from penstock.loader.workers import Workers, begin_worker
+from penstock.loader.workers import Workers, _safe_path, begin_worker
 
 
 def test_ctrl_c_while_workers_begin_ends_them_before_it_is_raised(tmp_path: Path) -> None:
@@ -35,3 +36,19 @@ def test_ctrl_c_while_workers_begin_ends_them_before_it_is_raised(tmp_path: Path
     assert began
     assert not multiprocessing.active_children()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("before", [None, "1"])
+def test_threads_that_start_workers_at_once_leave_the_environment_as_it_was(
+    before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    if before is not None:
+        monkeypatch.setenv("PYTHONSAFEPATH", before)
+    first, second = _safe_path(), _safe_path()
+    with contextlib.ExitStack() as last:
+        with first:
+            last.enter_context(second)
+            assert os.environ["PYTHONSAFEPATH"] == "1"
+        assert os.environ["PYTHONSAFEPATH"] == "1"
+    assert os.environ.get("PYTHONSAFEPATH") == before
