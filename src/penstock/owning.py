@@ -159,7 +159,7 @@ def _read_holder(handle: int, role: int) -> Holder | None:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         told = json.loads(os.pread(handle, _ROLE_BYTES, _HEAD_BYTES + role * _ROLE_BYTES))
         texts = {name: _plain(told[name]) for name in ("host", "since", "detail")}
-        return Holder(pid=int(told["pid"]), **texts)
+        return Holder(pid=told["pid"], **texts) if type(told["pid"]) is int else None
     return None
 
 

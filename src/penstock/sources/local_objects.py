@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import re
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -20,9 +21,9 @@ from typing import Any, cast
 import obstore
 from obstore.store import LocalStore
 
-from penstock.errors import BucketNotFound, ObjectNotFound, PenstockError, SourceError, SourceUnavailable
+from penstock.errors import BucketNotFound, ConfigError, ObjectNotFound, PenstockError, SourceError, SourceUnavailable
 from penstock.records import Purpose, SourceSpec
-from penstock.sources.mapping import mapped
+from penstock.sources.mapping import map_source_error, mapped
 from penstock.sources.meter import Line, RequestMeter
 from penstock.sources.objects_base import ObjectSource, refuse_beyond
 from penstock.sources.protocols import ObjectInfo
@@ -32,6 +33,7 @@ from penstock.sources.uris import local_folder
 __all__ = ["LocalObjects"]
 
 LIST_PAGE = 1000
+PATH_SHOWN = 80
 _UNLISTED = re.compile(r"#[0-9]+\Z|[\x00-\x1f\x7f]")
 """Names of files that obstore leaves out, as its own unfinished writes, or cannot read."""
 
@@ -40,14 +42,15 @@ class LocalObjects(ObjectSource):
     """Files below one folder.
 
     Raises:
-        ConfigError: it is a URI of another scheme.
+        ConfigError: it is a URI of another scheme, or no path.
+        AccessDenied: it must not be looked at.
         BucketNotFound: there is no such folder.
     """
 
     def __init__(self, spec: SourceSpec, *, meter: RequestMeter | None = None, purpose: Purpose = "data") -> None:
         super().__init__(spec, RequestMeter() if meter is None else meter)
         folder = local_folder(spec.uri)
-        if not folder.is_dir():
+        if not _is_folder(folder, spec):
             raise BucketNotFound(
                 f"there is no folder {folder}",
                 fix="check the path; a source is a folder or an s3:// URI",
@@ -64,7 +67,11 @@ class LocalObjects(ObjectSource):
 
     async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
         """List; see the base class."""
-        await asyncio.to_thread(_refuse_unlisted, local_folder(self.spec.uri) / prefix)
+        given_up = threading.Event()
+        try:
+            await asyncio.to_thread(refuse_unlisted, local_folder(self.spec.uri) / prefix, given_up)
+        finally:
+            given_up.set()
         with self._counted(self.meter.line("LIST", "listing")), mapped(self.spec, prefix):
             async for page in obstore.list(self._store, prefix or None, chunk_size=LIST_PAGE):
                 yield [_info(cast("dict[str, Any]", meta)) for meta in page]
@@ -115,8 +122,40 @@ class LocalObjects(ObjectSource):
         line.answered(200)
 
 
-def _refuse_unlisted(folder: Path) -> None:
-    for parent, _, names in os.walk(folder, followlinks=True):
+def _is_folder(folder: Path, spec: SourceSpec) -> bool:
+    try:
+        return folder.is_dir()
+    except PermissionError as error:
+        raise map_source_error(error, spec, "") from error
+    except OSError as error:
+        raise ConfigError(
+            f"the source {str(folder)[:PATH_SHOWN]!r}, of {len(str(folder))} characters, cannot be looked at "
+            f"({error.strerror})",
+            fix="check the path; a source is a folder or an s3:// URI",
+        ) from error
+
+
+def refuse_unlisted(folder: Path, given_up: threading.Event) -> None:
+    """Look through a folder, following links, each folder once, for what obstore cannot list.
+
+    Args:
+        folder: to look through.
+        given_up: set where nobody waits for it any more.
+
+    Raises:
+        SourceError: a file has a name that cannot be read, or a link leads back to a folder that it lies in.
+    """
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        if given_up.is_set():
+            return
+        found = _identity(Path(parent))
+        if found in seen:
+            _refuse_loop(Path(parent), folder)
+            folders.clear()
+            continue
+        if found is not None:
+            seen.add(found)
         for name in names:
             if _UNLISTED.search(name):
                 raise SourceError(
@@ -124,6 +163,25 @@ def _refuse_unlisted(folder: Path) -> None:
                     fix="rename it: names end in no # and number, and hold no control characters",
                     about=name,
                 )
+
+
+def _refuse_loop(path: Path, root: Path) -> None:
+    found, above = _identity(path), path
+    while above != root:
+        above = above.parent
+        if _identity(above) == found:
+            raise SourceError(
+                f"{path} leads back to {above}, which it lies in: the folder has no end",
+                fix="remove the link on the way there, or pass a folder without it",
+                about=str(path),
+            )
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    with contextlib.suppress(OSError):  # gone meanwhile
+        status = folder.stat()
+        return status.st_dev, status.st_ino
+    return None
 
 
 def _info(meta: dict[str, Any]) -> ObjectInfo:

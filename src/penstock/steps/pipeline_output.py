@@ -32,7 +32,7 @@ def write_metrics(executor_input: str, found: Evaluation) -> None:
         outputs = msgspec.json.decode(executor_input, type=dict[str, Any])["outputs"]
         target = Path(outputs["outputFile"])
         artifact = outputs["artifacts"][ARTIFACT]["artifacts"][0]
-    except (msgspec.DecodeError, KeyError, IndexError, TypeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError, KeyError, IndexError, TypeError) as error:
         raise ConfigError(
             f"--executor-input does not name outputs.outputFile and the artifact {ARTIFACT!r} ({error})",
             fix="pass the placeholder {{$}} of a component that has this output, or leave it out",

@@ -24,6 +24,8 @@ __all__ = ["Left", "read_left"]
 _STEPS = ("list", "prefetch", "train", "evaluate")
 _OTHER_STEPS = ("list", "prefetch")
 
+_SHOWN = 200
+"""Characters of what was given that an error shows."""
 _ENDED_WELL = frozenset({"SUCCEEDED", "COMPLETE", "CACHED"})
 _ENDED_ILL = frozenset({"FAILED", "ERROR", "CANCELED", "CANCELLED"})
 """Names that backends give the end of a pipeline, in capitals; of any other, the records tell how it went."""
@@ -115,9 +117,9 @@ def _read_status(text: str) -> dict[str, Any] | None:
         return None
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ConfigError(
-            f"--final-status {text!r} is not a JSON object ({error})", fix='write it like {"state": "FAILED"}'
+            f"--final-status {text[:_SHOWN]!r} is not a JSON object ({error})", fix='write it like {"state": "FAILED"}'
         ) from error
 
 

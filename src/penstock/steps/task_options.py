@@ -12,6 +12,9 @@ from penstock.tasks.registry import get_task
 
 __all__ = ["as_flags", "options_help", "read_options"]
 
+_SHOWN = 200
+"""Characters of what was given that an error shows."""
+
 
 def read_options(task: Task, pairs: Sequence[str], as_json: str) -> dict[str, OptionValue]:
     """Give a task's options, defaults included, by name in snake case.
@@ -21,9 +24,9 @@ def read_options(task: Task, pairs: Sequence[str], as_json: str) -> dict[str, Op
     """
     try:
         given = msgspec.json.decode(as_json or "{}", type=dict[str, str | int | float | bool | None])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ConfigError(
-            f"--task-options {as_json!r} is not a JSON object of plain values ({error})",
+            f"--task-options {as_json[:_SHOWN]!r} is not a JSON object of plain values ({error})",
             fix='write it like {"epoch-seconds": 2}',
         ) from error
     for pair in pairs:
@@ -49,7 +52,7 @@ def _read_value(option: TaskOption, raw: OptionValue) -> OptionValue:
         if option.kind is bool:
             return {"true": True, "false": False}[str(raw).lower()]
         return option.kind(raw)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OverflowError) as error:
         raise ConfigError(
             f"{raw!r} is not a {option.kind.__name__} for {option.name.replace('_', '-')}", fix=option.help
         ) from error

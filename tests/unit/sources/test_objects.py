@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from penstock.errors import (
 )
 from penstock.records import RequestCount, SourceSpec
 from penstock.sources import ObjectInfo, ObjectSource, open_source
+from penstock.sources.local_objects import refuse_unlisted
 from support.cli import Bucket
 from unit.sources.answering import answer, serve
 from unit.sources.places import QUICK, BucketPlace, Place, Read
@@ -268,6 +270,36 @@ def test_a_file_whose_name_is_no_text_is_not_passed_over(tmp_path: Path) -> None
         pass
     with pytest.raises(SourceError, match="name that cannot be read"):
         asyncio.run(open_source(SourceSpec(uri=str(tmp_path))).list_all())
+
+
+@pytest.mark.parametrize("links", [1, 2])
+def test_a_folder_that_leads_back_to_itself_is_named(tmp_path: Path, links: int) -> None:
+    for number in range(links):
+        (tmp_path / f"link-{number}").symlink_to(tmp_path)
+    with pytest.raises(SourceError, match=r"link-. leads back to .*: remove the link"):
+        asyncio.run(open_source(SourceSpec(uri=str(tmp_path))).list_all())
+
+
+def test_links_to_one_folder_that_is_none_above_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x").write_bytes(b"")
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "data" / name).symlink_to(tmp_path / "other")
+    found = asyncio.run(open_source(SourceSpec(uri=str(tmp_path / "data"))).list_all())
+    assert [info.key for info in found] == ["a/x", "b/x"]
+
+
+def test_looking_through_a_folder_ends_where_nobody_waits(tmp_path: Path) -> None:
+    (tmp_path / "bell\x07").write_bytes(b"")
+    given_up = threading.Event()
+    given_up.set()
+    refuse_unlisted(tmp_path, given_up)
+
+
+def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"of 5\d+ characters, cannot be looked at"):
+        open_source(SourceSpec(uri=f"{tmp_path}/{'a' * 5000}"))
 
 
 @pytest.mark.parametrize("key", ["a//b", "folder/./x", "line\nbreak", "\x7f"])

@@ -119,7 +119,7 @@ def test_a_step_of_the_command_line_leaves_its_failure(tmp_path: Path) -> None:
     assert done.returncode == read_record(failure(tmp_path), FailureRecord).exit_code == 20
 
 
-@pytest.mark.parametrize("status", ["{", "[]", "3"])
+@pytest.mark.parametrize("status", ["{", "[]", "3", '{"a":' * 60_000, "\udc80"], ids=range(5))
 def test_a_status_that_is_none_is_refused(status: str) -> None:
     with pytest.raises(ConfigError, match="final-status"):
         read_left(report_options("--final-status", status))

@@ -236,7 +236,10 @@ def test_second_prefetcher_is_refused_by_name_and_a_childs_is_told_from_a_sideca
     child.close()
 
 
-@pytest.mark.parametrize("told", [b"", b"\xff" * 100, b"[" * 190, b'{"pid": "x"}', b'{"pid": 1e400}', b"null"])
+BEYOND_INT = b'{"pid": 1e999, "host": "h", "since": "s", "detail": ""}'
+
+
+@pytest.mark.parametrize("told", [b"", b"\xff" * 100, b"[" * 190, b'{"pid": "x"}', BEYOND_INT, b"null"])
 def test_holder_that_cannot_be_read_is_just_not_named(tmp_path: Path, told: bytes) -> None:
     held = hold_window(tmp_path, Role.PREFETCHER)
     os.pwrite(held.handle, told.ljust(192), 64)

@@ -95,7 +95,7 @@ def _normalized(epoch: NDArray[np.float64], normalize: Normalize) -> NDArray[np.
 def _read(decode: str) -> EpochDecode:
     try:
         how = msgspec.json.decode(decode, type=EpochDecode)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise DataError(
             f"a sample's decode field is not one of an EEG epoch ({error})",
             fix="run `penstock list` again with this Penstock",
