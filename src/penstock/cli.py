@@ -109,7 +109,8 @@ def tell_stop(words: Sequence[str], stopped: KeyboardInterrupt) -> int:
         return 0
     step = next((word for word in words if word in STEPS), "")
     why = f" by {stopped}" if isinstance(stopped, StopAsked) else ""
-    sys.stderr.write(f"penstock {step}: stopped{why}: run the same command again to go on\n")
+    then = ": the demo begins anew" if step == "demo" else " to go on"  # its dataset and server are gone
+    sys.stderr.write(f"penstock {step}: stopped{why}: run the same command again{then}\n")
     return Interrupted.exit_code
 
 

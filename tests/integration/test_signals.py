@@ -126,7 +126,8 @@ def test_signal_while_a_step_begins_is_75_in_one_line(step: str, listed: Path, t
         os.killpg(process.pid, number)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 75, told
-    assert told.splitlines()[-1] == f"penstock {step}: stopped by {number.name}: run the same command again to go on"
+    then = ": the demo begins anew" if step == "demo" else " to go on"
+    assert told.splitlines()[-1] == f"penstock {step}: stopped by {number.name}: run the same command again{then}"
     assert "Traceback" not in told
     assert all_gone(tmp_path)
 

@@ -133,7 +133,9 @@ def _left_out_cards(steps: Sequence[StepRecord]) -> tuple[Card, ...]:
     number = sum(step.details.get("left_out", 0.0) for step in steps)
     if not number:
         return ()
-    return (Card(label="Left out by the listing", value=f"{number:,.0f}", note="each with its reason in the manifest"),)
+    value = f"{number:,.0f} {'entry' if number == 1 else 'entries'}"
+    note = "each in the manifest: what, which may be many samples, and why"
+    return (Card(label="Left out by the listing", value=value, note=note),)
 
 
 def _skipped_cards(traffic: Meters) -> tuple[Card, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -96,6 +97,10 @@ def page_of(keys: list[tuple[str, int, str]], *, prefix: str, after: str) -> byt
     ).encode()
 
 
+def _is_no_hang_up(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], ConnectionError))
+
+
 async def _serve(folder: Path, link: Link | None) -> None:
     from aiohttp import web
 
@@ -131,8 +136,9 @@ async def _serve(folder: Path, link: Link | None) -> None:
         if response.status == 206:
             response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
         response.content_length = stop - start
-        await response.prepare(request)
-        with path.open("rb") as file:
+        # Whoever asked may be gone before the end, as a job that is stopped.
+        with contextlib.suppress(ConnectionError), path.open("rb") as file:
+            await response.prepare(request)
             for offset in range(start, stop, CHUNK_BYTES):
                 file.seek(offset)
                 chunk = file.read(min(CHUNK_BYTES, stop - offset))
@@ -143,6 +149,7 @@ async def _serve(folder: Path, link: Link | None) -> None:
     app = web.Application()
     app.router.add_get(f"/{BUCKET}", list_page)
     app.router.add_get(f"/{BUCKET}/{{key:.+}}", get_object)
+    logging.getLogger("aiohttp.server").addFilter(_is_no_hang_up)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

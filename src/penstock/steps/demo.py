@@ -12,7 +12,7 @@ from pathlib import Path
 
 from penstock.demo.generate import DemoDataset, generate_dataset, planted_bound
 from penstock.demo.server import BUCKET, REGION, serve_s3
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, Interrupted
 from penstock.observe import open_progress
 from penstock.observe.labels import metric_value
 from penstock.records import Evaluation, read_record
@@ -41,7 +41,10 @@ def run(args: argparse.Namespace) -> int:
         )
         sys.stdout.flush()
         with serve_s3(bucket, link_bytes_per_second=args.link) as url:
-            code = run_step.run(_job(args, out, url))
+            try:
+                code = run_step.run(_job(args, out, url))
+            except Interrupted as error:
+                raise Interrupted(error.what, fix="run the same command again: the demo begins anew") from None
     found = read_record(JobFiles(out.absolute()).metrics, Evaluation)
     score = metric_value(found.metrics.get(found.score))
     bound = planted_bound(args.effect)
@@ -72,7 +75,6 @@ def _job(args: argparse.Namespace, out: Path, url: str) -> argparse.Namespace:
     words += ["--out", str(out), "--window-size", str(args.window_size), "--epochs", str(args.epochs)]
     words += ["--task", args.task, "--seed", str(args.seed), "--threads", "1", "--title", "Penstock demo"]
     words += ["--source-prices", "s3"]  # its own server costs nothing: the bill is what S3 would cost
-    words += ["--source-prices", "s3"]  # what it would cost from S3
     job = parser.parse_args(words)
     job.step, job.verbose = "run", args.verbose
     return job

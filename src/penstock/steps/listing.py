@@ -151,7 +151,8 @@ def describe(info: ManifestInfo) -> str:
     if info.classes:
         lines.append(f"  classes: {printable(', '.join(info.classes))}")
     if info.skipped:
-        lines.append(f"  left out: {len(info.skipped)}")
+        entries = "entry" if len(info.skipped) == 1 else "entries"
+        lines.append(f"  left out, {len(info.skipped)} {entries}:")
         lines += [f"    {printable(item.object)}: {printable(item.reason)}" for item in info.skipped[:SKIPPED_SHOWN]]
         if len(info.skipped) > SKIPPED_SHOWN:
             lines.append(f"    and {len(info.skipped) - SKIPPED_SHOWN} more, all named in the manifest")

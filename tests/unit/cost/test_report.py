@@ -242,3 +242,10 @@ def test_what_checkpoints_took_is_told(make_run: Runs) -> None:
         make_run(wall_seconds=150.0, saves=saves), evaluation=None, cost=None, steps=[], title="A run"
     )
     assert "| Checkpoints | 12 | 1.5 s to save them, 1.0% of the wall time; 35 writes, 3.0 MiB |" in page
+
+
+def test_what_the_listing_left_out_is_told_as_what_it_counts(make_run: Runs, make_list_step: Steps) -> None:
+    """Its entries: one may stand for many samples."""
+    for number, told in ((1, "Left out by the listing 1 entry"), (2, "Left out by the listing 2 entries")):
+        page = _words(_Page(_render(make_run(), None, make_list_step(details={"left_out": float(number)}))))
+        assert told in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import socket
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -87,3 +88,15 @@ def test_a_listing_goes_on_where_its_page_ended() -> None:
             break
         after = page.partition("<NextContinuationToken>")[2].partition("<")[0]
     assert pages == [1000, 1000, 500]
+
+
+def test_who_hangs_up_is_not_told_of(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "large.bin").write_bytes(bytes(8 << 20))
+    with serve_s3(tmp_path, link_bytes_per_second=40_000_000) as url:
+        for _ in range(4):
+            with socket.create_connection(tuple(urllib.parse.urlsplit(url).netloc.split(":"))) as asking:
+                asking.sendall(f"GET /{BUCKET}/large.bin HTTP/1.1\r\nHost: it\r\n\r\n".encode())
+                assert asking.recv(1000)
+        with urllib.request.urlopen(f"{url}/{BUCKET}/large.bin") as answer:
+            assert len(answer.read()) == 8 << 20
+    assert capfd.readouterr().err == ""
