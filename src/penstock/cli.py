@@ -105,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def tell_stop(words: Sequence[str], stopped: KeyboardInterrupt) -> int:
     """Tell that a step was stopped; give its exit code, which is 0 where it serves a window: that is the end of it."""
-    if "prefetch" in words[:2] and "--manifest" not in words:
+    flags = [word.partition("=")[0] for word in words]
+    if "prefetch" in words[:2] and "--manifest" not in flags:
         return 0
     step = next((word for word in words if word in STEPS), "")
     why = f" by {stopped}" if isinstance(stopped, StopAsked) else ""

@@ -21,6 +21,9 @@ __all__ = ["RankBatch", "check_lanes", "check_rank", "check_segments", "fewest_s
 __all__ += ["num_rank_batches", "rank_batches", "rank_samples"]
 
 
+MOST_LANES = 2**31 - 1
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RankBatch:
     """One batch of one rank.
@@ -40,8 +43,10 @@ def check_lanes(num_lanes: int, world_size: int) -> None:
     """Refuse a world size that lanes cannot be shared out to.
 
     Raises:
-        ConfigError: ``world_size`` does not divide ``num_lanes``.
+        ConfigError: ``world_size`` does not divide ``num_lanes``, or they are more than ``MOST_LANES``.
     """
+    if num_lanes > MOST_LANES:
+        raise ConfigError(f"{num_lanes} lanes are too many", fix=f"make the plan with --lanes of at most {MOST_LANES}")
     if num_lanes < 1 or num_lanes % world_size:
         raise ConfigError(
             f"{world_size} ranks cannot share {num_lanes} lanes evenly",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from datetime import UTC, date, datetime
 
 from penstock.cost.model import CostSetting
 from penstock.cost.prices import find_price, load_prices
 from penstock.errors import ConfigError
-from penstock.records import PriceList
+from penstock.records import PriceList, SourceSpec
+from penstock.sources.s3_place import source_place
 
-__all__ = ["cost_setting", "endpoint_of_environment", "warn_of_node", "warn_of_prices"]
+__all__ = ["cost_setting", "endpoint_paid", "warn_of_node", "warn_of_prices"]
 
 
 def cost_setting(args: argparse.Namespace) -> CostSetting:
@@ -31,11 +31,13 @@ def cost_setting(args: argparse.Namespace) -> CostSetting:
     )
 
 
-def endpoint_of_environment(uri: str) -> str | None:
-    """Give the server that the environment names for an ``s3://`` source, None for AWS: it says who is paid."""
-    if not uri.lower().startswith("s3://"):
-        return None
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+def endpoint_paid(spec: SourceSpec) -> str | None:
+    """Give the server that a source's requests go to, by its options, environment or profile; None for AWS itself."""
+    try:
+        place = source_place(spec)
+    except ConfigError:  # a trainer beside a prefetcher reads nothing itself, so its settings need not be any good
+        return spec.endpoint_url
+    return spec.endpoint_url if place is None else place.endpoint
 
 
 def warn_of_prices(args: argparse.Namespace) -> None:

@@ -24,7 +24,7 @@ from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
 from penstock.steps.metering import Metering, find_metering
 from penstock.steps.preflight import Wanted, check_fit, check_outputs, check_writable, room_of
-from penstock.steps.pricing import endpoint_of_environment, warn_of_node
+from penstock.steps.pricing import endpoint_paid, warn_of_node
 from penstock.steps.ranks import check_one_rank, ranks_from
 from penstock.steps.run_root import RunRoot, recorded
 from penstock.steps.train_config import train_config
@@ -83,7 +83,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
         source = data.info.source
         options = {"loss": args.loss, "workers": args.workers, "prefetch": args.prefetch, "source": source.uri}
         options |= {"on-bad-sample": args.on_bad_sample, **early}
-        endpoint = source.endpoint_url or endpoint_of_environment(source.uri)
+        endpoint = endpoint_paid(source)
         options |= {"endpoint-url": endpoint} if endpoint else {}
         options |= {"run-endpoint-url": args.run_endpoint_url} if args.run_endpoint_url else {}
         record = make_run_record(result, run_id=run_id, options=options)

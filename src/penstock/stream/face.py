@@ -139,7 +139,7 @@ class Stream(IterableDataset[Any]):
                 window_bytes=of.bytes_of("window", window),
                 folder=of.folder_of(window_folder),
                 shuffle=of.shuffle_words(shuffle, shuffle_block, shuffle_mix),
-                seed=of.checked_count("seed", seed, 0),
+                seed=of.checked_count("seed", seed, 0, most=2**32 - 1),
                 num_workers=of.checked_count("workers", workers, 0),
                 num_epochs=None if epochs is None else of.checked_count("epochs", epochs, 1),
                 parts=stream_listing,

@@ -25,6 +25,9 @@ __all__ += ["bytes_of", "folder_of", "patterns_of", "shuffle_words", "source_of"
 MOST_PATTERN_BYTES = 100_000
 """It is a word of the command line of the listing, of which Linux allows 128 KiB."""
 
+MOST = 2**31 - 1
+"""Of what is counted, as `penstock list` and `penstock train` take it."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -88,10 +91,12 @@ def checked_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
     )
 
 
-def checked_count(name: str, value: Any, least: int) -> int:
-    """Refuse what is no whole number of at least ``least``."""
+def checked_count(name: str, value: Any, least: int, most: int = MOST) -> int:
+    """Refuse what is no whole number of ``least`` to ``most``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ConfigError(f"{name} {value!r}", fix=f"give a whole number of at least {least}")
+    if value > most:
+        raise ConfigError(f"{name} is above {most}", fix=f"give a whole number of {least} to {most}")
     return value
 
 
@@ -106,7 +111,7 @@ def bytes_of(name: str, value: Any) -> int:
     """Give a number of bytes of one, or of text like "2Gi"."""
     if isinstance(value, str):
         return parse_bytes(value)
-    return checked_count(name, value, 1)
+    return checked_count(name, value, 1, most=2**63 - 1)
 
 
 def folder_of(value: str | os.PathLike[str] | None) -> Path | None:

@@ -24,6 +24,7 @@ _OPTIONS = {
     "num_threads": "threads",
 }
 """Names of options where they are not those of the fields."""
+MOST_THREADS = 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +75,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("num_epochs", "batch_size", "keep_checkpoints"):
             _check(self, name, lambda value: value >= 1, "1 or more")
-        for name in ("patience", "checkpoint_every_steps", "num_threads"):
+        for name in ("patience", "checkpoint_every_steps"):
             _check(self, name, lambda value: value is None or value >= 1, "1 or more, or leave it out")
+        threads = f"1 to {MOST_THREADS}, or leave it out"
+        _check(self, "num_threads", lambda value: value is None or 1 <= value <= MOST_THREADS, threads)
         _check(self, "learning_rate", lambda value: math.isfinite(value) and value > 0, "a number above 0")
         _check(self, "weight_decay", lambda value: math.isfinite(value) and value >= 0, "0 or more")
         _check(self, "warmup_fraction", lambda value: 0 <= value < 1, "0 or more and less than 1")

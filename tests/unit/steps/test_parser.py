@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from penstock.cli import STEPS, build_parser, main
+from penstock.cli import STEPS, build_parser, main, tell_stop
+from penstock.errors import ConfigError
+from penstock.plan import check_lanes
+from penstock.stopping import StopAsked
+from penstock.train.config import TrainConfig
 
 
 @pytest.mark.parametrize(
@@ -24,6 +29,13 @@ from penstock.cli import STEPS, build_parser, main
         (["run", "--task", "objects"], "invalid choice: 'objects'"),
         (["report", "--zzzzzz"], "penstock report --help names them all"),
         (["train", "--manifest", ""], "the path is empty"),
+        (["train", "--epochs", "1" + 22 * "0"], "is more than 2147483647"),
+        (["train", "--batch-size=" + 5000 * "9"], "is more than 2147483647"),
+        (["train", "--threads", "99999999999"], "is more than 2147483647"),
+        (["list", "--lanes", "99999999999999999999"], "is more than 2147483647"),
+        (["list", "--seed", "1" + 22 * "0"], "is not a whole number of 0 to 4294967295"),
+        (["list", "--seed", "4294967296"], "is not a whole number of 0 to 4294967295"),
+        (["demo", "--seed", "-1"], "'-1' is not a whole number of 0 to 4294967295"),
     ],
 )
 def test_what_was_meant_is_named(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,6 +43,20 @@ def test_what_was_meant_is_named(words: list[str], told: str, capsys: pytest.Cap
     [line] = capsys.readouterr().err.splitlines()
     assert told in line
     assert "usage:" not in line
+
+
+@pytest.mark.parametrize("manifest", [["--manifest", "m"], ["--manifest=m"]])
+def test_a_stopped_try_out_is_no_success_however_its_manifest_is_written(manifest: list[str]) -> None:
+    assert tell_stop(["prefetch", *manifest], StopAsked(signal.SIGTERM)) == 75
+    assert tell_stop(["prefetch", "--window=w"], StopAsked(signal.SIGTERM)) == 0
+
+
+def test_lanes_and_threads_are_bounded() -> None:
+    check_lanes(2**31 - 1, 1)
+    with pytest.raises(ConfigError, match="2147483648 lanes are too many"):
+        check_lanes(2**31, 1)
+    with pytest.raises(ConfigError, match=r"--threads 1025 .*give 1 to 1024"):
+        TrainConfig(task="eeg-c1", model="small", num_threads=1025)
 
 
 def test_no_option_is_taken_by_a_part_of_its_name(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from penstock.steps.options.data import add_shuffle_options, add_source_options
-from penstock.steps.options.values import add_switch, optional_count, positive_int
+from penstock.steps.options.values import add_switch, optional_count, positive_int, seed_number
 from penstock.steps.task_options import options_help
 
 __all__ = ["add_dataset_options"]
@@ -30,7 +30,12 @@ def add_dataset_options(parser: argparse.ArgumentParser, tasks: Sequence[str]) -
         metavar="JSON",
         help='options of the task as one JSON object, like {"epoch-seconds": 2}',
     )
-    group.add_argument("--max-files", type=optional_count, metavar="N", help="take at most N recordings (default: all)")
+    group.add_argument(
+        "--max-files",
+        type=optional_count,
+        metavar="N",
+        help="take at most N recordings; empty or 0: all (default: all)",
+    )
     group.add_argument(
         "--release", default="", metavar="NAMES", help="take these releases only, like R1,R2 (default: all there are)"
     )
@@ -56,7 +61,7 @@ def add_dataset_options(parser: argparse.ArgumentParser, tasks: Sequence[str]) -
         help="whether a group (subject) stays whole, or samples are split one by one (default: group)",
     )
     group.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of splits, order and weights (default: 0)"
+        "--seed", type=seed_number, default=0, metavar="N", help="seed of splits, order and weights (default: 0)"
     )
     group.add_argument(
         "--lanes", type=positive_int, default=64, metavar="N", help="lanes that ranks share out (default: 64)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from penstock.steps.options.values import any_path, bytes_option, positive_int, rate_option
+from penstock.steps.options.values import any_path, bytes_option, positive_int, rate_option, seed_number
 
 __all__ = ["add_arguments"]
 
@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="serve the dataset no faster than this, like 20MB/s, to see what a slow link does (default: full speed)",
     )
     parser.add_argument("--epochs", type=positive_int, default=5, metavar="N", help="passes over the data")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of dataset, order and weights (default: 0)")
+    parser.add_argument(
+        "--seed", type=seed_number, default=0, metavar="N", help="of dataset, order and weights (default: 0)"
+    )
 
 
 def _effect(text: str) -> float:

@@ -27,12 +27,18 @@ __all__ = [
     "positive_int",
     "rate_option",
     "seconds_option",
+    "seed_number",
     "switch",
     "whole_number",
 ]
 
 
 T = TypeVar("T")
+
+MOST = 2**31 - 1
+"""Of what is counted: more is a slip of the hand, and no array or clock would hold it."""
+MOST_SEED = 2**32 - 1
+"""As NumPy takes it."""
 
 
 def option_type(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -58,16 +64,34 @@ def rate_option(text: str) -> int:
 
 def positive_int(text: str) -> int:
     """Read a whole number of at least 1, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+    return _counted(text, 1)
 
 
 def whole_number(text: str) -> int:
     """Read a whole number of at least 0, for argparse."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)
+    return _counted(text, 0)
+
+
+def seed_number(text: str) -> int:
+    """Read a seed, for argparse: NumPy takes none below 0 or above 2**32 - 1."""
+    number = _digits(text)
+    if not 0 <= number <= MOST_SEED:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of 0 to {MOST_SEED}")
+    return number
+
+
+def _counted(text: str, least: int) -> int:
+    number = _digits(text)
+    if number > MOST:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is more than {MOST}, the most that can be asked for")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return number
+
+
+def _digits(text: str) -> int:
+    """Give a whole number, -1 for what is none; the first digits of one that is too long to be read are enough."""
+    return int(text.lstrip("0")[:40] or "0") if text.isdecimal() else -1
 
 
 def at_least_zero(text: str) -> float:

@@ -1,0 +1,44 @@
+"""Who is paid for a source's requests: the server that they go to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from penstock.records import SourceSpec
+from penstock.steps.pricing import endpoint_paid
+
+SPEC = SourceSpec(uri="s3://bucket/prefix")
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+def test_it_is_aws_where_nothing_names_another() -> None:
+    assert endpoint_paid(SPEC) is None
+    assert endpoint_paid(SourceSpec(uri="/data")) is None
+
+
+def test_a_server_that_the_profile_names_is_paid(settings: Path) -> None:
+    settings.write_text("[default]\nendpoint_url = http://minio:9000\n")
+    assert endpoint_paid(SPEC) == "http://minio:9000"
+
+
+def test_one_of_the_environment_is_paid_unless_it_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio:9000")
+    assert endpoint_paid(SPEC) == "http://minio:9000"
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    assert endpoint_paid(SPEC) is None
+    assert endpoint_paid(SourceSpec(uri=SPEC.uri, endpoint_url="http://other:1")) == "http://other:1"
+
+
+def test_settings_that_cannot_be_used_lose_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    assert endpoint_paid(SPEC) is None
