@@ -42,7 +42,12 @@ _NAMES = (
     r"(?:secret[-_]?)?access[-_]?key(?![-_]?id)|secret[-_]?key|(?:session|security|access|refresh|auth|id|api)[-_]?token|"
     r"(?:api|account|private|kaggle)[-_]?key|client[-_]?secret|password|passwd"
 )
-_USERINFO = re.compile(r"(?<=://)(?:[^/\s@:'\"]*:[^\s'\"]*|[^/\s?#@'\"]+)@")
+_AT = "(?:@|%(?:25)*40)"
+_USERINFO = re.compile(
+    rf"(?<=://)(?:[^/\s@:'\"]*:[^\s'\"]*@|[^/\s@:'\"]*%(?:25)*3[aA][^\s'\"]*{_AT}|[^/\s?#@'\"]+{_AT})"
+    r"|(?<=[A-Za-z0-9+.-]:/)(?!/)[^/\s@:'\"]*:[^\s'\"]*@"
+)
+"""Percent-encoded too, and after one slash, as people mistype it; there only with a colon, for paths hold ``@``."""
 _IN_QUERY = re.compile(rf"((?:[?&]|%3F|%26)(?:{_QUERY})(?:=|%3D))(?!\[redacted\])[^&\s'\"<>]+", re.I)
 _NAMED = re.compile(
     rf"(\b(?:[a-z]+_)*(?:{_NAMES})[\"']?(?:\s*[:=]\s*|%3D|>)[\"']?)(?!\[redacted\])[^\s&'\"<>,;]+", re.I

@@ -1,22 +1,87 @@
-"""URLs and URIs that people give: checked before anything is done with them, and free of secrets.
+"""URLs, URIs and paths that people give: checked before anything is done with them, and free of secrets.
 
 They go into records and command lines as they are, and an endpoint goes to clients that may not take any text.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from penstock.errors import ConfigError
 from penstock.secrets import REDACTED, redact
 
-__all__ = ["check_endpoint", "refuse_secrets"]
+__all__ = ["check_endpoint", "check_location", "expand_home", "local_path", "refuse_secrets"]
 
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _LABELS = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _IPV6 = re.compile(r"[0-9a-fA-F:.]+(?:%25[A-Za-z0-9]+)?")
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,;=@%-]+)*")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
+_ONE_SLASH = re.compile(rf"{_SCHEME.pattern}(?!/)")
+
+
+def expand_home(path: str, name: str) -> str:
+    """Give a path with a user's home folder in the place of its leading ``~`` or ``~user``.
+
+    Args:
+        path: that is given.
+        name: of the option or setting that it was given with.
+
+    Raises:
+        ConfigError: there is no such home folder.
+    """
+    found = os.path.expanduser(path)  # noqa: PTH111 - a Path would lose the ./ of ./~x
+    if found.startswith("~"):
+        user = found.partition("/")[0]
+        raise ConfigError(
+            f"{name} {redact(path)!r}: no home folder is known for {user!r}",
+            fix=f"write the whole path, set HOME, or write ./{user} for what is named so",
+        )
+    return found
+
+
+def local_path(path: str, name: str) -> str:
+    """Give the path of a local file or folder, with the home folder in the place of ``~``.
+
+    Args:
+        path: that is given.
+        name: of the option or setting that it was given with.
+
+    Raises:
+        ConfigError: it is a URI, or there is no such home folder; a URI is not shown, it may hold a secret.
+    """
+    if uri := _SCHEME.match(path):
+        raise ConfigError(
+            f"{name} is a URI ({uri[1]}:/…), and a local file or folder is wanted",
+            fix=f"write its path; one whose name begins with {uri[1]}: is written ./{uri[1]}:…",
+        )
+    return expand_home(path, name)
+
+
+def check_location(text: str, name: str) -> str:
+    """Give a URI as it is, and a path with the home folder in the place of ``~``: one function for all locations.
+
+    Args:
+        text: that is given.
+        name: of the option that it was given with.
+
+    Raises:
+        ConfigError: it is empty, a URI with one slash, or holds a secret (which is not shown), or there is no such
+            home folder.
+    """
+    if not text:
+        raise ConfigError(f"{name} is empty", fix="write it like s3://bucket/prefix, or as a local path")
+    if found := _ONE_SLASH.match(text):
+        rest = text[found.end() :]
+        is_plain = redact(text) == text and not re.search("[:@?%]", rest)
+        meant = f"{found[1]}://{'/' if found[1].lower() == 'file' else ''}{rest if is_plain else '…'}"
+        raise ConfigError(
+            f"{name} {text if is_plain else f'{found[1]}:/…'!r} has one slash after its scheme",
+            fix=f"did you mean {meant}? (a local path that begins so is written ./{found[1]}:/…)",
+        )
+    return refuse_secrets(text, name) if "://" in text else expand_home(text, name)
 
 
 def refuse_secrets(url: str, name: str) -> str:
@@ -32,7 +97,8 @@ def refuse_secrets(url: str, name: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return url
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    authority = _decoded(re.split(r"[/?#]", rest, maxsplit=1)[0])
+    rest = _decoded(rest)
     has_port = scheme.lower() in ("http", "https")
     if "@" in authority or (":" in authority and ("@" in rest or not has_port) and not authority.startswith("arn:")):
         raise ConfigError(
@@ -47,6 +113,12 @@ def refuse_secrets(url: str, name: str) -> str:
             fix="leave it out, and give credentials by the environment, a profile or a role",
         )
     return url
+
+
+def _decoded(text: str) -> str:
+    while (plain := unquote(text)) != text:
+        text = plain
+    return text
 
 
 def check_endpoint(url: str, name: str) -> str:

@@ -15,6 +15,7 @@ from support.small_s3 import small_s3
 from unit.sources.ways import WAYS, clean_aws
 
 SECRETS = ["s3://AKIAKEY:hunter2@bucket", "https://me:hun/ter2@host", "http://host/?X-Amz-Signature=hunter2"]
+SECRETS += ["s3:/AKIAKEY:hunter2@bucket/x", "http://AKIAKEY%3Ahunter2%40host:9000"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
 from penstock.records import SourceSpec
-from penstock.urls import check_endpoint, refuse_secrets
+from penstock.urls import check_endpoint, check_location, expand_home, local_path, refuse_secrets
 
 SECRETS = [
     "https://user:hunter2@host",
@@ -27,6 +27,11 @@ SECRETS = [
     "s3://bucket/key?AWSAccessKeyId=AKID&Signature=hunter2",
     "hf://hf_hunter2hunter2hunter2x@datasets/x",
     "ftp://u:hunter2@host",
+    "https://AKIAKEY%3Ahunter2%40host",
+    "https://AKIAKEY:hunter2%40host:9000",
+    "https://AKIAKEY%3Ahun/ter2%40host",
+    "https://AKIAKEY%253Ahunter2%2540host",
+    "s3://AKIAKEY%3Ahunter2@bucket",
 ]
 
 
@@ -120,3 +125,55 @@ def test_any_text_is_either_taken_or_refused(url: str) -> None:
     except ConfigError:
         return
     assert check_endpoint(plain, "--endpoint-url") == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("s3:/bucket/a", "s3://bucket/a"),
+        ("S3:/bucket", "S3://bucket"),
+        ("https:/host/x", "https://host/x"),
+        ("file:/data", "file:///data"),
+        ("s3:/", "s3://"),
+        ("s3:/AKIAKEY:hunter2@bucket/x", "s3://…"),
+        ("s3:/AKIAKEY:hunter2/x", "s3://…"),
+        ("s3:/AKIAKEY%3Ahunter2%40bucket", "s3://…"),
+        ("git+x.y-z:/a?token=hunter2", "git+x.y-z://…"),
+    ],
+)
+def test_a_uri_with_one_slash_is_no_path(text: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_location(text, "--source")
+    assert f"did you mean {meant}?" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["s3://b/a", "file:///x", "./s3:/b", "a/s3:/b", "./~x", "a:b", "1:/x", "/x"])
+def test_locations_that_are_one_are_taken_as_they_are(text: str) -> None:
+    assert check_location(text, "--source") == text
+
+
+def test_an_empty_location_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is empty"):
+        check_location("", "--source")
+
+
+@pytest.mark.parametrize("text", ["s3://AKIAKEY:hunter2@b/m", "s3:/b", "https://host", "file:///x", "x+y.z-1:/a"])
+def test_a_uri_is_no_local_file(text: str) -> None:
+    with pytest.raises(ConfigError, match="a local file or folder is wanted") as caught:
+        local_path(text, "--manifest")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["~nosuchuser/x", "~nosuchuser"])
+def test_a_home_that_is_not_known_is_told(text: str) -> None:
+    for read in (expand_home, check_location, local_path):
+        with pytest.raises(ConfigError, match="no home folder is known for '~nosuchuser'"):
+            read(text, "the value")
+
+
+def test_a_home_is_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert [expand_home(each, "x") for each in ("~", "~/a", "./~", "a~", "/~")] == [
+        *("/home/someone", "/home/someone/a", "./~", "a~", "/~")
+    ]

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from penstock.errors import ConfigError
 from penstock.records.codec import Part, Record
-from penstock.urls import check_endpoint, refuse_secrets
+from penstock.urls import check_endpoint, check_location
 
 __all__ = [
     "SPLITS",
@@ -87,7 +87,7 @@ class SourceSpec(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     requester_pays: bool = False
 
     def __post_init__(self) -> None:
-        refuse_secrets(self.uri, "the source")
+        check_location(self.uri, "the source")
         if self.endpoint_url is not None:
             check_endpoint(self.endpoint_url, "--endpoint-url")
 

@@ -16,7 +16,7 @@ from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.s3_place import s3_place
 from penstock.sources.uris import local_folder
-from penstock.urls import refuse_secrets
+from penstock.urls import check_location
 
 __all__ = ["Blobs", "open_blobs"]
 
@@ -71,7 +71,7 @@ def open_blobs(
     Raises:
         ConfigError: ``root`` is a URI of another kind, or names no bucket.
     """
-    refuse_secrets(root, "the URI")
+    check_location(root, "the URI")
     if place := s3_place(root, endpoint_url=endpoint_url, region=region):
         counts = RequestMeter() if meter is None else meter
         return S3Blobs(place, limits=limits, meter=counts, purpose=purpose)

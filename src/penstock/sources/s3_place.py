@@ -6,6 +6,7 @@ bucket, region or endpoint that cannot be.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from typing import Any
 from penstock.errors import ConfigError
 from penstock.records import SourceSpec
 from penstock.sources.uris import split_s3
-from penstock.urls import check_endpoint
+from penstock.urls import check_endpoint, expand_home
 
 __all__ = ["S3Address", "s3_place", "source_place"]
 
@@ -149,7 +150,7 @@ def _ca_file(settings: Mapping[str, str]) -> Path | None:
         ("the profile's ca_bundle", settings.get("ca_bundle")),
         ("REQUESTS_CA_BUNDLE", os.environ.get("REQUESTS_CA_BUNDLE")),
     ]
-    name, path = next(((name, Path(value).expanduser()) for name, value in named if value), ("", None))
+    name, path = next(((name, Path(expand_home(value, name))) for name, value in named if value), ("", None))
     if path is not None and not path.exists():
         raise ConfigError(f"{name} names {path}, which does not exist", fix="name a file of certificates (PEM)")
     return path
@@ -162,13 +163,8 @@ def _settings() -> dict[str, str]:
         ConfigError: the files cannot be read, or have no such profile.
     """
     profile = os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
-    files = [
-        Path(os.environ.get(name) or default).expanduser()
-        for name, default in (
-            ("AWS_CONFIG_FILE", "~/.aws/config"),
-            ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
-        )
-    ]
+    files = _files()
+    look = f"check {' and '.join(map(str, files)) or 'AWS_CONFIG_FILE'}"
     if not profile and not any(file.exists() for file in files):
         return {}
     import botocore.session  # here: 0.1 s to import, and a pod has no such files
@@ -177,14 +173,37 @@ def _settings() -> dict[str, str]:
     session = botocore.session.Session()
     try:
         scoped: dict[str, Any] = session.get_scoped_config()
-        services = session.full_config.get("services", {}).get(scoped.get("services"), {})
+        sections: dict[str, Any] = session.full_config.get("services", {})
     except BotoCoreError as error:
-        raise ConfigError(
-            f"the AWS profile cannot be used ({error})", fix=f"check AWS_PROFILE, {files[0]} and {files[1]}"
-        ) from error
-    if (name := scoped.get("services")) and not services:
-        raise ConfigError(
-            f"the AWS profile names the services section {name!r}, which does not exist", fix=f"check {files[0]}"
-        )
+        raise ConfigError(f"the AWS profile cannot be used ({error})", fix=f"{look}, and AWS_PROFILE") from error
     own = {name: value for name, value in scoped.items() if isinstance(value, str)}
-    return own | {f"s3_{name}": value for name, value in services.get("s3", {}).items() if isinstance(value, str)}
+    return own | _services(scoped.get("services"), sections, look)
+
+
+def _files() -> list[Path]:
+    """Give where the AWS files are, be they there or not; a user without a home folder has none by default."""
+    files = []
+    for name, default in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")):
+        if given := os.environ.get(name):
+            files.append(Path(expand_home(given, name)))
+        else:
+            with contextlib.suppress(ConfigError):
+                files.append(Path(expand_home(f"~/.aws/{default}", name)))
+    return files
+
+
+def _services(name: Any, sections: Mapping[str, Any], fix: str) -> dict[str, str]:
+    """Give what the services section that a profile names has for S3, each setting as ``s3_…``."""
+    if not name:
+        return {}
+    if not isinstance(name, str):
+        raise ConfigError("the AWS profile's services names no section", fix=f"{fix}: write services = NAME")
+    if not sections.get(name):
+        raise ConfigError(f"the AWS profile names the services section {name!r}, which does not exist", fix=fix)
+    found = sections[name].get("s3", {}) if isinstance(sections[name], dict) else None
+    if not isinstance(found, dict):
+        raise ConfigError(
+            f"the services section {name!r} of the AWS files has no settings for s3",
+            fix=f"{fix}: write s3 =, and below it its settings, indented",
+        )
+    return {f"s3_{key}": value for key, value in found.items() if isinstance(value, str)}

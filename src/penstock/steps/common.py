@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from penstock.records import Host, SourceSpec
+from penstock.urls import check_location
 
 __all__ = ["Step", "host_without_device", "now", "source_from"]
 
@@ -26,9 +27,9 @@ class Step(Protocol):
 
 def source_from(args: argparse.Namespace) -> SourceSpec:
     """Give the source that the options name."""
-    uri: str = args.source
+    uri = check_location(args.source, "--source")
     if "://" not in uri:
-        uri = str(Path(uri).expanduser().absolute())
+        uri = str(Path(uri).absolute())
     return SourceSpec(
         uri=uri,
         endpoint_url=args.endpoint_url,

@@ -23,6 +23,7 @@ from penstock.steps.job_files import JobFiles
 from penstock.steps.task_options import as_flags, read_options
 from penstock.tasks.registry import get_task
 from penstock.train.resuming import DATASET, OPTIONS, Change, Changed, changed_options
+from penstock.urls import expand_home
 
 __all__ = ["begin_job", "job_options"]
 
@@ -120,7 +121,7 @@ def _one_place(uri: str) -> str:
     scheme = uri.partition("://")[0].lower() if "://" in uri else "file"
     if scheme != "file":
         return uri.rstrip("/")
-    return str((local_folder(uri) if "://" in uri else Path(uri).expanduser()).resolve())
+    return str((local_folder(uri) if "://" in uri else Path(expand_home(uri, "--source"))).resolve())
 
 
 def _one_url(url: str | None) -> str | None:

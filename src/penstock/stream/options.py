@@ -18,6 +18,7 @@ from penstock.loader.ranks import AskedRanks
 from penstock.patterns import any_of
 from penstock.records import SourceSpec
 from penstock.units import parse_bytes
+from penstock.urls import check_location, local_path
 
 __all__ = ["Options", "checked_choice", "checked_count", "checked_seconds", "names_checked"]
 __all__ += ["bytes_of", "folder_of", "patterns_of", "shuffle_words", "source_of"]
@@ -116,20 +117,15 @@ def bytes_of(name: str, value: Any) -> int:
 
 def folder_of(value: str | os.PathLike[str] | None) -> Path | None:
     """Give a folder's path, ``~`` being the user's own."""
-    return None if value is None else Path(value).expanduser()
+    return None if value is None else Path(local_path(os.fspath(value), "folder"))
 
 
 def source_of(value: Any) -> str:
     """Give a URI as it is, and a folder's whole path."""
     if not isinstance(value, str | os.PathLike) or not os.fspath(value):
         raise ConfigError(f"source {value!r}", fix='give a URI like "s3://bucket/prefix", or a folder')
-    text = os.fsdecode(value)
-    if "://" in text:
-        return text
-    scheme, colon, rest = text.partition(":/")
-    if colon and scheme.isalnum() and not Path(text).exists():
-        raise ConfigError(f"source {text!r}", fix=f"did you mean {scheme}://{rest}?")
-    return str(Path(text).expanduser().absolute())
+    text = check_location(os.fsdecode(value), "source")
+    return text if "://" in text else str(Path(text).absolute())
 
 
 def patterns_of(value: str | Iterable[str]) -> str:

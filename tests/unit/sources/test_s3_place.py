@@ -208,3 +208,28 @@ def test_any_texts_are_either_taken_or_refused(bucket: str, endpoint: str, regio
     assert found is not None
     assert found.url.isascii()
     assert found.url.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("[default]\nservices = x\n[services x]\ns3 = abc\n", "has no settings for s3"),
+        ("[default]\nservices =\n  a = b\n[services x]\ns3 =\n  a = b\n", "names no section"),
+    ],
+)
+def test_services_that_are_none_are_told(aws: pytest.MonkeyPatch, tmp_path: Path, config: str, told: str) -> None:
+    (tmp_path / "config").write_text(config)
+    with pytest.raises(ConfigError, match=told):
+        place()
+
+
+def test_without_a_home_folder_there_are_no_files_by_default(aws: pytest.MonkeyPatch) -> None:
+    aws.delenv("AWS_CONFIG_FILE", raising=False)
+    aws.delenv("AWS_SHARED_CREDENTIALS_FILE", raising=False)
+    aws.setattr("os.path.expanduser", lambda path: path)
+    assert place().url == "https://bucket.s3.us-east-1.amazonaws.com"
+    for name in ("AWS_CONFIG_FILE", "AWS_CA_BUNDLE"):
+        with aws.context() as named:
+            named.setenv(name, "~/x")
+            with pytest.raises(ConfigError, match=f"{name} '~/x': no home folder is known"):
+                place()

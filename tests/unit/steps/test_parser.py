@@ -123,3 +123,41 @@ def test_a_missing_extra_is_one_line_that_installs_it(
     [line] = done.stderr.splitlines()
     assert f"pip install 'penstock[{extra}]'" in line
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["list", "--source", "s3:/bucket/a"], "did you mean s3://bucket/a?"),
+        (["list", "--source", ""], "is empty"),
+        (["list", "--run-root", "s3:/bucket"], "did you mean s3://bucket?"),
+        (["train", "--run-root", "s3:/bucket"], "did you mean s3://bucket?"),
+        (["train", "--checkpoints", "https:/host"], "did you mean https://host?"),
+        (["train", "--checkpoints", ""], "is empty"),
+        (["evaluate", "--checkpoint", "s3:/bucket/x.pt"], "did you mean s3://bucket/x.pt?"),
+        (["train", "--manifest", "s3://bucket/m.parquet"], "a local file or folder is wanted"),
+        (["list", "--record", "s3:/bucket/r"], "a local file or folder is wanted"),
+        (["run", "--out", "~nosuchuser/x"], "no home folder is known for '~nosuchuser'"),
+        (["list", "--source", "~nosuchuser/x"], "no home folder is known for '~nosuchuser'"),
+        *(
+            (["train", "--run-id", name], "is no name of a run")
+            for name in ("../x", "..", ".", "a/b", "a b", "é", "/x")
+        ),
+        (["report", "--run-id", "../x"], "is no name of a run"),
+        (["report", "--run-root", "r", "--run-id", ".."], "is no name of a run"),
+    ],
+)
+def test_places_that_are_none_are_refused_as_they_are_read(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert told in line
+
+
+def test_a_home_folder_is_one_in_a_location_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    words = ["train", "--manifest=m", "--plan=p", "--record=r", "--run-root=~/x", "--run-id", "eeg-x7k2p.1_a"]
+    args = build_parser(["train"]).parse_args(words)
+    assert (args.run_root, args.run_id) == ("/home/someone/x", "eeg-x7k2p.1_a")
+    assert build_parser(["train"]).parse_args([*words[:4], "--run-root", "", "--run-id", ""]).run_root == ""

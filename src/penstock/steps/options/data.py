@@ -10,6 +10,7 @@ from penstock.steps.options.values import (
     location,
     optional_count,
     optional_endpoint,
+    optional_location,
     optional_text,
     whole_number,
 )
@@ -27,7 +28,11 @@ def add_source_options(parser: argparse.ArgumentParser, *, required: bool = True
     """Add the options that say where the dataset lies."""
     group = parser.add_argument_group("source")
     group.add_argument(
-        "--source", required=required, type=location, metavar="URI", help="s3://bucket/prefix or a local folder"
+        "--source",
+        required=required,
+        type=location if required else optional_location,
+        metavar="URI",
+        help="s3://bucket/prefix or a local folder",
     )
     group.add_argument(
         "--endpoint-url",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import io
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -143,7 +144,8 @@ def keep_refusal(asked: Sequence[str], words: Sequence[str], error: ConfigError 
     with contextlib.suppress(PenstockError, Refused):
         others, text = _without(words)
         where = {"run_endpoint_url": RunOption(name="run_endpoint_url", flags={asked[0]: _endpoint(parser)})}
-        args, _ = parser.parse_known_args([*others, *_usable(asked[0], text, where)])
+        with contextlib.redirect_stderr(io.StringIO()):  # what is wrong with these was told before
+            args, _ = parser.parse_known_args([*others, *_usable(asked[0], text, where)])
         run_root = open_run_root(args)
         if run_root is not None:
             told = error if isinstance(error, ConfigError) else ConfigError(error.message, fix="correct it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from penstock.steps.options.values import add_switch, optional_endpoint, optional_location, optional_text
+from penstock.steps.options.values import add_switch, optional_endpoint, optional_location, run_name
 
 __all__ = ["add_executor_option", "add_fail_fast", "add_run_options"]
 
@@ -18,7 +18,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|s3://…",
         help="folder of many runs: the step's record also goes to <run root>/<run id>/records",
     )
-    group.add_argument("--run-id", type=optional_text, metavar="NAME", help="name of the run")
+    group.add_argument("--run-id", type=run_name, metavar="NAME", help="name of the run")
     group.add_argument(
         "--run-endpoint-url",
         type=optional_endpoint,

@@ -11,9 +11,10 @@ from penstock.steps.options.values import (
     add_switch,
     any_path,
     location,
+    location_or_empty,
     optional_endpoint,
     optional_path,
-    optional_text,
+    run_name,
 )
 from penstock.train.resuming import told_of
 
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     place.add_argument(
         "--run-root",
-        type=location,
+        type=location_or_empty,
         metavar="DIR|s3://…",
         help="folder of many runs: checkpoints go to <run root>/<run id>/checkpoints, records beside them; empty: "
         "to a temporary folder",
@@ -58,6 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also copy the best one to this file",
     )
     group.add_argument("--record", type=any_path, required=True, metavar="FILE", help="where to write the run record")
-    group.add_argument("--run-id", type=optional_text, metavar="NAME", help="name of the run")
+    group.add_argument("--run-id", type=run_name, metavar="NAME", help="name of the run")
     add_fail_fast(parser)
     parser.epilog = told_of("train", [action.dest for action in parser._actions])

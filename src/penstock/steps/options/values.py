@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from penstock.errors import PenstockError
+from penstock.secrets import redact
 from penstock.units import parse_bytes, parse_seconds
-from penstock.urls import check_endpoint, refuse_secrets
+from penstock.urls import check_endpoint, check_location, local_path
 
 __all__ = [
     "add_switch",
@@ -18,6 +20,7 @@ __all__ = [
     "at_least_zero",
     "bytes_option",
     "location",
+    "location_or_empty",
     "option_type",
     "optional_count",
     "optional_endpoint",
@@ -26,6 +29,7 @@ __all__ = [
     "optional_text",
     "positive_int",
     "rate_option",
+    "run_name",
     "seconds_option",
     "seed_number",
     "switch",
@@ -111,15 +115,15 @@ def optional_count(text: str) -> int | None:
 
 
 def any_path(text: str) -> Path:
-    """Read a path; ``~`` is the home folder, where a shell did not see it."""
+    """Read a local path; ``~`` is the home folder, where a shell did not see it."""
     if not text:
         raise argparse.ArgumentTypeError("the path is empty")
-    return Path(text).expanduser()
+    return Path(option_type(lambda path: local_path(path, "the value"))(text))
 
 
 def optional_path(text: str) -> Path | None:
-    """Read a path; the empty text, as pipelines pass an unset one, is None."""
-    return Path(text).expanduser() if text else None
+    """Read a local path; the empty text, as pipelines pass an unset one, is None."""
+    return any_path(text) if text else None
 
 
 def optional_text(text: str) -> str | None:
@@ -127,14 +131,28 @@ def optional_text(text: str) -> str | None:
     return text or None
 
 
+def run_name(text: str) -> str | None:
+    """Read the name of a run, which is one of a folder; the empty text, as pipelines pass an unset one, is None."""
+    if text and (text in (".", "..") or not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", text)):
+        raise argparse.ArgumentTypeError(
+            f"{redact(text)!r} is no name of a run; write 1 to 253 letters, digits, dots, hyphens and underscores"
+        )
+    return text or None
+
+
 def location(text: str) -> str:
     """Read a path or URI, which records and command lines will show."""
-    return option_type(lambda url: refuse_secrets(url, "the value"))(text)
+    return option_type(lambda url: check_location(url, "the value"))(text)
 
 
 def optional_location(text: str) -> str | None:
     """Read a path or URI, which records and command lines will show; the empty text is None."""
     return location(text) if text else None
+
+
+def location_or_empty(text: str) -> str:
+    """Read a path or URI; the empty text stays, for an option that counts as given where it is empty."""
+    return location(text) if text else ""
 
 
 def optional_endpoint(text: str) -> str | None:
