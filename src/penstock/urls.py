@@ -45,6 +45,8 @@ def expand_home(path: str, name: str) -> str:
 def local_path(path: str, name: str) -> str:
     """Give the path of a local file or folder, with the home folder in the place of ``~``.
 
+    One that begins with ``./`` for its name's sake is made whole, so that it is the same path without that.
+
     Args:
         path: that is given.
         name: of the option or setting that it was given with.
@@ -57,7 +59,9 @@ def local_path(path: str, name: str) -> str:
             f"{name} is a URI ({uri[1]}:/…), and a local file or folder is wanted",
             fix=f"write its path; one whose name begins with {uri[1]}: is written ./{uri[1]}:…",
         )
-    return expand_home(path, name)
+    found = expand_home(path, name)
+    plain = os.path.normpath(found)
+    return os.path.abspath(found) if plain.startswith("~") or _SCHEME.match(plain) else found  # noqa: PTH100
 
 
 def check_location(text: str, name: str) -> str:

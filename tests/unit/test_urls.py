@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -177,3 +179,10 @@ def test_a_home_is_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [expand_home(each, "x") for each in ("~", "~/a", "./~", "a~", "/~")] == [
         *("/home/someone", "/home/someone/a", "./~", "a~", "/~")
     ]
+
+
+@pytest.mark.parametrize("name", ["s3:/b", "~x", "~"])
+def test_a_local_path_that_is_named_like_another_stays_one(name: str) -> None:
+    found = str(Path(local_path(f"./{name}", "--out")))
+    assert found == str(Path.cwd() / name)
+    assert local_path(found, "--out") == found

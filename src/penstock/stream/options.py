@@ -117,7 +117,7 @@ def bytes_of(name: str, value: Any) -> int:
 
 def folder_of(value: str | os.PathLike[str] | None) -> Path | None:
     """Give a folder's path, ``~`` being the user's own."""
-    return None if value is None else Path(local_path(os.fspath(value), "folder"))
+    return None if value is None else Path(local_path(os.fspath(value), "window_folder"))
 
 
 def source_of(value: Any) -> str:
