@@ -27,7 +27,8 @@ MARGIN = 4
 LEAST_SHARE = 1 / 16
 """Of the window, below which keeping is not worth its index."""
 INTERVAL_SECONDS = 0.5
-FEWEST_INTERVALS = 3
+FEWEST_INTERVALS = 10
+"""Moments in which a source or a trainer is slow pass; what is kept stays so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
