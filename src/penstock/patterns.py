@@ -6,23 +6,86 @@ import re
 from collections.abc import Callable, Sequence
 from fnmatch import translate
 
-__all__ = ["any_of", "matcher"]
+from penstock.errors import ConfigError
+
+__all__ = ["any_of", "is_unclosed", "matcher"]
+
+MOST_ALTERNATIVES = 10_000
+MOST_DEPTH = 20
+"""Of braces in braces. A pattern is written out before it is looked for: each pair of braces multiplies it."""
 
 _BRACKETS = re.compile(r"\[!?+\]?+[^]]*+\]")
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Give what tells whether a key fits a pattern; a brace that is a key's own is written ``[{]``."""
+    """Give what tells whether a key fits a pattern; a brace that is a key's own is written ``[{]``.
+
+    Raises:
+        ConfigError: it stands for too many patterns, or its braces lie too deep in each other.
+    """
+    _check(pattern)
     fits = re.compile("|".join(translate(each) for each in _expand(pattern))).match
     return lambda key: fits(key) is not None
 
 
 def any_of(patterns: Sequence[str]) -> str:
-    """Give one pattern for several."""
+    """Give one pattern for several.
+
+    Raises:
+        ConfigError: they stand for too many patterns, or braces lie too deep in each other.
+    """
+    if sum(map(_check, patterns)) > MOST_ALTERNATIVES:
+        raise _too_many(f"{len(patterns)} patterns stand")
     if len(patterns) == 1:
         return patterns[0]
     each = [text for pattern in patterns for text in _expand(pattern)]
     return "{" + ",".join(_guarded(text) for text in each) + "}"
+
+
+def is_unclosed(pattern: str) -> bool:
+    """Tell whether a brace is opened that nothing closes, which makes it a key's own."""
+    return _depths(pattern)[-1] > 0
+
+
+def _depths(pattern: str) -> list[int]:
+    """Give how many braces are open after each one, and at first none."""
+    depths = [0]
+    for brace in re.findall("[{}]", _BRACKETS.sub("", pattern)):
+        depths.append(max(0, depths[-1] + (1 if brace == "{" else -1)))
+    return depths
+
+
+def _check(pattern: str) -> int:
+    """Give for how many patterns one with braces stands, before any is written out."""
+    if max(_depths(pattern)) > MOST_DEPTH:
+        raise ConfigError(
+            f"braces of the pattern {_shown(pattern)} lie more than {MOST_DEPTH} deep in each other",
+            fix="write it with fewer, and braces that are a key's own as [{]",
+        )
+    number = _count(pattern)
+    if number > MOST_ALTERNATIVES:
+        raise _too_many(f"the pattern {_shown(pattern)} stands")
+    return number
+
+
+def _count(pattern: str) -> int:
+    """Give for how many patterns one stands; any number above the most where it is too many."""
+    number = 1
+    while number <= MOST_ALTERNATIVES and (found := _first_braces(pattern)) is not None:
+        _, end, choices = found
+        number *= sum(map(_count, choices))
+        pattern = pattern[end:]
+    return number
+
+
+def _too_many(what: str) -> ConfigError:
+    return ConfigError(
+        f"{what} for more than {MOST_ALTERNATIVES} without braces", fix="use fewer braces, or * for what they name"
+    )
+
+
+def _shown(pattern: str) -> str:
+    return repr(pattern if len(pattern) <= 60 else pattern[:57] + "...")
 
 
 def _guarded(text: str) -> str:

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 import penstock
 from penstock.errors import ConfigError, EmptyListing, PenstockError, StreamMisused, WindowTooSmall
-from penstock.stream.words import python_words
+from penstock.stream.words import in_python, python_words
+from penstock.window.geometry import plan_geometry
 from support.objects import to_number, write_objects
 
 NUM_OBJECTS = 24
@@ -253,3 +254,14 @@ def test_torch_is_not_drawn_from(stream: penstock.Stream) -> None:
     before = torch.get_rng_state()
     assert whole(stream)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_window_too_small_for_a_batch_is_told_what_helps() -> None:
+    with pytest.raises(WindowTooSmall, match="64 samples") as caught, in_python():
+        plan_geometry(window_bytes=600 << 10, max_sample_bytes=100_000, batch_samples=64)
+    assert "workers" not in f"{caught.value.what}{caught.value.fix}"
+    assert "the whole batch that is decoded" in caught.value.what
+    assert caught.value.fix.endswith("Mi or a smaller batch_size")
+    with pytest.raises(WindowTooSmall, match=r"2 samples .*, one for each rank: .* or fewer ranks") as caught:
+        plan_geometry(window_bytes=300 << 10, max_sample_bytes=100_000, batch_samples=2, num_ranks=2)
+    assert "workers" not in str(caught.value)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.patterns import any_of, matcher
+from penstock.errors import ConfigError
+from penstock.patterns import any_of, is_unclosed, matcher
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,33 @@ def test_a_pattern_of_many_choices_is_one_expression() -> None:
     fits = matcher("{" + ",".join(f"sub-{number:04}" for number in range(2000)) + "}/*.{jpg,png}")
     assert fits("sub-1999/x.png")
     assert not fits("sub-2000/x.png")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("{a,b}" * 24, "more than 10000 without braces"),
+        ("{" + "{a,b}" * 24 + ",c}", "more than 10000 without braces"),
+        ("{a," * 3000 + "}" * 3000, "more than 20 deep"),
+        ("{a," * 30000, "more than 20 deep"),
+        ("{" + "," * 10_000 + "}", "more than 10000 without braces"),
+    ],
+)
+def test_what_cannot_be_written_out_is_refused(pattern: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        matcher(pattern)
+    assert len(str(caught.value)) < 300
+    with pytest.raises(ConfigError, match=told):
+        any_of([pattern])
+
+
+def test_several_patterns_are_counted_together() -> None:
+    with pytest.raises(ConfigError, match="2 patterns stand for more than 10000"):
+        any_of(["{a,b}" * 13, "{a,b}" * 13])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"), [("*.{jpg", True), ("*.{jpg,{png}", True), ("*.{jpg}", False), ("[{]a", False), ("}a", False)]
+)
+def test_a_brace_that_nothing_closes_is_found(pattern: str, found: bool) -> None:
+    assert is_unclosed(pattern) is found

@@ -33,11 +33,18 @@ _SAME: tuple[str, ...] = (
 _SAME += ("batch-size", "on-bad-sample", "shuffle", "shuffle-block", "shuffle-mix", "seed", "epochs", "match")
 _NAMES = "|".join(sorted((*map(re.escape, _ARGUMENTS), *_SAME), reverse=True))
 _FLAG = re.compile(rf"(?<![^\s`('])--({_NAMES})(?![\w-])")
+_WHOLE_BATCHES = {
+    ", which loading workers need": ", the whole batch that is decoded",
+    ", a smaller --batch-size, or --workers 0": " or a smaller --batch-size",
+}
+"""Whatever the workers, a stream frees a batch's samples together, since its decoder is the caller's own."""
 _STEP = re.compile(r"`penstock (?:list|prefetch)[^`]*`")
 
 
 def python_words(text: str) -> str:
     """Give a message with arguments in the place of flags."""
+    for said, true in _WHOLE_BATCHES.items():
+        text = text.replace(said, true)
     text = _STEP.sub(lambda found: "the listing" if "list" in found[0] else "the prefetcher", text)
     return _FLAG.sub(lambda found: _ARGUMENTS.get(found[1], found[1].replace("-", "_")), text)
 

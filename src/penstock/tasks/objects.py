@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
 from penstock.observe import open_progress
-from penstock.patterns import matcher
+from penstock.patterns import is_unclosed, matcher
 from penstock.records import Sample, SkippedObject, Span
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
@@ -95,7 +95,7 @@ async def _pages(source: ObjectSource, pattern: str, skipped: list[SkippedObject
     if not num_fitting:
         raise EmptyListing(
             f"none of the {num_found} objects under {source.spec.uri} fits {pattern!r}, {example} for one",
-            fix="choose another pattern with --option match=...",
+            fix="close its brace" if is_unclosed(pattern) else "choose another pattern with --option match=...",
             about=source.spec.uri,
         )
     if num_others:

@@ -179,8 +179,8 @@ def _too_small(window_bytes: int, needs: _Needs, num_samples: int) -> WindowTooS
     if needs.reserved_bytes:
         what += f" beside the {format_bytes(needs.reserved_bytes)} of other files in its folder"
     why, others = (", which loading workers need", ", a smaller --batch-size, or --workers 0")
-    if num_samples <= 1:
-        why = others = ""
+    if num_samples <= needs.num_ranks:  # each rank is about its own sample, whoever decodes it
+        why, others = (", one for each rank", " or fewer ranks on this node") if num_samples > 1 else ("", "")
     return WindowTooSmall(
         f"a window of {format_bytes(window_bytes)} cannot hold {what}{why}",
         fix=f"pass --window-size of at least {needs.smallest_window(window_bytes) // MIB}Mi{others}",
