@@ -46,9 +46,15 @@ def run_step(
     assert server.stdout is not None
     with tempfile.TemporaryDirectory() as folder:
         asked = {"words": list(words), "environment": dict(environment), "cwd": str(Path.cwd()), "output": folder}
-        server.stdin.write(f"{json.dumps({**asked, 'timeout': timeout})}\n")
-        server.stdin.flush()
-        code = json.loads(server.stdout.readline())
+        try:
+            server.stdin.write(f"{json.dumps({**asked, 'timeout': timeout})}\n")
+            server.stdin.flush()
+            code = json.loads(server.stdout.readline())
+        except BaseException:  # its answer would be taken for that to the next question
+            server.kill()
+            server.wait()
+            _server.cache_clear()
+            raise
         out, err = (Path(folder, name).read_text() for name in ("stdout", "stderr"))
     if code is None:
         raise subprocess.TimeoutExpired(list(words), timeout, out, err)
