@@ -11,14 +11,23 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from penstock.errors import NotOurs, map_os_error
+from penstock.errors import NotOurs, OutputUnwritable, map_os_error
 
-__all__ = ["ScratchFile", "atomic_path", "atomic_write", "open_regular"]
+__all__ = ["ScratchFile", "atomic_path", "atomic_write", "open_regular", "refuse_not_plain"]
 
 _NAME_SHOWN = 40
 """Characters of a file's name that its temporary one shows: both must fit a name's limit."""
 _NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENOTDIR)
 """What opening anything but a file ends with: a link that must not be followed, a folder, a socket."""
+
+_KINDS = {
+    stat.S_IFLNK: "a link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def open_regular(path: Path, flags: int, mode: int = 0o660) -> int:
@@ -56,6 +65,27 @@ def _not_a_file(path: Path, *, second_name: bool = False) -> NotOurs:
     )
 
 
+def refuse_not_plain(path: Path) -> None:
+    """Refuse to replace what is there if it is a link, a folder, a device, a pipe or a socket.
+
+    Raises:
+        OutputUnwritable: it is one, or it cannot be told.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):  # what keeps it from being made is told where it is made
+        return
+    except OSError as error:
+        raise map_os_error(error, str(path)) from error
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "not a plain file")
+        raise OutputUnwritable(
+            f"cannot write {path}, which is {kind}",
+            fix="name a file, new or to be written over; it was left as it is",
+            about=str(path),
+        )
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that is synced and renamed over it when the block succeeds.
@@ -64,9 +94,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     at ``path`` before is untouched.
 
     Raises:
-        DiskFull, OutputUnwritable: the file cannot be written.
+        DiskFull, OutputUnwritable: the file cannot be written, or what is there is no plain file.
     """
     temporary = path.parent / f".{path.name[:_NAME_SHOWN]}.{uuid.uuid4().hex}.tmp"
+    refuse_not_plain(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # os.open, since mkstemp's files are for the owner alone, and reading the umask to widen them sets it

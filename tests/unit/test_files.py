@@ -36,6 +36,20 @@ def test_what_was_there_stays_when_the_block_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "mine").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to("mine")
+    (tmp_path / "dangling").symlink_to("nothing")
+    before = {path: path.lstat().st_ino for path in tmp_path.iterdir()}
+    for name, kind in (("pipe", "a pipe"), ("folder", "a folder"), ("link", "a link"), ("dangling", "a link")):
+        with pytest.raises(OutputUnwritable, match=rf"cannot write .*{name}, which is {kind}: name a file"):
+            atomic_write(tmp_path / name, b"x")
+    assert {path: path.lstat().st_ino for path in tmp_path.iterdir()} == before
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+
+
 def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:
     path = tmp_path / "file"
     whole = [bytes([number]) * 300_000 for number in range(8)]

@@ -18,8 +18,9 @@ from penstock.records import Evaluation, write_record
 from penstock.sources import MeterFile, RequestMeter
 from penstock.steps.feeding import Dataset, open_dataset, open_stream, skipped_line
 from penstock.steps.metering import Metering, find_metering
+from penstock.steps.outputs import check_outputs
 from penstock.steps.pipeline_output import write_metrics
-from penstock.steps.preflight import Wanted, check_fit, check_outputs, fitting_batch, room_of
+from penstock.steps.preflight import Wanted, check_fit, fitting_batch, room_of
 from penstock.steps.run_root import RunRoot, recorded
 from penstock.tasks.eeg.models import build_model
 from penstock.tasks.objectives import objective_from_state
@@ -43,7 +44,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
     data = open_dataset(args)
     room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
     check_fit(data.info, data.plan, Wanted(room=room, evaluated=args.split))
-    check_outputs(args.metrics, args.plot)
+    check_outputs(args.metrics, args.plot, inputs=(args.manifest, args.plan, Path(args.checkpoint)))
     batch_size = fitting_batch(data.info, room, workers=args.workers, at_most=args.batch_size)
     weights = _load(args.checkpoint, args.run_endpoint_url, counts.meter)
     _check(weights, data)

@@ -20,6 +20,7 @@ from penstock.sources import MeterFile, open_source
 from penstock.steps import common
 from penstock.steps.manifest_making import make_manifest
 from penstock.steps.metering import Metering, find_metering
+from penstock.steps.outputs import check_outputs
 from penstock.steps.run_root import RunRoot, failure_record, recorded
 from penstock.steps.shuffling import check_shuffle_options, shuffle_from
 from penstock.steps.task_options import read_options
@@ -52,6 +53,7 @@ def _run(
     counts: MeterFile,
 ) -> int:
     started_at, started = common.now(), time.monotonic()
+    check_outputs(args.manifest, args.plan, args.record)
     task = get_task(args.task)
     options = read_options(task, args.option, args.task_options)
     check_shuffle_options(args)

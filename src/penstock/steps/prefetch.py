@@ -126,7 +126,8 @@ def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
     """
     # Here: a trainer that waits for its child's first batch does without them.
     from penstock.cost.prices import load_prices
-    from penstock.steps.preflight import Wanted, check_writable, misfits, refuse, room_of
+    from penstock.steps.outputs import check_outputs, check_writable
+    from penstock.steps.preflight import Wanted, misfits, refuse, room_of
     from penstock.steps.pricing import warn_of_node
 
     info, plan = read_listing(args)
@@ -140,6 +141,7 @@ def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
     )
     found = list(misfits(info, plan, wanted))
     try:
+        check_outputs(args.record, inputs=(args.manifest, args.plan))
         if args.run_root:
             check_writable(
                 f"{args.run_root.rstrip('/')}/{args.run_id}", endpoint_url=args.run_endpoint_url, meter=meter

@@ -6,7 +6,6 @@ before and after it lists, the probe (``penstock prefetch``) does for a pipeline
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import NoReturn
 from penstock.errors import ConfigError, PenstockError, WindowTooSmall
 from penstock.plan import check_lanes
 from penstock.records import ManifestInfo, Plan
-from penstock.sources import RequestMeter, open_blobs
 from penstock.tasks.eeg.model_names import check_shape
 from penstock.tasks.learnable import check_learnable
 from penstock.window import is_served, plan_geometry, read_gauges
@@ -24,8 +22,6 @@ __all__ = [
     "Room",
     "Wanted",
     "check_fit",
-    "check_outputs",
-    "check_writable",
     "fitting_batch",
     "misfits",
     "refuse",
@@ -145,28 +141,6 @@ def fitting_batch(info: ManifestInfo, room: Room, *, workers: int, at_most: int)
         else:
             least = size
     return least
-
-
-def check_outputs(*paths: Path | None) -> None:
-    """Look whether files can be written where they are to lie; folders that lack are made.
-
-    Raises:
-        PenstockError: one cannot.
-    """
-    for folder in dict.fromkeys(path.absolute().parent for path in paths if path is not None):
-        check_writable(str(folder))
-
-
-def check_writable(place: str, *, endpoint_url: str | None = None, meter: RequestMeter | None = None) -> None:
-    """Write a thing to a folder or an ``s3://`` place and remove it again.
-
-    Raises:
-        PenstockError: it cannot be written or removed.
-    """
-    blobs = open_blobs(place, endpoint_url=endpoint_url, meter=meter, purpose="probe")
-    name = f"probe-{uuid.uuid4().hex[:12]}"
-    blobs.write(name, b"penstock looked whether it may write here\n")
-    blobs.delete(name)
 
 
 def _check_window(info: ManifestInfo, wanted: Wanted, batch_size: int) -> None:

@@ -12,6 +12,7 @@ from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
+from penstock.steps.outputs import check_outputs
 from penstock.steps.pricing import cost_setting
 from penstock.steps.run_left import read_left
 from penstock.steps.run_root import open_run_root
@@ -26,6 +27,8 @@ __all__ = ["NAME", "run"]
 
 def run(args: argparse.Namespace) -> int:
     """Make the report."""
+    inputs = (args.run_record, args.evaluation, args.other_evaluation, args.prices, *args.step_record)
+    check_outputs(args.html, args.markdown, args.cost, inputs=inputs)
     left = read_left(args)
     record, evaluation = left.run, left.evaluation
     if evaluation is not None and args.other_evaluation is not None:

@@ -23,7 +23,8 @@ from penstock.records.trained_on import trained_on
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
 from penstock.steps.metering import Metering, find_metering
-from penstock.steps.preflight import Wanted, check_fit, check_outputs, check_writable, room_of
+from penstock.steps.outputs import check_outputs, check_writable
+from penstock.steps.preflight import Wanted, check_fit, room_of
 from penstock.steps.pricing import endpoint_paid, warn_of_node
 from penstock.steps.ranks import check_one_rank, ranks_from
 from penstock.steps.run_root import RunRoot, recorded
@@ -65,7 +66,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
     room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
     wanted = Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=args.model)
     check_fit(data.basis, data.plan, wanted)
-    check_outputs(args.record, args.checkpoint_out)
+    check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
     objective = make_objective(data.basis, regression_loss=args.loss)
     identity = Identity(
         task=config.task,
