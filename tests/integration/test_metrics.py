@@ -87,6 +87,7 @@ def test_metrics_follow_a_session(dataset: RawDataset, tmp_path: Path) -> None:
         assert slots >= 2
 
         take_all(reader, dataset, 100, NUM_SAMPLES)
+        assert reader.meters().window_bytes == WINDOW_BYTES  # asked for it, all that was read is counted
         after = values(scrape(port))
         reader.close()
     assert after["penstock_prefetch_sample_bytes_total", ""] == NUM_SAMPLES * SAMPLE_BYTES

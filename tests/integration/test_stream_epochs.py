@@ -123,3 +123,13 @@ def test_torch_takes_it_as_its_own(folder: Path) -> None:
         next(iter(loader))
         for _ in range(2):
             assert sorted(numbers(loader)) == list(range(NUM_OBJECTS))
+
+
+@pytest.mark.parametrize("changed", [{}, {"workers": 2}, {"stream_listing": True}], ids=["alone", "workers", "parts"])
+def test_meters_tell_of_what_was_given_not_of_what_was_made_ready(folder: Path, changed: dict[str, Any]) -> None:
+    """The window holds all of it, so that many epochs are made ready at once."""
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    with opened(folder, **changed) as stream:
+        for epochs in (1, 2):
+            assert len(numbers(stream)) == NUM_OBJECTS
+            assert stream.meters().sample_bytes == epochs * size

@@ -69,7 +69,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         bytes_downloaded: of bodies that were received, those of errors, cut ones and ones that were thrown away
             included.
         bytes_uploaded: of bodies that were sent, each time.
-        sample_bytes: bytes of samples that were handed over.
+        sample_bytes: bytes of samples that were handed over: those that all ranks of the window have passed.
         failed_requests: requests that were given up, after however many tries.
         refetched_bytes: downloaded more than once because a process was restarted.
         wasted_bytes: downloaded and thrown away: what lay between samples that one request read, and the answers of

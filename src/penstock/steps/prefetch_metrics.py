@@ -82,7 +82,7 @@ def _requests(found: WindowGauges) -> list[Metric]:
         ),
         _counter(
             "penstock_prefetch_sample_bytes_total",
-            "Bytes of samples made ready, kept ones included.",
+            "Bytes of samples that readers took and passed, kept ones included.",
             meters.sample_bytes,
         ),
         _counter(

@@ -15,6 +15,7 @@ from penstock.sources import read_meter_files, sum_meters
 from penstock.window.cursor import Cursor
 from penstock.window.files import SampleFiles, safe_name, sweep_files
 from penstock.window.folder import SESSION, install
+from penstock.window.handed import wait_until_counted
 from penstock.window.joining import SessionFile, find_session
 from penstock.window.layout import Control, ControlCut, SampleStatus, checksum
 from penstock.window.life import LifeSigns, check_passed
@@ -229,9 +230,11 @@ class WindowReader:
 
     def meters(self) -> Meters:
         """Give the sizes of the window, and what was counted in its folder for the session's owner so far."""
-        control = self._control
+        control, cursor = self._control, self._cursor
         with contextlib.suppress(ControlCut):
             if control is not None and control.text("session") == self.spec.session:
+                if cursor is not None and self._parent is None:
+                    wait_until_counted(self._folder, self.spec, control, cursor)
                 self._meters = read_sizes(control)
         return self._meters.plus(sum_meters(read_meter_files(self._folder, self.spec.owner)))
 

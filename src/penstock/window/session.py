@@ -22,6 +22,7 @@ from penstock.window.fetch import Fetcher, Fill, put_error, put_skipped
 from penstock.window.files import file_room_bytes, sweep_files
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
+from penstock.window.handed import HandedOver, given_bytes
 from penstock.window.kept import KEPT_ENTRY, kept_area_bytes, kept_entries
 from penstock.window.layout import Control, FillerState, SampleStatus, SlotState
 from penstock.window.packing import Pack
@@ -168,7 +169,7 @@ class FillerSession:
             while True:
                 for freed in self._policy.move_cursor(self._cursor()):
                     self._slots.set_state(freed, SlotState.FREE)
-                self._control.put("cursor", self._policy.cursor)
+                self._count_passed(self._policy.cursor)
                 self._divide()
                 while self._policy.wants_more and (slot := self._policy.free_slot()) is not None and self._fill(slot):
                     # Its requests go out before the next pack is put together.
@@ -178,6 +179,7 @@ class FillerSession:
                 self._fetcher.check()
                 self._reservation.check()
         finally:
+            self._count_passed(max(self._policy.cursor, self._cursor()))
             # Waited for, so that nothing writes into a slot that the next session uses.
             await self._fetcher.close()
             self._reservation.close()
@@ -240,9 +242,12 @@ class FillerSession:
         self._policy = WindowPolicy(
             self._slots.num_slots, start_index=start, end_index=self._spec.end_index, adopted=adopted
         )
+        self._handed = HandedOver(control.number("cursor") if same else start)
+        for held in adopted:
+            self._handed.put(held.first_index, self._slots.sizes(held.slot))
         self._fetched_before = control.number("fetched_through")
         control.gauge(used_bytes(self._folder))
-        control.put("cursor", start)
+        self._count_passed(start)
         control.put_error(self._spec.session, None)
         control.put("state", FillerState.RUNNING)
         control.put("session", self._spec.session)
@@ -297,6 +302,7 @@ class FillerSession:
             put_skipped(fill)
         count = len(pack.keys) if failed_at is None else failed_at + 1
         self._publish(slot, pack, pack.table.tobytes() + pack.metas, count=count)
+        self._handed.put(pack.first_index, given_bytes(pack.table[:count]))
         if failed_at is None:
             self._policy.complete(slot)
             self._count(pack)
@@ -314,12 +320,15 @@ class FillerSession:
         again = max(0, self._fetched_before - pack.first_index)
         status, sizes = pack.table["status"], pack.table["data_bytes"]
         again_bytes = int(sizes[:again][status[:again] == SampleStatus.DATA].sum())
-        total_bytes = int(sizes[status != SampleStatus.SKIPPED].sum())
         meter = self._source.meter
         meter.add("refetched_bytes", again_bytes)
-        meter.add("sample_bytes", total_bytes)
         meter.add("wasted_bytes", pack.wasted_bytes)
         self._control.put("fetched_through", max(self._control.number("fetched_through"), pack.end_index))
+
+    def _count_passed(self, cursor: int) -> None:
+        """Count what was handed over below a cursor, before it is told that this was counted."""
+        self._source.meter.add("sample_bytes", self._handed.move(cursor))
+        self._control.put("cursor", cursor)
 
     def _put_meters(self) -> None:
         self._control.put("kept_bytes", self._kept.kept_bytes)

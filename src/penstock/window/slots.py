@@ -16,6 +16,7 @@ from penstock.records import Meters
 from penstock.units import MIB
 from penstock.window.folder import SLOTS, making, release
 from penstock.window.geometry import Geometry, slot_capacity
+from penstock.window.handed import given_bytes
 from penstock.window.kept import KeptArea
 from penstock.window.layout import (
     SAMPLE_ENTRY,
@@ -170,6 +171,11 @@ class Slots:
             end_index=held.end_index,
             has_error=bool((table["status"] == SampleStatus.ERROR).any()),
         )
+
+    def sizes(self, slot: int) -> NDArray[np.int64]:
+        """Give the bytes of a visible slot's samples, shape (samples,); of one that was verified."""
+        count = int(self.control.entries[slot]["count"])
+        return given_bytes(np.frombuffer(self.place(slot), dtype=SAMPLE_ENTRY, count=count))
 
     def set_state(self, slot: int, state: SlotState) -> None:
         """Set a slot's state."""
