@@ -51,7 +51,7 @@ def test_the_plan_holds_what_is_asked_for(source: Path, tmp_path: Path, words: l
     [
         (["--shuffle-block", "4"], "--shuffle-block 4 is given with --shuffle full: pass --shuffle block"),
         (["--shuffle", "none", "--shuffle-mix", "2"], "--shuffle-mix 2 is given with --shuffle none"),
-        (["--shuffle", "block", "--shuffle-block", str(1 << 40)], "cannot be shuffled"),
+        (["--shuffle", "block", "--shuffle-block", str(1 << 20), "--shuffle-mix", str(1 << 20)], "cannot be shuffled"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_before_listing(tmp_path: Path, words: list[str], message: str) -> None:
