@@ -160,11 +160,7 @@ def torch_options(pip: Pip, index: str, constraints: Sequence[str]) -> list[str]
     """
     if index and not os.environ.get("PIP_NO_INDEX", "0").strip("0") and _reached(index):
         return ["--extra-index-url", index]
-    report = json.loads(
-        pip.run(
-            "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "--report", "-", *constraints, "torch"
-        )
-    )
+    report = json.loads(pip.run(*_LOOK, *constraints, "torch"))
     found = report["install"][0]["metadata"]
     needed = [re.split(r"[^\w.-]", requirement)[0] for requirement in found.get("requires_dist", [])]
     return None if cuda_packages([f"torch-{found['version']}", *needed]) else []
