@@ -17,7 +17,8 @@ MIB = 1 << 20
 @pytest.mark.parametrize("effect", [0.9, 0.0])
 def test_demo(tmp_path: Path, effect: float) -> None:
     out = tmp_path / "demo"
-    done = penstock("demo", "--effect", effect, "--size", "120M", "--window-size", "16Mi", "--out", out, "--epochs", 4)
+    small = ("--model", "small", "--size", "120M", "--window-size", "16Mi", "--epochs", 4)
+    done = penstock("demo", "--effect", effect, *small, "--out", out)
     assert done.returncode == 0, done.stderr
     for told in ("samples", "downloaded", "peak window", "stall", "nrmse", "planted bound", str(out / "report.html")):
         assert told in done.stdout

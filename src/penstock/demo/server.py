@@ -31,6 +31,8 @@ BUCKET = "penstock-demo"
 REGION: Final = "us-east-2"
 PAGE_KEYS = 1000
 CHUNK_BYTES = 1 << 16
+WHOLE_BYTES = 1 << 20
+"""Of an answer, up to which it is made at once: the server should take little of the CPU that the training needs."""
 BURST_SECONDS = 0.05
 """How far ahead of its rate a limited link may be."""
 
@@ -106,11 +108,16 @@ async def _serve(folder: Path, link: Link | None) -> None:
 
     def found() -> list[tuple[str, int, str]]:
         paths = sorted((str(path.relative_to(folder)), path.stat()) for path in folder.rglob("*") if path.is_file())
-        # The ETag that aiohttp gives a file.
         return [(key, stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}") for key, stat in paths]
 
     keys = await asyncio.to_thread(found)
     sizes = {key: (size, etag) for key, size, etag in keys}
+    files: dict[str, int] = {}
+
+    def file_of(key: str) -> int:
+        if key not in files:
+            files[key] = os.open(folder / key, os.O_RDONLY)
+        return files[key]
 
     async def list_page(request: web.Request) -> web.StreamResponse:
         asked = request.query
@@ -123,26 +130,27 @@ async def _serve(folder: Path, link: Link | None) -> None:
         if key not in sizes:
             body = f"<Error><Code>NoSuchKey</Code><Key>{escape(key)}</Key></Error>"
             return web.Response(status=404, text=body, content_type="application/xml")
-        if link is None or request.method == "HEAD":
-            return web.FileResponse(folder / key)
-        return await send_slowly(request, folder / key, sizes[key][1], link)
-
-    async def send_slowly(request: web.Request, path: Path, etag: str, link: Link) -> web.StreamResponse:
+        size, etag = sizes[key]
         if request.headers.get("If-Match", f'"{etag}"') != f'"{etag}"':
             return web.Response(status=412)
-        size = path.stat().st_size
         start, stop, _ = request.http_range.indices(size)
-        response = web.StreamResponse(status=206 if "Range" in request.headers else 200, headers={"ETag": f'"{etag}"'})
-        if response.status == 206:
-            response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+        headers = {"ETag": f'"{etag}"'}
+        status = 200
+        if "Range" in request.headers:
+            status, headers["Content-Range"] = 206, f"bytes {start}-{stop - 1}/{size}"
+        if request.method == "HEAD":
+            return web.Response(status=status, headers=headers | {"Content-Length": str(stop - start)})
+        if link is None and stop - start <= WHOLE_BYTES:
+            return web.Response(status=status, headers=headers, body=os.pread(file_of(key), stop - start, start))
+        response = web.StreamResponse(status=status, headers=headers)
         response.content_length = stop - start
         # Whoever asked may be gone before the end, as a job that is stopped.
-        with contextlib.suppress(ConnectionError), path.open("rb") as file:
+        with contextlib.suppress(ConnectionError):
             await response.prepare(request)
             for offset in range(start, stop, CHUNK_BYTES):
-                file.seek(offset)
-                chunk = file.read(min(CHUNK_BYTES, stop - offset))
-                await link.take(len(chunk))
+                chunk = os.pread(file_of(key), min(CHUNK_BYTES, stop - offset), offset)
+                if link is not None:
+                    await link.take(len(chunk))
                 await response.write(chunk)
         return response
 

@@ -73,7 +73,18 @@ def _job(args: argparse.Namespace, out: Path, url: str) -> argparse.Namespace:
     run_options.add_arguments(parser)
     words = ["--source", f"s3://{BUCKET}/{PREFIX}", "--endpoint-url", url, "--region", REGION, "--anonymous"]
     words += ["--out", str(out), "--window-size", str(args.window_size), "--epochs", str(args.epochs)]
-    words += ["--task", args.task, "--seed", str(args.seed), "--threads", "1", "--title", "Penstock demo"]
+    words += [
+        "--task",
+        args.task,
+        "--model",
+        args.model,
+        "--seed",
+        str(args.seed),
+        "--threads",
+        "1",
+        "--title",
+        "Penstock demo",
+    ]
     words += ["--source-prices", "s3"]  # its own server costs nothing: the bill is what S3 would cost
     job = parser.parse_args(words)
     job.step, job.verbose = "run", args.verbose

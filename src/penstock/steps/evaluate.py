@@ -46,45 +46,44 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
     check_fit(data.info, data.plan, Wanted(room=room, evaluated=args.split))
     check_outputs(args.metrics, args.plot, inputs=(args.manifest, args.plan, Path(args.checkpoint)))
     batch_size = fitting_batch(data.info, room, workers=args.workers, at_most=args.batch_size)
-    weights = _load(args.checkpoint, args.run_endpoint_url, counts.meter)
-    _check(weights, data)
-    familiarity = check_familiarity(
-        weights.trained_on,
-        begun_with=weights.identity.manifest_fingerprint,
-        checkpoint=weights.location,
-        info=data.info,
-        manifest=args.manifest,
-        split=args.split,
-        other_data=args.other_data,
-    )
-    objective = objective_from_state(weights.objective)
-    model = build_model(weights.identity.model, shape=data.info.shape, num_outputs=objective.num_outputs)
-    model.load_state_dict(weights.model)
-    model.to(choose_device(args.device))
     num_samples = data.info.split(args.split).num_samples
-    with (
-        open_stream(
-            data,
-            args,
-            splits=[(args.split, False)],
-            batch_size=batch_size,
-            num_epochs=1,
-            metering=metering,
-        ) as feed,
-        open_progress().stage("evaluate", num_samples) as stage,
-    ):
-        found = evaluate(
-            model,
-            objective=objective,
-            task=data.task,
-            loader=feed.stream.segment(0),
+    # First, so that the prefetcher starts while the weights are loaded.
+    with open_stream(
+        data,
+        args,
+        splits=[(args.split, False)],
+        batch_size=batch_size,
+        num_epochs=1,
+        metering=metering,
+    ) as feed:
+        weights = _load(args.checkpoint, args.run_endpoint_url, counts.meter)
+        _check(weights, data)
+        familiarity = check_familiarity(
+            weights.trained_on,
+            begun_with=weights.identity.manifest_fingerprint,
+            checkpoint=weights.location,
             info=data.info,
+            manifest=args.manifest,
             split=args.split,
-            model_name=weights.identity.model,
-            checkpoint_sha256=weights.file_sha256,
-            familiarity=familiarity,
+            other_data=args.other_data,
         )
-        stage.advance(found.num_samples)
+        objective = objective_from_state(weights.objective)
+        model = build_model(weights.identity.model, shape=data.info.shape, num_outputs=objective.num_outputs)
+        model.load_state_dict(weights.model)
+        model.to(choose_device(args.device))
+        with open_progress().stage("evaluate", num_samples) as stage:
+            found = evaluate(
+                model,
+                objective=objective,
+                task=data.task,
+                loader=feed.stream.segment(0),
+                info=data.info,
+                split=args.split,
+                model_name=weights.identity.model,
+                checkpoint_sha256=weights.file_sha256,
+                familiarity=familiarity,
+            )
+            stage.advance(found.num_samples)
         # What the stream told, with what this process asked for itself, as checkpoints.
         traffic = metering.total(counts, feed.end())
         found = msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic))

@@ -114,16 +114,9 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             run_root.keep(NAME, record)
         records.append(record)
 
-    seed_everything(config.seed)
-    model = build_model(config.model, shape=data.info.shape, num_outputs=objective.num_outputs)
-    if run_root is not None and run_root.read(NAME, RunRecord) is None:
-        # Stays where the trainer is killed before it can say anything: its time is billed from here on.
-        host = describe_host(choose_device(config.device))
-        num_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-        run_root.keep(NAME, run_record(begun_result(config, identity, host=host, num_parameters=num_parameters)))
     num_samples = data.basis.split("train").num_samples
     with (
-        _checkpoint_folder(args, counts.meter) as folder,
+        # First, so that the prefetcher starts while the model is built.
         open_stream(
             data,
             args,
@@ -134,26 +127,34 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             pin_memory=choose_device(config.device).type == "cuda",
             metering=metering,
         ) as feed,
-        _Shown(None if early else config.num_epochs * num_samples) as shown,
+        _checkpoint_folder(args, counts.meter) as folder,
     ):
+        seed_everything(config.seed)
+        model = build_model(config.model, shape=data.info.shape, num_outputs=objective.num_outputs)
+        if run_root is not None and run_root.read(NAME, RunRecord) is None:
+            # Stays where the trainer is killed before it can say anything: its time is billed from here on.
+            host = describe_host(choose_device(config.device))
+            num_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+            run_root.keep(NAME, run_record(begun_result(config, identity, host=host, num_parameters=num_parameters)))
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
-        train(
-            config,
-            task=data.task,
-            objective=objective,
-            model=model,
-            train_loader=feed.stream.segment(0),
-            valid_loader=feed.stream.segment(1),
-            checkpoints=Checkpoints(blobs, keep=config.keep_checkpoints),
-            identity=identity,
-            progress=shown,
-            on_end=write_run_record,
-            on_save=keep_for_the_report,
-            started_seconds=started_seconds,
-            early_samples=num_samples if early else None,
-            trained_on=lambda: trained_on(args.manifest if data.listing is None else data.listing.whole().manifest),
-            own_traffic=counts.read,
-        )
+        with _Shown(None if early else config.num_epochs * num_samples) as shown:
+            train(
+                config,
+                task=data.task,
+                objective=objective,
+                model=model,
+                train_loader=feed.stream.segment(0),
+                valid_loader=feed.stream.segment(1),
+                checkpoints=Checkpoints(blobs, keep=config.keep_checkpoints),
+                identity=identity,
+                progress=shown,
+                on_end=write_run_record,
+                on_save=keep_for_the_report,
+                started_seconds=started_seconds,
+                early_samples=num_samples if early else None,
+                trained_on=lambda: trained_on(args.manifest if data.listing is None else data.listing.whole().manifest),
+                own_traffic=counts.read,
+            )
     sys.stdout.write(describe(records[-1]))
     return 0
 

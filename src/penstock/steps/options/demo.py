@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from penstock.steps.options.values import any_path, bytes_option, positive_int, rate_option, seed_number
+from penstock.tasks.eeg.model_names import MODEL_NAMES
 
 __all__ = ["add_arguments"]
 
@@ -23,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="size of the planted effect, 0 (nothing to learn) to 1 (default: 0.9)",
     )
     parser.add_argument("--task", choices=("eeg-c1", "eeg-c2"), default="eeg-c1", help="challenge (default: eeg-c1)")
+    parser.add_argument(
+        "--model",
+        choices=MODEL_NAMES,
+        default="eegnex",
+        help="network (default: eegnex); small takes so little time that two cores cannot feed it without a stall",
+    )
     parser.add_argument(
         "--size",
         type=bytes_option,
