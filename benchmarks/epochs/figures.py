@@ -18,7 +18,9 @@ class Kept:
         share: the window, of the dataset.
         kept_bytes: K, of samples that the window kept; the lowest round.
         served_bytes: bodies that the server sent, in each round that kept.
-        due_bytes: D + (E - 1)(D - K), with each round's K.
+        due_bytes: E D - R, R being read from what was kept, in each round.
+        reused_bytes: R, in each round.
+        num_epochs: E.
         metered_bytes: what the prefetcher said it downloaded, in each round.
         wasted_bytes: downloaded in vain, in each round: answers to requests that were made twice.
         most_bytes: that can have been sent in vain, in each round: such an answer is cut when the other one is there.
@@ -35,6 +37,8 @@ class Kept:
     kept_bytes: int
     served_bytes: tuple[int, ...]
     due_bytes: tuple[int, ...]
+    reused_bytes: tuple[int, ...]
+    num_epochs: int
     metered_bytes: tuple[int, ...]
     wasted_bytes: tuple[int, ...]
     most_bytes: tuple[int, ...]
@@ -53,13 +57,9 @@ class Kept:
 
     @property
     def is_exact(self) -> bool:
-        """Whether server, meter and formula agree in every round, but for what came in vain.
-
-        That samples are kept is decided in the course of the first epoch, and what is not kept by its end is fetched
-        once more: up to K bytes. From a distance it may be decided in a later one.
-        """
+        """Whether server, meter and formula agree to the byte in every round, but for what came in vain."""
         return all(
-            _agree(*sizes, late=sizes[2] if self.latency_seconds else self.kept_bytes)
+            _agree(*sizes)
             for sizes in zip(
                 self.served_bytes,
                 self.metered_bytes,
@@ -71,14 +71,23 @@ class Kept:
         )
 
     @property
+    def is_reused(self) -> bool:
+        """Whether all that is kept was read again in each epoch after the one in which it was decided to keep it.
+
+        Without latency that is the first; what of K passed before it was decided comes from the second on.
+        """
+        later = self.num_epochs - 2
+        return bool(self.latency_seconds) or all(reused >= later * self.kept_bytes for reused in self.reused_bytes)
+
+    @property
     def ratio(self) -> float:
         """The median of the ratios, 0 where nothing was compared."""
         return statistics.median(self.ratios) if self.ratios else 0.0
 
 
-def _agree(served: int, metered: int, due: int, wasted: int, most: int, *, late: int) -> bool:
+def _agree(served: int, metered: int, due: int, wasted: int, most: int) -> bool:
     """Tell whether bytes agree, where the server may have sent more of what came in vain than did come."""
-    return 0 <= metered - due - wasted <= late and metered <= served <= due + most
+    return metered - wasted == due and metered <= served <= due + most
 
 
 def _steady(run: dict[str, Any]) -> float:
@@ -90,7 +99,7 @@ def _median(runs: list[dict[str, Any]], name: str) -> float:
 
 
 def _due(run: dict[str, Any], dataset_bytes: int) -> int:
-    return dataset_bytes + (int(run["num_epochs"]) - 1) * (dataset_bytes - int(run["result"]["kept_bytes"]))
+    return int(run["num_epochs"]) * dataset_bytes - int(run["result"]["reused_bytes"])
 
 
 def _most(run: dict[str, Any], sample_bytes: int, due_bytes: int) -> int:
@@ -114,6 +123,8 @@ def _kept(runs: list[dict[str, Any]], dataset_bytes: int, sample_bytes: int) -> 
         kept_bytes=min(run["result"]["kept_bytes"] for run in keeping),
         served_bytes=tuple(run["served_bytes"] for run in keeping),
         due_bytes=tuple(_due(run, dataset_bytes) for run in keeping),
+        reused_bytes=tuple(run["result"]["reused_bytes"] for run in keeping),
+        num_epochs=keeping[0]["num_epochs"],
         metered_bytes=tuple(run["result"]["bytes_downloaded"] for run in keeping),
         wasted_bytes=tuple(run["result"]["wasted_bytes"] for run in keeping),
         most_bytes=tuple(_most(run, sample_bytes, _due(run, dataset_bytes)) for run in keeping),
@@ -152,7 +163,6 @@ def is_streamed_whole(raw: dict[str, Any]) -> bool:
             due,
             run["result"]["wasted_bytes"],
             _most(run, data["sample_bytes"], due),
-            late=0,
         )
         for run in streamed
     )

@@ -59,6 +59,7 @@ class Read:
     cpu_seconds: float
     bytes_downloaded: int
     kept_bytes: int
+    reused_bytes: int
     high_water_bytes: int
     failed_requests: int
     wasted_bytes: int
@@ -118,6 +119,7 @@ def _loop(stream: WindowStream, num_epochs: int, opened: float) -> Read:
         cpu_seconds=tree_cpu_seconds(os.getpid()) - cpu_before,
         bytes_downloaded=meters.bytes_downloaded,
         kept_bytes=meters.kept_bytes,
+        reused_bytes=meters.reused_bytes,
         high_water_bytes=meters.window_high_water_bytes,
         failed_requests=meters.failed_requests,
         wasted_bytes=meters.wasted_bytes,

@@ -86,16 +86,16 @@ def compare_with_download(run: RunRecord, *, steps: Sequence[StepRecord], cost: 
 
 
 def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
-    """Give the per-epoch quantities; what the window kept follows from downloaded = D + (E - 1)(D - W)."""
+    """Give the per-epoch quantities; W is what the later epochs had on average from what the window kept."""
     epochs, meters = len(run.epochs), run.meters
     epoch_bytes = meters.sample_bytes / epochs
-    kept = (meters.sample_bytes - meters.bytes_downloaded) / (epochs - 1) if epochs > 1 else 0.0
+    kept = meters.reused_bytes / (epochs - 1) if epochs > 1 else 0.0
     rates = [step.details.get("rate_bytes_per_second", 0.0) for step in steps]
     measured = max(rates, default=0.0)
     busy_seconds = run.compute_seconds + sum(epoch.valid_seconds for epoch in run.epochs)
     feed = Feed(
         epoch_bytes=epoch_bytes,
-        window_bytes=min(max(kept, 0.0), epoch_bytes, meters.window_bytes),
+        window_bytes=min(kept, epoch_bytes, meters.window_bytes),
         rate_bytes_per_second=measured or meters.bytes_downloaded / run.wall_seconds,
         compute_seconds=busy_seconds / epochs,
     )

@@ -135,9 +135,9 @@ def _breakevens(compared: Comparison) -> tuple[str, ...]:
     rate = f"{format_bytes(compared.feed.rate_bytes_per_second)}/s"
     link = f"measured at {rate}" if compared.rate_is_measured else f"{rate} on average over the run; it may do more"
     said = [
-        f"The link: {link}. An epoch hands over {format_bytes(compared.feed.epoch_bytes)}; the window kept "
-        f"{format_bytes(compared.feed.window_bytes)} of that from one epoch to the next. A download would fetch "
-        "whole objects, which may be more."
+        f"The link: {link}. An epoch hands over {format_bytes(compared.feed.epoch_bytes)}; after the first one, "
+        f"{format_bytes(compared.feed.window_bytes)} of that were in the window from the epochs before, on "
+        "average. A download would fetch whole objects, which may be more."
     ]
     if math.isfinite(compared.rate_without_stall):
         said.append(f"B* = {format_bytes(compared.rate_without_stall)}/s: a link this fast never stalls an epoch.")

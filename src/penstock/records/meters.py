@@ -72,6 +72,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         sample_bytes: bytes of samples that were handed over: those that all ranks of the window have passed.
         failed_requests: requests that were given up, after however many tries.
         refetched_bytes: downloaded more than once because a process was restarted.
+        reused_bytes: of samples that were read from what the window had kept, instead of downloaded.
         wasted_bytes: downloaded and thrown away: what lay between samples that one request read, and the answers of
             requests that were made twice and came second.
         retried_requests: requests that were made again after an answer of 5xx, a cut body or silence.
@@ -91,6 +92,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sample_bytes: int = 0
     failed_requests: int = 0
     refetched_bytes: int = 0
+    reused_bytes: int = 0
     window_bytes: int = 0
     window_high_water_bytes: int = 0
     kept_bytes: int = 0

@@ -27,6 +27,7 @@ COUNTERS = (
     "hedged_requests",
     "sample_bytes",
     "refetched_bytes",
+    "reused_bytes",
 )
 _AT = {name: place for place, name in enumerate(COUNTERS)}
 _LINES_AT = 16

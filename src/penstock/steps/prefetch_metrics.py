@@ -90,6 +90,11 @@ def _requests(found: WindowGauges) -> list[Metric]:
             "Downloaded once more because a process was started again.",
             meters.refetched_bytes,
         ),
+        _counter(
+            "penstock_prefetch_reused_bytes_total",
+            "Of samples that the window had kept from an earlier epoch.",
+            meters.reused_bytes,
+        ),
         _lines(
             "penstock_prefetch_requests_total",
             "Requests that went out, each try by itself, by kind and purpose.",

@@ -39,6 +39,7 @@ class Fill:
         places: offset, bytes and status of each sample.
         reads_left: ranges of each sample that have not ended.
         samples_left: samples that are neither in their place nor failed.
+        reused: positions of kept samples for which nothing was requested.
     """
 
     pack: Pack
@@ -50,6 +51,7 @@ class Fill:
     places: list[tuple[int, int, int]] = field(default_factory=list)
     reads_left: list[int] = field(default_factory=list)
     samples_left: int = 0
+    reused: set[int] = field(default_factory=set)
 
     @property
     def failed_at(self) -> int | None:
@@ -113,7 +115,7 @@ class Fetcher:
         fill.checksums, fill.reads_left = [0] * len(table), [0] * len(table)
         # One more until all is begun: samples that are there already must not end it before.
         fill.samples_left = len(table) + 1
-        elsewhere = {
+        fill.reused = elsewhere = {
             position
             for position, (offset, _, status) in enumerate(fill.places)
             if status == SampleStatus.KEPT and self._comes_by_itself(fill, position, offset)

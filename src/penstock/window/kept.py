@@ -1,7 +1,7 @@
 """The kept part of a window: samples that are fetched once and read again in every epoch.
 
-A sample is read once an epoch, so no order and no eviction rule beats keeping a fixed set: over E epochs of D bytes,
-with K of them kept, D + (E - 1)(D - K) bytes are downloaded. Which samples are kept is decided by a hash of their
+A sample is read once an epoch, so no order and no eviction rule beats keeping a fixed set: once K of D bytes are kept,
+an epoch downloads D - K. Which samples are kept is decided by a hash of their
 row, so that they lie evenly in any order and the link is never idle for long; each takes its place when the stream
 first comes to it, until the part is full, and stays.
 

@@ -305,7 +305,7 @@ class FillerSession:
         self._handed.put(pack.first_index, given_bytes(pack.table[:count]))
         if failed_at is None:
             self._policy.complete(slot)
-            self._count(pack)
+            self._count(fill)
         else:
             self._policy.fail(slot, pack.first_index + failed_at)
         self._put_meters()
@@ -315,13 +315,15 @@ class FillerSession:
     def _publish(self, slot: int, pack: Pack, table: bytes, *, count: int) -> None:
         self._slots.publish(slot, table, first_index=pack.first_index, count=count, length_bytes=pack.length_bytes)
 
-    def _count(self, pack: Pack) -> None:
+    def _count(self, fill: Fill) -> None:
         """Meter a pack; what an earlier process or session had fetched before counts as fetched again."""
+        pack = fill.pack
         again = max(0, self._fetched_before - pack.first_index)
         status, sizes = pack.table["status"], pack.table["data_bytes"]
         again_bytes = int(sizes[:again][status[:again] == SampleStatus.DATA].sum())
         meter = self._source.meter
         meter.add("refetched_bytes", again_bytes)
+        meter.add("reused_bytes", int(sizes[sorted(at for at in fill.reused if at >= again)].sum()))
         meter.add("wasted_bytes", pack.wasted_bytes)
         self._control.put("fetched_through", max(self._control.number("fetched_through"), pack.end_index))
 

@@ -95,7 +95,9 @@ def test_comparison_stands_on_measured_figures(
 ) -> None:
     run = make_run(
         num_epochs=4,
-        meters=Meters(bytes_downloaded=3400, sample_bytes=4000, window_bytes=500, window_high_water_bytes=400),
+        meters=Meters(
+            bytes_downloaded=3400, sample_bytes=4000, reused_bytes=600, window_bytes=500, window_high_water_bytes=400
+        ),
     )
     step = make_list_step(step="prefetch", details={"rate_bytes_per_second": 2000.0})
     setting = CostSetting(today=date(2026, 11, 21), disk=None)
@@ -104,7 +106,7 @@ def test_comparison_stands_on_measured_figures(
     assert compared is not None
     assert compared.rate_is_measured
     assert compared.feed.epoch_bytes == 1000
-    assert compared.feed.window_bytes == 200  # 3400 = 1000 + 3 (1000 - W)
+    assert compared.feed.window_bytes == 200  # 600 in three epochs
     busy_seconds = run.compute_seconds + 4 * 0.9
     assert compared.download_seconds == pytest.approx(0.5 + busy_seconds)
     assert compared.stream_seconds == pytest.approx(busy_seconds + run.stall_seconds)

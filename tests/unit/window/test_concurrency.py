@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+import random
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.window.concurrency import LOWEST, Climber, Throttle
@@ -78,3 +81,22 @@ def test_throttle_does_not_measure_requests_of_the_limit_before() -> None:
         throttle.measure(was_binding=True)
         under_way += [clock[0] + 0.1] * (throttle.limit - len(under_way))
     assert throttle.limit == 512
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 1 << 30), st.floats(0.02, 0.5), st.floats(0, 0.1))
+def test_limit_rises_where_requests_that_were_begun_together_end_together(
+    seed: int, latency_seconds: float, jitter: float
+) -> None:
+    """A far source's answers come in bursts: a rate that is measured across one or none of them means nothing."""
+    rng = random.Random(seed)
+    clock, ended = [0.0], [0]
+    throttle = Throttle(256, lambda: (ended[0] * 100_000, 0), clock=lambda: clock[0])
+    under_way: list[float] = []
+    for _ in range(4000):
+        while len(under_way) < throttle.limit:
+            heapq.heappush(under_way, clock[0] + latency_seconds * (1 + jitter * rng.random()))
+        clock[0] = heapq.heappop(under_way)
+        ended[0] += 1
+        throttle.measure(was_binding=True)
+    assert throttle.limit == 256

@@ -270,4 +270,5 @@ def test_w7_downloads_are_the_least_that_any_order_needs(tmp_path: Path, share: 
             assert sorted(take_all(reader, data, epoch * size, (epoch + 1) * size)) == sorted(data.digests)
         meters = reader.meters()
     assert meters.bytes_downloaded - meters.wasted_bytes == total + (epochs - 1) * (total - meters.kept_bytes)
+    assert meters.bytes_downloaded - meters.wasted_bytes == epochs * total - meters.reused_bytes
     assert meters.kept_bytes > 0
