@@ -19,7 +19,9 @@ _LABELS = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _IPV6 = re.compile(r"[0-9a-fA-F:.]+(?:%25[A-Za-z0-9]+)?")
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,;=@%-]+)*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
-_ONE_SLASH = re.compile(rf"{_SCHEME.pattern}(?!/)")
+_STORES = r"s3[an]?|gs|gcs|az|abfss?|wasbs?|hf|kaggle|https?|file|ftp"
+"""Schemes that a path beginning with them is taken to mean, whatever follows their colon."""
+_NO_SLASHES = re.compile(rf"({_STORES}):(?!//)/?|{_SCHEME.pattern}(?!/)", re.IGNORECASE)
 
 
 def expand_home(path: str, name: str) -> str:
@@ -54,14 +56,15 @@ def local_path(path: str, name: str) -> str:
     Raises:
         ConfigError: it is a URI, or there is no such home folder; a URI is not shown, it may hold a secret.
     """
-    if uri := _SCHEME.match(path):
+    if uri := _SCHEME.match(path) or _NO_SLASHES.match(path):
         raise ConfigError(
             f"{name} is a URI ({uri[1]}:/…), and a local file or folder is wanted",
             fix=f"write its path; one whose name begins with {uri[1]}: is written ./{uri[1]}:…",
         )
     found = expand_home(path, name)
     plain = os.path.normpath(found)
-    return os.path.abspath(found) if plain.startswith("~") or _SCHEME.match(plain) else found  # noqa: PTH100
+    is_like_another = plain.startswith("~") or _SCHEME.match(plain) or _NO_SLASHES.match(plain)
+    return os.path.abspath(found) if is_like_another else found  # noqa: PTH100
 
 
 def check_location(text: str, name: str) -> str:
@@ -72,18 +75,18 @@ def check_location(text: str, name: str) -> str:
         name: of the option that it was given with.
 
     Raises:
-        ConfigError: it is empty, a URI with one slash, or holds a secret (which is not shown), or there is no such
-            home folder.
+        ConfigError: it is empty, a URI without its two slashes, or holds a secret (which is not shown), or there is no
+            such home folder.
     """
     if not text:
         raise ConfigError(f"{name} is empty", fix="write it like s3://bucket/prefix, or as a local path")
-    if found := _ONE_SLASH.match(text):
-        rest = text[found.end() :]
+    if found := _NO_SLASHES.match(text):
+        scheme, rest = found[1] or found[2], text[found.end() :]
         is_plain = redact(text) == text and not re.search("[:@?%]", rest)
-        meant = f"{found[1]}://{'/' if found[1].lower() == 'file' else ''}{rest if is_plain else '…'}"
+        meant = f"{scheme}://{'/' if scheme.lower() == 'file' else ''}{rest if is_plain else '…'}"
         raise ConfigError(
-            f"{name} {text if is_plain else f'{found[1]}:/…'!r} has one slash after its scheme",
-            fix=f"did you mean {meant}? (a local path that begins so is written ./{found[1]}:/…)",
+            f"{name} {text if is_plain else f'{scheme}:…'!r} has not two slashes after its scheme",
+            fix=f"did you mean {meant}? (a local path that begins so is written ./{scheme}:…)",
         )
     return refuse_secrets(text, name) if "://" in text else expand_home(text, name)
 

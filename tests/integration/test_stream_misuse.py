@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import multiprocessing
 import os
 import pickle
@@ -13,12 +14,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 import penstock
-from penstock.errors import ConfigError, EmptyListing, PenstockError, StreamMisused, WindowTooSmall
+from penstock.errors import (
+    CheckpointMismatch,
+    ConfigError,
+    EmptyListing,
+    ObjectNotFound,
+    PenstockError,
+    StreamMisused,
+    WindowTooSmall,
+)
 from penstock.stream.words import in_python, python_words
 from penstock.window.geometry import plan_geometry
 from support.objects import to_number, write_objects
@@ -170,11 +180,144 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "decode": ({"decode": "x"}, "decode 'x': give a function"),
     "transform": ({"transform": 3}, "transform 3"),
     "rank": ({"rank": 1}, "world_size open"),
+    "rank -1": ({"rank": -1, "world_size": 2}, "rank -1"),
     "rank 2": ({"rank": 2, "world_size": 2}, "rank 2 of 2"),
     "local": ({"rank": 0, "world_size": 2, "local_rank": 1, "local_world_size": 2}, "rank 0 of 2, on its node 1 of 2"),
     "source": ({"source": ""}, "source ''"),
     "scheme": ({"source": "s3:/bucket/x"}, "did you mean s3://bucket/x"),
 }
+
+
+NONE_MAY_BE = {"window_folder", "shuffle_block", "shuffle_mix", "epochs", "endpoint_url", "region", "transform"}
+NONE_MAY_BE |= {"rank", "world_size", "local_rank", "local_world_size"}
+PARAMETERS = [name for name in inspect.signature(penstock.Stream).parameters if name != "self"]
+NUMBERS = {"batch_size", "workers", "seed", "epochs", "in_flight", "timeout_seconds", "shuffle_block", "shuffle_mix"}
+NUMBERS |= {"rank", "world_size", "local_rank", "local_world_size"}
+TRUTHS = {"files", "drop_last", "anonymous", "requester_pays", "stream_listing"}
+TEXTS = {"source", "endpoint_url", "region", "window_folder", "match"}
+VALUES: list[tuple[str, Any, set[str]]] = [
+    # what is given, and the parameters that may take it
+    ("None", None, NONE_MAY_BE),
+    ("an object", object(), set()),
+    ("a class", Path, {"decode", "collate", "transform"}),
+    ("a list of numbers", [3], set()),
+    ("an array", np.arange(3), set()),
+    ("a float", 2.5, {"timeout_seconds"}),
+    ("nan", float("nan"), set()),
+    ("3", 3, NUMBERS | {"window"}),
+    ("-1", -1, set()),
+    ("10**30", 10**30, set()),
+    ("True", True, TRUTHS | {"shuffle"}),
+    ("text", "yes", TEXTS),
+    ("empty", "", set()),
+    ("a null", "a\0b", set()),
+    ("a surrogate", "a\ud800b", set()),
+    ("bytes", b"x", set()),
+]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_no_parameter_takes_what_it_cannot_mean(folder: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    for told, value, may in VALUES:
+        if name in may:
+            continue
+        options: dict[str, Any] = {"source": folder, "decode": to_number, "window": "1Mi", name: value}
+        with pytest.raises(ConfigError) as caught:
+            penstock.Stream(**options).close()
+        error = caught.value
+        assert name in error.what, (told, str(error))
+        assert error.fix
+        assert "--" not in str(error)
+        assert "\n" not in str(error)
+        assert len(str(error)) < 300
+    assert capfd.readouterr().err == ""
+
+
+def test_numbers_and_truths_of_numpy_are_taken(folder: Path) -> None:
+    options: dict[str, Any] = {"batch_size": np.int64(4), "workers": np.int8(0), "seed": np.uint32(3)}
+    options |= {"epochs": np.int16(1), "window": np.int64(1 << 20), "timeout_seconds": np.float32(20.0)}
+    options |= {"drop_last": np.bool_(False), "shuffle": np.bool_(True), "in_flight": torch.tensor(8)}
+    options |= {"rank": np.int64(0), "world_size": np.int64(1), "match": np.str_("*.bin")}
+    with penstock.Stream(folder, decode=to_number, **options) as stream:
+        assert whole(stream)
+    with penstock.Stream(
+        folder, decode=to_number, shuffle="block", shuffle_block=np.int64(4), shuffle_mix=np.int8(2)
+    ) as stream:
+        assert whole(stream)
+
+
+def _no_key(data: memoryview) -> None: ...
+
+
+async def _waits(data: memoryview, key: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"decode": _no_key}, r"decode .*_no_key.* cannot be called with 2 .*: give a function of \(data, key\)"),
+        ({"decode": _no_key, "files": True}, r"a function of \(path, key\)"),
+        ({"decode": _waits}, "decode .* is async"),
+        ({"transform": _no_key}, r"transform .*a function of \(value, rng\)"),
+        ({"collate": to_number}, r"collate .*a function of \(values\)"),
+        ({"shuffle_mix": 2}, "shuffle_mix 2 with shuffle 'full'"),
+        ({"source": "s3:bucket/x"}, "did you mean s3://bucket/x"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(folder: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        penstock.Stream(**{"source": folder, "decode": to_number} | options)
+
+
+def test_an_error_is_told_once_and_by_who_meets_it(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = {"window": "30Ki", "batch_size": 16}
+    with pytest.raises(WindowTooSmall), penstock.Stream(folder, decode=to_number, **small) as stream:  # type: ignore[arg-type]
+        next(iter(stream))
+    write_objects(tmp_path / "own", 4)
+    with penstock.Stream(tmp_path / "own", decode=to_number) as stream:
+        (tmp_path / "own" / "0001.bin").unlink()
+        with pytest.raises(ObjectNotFound):
+            list(stream)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("state", [None, 3, "x", {}, [], {"next_index": 4}])
+def test_what_is_no_place_is_not_taken_up(stream: penstock.Stream, state: Any) -> None:
+    with pytest.raises(CheckpointMismatch, match=r"no saved place.*give what state_dict\(\) gave"):
+        stream.load_state_dict(state)
+    assert whole(stream)
+
+
+@pytest.mark.parametrize("index", [-1, True, None, "4", 2.5, 10**30])
+def test_what_is_no_index_is_not_taken_up(stream: penstock.Stream, index: Any) -> None:
+    with pytest.raises(CheckpointMismatch, match="not a stream index"):
+        stream.load_state_dict(stream.state_dict() | {"next_index": index})
+    stream.load_state_dict(stream.state_dict() | {"next_index": np.int64(0)})  # type: ignore[dict-item]
+    assert whole(stream)
+
+
+def test_a_place_of_another_is_refused_by_what_differs(folder: Path, tmp_path: Path) -> None:
+    base: dict[str, Any] = {"decode": to_number, "window": "1Mi"}
+    others: dict[str, tuple[dict[str, Any], str]] = {
+        "seed": ({"seed": 1}, r"another seed \(1, now 0\)"),
+        "shuffle": ({"shuffle": "none"}, r"another shuffle \(none, now full\)"),
+        "match": ({"match": "000*.bin"}, r"number of samples in train \(10, now 24\).*dataset"),
+        "part": ({"stream_listing": True}, "stream_listing=True"),
+        "dataset": ({"source": write_objects(tmp_path / "more", 25)}, r"\(25, now 24\)"),
+    }
+    places = {}
+    for name, (changed, _) in others.items():
+        with penstock.Stream(**{"source": folder} | base | changed) as stream:
+            places[name] = stream.state_dict()
+    with penstock.Stream(folder, **base) as stream:
+        for name, (_, words) in others.items():
+            with pytest.raises(CheckpointMismatch, match=words) as caught:
+                stream.load_state_dict(places[name])
+            assert len(str(caught.value)) < 400
+        stream.load_state_dict(stream.state_dict() | {"batch_size": 64})
+        assert whole(stream)
 
 
 @pytest.mark.parametrize("name", WRONG)

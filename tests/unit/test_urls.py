@@ -137,20 +137,31 @@ def test_any_text_is_either_taken_or_refused(url: str) -> None:
         ("https:/host/x", "https://host/x"),
         ("file:/data", "file:///data"),
         ("s3:/", "s3://"),
+        ("s3:bucket/x", "s3://bucket/x"),
+        ("S3:bucket", "S3://bucket"),
+        ("gs:bucket/x", "gs://bucket/x"),
+        ("hf:datasets/org/name", "hf://datasets/org/name"),
+        ("http:host/x", "http://host/x"),
+        ("file:data", "file:///data"),
+        ("file:", "file:///"),
+        ("s3:", "s3://"),
+        ("s3:AKIAKEY:hunter2@bucket/x", "s3://…"),
         ("s3:/AKIAKEY:hunter2@bucket/x", "s3://…"),
         ("s3:/AKIAKEY:hunter2/x", "s3://…"),
         ("s3:/AKIAKEY%3Ahunter2%40bucket", "s3://…"),
         ("git+x.y-z:/a?token=hunter2", "git+x.y-z://…"),
     ],
 )
-def test_a_uri_with_one_slash_is_no_path(text: str, meant: str) -> None:
+def test_a_uri_without_its_slashes_is_no_path(text: str, meant: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_location(text, "--source")
     assert f"did you mean {meant}?" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["s3://b/a", "file:///x", "./s3:/b", "a/s3:/b", "./~x", "a:b", "1:/x", "/x"])
+@pytest.mark.parametrize(
+    "text", ["s3://b/a", "file:///x", "./s3:/b", "./s3:b", "a/s3:/b", "s3", "s3x:b", "./~x", "a:b", "1:/x", "/x"]
+)
 def test_locations_that_are_one_are_taken_as_they_are(text: str) -> None:
     assert check_location(text, "--source") == text
 
@@ -160,7 +171,9 @@ def test_an_empty_location_is_refused() -> None:
         check_location("", "--source")
 
 
-@pytest.mark.parametrize("text", ["s3://AKIAKEY:hunter2@b/m", "s3:/b", "https://host", "file:///x", "x+y.z-1:/a"])
+@pytest.mark.parametrize(
+    "text", ["s3://AKIAKEY:hunter2@b/m", "s3:/b", "https://host", "file:///x", "x+y.z-1:/a", "s3:b/x"]
+)
 def test_a_uri_is_no_local_file(text: str) -> None:
     with pytest.raises(ConfigError, match="a local file or folder is wanted") as caught:
         local_path(text, "--manifest")

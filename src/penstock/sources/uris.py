@@ -29,11 +29,16 @@ def local_folder(uri: str) -> Path:
     """Give the absolute path of a local folder, written as a path or as ``file:///path``.
 
     Raises:
-        ConfigError: it is a URI of another scheme.
+        ConfigError: it is a URI of another scheme, or names a host.
     """
     scheme, separator, rest = uri.partition("://")
     if not separator:
         return Path(uri).absolute()
-    if scheme.lower() != "file" or not rest.startswith("/"):
-        raise ConfigError(f"cannot use {uri!r}", fix="write it like s3://bucket/prefix, or as a local path")
+    if scheme.lower() != "file":
+        raise ConfigError(
+            f"cannot use {uri!r}: this release reads no {scheme}://",
+            fix="write it like s3://bucket/prefix, or as a local path",
+        )
+    if not rest.startswith("/"):
+        raise ConfigError(f"cannot use {uri!r}, which names a host", fix=f"did you mean file:///{rest}?")
     return Path(unquote(rest))

@@ -45,6 +45,8 @@ _HUNG_SECONDS = 300
 """Far longer than reading the largest manifest's rows takes; the heartbeat goes on in a thread, and hides a hang."""
 _GC_OBJECTS = 50_000
 """Objects made before the youngest are looked through for cycles: a pack alone makes thousands, and none in a cycle."""
+_TOLD_BY_READERS = ("session.refused", "session.failed", "sample.failed")
+"""Events whose error every reader is given, at the sample that it belongs to."""
 _log = logging.getLogger(__name__)
 
 
@@ -107,6 +109,9 @@ async def _serve(args: argparse.Namespace) -> None:
     stopping.listen(end)
     if args.until_stdin_closes:
         watch_parent(end)
+        if not args.verbose:
+            for handler in logging.getLogger().handlers:
+                handler.addFilter(_is_not_told_by_readers)
     async with watch_loop(_HUNG_SECONDS):
         filler = Filler(
             args.window,
@@ -116,6 +121,11 @@ async def _serve(args: argparse.Namespace) -> None:
             meters=args.meters,
         )
         await filler.serve(stop)
+
+
+def _is_not_told_by_readers(record: logging.LogRecord) -> bool:
+    """Keep what a trainer that started this process tells itself, in its own words, from being told twice."""
+    return not str(record.msg).startswith(_TOLD_BY_READERS)
 
 
 def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:

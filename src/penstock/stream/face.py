@@ -15,11 +15,11 @@ from typing import Any, Literal, NoReturn, Self
 import numpy as np
 from torch.utils.data import IterableDataset, default_collate, get_worker_info
 
-from penstock.errors import ConfigError, StreamMisused
-from penstock.loader import Custom, LoaderState
-from penstock.loader.ranks import AskedRanks, Undecided, find_ranks
+from penstock.errors import StreamMisused
+from penstock.loader import LoaderState
+from penstock.loader.ranks import Undecided, find_ranks
 from penstock.plan import num_rank_batches
-from penstock.records import Meters, SourceSpec
+from penstock.records import Meters
 from penstock.stream import options as of
 from penstock.stream.epochs import Epoch
 from penstock.stream.reading import Reading, alone
@@ -120,36 +120,10 @@ class Stream(IterableDataset[Any]):
         local_rank: int | None = None,
         local_world_size: int | None = None,
     ) -> None:
-        for name, function in (("decode", decode), ("collate", collate), ("transform", transform or decode)):
-            if not callable(function):
-                raise ConfigError(f"{name} {function!r}", fix="give a function")
+        # All arguments, and nothing else: nothing was named before this line.
+        given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         with in_python():
-            self._options = of.Options(
-                source=SourceSpec(
-                    uri=of.source_of(source),
-                    endpoint_url=endpoint_url,
-                    region=region,
-                    anonymous=anonymous,
-                    requester_pays=requester_pays,
-                ),
-                match=of.patterns_of(match),
-                decoder=Custom(decode=decode, collate=collate, takes_path=files, transform=transform),
-                batch_size=of.checked_count("batch_size", batch_size, 1),
-                drop_last=drop_last,
-                window_bytes=of.bytes_of("window", window),
-                folder=of.folder_of(window_folder),
-                shuffle=of.shuffle_words(shuffle, shuffle_block, shuffle_mix),
-                seed=of.checked_count("seed", seed, 0, most=2**32 - 1),
-                num_workers=of.checked_count("workers", workers, 0),
-                num_epochs=None if epochs is None else of.checked_count("epochs", epochs, 1),
-                parts=stream_listing,
-                in_flight=of.checked_count("in_flight", in_flight, 1),
-                timeout_seconds=of.checked_seconds("timeout_seconds", timeout_seconds),
-                on_bad_sample=of.checked_choice("on_bad_sample", on_bad_sample, ("fail", "skip")),
-                ranks=AskedRanks(
-                    rank=rank, world_size=world_size, local_rank=local_rank, local_world_size=local_world_size
-                ),
-            )
+            self._options = of.options_of(given)
         self._pid = os.getpid()
         self._turn = threading.Lock()
         self._turn_of: int | None = None

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import inspect
-import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
+
+import numpy as np
 
 from penstock.errors import ConfigError
 from penstock.loader import Custom
 from penstock.loader.ranks import AskedRanks
 from penstock.patterns import any_of
 from penstock.records import SourceSpec
+from penstock.stream import checks
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path
 
-__all__ = ["Options", "checked_choice", "checked_count", "checked_seconds", "names_checked"]
-__all__ += ["bytes_of", "folder_of", "patterns_of", "shuffle_words", "source_of"]
+__all__ = ["Options", "names_checked", "options_of"]
 
 MOST_PATTERN_BYTES = 100_000
 """It is a word of the command line of the listing, of which Linux allows 128 KiB."""
-
-MOST = 2**31 - 1
-"""Of what is counted, as `penstock list` and `penstock train` take it."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,6 +66,33 @@ class Options:
         return hashlib.sha256(repr(asked).encode(errors="surrogateescape")).hexdigest()
 
 
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Check all arguments of a ``Stream``, by their names.
+
+    Raises:
+        ConfigError: one is not what it should be.
+    """
+    epochs = given["epochs"]
+    return Options(
+        source=_source_of(given),
+        match=_patterns_of(given["match"]),
+        decoder=_decoder_of(given),
+        batch_size=checks.count("batch_size", given["batch_size"], 1),
+        drop_last=checks.flag("drop_last", given["drop_last"]),
+        window_bytes=_bytes_of("window", given["window"]),
+        folder=_folder_of(given["window_folder"]),
+        shuffle=_shuffle_words(given["shuffle"], given["shuffle_block"], given["shuffle_mix"]),
+        seed=checks.count("seed", given["seed"], 0, most=2**32 - 1),
+        num_workers=checks.count("workers", given["workers"], 0),
+        num_epochs=None if epochs is None else checks.count("epochs", epochs, 1),
+        parts=checks.flag("stream_listing", given["stream_listing"]),
+        in_flight=checks.count("in_flight", given["in_flight"], 1),
+        timeout_seconds=checks.seconds("timeout_seconds", given["timeout_seconds"]),
+        on_bad_sample=checks.choice("on_bad_sample", given["on_bad_sample"], ("fail", "skip")),
+        ranks=_ranks_of(given),
+    )
+
+
 def names_checked(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function say which of its arguments is meant by a name that it does not have."""
     names = [name for name, each in inspect.signature(function).parameters.items() if each.kind is each.KEYWORD_ONLY]
@@ -77,81 +101,89 @@ def names_checked(function: Callable[P, R]) -> Callable[P, R]:
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
         wrong = next((name for name in kwargs if name not in names and name != "source"), None)
         if wrong is not None:
-            raise TypeError(f"Stream has no argument {wrong!r}{_meant(wrong, names)}")
+            raise TypeError(f"Stream has no argument {wrong!r}{checks.close_to(wrong, names)}")
         return function(*args, **kwargs)
 
     return called
 
 
-def checked_choice(name: str, value: Any, choices: Sequence[str]) -> Any:
-    """Refuse what is none of the choices."""
-    if value in choices:
-        return value
-    raise ConfigError(
-        f"{name} {value!r}{_meant(str(value), choices)}", fix=f"give {' or '.join(repr(each) for each in choices)}"
+def _source_of(given: Mapping[str, Any]) -> SourceSpec:
+    """Give the source: a URI as it is, a folder by its whole path."""
+    found = check_location(
+        checks.path("source", given["source"], like='a URI like "s3://bucket/prefix", or a folder'), "source"
+    )
+    return SourceSpec(
+        uri=found if "://" in found else str(Path(found).absolute()),
+        endpoint_url=checks.text("endpoint_url", given["endpoint_url"], like="https://host:9000"),
+        region=checks.text("region", given["region"], like="us-east-2"),
+        anonymous=checks.flag("anonymous", given["anonymous"]),
+        requester_pays=checks.flag("requester_pays", given["requester_pays"]),
     )
 
 
-def checked_count(name: str, value: Any, least: int, most: int = MOST) -> int:
-    """Refuse what is no whole number of ``least`` to ``most``."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"{name} {value!r}", fix=f"give a whole number of at least {least}")
-    if value > most:
-        raise ConfigError(f"{name} is above {most}", fix=f"give a whole number of {least} to {most}")
-    return value
+def _decoder_of(given: Mapping[str, Any]) -> Custom:
+    """Give the caller's functions."""
+    files = checks.flag("files", given["files"])
+    checks.called_with("decode", given["decode"], "path" if files else "data", "key")
+    checks.called_with("collate", given["collate"], "values")
+    if given["transform"] is not None:
+        checks.called_with("transform", given["transform"], "value", "rng")
+    return Custom(decode=given["decode"], collate=given["collate"], takes_path=files, transform=given["transform"])
 
 
-def checked_seconds(name: str, value: Any) -> float:
-    """Refuse what is no number of seconds above 0."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-        raise ConfigError(f"{name} {value!r}", fix="give a number of seconds above 0")
-    return float(value)
+def _ranks_of(given: Mapping[str, Any]) -> AskedRanks:
+    """Give the ranks that are given, each None where it is to be found."""
+    least = {"rank": 0, "world_size": 1, "local_rank": 0, "local_world_size": 1}
+    asked = {name: None if given[name] is None else checks.count(name, given[name], low) for name, low in least.items()}
+    return AskedRanks(**asked)
 
 
-def bytes_of(name: str, value: Any) -> int:
+def _bytes_of(name: str, value: Any) -> int:
     """Give a number of bytes of one, or of text like "2Gi"."""
-    if isinstance(value, str):
+    fix = 'give bytes as a whole number of at least 1, or text like "2Gi"'
+    if not isinstance(value, str):
+        try:
+            return checks.count(name, value, 1, most=2**63 - 1)
+        except ConfigError as error:
+            raise ConfigError(error.what, fix=fix) from None
+    try:
         return parse_bytes(value)
-    return checked_count(name, value, 1, most=2**63 - 1)
+    except ConfigError as error:
+        raise ConfigError(f"{name} {error.what}", fix=fix) from None
 
 
-def folder_of(value: str | os.PathLike[str] | None) -> Path | None:
+def _folder_of(value: Any) -> Path | None:
     """Give a folder's path, ``~`` being the user's own."""
-    return None if value is None else Path(local_path(os.fspath(value), "window_folder"))
+    if value is None:
+        return None
+    return Path(local_path(checks.path("window_folder", value, like="a folder's path, or None"), "window_folder"))
 
 
-def source_of(value: Any) -> str:
-    """Give a URI as it is, and a folder's whole path."""
-    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
-        raise ConfigError(f"source {value!r}", fix='give a URI like "s3://bucket/prefix", or a folder')
-    text = check_location(os.fsdecode(value), "source")
-    return text if "://" in text else str(Path(text).absolute())
-
-
-def patterns_of(value: str | Iterable[str]) -> str:
+def _patterns_of(value: str | Iterable[str]) -> str:
     """Give the pattern that one or several are."""
-    patterns = [value] if isinstance(value, str) else list(value)
+    fix = 'give a pattern like "*.{jpg,png}", or a list of patterns'
+    is_several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+    patterns = list(value) if is_several else [value]
     if not patterns or not all(isinstance(each, str) and each for each in patterns):
-        raise ConfigError(f"match {value!r}", fix='give a pattern like "*.{jpg,png}", or a list of patterns')
-    pattern = any_of(patterns)
-    if len(pattern.encode()) > MOST_PATTERN_BYTES:
+        raise ConfigError(f"match {checks.shown(value)}", fix=fix)
+    pattern = any_of([checks.path("match", each, like="a pattern") for each in patterns])
+    num_bytes = len(pattern.encode(errors="surrogateescape"))
+    if num_bytes > MOST_PATTERN_BYTES:
         raise ConfigError(
-            f"match with {len(patterns)} patterns of {len(pattern.encode())} bytes",
+            f"match with {len(patterns)} patterns of {num_bytes} bytes",
             fix=f"give patterns that take {MOST_PATTERN_BYTES} bytes together at most",
         )
     return pattern
 
 
-def shuffle_words(shuffle: Any, block: int | None, mix: int | None) -> list[str]:
-    """Give the options of `penstock list` for a shuffle; it checks them."""
-    kind = {True: "full", False: "none"}[shuffle] if isinstance(shuffle, bool) else shuffle
-    checked_choice("shuffle", kind, ("full", "block", "none"))
+def _shuffle_words(shuffle: Any, block: Any, mix: Any) -> list[str]:
+    """Give the options of `penstock list` for a shuffle."""
+    is_flag = isinstance(shuffle, bool | np.bool_)
+    kind = checks.choice("shuffle", ("full" if shuffle else "none") if is_flag else shuffle, ("full", "block", "none"))
+    words = ["--shuffle", kind]
     for name, value in (("shuffle_block", block), ("shuffle_mix", mix)):
-        if value is not None:
-            checked_count(name, value, 1)
-    return ["--shuffle", kind, "--shuffle-block", str(block or ""), "--shuffle-mix", str(mix or "")]
-
-
-def _meant(value: str, choices: Sequence[str]) -> str:
-    close = difflib.get_close_matches(value, choices, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+        number = "" if value is None else str(checks.count(name, value, 1))
+        if number and kind != "block":
+            raise ConfigError(f"{name} {number} with shuffle {kind!r}", fix=f'give shuffle="block", or no {name}')
+        words += [f"--{name.replace('_', '-')}", number]
+    return words

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from penstock.errors import PenstockError
+from penstock.errors import CheckpointMismatch, PenstockError
 from penstock.loader import LoaderState, WindowStream
 from penstock.loader.growing import GrowingStream, Listed, Listing
+from penstock.loader.places import check_is_place
 from penstock.loader.ranks import Found
 from penstock.loader.shared_listing import SharedListing, read_listed
 from penstock.plan import fewest_samples
@@ -127,9 +128,19 @@ class Reading:
             raise
 
     def load(self, state: LoaderState) -> None:
-        """Take up a place; of any batch size and any number of ranks, since it is a place in the order of all."""
+        """Take up a place; of any batch size and any number of ranks, since it is a place in the order of all.
+
+        Raises:
+            CheckpointMismatch: it is of another dataset or order, or no place at all.
+        """
+        check_is_place(state)
+        if "part" in state and not self._options.parts:
+            raise CheckpointMismatch(
+                f"the saved place in the data is in part {state['part']} of a listing that went on",
+                fix="make the Stream with stream_listing=True, as the one that saved it",
+            )
         stream = self.stream
-        stream.load_state_dict(state | {"batch_size": stream.state_dict()["batch_size"]})
+        stream.load_state_dict({**state, "batch_size": stream.state_dict()["batch_size"]})
 
     def meters(self) -> Meters:
         """Give what was moved so far, by the listing too."""
