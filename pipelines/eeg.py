@@ -63,7 +63,7 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
             image_cpu: Image that lists, probes and reports.
             image_gpu: Image that trains and evaluates.
             model_epochs: Passes over the data.
-            model_name: Network. One of small, eegnex.
+            model_name: Network. One of small, eegnex, or your own in both images, as package.module:factory.
             node_accelerator_type: Resource to ask for when training and evaluating.
             node_accelerators: How many to ask for. 0 trains on the CPU.
             node_selector: Labels of the nodes to train and evaluate on, as a JSON object.
@@ -120,7 +120,9 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
             # A retry is a new pod with an empty window: it goes on from the checkpoint in the run root.
             as_trainer(trained, fixed, **place, retries=TRAIN_RETRIES).set_display_name("Train")
 
-            scored = whole(evaluate, **fed, checkpoint=trained.outputs["checkpoint"]).set_container_image(image_gpu)
+            scored = whole(
+                evaluate, **fed, checkpoint=trained.outputs["checkpoint"], model=model_name
+            ).set_container_image(image_gpu)
             as_trainer(scored, fixed, **place, retries=OTHER_RETRIES).set_display_name("Evaluate")
 
             reported = whole(

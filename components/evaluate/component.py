@@ -14,6 +14,7 @@ def evaluate(
     metrics: dsl.Output[dsl.Artifact],
     metrics_ui: dsl.Output[dsl.Metrics],
     plot: dsl.Output[dsl.HTML],
+    model: str = "",
     window: str = "",
     window_size: str = "256Mi",
     prefetch: str = "auto",
@@ -28,6 +29,7 @@ def evaluate(
         manifest: Manifest of the list step.
         plan: Plan of the list step.
         checkpoint: Weights of the train step.
+        model: Network of the checkpoint. It is needed where it is your own, as package.module:factory.
         window: Folder of the window. Empty is a temporary one.
         window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
         prefetch: Who fills the window. One of auto, sidecar, process.
@@ -51,6 +53,8 @@ def evaluate(
             plan.path,
             "--checkpoint",
             checkpoint.path,
+            "--model",
+            model,
             "--window",
             window,
             "--window-size",

@@ -33,7 +33,7 @@ def train(
         run_root: Folder of many runs, as s3://bucket/prefix; checkpoints go to <run root>/<run id>/checkpoints.
             Empty keeps them in the pod, so that a retry begins anew.
         run_id: Name of the run. It is needed where run_root is given.
-        model: Network. One of small, eegnex.
+        model: Network. One of small, eegnex, or your own in the image, as package.module:factory.
         epochs: Passes over the data.
         checkpoint_minutes: Also save every so many minutes, which is what a step that is killed loses at most. 0 saves
             after epochs, and steps where they are asked for, only.

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from penstock.loader import Batch
 from penstock.plan import make_order, stream_rows
+from penstock.recipes.eeg.models import build_model
+from penstock.recipes.objectives import make_objective, predict
 from penstock.records import Evaluation, ManifestReader, Meters, Plan, RunRecord, Sample, read_record
 from penstock.sources import open_blobs
-from penstock.tasks.eeg.models import build_model
-from penstock.tasks.objectives import make_objective, predict
 from penstock.tasks.registry import get_task
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity

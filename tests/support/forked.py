@@ -89,6 +89,7 @@ def _become(asked: dict[str, object]) -> NoReturn:
     os.environ.clear()
     os.environ.update(asked["environment"])  # type: ignore[arg-type]
     os.chdir(str(asked["cwd"]))
+    sys.path[1:1] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in {*sys.path, ""}]
     flags = os.O_WRONLY | os.O_CREAT
     for number, path in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(f"{asked['output']}/{path}", flags, 0o600), number)

@@ -11,8 +11,8 @@ from torch import nn
 
 from penstock.evaluate.familiarity import Familiarity
 from penstock.loader.protocols import BatchLoader
+from penstock.recipes.objectives import Objective, Predictions, predict
 from penstock.records import Evaluation, ManifestInfo, Prediction
-from penstock.tasks.objectives import Objective, Predictions, predict
 from penstock.tasks.protocols import Task
 from penstock.tasks.scores import told_scores
 

@@ -7,13 +7,16 @@ import sys
 from pathlib import Path
 
 import msgspec
+from torch import nn
 
-from penstock.errors import CheckpointMismatch
+from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.evaluate.evaluation import evaluate
 from penstock.evaluate.familiarity import check_familiarity
 from penstock.files import atomic_write
 from penstock.observe import open_progress
 from penstock.observe.labels import metrics_line
+from penstock.recipes.objectives import objective_from_state
+from penstock.recipes.registry import build_model, is_own_model
 from penstock.records import Evaluation, write_record
 from penstock.sources import MeterFile, RequestMeter
 from penstock.steps.feeding import Dataset, open_dataset, open_stream, skipped_line
@@ -22,8 +25,6 @@ from penstock.steps.outputs import check_outputs
 from penstock.steps.pipeline_output import write_metrics
 from penstock.steps.preflight import Wanted, check_fit, fitting_batch, room_of
 from penstock.steps.run_root import RunRoot, recorded
-from penstock.tasks.eeg.models import build_model
-from penstock.tasks.objectives import objective_from_state
 from penstock.train.checkpoint import load_weights
 from penstock.train.checkpoint_file import Weights, decode_weights
 from penstock.train.device import choose_device
@@ -58,6 +59,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
     ) as feed:
         weights = _load(args.checkpoint, args.run_endpoint_url, counts.meter)
         _check(weights, data)
+        _check_model(weights, args.model)
         familiarity = check_familiarity(
             weights.trained_on,
             begun_with=weights.identity.manifest_fingerprint,
@@ -68,8 +70,10 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             other_data=args.other_data,
         )
         objective = objective_from_state(weights.objective)
-        model = build_model(weights.identity.model, shape=data.info.shape, num_outputs=objective.num_outputs)
-        model.load_state_dict(weights.model)
+        model = build_model(
+            weights.identity.model, task=data.task.name, shape=data.info.shape, num_outputs=objective.num_outputs
+        )
+        _take_weights(model, weights)
         model.to(choose_device(args.device))
         with open_progress().stage("evaluate", num_samples) as stage:
             found = evaluate(
@@ -121,6 +125,33 @@ def _check(weights: Weights, data: Dataset) -> None:
                 fix="pass a checkpoint that was trained on samples of this kind",
                 about=weights.location,
             )
+
+
+def _check_model(weights: Weights, asked: str | None) -> None:
+    """Have the code of a user's own network run only where its name was given: a checkpoint may come from anywhere."""
+    name = weights.identity.model
+    if asked is not None and asked != name:
+        raise CheckpointMismatch(
+            f"the checkpoint {weights.location} has the model {name!r}, --model is {asked!r}",
+            fix="pass the model that it was trained with, or another checkpoint",
+            about=weights.location,
+        )
+    if asked is None and is_own_model(name):
+        raise ConfigError(
+            f"the checkpoint {weights.location} has a model of one's own, {name!r}, whose code would be run",
+            fix=f"pass --model {name} if you trust it",
+        )
+
+
+def _take_weights(model: nn.Module, weights: Weights) -> None:
+    try:
+        model.load_state_dict(weights.model)
+    except RuntimeError as error:
+        raise CheckpointMismatch(
+            f"the weights of {weights.location} do not fit the model {weights.identity.model!r}: {error}",
+            fix="evaluate with the code that it was trained with",
+            about=weights.location,
+        ) from error
 
 
 def _draw(found: Evaluation) -> str:

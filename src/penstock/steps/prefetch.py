@@ -136,6 +136,7 @@ def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
     """
     # Here: a trainer that waits for its child's first batch does without them.
     from penstock.cost.prices import load_prices
+    from penstock.recipes.registry import choose_model
     from penstock.steps.outputs import check_outputs, check_writable
     from penstock.steps.preflight import Wanted, misfits, refuse, room_of
     from penstock.steps.pricing import warn_of_node
@@ -146,7 +147,7 @@ def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
         room=room,
         batch_size=args.batch_size,
         workers=args.workers,
-        model=args.model,
+        model=choose_model(info.task, args.model),
         evaluated=None if args.evaluate_split == "none" else args.evaluate_split,
     )
     found = list(misfits(info, plan, wanted))

@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from penstock.errors import ConfigError, PenstockError, WindowTooSmall
 from penstock.plan import check_lanes
+from penstock.recipes.registry import check_model
 from penstock.records import ManifestInfo, Plan
-from penstock.tasks.eeg.model_names import check_shape
 from penstock.tasks.learnable import check_learnable
 from penstock.window import is_served, plan_geometry, read_gauges
 
@@ -97,7 +97,7 @@ def misfits(info: ManifestInfo, plan: Plan, wanted: Wanted) -> Iterator[Penstock
             checks.append(lambda: _check_window(info, wanted, 1))
     if wanted.model is not None:
         model = wanted.model
-        checks.append(lambda: check_shape(model, info.shape))
+        checks.append(lambda: check_model(model, task=info.task, shape=info.shape))
     for check in checks:
         try:
             check()

@@ -18,6 +18,7 @@ from pathlib import Path
 from penstock.errors import ConfigError, OutputError, PenstockError, RecordError
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
 from penstock.plan.split import check_fractions
+from penstock.recipes.registry import choose_model
 from penstock.records import (
     SPLITS,
     JobRecord,
@@ -46,6 +47,7 @@ __all__ = ["NAME", "run"]
 def run(args: argparse.Namespace) -> int:
     """Do what is left of the job, and sum it up."""
     warn_of_prices(args)
+    args.model = choose_model(args.task, args.model)
     _check_options(args)
     files = JobFiles(args.out.absolute())
     with _locked(files.folder):

@@ -64,9 +64,14 @@ def as_flags(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
 
 
 def options_help(tasks: Sequence[str]) -> str:
-    """Name the options of tasks with their defaults."""
+    """Name the options of tasks with their defaults; a task that cannot be imported says so where it is asked for."""
     parts = []
     for name in tasks:
-        options = ", ".join(f"{option.name.replace('_', '-')}={option.default}" for option in get_task(name).options)
+        try:
+            found = get_task(name).options
+        except ConfigError:
+            parts.append(f"{name}: cannot be imported")
+            continue
+        options = ", ".join(f"{option.name.replace('_', '-')}={option.default}" for option in found)
         parts.append(f"{name}: {options or 'none'}")
     return "; ".join(parts)

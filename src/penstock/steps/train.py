@@ -18,6 +18,8 @@ from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
 from penstock.observe import open_progress
 from penstock.observe.labels import metric_value, metrics_line
+from penstock.recipes.objectives import make_objective
+from penstock.recipes.registry import build_model
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.records.trained_on import trained_on
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
@@ -29,8 +31,6 @@ from penstock.steps.pricing import endpoint_paid, warn_of_node
 from penstock.steps.ranks import check_one_rank, ranks_from
 from penstock.steps.run_root import RunRoot, recorded
 from penstock.steps.train_config import train_config
-from penstock.tasks.eeg.models import build_model
-from penstock.tasks.objectives import make_objective
 from penstock.tasks.registry import get_task
 from penstock.temporary import TemporaryFolder
 from penstock.train.checkpoint import Checkpoints
@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
     early = {"stream-listing": True} if args.stream_listing else {}
     config = train_config(args, task=data.task.name, seed=data.plan.seed)
     room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
-    wanted = Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=args.model)
+    wanted = Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=config.model)
     check_fit(data.basis, data.plan, wanted)
     check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
     objective = make_objective(data.basis, regression_loss=args.loss)
@@ -130,7 +130,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
         _checkpoint_folder(args, counts.meter) as folder,
     ):
         seed_everything(config.seed)
-        model = build_model(config.model, shape=data.info.shape, num_outputs=objective.num_outputs)
+        model = build_model(config.model, task=data.task.name, shape=data.info.shape, num_outputs=objective.num_outputs)
         if run_root is not None and run_root.read(NAME, RunRecord) is None:
             # Stays where the trainer is killed before it can say anything: its time is billed from here on.
             host = describe_host(choose_device(config.device))

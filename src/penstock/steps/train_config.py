@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from penstock.recipes.registry import choose_model
 from penstock.train.config import TrainConfig
 
 __all__ = ["train_config"]
@@ -14,7 +15,7 @@ def train_config(args: argparse.Namespace, *, task: str, seed: int) -> TrainConf
 
     Args:
         args: of a step that trains.
-        task: name of the task.
+        task: name of the task; empty where it is not known yet, and the model is not looked at.
         seed: of the plan.
 
     Raises:
@@ -22,7 +23,7 @@ def train_config(args: argparse.Namespace, *, task: str, seed: int) -> TrainConf
     """
     return TrainConfig(
         task=task,
-        model=args.model,
+        model=choose_model(task, args.model) if task else args.model or "",
         num_epochs=args.epochs,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,

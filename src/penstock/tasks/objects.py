@@ -31,6 +31,7 @@ class WholeObjects:
     """Each object is a sample."""
 
     name = "objects"
+    recipe = ""
     score = "none"
     higher_is_better = True
     options = (

@@ -82,6 +82,11 @@ class Task(Protocol):
         ...
 
     @property
+    def recipe(self) -> str:
+        """Name of the recipe that has its networks; empty where there is nothing to learn."""
+        ...
+
+    @property
     def score(self) -> str:
         """Name of the metric that runs are compared by."""
         ...

@@ -1,26 +1,26 @@
-"""Tasks by name. Importing this module does not import torch."""
+"""Tasks by name: our own, and those of entry points ``penstock.tasks``. Importing this module does not import torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
-from penstock.errors import ConfigError
-from penstock.tasks.eeg.categories import EegEvents
-from penstock.tasks.eeg.externalizing import EegC2
-from penstock.tasks.eeg.reaction import EegC1
-from penstock.tasks.objects import WholeObjects
-from penstock.tasks.protocols import Task
+from penstock.plugins import Registry
+
+if TYPE_CHECKING:
+    from penstock.tasks.protocols import Task
 
 __all__ = ["get_task", "learnt_task_names", "task_names"]
 
-_TASKS: Final[dict[str, Callable[[], Task]]] = {
-    "eeg-c1": EegC1,
-    "eeg-c2": EegC2,
-    "eeg-events": EegEvents,
-    "objects": WholeObjects,
-}
-
+_TASKS: Final = Registry(
+    kind="task",
+    group="penstock.tasks",
+    own={
+        "eeg-c1": "penstock.tasks.eeg.reaction:EegC1",
+        "eeg-c2": "penstock.tasks.eeg.externalizing:EegC2",
+        "eeg-events": "penstock.tasks.eeg.categories:EegEvents",
+        "objects": "penstock.tasks.objects:WholeObjects",
+    },
+)
 
 _WITHOUT_TARGETS: Final = frozenset({"objects"})
 """Tasks whose samples are for training loops of one's own."""
@@ -28,21 +28,18 @@ _WITHOUT_TARGETS: Final = frozenset({"objects"})
 
 def task_names() -> tuple[str, ...]:
     """Give the names of all tasks."""
-    return tuple(_TASKS)
+    return _TASKS.names()
 
 
 def learnt_task_names() -> tuple[str, ...]:
     """Give the names of the tasks that have something to learn."""
-    return tuple(name for name in _TASKS if name not in _WITHOUT_TARGETS)
+    return tuple(name for name in task_names() if name not in _WITHOUT_TARGETS)
 
 
 def get_task(name: str) -> Task:
     """Give a task by its name.
 
     Raises:
-        ConfigError: there is no such task.
+        ConfigError: there is no such task, or it cannot be imported.
     """
-    task = _TASKS.get(name)
-    if task is None:
-        raise ConfigError(f"there is no task {name!r}", fix=f"use one of {', '.join(_TASKS)}")
-    return task()
+    return cast("type[Task]", _TASKS.load(name))()

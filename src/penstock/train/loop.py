@@ -19,10 +19,10 @@ from torch import nn
 
 from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
 from penstock.loader.protocols import BatchLoader, LoaderState
+from penstock.recipes.objectives import Objective
 from penstock.records import LossPoint, Meters
 from penstock.records.trained_on import TrainedOn
 from penstock.sources import take_later
-from penstock.tasks.objectives import Objective
 from penstock.tasks.protocols import Task
 from penstock.tasks.scores import Scores
 from penstock.train.checkpoint import Checkpoints

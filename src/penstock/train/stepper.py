@@ -11,7 +11,7 @@ from torch import nn
 
 from penstock.errors import CheckpointMismatch, TrainingDiverged
 from penstock.loader.protocols import Batch
-from penstock.tasks.objectives import Objective
+from penstock.recipes.objectives import Objective
 from penstock.train.config import TrainConfig
 from penstock.train.device import choose_device, choose_precision
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from penstock.loader.protocols import BatchLoader
-from penstock.tasks.objectives import Objective, predict
+from penstock.recipes.objectives import Objective, predict
 from penstock.tasks.protocols import Task
 from penstock.tasks.scores import Scores
 from penstock.train.signals import StopRequest

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from penstock.errors import SourceChanged
 from penstock.evaluate.evaluation import MAX_PREDICTIONS, confusion_counts, evaluate, evenly_taken
 from penstock.evaluate.familiarity import Familiarity
+from penstock.recipes.eeg.models import build_model
+from penstock.recipes.objectives import Classification, Regression, objective_from_state
 from penstock.records import Evaluation, decode_record, encode_record
-from penstock.tasks.eeg.models import build_model
-from penstock.tasks.objectives import Classification, Regression, objective_from_state
 from penstock.train.checkpoint import load_weights
+from unit.recipes.test_objectives import manifest
 from unit.train import runs
 from unit.train.arrays import ArrayLoader, ClassificationTask, RegressionTask, evoked_data
-from unit.train.test_objectives import manifest
 
 
 def test_a_runs_best_weights_score_as_they_did_in_its_validation(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from penstock.train.config import TrainConfig
         (["run", "--windw-size=3", "--ot=x"], "did you mean --window-size, --out?"),
         (["list", "--relase", "R5"], "unrecognized arguments: --relase; did you mean --release?"),
         (["run", "--task", "eeg_c1"], "did you mean eeg-c1?"),
-        (["train", "--model", "smal"], "did you mean small?"),
         (["evaluate", "--window", "w", "--wndow-size", "3"], "did you mean --window-size?"),
         (["run", "--task", "objects"], "invalid choice: 'objects'"),
         (["report", "--zzzzzz"], "penstock report --help names them all"),

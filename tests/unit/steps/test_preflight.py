@@ -92,7 +92,10 @@ MISFITS = [
     ("targets", lambda i: targets(i, None, None), {}, MissingLabel, "no sample of the training split has a target"),
     ("targets that differ", lambda i: targets(i, 1.0, 0.0), {}, MissingLabel, "nothing to learn"),
     ("a shape for the model", lambda i: msgspec.structs.replace(i, shape=(8, 20)), {}, ConfigError, r"shape \(8, 20\)"),
-    ("a known model", same, {"model": "resnet"}, ConfigError, "no EEG model 'resnet'"),
+    ("a known model", same, {"model": "resnet"}, ConfigError, "'eeg-c1' has no model 'resnet': choose one of: small"),
+    ("a model that was misspelt", same, {"model": "smal"}, ConfigError, r"did you mean small\? choose"),
+    ("a model of one's own", same, {"model": "nowhere.to:find"}, ConfigError, "there is no package 'nowhere'"),
+    ("a name of one's own", same, {"model": "a b:c"}, ConfigError, "write it like package.module:factory"),
 ]  # fmt: skip
 
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from penstock.errors import PenstockError
+from penstock.recipes.eeg.models import build_model
+from penstock.recipes.objectives import Regression
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.sources import Blobs, open_blobs
-from penstock.tasks.eeg.models import build_model
-from penstock.tasks.objectives import Regression
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import TrainConfig

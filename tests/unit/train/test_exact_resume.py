@@ -13,10 +13,10 @@ import pytest
 
 from penstock.errors import Interrupted, PenstockError, SourceUnavailable, error_from_fields
 from penstock.loader.protocols import Batch, LoaderState
+from penstock.recipes.eeg.models import build_model
+from penstock.recipes.objectives import Regression
 from penstock.records import Meters, RunRecord, read_record
 from penstock.sources import open_blobs
-from penstock.tasks.eeg.models import build_model
-from penstock.tasks.objectives import Regression
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.determinism import seed_everything
 from penstock.train.loop import train

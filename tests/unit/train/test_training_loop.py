@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from penstock.errors import OutputUnwritable, TrainingDiverged
+from penstock.recipes.eeg.models import build_model
+from penstock.recipes.objectives import Classification
 from penstock.sources import open_blobs
-from penstock.tasks.eeg.models import build_model
-from penstock.tasks.objectives import Classification
 from penstock.train.checkpoint import Checkpoints, load_weights
 from penstock.train.config import TrainConfig
 from penstock.train.determinism import seed_everything, weights_sha256

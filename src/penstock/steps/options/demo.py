@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from penstock.recipes.eeg.model_names import MODEL_NAMES
 from penstock.steps.options.values import any_path, bytes_option, positive_int, rate_option, seed_number
-from penstock.tasks.eeg.model_names import MODEL_NAMES
 
 __all__ = ["add_arguments"]
 

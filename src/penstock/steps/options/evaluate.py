@@ -6,7 +6,7 @@ import argparse
 
 from penstock.steps.options.data import add_feed_options
 from penstock.steps.options.run_root import add_executor_option, add_fail_fast, add_run_options
-from penstock.steps.options.values import add_switch, any_path, location, optional_path, positive_int
+from penstock.steps.options.values import add_switch, any_path, location, optional_path, optional_text, positive_int
 
 __all__ = ["add_arguments"]
 
@@ -17,6 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("evaluation")
     group.add_argument(
         "--checkpoint", required=True, type=location, metavar="FILE|s3://…", help="checkpoint of `penstock train`"
+    )
+    group.add_argument(
+        "--model",
+        type=optional_text,
+        metavar="NAME",
+        help="network of the checkpoint; to be given where it is your own (package.module:factory), whose code is run",
     )
     group.add_argument("--split", choices=("train", "valid", "test"), default="test", help="split (default: test)")
     add_switch(group, "--other-data", "score another manifest than the one that was trained on")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from penstock.steps.options.model import add_model_option
 from penstock.steps.options.run_root import add_fail_fast, add_run_options
 from penstock.steps.options.values import (
     add_switch,
@@ -13,7 +14,6 @@ from penstock.steps.options.values import (
     whole_number,
 )
 from penstock.steps.options.window import add_window_options
-from penstock.tasks.eeg.model_names import MODEL_NAMES
 
 __all__ = ["add_arguments"]
 
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--workers", type=whole_number, default=0, metavar="N", help="processes that decode, in training and evaluation"
     )
-    group.add_argument("--model", choices=MODEL_NAMES, default="small", help="network (default: small)")
+    add_model_option(group)
     group.add_argument(
         "--evaluate-split",
         choices=("train", "valid", "test", "none"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from penstock.steps.options.model import add_model_option
 from penstock.steps.options.values import at_least_zero, optional_text, positive_int, whole_number
-from penstock.tasks.eeg.model_names import MODEL_NAMES
 from penstock.train.config import TrainConfig
 
 __all__ = ["add_training_options"]
@@ -13,9 +13,9 @@ __all__ = ["add_training_options"]
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how to train."""
-    defaults = TrainConfig(task="", model="small")
+    defaults = TrainConfig(task="", model="")
     group = parser.add_argument_group("training")
-    group.add_argument("--model", choices=MODEL_NAMES, default="small", help="network (default: small)")
+    add_model_option(group)
     group.add_argument(
         "--epochs", type=positive_int, default=defaults.num_epochs, metavar="N", help="passes over the data"
     )

@@ -15,6 +15,8 @@ __all__ = ["EegTask"]
 class EegTask:
     """Decodes epochs of recordings."""
 
+    recipe = "eeg"
+
     def decode(
         self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
     ) -> NDArray[np.float32]:

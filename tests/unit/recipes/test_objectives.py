@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
-from penstock.records import ManifestInfo, SourceSpec, Split
-from penstock.tasks.objectives import (
+from penstock.recipes.objectives import (
     Classification,
     Regression,
     make_objective,
     objective_from_state,
     predict,
 )
+from penstock.records import ManifestInfo, SourceSpec, Split
 from unit.train.arrays import ArrayLoader
 
 NAN = float("nan")

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from penstock.errors import ConfigError
-from penstock.tasks.eeg.model_names import MODEL_NAMES
-from penstock.tasks.eeg.models import EEGNeX, build_model
+from penstock.recipes.eeg.model_names import MODEL_NAMES
+from penstock.recipes.eeg.models import EEGNeX, build_model
 
 
 def num_parameters(model: nn.Module) -> int:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from penstock.tasks.eeg.model_names import MODEL_NAMES, check_shape
+from penstock.recipes.eeg.model_names import MODEL_NAMES, check_shape
 
 __all__ = ["EEGNeX", "SmallNet", "build_model"]
 

@@ -1,0 +1,109 @@
+"""Things by name: the package's own, and those of installed packages, which name theirs as entry points.
+
+Entry points are described in the Python Packaging User Guide, "Entry points specification".
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from penstock.errors import ConfigError
+
+__all__ = ["Registry", "load_attribute"]
+
+_FRAMES = 3
+"""Last lines of another package's traceback that an error tells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """Things of one kind by name.
+
+    Attributes:
+        kind: what they are, for messages: ``task``.
+        group: the entry points' group of other packages' ones: ``penstock.tasks``.
+        own: ``module:attribute`` by name.
+    """
+
+    kind: str
+    group: str
+    own: Mapping[str, str]
+
+    def names(self) -> tuple[str, ...]:
+        """Give all names, the package's own first; nothing is imported."""
+        return (*self.own, *sorted(set(_found(self.group)) - set(self.own)))
+
+    def load(self, name: str) -> object:
+        """Import what a name stands for. A name of the package's own is never another's.
+
+        Raises:
+            ConfigError: there is none of that name, two packages have one, or it cannot be imported.
+        """
+        if name in self.own:
+            return load_attribute(self.own[name], what=f"the {self.kind} {name!r}")
+        found = _found(self.group).get(name, ())
+        if not found:
+            near = difflib.get_close_matches(name, self.names(), n=1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            raise ConfigError(
+                f"there is no {self.kind} {name!r}", fix=f"{meant}choose one of: {', '.join(self.names())}"
+            )
+        if len(found) > 1:
+            packages = ", ".join(_package(point) for point in found)
+            raise ConfigError(
+                f"several installed packages have a {self.kind} {name!r}: {packages}", fix="uninstall all but one"
+            )
+        return load_attribute(found[0].value, what=f"the {self.kind} {name!r} of {_package(found[0])}")
+
+
+def load_attribute(path: str, *, what: str) -> object:
+    """Import ``package.module:attribute``.
+
+    Args:
+        path: of it.
+        what: it is, for messages.
+
+    Raises:
+        ConfigError: it is written otherwise, or cannot be imported; its own traceback is told in short.
+    """
+    module, colon, attribute = path.partition(":")
+    names = [*module.split("."), *attribute.split(".")]
+    if not colon or not all(name.isidentifier() for name in names):
+        raise ConfigError(f"{what} is {path!r}", fix="write it like package.module:name")
+    try:
+        found: object = importlib.import_module(module)
+        for name in attribute.split("."):
+            found = getattr(found, name)
+    except Exception as error:
+        lines = traceback.extract_tb(error.__traceback__)[1:]
+        own = [f"{Path(line.filename).name}:{line.lineno} in {line.name}" for line in lines if _is_of(line.filename)]
+        where = f" ({'; '.join(own[-_FRAMES:])})" if own else ""
+        raise ConfigError(
+            f"{what} cannot be imported from {path}: {type(error).__name__}: {error}{where}",
+            fix="install what it lacks, or put its folder on PYTHONPATH",
+        ) from error
+    return found
+
+
+def _is_of(file: str) -> bool:
+    return "importlib" not in file and file != __file__
+
+
+@functools.cache
+def _found(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for point in entry_points(group=group):
+        # A package that lies on the path twice is one.
+        found.setdefault(point.name, {})[f"{_package(point)} {point.value}"] = point
+    return {name: tuple(points.values()) for name, points in found.items()}
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "a package"

@@ -1,0 +1,1 @@
+"""How something is learnt: models and objectives of the tasks."""

@@ -1,0 +1,1 @@
+"""How EEG is learnt from."""

@@ -1,0 +1,62 @@
+"""Networks that a user's own package makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import nn
+
+from penstock.errors import ConfigError
+from penstock.plugins import load_attribute
+
+__all__ = ["build_own_model"]
+
+_TRIED_SAMPLES = 2
+
+
+def build_own_model(path: str, *, shape: Sequence[int], num_outputs: int) -> nn.Module:
+    """Call ``package.module:factory`` with the keywords ``shape`` and ``num_outputs``, and try out what it gives.
+
+    Raises:
+        ConfigError: it cannot be imported or called, or gives no network from (B, *shape) to (B, num_outputs).
+    """
+    factory = load_attribute(path, what=f"the model {path!r}")
+    if not callable(factory):
+        raise ConfigError(f"{path} is no function or class", fix="name one that gives a torch.nn.Module")
+    try:
+        model = cast("Callable[..., object]", factory)(shape=tuple(shape), num_outputs=num_outputs)
+    except Exception as error:
+        raise ConfigError(
+            f"{path}(shape={tuple(shape)}, num_outputs={num_outputs}) failed: {type(error).__name__}: {error}",
+            fix="write it like def factory(*, shape: tuple[int, ...], num_outputs: int) -> torch.nn.Module",
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"{path} gives a {type(model).__name__}", fix="let it give a torch.nn.Module")
+    _try_out(model, path, shape=shape, num_outputs=num_outputs)
+    return model
+
+
+def _try_out(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: int) -> None:
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError(f"the network of {path} has no parameters to train", fix="give it layers")
+    was_training, wanted = model.training, (_TRIED_SAMPLES, num_outputs)
+    model.eval()
+    try:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            found = model(torch.zeros(_TRIED_SAMPLES, *shape))
+    except Exception as error:
+        raise ConfigError(
+            f"the network of {path} cannot take a batch of shape {(_TRIED_SAMPLES, *shape)}: "
+            f"{type(error).__name__}: {error}",
+            fix="make it for samples of that shape",
+        ) from error
+    finally:
+        model.train(was_training)
+    if not isinstance(found, torch.Tensor) or tuple(found.shape) != wanted:
+        given = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        raise ConfigError(
+            f"the network of {path} gives {given} for {_TRIED_SAMPLES} samples, not {wanted}",
+            fix="let it give one row of num_outputs numbers a sample",
+        )

@@ -1,0 +1,101 @@
+"""Recipes by name, and what a task's ``--model`` stands for. Importing this module does not import torch."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+from penstock.errors import ConfigError
+from penstock.plugins import Registry
+from penstock.tasks.registry import get_task, learnt_task_names
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from penstock.recipes.protocols import Recipe
+
+__all__ = ["build_model", "check_model", "choose_model", "is_own_model"]
+
+_RECIPES: Final = Registry(
+    kind="recipe", group="penstock.recipes", own={"eeg": "penstock.recipes.eeg.recipe:EegRecipe"}
+)
+
+
+def choose_model(task: str, asked: str | None) -> str:
+    """Give the name of the network that is trained for a task: what was asked for, or the task's default.
+
+    Raises:
+        ConfigError: the task has no such network.
+    """
+    recipe = _recipe_of(task)
+    if asked is None:
+        return recipe.models[0]
+    if is_own_model(asked):
+        _check_own(asked)
+    elif asked not in recipe.models:
+        near = difflib.get_close_matches(asked, recipe.models, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise ConfigError(
+            f"the task {task!r} has no model {asked!r}",
+            fix=f"{meant}choose one of: {', '.join(recipe.models)}; or write your own like package.module:factory",
+        )
+    return asked
+
+
+def is_own_model(name: str) -> bool:
+    """Tell whether a model's name is ``package.module:factory``."""
+    return ":" in name
+
+
+def check_model(name: str, *, task: str, shape: Sequence[int]) -> None:
+    """Check that a network takes a task's samples, as far as it can be told without importing torch.
+
+    Raises:
+        ConfigError: there is no such network, or it does not.
+    """
+    choose_model(task, name)
+    if not is_own_model(name):
+        _recipe_of(task).check_model(name, shape)
+
+
+def build_model(name: str, *, task: str, shape: Sequence[int], num_outputs: int) -> nn.Module:
+    """Build a network with fresh weights, drawn from torch's global generator.
+
+    Args:
+        name: of the task's recipe, or ``package.module:factory``.
+        task: name of the task.
+        shape: of one sample.
+        num_outputs: 1 for regression, else the number of classes.
+
+    Raises:
+        ConfigError: there is no such network, or it cannot take samples of this shape.
+    """
+    choose_model(task, name)
+    if not is_own_model(name):
+        return _recipe_of(task).build_model(name, shape=shape, num_outputs=num_outputs)
+    from penstock.recipes.own_model import build_own_model  # here: torch takes a second
+
+    return build_own_model(name, shape=shape, num_outputs=num_outputs)
+
+
+def _recipe_of(task: str) -> Recipe:
+    name = get_task(task).recipe
+    if not name:
+        known = ", ".join(learnt_task_names())
+        raise ConfigError(f"the task {task!r} has nothing to learn", fix=f"use one of: {known}")
+    return cast("type[Recipe]", _RECIPES.load(name))()
+
+
+def _check_own(path: str) -> None:
+    """Refuse what is certainly not there, without importing what may take long."""
+    module, _, factory = path.partition(":")
+    names = [*module.split("."), factory]
+    if not all(name.isidentifier() for name in names):
+        raise ConfigError(f"--model {path!r} is no model of one's own", fix="write it like package.module:factory")
+    if importlib.util.find_spec(names[0]) is None:
+        raise ConfigError(
+            f"--model {path!r}: there is no package {names[0]!r}",
+            fix="install it, or put the folder that it lies in on PYTHONPATH",
+        )
