@@ -63,7 +63,7 @@ def make_pipeline(settings: Settings | None = None) -> Callable[..., dsl.Pipelin
             image_cpu: Image that lists, probes and reports.
             image_gpu: Image that trains and evaluates.
             model_epochs: Passes over the data.
-            model_name: Network. One of small, eegnex, or your own in both images, as package.module:factory.
+            model_name: Network. Like small or eegnex, or your own in both images, as package.module:factory.
             node_accelerator_type: Resource to ask for when training and evaluating.
             node_accelerators: How many to ask for. 0 trains on the CPU.
             node_selector: Labels of the nodes to train and evaluate on, as a JSON object.

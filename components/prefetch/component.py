@@ -14,7 +14,7 @@ def prefetch(
     window: str = "",
     window_size: str = "256Mi",
     prefetch: str = "process",
-    model: str = "small",
+    model: str = "",
     instance_type: str = "",
     options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
     run_root: str = "",
@@ -32,7 +32,7 @@ def prefetch(
         window: Folder of the window. Empty is a temporary one.
         window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
         prefetch: Who fills the window. One of auto, sidecar, process.
-        model: Network that is trained later. One of small, eegnex, or your own in the image, as package.module:factory.
+        model: Network that is trained later, as the train step has it. Empty is the task's first.
         instance_type: Type of the node that it is trained on, like g5.xlarge; one without a price is warned of.
         options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
         run_root: Folder of many runs, as s3://bucket/prefix; the step's record goes to <run root>/<run id>/records.

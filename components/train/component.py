@@ -15,7 +15,7 @@ def train(
     options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
     run_root: str = "",
     run_id: str = "",
-    model: str = "small",
+    model: str = "",
     epochs: int = 10,
     checkpoint_minutes: float = 10.0,
     instance_type: str = "",
@@ -33,7 +33,7 @@ def train(
         run_root: Folder of many runs, as s3://bucket/prefix; checkpoints go to <run root>/<run id>/checkpoints.
             Empty keeps them in the pod, so that a retry begins anew.
         run_id: Name of the run. It is needed where run_root is given.
-        model: Network. One of small, eegnex, or your own in the image, as package.module:factory.
+        model: Network, like small, or your own in the image, as package.module:factory. Empty is the task's first.
         epochs: Passes over the data.
         checkpoint_minutes: Also save every so many minutes, which is what a step that is killed loses at most. 0 saves
             after epochs, and steps where they are asked for, only.

@@ -1,4 +1,4 @@
-"""Tasks, recipes and models that other people's packages bring, as docs/extending.md has them: the tree stays as it is."""
+"""Tasks, recipes and models of other packages, as docs/extending.md has them: nothing of the tree changes for them."""
 
 from __future__ import annotations
 
