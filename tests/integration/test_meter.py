@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import stat
 import subprocess
 import time
@@ -27,6 +25,7 @@ from support.cli import command, succeed
 from support.eeg import write_eeg
 from support.jobs import processes_of
 from support.s3_server import Asked, OwnS3, Wire, own_s3
+from support.windows import kill_serving
 
 NUM_OBJECTS, OBJECT_BYTES = 240, 16_000
 OBJECTS = {f"data/{number:04}.bin": bytes([number % 251]) * OBJECT_BYTES for number in range(NUM_OBJECTS)}
@@ -187,7 +186,7 @@ def test_killed_prefetchers_lose_no_request(s3: tuple[OwnS3, Wire], workers: int
                     reading = stream._reading  # the only way to the process that is to be killed
                     assert reading._own is not None
                     assert reading._own.prefetcher is not None
-                    os.kill(reading._own.prefetcher.pid, signal.SIGKILL)
+                    kill_serving(reading._own.prefetcher)
                     kills += 1
     assert kills == 6
     assert_told(stream.meters(), wire, kills=kills)

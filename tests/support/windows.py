@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import signal
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from penstock.errors import PenstockError
 from penstock.plan import make_order, stream_rows
 from penstock.records import ManifestReader, SourceSpec, StreamSpec
 from penstock.sources import ObjectSource, open_source
-from penstock.window import Filler, WindowReader, is_served
+from penstock.window import Filler, Prefetcher, WindowReader, is_served
 from support.raw import RawDataset
 
 
@@ -143,3 +145,22 @@ def mount_used_bytes(folder: Path) -> int:
     """Give what a whole file system holds, files included that nobody can see any more."""
     found = os.statvfs(folder)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+def kill_serving(prefetcher: Prefetcher, number: int = signal.SIGKILL, *, seconds: float = 60) -> None:
+    """Send a signal to the child that serves: once there is one, where the last has ended already."""
+    deadline = time.monotonic() + seconds
+    while not is_running(pid := prefetcher.pid):
+        assert prefetcher.error() is None, prefetcher.error()
+        assert time.monotonic() < deadline, f"process {pid} has ended and none took its place in {seconds:g} s"
+        time.sleep(0.005)
+    os.kill(pid, number)
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process is there and has not ended: who started it may not have asked for its exit code yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X")

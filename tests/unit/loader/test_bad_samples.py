@@ -6,8 +6,6 @@ out; with no count in ``_note_skipped`` the meters do not name what is missing.
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from penstock.loader import Custom, WindowStream
 from penstock.records import ManifestReader, Meters, SkippedSample
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
+from support.windows import kill_serving
 
 WINDOW_BYTES = 400_000
 SIZE = 5_000
@@ -160,7 +159,7 @@ def test_resumed_stream_leaves_the_same_samples_out(dataset: RawDataset, tmp_pat
         begun = [key for _ in range(3) for key in next(batches).keys]
         state = first.state_dict()
         first.close()
-        os.kill(prefetcher.pid, signal.SIGKILL)
+        kill_serving(prefetcher)
         again = open_stream(dataset, tmp_path / "window", decoder=picky)
         again.load_state_dict(state)
         rest = [key for batch in again.segment(0).epoch(0) for key in batch.keys]
@@ -180,7 +179,7 @@ def test_prefetcher_that_comes_back_goes_on_behind_what_it_left_out(dataset: Raw
         for number_of_batch, batch in enumerate(stream.segment(0).epoch(0)):
             keys += batch.keys
             if number_of_batch in (1, 5, 11):
-                os.kill(prefetcher.pid, signal.SIGKILL)
+                kill_serving(prefetcher)
         stream.close()
     bad = [row + n for row in (8, 40, 80, 120, 160) for n in range(4)]
     assert keys == keys_without(*bad)

@@ -6,11 +6,9 @@ whole line when it is started again. ``PENSTOCK_CHAOS_KILLS`` sets how many kill
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +18,7 @@ from pathlib import Path
 from penstock.window import Prefetcher
 from penstock.window.folder import used_bytes
 from support.raw import make_raw_dataset
-from support.windows import make_spec, planned_keys
+from support.windows import kill_serving, make_spec, planned_keys
 
 NUM_KILLS = int(os.environ.get("PENSTOCK_CHAOS_KILLS", "5"))
 NUM_SAMPLES = 2000
@@ -71,8 +69,7 @@ def test_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
                 time.sleep(chance.random() * 0.02)
                 victim = kill % 3 if kill < 3 else chance.randrange(3)
                 if victim != 0:
-                    with contextlib.suppress(ProcessLookupError):  # it is still dead from the last time
-                        os.kill(prefetcher.pid, signal.SIGKILL)
+                    kill_serving(prefetcher)
                 if victim != 1:
                     trainer.kill()
                     trainer.wait()

@@ -20,7 +20,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +36,7 @@ from penstock.window import Prefetcher, WindowReader
 from penstock.window.folder import used_bytes
 from penstock.window.layout import Control
 from support.raw import RawDataset, make_raw_dataset
-from support.windows import make_spec, planned_keys, serving, small_tmpfs, take, take_all
+from support.windows import kill_serving, make_spec, planned_keys, serving, small_tmpfs, take, take_all
 
 MIB = 1 << 20
 
@@ -165,7 +164,7 @@ def test_w4_kills_lose_and_repeat_nothing(dataset: RawDataset, tmp_path: Path) -
         keys = take_all(reader, dataset, 0, 20)
         last = _last_visible(folder, 20)
         held = reader.get(last - 1)
-        os.kill(prefetcher.pid, signal.SIGKILL)
+        kill_serving(prefetcher)
         # What was visible is there still, and gives way to nothing while it is ahead of the cursor.
         keys += take_all(reader, dataset, 20, (20 + last) // 2)
         reader.get(last)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import signal
 import uuid
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from penstock.window import Prefetcher, WindowReader, plan_geometry
 from penstock.window.folder import used_bytes
 from penstock.window.kept import KEPT_ENTRY, NOT_KEPT, KeptArea, kept_area_bytes
 from support.raw import RawDataset, make_raw_dataset
+from support.windows import kill_serving
 
 SAMPLES, SAMPLE_BYTES, EPOCHS = 3000, 8192, 3
 
@@ -100,7 +100,7 @@ def test_what_is_kept_outlives_both_sides(dataset: RawDataset, tmp_path: Path) -
     with Prefetcher(tmp_path / "window", window_bytes) as prefetcher:
         reader = WindowReader(tmp_path / "window", spec).begin()
         read(reader, dataset, 0, SAMPLES // 2)
-        os.kill(prefetcher.pid, signal.SIGKILL)
+        kill_serving(prefetcher)
         read(reader, dataset, SAMPLES // 2, SAMPLES + 10)
         reader.close()
         again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, owner=uuid.uuid4().hex, first_index=SAMPLES + 5)

@@ -23,7 +23,7 @@ from penstock.window import child as child_module
 from penstock.window import session as session_module
 from penstock.window.slots import Slots
 from support.raw import RawDataset, make_raw_dataset
-from support.windows import SlowSource, make_spec, planned_keys, serving, take_all
+from support.windows import SlowSource, is_running, kill_serving, make_spec, planned_keys, serving, take_all
 
 WINDOW_BYTES = 1 << 20
 
@@ -69,7 +69,7 @@ def test_prefetcher_that_stops_beating_is_lost(dataset: RawDataset, tmp_path: Pa
         spec = make_spec(dataset)
         WindowReader(folder, spec).begin().get(0)
         reader = WindowReader(folder, spec, timeout_seconds=1).attach()
-        os.kill(child.pid, signal.SIGSTOP)
+        kill_serving(child, signal.SIGSTOP)
         began = time.monotonic()
         with pytest.raises(PrefetcherLost, match="no prefetcher served"):
             reader.get(299)
@@ -99,13 +99,6 @@ def test_sidecar_without_standard_input_serves_on(dataset: RawDataset, tmp_path:
         sidecar.send_signal(signal.SIGTERM)
         assert sidecar.wait(10) == 0
     assert not is_served(folder)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("are_stopped", [False, True])
@@ -141,7 +134,7 @@ def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path, a
             os.kill(pid, signal.SIGSTOP)
         trainer.kill()
         trainer.wait()
-        wait_for("the end of all", lambda: not any(alive(pid) for pid in pids))
+        wait_for("the end of all", lambda: not any(is_running(pid) for pid in pids))
     assert not is_served(tmp_path / "window")
 
 
@@ -170,11 +163,11 @@ def test_child_that_gets_nothing_done_is_given_up(tmp_path: Path, monkeypatch: p
         for restarts in range(3):
             wait_for("its restart", lambda restarts=restarts: child.num_restarts == restarts)  # type: ignore[misc]
             wait_for("serving", lambda: is_served(tmp_path / "window"))
-            os.kill(child.pid, signal.SIGKILL)
+            kill_serving(child)
         wait_for("its end", lambda: not is_served(tmp_path / "window"))
         time.sleep(0.5)
         assert child.num_restarts == 2
-        assert not alive(child.pid)
+        assert not is_running(child.pid)
 
 
 def test_error_of_the_prefetchers_own_is_the_trainers_at_once(dataset: RawDataset, tmp_path: Path) -> None:
@@ -211,7 +204,7 @@ def test_prefetcher_that_only_fails_is_given_up_soon(
         batches = stream.segment(0).epoch(0)
         next(batches)
         monkeypatch.setattr(child, "_words", ("penstock.there_is_no_such_module",))
-        os.kill(child.pid, signal.SIGKILL)
+        kill_serving(child)
         with pytest.raises(PrefetcherLost, match="ended with exit code 1, 4 times in a row"):
             list(batches)
         stream.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from penstock.errors import DiskFull
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.folder import used_bytes
 from support.raw import RawDataset, make_raw_dataset
-from support.windows import make_spec, planned_keys, small_tmpfs, take_all
+from support.windows import kill_serving, make_spec, planned_keys, small_tmpfs, take_all
 
 WINDOW_BYTES = 2 << 20
 SHARED_MEMORY = Path("/dev/shm")
@@ -55,7 +54,7 @@ def test_stream_with_a_death_in_it_is_whole(dataset: RawDataset, place: Path) ->
     with Prefetcher(place / "window", WINDOW_BYTES) as prefetcher:
         reader = WindowReader(place / "window", spec).begin()
         keys = take_all(reader, dataset, 0, 150)
-        os.kill(prefetcher.pid, signal.SIGKILL)
+        kill_serving(prefetcher)
         keys += take_all(reader, dataset, 150, 500)
         assert used_bytes(place / "window") <= WINDOW_BYTES
         keys += take_all(reader, dataset, 500, 800)

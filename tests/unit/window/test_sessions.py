@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from penstock.window.packing import encode_metas, lay_out
 from penstock.window.slots import read_table
 from support.raw import RawDataset, make_raw_dataset
 from support.rows import rows_of
-from support.windows import make_spec, planned_keys, serving, small_tmpfs, take, take_all
+from support.windows import kill_serving, make_spec, planned_keys, serving, small_tmpfs, take, take_all
 
 WINDOW_BYTES = 1 << 20
 
@@ -319,7 +318,7 @@ def test_killed_prefetcher_before_an_error_slot_gives_the_same_error(dataset: Ra
     with Prefetcher(tmp_path / "window", WINDOW_BYTES) as child:
         reader = WindowReader(tmp_path / "window", spec).begin()
         assert take_all(reader, data, 0, 25) == planned_keys(data, spec)[:25]
-        os.kill(child.pid, signal.SIGKILL)
+        kill_serving(child)
         assert take_all(reader, data, 25, 30) == planned_keys(data, spec)[25:30]
         with pytest.raises(Exception, match=victim.name):
             reader.get(30)

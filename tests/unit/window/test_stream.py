@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ from penstock.records import ManifestReader, StreamSpec
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.folder import used_bytes
 from support.raw import RawDataset, make_raw_dataset
+from support.windows import kill_serving
 
 WINDOW_BYTES = 1 << 20
 
@@ -102,7 +101,7 @@ def test_killed_prefetcher_comes_back_and_loses_and_repeats_nothing(
     keys = []
     for index in range(spec.end_index):
         if index in (3, 100, 101, 250):
-            os.kill(prefetcher.pid, signal.SIGKILL)
+            kill_serving(prefetcher)
         keys += read_all(reader, _from(spec, index), dataset, until=index + 1)
     assert keys == planned_keys(dataset, spec)
     assert prefetcher.num_restarts >= 3
