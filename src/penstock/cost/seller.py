@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
 
+from penstock.errors import ConfigError
 from penstock.records import RunRecord
+from penstock.sources import Payee, find_scheme
 
 __all__ = ["Seller", "SourcePrices", "seller_of"]
 
 SourcePrices = Literal["auto", "s3"]
-_OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,21 +33,30 @@ def seller_of(run: RunRecord, *, prices: SourcePrices) -> Seller:
     """Tell who charges for what a run read."""
     uri = str(run.config.get("source") or "")
     endpoint = str(run.config.get("endpoint-url") or run.config.get("endpoint_url") or "")
-    scheme = uri.partition("://")[0].lower() if "://" in uri else "file"
     if not uri:
         told = "Where the bytes came from is not recorded: requests and transfer are priced as S3's."
         return Seller(name="s3", assumption=told)
-    if scheme == "s3" and (not endpoint or (urlsplit(endpoint).hostname or "").endswith(_OF_AWS)):
+    payee, title = _asked(uri, endpoint)
+    if payee == "s3":
         return Seller(name="s3")
-    where = "a local folder" if scheme == "file" else endpoint or uri
+    where = title if payee == "nobody" else endpoint or uri
     if prices == "s3":
         told = f"The run read from {where}, not from AWS: requests and transfer are what S3 would have charged."
         return Seller(name="s3", warning=told)
-    if scheme == "file":
-        told = "The run read from a local folder: its requests and transfer are not billed."
+    if payee == "nobody":
+        told = f"The run read from {where}: its requests and transfer are not billed."
         return Seller(name="nobody", assumption=told)
     told = f"The run read from {where}, not from AWS: what its requests and transfer cost is not known, and not in the "
     return Seller(
         name="unknown",
         warning=f"{told}total. Pass --source-prices s3 to have them priced as if it had been S3.",
     )
+
+
+def _asked(uri: str, endpoint: str) -> tuple[Payee, str]:
+    """Give who charges by the source's scheme, and what it is called."""
+    try:
+        scheme = find_scheme(uri)
+    except ConfigError:  # the run was made where the package that brings it is installed
+        return "unknown", uri
+    return scheme.payee(uri, endpoint), scheme.title

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from penstock.sources.blobs import Blobs, open_blobs
+from penstock.sources.base import ObjectSource
+from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.meter_file import MeterFile, read_meter_files, sum_meters, sweep_meter_files, take_later
-from penstock.sources.objects import ObjectSource, open_source
+from penstock.sources.opening import is_local, locate, open_blobs, open_source
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import GetRange, ListObjects, ObjectInfo, ReadInto
+from penstock.sources.registry import find_scheme, scheme_names
+from penstock.sources.scheme import Payee, Scheme
 from penstock.sources.sorting import SortedListing
 
 __all__ = [
@@ -18,12 +21,18 @@ __all__ = [
     "MeterFile",
     "ObjectInfo",
     "ObjectSource",
+    "Payee",
     "ReadInto",
     "RequestMeter",
+    "Scheme",
     "SortedListing",
+    "find_scheme",
+    "is_local",
+    "locate",
     "open_blobs",
     "open_source",
     "read_meter_files",
+    "scheme_names",
     "sum_meters",
     "sweep_meter_files",
     "take_later",

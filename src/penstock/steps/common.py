@@ -6,10 +6,10 @@ import argparse
 import os
 import platform
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Protocol
 
 from penstock.records import Host, SourceSpec
+from penstock.sources import locate
 from penstock.urls import check_location
 
 __all__ = ["Step", "host_without_device", "now", "source_from"]
@@ -26,17 +26,19 @@ class Step(Protocol):
 
 
 def source_from(args: argparse.Namespace) -> SourceSpec:
-    """Give the source that the options name."""
-    uri = check_location(args.source, "--source")
-    if "://" not in uri:
-        uri = str(Path(uri).absolute())
-    return SourceSpec(
-        uri=uri,
+    """Give the source that the options name.
+
+    Raises:
+        ConfigError: the URI or an option is not one that Penstock can use.
+    """
+    spec = SourceSpec(
+        uri=check_location(args.source, "--source"),
         endpoint_url=args.endpoint_url,
         region=args.region,
         anonymous=args.anonymous,
         requester_pays=args.requester_pays,
     )
+    return locate(spec)
 
 
 def now() -> str:

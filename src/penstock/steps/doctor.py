@@ -22,7 +22,7 @@ from penstock.doctor.source import check_source, eased
 from penstock.errors import ClusterError, NotReady
 from penstock.observe import redact
 from penstock.records import Finding, Readiness, encode_record
-from penstock.sources.uris import split_s3
+from penstock.sources import is_local
 from penstock.steps import common
 
 NAME = "doctor"
@@ -79,7 +79,7 @@ def _look_at_cluster(args: argparse.Namespace) -> Iterable[Finding]:
     looked = examine_cluster(kubectl, wanted)
     yield from looked
     is_reached = not any(finding.check == CONNECTION for finding in looked)
-    if is_reached and not args.no_pod and args.source and split_s3(args.source):
+    if is_reached and not args.no_pod and args.source and not is_local(args.source):
         yield from check_from_inside(kubectl, _probe(args, namespace))
 
 

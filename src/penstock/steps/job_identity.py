@@ -18,12 +18,11 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.records import JobRecord, parts_folder, read_record, write_record
-from penstock.sources.uris import local_folder, split_s3
+from penstock.sources import find_scheme
 from penstock.steps.job_files import JobFiles
 from penstock.steps.task_options import as_flags, read_options
 from penstock.tasks.registry import get_task
 from penstock.train.resuming import DATASET, OPTIONS, Change, Changed, changed_options
-from penstock.urls import expand_home
 
 __all__ = ["begin_job", "job_options"]
 
@@ -116,12 +115,7 @@ def _forget(files: JobFiles, *, is_relisted: bool) -> None:
 
 
 def _one_place(uri: str) -> str:
-    if found := split_s3(uri):
-        return f"s3://{'/'.join(part for part in found if part)}"
-    scheme = uri.partition("://")[0].lower() if "://" in uri else "file"
-    if scheme != "file":
-        return uri.rstrip("/")
-    return str((local_folder(uri) if "://" in uri else Path(expand_home(uri, "--source"))).resolve())
+    return find_scheme(uri).same_place(uri)
 
 
 def _one_url(url: str | None) -> str | None:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.records import Meters
-from penstock.sources import MeterFile, read_meter_files, sum_meters, take_later
-from penstock.sources.uris import local_folder, split_s3
+from penstock.sources import MeterFile, find_scheme, is_local, read_meter_files, sum_meters, take_later
 from penstock.window.ownership import claim_window
 
 __all__ = ["Metering", "find_metering"]
@@ -64,9 +63,9 @@ def find_metering(args: argparse.Namespace, step: str) -> Metering:
     run_root, run_id = getattr(args, "run_root", None), getattr(args, "run_id", None)
     checkpoints = getattr(args, "checkpoints", None)
     folder: Path | None = given
-    if folder is None and run_root and run_id and split_s3(run_root) is None:
-        folder = (local_folder(run_root) if "://" in run_root else Path(run_root)) / run_id / "meters"
+    if folder is None and run_root and run_id and (root := find_scheme(run_root).folder(run_root)) is not None:
+        folder = root / run_id / "meters"
     scope = run_id or (hashlib.sha256(str(checkpoints).encode()).hexdigest()[:16] if checkpoints else "")
     places = (run_root, checkpoints, getattr(args, "checkpoint", None))
-    is_remote = any(place and "://" in str(place) and split_s3(str(place)) is not None for place in places)
+    is_remote = any(place and "://" in str(place) and not is_local(str(place)) for place in places)
     return Metering(folder=folder, owner=f"{step}/{scope}", is_remote=is_remote)

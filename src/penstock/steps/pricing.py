@@ -10,7 +10,7 @@ from penstock.cost.model import CostSetting
 from penstock.cost.prices import find_price, load_prices
 from penstock.errors import ConfigError
 from penstock.records import PriceList, SourceSpec
-from penstock.sources.s3_place import source_place
+from penstock.sources import find_scheme
 
 __all__ = ["cost_setting", "endpoint_paid", "warn_of_node", "warn_of_prices"]
 
@@ -33,11 +33,7 @@ def cost_setting(args: argparse.Namespace) -> CostSetting:
 
 def endpoint_paid(spec: SourceSpec) -> str | None:
     """Give the server that a source's requests go to, by its options, environment or profile; None for AWS itself."""
-    try:
-        place = source_place(spec)
-    except ConfigError:  # a trainer beside a prefetcher reads nothing itself, so its settings need not be any good
-        return spec.endpoint_url
-    return spec.endpoint_url if place is None else place.endpoint
+    return find_scheme(spec.uri).asked_server(spec)
 
 
 def warn_of_prices(args: argparse.Namespace) -> None:

@@ -14,8 +14,7 @@ import msgspec
 
 from penstock.plan import window_samples
 from penstock.records import ManifestReader, StreamSpec
-from penstock.sources import ObjectSource
-from penstock.sources.uris import split_s3
+from penstock.sources import ObjectSource, is_local
 from penstock.window.cursor import Cursor
 from penstock.window.dividing import Division, Gauge, divide_at_first, divide_by_rate
 from penstock.window.fetch import Fetcher, Fill, put_error, put_skipped
@@ -87,7 +86,7 @@ class FillerSession:
         self._keepable_bytes = 0 if self._control.number("kept_area_bytes") else keepable_bytes
         self._slots_left: int | None = None
         self._gauge = Gauge(self._control.slots_file_bytes)
-        self._is_local = split_s3(manifest.info.source.uri) is None
+        self._is_local = is_local(manifest.info.source.uri)
         self._cursors: dict[int, Cursor] = {}
         loop = asyncio.get_running_loop()
         self._epoch = epoch = {"num_samples": spec.order.num_samples, "total_bytes": _epoch_bytes(spec, manifest)}

@@ -59,7 +59,7 @@ class Folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         before = path.stat().st_mtime_ns if path.exists() else 0
         path.write_bytes(data)
-        if path.stat().st_mtime_ns // 1000 == before // 1000:  # the clock's grain: see penstock.sources.objects
+        if path.stat().st_mtime_ns // 1000 == before // 1000:  # the clock's grain: see penstock.sources.opening
             os.utime(path, ns=(before + 1_000_000, before + 1_000_000))
 
     def delete(self, key: str) -> None:

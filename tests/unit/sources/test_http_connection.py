@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.sources.http_connection import Answered, Connection, Cut, Query, Stale
-from penstock.sources.http_response import Head, Verdict, Wanted, judge, parse_head
+from penstock.sources.http.connection import Answered, Connection, Cut, Query, Stale
+from penstock.sources.http.response import Head, Verdict, Wanted, judge, parse_head
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import pause_seconds
 

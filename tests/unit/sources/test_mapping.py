@@ -13,7 +13,7 @@ from obstore.exceptions import (
 
 from penstock.errors import AccessDenied, ObjectNotFound, PenstockError, SourceChanged, SourceError, SourceUnavailable
 from penstock.records import SourceSpec
-from penstock.sources.mapping import map_source_error
+from penstock.sources.local.mapping import map_source_error
 
 SPEC = SourceSpec(uri="/data/folder")
 

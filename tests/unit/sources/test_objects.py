@@ -24,7 +24,7 @@ from penstock.errors import (
 )
 from penstock.records import RequestCount, SourceSpec
 from penstock.sources import ObjectInfo, ObjectSource, open_source
-from penstock.sources.local_objects import refuse_unlisted
+from penstock.sources.local.objects import refuse_unlisted
 from support.cli import Bucket
 from unit.sources.answering import answer, serve
 from unit.sources.places import QUICK, BucketPlace, Place, Read

@@ -11,9 +11,9 @@ import pytest
 from penstock.errors import PenstockError, SourceChanged, SourceError, SourceUnavailable
 from penstock.records import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, RequestMeter, open_source
-from penstock.sources.http_connection import Query
-from penstock.sources.http_pool import Address, Pool
-from penstock.sources.http_response import Wanted
+from penstock.sources.http.connection import Query
+from penstock.sources.http.pool import Address, Pool
+from penstock.sources.http.response import Wanted
 from unit.sources.places import by_read_into
 from unit.sources.talking import Request, Talk, ranged, reset, talking
 

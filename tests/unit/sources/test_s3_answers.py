@@ -20,7 +20,7 @@ from penstock.errors import (
     SourceUnavailable,
 )
 from penstock.records import SourceSpec
-from penstock.sources.s3_answers import StoreAnswer, error_of_answer, read_answer
+from penstock.sources.s3.answers import StoreAnswer, error_of_answer, read_answer
 
 SPEC = SourceSpec(uri="s3://bucket/prefix")
 

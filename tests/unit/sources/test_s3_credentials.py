@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import AccessDenied, PenstockError, SourceUnavailable
-from penstock.sources.s3_credentials import Credentials, Keys, credentials_for, find_keys
+from penstock.sources.s3.credentials import Credentials, Keys, credentials_for, find_keys
 from support.small_s3 import SmallS3, small_s3
 from unit.sources.ways import EXPIRING, WAYS, clean_aws
 
@@ -58,7 +58,7 @@ def test_they_are_those_that_boto3_finds(tokens: dict[str, str]) -> None:
 def test_botocore_is_imported_where_it_is_needed_alone(expiring: bool) -> None:
     """It takes 0.15 s, which a trainer would wait for its first batch."""
     code = (
-        "import sys\nfrom penstock.sources.s3_credentials import find_keys\n"
+        "import sys\nfrom penstock.sources.s3.credentials import find_keys\n"
         "find_keys('us-east-2')\nprint('botocore' in sys.modules)\n"
     )
     environment = {NAMES[0]: "key", NAMES[1]: "secret", "PYTHONPATH": ":".join(sys.path)}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.sources.s3_listing import Asked, BadListing, Page, PageOrder, listing_query, parse_page
+from penstock.sources.s3.listing import Asked, BadListing, Page, PageOrder, listing_query, parse_page
 
 NS = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 ASKED = Asked(bucket="bucket", base="data/", prefix="data/")

@@ -14,10 +14,10 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.sources.http_response import Wanted
-from penstock.sources.s3_credentials import Credentials, Keys
-from penstock.sources.s3_place import S3Address, s3_place
-from penstock.sources.s3_requests import S3Requests, find_target
+from penstock.sources.http.response import Wanted
+from penstock.sources.s3.credentials import Credentials, Keys
+from penstock.sources.s3.place import S3Address, s3_place
+from penstock.sources.s3.requests import S3Requests, find_target
 
 NOW = datetime.datetime(2026, 1, 31, 23, 59, 58, tzinfo=datetime.UTC)
 KEY_PART = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)

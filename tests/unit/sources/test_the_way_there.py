@@ -11,7 +11,7 @@ import pytest
 from penstock.errors import ConfigError, OutputError, PenstockError, SourceError
 from penstock.records import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, open_blobs, open_source
-from penstock.sources.proxies import proxy_for
+from penstock.sources.http.proxies import proxy_for
 from support.small_s3 import SmallS3, small_s3
 from unit.sources.ways import clean_aws
 

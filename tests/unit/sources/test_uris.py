@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
-from penstock.sources.uris import local_folder, split_s3
+from penstock.sources.local.uris import local_folder
+from penstock.sources.s3.uris import split_s3
 
 PART = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=8)
 

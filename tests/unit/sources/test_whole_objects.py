@@ -14,7 +14,7 @@ import pytest
 from penstock.errors import ChecksumMismatch, SourceChanged
 from penstock.records import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, open_source
-from penstock.sources.http_hedging import BUDGET_START, LEAST_SECONDS, LEAST_SEEN, Hedging
+from penstock.sources.http.hedging import BUDGET_START, LEAST_SECONDS, LEAST_SEEN, Hedging
 from support.cli import Bucket
 from unit.sources.places import by_read_into
 from unit.sources.talking import Request, Talk, ranged, talking, whole

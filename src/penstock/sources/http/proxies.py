@@ -11,7 +11,7 @@ import sys
 from urllib.parse import unquote, urlsplit
 
 from penstock.errors import ConfigError
-from penstock.sources.http_connecting import Proxy
+from penstock.sources.http.connecting import Proxy
 
 __all__ = ["proxy_for"]
 

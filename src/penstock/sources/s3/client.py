@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from penstock.clock import running_seconds
 from penstock.errors import ChecksumMismatch, PenstockError, SourceUnavailable
 from penstock.records import Purpose, RequestKind, SourceSpec
-from penstock.sources.http_connection import Answer, Answered, Cut, Damaged, Query, Stale
-from penstock.sources.http_pool import Pool
-from penstock.sources.http_response import Verdict, Wanted, retry_after_seconds
+from penstock.sources.base import changed
+from penstock.sources.http.connection import Answer, Answered, Cut, Damaged, Query, Stale
+from penstock.sources.http.pool import Pool
+from penstock.sources.http.response import Verdict, Wanted, retry_after_seconds
 from penstock.sources.meter import Line, RequestMeter
 from penstock.sources.patience import ClientLimits, Patience
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3_answers import StoreAnswer, changed, error_of_answer, no_answer, read_answer
-from penstock.sources.s3_credentials import Credentials, Keys
-from penstock.sources.s3_place import S3Address
-from penstock.sources.s3_requests import S3Requests, Target, find_target
+from penstock.sources.s3.answers import StoreAnswer, error_of_answer, no_answer, read_answer
+from penstock.sources.s3.credentials import Credentials, Keys
+from penstock.sources.s3.place import S3Address
+from penstock.sources.s3.requests import S3Requests, Target, find_target
 
 __all__ = ["GaveUp", "S3Client", "error_of"]
 

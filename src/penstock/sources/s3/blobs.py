@@ -23,19 +23,18 @@ from penstock.errors import (
     SourceUnavailable,
 )
 from penstock.records import Purpose, RequestKind, SourceSpec
-from penstock.sources.http_connection import Answer
+from penstock.sources.blobs import MOST_BYTES
+from penstock.sources.http.connection import Answer
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3_client import GaveUp, S3Client, error_of
-from penstock.sources.s3_credentials import credentials_for
-from penstock.sources.s3_place import S3Address
+from penstock.sources.s3.client import GaveUp, S3Client, error_of
+from penstock.sources.s3.credentials import credentials_for
+from penstock.sources.s3.place import S3Address
 from penstock.units import MIB, format_bytes
 
-__all__ = ["MOST_BYTES", "S3Blobs"]
+__all__ = ["S3Blobs"]
 
-MOST_BYTES = 64 << 30
-"""Of a blob whose size nobody has told."""
 PART_BYTES = 64 * MIB
 """Read by one request."""
 

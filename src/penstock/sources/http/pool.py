@@ -11,9 +11,9 @@ import asyncio
 import logging
 from collections import deque
 
-from penstock.sources.http_connecting import Address, Dialer
-from penstock.sources.http_connection import CHECKS, Answer, Answered, Connection, Cut, Query, Stale
-from penstock.sources.http_hedging import Hedging
+from penstock.sources.http.connecting import Address, Dialer
+from penstock.sources.http.connection import CHECKS, Answer, Answered, Connection, Cut, Query, Stale
+from penstock.sources.http.hedging import Hedging
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 

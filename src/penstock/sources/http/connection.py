@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple, cast
 
-from penstock.sources.http_body import Body
-from penstock.sources.http_response import (
+from penstock.sources.http.body import Body
+from penstock.sources.http.response import (
     MAX_HEAD_BYTES,
     Head,
     Verdict,
@@ -35,7 +35,7 @@ from penstock.sources.http_response import (
     retry_after_seconds,
 )
 from penstock.sources.meter import Line
-from penstock.sources.object_checksums import find_mismatch
+from penstock.sources.s3.checksums import find_mismatch
 
 __all__ = ["CHECKS", "Answer", "Answered", "Connection", "Cut", "Damaged", "Query", "Stale"]
 

@@ -24,8 +24,9 @@ from penstock.errors import (
     SourceUnavailable,
 )
 from penstock.records import SourceSpec
+from penstock.sources.base import changed
 
-__all__ = ["StoreAnswer", "changed", "error_of_answer", "no_answer", "read_answer"]
+__all__ = ["StoreAnswer", "error_of_answer", "no_answer", "read_answer"]
 
 MESSAGE_CHARACTERS = 200
 MOST_READ_BYTES = 16384
@@ -280,15 +281,6 @@ def no_answer(reason: str, spec: SourceSpec, key: str) -> SourceUnavailable:
         f"{spec.uri} did not answer ({' '.join(reason.split())[:MESSAGE_CHARACTERS]})",
         fix="check the network and --endpoint-url, then run it again",
         about=key or spec.uri,
-    )
-
-
-def changed(spec: SourceSpec, key: str) -> SourceChanged:
-    """Give the error of an object that is another by now."""
-    return SourceChanged(
-        f"{key} in {spec.uri} changed after the manifest was made",
-        fix="run `penstock list` again and start a new run",
-        about=key,
     )
 
 

@@ -23,12 +23,11 @@ from obstore.store import LocalStore
 
 from penstock.errors import BucketNotFound, ConfigError, ObjectNotFound, PenstockError, SourceError, SourceUnavailable
 from penstock.records import Purpose, SourceSpec
-from penstock.sources.mapping import map_source_error, mapped
+from penstock.sources.base import ObjectSource, changed, refuse_beyond
+from penstock.sources.local.mapping import map_source_error, mapped
+from penstock.sources.local.uris import local_folder
 from penstock.sources.meter import Line, RequestMeter
-from penstock.sources.objects_base import ObjectSource, refuse_beyond
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3_answers import changed
-from penstock.sources.uris import local_folder
 
 __all__ = ["LocalObjects"]
 
@@ -106,6 +105,10 @@ class LocalObjects(ObjectSource):
             listing = await obstore.list_with_delimiter_async(LocalStore(local_folder(uri)))
         names = [f"{name.rstrip('/').rsplit('/', 1)[-1]}/" for name in listing["common_prefixes"]]
         return names + [meta["path"].rsplit("/", 1)[-1] for meta in listing["objects"]]
+
+    def split_uri(self, uri: str) -> tuple[str, list[str]]:
+        """Give a path's parts."""
+        return "", list(local_folder(uri).parts[1:])
 
     def close(self) -> None:
         """Nothing is kept open."""

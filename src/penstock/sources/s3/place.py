@@ -16,7 +16,7 @@ from typing import Any
 
 from penstock.errors import ConfigError
 from penstock.records import SourceSpec
-from penstock.sources.uris import split_s3
+from penstock.sources.s3.uris import split_s3
 from penstock.urls import check_endpoint, expand_home
 
 __all__ = ["S3Address", "s3_place", "source_place"]

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from penstock.sources.http_connecting import Address
-from penstock.sources.http_response import Wanted
-from penstock.sources.proxies import proxy_for
-from penstock.sources.s3_credentials import Credentials, Keys
-from penstock.sources.s3_place import S3Address
+from penstock.sources.http.connecting import Address
+from penstock.sources.http.proxies import proxy_for
+from penstock.sources.http.response import Wanted
+from penstock.sources.s3.credentials import Credentials, Keys
+from penstock.sources.s3.place import S3Address
 
 __all__ = ["S3Requests", "Signed", "Signer", "Target", "find_target"]
 

@@ -10,14 +10,13 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 
-from penstock.errors import EmptyListing, PenstockError, TruncatedObject
+from penstock.errors import EmptyListing, PenstockError, SourceChanged, TruncatedObject
 from penstock.records import SourceSpec
 from penstock.sources.meter import RequestMeter
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.sorting import without_repeats
-from penstock.sources.uris import local_folder, split_s3
 
-__all__ = ["ObjectSource", "refuse_beyond"]
+__all__ = ["ObjectSource", "changed", "refuse_beyond"]
 
 NEIGHBOURS_SHOWN = 8
 NEIGHBOURS_SECONDS = 10
@@ -77,6 +76,10 @@ class ObjectSource(ABC):
         """
 
     @abstractmethod
+    def split_uri(self, uri: str) -> tuple[str, list[str]]:
+        """Give what cannot be left out of a URI of this store (a bucket, a host; nothing of a path), and its parts."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close connections that are kept open; they are also closed when nobody uses them for a while."""
 
@@ -111,7 +114,7 @@ class ObjectSource(ABC):
 
     async def _beside(self, asked: str) -> str:
         """Name what lies under the nearest parent of a URI that holds anything; empty where that is not known."""
-        base, parts = _split(asked)
+        base, parts = self.split_uri(asked)
         for depth in range(len(parts) - 1, -1, -1):
             uri = "/".join([base, *parts[:depth]]) or "/"
             try:
@@ -140,12 +143,13 @@ def refuse_beyond(info: ObjectInfo, end: int) -> None:
         )
 
 
-def _split(uri: str) -> tuple[str, list[str]]:
-    """Give what cannot be left out of a URI (``s3://bucket``, nothing for a path), and its further parts."""
-    if found := split_s3(uri):
-        bucket, prefix = found
-        return f"s3://{bucket}", [part for part in prefix.split("/") if part]
-    return "", list(local_folder(uri).parts[1:])
+def changed(spec: SourceSpec, key: str) -> SourceChanged:
+    """Give the error of an object that is another by now."""
+    return SourceChanged(
+        f"{key} in {spec.uri} changed after the manifest was made",
+        fix="run `penstock list` again and start a new run",
+        about=key,
+    )
 
 
 def _slashes(key: str) -> list[int]:

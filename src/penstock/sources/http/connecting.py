@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import ConfigError, SourceError
-from penstock.sources.http_connection import Connection, Cut
-from penstock.sources.http_response import MAX_HEAD_BYTES
+from penstock.sources.http.connection import Connection, Cut
+from penstock.sources.http.response import MAX_HEAD_BYTES
 
 __all__ = ["Address", "Dialer", "Proxy"]
 

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 from penstock.clock import running_seconds
 from penstock.errors import SourceError, SourceUnavailable
 from penstock.records import Purpose, SourceSpec
+from penstock.sources.base import ObjectSource, refuse_beyond
 from penstock.sources.meter import RequestMeter
-from penstock.sources.objects_base import ObjectSource, refuse_beyond
 from penstock.sources.patience import ClientLimits, Patience
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3_client import GaveUp, S3Client, error_of
-from penstock.sources.s3_credentials import credentials_for
-from penstock.sources.s3_listing import (
+from penstock.sources.s3.client import GaveUp, S3Client, error_of
+from penstock.sources.s3.credentials import credentials_for
+from penstock.sources.s3.listing import (
     LISTING_HEADERS,
     MAX_PAGE_BYTES,
     Asked,
@@ -25,7 +25,7 @@ from penstock.sources.s3_listing import (
     listing_query,
     parse_page,
 )
-from penstock.sources.s3_place import S3Address, source_place
+from penstock.sources.s3.place import S3Address, source_place
 
 __all__ = ["S3Objects"]
 
@@ -86,6 +86,11 @@ class S3Objects(ObjectSource):
         asked = Asked(bucket=place.bucket, base=base, prefix=base, by_folder=True)
         page = await self._page(asked, "")
         return [*page.prefixes, *(info.key for info in page.objects)]
+
+    def split_uri(self, uri: str) -> tuple[str, list[str]]:
+        """Give the bucket's URI and the prefix's parts."""
+        place = _place(SourceSpec(uri=uri, region=self._place.region, endpoint_url=self._place.endpoint))
+        return f"s3://{place.bucket}", [part for part in place.prefix.split("/") if part]
 
     def close(self) -> None:
         """Close connections."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from penstock.sources.http_response import MAX_HEAD_BYTES, Head
+from penstock.sources.http.response import MAX_HEAD_BYTES, Head
 
 __all__ = ["Body"]
 

@@ -13,7 +13,7 @@ from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedErro
 
 from penstock.errors import AccessDenied, ObjectNotFound, PenstockError, SourceError, SourceUnavailable
 from penstock.records import SourceSpec
-from penstock.sources.s3_answers import changed
+from penstock.sources.base import changed
 
 __all__ = ["map_source_error", "mapped"]
 

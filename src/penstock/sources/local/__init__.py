@@ -1,0 +1,1 @@
+"""Files of local folders as objects."""

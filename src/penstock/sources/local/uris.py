@@ -1,0 +1,26 @@
+"""The folder that a path or a ``file://`` URI names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+from penstock.errors import ConfigError
+
+__all__ = ["local_folder"]
+
+
+def local_folder(uri: str) -> Path:
+    """Give the absolute path of a local folder, written as a path or as ``file:///path``.
+
+    Raises:
+        ConfigError: it is a URI of another scheme, or names a host.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return Path(uri).absolute()
+    if scheme.lower() != "file":
+        raise ConfigError(f"cannot use {uri!r}", fix="write it like file:///path/to/folder, or as a local path")
+    if not rest.startswith("/"):
+        raise ConfigError(f"cannot use {uri!r}, which names a host", fix=f"did you mean file:///{rest}?")
+    return Path(unquote(rest))

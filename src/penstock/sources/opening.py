@@ -1,0 +1,92 @@
+"""Opening what lies in a source or place, by its scheme."""
+
+from __future__ import annotations
+
+from penstock.errors import ConfigError
+from penstock.records import Purpose, SourceSpec
+from penstock.sources.base import ObjectSource
+from penstock.sources.blobs import Blobs
+from penstock.sources.meter import RequestMeter
+from penstock.sources.patience import ClientLimits
+from penstock.sources.registry import find_scheme
+from penstock.sources.scheme import check_options
+from penstock.urls import check_location
+
+__all__ = ["ObjectSource", "is_local", "locate", "open_blobs", "open_source"]
+
+_DEFAULT_LIMITS = ClientLimits()
+
+
+def is_local(uri: str) -> bool:
+    """Tell whether a source or place lies in this machine's file system.
+
+    Raises:
+        ConfigError: there is no such scheme.
+    """
+    return find_scheme(uri).is_local
+
+
+def locate(spec: SourceSpec) -> SourceSpec:
+    """Give a source's spec checked and with its URI written out; asks for nothing.
+
+    Raises:
+        ConfigError: the URI or an option is not one that Penstock can use.
+    """
+    scheme = find_scheme(spec.uri)
+    check_options(scheme, spec)
+    return scheme.locate(spec)
+
+
+def open_source(
+    spec: SourceSpec,
+    *,
+    limits: ClientLimits = _DEFAULT_LIMITS,
+    meter: RequestMeter | None = None,
+    purpose: Purpose = "data",
+) -> ObjectSource:
+    """Open the store that a source lies in; nothing is requested yet.
+
+    Args:
+        spec: of the source.
+        limits: of requests; local folders have none.
+        meter: counts what is sent and received; None is one of its own.
+        purpose: of what is read; what is listed counts as ``listing``, unless it is a probe.
+
+    Raises:
+        ConfigError: the URI or an option is not one that Penstock can use.
+        BucketNotFound: a local folder that does not exist.
+    """
+    scheme = find_scheme(spec.uri)
+    check_options(scheme, spec)
+    return scheme.open(spec, limits=limits, meter=RequestMeter() if meter is None else meter, purpose=purpose)
+
+
+def open_blobs(
+    root: str,
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    meter: RequestMeter | None = None,
+    purpose: Purpose = "records",
+    limits: ClientLimits = _DEFAULT_LIMITS,
+) -> Blobs:
+    """Open a place for checkpoints and records, as a local folder or an ``s3://bucket/prefix``; asks for nothing.
+
+    Args:
+        meter: counts what is sent and received; None is one of its own.
+        purpose: that it is counted for.
+        limits: of requests.
+
+    Raises:
+        ConfigError: ``root`` is a URI of another kind, or of one that nothing can be written to, or names no bucket.
+    """
+    check_location(root, "the URI")
+    scheme = find_scheme(root)
+    if scheme.open_blobs is None:
+        raise ConfigError(
+            f"nothing can be written to {root}", fix="write it like s3://bucket/prefix, or as a local path"
+        )
+    counts = RequestMeter() if meter is None else meter
+    return scheme.open_blobs(
+        root, endpoint_url=endpoint_url, region=region, limits=limits, meter=counts, purpose=purpose
+    )

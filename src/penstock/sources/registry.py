@@ -1,0 +1,118 @@
+"""Schemes by name: Penstock's own, one line each, and those of installed packages (``penstock.sources``).
+
+A scheme is imported when a URI names it. Own names win: no package changes what ``s3://`` means.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import traceback
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+
+from penstock.errors import ConfigError
+from penstock.sources.scheme import Scheme
+
+__all__ = ["ENTRY_POINTS", "find_scheme", "scheme_name", "scheme_names"]
+
+ENTRY_POINTS = "penstock.sources"
+LOCAL = "file"
+
+_OWN: Mapping[str, str] = {
+    LOCAL: "penstock.sources.local.scheme:SCHEME",
+    "s3": "penstock.sources.s3.scheme:SCHEME",
+}
+_NOT_YET = {
+    "gs": "Google Cloud Storage",
+    "az": "Azure Blob Storage",
+    "hf": "the Hugging Face Hub",
+    "kaggle": "Kaggle",
+}
+_MEANT = {
+    "s3a": "s3",
+    "s3n": "s3",
+    "gcs": "gs",
+    "abfs": "az",
+    "abfss": "az",
+    "azure": "az",
+    "wasb": "az",
+    "path": LOCAL,
+}
+"""Names that other programs give to a scheme."""
+REASON_CHARACTERS = 300
+
+
+def scheme_name(uri: str) -> str:
+    """Give the name of a URI's scheme in lower case; a path is a local file's."""
+    name, separator, _ = uri.partition("://")
+    return name.lower() if separator else LOCAL
+
+
+def scheme_names() -> list[str]:
+    """Give the names of all schemes that can be used."""
+    return sorted({*_OWN, *_others()})
+
+
+def find_scheme(uri: str) -> Scheme:
+    """Give the scheme of a URI or path.
+
+    Raises:
+        ConfigError: there is none of its name, or a package that brings it cannot be imported.
+    """
+    return _load(scheme_name(uri), uri)
+
+
+def _load(name: str, uri: str) -> Scheme:
+    if name in _OWN:
+        module, _, attribute = _OWN[name].partition(":")
+        own: Scheme = getattr(importlib.import_module(module), attribute)
+        return own
+    found = _others().get(name)
+    if found is None:
+        raise _unknown(name, uri)
+    try:
+        scheme = found.load()
+    except (Exception, SystemExit) as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
+        raise ConfigError(
+            f"the scheme {name}:// could not be loaded from {found.value} ({reason}; {last.filename}:{last.lineno})",
+            fix="mend or update the package that brings it, or remove it",
+        ) from error
+    if not isinstance(scheme, Scheme):
+        raise ConfigError(
+            f"{found.value}, which is to be the scheme {name}://, is no Scheme but {type(scheme).__name__}",
+            fix="let the entry point name a penstock.sources.Scheme",
+        )
+    return scheme
+
+
+@functools.cache
+def _others() -> dict[str, EntryPoint]:
+    """Give the schemes of installed packages; of two of one name, the first that is found."""
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        found.setdefault(point.name.lower(), point)
+    return found
+
+
+def _unknown(name: str, uri: str) -> ConfigError:
+    meant = _MEANT.get(name, name)
+    if meant in _NOT_YET:
+        return ConfigError(
+            f"cannot use {uri!r}: {meant}:// ({_NOT_YET[meant]}) is not there yet",
+            fix=f"write it like s3://bucket/prefix, or as a local path; there is {_shown()}",
+        )
+    names = scheme_names()
+    close = meant if meant in names else next(iter(difflib.get_close_matches(name, names, n=1)), None)
+    hint = f"did you mean {close}://? " if close else ""
+    return ConfigError(
+        f"cannot use {uri!r}: there is no scheme {name!r}",
+        fix=f"{hint}write it like s3://bucket/prefix, or as a local path; there is {_shown()}",
+    )
+
+
+def _shown() -> str:
+    return ", ".join(f"{name}://" for name in scheme_names())

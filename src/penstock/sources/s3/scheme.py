@@ -1,0 +1,72 @@
+"""What is to be known of ``s3://``: of AWS, and of stores that speak like S3."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from penstock.errors import ConfigError
+from penstock.records import Purpose, SourceSpec
+from penstock.sources.blobs import Blobs
+from penstock.sources.meter import RequestMeter
+from penstock.sources.patience import ClientLimits
+from penstock.sources.s3.blobs import S3Blobs
+from penstock.sources.s3.objects import S3Objects
+from penstock.sources.s3.place import s3_place, source_place
+from penstock.sources.s3.uris import split_s3
+from penstock.sources.scheme import SOURCE_OPTIONS, Payee, Scheme
+
+__all__ = ["SCHEME"]
+
+_OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+
+def _locate(spec: SourceSpec) -> SourceSpec:
+    source_place(spec)
+    return spec
+
+
+def _same_place(uri: str) -> str:
+    try:
+        found = split_s3(uri)
+    except ConfigError:
+        return uri
+    return f"s3://{'/'.join(part for part in found if part)}" if found else uri
+
+
+def _asked_server(spec: SourceSpec) -> str | None:
+    try:
+        place = source_place(spec)
+    except ConfigError:  # a trainer beside a prefetcher reads nothing itself, so its settings need not be any good
+        return spec.endpoint_url
+    return spec.endpoint_url if place is None else place.endpoint
+
+
+def _payee(uri: str, server: str) -> Payee:
+    return "s3" if not server or (urlsplit(server).hostname or "").endswith(_OF_AWS) else "unknown"
+
+
+def _open_blobs(
+    root: str,
+    *,
+    endpoint_url: str | None,
+    region: str | None,
+    limits: ClientLimits,
+    meter: RequestMeter,
+    purpose: Purpose,
+) -> Blobs:
+    place = s3_place(root, endpoint_url=endpoint_url, region=region)
+    assert place is not None
+    return S3Blobs(place, limits=limits, meter=meter, purpose=purpose)
+
+
+SCHEME = Scheme(
+    title="an S3 bucket",
+    example="s3://bucket/prefix",
+    locate=_locate,
+    open=S3Objects,
+    same_place=_same_place,
+    payee=_payee,
+    takes=frozenset(SOURCE_OPTIONS),
+    asked_server=_asked_server,
+    open_blobs=_open_blobs,
+)

@@ -1,0 +1,108 @@
+"""What is to be known of a scheme (``s3``, ``file``, ``https``): all in one value, made in the scheme's own folder.
+
+Nothing else asks which scheme a source is of. Somebody's own package adds one by an entry point of the group
+``penstock.sources``, named like the scheme, that gives such a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from penstock.errors import ConfigError
+from penstock.records import Purpose, SourceSpec
+from penstock.sources.base import ObjectSource
+from penstock.sources.blobs import Blobs
+from penstock.sources.meter import RequestMeter
+from penstock.sources.patience import ClientLimits
+
+__all__ = ["SOURCE_OPTIONS", "OpenBlobs", "OpenSource", "Payee", "Scheme", "check_options"]
+
+SOURCE_OPTIONS = ("endpoint_url", "region", "anonymous", "requester_pays")
+"""Fields of a ``SourceSpec`` beside its URI; each scheme says which it takes."""
+
+Payee = Literal["s3", "nobody", "unknown"]
+"""Who charges for requests and transfer: at S3's prices, nobody, or somebody whose prices are not known."""
+
+
+class OpenSource(Protocol):
+    """Opens a source; nothing is requested yet."""
+
+    def __call__(
+        self, spec: SourceSpec, /, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose
+    ) -> ObjectSource:
+        """Give it.
+
+        Raises:
+            ConfigError: the URI or an option is not one that can be used.
+        """
+        ...
+
+
+class OpenBlobs(Protocol):
+    """Opens a place for checkpoints and records; nothing is requested yet."""
+
+    def __call__(
+        self,
+        root: str,
+        /,
+        *,
+        endpoint_url: str | None,
+        region: str | None,
+        limits: ClientLimits,
+        meter: RequestMeter,
+        purpose: Purpose,
+    ) -> Blobs:
+        """Give it.
+
+        Raises:
+            ConfigError: the URI or an option is not one that can be used.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scheme:
+    """A kind of place where datasets lie.
+
+    Attributes:
+        title: what a person calls it, as "a local folder".
+        example: of a URI, for messages.
+        locate: gives a source's spec checked and with its URI written out; asks for nothing.
+        open: opens a source.
+        same_place: gives one text for all URIs of one place; never fails.
+        payee: who charges for what is read, by URI and the server that was asked (empty: the scheme's own).
+        takes: names of ``SOURCE_OPTIONS`` that mean something here.
+        folder: gives the folder on this machine that a URI names, None where it names none.
+        is_local: bytes come from this machine's file system: nothing is gained by looking how long a read takes.
+        asked_server: gives the server that a source's requests go to, None for the scheme's own.
+        open_blobs: opens a place for checkpoints and records; None where nothing can be written.
+    """
+
+    title: str
+    example: str
+    locate: Callable[[SourceSpec], SourceSpec]
+    open: OpenSource
+    same_place: Callable[[str], str] = lambda uri: uri.rstrip("/")
+    payee: Callable[[str, str], Payee] = lambda uri, server: "unknown"
+    takes: frozenset[str] = frozenset()
+    folder: Callable[[str], Path | None] = lambda uri: None
+    is_local: bool = False
+    asked_server: Callable[[SourceSpec], str | None] = lambda spec: spec.endpoint_url
+    open_blobs: OpenBlobs | None = None
+
+
+def check_options(scheme: Scheme, spec: SourceSpec) -> None:
+    """Refuse options that mean nothing for a source.
+
+    Raises:
+        ConfigError: one is given.
+    """
+    for name in SOURCE_OPTIONS:
+        if getattr(spec, name) and name not in scheme.takes:
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(
+                f"{flag} means nothing for {scheme.title} ({spec.uri})", fix="leave it out, or check the source's URI"
+            )

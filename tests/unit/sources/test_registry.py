@@ -1,0 +1,99 @@
+"""Schemes by name, Penstock's own and those of other packages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.errors import ConfigError
+from penstock.records import SourceSpec
+from penstock.sources import find_scheme, locate, open_blobs, open_source, registry, scheme_names
+from support.toy_scheme import put_toy_package
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the way to packages, which is forgotten afterwards."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    registry._others.cache_clear()
+    yield folder
+    registry._others.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("toy_scheme_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("gs://bucket/x", r"gs:// \(Google Cloud Storage\) is not there yet"),
+        ("gcs://bucket/x", r"gs:// \(Google Cloud Storage\) is not there yet"),
+        ("az://container/x", "Azure.*is not there yet"),
+        ("kaggle://owner/data", "Kaggle.*is not there yet"),
+        ("s3a://bucket/x", r"no scheme 's3a': did you mean s3://\?"),
+        ("S33://bucket/x", r"no scheme 's33': did you mean s3://\?"),
+        ("quux://x", "no scheme 'quux'"),
+        ("://x", "no scheme ''"),
+    ],
+)
+def test_a_scheme_that_is_not_there(uri: str, told: str) -> None:
+    for look in (
+        lambda: find_scheme(uri),
+        lambda: open_source(SourceSpec(uri=uri)),
+        lambda: locate(SourceSpec(uri=uri)),
+        lambda: open_blobs(uri),
+    ):
+        with pytest.raises(ConfigError, match=told) as caught:
+            look()
+        assert "s3://" in caught.value.fix
+        assert "file://" in caught.value.fix
+
+
+@pytest.mark.parametrize("option", ["endpoint_url", "region", "anonymous", "requester_pays"])
+@pytest.mark.parametrize("uri", ["{folder}", "file://{folder}"])
+def test_an_option_that_means_nothing_for_a_scheme(uri: str, option: str, tmp_path: Path) -> None:
+    value = "http://localhost:9000" if option.endswith("url") else "us-east-2" if option == "region" else True
+    spec = SourceSpec(uri=uri.format(folder=tmp_path), **{option: value})  # type: ignore[arg-type]
+    for look in (locate, open_source):
+        with pytest.raises(ConfigError, match=f"--{option.replace('_', '-')} means nothing for a local folder"):
+            look(spec)
+
+
+def test_a_scheme_is_found_however_it_is_written(tmp_path: Path) -> None:
+    assert find_scheme("S3://bucket") is find_scheme("s3://bucket")
+    assert find_scheme("FILE:///x") is find_scheme("x") is find_scheme(str(tmp_path))
+
+
+def test_a_scheme_of_another_package(packages: Path) -> None:
+    put_toy_package(packages, "toy")
+    assert "toy" in scheme_names()
+    assert find_scheme("toy://shelf/a").title == "a toy shelf"
+    with pytest.raises(ConfigError, match="nothing can be written to toy://shelf"):
+        open_blobs("toy://shelf/a")
+    with pytest.raises(ConfigError, match=r"did you mean toy://\?"):
+        find_scheme("toyy://shelf/a")
+
+
+def test_no_package_takes_a_scheme_of_our_own(packages: Path) -> None:
+    put_toy_package(packages, "s3")
+    assert find_scheme("s3://bucket/x").title == "an S3 bucket"
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        ("import nowhere_to_be_found", "could not be loaded from .*ModuleNotFoundError.*nowhere_to_be_found"),
+        ("1 / 0", r"could not be loaded from .*ZeroDivisionError.*__init__\.py:1"),
+        ("raise SystemExit(3)", "could not be loaded from .*SystemExit"),
+        ("SCHEME = 'toy'", "is no Scheme but str"),
+        ("", "could not be loaded from .*AttributeError"),
+    ],
+)
+def test_a_package_whose_scheme_cannot_be_used(packages: Path, module: str, told: str) -> None:
+    put_toy_package(packages, "toy", module=module)
+    with pytest.raises(ConfigError, match=told):
+        find_scheme("toy://shelf")
