@@ -29,10 +29,20 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-def list_words(spec: SourceSpec, *, match: str, seed: int, shuffle: Sequence[str]) -> list[str]:
+def list_words(
+    spec: SourceSpec, *, match: str, seed: int, shuffle: Sequence[str], on_bad_object: str = "fail"
+) -> list[str]:
     """Give the argv of `penstock list` but for where it writes: whole objects, all to train on."""
     words = ["list", "--source", spec.uri, "--task", "objects", "--option", f"match={match}", "--split", "1,0,0"]
-    words += ["--seed", str(seed), *shuffle, "--anonymous", str(spec.anonymous).lower()]
+    words += [
+        "--seed",
+        str(seed),
+        "--on-bad-object",
+        on_bad_object,
+        *shuffle,
+        "--anonymous",
+        str(spec.anonymous).lower(),
+    ]
     words += ["--requester-pays", str(spec.requester_pays).lower()]
     return [*words, "--endpoint-url", spec.endpoint_url or "", "--region", spec.region or ""]
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,8 @@ import pytest
 import torch
 
 import penstock
-from penstock.errors import BucketNotFound, EmptyListing, SourceChanged, WindowTooSmall
+from penstock.errors import BucketNotFound, EmptyListing, SourceChanged, SourceError, WindowTooSmall
+from penstock.sources.local.files import look_through
 from support.cli import Bucket
 
 NUM_OBJECTS, OBJECT_BYTES = 120, 20_000
@@ -98,12 +103,59 @@ def test_changed_object_is_an_error(folder: Path, tmp_path: Path) -> None:
 
 
 def test_objects_that_are_not_given_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name, size in (("a.bin", 9), ("b.bin", 0), ("c.bin", 9), ("d.txt", 9)):
+    for name, size in (("a.bin", 9), ("b.bin", 0), ("c.bin", 9), ("d.txt", 9), ("e.txt", 9)):
         (tmp_path / name).write_bytes(bytes(size))
+    os.mkfifo(tmp_path / "f.bin")
+    os.mkfifo(tmp_path / "f.txt")
+    (tmp_path / "g.bin").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "h.bin").symlink_to("/dev/null")
+    (tmp_path / "i.bin").symlink_to(tmp_path / "g.bin")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "j.bin"))
     with penstock.Stream(tmp_path, decode=len_of, match="*.bin", collate=list) as stream:
         assert sorted(size for batch in stream for size in batch) == [9, 9]
-        assert stream.left_out == (("1 objects", "not like *.bin"), ("b.bin", "empty"))
-    assert "the listing left out b.bin (empty)" in caplog.text
+        found = {each.reason: (each.count, each.keys) for each in stream.left_out}
+    assert found == {
+        "not like *.bin": (2, ()),
+        "empty": (1, ("b.bin",)),
+        "a named pipe (FIFO), not a file": (1, ("f.bin",)),
+        "a link that leads nowhere": (2, ("g.bin", "i.bin")),
+        "a device, not a file": (1, ("h.bin",)),
+        "a socket, not a file": (1, ("j.bin",)),
+    }
+    assert "the listing left out" in caplog.text
+    assert "1 (empty), like b.bin" in caplog.text
+    (tmp_path / "k.bin").symlink_to(tmp_path / "k.bin")
+    with pytest.raises(SourceError, match=r"k\.bin is a link that leads back to itself"):
+        penstock.Stream(tmp_path, decode=len_of)
+
+
+def test_a_file_that_became_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_bytes(bytes(9))
+    with penstock.Stream(tmp_path, decode=len_of, shuffle=False, timeout_seconds=20) as stream:
+        (tmp_path / "a.bin").unlink()
+        os.mkfifo(tmp_path / "a.bin")
+        with pytest.raises(SourceChanged, match=r"a\.bin"):
+            list(stream)
+
+
+def test_a_file_that_may_not_be_read_is_told_before_it_is_read() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for key, mode in (("a.bin", 0o644), ("b.bin", 0o000)):
+            (folder / key).write_bytes(bytes(9))
+            (folder / key).chmod(mode)
+        given_up = threading.Event()
+        uid = os.geteuid()
+        if uid == 0:
+            os.seteuid(65534)
+        try:
+            found = look_through(folder, folder, given_up)
+        finally:
+            os.seteuid(uid)
+    assert found.unreadable == {"b.bin"}
 
 
 def len_of(data: memoryview, key: str) -> int:

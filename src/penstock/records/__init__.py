@@ -7,6 +7,7 @@ from penstock.records.cost import CostLine, CostReport, Price, PriceList
 from penstock.records.evaluation import Evaluation, Prediction
 from penstock.records.failure import FailureRecord
 from penstock.records.job import JobRecord
+from penstock.records.left_out import LeftOutObjects
 from penstock.records.listing import (
     ListingRecord,
     ListingWriter,
@@ -46,6 +47,7 @@ __all__ = [
     "Finding",
     "Host",
     "JobRecord",
+    "LeftOutObjects",
     "ListingRecord",
     "ListingWriter",
     "LossPoint",

@@ -117,10 +117,16 @@ class Split(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SkippedObject(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An object (or subject) that no samples were made from, and why."""
+    """An object (or subject) that no samples were made from, and why.
+
+    Attributes:
+        object: its key or name; a phrase with their number where it stands for objects that are not named.
+        count: of objects that it stands for and does not name; None for a single one, that is named.
+    """
 
     object: str
     reason: str
+    count: int | None = None
 
 
 class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 
 from penstock.errors import EmptyListing, PenstockError, SourceChanged, TruncatedObject
-from penstock.records import SourceSpec
+from penstock.records import SkippedObject, SourceSpec
 from penstock.sources.meter import RequestMeter
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.sorting import without_repeats
@@ -47,6 +47,10 @@ class ObjectSource(ABC):
             BucketNotFound, AccessDenied, SourceUnavailable: it could not be listed.
             SourceError: an object's name is one that could not be read.
         """
+
+    def left_out(self) -> list[SkippedObject]:
+        """Give what a listing that has ended passed over, since it is no object; stores hold nothing else."""
+        return []
 
     @abstractmethod
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:

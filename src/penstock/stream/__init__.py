@@ -14,5 +14,6 @@ on disk never exceeds the window, and what the window keeps is not downloaded ag
 from __future__ import annotations
 
 from penstock.stream.face import Stream
+from penstock.stream.left_out import LeftOut
 
-__all__ = ["Stream"]
+__all__ = ["LeftOut", "Stream"]

@@ -22,6 +22,7 @@ from penstock.plan import num_rank_batches
 from penstock.records import Meters
 from penstock.stream import options as of
 from penstock.stream.epochs import Epoch
+from penstock.stream.left_out import LeftOut
 from penstock.stream.reading import Reading, alone
 from penstock.stream.words import in_python
 
@@ -75,7 +76,8 @@ class Stream(IterableDataset[Any]):
         in_flight: most ranges requested at a time.
         timeout_seconds: how long the prefetcher may show no sign of life, and how long other ranks are waited for.
         on_bad_sample: "skip" leaves out an object that is gone, or that ``decode`` fails on; ``meters()`` counts and
-            names it. An object that changed since the listing is an error all the same.
+            names it. One that the listing finds that it may not read is then in ``left_out``. An object that changed
+            since the listing is an error all the same.
         rank: of ``world_size`` processes that read together; found where it is not given. 0 of 1 reads everything.
         world_size: their number.
         local_rank: of ``local_world_size`` ranks on this node, numbered without a gap, which share a window.
@@ -205,14 +207,14 @@ class Stream(IterableDataset[Any]):
         return self._reading.meters()
 
     @property
-    def left_out(self) -> tuple[tuple[str, str], ...]:
-        """What the listing left out and why: empty objects by key, others that ``match`` does not take by number.
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the listing left out, by reason: how many, and the keys of the first 100.
 
         Waits for the end of a listing that goes on.
         """
         self._settle()
         with in_python():
-            return tuple((item.object, item.reason) for item in self._reading.left_out())
+            return self._reading.left_out()
 
     def close(self) -> None:
         """End the prefetcher and the workers, and remove the temporary folder."""

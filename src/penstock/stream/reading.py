@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import itertools
-import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -24,15 +23,14 @@ from penstock.loader.ranks import Found
 from penstock.loader.shared_listing import SharedListing, read_listed
 from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
-from penstock.records import Meters, SkippedObject
+from penstock.records import Meters
 from penstock.sources import read_meter_files, sum_meters, take_later
+from penstock.stream.left_out import LeftOut, left_out_of, warn_of
 from penstock.stream.options import Options
 from penstock.stream.place import Place, Serving, place_of, wait_for_serving
 from penstock.stream_listing import ListingProcess, list_words
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, PrefetchMode, claim_job, start_prefetcher
-
-_log = logging.getLogger(__name__)
 
 __all__ = ["Reading", "alone"]
 
@@ -152,10 +150,10 @@ class Reading:
         """Look at what was counted so far, by whichever process of the node."""
         self._traffic = take_later(self._traffic, read_meter_files(self._counted_in))
 
-    def left_out(self) -> tuple[SkippedObject, ...]:
+    def left_out(self) -> tuple[LeftOut, ...]:
         """Give what the listing left out; waits for the end of one that goes on."""
         assert self._listing is not None
-        return self._listing.whole().info.skipped
+        return left_out_of(self._listing.whole().info.skipped)
 
     def interrupt(self) -> None:
         """End a wait of another thread soon."""
@@ -228,7 +226,13 @@ class Reading:
             assert child is not None
             stack.enter_context(child)
             manifest, plan = folder / "manifest.parquet", folder / "plan.json"
-            words = list_words(options.source, match=options.match, seed=options.seed, shuffle=options.shuffle)
+            words = list_words(
+                options.source,
+                match=options.match,
+                seed=options.seed,
+                shuffle=options.shuffle,
+                on_bad_object=options.on_bad_sample,
+            )
             words += ["--lanes", str(LANES), "--meters", str(meters)]
             listing = stack.enter_context(ListingProcess(words, manifest=manifest, plan=plan, parts=options.parts))
             serving = Serving(
@@ -239,7 +243,7 @@ class Reading:
                 listing.part(0)
             else:
                 told = _Whole(listed=listing.whole())
-                _warn([item for item in told.whole().info.skipped if item.reason != f"not like {options.match}"])
+                warn_of(told.whole().info.skipped, match=options.match)
             self._own = _Source(window=window, listing=told, serving=serving, meters=meters, prefetcher=child)
             tell(serving)
             self._stack.push(stack.pop_all())
@@ -267,14 +271,6 @@ class Reading:
             )
             return GrowingStream(source.listing, open_stream=feed, num_epochs=num_epochs, least=least)
         return feed(source.listing.whole(), [("train", True)], num_epochs)
-
-
-def _warn(left_out: Sequence[SkippedObject]) -> None:
-    """Say that not every object is given."""
-    if left_out:
-        first = f"{left_out[0].object} ({left_out[0].reason})"
-        more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
-        _log.warning("the listing left out %s%s; Stream.left_out names all", first, more)
 
 
 def _open_stream(

@@ -15,6 +15,7 @@ _ARGUMENTS = {
     "window-size": "window",
     "window": "window_folder",
     "window folder": "window_folder",
+    "on-bad-object": "on_bad_sample",
     "prefix": "source",
     "option match=...": "match",
     "option match": "match",

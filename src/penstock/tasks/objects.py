@@ -7,7 +7,6 @@ what its bytes mean is for the caller's own decoder.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import numpy as np
@@ -16,15 +15,12 @@ from numpy.typing import NDArray
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
 from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
-from penstock.records import Sample, SkippedObject, Span
+from penstock.records import LeftOutObjects, Sample, SkippedObject, Span
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.scores import Scores
 
 __all__ = ["WholeObjects"]
-
-NAMED_OBJECTS = 100
-"""Most objects that are named for one reason."""
 
 
 class WholeObjects:
@@ -100,7 +96,8 @@ async def _pages(source: ObjectSource, pattern: str, skipped: list[SkippedObject
             about=source.spec.uri,
         )
     if num_others:
-        skipped.append(SkippedObject(object=f"{num_others} objects", reason=f"not like {pattern}"))
+        skipped.append(SkippedObject(object=f"{num_others} objects", reason=f"not like {pattern}", count=num_others))
+    skipped += [item for item in source.left_out() if item.count is not None or fits(item.object)]
     if not num_full:
         raise EmptyListing(
             f"the {num_fitting} object(s) under {source.spec.uri} that fit {pattern!r} are empty",
@@ -134,7 +131,7 @@ async def _samples(
     found: AsyncIterator[ObjectInfo], limits: Limits, skipped: list[SkippedObject]
 ) -> AsyncIterator[Sample]:
     """Make samples of the objects that are not empty, and name the others; folder markers are none."""
-    left_out = _LeftOut()
+    left_out = LeftOutObjects()
     num_full = 0
     open_markers: list[str] = []
     async for info in found:
@@ -151,7 +148,7 @@ async def _samples(
             if not limits.skip_bad:
                 raise ObjectUnreadable(
                     f"{info.key} {info.trouble}",
-                    fix="restore it and wait until that is done, or leave it out: --on-bad-object skip",
+                    fix="make it one that can be read, as by restoring it, or leave it out: --on-bad-object skip",
                     about=info.key,
                 )
             left_out.add(info.key, info.trouble)
@@ -167,27 +164,6 @@ async def _samples(
     for marker in open_markers:
         left_out.add(marker, "empty")
     skipped += left_out.told()
-
-
-class _LeftOut:
-    """Objects that are left out: all are counted, the first ones named."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._named: list[SkippedObject] = []
-
-    def add(self, key: str, reason: str) -> None:
-        """Take one in."""
-        self._counts[reason] += 1
-        if self._counts[reason] <= NAMED_OBJECTS:
-            self._named.append(SkippedObject(object=key, reason=reason))
-
-    def told(self) -> list[SkippedObject]:
-        """Give names, and how many more there are."""
-        more = {reason: count - NAMED_OBJECTS for reason, count in self._counts.items() if count > NAMED_OBJECTS}
-        return sorted(self._named, key=lambda item: item.object) + [
-            SkippedObject(object=f"{number} more objects", reason=reason) for reason, number in more.items()
-        ]
 
 
 def _group(key: str) -> str:

@@ -24,7 +24,7 @@ from penstock.errors import (
 )
 from penstock.records import RequestCount, SourceSpec
 from penstock.sources import ObjectInfo, ObjectSource, open_source
-from penstock.sources.local.objects import refuse_unlisted
+from penstock.sources.local.files import look_through
 from support.cli import Bucket
 from unit.sources.answering import answer, serve
 from unit.sources.places import QUICK, BucketPlace, Place, Read
@@ -294,7 +294,7 @@ def test_looking_through_a_folder_ends_where_nobody_waits(tmp_path: Path) -> Non
     (tmp_path / "bell\x07").write_bytes(b"")
     given_up = threading.Event()
     given_up.set()
-    refuse_unlisted(tmp_path, given_up)
+    look_through(tmp_path, tmp_path, given_up)
 
 
 def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_more_than_fits_in_memory_is_the_same_manifest(tmp_path: Path, monkeypat
 
 
 def test_what_is_left_out_is_counted_and_the_first_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.tasks.objects.NAMED_OBJECTS", 2)
+    monkeypatch.setattr("penstock.records.left_out.NAMED_OBJECTS", 2)
     put(tmp_path / "in", {**{f"{n}.bin": 0 for n in range(5)}, "a.bin": 1, "b.bin": 2, "c.txt": 1, "d.txt": 0})
 
     def told(max_files: int | None = None) -> list[tuple[str, str]]:

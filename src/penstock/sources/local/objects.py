@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import re
+import stat
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -21,9 +20,10 @@ from typing import Any, cast
 import obstore
 from obstore.store import LocalStore
 
-from penstock.errors import BucketNotFound, ConfigError, ObjectNotFound, PenstockError, SourceError, SourceUnavailable
-from penstock.records import Purpose, SourceSpec
+from penstock.errors import BucketNotFound, ConfigError, ObjectNotFound, PenstockError, SourceUnavailable
+from penstock.records import Purpose, SkippedObject, SourceSpec
 from penstock.sources.base import ObjectSource, changed, refuse_beyond
+from penstock.sources.local.files import UNREADABLE, LocalFiles, look_through
 from penstock.sources.local.mapping import map_source_error, mapped
 from penstock.sources.local.uris import local_folder
 from penstock.sources.meter import Line, RequestMeter
@@ -33,8 +33,6 @@ __all__ = ["LocalObjects"]
 
 LIST_PAGE = 1000
 PATH_SHOWN = 80
-_UNLISTED = re.compile(r"#[0-9]+\Z|[\x00-\x1f\x7f]")
-"""Names of files that obstore leaves out, as its own unfinished writes, or cannot read."""
 
 
 class LocalObjects(ObjectSource):
@@ -48,10 +46,12 @@ class LocalObjects(ObjectSource):
 
     def __init__(self, spec: SourceSpec, *, meter: RequestMeter | None = None, purpose: Purpose = "data") -> None:
         super().__init__(spec, RequestMeter() if meter is None else meter)
-        folder = local_folder(spec.uri)
+        self._folder = folder = local_folder(spec.uri)
+        self._found: dict[str, LocalFiles] = {}
+        """By the prefix that was listed."""
         if not _is_folder(folder, spec):
             raise BucketNotFound(
-                f"there is no folder {folder}",
+                f"there is no folder {folder}{' but a file' if folder.exists() else ''}",
                 fix="check the path; a source is a folder or an s3:// URI",
                 about=spec.uri,
             )
@@ -68,12 +68,17 @@ class LocalObjects(ObjectSource):
         """List; see the base class."""
         given_up = threading.Event()
         try:
-            await asyncio.to_thread(refuse_unlisted, local_folder(self.spec.uri) / prefix, given_up)
+            found = await asyncio.to_thread(look_through, self._folder, self._folder / prefix, given_up)
         finally:
             given_up.set()
+        self._found[prefix] = found
         with self._counted(self.meter.line("LIST", "listing")), mapped(self.spec, prefix):
             async for page in obstore.list(self._store, prefix or None, chunk_size=LIST_PAGE):
-                yield [_info(cast("dict[str, Any]", meta)) for meta in page]
+                yield [_info(cast("dict[str, Any]", meta), found) for meta in page]
+
+    def left_out(self) -> list[SkippedObject]:
+        """Give what is no file."""
+        return [item for found in self._found.values() for item in found.left_out.told()]
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Read a range; see the base class."""
@@ -81,6 +86,7 @@ class LocalObjects(ObjectSource):
         if length_bytes == 0:
             return memoryview(b"")
         with self._counted(self._line), mapped(self.spec, info.key):
+            self._check_is_file(info.key)
             options = {"range": (offset, offset + length_bytes)} | ({"if_match": info.etag} if info.etag else {})
             result = await obstore.get_async(self._store, info.key, options=cast("Any", options))
             meta, body = result.meta, memoryview(await result.bytes_async())
@@ -113,6 +119,12 @@ class LocalObjects(ObjectSource):
     def close(self) -> None:
         """Nothing is kept open."""
 
+    def _check_is_file(self, key: str) -> None:
+        """Refuse what is no file any more: opening a named pipe would wait for its writer."""
+        with contextlib.suppress(OSError, ValueError):  # gone, or written otherwise: obstore tells
+            if not stat.S_ISREG((self._folder / key).stat().st_mode):
+                raise changed(self.spec, key)
+
     @contextlib.contextmanager
     def _counted(self, line: Line) -> Iterator[None]:
         line.sent(0)
@@ -138,54 +150,6 @@ def _is_folder(folder: Path, spec: SourceSpec) -> bool:
         ) from error
 
 
-def refuse_unlisted(folder: Path, given_up: threading.Event) -> None:
-    """Look through a folder, following links, each folder once, for what obstore cannot list.
-
-    Args:
-        folder: to look through.
-        given_up: set where nobody waits for it any more.
-
-    Raises:
-        SourceError: a file has a name that cannot be read, or a link leads back to a folder that it lies in.
-    """
-    seen: set[tuple[int, int]] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        if given_up.is_set():
-            return
-        found = _identity(Path(parent))
-        if found in seen:
-            _refuse_loop(Path(parent), folder)
-            folders.clear()
-            continue
-        if found is not None:
-            seen.add(found)
-        for name in names:
-            if _UNLISTED.search(name):
-                raise SourceError(
-                    f"{Path(parent, name)!s} has a name that cannot be read",
-                    fix="rename it: names end in no # and number, and hold no control characters",
-                    about=name,
-                )
-
-
-def _refuse_loop(path: Path, root: Path) -> None:
-    found, above = _identity(path), path
-    while above != root:
-        above = above.parent
-        if _identity(above) == found:
-            raise SourceError(
-                f"{path} leads back to {above}, which it lies in: the folder has no end",
-                fix="remove the link on the way there, or pass a folder without it",
-                about=str(path),
-            )
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    with contextlib.suppress(OSError):  # gone meanwhile
-        status = folder.stat()
-        return status.st_dev, status.st_ino
-    return None
-
-
-def _info(meta: dict[str, Any]) -> ObjectInfo:
-    return ObjectInfo(key=meta["path"], size_bytes=meta["size"], etag=meta["e_tag"] or "")
+def _info(meta: dict[str, Any], found: LocalFiles) -> ObjectInfo:
+    trouble = UNREADABLE if meta["path"] in found.unreadable else ""
+    return ObjectInfo(key=meta["path"], size_bytes=meta["size"], etag=meta["e_tag"] or "", trouble=trouble)

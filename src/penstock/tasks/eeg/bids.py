@@ -114,7 +114,7 @@ async def find_recordings(
     sidecars = Sidecars(objects)
     found = [recording for info in objects if (recording := _recording(info, sidecars)) is not None]
     found, unread = _one_of_each(found)
-    unread += unread_files(objects)
+    unread += [*unread_files(objects), *source.left_out()]
     if not found:
         others = (
             f", but {len(unread)} files are not read, like {unread[0].object}: {unread[0].reason}" if unread else ""

@@ -198,5 +198,9 @@ class Reader:
 
 def _readable(info: ObjectInfo) -> ObjectInfo:
     if info.trouble:
-        raise ObjectUnreadable(f"{info.key} {info.trouble}", fix="restore it, or leave it out", about=info.key)
+        raise ObjectUnreadable(
+            f"{info.key} {info.trouble}",
+            fix="make it one that can be read, as by restoring it, or leave it out: --on-bad-object skip",
+            about=info.key,
+        )
     return info

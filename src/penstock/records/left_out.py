@@ -1,0 +1,34 @@
+"""What a listing leaves out, gathered: all of it is counted, and the first of each reason named."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from penstock.records.manifest import SkippedObject
+
+__all__ = ["LeftOutObjects"]
+
+NAMED_OBJECTS = 100
+"""Most objects that are named for one reason."""
+
+
+class LeftOutObjects:
+    """Objects that are left out, by reason."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._named: list[SkippedObject] = []
+
+    def add(self, key: str, reason: str) -> None:
+        """Take one in."""
+        self._counts[reason] += 1
+        if self._counts[reason] <= NAMED_OBJECTS:
+            self._named.append(SkippedObject(object=key, reason=reason))
+
+    def told(self) -> list[SkippedObject]:
+        """Give names, and how many more there are."""
+        more = {reason: count - NAMED_OBJECTS for reason, count in self._counts.items() if count > NAMED_OBJECTS}
+        return sorted(self._named, key=lambda item: item.object) + [
+            SkippedObject(object=f"{number} more objects", reason=reason, count=number)
+            for reason, number in more.items()
+        ]

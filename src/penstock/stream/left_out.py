@@ -1,0 +1,49 @@
+"""What of a source a stream does not give, and why."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from penstock.records import SkippedObject
+
+__all__ = ["LeftOut", "left_out_of", "warn_of"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """Objects that the listing left out for one reason.
+
+    Attributes:
+        reason: such as "empty", "not like \\*.jpg" or "a named pipe (FIFO), not a file".
+        count: of them.
+        keys: of the first 100 of them, sorted; none of objects that ``match`` does not take.
+    """
+
+    reason: str
+    count: int
+    keys: tuple[str, ...]
+
+
+def left_out_of(skipped: Sequence[SkippedObject]) -> tuple[LeftOut, ...]:
+    """Gather by reason, in the order that reasons come in."""
+    keys: dict[str, list[str]] = {}
+    counts: dict[str, int] = {}
+    for item in skipped:
+        named = [item.object] if item.count is None else []
+        keys.setdefault(item.reason, []).extend(named)
+        counts[item.reason] = counts.get(item.reason, 0) + (1 if item.count is None else item.count)
+    return tuple(
+        LeftOut(reason=reason, count=counts[reason], keys=tuple(sorted(each))) for reason, each in keys.items()
+    )
+
+
+def warn_of(skipped: Sequence[SkippedObject], *, match: str) -> None:
+    """Say that not every object that fits the pattern is given."""
+    found = [each for each in left_out_of(skipped) if each.reason != f"not like {match}"]
+    if found:
+        told = "; ".join(f"{each.count} ({each.reason}), like {each.keys[0]}" for each in found if each.keys)
+        _log.warning("the listing left out %s; Stream.left_out tells all", told)
