@@ -22,5 +22,8 @@ def local_folder(uri: str) -> Path:
     if scheme.lower() != "file":
         raise ConfigError(f"cannot use {uri!r}", fix="write it like file:///path/to/folder, or as a local path")
     if not rest.startswith("/"):
-        raise ConfigError(f"cannot use {uri!r}, which names a host", fix=f"did you mean file:///{rest}?")
+        raise ConfigError(
+            f"cannot use {uri!r}, which names a host",
+            fix=f"did you mean file:///{rest}? What lies elsewhere is written like s3://bucket/prefix",
+        )
     return Path(unquote(rest))
