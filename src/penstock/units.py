@@ -22,6 +22,7 @@ __all__ = [
     "format_usd",
     "parse_bytes",
     "parse_seconds",
+    "plain_number",
 ]
 
 KIB = 1 << 10
@@ -90,10 +91,15 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_usd(usd: float) -> str:
-    """Write US dollars so that small sums stay readable: ``$12.30``, ``$0.0004``, ``-$3.00``."""
+    """Write US dollars so that small sums stay readable: ``$12.30``, ``$0.0004``, ``$0.000000057``, ``-$3.00``."""
     if usd < 0:
         return f"-{format_usd(-usd)}"
-    return f"${usd:,.2f}" if usd >= 0.995 or usd == 0 else f"${usd:.2g}" if usd >= 0.0001 else f"${usd:.1e}"
+    return f"${usd:,.2f}" if usd >= 0.995 or usd == 0 else f"${plain_number(usd, digits=2)}"
+
+
+def plain_number(value: float, *, digits: int) -> str:
+    """Write a number with as many digits that count, and never with an exponent: ``0.000000057``."""
+    return format(Decimal(f"{value:.{digits}g}"), "f") if math.isfinite(value) else f"{value}"
 
 
 def _shown(text: str) -> str:

@@ -13,7 +13,7 @@ from penstock.cost.download_first import Comparison
 from penstock.cost.model import added_steps, is_measured, total_meters
 from penstock.observe.labels import metric_label, metric_value
 from penstock.records import CostLine, CostReport, Evaluation, Meters, RunRecord, StepRecord
-from penstock.units import format_bytes, format_seconds, format_usd
+from penstock.units import format_bytes, format_seconds, format_usd, plain_number
 
 __all__ = [
     "Card",
@@ -274,7 +274,7 @@ def cost_table(cost: CostReport) -> Table:
             line.what,
             DASH if line.usd is None else _sum(line.usd, cost.total_usd),
             _quantity(line),
-            "unpriced" if line.unit_usd is None else f"${line.unit_usd:.5g}",
+            "unpriced" if line.unit_usd is None else f"${plain_number(line.unit_usd, digits=5)}",
             line.item,
             line.as_of,
             line.source,
@@ -289,7 +289,7 @@ def cost_table(cost: CostReport) -> Table:
 
 def _quantity(line: CostLine) -> str:
     """Write a quantity with its unit: ``0.0809 hours``, ``104.8 x 1000 requests``."""
-    number = f"{line.quantity:,.0f}" if line.quantity >= 1000 else f"{line.quantity:.4g}"
+    number = f"{line.quantity:,.0f}" if line.quantity >= 1000 else plain_number(line.quantity, digits=4)
     if line.unit[0].isdigit():
         return f"{number} \N{MULTIPLICATION SIGN} {line.unit}"
     return f"{number} {line.unit}s" if line.unit.endswith("hour") else f"{number} {line.unit}"

@@ -24,13 +24,14 @@ from penstock.demo.signals import RATE_HZ, Scalp, make_alpha, make_background, m
 from penstock.errors import ConfigError
 from penstock.formats.bdf import BdfHeader, encode_bdf, to_digital
 
-__all__ = ["DemoDataset", "Sink", "generate_dataset", "planted_bound"]
+__all__ = ["MIN_SUBJECTS", "DemoDataset", "Sink", "generate_dataset", "planted_bound", "recording_bytes"]
 
 Sink = Callable[[str, bytes], None]
 """Takes a key and the object's bytes."""
 
 DEFAULT_SIZE_BYTES: Final = 300_000_000
 NUM_CHANNELS: Final = 129
+NUM_TRIALS: Final = 80
 MIN_SUBJECTS: Final = 3
 
 REACTION_MEAN_SECONDS: Final = 1.4
@@ -81,6 +82,11 @@ def planted_bound(effect: float) -> float:
     return math.sqrt(1.0 - effect**2)
 
 
+def recording_bytes(num_trials: int = NUM_TRIALS, num_channels: int = NUM_CHANNELS) -> float:
+    """Give about how large a recording is."""
+    return float(3 * num_channels * RATE_HZ * num_trials * (np.mean(STIMULUS_SECONDS + AFTER_STIMULUS_SECONDS) * 2))
+
+
 def generate_dataset(
     sink: Sink,
     *,
@@ -88,7 +94,7 @@ def generate_dataset(
     effect: float = 0.9,
     size_bytes: int = DEFAULT_SIZE_BYTES,
     num_releases: int = 3,
-    num_trials: int = 80,
+    num_trials: int = NUM_TRIALS,
     num_channels: int = NUM_CHANNELS,
 ) -> DemoDataset:
     """Generate a dataset, object by object.
@@ -104,11 +110,11 @@ def generate_dataset(
         ConfigError: the effect is not from 0 to 1, or there are fewer than two trials or channels or no release.
     """
     _check(effect, num_releases, num_trials, num_channels)
+    num_subjects = round(size_bytes / recording_bytes(num_trials, num_channels))
+    num_subjects = max(MIN_SUBJECTS, num_releases, num_subjects)
     shared, *rest = np.random.default_rng(seed).spawn(2)
     times = math.ceil(LEAD_SECONDS * 2 + num_trials * (STIMULUS_SECONDS[1] + AFTER_STIMULUS_SECONDS[1])) * RATE_HZ
     scalp = make_scalp(shared, num_channels, times)
-    recording_bytes = 3 * num_channels * RATE_HZ * num_trials * (np.mean(STIMULUS_SECONDS + AFTER_STIMULUS_SECONDS) * 2)
-    num_subjects = max(MIN_SUBJECTS, num_releases, round(size_bytes / recording_bytes))
     releases = tuple(f"R{i + 1}" for i in range(num_releases))
     written: dict[str, int] = {}
 

@@ -7,10 +7,11 @@ would score is known, and the score is told beside it.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
-from penstock.demo.generate import DemoDataset, generate_dataset, planted_bound
+from penstock.demo.generate import MIN_SUBJECTS, DemoDataset, generate_dataset, planted_bound, recording_bytes
 from penstock.demo.server import BUCKET, REGION, serve_s3
 from penstock.errors import ConfigError, Interrupted
 from penstock.observe import open_progress
@@ -31,6 +32,7 @@ PREFIX = "NeurIPS25"
 
 def run(args: argparse.Namespace) -> int:
     """Generate, serve, run the job, and compare its score with the best possible one."""
+    _check_size(args.size)
     out = _fresh_folder(args.out)
     with TemporaryFolder("penstock-demo-") as bucket:
         dataset = _generate(bucket, args)
@@ -53,6 +55,20 @@ def run(args: argparse.Namespace) -> int:
         f"this model: {score}\n"
     )
     return code
+
+
+def _check_size(size_bytes: int) -> None:
+    """Refuse a dataset that would be much larger than was asked for.
+
+    Raises:
+        ConfigError: it is below the smallest one that can be made.
+    """
+    least = MIN_SUBJECTS * recording_bytes()
+    if size_bytes < 0.9 * least:
+        raise ConfigError(
+            f"--size of {format_bytes(size_bytes)}: the smallest dataset, {MIN_SUBJECTS} subjects, takes {format_bytes(least)}",
+            fix=f"pass --size {math.ceil(least / 1e6)}M or more",
+        )
 
 
 def _generate(bucket: Path, args: argparse.Namespace) -> DemoDataset:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 import sys
 from datetime import UTC, date, datetime
 
@@ -12,7 +14,7 @@ from penstock.errors import ConfigError
 from penstock.records import PriceList, SourceSpec
 from penstock.sources import find_scheme
 
-__all__ = ["cost_setting", "endpoint_paid", "warn_of_node", "warn_of_prices"]
+__all__ = ["check_region", "cost_setting", "endpoint_paid", "warn_of_node", "warn_of_prices"]
 
 
 def cost_setting(args: argparse.Namespace) -> CostSetting:
@@ -36,6 +38,23 @@ def endpoint_paid(spec: SourceSpec) -> str | None:
     return find_scheme(spec.uri).asked_server(spec)
 
 
+def check_region(region: str | None, prices: PriceList) -> None:
+    """Refuse a region that no price is of, and that AWS does not have; others take the price of another one, told so.
+
+    Raises:
+        ConfigError: there is no such region.
+    """
+    known = sorted({price.region for price in prices.prices if price.region})
+    if region is None or region in known or re.fullmatch(r"[a-z]{2}(-[a-z]+){1,2}-[0-9]{1,2}", region):
+        return
+    near = difflib.get_close_matches(region, known, n=1)
+    raise ConfigError(
+        f"there is no price of the region {region!r}{f'; did you mean {near[0]!r}?' if near else ''}",
+        fix=f"leave --price-region out, or pass one that has prices ({', '.join(known) or 'none has'}), a region of "
+        "AWS, or a price file of your own with --prices",
+    )
+
+
 def warn_of_prices(args: argparse.Namespace) -> None:
     """Read the prices that a bill is to be made with, and warn where the node has none.
 
@@ -43,6 +62,7 @@ def warn_of_prices(args: argparse.Namespace) -> None:
         ConfigError, RecordError: the options, or the price file, are none.
     """
     setting, prices = cost_setting(args), load_prices(args.prices)
+    check_region(setting.region, prices)
     if setting.node_usd_per_hour is None:
         warn_of_node(setting.instance_type, prices, step="run")
 

@@ -13,7 +13,7 @@ from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
 from penstock.steps.outputs import check_outputs
-from penstock.steps.pricing import cost_setting
+from penstock.steps.pricing import check_region, cost_setting
 from penstock.steps.run_left import read_left
 from penstock.steps.run_root import open_run_root
 from penstock.tasks.eeg.metrics import overall_score
@@ -65,6 +65,8 @@ def _bill(
     args: argparse.Namespace, record: RunRecord, steps: list[StepRecord], evaluation: Evaluation | None
 ) -> CostReport:
     prices, setting = load_prices(args.prices), cost_setting(args)
+    if not args.final_status:  # a pipeline's last task tells what there is, whatever it was asked for
+        check_region(setting.region, prices)
     return bill(record, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from penstock.cli import STEPS, build_parser, main, tell_stop
 from penstock.errors import ConfigError
 from penstock.plan import check_lanes
+from penstock.steps.options.parser import subparsers
+from penstock.steps.options.values import rate_option
 from penstock.stopping import StopAsked
 from penstock.train.config import TrainConfig
 
@@ -34,6 +37,11 @@ from penstock.train.config import TrainConfig
         (["list", "--lanes", "99999999999999999999"], "is more than 2147483647"),
         (["list", "--seed", "1" + 22 * "0"], "is not a whole number of 0 to 4294967295"),
         (["list", "--seed", "4294967296"], "is not a whole number of 0 to 4294967295"),
+        (["demo", "--link", "20"], "'20' is 20 bytes a second, over which nothing would arrive: write bytes a second"),
+        (["demo", "--link", "20Mbit/s"], "looks like bits a second: write bytes a second with their unit, like 20MB/s"),
+        (["demo", "--link", "20mbps"], "looks like bits a second"),
+        (["demo", "--link", "fast"], "'fast' is not a rate: write bytes a second"),
+        (["demo", "--link", "0"], "'0' is not a rate"),
         (["demo", "--seed", "-1"], "'-1' is not a whole number of 0 to 4294967295"),
     ],
 )
@@ -160,3 +168,31 @@ def test_a_home_folder_is_one_in_a_location_too(monkeypatch: pytest.MonkeyPatch)
     args = build_parser(["train"]).parse_args(words)
     assert (args.run_root, args.run_id) == ("/home/someone/x", "eeg-x7k2p.1_a")
     assert build_parser(["train"]).parse_args([*words[:4], "--run-root", "", "--run-id", ""]).run_root == ""
+
+
+def test_each_default_is_told_once() -> None:
+    for step, parser in subparsers(build_parser()).items():
+        formatter = parser._get_formatter()
+        for action in parser._actions:
+            told = formatter._expand_help(action) if action.help else ""
+            has_default = not any(action.default is none for none in (None, False, argparse.SUPPRESS))
+            has_default = has_default and action.default not in ("", []) and not action.required
+            assert told.count("default") == 1 or not has_default, (step, action.option_strings, told)
+            assert told.count("default") <= 1, (step, action.option_strings, told)
+
+
+def test_a_demo_smaller_than_can_be_made_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--size", "1k", "--out", str(tmp_path / "out")]) == ConfigError.exit_code
+    told = capsys.readouterr()
+    assert "--size of 1000 B: the smallest dataset, 3 subjects, takes 27.0 MiB: pass --size 29M or more" in told.err
+    assert told.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_rates_are_bytes_a_second() -> None:
+    assert [rate_option(text) for text in ("20MB/s", "20M", "500kB/s", "1Mi/s")] == [
+        20_000_000,
+        20_000_000,
+        500_000,
+        1 << 20,
+    ]

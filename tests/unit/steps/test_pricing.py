@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from penstock.cli import main
+from penstock.cost.prices import load_prices
+from penstock.errors import ConfigError
 from penstock.records import SourceSpec
-from penstock.steps.pricing import endpoint_paid
+from penstock.steps.pricing import check_region, endpoint_paid
 
 SPEC = SourceSpec(uri="s3://bucket/prefix")
 
@@ -42,3 +45,23 @@ def test_one_of_the_environment_is_paid_unless_it_is_ignored(monkeypatch: pytest
 def test_settings_that_cannot_be_used_lose_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     assert endpoint_paid(SPEC) is None
+
+
+@pytest.mark.parametrize("region", ["mars", "us-east", "EU", "us_east_1", ""])
+def test_a_region_that_nobody_has_is_refused_before_anything(
+    tmp_path: Path, region: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--source", str(tmp_path / "nowhere"), "--task", "eeg-c1", "--out", str(tmp_path / "out")]
+    code = main([*words, "--price-region", region])
+    told = capsys.readouterr().err
+    if region:
+        assert code == ConfigError.exit_code
+        assert f"there is no price of the region {region!r}" in told
+        assert "us-east-1" in told
+    else:
+        assert "there is no folder" in told
+
+
+def test_a_region_without_prices_of_its_own_takes_those_of_another() -> None:
+    for region in (None, "us-east-1", "eu-central-1", "us-gov-west-1", "eastus"):
+        check_region(region, load_prices())

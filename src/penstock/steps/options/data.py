@@ -58,13 +58,15 @@ def add_shuffle_options(group: argparse._ActionsContainer) -> None:
         "--shuffle-block",
         type=optional_count,
         metavar="N",
-        help="consecutive samples of a block, with --shuffle block (default: 16, within 64 to 256 KiB)",
+        help="consecutive samples of a block, with --shuffle block; empty or 0: chosen by their size "
+        "(default: 16, within 64 to 256 KiB)",
     )
     group.add_argument(
         "--shuffle-mix",
         type=optional_count,
         metavar="N",
-        help="blocks whose samples are mixed, with --shuffle block (default: of together 2 MiB)",
+        help="blocks whose samples are mixed, with --shuffle block; empty or 0: chosen by their size "
+        "(default: of together 2 MiB)",
     )
 
 

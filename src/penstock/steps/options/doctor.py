@@ -46,5 +46,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--secret", type=text, metavar="NAME", help="secret whose keys are its environment")
     group.add_argument("--service-account", type=text, metavar="NAME", help="its service account")
     group.add_argument(
-        "--pod-timeout", type=seconds_option, default=120.0, metavar="TIME", help="how long it may take (120s)"
+        "--pod-timeout", type=seconds_option, default=120.0, metavar="TIME", help="how long it may take (default: 120s)"
     )

@@ -40,7 +40,8 @@ class HelpFormatter(argparse.HelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         told = action.help or ""
-        silent = action.default in (None, False, argparse.SUPPRESS, "", []) or action.required
+        has_none = any(action.default is none for none in (None, False, argparse.SUPPRESS))  # 0 is a default
+        silent = has_none or action.default in ("", []) or action.required
         return told if silent or "default" in told or "%(" in told else f"{told} (default: %(default)s)"
 
 

@@ -41,6 +41,8 @@ T = TypeVar("T")
 
 MOST = 2**31 - 1
 """Of what is counted: more is a slip of the hand, and no array or clock would hold it."""
+LEAST_RATE = 10_000
+"""Bytes a second; below it a few recordings take hours, and a number without a unit was meant with one."""
 MOST_SEED = 2**32 - 1
 """As NumPy takes it."""
 
@@ -63,7 +65,18 @@ seconds_option = option_type(parse_seconds)
 
 def rate_option(text: str) -> int:
     """Read bytes a second, like ``20MB/s``; ``/s`` may be left out."""
-    return bytes_option(text.strip().removesuffix("/s"))
+    like = "write bytes a second with their unit, like 20MB/s or 500kB/s"
+    if re.search(r"b(it)?p?/?s\s*\Z", text) and not text.strip().endswith("B/s"):
+        raise argparse.ArgumentTypeError(f"{redact(text)!r} looks like bits a second: {like} (8 bits are a byte)")
+    try:
+        rate = parse_bytes(re.sub(r"/s\s*\Z", "", text))
+    except PenstockError:
+        raise argparse.ArgumentTypeError(f"{redact(text[:40])!r} is not a rate: {like}") from None
+    if rate < LEAST_RATE:
+        raise argparse.ArgumentTypeError(
+            f"{text.strip()!r} is {rate} bytes a second, over which nothing would arrive: {like}"
+        )
+    return rate
 
 
 def positive_int(text: str) -> int:
