@@ -66,7 +66,8 @@ def _check_size(size_bytes: int) -> None:
     least = MIN_SUBJECTS * recording_bytes()
     if size_bytes < 0.9 * least:
         raise ConfigError(
-            f"--size of {format_bytes(size_bytes)}: the smallest dataset, {MIN_SUBJECTS} subjects, takes {format_bytes(least)}",
+            f"--size of {format_bytes(size_bytes)}: the smallest dataset, {MIN_SUBJECTS} subjects, takes "
+            f"{format_bytes(least)}",
             fix=f"pass --size {math.ceil(least / 1e6)}M or more",
         )
 
