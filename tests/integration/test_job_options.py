@@ -11,7 +11,6 @@ import pytest
 
 from penstock.cli import main
 from penstock.records import UNSAID, CostReport, Evaluation, RunRecord, read_record
-from support.cli import command
 from support.eeg import write_eeg
 from support.jobs import run_until_saved, saved_step
 
@@ -182,7 +181,7 @@ def test_a_trainer_killed_without_a_word_leaves_its_figures(
     root = ["--run-root", str(tmp_path / "root"), "--run-id", "r"]
     words = ["train", *made, *root, "--record", str(tmp_path / "run.json"), "--window-size", "2Mi", "--threads", "1"]
     words += ["--epochs", "500", "--batch-size", "16", "--checkpoint-minutes", "0.000001"]
-    process = run_until_saved(command(*words), tmp_path / "root" / "r", 14)
+    process = run_until_saved(words, tmp_path / "root" / "r", 14)
     process.kill()
     process.wait()
     status = ["--final-status", '{"state": "CANCELED"}', "--html", str(tmp_path / "r.html")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from penstock.train.checkpoint_file import Identity
 from penstock.train.config import TrainConfig
 from penstock.train.determinism import seed_everything, weights_sha256
 from penstock.train.loop import train
-from support.cli import Bucket, command, succeed
+from support.cli import Bucket, penstock, succeed
 from support.eeg import write_eeg
 from support.jobs import all_gone, run_until_saved
 
@@ -150,9 +149,9 @@ def _train_on_mne_arrays(out: Path, folder: Path, checkpoints: Path) -> tuple[st
     )
 
 
-def job_words(data: Path, out: Path) -> list[str]:
+def job_words(data: Path, out: Path) -> list[object]:
     words = ["run", "--source", data, "--task", "eeg-c1", "--split", "0.5,0.25,0.25", "--out", out, "--epochs", 3]
-    return command(*words, "--batch-size", 8, "--threads", 1, "--checkpoint-every", 2, "--window-size", "2Mi")
+    return [*words, "--batch-size", 8, "--threads", 1, "--checkpoint-every", 2, "--window-size", "2Mi"]
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +162,7 @@ def small_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def undisturbed(small_data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     out = tmp_path_factory.mktemp("undisturbed") / "out"
-    subprocess.run(job_words(small_data, out), check=True, capture_output=True)
+    succeed(*job_words(small_data, out))
     return read_record(out / "run.json", RunRecord)
 
 
@@ -179,7 +178,7 @@ def test_stopped_job_goes_on_to_the_same_weights(
         code = process.wait(60)
         # Unless it had just ended, SIGTERM saves and says "run me again".
         assert code == -signal.SIGKILL if number is signal.SIGKILL else code in (75, 0)
-    subprocess.run(words, check=True, capture_output=True)
+    succeed(*words)
     record = read_record(out / "run.json", RunRecord)
     assert record.weights_sha256 == undisturbed.weights_sha256
     assert record.losses == undisturbed.losses
@@ -203,7 +202,7 @@ def test_job_with_other_options_is_refused(small_data: Path, tmp_path: Path) -> 
     process = run_until_saved(job_words(small_data, out), out, 2)
     process.kill()
     process.wait()
-    done = subprocess.run([*job_words(small_data, out), "--learning-rate", "0.5"], capture_output=True, text=True)
+    done = penstock(*job_words(small_data, out), "--learning-rate", "0.5")
     assert done.returncode == 2
     assert "--learning-rate 0.001, and now 0.5" in done.stderr
 

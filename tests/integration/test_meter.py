@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,8 +20,9 @@ import torch
 
 import penstock
 from penstock.records import Evaluation, Meters, RunRecord, StepRecord, decode_record
-from support.cli import command, succeed
+from support.cli import succeed
 from support.eeg import write_eeg
+from support.forked import Forked
 from support.jobs import processes_of
 from support.s3_server import Asked, OwnS3, Wire, own_s3
 from support.windows import kill_serving
@@ -217,7 +217,7 @@ def test_a_run_of_steps_counts_each_request_once(s3: tuple[OwnS3, Wire], tmp_pat
     )
     window = ["--window", tmp_path / "window", "--window-size", "8Mi", "--manifest", manifest, "--plan", plan]
     words = ["train", *window, "--model", "small", "--epochs", "3", "--record", tmp_path / "run.json", *run]
-    process = subprocess.Popen(command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = Forked(words)
     local = tmp_path / "runs/one/checkpoints"
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
@@ -256,7 +256,7 @@ def test_a_job_that_is_killed_with_its_worker_and_prefetcher_counts_all(s3: tupl
             server.objects[f"R1_L100_bdf/{path.relative_to(root)}"] = path.read_bytes()
     source = ["--source", "s3://bucket", "--endpoint-url", wire.url, "--task", "eeg-c1", "--model", "small"]
     words = ["run", *source, "--epochs", "3", "--workers", "1", "--window-size", "8Mi", "--out", out]
-    process = subprocess.Popen(command(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = Forked(words)
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline and not (out / "checkpoints/best.json").exists():
         time.sleep(0.01)

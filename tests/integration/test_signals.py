@@ -10,16 +10,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from penstock.records import RunRecord, read_record
 from support.cli import command, succeed
 from support.eeg import write_eeg
+from support.forked import Forked
 from support.jobs import all_gone, processes_of, saved_step
 
+Process = TypeVar("Process", "subprocess.Popen[str]", Forked)
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,15 +38,23 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def started(words: list[str], **options: object) -> Iterator[subprocess.Popen[str]]:
     """Start a process in a group of its own; whatever is left of the group is killed at the end."""
-    process = subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        **options,  # type: ignore[call-overload]
-    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with _ended(
+        subprocess.Popen(words, start_new_session=True, env=environment, **pipes, **options)  # type: ignore[call-overload]
+    ) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def started_with_torch(words: Sequence[object]) -> Iterator[Forked]:
+    """Start a step that has torch imported, in a group of its own."""
+    with _ended(Forked(words, session=True)) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _ended(process: Process) -> Iterator[Process]:
     try:
         yield process
     finally:
@@ -52,7 +63,7 @@ def started(words: list[str], **options: object) -> Iterator[subprocess.Popen[st
         process.wait()
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str] | Forked, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()
@@ -66,17 +77,17 @@ def handles_signals(pid: int) -> bool:
     return found is not None and bool(int(found[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def train_words(listed: Path, out: Path, *more: object) -> list[str]:
+def train_words(listed: Path, out: Path, *more: object) -> list[object]:
     given = ("--manifest", listed / "m.parquet", "--plan", listed / "p.json", "--window", out / "window")
     written = ("--checkpoints", out / "checkpoints", "--record", out / "run.json")
     training = ("--epochs", 3, "--batch-size", 8, "--threads", 1, "--checkpoint-every", 2, "--window-size", "2Mi")
-    return command("train", *given, *written, *training, *more)
+    return ["train", *given, *written, *training, *more]
 
 
 @pytest.fixture(scope="module")
 def undisturbed(listed: Path, tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     out = tmp_path_factory.mktemp("undisturbed")
-    subprocess.run(train_words(listed, out), check=True, capture_output=True)
+    succeed(*train_words(listed, out))
     return read_record(out / "run.json", RunRecord)
 
 
@@ -85,7 +96,7 @@ def test_signal_to_the_group_saves_and_a_rerun_ends_with_the_same_weights(
     listed: Path, undisturbed: RunRecord, tmp_path: Path, number: signal.Signals, workers: int
 ) -> None:
     words = train_words(listed, tmp_path, "--workers", workers)
-    with started(words) as process:
+    with started_with_torch(words) as process:
         wait_for(lambda: saved_step(tmp_path / "checkpoints") >= 4, process)
         os.killpg(process.pid, number)
         _, told = process.communicate(timeout=60)
@@ -95,7 +106,7 @@ def test_signal_to_the_group_saves_and_a_rerun_ends_with_the_same_weights(
     assert found, told
     assert saved_step(tmp_path / "checkpoints") == int(found[1])
     assert all_gone(tmp_path)
-    subprocess.run(words, check=True, capture_output=True)
+    succeed(*words)
     record = read_record(tmp_path / "run.json", RunRecord)
     assert record.weights_sha256 == undisturbed.weights_sha256
     assert record.losses == undisturbed.losses
@@ -147,13 +158,13 @@ def test_serving_prefetcher_ends_well(number: signal.Signals, tmp_path: Path) ->
 
 def test_second_signal_while_it_saves_changes_nothing_and_the_third_ends_it(listed: Path, tmp_path: Path) -> None:
     words = train_words(listed, tmp_path, "--workers", 1)
-    with started(words) as process:
+    with started_with_torch(words) as process:
         wait_for(lambda: saved_step(tmp_path / "checkpoints") >= 2, process)
         os.killpg(process.pid, signal.SIGINT)
         os.killpg(process.pid, signal.SIGTERM)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 75, told
-    with started(words) as process:
+    with started(command(*words)) as process:
         wait_for(lambda: handles_signals(process.pid), process)
         process.send_signal(signal.SIGSTOP)
         for number in STOPS:  # all are there when it goes on
@@ -180,7 +191,7 @@ def test_process_one_ends_on_sigterm(serves: bool, listed: Path, tmp_path: Path)
     if serves:
         words, code = command("prefetch", "--window", tmp_path / "window", "--window-size", "1Mi"), 0
     else:
-        words, code = train_words(listed, tmp_path, "--epochs", 500, "--workers", 1), 75
+        words, code = command(*train_words(listed, tmp_path, "--epochs", 500, "--workers", 1)), 75
     with started(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *words]) as process:
         ready = (
             (tmp_path / "window" / "control").exists if serves else lambda: saved_step(tmp_path / "checkpoints") >= 2

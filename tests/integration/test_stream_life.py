@@ -21,6 +21,7 @@ import pytest
 
 import penstock
 from penstock.errors import PenstockError, StreamMisused
+from support.forked import run_forked
 from support.objects import to_number, write_objects
 
 NUM_OBJECTS = 24
@@ -122,6 +123,7 @@ def test_what_nobody_refers_to_any_more_ends(folder: Path, workers: int) -> None
 SCRIPT = """
 import os, signal, sys
 import penstock
+from support.forked import run_forked
 from support.objects import to_number
 
 def go(folder, how, workers):
@@ -151,13 +153,7 @@ def run(folder: Path, how: str, workers: int, own_temporary: Path) -> subprocess
     script = own_temporary / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
     paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
-    return subprocess.run(
-        [sys.executable, str(script), str(folder), how, str(workers)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": paths},
-        timeout=120,
-    )
+    return run_forked((folder, how, workers), script=script, environment={**os.environ, "PYTHONPATH": paths})
 
 
 @pytest.mark.parametrize(("how", "workers"), [("hold", 1), ("raise", 0), ("fork", 0)])

@@ -13,6 +13,7 @@ import pytest
 from penstock.records import ManifestReader, RunRecord, parts_folder, read_record
 from support.cli import Bucket, command, penstock, succeed
 from support.eeg import write_eeg
+from support.forked import Forked
 from support.gate import gate_before
 from support.jobs import all_gone, processes_of, run_until_saved, saved_step
 
@@ -86,7 +87,7 @@ def test_a_job_trains_while_it_lists_and_goes_on_to_the_same_weights_wherever_it
     out = tmp_path / "out"
     with gate_before(bucket.url, LAST) as gate:
         source = ("--source", f"{bucket.uri}/eeg", "--endpoint-url", gate.url, "--region", "us-east-2")
-        words = command("run", *source, *LISTING, *TRAINING, "--out", out)
+        words = ("run", *source, *LISTING, *TRAINING, "--out", out)
         for number, workers, code in ((signal.SIGKILL, 2, -9), (signal.SIGTERM, 0, 75), (signal.SIGKILL, 0, 3)):
             # The second part is there, the third never comes: the last recording's header is kept back.
             before = saved_step(out / "checkpoints")
@@ -104,7 +105,7 @@ def test_a_job_trains_while_it_lists_and_goes_on_to_the_same_weights_wherever_it
         process = run_until_saved(words, out, undisturbed.epochs[0].num_steps + 4)
         process.kill()
         process.wait(60)
-        done = subprocess.run(words, check=False, capture_output=True, text=True)
+        done = penstock(*words)
     assert done.returncode == 0, done.stderr
     record = read_record(out / "run.json", RunRecord)
     assert learnt(record) == learnt(undisturbed)
@@ -145,7 +146,8 @@ def test_a_trainer_waits_for_a_listing_in_another_process(
     sidecar = None
     if prefetch == "sidecar":
         sidecar = subprocess.Popen(command("prefetch", "--window", tmp_path / "window", "--window-size", "8Mi"))
-    trainer = subprocess.Popen(command("train", "--stream-listing", *listed, *TRAINING, *window, *output))
+    words = ("train", "--stream-listing", *listed, *TRAINING, *window, *output)
+    trainer = subprocess.Popen(command(*words)) if sidecar else Forked(words)
     try:
         assert trainer.poll() is None
         succeed("list", "--source", data, *LISTING, *listed)
@@ -166,7 +168,7 @@ def test_a_listing_that_gives_something_else_is_refused(
     out = tmp_path / "out"
     with gate_before(bucket.url, LAST) as gate:
         source = ("--source", f"{bucket.uri}/eeg", "--endpoint-url", gate.url, "--region", "us-east-2")
-        words = command("run", *source, *LISTING, *TRAINING, "--out", out)
+        words = ("run", *source, *LISTING, *TRAINING, "--out", out)
         process = run_until_saved(words, out, 0)
         while process.poll() is None and saved_step(out / "checkpoints") <= part_steps(out / "manifest.parquet")[0]:
             time.sleep(0.01)
@@ -175,7 +177,7 @@ def test_a_listing_that_gives_something_else_is_refused(
         # The first part has the first three recordings, the second goes on to the ninth.
         path = next(data.rglob(f"*{subject}*_eeg.bdf"))
         bucket.put(f"eeg/{path.relative_to(data)}", path.read_bytes()[:-1] + b"\0")
-        done = subprocess.run(words, check=False, capture_output=True, text=True)
+        done = penstock(*words)
     assert done.returncode == 62, done.stderr
     assert told in done.stderr
     assert all_gone(out)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.forked import run_step
+from support.forked import run_forked
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -48,7 +48,7 @@ class Bucket:
 
 
 def command(*words: object) -> list[str]:
-    """Give the argv of a Penstock step."""
+    """Give the argv of a Penstock step, for a process that is not forked from one that has imported torch."""
     return [sys.executable, "-m", "penstock", *map(str, words)]
 
 
@@ -57,7 +57,7 @@ def penstock(
 ) -> subprocess.CompletedProcess[str]:
     """Run a Penstock step to its end."""
     changed = {**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})}
-    return run_step([*map(str, words)], environment=changed, timeout=timeout)
+    return run_forked(words, environment=changed, timeout=timeout)
 
 
 def succeed(*words: object) -> str:

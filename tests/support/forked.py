@@ -1,102 +1,235 @@
-"""Steps in processes of their own that need not import torch anew: forked from one that has imported it, no more.
+"""Steps and scripts in processes of their own that need not import torch anew: forked from one that has imported it.
 
-What runs is what the console script runs, with its own argv, environment, folder, output and exit code. It saves more
-than a second of CPU each time. Run as a program this is the process that forks.
+What runs is what the console script, or Python, runs, with its own argv, environment, folder, output and exit code; its
+command line is its own too. It saves more than a second of CPU each time. Run as a program this is the process that
+forks: a request is a line of JSON, its answer the new process's id.
 """
 
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
+import runpy
+import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+_ROOM_BYTES = 4096
+"""For the command line of a forked process, which takes the place of this program's."""
+
+
+_LIBRARIES = ("torch", "torch._inductor", "matplotlib.axes", "matplotlib.backends.backend_agg", "pyarrow.parquet")
+"""That take long to import: the second is what torch imports to be deterministic."""
+
 
 @cache
 def _server() -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, __file__],
+        [sys.executable, __file__, "." * _ROOM_BYTES],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    assert process.stdin is not None
-    atexit.register(process.stdin.close)
+    atexit.register(_close, process)
     return process
 
 
-def run_step(
-    words: Sequence[str], *, environment: Mapping[str, str], timeout: float
+def _close(server: subprocess.Popen[str]) -> None:
+    assert server.stdin is not None
+    server.stdin.close()
+    server.wait()
+
+
+class Forked:
+    """A process that was forked; to be used as ``subprocess.Popen`` is.
+
+    Args:
+        words: of a step; with ``script``, what follows that.
+        environment: all of it; None is this process's.
+        script: Python file that runs in the place of a step.
+        cwd: its folder; None is this process's.
+        session: it begins one, and a process group.
+        output: folder for ``stdout`` and ``stderr``; None is one of its own.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[object],
+        *,
+        environment: Mapping[str, str] | None = None,
+        script: Path | None = None,
+        cwd: Path | None = None,
+        session: bool = False,
+        output: Path | None = None,
+    ) -> None:
+        self.args = [str(word) for word in words]
+        self.returncode: int | None = None
+        own = Path(tempfile.mkdtemp())
+        self._output = output or own
+        os.mkfifo(own / "code")
+        self._code = os.open(own / "code", os.O_RDONLY | os.O_NONBLOCK)
+        weakref.finalize(self, os.close, self._code)
+        weakref.finalize(self, shutil.rmtree, own)
+        self.pid = _ask(
+            {
+                "words": self.args,
+                "environment": dict(os.environ if environment is None else environment),
+                "script": script and str(script),
+                "cwd": str(cwd or Path.cwd()),
+                "session": session,
+                "output": str(self._output),
+                "code": str(own / "code"),
+            }
+        )
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._code], [], [], 0)[0]:
+            self.returncode = int(os.read(self._code, 100))
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it runs on.
+        """
+        if self.returncode is None and not select.select([self._code], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0, *self.output())
+        code = self.poll()
+        assert code is not None
+        return code
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        self.wait(timeout)
+        return self.output()
+
+    def output(self) -> tuple[str, str]:
+        """Give what it has written up to now: standard output and error."""
+        return (self._output / "stdout").read_text(), (self._output / "stderr").read_text()
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def run_forked(
+    words: Sequence[object],
+    *,
+    environment: Mapping[str, str] | None = None,
+    script: Path | None = None,
+    timeout: float = 240,
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``penstock WORDS`` to its end.
+    """Run ``penstock WORDS``, or a script, to its end; the options are those of ``Forked``.
 
     Raises:
         subprocess.TimeoutExpired: it took longer; it was killed.
     """
+    process = Forked(words, environment=environment, script=script)
+    try:
+        code = process.wait(timeout)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return subprocess.CompletedProcess(process.args, code, *process.output())
+
+
+def _ask(asked: Mapping[str, object]) -> int:
     server = _server()
     assert server.stdin is not None
     assert server.stdout is not None
-    with tempfile.TemporaryDirectory() as folder:
-        asked = {"words": list(words), "environment": dict(environment), "cwd": str(Path.cwd()), "output": folder}
-        try:
-            server.stdin.write(f"{json.dumps({**asked, 'timeout': timeout})}\n")
-            server.stdin.flush()
-            code = json.loads(server.stdout.readline())
-        except BaseException:  # its answer would be taken for that to the next question
-            server.kill()
-            server.wait()
-            _server.cache_clear()
-            raise
-        out, err = (Path(folder, name).read_text() for name in ("stdout", "stderr"))
-    if code is None:
-        raise subprocess.TimeoutExpired(list(words), timeout, out, err)
-    return subprocess.CompletedProcess(list(words), code, out, err)
+    try:
+        server.stdin.write(f"{json.dumps(asked)}\n")
+        server.stdin.flush()
+        return int(server.stdout.readline())
+    except BaseException:  # its answer would be taken for that to the next question
+        server.kill()
+        server.wait()
+        _server.cache_clear()
+        raise
 
 
 def _serve() -> None:
-    import torch  # noqa: F401 - for the children
+    for name in _LIBRARIES:
+        importlib.import_module(name)
 
     for line in sys.stdin:
         asked = json.loads(line)
-        child = os.fork()
-        if not child:
-            _become(asked)
-        code = _wait(child, asked["timeout"])
-        sys.stdout.write(f"{json.dumps(code)}\n")
-        sys.stdout.flush()
+        if not os.fork():
+            _keep(asked)
+        _reap()
 
 
-def _wait(child: int, timeout: float) -> int | None:
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
-    signal.setitimer(signal.ITIMER_REAL, timeout)
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def _keep(asked: dict[str, object]) -> NoReturn:
+    """Fork the process that was asked for, and tell its id and its exit code."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    output = [os.open(f"{asked['output']}/{name}", flags, 0o600) for name in ("stdout", "stderr")]
+    told = os.open(str(asked["code"]), os.O_WRONLY | os.O_CLOEXEC)
+    child = os.fork()
+    if not child:
+        os.close(told)
+        _become(asked, output)
+    os.setsid()  # a signal to the group is not for this one
+    os.write(1, b"%d\n" % child)
     _, status = os.waitpid(child, 0)
-    late = not signal.setitimer(signal.ITIMER_REAL, 0)[0]
-    return None if late else os.waitstatus_to_exitcode(status)
+    os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
+    os._exit(0)
 
 
-def _become(asked: dict[str, object]) -> NoReturn:
-    from penstock.entry import entry
-
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+def _become(asked: dict[str, object], output: Sequence[int]) -> NoReturn:
+    words: list[str] = asked["words"]  # type: ignore[assignment]
+    script: str | None = asked["script"]  # type: ignore[assignment]
+    if asked["session"]:
+        os.setsid()
     os.environ.clear()
-    os.environ.update(asked["environment"])  # type: ignore[arg-type]
+    os.environ.update(asked["environment"])  # type: ignore[call-overload]
     os.chdir(str(asked["cwd"]))
-    sys.path[1:1] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in {*sys.path, ""}]
-    flags = os.O_WRONLY | os.O_CREAT
-    for number, path in ((1, "stdout"), (2, "stderr")):
-        os.dup2(os.open(f"{asked['output']}/{path}", flags, 0o600), number)
+    for number, opened in enumerate(output, 1):
+        os.dup2(opened, number)
+        os.close(opened)
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, m, closefd=False) for n, m in ((0, "r"), (1, "w"), (2, "w")))
-    sys.argv = ["penstock", *asked["words"]]  # type: ignore[misc]
-    entry()
+    sys.argv = [script or "penstock", *words]
+    _take_command_line([sys.executable, *([script] if script else ["-m", "penstock"]), *words])
+    if script is None:
+        from penstock.entry import entry
+
+        entry()
+    sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    runpy.run_path(script or "", run_name="__main__")
+    raise SystemExit
+
+
+def _take_command_line(words: Sequence[str]) -> None:
+    """Have the system tell these words as its command line: tests look for processes by them."""
+    import ctypes
+
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end: proc_pid_stat(5)
+    text = b"\0".join(os.fsencode(word) for word in words)[: end - start - 1]
+    ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
 
 
 if __name__ == "__main__":

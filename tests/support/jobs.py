@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from support.forked import Forked
 
 
 def saved_step(checkpoints: Path) -> int:
@@ -16,15 +17,15 @@ def saved_step(checkpoints: Path) -> int:
     return step
 
 
-def run_until_saved(words: Sequence[str], out: Path, step: int) -> subprocess.Popen[bytes]:
+def run_until_saved(words: Sequence[object], out: Path, step: int) -> Forked:
     """Start a job and give it once its checkpoint of a step, or a later one, is there."""
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = Forked(words)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if saved_step(out / "checkpoints") >= step:
             return process
         time.sleep(0.01)
-    raise AssertionError(f"no checkpoint of step {step}: exit code {process.poll()}")
+    raise AssertionError(f"no checkpoint of step {step}: exit code {process.poll()}, {process.output()}")
 
 
 def processes_of(folder: Path) -> dict[int, str]:

@@ -11,13 +11,13 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from integration.pipelines.executor import Outcome, Step, Store, substitute
+from support.forked import Forked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,13 @@ class Processes:
 
     def _run(self, step: Step, argv: list[str], root: Path) -> int:
         ends = self.ends.get(step.task, lambda _: False)
-        with (root / "stdout").open("w") as out, (root / "stderr").open("w") as err:
-            process = subprocess.Popen(argv, env=dict(self.env), cwd=root / "work", stdout=out, stderr=err)
-            while process.poll() is None:
-                if ends(step):
-                    kill_container(process.pid)
-                time.sleep(_LOOK_SECONDS)
-        return process.returncode
+        assert argv[0] == "penstock", argv
+        process = Forked(argv[1:], environment=self.env, cwd=root / "work", output=root)
+        while process.poll() is None:
+            if ends(step):
+                kill_container(process.pid)
+            time.sleep(_LOOK_SECONDS)
+        return process.wait()
 
 
 _LOOK_SECONDS = 0.02

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from penstock.train.checkpoint import Checkpoints
 from penstock.train.determinism import seed_everything
 from penstock.train.loop import train
 from penstock.train.result import TrainResult, make_run_record
+from support.forked import Forked
 from unit.train import runs
 from unit.train.arrays import ArrayLoader, RegressionTask, evoked_data
 
@@ -34,19 +36,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return runs.without_times(make_run_record(result, run_id="r"))
 
 
-def start(folder: Path, *flags: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(Path(runs.__file__)), str(folder), *flags],
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(folder: Path, *flags: str) -> Forked:
+    environment = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
+    return Forked([folder, *flags], script=Path(runs.__file__), environment=environment)
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+def finish(process: Forked) -> tuple[int, str]:
     _, stderr = process.communicate(timeout=120)
-    return process.returncode, stderr
+    return process.wait(), stderr
 
 
 def test_two_runs_of_one_seed_are_equal(tmp_path: Path, undisturbed: dict[str, object]) -> None:
@@ -108,8 +105,11 @@ def test_sigterm_in_validation_resumes_with_validation(tmp_path: Path, undisturb
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_wait_for_data(tmp_path: Path, undisturbed: dict[str, object], number: int) -> None:
     process = start(tmp_path, "--stall-at", "10")
-    assert process.stdout is not None
-    assert process.stdout.readline() == "stalled\n"
+    deadline = time.monotonic() + 120
+    while process.output()[0] != "stalled\n":
+        assert process.poll() is None, process.output()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     process.send_signal(number)
     code, stderr = finish(process)
     assert code == 75

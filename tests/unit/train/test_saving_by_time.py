@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +13,7 @@ from penstock.records import UNSAID
 from penstock.train import loop
 from penstock.train.config import TrainConfig
 from penstock.train.result import TrainResult, make_run_record
+from support.forked import run_forked
 from support.jobs import saved_step
 from unit.train import runs
 
@@ -33,10 +32,10 @@ def test_it_is_on_by_default() -> None:
 
 def test_a_kill_without_warning_loses_no_more_than_the_time(tmp_path: Path, undisturbed: dict[str, object]) -> None:
     """The step that was not saved yet is killed: twice, in the middle of two epochs."""
-    words = [sys.executable, str(Path(runs.__file__)), str(tmp_path), "--minutes", "0.000001"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    words = (tmp_path, "--minutes", "0.000001")
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
     for step in (5, 12):
-        killed = subprocess.run([*words, "--kill-at", str(step)], env=environment, capture_output=True, check=False)
+        killed = run_forked([*words, "--kill-at", step], script=Path(runs.__file__), environment=environment)
         assert killed.returncode == -signal.SIGKILL
         assert saved_step(tmp_path) == step - 1
     result = runs.run(tmp_path, config=runs.by_time(None))
