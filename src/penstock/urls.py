@@ -106,7 +106,7 @@ def refuse_secrets(url: str, name: str) -> str:
         return url
     authority = _decoded(re.split(r"[/?#]", rest, maxsplit=1)[0])
     rest = _decoded(rest)
-    has_port = scheme.lower() in ("http", "https")
+    has_port = scheme.lower().rpartition("+")[2] in ("http", "https")
     if "@" in authority or (":" in authority and ("@" in rest or not has_port) and not authority.startswith("arn:")):
         raise ConfigError(
             f"{name} holds a user name or a key before its host ({scheme}://{REDACTED}), which records and command "

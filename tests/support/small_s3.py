@@ -164,7 +164,7 @@ class SmallS3:
     def _serve(self, asked: Asked) -> Reply:
         name = unquote(asked.path).lstrip("/")
         bucket, _, key = name.partition("/")
-        if not key and asked.method == "GET":
+        if not key and asked.method == "GET" and asked.query:
             return self.page(asked, bucket)
         if asked.method == "PUT":
             self.objects[name] = asked.body

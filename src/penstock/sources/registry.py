@@ -23,6 +23,7 @@ LOCAL = "file"
 _OWN: Mapping[str, str] = {
     LOCAL: "penstock.sources.local.scheme:SCHEME",
     "s3": "penstock.sources.s3.scheme:SCHEME",
+    **dict.fromkeys(("https", "http", "urls+https", "urls+http", "urls+file"), "penstock.sources.web.scheme:SCHEME"),
 }
 _NOT_YET = {
     "gs": "Google Cloud Storage",

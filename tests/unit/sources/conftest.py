@@ -1,8 +1,9 @@
-"""Sources over an empty folder and an empty bucket."""
+"""Sources over an empty folder, an empty bucket, and an empty web server."""
 
 from __future__ import annotations
 
 import datetime
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +13,32 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from penstock.sources import ObjectSource, open_source
-from unit.sources.places import QUICK, BucketPlace, Folder, Place, Read, by_get_range, by_read_into
+from support.web_server import Web, serve_web
+from unit.sources.places import QUICK, BucketPlace, Folder, Place, Read, WebFolder, by_get_range, by_read_into
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(scope="session")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web server of the session's."""
+    folder = tmp_path_factory.mktemp("web")
+    (folder / "root").mkdir()
+    with serve_web(folder / "nginx", folder / "root") as served:
+        yield served
+
+
+@pytest.fixture(params=["local", "s3", "html", "json"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """An empty folder, and an empty bucket."""
+    """An empty folder, an empty bucket, and an empty folder of a web server."""
     if request.param == "local":
         folder = tmp_path / "source"
         folder.mkdir()
         yield Folder(path=folder)
+    elif request.param != "s3":
+        served: Web = request.getfixturevalue("web")
+        folder = Path(tempfile.mkdtemp(dir=served.folder))
+        folder.chmod(0o755)
+        url = served.html if request.param == "html" else served.json
+        yield WebFolder(path=folder, url=f"{url}/{folder.name}", kind=request.param)
     else:
         yield BucketPlace(bucket=request.getfixturevalue("bucket"))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from urllib.parse import quote
 
 from penstock.records import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource
@@ -37,7 +38,7 @@ async def by_read_into(source: ObjectSource, info: ObjectInfo, offset: int, leng
 class Place(Protocol):
     """Somewhere to put objects."""
 
-    kind: Literal["local", "s3"]
+    kind: Literal["local", "s3", "html", "json"]
 
     def spec(self, prefix: str = "") -> SourceSpec: ...
 
@@ -61,6 +62,27 @@ class Folder:
         path.write_bytes(data)
         if path.stat().st_mtime_ns // 1000 == before // 1000:  # the clock's grain: see penstock.sources.opening
             os.utime(path, ns=(before + 1_000_000, before + 1_000_000))
+
+    def delete(self, key: str) -> None:
+        (self.path / key).unlink()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebFolder:
+    path: Path
+    url: str
+    kind: Literal["html", "json"]
+
+    def spec(self, prefix: str = "") -> SourceSpec:
+        return SourceSpec(uri=f"{self.url}/{quote(prefix.strip('/'))}/" if prefix else f"{self.url}/")
+
+    def put(self, key: str, data: bytes) -> None:
+        path = self.path / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = path.stat().st_mtime if path.exists() else 0.0
+        path.write_bytes(data)
+        if before:  # nginx tells versions by seconds
+            os.utime(path, (before + 2, before + 2))
 
     def delete(self, key: str) -> None:
         (self.path / key).unlink()

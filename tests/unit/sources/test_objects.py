@@ -1,4 +1,4 @@
-"""What every source does: local folders and S3 are held to the same."""
+"""What every source does: local folders, S3 and web servers are held to the same."""
 
 from __future__ import annotations
 
@@ -94,6 +94,8 @@ def test_more_objects_than_a_page(tmp_path: Path) -> None:
 def test_keys_are_taken_as_they_are(
     place: Place, source: ObjectSource, key: str, read: Read, caplog: pytest.LogCaptureFixture
 ) -> None:
+    if key == ".hidden" and place.kind in ("html", "json"):
+        pytest.skip("nginx lists no hidden files")
     place.put(key, key.encode())
     info = info_of(source, key)
     assert asyncio.run(source.get(info)) == key.encode()
@@ -136,7 +138,9 @@ def test_the_meter_counts_what_was_sent(place: Place, source: ObjectSource, read
     listed = RequestCount(kind="LIST", purpose="listing", sent=1, answers_2xx=1)
     assert source.meter.read().count("LIST", purpose="listing") == listed
     asyncio.run(read(source, info, 0, 0))
-    assert source.meter.read().count().sent == listed.sent
+    num_heads = source.meter.read().count("HEAD", purpose="listing").sent
+    assert num_heads == (place.kind == "html")
+    assert source.meter.read().count().sent == listed.sent + num_heads
     for length in (1, 1000, len(DATA)):
         asyncio.run(read(source, info, 0, length))
     seen = source.meter.bytes_downloaded
@@ -169,7 +173,7 @@ def test_a_range_beyond_the_end(place: Place, source: ObjectSource, read: Read) 
         with pytest.raises(TruncatedObject, match=f"object has 10 bytes, {offset + length} are needed") as caught:
             asyncio.run(read(source, info, offset, length))
         assert caught.value.about == "object"
-    assert source.meter.read().get_requests == 0
+    assert source.meter.read().count("GET").sent == 0
 
 
 @pytest.mark.parametrize("content", [b"9876543210", b"012345678", b"0123456789-and-more", b""])
@@ -207,7 +211,7 @@ def test_an_empty_prefix_names_what_lies_beside_it(place: Place) -> None:
     if place.kind == "local":
         Path(place.spec("NeurIPS2025").uri).mkdir()
     source = open_source(place.spec("NeurIPS2025"), limits=QUICK)
-    with pytest.raises(EmptyListing, match=r"nothing lies under .*NeurIPS2025; beside it lie: NeurIPS25/, .*readme"):
+    with pytest.raises(EmptyListing, match=r"nothing lies under .*NeurIPS2025/?; beside it lie: NeurIPS25/, .*readme"):
         asyncio.run(source.list_all())
 
 
@@ -242,9 +246,9 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
             open_source(SourceSpec(uri=str(tmp_path / name)))
 
 
-@pytest.mark.parametrize("uri", ["gs://bucket/x", "http://host/x", "s3://", "s3:///x", "file://host/x"])
+@pytest.mark.parametrize("uri", ["gs://bucket/x", "ftp://host/x", "s3://", "s3:///x", "file://host/x"])
 def test_a_uri_of_another_kind(uri: str) -> None:
-    with pytest.raises(ConfigError, match=r"s3://bucket/prefix"):
+    with pytest.raises(ConfigError, match=r"s3://bucket/prefix|file:///host/x"):
         open_source(SourceSpec(uri=uri))
 
 

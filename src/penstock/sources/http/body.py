@@ -45,6 +45,11 @@ class Body:
         return self._length_bytes is None or len(self.data) == self._length_bytes
 
     @property
+    def is_cut(self) -> bool:
+        """Whether more of it may come, which nobody wants."""
+        return self._cuts and len(self.data) >= self._most_bytes and not self.is_whole
+
+    @property
     def ends_with_connection(self) -> bool:
         """Whether only the connection's end tells its own."""
         return not self._is_chunked and self._length_bytes is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import ipaddress
 import re
 import socket
 import ssl
@@ -16,17 +17,20 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from penstock.errors import ConfigError, SourceError
 from penstock.sources.http.connection import Connection, Cut
 from penstock.sources.http.response import MAX_HEAD_BYTES
 
-__all__ = ["Address", "Dialer", "Proxy"]
+__all__ = ["Address", "Dialer", "Proxy", "Reach", "check_reach", "is_public_address"]
 
 LOOKUP_SECONDS = 5.0
 """For which the addresses of a name are believed."""
 SHUNNED_SECONDS = 60.0
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+Reach = Literal["any", "routed", "public"]
 
 _Found = tuple[int, int, int, str, Any]
 
@@ -53,6 +57,9 @@ class Address:
     Attributes:
         proxy: that the way there leads through.
         ca_file: certificates that are trusted, or their folder; None are the system's.
+        ca_setting: that they are given with, as messages name it.
+        reach: which addresses are taken, where a server or list named this place: any, none that is link-local
+            (``routed``), or those of the public internet alone.
     """
 
     host: str
@@ -60,6 +67,8 @@ class Address:
     is_tls: bool
     proxy: Proxy | None = None
     ca_file: str | None = None
+    ca_setting: str = "SSL_CERT_FILE"
+    reach: Reach = "any"
 
 
 class Dialer:
@@ -74,7 +83,7 @@ class Dialer:
         self._address = address
         self._timeout_seconds = timeout_seconds
         self._loop = asyncio.get_running_loop()
-        self._tls = _trusting(address.ca_file) if address.is_tls else None
+        self._tls = _trusting(address.ca_file, address.ca_setting) if address.is_tls else None
         proxy = address.proxy
         self._peer = (proxy.host, proxy.port) if proxy is not None else (address.host, address.port)
         self._found: list[_Found] = []
@@ -97,7 +106,8 @@ class Dialer:
         except ssl.SSLCertVerificationError as error:
             raise SourceError(
                 f"the certificate of {self._address.host}:{self._address.port} is not trusted ({error.verify_message})",
-                fix="give the authority's certificates with AWS_CA_BUNDLE (a file of PEM), and check the host's name",
+                fix=f"give the authority's certificates with {self._address.ca_setting} (a file of PEM), and check the "
+                "host's name",
             ) from error
         except ssl.SSLError as error:
             raise Cut(f"error sending request: TLS: {error.reason or error} ({where})") from error
@@ -123,6 +133,8 @@ class Dialer:
     async def _reach(self) -> socket.socket:
         """Give a socket that is connected to the peer, at whichever of its addresses answers."""
         found = await self._look_up()
+        for each in found:
+            check_reach(each[4][0], self._address.host, self._address.reach)
         now = self._loop.time()
         good = [each for each in found if self._shunned.get(each[4], 0.0) <= now] or found
         self._turn += 1
@@ -210,7 +222,7 @@ class Dialer:
         )
 
 
-def _trusting(ca_file: str | None) -> ssl.SSLContext:
+def _trusting(ca_file: str | None, setting: str) -> ssl.SSLContext:
     """Give the context that trusts a file or folder of certificates, or what the system trusts.
 
     Raises:
@@ -223,5 +235,33 @@ def _trusting(ca_file: str | None) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             f"{ca_file} cannot be used as certificates ({error.strerror or error})",
-            fix="name a file of certificates in PEM with AWS_CA_BUNDLE",
+            fix=f"name a file of certificates in PEM with {setting}",
         ) from error
+
+
+def is_public_address(text: str) -> bool:
+    """Tell whether an IP address is one of the public internet; those of IPv6 that wrap one of IPv4 are as that is."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        address = inner or address
+    return address.is_global and not address.is_multicast
+
+
+def check_reach(text: str, host: str, reach: Reach) -> None:
+    """Refuse an IP address that a server or list may not send requests to.
+
+    Raises:
+        SourceError: it is one.
+    """
+    if reach == "any" or (reach == "routed" and not ipaddress.ip_address(text.partition("%")[0]).is_link_local):
+        return
+    if reach == "public" and is_public_address(text):
+        return
+    raise SourceError(
+        f"{host} is {text}, an address of a private network or of this machine, and another server sent there",
+        fix="give the place itself as the source, if it is to be trusted",
+        about=host,
+    )

@@ -24,6 +24,7 @@ from enum import Enum, auto
 from typing import NamedTuple, cast
 
 from penstock.sources.http.body import Body
+from penstock.sources.http.checksums import find_mismatch
 from penstock.sources.http.response import (
     MAX_HEAD_BYTES,
     Head,
@@ -35,7 +36,6 @@ from penstock.sources.http.response import (
     retry_after_seconds,
 )
 from penstock.sources.meter import Line
-from penstock.sources.s3.checksums import find_mismatch
 
 __all__ = ["CHECKS", "Answer", "Answered", "Connection", "Cut", "Damaged", "Query", "Stale"]
 
@@ -101,6 +101,8 @@ class Query(NamedTuple):
         body: what is sent after ``data``.
         waits_for_go_ahead: the body is sent when the server says so (100 Continue), or after a second.
         has_empty_answer: no body comes, whatever the answer's head says.
+        cuts_off: an answer of more than ``most_bytes`` ends there, and its connection with it.
+        checksum_header: that names of headers with a whole object's checksums begin with, empty for none.
     """
 
     data: bytes
@@ -110,6 +112,8 @@ class Query(NamedTuple):
     body: memoryview = _NOWHERE
     waits_for_go_ahead: bool = False
     has_empty_answer: bool = False
+    checksum_header: str = ""
+    cuts_off: bool = False
 
 
 class _State(Enum):
@@ -314,7 +318,7 @@ class Connection(asyncio.BufferedProtocol):
         assert self.asked is not None
         wanted, line = self.asked.wanted, self.asked.line
         rest = self._buffer[end + 4 : self._head_bytes]
-        if wanted is not None and is_plain_fill(data[: end + 2], wanted):
+        if wanted is not None and is_plain_fill(data[: end + 2], wanted, self.asked.checksum_header):
             line.answered(200)
             self._keeps_alive, self._checksums = True, ()
             self._begin_body(rest)
@@ -343,7 +347,7 @@ class Connection(asyncio.BufferedProtocol):
         is_sized = head.length_bytes is not None and not head.is_chunked
         if verdict is Verdict.FILL and is_sized:
             assert wanted is not None
-            self._checksums = head.checksums if wanted.is_whole else ()
+            self._checksums = self._told_of(head, wanted)
             self._begin_body(rest)
             return
         if verdict is Verdict.CHANGED or (verdict is Verdict.RETRY and head.status < 300):
@@ -352,14 +356,24 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._state = _State.TEXT
         if verdict is Verdict.FILL:
-            self._checksums = ()
+            assert wanted is not None
+            self._checksums = self._told_of(head, wanted)
             self._text = Body(head, most_bytes=len(self._place))
         else:
             is_error = head.status >= 300 or wanted is not None
             most_bytes = MAX_ERROR_BYTES if is_error else self.asked.most_bytes
             is_empty = self.asked.has_empty_answer
-            self._text = Body(head, most_bytes=most_bytes, cuts=is_error, is_empty=is_empty)
+            cuts = is_error or self.asked.cuts_off
+            self._text = Body(head, most_bytes=most_bytes, cuts=cuts, is_empty=is_empty)
         self._read_text(rest)
+
+    def _told_of(self, head: Head, wanted: Wanted) -> tuple[tuple[str, str], ...]:
+        """Give the checksums that a body is to match: those of a whole object."""
+        assert self.asked is not None
+        if not wanted.is_whole:
+            return ()
+        prefix = self.asked.checksum_header
+        return wanted.checksums + (head.checksums(prefix) if prefix else ())
 
     def _begin_body(self, rest: memoryview) -> None:
         assert self.asked is not None
@@ -398,7 +412,7 @@ class Connection(asyncio.BufferedProtocol):
         if verdict is Verdict.FILL and is_whole and len(answer.body) == len(place):
             place[:] = answer.body
             self.received_bytes = len(place)
-            self._finish(None)
+            self._complete()
         elif verdict is Verdict.FILL:
             place[: len(answer.body)] = answer.body
             self.received_bytes = len(answer.body)
@@ -406,7 +420,7 @@ class Connection(asyncio.BufferedProtocol):
         elif verdict is not None:
             self._end(Answered(verdict, answer))
         elif is_whole or head.status >= 300:
-            self._keeps_alive &= is_whole and not text.ends_with_connection
+            self._keeps_alive &= is_whole and not text.ends_with_connection and not text.is_cut
             self._finish(answer)
         else:
             self._end(Cut(f"error decoding response body: {len(answer.body)} bytes came, and not all"))

@@ -23,19 +23,26 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: |\r)")
 _HEADER = re.compile(rb"\r\n([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
 _ONCE = frozenset({b"content-length", b"content-range", b"etag", b"connection", b"transfer-encoding"})
 """Headers that say what the body is: twice is a contradiction."""
-_CHECKSUM = re.compile(rb"\r\nx-amz-checksum-([a-z0-9]+):[ \t]*([^\r\n]*)", re.I)
 _RANGE = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})", re.I)
 _LENGTH = re.compile(rb"[0-9]{1,19}")
 _TRIED_AGAIN = frozenset({408, 429})
 
 
 class Wanted(NamedTuple):
-    """A range that is asked for: bytes ``first`` to ``end - 1`` of an object of ``total_bytes``, with its ETag."""
+    """A range that is asked for: bytes ``first`` to ``end - 1`` of one version of an object of ``total_bytes``.
+
+    Attributes:
+        etag: of that version, empty where none is known.
+        modified: its Last-Modified, empty where none is known or an ETag is.
+        checksums: of the whole object by algorithm, in base64, as far as they are known beforehand.
+    """
 
     first: int
     end: int
     total_bytes: int
     etag: bytes
+    modified: bytes = b""
+    checksums: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -54,8 +61,6 @@ class Head:
         etag: empty where it is not told.
         is_chunked: the body comes in a transfer encoding.
         keeps_alive: another request may follow on the connection.
-        checksums: of the whole object, in base64, by algorithm (docs.aws.amazon.com/AmazonS3: checking object
-            integrity).
         headers: all of them, by their name in lower case; of those that come twice, the last.
     """
 
@@ -65,12 +70,15 @@ class Head:
     etag: bytes
     is_chunked: bool
     keeps_alive: bool
-    checksums: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str | None:
         """Give a header's value by its name in lower case."""
         return dict(self.headers).get(name)
+
+    def checksums(self, prefix: str) -> tuple[tuple[str, str], ...]:
+        """Give the checksums of the whole object, in base64, by algorithm: of headers whose names begin so."""
+        return tuple((name.removeprefix(prefix), value) for name, value in self.headers if name.startswith(prefix))
 
 
 class Verdict(Enum):
@@ -110,9 +118,6 @@ def parse_head(data: bytes) -> Head:
         told.get(b"etag", b""),
         told.get(b"transfer-encoding", b"identity").lower() != b"identity",
         b"close" not in connection if line[1] == b"1" else b"keep-alive" in connection,
-        tuple(
-            (name.decode().lower(), value.decode(errors="replace").strip()) for name, value in _CHECKSUM.findall(data)
-        ),
         tuple((name.decode(), value.decode("latin-1")) for name, value in told.items()),
     )
 
@@ -136,11 +141,12 @@ def retry_after_seconds(value: str | None, *, now: float | None = None) -> float
         return None
 
 
-def is_plain_fill(data: bytes, wanted: Wanted) -> bool:
+def is_plain_fill(data: bytes, wanted: Wanted, checksum_header: str = "") -> bool:
     """Tell at a glance whether a head is that of a plain answer which fills ``wanted`` and keeps the connection.
 
     Args:
         data: the head up to its empty line, the line end before that included. Where this is False, it is to be parsed.
+        checksum_header: that names of headers with checksums begin with, empty where there are none.
     """
     low = data.lower()
     length = wanted.end - wanted.first
@@ -157,7 +163,8 @@ def is_plain_fill(data: bytes, wanted: Wanted) -> bool:
         and b" %b\r\n" % wanted.etag in data
         and b"\r\ntransfer-encoding:" not in low
         and b"\r\nconnection: close" not in low
-        and b"\r\nx-amz-checksum-" not in low
+        and not (checksum_header and b"\r\n%b" % checksum_header.encode() in low)
+        and not (wanted.modified or wanted.checksums)
     )
 
 
@@ -167,22 +174,34 @@ def judge(head: Head, wanted: Wanted) -> Verdict:
         return Verdict.RETRY
     if head.status >= 300:
         return Verdict.REFUSED
-    if not head.etag and (head.header("content-type") or "").lower().startswith("text/html"):
+    is_known = wanted.etag or wanted.modified
+    if is_known and not _has_version(head) and (head.header("content-type") or "").lower().startswith("text/html"):
         return Verdict.UNUSUAL  # a page of somebody between
     length = wanted.end - wanted.first
     # Of a body of unknown length, only its end tells whether it is what was asked for.
     told_bytes = length if head.length_bytes is None or head.is_chunked else head.length_bytes
     if head.status == 200 and wanted.is_whole and head.content_range is None:
         # Of the very version that is wanted, another length is the answer's fault and not the object's.
-        same = bool(wanted.etag) and head.etag == wanted.etag
+        same = bool(is_known) and _is_same(head, wanted)
         span = (0, told_bytes - 1, wanted.total_bytes if same else told_bytes)
     elif head.status == 206 and head.content_range is not None:
         span = head.content_range
     else:
         return Verdict.UNUSUAL
     first, last, total_bytes = span
-    if total_bytes != wanted.total_bytes or (wanted.etag and head.etag != wanted.etag):
+    if total_bytes != wanted.total_bytes or not _is_same(head, wanted):
         return Verdict.CHANGED
     if (first, last + 1) != (wanted.first, wanted.end) or told_bytes != length:
         return Verdict.RETRY
     return Verdict.FILL
+
+
+def _has_version(head: Head) -> bool:
+    return bool(head.etag) or head.header("last-modified") is not None
+
+
+def _is_same(head: Head, wanted: Wanted) -> bool:
+    """Tell whether an answer is of the version that is wanted, as far as that is known."""
+    if wanted.etag:
+        return head.etag == wanted.etag
+    return not wanted.modified or (head.header("last-modified") or "").encode("latin-1") == wanted.modified

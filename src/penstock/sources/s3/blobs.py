@@ -24,11 +24,12 @@ from penstock.errors import (
 )
 from penstock.records import Purpose, RequestKind, SourceSpec
 from penstock.sources.blobs import MOST_BYTES
+from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3.client import GaveUp, S3Client, error_of
+from penstock.sources.s3.client import S3Client, error_of
 from penstock.sources.s3.credentials import credentials_for
 from penstock.sources.s3.place import S3Address
 from penstock.units import MIB, format_bytes

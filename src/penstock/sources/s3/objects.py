@@ -10,10 +10,11 @@ from penstock.clock import running_seconds
 from penstock.errors import SourceError, SourceUnavailable
 from penstock.records import Purpose, SourceSpec
 from penstock.sources.base import ObjectSource, refuse_beyond
+from penstock.sources.http.client import GaveUp
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits, Patience
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3.client import GaveUp, S3Client, error_of
+from penstock.sources.s3.client import S3Client, error_of
 from penstock.sources.s3.credentials import credentials_for
 from penstock.sources.s3.listing import (
     LISTING_HEADERS,

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
+from penstock.sources.http.addresses import find_address, host_header
 from penstock.sources.http.connecting import Address
-from penstock.sources.http.proxies import proxy_for
 from penstock.sources.http.response import Wanted
 from penstock.sources.s3.credentials import Credentials, Keys
 from penstock.sources.s3.place import S3Address
@@ -52,22 +52,13 @@ def find_target(place: S3Address) -> Target:
     Raises:
         ConfigError: the environment names a proxy that cannot be used.
     """
-    parts = urlsplit(place.url)
-    host, is_tls = parts.hostname or "", parts.scheme == "https"
-    default = 443 if is_tls else 80
-    port = parts.port or default
-    named = f"[{host}]" if ":" in host else host
-    address = Address(
-        host=host,
-        port=port,
-        is_tls=is_tls,
-        proxy=proxy_for(parts.scheme, host, port),
-        ca_file=str(place.ca_file) if place.ca_file is not None else None,
-    )
+    ca_file = str(place.ca_file) if place.ca_file is not None else None
+    address = find_address(place.url, ca_file=ca_file, ca_setting="AWS_CA_BUNDLE")
+    path = urlsplit(place.url).path
     return Target(
         address=address,
-        host=named if port == default else f"{named}:{port}",
-        base_path=quote(parts.path if place.virtual_hosted else f"{parts.path}/{place.bucket}", safe="/~%"),
+        host=host_header(address),
+        base_path=quote(path if place.virtual_hosted else f"{path}/{place.bucket}", safe="/~%"),
     )
 
 

@@ -1,7 +1,7 @@
-"""The checksums that S3 keeps of whole objects, and whether bytes match them.
+"""Checksums of whole objects, as stores and lists tell them, and whether bytes match them.
 
-S3 tells them where a whole object is asked for with ``x-amz-checksum-mode: ENABLED``. Of an object that was uploaded in
-parts it may keep a checksum of the parts' checksums, written ``<checksum>-<parts>``, which says nothing of the bytes.
+Of an object that was uploaded in parts, S3 may keep a checksum of the parts' checksums, written
+``<checksum>-<parts>``, which says nothing of the bytes.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def _crc32c(data: memoryview) -> bytes:
 
 
 _ALGORITHMS: dict[str, Callable[[memoryview], bytes]] = {
+    "md5": lambda data: hashlib.md5(data, usedforsecurity=False).digest(),
     "crc32": lambda data: zlib.crc32(data).to_bytes(4, "big"),
     "crc32c": _crc32c,
     "sha1": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),

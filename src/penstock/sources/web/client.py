@@ -1,0 +1,237 @@
+"""Requests to web servers, through redirects: within https where they began so, never into a private network.
+
+No credentials are sent to anybody. Where a redirect led is remembered for a while, and asked anew when what it led to
+refuses, as signed links do that have expired.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from penstock.errors import ConfigError, PenstockError, SourceError
+from penstock.records import Purpose, SourceSpec
+from penstock.secrets import redact
+from penstock.sources.base import changed
+from penstock.sources.http.addresses import find_address, host_header
+from penstock.sources.http.client import HttpClient, Outgoing, Sending
+from penstock.sources.http.connecting import Address, Reach, is_public_address
+from penstock.sources.http.connection import Answer
+from penstock.sources.http.response import Wanted
+from penstock.sources.meter import RequestMeter
+from penstock.sources.patience import ClientLimits
+from penstock.sources.protocols import ObjectInfo
+from penstock.sources.web import answers
+from penstock.sources.web.places import WebPlace
+from penstock.sources.web.versions import validator_header, version_of, wanted_of
+from penstock.urls import check_endpoint
+
+__all__ = ["NoRanges", "WebClient"]
+
+MAX_HOPS = 5
+REMEMBERED_WAYS = 4096
+WAY_SECONDS = 300.0
+"""For which it is believed where a redirect leads."""
+LOOKUP_SECONDS = 5.0
+MAX_SERVERS = 1024
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_WAY_IS_OLD = frozenset({400, 401, 403, 404, 410})
+"""Answers at the end of a remembered way that may mean that it leads elsewhere by now."""
+_SAME = "\r\nUser-Agent: penstock\r\nAccept: */*\r\nAccept-Encoding: identity"
+
+
+class NoRanges(Exception):
+    """A server that answers a request for a range with the whole file."""
+
+
+class WebClient(HttpClient):
+    """Asks the servers of one source."""
+
+    def __init__(
+        self, spec: SourceSpec, place: WebPlace, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose
+    ) -> None:
+        self._servers = _Servers(spec, place)
+        super().__init__(self._servers, limits=limits, meter=meter, purpose=purpose)
+
+    def led_to(self, url: str) -> str:
+        """Give where the redirects of a URL led a moment ago: itself, where there were none."""
+        return (self._servers.remembered(url) or (url,))[0]
+
+
+class _Servers:
+    """What is known of a source's servers."""
+
+    checksum_header = ""
+
+    def __init__(self, spec: SourceSpec, place: WebPlace, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.spec, self.place = spec, place
+        self._clock = clock
+        self._ways: OrderedDict[str, tuple[str, Reach, float]] = OrderedDict()
+        self._addresses: OrderedDict[tuple[str, Reach], tuple[Address, str]] = OrderedDict()
+        self._private: dict[str, bool] = {}
+        self._ca_file = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
+
+    def trip(self, key: str | None, info: ObjectInfo | None) -> _Trip:
+        assert key is not None
+        url = self.place.url_of(key) if info is not None else key
+        return _Trip(self, url, info)
+
+    def remembered(self, url: str) -> tuple[str, Reach] | None:
+        found = self._ways.get(url)
+        return (found[0], found[1]) if found is not None and found[2] > self._clock() else None
+
+    def remember(self, url: str, target: str, reach: Reach) -> None:
+        self._ways[url] = target, reach, self._clock() + WAY_SECONDS
+        self._ways.move_to_end(url)
+        while len(self._ways) > REMEMBERED_WAYS:
+            self._ways.popitem(last=False)
+
+    def forget(self, url: str) -> None:
+        self._ways.pop(url, None)
+
+    def address(self, url: str, reach: Reach) -> tuple[Address, str]:
+        """Give where a URL's server listens, and the value of the header Host."""
+        parts = urlsplit(url)
+        server = f"{parts.scheme}://{parts.netloc}", reach
+        found = self._addresses.get(server)
+        if found is None:
+            address = find_address(server[0], ca_file=self._ca_file, reach=reach)
+            found = self._addresses[server] = address, host_header(address)
+            while len(self._addresses) > MAX_SERVERS:
+                self._addresses.popitem(last=False)
+        return found
+
+    async def reach_from(self, url: str) -> Reach:
+        """Give where a server may send requests: one of a private network to others of it, one of the internet not."""
+        host = urlsplit(url).hostname or ""
+        if host not in self._private:
+            self._private[host] = await _is_private(host)
+        return "routed" if self._private[host] else "public"
+
+
+class _Trip:
+    """One request, wherever redirects lead it."""
+
+    __slots__ = ("_hops", "_info", "_is_way_old", "_reach", "_servers", "_target", "_url", "_wanted")
+
+    def __init__(self, servers: _Servers, url: str, info: ObjectInfo | None) -> None:
+        self._servers, self._url, self._info = servers, url, info
+        self._target, self._reach = servers.remembered(url) or (url, "any")
+        self._hops = 0
+        self._is_way_old = False
+        self._wanted: Wanted | None = None
+
+    def wanted(self, first: int, end: int) -> Wanted:
+        assert self._info is not None
+        self._wanted = wanted_of(self._info, first, end)
+        return self._wanted
+
+    async def get(self, wanted: Wanted) -> Outgoing:
+        headers = {}
+        if not wanted.is_whole:
+            headers["Range"] = f"bytes={wanted.first}-{wanted.end - 1}"
+        if (validator := validator_header(wanted)) is not None:
+            headers[validator[0]] = validator[1]
+        return self._write("GET", headers)
+
+    async def make(self, sending: Sending) -> Outgoing:
+        return self._write(sending.method, dict(sending.headers))
+
+    def _write(self, method: str, headers: dict[str, str]) -> Outgoing:
+        address, host = self._servers.address(self._target, self._reach)
+        parts = urlsplit(self._target)
+        path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        told = ""
+        if address.proxy is not None and not address.is_tls:
+            path = f"http://{host}{path}"
+            login = address.proxy.authorization
+            told = f"\r\nProxy-Authorization: {login}" if login else ""
+        lines = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
+        head = f"{method} {path} HTTP/1.1\r\nHost: {host}{_SAME}{told}{lines}\r\n\r\n"
+        return Outgoing(address, head.encode("ascii"))
+
+    async def act_on(self, answer: Answer) -> bool:
+        status = answer.head.status
+        if status in _REDIRECTS:
+            return await self._follow(answer)
+        if status in _WAY_IS_OLD and self._target != self._url and not self._hops and not self._is_way_old:
+            self._is_way_old = True
+            self._servers.forget(self._url)
+            self._target, self._reach = self._url, "any"
+            return True
+        wanted = self._wanted
+        if status == 200 and wanted is not None and not wanted.is_whole and not answers.is_web_page(answer.head):
+            self._check_whole(answer, wanted)
+            raise NoRanges
+        return False
+
+    async def _follow(self, answer: Answer) -> bool:
+        location = answer.head.header("location")
+        if not location:
+            return False
+        self._hops += 1
+        if self._hops > MAX_HOPS:
+            raise self._refused(f"is redirected more than {MAX_HOPS} times", "give the URL that it leads to")
+        target = _resolved(self._target, location)
+        if target is None:
+            raise self._refused("is redirected to what is no URL of http or https", "give the URL that it means")
+        before, after = urlsplit(self._target), urlsplit(target)
+        if before.scheme == "https" and after.scheme != "https":
+            raise self._refused(
+                f"is redirected to {after.hostname} without encryption", "give that URL, if it is to be trusted"
+            )
+        if (before.hostname, before.port) != (after.hostname, after.port):
+            self._reach = "public" if self._reach == "public" else await self._servers.reach_from(self._target)
+        self._target = target
+        self._servers.remember(self._url, target, self._reach)
+        return True
+
+    def _check_whole(self, answer: Answer, wanted: Wanted) -> None:
+        """See that a whole file in a range's place is the version that is wanted, as far as its head tells."""
+        assert self._info is not None
+        told = self._info.etag
+        size = answer.head.length_bytes
+        if (size is not None and size != wanted.total_bytes) or (
+            (wanted.etag or wanted.modified) and version_of(answer.head) != told
+        ):
+            raise changed(self._servers.spec, self._info.key)
+
+    def _refused(self, what: str, fix: str) -> SourceError:
+        return SourceError(f"{redact(self._url)} {what}", fix=fix, about=redact(self._url))
+
+    def may_pass(self, answer: Answer) -> bool:
+        return answers.may_pass(answer.head.status)
+
+    def failed(self, problem: Exception, tried: str) -> PenstockError:
+        about = self._info.key if self._info is not None else self._url
+        return answers.error_of(problem, self._servers.spec, about, is_object=True, tried=tried)
+
+
+def _resolved(url: str, location: str) -> str | None:
+    """Give where a redirect leads; None where that is no place, or one with a user's name."""
+    try:
+        target = urljoin(url, location.strip())
+        parts = urlsplit(target)
+        if not target.isascii() or not target.isprintable() or " " in target or parts.username is not None:
+            return None
+        check_endpoint(f"{parts.scheme}://{parts.netloc}", "the redirect")
+    except (ConfigError, ValueError):
+        return None
+    return target.partition("#")[0]
+
+
+async def _is_private(host: str) -> bool:
+    """Tell whether a host has an address that is not public; one that nobody knows has none."""
+    found: list[Any] = []
+    try:
+        async with asyncio.timeout(LOOKUP_SECONDS):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except (OSError, TimeoutError, UnicodeError):
+        return False
+    return any(not is_public_address(str(each[4][0])) for each in found)

@@ -1,0 +1,99 @@
+"""Lists of URLs: a text of one URL a line, or a table (CSV, TSV) of the columns url, size, sha256, md5, etag."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from penstock.errors import ConfigError, SourceError
+from penstock.sources.protocols import ObjectInfo
+from penstock.sources.web.places import plain_url
+from penstock.sources.web.versions import DIGESTS
+
+__all__ = ["Listed", "read_list"]
+
+MAX_SIZE_BYTES = 1 << 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """A URL of a list.
+
+    Attributes:
+        key: the URL, without ``https://``.
+        size_bytes: None where the list does not tell it.
+        version: as versions are written, empty where the list does not tell it.
+    """
+
+    url: str
+    size_bytes: int | None
+    version: str
+
+    @property
+    def key(self) -> str:
+        """The key that it is known by."""
+        return self.url.removeprefix("https://")
+
+    @property
+    def info(self) -> ObjectInfo | None:
+        """What is known, None where the server is to be asked."""
+        if self.size_bytes is None or not self.version:
+            return None
+        return ObjectInfo(key=self.key, size_bytes=self.size_bytes, etag=self.version)
+
+
+def read_list(text: str, about: str) -> Iterator[Listed]:
+    """Read a list.
+
+    Args:
+        about: what it is, as messages call it.
+
+    Raises:
+        SourceError: it is none; the message names the line.
+    """
+    lines = text.removeprefix("\ufeff").splitlines()
+    head = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    separator = "\t" if "\t" in head else ","
+    columns = [name.strip().strip('"').lower() for name in head.split(separator)]
+    has_header = "url" in columns
+    seen: set[str] = set()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#") or (has_header and line == head and not seen):
+            continue
+        cells = next(csv.reader([line], delimiter=separator)) if has_header else [line.strip()]
+        row = dict(zip(columns if has_header else ["url"], (cell.strip() for cell in cells), strict=False))
+        try:
+            listed = _listed(row)
+        except (ConfigError, ValueError) as error:
+            raise _bad(about, number, error.what if isinstance(error, ConfigError) else str(error)) from error
+        if listed.url in seen:
+            raise _bad(about, number, f"it names {listed.url} twice")
+        seen.add(listed.url)
+        yield listed
+
+
+def _listed(row: dict[str, str]) -> Listed:
+    url = plain_url(row.get("url", ""), "the URL")
+    size = row.get("size", "")
+    if size and not (size.isascii() and size.isdigit() and int(size) <= MAX_SIZE_BYTES):
+        raise ValueError(f"a size of {size!r}, and it is to be a number of bytes")
+    version = ""
+    if etag := row.get("etag", ""):
+        version = f'"{etag.strip(chr(34))}"'
+        if etag.startswith("W/") or not (etag.isascii() and etag.isprintable()):
+            raise ValueError(f"an ETag of {etag!r}, which is weak or none")
+    for name, num_digits in DIGESTS.items():
+        digits = row.get(name, "").lower()
+        if digits and (len(digits) != num_digits or set(digits) - set("0123456789abcdef")):
+            raise ValueError(f"{name} {digits!r}, which is not {num_digits} hex digits")
+        version = f"{name}:{digits}" if digits else version
+    return Listed(url=url, size_bytes=int(size) if size else None, version=version)
+
+
+def _bad(about: str, number: int, what: str) -> SourceError:
+    return SourceError(
+        f"line {number} of {about}: {what}",
+        fix="write one URL a line, or a CSV with the header url,size,sha256 (or md5, etag)",
+        about=about,
+    )

@@ -1,0 +1,29 @@
+"""What is to be known of ``https://`` and ``http://``, and of lists of URLs."""
+
+from __future__ import annotations
+
+from penstock.errors import ConfigError
+from penstock.records import SourceSpec
+from penstock.sources.scheme import Scheme
+from penstock.sources.web.objects import WebObjects
+from penstock.sources.web.places import find_place
+
+__all__ = ["SCHEME"]
+
+
+def _locate(spec: SourceSpec) -> SourceSpec:
+    find_place(spec.uri)
+    return spec
+
+
+def _same_place(uri: str) -> str:
+    try:
+        place = find_place(uri)
+    except ConfigError:
+        return uri
+    return f"{place.kind} {place.path or place.url}"
+
+
+SCHEME = Scheme(
+    title="a web server", example="https://host/folder/", locate=_locate, open=WebObjects, same_place=_same_place
+)

@@ -1,0 +1,108 @@
+"""Training from a web server, and from a scheme of somebody's own package, end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import penstock
+import penstock.sources.registry
+from penstock.records import Evaluation, ManifestReader, RunRecord, read_record
+from support.cli import penstock as run_penstock
+from support.cli import succeed
+from support.eeg import write_eeg
+from support.objects import to_number, write_objects
+from support.toy_scheme import put_toy_package
+from support.web_server import Web, serve_web
+
+NUM_OBJECTS = 60
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    folder = tmp_path_factory.mktemp("web")
+    write_objects(folder / "root/objects", NUM_OBJECTS)
+    write_eeg(folder / "root/eeg")
+    with serve_web(folder / "nginx", folder / "root") as served:
+        yield served
+
+
+def numbers(stream: penstock.Stream) -> list[int]:
+    return [int(number) for batch in stream for number in batch]
+
+
+@pytest.mark.parametrize("kind", ["html", "json"])
+def test_objects_of_a_web_server_come_each_epoch_once(web: Web, kind: str) -> None:
+    uri = f"{web.html if kind == 'html' else web.json}/objects/"
+    with penstock.Stream(uri, decode=to_number, batch_size=16, window="2Mi", match="*.bin") as stream:
+        epochs = [numbers(stream) for _ in range(2)]
+    assert all(sorted(epoch) == list(range(NUM_OBJECTS)) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+
+
+def test_a_list_of_urls_is_trained_on(web: Web, tmp_path: Path) -> None:
+    urls = tmp_path / "urls.txt"
+    urls.write_text("".join(f"{web.html}/objects/{number:04}.bin\n" for number in range(0, NUM_OBJECTS, 2)))
+    with penstock.Stream(f"urls+{urls.as_uri()}", decode=to_number, batch_size=8, window="2Mi") as stream:
+        assert sorted(numbers(stream)) == list(range(0, NUM_OBJECTS, 2))
+
+
+def test_the_whole_job_gives_the_weights_that_it_gives_from_a_folder(web: Web, tmp_path: Path) -> None:
+    words = ("--task", "eeg-events", "--split-by", "sample", "--split", "0.6,0.2,0.2", "--seed", 5)
+    training = ("--epochs", 2, "--batch-size", 4, "--threads", 1, "--window-size", "1Mi")
+    found = {}
+    for name, source in (("web", f"{web.html}/eeg/"), ("local", str(web.folder / "eeg"))):
+        out = tmp_path / name
+        succeed("run", "--source", source, *words, *training, "--out", out)
+        found[name] = read_record(out / "run.json", RunRecord)
+        assert read_record(out / "evaluation.json", Evaluation).metrics
+    assert found["web"].weights_sha256 == found["local"].weights_sha256
+    report = (tmp_path / "web/report.html").read_text()
+    assert "not known" in report
+
+
+def test_a_file_that_changes_under_the_plan_is_an_error(web: Web, tmp_path: Path) -> None:
+    folder = web.folder / "changing"
+    write_objects(folder, 8)
+    words = ("--task", "objects", "--option", "match=*.bin", "--split", "1,0,0")
+    places = ("--manifest", tmp_path / "m.parquet", "--plan", tmp_path / "p.json")
+    succeed("list", "--source", f"{web.html}/changing", *words, *places)
+    with ManifestReader(tmp_path / "m.parquet") as manifest:
+        assert manifest.info.source.uri == f"{web.html}/changing/"
+        assert manifest.info.num_samples == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--source", "htps://h/x"), "did you mean https://"),
+        (("--source", "gs://b/x"), "not there yet"),
+        (("--source", "https://h/x", "--anonymous"), "--anonymous means nothing for a web server"),
+        (("--source", "https://h/x", "--region", "us-east-2"), "--region means nothing for a web server"),
+        (("--source", "https://user:hunter2@h/x"), "user name"),
+    ],
+)
+def test_what_cannot_be_a_source(words: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    places = ("--manifest", tmp_path / "m.parquet", "--plan", tmp_path / "p.json")
+    done = run_penstock("list", *words, "--task", "objects", *places)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "hunter2" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+
+
+def test_a_scheme_of_another_package_lists_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages, shelves = tmp_path / "packages", tmp_path / "shelves"
+    packages.mkdir()
+    put_toy_package(packages, "toy")
+    write_objects(shelves / "mine", 24)
+    for path in (shelves / "mine").iterdir():
+        path.write_bytes(path.read_bytes()[::-1])
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    monkeypatch.syspath_prepend(str(packages))
+    monkeypatch.setenv("TOY_SHELVES", str(shelves))
+    penstock.sources.registry._others.cache_clear()
+    with penstock.Stream("toy://mine", decode=to_number, batch_size=8, window="2Mi") as stream:
+        assert sorted(numbers(stream)) == list(range(24))
