@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear signals yet
+    from typing import Any
 
-if TYPE_CHECKING:
     from penstock.stream import Stream
 
 __all__ = ["Stream", "__version__"]
@@ -20,6 +20,8 @@ def __getattr__(name: str) -> Any:
         ModuleNotFoundError: torch is not there.
     """
     if name == "Stream":
+        import importlib
+
         try:
             return importlib.import_module("penstock.stream").Stream
         except ModuleNotFoundError as error:

@@ -1,16 +1,17 @@
 """Where a process of Penstock begins and ends: ``penstock`` and ``python -m penstock``.
 
 Signals are handled before anything that takes time is imported: as process 1 of a container it would otherwise not
-hear them at all, and anywhere else end without a word.
+hear them at all, and anywhere else end without a word or with a traceback of whatever was being imported. So they wait
+from the first statement of ``entry`` on until their handlers are there, and nothing is imported at its top.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import NoReturn
+import _signal  # type: ignore[import-not-found] # of the interpreter itself: `signal` takes 5 ms
 
-from penstock import pid_one, stopping
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["entry"]
 
@@ -21,6 +22,11 @@ def entry() -> NoReturn:
     Ends at once after a flush: obstore's threads may still touch Python while the interpreter is torn down, and
     abort the process (seen in 14 of 60 runs; the same race is PyO3/pyo3-async-runtimes issue 40).
     """
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP))
+    import os
+
+    from penstock import pid_one, stopping
+
     pid_one.fork_below()
     code: int | None = None
     try:
@@ -35,7 +41,9 @@ def entry() -> NoReturn:
 
 
 def _run() -> int:
-    from penstock import outlets
+    import sys
+
+    from penstock import outlets, stopping
 
     outlets.make_lasting()
     try:
@@ -55,7 +63,9 @@ def _run() -> int:
         return 1
 
 
-def _stopped(stopped: stopping.StopAsked) -> int:
+def _stopped(stopped: KeyboardInterrupt) -> int:
+    import sys
+
     from penstock.cli import tell_stop
 
     return tell_stop(sys.argv[1:], stopped)
@@ -64,6 +74,7 @@ def _stopped(stopped: stopping.StopAsked) -> int:
 def _flush() -> None:
     import contextlib
     import logging
+    import sys
 
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

@@ -309,3 +309,38 @@ def test_workers_of_any_kind_import_nothing_of_the_current_folder_but_what_is_th
     )
     assert done.stdout == "6000 None\n", done.stderr
     assert not (hostile / "imported").exists()
+
+
+KILLS_AT_IMPORT = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.argv = ["penstock", "doctor", "--here"]
+from penstock.entry import entry
+sys.meta_path.insert(0, Finder())
+for gone in ("contextlib", "threading", {name!r}):
+    sys.modules.pop(gone, None)
+entry()
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["os", "penstock.pid_one", "contextlib", "penstock.stopping", "penstock.cli", "argparse"]
+)
+def test_a_signal_during_any_of_its_first_imports_is_no_traceback(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLS_AT_IMPORT.format(name=name)], check=False, capture_output=True, text=True
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 75
+    assert "stopped by SIGINT: run the same command again" in done.stderr
+
+
+def test_the_entry_imports_nothing_before_signals_wait() -> None:
+    code = "import sys; before = set(sys.modules); import penstock.entry; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["__future__", "penstock", "penstock.entry"]
