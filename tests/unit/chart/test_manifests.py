@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,17 @@ def test_the_volume_of_a_run_is_a_claim() -> None:
 )
 def test_patch(old: object, new: object, both: object) -> None:
     assert merged(old, new) == both
+
+
+NEEDED = ("AWS_ACCESS_KEY_ID", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL", "AZURE_CLIENT_ID", "GOOGLE_APPLICATION_CREDENTIALS")
+NEEDED += ("HF_TOKEN", "KAGGLE_KEY", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "http_proxy")
+NEEDED += ("all_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+OTHERS = ("PATH", "HOME", "OMP_NUM_THREADS", "KFP_POD_NAME", "MY_HTTPS_PROXY", "HTTPS_PROXY_PASSWORD", "WANDB_API_KEY")
+
+
+def test_the_sidecar_is_given_all_that_reaching_a_store_takes_and_nothing_else() -> None:
+    values = yaml.safe_load((WORKFLOWS.parent / "values.yaml").read_text())
+    pattern = values["prefetch"]["environmentPattern"]
+    assert [name for name in (*NEEDED, *OTHERS) if re.search(pattern, name)] == list(NEEDED)
+    shown = pattern.replace("|", "\\|")
+    assert f'`"{shown}"`' in (WORKFLOWS.parent / "README.md").read_text()

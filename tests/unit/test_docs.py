@@ -1,0 +1,35 @@
+"""What a reader is sent to, and told of the house, is there."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = sorted(path.parent for path in (ROOT / "src" / "penstock").glob("*/__init__.py"))
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    text = (ROOT / "README.md").read_text()
+    linked = set(re.findall(r"\]\((docs/[\w-]+\.md)[)#]", text))
+    assert {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")} == linked
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda path: path.name)
+def test_each_package_says_what_it_is(folder: Path) -> None:
+    assert (folder / "README.md").read_text().strip()
+
+
+def test_the_layers_that_contributors_are_told_are_those_that_are_checked() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in settings if each["type"] == "layers")
+    checked = [{name.strip().removeprefix("penstock.") for name in layer.split("|")} for layer in layers]
+    line = re.search(r"go one way: `([^`]*)`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert line is not None
+    told = [{name.strip().rstrip("…").strip() for name in layer.split("|")} for layer in line[1].split(">")]
+    places = [[number for number, layer in enumerate(checked) if layer >= names] for names in told]
+    assert all(places), list(zip(told, places, strict=True))
+    assert [each[0] for each in places] == list(range(len(checked)))
