@@ -4,26 +4,40 @@ A stream goes no faster than what is in flight by the time that takes (Little's 
 a source that answers after L seconds, B x L bytes must be in flight, and as many again lie ready or are being read. A
 window that keeps so much that less is left makes every epoch slower, whatever it saves.
 
-So all of the window is read ahead into at first. A source that answers at once needs next to nothing in flight, and as
-much as can be is kept from the first samples on. Of one that is further away, what it takes is seen once the window has
-been full: the ranges in flight that paid (``penstock.window.concurrency``) by their size, and the rate, which the
-window, the link or the trainer limits, by the time of an answer. What is left then is kept.
+So all of the window is read ahead into at first. A source that answers at once, each time, needs next to nothing in
+flight, and as much as can be is kept from the first samples on. Of one that is further away, or busy now and then, what
+it takes is seen once the window has been full: the ranges in flight that paid (``penstock.window.concurrency``) by
+their size, and the rate, which the window, the link or the trainer limits, by the time of an answer. What is left then
+is kept.
 """
 
 from __future__ import annotations
 
+import math
+import statistics
 from dataclasses import dataclass
 
 from penstock.units import MIB
 
-__all__ = ["Division", "Gauge", "divide_at_first", "divide_by_rate"]
+__all__ = ["Answers", "Division", "Gauge", "divide_at_first", "divide_by_rate"]
 
 HIGHEST_RATE = 1000 * MIB
 """Bytes a second that a link is taken to be able to do before anything is known of it."""
 NEAR_SECONDS = 0.003
 """Time of an answer below which the CPU is what limits, however little is in flight."""
-MARGIN = 4
-"""A rate that was seen may be a trainer's or a link's that had a slow moment, and giving back is not possible."""
+WARM_READS, TOLD_READS = 32, 128
+"""Ranges that may have had to connect, and how many requests after them tell whether a source is near."""
+LONGEST_PAUSE = 0.01
+"""Seconds in which nothing came, on average over their time, above which a source is not near: what was requested
+together came together, after a while, and more in flight would have come in the same time."""
+LONGEST_MEDIAN = 0.03
+"""Time of an answer that no near source takes for as little as is in flight at first."""
+LATE_SECONDS, LATE_TIMES, MOST_LATE = 0.02, 10, 0.02
+"""A range is late if it takes so long, and so many times the median; share of late ones above which none is near:
+order waits for them, however soon the others came."""
+MARGIN, MEAN_MARGIN = 4, 2
+"""Of the shortest and of the mean time of an answer, which holds what was waited for in a queue. A rate that was seen
+may be a trainer's or a link's that had a slow moment, and giving back is not possible."""
 LEAST_SHARE = 1 / 16
 """Of the window, below which keeping is not worth its index."""
 INTERVAL_SECONDS = 0.5
@@ -44,30 +58,91 @@ class Division:
     ahead_bytes: int
 
 
-def divide_at_first(room_bytes: int, *, keepable_bytes: int, latency_seconds: float) -> Division:
-    """Divide a window's room by nothing but how soon the first answers came.
+class Answers:
+    """How long ranges took, from a request to its last byte, since a stream began.
+
+    Attributes:
+        num_reads: of all that ended well.
+        least_seconds: the shortest time.
+        is_near: whether ranges came so steadily that having more in flight would not have hastened them; False before
+            that is known.
+    """
+
+    def __init__(self) -> None:
+        self.num_reads = 0
+        self.least_seconds = math.inf
+        self.is_near = False
+        self._num_begun = 0
+        self._sum_seconds = 0.0
+        self._told: list[float] = []
+        self._came = self._began = self._squared_pauses = 0.0
+
+    def begin(self) -> int:
+        """Give the number of a request that is made now."""
+        self._num_begun += 1
+        return self._num_begun
+
+    def end(self, number: int, seconds: float, now: float) -> None:
+        """Take a range into account that was had just now, so many seconds after its request."""
+        self.num_reads += 1
+        self._sum_seconds += seconds
+        self.least_seconds = min(self.least_seconds, seconds)
+        if len(self._told) == TOLD_READS:
+            return
+        if self.num_reads <= WARM_READS:
+            self._began = now
+        else:
+            self._squared_pauses += (now - self._came) ** 2
+        self._came = now
+        # By the order of requests: by that of answers the late ones would be missed.
+        if WARM_READS < number <= WARM_READS + TOLD_READS:
+            self._told.append(seconds)
+            if len(self._told) == TOLD_READS:
+                self.is_near = self._judge(now)
+
+    @property
+    def mean_seconds(self) -> float:
+        """Mean time, what was waited for in a queue included; 0 where there was none."""
+        return self._sum_seconds / max(1, self.num_reads)
+
+    def _judge(self, now: float) -> bool:
+        median = statistics.median(self._told)
+        late = max(LATE_SECONDS, LATE_TIMES * median)
+        num_late = sum(seconds > late for seconds in self._told)
+        pause_seconds = self._squared_pauses / max(now - self._began, 1e-9)
+        is_steady = pause_seconds <= LONGEST_PAUSE and num_late <= MOST_LATE * TOLD_READS
+        return is_steady and median <= LONGEST_MEDIAN
+
+
+def divide_at_first(room_bytes: int, *, keepable_bytes: int, answers: Answers | None) -> Division | None:
+    """Divide a window's room by nothing but how soon the first answers came; None where they do not tell.
 
     Args:
         room_bytes: slots and kept part together.
         keepable_bytes: the most that may be kept, so that a batch and some more can always be had.
-        latency_seconds: the shortest time from a request to its last byte.
+        answers: of the source; None where it is a folder of this machine.
     """
-    return _divide(room_bytes, keepable_bytes, MARGIN * HIGHEST_RATE * max(0.0, latency_seconds - NEAR_SECONDS))
+    if answers is not None and not answers.is_near:
+        return None
+    away_seconds = max(0.0, answers.least_seconds - NEAR_SECONDS) if answers is not None else 0.0
+    found = _divide(room_bytes, keepable_bytes, MARGIN * HIGHEST_RATE * away_seconds)
+    return found if found.kept_bytes else None
 
 
 def divide_by_rate(
-    room_bytes: int, *, keepable_bytes: int, latency_seconds: float, bytes_per_second: float, in_flight_bytes: float
+    room_bytes: int, *, keepable_bytes: int, answers: Answers, bytes_per_second: float, in_flight_bytes: float
 ) -> Division:
     """Divide a window's room by what the stream was seen to do.
 
     Args:
         room_bytes: slots and kept part together.
         keepable_bytes: the most that may be kept.
-        latency_seconds: the shortest time from a request to its last byte.
+        answers: of the source.
         bytes_per_second: the highest rate that was seen once the window had been full.
         in_flight_bytes: of the ranges that are requested at a time.
     """
-    return _divide(room_bytes, keepable_bytes, max(MARGIN * bytes_per_second * latency_seconds, in_flight_bytes))
+    seconds = max(MARGIN * answers.least_seconds, MEAN_MARGIN * answers.mean_seconds)
+    return _divide(room_bytes, keepable_bytes, max(bytes_per_second * seconds, in_flight_bytes))
 
 
 def _divide(room_bytes: int, keepable_bytes: int, ahead_bytes: float) -> Division:

@@ -7,7 +7,6 @@ long as there is work; nothing is made per range but the request itself.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import numpy as np
 from penstock.errors import PenstockError
 from penstock.sources import ReadInto
 from penstock.window.concurrency import Throttle
+from penstock.window.dividing import Answers
 from penstock.window.kept import KeptArea
 from penstock.window.layout import ErrorText, SampleStatus, checksum
 from penstock.window.packing import Pack, Read
@@ -80,9 +80,8 @@ class Fetcher:
         on_broken: called when a worker met a fault of ours; ``check`` raises it.
 
     Attributes:
-        num_reads: ranges that were had.
+        answers: how long ranges took that were had.
         read_bytes: their bytes.
-        least_seconds: the shortest time that one took.
     """
 
     def __init__(
@@ -103,8 +102,8 @@ class Fetcher:
         self._num_working = 0
         self._waiting: dict[int, list[tuple[Fill, int]]] = {}
         self._broken: BaseException | None = None
-        self.num_reads = self.read_bytes = 0
-        self.least_seconds = math.inf
+        self.answers = Answers()
+        self.read_bytes = 0
 
     def begin(self, fill: Fill) -> None:
         """Fetch a pack's samples; those that are kept go to their place in the kept part, or are there already."""
@@ -151,7 +150,7 @@ class Fetcher:
     @property
     def in_flight_bytes(self) -> float:
         """Bytes of as many ranges as are in flight at a time."""
-        return self.limit * self.read_bytes / max(1, self.num_reads)
+        return self.limit * self.read_bytes / max(1, self.answers.num_reads)
 
     @property
     def limit(self) -> int:
@@ -182,7 +181,7 @@ class Fetcher:
         try:
             while queue and self._num_working <= throttle.limit:
                 fill, read = queue.popleft()
-                begun = time.monotonic()
+                begun, number = time.monotonic(), self.answers.begin()
                 try:
                     if not self._is_in_vain(fill, read):
                         lies = self._kept.mapped if read.is_kept else fill.slot
@@ -190,9 +189,9 @@ class Fetcher:
                 except PenstockError as error:
                     self._end_read(fill, read, error)
                 else:
-                    self.num_reads += 1
+                    ended = time.monotonic()
+                    self.answers.end(number, ended - begun, ended)
                     self.read_bytes += read.length_bytes
-                    self.least_seconds = min(self.least_seconds, time.monotonic() - begun)
                     self._end_read(fill, read, None)
                 if throttle.measure(was_binding=bool(queue)):
                     self._employ()

@@ -32,8 +32,6 @@ from penstock.window.wakeup import Bell
 
 __all__ = ["FillerSession", "stream_key"]
 
-TIMED_READS = 8
-"""Ranges after which the shortest of their times is taken for the source's."""
 GROWING_SLOTS = 8
 """Slots that must be there beyond those of a batch for the first packs to be small ones."""
 
@@ -191,11 +189,12 @@ class FillerSession:
             self._control.put("ahead_bytes", found.ahead_bytes)
             if found.kept_bytes:
                 _log.info(
-                    "session.divided kept_bytes=%d ahead_bytes=%d room_bytes=%d latency_seconds=%.4f",
+                    "session.divided kept_bytes=%d ahead_bytes=%d room_bytes=%d least_seconds=%.4f mean_seconds=%.4f",
                     found.kept_bytes,
                     found.ahead_bytes,
                     room_bytes,
-                    self._fetcher.least_seconds,
+                    self._fetcher.answers.least_seconds,
+                    self._fetcher.answers.mean_seconds,
                 )
                 self._slots_left = (room_bytes - found.kept_bytes) // self._slots.slot_bytes
         if self._slots_left is None or not self._policy.retire(self._slots_left):
@@ -216,11 +215,9 @@ class FillerSession:
         """Give the division as far as it is known by now; None where that is not at all."""
         fetcher = self._fetcher
         room_bytes, keepable_bytes = self._control.slots_file_bytes, self._keepable_bytes
-        if fetcher.num_reads < TIMED_READS and not self._is_local:
-            return None
-        latency_seconds = 0.0 if self._is_local else fetcher.least_seconds
-        first = divide_at_first(room_bytes, keepable_bytes=keepable_bytes, latency_seconds=latency_seconds)
-        if first.kept_bytes:
+        answers = None if self._is_local else fetcher.answers
+        first = divide_at_first(room_bytes, keepable_bytes=keepable_bytes, answers=answers)
+        if first is not None:
             return first
         rate = self._gauge.measure(time.monotonic(), fetcher.read_bytes)
         if rate is None:
@@ -228,7 +225,7 @@ class FillerSession:
         return divide_by_rate(
             room_bytes,
             keepable_bytes=keepable_bytes,
-            latency_seconds=fetcher.least_seconds,
+            answers=fetcher.answers,
             bytes_per_second=rate,
             in_flight_bytes=fetcher.in_flight_bytes,
         )
