@@ -17,6 +17,7 @@ import msgspec
 
 from penstock.errors import RecordError
 from penstock.files import atomic_write
+from penstock.records.telling import what_it_is
 
 __all__ = ["Part", "Record", "decode_record", "encode_record", "read_record", "write_record"]
 
@@ -70,12 +71,19 @@ def decode_record(data: bytes | str, kind: type[R], *, origin: str = "record") -
     try:
         body = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raw = _bytes(data)
+        what = "" if raw.lstrip()[:1] in (b"{", b"[") else what_it_is(raw)
         raise RecordError(
-            f"{origin} is not JSON ({error})", fix="make it again with the step that wrote it", about=origin
+            f"{origin} is not JSON, but {what}" if what else f"{origin} is not JSON ({error})",
+            fix=f"pass a {kind.kind} file" if what else "make it again with the step that wrote it",
+            about=origin,
         ) from error
     if not isinstance(body, dict) or body.pop("record", None) != kind.kind:
+        what = what_it_is(_bytes(data))
         raise RecordError(
-            f"{origin} is not a Penstock {kind.kind} record", fix=f"pass a {kind.kind} file", about=origin
+            f"{origin} is not a Penstock {kind.kind} record{f', but {what}' if what else ''}",
+            fix=f"pass a {kind.kind} file",
+            about=origin,
         )
     version = body.pop("version", None)
     if type(version) is not int or version != kind.version:
@@ -111,14 +119,21 @@ def read_record(path: Path, kind: type[R]) -> R:
         RecordError: there is no such file, or it is not such a record.
     """
     try:
-        data = path.read_bytes()
+        is_other = path.exists() and not path.is_file() and not path.is_dir()  # a pipe would be waited for
+        data = b"" if is_other else path.read_bytes()
     except OSError as error:
-        raise RecordError(
-            f"cannot read {path} ({error.strerror})",
-            fix=f"pass the path of a {kind.kind} file",
-            about=str(path),
-        ) from error
+        raise _unread(path, kind, str(error.strerror)) from error
+    if is_other:
+        raise _unread(path, kind, "it is not a file")
     return decode_record(data, kind, origin=str(path))
+
+
+def _bytes(data: bytes | str) -> bytes:
+    return data.encode(errors="replace") if isinstance(data, str) else data
+
+
+def _unread(path: Path, kind: type[Record], why: str) -> RecordError:
+    return RecordError(f"cannot read {path} ({why})", fix=f"pass the path of a {kind.kind} file", about=str(path))
 
 
 def _not_finite(value: object, name: str = "") -> Iterator[str]:

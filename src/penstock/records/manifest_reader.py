@@ -18,6 +18,7 @@ from penstock.errors import RecordError
 from penstock.records.codec import decode_record
 from penstock.records.manifest import ManifestInfo, Sample
 from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, SampleColumns, SampleRows, gather_rows
+from penstock.records.telling import WHOLE_BYTES, what_it_is
 from penstock.units import MIB
 
 __all__ = ["ManifestReader"]
@@ -60,7 +61,7 @@ class ManifestReader:
         try:
             self._file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
         except _UNREADABLE as error:
-            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else _told(path, error)
             raise RecordError(
                 f"cannot read the manifest {path} ({reason})",
                 fix="pass a file that `penstock list` made",
@@ -173,3 +174,13 @@ class ManifestReader:
             fix="make it again with `penstock list`",
             about=str(self.path),
         )
+
+
+def _told(path: Path, error: Exception) -> str:
+    """Say what the file is instead, or what is wrong with it."""
+    try:
+        with path.open("rb") as file:
+            what = what_it_is(file.read(WHOLE_BYTES))
+    except OSError:
+        what = ""
+    return f"it is {what}" if what and not what.startswith("a Parquet") else str(error)

@@ -18,7 +18,7 @@ from penstock.observe.labels import metrics_line
 from penstock.recipes.objectives import objective_from_state
 from penstock.recipes.registry import build_model, is_own_model
 from penstock.records import Evaluation, write_record
-from penstock.sources import MeterFile, RequestMeter
+from penstock.sources import MeterFile
 from penstock.steps.feeding import Dataset, open_dataset, open_stream, skipped_line
 from penstock.steps.metering import Metering, find_metering
 from penstock.steps.outputs import check_outputs
@@ -26,7 +26,7 @@ from penstock.steps.pipeline_output import write_metrics
 from penstock.steps.preflight import Wanted, check_fit, fitting_batch, room_of
 from penstock.steps.run_root import RunRoot, recorded
 from penstock.train.checkpoint import load_weights
-from penstock.train.checkpoint_file import Weights, decode_weights
+from penstock.train.checkpoint_file import Weights
 from penstock.train.device import choose_device
 
 NAME = "evaluate"
@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
         num_epochs=1,
         metering=metering,
     ) as feed:
-        weights = _load(args.checkpoint, args.run_endpoint_url, counts.meter)
+        weights = load_weights(args.checkpoint, endpoint_url=args.run_endpoint_url, meter=counts.meter)
         _check(weights, data)
         _check_model(weights, args.model)
         familiarity = check_familiarity(
@@ -102,16 +102,6 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
     write_metrics(args.executor_input, found)
     sys.stdout.write(describe(found))
     return 0
-
-
-def _load(location: str, endpoint_url: str | None, meter: RequestMeter) -> Weights:
-    """Load a checkpoint; a file that pipelines pass has no ending to know it by."""
-    path = Path(location)
-    return (
-        decode_weights(path.read_bytes(), location)
-        if path.is_file()
-        else load_weights(location, endpoint_url=endpoint_url, meter=meter)
-    )
 
 
 def _check(weights: Weights, data: Dataset) -> None:

@@ -13,11 +13,13 @@ import hashlib
 import re
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from penstock.errors import CheckpointCorrupt, ObjectNotFound, RecordError
 from penstock.records import Saves, decode_record, encode_record
 from penstock.records.codec import Record
+from penstock.records.telling import kind_of, what_it_is
 from penstock.sources import Blobs, RequestMeter, open_blobs
 from penstock.train.checkpoint_file import (
     Identity,
@@ -34,6 +36,7 @@ __all__ = ["CheckpointRecord", "Checkpoints", "load_weights"]
 _FILE = re.compile(r"(step|best)-\d{8,}(-again)?\.pt")
 MOST_POINTER_BYTES = 16 << 20
 """Of a file that names a checkpoint: it names some files and the run's options."""
+_GIVE = "pass a .pt file that `penstock train` wrote, or its folder of checkpoints"
 
 
 class CheckpointRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -202,7 +205,7 @@ def load_weights(
     region: str | None = None,
     meter: RequestMeter | None = None,
 ) -> Weights:
-    """Load weights from a ``.pt`` file, or from a run's checkpoint folder (its best epoch).
+    """Load weights from a checkpoint's file, or from a run's folder of checkpoints (its best epoch).
 
     Args:
         location: local path or ``s3://`` URI.
@@ -214,15 +217,33 @@ def load_weights(
         ObjectNotFound: nothing is there.
         CheckpointCorrupt: it is damaged, or no checkpoint.
     """
-    if not location.endswith(".pt"):
+    path = None if "://" in location else Path(location)
+    if path is not None and path.exists() and not path.is_dir() and not path.is_file():  # a pipe would be waited for
+        raise CheckpointCorrupt(f"{location} is not a file", fix=_GIVE, about=location)
+    is_file = path is not None and path.is_file()  # which pipelines pass by any name
+    if not is_file and not location.endswith((".pt", ".json")):
         return Checkpoints(
             open_blobs(location, endpoint_url=endpoint_url, region=region, meter=meter, purpose="checkpoint")
         ).load_best()
     folder, slash, name = location.rpartition("/")
-    data = open_blobs(
-        folder or slash or ".", endpoint_url=endpoint_url, region=region, meter=meter, purpose="checkpoint"
-    ).read(name)
+    where = folder or slash or "."
+    blobs = open_blobs(where, endpoint_url=endpoint_url, region=region, meter=meter, purpose="checkpoint")
+    data = blobs.read(name)
+    if kind_of(data) == CheckpointRecord.kind:
+        raise _pointed_to(data, location, where)
     return decode_weights(data, location)
+
+
+def _pointed_to(data: bytes, location: str, folder: str) -> CheckpointCorrupt:
+    """Say that a pointer was given in the place of a checkpoint, and what to give."""
+    file = ""
+    with contextlib.suppress(RecordError):
+        file = f", or {folder}/{decode_record(data, CheckpointRecord).file}, which this one names"
+    return CheckpointCorrupt(
+        f"{location} is {what_it_is(data)}, not the checkpoint itself",
+        fix=f"pass the folder, {folder}, for its best epoch{file}",
+        about=location,
+    )
 
 
 def _free_name(prefix: str, step: int, last: CheckpointRecord | None) -> str:

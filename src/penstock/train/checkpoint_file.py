@@ -18,6 +18,7 @@ from torch import Tensor
 
 from penstock.errors import CheckpointCorrupt, CheckpointMismatch
 from penstock.records.codec import Part
+from penstock.records.telling import what_it_is
 from penstock.records.trained_on import TrainedOn
 from penstock.train.config import ConfigValue, option_of
 from penstock.train.determinism import tensors_sha256
@@ -26,6 +27,8 @@ from penstock.train.resuming import changed_options
 __all__ = ["Identity", "Weights", "check_identity", "decode_checkpoint", "decode_weights", "encode_checkpoint"]
 
 _FORMAT = "penstock.checkpoint"
+_ZIP = b"PK\x03\x04"
+"""What a file of torch begins with."""
 _VERSION = 1
 
 
@@ -137,10 +140,14 @@ def decode_checkpoint(data: bytes, origin: str) -> dict[str, Any]:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:
         # torch names no class for what it cannot read: zip, pickle and torch's own errors all come here.
-        what = f"{origin} is damaged or no checkpoint ({type(error).__name__})"
+        found = "" if data.startswith(_ZIP) else what_it_is(data)
+        told = f"is {found}, no checkpoint" if found else f"is damaged or no checkpoint ({type(error).__name__})"
+        what = f"{origin} {told}"
         raise CheckpointCorrupt(what, fix=fix, about=origin) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise CheckpointCorrupt(f"{origin} is not a Penstock checkpoint", fix=fix, about=origin)
+        raise CheckpointCorrupt(
+            f"{origin} is not a Penstock checkpoint, but another file of torch's", fix=fix, about=origin
+        )
     if content["version"] != _VERSION:
         what = f"{origin} is of version {content['version']!r}, this Penstock reads {_VERSION}"
         raise CheckpointMismatch(what, fix="use the Penstock release that wrote it", about=origin)
