@@ -9,6 +9,7 @@ import pytest
 
 import penstock
 import penstock.sources.registry
+from penstock.errors import SourceChanged
 from penstock.records import Evaluation, ManifestReader, RunRecord, read_record
 from support.cli import penstock as run_penstock
 from support.cli import succeed
@@ -64,13 +65,23 @@ def test_the_whole_job_gives_the_weights_that_it_gives_from_a_folder(web: Web, t
 
 
 def test_a_file_that_changes_under_the_plan_is_an_error(web: Web, tmp_path: Path) -> None:
-    folder = web.folder / "changing"
-    write_objects(folder, 8)
+    folder = write_objects(web.folder / "changing", 8)
+    with penstock.Stream(f"{web.html}/changing/", decode=to_number, batch_size=1, window="2Mi", seed=1) as stream:
+        list_of = [path.name for path in sorted(folder.iterdir())]
+        assert len(stream) == len(list_of)
+        for name in list_of:
+            (folder / name).write_bytes(b"changed")
+        with pytest.raises(SourceChanged):
+            numbers(stream)
+
+
+def test_a_manifest_holds_the_place_that_redirects_led_to(web: Web, tmp_path: Path) -> None:
+    write_objects(web.folder / "folder", 8)
     words = ("--task", "objects", "--option", "match=*.bin", "--split", "1,0,0")
     places = ("--manifest", tmp_path / "m.parquet", "--plan", tmp_path / "p.json")
-    succeed("list", "--source", f"{web.html}/changing", *words, *places)
+    succeed("list", "--source", f"{web.html}/folder", *words, *places)
     with ManifestReader(tmp_path / "m.parquet") as manifest:
-        assert manifest.info.source.uri == f"{web.html}/changing/"
+        assert manifest.info.source.uri == f"{web.html}/folder/"
         assert manifest.info.num_samples == 8
 
 

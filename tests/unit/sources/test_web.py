@@ -270,6 +270,13 @@ def test_files_that_the_page_names_and_nobody_gets_are_told_with_why(server: Sma
     assert list(found) == ["endless"]
 
 
+def test_a_server_that_is_busy_in_the_midst_of_a_listing(server: SmallS3) -> None:
+    page = "".join(f'<a href="{number}">x</a>' for number in range(100)).encode()
+    server.takeover = lambda asked: Reply(body=page, headers=HTML) if asked.path == "/d/" else Reply(status=503)
+    with pytest.raises(SourceUnavailable, match="did not answer"):
+        asyncio.run(opened(f"{server.url}/d/", max_retries=1).list_all())
+
+
 async def _all(source: ObjectSource) -> list[ObjectInfo]:
     return [info async for page in source.list_objects() for info in page]
 
@@ -569,6 +576,41 @@ def test_a_public_server_leads_to_no_private_one(server: SmallS3, where: str, mo
     with pytest.raises(SourceError, match="an address of a private network or of this machine"):
         listed("http://public.example/x")
     assert [asked.path for asked in server.requests] == ["/x"]
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1", "localhost", "10.0.0.1"])
+def test_a_list_of_a_public_server_leads_to_no_private_one(
+    server: SmallS3, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.url)
+    server.objects["list"] = f"http://{where}/secret".encode()
+    source = opened("urls+http://public.example/list")
+    with pytest.raises(SourceError, match="an address of a private network"):
+        asyncio.run(source.list_all())
+    info = ObjectInfo(key=f"http://{where}/secret", size_bytes=3, etag="")
+    with pytest.raises(SourceError, match="an address of a private network or of this machine"):
+        asyncio.run(opened("urls+http://public.example/list").get(info))
+    assert {asked.path for asked in server.requests} == {"/list"}
+
+
+def test_a_key_of_a_list_that_is_no_url(tmp_path: Path) -> None:
+    source = opened(put_list(tmp_path, "https://h/x"))
+    for key in ("h/x HTTP/1.1\r\nHost: other", "h/ä", "file:///etc/passwd"):
+        with pytest.raises(ConfigError, match="is no URL"):
+            asyncio.run(source.get(ObjectInfo(key=key, size_bytes=3, etag="")))
+
+
+def test_one_server_without_ranges_is_not_all(server: SmallS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "MOST_WHOLE_BYTES", len(DATA))
+    server.objects["x"] = DATA
+    rangeless(server)
+    with small_s3(is_open=True) as other:
+        other.objects["y"] = DATA * 2
+        source = opened(put_list(tmp_path, f"{server.url}/x\n{other.url}/y\n"))
+        for info in asyncio.run(source.list_all()):
+            assert asyncio.run(source.get_range(info, 5, 10)) == DATA[5:15]
 
 
 def test_what_a_redirect_leads_to_is_sent_no_more_than_any(server: SmallS3, monkeypatch: pytest.MonkeyPatch) -> None:

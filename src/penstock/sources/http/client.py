@@ -18,7 +18,7 @@ from penstock.errors import PenstockError
 from penstock.records import Purpose, RequestKind
 from penstock.sources.http.connecting import Address
 from penstock.sources.http.connection import Answer, Answered, Cut, Query, Stale
-from penstock.sources.http.pool import Pool
+from penstock.sources.http.pool import MAX_CONNECTIONS, Pool
 from penstock.sources.http.response import Verdict, Wanted, retry_after_seconds
 from penstock.sources.meter import Line, RequestMeter
 from penstock.sources.patience import ClientLimits, Patience
@@ -139,12 +139,22 @@ class HttpClient:
         limits: of requests.
         meter: counts what is sent and received.
         purpose: of ranges that are read.
+        max_connections: to one server.
     """
 
-    def __init__(self, store: Store, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        limits: ClientLimits,
+        meter: RequestMeter,
+        purpose: Purpose,
+        max_connections: int = MAX_CONNECTIONS,
+    ) -> None:
         self.meter = meter
         self._store = store
         self._limits = limits
+        self._max_connections = max_connections
         self._ranges: Line = meter.line("GET", purpose)
         self._pools: dict[Address, Pool] = {}
         self._last: tuple[Address, Pool] | None = None
@@ -288,7 +298,9 @@ class HttpClient:
         if pool is None:
             if len(self._pools) >= MAX_POOLS:
                 self._pools = {where: kept for where, kept in self._pools.items() if kept.num_open}
-            pool = self._pools[address] = Pool(address, limits=self._limits, meter=self.meter)
+            pool = self._pools[address] = Pool(
+                address, limits=self._limits, max_connections=self._max_connections, meter=self.meter
+            )
             if self._looking is None:
                 self._look(loop)
         self._last = address, pool

@@ -17,7 +17,7 @@ from penstock.sources.http.hedging import Hedging
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 
-__all__ = ["Address", "Pool"]
+__all__ = ["MAX_CONNECTIONS", "Address", "Pool"]
 
 MAX_CONNECTIONS = 512
 HEDGE_SECONDS = 0.025

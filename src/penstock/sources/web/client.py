@@ -33,6 +33,8 @@ from penstock.urls import check_endpoint
 
 __all__ = ["NoRanges", "WebClient"]
 
+MAX_CONNECTIONS = 64
+"""To one server, which others use as well."""
 MAX_HOPS = 5
 REMEMBERED_WAYS = 4096
 WAY_SECONDS = 300.0
@@ -57,7 +59,7 @@ class WebClient(HttpClient):
         self, spec: SourceSpec, place: WebPlace, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose
     ) -> None:
         self._servers = _Servers(spec, place)
-        super().__init__(self._servers, limits=limits, meter=meter, purpose=purpose)
+        super().__init__(self._servers, limits=limits, meter=meter, purpose=purpose, max_connections=MAX_CONNECTIONS)
 
     def led_to(self, url: str) -> str:
         """Give where the redirects of a URL led a moment ago: itself, where there were none."""
@@ -107,6 +109,13 @@ class _Servers:
                 self._addresses.popitem(last=False)
         return found
 
+    async def first_reach(self, url: str) -> Reach:
+        """Give where the URL of a source may lie: that of a list that a server gave, where that server may send to."""
+        source = self.place.url
+        if self.place.kind != "list" or not source or urlsplit(source).netloc == urlsplit(url).netloc:
+            return "any"
+        return await self.reach_from(source)
+
     async def reach_from(self, url: str) -> Reach:
         """Give where a server may send requests: one of a private network to others of it, one of the internet not."""
         host = urlsplit(url).hostname or ""
@@ -122,7 +131,9 @@ class _Trip:
 
     def __init__(self, servers: _Servers, url: str, info: ObjectInfo | None) -> None:
         self._servers, self._url, self._info = servers, url, info
-        self._target, self._reach = servers.remembered(url) or (url, "any")
+        self._target: str
+        self._reach: Reach | None
+        self._target, self._reach = servers.remembered(url) or (url, None)
         self._hops = 0
         self._is_way_old = False
         self._wanted: Wanted | None = None
@@ -138,12 +149,14 @@ class _Trip:
             headers["Range"] = f"bytes={wanted.first}-{wanted.end - 1}"
         if (validator := validator_header(wanted)) is not None:
             headers[validator[0]] = validator[1]
-        return self._write("GET", headers)
+        return await self._write("GET", headers)
 
     async def make(self, sending: Sending) -> Outgoing:
-        return self._write(sending.method, dict(sending.headers))
+        return await self._write(sending.method, dict(sending.headers))
 
-    def _write(self, method: str, headers: dict[str, str]) -> Outgoing:
+    async def _write(self, method: str, headers: dict[str, str]) -> Outgoing:
+        if self._reach is None:
+            self._reach = await self._servers.first_reach(self._url)
         address, host = self._servers.address(self._target, self._reach)
         parts = urlsplit(self._target)
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
@@ -163,7 +176,7 @@ class _Trip:
         if status in _WAY_IS_OLD and self._target != self._url and not self._hops and not self._is_way_old:
             self._is_way_old = True
             self._servers.forget(self._url)
-            self._target, self._reach = self._url, "any"
+            self._target, self._reach = self._url, None
             return True
         wanted = self._wanted
         if status == 200 and wanted is not None and not wanted.is_whole and not answers.is_web_page(answer.head):
@@ -189,7 +202,7 @@ class _Trip:
         if (before.hostname, before.port) != (after.hostname, after.port):
             self._reach = "public" if self._reach == "public" else await self._servers.reach_from(self._target)
         self._target = target
-        self._servers.remember(self._url, target, self._reach)
+        self._servers.remember(self._url, target, self._reach or "any")
         return True
 
     def _check_whole(self, answer: Answer, wanted: Wanted) -> None:

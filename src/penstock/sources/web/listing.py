@@ -162,9 +162,12 @@ class WebListing:
                 found = await self._look(each.url, each.key, is_object=False)
             return _as_listed(found, each) if isinstance(each, Listed) else found
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(look(each)) for each in batch]
-        found = [task.result() for task in tasks]
+        tasks = [asyncio.create_task(look(each)) for each in batch]
+        try:
+            found = await asyncio.gather(*tasks)  # the first error, and not a group of all
+        finally:
+            for task in tasks:
+                task.cancel()
         self.num_unversioned += sum(not info.etag and not info.trouble for info in found)
         return sorted(found, key=lambda info: info.key)
 

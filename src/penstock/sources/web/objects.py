@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -45,9 +46,9 @@ class WebObjects(ObjectSource):
         super().__init__(spec, meter)
         self._limits, self._purpose = limits, purpose
         self._aim(find_place(spec.uri))
-        self._whole: OrderedDict[str, bytes] = OrderedDict()
-        self._reading: dict[str, asyncio.Task[bytes]] = {}
-        self._has_ranges = True
+        self._whole: OrderedDict[ObjectInfo, bytes] = OrderedDict()
+        self._reading: dict[ObjectInfo, asyncio.Task[bytes]] = {}
+        self._rangeless: set[str] = set()
 
     def _aim(self, place: WebPlace) -> None:
         self._place = place
@@ -91,11 +92,12 @@ class WebObjects(ObjectSource):
         refuse_beyond(info, offset + len(place))
         if not len(place):
             return
-        if info.key not in self._whole and (self._has_ranges or len(place) == info.size_bytes):
+        server = urlsplit(self._place.url_of(info.key)).netloc
+        if info not in self._whole and (server not in self._rangeless or len(place) == info.size_bytes):
             try:
                 await self._client.read_into(info, offset, place)
             except NoRanges:
-                self._has_ranges = False
+                self._rangeless.add(server)
             else:
                 return
         whole = await self._read_whole(info)
@@ -151,8 +153,8 @@ class WebObjects(ObjectSource):
 
     async def _read_whole(self, info: ObjectInfo) -> bytes:
         """Give all of a small file: as it was kept, or by one read for all who ask for it."""
-        if (kept := self._whole.get(info.key)) is not None:
-            self._whole.move_to_end(info.key)
+        if (kept := self._whole.get(info)) is not None:
+            self._whole.move_to_end(info)
             return kept
         if info.size_bytes > MOST_WHOLE_BYTES:
             raise SourceError(
@@ -161,10 +163,10 @@ class WebObjects(ObjectSource):
                 fix="serve it by a server that knows ranges (nginx, Apache, S3), or download it",
                 about=info.key,
             )
-        task = self._reading.get(info.key)
+        task = self._reading.get(info)
         if task is None:
-            task = self._reading[info.key] = asyncio.create_task(self._fetch_whole(info))
-            task.add_done_callback(lambda done: self._reading.pop(info.key, None))
+            task = self._reading[info] = asyncio.create_task(self._fetch_whole(info))
+            task.add_done_callback(lambda done: self._reading.pop(info, None))
         return await asyncio.shield(task)
 
     async def _fetch_whole(self, info: ObjectInfo) -> bytes:
@@ -181,7 +183,7 @@ class WebObjects(ObjectSource):
                     raise error_of(error, self.spec, info.key, is_object=True, tried=patience.told) from error
                 self.meter.add("retried_requests")
                 await asyncio.sleep(pause)
-        self._whole[info.key] = whole = bytes(data)
+        self._whole[info] = whole = bytes(data)
         while sum(map(len, self._whole.values())) > KEPT_BYTES:
             self._whole.popitem(last=False)
         return whole

@@ -7,6 +7,7 @@ is the URL, without ``https://`` where it begins so.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,7 @@ LIST = "urls+"
 
 _SAFE = "/~!$&'()*+,;=:@"
 _IN_PATH = "%" + _SAFE
+_PLAIN = re.compile(r"https?://[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,11 +49,18 @@ class WebPlace:
         return unquote(self.url.partition("?")[0].rpartition("/")[2])
 
     def url_of(self, key: str) -> str:
-        """Give the URL of a key."""
+        """Give the URL of a key.
+
+        Raises:
+            ConfigError: a list's key is no URL.
+        """
         if self.kind == "file":
             return self.url
         if self.kind == "list":
-            return key if "://" in key else f"https://{key}"
+            url = key if "://" in key else f"https://{key}"
+            if not _PLAIN.fullmatch(url):
+                raise ConfigError(f"{key!r} is no URL", fix="run `penstock list` again: the manifest is damaged")
+            return url
         return self.base + quote(key, safe=_SAFE)
 
 
