@@ -147,7 +147,7 @@ def test_a_trainer_waits_for_a_listing_in_another_process(
     if prefetch == "sidecar":
         sidecar = subprocess.Popen(command("prefetch", "--window", tmp_path / "window", "--window-size", "8Mi"))
     words = ("train", "--stream-listing", *listed, *TRAINING, *window, *output)
-    trainer = subprocess.Popen(command(*words)) if sidecar else Forked(words)
+    trainer = Forked(words)
     try:
         assert trainer.poll() is None
         succeed("list", "--source", data, *LISTING, *listed)

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
     data = open_dataset(args)
-    room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
+    room = room_of(args.window, args.window_size, args.prefetch, data.manifest)
     check_fit(data.info, data.plan, Wanted(room=room, evaluated=args.split))
     check_outputs(args.metrics, args.plot, inputs=(args.manifest, args.plan, Path(args.checkpoint)))
     batch_size = fitting_batch(data.info, room, workers=args.workers, at_most=args.batch_size)

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from penstock.loader import WindowStream
 from penstock.loader.growing import GrowingStream, Listed, Listing, used_splits
@@ -27,12 +28,14 @@ class Dataset:
     """What `penstock list` made, or makes.
 
     Attributes:
+        manifest: the whole one's path; where the listing goes on, that of its first part.
         info: of the whole manifest; where the listing goes on, of its first part.
         plan: of the same.
         basis: what targets are scaled by: the whole manifest, or the first part of it that there is to learn from.
         listing: that goes on; None where the whole manifest was waited for.
     """
 
+    manifest: Path
     info: ManifestInfo
     plan: Plan
     task: Task
@@ -47,7 +50,7 @@ def open_dataset(args: argparse.Namespace) -> Dataset:
         RecordError: one cannot be read, or they do not belong together.
     """
     info, plan = read_listing(args)
-    return Dataset(info=info, plan=plan, task=get_task(info.task), basis=info)
+    return Dataset(manifest=args.manifest, info=info, plan=plan, task=get_task(info.task), basis=info)
 
 
 def open_early(args: argparse.Namespace) -> Dataset:
@@ -59,7 +62,7 @@ def open_early(args: argparse.Namespace) -> Dataset:
     listing = SharedListing(args.manifest, args.plan, timeout_seconds=args.prefetch_timeout)
     first = listing.part(0) or listing.whole()
     task, basis = get_task(first.info.task), first_to_learn_from(listing)
-    return Dataset(info=first.info, plan=first.plan, task=task, basis=basis, listing=listing)
+    return Dataset(manifest=first.manifest, info=first.info, plan=first.plan, task=task, basis=basis, listing=listing)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -63,7 +63,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
     data = open_early(args) if args.stream_listing else open_dataset(args)
     early = {"stream-listing": True} if args.stream_listing else {}
     config = train_config(args, task=data.task.name, seed=data.plan.seed)
-    room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
+    room = room_of(args.window, args.window_size, args.prefetch, data.manifest)
     wanted = Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=config.model)
     check_fit(data.basis, data.plan, wanted)
     check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
