@@ -57,8 +57,11 @@ def gate_before(server_url: str, held: str) -> Iterator[Gate]:
         def log_message(self, *args: Any) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 1024  # connections that find no room, of hundreds at once, wait half a minute
+
+    with Server(("127.0.0.1", 0), Handler) as server:
         gate.url = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:

@@ -61,7 +61,9 @@ def connect(url: str) -> S3Client:
 
 def _main() -> None:
     from moto.server import ThreadedMotoServer
+    from werkzeug.serving import BaseWSGIServer
 
+    BaseWSGIServer.request_queue_size = 1024  # connections that find no room, of hundreds at once, wait half a minute
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

@@ -129,7 +129,9 @@ def own_s3(objects: dict[str, bytes] | None = None) -> Iterator[tuple[OwnS3, Wir
 
     async def run() -> None:
         stop.append(asyncio.Event())
-        listener = await asyncio.start_server(lambda r, w: _talk(server, wire, r, w), "127.0.0.1", 0, limit=1 << 26)
+        listener = await asyncio.start_server(
+            lambda r, w: _talk(server, wire, r, w), "127.0.0.1", 0, limit=1 << 26, backlog=1024
+        )
         wire.url = server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         begun.set()
         await stop[0].wait()

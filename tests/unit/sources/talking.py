@@ -91,7 +91,7 @@ async def talking(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIter
             state.num_open -= 1
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls, backlog=1024)
     port = server.sockets[0].getsockname()[1]
     state.url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
     try:

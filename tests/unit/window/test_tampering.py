@@ -21,7 +21,7 @@ from penstock.window import Prefetcher, PrefetchMode, WindowReader, read_gauges,
 from penstock.window.asking import check_spec
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, install
-from penstock.window.layout import Control
+from penstock.window.layout import Control, SlotState
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, planned_keys, serving, take, take_all
 
@@ -228,7 +228,10 @@ def test_prefetcher_that_lives_and_does_nothing_is_given_up(tmp_path: Path, data
         spec = make_spec(dataset)
         reader = WindowReader(folder, spec, timeout_seconds=1.0).begin()
         take_all(reader, dataset, 0, 10)
-        Control(folder, writable=True).entries["state"] = 0
+        control = Control(folder, writable=True)
+        while SlotState.READY not in control.entries["state"][control.entries["first_index"] > 10]:
+            time.sleep(0.01)  # what is still being fetched would be put there in spite of it
+        control.entries["state"] = SlotState.FREE
         with pytest.raises(WindowError, match="got nothing done"):
             take_all(reader, dataset, 10, NUM_SAMPLES)
         reader.close()
