@@ -18,6 +18,7 @@ from penstock.errors import ConfigError
 
 __all__ = ["Registry", "load_attribute"]
 
+REASON_CHARACTERS = 300
 _FRAMES = 3
 """Last lines of another package's traceback that an error tells."""
 
@@ -81,12 +82,13 @@ def load_attribute(path: str, *, what: str) -> object:
         found: object = importlib.import_module(module)
         for name in attribute.split("."):
             found = getattr(found, name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = traceback.extract_tb(error.__traceback__)[1:]
         own = [f"{Path(line.filename).name}:{line.lineno} in {line.name}" for line in lines if _is_of(line.filename)]
         where = f" ({'; '.join(own[-_FRAMES:])})" if own else ""
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
         raise ConfigError(
-            f"{what} cannot be imported from {path}: {type(error).__name__}: {error}{where}",
+            f"{what} cannot be imported from {path}: {reason}{where}",
             fix="install what it lacks, or put its folder on PYTHONPATH",
         ) from error
     return found
@@ -101,7 +103,7 @@ def _found(group: str) -> dict[str, tuple[EntryPoint, ...]]:
     found: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=group):
         # A package that lies on the path twice is one.
-        found.setdefault(point.name, {})[f"{_package(point)} {point.value}"] = point
+        found.setdefault(point.name.lower(), {})[f"{_package(point)} {point.value}"] = point
     return {name: tuple(points.values()) for name, points in found.items()}
 
 

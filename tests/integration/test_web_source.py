@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import penstock
-import penstock.sources.registry
+import penstock.plugins
 from penstock.errors import SourceChanged
 from penstock.records import Evaluation, ManifestReader, RunRecord, read_record
 from support.cli import penstock as run_penstock
@@ -114,6 +114,6 @@ def test_a_scheme_of_another_package_lists_and_trains(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PYTHONPATH", str(packages))
     monkeypatch.syspath_prepend(str(packages))
     monkeypatch.setenv("TOY_SHELVES", str(shelves))
-    penstock.sources.registry._others.cache_clear()
+    penstock.plugins._found.cache_clear()
     with penstock.Stream("toy://mine", decode=to_number, batch_size=8, window="2Mi") as stream:
         assert sorted(numbers(stream)) == list(range(24))

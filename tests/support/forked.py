@@ -213,11 +213,11 @@ def _become(asked: dict[str, object], output: Sequence[int]) -> NoReturn:
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, m, closefd=False) for n, m in ((0, "r"), (1, "w"), (2, "w")))
     sys.argv = [script or "penstock", *words]
     _take_command_line([sys.executable, *([script] if script else ["-m", "penstock"]), *words])
+    sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     if script is None:
         from penstock.entry import entry
 
         entry()
-    sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     runpy.run_path(script or "", run_name="__main__")
     raise SystemExit
 

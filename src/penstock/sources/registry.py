@@ -6,13 +6,9 @@ A scheme is imported when a URI names it. Own names win: no package changes what
 from __future__ import annotations
 
 import difflib
-import functools
-import importlib
-import traceback
-from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
 
 from penstock.errors import ConfigError
+from penstock.plugins import Registry
 from penstock.sources.scheme import Scheme
 
 __all__ = ["ENTRY_POINTS", "find_scheme", "scheme_name", "scheme_names"]
@@ -20,11 +16,17 @@ __all__ = ["ENTRY_POINTS", "find_scheme", "scheme_name", "scheme_names"]
 ENTRY_POINTS = "penstock.sources"
 LOCAL = "file"
 
-_OWN: Mapping[str, str] = {
-    LOCAL: "penstock.sources.local.scheme:SCHEME",
-    "s3": "penstock.sources.s3.scheme:SCHEME",
-    **dict.fromkeys(("https", "http", "urls+https", "urls+http", "urls+file"), "penstock.sources.web.scheme:SCHEME"),
-}
+_SCHEMES = Registry(
+    kind="scheme",
+    group=ENTRY_POINTS,
+    own={
+        LOCAL: "penstock.sources.local.scheme:SCHEME",
+        "s3": "penstock.sources.s3.scheme:SCHEME",
+        **dict.fromkeys(
+            ("https", "http", "urls+https", "urls+http", "urls+file"), "penstock.sources.web.scheme:SCHEME"
+        ),
+    },
+)
 _NOT_YET = {
     "gs": "Google Cloud Storage",
     "az": "Azure Blob Storage",
@@ -42,7 +44,6 @@ _MEANT = {
     "path": LOCAL,
 }
 """Names that other programs give to a scheme."""
-REASON_CHARACTERS = 300
 
 
 def scheme_name(uri: str) -> str:
@@ -53,7 +54,7 @@ def scheme_name(uri: str) -> str:
 
 def scheme_names() -> list[str]:
     """Give the names of all schemes that can be used."""
-    return sorted({*_OWN, *_others()})
+    return sorted(_SCHEMES.names())
 
 
 def find_scheme(uri: str) -> Scheme:
@@ -62,41 +63,16 @@ def find_scheme(uri: str) -> Scheme:
     Raises:
         ConfigError: there is none of its name, or a package that brings it cannot be imported.
     """
-    return _load(scheme_name(uri), uri)
-
-
-def _load(name: str, uri: str) -> Scheme:
-    if name in _OWN:
-        module, _, attribute = _OWN[name].partition(":")
-        own: Scheme = getattr(importlib.import_module(module), attribute)
-        return own
-    found = _others().get(name)
-    if found is None:
+    name = scheme_name(uri)
+    if name not in _SCHEMES.names():
         raise _unknown(name, uri)
-    try:
-        scheme = found.load()
-    except (Exception, SystemExit) as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
-        raise ConfigError(
-            f"the scheme {name}:// could not be loaded from {found.value} ({reason}; {last.filename}:{last.lineno})",
-            fix="mend or update the package that brings it, or remove it",
-        ) from error
+    scheme = _SCHEMES.load(name)
     if not isinstance(scheme, Scheme):
         raise ConfigError(
-            f"{found.value}, which is to be the scheme {name}://, is no Scheme but {type(scheme).__name__}",
+            f"what is to be the scheme {name}:// is no Scheme but {type(scheme).__name__}",
             fix="let the entry point name a penstock.sources.Scheme",
         )
     return scheme
-
-
-@functools.cache
-def _others() -> dict[str, EntryPoint]:
-    """Give the schemes of installed packages; of two of one name, the first that is found."""
-    found: dict[str, EntryPoint] = {}
-    for point in entry_points(group=ENTRY_POINTS):
-        found.setdefault(point.name.lower(), point)
-    return found
 
 
 def _unknown(name: str, uri: str) -> ConfigError:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from penstock import plugins
 from penstock.errors import ConfigError
 from penstock.records import SourceSpec
-from penstock.sources import find_scheme, locate, open_blobs, open_source, registry, scheme_names
+from penstock.sources import find_scheme, locate, open_blobs, open_source, scheme_names
 from support.toy_scheme import put_toy_package
 
 
@@ -20,9 +21,9 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "packages"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
-    registry._others.cache_clear()
+    plugins._found.cache_clear()
     yield folder
-    registry._others.cache_clear()
+    plugins._found.cache_clear()
     for name in [name for name in sys.modules if name.startswith("toy_scheme_")]:
         del sys.modules[name]
 
@@ -86,11 +87,11 @@ def test_no_package_takes_a_scheme_of_our_own(packages: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "told"),
     [
-        ("import nowhere_to_be_found", "could not be loaded from .*ModuleNotFoundError.*nowhere_to_be_found"),
-        ("1 / 0", r"could not be loaded from .*ZeroDivisionError.*__init__\.py:1"),
-        ("raise SystemExit(3)", "could not be loaded from .*SystemExit"),
+        ("import nowhere_to_be_found", "cannot be imported from .*ModuleNotFoundError.*nowhere_to_be_found"),
+        ("1 / 0", r"cannot be imported from .*ZeroDivisionError.*__init__\.py:1"),
+        ("raise SystemExit(3)", "cannot be imported from .*SystemExit"),
         ("SCHEME = 'toy'", "is no Scheme but str"),
-        ("", "could not be loaded from .*AttributeError"),
+        ("", "cannot be imported from .*AttributeError"),
     ],
 )
 def test_a_package_whose_scheme_cannot_be_used(packages: Path, module: str, told: str) -> None:
