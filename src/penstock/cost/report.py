@@ -166,8 +166,8 @@ def _provenance(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str
     devices = f"{host.num_devices} x {host.device}" if host.num_devices > 1 else host.device
     pairs: Mapping[str, str | None] = {
         "Run": run.run_id,
-        "Started": run.started_at or DASH,
-        "Ended": run.ended_at or DASH,
+        "Last attempt started" if run.num_resumes else "Started": run.started_at or DASH,
+        "Last attempt ended" if run.num_resumes else "Ended": run.ended_at or DASH,
         "Resumed": "never" if run.num_resumes == 0 else f"{run.num_resumes} x, from a checkpoint",
         "Task": run.task or DASH,
         "Model": f"{run.model}, {run.num_parameters:,} parameters" if run.model else DASH,

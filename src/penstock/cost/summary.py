@@ -86,17 +86,19 @@ def cards(
 
 
 def _training_cards(run: RunRecord) -> tuple[Card, ...]:
+    trained, part = run.num_trained_samples, run.unfinished_samples
     if not run.epochs:
         steps = f"{_plural(run.losses[-1].step, 'step')}; " if run.losses else ""
         note = f"{steps}no epoch was finished"
         return (
-            Card(label="Samples trained on", value=DASH, note=note),
+            Card(label="Samples trained on", value=f"{trained:,}" if trained else DASH, note=note),
             Card(label="Stall", value=DASH, note="no epoch was finished"),
         )
-    trained, stall = sum(epoch.num_samples for epoch in run.epochs), run.stall_share
+    stall = run.stall_share
+    within = f"in {_plural(len(run.epochs), 'epoch')}{f' and {part:,} of one that was not finished' if part else ''}"
     told = f"{format_seconds(run.stall_seconds)} waiting for data"
     return (
-        Card(label="Samples trained on", value=f"{trained:,}", note=f"in {_plural(len(run.epochs), 'epoch')}"),
+        Card(label="Samples trained on", value=f"{trained:,}", note=within),
         Card(label="Stall", value=f"{stall:.1%}", note=told, share=stall),
     )
 
@@ -125,6 +127,8 @@ def _window_card(meters: Meters) -> Card:
 def _wall_card(run: RunRecord) -> Card:
     first = run.seconds_to_first_batch
     note = f"first batch after {format_seconds(first)}" if first else "no first batch was measured"
+    if run.num_resumes:
+        note = f"of the trainer's {run.num_resumes + 1} attempts, without what lay between; in the last one, {note}"
     return Card(label="Wall time", value=format_seconds(run.wall_seconds) if run.wall_seconds else DASH, note=note)
 
 

@@ -39,8 +39,9 @@ class StageProgress(Protocol):
         Args:
             count: units done since the last call; 0 only tells figures.
             figures: shown beside the bar, each until it is told anew. Names with a meaning: ``epoch`` (from 1)
-                with ``epochs``, ``step``, ``loss``, ``samples_per_second``, ``stall_percent``; the endings
-                ``_bytes``, ``_seconds`` and ``_percent`` say the unit of others.
+                with ``epochs``, ``step``, ``loss``, ``samples_per_second``, ``stall_percent``, ``valid_...`` (a score
+                of the epoch that it is told in, and gone with it); the endings ``_bytes``, ``_seconds`` and
+                ``_percent`` say the unit of others.
         """
         ...
 
@@ -174,7 +175,9 @@ class _PlainStage:
             before = self.describe()
             ended = "epoch" in self._figures and figures.get("epoch", self._figures["epoch"]) != self._figures["epoch"]
             self._done += count
-            self._figures |= figures
+            # A score is of the epoch that it ended, and not of the next one.
+            kept = {name: value for name, value in self._figures.items() if not (ended and name.startswith("valid_"))}
+            self._figures = kept | figures
             due = self._clock() - self._written_at >= self._every_seconds
             if due or ended:
                 self._written_at = self._clock()

@@ -89,12 +89,13 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         wall_seconds: time of the training step's processes, all attempts together.
         seconds_to_first_batch: from the start of the last attempt to its first batch.
         best_epoch: whose weights ``checkpoint`` holds, None before the first epoch's end.
+        unfinished_samples: that were trained on in the epoch in progress when it ended.
         weights_sha256: of the final model's parameters and buffers, in order.
         saves: what checkpoints took, all attempts together.
     """
 
     kind: ClassVar[str] = "run"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     run_id: str
     task: str
@@ -118,6 +119,12 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     epochs: tuple[EpochRecord, ...]
     meters: Meters
     saves: Saves
+    unfinished_samples: int
+
+    @property
+    def num_trained_samples(self) -> int:
+        """Samples trained on, those of an epoch that was not finished included."""
+        return sum(epoch.num_samples for epoch in self.epochs) + self.unfinished_samples
 
     @property
     def stall_seconds(self) -> float:

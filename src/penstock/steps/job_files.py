@@ -43,7 +43,7 @@ def describe(files: JobFiles) -> str:
     metrics = metrics_line(found.metrics, found.undefined)
     rows = [
         ("samples", f"{info.num_samples} in {info.num_objects} objects ({format_bytes(info.object_bytes)})"),
-        ("trained on", f"{sum(epoch.num_samples for epoch in record.epochs)} in {len(record.epochs)} epochs"),
+        ("trained on", f"{record.num_trained_samples} in {len(record.epochs)} epochs"),
         ("downloaded", format_bytes(downloaded)),
         (
             "peak window",

@@ -176,4 +176,5 @@ def _never_trained(run_id: str) -> RunRecord:
         epochs=(),
         meters=Meters(),
         saves=Saves(),
+        unfinished_samples=0,
     )

@@ -11,7 +11,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -141,7 +141,9 @@ class _Loop:
         self._config, self._task, self._stepper = config, task, stepper
         self._train_loader, self._valid = train_loader, valid
         self._checkpoints, self._identity, self._progress = checkpoints, identity, progress
-        self._started_seconds, self._started_at = started_seconds, datetime.now(UTC)
+        self._started_seconds = started_seconds
+        # Where the wall time begins, which is before data and model are opened.
+        self._started_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started_seconds)
         self._early_samples, self._on_save = early_samples, on_save
         self._trained_on = functools.cache(trained_on) if trained_on is not None else None
         self._own_traffic = own_traffic

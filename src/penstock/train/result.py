@@ -105,6 +105,7 @@ def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, Conf
         epochs=tuple(journal.epochs),
         meters=journal.meters.plus(sum_meters(journal.traffic)),
         saves=journal.saves,
+        unfinished_samples=journal.epoch_samples,
     )
 
 

@@ -106,6 +106,7 @@ def make_run(*, num_epochs: int = 40, steps_per_epoch: int = 90, **changes: Any)
             window_high_water_bytes=int(31.6 * MIB),
         ),
         "saves": Saves(),
+        "unfinished_samples": 0,
     }
     return RunRecord(**(fields | changes))
 

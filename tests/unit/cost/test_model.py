@@ -300,7 +300,7 @@ def _run_with(meters: Meters, wall_seconds: float, stall_seconds: float) -> RunR
         run_id="r", task="t", model="m", num_parameters=1, config={}, manifest_fingerprint="", plan_fingerprint="",
         state="succeeded", error=None, started_at="", ended_at="", wall_seconds=wall_seconds,
         seconds_to_first_batch=0.0, num_resumes=0, best_epoch=None, checkpoint=None, weights_sha256=None,
-        host=CPU_HOST, losses=(), epochs=(epoch,), meters=meters, saves=Saves(),
+        host=CPU_HOST, losses=(), epochs=(epoch,), meters=meters, saves=Saves(), unfinished_samples=0,
     )  # fmt: skip
 
 

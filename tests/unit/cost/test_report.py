@@ -137,6 +137,25 @@ def test_run_that_did_not_succeed_says_so_at_the_top(make_run: Runs, state: Any)
     assert "was not evaluated" in words
 
 
+def test_an_interrupted_run_counts_what_it_was_trained_on(make_run: Runs) -> None:
+    whole = make_run()
+    trained = sum(epoch.num_samples for epoch in whole.epochs)
+    words = _words(_Page(_render(make_run(state="interrupted", unfinished_samples=1234), None)))
+    assert f"{trained + 1234:,}" in words
+    assert "and 1,234 of one that was not finished" in words
+    words = _words(_Page(_render(make_run(state="interrupted", epochs=(), unfinished_samples=1234), None)))
+    assert "Samples trained on 1,234" in words
+
+
+def test_times_of_a_resumed_run_say_what_they_are_of(make_run: Runs) -> None:
+    words = _words(_Page(_render(make_run(num_resumes=0), None)))
+    assert "Last attempt" not in words
+    words = _words(_Page(_render(make_run(num_resumes=2), None)))
+    assert "of the trainer's 3 attempts, without what lay between" in words
+    assert "Last attempt started" in words
+    assert "Last attempt ended" in words
+
+
 def test_run_that_ended_before_its_first_batch_still_gives_a_page(make_run: Runs) -> None:
     run = make_run(num_epochs=0, state="failed", error="BucketNotFound: nope", meters=Meters(), wall_seconds=0.0)
     page = _Page(_render(run, None))

@@ -32,6 +32,7 @@ def _run(*, num_epochs: int, num_points: int = 50) -> RunRecord:
         num_resumes=0, best_epoch=0, checkpoint=None, weights_sha256=None,
         host=Host(num_cpus=1, device="cpu", num_devices=0), losses=losses, epochs=epochs, meters=Meters(),
         saves=Saves(),
+        unfinished_samples=0,
     )  # fmt: skip
 
 

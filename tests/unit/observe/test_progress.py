@@ -47,6 +47,23 @@ def test_plain_lines_come_at_both_ends_and_after_each_epoch() -> None:
     ]
 
 
+def test_a_score_is_told_with_its_own_epoch_alone() -> None:
+    stream, clock = io.StringIO(), _Clock()
+    with PlainProgress(stream, clock=clock, every_seconds=1).stage("train", 40) as stage:
+        for epoch in (1, 2):
+            for _ in range(2):
+                clock.seconds += 2
+                stage.advance(10, epoch=epoch)
+            stage.advance(0, valid_nrmse=epoch / 10)
+    told = stream.getvalue().splitlines()
+    assert len(told) == len(set(told))
+    scored = [line for line in told if "nrmse" in line]
+    assert scored == [
+        "train: 20/40 samples  epoch 1  valid nrmse 0.1",
+        "train: done after 8.0 s, 40/40 samples  epoch 2  valid nrmse 0.2",
+    ]
+
+
 def test_plain_lines_come_every_few_seconds() -> None:
     stream, clock = io.StringIO(), _Clock()
     _train(PlainProgress(stream, clock=clock, every_seconds=5), clock, epochs=1, steps=100, step_seconds=0.3)

@@ -32,4 +32,5 @@ def run_record() -> RunRecord:
         epochs=(),
         meters=Meters(),
         saves=Saves(),
+        unfinished_samples=0,
     )

@@ -27,6 +27,7 @@ def begun(**changes: object) -> RunRecord:
         "num_resumes": 0, "best_epoch": None, "checkpoint": None, "weights_sha256": None,
         "host": Host(num_cpus=2, device="cpu", num_devices=0), "losses": (), "epochs": (), "meters": Meters(),
         "saves": Saves(),
+        "unfinished_samples": 0,
     }  # fmt: skip
     return RunRecord(**(fields | changes))  # type: ignore[arg-type]
 
