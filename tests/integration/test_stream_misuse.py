@@ -182,6 +182,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "rank": ({"rank": 1}, "world_size open"),
     "rank -1": ({"rank": -1, "world_size": 2}, "rank -1"),
     "rank 2": ({"rank": 2, "world_size": 2}, "rank 2 of 2"),
+    "world_size": ({"rank": 0, "world_size": 2**31 - 1}, "2147483647 ranks cannot share"),
     "local": ({"rank": 0, "world_size": 2, "local_rank": 1, "local_world_size": 2}, "rank 0 of 2, on its node 1 of 2"),
     "source": ({"source": ""}, "source ''"),
     "scheme": ({"source": "s3:/bucket/x"}, "did you mean s3://bucket/x"),

@@ -37,6 +37,7 @@ _FLAG = re.compile(rf"(?<![^\s`('])--({_NAMES})(?![\w-])")
 _WHOLE_BATCHES = {
     ", which loading workers need": ", the whole batch that is decoded",
     ", a smaller --batch-size, or --workers 0": " or a smaller --batch-size",
+    ", or make the plan with other --lanes": "",
 }
 """Whatever the workers, a stream frees a batch's samples together, since its decoder is the caller's own."""
 _STEP = re.compile(r"`penstock (?:list|prefetch)[^`]*`")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,3 +270,18 @@ def test_what_the_listing_left_out_is_told_as_what_it_counts(make_run: Runs, mak
     for number, told in ((1, "Left out by the listing 1 entry"), (2, "Left out by the listing 2 entries")):
         page = _words(_Page(_render(make_run(), None, make_list_step(details={"left_out": float(number)}))))
         assert told in page
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium to lay the page out")
+def test_no_table_is_wider_than_a_page_of_1200(make_run: Runs, tmp_path: Path) -> None:
+    page = re.sub("<meta[^>]*Content-Security-Policy[^>]*>", "", _render(make_run(), None))  # it forbids scripts
+    widths = "[...document.querySelectorAll('.scroll')].map(each => each.scrollWidth - each.clientWidth)"
+    (tmp_path / "page.html").write_text(
+        page.replace("</body>", f"<script>document.body.dataset.beyond = {widths}</script></body>")
+    )
+    words = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,2000", "--dump-dom"]
+    words += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "page.html").as_uri()]
+    shown = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60).stdout
+    beyond = re.search('data-beyond="([0-9,]+)"', shown)
+    assert beyond is not None
+    assert set(beyond[1].split(",")) == {"0"}

@@ -51,7 +51,7 @@ class LocalObjects(ObjectSource):
         """By the prefix that was listed."""
         if not _is_folder(folder, spec):
             raise BucketNotFound(
-                f"there is no folder {folder}{' but a file' if folder.exists() else ''}",
+                f"there is no folder {folder}{' (it is a file)' if folder.exists() else ''}",
                 fix="check the path; a source is a folder or an s3:// URI",
                 about=spec.uri,
             )
