@@ -92,6 +92,10 @@ def test_sigterm_saves_after_the_step_and_says_retry_me(tmp_path: Path, undistur
     assert "SIGTERM stopped the run after step 11, saved as" in stderr
     record = read_record(tmp_path / "run.json", RunRecord)
     assert (record.state, record.weights_sha256) == ("interrupted", None)
+    steps = 11 - len(record.epochs) * runs.STEPS_PER_EPOCH
+    assert 0 < steps < runs.STEPS_PER_EPOCH
+    assert record.unfinished_samples == steps * runs.CONFIG.batch_size
+    assert record.num_trained_samples == record.unfinished_samples + sum(each.num_samples for each in record.epochs)
     assert runs.without_times(make_run_record(runs.run(tmp_path), run_id="r")) == undisturbed
 
 
