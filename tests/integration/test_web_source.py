@@ -9,12 +9,13 @@ import pytest
 
 import penstock
 import penstock.plugins
-from penstock.errors import SourceChanged
+from penstock.errors import BucketNotFound, SourceChanged
 from penstock.records import Evaluation, ManifestReader, RunRecord, read_record
 from support.cli import penstock as run_penstock
 from support.cli import succeed
 from support.eeg import write_eeg
-from support.objects import to_number, write_objects
+from support.hub_server import serve_hub
+from support.objects import content, to_number, write_objects
 from support.toy_scheme import put_toy_package
 from support.web_server import Web, serve_web
 
@@ -102,6 +103,28 @@ def test_what_cannot_be_a_source(words: tuple[str, ...], told: str, tmp_path: Pa
     assert told in done.stderr
     assert "hunter2" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
+
+
+def test_a_dataset_of_the_hub_is_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_thisisatokenofthetestsalone")
+    with serve_hub() as hub:
+        hub.token = "hf_thisisatokenofthetestsalone"
+        hub.link_seconds = 0.5
+        hub.files |= {f"data/{number:04}.bin": content(number) for number in range(NUM_OBJECTS)}
+        hub.large |= set(hub.files)
+
+        def opened() -> penstock.Stream:
+            return penstock.Stream(
+                "hf://datasets/org/name/data", decode=to_number, batch_size=8, window="2Mi", endpoint_url=hub.url
+            )
+
+        with opened() as stream:
+            for _ in range(2):
+                assert sorted(numbers(stream)) == list(range(NUM_OBJECTS))
+        assert all("authorization" not in asked.headers for asked in hub.cdn.requests)
+        hub.token = "hf_another"
+        with pytest.raises(BucketNotFound, match="the token is not taken"), opened() as stream:
+            numbers(stream)
 
 
 def test_a_scheme_of_another_package_lists_and_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ _SCHEMES = Registry(
     group=ENTRY_POINTS,
     own={
         LOCAL: "penstock.sources.local.scheme:SCHEME",
+        "hf": "penstock.sources.hub.scheme:SCHEME",
         "s3": "penstock.sources.s3.scheme:SCHEME",
         **dict.fromkeys(
             ("https", "http", "urls+https", "urls+http", "urls+file"), "penstock.sources.web.scheme:SCHEME"
@@ -30,7 +31,6 @@ _SCHEMES = Registry(
 _NOT_YET = {
     "gs": "Google Cloud Storage",
     "az": "Azure Blob Storage",
-    "hf": "the Hugging Face Hub",
     "kaggle": "Kaggle",
 }
 _MEANT = {

@@ -205,3 +205,13 @@ def _is_same(head: Head, wanted: Wanted) -> bool:
     if wanted.etag:
         return head.etag == wanted.etag
     return not wanted.modified or (head.header("last-modified") or "").encode("latin-1") == wanted.modified
+
+
+def may_pass(status: int) -> bool:
+    """Tell whether a request with such an answer may succeed later, as far as HTTP alone tells."""
+    return status in (408, 425, 429) or (status >= 500 and status not in (501, 505, 511))
+
+
+def is_web_page(head: Head) -> bool:
+    """Tell whether an answer is a page for people that stands in a file's place: HTML without a version."""
+    return (head.header("content-type") or "").lower().startswith("text/html") and not _has_version(head)

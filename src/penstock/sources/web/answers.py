@@ -18,12 +18,11 @@ from penstock.records import SourceSpec
 from penstock.sources.base import changed
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer, Answered, Damaged
-from penstock.sources.http.response import Head, Verdict
+from penstock.sources.http.response import Verdict, is_web_page, may_pass
 
-__all__ = ["error_of", "is_web_page", "may_pass"]
+__all__ = ["error_of"]
 
 REASON_CHARACTERS = 200
-_PASSING = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,17 +88,6 @@ _REDIRECT = _Advice(
     kind=SourceError, what="{about} was answered with a redirect that leads nowhere", fix="give the URL that it means"
 )
 _OTHER = _Advice(kind=SourceError, what="{uri} refused the request", fix="check the URL")
-
-
-def may_pass(status: int) -> bool:
-    """Tell whether the same request may succeed later."""
-    return status in _PASSING or (status >= 500 and status not in (501, 505, 511))
-
-
-def is_web_page(head: Head) -> bool:
-    """Tell whether an answer is a page for people that stands in a file's place: HTML without a version."""
-    is_html = (head.header("content-type") or "").lower().startswith("text/html")
-    return is_html and not head.etag and head.header("last-modified") is None
 
 
 def error_of(

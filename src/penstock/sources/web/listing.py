@@ -12,13 +12,13 @@ from penstock.errors import BucketNotFound, ObjectNotFound, SourceError
 from penstock.records import Purpose, SourceSpec
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer
+from penstock.sources.http.following import FollowingClient
+from penstock.sources.http.versions import MODIFIED, version_of
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.web.answers import error_of
-from penstock.sources.web.client import WebClient
 from penstock.sources.web.lists import Listed, read_list
 from penstock.sources.web.pages import BadPage, Entry, IndexPage, read_page
 from penstock.sources.web.places import WebPlace
-from penstock.sources.web.versions import MODIFIED, version_of
 
 __all__ = ["WebListing"]
 
@@ -47,7 +47,7 @@ class WebListing:
         num_unversioned: files of which the server tells no version.
     """
 
-    def __init__(self, client: WebClient, spec: SourceSpec, *, purpose: Purpose) -> None:
+    def __init__(self, client: FollowingClient, spec: SourceSpec, *, purpose: Purpose) -> None:
         self._client, self._spec, self._purpose = client, spec, purpose
         self.num_elsewhere = self.num_unversioned = 0
 

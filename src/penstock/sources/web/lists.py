@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from penstock.errors import ConfigError, SourceError
+from penstock.sources.http.versions import DIGESTS
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.web.places import plain_url
-from penstock.sources.web.versions import DIGESTS
 
 __all__ = ["Listed", "read_list"]
 

@@ -17,13 +17,14 @@ from penstock.clock import running_seconds
 from penstock.errors import SourceError
 from penstock.records import Purpose, SourceSpec
 from penstock.sources.base import ObjectSource, refuse_beyond
+from penstock.sources.http.following import FollowingClient, NoRanges
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits, Patience
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.web.answers import error_of
-from penstock.sources.web.client import NoRanges, WebClient
 from penstock.sources.web.listing import WebListing
 from penstock.sources.web.places import WebPlace, find_place
+from penstock.sources.web.site import WebSite
 from penstock.units import MIB, format_bytes
 
 __all__ = ["WebObjects"]
@@ -52,7 +53,9 @@ class WebObjects(ObjectSource):
 
     def _aim(self, place: WebPlace) -> None:
         self._place = place
-        self._client = WebClient(self.spec, place, limits=self._limits, meter=self.meter, purpose=self._purpose)
+        self._client = FollowingClient(
+            WebSite(self.spec, place), limits=self._limits, meter=self.meter, purpose=self._purpose
+        )
 
     @property
     def lists_in_order(self) -> bool:

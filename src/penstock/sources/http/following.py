@@ -1,7 +1,7 @@
-"""Requests to web servers, through redirects: within https where they began so, never into a private network.
+"""Requests through redirects: within https where they began so, never from a public server into a private network.
 
-No credentials are sent to anybody. Where a redirect led is remembered for a while, and asked anew when what it led to
-refuses, as signed links do that have expired.
+What a source sends with requests to its own URLs (a token) goes nowhere else. Where a redirect led is remembered for a
+while, and asked anew when what it led to refuses, as signed links do that have expired.
 """
 
 from __future__ import annotations
@@ -10,28 +10,25 @@ import asyncio
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from penstock.errors import ConfigError, PenstockError, SourceError
-from penstock.records import Purpose, SourceSpec
+from penstock.records import Purpose
 from penstock.secrets import redact
-from penstock.sources.base import changed
 from penstock.sources.http.addresses import find_address, host_header
 from penstock.sources.http.client import HttpClient, Outgoing, Sending
 from penstock.sources.http.connecting import Address, Reach, is_public_address
-from penstock.sources.http.connection import Answer
-from penstock.sources.http.response import Wanted
+from penstock.sources.http.connection import Answer, Answered
+from penstock.sources.http.response import Verdict, Wanted, is_web_page, may_pass
+from penstock.sources.http.versions import validator_header, version_of, wanted_of
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.web import answers
-from penstock.sources.web.places import WebPlace
-from penstock.sources.web.versions import validator_header, version_of, wanted_of
 from penstock.urls import check_endpoint
 
-__all__ = ["NoRanges", "WebClient"]
+__all__ = ["FollowingClient", "NoRanges", "Site"]
 
 MAX_CONNECTIONS = 64
 """To one server, which others use as well."""
@@ -52,13 +49,43 @@ class NoRanges(Exception):
     """A server that answers a request for a range with the whole file."""
 
 
-class WebClient(HttpClient):
-    """Asks the servers of one source."""
+class Site(Protocol):
+    """What a source says of its URLs.
 
-    def __init__(
-        self, spec: SourceSpec, place: WebPlace, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose
-    ) -> None:
-        self._servers = _Servers(spec, place)
+    Attributes:
+        uri: of the source, for messages.
+        given_by: URL of a list that gave the URLs of this source, empty where a person did.
+    """
+
+    uri: str
+    given_by: str
+
+    def url_of(self, key: str) -> str:
+        """Give the URL of an object."""
+        ...
+
+    def headers_of(self, url: str) -> Mapping[str, str]:
+        """Give headers (a token) that go to this very URL, and nowhere else."""
+        ...
+
+    async def may_ask(self, url: str) -> None:
+        """Wait until a server wants to be asked again."""
+        ...
+
+    def heed(self, url: str, answer: Answer) -> None:
+        """Look at what an answer says of further requests."""
+        ...
+
+    def failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
+        """Give the error of an object that could not be read."""
+        ...
+
+
+class FollowingClient(HttpClient):
+    """Asks the servers of one source, and those that they lead to."""
+
+    def __init__(self, site: Site, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
+        self._servers = _Servers(site)
         super().__init__(self._servers, limits=limits, meter=meter, purpose=purpose, max_connections=MAX_CONNECTIONS)
 
     def led_to(self, url: str) -> str:
@@ -71,8 +98,8 @@ class _Servers:
 
     checksum_header = ""
 
-    def __init__(self, spec: SourceSpec, place: WebPlace, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.spec, self.place = spec, place
+    def __init__(self, site: Site, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.site = site
         self._clock = clock
         self._ways: OrderedDict[str, tuple[str, Reach, float]] = OrderedDict()
         self._addresses: OrderedDict[tuple[str, Reach], tuple[Address, str]] = OrderedDict()
@@ -81,7 +108,7 @@ class _Servers:
 
     def trip(self, key: str | None, info: ObjectInfo | None) -> _Trip:
         assert key is not None
-        url = self.place.url_of(key) if info is not None else key
+        url = self.site.url_of(key) if info is not None else key
         return _Trip(self, url, info)
 
     def remembered(self, url: str) -> tuple[str, Reach] | None:
@@ -111,8 +138,8 @@ class _Servers:
 
     async def first_reach(self, url: str) -> Reach:
         """Give where the URL of a source may lie: that of a list that a server gave, where that server may send to."""
-        source = self.place.url
-        if self.place.kind != "list" or not source or urlsplit(source).netloc == urlsplit(url).netloc:
+        source = self.site.given_by
+        if not source or urlsplit(source).netloc == urlsplit(url).netloc:
             return "any"
         return await self.reach_from(source)
 
@@ -155,8 +182,10 @@ class _Trip:
         return await self._write(sending.method, dict(sending.headers))
 
     async def _write(self, method: str, headers: dict[str, str]) -> Outgoing:
+        site = self._servers.site
         if self._reach is None:
             self._reach = await self._servers.first_reach(self._url)
+        await site.may_ask(self._target)
         address, host = self._servers.address(self._target, self._reach)
         parts = urlsplit(self._target)
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
@@ -165,12 +194,13 @@ class _Trip:
             path = f"http://{host}{path}"
             login = address.proxy.authorization
             told = f"\r\nProxy-Authorization: {login}" if login else ""
-        lines = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
+        lines = "".join(f"\r\n{name}: {value}" for name, value in {**headers, **site.headers_of(self._target)}.items())
         head = f"{method} {path} HTTP/1.1\r\nHost: {host}{_SAME}{told}{lines}\r\n\r\n"
         return Outgoing(address, head.encode("ascii"))
 
     async def act_on(self, answer: Answer) -> bool:
         status = answer.head.status
+        self._servers.site.heed(self._target, answer)
         if status in _REDIRECTS:
             return await self._follow(answer)
         if status in _WAY_IS_OLD and self._target != self._url and not self._hops and not self._is_way_old:
@@ -179,7 +209,7 @@ class _Trip:
             self._target, self._reach = self._url, None
             return True
         wanted = self._wanted
-        if status == 200 and wanted is not None and not wanted.is_whole and not answers.is_web_page(answer.head):
+        if status == 200 and wanted is not None and not wanted.is_whole and not is_web_page(answer.head):
             self._check_whole(answer, wanted)
             raise NoRanges
         return False
@@ -213,17 +243,16 @@ class _Trip:
         if (size is not None and size != wanted.total_bytes) or (
             (wanted.etag or wanted.modified) and version_of(answer.head) != told
         ):
-            raise changed(self._servers.spec, self._info.key)
+            raise self._servers.site.failed(Answered(Verdict.CHANGED, answer), self._info.key, "")
 
     def _refused(self, what: str, fix: str) -> SourceError:
         return SourceError(f"{redact(self._url)} {what}", fix=fix, about=redact(self._url))
 
     def may_pass(self, answer: Answer) -> bool:
-        return answers.may_pass(answer.head.status)
+        return may_pass(answer.head.status)
 
     def failed(self, problem: Exception, tried: str) -> PenstockError:
-        about = self._info.key if self._info is not None else self._url
-        return answers.error_of(problem, self._servers.spec, about, is_object=True, tried=tried)
+        return self._servers.site.failed(problem, self._info.key if self._info is not None else self._url, tried)
 
 
 def _resolved(url: str, location: str) -> str | None:

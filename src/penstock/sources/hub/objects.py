@@ -1,0 +1,215 @@
+"""Files of a repository of the Hub as objects, pinned to a commit when they are listed.
+
+A file's version is the SHA-256 of its content (of large files) or Git's own of it; the commit names both for good, so
+that a read need not ask for them. Bytes come by signed links to other servers, which are asked for anew when they end.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urljoin
+
+import msgspec
+
+from penstock.errors import SourceError
+from penstock.records import Purpose, SourceSpec
+from penstock.sources.base import ObjectSource, refuse_beyond
+from penstock.sources.http.client import GaveUp
+from penstock.sources.http.connection import Answer
+from penstock.sources.http.following import FollowingClient, NoRanges
+from penstock.sources.hub.answers import error_of, says_missing_path
+from penstock.sources.hub.places import HubPlace, find_place, is_same_server
+from penstock.sources.hub.site import HubSite
+from penstock.sources.hub.tokens import find_token
+from penstock.sources.meter import RequestMeter
+from penstock.sources.patience import ClientLimits
+from penstock.sources.protocols import ObjectInfo
+
+__all__ = ["HubObjects"]
+
+MAX_PAGE_BYTES = 32 << 20
+MAX_PAGES = 100_000
+_NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+_log = logging.getLogger(__name__)
+
+
+class _Lfs(msgspec.Struct):
+    oid: str
+    size: int
+
+
+class _Entry(msgspec.Struct):
+    type: str
+    path: str
+    oid: str = ""
+    size: int = 0
+    lfs: _Lfs | None = None
+
+
+class _Revision(msgspec.Struct):
+    sha: str
+
+
+class HubObjects(ObjectSource):
+    """Files below one folder of a repository.
+
+    Raises:
+        ConfigError: the URI or a setting is none that can be used.
+    """
+
+    def __init__(self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
+        super().__init__(spec, meter)
+        self._limits, self._purpose = limits, purpose
+        self._token = None if spec.anonymous else find_token()
+        self._aim(find_place(spec))
+
+    def _aim(self, place: HubPlace) -> None:
+        self._place = place
+        self._site = HubSite(self.spec, place, self._token)
+        self._client = FollowingClient(self._site, limits=self._limits, meter=self.meter, purpose=self._purpose)
+
+    @property
+    def lists_in_order(self) -> bool:
+        """Whether listings come sorted."""
+        return False
+
+    async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
+        """List; see the base class. The commit that the revision is becomes the source's own."""
+        await self._pin()
+        base = self._place.path
+        below = "/".join(part for part in (base, prefix.strip("/")) if part)
+        num_pages = 0
+        async for entries in self._tree(below, deep=True):
+            num_pages += 1
+            files = [self._info(entry, base) for entry in entries if entry.type == "file"]
+            if files:
+                yield files
+        if not num_pages and below and not prefix:
+            yield await self._one_file(below)
+
+    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
+        """Read a range; see the base class."""
+        place = memoryview(bytearray(length_bytes))
+        await self.read_into(info, offset, place)
+        return place.toreadonly()
+
+    async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
+        """Read a range to its place; see the base class. A server that knows no ranges gives small files whole."""
+        refuse_beyond(info, offset + len(place))
+        if not len(place):
+            return
+        try:
+            await self._client.read_into(info, offset, place)
+        except NoRanges as error:
+            raise SourceError(
+                f"a server of {self.spec.uri} gives no ranges of {info.key}",
+                fix="check --endpoint-url or HF_ENDPOINT: the Hub's own servers give them",
+                about=info.key,
+            ) from error
+
+    async def names_in(self, uri: str) -> list[str]:
+        """Name what lies in a folder."""
+        place = replace(find_place(msgspec.structs.replace(self.spec, uri=uri)), revision=self._place.revision)
+        found = [entry async for entries in self._tree(place.path, deep=False) for entry in entries]
+        return [entry.path.rpartition("/")[2] + ("/" if entry.type == "directory" else "") for entry in found]
+
+    def split_uri(self, uri: str) -> tuple[str, list[str]]:
+        """Give the repository's URI, and the path's parts."""
+        place = find_place(msgspec.structs.replace(self.spec, uri=uri))
+        return replace(place, path="").uri, [part for part in place.path.split("/") if part]
+
+    def close(self) -> None:
+        """Close connections."""
+        self._client.close()
+
+    async def _pin(self) -> None:
+        """Find the commit that the revision is, and keep to it."""
+        if self._place.is_pinned:
+            return
+        url = f"{self._place.api}/revision/{self._place.url_of('').rpartition('/resolve/')[2].partition('/')[0]}"
+        answer = await self._get(url)
+        if answer.head.status != 200:
+            raise self._refused(answer)
+        found = self._decode(answer, _Revision)
+        if not _COMMIT.fullmatch(found.sha):
+            raise self._untrusted(f"it gives the revision the commit {found.sha[:80]!r}")
+        self._settle(replace(self._place, revision=found.sha))
+
+    def _settle(self, place: HubPlace) -> None:
+        _log.info("source.pinned source=%s uri=%s", self.spec.uri, place.uri)
+        self.spec = msgspec.structs.replace(self.spec, uri=place.uri)
+        self._client.close()
+        self._aim(place)
+
+    async def _one_file(self, path: str) -> list[ObjectInfo]:
+        """Give the file that a URI names, whose folder becomes the source's place."""
+        parent = path.rpartition("/")[0]
+        async for entries in self._tree(parent, deep=False):
+            for entry in entries:
+                if entry.path == path and entry.type == "file":
+                    self._settle(replace(self._place, path=parent))
+                    return [self._info(entry, parent)]
+        return []
+
+    async def _tree(self, path: str, *, deep: bool) -> AsyncIterator[list[_Entry]]:
+        """Give what a folder holds, page by page; nothing where it is missing."""
+        url: str | None = self._place.tree(path, deep=deep)
+        seen: set[str] = set()
+        while url is not None:
+            answer = await self._get(url)
+            if says_missing_path(answer):
+                return
+            if answer.head.status != 200:
+                raise self._refused(answer)
+            yield self._decode(answer, list[_Entry])
+            seen.add(url)
+            following = _NEXT.search(answer.head.header("link") or "")
+            url = urljoin(url, following[1]) if following else None
+            is_good = url not in seen and len(seen) < MAX_PAGES
+            if url is not None and not (is_good and is_same_server(url, self._place.endpoint)):
+                raise self._untrusted("its next page is one that came before, or of another server")
+
+    async def _get(self, url: str) -> Answer:
+        purpose: Purpose = "probe" if self._purpose == "probe" else "listing"
+        try:
+            return await self._client.call("GET", url, kind="LIST", purpose=purpose, most_bytes=MAX_PAGE_BYTES)
+        except GaveUp as error:
+            raise self._refused(error) from error
+
+    def _refused(self, problem: Answer | Exception) -> Exception:
+        if isinstance(problem, Answer):
+            self.meter.add("failed_requests")
+        return error_of(problem, self.spec, self.spec.uri, has_token=self._site.has_token, is_object=False)
+
+    def _decode(self, answer: Answer, kind: Any) -> Any:
+        try:
+            return msgspec.json.decode(answer.body, type=kind)
+        except msgspec.MsgspecError as error:
+            raise self._untrusted(str(error)) from error
+
+    def _untrusted(self, what: str) -> SourceError:
+        return SourceError(
+            f"the listing of {self.spec.uri} cannot be trusted: {what}",
+            fix="run it again; if it stays, check --endpoint-url or HF_ENDPOINT, and what answers in the Hub's place",
+            about=self.spec.uri,
+        )
+
+    def _info(self, entry: _Entry, base: str) -> ObjectInfo:
+        prefix = f"{base}/" if base else ""
+        key = entry.path.removeprefix(prefix)
+        parts = entry.path.split("/")
+        if not entry.path.startswith(prefix) or any(part in ("", ".", "..") for part in parts):
+            raise self._untrusted(f"it names {entry.path!r}, which does not lie below {base!r}")
+        size = entry.lfs.size if entry.lfs is not None else entry.size
+        if not 0 <= size < 1 << 50:
+            raise self._untrusted(f"it gives {entry.path!r} a size of {size}")
+        oid = entry.lfs.oid.removeprefix("sha256:") if entry.lfs is not None else ""
+        version = f"sha256:{oid}" if _SHA256.fullmatch(oid) else f"git:{entry.oid}"
+        return ObjectInfo(key=key, size_bytes=size, etag=version)

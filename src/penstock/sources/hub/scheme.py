@@ -1,0 +1,33 @@
+"""What is to be known of ``hf://``."""
+
+from __future__ import annotations
+
+from penstock.errors import ConfigError
+from penstock.records import SourceSpec
+from penstock.sources.hub.objects import HubObjects
+from penstock.sources.hub.places import find_place
+from penstock.sources.scheme import Scheme
+
+__all__ = ["SCHEME"]
+
+
+def _locate(spec: SourceSpec) -> SourceSpec:
+    find_place(spec)
+    return spec
+
+
+def _same_place(uri: str) -> str:
+    try:
+        return find_place(SourceSpec(uri=uri)).uri
+    except ConfigError:
+        return uri
+
+
+SCHEME = Scheme(
+    title="the Hugging Face Hub",
+    example="hf://datasets/org/name@revision/path",
+    locate=_locate,
+    open=HubObjects,
+    same_place=_same_place,
+    takes=frozenset({"endpoint_url", "anonymous"}),
+)

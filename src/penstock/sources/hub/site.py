@@ -1,0 +1,91 @@
+"""The Hub as its client knows it: a token for it alone, and its rate limits.
+
+The Hub tells with each answer how many requests are left and for how long (``RateLimit: "api";r=0;t=55``, after
+draft-ietf-httpapi-ratelimit-headers): where none is, nothing is asked until then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+
+from penstock.errors import PenstockError
+from penstock.records import SourceSpec
+from penstock.sources.http.connection import Answer
+from penstock.sources.http.response import retry_after_seconds
+from penstock.sources.hub.answers import error_of
+from penstock.sources.hub.places import HubPlace, is_same_server
+
+__all__ = ["HubSite"]
+
+MAX_WAIT_SECONDS = 300.0
+"""The Hub counts requests over five minutes."""
+_LIMIT = re.compile(r'"([^"]*)"\s*;\s*r=(\d+)\s*;\s*t=(\d+)')
+
+_log = logging.getLogger(__name__)
+
+
+class HubSite:
+    """The Hub for one source.
+
+    Args:
+        spec: of the source.
+        place: in the Hub.
+        token: sent to the Hub alone; None for none.
+        clock: gives seconds.
+    """
+
+    given_by = ""
+
+    def __init__(
+        self, spec: SourceSpec, place: HubPlace, token: str | None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.uri = spec.uri
+        self._spec, self._place, self._clock = spec, place, clock
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._not_before: dict[str, float] = {}
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a token is sent."""
+        return bool(self._headers)
+
+    def url_of(self, key: str) -> str:
+        """Give the URL of an object."""
+        return self._place.url_of(key)
+
+    def headers_of(self, url: str) -> Mapping[str, str]:
+        """Give the token, for the Hub's own URLs."""
+        return self._headers if is_same_server(url, self._place.endpoint) else {}
+
+    async def may_ask(self, url: str) -> None:
+        """Wait until the Hub wants to be asked again."""
+        while (left := self._not_before.get(self._bucket(url), 0.0) - self._clock()) > 0:
+            await asyncio.sleep(left)
+
+    def heed(self, url: str, answer: Answer) -> None:
+        """Take the Hub's limits in."""
+        if not is_same_server(url, self._place.endpoint):
+            return
+        told = [(int(left), int(seconds)) for _, left, seconds in _LIMIT.findall(answer.head.header("ratelimit") or "")]
+        waits = [float(seconds) for left, seconds in told if left == 0]
+        if answer.head.status == 429 and (asked := retry_after_seconds(answer.head.header("retry-after"))) is not None:
+            waits.append(asked)
+        if waits:
+            wait = min(max(waits), MAX_WAIT_SECONDS)
+            _log.info("hub.limited source=%s seconds=%.0f", self.uri, wait)
+            bucket = self._bucket(url)
+            self._not_before[bucket] = max(self._not_before.get(bucket, 0.0), self._clock() + wait)
+
+    def failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
+        """Give the error of an object that could not be read."""
+        return error_of(problem, self._spec, key, has_token=self.has_token, is_object=True, tried=tried)
+
+    def _bucket(self, url: str) -> str:
+        """Give what requests are counted as: of the API, of files, or none of the Hub's."""
+        if not is_same_server(url, self._place.endpoint):
+            return ""
+        return "api" if url.startswith(f"{self._place.endpoint}/api/") else "files"

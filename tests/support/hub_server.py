@@ -1,0 +1,133 @@
+"""A server that speaks like the Hugging Face Hub, and the one that its signed links lead to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+from support.small_s3 import Asked, Reply, SmallS3, small_s3
+
+__all__ = ["Hub", "serve_hub"]
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass(kw_only=True)
+class Hub:
+    """State of both servers.
+
+    Attributes:
+        files: of the dataset ``org/name``, by path.
+        large: paths that lie behind signed links; others come from the Hub itself.
+        token: that the repository wants, None where it is public.
+        link_seconds: how long a signed link is good.
+        limited: answers 429 to as many requests as this, which are told to come again in ``wait_seconds``.
+        early: requests that came before they were to.
+    """
+
+    hub: SmallS3
+    cdn: SmallS3
+    files: dict[str, bytes] = field(default_factory=dict)
+    large: set[str] = field(default_factory=set)
+    token: str | None = None
+    link_seconds: float = 3600
+    limited: int = 0
+    wait_seconds: int = 1
+    page_entries: int = 1000
+    early: int = 0
+    not_before: float = 0.0
+
+    @property
+    def url(self) -> str:
+        return self.hub.url
+
+    def answer(self, asked: Asked) -> Reply:
+        if time.monotonic() < self.not_before:
+            self.early += 1
+        if self.limited:
+            self.limited -= 1
+            self.not_before = time.monotonic() + self.wait_seconds - 0.05
+            kind = "api" if asked.path.startswith("/api/") else "resolvers"
+            return Reply(status=429, headers={"RateLimit": f'"{kind}";r=0;t={self.wait_seconds}'})
+        if self.token and asked.headers.get("authorization") != f"Bearer {self.token}":
+            return Reply(
+                status=401, headers={"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}
+            )
+        if asked.path.startswith("/api/datasets/org/name/"):
+            return self._api(asked, asked.path.removeprefix("/api/datasets/org/name/"))
+        if asked.path.startswith("/datasets/org/name/resolve/"):
+            return self._resolve(asked, asked.path.removeprefix("/datasets/org/name/resolve/"))
+        return Reply(status=404, headers={"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+
+    def _api(self, asked: Asked, rest: str) -> Reply:
+        verb, _, rest = rest.partition("/")
+        revision, _, path = rest.partition("/")
+        if unquote(revision) not in ("main", "v1", "refs/convert/parquet", COMMIT):
+            return Reply(status=404, headers={"X-Error-Code": "RevisionNotFound"})
+        if verb == "revision":
+            return _json({"sha": COMMIT, "id": "org/name"})
+        entries = self._entries(unquote(path), deep=asked.query["recursive"] == "true")
+        if not entries and path:
+            return Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})
+        first = int(asked.query.get("cursor", 0))
+        page, rest_of = entries[first : first + self.page_entries], entries[first + self.page_entries :]
+        more = f"{self.url}{asked.path}?recursive={asked.query['recursive']}&cursor={first + self.page_entries}"
+        return _json(page, **({"Link": f'<{more}>; rel="next"'} if rest_of else {}))
+
+    def _entries(self, path: str, *, deep: bool) -> list[dict[str, object]]:
+        below = f"{path}/" if path else ""
+        found: dict[str, dict[str, object]] = {}
+        for name, data in sorted(self.files.items()):
+            if not name.startswith(below):
+                continue
+            parts = name[len(below) :].split("/")
+            for depth in range(1, len(parts)):
+                folder = below + "/".join(parts[:depth])
+                found[folder] = {"type": "directory", "oid": "0" * 40, "size": 0, "path": folder}
+            if deep or len(parts) == 1:
+                lfs = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+                entry = {"type": "file", "oid": "1" * 40, "size": len(data), "path": name}
+                found[name] = entry | ({"lfs": lfs} if name in self.large else {})
+        return [entry for name, entry in found.items() if deep or "/" not in name[len(below) :]]
+
+    def _resolve(self, asked: Asked, rest: str) -> Reply:
+        path = unquote(rest.partition("/")[2])
+        if path not in self.files:
+            return Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})
+        if path not in self.large:
+            return _part(self.files[path], asked)
+        expires = time.monotonic() + self.link_seconds
+        return Reply(status=302, headers={"Location": f"{self.cdn.url}/{quote(path)}?Expires={expires}&Signature=abc"})
+
+    def signed(self, asked: Asked) -> Reply:
+        """Answer as the server of the signed links."""
+        if time.monotonic() > float(asked.query["Expires"]):
+            return Reply(status=403, body=b"<Error><Code>AccessDenied</Code></Error>")
+        return _part(self.files[unquote(asked.path[1:])], asked)
+
+
+def _json(value: object, **headers: str) -> Reply:
+    return Reply(body=json.dumps(value).encode(), headers={"Content-Type": "application/json", **headers})
+
+
+def _part(data: bytes, asked: Asked) -> Reply:
+    span = asked.headers.get("range", "").removeprefix("bytes=")
+    if not span:
+        return Reply(body=data, headers={"ETag": '"other"'})
+    first, last = map(int, span.split("-"))
+    told = {"ETag": '"other"', "Content-Range": f"bytes {first}-{last}/{len(data)}"}
+    return Reply(status=206, body=data[first : last + 1], headers=told)
+
+
+@contextlib.contextmanager
+def serve_hub() -> Iterator[Hub]:
+    """Serve until left."""
+    with small_s3(is_open=True) as hub, small_s3(is_open=True) as cdn:
+        state = Hub(hub=hub, cdn=cdn)
+        hub.takeover, cdn.takeover = state.answer, state.signed
+        yield state

@@ -1,0 +1,285 @@
+"""The Hugging Face Hub: revisions, pages, tokens, signed links, limits, and what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.errors import (
+    AccessDenied,
+    BucketNotFound,
+    ChecksumMismatch,
+    ConfigError,
+    EmptyListing,
+    ObjectNotFound,
+    PenstockError,
+    SourceChanged,
+    SourceError,
+    SourceUnavailable,
+)
+from penstock.records import SourceSpec
+from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, locate, open_source
+from support.hub_server import COMMIT, Hub, serve_hub
+from support.small_s3 import Reply
+from unit.sources.places import QUICK
+
+DATA = bytes(range(256)) * 40
+TOKEN = "hf_thisisatokenofthetestsalone"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    with serve_hub() as served:
+        served.files |= {"data/a b.parquet": DATA, "data/deep/c.parquet": DATA[::-1], "README.md": b"read me"}
+        served.large |= {"data/a b.parquet", "data/deep/c.parquet"}
+        yield served
+
+
+def opened(hub: Hub, path: str = "datasets/org/name", *, limits: ClientLimits = QUICK, **options: Any) -> ObjectSource:
+    return open_source(SourceSpec(uri=f"hf://{path}", endpoint_url=hub.url, **options), limits=limits)
+
+
+def listed(source: ObjectSource) -> dict[str, ObjectInfo]:
+    return {info.key: info for info in asyncio.run(source.list_all())}
+
+
+def test_a_repository_is_listed_at_a_commit_and_read(hub: Hub) -> None:
+    source = opened(hub)
+    found = listed(source)
+    assert {key: info.size_bytes for key, info in found.items()} == {key: len(data) for key, data in hub.files.items()}
+    assert source.spec.uri == f"hf://datasets/org/name@{COMMIT}"
+    assert {key: asyncio.run(source.get(info)) for key, info in found.items()} == hub.files
+    again = open_source(source.spec, limits=QUICK)
+    assert bytes(asyncio.run(again.get_range(found["data/a b.parquet"], 100, 50))) == DATA[100:150]
+    assert listed(again) == found
+
+
+@pytest.mark.parametrize(
+    "revision", ["", "@main", "@v1", "@refs/convert/parquet", f"@{COMMIT}", "@refs%2Fconvert%2Fparquet"]
+)
+@pytest.mark.parametrize(
+    ("path", "keys"), [("/data", {"a b.parquet", "deep/c.parquet"}), ("/data/deep/", {"c.parquet"})]
+)
+def test_folders_and_revisions(hub: Hub, revision: str, path: str, keys: set[str]) -> None:
+    source = opened(hub, f"datasets/org/name{revision}{path}")
+    found = listed(source)
+    assert set(found) == keys
+    assert source.spec.uri.rstrip("/") == f"hf://datasets/org/name@{COMMIT}{path.rstrip('/')}"
+    assert all(len(asyncio.run(source.get(info))) == len(DATA) for info in found.values())
+
+
+def test_one_file(hub: Hub) -> None:
+    source = opened(hub, "datasets/org/name/data/a b.parquet")
+    found = listed(source)
+    assert set(found) == {"a b.parquet"}
+    assert asyncio.run(open_source(source.spec, limits=QUICK).get(found["a b.parquet"])) == DATA
+
+
+def test_a_prefix_is_a_folder(hub: Hub) -> None:
+    assert [info.key for info in asyncio.run(opened(hub).list_all("data/deep"))] == ["data/deep/c.parquet"]
+
+
+@pytest.mark.parametrize("page_entries", [1, 2, 5])
+def test_all_pages_are_read(hub: Hub, page_entries: int) -> None:
+    hub.page_entries = page_entries
+    assert set(listed(opened(hub))) == set(hub.files)
+
+
+def test_the_token_goes_to_the_hub_alone(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.token = TOKEN
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    source = opened(hub)
+    assert {key: asyncio.run(source.get(info)) for key, info in listed(source).items()} == hub.files
+    assert {asked.headers.get("authorization") for asked in hub.hub.requests} == {f"Bearer {TOKEN}"}
+    assert hub.cdn.requests
+    assert all("authorization" not in asked.headers for asked in hub.cdn.requests)
+
+
+@pytest.mark.parametrize("way", ["HF_TOKEN_PATH", "HF_HOME", "HUGGING_FACE_HUB_TOKEN", "cache"])
+def test_the_token_is_found_where_the_hubs_own_tools_look(
+    hub: Hub, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.token = TOKEN
+    folder = tmp_path / "tokens"
+    (folder / "huggingface").mkdir(parents=True)
+    for path in (folder / "token", folder / "huggingface/token"):
+        path.write_text(f"{TOKEN}\n")
+    value = {"HF_TOKEN_PATH": str(folder / "token"), "HF_HOME": str(folder), "HUGGING_FACE_HUB_TOKEN": TOKEN}.get(way)
+    if value is None:
+        monkeypatch.delenv("HF_HOME")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    else:
+        monkeypatch.setenv(way, value)
+    assert set(listed(opened(hub))) == set(hub.files)
+
+
+def test_private_repositories_without_a_good_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.token = TOKEN
+    with pytest.raises(BucketNotFound, match=r"or it is private and no token was sent"):
+        listed(opened(hub))
+    monkeypatch.setenv("HF_TOKEN", "hf_someotherstokenwhichisnotgood")
+    with pytest.raises(BucketNotFound, match=r"the token is not taken .*Repository not found") as caught:
+        listed(opened(hub))
+    assert "hf_some" not in str(caught.value)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with pytest.raises(BucketNotFound, match="no token was sent"):
+        listed(opened(hub, anonymous=True))
+
+
+def test_a_token_that_is_revoked_under_way(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.token, hub.link_seconds = TOKEN, 0.0
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    source = opened(hub)
+    info = listed(source)["README.md"]
+    hub.hub.takeover = lambda asked: Reply(status=401)
+    with pytest.raises(AccessDenied, match="the token is not taken") as caught:
+        asyncio.run(source.get(info))
+    assert "HF_TOKEN" in caught.value.fix
+    assert TOKEN not in str(caught.value)
+
+
+def test_what_can_be_no_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_a b\r\nHost: other")
+    with pytest.raises(ConfigError, match="HF_TOKEN holds no token") as caught:
+        opened(hub)
+    assert "Host" not in str(caught.value)
+
+
+def test_signed_links_are_asked_for_anew_when_they_end(hub: Hub) -> None:
+    hub.link_seconds = 0.3
+    source = opened(hub)
+    info = listed(source)["data/a b.parquet"]
+
+    async def read_slowly() -> None:
+        for offset in range(0, 1000, 100):
+            assert bytes(await source.get_range(info, offset, 100)) == DATA[offset : offset + 100]
+            await asyncio.sleep(0.1)
+
+    asyncio.run(read_slowly())
+    links = [asked for asked in hub.hub.requests if "/resolve/" in asked.path]
+    assert 2 <= len(links) < 10
+
+
+@pytest.mark.parametrize("limited", [1, 3])
+def test_limits_are_kept_to(hub: Hub, limited: int) -> None:
+    source = opened(hub, limits=ClientLimits(retry_seconds=60))
+    hub.limited = limited
+    began = time.monotonic()
+    found = listed(source)
+    assert time.monotonic() - began > limited * 0.9
+    hub.limited = 1
+
+    assert bytes(asyncio.run(source.get_range(found["README.md"], 0, 4))) == b"read"
+    assert hub.early == 0
+
+
+def test_limits_that_do_not_end_are_given_up(hub: Hub) -> None:
+    hub.limited, hub.wait_seconds = 100, 0
+    with pytest.raises(SourceUnavailable, match="the Hub asks for fewer requests"):
+        listed(opened(hub))
+
+
+def test_bytes_that_are_not_what_the_commit_names(hub: Hub) -> None:
+    source = opened(hub)
+    info = listed(source)["data/a b.parquet"]
+    hub.files["data/a b.parquet"] = DATA[::-1]
+    with pytest.raises(ChecksumMismatch, match="came damaged"):
+        asyncio.run(source.get(info))
+    hub.files["data/a b.parquet"] = DATA[:-1]
+    with pytest.raises(SourceChanged):
+        asyncio.run(source.get(info))
+    del hub.files["data/a b.parquet"]
+    hub.hub.takeover = lambda asked: Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})
+    with pytest.raises(ObjectNotFound, match=r"is not in .* any more"):
+        asyncio.run(opened(hub).get(info))
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "told"),
+    [
+        ("datasets/org/other", BucketNotFound, "there is no hf://datasets/org/other, or it is private"),
+        ("org/name", BucketNotFound, "there is no hf://org/name"),
+        ("datasets/org/name@v9", BucketNotFound, "no such revision"),
+        ("datasets/org/name/dato", EmptyListing, "beside it lie: README.md, data/"),
+    ],
+)
+def test_what_is_not_there(hub: Hub, path: str, kind: type[PenstockError], told: str) -> None:
+    with pytest.raises(kind, match=told):
+        listed(opened(hub, path))
+
+
+def test_a_repository_that_is_gated(hub: Hub) -> None:
+    hub.hub.takeover = lambda asked: Reply(status=403, headers={"X-Error-Code": "GatedRepo"})
+    with pytest.raises(AccessDenied, match="is gated, and no token was sent") as caught:
+        listed(opened(hub))
+    assert "accept its conditions" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"path": "../x"},
+        {"path": "/etc/passwd"},
+        {"path": "a//b"},
+        {"path": "x", "size": -1},
+        {"path": 3},
+        {"type": "file"},
+        {"path": "x", "lfs": {"oid": "abc"}},
+    ],
+)
+def test_listings_that_lie(hub: Hub, entry: dict[str, object]) -> None:
+    body = json.dumps([{"type": "file", "oid": "1" * 40, "size": 3, **entry}]).encode()
+    own = hub.hub.takeover
+    hub.hub.takeover = lambda asked: Reply(body=body) if "/tree/" in asked.path else own(asked)
+    with pytest.raises(SourceError, match="cannot be trusted"):
+        listed(opened(hub))
+
+
+@pytest.mark.parametrize("link", ["{url}{path}", "https://elsewhere.org/api/next"])
+def test_pages_without_an_end(hub: Hub, link: str) -> None:
+    own = hub.hub.takeover
+    body = json.dumps([{"type": "file", "oid": "1" * 40, "size": 3, "path": "x"}]).encode()
+
+    def answer(asked: Any) -> Reply | None:
+        if "/tree/" not in asked.path:
+            return own(asked)
+        following = link.format(url=hub.url, path=f"{asked.path}?recursive=true&expand=false")
+        return Reply(body=body, headers={"Link": f'<{following}>; rel="next"'})
+
+    hub.hub.takeover = answer
+    with pytest.raises(SourceError, match="cannot be trusted: its next page"):
+        listed(opened(hub))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "hf://",
+        "hf://datasets",
+        "hf://datasets/",
+        "hf://spaces/org/app",
+        "hf://a b/c",
+        "hf://org/..",
+        "hf://org/name@",
+        "hf://org/n\x00",
+    ],
+)
+def test_a_uri_that_cannot_be(uri: str) -> None:
+    with pytest.raises(ConfigError, match=r"hf://|repository|revision") as caught:
+        locate(SourceSpec(uri=uri))
+    assert caught.value.fix
+
+
+def test_options_of_s3_mean_nothing() -> None:
+    for options in ({"region": "us-east-2"}, {"requester_pays": True}):
+        with pytest.raises(ConfigError, match="means nothing for the Hugging Face Hub"):
+            locate(SourceSpec(uri="hf://org/name", **options))  # type: ignore[arg-type]
