@@ -132,6 +132,26 @@ def test_ranges_side_by_side(place: Place, source: ObjectSource, read: Read) -> 
     assert asyncio.run(whole()) == DATA[:100_000]
 
 
+def test_a_read_that_is_broken_off_writes_no_more(place: Place, source: ObjectSource) -> None:
+    place.put("object", DATA)
+    info = info_of(source, "object")
+
+    async def broken_off(num_turns: int) -> None:
+        memory = bytearray(len(DATA))
+        reading = asyncio.create_task(source.read_into(info, 0, memoryview(memory)))
+        for _ in range(num_turns):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        before = bytes(memory)
+        await asyncio.sleep(0.05)
+        assert memory == before
+
+    for num_turns in (0, 1, 2, 4, 8, 16):
+        asyncio.run(broken_off(num_turns))
+    assert asyncio.run(source.get(info)) == DATA
+
+
 def test_the_meter_counts_what_was_sent(place: Place, source: ObjectSource, read: Read) -> None:
     place.put("object", DATA)
     info = info_of(source, "object")
