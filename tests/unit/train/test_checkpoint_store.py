@@ -182,6 +182,7 @@ def test_a_flipped_bit_in_the_weights_is_found_in_a_lone_file(saved: Path) -> No
         load_weights(str(file))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol 4:UserWarning")  # torch's, of the last one
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 not really", b"\x80\x04K\x01."])
 def test_what_is_no_checkpoint_is_corrupt(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.pt").write_bytes(data)
