@@ -205,6 +205,7 @@ def _become(asked: dict[str, object], output: Sequence[int]) -> NoReturn:
         os.setsid()
     os.environ.clear()
     os.environ.update(asked["environment"])  # type: ignore[call-overload]
+    tempfile.tempdir = None  # what this program found in its own environment
     os.chdir(str(asked["cwd"]))
     for number, opened in enumerate(output, 1):
         os.dup2(opened, number)
