@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from hypothesis import settings
 
 from support.cli import Bucket
 from support.moto_s3 import CREDENTIALS, connect, serve_s3
+
+# A shell that starts this in the background, or nohup, leaves them ignored, and all that is started here as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No test is timed: a busy machine must not make one fail.
 settings.register_profile("untimed", deadline=None)

@@ -20,7 +20,7 @@ from penstock.window.wakeup import Listener
 
 __all__ = ["HandedOver", "given_bytes", "wait_until_counted"]
 
-COUNT_SECONDS = 0.5
+COUNT_SECONDS = 5.0
 """How long the prefetcher is given to count what its cursors have passed; it takes milliseconds."""
 POLL_SECONDS = 0.001
 
