@@ -167,7 +167,6 @@ class WindowStream:
         self._reader: WindowReader | None = None
         self._running: Generator[tuple[RankBatch, Made], None, None] | None = None
         self._ahead: Ahead[Made] | None = None
-        self._sessions: set[str] = set()
         self._past_meters = Meters()
         self._meters_folder = folder if meters is None else meters
         self._traffic: dict[str, Meters] = {}
@@ -355,8 +354,7 @@ class WindowStream:
         self._reader = reader = WindowReader(
             asked.folder, spec, rank=asked.rank, timeout_seconds=asked.timeout_seconds, lost=self._lost
         )
-        reader.begin(used=self._sessions)
-        self._sessions.add(reader.spec.session)
+        reader.begin()
         self._last_session = reader.spec.session
         self._together.wait_for_all(self._last_session)
         settings = replace(asked, spec=reader.spec)

@@ -8,6 +8,7 @@ it has not been in before, so that it can take neither the session of a job that
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
 
@@ -19,10 +20,19 @@ from penstock.records import StreamSpec, decode_record
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, read_small
 
-__all__ = ["SessionFile", "differences", "find_session"]
+__all__ = ["SessionFile", "differences", "find_session", "sessions_of"]
 
 _LEADER = 0
 _OWN_FIELDS = {"session", "manifest", "owner"}
+_been_in: defaultdict[tuple[Path, int], set[str]] = defaultdict(set)
+
+
+def sessions_of(folder: Path, rank: int) -> set[str]:
+    """Give the names of the sessions of a window that a rank of this process has joined: rank 0 may still read one.
+
+    Of the process and not of a reader: the next stream on the same window knows nothing of the one before.
+    """
+    return _been_in[folder.absolute(), rank]
 
 
 def differences(mine: StreamSpec, other: StreamSpec) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +16,7 @@ from penstock.window.cursor import Cursor
 from penstock.window.files import SampleFiles, safe_name, sweep_files
 from penstock.window.folder import SESSION, install
 from penstock.window.handed import wait_until_counted
-from penstock.window.joining import SessionFile, find_session
+from penstock.window.joining import SessionFile, find_session, sessions_of
 from penstock.window.layout import Control, ControlCut, SampleStatus, checksum
 from penstock.window.life import LifeSigns, check_passed
 from penstock.window.ownership import claim_window, share_job
@@ -88,11 +88,8 @@ class WindowReader:
         self._is_interrupted = False
         self._job = contextlib.ExitStack()
 
-    def begin(self, *, used: Collection[str] = ()) -> Self:
+    def begin(self) -> Self:
         """Ask for the session, replacing the last one, and wait until it is served.
-
-        Args:
-            used: names of sessions that this rank has been in before.
 
         Raises:
             PrefetcherLost: nobody serves the window, or rank 0 asks for nothing.
@@ -101,19 +98,19 @@ class WindowReader:
             PenstockError: what the prefetcher could not do.
         """
         try:
-            self._ask(used)
+            self._ask()
             self._wait_until(self._served)
         except BaseException:
             self._job.close()
             raise
         return self
 
-    def _ask(self, used: Collection[str]) -> None:
+    def _ask(self) -> None:
         if self._rank == 0:
             self._job.enter_context(share_job(self._folder))
         else:
             claim_window(self._folder)
-            self._join(used)
+            self._join()
         self._cursor = Cursor.begin(self._folder, self._rank, self.spec.session, self.spec.first_index)
         if self._rank == 0:
             sweep_files(self._folder)
@@ -259,7 +256,8 @@ class WindowReader:
         self._control = self._incarnation = self._cursor = None
         self._job.close()
 
-    def _join(self, used: Collection[str]) -> None:
+    def _join(self) -> None:
+        used = sessions_of(self._folder, self._rank)
         deadline = self._clock() + self._timeout_seconds
         while (found := find_session(self._folder, self.spec, used=used)) is None:
             if self._clock() > deadline:
@@ -269,6 +267,7 @@ class WindowReader:
                     about=str(self._folder),
                 )
             self._listener.wait()
+        used.add(found.session)
         self.spec = found
         self._session_file = SessionFile(self._folder, found.session)
 

@@ -105,7 +105,15 @@ def test_rank_does_not_join_the_session_of_a_dead_job(dataset: RawDataset, tmp_p
         joined = WindowReader(folder, joining, rank=1).begin()
         assert joined.spec.session == alive.spec.session
         with pytest.raises(PrefetcherLost, match="rank 0 asked nothing"):
-            WindowReader(folder, joining, rank=1, timeout_seconds=0.5).begin(used={alive.spec.session})
+            WindowReader(folder, joining, rank=1, timeout_seconds=0.5).begin()
+        # Nor is a rank that goes on to another stream told off for what rank 0 has not ended yet.
+        other = make_spec(dataset, num_ranks=2, first_index=20)
+        with pytest.raises(PrefetcherLost, match="rank 0 asked nothing"):
+            WindowReader(folder, msgspec.structs.replace(other, session=""), rank=1, timeout_seconds=0.5).begin()
+        alive.close()
+        alive = WindowReader(folder, other).begin()
+        joined = WindowReader(folder, msgspec.structs.replace(other, session=""), rank=1).begin()
+        assert joined.spec.session == alive.spec.session
 
 
 def test_rank_does_not_take_a_new_rank_0_for_that_of_a_dead_job(
