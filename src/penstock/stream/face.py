@@ -45,7 +45,7 @@ class Stream(IterableDataset[Any]):
     loop that Accelerate prepares the model of.
 
     Args:
-        source: ``s3://bucket/prefix`` or a local folder.
+        source: ``s3://bucket/prefix``, ``hf://datasets/org/name``, ``https://host/folder/`` or a local folder.
         decode: makes a value, such as a tensor or a tuple of them, of an object's bytes and its key. The bytes may
             be viewed but not kept; it runs in the workers. If it draws from the generators of torch, numpy or random
             it finds them seeded for the object, and the training loop finds them as it left them.

@@ -32,7 +32,7 @@ def add_source_options(parser: argparse.ArgumentParser, *, required: bool = True
         required=required,
         type=location if required else optional_location,
         metavar="URI",
-        help="s3://bucket/prefix or a local folder",
+        help="s3://bucket/prefix, hf://datasets/org/name, https://host/folder/ or a local folder",
     )
     group.add_argument(
         "--endpoint-url",
