@@ -233,17 +233,20 @@ class FillerSession:
     async def _begin(self) -> None:
         control, start = self._control, max(self._spec.first_index, self._cursor())
         same = control.text("session") == self._spec.session
+        self._handed = HandedOver(control.number("cursor") if same else start)
+        if same:  # readers went on while no prefetcher was there: what they passed goes in a moment
+            for held in self._slots.ready():
+                self._handed.put(held.first_index, self._slots.sizes(held.slot))
+        self._count_passed(start)
         adopted = await self._adopt(start, same_session=same)
         self._slots.free_all_but({held.slot for held in adopted})
         self._policy = WindowPolicy(
             self._slots.num_slots, start_index=start, end_index=self._spec.end_index, adopted=adopted
         )
-        self._handed = HandedOver(control.number("cursor") if same else start)
         for held in adopted:
             self._handed.put(held.first_index, self._slots.sizes(held.slot))
         self._fetched_before = control.number("fetched_through")
         control.gauge(used_bytes(self._folder))
-        self._count_passed(start)
         control.put_error(self._spec.session, None)
         control.put("state", FillerState.RUNNING)
         control.put("session", self._spec.session)

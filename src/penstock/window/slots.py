@@ -173,9 +173,9 @@ class Slots:
         )
 
     def sizes(self, slot: int) -> NDArray[np.int64]:
-        """Give the bytes of a visible slot's samples, shape (samples,); of one that was verified."""
-        count = int(self.control.entries[slot]["count"])
-        return given_bytes(np.frombuffer(self.place(slot), dtype=SAMPLE_ENTRY, count=count))
+        """Give the bytes of a visible slot's samples, shape (samples,); none where its table is damaged."""
+        table = read_table(self.place(slot), self.control.entries[slot], self._stream)
+        return np.zeros(0, np.int64) if table is None else given_bytes(table)
 
     def set_state(self, slot: int, state: SlotState) -> None:
         """Set a slot's state."""

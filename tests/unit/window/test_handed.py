@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from penstock.records import Meters
 from penstock.sources import read_meter_files, sum_meters
 from penstock.window import WindowReader
 from penstock.window.handed import HandedOver
+from penstock.window.layout import Control
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, serving, take_all
 
@@ -69,6 +71,21 @@ def test_a_session_that_goes_on_counts_on(dataset: RawDataset, tmp_path: Path) -
         take_all(again, dataset, 0, 120)
         assert again.meters().sample_bytes == sum(SIZES)  # counted for each session's owner
         again.close()
+
+
+def test_what_is_read_while_no_prefetcher_lives_is_counted_by_the_next_one(dataset: RawDataset, tmp_path: Path) -> None:
+    """All lies ready, so that reading needs nobody."""
+    folder, spec = tmp_path / "window", make_spec(dataset, epochs=2)
+    with serving(folder, 2 << 20):
+        reader = WindowReader(folder, spec).begin()
+        take_all(reader, dataset, 0, 50)
+        control = Control(folder, writable=False)
+        while control.number("fetched_through") < 240:
+            time.sleep(0.01)
+    take_all(reader, dataset, 50, 240)
+    with serving(folder, 2 << 20):
+        assert reader.meters().sample_bytes == 2 * sum(SIZES)
+        reader.close()
 
 
 def reader_bytes(reader: WindowReader, dataset: RawDataset, num_read: int) -> list[int]:
