@@ -207,7 +207,7 @@ def credentials_for(about: str, region: str) -> Credentials:
         if keys is None or not keys.access_key_id or not keys.secret_access_key:
             raise AccessDenied(
                 f"no AWS credentials were found for {about}",
-                fix="give credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, a role) or --anonymous",
+                fix="give credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; AWS_PROFILE; a role) or --anonymous",
                 about=about,
             )
         return keys
