@@ -52,7 +52,6 @@ class ObjectSource(ABC):
         """Give what a listing that has ended passed over, since it is no object; stores hold nothing else."""
         return []
 
-    @abstractmethod
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Give ``length_bytes`` bytes from ``offset`` of the version of the object that ``info`` names.
 
@@ -61,6 +60,9 @@ class ObjectSource(ABC):
             TruncatedObject: it ends before the range does.
             ObjectNotFound, AccessDenied, SourceUnavailable: it could not be read.
         """
+        place = memoryview(bytearray(length_bytes))
+        await self.read_into(info, offset, place)
+        return place.toreadonly()
 
     @abstractmethod
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:

@@ -94,12 +94,6 @@ class HubObjects(ObjectSource):
         if not num_pages and below and not prefix:
             yield await self._one_file(below)
 
-    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
-        """Read a range; see the base class."""
-        place = memoryview(bytearray(length_bytes))
-        await self.read_into(info, offset, place)
-        return place.toreadonly()
-
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         """Read a range to its place; see the base class. A server that knows no ranges gives small files whole."""
         refuse_beyond(info, offset + len(place))

@@ -68,12 +68,6 @@ class S3Objects(ObjectSource):
             if page.objects:
                 yield page.objects
 
-    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
-        """Read a range; see the base class."""
-        place = memoryview(bytearray(length_bytes))
-        await self.read_into(info, offset, place)
-        return place.toreadonly()
-
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         """Read a range to its place; see the base class."""
         refuse_beyond(info, offset + len(place))

@@ -84,12 +84,6 @@ class WebObjects(ObjectSource):
                 yield page
         self._warn(listing)
 
-    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
-        """Read a range; see the base class."""
-        place = memoryview(bytearray(length_bytes))
-        await self.read_into(info, offset, place)
-        return place.toreadonly()
-
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         """Read a range to its place; see the base class."""
         refuse_beyond(info, offset + len(place))
