@@ -5,7 +5,6 @@ Entry points are described in the Python Packaging User Guide, "Entry points spe
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import traceback
@@ -15,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from penstock.errors import ConfigError
+from penstock.texts import nearest
 
 __all__ = ["Registry", "load_attribute"]
 
@@ -51,8 +51,8 @@ class Registry:
             return load_attribute(self.own[name], what=f"the {self.kind} {name!r}")
         found = _found(self.group).get(name, ())
         if not found:
-            near = difflib.get_close_matches(name, self.names(), n=1)
-            meant = f"did you mean {near[0]!r}? " if near else ""
+            near = nearest(name, self.names())
+            meant = f"did you mean {near!r}? " if near else ""
             raise ConfigError(
                 f"there is no {self.kind} {name!r}", fix=f"{meant}choose one of: {', '.join(self.names())}"
             )

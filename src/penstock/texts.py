@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["printable"]
+__all__ = ["nearest", "printable"]
 
 _UNFIT = (
     "\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
@@ -27,3 +28,10 @@ def printable(text: str, *, lines: bool = False) -> str:
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Give the known word that is most like another one; the empty text where none is."""
+    import difflib  # here: most processes never ask
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")

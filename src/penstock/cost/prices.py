@@ -6,7 +6,6 @@ list has several rows of one item, the latest one that is not of the future wins
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from penstock.errors import ConfigError, RecordError
 from penstock.records import Price, PriceList, decode_record, read_record
+from penstock.texts import nearest
 
 __all__ = ["STALE_AFTER_DAYS", "find_price", "load_prices", "node_items", "stale_prices"]
 
@@ -96,8 +96,8 @@ def find_price(prices: PriceList, item: str, *, unit: str, region: str | None, t
     rows = [price for price in rows if date.fromisoformat(price.as_of) <= today] or rows
     if not rows:
         names = sorted({price.item for price in prices.prices if price.unit == unit})
-        near = difflib.get_close_matches(item, names, n=1, cutoff=0.6)
-        meant = f"did you mean {near[0]}? " if near else ""
+        near = nearest(item, names)
+        meant = f"did you mean {near}? " if near else ""
         by_hand = ", or pass --node-usd-per-hour" if unit == "hour" else ""
         raise ConfigError(
             f"there is no price per {unit} of {item!r}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 from penstock.errors import ConfigError
 from penstock.plugins import Registry
 from penstock.tasks.registry import get_task, learnt_task_names
+from penstock.texts import nearest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,8 +35,8 @@ def choose_model(task: str, asked: str | None) -> str:
     if is_own_model(asked):
         _check_own(asked)
     elif asked not in recipe.models:
-        near = difflib.get_close_matches(asked, recipe.models, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
+        near = nearest(asked, recipe.models)
+        meant = f"did you mean {near}? " if near else ""
         raise ConfigError(
             f"the task {task!r} has no model {asked!r}",
             fix=f"{meant}choose one of: {', '.join(recipe.models)}; or write your own like package.module:factory",

@@ -5,11 +5,10 @@ A scheme is imported when a URI names it. Own names win: no package changes what
 
 from __future__ import annotations
 
-import difflib
-
 from penstock.errors import ConfigError
 from penstock.plugins import Registry
 from penstock.sources.scheme import Scheme
+from penstock.texts import nearest
 
 __all__ = ["ENTRY_POINTS", "find_scheme", "scheme_name", "scheme_names"]
 
@@ -83,7 +82,7 @@ def _unknown(name: str, uri: str) -> ConfigError:
             fix=f"write it like s3://bucket/prefix, or as a local path; there is {_shown()}",
         )
     names = scheme_names()
-    close = meant if meant in names else next(iter(difflib.get_close_matches(name, names, n=1)), None)
+    close = meant if meant in names else nearest(name, names)
     hint = f"did you mean {close}://? " if close else ""
     return ConfigError(
         f"cannot use {uri!r}: there is no scheme {name!r}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import sys
 from datetime import UTC, date, datetime
@@ -13,6 +12,7 @@ from penstock.cost.prices import find_price, load_prices
 from penstock.errors import ConfigError
 from penstock.records import PriceList, SourceSpec
 from penstock.sources import find_scheme
+from penstock.texts import nearest
 
 __all__ = ["check_region", "cost_setting", "endpoint_paid", "warn_of_node", "warn_of_prices"]
 
@@ -47,9 +47,9 @@ def check_region(region: str | None, prices: PriceList) -> None:
     known = sorted({price.region for price in prices.prices if price.region})
     if region is None or region in known or re.fullmatch(r"[a-z]{2}(-[a-z]+){1,2}-[0-9]{1,2}", region):
         return
-    near = difflib.get_close_matches(region, known, n=1)
+    near = nearest(region, known)
     raise ConfigError(
-        f"there is no price of the region {region!r}{f'; did you mean {near[0]!r}?' if near else ''}",
+        f"there is no price of the region {region!r}{f'; did you mean {near!r}?' if near else ''}",
         fix=f"leave --price-region out, or pass one that has prices ({', '.join(known) or 'none has'}), a region of "
         "AWS, or a price file of your own with --prices",
     )

@@ -5,7 +5,6 @@ Numbers and truth values of numpy, and whatever else is a number by Python's own
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import numbers
 import operator
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import ConfigError
+from penstock.texts import nearest
 
 __all__ = ["called_with", "choice", "close_to", "count", "flag", "path", "seconds", "shown", "text"]
 
@@ -104,8 +104,8 @@ def called_with(name: str, function: Any, *arguments: str) -> None:
 
 def close_to(value: str, choices: Sequence[str]) -> str:
     """Ask for the choice that was meant, where one is near."""
-    close = difflib.get_close_matches(value, choices, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = nearest(value, choices)
+    return f"; did you mean {close!r}?" if close else ""
 
 
 def _takes(function: Callable[..., Any], arguments: Sequence[str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import sys
 import textwrap
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from penstock.secrets import redact
-from penstock.texts import printable
+from penstock.texts import nearest, printable
 
 __all__ = ["HelpFormatter", "Parser", "Refused", "subparsers"]
 
@@ -78,9 +77,9 @@ class Parser(argparse.ArgumentParser):
 
     def _meant(self, message: str) -> str:
         if found := _UNKNOWN.search(message):
-            near = [_nearest(word, self._flags) for word in found[1].split() if word.startswith("-")]
+            near = [nearest(word, self._flags) for word in found[1].split() if word.startswith("-")]
         elif found := _CHOICE.search(message):
-            near = [_nearest(found[1], re.findall(r"[^', ]+", found[2]))]
+            near = [nearest(found[1], re.findall(r"[^', ]+", found[2]))]
         else:
             return ""
         named = ", ".join(word for word in near if word)
@@ -96,8 +95,3 @@ def subparsers(parser: argparse.ArgumentParser) -> Mapping[str, argparse.Argumen
 def _flag(word: str) -> str:
     """Give the name of the long option that a word gives; the empty text where it gives none."""
     return word.split("=")[0] if word.startswith("--") and word != "--" else ""
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """Give the known word that is most like another one; the empty text where none is."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), "")

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 import io
 import json
 import logging
@@ -23,6 +22,7 @@ from penstock.errors import ConfigError, PenstockError
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import add_run_options
 from penstock.steps.train_config import train_config
+from penstock.texts import nearest
 
 __all__ = ["FIELDS", "FLAG", "PIPELINE_STEPS", "PLUMBING", "RunOption", "keep_refusal", "run_options", "with_options"]
 
@@ -210,8 +210,8 @@ def _check_name(name: str, options: Mapping[str, RunOption]) -> None:
             f"{name!r} is no option, and options are no place for secrets",
             fix="put credentials into a Kubernetes secret, and name that when compiling (--secret)",
         )
-    near = difflib.get_close_matches(snake, options, n=1)
-    meant = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(snake, options)
+    meant = f"did you mean {near!r}? " if near else ""
     raise ConfigError(f"there is no option {name!r}", fix=f"{meant}the options are: {', '.join(options)}")
 
 
