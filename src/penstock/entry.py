@@ -43,10 +43,12 @@ def entry() -> NoReturn:
 def _run() -> int:
     import sys
 
-    from penstock import outlets, stopping
+    from penstock import stopping
 
-    outlets.make_lasting()
     try:
+        from penstock import outlets
+
+        outlets.make_lasting()
         from penstock.cli import main
 
         return main()

@@ -18,7 +18,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 __all__ = [
     "SIGNALS",
@@ -88,6 +91,7 @@ def handled() -> tuple[signal.Signals, ...]:
 def install() -> None:
     """Handle the signals in this process, for good; from the main thread."""
     _state.owner = os.getpid()
+    sys.unraisablehook = _tell_lost
     for number in handled():
         signal.signal(number, _handle)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # whoever started this process may have blocked them
@@ -232,6 +236,12 @@ def _raise() -> None:
         signal.signal(signal.SIGALRM, _look_again)
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
     raise StopAsked(_state.received)
+
+
+def _tell_lost(lost: UnraisableHookArgs) -> None:
+    """Say what Python could not raise, but for a stop, which is raised again."""
+    if not is_from_stop(lost.exc_value):
+        sys.__unraisablehook__(lost)
 
 
 def _look_again(number: int, frame: FrameType | None) -> None:

@@ -75,6 +75,7 @@ def begin_worker(parent_pid: int, folder: Path, keeps_safe_path: bool, worker: i
     # Else each worker makes one in the system's folder, and leaves it there when it is killed.
     multiprocessing.process.current_process()._config["tempdir"] = str(folder)  # type: ignore[attr-defined]
     multiprocessing.queues.Queue._on_queue_feeder_error = staticmethod(_end_unsent)  # type: ignore[attr-defined]
+    sys.excepthook = _tell_unless_left
     _go_first()
     end_with(parent_pid, worker, folder)
 
@@ -90,6 +91,12 @@ def _end_unsent(error: BaseException, item: object) -> None:
     traceback.print_exception(error)
     sys.stderr.flush()
     os._exit(UNSENT_CODE)
+
+
+def _tell_unless_left(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say nothing of a trainer that stopped while it fetched a batch: the thread that hands memory over would."""
+    if not isinstance(error, ConnectionError | EOFError):
+        sys.__excepthook__(kind, error, trace)
 
 
 class Losses:

@@ -6,7 +6,9 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import socket
 from functools import partial
+from multiprocessing.resource_sharer import DupFd
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +54,26 @@ def test_threads_that_start_workers_at_once_leave_the_environment_as_it_was(
             assert os.environ["PYTHONSAFEPATH"] == "1"
         assert os.environ["PYTHONSAFEPATH"] == "1"
     assert os.environ.get("PYTHONSAFEPATH") == before
+
+
+def _hand_over_to_nobody(folder: Path) -> None:
+    """In a worker: hand a file over to a trainer that stops as it fetches it."""
+    begin_worker(os.getppid(), folder, False, 0)
+    address = DupFd(0)._id[0]  # type: ignore[attr-defined]
+    for goodbye in (b"", b"\0", b"\0\0\0\2no", b"\0\0\0\7unknown"):
+        with socket.socket(socket.AF_UNIX) as trainer:
+            trainer.connect(address)
+            trainer.sendall(goodbye)
+    with socket.socket(socket.AF_UNIX) as last:  # they are served one after the other
+        last.connect(address)
+        last.recv(100)
+
+
+def test_worker_says_nothing_of_a_trainer_that_stopped_as_it_fetched_a_batch(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    worker = multiprocessing.get_context("fork").Process(target=_hand_over_to_nobody, args=(tmp_path,))
+    worker.start()
+    worker.join(60)
+    assert worker.exitcode == 0
+    assert capfd.readouterr().err == ""
