@@ -101,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(asked, words)
     except KeyboardInterrupt as stopped:
         return tell_stop(words, stopped)
+    except PenstockError as error:  # of standard output, to which help goes
+        return _told("".join(asked), words, error)
 
 
 def tell_stop(words: Sequence[str], stopped: KeyboardInterrupt) -> int:
@@ -145,5 +147,5 @@ def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[st
 def _told(step: str, words: Sequence[str], error: PenstockError) -> int:
     """Tell an error, to the parent process where there is one that listens."""
     if not (_CHILD in words and tell_parent(error)):
-        sys.stderr.write(f"penstock {step}: error: {redact(' '.join(str(error).split()))}\n")
+        sys.stderr.write(f"{f'penstock {step}'.strip()}: error: {redact(' '.join(str(error).split()))}\n")
     return error.exit_code

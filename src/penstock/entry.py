@@ -36,8 +36,7 @@ def entry() -> NoReturn:
         # So early that nothing was begun, or so late that all is done.
         code = _stopped(stopped) if code is None else code
     stopping.settle()
-    _flush()
-    os._exit(code)
+    os._exit(_flush(code))
 
 
 def _run() -> int:
@@ -73,12 +72,22 @@ def _stopped(stopped: KeyboardInterrupt) -> int:
     return tell_stop(sys.argv[1:], stopped)
 
 
-def _flush() -> None:
+def _flush(code: int) -> int:
+    """Write what is still held back; give the exit code, which is an error's where results could not be written."""
     import contextlib
     import logging
     import sys
 
+    from penstock.errors import PenstockError
+
     logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            stream.flush()
+    try:
+        sys.stdout.flush()
+    except PenstockError as error:
+        sys.stderr.write(f"penstock: error: {error}\n")
+        code = code or error.exit_code
+    except (OSError, ValueError):
+        pass
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    return code

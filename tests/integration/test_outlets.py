@@ -1,0 +1,60 @@
+"""Standard output and error that cannot be written to, or are not there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.cli import command
+from support.eeg import write_eeg
+
+FULL, NOWHERE = "/dev/full", "/dev/null"
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+@pytest.fixture(scope="module")
+def listing(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    folder = tmp_path_factory.mktemp("outlets")
+    words = ("list", "--source", write_eeg(folder / "data"), "--task", "eeg-c1", "--split", "1,0,0")
+    return [*words, "--manifest", folder / "m.parquet", "--plan", folder / "p.json"]
+
+
+@pytest.mark.parametrize("environment", [BUFFERED, {**BUFFERED, "PYTHONUNBUFFERED": "1"}], ids=["buffered", "at-once"])
+@pytest.mark.parametrize("words", [["-V"], ["list", "--help"], ["--help"], None])
+def test_what_was_asked_for_and_cannot_be_written_is_an_error_in_one_line(
+    words: list[object] | None, environment: dict[str, str], listing: list[object]
+) -> None:
+    with open(FULL, "wb") as full:
+        done = subprocess.run(
+            command(*(words or listing)), stdout=full, stderr=subprocess.PIPE, text=True, env=environment, timeout=60
+        )
+    assert done.returncode == 51, done.stderr
+    [*_, last] = done.stderr.splitlines()
+    assert last.startswith("penstock")
+    assert last.endswith("error: no space is left for standard output: free some space or choose another folder")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("path", "flags"), [(FULL, os.O_WRONLY), (NOWHERE, os.O_RDONLY)], ids=["full", "read-only"])
+def test_a_step_goes_on_where_nothing_can_be_told_of_it(path: str, flags: int, listing: list[object]) -> None:
+    handle = os.open(path, flags)
+    try:
+        done = subprocess.run(
+            command(*listing), stdout=subprocess.PIPE, stderr=handle, text=True, env=BUFFERED, timeout=60
+        )
+    finally:
+        os.close(handle)
+    assert done.returncode == 0
+    assert "samples of shape" in done.stdout
+    assert Path(str(listing[-1])).exists()
+
+
+@pytest.mark.parametrize("path", [FULL, NOWHERE])
+def test_an_error_that_nobody_hears_has_its_exit_code(path: str, listing: list[object], tmp_path: Path) -> None:
+    words = [tmp_path / "missing" if word == listing[2] else word for word in listing]
+    with open(path, "wb") as nowhere:
+        done = subprocess.run(command(*words), stdout=nowhere, stderr=nowhere, timeout=60)
+    assert done.returncode == 20
