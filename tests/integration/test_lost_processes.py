@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import penstock
 from penstock.errors import ProcessLost
@@ -75,14 +74,8 @@ def die_at(how: str, data: memoryview, key: str) -> Any:
         return to_number(data, key)
     if how == "exit":
         os._exit(3)
-    if how == "unsent":
-        return lambda: "what no other process can have"
     os.kill(os.getpid(), getattr(signal, how))
     return None
-
-
-def as_is(values: list[Any]) -> Any:
-    return values if any(callable(value) for value in values) else torch.stack(values)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +89,6 @@ def as_is(values: list[Any]) -> Any:
         ("SIGBUS", "SIGBUS: most likely /dev/shm", "make /dev/shm larger"),
         ("SIGSEGV", "ended by SIGSEGV", "run it again to go on"),
         ("exit", "ended with exit code 3", "run it again to go on"),
-        ("unsent", "could not pass a batch on", "make /dev/shm larger"),
     ],
 )
 def test_worker_that_ends_again_and_again_is_told_for_what_it_is(
@@ -104,7 +96,7 @@ def test_worker_that_ends_again_and_again_is_told_for_what_it_is(
 ) -> None:
     found: list[int] = []
     decode = partial(die_at, how)
-    with penstock.Stream(str(folder), decode=decode, collate=as_is, workers=1, **OPTIONS) as stream:
+    with penstock.Stream(str(folder), decode=decode, workers=1, **OPTIONS) as stream:
         with pytest.raises(ProcessLost, match=told) as lost:
             collect(stream, found)
         assert stream.state_dict()["next_index"] == len(found)

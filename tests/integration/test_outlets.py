@@ -27,7 +27,7 @@ def listing(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
 def test_what_was_asked_for_and_cannot_be_written_is_an_error_in_one_line(
     words: list[object] | None, environment: dict[str, str], listing: list[object]
 ) -> None:
-    with open(FULL, "wb") as full:
+    with Path(FULL).open("wb") as full:
         done = subprocess.run(
             command(*(words or listing)), stdout=full, stderr=subprocess.PIPE, text=True, env=environment, timeout=60
         )
@@ -55,6 +55,6 @@ def test_a_step_goes_on_where_nothing_can_be_told_of_it(path: str, flags: int, l
 @pytest.mark.parametrize("path", [FULL, NOWHERE])
 def test_an_error_that_nobody_hears_has_its_exit_code(path: str, listing: list[object], tmp_path: Path) -> None:
     words = [tmp_path / "missing" if word == listing[2] else word for word in listing]
-    with open(path, "wb") as nowhere:
+    with Path(path).open("wb") as nowhere:
         done = subprocess.run(command(*words), stdout=nowhere, stderr=nowhere, timeout=60)
     assert done.returncode == 20

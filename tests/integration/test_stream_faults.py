@@ -37,6 +37,18 @@ def _stop() -> None:
     raise StopIteration
 
 
+def _exit() -> None:
+    raise SystemExit(3)
+
+
+def _generator() -> None:
+    raise GeneratorExit
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt("of a library's own")
+
+
 def _local() -> None:
     class Local(ValueError):
         pass
@@ -51,11 +63,14 @@ def _caused() -> None:
         raise KeyError("outer") from error
 
 
-FAULTS: dict[str, tuple[Callable[[], None], type[Exception], str]] = {
+FAULTS: dict[str, tuple[Callable[[], None], type[BaseException], str]] = {
     "json": (_json, json.JSONDecodeError, "Expecting property name"),
     "picky": (_picky, Picky, "code 7"),
     "caused": (_caused, KeyError, "outer"),
     "stop": (_stop, RuntimeError, "StopIteration"),
+    "exit": (_exit, SystemExit, "3"),
+    "generator": (_generator, RuntimeError, "GeneratorExit"),
+    "interrupt": (_interrupt, KeyboardInterrupt, "of a library's own"),
     "local": (_local, Exception, "of a function's own class"),
 }
 
@@ -137,3 +152,30 @@ def test_a_later_epoch_is_named(folder: Path, workers: int) -> None:
     with pytest.raises(OSError, match="once") as caught:
         read(folder, workers, decode=decode)
     assert "decode of '0005.bin', sample 5 of epoch 1" in told(caught.value)
+
+
+UNSENT: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "function": (lambda: lambda: None, Exception, "pickle"),
+    "generator": (lambda: (number for number in range(3)), TypeError, "cannot pickle 'generator'"),
+    "view": (lambda: memoryview(b"bytes"), TypeError, "cannot pickle"),
+    "graph": (lambda: torch.ones(3, requires_grad=True) * 2, RuntimeError, "requires_grad"),
+}
+
+
+@pytest.mark.parametrize("what", UNSENT)
+def test_what_cannot_be_passed_on_by_a_worker_is_told_at_once_and_in_order(folder: Path, what: str) -> None:
+    """As what it is, where it was once told, three times over, to be a lack of memory."""
+    make, kind, words = UNSENT[what]
+
+    def decode(data: memoryview, key: str) -> Any:
+        return make() if key.endswith(BAD) else torch.ones(3)
+
+    options: dict[str, Any] = {"collate": list, "batch_size": 4, "window": "1Mi", "shuffle": False}
+    with penstock.Stream(str(folder), decode=decode, workers=1, **options) as stream:
+        batches = iter(stream)
+        for _ in range(2):
+            next(batches)
+        with pytest.raises(kind, match=words) as caught:
+            next(batches)
+        assert stream.state_dict()["next_index"] == 8
+    assert "what decode, transform and collate give must be such that pickle takes it" in told(caught.value)

@@ -100,8 +100,12 @@ class WindowDataset(Dataset[Any]):
                 assert not isinstance(settings.decoder, Custom)
                 batch = self._batch(settings.decoder, self._reader, indices, skipped)
             return [Thinned(batch, tuple(skipped)) if skipped else batch]
-        except Exception as error:
-            return [Failed(error)]
+        except KeyboardInterrupt as error:
+            if self._frees:  # of whoever stops this process; workers do not hear it
+                raise
+            return [Failed.of(error)]
+        except BaseException as error:
+            return [Failed.of(error)]
 
     def _batch(
         self, decoder: SampleDecoder, reader: WindowReader, indices: Sequence[int], skipped: list[SkippedSample]
@@ -119,7 +123,7 @@ class WindowDataset(Dataset[Any]):
             meta, rng = sample.meta, self._chance.of(numbers[sample.index]) if augmented else None
             try:
                 array = decoder(sample.data, decode=meta.decode, args=meta.args, rng=rng)
-            except Exception as error:
+            except BaseException as error:
                 place = locate(order, numbers[sample.index])
                 error.add_note(sample_note("decode of", meta.key, position=place.position, epoch=place.epoch))
                 raise

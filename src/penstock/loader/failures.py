@@ -25,7 +25,16 @@ MOST_KEYS = 64
 class Failed:
     """An error on its way from a worker to the consumer, in order."""
 
-    error: Exception
+    error: BaseException
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failed:
+        """Give an error to be raised in a loop, which one of the kinds that end loops without a word cannot be."""
+        if not isinstance(error, StopIteration | GeneratorExit):
+            return cls(error)
+        raised = RuntimeError(f"{type(error).__name__} was raised where it ends no loop")
+        raised.__cause__, raised.__notes__ = error, list(getattr(error, "__notes__", ()))
+        return cls(raised)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, _packed(self.error)
@@ -36,7 +45,7 @@ def noting(note: str) -> Iterator[None]:
     """Say with an error what it belongs to."""
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
         raise
@@ -54,7 +63,7 @@ def batch_note(keys: Sequence[str], *, position: int, epoch: int) -> str:
     return f"penstock: collate of the batch from sample {position} of epoch {epoch} on (both from 0): {named}{more}"
 
 
-def _packed(error: Exception) -> tuple[bytes, tuple[str, ...]]:
+def _packed(error: BaseException) -> tuple[bytes, tuple[str, ...]]:
     """Give an error as bytes, and its notes; whatever it holds, unpacking them will not fail."""
     notes = tuple(getattr(error, "__notes__", ()))
     if not isinstance(error, PenstockError):
@@ -67,7 +76,7 @@ def _packed(error: Exception) -> tuple[bytes, tuple[str, ...]]:
     return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}")), notes
 
 
-def _unpacked(data: bytes) -> Exception:
+def _unpacked(data: bytes) -> BaseException:
     found = pickle.loads(data)  # noqa: S301 - what a worker of this process packed
     return found.error() if isinstance(found, _Bare) else found
 
@@ -82,14 +91,14 @@ def _arrived(data: bytes, notes: tuple[str, ...]) -> Failed:
 class _Bare:
     """An error whose class cannot be called with its own arguments, as many are that take others than they keep."""
 
-    kind: type[Exception]
+    kind: type[BaseException]
     args: tuple[Any, ...]
 
     @classmethod
-    def of(cls, error: Exception) -> _Bare:
+    def of(cls, error: BaseException) -> _Bare:
         return cls(type(error), tuple(arg if _crosses(arg) else repr(arg) for arg in error.args))
 
-    def error(self) -> Exception:
+    def error(self) -> BaseException:
         made = self.kind.__new__(self.kind)
         made.args = self.args
         return made

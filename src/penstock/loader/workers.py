@@ -11,6 +11,7 @@ import contextlib
 import multiprocessing.process
 import multiprocessing.queues
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -45,6 +46,12 @@ _SHM_FIX = (
     "make /dev/shm larger (docker run --shm-size, an emptyDir of medium Memory there), or use fewer workers or "
     "smaller batches"
 )
+_SHM_WORDS = re.compile(r"shared memory|\bshm\b|\bmmap\b|resize file|open file|file descriptor")
+"""Of torch, where a tensor found no room on its way."""
+_UNSENT_NOTE = (
+    "penstock: a loading worker could not pass a batch on: what decode, transform and collate give must be such that "
+    "pickle takes it, like tensors, arrays, numbers, text and bytes, or workers 0"
+)
 _MEMORY_FIX = "give it more memory, or use fewer workers or smaller batches; then run it again, which goes on from here"
 
 
@@ -74,7 +81,7 @@ def begin_worker(parent_pid: int, folder: Path, keeps_safe_path: bool, worker: i
         os.environ.pop("PYTHONSAFEPATH", None)  # it was for this process alone, not for what a caller's code starts
     # Else each worker makes one in the system's folder, and leaves it there when it is killed.
     multiprocessing.process.current_process()._config["tempdir"] = str(folder)  # type: ignore[attr-defined]
-    multiprocessing.queues.Queue._on_queue_feeder_error = staticmethod(_end_unsent)  # type: ignore[attr-defined]
+    multiprocessing.queues.Queue._on_queue_feeder_error = _meet_unsent  # type: ignore[attr-defined]
     sys.excepthook = _tell_unless_left
     _go_first()
     end_with(parent_pid, worker, folder)
@@ -86,8 +93,18 @@ def _go_first() -> None:
         path.write_text(str(min(1000, int(path.read_text()) + _FIRST_TO_GO)))
 
 
-def _end_unsent(error: BaseException, item: object) -> None:
-    """End a worker whose batch gets lost on its way: Python would go on, and the trainer wait for ever."""
+def _meet_unsent(queue: Any, error: BaseException, item: Any) -> None:
+    """Pass on, in a batch's place, why it cannot be, or end the worker: Python would let the trainer wait for ever.
+
+    Args:
+        queue: of batches; torch puts each there with its number.
+        error: of pickling, or of the shared memory that there was no room in.
+    """
+    is_batch = isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], int)
+    if is_batch and not isinstance(error, OSError | MemoryError) and not _SHM_WORDS.search(str(error)):
+        error.add_note(_UNSENT_NOTE)
+        queue.put((item[0], Failed(error)))
+        return
     traceback.print_exception(error)
     sys.stderr.flush()
     os._exit(UNSENT_CODE)
