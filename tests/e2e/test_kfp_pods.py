@@ -67,7 +67,7 @@ def test_the_compiled_pipeline_gives_what_one_machine_gives(
     scored = read_record(artifacts["evaluate"]["metrics"], Evaluation)
     assert scored.metrics == alone.evaluation.metrics
     [shown] = run.executions["evaluate"].executor_output["artifacts"]["metrics_ui"]["artifacts"]
-    assert shown["metadata"]["nrmse"] == scored.metrics["nrmse"]
+    assert shown["metadata"]["nrmse"] == scored.metrics["nrmse"].value
     assert "Penstock EEG" in artifacts["report"]["html"].read_text()
     assert read_record(artifacts[EXIT]["cost"], CostReport).total_usd > 0
     for step in run.executions:

@@ -23,7 +23,7 @@ def test_demo(tmp_path: Path, effect: float) -> None:
     for told in ("samples", "downloaded", "peak window", "stall", "nrmse", "planted bound", str(out / "report.html")):
         assert told in done.stdout
     found = read_record(out / "evaluation.json", Evaluation)
-    score = found.metrics["nrmse"]
+    score = found.metrics["nrmse"].value
     if effect:
         assert planted_bound(effect) < score < 0.9
     else:

@@ -82,7 +82,7 @@ def test_a_job_of_another_packages_task_and_model(
     done = penstock(*words(data, out), *chosen, environment=environment)
     assert done.returncode == 0, done.stderr
     assert read_record(out / "run.json", RunRecord).model == (model or "linear")
-    assert read_record(out / "evaluation.json", Evaluation).metrics["accuracy"] == 1.0
+    assert read_record(out / "evaluation.json", Evaluation).metrics["accuracy"].value == 1.0
     if model is None:
         return
     # Whoever is handed the checkpoint does not run the code that it names without saying so.

@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 import penstock
-from penstock.cost.baseline import baseline_of, choose_score
+from penstock.cost.baseline import choose_score
 from penstock.cost.download_first import Comparison, compare_with_download
 from penstock.cost.summary import (
     DASH,
@@ -27,7 +27,6 @@ from penstock.cost.summary import (
     traffic_table,
 )
 from penstock.observe.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
-from penstock.observe.labels import metric_label
 from penstock.observe.svg import clean_text
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
 from penstock.secrets import redact
@@ -114,14 +113,9 @@ def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Ma
     if run.losses or run.epochs:
         found.append(("Loss", loss_chart(run)))
     score = choose_score(run, evaluation)
-    if score and any(epoch.valid.get(score) is not None for epoch in run.epochs):
-        baseline = baseline_of(score)
-        found.append(
-            (
-                f"Validation {metric_label(score)} by epoch",
-                score_chart(run, score, baseline=baseline.value if baseline else None),
-            )
-        )
+    shown = [epoch.valid[score] for epoch in run.epochs if score in epoch.valid]
+    if any(metric.value is not None for metric in shown):
+        found.append((f"Validation {shown[0].label} by epoch", score_chart(run, score)))
     if run.epochs:
         found.append(("Compute and stall", stall_chart(run)))
     if evaluation and evaluation.confusion:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penstock.cost.baseline import baseline_of, choose_score, format_score, judge
+from penstock.cost.baseline import choose_score, format_score, judge
 from penstock.cost.download_first import Comparison
 from penstock.cost.model import added_steps, is_measured, total_meters
-from penstock.observe.labels import metric_label, metric_value
+from penstock.observe.labels import metric_text
 from penstock.records import CostLine, CostReport, Evaluation, Meters, RunRecord, StepRecord
 from penstock.units import format_bytes, format_seconds, format_usd, plain_number
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MAX_EPOCH_ROWS = 120
-DASH = metric_value(None)
+DASH = metric_text(None)
 """Stands for what is not known: a zero would be read as measured."""
 
 
@@ -164,16 +164,16 @@ def _saves_cards(run: RunRecord) -> tuple[Card, ...]:
 def _score_card(run: RunRecord, evaluation: Evaluation | None) -> Card:
     name = choose_score(run, evaluation)
     if evaluation is not None and name in evaluation.metrics:
-        value = evaluation.metrics[name]
-        note, tone = judge(value, baseline_of(name, evaluation), why=evaluation.undefined.get(name, ""))
+        metric = evaluation.metrics[name]
+        note, tone = judge(metric)
         note = "; ".join([note, *evaluation.notes])
-        label = f"{metric_label(name)}, {evaluation.split} split"
-        return Card(label=label, value=metric_value(value, 3), note=note, tone=tone)
+        label = f"{metric.label}, {evaluation.split} split"
+        return Card(label=label, value=metric_text(metric, 3), note=note, tone=tone)
     best = next((epoch for epoch in run.epochs if epoch.epoch == run.best_epoch), None)
-    if name is not None and best is not None and name in best.valid:
-        value = best.valid[name]
-        note, tone = judge(value, baseline_of(name), why=best.undefined.get(name, ""))
-        return Card(label=f"{metric_label(name)}, validation", value=metric_value(value, 3), note=note, tone=tone)
+    if best is not None and name in best.valid:
+        metric = best.valid[name]
+        note, tone = judge(metric)
+        return Card(label=f"{metric.label}, validation", value=metric_text(metric, 3), note=note, tone=tone)
     return Card(label="Score", value=DASH, note="the run was not evaluated")
 
 
@@ -197,11 +197,11 @@ def _lower(text: str) -> str:
 def metric_table(evaluation: Evaluation) -> Table:
     """Give the evaluation's metrics beside what learning nothing scores."""
     rows = []
-    for name, value in evaluation.metrics.items():
-        baseline = baseline_of(name, evaluation)
+    for metric in evaluation.metrics.values():
+        baseline = metric.baseline
         against = f"{format_score(baseline.value)} ({baseline.meaning})" if baseline else ""
-        against = f"undefined: {evaluation.undefined.get(name, '')}" if value is None else against
-        rows.append((metric_label(name), metric_value(value), against))
+        against = f"undefined: {metric.undefined}" if metric.value is None else against
+        rows.append((metric.label, metric_text(metric), against))
     caption = (
         f"Metrics on the {evaluation.split} split: {evaluation.num_samples:,} samples, "
         f"{_plural(evaluation.num_groups, 'group')}"
@@ -250,10 +250,11 @@ def _traffic_row(name: str, meters: Meters) -> tuple[str, ...]:
 def epoch_table(run: RunRecord) -> Table:
     """Give the figures of each epoch, or of evenly taken ones where there are very many."""
     each = max(1, -(-len(run.epochs) // MAX_EPOCH_ROWS))
-    metrics = tuple(dict.fromkeys(name for epoch in run.epochs for name in epoch.valid))[:4]
+    metrics = {name: metric.label for epoch in run.epochs for name, metric in epoch.valid.items()}
+    names = tuple(metrics)[:4]
     rows = []
     for epoch in run.epochs[::each]:
-        valid = (metric_value(epoch.valid[name]) if name in epoch.valid else DASH for name in metrics)
+        valid = (metric_text(epoch.valid.get(name)) for name in names)
         times = (epoch.compute_seconds, epoch.stall_seconds, epoch.valid_seconds)
         best = " (best)" if epoch.epoch == run.best_epoch else ""
         rows.append(
@@ -262,7 +263,7 @@ def epoch_table(run: RunRecord) -> Table:
     header = (
         "Epoch",
         "Training loss",
-        *(f"Valid. {metric_label(name)}" for name in metrics),
+        *(f"Valid. {metrics[name]}" for name in names),
         "Compute",
         "Stall",
         "Validation",

@@ -14,7 +14,6 @@ from penstock.loader.protocols import BatchLoader
 from penstock.recipes.objectives import Objective, Predictions, predict
 from penstock.records import Evaluation, ManifestInfo, Prediction
 from penstock.tasks.protocols import Task
-from penstock.tasks.scores import told_scores
 
 __all__ = ["MAX_PREDICTIONS", "confusion_counts", "evaluate", "evenly_taken"]
 
@@ -54,7 +53,6 @@ def evaluate(
     """
     begun = time.perf_counter()
     found = predict(model, objective, loader, split=split)
-    metrics, undefined = told_scores(task.metrics(found.truth, found.predicted, found.groups))
     return Evaluation(
         task=task.name,
         model=model_name,
@@ -67,8 +65,7 @@ def evaluate(
         num_samples=len(found),
         num_groups=len(set(found.groups)),
         score=task.score,
-        metrics=metrics,
-        undefined=undefined,
+        metrics=task.metrics(found.truth, found.predicted, found.groups),
         classes=info.classes,
         confusion=confusion_counts(found.truth, found.predicted) if info.classes else (),
         predictions=_to_show(found),

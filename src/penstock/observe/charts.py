@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from penstock.observe.labels import metric_label
 from penstock.observe.svg import THEME, clean_text, to_inline_svg
 from penstock.records import Evaluation, RunRecord
 
@@ -65,7 +64,8 @@ def loss_chart(run: RunRecord) -> str:
     thin, bucket = _thin(steps)
     ends = np.array([epoch.epoch + 1 for epoch in run.epochs], dtype=np.float64)
     losses = [epoch.valid.get("loss") for epoch in run.epochs]
-    valid = np.array([math.nan if loss is None else loss for loss in losses], dtype=np.float64)
+    known = [math.nan if loss is None or loss.value is None else loss.value for loss in losses]
+    valid = np.array(known, dtype=np.float64)
 
     def draw(axes: Axes) -> None:
         axes.plot(thin[:, 0], thin[:, 1], color=_BLUE, linewidth=0.9, alpha=0.45, label="training, by step")
@@ -82,15 +82,16 @@ def loss_chart(run: RunRecord) -> str:
     return _chart("loss", "Loss", f"Training loss over {len(run.epochs)} epochs{last}.{thinned}", draw)
 
 
-def score_chart(run: RunRecord, score: str, *, baseline: float | None = None) -> str:
+def score_chart(run: RunRecord, score: str) -> str:
     """Draw a validation metric by epoch, with the line of a model that learnt nothing, and the best epoch."""
-    found = [(epoch.epoch + 1, epoch.valid.get(score)) for epoch in run.epochs]
-    points = [(place, value) for place, value in found if value is not None]
+    found = [(epoch.epoch + 1, epoch.valid[score]) for epoch in run.epochs if score in epoch.valid]
+    points = [(place, metric.value) for place, metric in found if metric.value is not None]
+    baseline = next((metric.baseline.value for _, metric in found if metric.baseline is not None), None)
     epochs = np.array([point[0] for point in points], dtype=np.float64)
     values = np.array([point[1] for point in points], dtype=np.float64)
     best = [point for point in points if run.best_epoch is not None and point[0] == run.best_epoch + 1]
 
-    label = clean_text(metric_label(score))
+    label = clean_text(found[0][1].label if found else score)
 
     def draw(axes: Axes) -> None:
         if baseline is not None:

@@ -31,6 +31,7 @@ from penstock.records.manifest_parts import ManifestParts
 from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
 from penstock.records.meters import Meters, Purpose, RequestCount, RequestKind, SkippedSample
+from penstock.records.metric_values import Baseline, MetricValue, MetricValues
 from penstock.records.plan import BlockShuffle, Order, Plan, RankShare, Segment, Shuffle, StreamSpec
 from penstock.records.readiness import Finding, Readiness, State
 from penstock.records.run import UNSAID, EpochRecord, Host, LossPoint, RunRecord, Saves, StepRecord
@@ -38,6 +39,7 @@ from penstock.records.run import UNSAID, EpochRecord, Host, LossPoint, RunRecord
 __all__ = [
     "SPLITS",
     "UNSAID",
+    "Baseline",
     "BlockShuffle",
     "CostLine",
     "CostReport",
@@ -56,6 +58,8 @@ __all__ = [
     "ManifestReader",
     "ManifestWriter",
     "Meters",
+    "MetricValue",
+    "MetricValues",
     "Order",
     "Plan",
     "Prediction",

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from penstock.records.codec import Part, Record
 from penstock.records.meters import Meters
+from penstock.records.metric_values import MetricValues
 
 __all__ = ["Evaluation", "Prediction"]
 
@@ -27,15 +28,14 @@ class Evaluation(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         seen_groups: groups of the split that it was trained on; None where that is not known.
         notes: what a person should know of it.
         score: name of the metric that runs are compared by.
-        metrics: value by name, None where it is undefined.
-        undefined: why a metric is undefined, by its name.
+        metrics: by name.
         classes: names of the classes, empty for regression.
         confusion: ``confusion[truth][predicted]`` counts, empty for regression.
         predictions: at most a few thousand of them, evenly taken, for plots.
     """
 
     kind: ClassVar[str] = "evaluation"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     task: str
     model: str
@@ -48,8 +48,7 @@ class Evaluation(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     num_samples: int
     num_groups: int
     score: str
-    metrics: dict[str, float | None]
-    undefined: dict[str, str]
+    metrics: MetricValues
     classes: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     predictions: tuple[Prediction, ...]

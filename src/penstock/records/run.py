@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from penstock.records.codec import Part, Record
 from penstock.records.meters import Meters
+from penstock.records.metric_values import MetricValues
 
 __all__ = ["UNSAID", "EpochRecord", "Host", "LossPoint", "RunRecord", "Saves", "StepRecord"]
 
@@ -43,16 +44,14 @@ class EpochRecord(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         stall_seconds: time the trainer waited for data.
         compute_seconds: the rest of the training pass.
         valid_seconds: time the validation took, waiting included.
-        valid: metrics on the validation split, by name; None where one is undefined.
-        undefined: why a metric is undefined, by its name.
+        valid: metrics on the validation split, by name.
     """
 
     epoch: int
     num_steps: int
     num_samples: int
     train_loss: float
-    valid: dict[str, float | None]
-    undefined: dict[str, str]
+    valid: MetricValues
     stall_seconds: float
     compute_seconds: float
     valid_seconds: float
@@ -83,6 +82,7 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A training run.
 
     Attributes:
+        score: name of the metric that runs are compared by.
         config: the options it ran with, by flag name; no secrets.
         state: how it ended.
         num_resumes: times it went on from a checkpoint.
@@ -95,11 +95,12 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     kind: ClassVar[str] = "run"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     run_id: str
     task: str
     model: str
+    score: str
     num_parameters: int
     config: dict[str, str | int | float | bool | None]
     manifest_fingerprint: str

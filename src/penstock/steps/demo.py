@@ -15,7 +15,7 @@ from penstock.demo.generate import MIN_SUBJECTS, DemoDataset, generate_dataset, 
 from penstock.demo.server import BUCKET, REGION, serve_s3
 from penstock.errors import ConfigError, Interrupted
 from penstock.observe import open_progress
-from penstock.observe.labels import metric_value
+from penstock.observe.labels import metric_text
 from penstock.records import Evaluation, read_record
 from penstock.steps import run as run_step
 from penstock.steps.job_files import JobFiles
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             except Interrupted as error:
                 raise Interrupted(error.what, fix="run the same command again: the demo begins anew") from None
     found = read_record(JobFiles(out.absolute()).metrics, Evaluation)
-    score = metric_value(found.metrics.get(found.score))
+    score = metric_text(found.metrics.get(found.score))
     bound = planted_bound(args.effect)
     sys.stdout.write(
         f"{'planted bound':>14}  {found.score} {bound:.4f} is the best possible, 1.0 is predicting the mean; "

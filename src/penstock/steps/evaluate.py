@@ -152,6 +152,6 @@ def _draw(found: Evaluation) -> str:
 
 def describe(found: Evaluation) -> str:
     """Say for a person how good a checkpoint is."""
-    metrics = metrics_line(found.metrics, found.undefined)
+    metrics = metrics_line(found.metrics)
     scored = f"{found.split}: {found.num_samples} samples of {found.num_groups} groups: {metrics}\n"
     return scored + "".join(f"  note: {note}\n" for note in found.notes) + skipped_line(found.meters)

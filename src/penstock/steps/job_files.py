@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from penstock.observe.labels import metric_value, metrics_line
+from penstock.observe.labels import metric_text, metrics_line
 from penstock.records import Evaluation, ManifestReader, RunRecord, StepRecord, read_record
 from penstock.units import format_bytes, format_seconds
 
@@ -40,7 +40,7 @@ def describe(files: JobFiles) -> str:
     listed = read_record(files.list_record, StepRecord) if files.list_record.exists() else None
     downloaded = record.meters.bytes_downloaded + found.meters.bytes_downloaded
     downloaded += listed.meters.bytes_downloaded if listed else 0
-    metrics = metrics_line(found.metrics, found.undefined)
+    metrics = metrics_line(found.metrics)
     rows = [
         ("samples", f"{info.num_samples} in {info.num_objects} objects ({format_bytes(info.object_bytes)})"),
         ("trained on", f"{record.num_trained_samples} in {len(record.epochs)} epochs"),
@@ -51,7 +51,7 @@ def describe(files: JobFiles) -> str:
         ),
         ("stall", f"{format_seconds(record.stall_seconds)} ({100 * record.stall_share:.1f} % of training)"),
         ("wall", format_seconds(record.wall_seconds)),
-        (f"{found.split} score", f"{found.score} {metric_value(found.metrics.get(found.score))}"),
+        (f"{found.split} score", f"{found.score} {metric_text(found.metrics.get(found.score))}"),
         ("metrics", metrics),
         *(("note", note) for note in found.notes),
         *_skipped_rows(record, found),

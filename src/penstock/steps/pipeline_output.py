@@ -37,6 +37,6 @@ def write_metrics(executor_input: str, found: Evaluation) -> None:
             f"--executor-input does not name outputs.outputFile and the artifact {ARTIFACT!r} ({error})",
             fix="pass the placeholder {{$}} of a component that has this output, or leave it out",
         ) from error
-    values = {name: value for name, value in found.metrics.items() if value is not None}
+    values = {name: metric.value for name, metric in found.metrics.items() if metric.value is not None}
     shown = {"name": artifact["name"], "uri": artifact["uri"], "metadata": values}
     atomic_write(target, msgspec.json.encode({"artifacts": {ARTIFACT: {"artifacts": [shown]}}}))

@@ -16,8 +16,8 @@ from penstock.steps.outputs import check_outputs
 from penstock.steps.pricing import check_region, cost_setting
 from penstock.steps.run_left import read_left
 from penstock.steps.run_root import open_run_root
-from penstock.tasks.eeg.metrics import overall_score
-from penstock.tasks.scores import told_scores
+from penstock.tasks.protocols import PartOfOverall
+from penstock.tasks.registry import get_task
 from penstock.units import format_usd
 
 NAME = "report"
@@ -46,19 +46,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def with_overall(one: Evaluation, other: Evaluation) -> Evaluation:
-    """Add the challenge's overall score to an evaluation.
+    """Add the score that an evaluation has together with another task's.
 
     Raises:
-        ConfigError: the two are not of c1 and c2.
+        ConfigError: their tasks have none together.
     """
-    scores = {found.task: found.metrics.get(found.score) for found in (one, other)}
-    if set(scores) != {"eeg-c1", "eeg-c2"}:
-        raise ConfigError(
-            f"an overall score is of eeg-c1 and eeg-c2, these are of {one.task} and {other.task}",
-            fix="pass the metrics of one of each",
-        )
-    values, reasons = told_scores({"overall": overall_score(scores["eeg-c1"], scores["eeg-c2"])})
-    return msgspec.structs.replace(one, metrics={**one.metrics, **values}, undefined={**one.undefined, **reasons})
+    task = get_task(one.task)
+    if not isinstance(task, PartOfOverall):
+        raise ConfigError(f"{one.task} has no score together with other tasks", fix="leave --other-evaluation out")
+    return msgspec.structs.replace(one, metrics={**one.metrics, "overall": task.overall((one, other))})
 
 
 def _bill(

@@ -157,6 +157,7 @@ def _never_trained(run_id: str) -> RunRecord:
         run_id=run_id,
         task="",
         model="",
+        score="",
         num_parameters=0,
         config={},
         manifest_fingerprint="",

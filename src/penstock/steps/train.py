@@ -17,7 +17,7 @@ import msgspec
 from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
 from penstock.observe import open_progress
-from penstock.observe.labels import metric_value, metrics_line
+from penstock.observe.labels import metric_text, metrics_line
 from penstock.recipes.objectives import make_objective
 from penstock.recipes.registry import build_model
 from penstock.records import EpochRecord, RunRecord, write_record
@@ -31,7 +31,6 @@ from penstock.steps.pricing import endpoint_paid, warn_of_node
 from penstock.steps.ranks import check_one_rank, ranks_from
 from penstock.steps.run_root import RunRoot, recorded
 from penstock.steps.train_config import train_config
-from penstock.tasks.registry import get_task
 from penstock.temporary import TemporaryFolder
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
@@ -135,9 +134,10 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             # Stays where the trainer is killed before it can say anything: its time is billed from here on.
             host = describe_host(choose_device(config.device))
             num_parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-            run_root.keep(NAME, run_record(begun_result(config, identity, host=host, num_parameters=num_parameters)))
+            begun = begun_result(config, identity, score=data.task.score, host=host, num_parameters=num_parameters)
+            run_root.keep(NAME, run_record(begun))
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
-        with _Shown(None if early else config.num_epochs * num_samples) as shown:
+        with _Shown(None if early else config.num_epochs * num_samples, score=data.task.score) as shown:
             train(
                 config,
                 task=data.task,
@@ -177,10 +177,11 @@ class _Shown:
 
     Args:
         total: samples of all epochs, None where that is not known.
+        score: name of the metric to show.
     """
 
-    def __init__(self, total: int | None) -> None:
-        self._total = total
+    def __init__(self, total: int | None, *, score: str) -> None:
+        self._total, self._score = total, score
         self._done = 0
         self._shown = contextlib.ExitStack()
 
@@ -210,18 +211,17 @@ class _Shown:
 
     def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
         """Tell the validation's metrics."""
-        self._stage.advance(
-            0,
-            **{f"valid_{name}": value for name, value in record.valid.items() if name == "nrmse" and value is not None},
-        )
+        score = record.valid.get(self._score)
+        if score is not None and score.value is not None:
+            self._stage.advance(0, **{f"valid_{self._score}": score.value})
 
 
 def describe(record: RunRecord) -> str:
     """Say for a person how a run went."""
     best = next((epoch for epoch in record.epochs if epoch.epoch == record.best_epoch), None)
-    score = best.valid.get(get_task(record.task).score) if best else None
-    chosen = "best" if score is not None else "no score tells the best; last"
-    metrics = metrics_line(best.valid, best.undefined) if best else metric_value(None)
+    score = best.valid.get(record.score) if best else None
+    chosen = "best" if score is not None and score.value is not None else "no score tells the best; last"
+    metrics = metrics_line(best.valid) if best else metric_text(None)
     return (
         f"trained {record.model} ({record.num_parameters} parameters) for {len(record.epochs)} epochs in "
         f"{format_seconds(record.wall_seconds)}, {100 * record.stall_share:.1f} % of it waiting for data\n"

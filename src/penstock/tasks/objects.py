@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
 from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
-from penstock.records import LeftOutObjects, Sample, SkippedObject, Span
+from penstock.records import LeftOutObjects, MetricValues, Sample, SkippedObject, Span
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
-from penstock.tasks.scores import Scores
 
 __all__ = ["WholeObjects"]
 
@@ -29,7 +28,6 @@ class WholeObjects:
     name = "objects"
     recipe = ""
     score = "none"
-    higher_is_better = True
     options = (
         TaskOption(
             name="match",
@@ -66,7 +64,9 @@ class WholeObjects:
         """Give the bytes as numbers, shape (bytes,)."""
         return np.frombuffer(data, dtype=np.uint8).astype(np.float32)
 
-    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> MetricValues:
         """Give none: whole objects have no targets."""
         return {}
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.records import Sample, SkippedObject
+from penstock.records import Evaluation, MetricValue, MetricValues, Sample, SkippedObject
 from penstock.sources import ObjectSource
-from penstock.tasks.scores import Scores
 
-__all__ = ["Limits", "OptionValue", "SampleSet", "Task", "TaskOption"]
+__all__ = ["Limits", "OptionValue", "PartOfOverall", "SampleSet", "Task", "TaskOption"]
 
 OptionValue = str | int | float | bool | None
 
@@ -92,11 +91,6 @@ class Task(Protocol):
         ...
 
     @property
-    def higher_is_better(self) -> bool:
-        """Whether a larger score is a better one."""
-        ...
-
-    @property
     def options(self) -> tuple[TaskOption, ...]:
         """Options of ``make_samples``."""
         ...
@@ -131,12 +125,27 @@ class Task(Protocol):
         """
         ...
 
-    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
-        """Score predictions; a metric that is undefined for them is a phrase that says why.
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> MetricValues:
+        """Score predictions, as ``tasks.metrics`` does for regressions and classifications.
 
         Args:
             truth: targets or class indices, shape (samples,).
             predicted: shape (samples,) for regression, (samples, classes) of logits for classification.
             groups: group of each sample.
+        """
+        ...
+
+
+@runtime_checkable
+class PartOfOverall(Protocol):
+    """A task whose score makes one score together with another's."""
+
+    def overall(self, evaluations: Sequence[Evaluation]) -> MetricValue:
+        """Give the score of them together.
+
+        Raises:
+            ConfigError: they are not of the tasks that it is made of.
         """
         ...

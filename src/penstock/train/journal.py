@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.records import EpochRecord, LossPoint, Meters, Saves
-from penstock.tasks.scores import Scores, told_scores
+from penstock.records import EpochRecord, LossPoint, Meters, MetricValue, MetricValues, Saves
 
 __all__ = ["MAX_LOSS_POINTS", "Curve", "Journal"]
 
@@ -125,16 +124,14 @@ class Journal(msgspec.Struct, kw_only=True):
         self.loss_sum += loss * num_labelled
         self.num_labelled += num_labelled
 
-    def end_epoch(self, scores: Scores, *, valid_seconds: float) -> EpochRecord:
+    def end_epoch(self, valid: MetricValues, *, valid_seconds: float) -> EpochRecord:
         """Close the epoch in progress with its validation metrics, and begin the next."""
-        valid, undefined = told_scores(scores)
         record = EpochRecord(
             epoch=self.epoch,
             num_steps=self.epoch_steps,
             num_samples=self.epoch_samples,
             train_loss=self.loss_sum / max(self.num_labelled, 1),
             valid=valid,
-            undefined=undefined,
             stall_seconds=self.stall_seconds,
             compute_seconds=self.compute_seconds,
             valid_seconds=valid_seconds,
@@ -145,19 +142,20 @@ class Journal(msgspec.Struct, kw_only=True):
         self.loss_sum = self.stall_seconds = self.compute_seconds = 0.0
         return record
 
-    def note_score(self, epoch: int, score: float | None, *, higher_is_better: bool) -> bool:
+    def note_score(self, epoch: int, score: MetricValue | None) -> bool:
         """Say whether an epoch is the best so far, and remember it.
 
         One without a score is never better than one with: only as long as none has any is the latest the best.
         """
+        value = None if score is None else score.value
         if self.best_score is None:
             better = True
-        elif score is None:
+        elif score is None or value is None:
             better = False
         else:
-            better = score > self.best_score if higher_is_better else score < self.best_score
+            better = value > self.best_score if score.higher_is_better else value < self.best_score
         if better:
-            self.best_score, self.best_epoch, self.bad_epochs = score, epoch, 0
+            self.best_score, self.best_epoch, self.bad_epochs = value, epoch, 0
         else:
             self.bad_epochs += 1
         return better

@@ -20,11 +20,10 @@ from torch import nn
 from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
 from penstock.loader.protocols import BatchLoader, LoaderState
 from penstock.recipes.objectives import Objective
-from penstock.records import LossPoint, Meters
+from penstock.records import LossPoint, Meters, MetricValues
 from penstock.records.trained_on import TrainedOn
 from penstock.sources import take_later
 from penstock.tasks.protocols import Task
-from penstock.tasks.scores import Scores
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import TrainConfig
@@ -266,15 +265,15 @@ class _Loop:
 
     def _end_epoch(self, stop: StopRequest) -> None:
         journal, begun = self._journal, time.perf_counter()
-        metrics: Scores = {} if self._valid is None else self._valid.metrics(self._stepper.model, journal.epoch, stop)
+        metrics: MetricValues = {}
+        if self._valid is not None:
+            metrics = self._valid.metrics(self._stepper.model, journal.epoch, stop)
         # Both loaders may be parts of one stream, whose place the validation has moved on.
         self._loader_state = self._train_loader.state_dict()
         if self._early_samples is not None and journal.epoch == 0:
             journal.curve.spread(0, first_step=0, num_steps=journal.epoch_steps)
         record = journal.end_epoch(metrics, valid_seconds=time.perf_counter() - begun)
-        is_best = journal.note_score(
-            record.epoch, record.valid.get(self._task.score), higher_is_better=self._task.higher_is_better
-        )
+        is_best = journal.note_score(record.epoch, record.valid.get(self._task.score))
         journal.finished = self._is_finished()
         if is_best:
             self._best = self._checkpoints.save_best(
@@ -337,6 +336,7 @@ class _Loop:
         model = self._stepper.model
         return TrainResult(
             config=self._config,
+            score=self._task.score,
             identity=self._identity,
             host=describe_host(self._stepper.device),
             error=error,

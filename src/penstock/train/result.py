@@ -21,6 +21,7 @@ class TrainResult:
     """How a run ended, well or not.
 
     Attributes:
+        score: name of the metric that runs are compared by.
         error: what ended it early, None where nothing did.
         journal: counters, curves and meters of all attempts.
         checkpoint: path or URI of the best epoch's weights, None before there are any.
@@ -31,6 +32,7 @@ class TrainResult:
     """
 
     config: TrainConfig
+    score: str
     identity: Identity
     host: Host
     error: BaseException | None
@@ -55,11 +57,14 @@ def ended_unsaid() -> Interrupted:
     return Interrupted(UNSAID, fix="look at its pod: memory, time limit, node")
 
 
-def begun_result(config: TrainConfig, identity: Identity, *, host: Host, num_parameters: int) -> TrainResult:
+def begun_result(
+    config: TrainConfig, identity: Identity, *, score: str, host: Host, num_parameters: int
+) -> TrainResult:
     """Give the result of a run that has only begun, which is all there is where it is then killed."""
     now = datetime.now(UTC)
     return TrainResult(
         config=config,
+        score=score,
         identity=identity,
         host=host,
         error=ended_unsaid(),
@@ -86,6 +91,7 @@ def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, Conf
         run_id=run_id,
         task=result.config.task,
         model=result.config.model,
+        score=result.score,
         num_parameters=result.num_parameters,
         config={**(options or {}), **result.config.as_dict()},
         manifest_fingerprint=result.identity.manifest_fingerprint,

@@ -8,8 +8,8 @@ from torch import nn
 
 from penstock.loader.protocols import BatchLoader
 from penstock.recipes.objectives import Objective, predict
+from penstock.records import MetricValues
 from penstock.tasks.protocols import Task
-from penstock.tasks.scores import Scores
 from penstock.train.signals import StopRequest
 
 __all__ = ["Validation"]
@@ -23,7 +23,7 @@ class Validation:
     objective: Objective
     loader: BatchLoader
 
-    def metrics(self, model: nn.Module, epoch: int, stop: StopRequest) -> Scores:
+    def metrics(self, model: nn.Module, epoch: int, stop: StopRequest) -> MetricValues:
         """Score a network, where there are samples for it; a stop that is asked for raises ``StopAsked`` at once."""
         with stop.waiting():
             if self.loader.num_samples == 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import signal
 from collections.abc import Callable, Mapping
@@ -116,7 +115,9 @@ def test_all_five_steps_run(whole_run: Run, bucket: Bucket) -> None:
 
     scored = read_record(artifacts["evaluate.metrics"], Evaluation)
     [shown] = run.executions["evaluate"].executor_output["artifacts"]["metrics_ui"]["artifacts"]
-    assert shown["metadata"] == {name: value for name, value in scored.metrics.items() if math.isfinite(value)}
+    assert shown["metadata"] == {
+        name: metric.value for name, metric in scored.metrics.items() if metric.value is not None
+    }
     assert "nrmse" in shown["metadata"]
     assert shown["name"] == "metrics_ui"
     assert shown["uri"].endswith(f"/{JOB_ID}/evaluate/metrics_ui")

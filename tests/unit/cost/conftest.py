@@ -22,6 +22,11 @@ from penstock.records import (
     Saves,
     StepRecord,
 )
+from penstock.tasks.metrics import metric_value
+from support.metrics import nrmse
+
+LOWER: dict[str, Any] = {"higher_is_better": False}
+HIGHER: dict[str, Any] = {"higher_is_better": True, "baseline": 0.0}
 
 MIB = 1 << 20
 
@@ -44,11 +49,10 @@ def _epochs(count: int, steps: int) -> tuple[EpochRecord, ...]:
             num_samples=steps * 32,
             train_loss=0.35 + 0.7 * math.exp(-epoch / 9) + rng.normal(0, 0.008),
             valid={
-                "nrmse": 0.84 + 0.2 * math.exp(-epoch / 7) + max(0, epoch - 25) * 0.002 + rng.normal(0, 0.006),
-                "loss": 0.5 + 0.55 * math.exp(-epoch / 7) + rng.normal(0, 0.01),
-                "r2": 0.29 - 0.33 * math.exp(-epoch / 7),
+                "nrmse": nrmse(0.84 + 0.2 * math.exp(-epoch / 7) + max(0, epoch - 25) * 0.002 + rng.normal(0, 0.006)),
+                "loss": metric_value("loss", 0.5 + 0.55 * math.exp(-epoch / 7) + rng.normal(0, 0.01), **LOWER),
+                "r2": metric_value("R²", 0.29 - 0.33 * math.exp(-epoch / 7), **HIGHER),
             },
-            undefined={},
             stall_seconds=2.4 if epoch == 0 else 0.25 + 0.2 * abs(math.sin(epoch)),
             compute_seconds=5.1 + 0.4 * abs(math.cos(epoch)),
             valid_seconds=0.9,
@@ -64,6 +68,7 @@ def make_run(*, num_epochs: int = 40, steps_per_epoch: int = 90, **changes: Any)
         "run_id": "20261121-101512-c1-small",
         "task": "eeg-c1",
         "model": "small",
+        "score": "nrmse",
         "num_parameters": 62_144,
         "config": {
             "source": "s3://nmdatasets/NeurIPS25/R5_mini_L100_bdf",
@@ -124,8 +129,12 @@ def make_evaluation(*, num_samples: int = 3120, **changes: Any) -> Evaluation:
         "num_samples": num_samples,
         "num_groups": 18,
         "score": "nrmse",
-        "metrics": {"nrmse": 0.8412, "rmse": 0.3021, "mae": 0.2311, "r2": 0.2924},
-        "undefined": {},
+        "metrics": {
+            "nrmse": nrmse(0.8412),
+            "rmse": metric_value("RMSE", 0.3021, **LOWER),
+            "mae": metric_value("MAE", 0.2311, **LOWER),
+            "r2": metric_value("R²", 0.2924, **HIGHER),
+        },
         "trained_fingerprint": "4f6c" * 16,
         "seen_groups": 0,
         "notes": (),

@@ -293,11 +293,12 @@ def _run_with(meters: Meters, wall_seconds: float, stall_seconds: float) -> RunR
     from penstock.records import EpochRecord
 
     epoch = EpochRecord(
-        epoch=0, num_steps=1, num_samples=1, train_loss=1.0, valid={}, undefined={},
+        epoch=0, num_steps=1, num_samples=1, train_loss=1.0, valid={},
         stall_seconds=stall_seconds, compute_seconds=1.0, valid_seconds=0.0,
     )  # fmt: skip
     return RunRecord(
-        run_id="r", task="t", model="m", num_parameters=1, config={}, manifest_fingerprint="", plan_fingerprint="",
+        run_id="r", task="t", model="m", score="", num_parameters=1, config={},
+        manifest_fingerprint="", plan_fingerprint="",
         state="succeeded", error=None, started_at="", ended_at="", wall_seconds=wall_seconds,
         seconds_to_first_batch=0.0, num_resumes=0, best_epoch=None, checkpoint=None, weights_sha256=None,
         host=CPU_HOST, losses=(), epochs=(epoch,), meters=meters, saves=Saves(), unfinished_samples=0,

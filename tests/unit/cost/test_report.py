@@ -10,12 +10,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
-from penstock.cost.baseline import baseline_of, judge
+from penstock.cost.baseline import judge
 from penstock.cost.report import render_markdown, render_report
 from penstock.records import CostReport, Evaluation, Meters, Prediction, RunRecord, Saves, StepRecord
+from penstock.tasks.metrics import classification_metrics, metric_value
 
 Runs = Callable[..., RunRecord]
 Evaluations = Callable[..., Evaluation]
@@ -171,8 +173,10 @@ def test_page_without_a_bill(make_run: Runs) -> None:
 
 
 def test_classification_shows_the_confusion(make_run: Runs, make_evaluation: Evaluations) -> None:
+    truth, logits = np.repeat([0.0, 1.0], [40, 60]), np.repeat([[1.0, 0], [0, 1], [1, 0], [0, 1]], [30, 10, 15, 45], 0)
+    metrics = classification_metrics(truth, logits)
     evaluation = make_evaluation(
-        score="accuracy", metrics={"accuracy": 0.75}, classes=("ad", "game"), confusion=((30, 10), (15, 45))
+        score="accuracy", metrics=metrics, classes=("ad", "game"), confusion=((30, 10), (15, 45))
     )
     words = _words(_Page(_render(make_run(), evaluation)))
     assert "Confusion, test split" in words
@@ -181,20 +185,21 @@ def test_classification_shows_the_confusion(make_run: Runs, make_evaluation: Eva
 
 
 def test_no_value_can_become_markup(make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps) -> None:
+    attack = metric_value(ATTACK, 0.5, higher_is_better=True, baseline=0.1, meaning=ATTACK)
     run = make_run(
-        run_id=ATTACK, task=ATTACK, model=ATTACK, error=ATTACK, state="failed", checkpoint=ATTACK,
+        run_id=ATTACK, task=ATTACK, score=ATTACK, model=ATTACK, error=ATTACK, state="failed", checkpoint=ATTACK,
         config={ATTACK: ATTACK, "endpoint-url": ATTACK},
     )  # fmt: skip
     evaluation = make_evaluation(
         score=ATTACK,
         split=ATTACK,
-        metrics={ATTACK: 0.5},
+        metrics={ATTACK: attack},
         classes=(ATTACK, "<b>bold</b>"),
         confusion=((3, 1), (0, 4)),
         predictions=(Prediction(key=ATTACK, group=ATTACK, truth=1.0, predicted=2.0),),
     )
     epochs = tuple(
-        type(epoch)(**{name: getattr(epoch, name) for name in epoch.__struct_fields__} | {"valid": {ATTACK: 0.5}})
+        type(epoch)(**{name: getattr(epoch, name) for name in epoch.__struct_fields__} | {"valid": {ATTACK: attack}})
         for epoch in run.epochs
     )
     run = type(run)(**{name: getattr(run, name) for name in run.__struct_fields__} | {"epochs": epochs})
@@ -229,20 +234,22 @@ def test_markdown_tells_the_headlines_and_escapes(make_run: Runs, make_evaluatio
 
 
 @pytest.mark.parametrize(
-    ("score", "value", "tone", "told"),
+    ("value", "baseline", "higher", "tone", "told"),
     [
-        ("nrmse", 0.9, "good", "better by 0.100"),
-        ("nrmse", 1.2, "bad", "worse by 0.200"),
-        ("nrmse", 1.001, "bad", "no better"),
-        ("c2_nrmse", 0.9, "good", "better"),
-        ("r2", 0.3, "good", "better by 0.300"),
-        ("auc", 0.4, "bad", "worse by 0.100"),
-        ("rmse", 3.0, "plain", "no baseline"),
-        ("accuracy", 0.9, "plain", "no baseline"),
+        (0.9, 1.0, False, "good", "better by 0.100"),
+        (1.2, 1.0, False, "bad", "worse by 0.200"),
+        (1.001, 1.0, False, "bad", "no better than guessing scores 1.0"),
+        (0.3, 0.0, True, "good", "better by 0.300"),
+        (0.4, 0.5, True, "bad", "worse by 0.100"),
+        (3.0, None, True, "plain", "no baseline"),
+        ("all 3 targets are 2", 1.0, True, "bad", "undefined: all 3 targets are 2"),
     ],
 )
-def test_score_is_judged_against_its_baseline(score: str, value: float, tone: str, told: str) -> None:
-    said, found = judge(value, baseline_of(score))
+def test_score_is_judged_against_its_baseline(
+    value: float | str, baseline: float | None, higher: bool, tone: str, told: str
+) -> None:
+    metric = metric_value("x", value, higher_is_better=higher, baseline=baseline, meaning="guessing")
+    said, found = judge(metric)
     assert found == tone
     assert told in said
 

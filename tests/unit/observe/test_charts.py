@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.observe.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
-from penstock.observe.labels import metric_label
 from penstock.records import EpochRecord, Evaluation, Host, LossPoint, Meters, Prediction, RunRecord, Saves
+from support.metrics import nrmse
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -18,7 +18,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def _run(*, num_epochs: int, num_points: int = 50) -> RunRecord:
     epochs = tuple(
         EpochRecord(
-            epoch=epoch, num_steps=10, num_samples=100, train_loss=1 / (epoch + 1), valid={"nrmse": 1.0}, undefined={},
+            epoch=epoch, num_steps=10, num_samples=100, train_loss=1 / (epoch + 1), valid={"nrmse": nrmse(1.0)},
             stall_seconds=1.0, compute_seconds=3.0, valid_seconds=0.5,
         )
         for epoch in range(num_epochs)
@@ -27,7 +27,8 @@ def _run(*, num_epochs: int, num_points: int = 50) -> RunRecord:
         LossPoint(step=step, epoch=step / 10, loss=1.0 + step % 7, learning_rate=0.1) for step in range(num_points)
     )
     return RunRecord(
-        run_id="r", task="t", model="m", num_parameters=1, config={}, manifest_fingerprint="", plan_fingerprint="",
+        run_id="r", task="t", model="m", score="nrmse", num_parameters=1, config={},
+        manifest_fingerprint="", plan_fingerprint="",
         state="succeeded", error=None, started_at="", ended_at="", wall_seconds=1.0, seconds_to_first_batch=0.0,
         num_resumes=0, best_epoch=0, checkpoint=None, weights_sha256=None,
         host=Host(num_cpus=1, device="cpu", num_devices=0), losses=losses, epochs=epochs, meters=Meters(),
@@ -44,7 +45,7 @@ def _evaluation(*, num_predictions: int = 0, **changes: Any) -> Evaluation:
     fields: dict[str, Any] = {
         "task": "t", "model": "m", "split": "test", "manifest_fingerprint": "", "checkpoint_sha256": "",
         "num_samples": num_predictions, "num_groups": 1, "score": "nrmse", "metrics": {}, "classes": (),
-        "undefined": {}, "trained_fingerprint": "", "seen_groups": 0,
+        "trained_fingerprint": "", "seen_groups": 0,
         "notes": (),
         "confusion": (), "predictions": predictions, "wall_seconds": 1.0, "meters": Meters(),
     }  # fmt: skip
@@ -101,7 +102,7 @@ def test_predictions_that_are_no_numbers_are_left_out() -> None:
 
 
 def test_best_epoch_and_baseline_are_marked() -> None:
-    svg = score_chart(_run(num_epochs=3), "nrmse", baseline=1.0)
+    svg = score_chart(_run(num_epochs=3), "nrmse")
     assert {"NRMSE", "learnt nothing", "best: 1.000"} <= _texts(svg)
     assert "at epoch 1" in _described(svg)
 
@@ -133,11 +134,3 @@ def test_same_record_gives_the_same_bytes_and_colours_follow_the_page() -> None:
     assert "var(--chart-1, #2563c9)" in svg
     assert "#000000" not in svg
     assert "font-family: 'DejaVu" not in svg
-
-
-@pytest.mark.parametrize(
-    ("name", "label"),
-    [("nrmse", "NRMSE"), ("c1_r2", "challenge 1 R²"), ("balanced_accuracy", "balanced accuracy"), ("_", "_")],
-)
-def test_metric_labels(name: str, label: str) -> None:
-    assert metric_label(name) == label

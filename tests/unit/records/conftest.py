@@ -13,6 +13,7 @@ def run_record() -> RunRecord:
         run_id="run",
         task="raw",
         model="small",
+        score="nrmse",
         num_parameters=1,
         config={"seed": 1},
         manifest_fingerprint="m",

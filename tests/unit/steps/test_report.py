@@ -7,9 +7,10 @@ import pytest
 from penstock.errors import ConfigError
 from penstock.records import Evaluation, Meters
 from penstock.steps.report import with_overall
+from support.metrics import nrmse
 
 
-def evaluation(task: str, nrmse: float | None) -> Evaluation:
+def evaluation(task: str, value: float | None) -> Evaluation:
     return Evaluation(
         task=task,
         model="small",
@@ -19,8 +20,7 @@ def evaluation(task: str, nrmse: float | None) -> Evaluation:
         num_samples=3,
         num_groups=1,
         score="nrmse",
-        metrics={"nrmse": nrmse},
-        undefined={} if nrmse is not None else {"nrmse": "there is one target"},
+        metrics={"nrmse": nrmse(value)},
         trained_fingerprint="m",
         seen_groups=0,
         notes=(),
@@ -36,15 +36,17 @@ def evaluation(task: str, nrmse: float | None) -> Evaluation:
 def test_overall_score_weighs_the_challenges(first: str) -> None:
     scores = {"eeg-c1": 0.9, "eeg-c2": 1.0}
     one, other = (evaluation(task, scores[task]) for task in sorted(scores, key=lambda task: task != first))
-    assert with_overall(one, other).metrics["overall"] == pytest.approx(0.3 * 0.9 + 0.7 * 1.0)
+    assert with_overall(one, other).metrics["overall"].value == pytest.approx(0.3 * 0.9 + 0.7 * 1.0)
 
 
 def test_overall_score_without_one_of_both_is_undefined() -> None:
     found = with_overall(evaluation("eeg-c1", 0.9), evaluation("eeg-c2", None))
-    assert found.metrics["overall"] is None
-    assert found.undefined["overall"] == "the score of eeg-c2 is undefined"
+    assert found.metrics["overall"].value is None
+    assert found.metrics["overall"].undefined == "the score of eeg-c2 is undefined"
 
 
 def test_overall_score_of_one_challenge_twice_is_refused() -> None:
     with pytest.raises(ConfigError, match="eeg-c1 and eeg-c1"):
         with_overall(evaluation("eeg-c1", 0.9), evaluation("eeg-c1", 0.8))
+    with pytest.raises(ConfigError, match="eeg-events has no score together"):
+        with_overall(evaluation("eeg-events", 0.9), evaluation("eeg-c1", 0.8))

@@ -21,7 +21,8 @@ def begun(**changes: object) -> RunRecord:
     """What a trainer leaves that was killed before it could say anything."""
     started = (datetime.now(UTC) - timedelta(minutes=9)).isoformat(timespec="seconds")
     fields: dict[str, object] = {
-        "run_id": "r", "task": "eeg-c1", "model": "small", "num_parameters": 10_000, "config": {"source": "s3://b/p"},
+        "run_id": "r", "task": "eeg-c1", "model": "small", "score": "nrmse", "num_parameters": 10_000,
+        "config": {"source": "s3://b/p"},
         "manifest_fingerprint": "m", "plan_fingerprint": "p", "state": "interrupted", "error": f"Interrupted: {UNSAID}",
         "started_at": started, "ended_at": started, "wall_seconds": 0.0, "seconds_to_first_batch": 0.0,
         "num_resumes": 0, "best_epoch": None, "checkpoint": None, "weights_sha256": None,

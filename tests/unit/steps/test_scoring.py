@@ -56,9 +56,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 def test_an_undefined_validation_score_is_never_best(made: Made) -> None:
     run = read_record(made.folder / "run.json", RunRecord)
-    assert [epoch.valid["nrmse"] for epoch in run.epochs] == [None] * 3
-    assert all("targets are" in epoch.undefined["nrmse"] for epoch in run.epochs)
-    assert all(epoch.valid["rmse"] is not None for epoch in run.epochs)
+    assert [epoch.valid["nrmse"].value for epoch in run.epochs] == [None] * 3
+    assert all("targets are" in epoch.valid["nrmse"].undefined for epoch in run.epochs)
+    assert all(epoch.valid["rmse"].value is not None for epoch in run.epochs)
     # With no score at all the last epoch's weights are kept, and patience has nothing to lose.
     assert run.best_epoch == 2
     weights = json.loads((made.folder / "checkpoints" / "best.json").read_text())
@@ -70,9 +70,9 @@ def test_an_undefined_score_is_null_with_its_reason_and_a_dash(made: Made, capsy
     outputs["artifacts"] = {"metrics_ui": {"artifacts": [{"name": "metrics_ui", "uri": "x"}]}}  # type: ignore[assignment]
     found = made.evaluate(made.own, "--executor-input", json.dumps({"outputs": outputs}))
     body = json.loads((made.folder / "metrics.json").read_text())
-    assert body["metrics"]["nrmse"] is body["metrics"]["r2"] is body["metrics"]["subject_nrmse"] is None
-    assert "targets are" in body["undefined"]["nrmse"]
-    assert found.metrics["rmse"] is not None
+    assert all(body["metrics"][name]["value"] is None for name in ("nrmse", "r2", "subject_nrmse"))
+    assert "targets are" in body["metrics"]["nrmse"]["undefined"]
+    assert found.metrics["rmse"].value is not None
     told = capsys.readouterr().out
     assert "nrmse –" in told
     assert re.search(r"nrmse, r2, pearson.* undefined: all \d+ targets are", told)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from penstock.errors import CheckpointMismatch
 from penstock.loader.protocols import Batch, LoaderState
-from penstock.records import Meters
+from penstock.records import Meters, MetricValues
 from penstock.sources import ObjectSource
+from penstock.tasks.metrics import metric_value
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
-from penstock.tasks.scores import Scores
 
 
 class ArrayLoader:
@@ -90,7 +90,6 @@ class ArrayLoader:
 class _ArrayTask:
     name: str
     score: str
-    higher_is_better: bool
     options: tuple[TaskOption, ...] = ()
 
     async def make_samples(
@@ -108,20 +107,26 @@ class RegressionTask(_ArrayTask):
     """Scored by the root mean squared error over the truth's standard deviation."""
 
     def __init__(self) -> None:
-        super().__init__(name="numbers", score="nrmse", higher_is_better=False)
+        super().__init__(name="numbers", score="nrmse")
 
-    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
-        return {"nrmse": float(np.sqrt(np.mean((truth - predicted) ** 2)) / truth.std())}
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> MetricValues:
+        score = float(np.sqrt(np.mean((truth - predicted) ** 2)) / truth.std())
+        return {"nrmse": metric_value("NRMSE", score, higher_is_better=False)}
 
 
 class ClassificationTask(_ArrayTask):
     """Scored by accuracy."""
 
     def __init__(self) -> None:
-        super().__init__(name="kinds", score="accuracy", higher_is_better=True)
+        super().__init__(name="kinds", score="accuracy")
 
-    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
-        return {"accuracy": float(np.mean(predicted.argmax(axis=1) == truth))}
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> MetricValues:
+        score = float(np.mean(predicted.argmax(axis=1) == truth))
+        return {"accuracy": metric_value("accuracy", score, higher_is_better=True)}
 
 
 def evoked_data(

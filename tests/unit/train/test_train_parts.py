@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
 from penstock.records import LossPoint, Meters
+from penstock.tasks.metrics import metric_value
 from penstock.train.config import TrainConfig
 from penstock.train.determinism import capture_rng, restore_rng, seed_everything
 from penstock.train.device import choose_precision
@@ -123,7 +124,7 @@ def test_a_journal_survives_its_plain_form(
 ) -> None:
     journal = Journal(step=step, loss_sum=loss_sum, best_score=best_score, meters=Meters(sample_bytes=sample_bytes))
     journal.curve.add(LossPoint(step=1, epoch=0.1, loss=loss_sum, learning_rate=0.1))
-    journal.end_epoch({"nrmse": 1.0}, valid_seconds=0.5)
+    journal.end_epoch({"nrmse": metric_value("NRMSE", 1.0, higher_is_better=False)}, valid_seconds=0.5)
     buffer = io.BytesIO()
     torch.save(journal.to_plain(), buffer)
     buffer.seek(0)
@@ -144,7 +145,8 @@ def test_a_journal_survives_its_plain_form(
 def test_the_best_epoch(scores: list[float | None], higher: bool, best: int, bad: int) -> None:
     journal = Journal()
     for epoch, score in enumerate(scores):
-        journal.note_score(epoch, score, higher_is_better=higher)
+        told = "undefined" if score is None else score
+        journal.note_score(epoch, metric_value("score", told, higher_is_better=higher))
     assert (journal.best_epoch, journal.bad_epochs) == (best, bad)
 
 

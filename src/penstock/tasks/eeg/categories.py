@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DataError, NoResponses
-from penstock.records import SkippedObject
+from penstock.records import MetricValues, SkippedObject
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
 from penstock.tasks.eeg.bids import Dataset, Recording, find_recordings
 from penstock.tasks.eeg.events import EVENT_COLUMNS, choose_column, events_of, filled_columns
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
-from penstock.tasks.eeg.metrics import classification_metrics
 from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_task, positive
 from penstock.tasks.eeg.reading import Reader, take_good
+from penstock.tasks.metrics import classification_metrics
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
-from penstock.tasks.scores import Scores
 
 __all__ = ["EegEvents"]
 
@@ -54,7 +53,6 @@ class EegEvents(EegTask):
 
     name = "eeg-events"
     score = "balanced_accuracy"
-    higher_is_better = True
     options = _OPTIONS
 
     async def make_samples(
@@ -93,7 +91,9 @@ class EegEvents(EegTask):
             classes=classes,
         )
 
-    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> MetricValues:
         """Score logits by event; see ``classification_metrics``."""
         return classification_metrics(truth, predicted)
 

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
-from penstock.records import Sample
+from penstock.records import Evaluation, MetricValue, MetricValues, Sample
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
 from penstock.tasks.eeg.bids import find_recordings
 from penstock.tasks.eeg.labels import labelled
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
-from penstock.tasks.eeg.metrics import regression_metrics, subject_metrics
 from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
+from penstock.tasks.eeg.overall import overall_score
 from penstock.tasks.eeg.reading import Reader
+from penstock.tasks.metrics import group_metrics, regression_metrics
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
-from penstock.tasks.scores import Scores
 
 __all__ = ["EegC2"]
 
@@ -44,7 +44,6 @@ class EegC2(EegTask):
 
     name = "eeg-c2"
     score = "nrmse"
-    higher_is_better = False
     options = _OPTIONS
 
     async def make_samples(
@@ -88,9 +87,15 @@ class EegC2(EegTask):
             skip_bad=limits.skip_bad,
         )
 
-    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> MetricValues:
         """Score by window, and under ``subject_`` by each subject's mean."""
-        return regression_metrics(truth, predicted) | subject_metrics(truth, predicted, groups)
+        return regression_metrics(truth, predicted) | group_metrics(truth, predicted, groups, name="subject")
+
+    def overall(self, evaluations: Sequence[Evaluation]) -> MetricValue:
+        """Give the challenge's overall score; see ``overall_score``."""
+        return overall_score(evaluations)
 
 
 def _window_samples(epochs: Epochs, stride: int, label: float) -> Made:

@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DataError, NoResponses
+from penstock.records import Evaluation, MetricValue, MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
 from penstock.tasks.eeg.bids import find_recordings
 from penstock.tasks.eeg.events import find_trials
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
-from penstock.tasks.eeg.metrics import regression_metrics
 from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_task, positive
+from penstock.tasks.eeg.overall import overall_score
 from penstock.tasks.eeg.reading import Reader
+from penstock.tasks.metrics import regression_metrics
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
-from penstock.tasks.scores import Scores
 
 __all__ = ["EegC1"]
 
@@ -43,7 +44,6 @@ class EegC1(EegTask):
 
     name = "eeg-c1"
     score = "nrmse"
-    higher_is_better = False
     options = _OPTIONS
 
     async def make_samples(
@@ -76,9 +76,15 @@ class EegC1(EegTask):
             skip_bad=limits.skip_bad,
         )
 
-    def metrics(self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]) -> Scores:
+    def metrics(
+        self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
+    ) -> MetricValues:
         """Score reaction times by trial; see ``regression_metrics``."""
         return regression_metrics(truth, predicted)
+
+    def overall(self, evaluations: Sequence[Evaluation]) -> MetricValue:
+        """Give the challenge's overall score; see ``overall_score``."""
+        return overall_score(evaluations)
 
 
 def _trial_samples(epochs: Epochs, start_seconds: float) -> Made:

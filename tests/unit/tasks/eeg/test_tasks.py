@@ -252,8 +252,8 @@ def test_c2_without_labels_or_tables_says_so(bids: Bids, make: Make) -> None:
 def test_c2_scores_subjects_too() -> None:
     truth, predicted = np.array([0.0, 0.0, 2.0, 2.0]), np.array([1.0, -1.0, 3.0, 1.0])
     scores = get_task("eeg-c2").metrics(truth, predicted, ["a", "a", "b", "b"])
-    assert scores["nrmse"] == pytest.approx(1.0)
-    assert scores["subject_nrmse"] == pytest.approx(0.0)
+    assert scores["nrmse"].value == pytest.approx(1.0)
+    assert scores["subject_nrmse"].value == pytest.approx(0.0)
 
 
 def test_events_of_common_values_are_told_apart(bids: Bids, make: Make) -> None:
