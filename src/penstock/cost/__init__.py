@@ -1,6 +1,6 @@
 """Prices, the bill and the report.
 
-``penstock.cost.report`` is not imported here: it needs Jinja2 and matplotlib, which a bill does not.
+``penstock.report.page`` is not imported here: it needs Jinja2 and matplotlib, which a bill does not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Progress and log lines for people.
 
-``penstock.observe.charts`` is not imported here: it needs matplotlib, which only reports do.
+``penstock.report.charts`` is not imported here: it needs matplotlib, which only reports do.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def _take_weights(model: nn.Module, weights: Weights) -> None:
 
 
 def _draw(found: Evaluation) -> str:
-    from penstock.observe.charts import confusion_chart, truth_chart  # here: matplotlib takes a second to import
+    from penstock.report.charts import confusion_chart, truth_chart  # here: matplotlib takes a second to import
 
     return confusion_chart(found) if found.classes else truth_chart(found)
 

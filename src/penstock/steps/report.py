@@ -73,7 +73,7 @@ def _write_pages(
     evaluation: Evaluation | None,
     cost: CostReport,
 ) -> None:
-    from penstock.cost.report import render_markdown, render_report  # here: matplotlib takes a second to import
+    from penstock.report.page import render_markdown, render_report  # here: matplotlib takes a second to import
 
     page = render_report(record, evaluation=evaluation, cost=cost, steps=steps, title=args.title)
     atomic_write(args.html, page.encode())

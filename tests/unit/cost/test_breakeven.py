@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -18,7 +17,8 @@ from penstock.cost.breakeven import (
     window_without_stall,
 )
 from penstock.cost.download_first import compare_with_download
-from penstock.records import Meters, RunRecord, StepRecord
+from penstock.records import Meters
+from support.runs import make_list_step, make_run
 
 GB = 10**9
 
@@ -90,9 +90,7 @@ def test_window_without_stall_leaves_no_stall(feed: Feed) -> None:
     assert stall <= 1e-6 * (feed.compute_seconds + 1)
 
 
-def test_comparison_stands_on_measured_figures(
-    make_run: Callable[..., RunRecord], make_list_step: Callable[..., StepRecord]
-) -> None:
+def test_comparison_stands_on_measured_figures() -> None:
     run = make_run(
         num_epochs=4,
         meters=Meters(
@@ -113,7 +111,7 @@ def test_comparison_stands_on_measured_figures(
     assert compared.download_usd == pytest.approx(compared.download_seconds * 1.006 / 3600)
 
 
-def test_nothing_is_compared_where_nothing_was_measured(make_run: Callable[..., RunRecord]) -> None:
+def test_nothing_is_compared_where_nothing_was_measured() -> None:
     run = make_run(meters=Meters())
     setting = CostSetting(today=date(2026, 11, 21))
     cost = bill(run, steps=[], evaluation=None, prices=load_prices(), setting=setting)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -23,15 +22,11 @@ from penstock.records import (
     RequestCount,
     RunRecord,
     Saves,
-    StepRecord,
 )
-from unit.cost.conftest import sent
+from support.runs import make_evaluation, make_list_step, make_run, sent
 
 GIB = 1 << 30
 TODAY = date(2026, 11, 21)
-Runs = Callable[..., RunRecord]
-Evaluations = Callable[..., Evaluation]
-Steps = Callable[..., StepRecord]
 CPU_HOST = Host(num_cpus=2, device="cpu", num_devices=0)
 
 
@@ -45,7 +40,7 @@ def _line(report: CostReport, item: str) -> CostLine:
     return found
 
 
-def test_bill_by_hand(make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps) -> None:
+def test_bill_by_hand() -> None:
     run = make_run(
         wall_seconds=7200.0,
         meters=Meters(bytes_downloaded=100 * GIB, requests=sent(GET=2_000_000), window_bytes=10 * GIB),
@@ -72,12 +67,12 @@ def test_bill_by_hand(make_run: Runs, make_evaluation: Evaluations, make_list_st
 @pytest.mark.parametrize(
     ("transfer", "usd"), [("same-region", 0.0), ("cross-region", 0.02), ("internet", 0.09), ("nat", 0.045)]
 )
-def test_transfer_is_priced_by_its_way(make_run: Runs, transfer: TransferKind, usd: float) -> None:
+def test_transfer_is_priced_by_its_way(transfer: TransferKind, usd: float) -> None:
     report = _bill(make_run(meters=Meters(bytes_downloaded=GIB)), transfer=transfer)
     assert _line(report, f"transfer-{transfer}").usd == usd
 
 
-def test_what_the_store_failed_at_is_not_billed_and_what_it_refused_is(make_run: Runs) -> None:
+def test_what_the_store_failed_at_is_not_billed_and_what_it_refused_is() -> None:
     line = RequestCount(kind="GET", purpose="data", sent=10_000, answers_2xx=5000, answers_4xx=3000, answers_5xx=1500)
     free = RequestCount(kind="DELETE", purpose="checkpoint", sent=70, answers_2xx=70)
     put = RequestCount(kind="PUT", purpose="checkpoint", sent=400, answers_2xx=300, answers_5xx=100)
@@ -90,7 +85,7 @@ def test_what_the_store_failed_at_is_not_billed_and_what_it_refused_is(make_run:
     assert "70 DELETE requests are free" in told
 
 
-def test_unknown_node_stands_unpriced_and_is_said(make_run: Runs) -> None:
+def test_unknown_node_stands_unpriced_and_is_said() -> None:
     run = make_run(host=CPU_HOST)
     report = _bill(run)
     node = _line(report, "node")
@@ -100,12 +95,12 @@ def test_unknown_node_stands_unpriced_and_is_said(make_run: Runs) -> None:
     assert any("--instance-type" in warning for warning in report.warnings)
 
 
-def test_recorded_instance_type_is_used_and_the_setting_beats_it(make_run: Runs) -> None:
+def test_recorded_instance_type_is_used_and_the_setting_beats_it() -> None:
     assert _line(_bill(make_run()), "g5.xlarge").unit_usd == 1.006
     assert _line(_bill(make_run(), instance_type="g6.xlarge"), "g6.xlarge").unit_usd == 0.8048
 
 
-def test_price_by_hand_beats_the_price_file(make_run: Runs) -> None:
+def test_price_by_hand_beats_the_price_file() -> None:
     report = _bill(make_run(wall_seconds=3600.0), instance_type="my-own", node_usd_per_hour=2.5, num_nodes=4)
     line = _line(report, "my-own")
     assert line.usd == pytest.approx(10.0)
@@ -114,7 +109,7 @@ def test_price_by_hand_beats_the_price_file(make_run: Runs) -> None:
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_unknown_instance_type_stands_unpriced(make_run: Runs, recorded: bool) -> None:
+def test_unknown_instance_type_stands_unpriced(recorded: bool) -> None:
     """Whether it was given for the bill or recorded by the training; all else is billed."""
     host = Host(num_cpus=8, device="gpu", num_devices=1, instance_type="g5.2xlarge")
     run = make_run(host=host) if recorded else make_run()
@@ -136,7 +131,7 @@ def test_unknown_instance_type_stands_unpriced(make_run: Runs, recorded: bool) -
         ("g5.xlarge", "hour"),
     ],
 )
-def test_no_bill_is_refused_for_want_of_a_price(make_run: Runs, item: str, unit: str) -> None:
+def test_no_bill_is_refused_for_want_of_a_price(item: str, unit: str) -> None:
     prices = load_prices()
     left = PriceList(prices=tuple(price for price in prices.prices if price.item != item))
     setting = CostSetting(today=TODAY, transfer="internet", put_requests=5)
@@ -149,7 +144,7 @@ def test_no_bill_is_refused_for_want_of_a_price(make_run: Runs, item: str, unit:
     assert report.total_usd == pytest.approx(whole.total_usd - (_line(whole, item).usd or 0))
 
 
-def test_no_prices_at_all_give_a_bill_of_quantities(make_run: Runs, make_evaluation: Evaluations) -> None:
+def test_no_prices_at_all_give_a_bill_of_quantities() -> None:
     setting = CostSetting(today=TODAY)
     report = bill(make_run(), steps=[], evaluation=make_evaluation(), prices=PriceList(prices=()), setting=setting)
     assert report.total_usd == 0
@@ -157,7 +152,7 @@ def test_no_prices_at_all_give_a_bill_of_quantities(make_run: Runs, make_evaluat
     assert len(report.lines) == 6
 
 
-def test_unknown_node_of_another_step_only_warns(make_run: Runs, make_list_step: Steps) -> None:
+def test_unknown_node_of_another_step_only_warns() -> None:
     host = Host(num_cpus=2, device="cpu", num_devices=0, instance_type="m99.small")
     report = _bill(make_run(), steps=[make_list_step(host=host)])
     assert any("m99.small" in warning for warning in report.warnings)
@@ -171,20 +166,20 @@ def test_impossible_setting_is_refused(setting: dict[str, Any]) -> None:
         CostSetting(today=TODAY, **setting)
 
 
-def test_old_prices_are_warned_of(make_run: Runs) -> None:
+def test_old_prices_are_warned_of() -> None:
     assert not any("days old" in warning for warning in _bill(make_run()).warnings)
     late = _bill(make_run(), today=date(2027, 6, 1))
     assert any("g5.xlarge is 243 days old" in warning for warning in late.warnings)
 
 
-def test_price_of_another_region_is_warned_of(make_run: Runs) -> None:
+def test_price_of_another_region_is_warned_of() -> None:
     report = _bill(make_run(), region="eu-west-1")
     assert any("s3-get for eu-west-1" in warning and "us-east-1" in warning for warning in report.warnings)
     assert not any("eu-west-1" in warning for warning in _bill(make_run()).warnings)
 
 
 @pytest.mark.parametrize("source", ["/data", "file:///data", "FILE:///data"])
-def test_a_local_source_costs_neither_requests_nor_transfer(make_run: Runs, source: str) -> None:
+def test_a_local_source_costs_neither_requests_nor_transfer(source: str) -> None:
     report = _bill(make_run(config={"source": source}), transfer="internet", put_requests=3)
     assert [line.unit for line in report.lines] == ["hour", "GiB-hour"]
     assert report.unpriced == ()
@@ -202,7 +197,7 @@ OTHER = (
 
 
 @pytest.mark.parametrize("config", OTHER)
-def test_another_server_than_aws_is_not_billed_at_its_prices(make_run: Runs, config: dict[str, str]) -> None:
+def test_another_server_than_aws_is_not_billed_at_its_prices(config: dict[str, str]) -> None:
     report = _bill(make_run(config=config), transfer="internet")
     assert [_line(report, item).usd for item in ("s3-get", "transfer-internet")] == [None, None]
     assert "GET and HEAD requests" in report.unpriced
@@ -214,24 +209,24 @@ def test_another_server_than_aws_is_not_billed_at_its_prices(make_run: Runs, con
 
 
 @pytest.mark.parametrize("endpoint", [None, "", "https://s3.us-east-2.amazonaws.com", "https://s3.dualstack.x.api.aws"])
-def test_aws_own_endpoints_are_billed(make_run: Runs, endpoint: str | None) -> None:
+def test_aws_own_endpoints_are_billed(endpoint: str | None) -> None:
     report = _bill(make_run(config={"source": "s3://b/p", "endpoint-url": endpoint}))
     assert report.unpriced == ()
     assert _line(report, "s3-get").usd
 
 
-def test_a_node_for_nothing_is_priced(make_run: Runs) -> None:
+def test_a_node_for_nothing_is_priced() -> None:
     report = _bill(make_run(), node_usd_per_hour=0.0)
     assert _line(report, "g5.xlarge").usd == 0
     assert (report.stall_usd, report.unpriced) == (0, ())
 
 
-def test_own_disk_is_not_billed(make_run: Runs) -> None:
+def test_own_disk_is_not_billed() -> None:
     report = _bill(make_run(), disk=None)
     assert not any(line.unit == "GiB-hour" for line in report.lines)
 
 
-def test_prefetch_step_is_billed_beside_the_run(make_run: Runs, make_list_step: Steps) -> None:
+def test_prefetch_step_is_billed_beside_the_run() -> None:
     step = make_list_step(step="prefetch", wall_seconds=3600.0, meters=Meters(requests=sent(GET=5000)))
     report = _bill(make_run(meters=Meters(requests=sent(GET=2000))), steps=[step])
     assert _line(report, "s3-get").usd == pytest.approx(7 * 0.0004)
@@ -239,9 +234,7 @@ def test_prefetch_step_is_billed_beside_the_run(make_run: Runs, make_list_step: 
     assert node.usd == pytest.approx(1.006)
 
 
-def test_traffic_that_two_records_tell_is_counted_once(
-    make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps
-) -> None:
+def test_traffic_that_two_records_tell_is_counted_once() -> None:
     run, evaluation = make_run(), make_evaluation()
     told_again = [
         make_list_step(step="train", meters=run.meters),
@@ -305,5 +298,5 @@ def _run_with(meters: Meters, wall_seconds: float, stall_seconds: float) -> RunR
     )  # fmt: skip
 
 
-def test_same_input_gives_the_same_bill(make_run: Runs) -> None:
+def test_same_input_gives_the_same_bill() -> None:
     assert msgspec.json.encode(_bill(make_run())) == msgspec.json.encode(_bill(make_run()))

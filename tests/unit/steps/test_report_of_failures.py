@@ -12,7 +12,7 @@ import pytest
 
 from penstock.cli import main
 from penstock.records import UNSAID, CostReport, Host, Meters, RunRecord, Saves, StepRecord, read_record, write_record
-from unit.cost.conftest import sent
+from support.runs import sent
 
 NOTHING = re.compile(r"\bnone\b|\b0 (?:ms|s|B|GET|epochs|parameters)\b|0\.0%|\$0\.00", re.IGNORECASE)
 

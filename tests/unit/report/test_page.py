@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,14 +13,11 @@ import numpy as np
 import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
-from penstock.cost.baseline import judge
-from penstock.cost.report import render_markdown, render_report
 from penstock.records import CostReport, Evaluation, Meters, Prediction, RunRecord, Saves, StepRecord
+from penstock.report.judging import judge
+from penstock.report.page import render_markdown, render_report
 from penstock.tasks.metrics import classification_metrics, metric_value
-
-Runs = Callable[..., RunRecord]
-Evaluations = Callable[..., Evaluation]
-Steps = Callable[..., StepRecord]
+from support.runs import make_evaluation, make_list_step, make_run
 
 ATTACK = "</script></title></style></svg><script>alert(1)</script><img src=x onerror=alert(1)> \"' & $x^2$ | --> \x00"
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -72,7 +68,7 @@ def _words(page: _Page) -> str:
     return " ".join(" ".join(page.text).split())
 
 
-def test_page_is_well_formed_and_small(make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps) -> None:
+def test_page_is_well_formed_and_small() -> None:
     text = _render(make_run(), make_evaluation(), make_list_step())
     page = _Page(text)
     assert text.startswith("<!DOCTYPE html>")
@@ -83,7 +79,7 @@ def test_page_is_well_formed_and_small(make_run: Runs, make_evaluation: Evaluati
     assert len(ids) == len(set(ids))
 
 
-def test_page_needs_nothing_beside_itself(make_run: Runs, make_evaluation: Evaluations) -> None:
+def test_page_needs_nothing_beside_itself() -> None:
     text = _render(make_run(), make_evaluation())
     page = _Page(text)
     assert not {"script", "link", "img", "iframe", "object", "foreignobject"} & {tag for tag, _ in page.tags}
@@ -98,7 +94,7 @@ def test_page_needs_nothing_beside_itself(make_run: Runs, make_evaluation: Evalu
     assert set(re.findall(r"https?://[^\s\"'<)]+", text)) == {"http://www.w3.org/2000/svg"}
 
 
-def test_pictures_and_tables_can_be_read_out(make_run: Runs, make_evaluation: Evaluations) -> None:
+def test_pictures_and_tables_can_be_read_out() -> None:
     page = _Page(_render(make_run(), make_evaluation()))
     for tag, attributes in page.tags:
         if tag == "svg":
@@ -110,7 +106,7 @@ def test_pictures_and_tables_can_be_read_out(make_run: Runs, make_evaluation: Ev
     assert page.count("caption") == page.count("table")
 
 
-def test_headline_figures_are_those_of_the_records(make_run: Runs, make_evaluation: Evaluations) -> None:
+def test_headline_figures_are_those_of_the_records() -> None:
     run, evaluation = make_run(), make_evaluation()
     words = _words(_Page(_render(run, evaluation)))
     for told in (
@@ -129,19 +125,19 @@ def test_headline_figures_are_those_of_the_records(make_run: Runs, make_evaluati
         assert told in words
 
 
-def test_broken_bound_is_told(make_run: Runs) -> None:
+def test_broken_bound_is_told() -> None:
     run = make_run(meters=Meters(window_bytes=100, window_high_water_bytes=101))
     assert "bound broken" in _words(_Page(_render(run, None)))
 
 
 @pytest.mark.parametrize("state", ["failed", "interrupted"])
-def test_run_that_did_not_succeed_says_so_at_the_top(make_run: Runs, state: Any) -> None:
+def test_run_that_did_not_succeed_says_so_at_the_top(state: Any) -> None:
     words = _words(_Page(_render(make_run(state=state, error="DiskFull: no space is left for /w"), None)))
     assert words.index("DiskFull: no space is left for /w") < words.index("Samples trained on")
     assert "was not evaluated" in words
 
 
-def test_an_interrupted_run_counts_what_it_was_trained_on(make_run: Runs) -> None:
+def test_an_interrupted_run_counts_what_it_was_trained_on() -> None:
     whole = make_run()
     trained = sum(epoch.num_samples for epoch in whole.epochs)
     words = _words(_Page(_render(make_run(state="interrupted", unfinished_samples=1234), None)))
@@ -151,7 +147,7 @@ def test_an_interrupted_run_counts_what_it_was_trained_on(make_run: Runs) -> Non
     assert "Samples trained on 1,234" in words
 
 
-def test_times_of_a_resumed_run_say_what_they_are_of(make_run: Runs) -> None:
+def test_times_of_a_resumed_run_say_what_they_are_of() -> None:
     words = _words(_Page(_render(make_run(num_resumes=0), None)))
     assert "Last attempt" not in words
     words = _words(_Page(_render(make_run(num_resumes=2), None)))
@@ -160,19 +156,19 @@ def test_times_of_a_resumed_run_say_what_they_are_of(make_run: Runs) -> None:
     assert "Last attempt ended" in words
 
 
-def test_run_that_ended_before_its_first_batch_still_gives_a_page(make_run: Runs) -> None:
+def test_run_that_ended_before_its_first_batch_still_gives_a_page() -> None:
     run = make_run(num_epochs=0, state="failed", error="BucketNotFound: nope", meters=Meters(), wall_seconds=0.0)
     page = _Page(_render(run, None))
     assert page.count("svg") == 0
     assert "BucketNotFound: nope" in _words(page)
 
 
-def test_page_without_a_bill(make_run: Runs) -> None:
+def test_page_without_a_bill() -> None:
     text = render_report(make_run(), evaluation=None, cost=None, steps=[], title="A run")
     assert "No bill was made" in _words(_Page(text))
 
 
-def test_classification_shows_the_confusion(make_run: Runs, make_evaluation: Evaluations) -> None:
+def test_classification_shows_the_confusion() -> None:
     truth, logits = np.repeat([0.0, 1.0], [40, 60]), np.repeat([[1.0, 0], [0, 1], [1, 0], [0, 1]], [30, 10, 15, 45], 0)
     metrics = classification_metrics(truth, logits)
     evaluation = make_evaluation(
@@ -184,7 +180,7 @@ def test_classification_shows_the_confusion(make_run: Runs, make_evaluation: Eva
     assert "75.0% of 100 samples lie on the diagonal" in words
 
 
-def test_no_value_can_become_markup(make_run: Runs, make_evaluation: Evaluations, make_list_step: Steps) -> None:
+def test_no_value_can_become_markup() -> None:
     attack = metric_value(ATTACK, 0.5, higher_is_better=True, baseline=0.1, meaning=ATTACK)
     run = make_run(
         run_id=ATTACK, task=ATTACK, score=ATTACK, model=ATTACK, error=ATTACK, state="failed", checkpoint=ATTACK,
@@ -210,7 +206,7 @@ def test_no_value_can_become_markup(make_run: Runs, make_evaluation: Evaluations
     assert not any("\x00" in text for text in page.text)
 
 
-def test_secrets_stay_out_of_the_page(make_run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_stay_out_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG")
     error = "cannot read https://me:pw@host/x?X-Amz-Signature=abc123def with wJalrXUtnFEMI/K7MDENG"
     run = make_run(state="failed", error=error, config={"source": "https://u:hidden@host/"})
@@ -218,11 +214,11 @@ def test_secrets_stay_out_of_the_page(make_run: Runs, monkeypatch: pytest.Monkey
         assert not [secret for secret in ("wJalrX", "me:pw", "abc123def", "u:hidden") if secret in text]
 
 
-def test_same_records_give_the_same_page(make_run: Runs, make_evaluation: Evaluations) -> None:
+def test_same_records_give_the_same_page() -> None:
     assert _render(make_run(), make_evaluation()) == _render(make_run(), make_evaluation())
 
 
-def test_markdown_tells_the_headlines_and_escapes(make_run: Runs, make_evaluation: Evaluations) -> None:
+def test_markdown_tells_the_headlines_and_escapes() -> None:
     run = make_run(state="failed", error="a | b\n# <script>")
     evaluation = make_evaluation()
     text = render_markdown(run, evaluation=evaluation, cost=_cost(run, evaluation, []), steps=[], title="*t*")
@@ -255,7 +251,7 @@ def test_score_is_judged_against_its_baseline(
 
 
 def test_report_and_progress_load_no_torch() -> None:
-    code = "import sys, penstock.cost.report, penstock.observe; sys.exit('torch' in sys.modules)"
+    code = "import sys, penstock.report.page, penstock.observe; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -264,7 +260,7 @@ def test_bill_loads_no_drawing() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_what_checkpoints_took_is_told(make_run: Runs) -> None:
+def test_what_checkpoints_took_is_told() -> None:
     saves = Saves(count=12, seconds=1.5, size_bytes=3 << 20, writes=35)
     page = render_markdown(
         make_run(wall_seconds=150.0, saves=saves), evaluation=None, cost=None, steps=[], title="A run"
@@ -272,7 +268,7 @@ def test_what_checkpoints_took_is_told(make_run: Runs) -> None:
     assert "| Checkpoints | 12 | 1.5 s to save them, 1.0% of the wall time; 35 writes, 3.0 MiB |" in page
 
 
-def test_what_the_listing_left_out_is_told_as_what_it_counts(make_run: Runs, make_list_step: Steps) -> None:
+def test_what_the_listing_left_out_is_told_as_what_it_counts() -> None:
     """Its entries: one may stand for many samples."""
     for number, told in ((1, "Left out by the listing 1 entry"), (2, "Left out by the listing 2 entries")):
         page = _words(_Page(_render(make_run(), None, make_list_step(details={"left_out": float(number)}))))
@@ -280,7 +276,7 @@ def test_what_the_listing_left_out_is_told_as_what_it_counts(make_run: Runs, mak
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium to lay the page out")
-def test_no_table_is_wider_than_a_page_of_1200(make_run: Runs, tmp_path: Path) -> None:
+def test_no_table_is_wider_than_a_page_of_1200(tmp_path: Path) -> None:
     page = re.sub("<meta[^>]*Content-Security-Policy[^>]*>", "", _render(make_run(), None))  # it forbids scripts
     widths = "[...document.querySelectorAll('.scroll')].map(each => each.scrollWidth - each.clientWidth)"
     (tmp_path / "page.html").write_text(

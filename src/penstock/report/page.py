@@ -14,9 +14,11 @@ import jinja2
 from markupsafe import Markup
 
 import penstock
-from penstock.cost.baseline import choose_score
 from penstock.cost.download_first import Comparison, compare_with_download
-from penstock.cost.summary import (
+from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
+from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
+from penstock.report.judging import choose_score
+from penstock.report.summary import (
     DASH,
     cards,
     comparison_table,
@@ -26,9 +28,7 @@ from penstock.cost.summary import (
     skipped_table,
     traffic_table,
 )
-from penstock.observe.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
-from penstock.observe.svg import clean_text
-from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
+from penstock.report.svg import clean_text
 from penstock.secrets import redact
 from penstock.units import format_bytes, format_usd
 
@@ -202,7 +202,7 @@ def _markdown(text: str) -> str:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("penstock.cost", "templates"),
+        loader=jinja2.PackageLoader("penstock.report", "templates"),
         autoescape=True,
         finalize=_finalize,
         undefined=jinja2.StrictUndefined,

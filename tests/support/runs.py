@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
-import pytest
 
 from penstock.records import (
     EpochRecord,
@@ -166,18 +164,3 @@ def make_list_step(**changes: Any) -> StepRecord:
         "details": {"num_samples": 6000.0},
     }
     return StepRecord(**(fields | changes))
-
-
-@pytest.fixture(name="make_run")
-def _make_run() -> Callable[..., RunRecord]:
-    return make_run
-
-
-@pytest.fixture(name="make_evaluation")
-def _make_evaluation() -> Callable[..., Evaluation]:
-    return make_evaluation
-
-
-@pytest.fixture(name="make_list_step")
-def _make_list_step() -> Callable[..., StepRecord]:
-    return make_list_step

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.observe.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
 from penstock.records import EpochRecord, Evaluation, Host, LossPoint, Meters, Prediction, RunRecord, Saves
+from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
 from support.metrics import nrmse
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from penstock.observe.svg import THEME, clean_text, to_inline_svg
 from penstock.records import Evaluation, RunRecord
+from penstock.report.svg import THEME, clean_text, to_inline_svg
 
 __all__ = ["confusion_chart", "loss_chart", "score_chart", "stall_chart", "truth_chart"]
 

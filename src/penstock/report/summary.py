@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penstock.cost.baseline import choose_score, format_score, judge
 from penstock.cost.download_first import Comparison
 from penstock.cost.model import added_steps, is_measured, total_meters
 from penstock.observe.labels import metric_text
 from penstock.records import CostLine, CostReport, Evaluation, Meters, RunRecord, StepRecord
+from penstock.report.judging import choose_score, format_score, judge
 from penstock.units import format_bytes, format_seconds, format_usd, plain_number
 
 __all__ = [

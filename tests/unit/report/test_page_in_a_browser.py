@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
-from penstock.cost.report import render_report
-from penstock.records import Evaluation, RunRecord, StepRecord
+from penstock.report.page import render_report
+from support.runs import make_evaluation, make_list_step, make_run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE_WIDTH = 375
@@ -48,11 +48,7 @@ def _browse(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture(name="report")
-def _report(
-    make_run: Callable[..., RunRecord],
-    make_evaluation: Callable[..., Evaluation],
-    make_list_step: Callable[..., StepRecord],
-) -> str:
+def _report() -> str:
     run, evaluation, steps = make_run(), make_evaluation(), [make_list_step()]
     setting = CostSetting(today=date(2026, 11, 21))
     cost = bill(run, steps=steps, evaluation=evaluation, prices=load_prices(), setting=setting)
