@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.chaos.server import Served, object_bytes, object_etag
 from penstock.plan import make_order
-from penstock.records import ManifestWriter, Plan, Sample, SourceSpec, Span, StreamSpec
+from penstock.records import Extent, ManifestWriter, Plan, SourceSpec, Span, StreamSpec
 
 __all__ = ["Dataset", "make_dataset", "serve"]
 
@@ -51,7 +51,7 @@ def make_dataset(
     *,
     epochs: int,
     num_ranks: int = 1,
-    batch_samples: int = 1,
+    batch_extents: int = 1,
     shuffle: bool = True,
     part_bytes: int | None = None,
     anonymous: bool = True,
@@ -68,7 +68,7 @@ def make_dataset(
             data = object_bytes(number, served.object_bytes)
             wanted = b"".join(data[span.offset : span.offset + span.length_bytes] for span in spans)
             digests[f"{number:06}"] = hashlib.sha256(wanted).hexdigest()
-            sample = Sample(key=f"{number:06}", group=f"{number}", spans=spans, target=None, decode="", args=())
+            sample = Extent(key=f"{number:06}", group=f"{number}", spans=spans)
             writer.add(sample, split="train")
         info = writer.finish(
             task="objects",
@@ -97,7 +97,7 @@ def make_dataset(
         first_index=0,
         end_index=order.num_samples * epochs,
         num_ranks=num_ranks,
-        batch_samples=batch_samples,
+        batch_extents=batch_extents,
         num_files=0,
         on_bad_sample="fail",
         owner="test",

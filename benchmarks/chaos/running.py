@@ -97,7 +97,7 @@ def run(setting: Setting, folder: Path) -> Outcome:
             served,
             epochs=setting.epochs,
             num_ranks=setting.num_ranks,
-            batch_samples=BATCH_SIZE * setting.num_ranks,
+            batch_extents=BATCH_SIZE * setting.num_ranks,
         )
         (folder / "spec.json").write_bytes(encode_record(dataset.spec))
         with Prefetcher(window, setting.window_bytes) as prefetcher, Peak(window) as peak:

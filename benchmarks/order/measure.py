@@ -28,7 +28,7 @@ class Setting:
     """
 
     num_samples: int = 1 << 17
-    batch_samples: int = 256
+    batch_extents: int = 256
     num_classes: int = 128
     dataset_bytes: tuple[int, int] = (1 << 30, 8 << 30)
     training_samples: int = 1 << 16
@@ -72,7 +72,7 @@ def measure_all(setting: Setting) -> list[Figures]:
             randomness=measure_randomness(
                 shuffle,
                 num_samples=setting.num_samples,
-                batch_samples=setting.batch_samples,
+                batch_extents=setting.batch_extents,
                 num_classes=setting.num_classes,
                 seed=0,
             ),
@@ -84,7 +84,7 @@ def measure_all(setting: Setting) -> list[Figures]:
                 for max_extra in MAX_EXTRAS
             },
             losses=final_losses(
-                shuffle, task, batch_samples=setting.batch_samples, epochs=setting.epochs, seeds=setting.seeds
+                shuffle, task, batch_extents=setting.batch_extents, epochs=setting.epochs, seeds=setting.seeds
             ),
         )
         for shuffle in SHUFFLES

@@ -35,14 +35,14 @@ class Randomness:
 
 
 def measure_randomness(
-    shuffle: Shuffle, *, num_samples: int, batch_samples: int, num_classes: int, seed: int
+    shuffle: Shuffle, *, num_samples: int, batch_extents: int, num_classes: int, seed: int
 ) -> Randomness:
     """Measure the order of a seed; ``num_samples`` is a multiple of both others."""
     epochs = [epoch_rows(shuffle, num_samples, seed=seed, epoch=epoch) for epoch in range(6)]
     places = [_places(rows) for rows in epochs]
     gaps = np.abs(np.diff(places[0]))
-    together = places[0][:-1] // batch_samples == places[0][1:] // batch_samples
-    distances = np.concatenate([_label_distances(rows, batch_samples, num_classes) for rows in epochs[:3]])
+    together = places[0][:-1] // batch_extents == places[0][1:] // batch_extents
+    distances = np.concatenate([_label_distances(rows, batch_extents, num_classes) for rows in epochs[:3]])
     correlations = [float(np.corrcoef(one, other)[0, 1]) for one, other in itertools.pairwise(places)]
     return Randomness(
         neighbours_in_batch=float(together.mean()),
@@ -59,11 +59,11 @@ def _places(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return places
 
 
-def _label_distances(rows: NDArray[np.int64], batch_samples: int, num_classes: int) -> NDArray[np.float64]:
+def _label_distances(rows: NDArray[np.int64], batch_extents: int, num_classes: int) -> NDArray[np.float64]:
     """Give each batch's distance from even labels, shape (batches,)."""
     labels = rows * num_classes // len(rows)
-    num_batches = len(rows) // batch_samples
+    num_batches = len(rows) // batch_extents
     counts = np.zeros((num_batches, num_classes))
-    np.add.at(counts, (np.arange(len(rows)) // batch_samples, labels), 1)
-    distances: NDArray[np.float64] = np.abs(counts / batch_samples - 1 / num_classes).sum(axis=1) / 2
+    np.add.at(counts, (np.arange(len(rows)) // batch_extents, labels), 1)
+    distances: NDArray[np.float64] = np.abs(counts / batch_extents - 1 / num_classes).sum(axis=1) / 2
     return distances

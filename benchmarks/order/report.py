@@ -33,7 +33,7 @@ def make_report(
         *table([_RANDOMNESS_HEAD, *(_randomness_row(item) for item in figures)]),
         "",
         f"A dataset of {setting.num_samples} samples, sorted by its {setting.num_classes} labels, in batches of "
-        f"{setting.batch_samples}. Neighbours are rows that",
+        f"{setting.batch_extents}. Neighbours are rows that",
         "follow one another in the manifest. Correlation is Spearman's, of a sample's place in one epoch and the next:",
         "of five pairs of epochs the one furthest from 0. Label distance is the total variation distance of a batch's",
         "labels from the dataset's: 0 is an exact image of it, 1 has nothing in common with it.",

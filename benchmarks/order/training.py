@@ -52,20 +52,20 @@ def make_task(*, num_samples: int, num_classes: int, seed: int) -> Task:
     )
 
 
-def final_losses(shuffle: Shuffle, task: Task, *, batch_samples: int, epochs: int, seeds: int) -> list[float]:
+def final_losses(shuffle: Shuffle, task: Task, *, batch_extents: int, epochs: int, seeds: int) -> list[float]:
     """Give the validation loss after the last step, for each seed of weights and order."""
-    return [_train(shuffle, task, batch_samples, epochs, seed) for seed in range(seeds)]
+    return [_train(shuffle, task, batch_extents, epochs, seed) for seed in range(seeds)]
 
 
-def _train(shuffle: Shuffle, task: Task, batch_samples: int, epochs: int, seed: int) -> float:
+def _train(shuffle: Shuffle, task: Task, batch_extents: int, epochs: int, seed: int) -> float:
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(NUM_FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, task.num_classes))
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-    steps = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (len(task.labels) // batch_samples))
+    steps = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (len(task.labels) // batch_extents))
     loss_of = nn.CrossEntropyLoss()
     for epoch in range(epochs):
         rows = torch.from_numpy(epoch_rows(shuffle, len(task.labels), seed=seed, epoch=epoch))
-        for batch in rows.split(batch_samples):
+        for batch in rows.split(batch_extents):
             optimizer.zero_grad()
             loss_of(model(task.inputs[batch]), task.labels[batch]).backward()
             optimizer.step()

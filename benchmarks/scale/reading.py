@@ -28,13 +28,13 @@ def main() -> None:
     seconds, sample_bytes = [], 0
     with ManifestReader(path) as reader:
         train = reader.info.split("train")
-        order = Permutation(train.num_samples, seed=0, epoch=0)
-        for first in range(0, min(chunk_rows * num_chunks, train.num_samples), chunk_rows):
-            positions = np.arange(first, min(first + chunk_rows, train.num_samples), dtype=np.int64)
+        order = Permutation(train.num_extents, seed=0, epoch=0)
+        for first in range(0, min(chunk_rows * num_chunks, train.num_extents), chunk_rows):
+            positions = np.arange(first, min(first + chunk_rows, train.num_extents), dtype=np.int64)
             started = time.process_time()
             taken = reader.take(train.first_row + order(positions))
             seconds.append((time.process_time() - started) / len(positions))
-            sample_bytes += int(taken.sample_bytes.sum())
+            sample_bytes += int(taken.extent_bytes.sum())
             del taken
     found = {
         "chunk_rows": chunk_rows,

@@ -44,7 +44,7 @@ class Training:
     manifest: str
     window: str
     window_bytes: int
-    batch_samples: int
+    batch_extents: int
     step_seconds: float
     num_workers: int
     num_ahead: int
@@ -124,7 +124,7 @@ def train(training: Training) -> Trained:
             plan=Plan(manifest_fingerprint=info.fingerprint, seed=training.seed, num_lanes=64, shuffle="full"),
             splits=[("train", True)],
             decoder=Custom(decode=_decode, collate=_collate),
-            batch_size=training.batch_samples,
+            batch_size=training.batch_extents,
             num_epochs=1,
             num_workers=training.num_workers,
         )

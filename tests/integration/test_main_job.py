@@ -17,7 +17,7 @@ from penstock.loader import Batch
 from penstock.plan import make_order, stream_rows
 from penstock.recipes.eeg.models import build_model
 from penstock.recipes.objectives import make_objective, predict
-from penstock.records import Evaluation, ManifestReader, Meters, Plan, RunRecord, Sample, read_record
+from penstock.records import Evaluation, Extent, ManifestReader, Meters, Plan, RunRecord, read_record
 from penstock.sources import open_blobs
 from penstock.tasks.registry import get_task
 from penstock.train.checkpoint import Checkpoints
@@ -69,7 +69,7 @@ def _train_on_mne_arrays(out: Path, folder: Path, checkpoints: Path) -> tuple[st
     table = np.genfromtxt(folder / "sub-01_task-audiovisual_events.tsv", skip_header=1)
     volts = raw.get_data()
 
-    def epoch_of(sample: Sample) -> NDArray[np.float32]:
+    def epoch_of(sample: Extent) -> NDArray[np.float32]:
         onset = table[int(sample.key.rsplit("-", 1)[1]), 0]
         first = round(onset * 100) - 10
         cut = volts[:, first : first + 70]
@@ -93,7 +93,7 @@ def _train_on_mne_arrays(out: Path, folder: Path, checkpoints: Path) -> tuple[st
                 part = chosen[start : start + self.batch_size]
                 yield Batch(
                     inputs=torch.from_numpy(np.stack([arrays[row] for row in part])),
-                    targets=torch.tensor([rows[row].target for row in part], dtype=torch.float64),
+                    targets=torch.tensor([rows[row].targets[0] for row in part], dtype=torch.float64),
                     keys=tuple(rows[row].key for row in part),
                     groups=tuple(rows[row].group for row in part),
                 )

@@ -402,10 +402,10 @@ def test_torch_is_not_drawn_from(stream: penstock.Stream) -> None:
 
 def test_a_window_too_small_for_a_batch_is_told_what_helps() -> None:
     with pytest.raises(WindowTooSmall, match="64 samples") as caught, in_python():
-        plan_geometry(window_bytes=600 << 10, max_sample_bytes=100_000, batch_samples=64)
+        plan_geometry(window_bytes=600 << 10, max_extent_bytes=100_000, batch_extents=64)
     assert "workers" not in f"{caught.value.what}{caught.value.fix}"
     assert "the whole batch that is decoded" in caught.value.what
     assert caught.value.fix.endswith("Mi or a smaller batch_size")
     with pytest.raises(WindowTooSmall, match=r"2 samples .*, one for each rank: .* or fewer ranks") as caught:
-        plan_geometry(window_bytes=300 << 10, max_sample_bytes=100_000, batch_samples=2, num_ranks=2)
+        plan_geometry(window_bytes=300 << 10, max_extent_bytes=100_000, batch_extents=2, num_ranks=2)
     assert "workers" not in str(caught.value)

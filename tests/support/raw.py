@@ -11,7 +11,7 @@ import numpy as np
 import obstore
 from obstore.store import LocalStore
 
-from penstock.records import ManifestInfo, ManifestWriter, Plan, Sample, SourceSpec, Span
+from penstock.records import Extent, ManifestInfo, ManifestWriter, Plan, SourceSpec, Span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,10 @@ def make_raw_dataset(
                 offset=offset,
                 length_bytes=size,
             )
-            sample = Sample(
-                key=key, group=f"g{number // 7}", spans=(span,), target=float(number), decode="{}", args=(number,)
+            extent = Extent(
+                key=key, group=f"g{number // 7}", spans=(span,), codec="{}", targets=(float(number),), args=((number,),)
             )
-            writer.add(sample, split="valid" if number >= len(spans) - num_valid else "train")
+            writer.add(extent, split="valid" if number >= len(spans) - num_valid else "train")
         info = writer.finish(
             task="raw",
             task_options={},

@@ -6,21 +6,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from penstock.records import Sample, SampleRows
+from penstock.records import Extent, ExtentRows
 
 
-def rows_of(samples: Sequence[Sample]) -> SampleRows:
-    """Give samples as ``ManifestReader.take`` does."""
-    spans = [span for sample in samples for span in sample.spans]
-    return SampleRows(
-        rows=np.arange(len(samples), dtype=np.int64),
-        sample_bytes=np.array([sample.size_bytes for sample in samples], np.int64),
-        keys=[sample.key for sample in samples],
-        groups=[sample.group for sample in samples],
-        decodes=[sample.decode for sample in samples],
-        targets=[sample.target for sample in samples],
-        args=[sample.args for sample in samples],
-        span_ends=np.cumsum([len(sample.spans) for sample in samples], dtype=np.int64),
+def rows_of(extents: Sequence[Extent]) -> ExtentRows:
+    """Give extents as ``ManifestReader.take`` does."""
+    spans = [span for extent in extents for span in extent.spans]
+    return ExtentRows(
+        rows=np.arange(len(extents), dtype=np.int64),
+        extent_bytes=np.array([extent.size_bytes for extent in extents], np.int64),
+        num_samples=np.array([extent.num_samples for extent in extents], np.int64),
+        keys=[extent.key for extent in extents],
+        groups=[extent.group for extent in extents],
+        codecs=[extent.codec for extent in extents],
+        of_samples=(
+            [extent.keys for extent in extents],
+            [extent.groups for extent in extents],
+            [extent.targets for extent in extents],
+            [extent.args for extent in extents],
+        ),
+        span_ends=np.cumsum([len(extent.spans) for extent in extents], dtype=np.int64),
         span_objects=[span.object for span in spans],
         span_etags=[span.etag for span in spans],
         span_object_bytes=np.array([span.object_bytes for span in spans], np.int64),

@@ -31,7 +31,7 @@ def make_spec(
     *,
     epochs: int = 1,
     first_index: int = 0,
-    batch_samples: int = 1,
+    batch_extents: int = 1,
     num_ranks: int = 1,
     manifest: str | None = None,
 ) -> StreamSpec:
@@ -45,7 +45,7 @@ def make_spec(
         first_index=first_index,
         end_index=order.num_samples * epochs,
         num_ranks=num_ranks,
-        batch_samples=batch_samples,
+        batch_extents=batch_extents,
         num_files=0,
         on_bad_sample="fail",
         owner=uuid.uuid4().hex,

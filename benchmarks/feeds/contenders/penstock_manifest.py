@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.feeds.cellspec import BUCKET, REGION, DataSpec
 from benchmarks.feeds.contenders.spans import sample_spans
-from penstock.records import ManifestWriter, Sample, SourceSpec, Span
+from penstock.records import Extent, ManifestWriter, SourceSpec, Span
 
 
 def manifest_path(data: DataSpec, layout: str, endpoint: str) -> Path:
@@ -39,7 +39,7 @@ def make_manifest(
                     offset=found.offset,
                     length_bytes=found.length_bytes,
                 )
-                writer.add(Sample(key=name, group="", spans=(span,), target=0.0, decode="{}", args=()), split="train")
+                writer.add(Extent(key=name, group="", spans=(span,), codec="{}", targets=(0.0,)), split="train")
         writer.finish(
             task="raw",
             task_options={},

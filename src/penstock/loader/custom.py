@@ -15,8 +15,8 @@ from penstock.loader.failures import batch_note, noting, sample_note
 from penstock.loader.using import Run, SampleUser
 from penstock.plan import locate, stream_indices
 from penstock.plan.order import Location
-from penstock.records import Order, SkippedSample
-from penstock.window import WindowReader, WindowSample
+from penstock.records import Order, SkippedSample, sample_key
+from penstock.window import WindowExtent, WindowReader
 
 __all__ = ["Custom", "CustomBatches"]
 
@@ -78,9 +78,10 @@ class CustomBatches:
     ) -> list[Run] | None:
         """Decode all samples; give their runs, or None where the window changed under one."""
 
-        def use(sample: WindowSample) -> None:
-            values.append(self._value(reader, sample, places[sample.index]))
-            keys.append(sample.meta.key)
+        def use(extent: WindowExtent) -> None:
+            key = sample_key(extent.meta, 0)
+            values.append(self._value(reader, extent, key, places[extent.index]))
+            keys.append(key)
 
         indices = list(places)
         runs: list[Run] = []
@@ -93,17 +94,16 @@ class CustomBatches:
             done += run.num_passed
         return runs
 
-    def _value(self, reader: WindowReader, sample: WindowSample, place: Location) -> Any:
+    def _value(self, reader: WindowReader, extent: WindowExtent, key: str, place: Location) -> Any:
         """Decode and transform a sample, with chance of its own."""
-        key = sample.meta.key
         decode: Callable[[Any, str], Any] = self._custom.decode
         rng = self._chance.seed(place.epoch, key)
         with noting(sample_note("decode of", key, position=place.position, epoch=place.epoch)):
             if self._custom.takes_path:
-                with reader.as_file(sample) as path:
+                with reader.as_file(extent) as path:
                     value = decode(path, key)
             else:
-                value = decode(sample.data, key)
+                value = decode(extent.data, key)
         if self._custom.transform is None:
             return value
         with noting(sample_note("transform of", key, position=place.position, epoch=place.epoch)):

@@ -24,9 +24,8 @@ from penstock.loader.failures import Failed, sample_note
 from penstock.loader.protocols import Batch
 from penstock.loader.using import SampleUser
 from penstock.plan import locate, stream_indices
-from penstock.records import SkippedSample, StreamSpec
-from penstock.window import WindowReader, WindowSample
-from penstock.window.layout import SampleMeta
+from penstock.records import Sample, SkippedSample, StreamSpec, sample_of
+from penstock.window import WindowExtent, WindowReader
 
 __all__ = ["Custom", "Failed", "FeedSettings", "SampleDecoder", "Thinned", "WindowDataset"]
 
@@ -116,42 +115,42 @@ class WindowDataset(Dataset[Any]):
         augmented = self._settings.augmented[locate(order, numbers[indices[0]]).segment]
         inputs: NDArray[np.float32] | None = None
         tensor = torch.empty(0)
-        metas: list[SampleMeta] = []
+        samples: list[Sample] = []
 
-        def use(sample: WindowSample) -> None:
+        def use(extent: WindowExtent) -> None:
             nonlocal inputs, tensor
-            meta, rng = sample.meta, self._chance.of(numbers[sample.index]) if augmented else None
+            sample, rng = sample_of(extent.meta, 0), self._chance.of(numbers[extent.index]) if augmented else None
             try:
-                array = decoder(sample.data, decode=meta.decode, args=meta.args, rng=rng)
+                array = decoder(extent.data, decode=extent.codec, args=sample.args, rng=rng)
             except BaseException as error:
-                place = locate(order, numbers[sample.index])
-                error.add_note(sample_note("decode of", meta.key, position=place.position, epoch=place.epoch))
+                place = locate(order, numbers[extent.index])
+                error.add_note(sample_note("decode of", sample.key, position=place.position, epoch=place.epoch))
                 raise
             if inputs is None:
                 tensor = self._empty((len(indices), *array.shape), array.dtype)
                 inputs = tensor.numpy()
-            inputs[len(metas)] = array
-            metas.append(meta)
+            inputs[len(samples)] = array
+            samples.append(sample)
 
         done = 0
         while done < len(indices):
-            good = len(metas)
+            good = len(samples)
             run = self._user.use_run(reader, indices[done:], use)
             if run is None:
-                del metas[good:]
+                del samples[good:]
                 continue
             done += run.num_passed
             skipped += run.skipped
             if self._frees:
                 reader.advance(indices[done - 1] + 1)
-        if inputs is None or not metas:
+        if inputs is None or not samples:
             return None
-        targets = np.array([np.nan if meta.target is None else meta.target for meta in metas], dtype=np.float64)
+        targets = np.array([np.nan if each.target is None else each.target for each in samples], dtype=np.float64)
         return Batch(
-            inputs=tensor[: len(metas)],
+            inputs=tensor[: len(samples)],
             targets=torch.from_numpy(targets),
-            keys=tuple(meta.key for meta in metas),
-            groups=tuple(meta.group for meta in metas),
+            keys=tuple(each.key for each in samples),
+            groups=tuple(each.group for each in samples),
         )
 
     def _empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> torch.Tensor:

@@ -43,8 +43,8 @@ from penstock.plan import (
     node_order,
     rank_batches,
     rank_samples,
+    window_extents,
     window_indices,
-    window_samples,
 )
 from penstock.plan.lanes import RankBatch
 from penstock.records import ManifestInfo, Meters, Plan, StreamSpec
@@ -138,10 +138,10 @@ class WindowStream:
                 plan_fingerprint=plan.fingerprint,
                 order=held,
                 first_index=0,
-                end_index=window_samples(held) * num_epochs,
+                end_index=window_extents(held) * num_epochs,
                 num_ranks=num_local,
                 # Workers and custom decoders free whole batches; otherwise ranks are less than a round apart.
-                batch_samples=batch_size * num_local if num_workers or isinstance(decoder, Custom) else num_local,
+                batch_extents=batch_size * num_local if num_workers or isinstance(decoder, Custom) else num_local,
                 num_files=num_local * max(1, num_workers) if _takes_path(decoder) else 0,
                 on_bad_sample=on_bad_sample,
                 owner=uuid.uuid4().hex if owner is None else owner,

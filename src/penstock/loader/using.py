@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from penstock.errors import DataError, PenstockError
 from penstock.records import SkippedSample
 from penstock.secrets import redact
-from penstock.window import SampleSkipped, WindowReader, WindowSample
+from penstock.window import ExtentSkipped, WindowExtent, WindowReader
 
 __all__ = ["Run", "SampleUser"]
 
@@ -27,7 +27,7 @@ class Run:
     """
 
     num_passed: int
-    first: WindowSample | None
+    first: WindowExtent | None
     skipped: list[SkippedSample]
 
 
@@ -42,14 +42,14 @@ class SampleUser:
         self._skips = skips
         self._bad_in_a_row = 0
 
-    def use_run(self, reader: WindowReader, indices: Sequence[int], use: Callable[[WindowSample], None]) -> Run | None:
+    def use_run(self, reader: WindowReader, indices: Sequence[int], use: Callable[[WindowExtent], None]) -> Run | None:
         """Use samples for as long as they lie in one slot; None where the window changed, and nothing of it counts.
 
         Raises:
             PenstockError: a sample's, or the stream's.
             DataError: ``MAX_BAD_IN_A_ROW`` were bad.
         """
-        first: WindowSample | None = None
+        first: WindowExtent | None = None
         passed = 0
         skipped: list[SkippedSample] = []
         try:
@@ -66,7 +66,7 @@ class SampleUser:
                         raise
                     skipped.append(self._note(sample.meta.key, error))
                 passed += 1
-        except SampleSkipped as bad:
+        except ExtentSkipped as bad:
             return Run(num_passed=1, first=None, skipped=[self._note(bad.key, bad.error)])
         assert first is not None
         return Run(num_passed=passed, first=first, skipped=skipped) if reader.is_intact(first) else None

@@ -11,7 +11,7 @@ from penstock.plan.lanes import (
     rank_batches,
     rank_samples,
 )
-from penstock.plan.nodes import node_order, stream_indices, window_indices, window_samples
+from penstock.plan.nodes import node_order, stream_indices, window_extents, window_indices
 from penstock.plan.order import check_shuffle, choose_blocks, locate, make_order, rows_between, stream_rows
 from penstock.plan.permutation import BlockPermutation, Permutation
 from penstock.plan.split import SplitRule, nearest_seed, split_rule
@@ -37,6 +37,6 @@ __all__ = [
     "split_rule",
     "stream_indices",
     "stream_rows",
+    "window_extents",
     "window_indices",
-    "window_samples",
 ]

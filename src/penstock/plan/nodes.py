@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from penstock.errors import ConfigError
 from penstock.records import Order, RankShare
 
-__all__ = ["node_order", "share_positions", "share_samples", "stream_indices", "window_indices", "window_samples"]
+__all__ = ["node_order", "share_extents", "share_positions", "stream_indices", "window_extents", "window_indices"]
 
 
 def node_order(order: Order, *, first_rank: int, num_ranks: int, world_size: int) -> Order:
@@ -42,7 +42,7 @@ def node_order(order: Order, *, first_rank: int, num_ranks: int, world_size: int
     return msgspec.structs.replace(order, share=share)
 
 
-def share_samples(share: RankShare, num_positions: int) -> int:
+def share_extents(share: RankShare, num_positions: int) -> int:
     """Tell how many of a segment's first positions are of a share."""
     rounds, rest = divmod(num_positions, share.world_size)
     return rounds * share.num_ranks + min(max(rest - share.first_rank, 0), share.num_ranks)
@@ -54,9 +54,9 @@ def share_positions(share: RankShare, numbers: NDArray[np.int64]) -> NDArray[np.
     return rounds * share.world_size + share.first_rank + rank
 
 
-def window_samples(order: Order) -> int:
+def window_extents(order: Order) -> int:
     """Give how many samples of one epoch are in the order's share."""
-    return sum(share_samples(order.share, segment.num_samples) for segment in order.segments)
+    return sum(share_extents(order.share, segment.num_extents) for segment in order.segments)
 
 
 def stream_indices(order: Order, indices: ArrayLike) -> NDArray[np.int64]:
@@ -64,8 +64,8 @@ def stream_indices(order: Order, indices: ArrayLike) -> NDArray[np.int64]:
     share, wanted = order.share, np.asarray(indices, dtype=np.int64)
     if share.num_ranks == share.world_size:
         return wanted
-    held = _starts([share_samples(share, segment.num_samples) for segment in order.segments])
-    starts = _starts([segment.num_samples for segment in order.segments])
+    held = _starts([share_extents(share, segment.num_extents) for segment in order.segments])
+    starts = _starts([segment.num_extents for segment in order.segments])
     epoch, rest = np.divmod(wanted, held[-1])
     segment = np.searchsorted(held, rest, side="right") - 1
     position = share_positions(share, rest - held[segment])
@@ -80,8 +80,8 @@ def window_indices(order: Order, indices: ArrayLike) -> NDArray[np.int64]:
     share, wanted = order.share, np.asarray(indices, dtype=np.int64)
     if share.num_ranks == share.world_size:
         return wanted
-    held = _starts([share_samples(share, segment.num_samples) for segment in order.segments])
-    starts = _starts([segment.num_samples for segment in order.segments])
+    held = _starts([share_extents(share, segment.num_extents) for segment in order.segments])
+    starts = _starts([segment.num_extents for segment in order.segments])
     epoch, rest = np.divmod(wanted, starts[-1])
     segment = np.searchsorted(starts, rest, side="right") - 1
     rounds, rank = np.divmod(rest - starts[segment], share.world_size)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError
-from penstock.plan.nodes import share_positions, share_samples, window_samples
+from penstock.plan.nodes import share_extents, share_positions, window_extents
 from penstock.plan.permutation import BlockPermutation, Permutation
 from penstock.records import BlockShuffle, ManifestInfo, Order, Plan, Segment, Shuffle
 
@@ -96,7 +96,7 @@ def _permutation(
 
 
 def _segment_rows(segment: Segment, positions: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
-    permutation = _permutation(segment.shuffle, segment.num_samples, seed, epoch)
+    permutation = _permutation(segment.shuffle, segment.num_extents, seed, epoch)
     return segment.first_row + (positions if permutation is None else permutation(positions))
 
 
@@ -110,13 +110,13 @@ def rows_between(order: Order, first_index: int, end_index: int) -> NDArray[np.i
         rows, shape (end_index - first_index,); empty where the range is.
     """
     parts = [np.empty(0, dtype=np.int64)]
-    share, num_held = order.share, window_samples(order)
+    share, num_held = order.share, window_extents(order)
     assert num_held or first_index >= end_index
     index = first_index
     while index < end_index:
         epoch, place = divmod(index, num_held)
         for segment in order.segments:
-            held = share_samples(share, segment.num_samples)
+            held = share_extents(share, segment.num_extents)
             if place < held:
                 numbers = np.arange(place, min(held, place + end_index - index), dtype=np.int64)
                 positions = share_positions(share, numbers)
@@ -146,6 +146,7 @@ def make_order(info: ManifestInfo, plan: Plan, splits: Sequence[tuple[str, bool]
         Segment(
             split=part.name,
             first_row=part.first_row,
+            num_extents=part.num_extents,
             num_samples=part.num_samples,
             shuffle=plan.shuffle if training else "none",
         )

@@ -18,6 +18,7 @@ from penstock.records.listing import (
 )
 from penstock.records.manifest import (
     SPLITS,
+    Extent,
     ManifestInfo,
     Sample,
     SkippedObject,
@@ -25,8 +26,10 @@ from penstock.records.manifest import (
     Span,
     Split,
     no_spread,
+    sample_key,
+    sample_of,
 )
-from penstock.records.manifest_columns import SampleRows
+from penstock.records.manifest_columns import ExtentRows
 from penstock.records.manifest_parts import ManifestParts
 from penstock.records.manifest_reader import ManifestReader
 from penstock.records.manifest_writer import ManifestWriter
@@ -45,6 +48,8 @@ __all__ = [
     "CostReport",
     "EpochRecord",
     "Evaluation",
+    "Extent",
+    "ExtentRows",
     "FailureRecord",
     "Finding",
     "Host",
@@ -73,7 +78,6 @@ __all__ = [
     "RequestKind",
     "RunRecord",
     "Sample",
-    "SampleRows",
     "Saves",
     "Segment",
     "Shuffle",
@@ -92,6 +96,8 @@ __all__ = [
     "parts_folder",
     "read_listing_record",
     "read_record",
+    "sample_key",
+    "sample_of",
     "wait_for_part",
     "write_record",
 ]

@@ -27,10 +27,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Record(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A value that crosses a process or a step; subclasses set ``kind`` and ``version``."""
+    """A value that crosses a process or a step; subclasses set ``kind`` and ``version``.
+
+    ``remake`` says what makes another, where it is not known by its kind.
+    """
 
     kind: ClassVar[str]
     version: ClassVar[int]
+    remake: ClassVar[str] = "make it again"
 
 
 R = TypeVar("R", bound=Record)
@@ -90,7 +94,7 @@ def decode_record(data: bytes | str, kind: type[R], *, origin: str = "record") -
         raise RecordError(
             f"{origin} is a {kind.kind} record of version {version!r}, this Penstock reads {kind.version}: it was made "
             "by another version of Penstock",
-            fix="use the Penstock release that wrote it, or make it again",
+            fix=f"use the Penstock release that wrote it, or {kind.remake}",
             about=origin,
         )
     try:

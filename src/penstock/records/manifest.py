@@ -1,14 +1,14 @@
-"""The manifest: every sample of a dataset, in Parquet, one row a sample.
+"""The manifest: every sample of a dataset, in Parquet, one row an extent.
 
-Rows of one split lie together, in the order in which the task made them; ``ManifestInfo`` (JSON in the
-file's key-value metadata) tells where each split begins. Its fingerprint is the SHA-256 of what the samples
-mean (task, options, source, shape, classes) and of every row's content in order, and names the data exactly:
-a plan belongs to one fingerprint.
+An extent is what is fetched, verified and stored as one, and decodes to one or many samples. Rows of one split lie
+together, in the order in which the task made them; ``ManifestInfo`` (JSON in the file's key-value metadata) tells
+where each split begins. Its fingerprint is the SHA-256 of what the samples mean (task, options, source, shape,
+classes) and of every row's content in order, and names the data exactly: a plan belongs to one fingerprint.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from penstock.errors import ConfigError
 from penstock.records.codec import Part, Record
@@ -16,6 +16,7 @@ from penstock.urls import check_endpoint, check_location
 
 __all__ = [
     "SPLITS",
+    "Extent",
     "ManifestInfo",
     "Sample",
     "SkippedObject",
@@ -23,6 +24,8 @@ __all__ = [
     "Span",
     "Split",
     "no_spread",
+    "sample_key",
+    "sample_of",
 ]
 
 SPLITS = ("train", "valid", "test")
@@ -53,28 +56,83 @@ class Span(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Sample(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the model is fed with.
+    """What the model is fed with: the n-th of an extent, as far as it is known before it is decoded.
 
     Attributes:
         key: unique, readable name.
-        group: subject or patient; a group never straddles splits.
-        spans: where its bytes lie, in the order in which they are joined.
+        group: subject or patient.
         target: number to predict, or class index; None where there is none.
-        decode: JSON for the task's decoder, the same for all samples of an object.
-        args: integers for the task's decoder, of this sample.
+        args: integers for the decoder.
+    """
+
+    key: str
+    group: str
+    target: float | None
+    args: tuple[int, ...]
+
+
+class Extent(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is fetched, verified, kept and decoded as one, and the samples that it decodes to.
+
+    ``keys``, ``groups``, ``targets`` and ``args`` have an item a sample, or none at all where nothing is known of each.
+
+    Attributes:
+        key: unique, readable name; without ``keys`` that of its sample, or with ``#0``, ``#1`` ... of its samples.
+        group: what stays whole when splits are made, the same for all its samples; without ``groups`` it is theirs.
+        spans: where its bytes lie, in the order in which they are joined.
+        codec: what its object's decoder must know, the same for all extents of the object, which it is kept once for.
     """
 
     key: str
     group: str
     spans: tuple[Span, ...]
-    target: float | None
-    decode: str
-    args: tuple[int, ...]
+    codec: str = ""
+    num_samples: int = 1
+    keys: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    targets: tuple[float | None, ...] = ()
+    args: tuple[tuple[int, ...], ...] = ()
 
     @property
     def size_bytes(self) -> int:
         """Bytes to fetch for it."""
         return sum(span.length_bytes for span in self.spans)
+
+
+class Described(Protocol):
+    """What tells of an extent's samples: the extent itself, and what goes with its bytes through a window."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def num_samples(self) -> int: ...
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+    @property
+    def groups(self) -> tuple[str, ...]: ...
+    @property
+    def targets(self) -> tuple[float | None, ...]: ...
+    @property
+    def args(self) -> tuple[tuple[int, ...], ...]: ...
+
+
+def sample_key(extent: Described, number: int) -> str:
+    """Give the key of the n-th sample, 0-based, of an extent."""
+    if extent.keys:
+        return extent.keys[number]
+    return extent.key if extent.num_samples == 1 else f"{extent.key}#{number}"
+
+
+def sample_of(extent: Described, number: int) -> Sample:
+    """Give the n-th sample, 0-based, of an extent."""
+    return Sample(
+        key=sample_key(extent, number),
+        group=extent.groups[number] if extent.groups else extent.group,
+        target=extent.targets[number] if extent.targets else None,
+        args=extent.args[number] if extent.args else (),
+    )
 
 
 class SourceSpec(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,7 +151,7 @@ class SourceSpec(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Split(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run of manifest rows.
+    """A run of manifest rows, each an extent.
 
     Attributes:
         target_mean: mean of the targets, None where there are none.
@@ -102,6 +160,7 @@ class Split(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: str
     first_row: int
+    num_extents: int
     num_samples: int
     num_groups: int
     size_bytes: int
@@ -139,14 +198,16 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         classes: names of the classes, empty for regression.
         num_objects: objects that samples lie in.
         object_bytes: their sizes together.
-        max_sample_bytes: the largest sample's bytes.
+        max_extent_bytes: the largest extent's bytes.
+        max_description_bytes: the most that an extent's description takes with its codec, 0 where there is no extent.
         fractions: of train, valid and test that were asked for, empty where nothing was.
         split_by: what stays whole.
         notes: what a person should know of it before training.
     """
 
     kind: ClassVar[str] = "manifest"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
+    remake: ClassVar[str] = "list again: `penstock list` makes another"
 
     task: str
     task_options: dict[str, str | int | float | bool | None]
@@ -157,7 +218,8 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     splits: tuple[Split, ...]
     num_objects: int
     object_bytes: int
-    max_sample_bytes: int
+    max_extent_bytes: int
+    max_description_bytes: int
     skipped: tuple[SkippedObject, ...]
     fingerprint: str
     created_at: str
@@ -167,8 +229,13 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     notes: tuple[str, ...]
 
     @property
-    def num_samples(self) -> int:
+    def num_extents(self) -> int:
         """Rows of all splits."""
+        return sum(split.num_extents for split in self.splits)
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of all splits."""
         return sum(split.num_samples for split in self.splits)
 
     def split(self, name: str) -> Split:

@@ -1,25 +1,27 @@
-"""The Parquet columns of a manifest: samples to a table, and a row group's columns back to samples.
+"""The Parquet columns of a manifest: extents to a table, and a row group's columns back to extents.
 
-Rows that were read stay in columns, about 90 bytes a sample instead of the 1,000 of its Python objects, and a
-``Sample`` is made when it is asked for: a shuffled order visits row groups at random, so what counts is how
-many of them fit in memory.
+Rows that were read stay in columns, about 80 bytes an extent instead of the 1,000 of its Python objects, and an
+``Extent`` is made when it is asked for: a shuffled order visits row groups at random, so what counts is how many of
+them fit in memory. A codec is a dictionary's item: in the file and in memory it lies once in each row group that its
+object reaches into, however many rows those are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from penstock.records.manifest import Sample, Span
+from penstock.records.manifest import Extent, Span
+from penstock.records.manifest_lists import Lists, Numbers, Values, runs
 from penstock.records.manifest_texts import Texts, narrow
 
-__all__ = ["METADATA_KEY", "SCHEMA", "SampleColumns", "SampleRows", "gather_rows", "to_table"]
+__all__ = ["METADATA_KEY", "SCHEMA", "ExtentColumns", "ExtentRows", "gather_rows", "to_table"]
 
 METADATA_KEY = b"penstock.manifest"
 """Where the file's key-value metadata holds the ``ManifestInfo``."""
@@ -33,52 +35,74 @@ _SPAN = pa.struct(
         pa.field("length_bytes", pa.int64(), nullable=False),
     ]
 )
+_SAMPLES = ("keys", "groups", "targets", "args")
+"""Columns of what is known of each sample."""
+
+
+def _list_of(kind: pa.DataType, *, nullable: bool = False) -> pa.DataType:
+    return pa.list_(pa.field("item", kind, nullable=nullable))
+
+
 SCHEMA = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
         pa.field("group", pa.string(), nullable=False),
-        pa.field("spans", pa.list_(pa.field("item", _SPAN, nullable=False)), nullable=False),
-        pa.field("target", pa.float64(), nullable=True),
-        pa.field("decode", pa.string(), nullable=False),
-        pa.field("args", pa.list_(pa.field("item", pa.int64(), nullable=False)), nullable=False),
+        pa.field("spans", _list_of(_SPAN), nullable=False),
+        pa.field("codec", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("num_samples", pa.int64(), nullable=False),
+        pa.field("keys", _list_of(pa.string()), nullable=False),
+        pa.field("groups", _list_of(pa.string()), nullable=False),
+        pa.field("targets", _list_of(pa.float64(), nullable=True), nullable=False),
+        pa.field("args", _list_of(_list_of(pa.int64())), nullable=False),
     ]
 )
 
 
-def to_table(samples: Sequence[Sample]) -> pa.Table:
-    """Give a table of one row a sample."""
-    spans = [span for sample in samples for span in sample.spans]
+def to_table(extents: Sequence[Extent]) -> pa.Table:
+    """Give a table of one row an extent."""
+    spans = [span for extent in extents for span in extent.spans]
     items = [pa.array([getattr(span, field.name) for span in spans], field.type) for field in _SPAN]
-    args = [number for sample in samples for number in sample.args]
+    args = [numbers for extent in extents for numbers in extent.args]
+    of_samples = [
+        _to_lists([extent.keys for extent in extents], pa.string()),
+        _to_lists([extent.groups for extent in extents], pa.string()),
+        _to_lists([extent.targets for extent in extents], pa.float64()),
+        _as_lists([len(extent.args) for extent in extents], _to_lists(args, pa.int64())),
+    ]
     columns = [
-        pa.array([sample.key for sample in samples], pa.string()),
-        pa.array([sample.group for sample in samples], pa.string()),
-        _to_lists([len(sample.spans) for sample in samples], pa.StructArray.from_arrays(items, fields=list(_SPAN))),
-        pa.array([sample.target for sample in samples], pa.float64()),
-        pa.array([sample.decode for sample in samples], pa.string()),
-        _to_lists([len(sample.args) for sample in samples], pa.array(args, pa.int64())),
+        pa.array([extent.key for extent in extents], pa.string()),
+        pa.array([extent.group for extent in extents], pa.string()),
+        _as_lists([len(extent.spans) for extent in extents], pa.StructArray.from_arrays(items, fields=list(_SPAN))),
+        pa.array([extent.codec for extent in extents], pa.string()).dictionary_encode(),
+        pa.array([extent.num_samples for extent in extents], pa.int64()),
+        *of_samples,
     ]
     arrays = [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def _to_lists(counts: Sequence[int], values: pa.Array) -> pa.Array:
+def _to_lists(lists: Sequence[Sequence[Any]], kind: pa.DataType) -> pa.Array:
+    return _as_lists([len(items) for items in lists], pa.array(list(chain.from_iterable(lists)), kind))
+
+
+def _as_lists(counts: Sequence[int], values: pa.Array) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(np.cumsum([0, *counts]), pa.int32()), values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SampleRows:
-    """Rows of a manifest, in the order that was asked for; a sample of several spans has several rows of spans.
+class ExtentRows:
+    """Rows of a manifest, in the order that was asked for; an extent of several spans has several rows of spans.
 
     Attributes:
-        rows: row numbers, shape (samples,).
-        sample_bytes: bytes to fetch for each, shape (samples,).
-        keys: of each sample.
-        groups: of each sample.
-        decodes: of each sample.
-        targets: of each sample, None where there is none.
-        args: of each sample.
-        span_ends: where each sample's spans end in the following, cumulative, shape (samples,).
+        rows: row numbers, shape (extents,).
+        extent_bytes: bytes to fetch for each, shape (extents,).
+        num_samples: of each extent, in a type that is small, shape (extents,).
+        keys: of each extent.
+        groups: of each extent.
+        codecs: of each extent; equal ones of a row group are one object.
+        of_samples: keys, groups, targets and args of each extent's samples, tuples that are empty where nothing is
+            known of them.
+        span_ends: where each extent's spans end in the following, cumulative, shape (extents,).
         span_objects: object of each span.
         span_etags: version of each span's object.
         span_object_bytes: size of each span's object, shape (spans,).
@@ -87,12 +111,12 @@ class SampleRows:
     """
 
     rows: NDArray[np.int64]
-    sample_bytes: NDArray[np.int64]
+    extent_bytes: NDArray[np.int64]
+    num_samples: NDArray[Any]
     keys: list[str]
     groups: list[str]
-    decodes: list[str]
-    targets: list[float | None]
-    args: list[tuple[int, ...]]
+    codecs: list[str]
+    of_samples: tuple[list[Any], list[Any], list[Any], list[Any]]
     span_ends: NDArray[np.int64]
     span_objects: list[str]
     span_etags: list[str]
@@ -103,13 +127,18 @@ class SampleRows:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def all_groups(self) -> set[str]:
+        """Give the groups of all samples."""
+        return {name for group, each in zip(self.groups, self.of_samples[1], strict=True) for name in each or (group,)}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Part:
-    """Some rows of one row group, in arrays of one item a sample or a span."""
+    """Some rows of one row group, in arrays of one item an extent or a span."""
 
-    samples: tuple[NDArray[np.object_], ...]
-    """Keys, groups, decodes, targets and args, shape (samples,) each."""
+    extents: tuple[NDArray[np.object_], ...]
+    """Keys, groups, codecs and what is known of the samples, shape (extents,) each."""
+    num_samples: NDArray[Any]
     span_counts: NDArray[np.int64]
     texts: tuple[NDArray[np.object_], ...]
     """Objects and ETags, shape (spans,) each."""
@@ -117,97 +146,101 @@ class _Part:
     """Object sizes, offsets and lengths, shape (spans,) each."""
 
 
-class SampleColumns:
-    """The samples of one row group, in columns."""
+class _NoValues:
+    """Values that are kept elsewhere, of a list column whose places alone are asked for."""
+
+    size_bytes = 0
+
+    def __getitem__(self, row: int) -> None:
+        return None
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+        return np.zeros(0, np.object_)
+
+
+class ExtentColumns:
+    """The extents of one row group, in columns."""
 
     def __init__(self, table: pa.Table) -> None:
         columns = {name: table.column(name).combine_chunks() for name in SCHEMA.names}
         spans = columns["spans"]
         items = spans.values
-        self._keys = Texts(columns["key"])
-        self._groups = Texts(columns["group"])
-        self._decodes = Texts(columns["decode"])
-        self._targets: NDArray[np.float64] = columns["target"].to_numpy(zero_copy_only=False)
-        self._known = _is_known(columns["target"])
-        self._span_ends = narrow(spans.offsets)
-        # Whole objects have their key as their sample's: kept once, and made a text of Python once.
+        self._num_rows = len(spans)
+        self._keys, self._groups, self._codecs = (Texts(columns[name]) for name in ("key", "group", "codec"))
+        self._num_samples = narrow(columns["num_samples"])
+        self._of_samples = [_lists(columns[name]) for name in _SAMPLES]
+        self._spans = Lists(spans, _NoValues())
+        # Whole objects have their key as their extent's: kept once, and made a text of Python once.
         self._named_by_object = len(items) == len(spans) and items.field("object").equals(columns["key"])
         self._objects = self._keys if self._named_by_object else Texts(items.field("object"))
         self._etags = Texts(items.field("etag"))
         self._numbers = [narrow(items.field(name)) for name in ("object_bytes", "offset", "length_bytes")]
-        self._arg_ends = narrow(columns["args"].offsets)
-        self._args = narrow(columns["args"].values)
-        self._num_args = _same_count(self._arg_ends)
-        self._num_spans = _same_count(self._span_ends)
-        arrays = [self._targets, self._known, self._span_ends, *self._numbers, self._arg_ends, self._args]
-        texts = [self._keys, self._groups, self._decodes, self._etags]
-        texts += [] if self._named_by_object else [self._objects]
-        self.size_bytes: int = sum(array.nbytes for array in arrays) + sum(text.size_bytes for text in texts)
+        kept: list[Values] = [self._keys, self._groups, self._codecs, self._etags, *self._of_samples, self._spans]
+        kept += [] if self._named_by_object else [self._objects]
+        arrays = [self._num_samples, *self._numbers]
+        self.size_bytes: int = sum(array.nbytes for array in arrays) + sum(column.size_bytes for column in kept)
 
     def __len__(self) -> int:
-        return len(self._targets)
+        return self._num_rows
 
-    def __getitem__(self, row: int) -> Sample:
-        object_bytes, offsets, lengths = self._numbers
-        return Sample(
+    def __getitem__(self, row: int) -> Extent:
+        sizes, offsets, lengths = self._numbers
+        spans = (
+            Span(
+                object=self._objects[at],
+                etag=self._etags[at],
+                object_bytes=int(sizes[at]),
+                offset=int(offsets[at]),
+                length_bytes=int(lengths[at]),
+            )
+            for at in range(*self._spans.bounds(row))
+        )
+        keys, groups, targets, args = (column[row] for column in self._of_samples)
+        return Extent(
             key=self._keys[row],
             group=self._groups[row],
-            spans=tuple(
-                Span(
-                    object=self._objects[at],
-                    etag=self._etags[at],
-                    object_bytes=int(object_bytes[at]),
-                    offset=int(offsets[at]),
-                    length_bytes=int(lengths[at]),
-                )
-                for at in range(int(self._span_ends[row]), int(self._span_ends[row + 1]))
-            ),
-            target=float(self._targets[row]) if self._known[row] else None,
-            decode=self._decodes[row],
-            args=tuple(self._args[int(self._arg_ends[row]) : int(self._arg_ends[row + 1])].tolist()),
+            spans=tuple(spans),
+            codec=self._codecs[row],
+            num_samples=int(self._num_samples[row]),
+            keys=keys,
+            groups=groups,
+            targets=targets,
+            args=args,
         )
 
     def take(self, rows: NDArray[np.int64]) -> _Part:
-        """Give rows of the row group, 0-based, shape (samples,)."""
-        starts = self._span_ends[rows].astype(np.int64)
-        if self._num_spans == 1:
-            counts, places = np.ones(len(rows), np.int64), starts
-        else:
-            counts = self._span_ends[rows + 1].astype(np.int64) - starts
-            places = _runs(starts, counts)
-        targets = self._targets[rows].astype(object)
-        targets[~self._known[rows]] = None
+        """Give rows of the row group, 0-based, shape (extents,)."""
+        counts, places = self._spans.places(rows)
         keys = self._keys.take(rows)
+        of_samples = (column.take(rows) for column in self._of_samples)
         return _Part(
-            samples=(keys, self._groups.take(rows), self._decodes.take(rows), targets, self._take_args(rows)),
+            extents=(keys, self._groups.take(rows), self._codecs.take(rows), *of_samples),
+            num_samples=self._num_samples[rows],
             span_counts=counts,
             texts=(keys if self._named_by_object else self._objects.take(places), self._etags.take(places)),
             numbers=tuple(numbers[places].astype(np.int64) for numbers in self._numbers),
         )
 
-    def _take_args(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-        found: Iterable[tuple[int, ...]]
-        if self._num_args == 0:
-            found = repeat((), len(rows))
-        elif self._num_args is not None:
-            found = map(tuple, self._args.reshape(-1, self._num_args)[rows].tolist())
-        else:
-            ends = zip(self._arg_ends[rows].tolist(), self._arg_ends[rows + 1].tolist(), strict=True)
-            found = (tuple(self._args[start:end].tolist()) for start, end in ends)
-        return np.fromiter(found, dtype=object, count=len(rows))
+
+def _lists(array: pa.ListArray) -> Lists:
+    """Give a list column, of lists too."""
+    values = array.values
+    if pa.types.is_list(values.type):
+        return Lists(array, _lists(values))
+    return Lists(array, Texts(values) if pa.types.is_string(values.type) else Numbers(values))
 
 
 def gather_rows(
     rows: NDArray[np.int64],
     ends: NDArray[np.int64],
-    read: Callable[[int], SampleColumns],
+    read: Callable[[int], ExtentColumns],
     *,
     cached: Container[int] = (),
-) -> SampleRows:
+) -> ExtentRows:
     """Give rows of a manifest in the order asked for, reading each row group that they lie in once.
 
     Args:
-        rows: row numbers, in any order, shape (samples,).
+        rows: row numbers, in any order, shape (extents,).
         ends: row at which each row group ends, ascending, shape (row groups,).
         read: reads a row group.
         cached: row groups that are read first, before others take their place.
@@ -225,28 +258,28 @@ def gather_rows(
     return _join(rows, [part for part in parts if part is not None], places)
 
 
-def _join(rows: NDArray[np.int64], parts: Sequence[_Part], places: NDArray[np.int64]) -> SampleRows:
-    """Join parts, and give their samples in an order: ``places`` tells where each lies in the parts together."""
+def _join(rows: NDArray[np.int64], parts: Sequence[_Part], places: NDArray[np.int64]) -> ExtentRows:
+    """Join parts, and give their extents in an order: ``places`` tells where each lies in the parts together."""
     counts = _joined([part.span_counts for part in parts], np.int64)
     starts = (np.cumsum(counts) - counts)[places]
     counts = counts[places]
     span_ends = np.cumsum(counts)
     single = bool((counts == 1).all())
-    span_places = places if single else _runs(starts, counts)
+    span_places = places if single else runs(starts, counts)
     texts = [[part.texts[at] for part in parts] for at in range(2)]
     objects, etags = (_joined(found, object)[span_places].tolist() for found in texts)
-    columns = [[part.samples[at] for part in parts] for at in range(5)]
-    keys, groups, decodes, targets, args = (_joined(found, object)[places].tolist() for found in columns)
+    columns = [[part.extents[at] for part in parts] for at in range(7)]
+    keys, groups, codecs, *of_samples = (_joined(found, object)[places].tolist() for found in columns)
     sizes, offsets, lengths = (_joined([part.numbers[at] for part in parts], np.int64)[span_places] for at in range(3))
     total = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    return SampleRows(
+    return ExtentRows(
         rows=rows,
-        sample_bytes=lengths.copy() if single else total[span_ends] - total[span_ends - counts],
+        extent_bytes=lengths.copy() if single else total[span_ends] - total[span_ends - counts],
+        num_samples=_joined([part.num_samples for part in parts], np.uint8)[places],
         keys=keys,
         groups=groups,
-        decodes=decodes,
-        targets=targets,
-        args=args,
+        codecs=codecs,
+        of_samples=(of_samples[0], of_samples[1], of_samples[2], of_samples[3]),
         span_ends=span_ends,
         span_objects=objects,
         span_etags=etags,
@@ -261,24 +294,3 @@ def _joined(arrays: Sequence[NDArray[Any]], kind: type) -> NDArray[Any]:
     if len(arrays) == 1:
         return arrays[0]
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype=kind)
-
-
-def _runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the whole numbers from each start, as many as its count, one run after the other."""
-    ends = np.cumsum(counts)
-    return np.arange(int(counts.sum()), dtype=np.int64) + np.repeat(starts - ends + counts, counts)
-
-
-def _is_known(array: pa.Array) -> NDArray[np.bool_]:
-    """Tell which values there are, shape (values,)."""
-    validity = array.buffers()[0]
-    if validity is None:
-        return np.ones(len(array), np.bool_)
-    bits = np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")
-    return bits[array.offset : array.offset + len(array)].astype(np.bool_)
-
-
-def _same_count(ends: NDArray[Any]) -> int | None:
-    """Give how many items each row of a list column has, None where they differ or some items are not its."""
-    counts = np.diff(ends.astype(np.int64))
-    return int(counts[0]) if len(counts) and (counts == counts[0]).all() and ends[0] == 0 else None

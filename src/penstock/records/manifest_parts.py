@@ -1,4 +1,4 @@
-"""Manifests of a listing that is not done: each holds the samples that came after the last one's.
+"""Manifests of a listing that is not done: each holds the extents that came after the last one's.
 
 Parts grow: each takes twice as many samples as the one before, so a trainer that reads them one after the other waits
 little for the first, and few times for another. Where one ends depends on the samples alone, never on time.
@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from penstock.records.manifest import ManifestInfo, Sample
+from penstock.records.manifest import Extent, ManifestInfo
 from penstock.records.manifest_writer import ManifestWriter
 
 __all__ = ["FIRST_PART_SAMPLES", "ManifestParts"]
@@ -27,7 +27,7 @@ class ManifestParts:
         folder: where they go, as ``00000.parquet`` and so on.
         finish: finishes a part's writer.
         on_part: called with each part that is whole.
-        first_part_samples: samples of the first part.
+        first_part_samples: samples of the first part, or more by the rest of an extent.
 
     Raises:
         DiskFull, OutputUnwritable: from any method.
@@ -57,13 +57,13 @@ class ManifestParts:
     ) -> None:
         self._open.close()
 
-    def add(self, sample: Sample, *, split: str) -> None:
-        """Append a sample to a split of the part that is being written, and finish the part where it is full."""
+    def add(self, extent: Extent, *, split: str) -> None:
+        """Append an extent to a split of the part that is being written, and finish the part where it is full."""
         if self._writer is None:
             self._writer = self._open.enter_context(ManifestWriter(self._path(self._num_parts)))
-        self._writer.add(sample, split=split)
-        self._num_samples += 1
-        if self._num_samples == self._part_samples:
+        self._writer.add(extent, split=split)
+        self._num_samples += extent.num_samples
+        if self._num_samples >= self._part_samples:
             self.finish()
             self._part_samples *= 2
 

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from penstock.errors import RecordError
 from penstock.records.codec import decode_record
-from penstock.records.manifest import ManifestInfo, Sample
-from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, SampleColumns, SampleRows, gather_rows
+from penstock.records.manifest import Extent, ManifestInfo
+from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, ExtentColumns, ExtentRows, gather_rows
 from penstock.records.telling import WHOLE_BYTES, what_it_is
 from penstock.units import MIB
 
 __all__ = ["ManifestReader"]
 
 CACHE_BYTES = 128 * MIB
-"""Room for the columns of about 1.4 million samples of EEG."""
+"""Room for the columns of about 1.4 million extents of EEG."""
 
 CHUNK_ROWS = 1024
 LARGE_CHUNK_ROWS = 262_144
@@ -74,7 +74,7 @@ class ManifestReader:
             raise
         self._cache_bytes = cache_bytes
         self._cached_bytes = 0
-        self._cache: OrderedDict[int, SampleColumns] = OrderedDict()
+        self._cache: OrderedDict[int, ExtentColumns] = OrderedDict()
 
     def __enter__(self) -> Self:
         return self
@@ -90,14 +90,14 @@ class ManifestReader:
         self._cache.clear()
         self._cached_bytes = 0
 
-    def row(self, number: int) -> Sample:
-        """Give the sample of one row (0-based over all splits).
+    def row(self, number: int) -> Extent:
+        """Give the extent of one row (0-based over all splits).
 
         Raises:
             IndexError: there is no such row.
         """
-        if not 0 <= number < self.info.num_samples:
-            raise IndexError(f"row {number} of {self.info.num_samples}")
+        if not 0 <= number < self.info.num_extents:
+            raise IndexError(f"row {number} of {self.info.num_extents}")
         group = int(np.searchsorted(self._ends, number, side="right"))
         start = int(self._ends[group - 1]) if group else 0
         return self._row_group(group)[number - start]
@@ -110,25 +110,25 @@ class ManifestReader:
         """
         return CHUNK_ROWS if self._table_bytes <= self._cache_bytes else LARGE_CHUNK_ROWS
 
-    def take(self, rows: NDArray[np.int64]) -> SampleRows:
+    def take(self, rows: NDArray[np.int64]) -> ExtentRows:
         """Give many rows at once, in the order asked for; each row group that they lie in is read once at most.
 
         Args:
-            rows: row numbers, 0-based over all splits, any of them any number of times, shape (samples,).
+            rows: row numbers, 0-based over all splits, any of them any number of times, shape (extents,).
 
         Raises:
             IndexError: there is no such row.
         """
         wanted = np.array(rows, dtype=np.int64)
-        outside = wanted[(wanted < 0) | (wanted >= self.info.num_samples)]
+        outside = wanted[(wanted < 0) | (wanted >= self.info.num_extents)]
         if len(outside):
-            raise IndexError(f"row {outside[0]} of {self.info.num_samples}")
+            raise IndexError(f"row {outside[0]} of {self.info.num_extents}")
         return gather_rows(wanted, self._ends, self._row_group, cached=frozenset(self._cache))
 
-    def rows(self, split: str) -> Iterator[Sample]:
-        """Give the samples of a split in order."""
+    def rows(self, split: str) -> Iterator[Extent]:
+        """Give the extents of a split in order."""
         part = self.info.split(split)
-        for number in range(part.first_row, part.first_row + part.num_samples):
+        for number in range(part.first_row, part.first_row + part.num_extents):
             yield self.row(number)
 
     def _read_info(self) -> ManifestInfo:
@@ -147,18 +147,18 @@ class ManifestReader:
         info = decode_record(raw, ManifestInfo, origin=str(self.path))
         self._ends: NDArray[np.int64] = np.cumsum(counts, dtype=np.int64)
         self._table_bytes = table_bytes
-        if not known or sum(counts) != info.num_samples:
+        if not known or sum(counts) != info.num_extents:
             raise self._damaged("its rows are not those that it says it has")
         return info
 
-    def _row_group(self, group: int) -> SampleColumns:
+    def _row_group(self, group: int) -> ExtentColumns:
         cached = self._cache.get(group)
         if cached is not None:
             self._cache.move_to_end(group)
             return cached
         try:
             table = self._file.read_row_group(group, use_threads=False)
-            columns = SampleColumns(table)
+            columns = ExtentColumns(table)
         except _UNREADABLE as error:
             raise self._damaged(str(error)) from error
         self._cache[group] = columns

@@ -26,6 +26,9 @@ class Texts:
 
     def __init__(self, array: pa.Array) -> None:
         self._is_coded = True
+        if pa.types.is_dictionary(array.type):
+            self._set_coded(array)
+            return
         first = array[0].as_py() if len(array) else ""
         if _is_all(array, first):
             self._values: NDArray[np.object_] = np.array([first], dtype=np.object_)
@@ -42,9 +45,14 @@ class Texts:
                 self._data: str | memoryview = str(data, "ascii") if _is_ascii(data) else data
                 self.size_bytes: int = array.nbytes
                 return
-            self._values = encoded.dictionary.to_numpy(zero_copy_only=False)
-            self._codes = narrow(encoded.indices)
-        self.size_bytes = self._codes.nbytes + sum(len(value) + 60 for value in self._values)
+            self._set_coded(encoded)
+            return
+        self.size_bytes = self._codes.nbytes + _python_bytes(self._values)
+
+    def _set_coded(self, encoded: pa.DictionaryArray) -> None:
+        self._values = encoded.dictionary.to_numpy(zero_copy_only=False)
+        self._codes = narrow(encoded.indices)
+        self.size_bytes = self._codes.nbytes + _python_bytes(self._values)
 
     def __getitem__(self, row: int) -> str:
         if self._is_coded:
@@ -65,6 +73,10 @@ class Texts:
         else:
             found[:] = [str(data[start:end], "utf-8") for start, end in zip(starts, ends, strict=True)]
         return found
+
+
+def _python_bytes(texts: NDArray[np.object_]) -> int:
+    return sum(len(text) + 60 for text in texts)
 
 
 def narrow(array: pa.Array) -> NDArray[Any]:

@@ -20,7 +20,7 @@ from penstock.errors import DataError, PenstockError, RecordError, map_os_error
 from penstock.files import atomic_path
 from penstock.records.codec import encode_record
 from penstock.records.listing import SCRATCH
-from penstock.records.manifest import SPLITS, ManifestInfo, Sample, SkippedObject, SourceSpec, Split
+from penstock.records.manifest import SPLITS, Extent, ManifestInfo, SkippedObject, SourceSpec, Split, sample_key
 from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, to_table
 from penstock.records.manifest_distinct import DistinctNames
 from penstock.temporary import TemporaryFolder
@@ -31,7 +31,7 @@ __all__ = ["ManifestWriter"]
 ROW_GROUP_ROWS = 2048
 MAX_ROW_GROUP_ROWS = 65_536
 ROW_GROUPS = 32
-"""Row groups of a manifest of many samples: few, so that many rows of each are read at once in a shuffled order."""
+"""Row groups of a manifest of many extents: few, so that many rows of each are read at once in a shuffled order."""
 ROW_GROUP_BYTES = 16 * MIB
 """Bound on a row group's bytes before they are compressed, where it has more rows than the fewest."""
 
@@ -68,23 +68,30 @@ class _SplitWriter:
         self.targets = _Moments()
         self.groups = DistinctNames(folder)
         self._encoded = bytearray()
-        self.num_samples = 0
+        self.num_extents = self.num_samples = 0
         self.size_bytes = 0
-        self._rows: list[Sample] = []
+        self._rows: list[Extent] = []
         self.table_bytes = 0
         self._file = pa.OSFile(str(self.path), "wb")
         self._writer = pa.ipc.new_stream(self._file, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd"))
 
-    def add(self, sample: Sample, size_bytes: int) -> None:
-        _ENCODER.encode_into(sample, self._encoded, -1)
-        self._rows.append(sample)
-        self.groups.add(sample.group)
-        self.num_samples += 1
+    def add(self, extent: Extent, size_bytes: int) -> int:
+        """Append an extent; give the bytes of its row."""
+        before = len(self._encoded)
+        _ENCODER.encode_into(extent, self._encoded, -1)
+        self._rows.append(extent)
+        for group in extent.groups or (extent.group,):
+            self.groups.add(group)
+        self.num_extents += 1
+        self.num_samples += extent.num_samples
         self.size_bytes += size_bytes
-        if sample.target is not None:
-            self.targets.add(sample.target)
+        for target in extent.targets:
+            if target is not None:
+                self.targets.add(target)
+        encoded_bytes = len(self._encoded) - before
         if len(self._rows) >= ROW_GROUP_ROWS:
             self._flush()
+        return encoded_bytes
 
     def _flush(self) -> None:
         if self._rows:
@@ -112,6 +119,7 @@ class _SplitWriter:
         return Split(
             name=self.name,
             first_row=first_row,
+            num_extents=self.num_extents,
             num_samples=self.num_samples,
             num_groups=self.groups.totals()[0],
             size_bytes=self.size_bytes,
@@ -138,7 +146,7 @@ class ManifestWriter:
         self._path = path
         scratch = scratch or path.parent
         self._splits: dict[str, _SplitWriter] = {}
-        self._max_sample_bytes = 0
+        self._max_extent_bytes = self._max_description_bytes = 0
         with self._errors():
             scratch.mkdir(parents=True, exist_ok=True)
             self._scratch = TemporaryFolder(SCRATCH, scratch)
@@ -159,27 +167,22 @@ class ManifestWriter:
     ) -> None:
         self._abandon()
 
-    def add(self, sample: Sample, *, split: str) -> None:
-        """Append a sample to a split.
+    def add(self, extent: Extent, *, split: str) -> None:
+        """Append an extent to a split.
 
         Raises:
-            DataError: its target is not a finite number.
+            DataError: a target is not a finite number, or what it tells of its samples is not of each.
             RecordError: it cannot be written: a name is not Unicode text, or a number is beyond 64 bits.
         """
-        if sample.target is not None and not math.isfinite(sample.target):
-            raise DataError(
-                f"the target of sample {sample.key} is {sample.target}",
-                fix="correct the labels, or leave the sample out",
-                about=sample.key,
-            )
-        size_bytes = sample.size_bytes
+        _check(extent)
+        size_bytes = extent.size_bytes
         try:
-            self._splits[split].add(sample, size_bytes)
+            described_bytes = self._splits[split].add(extent, size_bytes)
         except _FAILURES as error:
             raise self._mapped(error) from error
-        if size_bytes > self._max_sample_bytes:
-            self._max_sample_bytes = size_bytes
-        for span in sample.spans:
+        self._max_extent_bytes = max(self._max_extent_bytes, size_bytes)
+        self._max_description_bytes = max(self._max_description_bytes, described_bytes)
+        for span in extent.spans:
             self._objects.add(span.object, span.object_bytes)
 
     def finish(
@@ -212,7 +215,7 @@ class ManifestWriter:
         for split in self._splits.values():
             digest.update(split.name.encode() + split.digest.digest())
             described.append(split.describe(first_row))
-            first_row += split.num_samples
+            first_row += split.num_extents
         num_objects, object_bytes = self._objects.totals()
         info = ManifestInfo(
             task=task,
@@ -224,7 +227,8 @@ class ManifestWriter:
             splits=tuple(described),
             num_objects=num_objects,
             object_bytes=object_bytes,
-            max_sample_bytes=self._max_sample_bytes,
+            max_extent_bytes=self._max_extent_bytes,
+            max_description_bytes=self._max_description_bytes,
             skipped=tuple(skipped),
             fingerprint=digest.hexdigest(),
             created_at=created_at,
@@ -240,14 +244,15 @@ class ManifestWriter:
 
     def _join(self, target: Path, info: bytes) -> None:
         group_rows = _row_group_rows(
-            sum(split.num_samples for split in self._splits.values()),
+            sum(split.num_extents for split in self._splits.values()),
             sum(split.table_bytes for split in self._splits.values()),
         )
         with pq.ParquetWriter(target, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
             for split in self._splits.values():
                 with pa.OSFile(str(split.path)) as file, pa.ipc.open_stream(file) as rows:
                     for batches in _together(rows, group_rows // ROW_GROUP_ROWS):
-                        writer.write_table(pa.Table.from_batches(batches), row_group_size=group_rows)
+                        table = pa.Table.from_batches(batches).unify_dictionaries()
+                        writer.write_table(table, row_group_size=group_rows)
             writer.add_key_value_metadata({METADATA_KEY: info})
 
     def _abandon(self) -> None:
@@ -267,10 +272,31 @@ class ManifestWriter:
         if isinstance(error, OSError):
             return map_os_error(error, str(self._path))
         return RecordError(
-            f"a sample cannot be written to the manifest {self._path} ({error})",
+            f"an extent cannot be written to the manifest {self._path} ({error})",
             fix="give its objects names of Unicode text and its numbers at most 64 bits, or leave it out",
             about=str(self._path),
         )
+
+
+def _check(extent: Extent) -> None:
+    """Refuse an extent that tells of other samples than it has, or of targets that are no numbers."""
+    count = extent.num_samples
+    told = extent.keys, extent.groups, extent.targets, extent.args
+    if count < 1 or any(len(each) != count for each in told if each):
+        names = (f"{len(each)} {name}" for each, name in zip(told, ("keys", "groups", "targets", "args"), strict=True))
+        raise DataError(
+            f"{extent.key} is of {count} sample(s), with {', '.join(names)}",
+            fix="give an extent at least one sample, and one of each for every sample, or none",
+            about=extent.key,
+        )
+    for number, target in enumerate(extent.targets):
+        if target is not None and not math.isfinite(target):
+            key = sample_key(extent, number)
+            raise DataError(
+                f"the target of sample {key} is {target}",
+                fix="correct the labels, or leave the sample out",
+                about=key,
+            )
 
 
 def _row_group_rows(num_rows: int, total_bytes: int) -> int:

@@ -38,6 +38,7 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     kind: ClassVar[str] = "plan"
     version: ClassVar[int] = 2
+    remake: ClassVar[str] = "list again: `penstock list` makes another"
 
     manifest_fingerprint: str
     seed: int
@@ -55,12 +56,13 @@ class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         first_row: first manifest row of the split.
-        num_samples: rows of the split.
+        num_extents: rows of the split.
         shuffle: "none" gives the manifest's order, the same each epoch.
     """
 
     split: str
     first_row: int
+    num_extents: int
     num_samples: int
     shuffle: Shuffle
 
@@ -90,6 +92,11 @@ class Order(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     share: RankShare = RankShare()
 
     @property
+    def num_extents(self) -> int:
+        """Extents of one epoch, all segments and all ranks together."""
+        return sum(segment.num_extents for segment in self.segments)
+
+    @property
     def num_samples(self) -> int:
         """Samples of one epoch, all segments and all ranks together."""
         return sum(segment.num_samples for segment in self.segments)
@@ -103,18 +110,18 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         manifest: path of the manifest as the prefetcher sees it, relative to the window's folder or absolute.
         plan_fingerprint: what the trainer's plan hashes to.
         order: which samples, in which order.
-        first_index: window index to begin at: a stream index, unless the order is a share.
+        first_index: window index to begin at; window indices number the extents of the order's share.
         end_index: window index to end before.
         num_ranks: readers that share the window, one cursor each.
-        batch_samples: samples that must be in the window at once.
-        num_files: samples that readers may hold as files at the same time.
+        batch_extents: extents that must be in the window at once.
+        num_files: extents that readers may hold as files at the same time.
         on_bad_sample: whether a sample that cannot be had ends the stream, or is left out, counted and named.
         owner: whom its requests are counted for: the step of a run, the same in each of its attempts.
         purpose: that they are counted as.
     """
 
     kind: ClassVar[str] = "stream"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     session: str
     manifest: str
@@ -124,7 +131,7 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     first_index: int
     end_index: int
     num_ranks: int
-    batch_samples: int
+    batch_extents: int
     num_files: int
     on_bad_sample: Literal["fail", "skip"]
     owner: str

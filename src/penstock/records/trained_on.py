@@ -62,9 +62,9 @@ def groups_of_split(reader: ManifestReader, split: str) -> Iterator[set[str]]:
         ConfigError: the split has no samples.
     """
     part = reader.info.split(split)
-    end = part.first_row + part.num_samples
+    end = part.first_row + part.num_extents
     for first in range(part.first_row, end, CHUNK_ROWS):
-        yield set(reader.take(np.arange(first, min(first + CHUNK_ROWS, end), dtype=np.int64)).groups)
+        yield reader.take(np.arange(first, min(first + CHUNK_ROWS, end), dtype=np.int64)).all_groups()
 
 
 def seen_groups(trained: TrainedOn, groups: Iterable[str]) -> list[str] | None:

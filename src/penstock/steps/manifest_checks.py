@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from penstock.errors import ConfigError, MissingLabel
 from penstock.plan import SplitRule, nearest_seed
-from penstock.records import Sample, no_spread
+from penstock.records import Extent, no_spread
 
 __all__ = ["ManifestChecks"]
 
@@ -60,21 +60,23 @@ class ManifestChecks:
         self._tallies = {name: _Tally() for name in rule.names}
         self._named: dict[str, _Targets] = {}
 
-    def split(self, sample: Sample) -> str:
-        """Give a sample's split, and count it in."""
-        name = sample.key if self._by_sample else sample.group
+    def split(self, extent: Extent) -> str:
+        """Give the split of an extent, which all its samples are of, and count them in."""
+        name = extent.key if self._by_sample else extent.group
         split = self._rule(name)
         tally = self._tallies[split]
-        tally.num_samples += 1
+        tally.num_samples += extent.num_samples
         if len(self._named) < COUNTED_NAMES:
             tally.names.add(name)
             self._named.setdefault(name, _Targets())
-        if sample.target is not None:
+        for target in extent.targets:
+            if target is None:
+                continue
             for targets in (tally.targets, self._named.get(name)):
                 if targets is not None:
-                    targets.add(sample.target, sample.target)
+                    targets.add(target, target)
             if self._classes:
-                tally.classes.add(int(sample.target))
+                tally.classes.add(int(target))
         return split
 
     def finish(self) -> tuple[str, ...]:

@@ -83,12 +83,12 @@ async def make_manifest(
         adds = [writer.add, *([stack.enter_context(parts).add] if parts is not None else [])]
         stage = stack.enter_context(open_progress().stage("list", None, "samples"))
         num_new = 0
-        async for sample in samples.rows:
-            split = checks.split(sample)
+        async for extent in samples.rows:
+            split = checks.split(extent)
             for add in adds:
-                add(sample, split=split)
-            num_new += 1
-            if num_new == PROGRESS_SAMPLES:
+                add(extent, split=split)
+            num_new += extent.num_samples
+            if num_new >= PROGRESS_SAMPLES:
                 stage.advance(num_new)
                 num_new = 0
         stage.advance(num_new)

@@ -178,7 +178,7 @@ def _probe(args: argparse.Namespace, metering: Metering, counts: MeterFile) -> S
             first_index=0,
             end_index=num_samples,
             num_ranks=1,
-            batch_samples=1,
+            batch_extents=1,
             num_files=0,
             on_bad_sample="fail",
             owner=metering.owner,

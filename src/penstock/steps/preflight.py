@@ -150,8 +150,9 @@ def _check_window(info: ManifestInfo, wanted: Wanted, batch_size: int) -> None:
 def _check_batch(info: ManifestInfo, room: Room, batch_size: int) -> None:
     plan_geometry(
         window_bytes=room.window_bytes,
-        max_sample_bytes=info.max_sample_bytes,
-        batch_samples=batch_size,
+        max_extent_bytes=info.max_extent_bytes,
+        max_description_bytes=info.max_description_bytes,
+        batch_extents=batch_size,
         reserved_bytes=room.reserved_bytes,
     )
 

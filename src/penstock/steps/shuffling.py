@@ -37,7 +37,7 @@ def shuffle_from(args: argparse.Namespace, info: ManifestInfo) -> Shuffle:
     # A part of a listing that goes on may have none to train on.
     train = next(split for split in info.splits if split.name == "train")
     return choose_blocks(
-        mean_sample_bytes=train.size_bytes / max(1, train.num_samples),
+        mean_sample_bytes=train.size_bytes / max(1, train.num_extents),
         block_samples=args.shuffle_block,
         blocks_mixed=args.shuffle_mix,
     )

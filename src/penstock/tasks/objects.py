@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
 from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
-from penstock.records import LeftOutObjects, MetricValues, Sample, SkippedObject, Span
+from penstock.records import Extent, LeftOutObjects, MetricValues, SkippedObject, Span
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 
@@ -129,7 +129,7 @@ async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
 
 async def _samples(
     found: AsyncIterator[ObjectInfo], limits: Limits, skipped: list[SkippedObject]
-) -> AsyncIterator[Sample]:
+) -> AsyncIterator[Extent]:
     """Make samples of the objects that are not empty, and name the others; folder markers are none."""
     left_out = LeftOutObjects()
     num_full = 0
@@ -160,7 +160,7 @@ async def _samples(
         span = Span(
             object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=0, length_bytes=info.size_bytes
         )
-        yield Sample(key=info.key, group=_group(info.key), spans=(span,), target=None, decode="", args=())
+        yield Extent(key=info.key, group=_group(info.key), spans=(span,))
     for marker in open_markers:
         left_out.add(marker, "empty")
     skipped += left_out.told()

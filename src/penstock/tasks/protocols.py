@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.records import Evaluation, MetricValue, MetricValues, Sample, SkippedObject
+from penstock.records import Evaluation, Extent, MetricValue, MetricValues, SkippedObject
 from penstock.sources import ObjectSource
 
 __all__ = ["Limits", "OptionValue", "PartOfOverall", "SampleSet", "Task", "TaskOption"]
@@ -60,13 +60,13 @@ class SampleSet:
     """Samples as they are made.
 
     Attributes:
-        rows: the samples, in an order that depends on the dataset and the options alone.
+        rows: the extents that they lie in, in an order that depends on the dataset and the options alone.
         shape: axes of one decoded sample.
         classes: names of the classes, empty for regression.
         skipped: what was left out and why; complete when ``rows`` has ended.
     """
 
-    rows: AsyncIterator[Sample]
+    rows: AsyncIterator[Extent]
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     skipped: list[SkippedObject] = field(default_factory=list)
@@ -113,7 +113,7 @@ class Task(Protocol):
 
         Args:
             data: bytes of the sample's spans, joined.
-            decode: the sample's ``decode`` field.
+            decode: the ``codec`` of the sample's extent.
             args: the sample's ``args`` field.
             rng: source of chance for training-time augmentation; None decodes for evaluation.
 

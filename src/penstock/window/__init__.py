@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.window.child import Prefetcher, PrefetchMode, start_prefetcher
+from penstock.window.extents import ExtentSkipped, WindowExtent
 from penstock.window.filler import Filler
 from penstock.window.gauges import WindowGauges, read_gauges
 from penstock.window.geometry import Geometry, plan_geometry
@@ -10,17 +11,16 @@ from penstock.window.handover import hand_over
 from penstock.window.ownership import claim_job, is_served
 from penstock.window.reader import WindowReader
 from penstock.window.removing import remove_window
-from penstock.window.samples import SampleSkipped, WindowSample
 
 __all__ = [
+    "ExtentSkipped",
     "Filler",
     "Geometry",
     "PrefetchMode",
     "Prefetcher",
-    "SampleSkipped",
+    "WindowExtent",
     "WindowGauges",
     "WindowReader",
-    "WindowSample",
     "claim_job",
     "hand_over",
     "is_served",

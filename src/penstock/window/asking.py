@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from penstock.errors import RecordError
-from penstock.plan import window_samples
-from penstock.records import StreamSpec
+from penstock.plan import window_extents
+from penstock.records import Segment, StreamSpec
 from penstock.window.folder import MANIFEST
 
 __all__ = ["check_spec"]
 
 MOST_RANKS = 4096
 MOST_FILES = 1 << 20
-MOST_SAMPLES = 1 << 60
+MOST_INDEX = 1 << 60
 NAME_CHARACTERS = 64
 """Of a session's name, as the control file has room for."""
 
@@ -34,14 +34,13 @@ def _wrong(spec: StreamSpec) -> dict[str, object]:
     """Give the fields that cannot be, and what they are."""
     order = spec.order
     manifest = PurePosixPath(spec.manifest)
-    segments = [segment for segment in order.segments if not 0 <= segment.first_row <= MOST_SAMPLES]
-    segments += [segment for segment in order.segments if not 0 <= segment.num_samples <= MOST_SAMPLES]
+    segments = [segment for segment in order.segments if not _can_be(segment)]
     is_good = {
         "num_ranks": 0 < spec.num_ranks <= MOST_RANKS,
         "num_files": 0 <= spec.num_files <= MOST_FILES,
-        "batch_samples": 0 < spec.batch_samples <= MOST_SAMPLES,
-        "first_index": 0 <= spec.first_index <= MOST_SAMPLES,
-        "end_index": spec.first_index <= spec.end_index <= MOST_SAMPLES,
+        "batch_extents": 0 < spec.batch_extents <= MOST_INDEX,
+        "first_index": 0 <= spec.first_index <= MOST_INDEX,
+        "end_index": spec.first_index <= spec.end_index <= MOST_INDEX,
         "session": 0 < len(spec.session.encode()) <= NAME_CHARACTERS and spec.session.isprintable(),
         "manifest": "\0" not in spec.manifest and (manifest.is_absolute() or spec.manifest == MANIFEST),
     }
@@ -50,6 +49,11 @@ def _wrong(spec: StreamSpec) -> dict[str, object]:
         found["order"] = repr(order.segments)[:80]
     elif not 0 <= order.share.first_rank < order.share.first_rank + order.share.num_ranks <= order.share.world_size:
         found["share"] = repr(order.share)[:80]
-    elif not window_samples(order):
-        found["samples"] = 0
+    elif not window_extents(order):
+        found["extents"] = 0
     return found
+
+
+def _can_be(segment: Segment) -> bool:
+    numbers = segment.first_row, segment.num_extents, segment.num_samples
+    return all(0 <= number <= MOST_INDEX for number in numbers) and segment.num_extents <= segment.num_samples

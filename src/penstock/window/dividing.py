@@ -5,7 +5,7 @@ a source that answers after L seconds, B x L bytes must be in flight, and as man
 window that keeps so much that less is left makes every epoch slower, whatever it saves.
 
 So all of the window is read ahead into at first. A source that answers at once, each time, needs next to nothing in
-flight, and as much as can be is kept from the first samples on. Of one that is further away, or busy now and then, what
+flight, and as much as can be is kept from the first extents on. Of one that is further away, or busy now and then, what
 it takes is seen once the window has been full: the ranges in flight that paid (``penstock.window.concurrency``) by
 their size, and the rate, which the window, the link or the trainer limits, by the time of an answer. What is left then
 is kept.

@@ -20,7 +20,7 @@ from penstock.sources import ReadInto
 from penstock.window.concurrency import Throttle
 from penstock.window.dividing import Answers
 from penstock.window.kept import KeptArea
-from penstock.window.layout import ErrorText, SampleStatus, checksum
+from penstock.window.layout import ErrorText, ExtentStatus, checksum
 from penstock.window.packing import Pack, Read
 
 __all__ = ["Fetcher", "Fill", "put_error", "put_skipped"]
@@ -33,13 +33,13 @@ class Fill:
     Attributes:
         slot: its bytes.
         on_done: called once, when nothing writes into the slot any more.
-        may_skip: whether errors that are a sample's own leave the others be.
-        errors: of samples that could not be had, by their position.
-        checksums: of samples that are in their place, by their position.
-        places: offset, bytes and status of each sample.
-        reads_left: ranges of each sample that have not ended.
-        samples_left: samples that are neither in their place nor failed.
-        reused: positions of kept samples for which nothing was requested.
+        may_skip: whether errors that are an extent's own leave the others be.
+        errors: of extents that could not be had, by their position.
+        checksums: of extents that are in their place, by their position.
+        places: offset, bytes and status of each extent.
+        reads_left: ranges of each extent that have not ended.
+        extents_left: extents that are neither in their place nor failed.
+        reused: positions of kept extents for which nothing was requested.
     """
 
     pack: Pack
@@ -50,21 +50,21 @@ class Fill:
     checksums: list[int] = field(default_factory=list)
     places: list[tuple[int, int, int]] = field(default_factory=list)
     reads_left: list[int] = field(default_factory=list)
-    samples_left: int = 0
+    extents_left: int = 0
     reused: set[int] = field(default_factory=set)
 
     @property
     def failed_at(self) -> int | None:
-        """Position of the first sample whose error ends the stream."""
+        """Position of the first extent whose error ends the stream."""
         if not self.errors:
             return None
         ends = (at for at, error in self.errors.items() if not (self.may_skip and error.skippable))
         return min(ends, default=None)
 
     def settle(self) -> None:
-        """Note that a sample is in its place, or failed."""
-        self.samples_left -= 1
-        if not self.samples_left:
+        """Note that an extent is in its place, or failed."""
+        self.extents_left -= 1
+        if not self.extents_left:
             self.pack.table["checksum"] = np.array(self.checksums, np.uint64)
             self.on_done(self)
 
@@ -74,7 +74,7 @@ class Fetcher:
 
     Args:
         source: of the bytes.
-        kept: the part of the window where samples stay.
+        kept: the part of the window where extents stay.
         max_in_flight: the most ranges at a time.
         read_meter: gives bytes received and requests failed so far.
         on_broken: called when a worker met a fault of ours; ``check`` raises it.
@@ -106,18 +106,18 @@ class Fetcher:
         self.read_bytes = 0
 
     def begin(self, fill: Fill) -> None:
-        """Fetch a pack's samples; those that are kept go to their place in the kept part, or are there already."""
+        """Fetch a pack's extents; those that are kept go to their place in the kept part, or are there already."""
         table = fill.pack.table
         fill.places = list(
             zip(*(table[name].tolist() for name in ("data_offset", "data_bytes", "status")), strict=True)
         )
         fill.checksums, fill.reads_left = [0] * len(table), [0] * len(table)
-        # One more until all is begun: samples that are there already must not end it before.
-        fill.samples_left = len(table) + 1
+        # One more until all is begun: extents that are there already must not end it before.
+        fill.extents_left = len(table) + 1
         fill.reused = elsewhere = {
             position
             for position, (offset, _, status) in enumerate(fill.places)
-            if status == SampleStatus.KEPT and self._comes_by_itself(fill, position, offset)
+            if status == ExtentStatus.KEPT and self._comes_by_itself(fill, position, offset)
         }
         for read in fill.pack.reads:
             if not elsewhere or read.positions[0] not in elsewhere:
@@ -131,7 +131,7 @@ class Fetcher:
         self._employ()
 
     def _comes_by_itself(self, fill: Fill, position: int, offset: int) -> bool:
-        """Tell whether a kept sample is in its place already, or on its way there."""
+        """Tell whether a kept extent is in its place already, or on its way there."""
         found = self._kept.found(offset)
         if found is not None:
             fill.checksums[position] = found
@@ -144,7 +144,7 @@ class Fetcher:
         return False
 
     def keep_in(self, kept: KeptArea) -> None:
-        """Keep samples in another part; the last one held none."""
+        """Keep extents in another part; the last one held none."""
         self._kept = kept
 
     @property
@@ -202,7 +202,7 @@ class Fetcher:
             self._num_working -= 1
 
     def _is_in_vain(self, fill: Fill, read: Read) -> bool:
-        """Tell whether nobody will see it: its samples come after one that failed."""
+        """Tell whether nobody will see it: its extents come after one that failed."""
         failed_at = fill.failed_at
         return failed_at is not None and not read.is_kept and read.positions[0] > failed_at
 
@@ -215,10 +215,10 @@ class Fetcher:
                 self._place(fill, position)
 
     def _place(self, fill: Fill, position: int) -> None:
-        """Go on with a sample all of whose ranges have ended."""
+        """Go on with an extent all of whose ranges have ended."""
         offset, size, status = fill.places[position]
         error = fill.errors.get(position)
-        if status == SampleStatus.KEPT:
+        if status == ExtentStatus.KEPT:
             self._place_kept(fill, position, offset, size, error)
             return
         if error is None:
@@ -239,15 +239,15 @@ class Fetcher:
 
 
 def put_error(pack: Pack, position: int, error: PenstockError, slot: memoryview) -> None:
-    """Put an error in the place of a sample's bytes."""
+    """Put an error in the place of an extent's bytes."""
     data, offset = _encode(error), pack.length_bytes
     if len(data) > len(slot) - offset:
         data = msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what[:90], error.fix[:90], None))
-    _put_text(pack, position, data, slot, offset, SampleStatus.ERROR)
+    _put_text(pack, position, data, slot, offset, ExtentStatus.ERROR)
 
 
 def put_skipped(fill: Fill) -> None:
-    """Put the errors of samples that are left out in the place of their bytes, the first ones where room is short."""
+    """Put the errors of extents that are left out in the place of their bytes, the first ones where room is short."""
     pack, end = fill.pack, fill.failed_at
     offset = pack.length_bytes if end is None else int(pack.table[end]["data_offset"] + pack.table[end]["data_bytes"])
     for position, error in sorted(fill.errors.items()):
@@ -256,7 +256,7 @@ def put_skipped(fill: Fill) -> None:
         data = _encode(error)
         if len(data) > len(fill.slot) - offset:
             data = b""
-        _put_text(pack, position, data, fill.slot, offset, SampleStatus.SKIPPED)
+        _put_text(pack, position, data, fill.slot, offset, ExtentStatus.SKIPPED)
         offset += len(data)
 
 
@@ -264,7 +264,7 @@ def _encode(error: PenstockError) -> bytes:
     return msgspec.msgpack.encode(ErrorText(type(error).__name__, error.what, error.fix, error.about))
 
 
-def _put_text(pack: Pack, position: int, data: bytes, slot: memoryview, offset: int, status: SampleStatus) -> None:
+def _put_text(pack: Pack, position: int, data: bytes, slot: memoryview, offset: int, status: ExtentStatus) -> None:
     entry = pack.table[position]
     slot[offset : offset + len(data)] = data
     entry["data_offset"], entry["data_bytes"] = offset, len(data)

@@ -1,4 +1,4 @@
-"""Samples as files, for readers that need a path: a video decoder, a library that opens by name.
+"""Extents as files, for readers that need a path: a video decoder, a library that opens by name.
 
 A reader holds one file at a time, under ``files/<rank>-<pid>-<chance>/`` in the window's folder, written aside and
 renamed, and removed as soon as it was used; what has other names than readers give is left alone. Room for the files
@@ -25,7 +25,7 @@ from penstock.errors import NotOurs, WindowError, map_os_error
 from penstock.files import open_regular
 from penstock.window.folder import FILE_MODE, FILES, FOLDER_MODE, STALE_SECONDS, making
 
-__all__ = ["SampleFiles", "file_room_bytes", "safe_name", "sweep_files"]
+__all__ = ["ExtentFiles", "file_room_bytes", "safe_name", "sweep_files"]
 
 _LOCK = "lock"
 _READER = re.compile(r"\.?\d+-\d+-\w{8}")
@@ -37,18 +37,18 @@ _FOLDER_BYTES = 4 * _BLOCK_BYTES
 """A reader's folder, its lock, and their part of the folder above."""
 
 
-def file_room_bytes(*, num_files: int, max_sample_bytes: int) -> int:
-    """Give the room that ``num_files`` samples take as files at the same time, their folders included."""
-    return num_files * (-(-max_sample_bytes // _BLOCK_BYTES) * _BLOCK_BYTES + _FOLDER_BYTES)
+def file_room_bytes(*, num_files: int, max_extent_bytes: int) -> int:
+    """Give the room that ``num_files`` extents take as files at the same time, their folders included."""
+    return num_files * (-(-max_extent_bytes // _BLOCK_BYTES) * _BLOCK_BYTES + _FOLDER_BYTES)
 
 
 def safe_name(key: str) -> str:
-    """Give a file name for a sample's key: its last part, what is not plain in it replaced, its ending kept."""
+    """Give a file name for an extent's key: its last part, what is not plain in it replaced, its ending kept."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", key.rstrip("/").rpartition("/")[2]).lstrip(".")
     return plain[-_NAME_CHARACTERS:].lstrip(".") or "sample"
 
 
-class SampleFiles:
+class ExtentFiles:
     """The files of one reader; its folder is made when the first is asked for."""
 
     def __init__(self, folder: Path, rank: int) -> None:

@@ -31,7 +31,7 @@ __all__ += ["sweep", "used_bytes", "withdraw"]
 
 CONTROL, SLOTS, SESSION, SOCKET, MANIFEST = "control", "slots", "session.json", "socket", "manifest.parquet"
 FILES = "files"
-"""Folder of the samples that are handed over as files, a folder a reader."""
+"""Folder of the extents that are handed over as files, a folder a reader."""
 FILE_MODE = 0o660
 FOLDER_MODE = 0o2770
 MOST_SMALL_BYTES = 1 << 20
@@ -185,7 +185,7 @@ def foreign_bytes(folder: Path) -> int:
 
 
 def own_files(folder: Path) -> list[Path]:
-    """Give the window's own files and socket, also those that are being made, but for mark and samples' files."""
+    """Give the window's own files and socket, also those that are being made, but for mark and extents' files."""
     fixed = (CONTROL, SLOTS, SESSION, MANIFEST, SOCKET)
     found = [(name, stats.st_mode) for name, stats in _sizes(folder) if name in fixed or _OWN.fullmatch(name)]
     return [folder / name for name, mode in found if stat.S_ISREG(mode) or stat.S_ISSOCK(mode)]

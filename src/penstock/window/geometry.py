@@ -6,7 +6,7 @@ the folder are all counted, and none of them ever grows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.errors import WindowTooSmall
 from penstock.units import KIB, MIB, format_bytes
@@ -21,19 +21,21 @@ FIXED_BYTES = 64 * KIB
 """Session file, lock, socket and the folder itself, with room to spare."""
 SLOT_TAIL_BYTES = 1 * KIB
 """Kept free at a slot's end, so that an error always has room for its text."""
-SAMPLE_OVERHEAD_BYTES = 16 * KIB
-"""Most that a sample's table entry, its description and its alignment take in a slot."""
+EXTENT_OVERHEAD_BYTES = 16 * KIB
+"""Most that an extent's table entry, its description with its codec, and its alignment take in a slot, unless a
+manifest says that the description takes more."""
+ENTRY_ROOM_BYTES = 256
 LARGEST_TARGET_BYTES = 8 * MIB
 SMALLEST_TARGET_BYTES = 64 * KIB
 TARGET_SLOTS = 16
 KEEPING_TARGET_SLOTS = 144
 KEEPING_FEWEST_SLOTS = 48
 """Slots are smaller where most of the window is kept, so that enough are left to stream through; how many they are is
-between these, for slots of KEEPING_SLOT_SAMPLES samples at least."""
-KEEPING_SLOT_SAMPLES = 8
-KEEPING_LEAST_SAMPLES = 4
+between these, for slots of KEEPING_SLOT_EXTENTS extents at least."""
+KEEPING_SLOT_EXTENTS = 8
+KEEPING_LEAST_EXTENTS = 4
 KEPT_SHARE = 0.87
-"""Of the window, where samples are read more than once; the rest streams."""
+"""Of the window, where extents are read more than once; the rest streams."""
 STREAMING_SLOTS = 4
 """Slots that streaming goes on with beyond those of a batch, before anything is kept."""
 
@@ -73,20 +75,21 @@ def slot_capacity(window_bytes: int) -> int:
     return window_bytes // _target_bytes(window_bytes, KEEPING_TARGET_SLOTS)
 
 
-def slots_for_batch(slot_bytes: int, need_bytes: int, batch_samples: int) -> int:
-    """Give the slots that a batch can straddle when each sample takes up to ``need_bytes``."""
-    if batch_samples <= 1:
+def slots_for_batch(slot_bytes: int, need_bytes: int, batch_extents: int) -> int:
+    """Give the slots that a batch can straddle when each extent takes up to ``need_bytes``."""
+    if batch_extents <= 1:
         return 1
     per_slot = max(1, (slot_bytes - SLOT_TAIL_BYTES) // need_bytes)
-    return -(-(batch_samples - 1) // per_slot) + 1
+    return -(-(batch_extents - 1) // per_slot) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Needs:
-    max_sample_bytes: int
-    batch_samples: int
+    max_extent_bytes: int
+    batch_extents: int
     num_ranks: int
     reserved_bytes: int
+    max_description_bytes: int
     keeping: bool = False
 
     def of(self, window_bytes: int) -> tuple[int, int, int]:
@@ -94,10 +97,11 @@ class _Needs:
 
         A cursor is counted twice: the new one is there before the old one goes.
         """
-        need_bytes = self.max_sample_bytes + SAMPLE_OVERHEAD_BYTES
+        head_bytes = max(EXTENT_OVERHEAD_BYTES, self.max_description_bytes + ENTRY_ROOM_BYTES)
+        need_bytes = self.max_extent_bytes + head_bytes
         least = _round_up(need_bytes + SLOT_TAIL_BYTES, PAGE_BYTES)
         slot_bytes = max(least, self._target_bytes(window_bytes, need_bytes))
-        batch_slots = slots_for_batch(slot_bytes, need_bytes, self.batch_samples)
+        batch_slots = slots_for_batch(slot_bytes, need_bytes, self.batch_extents)
         control = CONTROL_HEADER_BYTES + _round_up(slot_capacity(window_bytes) * ENTRY_BYTES, PAGE_BYTES)
         cursors = 2 * self.num_ranks * CURSOR_BYTES
         return slot_bytes, batch_slots, FIXED_BYTES + control + cursors + self.reserved_bytes
@@ -105,13 +109,13 @@ class _Needs:
     def _target_bytes(self, window_bytes: int, need_bytes: int) -> int:
         if not self.keeping:
             return _target_bytes(window_bytes)
-        some_samples = _round_up(KEEPING_SLOT_SAMPLES * need_bytes, PAGE_BYTES)
+        some_extents = _round_up(KEEPING_SLOT_EXTENTS * need_bytes, PAGE_BYTES)
         target = max(
             _target_bytes(window_bytes, KEEPING_TARGET_SLOTS),
-            min(_target_bytes(window_bytes, KEEPING_FEWEST_SLOTS), some_samples),
+            min(_target_bytes(window_bytes, KEEPING_FEWEST_SLOTS), some_extents),
         )
-        # Slots of a few large samples are half empty, and reading ahead comes before keeping.
-        return target if target >= KEEPING_LEAST_SAMPLES * need_bytes else _target_bytes(window_bytes)
+        # Slots of a few large extents are half empty, and reading ahead comes before keeping.
+        return target if target >= KEEPING_LEAST_EXTENTS * need_bytes else _target_bytes(window_bytes)
 
     def smallest_window(self, too_small_bytes: int) -> int:
         """Give a bound, a whole number of MiB, that holds what is needed."""
@@ -127,8 +131,9 @@ class _Needs:
 def plan_geometry(
     *,
     window_bytes: int,
-    max_sample_bytes: int,
-    batch_samples: int = 1,
+    max_extent_bytes: int,
+    max_description_bytes: int = 0,
+    batch_extents: int = 1,
     num_ranks: int = 1,
     reserved_bytes: int = 0,
     keep_bytes: int = 0,
@@ -137,26 +142,27 @@ def plan_geometry(
 
     Args:
         window_bytes: the bound, for all of the window's files together.
-        max_sample_bytes: the largest sample of the manifest.
-        batch_samples: samples that readers need in the window at the same time.
+        max_extent_bytes: the largest extent of the manifest.
+        max_description_bytes: the most that an extent's description takes with its codec.
+        batch_extents: extents that readers need in the window at the same time.
         num_ranks: readers, a cursor file each.
         reserved_bytes: other files in the window's folder, such as a handed-over manifest.
-        keep_bytes: what keeping every sample would take; 0 where samples are read only once.
+        keep_bytes: what keeping every extent would take; 0 where extents are read only once.
 
     Raises:
-        WindowTooSmall: one sample, or one batch, does not fit.
+        WindowTooSmall: one extent, or one batch, does not fit.
     """
-    needs = _Needs(max_sample_bytes, batch_samples, num_ranks, reserved_bytes)
+    needs = _Needs(max_extent_bytes, batch_extents, num_ranks, reserved_bytes, max_description_bytes)
     slot_bytes, batch_slots, fixed_bytes = needs.of(window_bytes)
     num_slots = max(0, window_bytes - fixed_bytes) // slot_bytes
     if num_slots < batch_slots:
-        raise _too_small(window_bytes, needs, batch_samples if num_slots else 1)
+        raise _too_small(window_bytes, needs, batch_extents if num_slots else 1)
     kept_bytes = keepable_bytes = 0
     if keep_bytes:
-        keeping = _Needs(max_sample_bytes, batch_samples, num_ranks, reserved_bytes, keeping=True).of(window_bytes)
+        keeping = replace(needs, keeping=True).of(window_bytes)
         spare_bytes = window_bytes - keeping[2] - (keeping[1] + STREAMING_SLOTS) * keeping[0]
         kept_bytes = min(keep_bytes, spare_bytes, int(window_bytes * KEPT_SHARE)) // PAGE_BYTES * PAGE_BYTES
-        if kept_bytes > max_sample_bytes:
+        if kept_bytes > max_extent_bytes:
             slot_bytes, batch_slots, fixed_bytes = keeping
             if kept_bytes < keep_bytes // PAGE_BYTES * PAGE_BYTES:
                 kept_bytes, keepable_bytes = 0, kept_bytes
@@ -173,14 +179,14 @@ def plan_geometry(
     )
 
 
-def _too_small(window_bytes: int, needs: _Needs, num_samples: int) -> WindowTooSmall:
-    size = format_bytes(needs.max_sample_bytes)
-    what = f"{num_samples} samples of up to {size} at once" if num_samples > 1 else f"one sample of {size}"
+def _too_small(window_bytes: int, needs: _Needs, num_extents: int) -> WindowTooSmall:
+    size = format_bytes(needs.max_extent_bytes)
+    what = f"{num_extents} samples of up to {size} at once" if num_extents > 1 else f"one sample of {size}"
     if needs.reserved_bytes:
         what += f" beside the {format_bytes(needs.reserved_bytes)} of other files in its folder"
     why, others = (", which loading workers need", ", a smaller --batch-size, or --workers 0")
-    if num_samples <= needs.num_ranks:  # each rank is about its own sample, whoever decodes it
-        why, others = (", one for each rank", " or fewer ranks on this node") if num_samples > 1 else ("", "")
+    if num_extents <= needs.num_ranks:  # each rank is about its own extent, whoever decodes it
+        why, others = (", one for each rank", " or fewer ranks on this node") if num_extents > 1 else ("", "")
     return WindowTooSmall(
         f"a window of {format_bytes(window_bytes)} cannot hold {what}{why}",
         fix=f"pass --window-size of at least {needs.smallest_window(window_bytes) // MIB}Mi{others}",

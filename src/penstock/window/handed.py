@@ -1,6 +1,6 @@
-"""Bytes of samples that were handed over: counted as the readers' cursors pass them, each once.
+"""Bytes of extents that were handed over: counted as the readers' cursors pass them, each once.
 
-What is made ready is more: kept samples are made ready for epochs ahead at no cost, and may never be asked for.
+What is made ready is more: kept extents are made ready for epochs ahead at no cost, and may never be asked for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from penstock.records import StreamSpec
 from penstock.window.cursor import Cursor
-from penstock.window.layout import Control, ControlCut, FillerState, SampleStatus
+from penstock.window.layout import Control, ControlCut, ExtentStatus, FillerState
 from penstock.window.wakeup import Listener
 
 __all__ = ["HandedOver", "given_bytes", "wait_until_counted"]
@@ -24,17 +24,17 @@ COUNT_SECONDS = 5.0
 """How long the prefetcher is given to count what its cursors have passed; it takes milliseconds."""
 POLL_SECONDS = 0.001
 
-_GIVEN = (SampleStatus.DATA, SampleStatus.KEPT)
+_GIVEN = (ExtentStatus.DATA, ExtentStatus.KEPT)
 
 
 def given_bytes(table: NDArray[np.void]) -> NDArray[np.int64]:
-    """Give the bytes of a table's samples, 0 for those that are an error or are skipped, shape (samples,)."""
+    """Give the bytes of a table's extents, 0 for those that are an error or are skipped, shape (extents,)."""
     sizes: NDArray[np.int64] = np.where(np.isin(table["status"], _GIVEN), table["data_bytes"], 0).astype(np.int64)
     return sizes
 
 
 class HandedOver:
-    """The samples that lie ready and are not passed yet.
+    """The extents that lie ready and are not passed yet.
 
     Args:
         index: stream index below which all is counted.
@@ -46,7 +46,7 @@ class HandedOver:
         self._ends: dict[int, NDArray[np.int64]] = {}
 
     def put(self, first_index: int, sizes: NDArray[np.int64]) -> None:
-        """Take samples that were made ready, in bytes, shape (samples,)."""
+        """Take extents that were made ready, in bytes, shape (extents,)."""
         if first_index not in self._ends:
             heapq.heappush(self._firsts, first_index)
         self._ends[first_index] = np.cumsum(sizes)

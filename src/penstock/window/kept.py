@@ -1,11 +1,11 @@
-"""The kept part of a window: samples that are fetched once and read again in every epoch.
+"""The kept part of a window: extents that are fetched once and read again in every epoch.
 
-A sample is read once an epoch, so no order and no eviction rule beats keeping a fixed set: once K of D bytes are kept,
-an epoch downloads D - K. Which samples are kept is decided by a hash of their
+An extent is read once an epoch, so no order and no eviction rule beats keeping a fixed set: once K of D bytes are kept,
+an epoch downloads D - K. Which extents are kept is decided by a hash of their
 row, so that they lie evenly in any order and the link is never idle for long; each takes its place when the stream
 first comes to it, until the part is full, and stays.
 
-The part lies behind the slots in the same file: an index of 40 bytes a sample, then the samples' bytes. An index
+The part lies behind the slots in the same file: an index of 40 bytes an extent, then the extents' bytes. An index
 entry is RESERVED before the first byte and READY after the last; a prefetcher that comes back checks an entry's
 bytes before it uses them for the first time.
 """
@@ -42,16 +42,16 @@ def align(size: Size) -> Size:
     return -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
 
-def kept_area_bytes(*, num_samples: int, total_bytes: int) -> int:
-    """Give a size that holds all of ``num_samples`` samples of together ``total_bytes``, index included."""
-    return align(num_samples * KEPT_ENTRY.itemsize) + total_bytes + num_samples * ALIGNMENT_BYTES
+def kept_area_bytes(*, num_extents: int, total_bytes: int) -> int:
+    """Give a size that holds all of ``num_extents`` extents of together ``total_bytes``, index included."""
+    return align(num_extents * KEPT_ENTRY.itemsize) + total_bytes + num_extents * ALIGNMENT_BYTES
 
 
-def kept_entries(size_bytes: int, *, num_samples: int, total_bytes: int) -> int:
+def kept_entries(size_bytes: int, *, num_extents: int, total_bytes: int) -> int:
     """Give how many entries the index of a kept part of ``size_bytes`` has, KEPT_ENTRY each, at its beginning."""
-    mean_bytes = max(1.0, total_bytes / max(1, num_samples))
+    mean_bytes = max(1.0, total_bytes / max(1, num_extents))
     each_bytes = mean_bytes + KEPT_ENTRY.itemsize + ALIGNMENT_BYTES / 2
-    num_entries = min(num_samples, math.ceil(size_bytes / each_bytes * 1.1) + 16) if size_bytes else 0
+    num_entries = min(num_extents, math.ceil(size_bytes / each_bytes * 1.1) + 16) if size_bytes else 0
     return num_entries if align(num_entries * KEPT_ENTRY.itemsize) < size_bytes else 0
 
 
@@ -62,7 +62,7 @@ class KeptArea:
         mapped: the whole file of slots.
         offset: where the part begins in it.
         size_bytes: its size; 0 keeps nothing.
-        num_samples: samples of one epoch.
+        num_extents: extents of one epoch.
         total_bytes: their bytes together.
         share_left: of the epoch, in which the part is to be filled.
 
@@ -76,19 +76,19 @@ class KeptArea:
         *,
         offset: int,
         size_bytes: int,
-        num_samples: int,
+        num_extents: int,
         total_bytes: int,
         share_left: float = 1.0,
     ) -> None:
         self.mapped = mapped
-        num_entries = kept_entries(size_bytes, num_samples=num_samples, total_bytes=total_bytes)
+        num_entries = kept_entries(size_bytes, num_extents=num_extents, total_bytes=total_bytes)
         index_bytes = align(num_entries * KEPT_ENTRY.itemsize)
         self._entries: NDArray[np.void] = np.frombuffer(mapped, dtype=KEPT_ENTRY, count=num_entries, offset=offset)
         self._next_offset = offset + index_bytes
         self._end_offset = offset + size_bytes
-        left = max(share_left, 1 / max(1, num_samples))
+        left = max(share_left, 1 / max(1, num_extents))
         share = (size_bytes - index_bytes) / max(1.0, total_bytes * left)
-        self._threshold = _threshold(share, math.ceil(num_samples * left))
+        self._threshold = _threshold(share, math.ceil(num_extents * left))
         self._by_row: dict[int, int] = {}
         self._by_offset: dict[int, int] = {}
         self._ready: set[int] = set()
@@ -99,25 +99,25 @@ class KeptArea:
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes of the samples that have a place."""
+        """Bytes of the extents that have a place."""
         return int(self._entries["data_bytes"][: len(self._by_row)].sum())
 
-    def offer(self, rows: NDArray[np.int64], sample_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
+    def offer(self, rows: NDArray[np.int64], extent_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the places of manifest rows, taking them for those that are to be kept; NOT_KEPT streams one.
 
         Args:
-            rows: in the order of the stream, shape (samples,).
-            sample_bytes: their sizes, shape (samples,).
+            rows: in the order of the stream, shape (extents,).
+            extent_bytes: their sizes, shape (extents,).
 
         Returns:
-            offsets in the file of slots, shape (samples,).
+            offsets in the file of slots, shape (extents,).
         """
         places = np.full(len(rows), NOT_KEPT, dtype=np.int64)
         if len(self._entries) and self._threshold:
-            chosen = np.flatnonzero((_mix(rows) <= np.uint64(self._threshold - 1)) & (sample_bytes > 0))
+            chosen = np.flatnonzero((_mix(rows) <= np.uint64(self._threshold - 1)) & (extent_bytes > 0))
             places[chosen] = [
                 self._offer(row, size)
-                for row, size in zip(rows[chosen].tolist(), sample_bytes[chosen].tolist(), strict=True)
+                for row, size in zip(rows[chosen].tolist(), extent_bytes[chosen].tolist(), strict=True)
             ]
         return places
 
@@ -141,7 +141,7 @@ class KeptArea:
         return self.mapped[offset : offset + size]
 
     def found(self, offset: int) -> int | None:
-        """Give the checksum of the sample at a place if it is there and whole, otherwise None."""
+        """Give the checksum of the extent at a place if it is there and whole, otherwise None."""
         number = self._by_offset[offset]
         entry = self._entries[number]
         if entry["state"] != _State.READY:
@@ -154,7 +154,7 @@ class KeptArea:
         return int(entry["checksum"])
 
     def complete(self, offset: int, found: int) -> None:
-        """Note that the sample at a place is whole, with its checksum."""
+        """Note that the extent at a place is whole, with its checksum."""
         number = self._by_offset[offset]
         self._entries[number]["checksum"] = found
         self._entries[number]["state"] = _State.READY
@@ -163,7 +163,7 @@ class KeptArea:
     def _load(self) -> None:
         """Take over what an earlier process kept: places follow one another, so one that does not ends what is sound.
 
-        What a power cut left of the index could otherwise have two samples share a place.
+        What a power cut left of the index could otherwise have two extents share a place.
         """
         for number, entry in enumerate(self._entries):
             offset, end = int(entry["offset"]), int(entry["offset"]) + align(int(entry["data_bytes"]))
@@ -175,11 +175,11 @@ class KeptArea:
             self._next_offset = end
 
 
-def _threshold(share: float, num_samples: int) -> int:
+def _threshold(share: float, num_extents: int) -> int:
     """Give the hash below which a row is kept: the share that fits, and three deviations more so that it is filled."""
     if share >= 1:
         return _WORD + 1
-    spare = 3 * math.sqrt(max(share, 0) * (1 - share) / max(1, num_samples))
+    spare = 3 * math.sqrt(max(share, 0) * (1 - share) / max(1, num_extents))
     return int(min(1.0, share * 1.02 + spare) * _WORD)
 
 

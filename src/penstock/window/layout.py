@@ -5,7 +5,7 @@ below which stream index a reader needs nothing any more; ``session.json`` is wh
 ``socket`` wakes the other side. The prefetcher alone writes ``control`` and ``slots``, each reader its cursor.
 
 An entry's state is written last, after everything it vouches for. Its checksum covers the stream, the stream
-indices and the slot's table, and each sample in the table carries a checksum of its own. So whatever a killed
+indices and the slot's table, and each extent in the table carries a checksum of its own. So whatever a killed
 process left half-done, and whatever a weakly ordered CPU shows too early, cannot be taken for whole (guarantee W2).
 
 ``incarnation`` counts how often the slots were given up under whoever reads them: by another session, or because
@@ -34,19 +34,19 @@ from penstock.window.folder import CONTROL, SLOTS, allocate, release
 from penstock.window.geometry import CONTROL_HEADER_BYTES, ENTRY_BYTES
 
 __all__ = [
-    "SAMPLE_ENTRY",
+    "EXTENT_ENTRY",
     "Control",
     "ControlCut",
     "ErrorText",
+    "ExtentMeta",
+    "ExtentStatus",
     "FillerState",
-    "SampleMeta",
-    "SampleStatus",
     "SlotState",
 ]
 __all__ += ["checksum", "entry_checksum", "map_file", "map_slots"]
 
 MAGIC = b"PENSTOCK"
-LAYOUT_VERSION = 7
+LAYOUT_VERSION = 8
 ERROR_BYTES = 2048
 
 
@@ -66,8 +66,8 @@ class FillerState(IntEnum):
     FAILED = 2
 
 
-class SampleStatus(IntEnum):
-    """What a sample's bytes are.
+class ExtentStatus(IntEnum):
+    """What an extent's bytes are.
 
     DATA is its data; KEPT too, in the kept part of the file. ERROR is the text of an error that ends the stream,
     SKIPPED of one that it goes on behind; no bytes at all where there was no room for the text.
@@ -122,12 +122,14 @@ _ENTRY = np.dtype(
 _FIELDS = {name: (kind.itemsize, offset) for name, (kind, offset, *_) in (_HEADER.fields or {}).items()}
 assert _HEADER.itemsize <= CONTROL_HEADER_BYTES
 assert _ENTRY.itemsize == ENTRY_BYTES
-SAMPLE_ENTRY = np.dtype(
+EXTENT_ENTRY = np.dtype(
     [
         ("data_offset", "<u8"),
         ("data_bytes", "<u8"),
         ("meta_offset", "<u4"),
         ("meta_bytes", "<u4"),
+        ("codec_offset", "<u4"),
+        ("codec_bytes", "<u4"),
         ("checksum", "<u8"),
         ("status", "<u8"),
     ]
@@ -135,14 +137,16 @@ SAMPLE_ENTRY = np.dtype(
 _VOUCHED = struct.Struct("<QII")
 
 
-class SampleMeta(msgspec.Struct, frozen=True, array_like=True):
-    """What goes with a sample's bytes through the window."""
+class ExtentMeta(msgspec.Struct, frozen=True, array_like=True):
+    """What goes with an extent's bytes through the window, but for its codec; as a manifest's ``Extent`` tells it."""
 
     key: str
     group: str
-    target: float | None
-    decode: str
-    args: tuple[int, ...]
+    num_samples: int
+    keys: tuple[str, ...]
+    groups: tuple[str, ...]
+    targets: tuple[float | None, ...]
+    args: tuple[tuple[int, ...], ...]
 
 
 class ErrorText(msgspec.Struct, frozen=True, array_like=True):
@@ -342,7 +346,7 @@ class Control:
         self._words[_INCARNATION_WORD] += 1
 
     def put_error(self, session: str, error: ErrorText | None) -> None:
-        """Leave an error that belongs to no sample for a session to find; None takes it away.
+        """Leave an error that belongs to no extent for a session to find; None takes it away.
 
         It is kept in the header, since on a full disk there may be no room for a file.
         """
@@ -358,7 +362,7 @@ class Control:
         self.put("error_session", session)
 
     def error(self, session: str) -> ErrorText | None:
-        """Give the error of a session that belongs to no sample, if there is one."""
+        """Give the error of a session that belongs to no extent, if there is one."""
         if not session or self.text("error_session") != session:
             return None
         data = self._field("error")[: self.number("error_bytes")]
@@ -374,7 +378,7 @@ class Control:
         return self.number("num_slots") * self.number("slot_bytes") + self.number("kept_area_bytes")
 
     def find_ready(self, index: int) -> int | None:
-        """Give the slot whose samples, complete and verified by the writer, include a stream index."""
+        """Give the slot whose extents, complete and verified by the writer, include a stream index."""
         entries = self._entries(min(self.number("num_slots"), self._capacity))
         first = entries["first_index"]
         match = (entries["state"] == SlotState.READY) & (first <= index) & (index < first + entries["count"])

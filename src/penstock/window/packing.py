@@ -1,10 +1,10 @@
-"""Packing samples into slots, in plan order: small samples go many to a slot.
+"""Packing extents into slots, in plan order: small extents go many to a slot.
 
-A slot holds a table (an entry a sample), the samples' descriptions, then their bytes. Of a sample that is kept it
-holds the entry and the description alone; the bytes lie in the kept part. Greedy: a sample that does not fit any more
+A slot holds the extents' heads (``penstock.window.heads``), then their bytes. Of an extent that is kept it holds the
+head alone; the bytes lie in the kept part. Greedy: an extent that does not fit any more
 begins the next slot, so packing from one index always cuts alike.
 
-Samples of a pack that lie near one another in an object are read by one request, straight to their places: they lie in
+Extents of a pack that lie near one another in an object are read by one request, straight to their places: they lie in
 the slot as they lie in the object, overlaps once, and what little lies between them is thrown away.
 """
 
@@ -18,24 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import WindowTooSmall
-from penstock.records import SampleRows
+from penstock.records import ExtentRows
 from penstock.sources import ObjectInfo
 from penstock.units import KIB, MIB, format_bytes
 from penstock.window.geometry import SLOT_TAIL_BYTES
+from penstock.window.heads import Heads
 from penstock.window.kept import NOT_KEPT, align
-from penstock.window.layout import SAMPLE_ENTRY, SampleMeta, SampleStatus
+from penstock.window.layout import ExtentStatus
 
-__all__ = ["MAX_WASTE", "Pack", "Read", "count_fitting", "encode_metas", "lay_out", "room_for_gaps", "too_large"]
+__all__ = ["MAX_WASTE", "Pack", "Read", "count_fitting", "lay_out", "room_for_gaps", "too_large"]
 
 SPLIT_ABOVE_BYTES = 16 * MIB
 RANGE_BYTES = 8 * MIB
 MERGED_BYTES = 2 * MIB
-"""Most that one request for several samples asks for: more of them side by side are faster than one after another."""
+"""Most that one request for several extents asks for: more of them side by side are faster than one after another."""
 MAX_GAP_BYTES = 4 * KIB
 MAX_WASTE = 1 / 16
-"""Of the samples' bytes that one request is for, the most that it reads between them."""
-
-_encode = msgspec.msgpack.Encoder().encode
+"""Of the extents' bytes that one request is for, the most that it reads between them."""
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -43,8 +42,8 @@ class Read(msgspec.Struct, frozen=True):
 
     Attributes:
         offset: first byte in the object.
-        place: first byte in the slot, or in the file of slots if the sample is kept.
-        positions: samples of the pack that it is for.
+        place: first byte in the slot, or in the file of slots if the extent is kept.
+        positions: extents of the pack that it is for.
     """
 
     info: ObjectInfo
@@ -60,20 +59,20 @@ class Pack:
     """What one slot is filled with.
 
     Attributes:
-        first_index: stream index of the first sample; the others follow without a gap.
-        keys: names of the samples.
-        table: an entry a sample, checksums still 0, shape (samples,).
-        metas: the samples' descriptions, joined.
-        length_bytes: end of the samples' bytes in the slot.
-        wasted_bytes: what is read between the samples.
-        kept_end: end of the last kept sample's bytes in the file of slots, 0 where none is kept.
-        reads: what is to be read, in the order of the samples.
+        first_index: stream index of the first extent; the others follow without a gap.
+        keys: names of the extents.
+        table: an entry an extent, checksums still 0, shape (extents,).
+        described: the extents' descriptions and codecs, joined.
+        length_bytes: end of the extents' bytes in the slot.
+        wasted_bytes: what is read between the extents.
+        kept_end: end of the last kept extent's bytes in the file of slots, 0 where none is kept.
+        reads: what is to be read, in the order of the extents.
     """
 
     first_index: int
     keys: Sequence[str]
     table: NDArray[np.void]
-    metas: bytes
+    described: bytes
     length_bytes: int
     wasted_bytes: int
     kept_end: int
@@ -81,36 +80,29 @@ class Pack:
 
     @property
     def end_index(self) -> int:
-        """Stream index after the last sample."""
+        """Stream index after the last extent."""
         return self.first_index + len(self.keys)
 
 
-def encode_metas(rows: SampleRows) -> list[bytes]:
-    """Give the samples' descriptions."""
-    columns = zip(rows.keys, rows.groups, rows.targets, rows.decodes, rows.args, strict=True)
-    return [_encode(SampleMeta(*column)) for column in columns]
-
-
-def count_fitting(sample_bytes: NDArray[np.int64], meta_bytes: NDArray[np.int64], *, slot_bytes: int) -> int:
-    """Give how many samples, from the first on, fit one slot; 0 where the first does not.
+def count_fitting(extent_bytes: NDArray[np.int64], head_bytes: NDArray[np.int64], *, slot_bytes: int) -> int:
+    """Give how many extents, from the first on, fit one slot; 0 where the first does not.
 
     Args:
-        sample_bytes: what each takes in the slot, 0 where it is kept, shape (samples,).
-        meta_bytes: size of its description, shape (samples,).
+        extent_bytes: what each takes in the slot, 0 where it is kept, shape (extents,).
+        head_bytes: what each adds to the heads, shape (extents,).
     """
-    fixed = np.cumsum(meta_bytes + SAMPLE_ENTRY.itemsize)
-    ends = align(fixed) + np.cumsum(align(sample_bytes))
+    ends = align(np.cumsum(head_bytes)) + np.cumsum(align(extent_bytes))
     return int(np.searchsorted(ends, slot_bytes - SLOT_TAIL_BYTES, side="right"))
 
 
-def room_for_gaps(sample_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the room to leave beside samples of objects that hold several, shape as given."""
-    gaps: NDArray[np.int64] = np.minimum(sample_bytes * MAX_WASTE, MAX_GAP_BYTES).astype(np.int64)
+def room_for_gaps(extent_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the room to leave beside extents of objects that hold several, shape as given."""
+    gaps: NDArray[np.int64] = np.minimum(extent_bytes * MAX_WASTE, MAX_GAP_BYTES).astype(np.int64)
     return gaps
 
 
 def too_large(key: str, needed_bytes: int, slot_bytes: int) -> WindowTooSmall:
-    """Give the error of a sample that does not fit a slot."""
+    """Give the error of an extent that does not fit a slot."""
     room = slot_bytes - SLOT_TAIL_BYTES
     return WindowTooSmall(
         f"{key} needs {format_bytes(needed_bytes)} of a slot of {format_bytes(room)}",
@@ -120,8 +112,8 @@ def too_large(key: str, needed_bytes: int, slot_bytes: int) -> WindowTooSmall:
 
 
 def lay_out(
-    rows: SampleRows,
-    metas: Sequence[bytes],
+    rows: ExtentRows,
+    heads: Heads,
     kept: NDArray[np.int64],
     *,
     first: int,
@@ -129,16 +121,15 @@ def lay_out(
     first_index: int,
     slot_bytes: int,
 ) -> Pack:
-    """Give the pack of ``count`` samples from row ``first`` of ``rows`` on, which fit a slot.
+    """Give the pack of ``count`` extents from row ``first`` of ``rows`` on, which fit a slot.
 
     Args:
-        kept: where in the file of slots each row's sample is kept, NOT_KEPT where it is streamed, shape (rows,).
+        kept: where in the file of slots each row's extent is kept, NOT_KEPT where it is streamed, shape (rows,).
     """
     part = slice(first, first + count)
-    sizes, mine, kept = rows.sample_bytes[part], list(metas[part]), kept[part]
-    meta_bytes = np.fromiter(map(len, mine), np.int64, count)
-    meta_ends = np.cumsum(meta_bytes) + count * SAMPLE_ENTRY.itemsize
-    data_at = align(int(meta_ends[-1]))
+    sizes, laid, kept = rows.extent_bytes[part], heads.lay_out(part), kept[part]
+    table = laid.table
+    data_at = align(table.nbytes + len(laid.data))
     spans = _Spans(rows, first, count)
     streamed = np.flatnonzero(kept == NOT_KEPT)
     places, wasted = kept.copy(), 0
@@ -155,15 +146,13 @@ def lay_out(
         others = np.flatnonzero(kept != NOT_KEPT).tolist()
         reads += [read for at in others for read in spans.reads(at, int(places[at]), is_kept=True)]
         reads.sort(key=lambda read: read.positions[0])
-    table = np.zeros(count, SAMPLE_ENTRY)
     table["data_offset"], table["data_bytes"] = places, sizes
-    table["meta_offset"], table["meta_bytes"] = meta_ends - meta_bytes, meta_bytes
-    table["status"] = np.where(kept == NOT_KEPT, SampleStatus.DATA, SampleStatus.KEPT)
+    table["status"] = np.where(kept == NOT_KEPT, ExtentStatus.DATA, ExtentStatus.KEPT)
     return Pack(
         first_index=first_index,
         keys=rows.keys[part],
         table=table,
-        metas=b"".join(mine),
+        described=laid.data,
         length_bytes=length,
         wasted_bytes=wasted,
         kept_end=int((kept + sizes)[kept != NOT_KEPT].max(initial=0)),
@@ -172,9 +161,9 @@ def lay_out(
 
 
 class _Spans:
-    """The spans of a pack's samples, by the samples' positions in it."""
+    """The spans of a pack's extents, by the extents' positions in it."""
 
-    def __init__(self, rows: SampleRows, first: int, count: int) -> None:
+    def __init__(self, rows: ExtentRows, first: int, count: int) -> None:
         ends = rows.span_ends[first : first + count].tolist()
         start = int(rows.span_ends[first - 1]) if first else 0
         self._ends = [end - start for end in ends]
@@ -187,11 +176,11 @@ class _Spans:
         self.lengths = rows.span_lengths[start:stop].tolist()
 
     def may_touch(self) -> bool:
-        """Tell whether two samples lie in one object."""
+        """Tell whether two extents lie in one object."""
         return len(set(self.objects)) < len(self.objects)
 
     def only(self, position: int) -> int | None:
-        """Give the number of a sample's span if it has one alone, that one request is enough for."""
+        """Give the number of an extent's span if it has one alone, that one request is enough for."""
         at = self._starts[position]
         return at if self._ends[position] == at + 1 and 0 < self.lengths[at] <= MERGED_BYTES else None
 
@@ -204,7 +193,7 @@ class _Spans:
         return self.objects[at] == self.objects[other] and self._etags[at] == self._etags[other]
 
     def reads(self, position: int, place: int, *, is_kept: bool) -> Iterator[Read]:
-        """Give what is to be read of one sample."""
+        """Give what is to be read of one extent."""
         for at in range(self._starts[position], self._ends[position]):
             length, info = self.lengths[at], self.info(at)
             step = RANGE_BYTES if length > SPLIT_ABOVE_BYTES else max(length, 1)
@@ -216,7 +205,7 @@ class _Spans:
 
 @dataclass(slots=True)
 class _Run:
-    """Samples that one request reads: bytes ``start`` to ``end`` of an object, of which ``wanted`` are theirs."""
+    """Extents that one request reads: bytes ``start`` to ``end`` of an object, of which ``wanted`` are theirs."""
 
     at: int
     start: int
@@ -228,7 +217,7 @@ class _Run:
 def _place_near(
     spans: _Spans, sizes: NDArray[np.int64], streamed: list[int], places: NDArray[np.int64], data_at: int, room: int
 ) -> tuple[list[Read], int, int]:
-    """Place samples beside their neighbours in the object; give the reads, where they end, and what they waste."""
+    """Place extents beside their neighbours in the object; give the reads, where they end, and what they waste."""
     alone = [position for position in streamed if spans.only(position) is None]
     near = [(position, at) for position in streamed if (at := spans.only(position)) is not None]
     near.sort(key=lambda item: (spans.objects[item[1]], spans.offsets[item[1]]))

@@ -1,7 +1,7 @@
 """What comes next: the packs of a stream, looked up in the manifest many at a time.
 
-A pack may hold at most half as many samples as the stream has given before it: the first ones are small, so that the
-first batches need not wait for a whole slot. None goes on into the next epoch, where it would meet its samples again.
+A pack may hold at most half as many extents as the stream has given before it: the first ones are small, so that the
+first batches need not wait for a whole slot. None goes on into the next epoch, where it would meet its extents again.
 Where a pack ends depends on its first index alone.
 
 Of a manifest that is larger than its reader's cache, a chunk of rows costs the reading of most of the file however many
@@ -16,20 +16,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.plan import rows_between, window_samples
-from penstock.records import ManifestReader, Order, SampleRows
+from penstock.plan import rows_between, window_extents
+from penstock.records import ExtentRows, ManifestReader, Order
+from penstock.window.heads import Heads
 from penstock.window.kept import NOT_KEPT, KeptArea
-from penstock.window.layout import SAMPLE_ENTRY
-from penstock.window.packing import Pack, count_fitting, encode_metas, lay_out, room_for_gaps, too_large
+from penstock.window.packing import Pack, count_fitting, lay_out, room_for_gaps, too_large
 
 __all__ = ["Planner"]
 
-FIRST_PACK_SAMPLES = 8
+FIRST_PACK_EXTENTS = 8
 LOOK_AHEAD_PACKS = 8
 FEWEST_ROWS = 64
 AHEAD_ROWS = 1024
 """Looked up at once after the first: a look-up costs as much as some 200 rows."""
-MOST_PACK_SAMPLES = 65_536
+MOST_PACK_EXTENTS = 65_536
 LARGE_CHUNK_ROWS = 4096
 """Of a reader that wants as many rows asked for at once, chunks have the following sizes: half a GB, all in all."""
 FIRST_ROWS, NEXT_ROWS = 65_536, 131_072
@@ -38,12 +38,11 @@ GROWTH = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Rows:
-    """Rows of the manifest from a stream index on; ``meta_bytes`` are their descriptions' sizes, shape (rows,)."""
+    """Rows of the manifest from a window index on, with their heads."""
 
     first: int
-    rows: SampleRows
-    metas: list[bytes]
-    meta_bytes: NDArray[np.int64]
+    rows: ExtentRows
+    heads: Heads
 
     @property
     def end(self) -> int:
@@ -65,7 +64,7 @@ class Planner:
     Args:
         order: of the stream.
         manifest: that its rows are of.
-        kept: tells which samples are kept, and where.
+        kept: tells which extents are kept, and where.
         slot_bytes: size of a slot.
         grows_from: stream index from which packs begin small and grow; None begins with full ones.
     """
@@ -74,20 +73,20 @@ class Planner:
         self, order: Order, manifest: ManifestReader, kept: KeptArea, *, slot_bytes: int, grows_from: int | None
     ) -> None:
         self._order = order
-        self._epoch_samples = window_samples(order)
+        self._epoch_extents = window_extents(order)
         self._manifest = manifest
         self._kept = kept
         self._slot_bytes = slot_bytes
         self._grows_from = grows_from
-        self._pack_samples = FIRST_PACK_SAMPLES
+        self._pack_extents = FIRST_PACK_EXTENTS
         self._chunk: _Chunk | None = None
-        self._has_neighbours = manifest.info.num_objects < manifest.info.num_samples
+        self._has_neighbours = manifest.info.num_objects < manifest.info.num_extents
         self._is_large = manifest.chunk_rows >= LARGE_CHUNK_ROWS
         self._thread: ThreadPoolExecutor | None = None
         self._coming: tuple[int, Future[_Rows]] | None = None
 
     def keep_in(self, kept: KeptArea) -> None:
-        """Keep samples in another part, from the next pack on."""
+        """Keep extents in another part, from the next pack on."""
         self._kept = kept
         if self._chunk is not None:
             self._chunk = self._settle(self._chunk.found)
@@ -101,31 +100,31 @@ class Planner:
         """Give the pack that begins at a stream index and ends before ``limit_index``, or there.
 
         Raises:
-            WindowTooSmall: a sample with its description is larger than a slot.
+            WindowTooSmall: an extent with its description is larger than a slot.
         """
         assert first_index < limit_index
-        left_in_epoch = self._epoch_samples - first_index % self._epoch_samples
-        most = min(limit_index - first_index, left_in_epoch, MOST_PACK_SAMPLES)
+        left_in_epoch = self._epoch_extents - first_index % self._epoch_extents
+        most = min(limit_index - first_index, left_in_epoch, MOST_PACK_EXTENTS)
         if self._grows_from is not None:
-            most = min(most, max(FIRST_PACK_SAMPLES, (first_index - self._grows_from) // 2))
-        tried = min(most, max(FEWEST_ROWS, 2 * self._pack_samples))
+            most = min(most, max(FIRST_PACK_EXTENTS, (first_index - self._grows_from) // 2))
+        tried = min(most, max(FEWEST_ROWS, 2 * self._pack_extents))
         while True:
             chunk = self._find(first_index, min(limit_index, first_index + tried), limit_index)
             found, start = chunk.found, first_index - chunk.found.first
             part = slice(start, start + tried)
-            count = count_fitting(chunk.slot_sizes[part], found.meta_bytes[part], slot_bytes=self._slot_bytes)
+            count = count_fitting(chunk.slot_sizes[part], found.heads.added_bytes(part), slot_bytes=self._slot_bytes)
             if count < tried or tried == most:
                 break
             tried = min(most, GROWTH * tried)
         if not count:
-            needed = SAMPLE_ENTRY.itemsize + int(found.meta_bytes[start]) + int(chunk.slot_sizes[start])
+            needed = int(found.heads.added_bytes(slice(start, start + 1))[0] + chunk.slot_sizes[start])
             raise too_large(found.rows.keys[start], needed, self._slot_bytes)
-        self._pack_samples = count
+        self._pack_extents = count
         if self._is_large and self._coming is None and start > len(found.rows) // 2 and found.end < limit_index:
             self._send_for(found.end - min(LOOK_AHEAD_PACKS * count, len(found.rows) // 4), limit_index)
         return lay_out(
             found.rows,
-            found.metas,
+            found.heads,
             chunk.kept,
             first=start,
             count=count,
@@ -143,7 +142,7 @@ class Planner:
         if self._coming is not None:
             self._coming[1].result()  # the reader is for one thread at a time
         fewest = FEWEST_ROWS if chunk is None else AHEAD_ROWS
-        wanted = max(fewest, LOOK_AHEAD_PACKS * self._pack_samples, end_index - first_index)
+        wanted = max(fewest, LOOK_AHEAD_PACKS * self._pack_extents, end_index - first_index)
         wanted = max(wanted, FIRST_ROWS) if self._is_large else wanted
         self._chunk = self._settle(self._read(first_index, min(limit_index, first_index + wanted)))
         return self._chunk
@@ -157,15 +156,12 @@ class Planner:
 
     def _read(self, first_index: int, end_index: int) -> _Rows:
         rows = self._manifest.take(rows_between(self._order, first_index, end_index))
-        metas = encode_metas(rows)
-        return _Rows(
-            first=first_index, rows=rows, metas=metas, meta_bytes=np.fromiter(map(len, metas), np.int64, len(metas))
-        )
+        return _Rows(first=first_index, rows=rows, heads=Heads.of(rows))
 
     def _settle(self, found: _Rows) -> _Chunk:
-        sizes = found.rows.sample_bytes
+        sizes = found.rows.extent_bytes
         kept = self._kept.offer(found.rows.rows, sizes)
-        # The largest sample must fit whatever lies beside it.
+        # The largest extent must fit whatever lies beside it.
         with_gaps = np.minimum(sizes + room_for_gaps(sizes), np.maximum(sizes, self._slot_bytes // 2))
         slot_sizes = with_gaps if self._has_neighbours else sizes
         return _Chunk(found=found, kept=kept, slot_sizes=np.where(kept == NOT_KEPT, slot_sizes, 0))

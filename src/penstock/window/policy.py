@@ -3,7 +3,7 @@
     FREE --begin--> FILLING --complete--> READY --move_cursor--> FREE
 
 Packs are begun in stream order and may be completed in any; a slot is free again when every reader's cursor
-has passed its last sample. Since slots are never added, the window cannot outgrow its bound.
+has passed its last extent. Since slots are never added, the window cannot outgrow its bound.
 
 A prefetcher that comes back to a session that is still read keeps every good slot that is not behind the cursor,
 also past a gap that was being filled when it died: a reader may be looking at any of them. The gap is filled again
@@ -28,7 +28,7 @@ class SlotRange:
     """Stream indices that a slot holds: from ``first_index`` until before ``end_index``.
 
     Attributes:
-        has_error: whether its last sample is an error, which ends the stream.
+        has_error: whether its last extent is an error, which ends the stream.
     """
 
     slot: int
@@ -67,7 +67,7 @@ class WindowPolicy:
 
     Attributes:
         next_index: first stream index that no slot was begun for.
-        failed_index: stream index of the first sample whose error ends the stream, None while there is none.
+        failed_index: stream index of the first extent whose error ends the stream, None while there is none.
     """
 
     def __init__(self, num_slots: int, *, start_index: int, end_index: int, adopted: Sequence[SlotRange] = ()) -> None:
@@ -96,7 +96,7 @@ class WindowPolicy:
 
     @property
     def wants_more(self) -> bool:
-        """Whether there are samples left to begin a slot for."""
+        """Whether there are extents left to begin a slot for."""
         end = self._end_index if self.failed_index is None else min(self._end_index, self.failed_index)
         return self.next_index < end
 
@@ -120,7 +120,7 @@ class WindowPolicy:
         return self._free[-1] if self._free else None
 
     def begin(self, slot: int, *, first_index: int, end_index: int) -> None:
-        """Begin to fill a slot with the next samples of the stream."""
+        """Begin to fill a slot with the next extents of the stream."""
         assert slot == self.free_slot()
         assert first_index == self.next_index < end_index <= self.limit_index
         self._free.pop()

@@ -1,4 +1,4 @@
-"""The trainer's side of the window: asks for a stream, then reads its samples in order without copying them."""
+"""The trainer's side of the window: asks for a stream, then reads its extents in order without copying them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from penstock.errors import ChecksumMismatch, PenstockError, PrefetcherLost, Win
 from penstock.records import Meters, StreamSpec, decode_record, encode_record
 from penstock.sources import read_meter_files, sum_meters
 from penstock.window.cursor import Cursor
-from penstock.window.files import SampleFiles, safe_name, sweep_files
-from penstock.window.folder import SESSION, install
-from penstock.window.handed import wait_until_counted
-from penstock.window.joining import SessionFile, find_session, sessions_of
-from penstock.window.layout import Control, ControlCut, SampleStatus, checksum
-from penstock.window.life import LifeSigns, check_passed
-from penstock.window.ownership import claim_window, share_job
-from penstock.window.peers import check_peers
-from penstock.window.samples import (
+from penstock.window.extents import (
     NO_SLOT,
+    ExtentSkipped,
     OpenSlot,
-    SampleSkipped,
-    WindowSample,
+    WindowExtent,
     read_error,
-    read_meta,
     rebuild,
     untold,
 )
+from penstock.window.files import ExtentFiles, safe_name, sweep_files
+from penstock.window.folder import SESSION, install
+from penstock.window.handed import wait_until_counted
+from penstock.window.joining import SessionFile, find_session, sessions_of
+from penstock.window.layout import Control, ControlCut, ExtentStatus, checksum
+from penstock.window.life import LifeSigns, check_passed
+from penstock.window.ownership import claim_window, share_job
+from penstock.window.peers import check_peers
 from penstock.window.slots import read_sizes, read_table
 from penstock.window.slots_file import SlotsFile
 from penstock.window.wakeup import Listener
@@ -44,11 +43,11 @@ SETTLE_SECONDS = 2.0
 PEERS_SECONDS = 1.0
 """Pause between two looks at the other ranks, in a wait."""
 
-_GOOD = (SampleStatus.DATA, SampleStatus.KEPT)
+_GOOD = (ExtentStatus.DATA, ExtentStatus.KEPT)
 
 
 class WindowReader:
-    """Reads one session's samples. Each process opens its own: ``begin`` in one, ``attach`` in its workers.
+    """Reads one session's extents. Each process opens its own: ``begin`` in one, ``attach`` in its workers.
 
     Args:
         folder: the window's folder.
@@ -81,7 +80,7 @@ class WindowReader:
         self._parent: int | None = None
         self._slots: SlotsFile | None = None
         self._open = NO_SLOT
-        self._files = SampleFiles(folder, rank)
+        self._files = ExtentFiles(folder, rank)
         self._unsettled: float | None = None
         self._peers_seen = 0.0
         self._meters = Meters()
@@ -126,12 +125,12 @@ class WindowReader:
         self._wait_until(self._served)
         return self
 
-    def get(self, index: int) -> WindowSample:
-        """Give the sample of a stream index, waiting until it is there.
+    def get(self, index: int) -> WindowExtent:
+        """Give the extent of a stream index, waiting until it is there.
 
         Raises:
-            PenstockError: the error that the sample met on its way.
-            SampleSkipped: the same, where bad samples are skipped and the error is the sample's own.
+            PenstockError: the error that the extent met on its way.
+            ExtentSkipped: the same, where bad extents are skipped and the error is the extent's own.
             PrefetcherLost: the prefetcher is gone.
             WindowError: another trainer took over the window.
             ChecksumMismatch: the window's bytes are damaged.
@@ -142,28 +141,28 @@ class WindowReader:
             if not opened.first_index <= index < opened.end_index or not self.is_intact():
                 self._wait_until(lambda: self._open_slot(index))
                 opened = self._open
-            offset, size, meta_at, meta_bytes, wanted, status = opened.rows[index - opened.first_index]
+            offset, size, *head, wanted, status = opened.rows[index - opened.first_index]
             data = self._read(opened, offset, size, status)
             if checksum(data) == wanted:
                 break
             # A CPU may show a slot's state before its bytes, and another process may have just given the slot up.
             deadline = self._settle(deadline, f"sample {index}")
-        if status == SampleStatus.ERROR:
+        if status == ExtentStatus.ERROR:
             raise read_error(data)
-        meta = read_meta(opened.table[meta_at : meta_at + meta_bytes])
-        if status == SampleStatus.SKIPPED:
-            raise SampleSkipped(meta.key, read_error(data) if size else untold(meta.key))
+        meta, codec = opened.head(*head)
+        if status == ExtentStatus.SKIPPED:
+            raise ExtentSkipped(meta.key, read_error(data) if size else untold(meta.key))
         assert self._incarnation is not None
-        return WindowSample(index=index, meta=meta, data=data, incarnation=self._incarnation)
+        return WindowExtent(index=index, meta=meta, codec=codec, data=data, incarnation=self._incarnation)
 
-    def run(self, indices: Sequence[int]) -> Iterator[WindowSample]:
-        """Give samples of ascending stream indices for as long as they lie in the slot that the first one lies in.
+    def run(self, indices: Sequence[int]) -> Iterator[WindowExtent]:
+        """Give extents of ascending stream indices for as long as they lie in the slot that the first one lies in.
 
         Only the first is waited for. Each is verified when it is given; use its bytes before the next is asked for,
-        and they are still in the CPU's cache. One ``is_intact`` with the first sample vouches for the whole run.
+        and they are still in the CPU's cache. One ``is_intact`` with the first extent vouches for the whole run.
 
         Raises:
-            PenstockError, SampleSkipped: what ``get`` raises for the first one; a later one that cannot be had ends
+            PenstockError, ExtentSkipped: what ``get`` raises for the first one; a later one that cannot be had ends
                 the run.
         """
         first = self.get(indices[0])
@@ -172,16 +171,16 @@ class WindowReader:
         for index in indices[1:]:
             if index >= opened.end_index:
                 return
-            offset, size, meta_at, meta_bytes, wanted, status = opened.rows[index - opened.first_index]
+            offset, size, *head, wanted, status = opened.rows[index - opened.first_index]
             data = self._read(opened, offset, size, status)
             if status not in _GOOD or checksum(data) != wanted:
                 return
-            meta = read_meta(opened.table[meta_at : meta_at + meta_bytes])
-            yield WindowSample(index=index, meta=meta, data=data, incarnation=incarnation)
+            meta, codec = opened.head(*head)
+            yield WindowExtent(index=index, meta=meta, codec=codec, data=data, incarnation=incarnation)
 
     @contextlib.contextmanager
-    def as_file(self, sample: WindowSample) -> Iterator[Path]:
-        """Give a sample's bytes as a file in the window's folder, which is gone after the block.
+    def as_file(self, extent: WindowExtent) -> Iterator[Path]:
+        """Give an extent's bytes as a file in the window's folder, which is gone after the block.
 
         One at a time; ``spec.num_files`` makes room for that of each reader. Ask ``is_intact`` after it was read.
 
@@ -195,13 +194,13 @@ class WindowReader:
                 fix="ask for it with num_files in its StreamSpec, or takes_path in Custom",
                 about=str(self._folder),
             )
-        with self._files.hold(f"{sample.index}-{safe_name(sample.meta.key)}", sample.data) as path:
+        with self._files.hold(f"{extent.index}-{safe_name(extent.meta.key)}", extent.data) as path:
             yield path
 
-    def is_intact(self, *samples: WindowSample) -> bool:
-        """Tell whether the window, and what samples it gave, are still what was asked for.
+    def is_intact(self, *extents: WindowExtent) -> bool:
+        """Tell whether the window, and what extents it gave, are still what was asked for.
 
-        The slots of a session that is replaced are used again at once, so ask after the samples' bytes were used
+        The slots of a session that is replaced are used again at once, so ask after the extents' bytes were used
         or copied, and ``get`` them again where the answer is no.
         """
         try:
@@ -210,10 +209,10 @@ class WindowReader:
             return False
         if now is None or now != self._incarnation:
             return False
-        return not samples or all(sample.incarnation == now for sample in samples)
+        return not extents or all(extent.incarnation == now for extent in extents)
 
     def advance(self, index: int) -> None:
-        """Say that no sample below ``index`` is needed any more; their slots are used again."""
+        """Say that no extent below ``index`` is needed any more; their slots are used again."""
         assert self._cursor is not None
         if index <= self._cursor.index:
             return
@@ -296,9 +295,9 @@ class WindowReader:
         return self._control
 
     def _read(self, opened: OpenSlot, offset: int, size_bytes: int, status: int) -> memoryview:
-        """Give a sample's bytes; whatever the table says, they lie in the slot, or else in the kept part."""
+        """Give an extent's bytes; whatever the table says, they lie in the slot, or else in the kept part."""
         assert self._slots is not None
-        if status == SampleStatus.KEPT:
+        if status == ExtentStatus.KEPT:
             return self._slots.read(offset, size_bytes)
         return self._slots.read(opened.offset + offset, size_bytes if offset + size_bytes <= opened.size_bytes else 0)
 

@@ -1,4 +1,4 @@
-"""One session of the prefetcher: a stream of samples through the slots, from a start to an end."""
+"""One session of the prefetcher: a stream of extents through the slots, from a start to an end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Self
 
 import msgspec
 
-from penstock.plan import window_samples
+from penstock.plan import window_extents
 from penstock.records import ManifestReader, StreamSpec
 from penstock.sources import ObjectSource, is_local
 from penstock.window.cursor import Cursor
@@ -23,7 +23,7 @@ from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
 from penstock.window.handed import HandedOver, given_bytes
 from penstock.window.kept import KEPT_ENTRY, kept_area_bytes, kept_entries
-from penstock.window.layout import Control, FillerState, SampleStatus, SlotState
+from penstock.window.layout import Control, ExtentStatus, FillerState, SlotState
 from penstock.window.packing import Pack
 from penstock.window.planning import Planner
 from penstock.window.policy import SlotRange, WindowPolicy, choose_adopted, choose_kept
@@ -50,10 +50,10 @@ def _epoch_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
 
 
 def _keep_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
-    """Give what keeping every sample would take; nothing is kept for a single epoch."""
-    if spec.end_index <= window_samples(spec.order):
+    """Give what keeping every extent would take; nothing is kept for a single epoch."""
+    if spec.end_index <= window_extents(spec.order):
         return 0
-    return kept_area_bytes(num_samples=spec.order.num_samples, total_bytes=_epoch_bytes(spec, manifest))
+    return kept_area_bytes(num_extents=spec.order.num_extents, total_bytes=_epoch_bytes(spec, manifest))
 
 
 class FillerSession:
@@ -87,7 +87,7 @@ class FillerSession:
         self._is_local = is_local(manifest.info.source.uri)
         self._cursors: dict[int, Cursor] = {}
         loop = asyncio.get_running_loop()
-        self._epoch = epoch = {"num_samples": spec.order.num_samples, "total_bytes": _epoch_bytes(spec, manifest)}
+        self._epoch = epoch = {"num_extents": spec.order.num_extents, "total_bytes": _epoch_bytes(spec, manifest)}
         self._reservation = slots.reserve(
             kept_index_bytes=kept_entries(self._control.number("kept_area_bytes"), **epoch) * KEPT_ENTRY.itemsize,
             on_more=functools.partial(_wake, loop, bell),
@@ -132,11 +132,12 @@ class FillerSession:
         sweep_files(folder)
         planned = plan_geometry(
             window_bytes=window_bytes,
-            max_sample_bytes=manifest.info.max_sample_bytes,
-            batch_samples=spec.batch_samples,
+            max_extent_bytes=manifest.info.max_extent_bytes,
+            max_description_bytes=manifest.info.max_description_bytes,
+            batch_extents=spec.batch_extents,
             num_ranks=spec.num_ranks,
             reserved_bytes=foreign_bytes(folder)
-            + file_room_bytes(num_files=spec.num_files, max_sample_bytes=manifest.info.max_sample_bytes),
+            + file_room_bytes(num_files=spec.num_files, max_extent_bytes=manifest.info.max_extent_bytes),
             keep_bytes=_keep_bytes(spec, manifest),
         )
         if control.text("session") not in ("", spec.session):
@@ -204,9 +205,9 @@ class FillerSession:
         index_bytes = kept_entries(size, **self._epoch) * KEPT_ENTRY.itemsize
         self._reservation.take(kept_at, kept_at + index_bytes)
         self._slots.divide(self._slots_left, index_bytes=index_bytes)
-        num_samples = window_samples(self._spec.order)
-        passed = self._policy.next_index % num_samples
-        self._kept = self._slots.kept_area(**self._epoch, share_left=1 - passed / num_samples)
+        num_extents = window_extents(self._spec.order)
+        passed = self._policy.next_index % num_extents
+        self._kept = self._slots.kept_area(**self._epoch, share_left=1 - passed / num_extents)
         self._planner.keep_in(self._kept)
         self._fetcher.keep_in(self._kept)
         self._keepable_bytes, self._slots_left = 0, None
@@ -300,7 +301,7 @@ class FillerSession:
         if fill.errors:
             put_skipped(fill)
         count = len(pack.keys) if failed_at is None else failed_at + 1
-        self._publish(slot, pack, pack.table.tobytes() + pack.metas, count=count)
+        self._publish(slot, pack, pack.table.tobytes() + pack.described, count=count)
         self._handed.put(pack.first_index, given_bytes(pack.table[:count]))
         if failed_at is None:
             self._policy.complete(slot)
@@ -319,7 +320,7 @@ class FillerSession:
         pack = fill.pack
         again = max(0, self._fetched_before - pack.first_index)
         status, sizes = pack.table["status"], pack.table["data_bytes"]
-        again_bytes = int(sizes[:again][status[:again] == SampleStatus.DATA].sum())
+        again_bytes = int(sizes[:again][status[:again] == ExtentStatus.DATA].sum())
         meter = self._source.meter
         meter.add("refetched_bytes", again_bytes)
         meter.add("reused_bytes", int(sizes[sorted(at for at in fill.reused if at >= again)].sum()))

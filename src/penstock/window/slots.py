@@ -19,9 +19,9 @@ from penstock.window.geometry import Geometry, slot_capacity
 from penstock.window.handed import given_bytes
 from penstock.window.kept import KeptArea
 from penstock.window.layout import (
-    SAMPLE_ENTRY,
+    EXTENT_ENTRY,
     Control,
-    SampleStatus,
+    ExtentStatus,
     SlotState,
     checksum,
     entry_checksum,
@@ -72,12 +72,12 @@ def empty_window(folder: Path, control: Control) -> None:
 
 
 def read_table(place: memoryview, entry: np.void, stream: str) -> NDArray[np.void] | None:
-    """Give a slot's table, shape (samples,), if it and its entry match their checksum, otherwise None."""
+    """Give a slot's table, shape (extents,), if it and its entry match their checksum, otherwise None."""
     table_bytes, count = int(entry["table_bytes"]), int(entry["count"])
-    if table_bytes > len(place) or count * SAMPLE_ENTRY.itemsize > table_bytes:
+    if table_bytes > len(place) or count * EXTENT_ENTRY.itemsize > table_bytes:
         return None
     found = entry_checksum(stream, first_index=int(entry["first_index"]), count=count, table=place[:table_bytes])
-    return np.frombuffer(place, dtype=SAMPLE_ENTRY, count=count) if found == int(entry["checksum"]) else None
+    return np.frombuffer(place, dtype=EXTENT_ENTRY, count=count) if found == int(entry["checksum"]) else None
 
 
 def read_sizes(control: Control) -> Meters:
@@ -119,13 +119,13 @@ class Slots:
             on_more=on_more,
         )
 
-    def kept_area(self, *, num_samples: int, total_bytes: int, share_left: float = 1.0) -> KeptArea:
+    def kept_area(self, *, num_extents: int, total_bytes: int, share_left: float = 1.0) -> KeptArea:
         """Give the kept part, with what an earlier process kept there."""
         return KeptArea(
             memoryview(self._mapped),
             offset=self.num_slots * self.slot_bytes,
             size_bytes=self.control.number("kept_area_bytes"),
-            num_samples=num_samples,
+            num_extents=num_extents,
             total_bytes=total_bytes,
             share_left=share_left,
         )
@@ -162,18 +162,18 @@ class Slots:
             return None
         whole = memoryview(self._mapped)
         for item in table:
-            lies = whole if item["status"] == SampleStatus.KEPT else place
+            lies = whole if item["status"] == ExtentStatus.KEPT else place
             if checksum(lies[int(item["data_offset"]) :][: int(item["data_bytes"])]) != item["checksum"]:
                 return None
         return SlotRange(
             slot=held.slot,
             first_index=held.first_index,
             end_index=held.end_index,
-            has_error=bool((table["status"] == SampleStatus.ERROR).any()),
+            has_error=bool((table["status"] == ExtentStatus.ERROR).any()),
         )
 
     def sizes(self, slot: int) -> NDArray[np.int64]:
-        """Give the bytes of a visible slot's samples, shape (samples,); none where its table is damaged."""
+        """Give the bytes of a visible slot's extents, shape (extents,); none where its table is damaged."""
         table = read_table(self.place(slot), self.control.entries[slot], self._stream)
         return np.zeros(0, np.int64) if table is None else given_bytes(table)
 

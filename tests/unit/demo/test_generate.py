@@ -11,7 +11,7 @@ import pytest
 
 from penstock.demo.generate import generate_dataset, planted_bound
 from penstock.errors import ConfigError
-from penstock.records import Sample, SourceSpec
+from penstock.records import Extent, SourceSpec
 from penstock.sources import open_source
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
@@ -26,8 +26,8 @@ def generate(folder: Path, **options: float) -> object:
     return generate_dataset(sink, **options)  # type: ignore[arg-type]
 
 
-def make(folder: Path, task: str) -> list[Sample]:
-    async def work() -> list[Sample]:
+def make(folder: Path, task: str) -> list[Extent]:
+    async def work() -> list[Extent]:
         made = await get_task(task).make_samples(open_source(SourceSpec(uri=str(folder))), limits=Limits(), options={})
         assert made.shape[1:] == (200,)
         return [sample async for sample in made.rows]
@@ -35,7 +35,7 @@ def make(folder: Path, task: str) -> list[Sample]:
     return asyncio.run(work())
 
 
-def held_out_nrmse(folder: Path, samples: list[Sample]) -> float:
+def held_out_nrmse(folder: Path, samples: list[Extent]) -> float:
     """Ridge regression on 100 ms means, scored on every fourth subject."""
     task, features = get_task("eeg-c1"), []
     for sample in samples:
@@ -43,9 +43,9 @@ def held_out_nrmse(folder: Path, samples: list[Sample]) -> float:
         with (folder / span.object).open("rb") as file:
             file.seek(span.offset)
             data = memoryview(file.read(span.length_bytes))
-        epoch = task.decode(data, decode=sample.decode, args=sample.args, rng=None)
+        epoch = task.decode(data, decode=sample.codec, args=sample.args[0], rng=None)
         features.append(epoch.reshape(len(epoch), 20, 10).mean(axis=2).ravel())
-    inputs, targets = np.stack(features).astype(np.float64), np.array([sample.target for sample in samples], float)
+    inputs, targets = np.stack(features).astype(np.float64), np.array([sample.targets[0] for sample in samples], float)
     subjects = sorted({sample.group for sample in samples})
     test = np.isin([sample.group for sample in samples], subjects[::4])
     mean = targets[~test].mean()
@@ -88,8 +88,8 @@ def test_layout_is_the_challenges(tmp_path: Path) -> None:
     trials = make(tmp_path, "eeg-c1")
     assert len(trials) == told.num_trials
     assert 70 * told.num_subjects < len(trials) < 80 * told.num_subjects - told.num_subjects
-    assert min(sample.target for sample in trials if sample.target is not None) > 0.25
-    assert len({sample.target for sample in make(tmp_path, "eeg-c2")}) == told.num_subjects
+    assert min(sample.targets[0] for sample in trials if sample.targets[0] is not None) > 0.25
+    assert len({sample.targets[0] for sample in make(tmp_path, "eeg-c2")}) == told.num_subjects
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

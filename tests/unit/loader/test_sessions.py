@@ -212,7 +212,7 @@ def test_batch_of_views_is_read_again_when_the_window_was_made_anew_under_it(
     wanted, folder = original_bytes(dataset), tmp_path / "window"
     with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
         first.enter_context(serving(folder, 2 * WINDOW_BYTES))
-        spec = make_spec(dataset, batch_samples=4)
+        spec = make_spec(dataset, batch_extents=4)
         reader = WindowReader(folder, spec).begin()
         asked = iter(range(100))
 
@@ -235,7 +235,7 @@ def test_decoder_that_fails_over_bytes_that_changed_is_asked_again(dataset: RawD
     wanted, folder = original_bytes(dataset), tmp_path / "window"
     with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
         first.enter_context(serving(folder, 2 * WINDOW_BYTES))
-        spec = make_spec(dataset, batch_samples=4)
+        spec = make_spec(dataset, batch_extents=4)
         reader = WindowReader(folder, spec).begin()
         asked = iter(range(100))
 

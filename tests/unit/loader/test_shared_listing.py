@@ -10,11 +10,11 @@ import pytest
 from penstock.errors import AccessDenied, SourceChanged, SourceUnavailable
 from penstock.loader.shared_listing import SharedListing
 from penstock.records import (
+    Extent,
     FailureRecord,
     ListingWriter,
     ManifestWriter,
     Plan,
-    Sample,
     SourceSpec,
     parts_folder,
     write_record,
@@ -47,7 +47,7 @@ class Lister:
 
     def _write(self, manifest: Path, plan: Path, key: str) -> str:
         with ManifestWriter(manifest) as writer:
-            writer.add(Sample(key=key, group="g", spans=(), target=1.0, decode="", args=()), split="train")
+            writer.add(Extent(key=key, group="g", spans=(), targets=(1.0,)), split="train")
             info = writer.finish(
                 task="eeg-c1", task_options={}, source=SourceSpec(uri="s3://b"), seed=0, shape=(1, 32), classes=(),
                 skipped=(), created_at="2026", created_by="test",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
-from penstock.plan import node_order, rank_batches, rows_between, stream_indices, window_indices, window_samples
+from penstock.plan import node_order, rank_batches, rows_between, stream_indices, window_extents, window_indices
 from penstock.records import Order, Segment
 
 EPOCHS = 2
@@ -16,8 +16,8 @@ EPOCHS = 2
 orders = st.builds(
     lambda num_train, num_valid, seed: Order(
         segments=(
-            Segment(split="train", first_row=0, num_samples=num_train, shuffle="full"),
-            Segment(split="valid", first_row=num_train, num_samples=num_valid, shuffle="none"),
+            Segment(split="train", first_row=0, num_extents=num_train, num_samples=num_train, shuffle="full"),
+            Segment(split="valid", first_row=num_train, num_extents=num_valid, num_samples=num_valid, shuffle="none"),
         ),
         seed=seed,
     ),
@@ -44,7 +44,7 @@ def nodes_of(order: Order, layout: list[tuple[int, int]]) -> list[Order]:
 def test_nodes_hold_everything_once_and_in_order(order: Order, layout: list[tuple[int, int]]) -> None:
     everything = []
     for node in nodes_of(order, layout):
-        held = stream_indices(node, np.arange(EPOCHS * window_samples(node)))
+        held = stream_indices(node, np.arange(EPOCHS * window_extents(node)))
         assert (np.diff(held) > 0).all()
         assert (window_indices(node, held) == np.arange(len(held))).all()
         rows = rows_between(order, 0, EPOCHS * order.num_samples)
@@ -95,7 +95,7 @@ def test_any_range_of_a_node_is_computed_on_its_own(
     order: Order, layout: list[tuple[int, int]], data: st.DataObject
 ) -> None:
     node = data.draw(st.sampled_from(nodes_of(order, layout)))
-    whole = rows_between(node, 0, EPOCHS * window_samples(node))
+    whole = rows_between(node, 0, EPOCHS * window_extents(node))
     start = data.draw(st.integers(0, len(whole)))
     end = data.draw(st.integers(start, len(whole)))
     assert rows_between(node, start, end).tolist() == whole[start:end].tolist()

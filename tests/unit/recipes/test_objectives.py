@@ -26,7 +26,14 @@ NAN = float("nan")
 
 def manifest(*, classes: tuple[str, ...] = (), mean: float | None = 1.5, std: float | None = 0.4) -> ManifestInfo:
     split = Split(
-        name="train", first_row=0, num_samples=4, num_groups=2, size_bytes=8, target_mean=mean, target_std=std
+        name="train",
+        first_row=0,
+        num_extents=4,
+        num_samples=4,
+        num_groups=2,
+        size_bytes=8,
+        target_mean=mean,
+        target_std=std,
     )
     return ManifestInfo(
         task="t",
@@ -38,7 +45,8 @@ def manifest(*, classes: tuple[str, ...] = (), mean: float | None = 1.5, std: fl
         splits=(split,),
         num_objects=1,
         object_bytes=8,
-        max_sample_bytes=2,
+        max_extent_bytes=2,
+        max_description_bytes=9,
         skipped=(),
         fingerprint="f",
         created_at="2026-01-01T00:00:00+00:00",

@@ -21,15 +21,17 @@ from hypothesis import strategies as st
 from penstock.errors import ConfigError, DataError, OutputUnwritable, PenstockError, RecordError
 from penstock.records import (
     SPLITS,
+    Extent,
+    ExtentRows,
     ManifestInfo,
     ManifestReader,
     ManifestWriter,
     Sample,
-    SampleRows,
     SkippedObject,
     SourceSpec,
     Span,
 )
+from penstock.records import sample_of as sample_of_extent
 from penstock.records.manifest_columns import METADATA_KEY
 from penstock.records.manifest_writer import ROW_GROUP_ROWS
 from penstock.units import MIB
@@ -39,15 +41,31 @@ COUNT = st.integers(0, 2**63 - 1)
 SPAN = st.builds(
     Span, object=TEXT, etag=TEXT, object_bytes=st.integers(0, 2**40), offset=COUNT, length_bytes=st.integers(0, 2**40)
 )
-SAMPLE = st.builds(
-    Sample,
-    key=TEXT,
-    group=TEXT,
-    spans=st.lists(SPAN, max_size=3).map(tuple),
-    target=st.none() | st.floats(-1e100, 1e100),
-    decode=TEXT,
-    args=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4).map(tuple),
-)
+TARGET = st.none() | st.floats(-1e100, 1e100)
+ARGS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4).map(tuple)
+
+
+@st.composite
+def extents(draw: st.DrawFn) -> Extent:
+    """Draw extents of one or a few samples, of each of which something is known or nothing."""
+    num_samples = draw(st.integers(1, 4))
+    known = {name: draw(st.booleans()) for name in ("keys", "groups", "targets", "args")}
+    values = {"keys": TEXT, "groups": TEXT, "targets": TARGET, "args": ARGS}
+    of_samples = {
+        name: tuple(draw(st.lists(values[name], min_size=num_samples, max_size=num_samples))) if is_known else ()
+        for name, is_known in known.items()
+    }
+    return Extent(
+        key=draw(TEXT),
+        group=draw(TEXT),
+        spans=tuple(draw(st.lists(SPAN, max_size=3))),
+        codec=draw(TEXT),
+        num_samples=num_samples,
+        **of_samples,  # type: ignore[arg-type]
+    )
+
+
+EXTENT = extents()
 Write = Callable[..., ManifestInfo]
 
 
@@ -66,27 +84,32 @@ def finish(writer: ManifestWriter, **changes: Any) -> ManifestInfo:
     return writer.finish(**{**options, **changes})
 
 
-def write(path: Path, samples: Iterable[tuple[Sample, str]], **changes: Any) -> ManifestInfo:
+def write(path: Path, samples: Iterable[tuple[Extent, str]], **changes: Any) -> ManifestInfo:
     with ManifestWriter(path) as writer:
         for sample, split in samples:
             writer.add(sample, split=split)
         return finish(writer, **changes)
 
 
-def sample_of(number: int, *, target: float | None = 0.5) -> Sample:
+def sample_of(number: int, *, target: float | None = 0.5) -> Extent:
     subject = number // 100
     name = f"R1_L100_bdf/sub-{subject:06}/eeg/sub-{subject:06}_task-contrastChangeDetection_run-1_eeg.bdf"
     span = Span(object=name, etag=f"etag-{subject:032x}", object_bytes=2**25, offset=number * 387, length_bytes=116_100)
     decode = json.dumps({"subject": subject, "gains": [1.0] * 20})
-    return Sample(
-        key=f"{name}/{number}", group=f"sub-{subject}", spans=(span,), target=target, decode=decode, args=(number, -200)
+    return Extent(
+        key=f"{name}/{number}",
+        group=f"sub-{subject}",
+        spans=(span,),
+        codec=decode,
+        targets=(target,),
+        args=((number, -200),),
     )
 
 
 @settings(max_examples=60)
-@given(samples=st.lists(st.tuples(SAMPLE, st.sampled_from(SPLITS)), max_size=12), data=st.data())
+@given(samples=st.lists(st.tuples(EXTENT, st.sampled_from(SPLITS)), max_size=12), data=st.data())
 def test_any_samples_read_back(
-    tmp_path_factory: pytest.TempPathFactory, samples: list[tuple[Sample, str]], data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, samples: list[tuple[Extent, str]], data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("manifest") / "manifest.parquet"
     info = write(path, samples)
@@ -96,19 +119,20 @@ def test_any_samples_read_back(
         assert reader.info == info
         for part in info.splits:
             ours = by_split[part.name]
-            assert part.num_samples == len(ours)
-            assert part.num_groups == len({sample.group for sample in ours})
+            assert part.num_extents == len(ours)
+            assert part.num_samples == sum(extent.num_samples for extent in ours)
+            assert part.num_groups == len({group for each in ours for group in each.groups or (each.group,)})
             assert part.size_bytes == sum(sample.size_bytes for sample in ours)
             if ours:
                 assert list(reader.rows(part.name)) == ours
         for number in data.draw(st.permutations(range(len(in_file)))):
             assert reader.row(number) == in_file[number]
-    assert info.num_samples == len(samples)
-    assert info.max_sample_bytes == max((sample.size_bytes for sample in in_file), default=0)
+    assert info.num_extents == len(samples)
+    assert info.max_extent_bytes == max((sample.size_bytes for sample in in_file), default=0)
     assert info.num_objects == len({span.object for sample in in_file for span in sample.spans})
 
 
-def as_samples(taken: SampleRows) -> list[Sample]:
+def as_samples(taken: ExtentRows) -> list[Extent]:
     """Give the samples that columns of rows stand for."""
     starts = [0, *taken.span_ends.tolist()]
     spans = [
@@ -122,21 +146,30 @@ def as_samples(taken: SampleRows) -> list[Sample]:
         for at in range(starts[-1])
     ]
     assert len(spans) == len(taken.span_objects) == len(taken.span_etags)
-    columns = zip(taken.keys, taken.groups, taken.targets, taken.decodes, taken.args, strict=True)
+    columns = zip(taken.keys, taken.groups, taken.codecs, taken.num_samples.tolist(), *taken.of_samples, strict=True)
     return [
-        Sample(key=key, group=group, spans=tuple(spans[start:end]), target=target, decode=decode, args=args)
-        for (key, group, target, decode, args), start, end in zip(columns, starts[:-1], starts[1:], strict=True)
+        Extent(
+            key=key,
+            group=group,
+            spans=tuple(spans[start:end]),
+            codec=codec,
+            num_samples=num_samples,
+            **dict(zip(("keys", "groups", "targets", "args"), of_samples, strict=True)),
+        )
+        for (key, group, codec, num_samples, *of_samples), start, end in zip(
+            columns, starts[:-1], starts[1:], strict=True
+        )
     ]
 
 
 @settings(max_examples=60)
 @given(
-    samples=st.lists(SAMPLE, min_size=1, max_size=8),
+    samples=st.lists(EXTENT, min_size=1, max_size=8),
     chosen=st.lists(st.integers(0, 10**6), max_size=30),
     row_group_rows=st.integers(1, 9),
 )
 def test_many_rows_taken_at_once_are_the_rows_one_by_one(
-    tmp_path_factory: pytest.TempPathFactory, samples: list[Sample], chosen: list[int], row_group_rows: int
+    tmp_path_factory: pytest.TempPathFactory, samples: list[Extent], chosen: list[int], row_group_rows: int
 ) -> None:
     path = tmp_path_factory.mktemp("taken") / "manifest.parquet"
     write(path, [(sample, "train") for sample in samples])
@@ -150,9 +183,9 @@ def test_many_rows_taken_at_once_are_the_rows_one_by_one(
         taken = reader.take(rows)
         assert as_samples(taken) == [reader.row(row) for row in rows.tolist()]
     assert taken.rows.tolist() == rows.tolist()
-    assert taken.sample_bytes.tolist() == [samples[row].size_bytes for row in rows.tolist()]
-    assert {type(text) for text in [*taken.keys, *taken.decodes, *taken.span_etags]} <= {str}
-    assert {type(target) for target in taken.targets} <= {float, type(None)}
+    assert taken.extent_bytes.tolist() == [samples[row].size_bytes for row in rows.tolist()]
+    assert {type(text) for text in [*taken.keys, *taken.codecs, *taken.span_etags]} <= {str}
+    assert {type(target) for targets in taken.of_samples[2] for target in targets} <= {float, type(None)}
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +214,7 @@ def test_rows_of_many_row_groups_are_read_in_any_order(large: Path, cache_bytes:
     with ManifestReader(large, cache_bytes=cache_bytes) as reader:
         for row in [*order, 0, len(expected) - 1]:
             assert reader.row(row) == sample_of(expected[row], target=float(expected[row]))
-        train = [sample.args[0] for sample in reader.rows("train")]
+        train = [sample.args[0][0] for sample in reader.rows("train")]
     assert train == [n for n in expected if n % 5 > 1]
 
 
@@ -208,7 +241,7 @@ def test_a_chunk_reads_each_row_group_once_and_none_that_the_cache_holds(
     num_groups = pq.read_metadata(large).num_row_groups
     with ManifestReader(large, cache_bytes=300_000) as reader:
         for seed in range(3):
-            reader.take(np.random.default_rng(seed).permutation(reader.info.num_samples))
+            reader.take(np.random.default_rng(seed).permutation(reader.info.num_extents))
     assert sorted(reads[:num_groups]) == list(range(num_groups))
     assert num_groups < len(reads) < 3 * num_groups
 
@@ -216,7 +249,7 @@ def test_a_chunk_reads_each_row_group_once_and_none_that_the_cache_holds(
 def test_rows_that_are_taken_take_bounded_memory(large: Path) -> None:
     num_rows = 60_000
     with ManifestReader(large, cache_bytes=0) as reader:
-        rows = np.random.default_rng(0).integers(0, reader.info.num_samples, num_rows)
+        rows = np.random.default_rng(0).integers(0, reader.info.num_extents, num_rows)
         tracemalloc.start()
         try:
             taken = reader.take(rows)
@@ -237,7 +270,7 @@ def test_more_rows_are_asked_for_at_once_where_the_cache_holds_few(large: Path) 
 def test_rows_that_are_not_there_are_not_taken(large: Path) -> None:
     with ManifestReader(large) as reader:
         assert len(reader.take(np.zeros(0, dtype=np.int64))) == 0
-        for number in (-1, reader.info.num_samples):
+        for number in (-1, reader.info.num_extents):
             with pytest.raises(IndexError, match=f"row {number} of"):
                 reader.take(np.array([0, number]))
 
@@ -245,14 +278,14 @@ def test_rows_that_are_not_there_are_not_taken(large: Path) -> None:
 def test_moments_of_targets_are_those_of_numpy(large: Path) -> None:
     with ManifestReader(large) as reader:
         for part in reader.info.splits:
-            targets = [sample.target for sample in reader.rows(part.name)]
+            targets = [sample.targets[0] for sample in reader.rows(part.name)]
             assert part.target_mean == pytest.approx(np.mean(targets))
             assert part.target_std == pytest.approx(np.std(targets))
 
 
 def test_a_row_that_is_not_there(large: Path) -> None:
     with ManifestReader(large) as reader:
-        for number in (-1, reader.info.num_samples):
+        for number in (-1, reader.info.num_extents):
             with pytest.raises(IndexError):
                 reader.row(number)
 
@@ -270,10 +303,14 @@ CONTENT = [(sample_of(n), "train" if n < 4 else "valid") for n in range(6)]
 CHANGED: dict[str, dict[str, object]] = {
     "key": {"key": "other"},
     "group": {"group": "other"},
-    "no target": {"target": None},
-    "target": {"target": -0.5},
-    "decode": {"decode": "{}"},
-    "args": {"args": (1,)},
+    "no target": {"targets": (None,)},
+    "target": {"targets": (-0.5,)},
+    "codec": {"codec": "{}"},
+    "args": {"args": ((1,),)},
+    "no args": {"args": ()},
+    "keys": {"keys": ("other",)},
+    "groups": {"groups": ("other",)},
+    "more samples": {"num_samples": 2, "targets": (0.5, 0.5), "args": ((1,), (1,))},
     "no spans": {"spans": ()},
     **{
         name: {"spans": (msgspec.structs.replace(sample_of(2).spans[0], **{name: value}),)}
@@ -295,7 +332,7 @@ def test_the_fingerprint_changes_with_any_sample(tmp_path: Path, changes: Mappin
     ids=["one less", "one more", "order", "splits", "none"],
 )
 def test_the_fingerprint_changes_with_which_samples_there_are(
-    tmp_path: Path, samples: list[tuple[Sample, str]]
+    tmp_path: Path, samples: list[tuple[Extent, str]]
 ) -> None:
     assert write(tmp_path / "b", samples).fingerprint != write(tmp_path / "a", CONTENT).fingerprint
 
@@ -361,13 +398,90 @@ def test_a_target_that_is_no_number_is_named(tmp_path: Path, target: float) -> N
 
 
 @pytest.mark.parametrize(
-    "changes", [{"key": "a\udcff"}, {"args": (2**70,)}, {"args": (2**63,)}], ids=["text", "large", "just too large"]
+    "changes",
+    [{"key": "a\udcff"}, {"args": ((2**70,),)}, {"args": ((2**63,),)}],
+    ids=["text", "large", "just too large"],
 )
 def test_a_sample_that_cannot_be_written_is_refused(tmp_path: Path, changes: Mapping[str, Any]) -> None:
     bad = msgspec.structs.replace(sample_of(1), **changes)
     with pytest.raises(RecordError, match="cannot be written"):
         write(tmp_path / "m", [(bad, "train")])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_samples": 0},
+        {"num_samples": -1},
+        {"keys": ("a", "b", "c")},
+        {"groups": ("a",)},
+        {"targets": (1.0,)},
+        {"args": ((1,),)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_an_extent_that_tells_of_other_samples_than_it_has_is_refused(
+    tmp_path: Path, changes: Mapping[str, Any]
+) -> None:
+    bad = msgspec.structs.replace(sample_of(1), **{"num_samples": 2, "targets": (), "args": (), **changes})
+    with pytest.raises(DataError, match=r"/1 is of -?\d sample\(s\), with \d keys, \d groups, \d targets, \d args"):
+        write(tmp_path / "m", [(bad, "train")])
+    assert not list(tmp_path.iterdir())
+
+
+def test_samples_of_an_extent_are_named_by_it_unless_their_names_are_known() -> None:
+    one, many = (Extent(key="part", group="g", spans=(), num_samples=count) for count in (1, 3))
+    assert [sample_of_extent(many, number).key for number in range(3)] == ["part#0", "part#1", "part#2"]
+    assert sample_of_extent(one, 0).key == "part"
+    known = Extent(
+        key="part",
+        group="g",
+        spans=(),
+        num_samples=2,
+        keys=("a", "b"),
+        groups=("h", "i"),
+        targets=(None, 2.0),
+        args=((), (3,)),
+    )
+    assert sample_of_extent(known, 1) == Sample(key="b", group="i", target=2.0, args=(3,))
+    assert sample_of_extent(known, 0) == Sample(key="a", group="h", target=None, args=())
+
+
+def codec_of(subject: int) -> str:
+    """Give 4 KB that do not shrink."""
+    return np.random.default_rng(subject).bytes(2048).hex()
+
+
+def test_a_codec_is_there_once_an_object_and_not_once_a_row(tmp_path: Path) -> None:
+    sizes, in_memory, described = {}, {}, 0
+    for rows_each in (10, 100):
+        extents = (sample_of(number) for number in range(60 * rows_each))
+        path = tmp_path / str(rows_each)
+        info = write(
+            path,
+            (
+                (msgspec.structs.replace(each, codec=codec_of(number // rows_each)), "train")
+                for number, each in enumerate(extents)
+            ),
+        )
+        sizes[rows_each], described = path.stat().st_size, info.max_description_bytes
+        with ManifestReader(path) as reader:
+            reader.take(np.arange(info.num_extents))
+            in_memory[rows_each] = reader._cached_bytes
+            assert {each.codec for each in reader.rows("train")} == {codec_of(subject) for subject in range(60)}
+    assert 4096 < described < 5120
+    # Objects that a row group ends in the middle of are in two.
+    assert sizes[100] < sizes[10] + 100 * 1000 < 60 * 4096 * 2
+    assert in_memory[100] < 60 * 4096 * 1.3 + 6000 * 130
+
+
+def test_groups_of_rows_are_those_of_all_their_samples(tmp_path: Path) -> None:
+    known = msgspec.structs.replace(sample_of(1), num_samples=2, groups=("a", "b"), targets=(), args=())
+    info = write(tmp_path / "m", [(known, "train"), (sample_of(150), "train")])
+    with ManifestReader(tmp_path / "m") as reader:
+        assert reader.take(np.array([0, 1])).all_groups() == {"a", "b", "sub-1"}
+    assert (info.splits[0].num_groups, info.num_samples, info.num_extents) == (3, 3, 2)
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
@@ -380,9 +494,9 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     assert sorted(item.name for item in tmp_path.iterdir()) == ["file", "folder"]
 
 
-def read_all(path: Path) -> list[Sample]:
+def read_all(path: Path) -> list[Extent]:
     with ManifestReader(path) as reader:
-        return [reader.row(number) for number in range(reader.info.num_samples)]
+        return [reader.row(number) for number in range(reader.info.num_extents)]
 
 
 def test_a_file_that_is_not_there_or_no_file(tmp_path: Path) -> None:
@@ -445,12 +559,12 @@ def rewritten(path: Path, target: Path, change: Callable[[dict[str, Any]], objec
 def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a", CONTENT)
     assert read_all(rewritten(tmp_path / "a", tmp_path / "same", lambda body: body)) == [s for s, _ in CONTENT]
-    with pytest.raises(RecordError, match="manifest record of version 1, this Penstock reads 2"):
-        ManifestReader(rewritten(tmp_path / "a", tmp_path / "b", lambda body: body.update(version=1)))
+    with pytest.raises(RecordError, match=r"record of version 2, this Penstock reads 3: .*list again: `penstock list`"):
+        ManifestReader(rewritten(tmp_path / "a", tmp_path / "b", lambda body: body.update(version=2)))
     with pytest.raises(RecordError, match="colour"):
         ManifestReader(rewritten(tmp_path / "a", tmp_path / "c", lambda body: body.update(colour="red")))
     with pytest.raises(RecordError, match="rows are not those"):
-        ManifestReader(rewritten(tmp_path / "a", tmp_path / "d", lambda body: body["splits"][0].update(num_samples=9)))
+        ManifestReader(rewritten(tmp_path / "a", tmp_path / "d", lambda body: body["splits"][0].update(num_extents=9)))
 
 
 def test_another_parquet_file_is_refused(tmp_path: Path) -> None:

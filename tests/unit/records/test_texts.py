@@ -11,7 +11,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.records import ManifestWriter, Sample, SourceSpec, Span
+from penstock.records import Extent, ManifestWriter, SourceSpec, Span
 from penstock.records.manifest_texts import Texts, narrow
 
 WORDS = st.one_of(
@@ -60,7 +60,7 @@ def test_reading_rows_does_without_modules_that_are_slow_to_import(tmp_path: Pat
     with ManifestWriter(path) as writer:
         for number in range(3):
             span = Span(object=f"k{number}", etag=f"e{number}", object_bytes=8, offset=0, length_bytes=8)
-            sample = Sample(key=f"k{number}", group="", spans=(span,), target=0.0, decode="{}", args=())
+            sample = Extent(key=f"k{number}", group="", spans=(span,), codec="{}", targets=(0.0,))
             writer.add(sample, split="train")
         writer.finish(
             task="raw",

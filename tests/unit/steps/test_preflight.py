@@ -73,7 +73,7 @@ def targets(info: ManifestInfo, mean: float | None, std: float | None) -> Manife
 
 
 def large(info: ManifestInfo) -> ManifestInfo:
-    return msgspec.structs.replace(info, max_sample_bytes=300 * KIB)
+    return msgspec.structs.replace(info, max_extent_bytes=300 * KIB)
 
 
 def same(info: ManifestInfo) -> ManifestInfo:
@@ -135,7 +135,7 @@ def test_all_misfits_are_told_at_once(info: ManifestInfo, plan: Plan) -> None:
 def test_an_evaluation_takes_the_largest_batch_that_fits(
     info: ManifestInfo, plan: Plan, workers: int, window_bytes: int
 ) -> None:
-    room, big = Room(window_bytes=window_bytes), msgspec.structs.replace(info, max_sample_bytes=100 * KIB)
+    room, big = Room(window_bytes=window_bytes), msgspec.structs.replace(info, max_extent_bytes=100 * KIB)
     size = fitting_batch(big, room, workers=workers, at_most=128)
     assert 1 <= size <= 128
     assert size == 128 or workers

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable
-from penstock.records import ManifestInfo, ManifestReader, Sample, SourceSpec
+from penstock.records import Extent, ManifestInfo, ManifestReader, SourceSpec
 from penstock.sources import ObjectInfo, open_source
 from penstock.steps.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
@@ -23,7 +23,7 @@ NAMES = st.text(alphabet="ab-.0", min_size=1, max_size=4).filter(lambda name: na
 
 def listed(
     folder: Path, out: Path, *, match: str = "*", max_files: int | None = None, by_sample: bool = False
-) -> tuple[ManifestInfo, list[Sample]]:
+) -> tuple[ManifestInfo, list[Extent]]:
     info = asyncio.run(
         make_manifest(
             open_source(SourceSpec(uri=str(folder))),

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from penstock.errors import WindowError, WindowTooSmall
 from penstock.records import encode_record
 from penstock.window import Prefetcher, WindowReader
-from penstock.window.files import SampleFiles, safe_name, sweep_files
+from penstock.window.files import ExtentFiles, safe_name, sweep_files
 from penstock.window.folder import FILES, used_bytes
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, serving, small_tmpfs
@@ -98,7 +98,7 @@ def test_file_system_of_just_the_bound_is_never_full(dataset: RawDataset, tmp_pa
     spec = msgspec.structs.replace(make_spec(dataset, epochs=2), num_files=3)
     with small_tmpfs(tmp_path / "window", WINDOW_BYTES) as folder, Prefetcher(folder, WINDOW_BYTES):
         reader = WindowReader(folder, spec).begin()
-        others = [SampleFiles(folder, rank) for rank in (1, 2)]
+        others = [ExtentFiles(folder, rank) for rank in (1, 2)]
         for index in range(spec.end_index):
             sample = reader.get(index)
             with (

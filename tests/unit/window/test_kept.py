@@ -36,7 +36,7 @@ def make_spec(data: RawDataset, epochs: int) -> StreamSpec:
         first_index=0,
         end_index=order.num_samples * epochs,
         num_ranks=1,
-        batch_samples=1,
+        batch_extents=1,
         num_files=0,
         on_bad_sample="fail",
         owner=uuid.uuid4().hex,
@@ -136,7 +136,7 @@ def test_kept_bytes_that_were_damaged_are_fetched_again(dataset: RawDataset, tmp
 def test_places_lie_in_the_part_and_never_overlap(sizes: list[int], area_bytes: int, random: object) -> None:
     start = 4096
     mapped = memoryview(bytearray(start + area_bytes))
-    area = KeptArea(mapped, offset=start, size_bytes=area_bytes, num_samples=len(sizes), total_bytes=sum(sizes))
+    area = KeptArea(mapped, offset=start, size_bytes=area_bytes, num_extents=len(sizes), total_bytes=sum(sizes))
     rows = list(range(len(sizes)))
     random.shuffle(rows)  # type: ignore[attr-defined]
     places = {row: place for row, place in zip(rows, offer(area, sizes, rows), strict=True) if place != NOT_KEPT}
@@ -144,9 +144,9 @@ def test_places_lie_in_the_part_and_never_overlap(sizes: list[int], area_bytes: 
     assert all(start <= first and end <= start + area_bytes for first, end in ranges)
     assert all(one[1] <= other[0] for one, other in itertools.pairwise(ranges))
     assert area.kept_bytes == sum(sizes[row] for row in places)
-    if area_bytes >= kept_area_bytes(num_samples=len(sizes), total_bytes=sum(sizes)) + 4096:
+    if area_bytes >= kept_area_bytes(num_extents=len(sizes), total_bytes=sum(sizes)) + 4096:
         assert len(places) == len(sizes)
-    again = KeptArea(mapped, offset=start, size_bytes=area_bytes, num_samples=len(sizes), total_bytes=sum(sizes))
+    again = KeptArea(mapped, offset=start, size_bytes=area_bytes, num_extents=len(sizes), total_bytes=sum(sizes))
     assert offer(again, sizes, list(places)) == list(places.values())
 
 
@@ -154,10 +154,10 @@ def test_index_that_a_power_cut_damaged_is_used_up_to_the_damage() -> None:
     sizes, rows = [100] * 20, list(range(20))
     for field, value in (("offset", 0), ("data_bytes", 1 << 40), ("row", 3), ("state", 77)):
         mapped = memoryview(bytearray(1 << 16))
-        area = KeptArea(mapped, offset=0, size_bytes=1 << 16, num_samples=20, total_bytes=2000)
+        area = KeptArea(mapped, offset=0, size_bytes=1 << 16, num_extents=20, total_bytes=2000)
         places = offer(area, sizes, rows)
         np.frombuffer(mapped, dtype=KEPT_ENTRY, count=20)[10][field] = value
-        again = KeptArea(mapped, offset=0, size_bytes=1 << 16, num_samples=20, total_bytes=2000)
+        again = KeptArea(mapped, offset=0, size_bytes=1 << 16, num_extents=20, total_bytes=2000)
         assert again.kept_bytes == 1000
         taken = offer(again, sizes, rows[::-1])
         assert len(set(taken)) == 20
@@ -170,7 +170,7 @@ def test_bound_holds_with_a_kept_part(window_bytes: int, sample_bytes: int, keep
 
     try:
         shape = plan_geometry(
-            window_bytes=window_bytes, max_sample_bytes=sample_bytes, batch_samples=batch, keep_bytes=keep_bytes
+            window_bytes=window_bytes, max_extent_bytes=sample_bytes, batch_extents=batch, keep_bytes=keep_bytes
         )
     except WindowTooSmall:
         return

@@ -6,15 +6,18 @@ import hashlib
 import itertools
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import WindowTooSmall
-from penstock.records import Order, Sample, Segment, Span
+from penstock.records import Extent, Order, Segment, Span
+from penstock.window.extents import OpenSlot
+from penstock.window.heads import Heads
 from penstock.window.kept import NOT_KEPT, KeptArea, kept_area_bytes
-from penstock.window.packing import MAX_WASTE, Pack, count_fitting, encode_metas, lay_out
+from penstock.window.packing import MAX_WASTE, Pack, count_fitting, lay_out
 from penstock.window.planning import Planner
 from support.rows import rows_of
 
@@ -28,21 +31,18 @@ def bytes_of(key: str) -> bytes:
     return np.random.default_rng(seed).bytes(OBJECT_BYTES)
 
 
-def make_sample(number: int, spans: list[tuple[str, int, int]]) -> Sample:
-    return Sample(
+def make_sample(number: int, spans: list[tuple[str, int, int]]) -> Extent:
+    return Extent(
         key=f"s{number}",
         group="g",
         spans=tuple(
             Span(object=key, etag="e", object_bytes=OBJECT_BYTES, offset=offset, length_bytes=length)
             for key, offset, length in spans
         ),
-        target=None,
-        decode="",
-        args=(),
     )
 
 
-def content(sample: Sample) -> bytes:
+def content(sample: Extent) -> bytes:
     return b"".join(bytes_of(span.object)[span.offset : span.offset + span.length_bytes] for span in sample.spans)
 
 
@@ -53,10 +53,10 @@ samples_strategy = st.lists(st.lists(spans, min_size=1, max_size=3), min_size=1,
 class Table:
     """A manifest of samples."""
 
-    def __init__(self, samples: list[Sample], *, chunk_rows: int = 1024) -> None:
+    def __init__(self, samples: list[Extent], *, chunk_rows: int = 1024) -> None:
         self.samples = samples
         num_objects = len({span.object for sample in samples for span in sample.spans})
-        self.info = SimpleNamespace(num_samples=len(samples), num_objects=num_objects)
+        self.info = SimpleNamespace(num_extents=len(samples), num_objects=num_objects)
         self.chunk_rows = chunk_rows
         self.num_taken = 0
 
@@ -66,8 +66,8 @@ class Table:
         return type(found)(**{name: getattr(found, name) for name in found.__slots__} | {"rows": rows})
 
 
-def plan(samples: list[Sample], kept: KeptArea, *, grows: bool) -> list[Pack]:
-    segment = Segment(split="train", first_row=0, num_samples=len(samples), shuffle="none")
+def plan(samples: list[Extent], kept: KeptArea, *, grows: bool) -> list[Pack]:
+    segment = Segment(split="train", first_row=0, num_extents=len(samples), num_samples=len(samples), shuffle="none")
     order = Order(segments=(segment,), seed=0)
     planner = Planner(
         order,
@@ -84,7 +84,7 @@ def plan(samples: list[Sample], kept: KeptArea, *, grows: bool) -> list[Pack]:
 
 
 def no_kept() -> KeptArea:
-    return KeptArea(memoryview(bytearray(0)), offset=0, size_bytes=0, num_samples=1, total_bytes=1)
+    return KeptArea(memoryview(bytearray(0)), offset=0, size_bytes=0, num_extents=1, total_bytes=1)
 
 
 @given(samples_strategy, st.booleans(), st.integers(0, 200_000))
@@ -94,7 +94,7 @@ def test_reads_put_every_samples_bytes_in_their_place(
     samples = [make_sample(number, spans) for number, spans in enumerate(found)]
     total = sum(sample.size_bytes for sample in samples)
     file = memoryview(bytearray(kept_bytes))
-    kept = KeptArea(file, offset=0, size_bytes=kept_bytes, num_samples=len(samples), total_bytes=total)
+    kept = KeptArea(file, offset=0, size_bytes=kept_bytes, num_extents=len(samples), total_bytes=total)
     packs = plan(samples, kept, grows=grows)
     assert [key for pack in packs for key in pack.keys] == [sample.key for sample in samples]
     assert [pack.first_index for pack in packs[1:]] == [pack.end_index for pack in packs[:-1]]
@@ -107,15 +107,15 @@ def test_reads_put_every_samples_bytes_in_their_place(
             if not read.is_kept:
                 assert not written[read.place : read.place + read.length_bytes].any()
                 written[read.place : read.place + read.length_bytes] = True
-        first = pack.table.nbytes + len(pack.metas)
+        first = pack.table.nbytes + len(pack.described)
         assert not written[:first].any()
         assert not written[pack.length_bytes :].any()
         assert pack.length_bytes <= SLOT_BYTES - 1024
-        for position, (offset, size, _, _, _, status) in enumerate(pack.table.tolist()):
+        for position, (offset, size, *_, status) in enumerate(pack.table.tolist()):
             sample = samples[pack.first_index + position]
             assert bytes((file if status else slot)[offset : offset + size]) == content(sample)
         streamed = sum(read.length_bytes for read in pack.reads if not read.is_kept)
-        singly = sum(int(size) for _, size, _, _, _, status in pack.table.tolist() if not status)
+        singly = sum(int(size) for _, size, *_, status in pack.table.tolist() if not status)
         assert streamed <= singly * (1 + MAX_WASTE)
 
 
@@ -138,13 +138,10 @@ def test_members_of_an_archive_in_its_order_are_read_together() -> None:
 
 def test_objects_of_another_version_are_not_read_together() -> None:
     one, other = make_sample(0, [("a", 0, 100)]), make_sample(1, [("a", 100, 100)])
-    changed = Sample(
+    changed = Extent(
         key=other.key,
         group="",
         spans=(Span(object="a", etag="later", object_bytes=OBJECT_BYTES, offset=100, length_bytes=100),),
-        target=None,
-        decode="",
-        args=(),
     )
     assert len(plan([one, changed], no_kept(), grows=False)[0].reads) == 2
 
@@ -154,7 +151,7 @@ def test_packing_from_an_index_always_cuts_alike(found: list[list[tuple[str, int
     samples = [make_sample(number, spans) for number, spans in enumerate(found)]
     packs = plan(samples, no_kept(), grows=True)
     start %= len(packs)
-    segment = Segment(split="train", first_row=0, num_samples=len(samples), shuffle="none")
+    segment = Segment(split="train", first_row=0, num_extents=len(samples), num_samples=len(samples), shuffle="none")
     again = Planner(
         Order(segments=(segment,), seed=0),
         Table(samples),  # type: ignore[arg-type]
@@ -175,17 +172,19 @@ def test_many_small_samples_fill_a_slot_whatever_is_looked_up_at_a_time() -> Non
     samples = [make_sample(number, [("a", number % 100, 10)]) for number in range(3000)]
     packs = plan(samples, no_kept(), grows=False)
     rows = rows_of(samples)
-    meta_bytes = np.array([len(meta) for meta in encode_metas(rows)], np.int64)
+    heads = Heads.of(rows)
     for pack in packs:
         rest = slice(pack.first_index, None)
-        assert len(pack.keys) == count_fitting(rows.sample_bytes[rest], meta_bytes[rest], slot_bytes=SLOT_BYTES)
+        assert len(pack.keys) == count_fitting(rows.extent_bytes[rest], heads.added_bytes(rest), slot_bytes=SLOT_BYTES)
 
 
 def test_rows_of_a_large_manifest_come_in_large_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penstock.window.planning.FIRST_ROWS", 500)
     monkeypatch.setattr("penstock.window.planning.NEXT_ROWS", 700)
     samples = [make_sample(number, [("a", number % 100, 2000)]) for number in range(5000)]
-    order = Order(segments=(Segment(split="train", first_row=0, num_samples=5000, shuffle="none"),), seed=0)
+    order = Order(
+        segments=(Segment(split="train", first_row=0, num_extents=5000, num_samples=5000, shuffle="none"),), seed=0
+    )
     cuts = []
     for chunk_rows in (1024, 262_144):
         table = Table(samples, chunk_rows=chunk_rows)
@@ -209,8 +208,8 @@ def test_sample_larger_than_a_slot_is_refused() -> None:
 
 def test_kept_samples_take_no_room_in_slots() -> None:
     samples = [make_sample(number, [("a", 0, 9000)]) for number in range(20)]
-    size = kept_area_bytes(num_samples=20, total_bytes=180_000) + 4096
-    kept = KeptArea(memoryview(bytearray(size)), offset=0, size_bytes=size, num_samples=20, total_bytes=180_000)
+    size = kept_area_bytes(num_extents=20, total_bytes=180_000) + 4096
+    kept = KeptArea(memoryview(bytearray(size)), offset=0, size_bytes=size, num_extents=20, total_bytes=180_000)
     (pack,) = plan(samples, kept, grows=False)
     assert all(read.is_kept for read in pack.reads)
     places = sorted(pack.table["data_offset"].tolist())
@@ -218,12 +217,39 @@ def test_kept_samples_take_no_room_in_slots() -> None:
     assert NOT_KEPT not in places
 
 
+@given(st.lists(st.tuples(st.text(max_size=20), st.sampled_from(["", "a", "é" * 900, "c" * 9000])), min_size=1))
+def test_every_extent_finds_its_head_and_a_slot_holds_each_codec_once(found: list[tuple[str, str]]) -> None:
+    extents = [
+        Extent(
+            key=key,
+            group="g",
+            spans=(Span(object="a", etag="e", object_bytes=OBJECT_BYTES, offset=0, length_bytes=700),),
+            codec=codec,
+            num_samples=1 + number % 3,
+            targets=(0.5,) * (1 + number % 3),
+        )
+        for number, (key, codec) in enumerate(found)
+    ]
+    for pack in plan(extents, no_kept(), grows=False):
+        mine = extents[pack.first_index : pack.end_index]
+        place = memoryview(pack.table.tobytes() + pack.described)
+        opened = OpenSlot(0, 0, place, pack.first_index, pack.end_index, pack.table.tolist())
+        for (_, _, *head, _, _), extent in zip(opened.rows, mine, strict=True):
+            meta, codec = opened.head(*head)
+            assert codec == extent.codec
+            told = {name: getattr(extent, name) for name in meta.__struct_fields__}
+            assert msgspec.structs.asdict(meta) == told
+        metas = int(pack.table["meta_bytes"].sum())
+        assert len(pack.described) - metas == sum(len(codec.encode()) for codec in {each.codec for each in mine})
+        assert pack.length_bytes <= SLOT_BYTES - 1024
+
+
 def test_layout_of_a_part_of_the_rows_is_that_of_the_part_alone() -> None:
     samples = [make_sample(number, [("ab"[number % 2], 100 * number, 90)]) for number in range(30)]
     rows = rows_of(samples)
     kept = np.full(30, NOT_KEPT, np.int64)
-    part = lay_out(rows, encode_metas(rows), kept, first=10, count=7, first_index=3, slot_bytes=SLOT_BYTES)
+    part = lay_out(rows, Heads.of(rows), kept, first=10, count=7, first_index=3, slot_bytes=SLOT_BYTES)
     alone = rows_of(samples[10:17])
-    whole = lay_out(alone, encode_metas(alone), kept[:7], first=0, count=7, first_index=3, slot_bytes=SLOT_BYTES)
+    whole = lay_out(alone, Heads.of(alone), kept[:7], first=0, count=7, first_index=3, slot_bytes=SLOT_BYTES)
     assert part.reads == whole.reads
     assert part.table.tolist() == whole.table.tolist()

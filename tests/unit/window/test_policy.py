@@ -35,7 +35,7 @@ batches = st.integers(1, 512)
 def test_geometry_never_exceeds_the_bound(window: int, sample: int, batch: int, reserved: int, ranks: int) -> None:
     try:
         shape = plan_geometry(
-            window_bytes=window, max_sample_bytes=sample, batch_samples=batch, num_ranks=ranks, reserved_bytes=reserved
+            window_bytes=window, max_extent_bytes=sample, batch_extents=batch, num_ranks=ranks, reserved_bytes=reserved
         )
     except WindowTooSmall:
         return
@@ -47,7 +47,7 @@ def test_geometry_never_exceeds_the_bound(window: int, sample: int, batch: int, 
 
 @given(sizes_bytes, batches, st.integers(0, 10**8), st.integers(1, 16))
 def test_size_named_by_the_error_is_enough(sample: int, batch: int, reserved: int, ranks: int) -> None:
-    needs = {"max_sample_bytes": sample, "batch_samples": batch, "num_ranks": ranks, "reserved_bytes": reserved}
+    needs = {"max_extent_bytes": sample, "batch_extents": batch, "num_ranks": ranks, "reserved_bytes": reserved}
     with pytest.raises(WindowTooSmall) as caught:
         plan_geometry(window_bytes=sample, **needs)
     enough = int(caught.value.fix.split("at least ")[1].split("Mi")[0]) << 20

@@ -20,14 +20,15 @@ from penstock.errors import (
     WindowError,
     WindowTooSmall,
 )
-from penstock.records import Sample, SourceSpec, Span, StreamSpec
+from penstock.records import Extent, SourceSpec, Span, StreamSpec
 from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, hand_over
 from penstock.window.fetch import put_error
 from penstock.window.folder import CONTROL, SESSION, SLOTS
+from penstock.window.heads import Heads
 from penstock.window.kept import NOT_KEPT
-from penstock.window.layout import SAMPLE_ENTRY, Control, entry_checksum
-from penstock.window.packing import encode_metas, lay_out
+from penstock.window.layout import EXTENT_ENTRY, Control, entry_checksum
+from penstock.window.packing import lay_out
 from penstock.window.slots import read_table
 from support.raw import RawDataset, make_raw_dataset
 from support.rows import rows_of
@@ -78,7 +79,7 @@ def test_sessions_of_a_few_samples_leave_room_for_a_batch(dataset: RawDataset, w
     for end in range(1, 16):
         short = msgspec.structs.replace(make_spec(dataset), end_index=end)
         WindowReader(window, short).begin().get(end - 1)
-    spec = make_spec(dataset, batch_samples=8)
+    spec = make_spec(dataset, batch_extents=8)
     reader = WindowReader(window, spec).begin()
     for first in range(0, 200, 8):
         keys = [reader.get(index).meta.key for index in range(first, first + 8)]
@@ -151,7 +152,7 @@ def test_entry_that_names_other_samples_is_never_believed(dataset: RawDataset, w
 
 def test_entry_of_another_stream_is_never_believed() -> None:
     entry = np.zeros((), dtype=[("table_bytes", "u4"), ("count", "u4"), ("first_index", "u8"), ("checksum", "u8")])
-    table = bytes(SAMPLE_ENTRY.itemsize)
+    table = bytes(EXTENT_ENTRY.itemsize)
     entry["table_bytes"], entry["count"], entry["first_index"] = len(table), 1, 7
     entry["checksum"] = entry_checksum("one", first_index=7, count=1, table=table)
     assert read_table(memoryview(table), entry[()], "one") is not None
@@ -254,10 +255,10 @@ def test_second_prefetcher_of_a_folder_is_refused(window: Path) -> None:
 
 def test_error_text_of_any_length_fits_at_a_slots_end() -> None:
     span = Span(object="o", etag="e", object_bytes=99, offset=0, length_bytes=0)
-    sample = Sample(key="k" * 200, group="g", spans=(span,), target=None, decode="", args=())
+    sample = Extent(key="k" * 200, group="g", spans=(span,))
     rows = rows_of([sample])
     kept = np.array([NOT_KEPT])
-    pack = lay_out(rows, encode_metas(rows), kept, first=0, count=1, first_index=0, slot_bytes=2048)
+    pack = lay_out(rows, Heads.of(rows), kept, first=0, count=1, first_index=0, slot_bytes=2048)
     for letter in ("x", "\N{CJK UNIFIED IDEOGRAPH-4E2D}", "\U0001f600"):
         slot = memoryview(bytearray(2048))
         put_error(pack, 0, WindowError(letter * 5000, fix=letter * 5000, about=letter * 5000), slot)

@@ -20,7 +20,7 @@ from support.windows import kill_serving
 WINDOW_BYTES = 1 << 20
 
 
-def make_spec(data: RawDataset, *, epochs: int = 1, first_index: int = 0, batch_samples: int = 1) -> StreamSpec:
+def make_spec(data: RawDataset, *, epochs: int = 1, first_index: int = 0, batch_extents: int = 1) -> StreamSpec:
     order = make_order(data.info, data.plan, [("train", True)])
     return StreamSpec(
         session=uuid.uuid4().hex,
@@ -31,7 +31,7 @@ def make_spec(data: RawDataset, *, epochs: int = 1, first_index: int = 0, batch_
         first_index=first_index,
         end_index=order.num_samples * epochs,
         num_ranks=1,
-        batch_samples=batch_samples,
+        batch_extents=batch_extents,
         num_files=0,
         on_bad_sample="fail",
         owner=uuid.uuid4().hex,

@@ -172,8 +172,8 @@ def test_prefetcher_outlives_absurd_sessions_and_serves_the_next(tmp_path: Path,
         ("num_ranks", -1),
         ("num_files", 10**18),
         ("num_files", -1),
-        ("batch_samples", 2**62),
-        ("batch_samples", 0),
+        ("batch_extents", 2**62),
+        ("batch_extents", 0),
         ("first_index", -5),
         ("first_index", 10**30),
         ("end_index", 2**63),
@@ -211,6 +211,8 @@ def test_segments_that_cannot_be_are_refused(dataset: RawDataset) -> None:
     spec = make_spec(dataset)
     for segment in (
         msgspec.structs.replace(spec.order.segments[0], num_samples=-1),
+        msgspec.structs.replace(spec.order.segments[0], num_extents=-1),
+        msgspec.structs.replace(spec.order.segments[0], num_samples=spec.order.num_extents - 1),
         msgspec.structs.replace(spec.order.segments[0], first_row=2**61),
     ):
         order = msgspec.structs.replace(spec.order, segments=(segment,))

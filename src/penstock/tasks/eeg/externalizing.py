@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
-from penstock.records import Evaluation, MetricValue, MetricValues, Sample
+from penstock.records import Evaluation, Extent, MetricValue, MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
 from penstock.tasks.eeg.bids import find_recordings
@@ -110,7 +110,7 @@ def _window_samples(epochs: Epochs, stride: int, label: float) -> Made:
         )
         for i, start in enumerate(starts)
     )
-    samples: list[Sample] = [sample for sample in made if sample is not None]
+    samples: list[Extent] = [sample for sample in made if sample is not None]
     return Made(samples=samples, candidates=len(starts))
 
 

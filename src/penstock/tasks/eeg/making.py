@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from penstock.errors import DataError
 from penstock.formats.bdf import records_span
-from penstock.records import Sample, SkippedObject, Span
+from penstock.records import Extent, SkippedObject, Span
 from penstock.tasks.eeg.alike import open_alike
 from penstock.tasks.eeg.bids import Dataset
 from penstock.tasks.eeg.epochs import EpochDecode, Normalize
@@ -68,13 +68,13 @@ class Epochs:
     crop_times: int
     decode: str
 
-    def sample(self, *, first_sample: int, key: str, group: str, target: float | None) -> Sample | None:
-        """Make the sample that begins at ``first_sample``; None where it does not lie inside the recording."""
+    def sample(self, *, first_sample: int, key: str, group: str, target: float | None) -> Extent | None:
+        """Make the extent of one sample, from ``first_sample`` on; None where it does not lie inside the recording."""
         if first_sample < 0 or first_sample + self.num_times > self.opened.num_samples:
             return None
         span = records_span(self.opened.header, self.opened.layout, first_sample, self.num_times)
         info = self.opened.recording.info
-        return Sample(
+        return Extent(
             key=key,
             group=group,
             spans=(
@@ -86,9 +86,9 @@ class Epochs:
                     length_bytes=span.length_bytes,
                 ),
             ),
-            target=target,
-            decode=self.decode,
-            args=(span.skip_samples,),
+            codec=self.decode,
+            targets=(target,),
+            args=((span.skip_samples,),),
         )
 
 
@@ -101,7 +101,7 @@ class Made:
         left_out: how many of them gave no sample, by reason.
     """
 
-    samples: Sequence[Sample]
+    samples: Sequence[Extent]
     candidates: int
     left_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -157,7 +157,7 @@ async def _rows(
     none_made: Callable[[str], DataError],
     skipped: list[SkippedObject],
     shape: list[tuple[int, int]],
-) -> AsyncGenerator[Sample, None]:
+) -> AsyncGenerator[Extent, None]:
     left_out: Counter[str] = Counter()
     num_samples = num_candidates = num_recordings = 0
     async with aclosing(recordings):
@@ -183,7 +183,7 @@ async def _rows(
         _log.info("left out %d of %d %s (%s)", number, num_candidates, what, told)
 
 
-async def _with_first(first: Sample, rest: AsyncGenerator[Sample, None]) -> AsyncIterator[Sample]:
+async def _with_first(first: Extent, rest: AsyncGenerator[Extent, None]) -> AsyncIterator[Extent]:
     async with aclosing(rest):
         yield first
         async for sample in rest:

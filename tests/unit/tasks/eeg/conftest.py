@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.records import Sample
+from penstock.records import Extent
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet
 from penstock.tasks.registry import get_task
 from support.bids import CCD, Bids, trial
@@ -21,7 +21,7 @@ def bids(tmp_path: Path) -> Bids:
     return Bids(folder=tmp_path)
 
 
-Make = Callable[..., tuple[SampleSet, list[Sample]]]
+Make = Callable[..., tuple[SampleSet, list[Extent]]]
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def make() -> Make:
 
     def run(
         bids: Bids, task: str, options: Mapping[str, OptionValue] | None = None, limits: Limits | None = None
-    ) -> tuple[SampleSet, list[Sample]]:
-        async def work() -> tuple[SampleSet, list[Sample]]:
+    ) -> tuple[SampleSet, list[Extent]]:
+        async def work() -> tuple[SampleSet, list[Extent]]:
             made = await get_task(task).make_samples(bids.source, limits=limits or Limits(), options=options or {})
             return made, [sample async for sample in made.rows]
 

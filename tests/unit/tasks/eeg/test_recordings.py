@@ -13,7 +13,7 @@ import pytest
 
 from penstock.errors import DataError, EmptyListing, HeaderMismatch
 from penstock.formats.bdf import encode_bdf
-from penstock.records import Sample
+from penstock.records import Extent
 from penstock.tasks.eeg.channels import choose_channels
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
@@ -51,12 +51,12 @@ def key(bids: Bids, subject: str) -> str:
     return f"{bids.stem(subject)}_eeg.bdf"
 
 
-def decoded(bids: Bids, sample: Sample) -> np.ndarray:
+def decoded(bids: Bids, sample: Extent) -> np.ndarray:
     task = get_task("eeg-c1")
-    return task.decode(fetch(bids.folder, sample), decode=sample.decode, args=sample.args, rng=None)
+    return task.decode(fetch(bids.folder, sample), decode=sample.codec, args=sample.args[0], rng=None)
 
 
-def subjects(samples: list[Sample]) -> set[str]:
+def subjects(samples: list[Extent]) -> set[str]:
     return {sample.group for sample in samples}
 
 
@@ -268,7 +268,7 @@ def test_events_are_inherited_from_the_folders_above_and_the_nearest_wins(bids: 
         bids.recording(subject, root="ds/", task="x")
     made, samples = make(bids, "eeg-events")
     found = {
-        group: {made.classes[int(s.target)] for s in samples if s.group == group and s.target is not None}
+        group: {made.classes[int(s.targets[0])] for s in samples if s.group == group and s.targets[0] is not None}
         for group in subjects(samples)
     }
     assert found == {"sub-a": {"one", "two"}, "sub-b": {"three", "four"}, "sub-c": {"five", "six"}}
@@ -294,7 +294,7 @@ def test_a_quoted_cell_does_not_give_a_subject_anothers_label(bids: Bids, make: 
         bids.recording(f"sub-{name}")
     participants(bids, 'sub-A\t"left\tearly"\t0.5', "B\tn/a\t-1")
     _, samples = make(bids, "eeg-c2")
-    assert {sample.group: sample.target for sample in samples} == {"sub-A": 0.5, "sub-B": -1.0}
+    assert {sample.group: sample.targets[0] for sample in samples} == {"sub-A": 0.5, "sub-B": -1.0}
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_labels_that_contradict_or_mean_nothing_are_refused_by_line_and_value(
 def test_a_row_that_comes_twice_the_same_is_no_contradiction(bids: Bids, make: Make) -> None:
     bids.recording("sub-A")
     participants(bids, "sub-A\tx\t1.0", "sub-A\ty\t1", "sub-A\tz\tn/a")
-    assert {sample.target for sample in make(bids, "eeg-c2")[1]} == {1.0}
+    assert {sample.targets[0] for sample in make(bids, "eeg-c2")[1]} == {1.0}
 
 
 def test_a_subject_of_two_releases_has_one_label(bids: Bids, make: Make) -> None:

@@ -22,7 +22,7 @@ from penstock.errors import (
     NoResponses,
     TruncatedObject,
 )
-from penstock.records import Sample, SourceSpec
+from penstock.records import Extent, SourceSpec
 from penstock.sources import open_source
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task, task_names
@@ -30,7 +30,7 @@ from penstock.tasks.registry import get_task, task_names
 from .conftest import Bids, Make, trial
 
 
-def fetch(folder: Path, sample: Sample) -> memoryview:
+def fetch(folder: Path, sample: Extent) -> memoryview:
     data = b"".join(
         (folder / span.object).read_bytes()[span.offset : span.offset + span.length_bytes] for span in sample.spans
     )
@@ -54,12 +54,12 @@ def test_c1_takes_the_epoch_after_each_stimulus(bids: Bids, make: Make) -> None:
     assert [sample.key for sample in samples] == [
         f"sub-A_task-contrastChangeDetection_run-1/trial-00{i}" for i in range(3)
     ]
-    assert [sample.target for sample in samples] == pytest.approx([1.0, 0.75, 1.0])
+    assert [sample.targets[0] for sample in samples] == pytest.approx([1.0, 0.75, 1.0])
     whole = mne.io.read_raw_bdf(path, preload=True, verbose="error").get_data()
     task = get_task("eeg-c1")
     for sample, stimulus in zip(samples, (1.4, 4.4, 8.4), strict=True):
         first = round(stimulus * bids.rate) + 25
-        decoded = task.decode(fetch(bids.folder, sample), decode=sample.decode, args=sample.args, rng=None)
+        decoded = task.decode(fetch(bids.folder, sample), decode=sample.codec, args=sample.args[0], rng=None)
         np.testing.assert_array_equal(decoded, whole[:, first : first + 100].astype(np.float32))
         assert sample.spans[0].object_bytes == path.stat().st_size
         assert sample.spans[0].etag
@@ -70,7 +70,7 @@ def test_c1_standardizes_each_channel(bids: Bids, make: Make) -> None:
     with_trials(bids)
     _, samples = make(bids, "eeg-c1")
     decoded = get_task("eeg-c1").decode(
-        fetch(bids.folder, samples[0]), decode=samples[0].decode, args=samples[0].args, rng=None
+        fetch(bids.folder, samples[0]), decode=samples[0].codec, args=samples[0].args[0], rng=None
     )
     assert decoded.dtype == np.float32
     np.testing.assert_allclose(decoded.mean(axis=1), 0, atol=1e-6)
@@ -106,7 +106,7 @@ def test_a_response_of_the_next_trial_is_not_this_trials(bids: Bids, make: Make)
     bids.recording("sub-A")
     bids.events("sub-A", [*trial(1, reaction=4), *trial(4), (9.0, "contrastTrial_start")])
     _, samples = make(bids, "eeg-c1")
-    assert [sample.target for sample in samples] == pytest.approx([1.0])
+    assert [sample.targets[0] for sample in samples] == pytest.approx([1.0])
 
 
 def test_known_bad_subjects_are_left_out_by_name(bids: Bids, make: Make) -> None:
@@ -213,7 +213,7 @@ def test_c2_windows_the_recordings_of_subjects_with_a_label(bids: Bids, make: Ma
     labelled(bids, {"sub-A": "0.5", "sub-B": "n/a", "sub-C": "-1.25"}, bom=True)
     made, samples = make(bids, "eeg-c2")
     assert made.shape == (3, 100)
-    assert {sample.group: sample.target for sample in samples} == {"sub-A": 0.5, "sub-C": -1.25}
+    assert {sample.group: sample.targets[0] for sample in samples} == {"sub-A": 0.5, "sub-C": -1.25}
     assert len(samples) == 2 * 9
     assert reasons(made) == {"sub-B": "no externalizing in participants.tsv"}
 
@@ -225,7 +225,7 @@ def test_c2_crops_at_random_in_training_and_the_middle_in_evaluation(bids: Bids,
     raw = mne.io.read_raw_bdf(bids.folder / sample.spans[0].object, preload=True, verbose="error").get_data()
 
     def decode(rng: np.random.Generator | None) -> Any:
-        return task.decode(fetch(bids.folder, sample), decode=sample.decode, args=sample.args, rng=rng)
+        return task.decode(fetch(bids.folder, sample), decode=sample.codec, args=sample.args[0], rng=rng)
 
     np.testing.assert_array_equal(decode(None), raw[:, 150:250].astype(np.float32))
     window = raw[:, 100:300].astype(np.float32)
@@ -263,7 +263,7 @@ def test_events_of_common_values_are_told_apart(bids: Bids, make: Make) -> None:
     made, samples = make(bids, "eeg-events")
     assert made.classes == ("9", "10", "beep")
     assert made.shape == (3, 35)
-    assert [sample.target for sample in samples[:3]] == [1.0, 0.0, 2.0]
+    assert [sample.targets[0] for sample in samples[:3]] == [1.0, 0.0, 2.0]
     assert reasons(made) == {
         "1 events of value rare": "fewer than 5 of them",
         "1 of 16 events": "1 outside the recording",
@@ -288,7 +288,7 @@ def test_events_of_the_real_recording_are_cut_as_mne_cuts_them() -> None:
         pytest.skip("PENSTOCK_TEST_DATA names no folder of real recordings")
     source, task = open_source(SourceSpec(uri=f"{folder}/eeg")), get_task("eeg-events")
 
-    async def work() -> list[Sample]:
+    async def work() -> list[Extent]:
         made = await task.make_samples(source, limits=Limits(), options={"normalize": "none"})
         assert made.shape == (60, 70)
         assert made.classes == ("1", "2", "3", "4")
@@ -302,11 +302,11 @@ def test_events_of_the_real_recording_are_cut_as_mne_cuts_them() -> None:
     events = np.column_stack([np.rint(table[:, 0] * 100), np.zeros(len(table)), table[:, 2]]).astype(int)
     epochs = mne.Epochs(raw, events, tmin=-0.1, tmax=0.59, baseline=None, preload=True, verbose="error")
     ours = [
-        task.decode(fetch(Path(folder, "eeg"), sample), decode=sample.decode, args=sample.args, rng=None)
+        task.decode(fetch(Path(folder, "eeg"), sample), decode=sample.codec, args=sample.args[0], rng=None)
         for sample in samples
     ]
     np.testing.assert_array_equal(np.stack(ours), epochs.get_data().astype(np.float32))
-    np.testing.assert_array_equal([sample.target for sample in samples], epochs.events[:, 2] - 1)
+    np.testing.assert_array_equal([sample.targets[0] for sample in samples], epochs.events[:, 2] - 1)
 
 
 def test_decoding_refuses_what_it_does_not_know(bids: Bids, make: Make) -> None:
@@ -315,13 +315,13 @@ def test_decoding_refuses_what_it_does_not_know(bids: Bids, make: Make) -> None:
     sample = make(bids, "eeg-c1")[1][0]
     data = fetch(bids.folder, sample)
     with pytest.raises(DataError, match="unknown field"):
-        task.decode(data, decode=sample.decode[:-1] + ',"colour":1}', args=sample.args, rng=None)
+        task.decode(data, decode=sample.codec[:-1] + ',"colour":1}', args=sample.args[0], rng=None)
     with pytest.raises(DataError, match="decode field"):
-        task.decode(data, decode="not JSON", args=sample.args, rng=None)
+        task.decode(data, decode="not JSON", args=sample.args[0], rng=None)
     with pytest.raises(DataError, match="are needed"):
-        task.decode(data, decode=sample.decode, args=(9999,), rng=None)
+        task.decode(data, decode=sample.codec, args=(9999,), rng=None)
     with pytest.raises(DataError, match="whole records"):
-        task.decode(data[:-1], decode=sample.decode, args=sample.args, rng=None)
+        task.decode(data[:-1], decode=sample.codec, args=sample.args[0], rng=None)
 
 
 def test_unknown_tasks_are_refused_and_known_ones_named() -> None:
