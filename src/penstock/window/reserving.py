@@ -21,44 +21,55 @@ STEP_BYTES = 16 * MIB
 
 
 class Reservation:
-    """Reserves a file from its beginning on, in a thread.
+    """Reserves the parts of a file, each from its beginning on and in turns, in a thread.
 
     Args:
-        path: of a file, which gets ``size_bytes`` if it is smaller.
+        path: of a file, which gets the size of its parts if it is smaller.
+        parts: ``(first byte, end)`` of each; what is written to first in each is wanted first.
         at_once: ``(first byte, end)`` of what is reserved before this returns.
         on_more: called from the thread when more is reserved, or none can be.
-
-    Attributes:
-        reserved_bytes: everything below it may be touched.
 
     Raises:
         DiskFull, OutputUnwritable: what is wanted at once cannot be reserved; ``check`` raises the same of the rest.
     """
 
     def __init__(
-        self, path: Path, size_bytes: int, *, at_once: tuple[tuple[int, int], ...], on_more: Callable[[], None]
+        self,
+        path: Path,
+        *,
+        parts: tuple[tuple[int, int], ...],
+        at_once: tuple[tuple[int, int], ...],
+        on_more: Callable[[], None],
     ) -> None:
-        self.reserved_bytes = 0
         self._path = path
-        self._size_bytes = size_bytes
+        self._parts = parts
+        self._reserved = [first for first, _ in parts]  # end of what is reserved of each
         self._on_more = on_more
         self._failed: PenstockError | None = None
         self._stopping = threading.Event()
         handle = -1
         try:
             handle = self._handle = open_regular(path, os.O_RDWR)
+            size_bytes = max(end for _, end in parts)
             if os.fstat(self._handle).st_size < size_bytes:
                 os.truncate(self._handle, size_bytes)
             for first, end in at_once:
                 if end > first:
                     os.posix_fallocate(self._handle, first, end - first)
+                    self._note(first, end)
         except OSError as error:
             if handle >= 0:
                 os.close(handle)
             raise map_os_error(error, str(path)) from error
-        self.reserved_bytes = at_once[0][1] if at_once and at_once[0][0] == 0 else 0
         self._thread = threading.Thread(target=self._reserve, name="penstock-reserve-0", daemon=True)
         self._thread.start()
+
+    def holds(self, first: int, end: int) -> bool:
+        """Tell whether bytes may be touched."""
+        return all(
+            reserved >= min(end, part_end) or end <= part_first or first >= part_end
+            for (part_first, part_end), reserved in zip(self._parts, self._reserved, strict=True)
+        )
 
     def take(self, first: int, end: int) -> None:
         """Reserve a part right now.
@@ -66,7 +77,7 @@ class Reservation:
         Raises:
             DiskFull, OutputUnwritable: it cannot be reserved.
         """
-        if end <= self.reserved_bytes or end <= first:
+        if end <= first or self.holds(first, end):
             return
         try:
             handle = open_regular(self._path, os.O_RDWR)
@@ -89,13 +100,27 @@ class Reservation:
 
     def _reserve(self) -> None:
         try:
-            while self.reserved_bytes < self._size_bytes and not self._stopping.is_set():
-                size = min(STEP_BYTES, self._size_bytes - self.reserved_bytes)
-                os.posix_fallocate(self._handle, self.reserved_bytes, size)
-                self.reserved_bytes += size
-                self._on_more()
+            while (left := self._left()) and not self._stopping.is_set():
+                for first, end in left:
+                    os.posix_fallocate(self._handle, first, end - first)
+                    self._note(first, end)
+                    self._on_more()
         except OSError as error:
             self._failed = map_os_error(error, str(self._path))
             self._on_more()
         finally:
             os.close(self._handle)
+
+    def _left(self) -> list[tuple[int, int]]:
+        """Give the next step of each part that is not reserved whole."""
+        return [
+            (reserved, min(end, reserved + STEP_BYTES))
+            for (_, end), reserved in zip(self._parts, self._reserved, strict=True)
+            if reserved < end
+        ]
+
+    def _note(self, first: int, end: int) -> None:
+        self._reserved = [
+            end if part_first <= first <= reserved < end <= part_end else reserved
+            for (part_first, part_end), reserved in zip(self._parts, self._reserved, strict=True)
+        ]

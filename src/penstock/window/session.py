@@ -277,7 +277,10 @@ class FillerSession:
     def _fill(self, slot: int) -> bool:
         """Begin to fill a slot; False where blocks that it needs are not reserved yet."""
         pack = self._pack or self._planner.next(self._policy.next_index, self._policy.limit_index)
-        if max((slot + 1) * self._slots.slot_bytes, pack.kept_end) > self._reservation.reserved_bytes:
+        place = slot * self._slots.slot_bytes
+        kept_at = self._slots.num_slots * self._slots.slot_bytes
+        reserved = self._reservation
+        if not (reserved.holds(place, place + self._slots.slot_bytes) and reserved.holds(kept_at, pack.kept_end)):
             self._pack = pack
             return False
         self._pack = None

@@ -114,7 +114,7 @@ class Slots:
         first_end = min(kept_at, max(RESERVED_FIRST_BYTES, 2 * self.slot_bytes))
         return Reservation(
             self._path,
-            self.control.slots_file_bytes,
+            parts=((0, kept_at), (kept_at, self.control.slots_file_bytes)),
             at_once=((0, first_end), (kept_at, kept_at + kept_index_bytes)),
             on_more=on_more,
         )

@@ -30,9 +30,34 @@ def test_reservation_that_cannot_be_made_keeps_no_file_open(tmp_path: Path) -> N
     (tmp_path / "slots").touch()
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(OutputError):
-        Reservation(tmp_path / "slots", 4096, at_once=((0, 1 << 62),), on_more=lambda: None)
+        Reservation(tmp_path / "slots", parts=((0, 4096),), at_once=((0, 1 << 62),), on_more=lambda: None)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert not reserving()
+
+
+def test_parts_are_reserved_side_by_side(tmp_path: Path) -> None:
+    """What is kept lies behind the slots: the first kept sample must not wait until all slots are reserved."""
+    mib = 1 << 20
+    (tmp_path / "slots").touch()
+    steps: list[tuple[bool, bool]] = []
+    done = threading.Event()
+
+    def on_more() -> None:
+        began.wait()
+        steps.append((reservation.holds(39 * mib, 40 * mib), reservation.holds(40 * mib, 41 * mib)))
+        if reservation.holds(0, 80 * mib):
+            done.set()
+
+    began = threading.Event()
+    reservation = Reservation(
+        tmp_path / "slots", parts=((0, 40 * mib), (40 * mib, 80 * mib)), at_once=((0, mib),), on_more=on_more
+    )
+    began.set()
+    assert done.wait(60)
+    reservation.close()
+    assert steps[:2] == [(False, False), (False, True)]
+    assert steps[-1] == (True, True)
+    assert (tmp_path / "slots").stat().st_blocks * 512 >= 80 * mib
 
 
 def test_session_that_does_not_come_to_be_reserves_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
