@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 
 from penstock.errors import ConfigError
 from penstock.texts import nearest
@@ -19,6 +21,7 @@ from penstock.texts import nearest
 __all__ = ["Registry", "load_attribute"]
 
 REASON_CHARACTERS = 300
+_NAMES_SHOWN = 8
 _FRAMES = 3
 """Last lines of another package's traceback that an error tells."""
 
@@ -83,6 +86,11 @@ def load_attribute(path: str, *, what: str) -> object:
         for name in attribute.split("."):
             found = getattr(found, name)
     except (Exception, SystemExit) as error:
+        holder = sys.modules.get(module)
+        if isinstance(error, AttributeError) and holder is not None and not hasattr(holder, attribute.split(".")[0]):
+            raise ConfigError(
+                f"{what}: {module} has no {attribute!r}", fix=_what_there_is(holder, attribute)
+            ) from error
         lines = traceback.extract_tb(error.__traceback__)[1:]
         own = [f"{Path(line.filename).name}:{line.lineno} in {line.name}" for line in lines if _is_of(line.filename)]
         where = f" ({'; '.join(own[-_FRAMES:])})" if own else ""
@@ -92,6 +100,14 @@ def load_attribute(path: str, *, what: str) -> object:
             fix="install what it lacks, or put its folder on PYTHONPATH",
         ) from error
     return found
+
+
+def _what_there_is(module: ModuleType, attribute: str) -> str:
+    there = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+    own = [name for name in there if getattr(getattr(module, name), "__module__", "") == module.__name__]
+    near = nearest(attribute, own)
+    meant = f"did you mean {near!r}? " if near else ""
+    return f"{meant}it has {', '.join(own[:_NAMES_SHOWN])}" if own else f"define it in {module.__file__}"
 
 
 def _is_of(file: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["nearest", "printable"]
+__all__ = ["counted", "nearest", "printable"]
 
 _UNFIT = (
     "\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
@@ -35,3 +35,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     import difflib  # here: most processes never ask
 
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count and what is counted: ``1 sample``, ``2,448 samples``."""
+    return f"{count:,} {noun if count == 1 else f'{noun}s'}"

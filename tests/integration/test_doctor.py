@@ -45,10 +45,19 @@ def test_bucket_that_denies_is_told_with_its_reason(bucket: Bucket) -> None:
 
 
 def test_folder_that_nobody_may_write_to_is_told(tmp_path: Path) -> None:
-    done = penstock("doctor", "--here", "--json", "--window", tmp_path / "none")
+    (tmp_path / "file").touch()
+    done = penstock("doctor", "--here", "--json", "--window", tmp_path / "file" / "none")
     found = looked(done)
     assert (done.returncode, found["room for a window"].state) == (NotReady.exit_code, "missing")
     assert found["means for a window"].state == "missing"
+
+
+def test_folder_that_a_step_would_make_is_no_fault(tmp_path: Path) -> None:
+    done = penstock("doctor", "--here", "--json", "--window", tmp_path / "not" / "yet", "--window-size", "1Mi")
+    found = looked(done)
+    assert done.returncode == 0, done.stderr
+    assert found["room for a window"].state == found["means for a window"].state == "ok"
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_cluster_says_what_to_do(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from penstock.errors import ConfigError
 from penstock.recipes.own_model import build_own_model
-from penstock.records import Evaluation, RunRecord, read_record
+from penstock.records import Evaluation, RunRecord, StepRecord, read_record
 from support.cli import penstock
 
 DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
@@ -27,13 +29,7 @@ def failing(*, shape, num_outputs):
 
 nothing = 3
 """
-ENTRY_POINTS = """
-[penstock.tasks]
-toy-folders = toypack.task:Folders
-toy-broken = toypack.broken:Task
-[penstock.recipes]
-toy = toypack.recipe:Linear
-"""
+BROKEN = "toypack.broken:Task"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +45,11 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info = site / "toypack-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toypack\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    [declaration] = re.findall(r"```toml\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    declared = tomllib.loads(declaration)["project"]["entry-points"]
+    declared["penstock.tasks"]["toy-broken"] = BROKEN
+    lines = [[f"[{group}]", *(f"{name} = {at}" for name, at in points.items())] for group, points in declared.items()]
+    (info / "entry_points.txt").write_text("\n".join(line for each in lines for line in each))
     return site
 
 
@@ -101,6 +101,8 @@ def test_a_job_of_another_packages_task_and_model(
     ("asked", "told"),
     [
         (["--model", "liner"], "did you mean linear?"),
+        (["--model", "toypack.recipe.wide"], "did you mean toypack.recipe:wide?"),
+        (["--model", "toypack.recipe:wode"], "toypack.recipe has no 'wode': did you mean 'wide'? it has Linear, wide"),
         (["--model", "toypack.odd:narrow"], "gives (2, 3) for 2 samples, not (2, 2)"),
         (["--model", "toypak.recipe:wide"], "there is no package 'toypak'"),
         (["--task", "toy-broken"], "No module named 'a_package_that_is_not_there' (broken.py:1 in <module>)"),
@@ -119,7 +121,7 @@ def test_what_is_wrong_with_them_is_told(
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("absent", "AttributeError"),
+        ("absent", "toypack.odd has no 'absent': it has narrow, failing"),
         ("nothing", "is no function or class"),
         ("failing", "RuntimeError: no such weights"),
         ("narrow", r"gives \(2, 3\) for 2 samples, not \(2, 2\)"),
@@ -129,6 +131,25 @@ def test_what_makes_no_network_is_told(package: Path, monkeypatch: pytest.Monkey
     monkeypatch.syspath_prepend(package)
     with pytest.raises(ConfigError, match=told):
         build_own_model(f"toypack.odd:{name}", shape=(4,), num_outputs=2)
+
+
+def test_a_source_of_another_package(data: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    files = sorted(path for path in data.rglob("*") if path.is_file())[::9]
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for path in files:
+            archive.write(path, path.relative_to(data))
+    made = ["--manifest", tmp_path / "m", "--plan", tmp_path / "p"]
+    asked = ["list", "--task", "toy-folders", "--split", "1,0,0", *made]
+    done = penstock(*asked, "--source", f"zip://{tmp_path}/data.zip", environment=environment)
+    assert done.returncode == 0, done.stderr
+    tried = ["prefetch", *made, "--evaluate-split", "none", "--record", tmp_path / "record.json"]
+    done = penstock(*tried, "--window-size", "1Mi", environment=environment)
+    assert done.returncode == 0, done.stderr
+    meters = read_record(tmp_path / "record.json", StepRecord).meters
+    assert meters.bytes_downloaded == meters.sample_bytes == sum(path.stat().st_size for path in files)
+    none = penstock(*asked, "--source", f"zip://{tmp_path}/none.zip", environment=environment)
+    assert none.returncode == 20, none.stderr
+    assert none.stderr.startswith(f"penstock list: error: cannot open {tmp_path}/none.zip")
 
 
 def test_help_names_them_and_outlives_one_that_cannot_be_imported(environment: dict[str, str]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from penstock.tasks.registry import get_task
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(path.parent for path in (ROOT / "src" / "penstock").glob("*/__init__.py"))
 
@@ -33,3 +35,18 @@ def test_the_layers_that_contributors_are_told_are_those_that_are_checked() -> N
     places = [[number for number, layer in enumerate(checked) if layer >= names] for names in told]
     assert all(places), list(zip(told, places, strict=True))
     assert [each[0] for each in places] == list(range(len(checked)))
+
+
+def test_every_option_of_the_eeg_tasks_is_in_their_page_as_it_is() -> None:
+    page = (ROOT / "docs" / "eeg.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    told = {(task, name): (default, what) for name, of, default, what in rows for task in re.findall(r"`(.*?)`", of)}
+    for task in ("eeg-c1", "eeg-c2", "eeg-events"):
+        for option in get_task(task).options:
+            default, what = told.pop((task, option.name.replace("_", "-")))
+            if option.default is None:
+                default = f" (default: {default.replace('`', '')})"
+                assert option.help == what + default
+            else:
+                assert (default, what) == (f"`{option.default}`", option.help)
+    assert not told

@@ -291,7 +291,7 @@ def _add_disk(book: _Book, traffic: Meters, hours: float) -> None:
 
 def _explain(book: _Book, traffic: Meters) -> None:
     setting = book.setting
-    book.assumptions.append("1 GB is 2**30 bytes; hours are billed by the second.")
+    book.assumptions.append("A GB of a price list is taken as 1 GiB; hours are billed by the second.")
     total, free = traffic.count(), traffic.count("DELETE").sent
     if total.answers_5xx or total.answers_4xx:
         book.assumptions.append(

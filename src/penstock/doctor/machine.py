@@ -25,7 +25,8 @@ _NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 def check_machine(folder: Path | None, window_bytes: int | None) -> list[Finding]:
     """Check this machine, for a window in a folder (None: where temporary files go)."""
-    place = Path(tempfile.gettempdir()) if folder is None else folder
+    asked = Path(tempfile.gettempdir()) if folder is None else folder
+    place = next((there for there in (asked, *asked.absolute().parents) if there.exists()), asked)  # a step makes it
     return [
         findings.ok(PLACE, "Penstock", f"{__version__}, {os.cpu_count()} CPUs"),
         _torch(),
@@ -52,10 +53,15 @@ def _gpus() -> Finding:
 
 def _room(folder: Path, window_bytes: int | None) -> Finding:
     check = "room for a window"
+    if not folder.is_dir():
+        told = f"{folder} is {'a file' if folder.exists() else 'not there'}"
+        return findings.missing(PLACE, check, told, fix="name a --window folder that can be made")
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        return findings.missing(PLACE, check, f"{folder}: {error.strerror}", fix="pass a --window folder that exists")
+        return findings.missing(
+            PLACE, check, f"{folder}: {error.strerror}", fix="name a --window folder that can be made"
+        )
     if is_served(folder):
         return findings.ok(PLACE, check, f"a prefetcher serves {folder}; {format_bytes(free)} free beside it")
     if window_bytes is not None and free < window_bytes:

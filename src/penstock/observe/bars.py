@@ -8,17 +8,24 @@ import time
 from collections.abc import Iterator
 from typing import TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.progress import Progress, ProgressColumn, Task, TaskID
+from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.table import Column
 
-from penstock.observe.progress import Clock, StageProgress, count_text, format_figures
+from penstock.observe.line import Part, choose_parts, width_of
+from penstock.observe.progress import Clock, StageProgress, count_text, split_figures
 
 __all__ = ["BarProgress", "open_bars"]
 
 REDRAW_EVERY_SECONDS = 0.1
 
 _BAR_WIDTH = 12
+_LEAST_BAR_WIDTH = 6
+_NAME_WIDTH = 8
+_WORTH = {"epoch": 7, "loss": 6, "valid": 5, "stall_percent": 4}
+"""Of figures; others are worth as much as their unit (1). The stage and its count are worth more than all of them."""
 
 
 def open_bars(stream: TextIO | None = None) -> BarProgress:
@@ -42,9 +49,9 @@ class BarProgress:
     ) -> Iterator[StageProgress]:
         """Show a bar, and leave it standing as it was when the block ends."""
         bars = self._enter()
-        task = bars.add_task(name, total=total, completed=done, count=count_text(done, total, unit), figures="")
+        task = bars.add_task(name, total=total, completed=done, unit=unit, figures={})
         try:
-            yield _BarStage(bars, task, self._clock, total, unit, done)
+            yield _BarStage(bars, task, self._clock)
         finally:
             bars.stop_task(task)
             bars.refresh()
@@ -55,17 +62,7 @@ class BarProgress:
             self._open += 1
             if self._bars is None:
                 self._bars = Progress(
-                    TextColumn("{task.description}", markup=False, style="bold", table_column=_column(9)),
-                    BarColumn(bar_width=_BAR_WIDTH, table_column=_column(_BAR_WIDTH)),
-                    TextColumn("{task.fields[count]}", markup=False, table_column=_column(14)),
-                    TimeElapsedColumn(table_column=_column(7)),
-                    TextColumn(
-                        "{task.fields[figures]}", markup=False, style="cyan", table_column=Column(ratio=1, no_wrap=True)
-                    ),
-                    console=self._console,
-                    expand=True,
-                    auto_refresh=False,
-                    redirect_stdout=False,
+                    _LineColumn(), console=self._console, expand=True, auto_refresh=False, redirect_stdout=False
                 )
                 self._bars.start()
             return self._bars
@@ -78,25 +75,70 @@ class BarProgress:
                 self._bars = None
 
 
-def _column(width: int) -> Column:
-    """A column that stays whole where the terminal is narrow; the figures give way instead."""
-    return Column(min_width=width, no_wrap=True)
-
-
 class _BarStage:
-    def __init__(self, bars: Progress, task: TaskID, clock: Clock, total: int | None, unit: str, done: int) -> None:
-        self._bars, self._task, self._clock, self._total, self._unit = bars, task, clock, total, unit
-        self._done = done
+    def __init__(self, bars: Progress, task: TaskID, clock: Clock) -> None:
+        self._bars, self._task, self._clock = bars, task, clock
         self._figures: dict[str, float] = {}
         self._drawn_at = clock()
         self._lock = threading.Lock()
 
     def advance(self, count: int = 1, /, **figures: float) -> None:
         with self._lock:
-            self._done += count
-            self._figures |= figures
-            counted, figures_text = count_text(self._done, self._total, self._unit), format_figures(self._figures)
+            self._figures = self._figures | figures
             due = self._clock() - self._drawn_at >= REDRAW_EVERY_SECONDS
             if due:
                 self._drawn_at = self._clock()
-        self._bars.update(self._task, advance=count, count=counted, figures=figures_text, refresh=due)
+        self._bars.update(self._task, advance=count, figures=self._figures, refresh=due)
+
+
+class _LineColumn(ProgressColumn):
+    """A stage's whole line."""
+
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(ratio=1, no_wrap=True))
+
+    def render(self, task: Task) -> _Line:
+        return _Line(task)
+
+
+class _Line:
+    """What there is room for of a stage: its name, a bar, its count, the time that it took, its figures."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width
+        name, *others = choose_parts(_parts(self._task), width)
+        left = width - width_of([name, *others]) - 1
+        padding = max(0, _NAME_WIDTH - len(name.text)) if left >= _NAME_WIDTH + _BAR_WIDTH else 0
+        yield Segment(name.text[:width] + " " * padding, console.get_style(name.style))
+        if left >= _LEAST_BAR_WIDTH:
+            yield Segment(" ")
+            yield from console.render(self._bar(min(_BAR_WIDTH, left)), options)
+        for part in others:
+            yield Segment(" " * part.gap + part.text, console.get_style(part.style, default=""))
+
+    def _bar(self, width: int) -> ProgressBar:
+        task = self._task
+        total = None if task.total is None else max(task.total, task.completed, 1e-9)
+        done = total if total is not None and not task.total else task.completed
+        return ProgressBar(
+            total=total, completed=done, width=width, pulse=total is None, animation_time=task.get_time()
+        )
+
+
+def _parts(task: Task) -> list[Part]:
+    total = None if task.total is None else int(task.total)
+    count, unit = count_text(int(task.completed), total, task.fields["unit"])
+    seconds = int(task.elapsed or 0)
+    return [
+        Part(text=task.description, worth=9, style="bold"),
+        Part(text=count, worth=8),
+        *([Part(text=unit, worth=1)] if unit else []),
+        Part(text=f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}", worth=2, style="yellow"),
+        *(
+            Part(text=text, worth=_WORTH.get(name, _WORTH.get(name.partition("_")[0], 1)), gap=2, style="cyan")
+            for name, text in split_figures(task.fields["figures"])
+        ),
+    ]

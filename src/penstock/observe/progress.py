@@ -74,10 +74,15 @@ def open_progress(stream: TextIO | None = None) -> ProgressReporter:
 
 
 def format_figures(figures: Mapping[str, float]) -> str:
-    """Write figures for a person: ``epoch 3/40  loss 0.532  812 samples/s  stall 2.1 %``."""
+    """Write figures for a person: ``epoch 3/40  loss 0.5320  812 samples/s  stall 2.1 %``."""
+    return "  ".join(text for _, text in split_figures(figures))
+
+
+def split_figures(figures: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Write each figure for a person; give it with its name."""
     told = dict(figures)
     epochs = told.pop("epochs", None)
-    return "  ".join(_format_figure(name, value, epochs) for name, value in told.items())
+    return [(name, _format_figure(name, value, epochs)) for name, value in told.items()]
 
 
 def _format_figure(name: str, value: float, epochs: float | None) -> str:
@@ -90,17 +95,23 @@ def _format_figure(name: str, value: float, epochs: float | None) -> str:
         if name.endswith(ending):
             return f"{name.removesuffix(ending).replace('_', ' ')} {write(value)}"
     whole = float(value).is_integer() and abs(value) < 1e15
-    return f"{name.replace('_', ' ')} {value:,.0f}" if whole else f"{name.replace('_', ' ')} {value:.4g}"
+    written = f"{value:,.0f}" if whole else f"{value:#.4g}".rstrip(".")  # as many digits each time: a line stays still
+    return f"{name.replace('_', ' ')} {written}"
 
 
 def _percent(value: float) -> str:
     return f"{value:.1f} %"
 
 
-def count_text(done: int, total: int | None, unit: str) -> str:
+def count_text(done: int, total: int | None, unit: str) -> tuple[str, str]:
+    """Give what was done, of how much, and its unit, which is empty where the text has it."""
     if unit == "bytes":
-        return format_bytes(done) if total is None else f"{format_bytes(done)} of {format_bytes(total)}"
-    return f"{done:,} {unit}" if total is None else f"{done:,}/{total:,} {unit}"
+        return (format_bytes(done) if total is None else f"{format_bytes(done)} of {format_bytes(total)}"), ""
+    return (f"{done:,}" if total is None else f"{done:,}/{total:,}"), unit
+
+
+def _counted(done: int, total: int | None, unit: str) -> str:
+    return " ".join(filter(None, count_text(done, total, unit)))
 
 
 class _SilentStage:
@@ -137,9 +148,9 @@ class PlainProgress:
         stage = _PlainStage(self._write, self._clock, self._every_seconds, name, total, unit, done)
         started = self._clock()
         if done:
-            self._write(f"{name}: goes on from {count_text(done, total, unit)}")
+            self._write(f"{name}: goes on from {_counted(done, total, unit)}")
         else:
-            self._write(f"{name}: started" + (f", {count_text(0, total, unit)}" if total is not None else ""))
+            self._write(f"{name}: started" + (f", {_counted(0, total, unit)}" if total is not None else ""))
         how = "stopped"
         try:
             yield stage
@@ -168,6 +179,7 @@ class _PlainStage:
         self._done = done
         self._figures: dict[str, float] = {}
         self._written_at = clock()
+        self._told = ""
         self._lock = threading.Lock()
 
     def advance(self, count: int = 1, /, **figures: float) -> None:
@@ -181,11 +193,12 @@ class _PlainStage:
             due = self._clock() - self._written_at >= self._every_seconds
             if due or ended:
                 self._written_at = self._clock()
-        if ended:
-            self._write(f"{self._name}: {before}")
-        elif due:
-            self._write(f"{self._name}: {self.describe()}")
+            line = before if ended else self.describe() if due else ""
+            new = line not in ("", self._told)
+            self._told = line or self._told
+        if new:
+            self._write(f"{self._name}: {line}")
 
     def describe(self) -> str:
         figures = format_figures(self._figures)
-        return count_text(self._done, self._total, self._unit) + (f"  {figures}" if figures else "")
+        return _counted(self._done, self._total, self._unit) + (f"  {figures}" if figures else "")

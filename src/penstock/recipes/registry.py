@@ -36,7 +36,8 @@ def choose_model(task: str, asked: str | None) -> str:
         _check_own(asked)
     elif asked not in recipe.models:
         near = nearest(asked, recipe.models)
-        meant = f"did you mean {near}? " if near else ""
+        package, _, factory = asked.rpartition(".")
+        meant = f"did you mean {near or f'{package}:{factory}'}? " if near or package else ""
         raise ConfigError(
             f"the task {task!r} has no model {asked!r}",
             fix=f"{meant}choose one of: {', '.join(recipe.models)}; or write your own like package.module:factory",

@@ -74,6 +74,7 @@ def loss_chart(run: RunRecord) -> str:
         if np.isfinite(valid).any():
             axes.plot(ends, valid, color=_ORANGE, linewidth=1.8, marker=_marker(ends), label="validation")
         axes.set_xlabel("epochs done")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("loss")
         _legend(axes)
 
@@ -101,6 +102,7 @@ def score_chart(run: RunRecord, score: str) -> str:
             axes.plot([best[0][0]], [best[0][1]], "o", markersize=9, markeredgewidth=1.6, fillstyle="none",
                       color=_INK, label=f"best: {best[0][1]:.3f}")  # fmt: skip
         axes.set_xlabel("epochs done")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel(label)
         _legend(axes)
 

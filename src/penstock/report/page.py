@@ -37,6 +37,14 @@ __all__ = ["render_markdown", "render_report"]
 MAX_TEXT = 4000
 """Characters of one value, an error for example, that the page shows."""
 
+_FLAGS = {
+    "checkpoint_every_steps": "checkpoint_every",
+    "num_epochs": "epochs",
+    "num_threads": "threads",
+    "warmup_fraction": "warmup",
+}
+"""Settings that options call otherwise."""
+
 _STATES = {
     "succeeded": "Succeeded",
     "interrupted": "Interrupted before it was finished",
@@ -77,7 +85,7 @@ def render_report(
         bill=cost_table(cost) if cost else None,
         comparison=comparison_table(run, compared) if compared else None,
         breakevens=_breakevens(compared) if compared else (),
-        config=sorted((name, _shown(value)) for name, value in run.config.items()),
+        config=sorted((_flag(name), _shown(value)) for name, value in run.config.items()),
         provenance=_provenance(run, evaluation),
     )  # fmt: skip
 
@@ -125,6 +133,11 @@ def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Ma
     return [(heading, Markup(svg)) for heading, svg in found]  # noqa: S704 - serialised by ElementTree, which escapes
 
 
+def _flag(name: str) -> str:
+    """Write a setting's name as the option is called."""
+    return _FLAGS.get(name, name).replace("_", "-")
+
+
 def _breakevens(compared: Comparison) -> tuple[str, ...]:
     rate = f"{format_bytes(compared.feed.rate_bytes_per_second)}/s"
     link = f"measured at {rate}" if compared.rate_is_measured else f"{rate} on average over the run; it may do more"
@@ -134,9 +147,12 @@ def _breakevens(compared: Comparison) -> tuple[str, ...]:
         "average. A download would fetch whole objects, which may be more."
     ]
     if math.isfinite(compared.rate_without_stall):
-        said.append(f"B* = {format_bytes(compared.rate_without_stall)}/s: a link this fast never stalls an epoch.")
+        said.append(f"A link of {format_bytes(compared.rate_without_stall)}/s (B*) never stalls an epoch.")
     if not compared.rate_is_measured:
-        said.append("W* and E* are not told, since they need the rate of the link to be measured.")
+        said.append(
+            "How large a window would end the stall (W*), and after how many epochs downloading first pays (E*), is "
+            "not told: that needs the rate of the link, which `penstock prefetch` with a manifest measures."
+        )
         return tuple(said)
     need = compared.window_without_stall_bytes
     said.append(

@@ -34,11 +34,13 @@ def run(args: argparse.Namespace) -> int:
     """Generate, serve, run the job, and compare its score with the best possible one."""
     _check_size(args.size)
     out = _fresh_folder(args.out)
+    if out != args.out:
+        sys.stdout.write(f"{args.out} is kept as it is; this demo goes into {out}\n")
     with TemporaryFolder("penstock-demo-") as bucket:
         dataset = _generate(bucket, args)
         link = f", over a link of {format_bytes(args.link)}/s" if args.link else ""
         sys.stdout.write(
-            f"generated {dataset.num_trials} trials, {format_bytes(dataset.size_bytes)}, in s3://{BUCKET}/{PREFIX}; "
+            f"generated {dataset.num_trials:,} trials, {format_bytes(dataset.size_bytes)}, in s3://{BUCKET}/{PREFIX}; "
             f"the window is {format_bytes(args.window_size)}{link}\n"
         )
         sys.stdout.flush()

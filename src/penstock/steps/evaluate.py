@@ -25,6 +25,7 @@ from penstock.steps.outputs import check_outputs
 from penstock.steps.pipeline_output import write_metrics
 from penstock.steps.preflight import Wanted, check_fit, fitting_batch, room_of
 from penstock.steps.run_root import RunRoot, recorded
+from penstock.texts import counted
 from penstock.train.checkpoint import load_weights
 from penstock.train.checkpoint_file import Weights
 from penstock.train.device import choose_device
@@ -153,5 +154,7 @@ def _draw(found: Evaluation) -> str:
 def describe(found: Evaluation) -> str:
     """Say for a person how good a checkpoint is."""
     metrics = metrics_line(found.metrics)
-    scored = f"{found.split}: {found.num_samples} samples of {found.num_groups} groups: {metrics}\n"
+    scored = (
+        f"{found.split}: {counted(found.num_samples, 'sample')} of {counted(found.num_groups, 'group')}: {metrics}\n"
+    )
     return scored + "".join(f"  note: {note}\n" for note in found.notes) + skipped_line(found.meters)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from penstock.observe.labels import metric_text, metrics_line
 from penstock.records import Evaluation, ManifestReader, RunRecord, StepRecord, read_record
+from penstock.texts import counted
 from penstock.units import format_bytes, format_seconds
 
 __all__ = ["JobFiles", "describe"]
@@ -42,8 +43,8 @@ def describe(files: JobFiles) -> str:
     downloaded += listed.meters.bytes_downloaded if listed else 0
     metrics = metrics_line(found.metrics)
     rows = [
-        ("samples", f"{info.num_samples} in {info.num_objects} objects ({format_bytes(info.object_bytes)})"),
-        ("trained on", f"{record.num_trained_samples} in {len(record.epochs)} epochs"),
+        ("samples", f"{info.num_samples} in {counted(info.num_objects, 'object')} ({format_bytes(info.object_bytes)})"),
+        ("trained on", f"{record.num_trained_samples} in {counted(len(record.epochs), 'epoch')}"),
         ("downloaded", format_bytes(downloaded)),
         (
             "peak window",

@@ -96,9 +96,7 @@ def _refusal(folder: Path, changed: Sequence[Changed]) -> ConfigError:
 
 
 def _way_back(change: Changed) -> str:
-    if change.before is None:
-        return f"no {change.flag}"
-    return f"{change.flag} {change.before}{' or more' if change.rule is Change.LARGER else ''}"
+    return f"{change.way_back}{' or more' if change.rule is Change.LARGER and change.before is not None else ''}"
 
 
 def _forget(files: JobFiles, *, is_relisted: bool) -> None:

@@ -26,7 +26,7 @@ from penstock.steps.shuffling import check_shuffle_options, shuffle_from
 from penstock.steps.task_options import read_options
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
-from penstock.texts import printable
+from penstock.texts import counted, printable
 from penstock.units import format_bytes
 
 NAME = "list"
@@ -139,13 +139,15 @@ def _end_with_parent() -> None:
 
 def describe(info: ManifestInfo) -> str:
     """Say for a person what a manifest holds."""
+    shape = f" of shape {'x'.join(map(str, info.shape))}" if info.shape else ""
     lines = [
-        f"{info.num_samples} samples of shape {'x'.join(map(str, info.shape))} in {info.num_objects} objects "
+        f"{counted(info.num_samples, 'sample')}{shape} in {counted(info.num_objects, 'object')} "
         f"({format_bytes(info.object_bytes)}), manifest {info.fingerprint[:12]}"
     ]
     asked = dict(zip(SPLITS, info.fractions, strict=False))
     lines += [
-        f"  {part.name:5} {part.num_samples:8} samples  {part.num_groups:6} groups  {format_bytes(part.size_bytes)}, "
+        f"  {part.name:5} {counted(part.num_samples, 'sample'):>18}  {counted(part.num_groups, 'group'):>14}  "
+        f"{format_bytes(part.size_bytes)}, "
         f"{100 * part.num_samples / max(info.num_samples, 1):.1f} % where {100 * asked.get(part.name, 0):g} % was asked"
         for part in info.splits
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from penstock.errors import ConfigError, MissingLabel
 from penstock.plan import SplitRule, nearest_seed
 from penstock.records import Extent, no_spread
+from penstock.texts import counted
 
 __all__ = ["ManifestChecks"]
 
@@ -96,23 +97,25 @@ class ManifestChecks:
         what = "sample" if self._by_sample else "group"
         num_names = len(self._named)
         empty = [split for split, tally in self._tallies.items() if not tally.num_samples]
-        came = ", ".join(
-            f"{split} {len(tally.names)} {what}(s), {tally.num_samples} samples"
-            for split, tally in self._tallies.items()
+        num_samples = sum(tally.num_samples for tally in self._tallies.values())
+        whole = (
+            "" if self._by_sample else f" in {counted(num_names, 'group')}, each of which falls into one split whole"
         )
-        told = f"no sample falls into the split {' and '.join(empty)}: of {num_names} {what}(s) that have samples come "
-        other = "" if self._by_sample else ", or split by sample with --split-by sample"
+        splits = f"split{'s' if len(empty) > 1 else ''} {' and '.join(empty)}"
+        told = f"no sample falls into the {splits}: there are {counted(num_samples, 'sample')}{whole}"
+        enough = not self._by_sample and num_samples >= len(self._tallies)
+        other = ", or split by sample with --split-by sample" if enough else ""
         if num_names < len(self._tallies):
             fix = f"{num_names} cannot fill {len(self._tallies)} splits: take more {what}s{other}"
-            return ConfigError(told + came, fix=f"{fix}, or ask for fewer splits, like --split 0.7,0.3,0")
-        return ConfigError(told + came, fix=f"{self._another_seed()}take more {what}s, or larger shares with --split")
+            return ConfigError(told, fix=f"{fix}, or ask for fewer splits, like --split {_fewer(num_names)}")
+        return ConfigError(told, fix=f"{self._another_seed()}take more {what}s, or larger shares with --split")
 
     def _nothing_to_learn(self) -> MissingLabel:
         tally = self._tallies["train"]
         lowest = tally.targets.lowest
         what = f"are of the class {self._classes[int(lowest)]!r}" if self._classes else f"have the target {lowest:g}"
         return MissingLabel(
-            f"all {tally.num_samples} samples of the training split, of {len(tally.names)} group(s), {what}: "
+            f"all {tally.num_samples} samples of the training split, of {counted(len(tally.names), 'group')}, {what}: "
             "there is nothing to learn",
             fix=f"{self._another_seed()}take more recordings or another label",
         )
@@ -143,8 +146,12 @@ class ManifestChecks:
         missing = [name for number, name in enumerate(self._classes) if number not in tally.classes]
         if tally.targets.are_constant:
             only = self._classes[int(lowest)]
-            return [
-                f"{split}: all {tally.num_samples} samples are of the class {only}, so scores by class are undefined"
-            ]
+            samples = "the one sample is" if tally.num_samples == 1 else f"all {tally.num_samples} samples are"
+            return [f"{split}: {samples} of the class {only}, so scores by class are undefined"]
         told = "cannot be learnt" if split == "train" else "is not scored"
         return [f"{split}: no sample is of the class {name}, which {told}" for name in missing if tally.classes]
+
+
+def _fewer(num_names: int) -> str:
+    """Write fractions of as many splits as can be filled."""
+    return "0.7,0.3,0" if num_names > 1 else "1,0,0"

@@ -13,7 +13,7 @@ from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
 from penstock.steps.outputs import check_outputs
-from penstock.steps.pricing import check_region, cost_setting
+from penstock.steps.pricing import check_region, cost_setting, warn_of_node
 from penstock.steps.run_left import read_left
 from penstock.steps.run_root import open_run_root
 from penstock.tasks.protocols import PartOfOverall
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         write_record(args.cost, cost)
     _write_pages(args, record, steps, evaluation, cost)
     _publish(args)
-    without = f", without {'; '.join(cost.unpriced)}, which have no price" if cost.unpriced else ""
+    without = f"; not in it, for want of a price: {'; '.join(cost.unpriced)}" if cost.unpriced else ""
     total = format_usd(cost.total_usd) if cost.lines else "nothing that could be billed"
     sys.stdout.write(f"report {args.html}: {total}{without}\n")
     return 0
@@ -63,6 +63,8 @@ def _bill(
     prices, setting = load_prices(args.prices), cost_setting(args)
     if not args.final_status:  # a pipeline's last task tells what there is, whatever it was asked for
         check_region(setting.region, prices)
+    if setting.node_usd_per_hour is None:
+        warn_of_node(setting.instance_type, prices, step=NAME)
     return bill(record, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
 
 

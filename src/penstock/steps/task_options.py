@@ -9,6 +9,7 @@ import msgspec
 from penstock.errors import ConfigError
 from penstock.tasks.protocols import OptionValue, Task, TaskOption
 from penstock.tasks.registry import get_task
+from penstock.texts import nearest
 
 __all__ = ["as_flags", "options_help", "read_options"]
 
@@ -39,8 +40,11 @@ def read_options(task: Task, pairs: Sequence[str], as_json: str) -> dict[str, Op
     for name, raw in given.items():
         option = known.get(name.replace("-", "_"))
         if option is None:
-            names = ", ".join(flag.replace("_", "-") for flag in known) or "none"
-            raise ConfigError(f"{task.name} has no option {name!r}", fix=f"its options are: {names}")
+            flags = [flag.replace("_", "-") for flag in known]
+            near = nearest(name, flags)
+            meant = f"did you mean {near!r}? " if near else ""
+            names = ", ".join(flags) or "none"
+            raise ConfigError(f"{task.name} has no option {name!r}", fix=f"{meant}its options are: {names}")
         options[option.name] = _read_value(option, raw)
     return options
 
@@ -72,6 +76,8 @@ def options_help(tasks: Sequence[str]) -> str:
         except ConfigError:
             parts.append(f"{name}: cannot be imported")
             continue
-        options = ", ".join(f"{option.name.replace('_', '-')}={option.default}" for option in found)
+        options = ", ".join(
+            option.name.replace("_", "-") + ("" if option.default is None else f"={option.default}") for option in found
+        )
         parts.append(f"{name}: {options or 'none'}")
     return "; ".join(parts)

@@ -18,6 +18,7 @@ from penstock.patterns import is_unclosed, matcher
 from penstock.records import Extent, LeftOutObjects, MetricValues, SkippedObject, Span
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+from penstock.texts import counted
 
 __all__ = ["WholeObjects"]
 
@@ -96,11 +97,13 @@ async def _pages(source: ObjectSource, pattern: str, skipped: list[SkippedObject
             about=source.spec.uri,
         )
     if num_others:
-        skipped.append(SkippedObject(object=f"{num_others} objects", reason=f"not like {pattern}", count=num_others))
+        skipped.append(
+            SkippedObject(object=counted(num_others, "object"), reason=f"not like {pattern}", count=num_others)
+        )
     skipped += [item for item in source.left_out() if item.count is not None or fits(item.object)]
     if not num_full:
         raise EmptyListing(
-            f"the {num_fitting} object(s) under {source.spec.uri} that fit {pattern!r} are empty",
+            f"all that fits {pattern!r} under {source.spec.uri} is empty ({counted(num_fitting, 'object')})",
             fix="check what was uploaded there",
             about=source.spec.uri,
         )

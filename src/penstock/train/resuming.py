@@ -5,6 +5,7 @@ The job's folder, a checkpoint's identity, the help and docs/training.md all fol
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -127,21 +128,30 @@ class Changed:
 
     Attributes:
         before: as text; None where it was not given.
+        part: the option of the task that it is, of all that are kept together.
     """
 
     name: str
     before: str | None
     now: str | None
     rule: Change
+    part: str = ""
 
     @property
     def flag(self) -> str:
         """As it is written."""
-        return f"--{self.name.replace('_', '-')}"
+        return f"--option {self.part}" if self.part else f"--{self.name.replace('_', '-')}"
+
+    @property
+    def way_back(self) -> str:
+        """Write it as the job was begun with."""
+        if self.before is None:
+            return f"no {self.flag}"
+        return f"{self.flag}{'=' if self.part else ' '}{self.before}"
 
     def __str__(self) -> str:
         """Say both values: ``--epochs 20, and now 10, which is less``."""
-        before = f"{self.flag} {self.before}" if self.before is not None else f"no {self.flag}"
+        before = self.way_back
         less = ", which is less" if self.rule is LARGER else ""
         return f"{before}, and now {self.now if self.now is not None else 'none'}{less}"
 
@@ -168,7 +178,30 @@ def changed_options(
         if of is not None and name not in of:
             continue
         if rule in (FIXED, LARGER) and old != new and not (rule is LARGER and _is_more(name, old, new)):
-            yield Changed(name=name, before=old, now=new, rule=rule)
+            yield from _by_part(name, old, new) or [Changed(name=name, before=old, now=new, rule=rule)]
+
+
+def _by_part(name: str, before: str | None, now: str | None) -> list[Changed]:
+    """Give each option of the task that changed; nothing where the options are no such object."""
+    if name.replace("-", "_") != "task_options":
+        return []
+    try:
+        old, new = json.loads(before or "{}"), json.loads(now or "{}")
+    except ValueError:
+        return []
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return []
+    parts = sorted(part for part in {**old, **new} if old.get(part) != new.get(part))
+    return [
+        Changed(name=name, before=_part(old.get(part)), now=_part(new.get(part)), rule=FIXED, part=part)
+        for part in parts
+    ]
+
+
+def _part(value: object) -> str | None:
+    if value is None:
+        return None
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _is_more(name: str, old: str | None, new: str | None) -> bool:

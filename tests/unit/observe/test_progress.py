@@ -3,11 +3,13 @@ from __future__ import annotations
 import io
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
 from penstock.observe import NoProgress, PlainProgress, ProgressReporter, StageProgress, open_progress
 from penstock.observe.bars import BarProgress
-from penstock.observe.progress import format_figures
+from penstock.observe.progress import format_figures, split_figures
 
 
 class _Clock:
@@ -59,8 +61,8 @@ def test_a_score_is_told_with_its_own_epoch_alone() -> None:
     assert len(told) == len(set(told))
     scored = [line for line in told if "nrmse" in line]
     assert scored == [
-        "train: 20/40 samples  epoch 1  valid nrmse 0.1",
-        "train: done after 8.0 s, 40/40 samples  epoch 2  valid nrmse 0.2",
+        "train: 20/40 samples  epoch 1  valid nrmse 0.1000",
+        "train: done after 8.0 s, 40/40 samples  epoch 2  valid nrmse 0.2000",
     ]
 
 
@@ -68,6 +70,19 @@ def test_plain_lines_come_every_few_seconds() -> None:
     stream, clock = io.StringIO(), _Clock()
     _train(PlainProgress(stream, clock=clock, every_seconds=5), clock, epochs=1, steps=100, step_seconds=0.3)
     assert len(stream.getvalue().splitlines()) == 2 + 5  # 30 s: after each 17 steps of 0.3 s
+
+
+def test_no_line_is_said_twice() -> None:
+    stream, clock = io.StringIO(), _Clock()
+    with PlainProgress(stream, clock=clock, every_seconds=1).stage("train", 40) as stage:
+        for epoch in (1, 2):
+            clock.seconds += 2
+            stage.advance(20, epoch=epoch)
+            clock.seconds += 2
+            stage.advance(0, valid_nrmse=epoch / 10)
+    told = stream.getvalue().splitlines()
+    assert len(told) == len(set(told))
+    assert "train: 20/40 samples  epoch 1  valid nrmse 0.1000" in told
 
 
 def test_stage_that_fails_says_how_far_it_got() -> None:
@@ -93,20 +108,48 @@ def test_bars_show_what_was_told_and_brackets_as_they_are() -> None:
         clock.seconds += 1
         inner.advance(20, epoch=2, epochs=2, loss=0.5)
     shown = stream.getvalue()
-    for told in ("[red]list", "7 objects", "20/20 steps", "epoch 2/2  loss 0.5"):
+    for told in ("[red]list", "7 objects", "20/20 steps", "epoch 2/2  loss 0.5000"):
         assert told in shown
 
 
-def test_narrow_terminal_cuts_the_figures_and_nothing_else() -> None:
+def _last_line(width: int, **figures: float) -> str:
     stream, clock = _Terminal(), _Clock()
-    console = Console(file=stream, force_terminal=True, width=60, color_system=None)
-    with BarProgress(console, clock=clock).stage("train", 20, "steps") as stage:
-        stage.advance(10, epoch=1, epochs=2, loss=0.5, samples_per_second=812, stall_percent=2.1)
-    last = stream.getvalue().splitlines()[-2]
-    assert "10/20 steps" in last
-    assert "0:00:0" in last
-    assert "epoch 1/2" in last
-    assert "stall" not in last
+    console = Console(file=stream, force_terminal=True, width=width, color_system=None)
+    with BarProgress(console, clock=clock).stage("train", 8000) as stage:
+        stage.advance(5952, **figures)
+    return stream.getvalue().splitlines()[-2].rpartition("\x1b[2K")[2].rstrip()
+
+
+FIGURES = {"epoch": 4, "epochs": 5, "loss": 0.25, "stall_percent": 12.5, "valid_nrmse": 0.4975}
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (120, "━━╸ 5,952/8,000 samples 0:00:00  epoch 4/5  loss 0.2500  stall 12.5 %  valid nrmse 0.4975"),
+        (80, "train 5,952/8,000  epoch 4/5  loss 0.2500  stall 12.5 %  valid nrmse 0.4975"),
+        (62, "train 5,952/8,000  epoch 4/5  loss 0.2500  valid nrmse 0.4975"),
+        (60, "train 5,952/8,000  epoch 4/5  loss 0.2500  stall 12.5 %"),
+        (50, "train 5,952/8,000 0:00:00  epoch 4/5  loss 0.2500"),
+        (20, "train 5,952/8,000"),
+    ],
+)
+def test_a_narrow_terminal_shows_less_and_cuts_nothing(width: int, shown: str) -> None:
+    line = _last_line(width, **FIGURES)
+    assert line.endswith(shown), line
+    assert ("━" in line) == (width == 120)
+    assert len(line) <= width
+
+
+@given(width=st.integers(6, 140), loss=st.floats(1e-6, 1e6), rate=st.floats(0, 1e9))
+def test_every_part_of_a_line_is_whole_at_any_width(width: int, loss: float, rate: float) -> None:
+    figures = {**FIGURES, "loss": loss, "bytes_per_second": rate}
+    parts = ["train", "5,952/8,000", "samples", "0:00:00", *(text for _, text in split_figures(figures))]
+    left = _last_line(width, **figures)
+    assert len(left) <= width
+    for part in sorted(parts, key=len, reverse=True):
+        left = left.replace(part, "", 1)
+    assert not left.strip(" ━╸╺"), left
 
 
 def test_terminal_gets_bars_and_a_pipe_gets_lines() -> None:

@@ -91,7 +91,9 @@ def test_no_package_takes_a_scheme_of_our_own(packages: Path) -> None:
         ("1 / 0", r"cannot be imported from .*ZeroDivisionError.*__init__\.py:1"),
         ("raise SystemExit(3)", "cannot be imported from .*SystemExit"),
         ("SCHEME = 'toy'", "is no Scheme but str"),
-        ("", "cannot be imported from .*AttributeError"),
+        ("", r"toy_scheme_toy has no 'SCHEME': define it in .*__init__\.py"),
+        ("SCHEMA = print", "has no 'SCHEME': define it in"),
+        ("def scheme(): ...", "has no 'SCHEME': it has scheme"),
     ],
 )
 def test_a_package_whose_scheme_cannot_be_used(packages: Path, module: str, told: str) -> None:

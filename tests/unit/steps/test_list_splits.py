@@ -75,7 +75,7 @@ def test_an_empty_split_is_refused_with_the_seed_that_fills_it(bids: Bids, tmp_p
     for name in "DEFGH":  # subjects without any sample fill no split
         bids.recording(f"sub-{name}")
         bids.events(f"sub-{name}", [(1.0, "contrastTrial_start")])
-    with pytest.raises(ConfigError, match=r"3 group\(s\) that have samples come train \d group.*--seed") as caught:
+    with pytest.raises(ConfigError, match=r"9 samples in 3 groups, each .* whole: .*--seed") as caught:
         listed(bids.folder, tmp_path / "o")
     assert not (tmp_path / "o" / "m.parquet").exists()
     seed = re.search(r"--seed (\d+)", str(caught.value))
@@ -86,7 +86,7 @@ def test_an_empty_split_is_refused_with_the_seed_that_fills_it(bids: Bids, tmp_p
 
 def test_too_few_subjects_are_told_what_is_left_to_do(bids: Bids, tmp_path: Path) -> None:
     bids.with_trials("sub-A")
-    with pytest.raises(ConfigError, match=r"1 cannot fill 3 splits.*--split-by sample.*--split 0\.7,0\.3,0"):
+    with pytest.raises(ConfigError, match=r"1 cannot fill 3 splits.*--split-by sample.*--split 1,0,0"):
         listed(bids.folder, tmp_path / "o")
     info, _ = listed(bids.folder, tmp_path / "o", "--split", "1,0,0")
     assert [split.num_samples for split in info.splits] == [3, 0, 0]
@@ -108,7 +108,7 @@ def test_what_came_out_is_told_beside_what_was_asked(
     told = capsys.readouterr().out
     for split, asked in zip(info.splits, (40, 30, 30), strict=True):
         share = 100 * split.num_samples / 21
-        line = rf"{split.name} +{split.num_samples} samples +{split.num_groups} groups .*{share:.1f} % where {asked} %"
+        line = rf"{split.name} +{split.num_samples} samples +{split.num_groups} groups? .*{share:.1f} % where {asked} %"
         assert re.search(line, told), told
 
 
@@ -156,3 +156,14 @@ def test_classes_that_a_split_lacks_are_told(bids: Bids, tmp_path: Path, capsys:
             break
     split = splits["sub-A"]
     assert split == "train" or f"note: {split}: all 6 samples are of the class left" in capsys.readouterr().out
+
+
+def test_samples_that_are_too_few_are_not_to_be_split_one_by_one(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for name in "ab":
+        (folder / name).mkdir(parents=True)
+        (folder / name / "x").write_bytes(b"x")
+    (tmp_path / "o").mkdir()
+    with pytest.raises(ConfigError, match=r"2 samples in 2 groups.*: 2 cannot fill 3 splits: ") as refused:
+        listed(folder, tmp_path / "o", task="objects")
+    assert refused.value.fix.endswith("take more groups, or ask for fewer splits, like --split 0.7,0.3,0")

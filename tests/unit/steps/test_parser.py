@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,7 @@ from penstock.train.config import TrainConfig
         (["demo", "--link", "20mbps"], "looks like bits a second"),
         (["demo", "--link", "fast"], "'fast' is not a rate: write bytes a second"),
         (["demo", "--link", "0"], "'0' is not a rate"),
+        (["list", "--split", "70,15,15"], "'70,15,15' is in percent: write it as 0.7,0.15,0.15"),
         (["demo", "--seed", "-1"], "'-1' is not a whole number of 0 to 4294967295"),
     ],
 )
@@ -50,6 +52,16 @@ def test_what_was_meant_is_named(words: list[str], told: str, capsys: pytest.Cap
     [line] = capsys.readouterr().err.splitlines()
     assert told in line
     assert "usage:" not in line
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("columns", [72, 80, 200])
+def test_help_is_as_wide_as_the_terminal(step: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = subparsers(build_parser([step]))[step].format_help().splitlines()
+    choices = re.compile(r"\{\S+\}")  # are not broken
+    assert not [line for line in lines if len(line) > columns and not choices.search(line)]
+    assert max(map(len, lines)) > min(columns, 100) - 30
 
 
 @pytest.mark.parametrize("manifest", [["--manifest", "m"], ["--manifest=m"]])

@@ -159,6 +159,9 @@ def test_another_value_is_a_change(words: str) -> None:
         ({}, {"region": "a"}, "no --region, and now a"),
         ({"amp": "auto"}, {"amp": "off"}, None),
         ({"batch_size": "8"}, {"batch_size": "16"}, "--batch-size 8, and now 16"),
+        ({"task_options": '{"a-b":1,"c":"x"}'}, {"task_options": '{"a-b":2,"c":"x"}'}, "--option a-b=1, and now 2"),
+        ({"task_options": '{"c":null}'}, {"task_options": '{"c":["x","y"]}'}, "no --option c, and now x,y"),
+        ({"task_options": "odd"}, {"task_options": "{}"}, "--task-options odd, and now {}"),
     ],
 )
 def test_a_change_is_told_with_both_values(before: dict[str, str], now: dict[str, str], told: str | None) -> None:

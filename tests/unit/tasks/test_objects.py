@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable
 from penstock.records import Extent, ManifestInfo, ManifestReader, SourceSpec
 from penstock.sources import ObjectInfo, open_source
+from penstock.steps.listing import describe
 from penstock.steps.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
@@ -69,6 +70,16 @@ def test_every_object_that_is_not_empty_is_a_sample(
     assert [(item.object, item.reason) for item in info.skipped] == [(key, "empty") for key in empty]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [({"a": 3, "b": 4}, "2 samples in 2 objects (7 B), "), ({"a": 3}, "1 sample in 1 object (3 B), ")],
+)
+def test_what_has_no_shape_is_told_without_one(tmp_path: Path, sizes: dict[str, int], told: str) -> None:
+    put(tmp_path / "in", sizes)
+    info, _ = listed(tmp_path / "in", tmp_path)
+    assert describe(info).startswith(told)
+
+
 def test_groups_are_first_folders_and_patterns_choose(tmp_path: Path) -> None:
     put(tmp_path / "in", {"b/2.png": 1, "b/1.txt": 1, "a/x/3.png": 2, "top.png": 3})
     _, samples = listed(tmp_path / "in", tmp_path, match="*.png")
@@ -119,7 +130,7 @@ def test_what_is_left_out_is_counted_and_the_first_are_named(tmp_path: Path, mon
         return [(item.object, item.reason) for item in info.skipped]
 
     empty = [("0.bin", "empty"), ("1.bin", "empty"), ("3 more objects", "empty")]
-    unlike = [("1 objects", "not like *.bin")]  # what is empty, and of another name, may be a folder's marker
+    unlike = [("1 object", "not like *.bin")]  # what is empty, and of another name, may be a folder's marker
     assert told() == [*unlike, *empty]
     assert told(1) == [*unlike, ("b.bin and what follows it", "beyond max-files"), *empty]
 

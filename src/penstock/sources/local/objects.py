@@ -32,6 +32,8 @@ from penstock.sources.protocols import ObjectInfo
 __all__ = ["LocalObjects"]
 
 LIST_PAGE = 1000
+_CHECK_PATH = "check the path; a source is a folder, or a URI like s3://bucket/prefix"
+
 PATH_SHOWN = 80
 
 
@@ -51,8 +53,10 @@ class LocalObjects(ObjectSource):
         """By the prefix that was listed."""
         if not _is_folder(folder, spec):
             raise BucketNotFound(
-                f"there is no folder {folder}{' (it is a file)' if folder.exists() else ''}",
-                fix="check the path; a source is a folder or an s3:// URI",
+                f"{folder} is a file, not a folder" if folder.exists() else f"there is no folder {folder}",
+                fix=f"name its folder; a list of URLs is written urls+file://{folder.absolute()}"
+                if folder.is_file()
+                else _CHECK_PATH,
                 about=spec.uri,
             )
         with mapped(spec, ""):
@@ -146,7 +150,7 @@ def _is_folder(folder: Path, spec: SourceSpec) -> bool:
         raise ConfigError(
             f"the source {str(folder)[:PATH_SHOWN]!r}, of {len(str(folder))} characters, cannot be looked at "
             f"({error.strerror})",
-            fix="check the path; a source is a folder or an s3:// URI",
+            fix=_CHECK_PATH,
         ) from error
 
 

@@ -78,6 +78,10 @@ def add_dataset_options(parser: argparse.ArgumentParser, tasks: Sequence[str]) -
 
 def _fractions(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(","))
+        parts = tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} are not three fractions like 0.8,0.1,0.1") from error
+    if sum(parts) == 100 and min(parts) >= 0:
+        meant = ",".join(f"{part / 100:g}" for part in parts)
+        raise argparse.ArgumentTypeError(f"{text!r} is in percent: write it as {meant}")
+    return parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,8 @@ from penstock.secrets import redact
 from penstock.texts import nearest, printable
 
 __all__ = ["HelpFormatter", "Parser", "Refused", "subparsers"]
+
+WIDEST_CHARACTERS = 100
 
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)", re.DOTALL)
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL)
@@ -29,10 +32,11 @@ class Refused(SystemExit):
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Help that breaks lines at spaces alone, and names every default that the text does not."""
+    """Help as wide as the terminal: lines break at spaces alone, and every default is named that the text does not."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=32, width=100)
+        width = min(WIDEST_CHARACTERS, shutil.get_terminal_size((WIDEST_CHARACTERS, 24)).columns)
+        super().__init__(prog, max_help_position=32 if width >= 80 else 24, width=max(width, 50))
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(text, width, break_on_hyphens=False)

@@ -128,8 +128,8 @@ async def find_recordings(
         tasks = Counter(recording.task for recording in found if recording.root in roots)
         raise _empty(
             source,
-            f"no recording of task {', '.join(bids_tasks)} lies there, which has {_some(sorted(tasks))}",
-            "choose another with --option bids-task",
+            f"there is no recording of the BIDS task {', '.join(bids_tasks)}, but of {_some(sorted(tasks))}",
+            f"choose another one, like --option bids-task={min(tasks)}",
         )
     return Dataset(
         recordings=_named([recording for recording in wanted if recording.subject not in bad_subjects]),

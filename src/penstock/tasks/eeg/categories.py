@@ -21,6 +21,7 @@ from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_ta
 from penstock.tasks.eeg.reading import Reader, take_good
 from penstock.tasks.metrics import classification_metrics
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+from penstock.texts import counted
 
 __all__ = ["EegEvents"]
 
@@ -73,8 +74,9 @@ class EegEvents(EegTask):
         skip_bad = limits.skip_bad
         asked = chosen.text("event_column")
         column, counts = await _survey(Reader(source), dataset, asked, skip_bad=skip_bad)
-        classes = _classes(counts, chosen.names("event_values"))
-        dataset.skipped.extend(_named_values(counts, classes))
+        named = chosen.names("event_values")
+        classes = _classes(counts, named)
+        dataset.skipped.extend(_named_values(counts, classes, asked=bool(named)))
 
         def make(epochs: Epochs) -> Made:
             return _event_samples(epochs, start_seconds, classes)
@@ -125,8 +127,8 @@ async def _survey(reader: Reader, dataset: Dataset, asked: str | None, *, skip_b
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     async for name, seen in take_good(dataset.recordings, read, key_of=_key, skipped=passed_over):
         tables[name] = seen.columns
-        for column, counted in seen.counts.items():
-            counts[column].update(counted)
+        for column, found in seen.counts.items():
+            counts[column].update(found)
     if asked:
         return asked, counts[asked]
     if skip_bad:
@@ -161,11 +163,13 @@ def _order(value: str) -> tuple[bool, int, str]:
     return (not value.isdecimal(), int(value) if value.isdecimal() else 0, value)
 
 
-def _named_values(counts: Counter[str], classes: Sequence[str]) -> list[SkippedObject]:
+def _named_values(counts: Counter[str], classes: Sequence[str], *, asked: bool) -> list[SkippedObject]:
+    rare, other = f"fewer than {MIN_EVENTS} of them", "not one of the values told apart"
     return [
-        SkippedObject(object=f"{counts[value]} events of value {value}", reason="not one of the values told apart")
-        if counts[value] >= MIN_EVENTS
-        else SkippedObject(object=f"{counts[value]} events of value {value}", reason=f"fewer than {MIN_EVENTS} of them")
+        SkippedObject(
+            object=f"{counted(counts[value], 'event')} of value {value}",
+            reason=rare if counts[value] < MIN_EVENTS and not asked else other,
+        )
         for value in sorted(counts, key=_order)
         if value not in classes
     ]
@@ -192,8 +196,8 @@ def _event_samples(epochs: Epochs, start_seconds: float, classes: Sequence[str])
     )
 
 
-def _no_events(counted: str) -> DataError:
+def _no_events(what: str) -> DataError:
     return NoResponses(
-        f"no event has an epoch inside its recording ({counted})",
+        f"no event has an epoch inside its recording ({what})",
         fix="check the options epoch-start and epoch-seconds",
     )

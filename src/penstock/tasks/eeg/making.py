@@ -16,6 +16,7 @@ from penstock.tasks.eeg.bids import Dataset
 from penstock.tasks.eeg.epochs import EpochDecode, Normalize
 from penstock.tasks.eeg.reading import OpenRecording, Reader
 from penstock.tasks.protocols import SampleSet
+from penstock.texts import counted
 
 __all__ = ["EpochSpec", "Epochs", "Made", "make_sample_set"]
 
@@ -176,7 +177,9 @@ async def _rows(
                 yield sample
     told = _phrase(left_out)
     if not num_samples:
-        raise none_made(f"{num_recordings} recordings, {num_candidates} {what}" + (f": {told}" if told else ""))
+        raise none_made(
+            f"{counted(num_recordings, 'recording')}, {num_candidates} {what}" + (f": {told}" if told else "")
+        )
     if told:
         number = sum(left_out.values())
         skipped.append(SkippedObject(object=f"{number} of {num_candidates} {what}", reason=told))

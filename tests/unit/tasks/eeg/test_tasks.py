@@ -98,7 +98,7 @@ def test_c1_names_recordings_without_a_usable_trial(bids: Bids, make: Make) -> N
 def test_c1_without_any_response_is_an_error_that_counts(bids: Bids, make: Make) -> None:
     bids.recording("sub-A")
     bids.events("sub-A", [*trial(1, reaction=None), *trial(5, reaction=None), (9.0, "contrastTrial_start")])
-    with pytest.raises(NoResponses, match="1 recordings, 2 trials: 2 without a response"):
+    with pytest.raises(NoResponses, match="1 recording, 2 trials: 2 without a response"):
         make(bids, "eeg-c1")
 
 
@@ -178,7 +178,7 @@ def test_a_source_may_be_one_release(bids: Bids, make: Make) -> None:
 
 def test_other_tasks_are_named_where_the_asked_one_is_missing(bids: Bids, make: Make) -> None:
     bids.recording("sub-A", task="rest")
-    with pytest.raises(EmptyListing, match="no recording of task contrastChangeDetection lies there, which has rest"):
+    with pytest.raises(EmptyListing, match="no recording of the BIDS task contrastChangeDetection, but of rest"):
         make(bids, "eeg-c1")
 
 
@@ -265,7 +265,7 @@ def test_events_of_common_values_are_told_apart(bids: Bids, make: Make) -> None:
     assert made.shape == (3, 35)
     assert [sample.targets[0] for sample in samples[:3]] == [1.0, 0.0, 2.0]
     assert reasons(made) == {
-        "1 events of value rare": "fewer than 5 of them",
+        "1 event of value rare": "fewer than 5 of them",
         "1 of 16 events": "1 outside the recording",
     }
     chosen, samples = make(bids, "eeg-events", {"event_values": "9,beep"})
