@@ -74,6 +74,13 @@ class PenstockError(Exception):
         self.fix = fix
         self.about = about
 
+    def name(self, about: str) -> None:
+        """Say what it is about where it does not say so yet: decoders of bytes do not know whose they are."""
+        if self.about is None and about not in self.what:
+            self.what = f"{printable(redact(about), lines=True)}: {self.what}"
+            self.args = (self.what,)
+        self.about = self.about or about
+
     def __str__(self) -> str:
         return f"{self.what}: {self.fix}" if self.fix else self.what
 

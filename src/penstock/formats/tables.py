@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.errors import DataError
+from penstock.texts import nearest
 
-__all__ = ["Row", "Table", "is_missing", "number", "read_table"]
+__all__ = ["Row", "Table", "is_missing", "number", "open_table", "read_table", "require_columns"]
 
 _MISSING: Final = frozenset({"", "n/a", "na", "nan", "none", "null"})
 SHOWN: Final = 40
 """Characters of a cell that messages show."""
+COLUMNS_SHOWN: Final = 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,10 +72,25 @@ class Table:
         Raises:
             DataError: one is not.
         """
-        missing = [column for column in columns if column not in self.columns]
-        if missing:
-            have = ", ".join(column for column in self.columns if column) or "no columns"
-            raise DataError(f"{self.name} has no column {', '.join(missing)} (it has {have})", fix=fix, about=self.name)
+        require_columns(self.columns, columns, name=self.name, fix=fix)
+
+
+def require_columns(have: Sequence[str], wanted: Sequence[str], *, name: str, fix: str) -> None:
+    """Check that a table has columns.
+
+    Raises:
+        DataError: one is not there; names the nearest one that is.
+    """
+    named = [column for column in have if column]
+    missing = [column for column in wanted if column not in named]
+    if missing:
+        near = nearest(missing[0], named)
+        shown = ", ".join(named[:COLUMNS_SHOWN]) + (", …" if len(named) > COLUMNS_SHOWN else "")
+        raise DataError(
+            f"{name} has no column {', '.join(missing)} (it has {shown or 'no columns'})",
+            fix=f"did you mean {near!r}? {fix}" if near else fix,
+            about=name,
+        )
 
 
 def read_table(data: bytes, *, name: str, delimiter: str = "\t") -> Table:
@@ -85,14 +102,27 @@ def read_table(data: bytes, *, name: str, delimiter: str = "\t") -> Table:
     Raises:
         DataError: it is no such table; names the file, and the line and value at fault.
     """
+    columns, rows = open_table(data, name=name, delimiter=delimiter)
+    return Table(name=name, columns=columns, rows=tuple(rows))
+
+
+def open_table(data: bytes, *, name: str, delimiter: str = "\t") -> tuple[tuple[str, ...], Iterator[Row]]:
+    """Give a table's columns, and its rows one by one: for tables of millions.
+
+    Raises:
+        DataError: it is no such table; of a row when it comes to it.
+    """
     lines = _rows(_text(data, name), name, delimiter)
-    columns = next(lines, (1, []))[1]
+    columns = tuple(next(lines, (1, []))[1])
     for place, column in enumerate(columns):
         if column and column in columns[:place]:
             raise DataError(
                 f"{name}, line 1: the column {_shown(column)} comes twice", fix="rename or remove one", about=name
             )
-    rows = []
+    return columns, _checked(lines, columns, name)
+
+
+def _checked(lines: Iterator[tuple[int, list[str]]], columns: Sequence[str], name: str) -> Iterator[Row]:
     for line, cells in lines:
         if len(cells) != len(columns):
             raise DataError(
@@ -101,8 +131,7 @@ def read_table(data: bytes, *, name: str, delimiter: str = "\t") -> Table:
                 fix="write as many cells as there are columns, n/a where there is no value",
                 about=name,
             )
-        rows.append(Row(table=name, line=line, cells=dict(zip(columns, cells, strict=True))))
-    return Table(name=name, columns=tuple(columns), rows=tuple(rows))
+        yield Row(table=name, line=line, cells=dict(zip(columns, cells, strict=True)))
 
 
 def is_missing(cell: str) -> bool:

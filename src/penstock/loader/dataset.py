@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from penstock.errors import DataError
 from penstock.loader.batch_memory import BatchMemory
 from penstock.loader.chance import Chance
 from penstock.loader.custom import Custom, CustomBatches
@@ -124,6 +125,8 @@ class WindowDataset(Dataset[Any]):
                 array = decoder(extent.data, decode=extent.codec, args=sample.args, rng=rng)
             except BaseException as error:
                 place = locate(order, numbers[extent.index])
+                if isinstance(error, DataError):
+                    error.name(sample.key)
                 error.add_note(sample_note("decode of", sample.key, position=place.position, epoch=place.epoch))
                 raise
             if inputs is None:

@@ -77,6 +77,7 @@ class SampleUser:
 
     def _note(self, key: str, error: Exception) -> SkippedSample:
         reason = error.what if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
+        reason = reason.removeprefix(f"{key}: ")
         self._bad_in_a_row += 1
         if self._bad_in_a_row >= MAX_BAD_IN_A_ROW:
             raise DataError(

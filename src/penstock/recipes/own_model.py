@@ -11,7 +11,7 @@ from torch import nn
 from penstock.errors import ConfigError
 from penstock.plugins import load_attribute
 
-__all__ = ["build_own_model"]
+__all__ = ["build_own_model", "try_out"]
 
 _TRIED_SAMPLES = 2
 
@@ -34,29 +34,50 @@ def build_own_model(path: str, *, shape: Sequence[int], num_outputs: int) -> nn.
         ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{path} gives a {type(model).__name__}", fix="let it give a torch.nn.Module")
-    _try_out(model, path, shape=shape, num_outputs=num_outputs)
+    try_out(model, path, shape=shape, num_outputs=num_outputs)
     return model
 
 
-def _try_out(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: int) -> None:
+def try_out(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: int) -> None:
+    """See that a network takes samples and gives one row of numbers each, in training and in evaluation.
+
+    Neither its weights and statistics nor torch's global generator are changed by it.
+
+    Args:
+        path: that the network has in messages.
+
+    Raises:
+        ConfigError: it has nothing to train, or does not.
+    """
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ConfigError(f"the network of {path} has no parameters to train", fix="give it layers")
-    was_training, wanted = model.training, (_TRIED_SAMPLES, num_outputs)
-    model.eval()
+    was_training = model.training
+    statistics = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            found = model(torch.zeros(_TRIED_SAMPLES, *shape))
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            for training in (True, False):
+                _try_once(model.train(training), path, shape=shape, num_outputs=num_outputs)
+    finally:
+        with torch.no_grad():
+            for buffer, before in statistics:
+                buffer.copy_(before)
+        model.train(was_training)
+
+
+def _try_once(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: int) -> None:
+    wanted = (_TRIED_SAMPLES, num_outputs)
+    try:
+        found = model(torch.zeros(_TRIED_SAMPLES, *shape))
     except Exception as error:
         raise ConfigError(
             f"the network of {path} cannot take a batch of shape {(_TRIED_SAMPLES, *shape)}: "
             f"{type(error).__name__}: {error}",
             fix="make it for samples of that shape",
         ) from error
-    finally:
-        model.train(was_training)
     if not isinstance(found, torch.Tensor) or tuple(found.shape) != wanted:
         given = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        mode = "training" if model.training else "evaluation"
         raise ConfigError(
-            f"the network of {path} gives {given} for {_TRIED_SAMPLES} samples, not {wanted}",
+            f"the network of {path} gives {given} for {_TRIED_SAMPLES} samples, not {wanted}, in {mode}",
             fix="let it give one row of num_outputs numbers a sample",
         )

@@ -16,7 +16,7 @@ class Recipe(Protocol):
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the networks, the default first."""
+        """Names of the networks, the default first; ``timm:NAME`` stands for all that begin with ``timm:``."""
         ...
 
     def check_model(self, name: str, shape: Sequence[int]) -> None:

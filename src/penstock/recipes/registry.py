@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["build_model", "check_model", "choose_model", "is_own_model"]
 
 _RECIPES: Final = Registry(
-    kind="recipe", group="penstock.recipes", own={"eeg": "penstock.recipes.eeg.recipe:EegRecipe"}
+    kind="recipe",
+    group="penstock.recipes",
+    own={
+        "eeg": "penstock.recipes.eeg.recipe:EegRecipe",
+        "images": "penstock.recipes.images.recipe:ImageRecipe",
+    },
 )
 
 
@@ -32,9 +37,9 @@ def choose_model(task: str, asked: str | None) -> str:
     recipe = _recipe_of(task)
     if asked is None:
         return recipe.models[0]
-    if is_own_model(asked):
+    if is_own_model(asked, task=task):
         _check_own(asked)
-    elif asked not in recipe.models:
+    elif asked not in recipe.models and _family(asked) not in recipe.models:
         near = nearest(asked, recipe.models)
         package, _, factory = asked.rpartition(".")
         meant = f"did you mean {near or f'{package}:{factory}'}? " if near or package else ""
@@ -45,9 +50,19 @@ def choose_model(task: str, asked: str | None) -> str:
     return asked
 
 
-def is_own_model(name: str) -> bool:
-    """Tell whether a model's name is ``package.module:factory``."""
-    return ":" in name
+def is_own_model(name: str, *, task: str) -> bool:
+    """Tell whether a model's name is ``package.module:factory``, and not one that the task's recipe knows.
+
+    Raises:
+        ConfigError: the task has no networks.
+    """
+    return ":" in name and _family(name) not in _recipe_of(task).models
+
+
+def _family(name: str) -> str:
+    """Give what a recipe's ``models`` have for all names of one library: ``timm:NAME`` for ``timm:resnet18``."""
+    library, colon, _ = name.partition(":")
+    return f"{library}:NAME" if colon else name
 
 
 def check_model(name: str, *, task: str, shape: Sequence[int]) -> None:
@@ -57,7 +72,7 @@ def check_model(name: str, *, task: str, shape: Sequence[int]) -> None:
         ConfigError: there is no such network, or it does not.
     """
     choose_model(task, name)
-    if not is_own_model(name):
+    if not is_own_model(name, task=task):
         _recipe_of(task).check_model(name, shape)
 
 
@@ -74,7 +89,7 @@ def build_model(name: str, *, task: str, shape: Sequence[int], num_outputs: int)
         ConfigError: there is no such network, or it cannot take samples of this shape.
     """
     choose_model(task, name)
-    if not is_own_model(name):
+    if not is_own_model(name, task=task):
         return _recipe_of(task).build_model(name, shape=shape, num_outputs=num_outputs)
     from penstock.recipes.own_model import build_own_model  # here: torch takes a second
 

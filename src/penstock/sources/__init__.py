@@ -6,7 +6,7 @@ from penstock.sources.base import ObjectSource
 from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.meter_file import MeterFile, read_meter_files, sum_meters, sweep_meter_files, take_later
-from penstock.sources.opening import is_local, locate, open_blobs, open_source
+from penstock.sources.opening import find_object, is_local, locate, open_blobs, open_source
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import GetRange, ListObjects, ObjectInfo, ReadInto
 from penstock.sources.registry import find_scheme, scheme_names
@@ -26,6 +26,7 @@ __all__ = [
     "RequestMeter",
     "Scheme",
     "SortedListing",
+    "find_object",
     "find_scheme",
     "is_local",
     "locate",

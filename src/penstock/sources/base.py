@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 from penstock.errors import EmptyListing, PenstockError, SourceChanged, TruncatedObject
 from penstock.records import SkippedObject, SourceSpec
@@ -102,6 +103,19 @@ class ObjectSource(ABC):
         folders = {info.key[:end] for info in found for end in _slashes(info.key)}
         kept = [info for info in found if info.size_bytes or info.key not in folders]
         return list(without_repeats(sorted(kept, key=lambda info: info.key)))
+
+    async def find(self, key: str) -> ObjectInfo | None:
+        """Give one object, None where there is none of that key; a store may know a shorter way than its listing.
+
+        Raises:
+            SourceError: its folder could not be listed.
+        """
+        async with aclosing(self.list_objects(key.rpartition("/")[0])) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                for info in page:
+                    if info.key == key:
+                        return info
+        return None
 
     async def get(self, info: ObjectInfo) -> bytes:
         """Give a whole (small) object."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from penstock.errors import ConfigError
+import contextlib
+
+import msgspec
+
+from penstock.errors import BucketNotFound, ConfigError, EmptyListing, ObjectNotFound, SourceError
 from penstock.records import Purpose, SourceSpec
 from penstock.sources.base import ObjectSource
 from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
+from penstock.sources.protocols import ObjectInfo
 from penstock.sources.registry import find_scheme
 from penstock.sources.scheme import check_options
 from penstock.urls import check_location
 
-__all__ = ["ObjectSource", "is_local", "locate", "open_blobs", "open_source"]
+__all__ = ["ObjectSource", "find_object", "is_local", "locate", "open_blobs", "open_source"]
 
 _DEFAULT_LIMITS = ClientLimits()
 
@@ -59,6 +64,31 @@ def open_source(
     scheme = find_scheme(spec.uri)
     check_options(scheme, spec)
     return scheme.open(spec, limits=limits, meter=RequestMeter() if meter is None else meter, purpose=purpose)
+
+
+async def find_object(spec: SourceSpec, *, meter: RequestMeter) -> tuple[ObjectSource, ObjectInfo]:
+    """Give one object by a URI of its own, and the source to read it from.
+
+    Raises:
+        ConfigError: the URI is not one that Penstock can use.
+        SourceError: it could not be looked for, or is not there, or is a folder.
+    """
+    with contextlib.suppress(BucketNotFound, EmptyListing):
+        whole = open_source(spec, meter=meter, purpose="listing")
+        first: list[ObjectInfo] = []
+        async with contextlib.aclosing(whole.list_objects()) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                first += page[:2]
+                if len(first) > 1:
+                    raise SourceError(f"{spec.uri} is a folder, not a file", fix="name one file", about=spec.uri)
+        if first:
+            return whole, first[0]
+    folder, _, name = spec.uri.rstrip("/").rpartition("/")
+    beside = open_source(msgspec.structs.replace(spec, uri=folder or "/"), meter=meter, purpose="listing")
+    found = await beside.find(name)
+    if found is None:
+        raise ObjectNotFound(f"there is no {spec.uri}", fix="check its name, case included", about=spec.uri)
+    return beside, found
 
 
 def open_blobs(

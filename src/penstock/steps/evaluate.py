@@ -127,7 +127,7 @@ def _check_model(weights: Weights, asked: str | None) -> None:
             fix="pass the model that it was trained with, or another checkpoint",
             about=weights.location,
         )
-    if asked is None and is_own_model(name):
+    if asked is None and is_own_model(name, task=weights.identity.task):
         raise ConfigError(
             f"the checkpoint {weights.location} has a model of one's own, {name!r}, whose code would be run",
             fix=f"pass --model {name} if you trust it",

@@ -34,6 +34,7 @@ NAME = "list"
 __all__ = ["NAME", "run"]
 
 SKIPPED_SHOWN = 5
+CLASSES_SHOWN = 50
 
 
 def run(args: argparse.Namespace) -> int:
@@ -147,13 +148,15 @@ def describe(info: ManifestInfo) -> str:
     asked = dict(zip(SPLITS, info.fractions, strict=False))
     lines += [
         f"  {part.name:5} {counted(part.num_samples, 'sample'):>18}  {counted(part.num_groups, 'group'):>14}  "
-        f"{format_bytes(part.size_bytes)}, "
-        f"{100 * part.num_samples / max(info.num_samples, 1):.1f} % where {100 * asked.get(part.name, 0):g} % was asked"
+        f"{format_bytes(part.size_bytes)}, {100 * part.num_samples / max(info.num_samples, 1):.1f} %"
+        + (f" where {100 * asked.get(part.name, 0):g} % was asked" if asked else "")
         for part in info.splits
     ]
     lines += [f"  note: {printable(note)}" for note in info.notes]
     if info.classes:
-        lines.append(f"  classes: {printable(', '.join(info.classes))}")
+        more = len(info.classes) - CLASSES_SHOWN
+        shown = ", ".join(info.classes[:CLASSES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        lines.append(f"  classes: {printable(shown)}")
     if info.skipped:
         entries = "entry" if len(info.skipped) == 1 else "entries"
         lines.append(f"  left out, {len(info.skipped)} {entries}:")

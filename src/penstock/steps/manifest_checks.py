@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 
 from penstock.errors import ConfigError, MissingLabel
 from penstock.plan import SplitRule, nearest_seed
-from penstock.records import Extent, no_spread
+from penstock.records import SPLITS, Extent, no_spread
+from penstock.tasks.protocols import OwnSplits
 from penstock.texts import counted
 
 __all__ = ["ManifestChecks"]
 
 COUNTED_NAMES = 10_000
 """Most groups whose names are held; of more, no split with a fraction worth naming stays empty."""
+
+CLASSES_NAMED = 10
+"""Classes without a sample in a split that are named."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -51,20 +55,32 @@ class ManifestChecks:
         by_sample: whether it splits samples and not groups.
         classes: names of the classes, empty for regression.
         score: name of the metric that runs are compared by.
+        own: splits that the dataset itself has.
     """
 
     def __init__(
-        self, rule: SplitRule, *, fractions: Sequence[float], by_sample: bool, classes: Sequence[str], score: str
+        self,
+        rule: SplitRule,
+        *,
+        fractions: Sequence[float],
+        by_sample: bool,
+        classes: Sequence[str],
+        score: str,
+        own: OwnSplits | None = None,
     ) -> None:
         self._rule, self._fractions, self._by_sample = rule, fractions, by_sample
         self._classes, self._score = classes, score
-        self._tallies = {name: _Tally() for name in rule.names}
+        self._own = own
+        names = {*rule.names, *(own.names if own is not None else ())}
+        self._tallies = {name: _Tally() for name in SPLITS if name in names}
         self._named: dict[str, _Targets] = {}
 
     def split(self, extent: Extent) -> str:
         """Give the split of an extent, which all its samples are of, and count them in."""
         name = extent.key if self._by_sample else extent.group
-        split = self._rule(name)
+        split = self._own.split_of(extent.key) if self._own is not None else ""
+        if split in ("", "train"):
+            split = self._rule(name)
         tally = self._tallies[split]
         tally.num_samples += extent.num_samples
         if len(self._named) < COUNTED_NAMES:
@@ -122,6 +138,8 @@ class ManifestChecks:
 
     def _another_seed(self) -> str:
         """Name the nearest seed that leaves something to learn and to score, where there is one."""
+        if self._own is not None:
+            return ""
 
         def accepts(rule: SplitRule) -> bool:
             train, filled = _Targets(), set[str]()
@@ -143,13 +161,17 @@ class ManifestChecks:
         if tally.targets.are_constant and not self._classes:
             samples = "the one target is" if tally.num_samples == 1 else f"all {tally.num_samples} targets are"
             return [f"{split}: {samples} {lowest:g}, so {self._score} is undefined there"]
-        missing = [name for number, name in enumerate(self._classes) if number not in tally.classes]
         if tally.targets.are_constant:
             only = self._classes[int(lowest)]
             samples = "the one sample is" if tally.num_samples == 1 else f"all {tally.num_samples} samples are"
             return [f"{split}: {samples} of the class {only}, so scores by class are undefined"]
+        missing = [name for number, name in enumerate(self._classes) if number not in tally.classes]
+        if not missing or not tally.classes:
+            return []
         told = "cannot be learnt" if split == "train" else "is not scored"
-        return [f"{split}: no sample is of the class {name}, which {told}" for name in missing if tally.classes]
+        shown = [f"{split}: no sample is of the class {name}, which {told}" for name in missing[:CLASSES_NAMED]]
+        more = len(missing) - len(shown)
+        return [*shown, f"{split}: nor of {more} more classes"] if more else shown
 
 
 def _fewer(num_names: int) -> str:

@@ -10,13 +10,13 @@ from pathlib import Path
 from penstock import __version__
 from penstock.observe import open_progress
 from penstock.plan import split_rule
-from penstock.records import ManifestInfo, ManifestParts, ManifestWriter, SkippedObject, parts_folder
+from penstock.records import SPLITS, ManifestInfo, ManifestParts, ManifestWriter, SkippedObject, parts_folder
 from penstock.records.manifest_parts import FIRST_PART_SAMPLES
 from penstock.sources import ObjectSource
 from penstock.steps import common
 from penstock.steps.manifest_checks import ManifestChecks
 from penstock.steps.task_options import as_flags
-from penstock.tasks.protocols import Limits, OptionValue, Task
+from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, Task
 
 __all__ = ["make_manifest"]
 
@@ -48,10 +48,18 @@ async def make_manifest(
         MissingLabel: there is nothing to learn in it.
         OutputError: it could not be written.
     """
-    rule = split_rule(fractions=fractions, seed=seed)
+    split_rule(fractions=fractions, seed=seed)  # before anything is listed
     samples = await task.make_samples(source, limits=replace(limits, scratch=path.parent), options=options)
 
-    checks = ManifestChecks(rule, fractions=fractions, by_sample=by_sample, classes=samples.classes, score=task.score)
+    own = samples.own_splits
+    checks = ManifestChecks(
+        split_rule(fractions=_left_to_cut(fractions, own), seed=seed),
+        fractions=fractions,
+        by_sample=by_sample,
+        classes=samples.classes,
+        score=task.score,
+        own=own,
+    )
 
     def finish(
         writer: ManifestWriter, skipped: Sequence[SkippedObject] = (), notes: Sequence[str] = ()
@@ -66,7 +74,7 @@ async def make_manifest(
             skipped=skipped,
             created_at=common.now(),
             created_by=f"penstock {__version__}",
-            fractions=fractions,
+            fractions=fractions if own is None else (),
             split_by="sample" if by_sample else "group",
             notes=notes,
         )
@@ -92,7 +100,26 @@ async def make_manifest(
                 stage.advance(num_new)
                 num_new = 0
         stage.advance(num_new)
-        notes = checks.finish()
+        notes = (*_own_notes(fractions, own), *checks.finish())
         if parts is not None:
             parts.finish()
         return finish(writer, samples.skipped, notes)
+
+
+def _left_to_cut(fractions: Sequence[float], own: OwnSplits | None) -> Sequence[float]:
+    """Give the fractions that a dataset's train split is cut into: those of the splits that it does not have itself."""
+    if own is None:
+        return fractions
+    left = [
+        part if name == "train" or name not in own.names else 0.0 for name, part in zip(SPLITS, fractions, strict=True)
+    ]
+    return [part / sum(left) for part in left]
+
+
+def _own_notes(fractions: Sequence[float], own: OwnSplits | None) -> list[str]:
+    if own is None:
+        return []
+    names = ", ".join(name for name in SPLITS if name in own.names)
+    cut = [name for name, part in zip(SPLITS, fractions, strict=True) if part and name not in own.names]
+    told = f"; cut out of its train split: {', '.join(cut)}" if cut else ""
+    return [f"the dataset's own splits: {names}{told}"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from penstock.errors import DataError, TrainingDiverged
 from penstock.records import Baseline, MetricValue, MetricValues, no_spread
 
-__all__ = ["classification_metrics", "group_metrics", "metric_value", "regression_metrics"]
+__all__ = ["auroc_metric", "classification_metrics", "group_metrics", "metric_value", "regression_metrics"]
 
 Array = NDArray[np.float64]
 
@@ -166,6 +166,54 @@ def classification_metrics(truth: Array, logits: Array) -> MetricValues:
         name: metric_value(label, value, higher_is_better=name != "log_loss", baseline=baseline, meaning=meaning)
         for name, (label, value, baseline, meaning) in scores.items()
     }
+
+
+def auroc_metric(truth: Array, logits: Array) -> MetricValue:
+    """Score how well a classification sorts: the area under the ROC curve of each class against the rest, averaged.
+
+    It is the chance that a sample of the class is held for more probable to be of it than one that is not; ties count
+    as half. Where a class has no samples, or all, it is undefined.
+
+    Args:
+        truth: class indices, shape (samples,).
+        logits: shape (samples, classes).
+
+    Raises:
+        DataError: there are no samples.
+        TrainingDiverged: a logit is not a finite number.
+    """
+    _check(truth, logits)
+    value: float | str
+    counts = np.bincount(truth.astype(np.int64), minlength=logits.shape[1])
+    if missing := int(np.count_nonzero(counts == 0)):
+        value = f"{missing} of {len(counts)} classes {'has' if missing == 1 else 'have'} no sample"
+    elif len(counts) < 2:
+        value = "there is one class"
+    else:
+        scores = _log_probabilities(logits)
+        areas = [_area(scores[:, number], truth == number) for number in range(len(counts))]
+        value = float(np.mean(areas))
+    return metric_value("AUROC", value, higher_is_better=True, baseline=0.5, meaning="guessing")
+
+
+def _log_probabilities(logits: Array) -> Array:
+    """Give log probabilities, shape (samples, classes), that differ however near to certain they are."""
+    rows, best = np.arange(len(logits)), logits.argmax(axis=1)
+    below = logits - logits[rows, best][:, np.newaxis]
+    others = np.exp(below)
+    others[rows, best] = 0
+    others.sort(axis=1)  # so that equal odds stay equal, in whatever order the classes come
+    log_probabilities: Array = below - np.log1p(others.sum(axis=1))[:, np.newaxis]
+    return log_probabilities
+
+
+def _area(scores: Array, is_class: NDArray[np.bool_]) -> float:
+    """Give the area under the ROC curve, by ranks (Mann and Whitney's U)."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    inside = int(is_class.sum())
+    above = float(ranks[is_class].sum()) - inside * (inside + 1) / 2
+    return above / (inside * (len(scores) - inside))
 
 
 def _check(truth: Array, predicted: Array) -> None:

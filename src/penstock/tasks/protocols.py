@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penstock.records import Evaluation, Extent, MetricValue, MetricValues, SkippedObject
 from penstock.sources import ObjectSource
 
-__all__ = ["Limits", "OptionValue", "PartOfOverall", "SampleSet", "Task", "TaskOption"]
+__all__ = ["Limits", "OptionValue", "OwnSplits", "PartOfOverall", "SampleSet", "Task", "TaskOption"]
 
 OptionValue = str | int | float | bool | None
 
@@ -55,6 +55,19 @@ class Limits:
     scratch: Path | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnSplits:
+    """Splits that a dataset itself has, by its folders' names or a column.
+
+    Attributes:
+        names: of ``train``, ``valid`` and ``test`` those that it has; ``train`` is one of them.
+        split_of: gives an extent's split by its key.
+    """
+
+    names: frozenset[str]
+    split_of: Callable[[str], str]
+
+
 @dataclass(kw_only=True, slots=True)
 class SampleSet:
     """Samples as they are made.
@@ -64,12 +77,15 @@ class SampleSet:
         shape: axes of one decoded sample.
         classes: names of the classes, empty for regression.
         skipped: what was left out and why; complete when ``rows`` has ended.
+        own_splits: that the dataset has; None splits it by ``--split``. What it lacks of the splits that are asked
+            for is taken of its train split.
     """
 
     rows: AsyncIterator[Extent]
     shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     skipped: list[SkippedObject] = field(default_factory=list)
+    own_splits: OwnSplits | None = None
 
 
 class Task(Protocol):

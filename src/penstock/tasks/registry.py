@@ -18,6 +18,7 @@ _TASKS: Final = Registry(
         "eeg-c1": "penstock.tasks.eeg.reaction:EegC1",
         "eeg-c2": "penstock.tasks.eeg.externalizing:EegC2",
         "eeg-events": "penstock.tasks.eeg.categories:EegEvents",
+        "images": "penstock.tasks.images.task:Images",
         "objects": "penstock.tasks.objects:WholeObjects",
     },
 )

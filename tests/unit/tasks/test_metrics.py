@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from penstock.errors import DataError, TrainingDiverged
 from penstock.records import MetricValues
-from penstock.tasks.metrics import classification_metrics, group_metrics, metric_value, regression_metrics
+from penstock.tasks.metrics import auroc_metric, classification_metrics, group_metrics, metric_value, regression_metrics
 
 BY_SPREAD = {"nrmse", "r2", "pearson"}
 
@@ -149,3 +149,43 @@ def test_baselines_of_a_classification_are_what_knowing_the_shares_alone_scores(
 
 def test_log_loss_of_large_logits_is_finite() -> None:
     assert classification_metrics(np.array([0.0]), np.array([[-1e5, 1e5]]))["log_loss"].value == pytest.approx(2e5)
+
+
+@given(st.integers(2, 4), st.integers(0, 2**32), st.booleans())
+def test_auroc_is_the_chance_of_the_right_order(classes: int, seed: int, ties: bool) -> None:
+    rng = np.random.default_rng(seed)
+    truth = np.concatenate([np.arange(classes), rng.integers(0, classes, 12)]).astype(np.float64)
+    logits = rng.normal(0, 2, (len(truth), classes))
+    if ties:
+        logits = logits.round()
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    areas = []
+    for number in range(classes):
+        inside, outside = odds[truth == number, number], odds[truth != number, number]
+        pairs = [0.5 if abs(a - b) < 1e-12 else float(a > b) for a in inside for b in outside]
+        areas.append(np.mean(pairs))
+    found = auroc_metric(truth, logits)
+    assert found.value == pytest.approx(float(np.mean(areas)))
+    assert found.baseline is not None
+    assert found.baseline.value == 0.5
+    assert found.higher_is_better
+
+
+def test_auroc_tells_certain_answers_apart() -> None:
+    truth = np.array([0.0, 0, 1, 1])
+    sure = np.array([[900.0, 0], [500, 0], [300, 0], [0, 100]])
+    assert auroc_metric(truth, sure).value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("truth", "classes", "reason"),
+    [
+        ([0.0, 0, 1], 3, "1 of 3 classes has no sample"),
+        ([1.0, 1], 4, "3 of 4 classes have no sample"),
+        ([0.0, 0], 1, "there is one class"),
+    ],
+)
+def test_auroc_is_undefined_where_a_class_is_missing(truth: list[float], classes: int, reason: str) -> None:
+    found = auroc_metric(np.array(truth), np.zeros((len(truth), classes)))
+    assert found.value is None
+    assert found.undefined == reason

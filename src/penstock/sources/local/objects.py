@@ -84,6 +84,14 @@ class LocalObjects(ObjectSource):
         """Give what is no file."""
         return [item for found in self._found.values() for item in found.left_out.told()]
 
+    async def find(self, key: str) -> ObjectInfo | None:
+        """Look one file up; see the base class."""
+        with self._counted(self.meter.line("LIST", "listing")), mapped(self.spec, key):
+            if not (self._folder / key).is_file():
+                return None
+            meta = await obstore.head_async(self._store, key)
+        return _info(cast("dict[str, Any]", meta), LocalFiles())
+
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Read a range; see the base class."""
         refuse_beyond(info, offset + length_bytes)

@@ -68,6 +68,12 @@ class S3Objects(ObjectSource):
             if page.objects:
                 yield page.objects
 
+    async def find(self, key: str) -> ObjectInfo | None:
+        """Look one object up by the first page of what begins with its key; see the base class."""
+        base = f"{self._place.prefix}/" if self._place.prefix else ""
+        page = await self._page(Asked(bucket=self._place.bucket, base=base, prefix=f"{base}{key}"), key)
+        return next((info for info in page.objects if info.key == key), None)
+
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         """Read a range to its place; see the base class."""
         refuse_beyond(info, offset + len(place))
