@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
 
-from penstock.errors import ConfigError, DataError
+from penstock.errors import DataError
 
-__all__ = ["AUGMENTATIONS", "BACKGROUNDS", "FITS", "MEAN", "NORMALIZATIONS", "STD", "ImageDecode", "check_pillow"]
+__all__ = ["AUGMENTATIONS", "BACKGROUNDS", "FITS", "MEAN", "NORMALIZATIONS", "STD", "ImageDecode"]
 
 Fit = Literal["crop", "pad", "stretch"]
 Normalize = Literal["unit", "half", "imagenet"]
@@ -70,15 +69,3 @@ def _read(text: str) -> ImageDecode:
         raise DataError(
             f"the manifest's decoder {text[:80]!r} is none of images ({error})", fix="list the dataset again"
         ) from error
-
-
-def check_pillow() -> None:
-    """Refuse to begin where nothing can be decoded later.
-
-    Raises:
-        ConfigError: Pillow is not installed.
-    """
-    if importlib.util.find_spec("PIL") is None:
-        raise ConfigError(
-            "the task 'images' needs Pillow, which is not installed", fix="pip install 'penstock[images]'"
-        )

@@ -17,7 +17,7 @@ from penstock.tasks.images.finding import Found, find_images
 from penstock.tasks.images.label_table import LabelColumns, LabelTable, read_label_table
 from penstock.tasks.images.naming import FolderLabels, Labels, Level, Meaning, looks_like_image
 from penstock.tasks.images.options import OPTIONS
-from penstock.tasks.images.settings import AUGMENTATIONS, BACKGROUNDS, FITS, NORMALIZATIONS, ImageDecode, check_pillow
+from penstock.tasks.images.settings import AUGMENTATIONS, BACKGROUNDS, FITS, NORMALIZATIONS, ImageDecode
 from penstock.tasks.metrics import auroc_metric, classification_metrics
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, SampleSet
@@ -46,7 +46,6 @@ class Images:
             SourceError: the source or the labels could not be read, or no image lies there.
             DataError: the labels cannot be used, or too much has none.
         """
-        check_pillow()
         if limits.releases or limits.mini:
             raise ConfigError("images have no releases", fix="leave --release and --mini out")
         chosen = Options(self.options, options, task=self.name)
@@ -78,8 +77,12 @@ class Images:
         Raises:
             DataError: the bytes are no image that can be used.
         """
-        from penstock.tasks.images.decoding import decode_image  # here: Pillow is an extra
-
+        try:
+            from penstock.tasks.images.decoding import decode_image  # here: Pillow is an extra
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "the task 'images' needs Pillow, which is not installed", fix="pip install 'penstock[images]'"
+            ) from error
         return decode_image(data, ImageDecode.read(decode), rng)
 
     def metrics(
