@@ -1,4 +1,4 @@
-"""One nginx worker that serves a folder as buckets with path-style keys: GET, HEAD and ranges, nothing else.
+"""One nginx worker that serves a folder as buckets with path-style keys: GET, HEAD, ranges, and listings made before.
 
 sendfile from tmpfs makes it faster than any feed here, so that it is not what is measured. A second port of the
 same worker lets each request wait before it is answered, without holding others up.
@@ -19,6 +19,8 @@ from pathlib import Path
 
 MODULES = Path("/usr/lib/nginx/modules")
 START_SECONDS = 10
+LISTINGS = ".listings"
+"""Folder beside the buckets: a page of a listing is BUCKET/PREFIX/PAGE.xml in it, the prefix written as in a URL."""
 
 
 def find_nginx() -> str | None:
@@ -64,6 +66,7 @@ def _server_block(port: int, root: Path, latency_seconds: float) -> str:
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     root {root};
+    location ~ ^/([a-z0-9-]+)$ {{ {wait} rewrite ^/(.*)$ /{LISTINGS}/$1/$arg_prefix/$page.xml break; }}
     location / {{ limit_except GET {{ deny all; }} {wait} }}
   }}"""
 
@@ -89,6 +92,7 @@ http {{
 {temps}
   {access};
   default_type application/octet-stream;
+  map $args $page {{ default 0; "~(?:^|&)continuation-token=(?<token>[0-9]+)" $token; }}
   sendfile on;
   tcp_nopush on;
   tcp_nodelay on;

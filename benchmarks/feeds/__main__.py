@@ -20,15 +20,15 @@ from benchmarks.common.machine import REPORTS, REPOSITORY
 from benchmarks.common.processes import interleave
 from benchmarks.common.reporting import SKIPPED, measure
 from benchmarks.feeds.cellspec import CellSpec, DataSpec
-from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT
+from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT, OWN_FEEDS
 from benchmarks.feeds.environment import Peers, make_peers, versions
-from benchmarks.feeds.plain import make_plain
+from benchmarks.feeds.plain import make_plain, write_listing
 from benchmarks.feeds.report import render
 from benchmarks.feeds.running import Run, layouts_of, make_layouts, run_cell
 from benchmarks.feeds.start import start_seconds
 
 KIB, MIB = 1 << 10, 1 << 20
-QUICK = ("penstock", "bare", "boto3")
+QUICK = ("penstock", "penstock-stream", "bare", "boto3")
 BATCH_SAMPLES = {64 * KIB: 64, 8 * MIB: 4}
 
 _log = logging.getLogger("benchmarks.feeds")
@@ -128,6 +128,7 @@ def _measure_dataset(
     options: argparse.Namespace, data: DataSpec, endpoints: dict[float, str], work: Path, peers: Peers
 ) -> list[Run]:
     errors = make_layouts(data, layouts_of(options.contenders), peers)
+    write_listing(data)
     cells = _cells(options, data, endpoints, work)
     _make_manifests(cells, errors)
     runs: list[Run] = []
@@ -169,7 +170,7 @@ def main() -> int:
     raw, path = found
     path.write_text(render(raw))
     _log.info("report: %s", path)
-    mine = (run for run in raw["runs"] if CONTENDERS[run["contender"]].module == "penstock_window")
+    mine = (run for run in raw["runs"] if CONTENDERS[run["contender"]].module in OWN_FEEDS)
     return 0 if all(run["right"] for run in mine) else 1
 
 

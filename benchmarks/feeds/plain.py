@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
+from benchmarks.common.server import LISTINGS
 from benchmarks.feeds.cellspec import BUCKET, DataSpec
 
 MODULO = 1 << 64
+PAGE_KEYS = 1000
+_XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 def make_plain(root: Path, *, name: str, dataset_bytes: int, sample_bytes: int, shard_bytes: int) -> DataSpec:
@@ -31,6 +36,34 @@ def make_plain(root: Path, *, name: str, dataset_bytes: int, sample_bytes: int, 
         sample_bytes=sample_bytes,
         shard_bytes=shard_bytes,
         total=total % MODULO,
+    )
+
+
+def write_listing(data: DataSpec) -> None:
+    """Write the pages that S3 would list a dataset's objects in: ListObjectsV2, 1,000 keys a page."""
+    root = Path(data.root)
+    prefix = f"{data.name}/plain/"
+    folder = root / LISTINGS / BUCKET / quote(prefix, safe="")
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = range(0, data.num_samples, PAGE_KEYS)
+    for page, first in enumerate(pages):
+        keys = [data.plain_key(number) for number in range(first, min(first + PAGE_KEYS, data.num_samples))]
+        found = "".join(_entry(key, (root / BUCKET / key).stat()) for key in keys)
+        more = f"<NextContinuationToken>{page + 1}</NextContinuationToken>" if page + 1 < len(pages) else ""
+        (folder / f"{page}.xml").write_text(
+            f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="{_XML}"><Name>{BUCKET}</Name>'
+            f"<Prefix>{prefix}</Prefix><KeyCount>{len(keys)}</KeyCount><MaxKeys>{PAGE_KEYS}</MaxKeys>"
+            f"<EncodingType>url</EncodingType><IsTruncated>{'true' if more else 'false'}</IsTruncated>{more}"
+            f"{found}</ListBucketResult>"
+        )
+
+
+def _entry(key: str, status: os.stat_result) -> str:
+    etag = f"&quot;{int(status.st_mtime):x}-{status.st_size:x}&quot;"  # as nginx gives it
+    when = datetime.fromtimestamp(int(status.st_mtime), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return (
+        f"<Contents><Key>{quote(key)}</Key><LastModified>{when}</LastModified><ETag>{etag}</ETag>"
+        f"<Size>{status.st_size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
     )
 
 

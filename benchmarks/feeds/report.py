@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.common.markdown import MIB, machine_words, size, table
-from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT
+from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT, OWN_FEEDS
 from benchmarks.feeds.figures import Figures, Group, bare_of, best_peer, figures, groups, verdicts
 
 METHOD = """\
@@ -89,7 +89,7 @@ def _why(figure: Figures, cores: int) -> str:
 def _goals(found: dict[Group, dict[str, Figures]], cores: int) -> list[str]:
     rows, missed = [["feed", "cell", "goal", "reached", ""]], []
     for group, mine in found.items():
-        for name in (name for name in mine if CONTENDERS[name].module == "penstock_window"):
+        for name in (name for name in mine if CONTENDERS[name].module in OWN_FEEDS):
             told = verdicts(name, group, mine)
             rows += [[name, _title(group), each.goal, each.value, "met" if each.met else "**missed**"] for each in told]
             if not all(each.met for each in told):

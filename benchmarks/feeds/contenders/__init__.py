@@ -45,6 +45,20 @@ CONTENDERS = {
             what="whole dataset shuffled, an object a sample",
         ),
         Contender(
+            name="penstock-stream",
+            module="penstock_stream",
+            layout="plain",
+            limited=True,
+            what="penstock.Stream as a user writes it, the listing within the clock",
+        ),
+        Contender(
+            name="penstock-stream-early",
+            module="penstock_stream",
+            layout="plain",
+            limited=True,
+            what="the same with stream_listing=True: training begins while the source is listed",
+        ),
+        Contender(
             name="penstock-tar",
             module="penstock_window",
             layout="tar",
@@ -89,7 +103,17 @@ CONTENDERS = {
     )
 }
 # Their libraries are Penstock's own too, so they run in its environment, also where no peer is installed.
-OWN_ENVIRONMENT = ("penstock", "penstock-tar", "penstock-tar-inorder", "boto3", "bare", "bare-tar")
+OWN_FEEDS = ("penstock_window", "penstock_stream")
+OWN_ENVIRONMENT = (
+    "penstock",
+    "penstock-stream",
+    "penstock-stream-early",
+    "penstock-tar",
+    "penstock-tar-inorder",
+    "boto3",
+    "bare",
+    "bare-tar",
+)
 
 
 def load(name: str) -> tuple[OpenFeed, str]:

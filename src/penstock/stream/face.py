@@ -64,7 +64,8 @@ class Stream(IterableDataset[Any]):
         shuffle_mix: blocks whose samples are mixed; None chooses by their size.
         seed: of the shuffle.
         workers: processes that decode and collate; 0 does it in this one.
-        collate: makes a batch of a list of values.
+        collate: makes a batch of a list of values; torch's own does so in memory that is used again once nobody refers
+            to a batch that lay there.
         epochs: ends the prefetching after that many; None goes on for as long as it is asked.
         endpoint_url: S3-compatible server; None is AWS.
         region: of the bucket; None asks for it.

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
+from torch.utils.data import default_collate
 
 from penstock.errors import ConfigError
 from penstock.loader import Custom
+from penstock.loader.collate import ReusingCollate
 from penstock.loader.ranks import AskedRanks
 from penstock.patterns import any_of
 from penstock.records import SourceSpec
@@ -128,7 +130,8 @@ def _decoder_of(given: Mapping[str, Any]) -> Custom:
     checks.called_with("collate", given["collate"], "values")
     if given["transform"] is not None:
         checks.called_with("transform", given["transform"], "value", "rng")
-    return Custom(decode=given["decode"], collate=given["collate"], takes_path=files, transform=given["transform"])
+    collate = ReusingCollate() if given["collate"] is default_collate else given["collate"]
+    return Custom(decode=given["decode"], collate=collate, takes_path=files, transform=given["transform"])
 
 
 def _ranks_of(given: Mapping[str, Any]) -> AskedRanks:

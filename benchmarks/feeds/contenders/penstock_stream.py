@@ -1,0 +1,41 @@
+"""Penstock by its public face, as a training loop of one's own would use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import penstock
+from benchmarks.feeds.cellspec import BUCKET, REGION, CellSpec
+
+CONFIG = (
+    "penstock.Stream(source, decode=...) with its default options, shuffled; the source is listed within the clock, "
+    "decode gives a numpy view of the bytes, the default collate"
+)
+
+
+def to_array(data: memoryview, key: str) -> NDArray[np.uint8]:
+    """Give an object's bytes as an array."""
+    return np.frombuffer(data, dtype=np.uint8)
+
+
+@contextmanager
+def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
+    """Give the batches of one epoch."""
+    with penstock.Stream(
+        f"s3://{BUCKET}/{cell.data.name}/plain",
+        decode=to_array,
+        batch_size=cell.batch_size,
+        window=cell.limit_bytes,
+        window_folder=cell.cache_folder,
+        epochs=1,
+        stream_listing=cell.contender.endswith("-early"),
+        endpoint_url=cell.endpoint,
+        region=REGION,
+        anonymous=True,
+    ) as stream:
+        yield iter(stream)

@@ -1,0 +1,82 @@
+"""torch's default collate, into memory that earlier batches left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import default_collate, get_worker_info
+from torch.utils.data._utils.collate import collate, default_collate_fn_map
+
+from penstock.loader.batch_memory import BatchMemory
+
+__all__ = ["ReusingCollate"]
+
+MOST_KINDS = 16
+"""Kinds of leaves, by shape and type, that memory is kept of; a model's inputs and targets are a few."""
+
+
+class ReusingCollate:
+    """Makes what ``torch.utils.data.default_collate`` makes, of any tree of values.
+
+    Tensors and arrays of one shape and type are stacked into memory that is used again once nobody refers to the batch
+    that lay there. In a loading worker they go into memory that is shared with the trainer, as torch does it.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[tuple[object, ...], BatchMemory] = {}
+        self._functions: dict[type | tuple[type, ...], Callable[..., Any]] = {
+            **default_collate_fn_map,
+            torch.Tensor: self._tensors,
+            np.ndarray: self._arrays,
+        }
+
+    def __reduce__(self) -> tuple[type[ReusingCollate], tuple[()]]:
+        return ReusingCollate, ()
+
+    def __call__(self, values: list[Any]) -> Any:
+        """Give the batch of the values.
+
+        Raises:
+            TypeError, RuntimeError: values that do not go together; see ``default_collate``.
+        """
+        if get_worker_info() is not None:
+            return default_collate(values)
+        return collate(values, collate_fn_map=self._functions)
+
+    def _tensors(self, batch: Sequence[torch.Tensor], *, collate_fn_map: Any = None) -> torch.Tensor:
+        first = batch[0]
+        is_plain = type(first) is torch.Tensor and first.device.type == "cpu" and first.layout is torch.strided
+        alike = is_plain and not any(
+            one.requires_grad or one.dtype != first.dtype or one.shape != first.shape for one in batch
+        )
+        kind = _NUMPY_TYPES.get(first.dtype) if alike else None
+        if kind is None:
+            stacked: torch.Tensor = default_collate_fn_map[torch.Tensor](batch)
+            return stacked
+        return torch.stack(list(batch), out=self._room(len(batch), tuple(first.shape), kind))
+
+    def _arrays(self, batch: Sequence[NDArray[Any]], *, collate_fn_map: Any = None) -> torch.Tensor:
+        first = batch[0]
+        alike = all(one.dtype == first.dtype and one.shape == first.shape for one in batch)
+        if not alike or first.dtype not in _NUMPY_TYPES.values():
+            stacked: torch.Tensor = default_collate_fn_map[np.ndarray](batch, collate_fn_map=self._functions)
+            return stacked
+        room = self._room(len(batch), first.shape, first.dtype)
+        np.stack(list(batch), out=room.numpy())
+        return room
+
+    def _room(self, num_samples: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> torch.Tensor:
+        kind = (shape, dtype)
+        if kind not in self._memory and len(self._memory) >= MOST_KINDS:
+            self._memory.pop(next(iter(self._memory)))
+        return self._memory.setdefault(kind, BatchMemory()).empty((num_samples, *shape), dtype)
+
+
+_NUMPY_TYPES = {
+    torch.from_numpy(np.empty(0, name)).dtype: np.dtype(name)
+    for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+}
