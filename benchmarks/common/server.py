@@ -66,7 +66,7 @@ def _server_block(port: int, root: Path, latency_seconds: float) -> str:
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     root {root};
-    location ~ ^/([a-z0-9-]+)$ {{ {wait} rewrite ^/(.*)$ /{LISTINGS}/$1/$arg_prefix/$page.xml break; }}
+    location ~ ^/(?<bucket>[a-z0-9-]+)$ {{ {wait} rewrite ^ /{LISTINGS}/$bucket/$arg_prefix/$page.xml break; }}
     location / {{ limit_except GET {{ deny all; }} {wait} }}
   }}"""
 
