@@ -28,7 +28,7 @@ def test_quick_run_gives_every_sample_and_a_report(tmp_path: Path) -> None:
     (raw_path,) = tmp_path.glob("feeds_*.json")
     runs = json.loads(raw_path.read_text())["runs"]
     assert {(run["contender"], run["latency_seconds"]) for run in runs} == {
-        (name, latency) for name in ("penstock", "bare", "boto3") for latency in (0.0, 0.03)
+        (name, latency) for name in ("penstock", "penstock-stream", "bare", "boto3") for latency in (0.0, 0.03)
     }
     for run in runs:
         assert run["error"] == ""
@@ -37,7 +37,7 @@ def test_quick_run_gives_every_sample_and_a_report(tmp_path: Path) -> None:
         assert run["result"]["seconds"] >= run["result"]["first_seconds"] > 0
         assert run["result"]["cpu_seconds"] > 0
     for run in runs:
-        if run["contender"] == "penstock":
+        if run["contender"] in ("penstock", "penstock-stream"):
             assert 0 < run["peak_disk_bytes"] <= run["limit_bytes"]
             assert run["result"]["cpu_children_seconds"] > 0
         if run["latency_seconds"] and run["contender"] == "boto3":
