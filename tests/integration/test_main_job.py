@@ -46,7 +46,7 @@ def test_real_recording_from_s3_gives_what_training_on_mne_arrays_gives(
     splitting = ("--split-by", "sample", "--split", "0.6,0.2,0.2", "--seed", SEED)
     out = tmp_path / "out"
     printed = succeed("run", *words, *splitting, *TRAINING, "--window-size", "1Mi", "--out", out)
-    assert "27 in 1 objects" in printed
+    assert "27 in 1 object (" in printed
     for name in ("manifest.parquet", "plan.json", "run.json", "evaluation.json", "report.html", "cost.json"):
         assert (out / name).stat().st_size > 100
 

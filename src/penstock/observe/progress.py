@@ -107,7 +107,8 @@ def count_text(done: int, total: int | None, unit: str) -> tuple[str, str]:
     """Give what was done, of how much, and its unit, which is empty where the text has it."""
     if unit == "bytes":
         return (format_bytes(done) if total is None else f"{format_bytes(done)} of {format_bytes(total)}"), ""
-    return (f"{done:,}" if total is None else f"{done:,}/{total:,}"), unit
+    one = (total if total is not None else done) == 1
+    return (f"{done:,}" if total is None else f"{done:,}/{total:,}"), unit.removesuffix("s") if one else unit
 
 
 def _counted(done: int, total: int | None, unit: str) -> str:

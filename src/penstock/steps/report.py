@@ -63,7 +63,7 @@ def _bill(
     prices, setting = load_prices(args.prices), cost_setting(args)
     if not args.final_status:  # a pipeline's last task tells what there is, whatever it was asked for
         check_region(setting.region, prices)
-    if setting.node_usd_per_hour is None:
+    if setting.node_usd_per_hour is None and "step" in args:  # `penstock run` has warned before it began
         warn_of_node(setting.instance_type, prices, step=NAME)
     return bill(record, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
 

@@ -95,5 +95,5 @@ def test_the_command_line_tells_it_in_a_line_that_steers_no_terminal(
     done = penstock(*words, "--on-bad-object", "skip")
     assert done.returncode == 0, done.stderr
     assert "is archived (GLACIER)" in done.stdout
-    assert "1 samples" in done.stdout
+    assert "1 sample in 1 object" in done.stdout
     assert not any(letter in done.stdout + done.stderr for letter in "\x1b\x07\u202e")

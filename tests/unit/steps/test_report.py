@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from penstock.cli import main
 from penstock.errors import ConfigError
-from penstock.records import Evaluation, Meters
+from penstock.records import Evaluation, Meters, write_record
 from penstock.steps.report import with_overall
 from support.metrics import nrmse
+from support.runs import make_run
 
 
 def evaluation(task: str, value: float | None) -> Evaluation:
@@ -50,3 +54,16 @@ def test_overall_score_of_one_challenge_twice_is_refused() -> None:
         with_overall(evaluation("eeg-c1", 0.9), evaluation("eeg-c1", 0.8))
     with pytest.raises(ConfigError, match="eeg-events has no score together"):
         with_overall(evaluation("eeg-events", 0.9), evaluation("eeg-c1", 0.8))
+
+
+def test_a_node_type_that_is_misspelt_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_record(tmp_path / "run.json", make_run())
+    words = ["report", "--run-record", str(tmp_path / "run.json"), "--html", str(tmp_path / "report.html")]
+    assert main([*words, "--instance-type", "g5.xlrge"]) == 0
+    told = capsys.readouterr()
+    assert (
+        "warning: there is no price per hour of 'g5.xlrge', so the report will leave it open: did you mean" in told.err
+    )
+    assert "not in it, for want of a price: Training node" in told.out
+    assert main([*words, "--instance-type", "g5.xlarge"]) == 0
+    assert not capsys.readouterr().err

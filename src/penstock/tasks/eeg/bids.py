@@ -19,6 +19,7 @@ from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.eeg.inheritance import Sidecars
 from penstock.tasks.eeg.unread import DERIVED, RECORDING, unread_files
 from penstock.tasks.protocols import Limits
+from penstock.texts import counted
 
 __all__ = ["HBN_BAD_SUBJECTS", "Dataset", "Recording", "find_recordings"]
 
@@ -167,7 +168,8 @@ def _not_wanted(found: Sequence[Recording], roots: set[str], bids_tasks: Sequenc
     tasks = Counter(r.task for r in found if r.root in roots and bids_tasks and r.task not in bids_tasks)
     for task, number in sorted(tasks.items()):
         yield SkippedObject(
-            object=f"{number} recordings of task {task or 'none'}", reason="not of the task that was asked for"
+            object=f"{counted(number, 'recording')} of task {task or 'none'}",
+            reason="not of the task that was asked for",
         )
 
 

@@ -360,7 +360,7 @@ def test_files_of_other_formats_and_names_are_named(bids: Bids, make: Make) -> N
         "loose/other.vhdr": f"its format (.vhdr) {not_read}",
         "2 recordings below derivatives/": "other forms of the dataset's recordings",
         f"{bids.stem('sub-A')}_eeg.edf": f"the same recording lies there as {key(bids, 'sub-A')}",
-        "1 recordings of task rest": "not of the task that was asked for",
+        "1 recording of task rest": "not of the task that was asked for",
     }
 
 
