@@ -26,7 +26,7 @@ def list_(
         source: Where the dataset lies, as s3://bucket/prefix.
         region: Region of the source's bucket. Empty is the environment's.
         anonymous: Do not sign requests, for public buckets.
-        task: What is learnt. One of eeg-c1, eeg-c2, eeg-events.
+        task: What is learnt. One of eeg-c1, eeg-c2, eeg-events, images, or your own.
         options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
         run_root: Folder of many runs, as s3://bucket/prefix; the step's record goes to <run root>/<run id>/records.
         run_id: Name of the run. It is needed where run_root is given.

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["build_parser", "entry", "main", "tell_stop"]
 
-STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor")
+STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor", "new-task")
 """Each is declared in ``penstock.steps.options.<name>``, done by ``penstock.steps.<name>``: imported when asked for."""
 
-_MODULES = {"list": "listing"}
+_MODULES = {"list": "listing", "new-task": "new_task"}
 _EXTRAS = {"torch": "train", "jinja2": "report", "matplotlib": "report", "aiohttp": "demo"}
 """Of the package, by the module that it brings."""
 _NEEDS = {
@@ -50,6 +50,7 @@ _HELP = {
     "run": "list, prefetch, train, evaluate and report, in one command",
     "demo": "the whole job on a generated dataset, from a server of its own",
     "doctor": "tell what a cluster, or this machine, lacks, and what to do",
+    "new-task": "write a package for a task of your own",
 }
 
 

@@ -50,3 +50,15 @@ def test_every_option_of_the_eeg_tasks_is_in_their_page_as_it_is() -> None:
             else:
                 assert (default, what) == (f"`{option.default}`", option.help)
     assert not told
+
+
+def test_every_option_of_the_images_task_is_in_its_page_as_it_is() -> None:
+    page = (ROOT / "docs" / "images.md").read_text()
+    told = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    wanted = []
+    for option in get_task("images").options:
+        what, _, default = option.help.partition(" (default: ")
+        value = str(option.default).lower() if isinstance(option.default, bool) else option.default
+        shown = default.removesuffix(")") if option.default is None else f"`{value}`"
+        wanted.append((option.name.replace("_", "-"), shown, what))
+    assert [row for row in told if row[0] in {name for name, _, _ in wanted}] == wanted

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from penstock.recipes.protocols import Recipe
 
-__all__ = ["build_model", "check_model", "choose_model", "is_own_model"]
+__all__ = ["build_model", "check_model", "choose_model", "is_own_model", "recipe_names"]
 
 _RECIPES: Final = Registry(
     kind="recipe",
@@ -26,6 +26,11 @@ _RECIPES: Final = Registry(
         "images": "penstock.recipes.images.recipe:ImageRecipe",
     },
 )
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Give the names of all recipes."""
+    return _RECIPES.names()
 
 
 def choose_model(task: str, asked: str | None) -> str:
