@@ -22,6 +22,8 @@ _MISSING: Final = frozenset({"", "n/a", "na", "nan", "none", "null"})
 SHOWN: Final = 40
 """Characters of a cell that messages show."""
 COLUMNS_SHOWN: Final = 30
+MOST: Final = 1e38
+"""Of a number, so that squares of many fit into 64 bits, and itself into 32."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +53,8 @@ class Row:
         value = number(self.cells[column])
         if value is None:
             raise self.error(f"{column} is {_shown(self.cells[column])}, which is no number")
+        if abs(value) > MOST:
+            raise self.error(f"{column} is {_shown(self.cells[column])}, more than {MOST:.2g}, the most to compute with")
         return value
 
     def error(self, what: str, *, fix: str = "correct the table, or write n/a where a value is not known") -> DataError:

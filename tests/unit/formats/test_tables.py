@@ -15,6 +15,13 @@ from penstock.formats.tables import number, read_table
 HEAD = "participant_id\tcomment\tscore\n"
 
 
+@pytest.mark.parametrize("cell", ["1e39", "-1e300", "9" * 60])
+def test_a_number_that_nothing_can_be_computed_with_is_an_error(cell: str) -> None:
+    [row] = read_table(f"score\n{cell}\n".encode(), name="t.tsv").rows
+    with pytest.raises(DataError, match=r"t\.tsv, line 2: score is .*, more than 1e\+38"):
+        row.number("score")
+
+
 def cells(data: str | bytes) -> list[dict[str, str]]:
     encoded = data.encode() if isinstance(data, str) else data
     return [row.cells for row in read_table(encoded, name="t.tsv").rows]
