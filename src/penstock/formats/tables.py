@@ -54,7 +54,9 @@ class Row:
         if value is None:
             raise self.error(f"{column} is {_shown(self.cells[column])}, which is no number")
         if abs(value) > MOST:
-            raise self.error(f"{column} is {_shown(self.cells[column])}, more than {MOST:.2g}, the most to compute with")
+            raise self.error(
+                f"{column} is {_shown(self.cells[column])}, more than {MOST:.2g}, the most to compute with"
+            )
         return value
 
     def error(self, what: str, *, fix: str = "correct the table, or write n/a where a value is not known") -> DataError:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, OutputError
 from penstock.files import refuse_not_plain
 from penstock.sources import RequestMeter, open_blobs
+from penstock.sources.local.uris import local_folder
 
-__all__ = ["check_outputs", "check_writable"]
+__all__ = ["alone_in", "check_outputs", "check_writable"]
+
+LEFT_SECONDS = 5.0
 
 
 def check_outputs(*paths: Path | None, inputs: Sequence[Path | None] = ()) -> None:
@@ -51,3 +57,45 @@ def check_writable(place: str, *, endpoint_url: str | None = None, meter: Reques
     name = f"probe-{uuid.uuid4().hex[:12]}"
     blobs.write(name, b"penstock looked whether it may write here\n")
     blobs.delete(name)
+
+
+@contextlib.contextmanager
+def alone_in(place: str, *, what: str) -> Iterator[None]:
+    """Have a local folder for this process; the kernel lets go of it when it ends, and nothing is left in the folder.
+
+    A place in a bucket cannot be had like that, nor a folder of a file system that locks no folders (NFS).
+
+    Args:
+        what: is done there, like "saves checkpoints to".
+
+    Raises:
+        OutputError: another process has it.
+    """
+    folder = Path(place) if "://" not in place else local_folder(place) if place.lower().startswith("file:") else None
+    if folder is None or not folder.is_dir():
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Workers of one that was killed hold it a moment longer.
+        deadline = time.monotonic() + LEFT_SECONDS
+        while not _has_locked(handle):
+            if time.monotonic() > deadline:
+                raise OutputError(
+                    f"another job {what} {place}", fix="wait for its end, or choose another folder", about=place
+                )
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _has_locked(handle: int) -> bool:
+    """Lock a folder; False where another has it. One that cannot be locked is anybody's."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

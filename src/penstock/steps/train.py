@@ -25,7 +25,7 @@ from penstock.records.trained_on import trained_on
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
 from penstock.steps.metering import Metering, find_metering
-from penstock.steps.outputs import check_outputs, check_writable
+from penstock.steps.outputs import alone_in, check_outputs, check_writable
 from penstock.steps.preflight import Wanted, check_fit, room_of
 from penstock.steps.pricing import endpoint_paid, warn_of_node
 from penstock.steps.ranks import check_one_rank, ranks_from
@@ -169,7 +169,8 @@ def _checkpoint_folder(args: argparse.Namespace, meter: RequestMeter) -> Iterato
     place = args.checkpoints or f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints"
     # One that was stopped saves nothing before it has learnt more, so it would not be found out by its first save.
     check_writable(place, endpoint_url=args.run_endpoint_url, meter=meter)
-    yield place
+    with alone_in(place, what="saves checkpoints to"):
+        yield place
 
 
 class _Shown:

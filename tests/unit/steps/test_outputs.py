@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from penstock.cli import main
-from penstock.errors import ConfigError, OutputUnwritable
-from penstock.steps.outputs import check_outputs
+from penstock.errors import ConfigError, OutputError, OutputUnwritable
+from penstock.steps import outputs
+from penstock.steps.outputs import alone_in, check_outputs
+from support.eeg import write_eeg
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,36 @@ def test_an_output_that_is_a_pipe(tmp_path: Path) -> None:
     with pytest.raises(OutputUnwritable, match="pipe, which is a pipe"):
         check_outputs(tmp_path / "new", tmp_path / "pipe")
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.parametrize("written", ["{0}", "file://{0}", "{0}/../checkpoints", "{0}/link"])
+def test_a_folder_is_one_job_s_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setattr(outputs, "LEFT_SECONDS", 0.0)
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    (folder / "link").symlink_to(folder)
+    named = written.format(folder)
+    with (
+        alone_in(str(folder), what="saves to"),
+        pytest.raises(OutputError, match=f"another job saves to {named}: wait"),
+    ):
+        alone_in(named, what="saves to").__enter__()
+    with alone_in(named, what="saves to"):
+        assert [path.name for path in folder.iterdir()] == ["link"]
+
+
+def test_a_second_training_does_not_save_between_the_saves_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(outputs, "LEFT_SECONDS", 0.0)
+    monkeypatch.chdir(tmp_path)
+    files = ["--manifest", "m", "--plan", "p"]
+    data = write_eeg(tmp_path / "data")
+    assert main(["list", "--source", str(data), "--task", "eeg-c1", "--split", "0.5,0.5,0", *files]) == 0
+    words = ["train", *files, "--epochs", "1", "--batch-size", "4", "--window-size", "4Mi", "--checkpoints", "c"]
+    (tmp_path / "c").mkdir()
+    with alone_in("c", what="saves to"):
+        assert main([*words, "--record", "second"]) == OutputError.exit_code
+    assert "another job saves checkpoints to c: wait for its end" in capsys.readouterr().err
+    assert not list((tmp_path / "c").iterdir())
+    assert main([*words, "--record", "first"]) == 0
