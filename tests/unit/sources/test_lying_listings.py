@@ -50,6 +50,14 @@ def test_a_page_that_is_cut_off_once_is_asked_for_again(server: SmallS3) -> None
         listed(server)
 
 
+def test_an_error_that_passes_is_asked_for_again_though_its_status_is_200(server: SmallS3) -> None:
+    answers(server, b"<Error><Code>SlowDown</Code></Error>", page(entry("data/0")))
+    assert listed(server) == ["0"]
+    answers(server, b"<Error><Code>AccessDenied</Code></Error>", page(entry("data/0")))
+    with pytest.raises(SourceError, match="cannot be trusted"):
+        listed(server)
+
+
 @pytest.mark.parametrize("tokens", [["a"], ["a", "b"], ["a", "b", "c", "d", "e"]])
 def test_a_listing_that_goes_round_in_a_circle_ends(tokens: list[str], server: SmallS3) -> None:
     number = 0

@@ -149,13 +149,32 @@ def test_a_server_that_ignores_the_etag_is_found_out(etag: str | None, read: Rea
         asyncio.run(read(source_of(server), INFO, 10, 50))
 
 
-@pytest.mark.parametrize("passing", [error("503 Slow Down", "SlowDown"), error("500 Oops"), error("429 Too Many"), b""])
+@pytest.mark.parametrize(
+    "passing",
+    [
+        error("503 Slow Down", "SlowDown"),
+        error("500 Oops"),
+        error("425 Too Early"),
+        error("429 Too Many"),
+        error("400 Bad Request", "RequestTimeout"),
+        error("400 Bad Request", "ThrottlingException"),
+        error("403 Forbidden", "SlowDown"),
+        b"",
+    ],
+)
 def test_an_error_that_passes_is_tried_again(passing: bytes, read: Read) -> None:
     with serve([passing, part(DATA, 10, 60)]) as server:
         source = source_of(server)
         assert bytes(asyncio.run(read(source, INFO, 10, 50))) == DATA[10:60]
     assert len(server.requests) == 2
     assert source.meter.read().failed_requests == 0
+
+
+@pytest.mark.parametrize("status", ["501 Not Implemented", "505 Version", "511 Network Authentication Required"])
+def test_an_error_that_no_other_try_mends_is_told_at_once(status: str, read: Read) -> None:
+    with serve([error(status)]) as server, pytest.raises(SourceError, match=f"HTTP {status[:3]}"):
+        asyncio.run(read(source_of(server), INFO, 10, 50))
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ class HttpClient:
                 retry_after = problem.retry_after_seconds
                 if await self._act_on(trip, problem.answer):
                     continue
-            pause = patience.pause(retry_after) if _may_pass(problem) else None
+            pause = patience.pause(retry_after) if _may_pass(problem, trip) else None
             if pause is None:
                 self.meter.add("failed_requests")
                 raise trip.failed(problem, patience.told) from problem
@@ -312,5 +312,8 @@ class HttpClient:
         self._looking = loop.call_later(LOOK_SECONDS, self._look, loop)
 
 
-def _may_pass(problem: Exception) -> bool:
-    return not isinstance(problem, Answered) or problem.verdict is Verdict.RETRY
+def _may_pass(problem: Exception, trip: Trip) -> bool:
+    if not isinstance(problem, Answered):
+        return True
+    # What an error means is told by its body, which the store can read.
+    return trip.may_pass(problem.answer) if problem.status >= 400 else problem.verdict is Verdict.RETRY

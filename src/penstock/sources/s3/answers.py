@@ -26,7 +26,7 @@ from penstock.errors import (
 from penstock.records import SourceSpec
 from penstock.sources.base import changed
 
-__all__ = ["StoreAnswer", "error_of_answer", "no_answer", "read_answer"]
+__all__ = ["PASSING_CODES", "StoreAnswer", "error_of_answer", "no_answer", "read_answer"]
 
 MESSAGE_CHARACTERS = 200
 MOST_READ_BYTES = 16384
@@ -49,8 +49,19 @@ _OTHER_KEYS = frozenset(
 )
 _EXPIRED = _OTHER_KEYS - {"InvalidAccessKeyId"}
 _PASSING = frozenset({408, 425, 429})
-_PASSING_CODES = frozenset(
-    {"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling"}
+PASSING_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "InternalError",
+        "OperationAborted",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+    }
 )
 _ENCRYPTED = re.compile(r"\bkms:|\bKMS\b|Server Side Encryption", re.I)
 
@@ -94,7 +105,7 @@ class StoreAnswer:
         return (
             (self.status >= 500 and self.status not in (501, 505, 511))
             or self.status in _PASSING
-            or (self.code in _PASSING_CODES)
+            or (self.code in PASSING_CODES)
         )
 
     @property

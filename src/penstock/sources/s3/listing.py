@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote_to_bytes
 from xml.etree import ElementTree
 
 from penstock.sources.protocols import ObjectInfo
+from penstock.sources.s3.answers import PASSING_CODES
 
 __all__ = [
     "LISTING_HEADERS",
@@ -190,7 +191,9 @@ def _parse(body: bytes) -> ElementTree.Element:
             raise BadListing(f"a page is cut off or damaged ({error})", may_pass=True) from error
         raise BadListing(f"the answer is no listing but {begins_with(body)}", may_pass=not body.strip()) from error
     if root.tag.rpartition("}")[2] != "ListBucketResult":
-        raise BadListing(f"the answer is no listing but {begins_with(body)}")
+        # Some servers send what passes, such as SlowDown, with a status of 200.
+        may_pass = root.tag == "Error" and root.findtext("Code") in PASSING_CODES
+        raise BadListing(f"the answer is no listing but {begins_with(body)}", may_pass=may_pass)
     return root
 
 
