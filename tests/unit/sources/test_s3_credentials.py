@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import subprocess
 import sys
 import threading
@@ -94,6 +95,56 @@ def test_what_cannot_be_had_is_told_with_its_reason(
     else:
         assert "could not be had" in told
         assert "AccessDenied" in told or "500" in told or "exit" in told.lower() or "Error" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        (0, "AKI\u00c4", "access key id"),
+        (0, "AKIA ", "access key id"),
+        (0, "AK\nX-Own: header", "access key id"),
+        (1, "hidden\n", "secret access key"),
+        (1, "\thidden", "secret access key"),
+        (2, "hidden\n", "session token"),
+        (2, "hidden\u2028", "session token"),
+    ],
+)
+@pytest.mark.parametrize("in_a_file", [False, True])
+def test_what_no_request_can_carry_is_named_and_not_shown(
+    name: int, value: str, told: str, in_a_file: bool, aws: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    values = {**dict.fromkeys(NAMES[:3], "whole"), NAMES[name]: value}
+    if in_a_file:
+        given = {"Version": 1, "AccessKeyId": values[NAMES[0]], "SecretAccessKey": values[NAMES[1]]}
+        (tmp_path / "given").write_text(json.dumps({**given, "SessionToken": values[NAMES[2]]}))
+        (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path}/given\n")
+        aws.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    else:
+        for variable, text in values.items():
+            aws.setenv(variable, text)
+    with pytest.raises(AccessDenied, match=f"the {told} found for {ABOUT} holds a space, a line break") as caught:
+        asyncio.run(credentials_for(ABOUT, "us-east-2").current())
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", [5, ["whole"], {"a": 1}])
+def test_keys_that_are_no_text_are_refused(secret: object, aws: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given = {"Version": 1, "AccessKeyId": "whole", "SecretAccessKey": secret}
+    (tmp_path / "given").write_text(json.dumps(given))
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path}/given\n")
+    aws.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(AccessDenied, match="the secret access key found"):
+        asyncio.run(credentials_for(ABOUT, "us-east-2").current())
+
+
+def test_a_profile_that_asks_for_a_code_says_so() -> None:
+    """As botocore does, of a terminal that there is none of."""
+
+    def ask() -> Keys:
+        raise EOFError
+
+    with pytest.raises(AccessDenied, match=r"asks for an MFA code, and there is no terminal: .*get-session-token"):
+        asyncio.run(Credentials(ask, about=ABOUT).current())
 
 
 def test_a_profile_that_is_none_is_named(aws: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ class Dialer:
             Cut: there is none; the reason is told.
             SourceError: there will be none: the certificate is not trusted, or a proxy refuses.
         """
-        where = f"{self._peer[0]}:{self._peer[1]}"
+        where = f"{'' if self._address.proxy is None else 'the proxy '}{self._peer[0]}:{self._peer[1]}"
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 return await self._connect(make)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ MAX_PAUSE_SECONDS = 30.0
 FIND_SECONDS = 60.0
 REASON_CHARACTERS = 300
 
+_PLAIN = re.compile(r"[!-~]+")
 _log = logging.getLogger(__name__)
 
 
@@ -210,9 +212,30 @@ def credentials_for(about: str, region: str) -> Credentials:
                 fix="give credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; AWS_PROFILE; a role) or --anonymous",
                 about=about,
             )
+        _check(keys, about)
         return keys
 
     return Credentials(find, about=about)
+
+
+def _check(keys: Keys, about: str) -> None:
+    """Refuse what no request can carry, or none is signed with as was meant, such as a file's last line break.
+
+    Raises:
+        AccessDenied: it names what is wrong, and no value.
+    """
+    given = {"access key id": keys.access_key_id, "session token": keys.token or "-"}
+    wrong = [name for name, value in given.items() if not isinstance(value, str) or not _PLAIN.fullmatch(value)]
+    secret = keys.secret_access_key
+    if not isinstance(secret, str) or secret != secret.strip():
+        wrong.append("secret access key")
+    if wrong:
+        raise AccessDenied(
+            f"the {' and the '.join(wrong)} found for {about} holds a space, a line break or what is no plain text",
+            fix="look at the environment, file, process or secret that it comes from: echo adds a line break, "
+            "printf %s does not",
+            about=about,
+        )
 
 
 def _told_as(error: Exception, about: str, *, had_before: bool) -> PenstockError:
@@ -225,6 +248,9 @@ def _told_as(error: Exception, about: str, *, had_before: bool) -> PenstockError
         fix = "look at the process, role or service that gives them, then run it again"
         return SourceUnavailable(what, fix=fix, about=about)
     fix = "check the profile, role, process or token that gives them: `aws sts get-caller-identity` finds them likewise"
+    if isinstance(error, EOFError):
+        what = f"credentials for {about} could not be had: the profile asks for an MFA code, and there is no terminal"
+        fix = "get credentials of a session with `aws sts get-session-token`, and give those"
     if "still expired" in reason:
         fix = "check this machine's clock, and what gives the credentials"
     return AccessDenied(what, fix=fix, about=about)
