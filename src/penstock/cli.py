@@ -17,6 +17,8 @@ from penstock.children import tell_parent
 from penstock.entry import entry
 from penstock.errors import ConfigError, Interrupted, PenstockError
 from penstock.observe import configure_logging, redact
+from penstock.steps.options.config_file import FLAG as CONFIG
+from penstock.steps.options.config_file import add_config_flags, with_config
 from penstock.steps.options.parser import Parser, Refused, subparsers
 from penstock.steps.options.run_options import FLAG, PIPELINE_STEPS, keep_refusal, run_options, with_options
 from penstock.stopping import StopAsked, is_from_stop, is_stopping
@@ -89,6 +91,7 @@ def build_parser(steps: Sequence[str] = STEPS) -> Parser:
         command.add_argument("-v", "--verbose", action="store_true", help="log what happens, a line an event")
         if name in steps:
             importlib.import_module(f"penstock.steps.options.{_MODULES.get(name, name)}").add_arguments(command)
+        add_config_flags(command)
         if name in PIPELINE_STEPS:
             command.add_argument(FLAG, metavar="JSON", help="options of a pipeline's run; the step takes its own")
     return parser
@@ -120,7 +123,7 @@ def tell_stop(words: Sequence[str], stopped: KeyboardInterrupt) -> int:
 
 def _run(asked: Sequence[str], words: Sequence[str]) -> int:
     try:
-        args = build_parser(asked).parse_args(_with_run_options(asked, words))
+        args = build_parser(asked).parse_args(_with_run_options(asked, _with_config(asked, words)))
     except (ConfigError, Refused) as error:
         keep_refusal(asked, words, error)
         if isinstance(error, ConfigError):
@@ -135,6 +138,13 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
         if is_stopping() and is_from_stop(error):
             raise
         return _told(args.step, words, error)
+
+
+def _with_config(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
+    """Replace ``--config`` by the flags that its file holds."""
+    if not asked or not any(word.partition("=")[0] == CONFIG for word in words):
+        return words
+    return with_config(words, subparsers(build_parser(asked))[asked[0]])
 
 
 def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:

@@ -52,7 +52,8 @@ def container(step: str) -> Any:
 def actions(step: str) -> dict[str, argparse.Action]:
     parser = build_parser([COMMANDS[step]])
     [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    return {action.option_strings[-1]: action for action in commands.choices[COMMANDS[step]]._actions}
+    found = commands.choices[COMMANDS[step]]._actions
+    return {action.option_strings[-1]: action for action in found if action.dest != argparse.SUPPRESS}
 
 
 def pairs(step: str) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ def parser(step: str) -> argparse.ArgumentParser:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_option_is_declared(step: str) -> None:
-    names = {action.dest for action in parser(step)._actions}
+    names = {action.dest for action in parser(step)._actions} - {argparse.SUPPRESS}
     assert names <= set(OPTIONS), "declare how it may change in penstock/train/resuming.py"
 
 
@@ -55,7 +55,7 @@ def test_a_checkpoint_is_of_what_the_job_is_bound_to() -> None:
 def test_the_help_names_what_is_bound(step: str) -> None:
     told = parser(step).epilog or ""
     named = set(re.findall(r"--([a-z-]+)", told))
-    names = {action.dest for action in parser(step)._actions}
+    names = {action.dest for action in parser(step)._actions} - {argparse.SUPPRESS}
     assert named == {n.replace("_", "-") for n in names if rule_of(n, step) in (Change.FIXED, Change.LARGER)}
 
 

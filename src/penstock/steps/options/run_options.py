@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.errors import ConfigError, PenstockError
+from penstock.steps.options.kinds import kind_of, told, words_of
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import add_run_options
 from penstock.steps.train_config import train_config
@@ -46,7 +47,17 @@ FIELDS: Mapping[str, str] = {
 
 PLUMBING = frozenset(
     {
-        *("--help", "--verbose", FLAG, "--fail-fast", "--until-stdin-closes", "--metrics-port", "--stream-listing"),
+        *(
+            "--help",
+            "--config",
+            "--config-schema",
+            "--verbose",
+            FLAG,
+            "--fail-fast",
+            "--until-stdin-closes",
+            "--metrics-port",
+            "--stream-listing",
+        ),
         *(
             "--manifest",
             "--meters",
@@ -93,7 +104,7 @@ class RunOption:
     @property
     def kind(self) -> str:
         """Say what is written for it in JSON."""
-        return _kind(self.action)
+        return kind_of(self.action)
 
 
 def run_options(parsers: Mapping[str, argparse.ArgumentParser]) -> dict[str, RunOption]:
@@ -127,7 +138,7 @@ def with_options(step: str, words: Sequence[str], options: Mapping[str, RunOptio
         _check_name(name, options)
         mine = step == PIPELINE_STEPS[0] or step in options[name].flags
         for action in options[name].flags.values() if mine else ():
-            _words(name, action, value)
+            words_of(name, action, value)
     if step == PIPELINE_STEPS[0]:
         _check_training(values, options)
     return [*others, *_flags(step, values, options, others)]
@@ -193,7 +204,7 @@ def _decode(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"options are not a JSON object ({error})", fix='write them like {"seed": 1}') from error
     if not isinstance(values, dict):
-        raise ConfigError(f"options are {_told(values)}, not a JSON object", fix='write them like {"seed": 1}')
+        raise ConfigError(f"options are {told(values)}, not a JSON object", fix='write them like {"seed": 1}')
     return values
 
 
@@ -235,7 +246,7 @@ def _flags(
             continue
         if twice := given.intersection(action.option_strings):
             raise ConfigError(f"{twice.pop()} is given, and {name!r} in the options too", fix="give it once")
-        yield from _words(name, action, value)
+        yield from words_of(name, action, value)
 
 
 def _usable(step: str, text: str, options: Mapping[str, RunOption]) -> list[str]:
@@ -249,84 +260,7 @@ def _usable(step: str, text: str, options: Mapping[str, RunOption]) -> list[str]
     for name, value in values.items():
         action = options[name].flags.get(step) if name in options else None
         try:
-            words += _words(name, action, value) if action is not None else ()
+            words += words_of(name, action, value) if action is not None else ()
         except ConfigError as error:
             _log.warning("options.unusable reason=%s", error.what)
     return words
-
-
-def _words(name: str, action: argparse.Action, value: Any) -> list[str]:
-    """Give a flag and its value, as a command line has them.
-
-    Raises:
-        ConfigError: the value is of another kind than the flag's.
-    """
-    flag = max(action.option_strings, key=len)
-    if isinstance(action, argparse._AppendAction) and isinstance(value, list):
-        return [word for one in value for word in _words(name, action, one)]
-    kind = _kind(action)
-    if kind == "whole number" and isinstance(value, float) and value.is_integer():
-        value = int(value)  # as a backend may write it that knows only one kind of number
-    if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "true or false"):
-        raise ConfigError(f"option {name!r} is {_told(value)}, where {_article(kind)} is wanted", fix=_advice(action))
-    text = value if isinstance(value, str) else json.dumps(value)
-    try:
-        read = action.type(text) if callable(action.type) else text
-    except (argparse.ArgumentTypeError, ValueError, TypeError) as error:
-        told = (
-            str(error) if isinstance(error, argparse.ArgumentTypeError) else f"{_told(value)} is not {_article(kind)}"
-        )
-        raise ConfigError(f"option {name!r}: {told}", fix=_advice(action)) from error
-    if action.choices is not None and read not in action.choices:
-        choices = ", ".join(map(str, action.choices))
-        raise ConfigError(f"option {name!r} is {_told(value)}", fix=f"it is one of {choices}")
-    return [f"{flag}={text}"]
-
-
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "true or false": (bool,),
-    "whole number": (int,),
-    "number": (int, float),
-    "text or number": (str, int, float),
-    "JSON object": (dict,),
-    "text": (str,),
-}
-
-
-def _kind(action: argparse.Action) -> str:
-    """Tell what a flag takes by what its reader makes of a few words."""
-    if action.metavar == "JSON":
-        return "JSON object"
-    if action.nargs == 0 or _read(action, "true") is True:
-        return "true or false"
-    number = _read(action, "7")
-    if not isinstance(number, int | float):
-        return "text"
-    if _read(action, "7s") is not None or _read(action, "7Mi") is not None:
-        return "text or number"
-    return "number" if _read(action, "0.5") is not None or isinstance(number, float) else "whole number"
-
-
-def _read(action: argparse.Action, text: str) -> Any:
-    if not callable(action.type):
-        return None
-    try:
-        return action.type(text)
-    except (argparse.ArgumentTypeError, ValueError, TypeError):
-        return None
-
-
-def _told(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= _TOLD_CHARACTERS else f"{text[:_TOLD_CHARACTERS]}…"
-
-
-_TOLD_CHARACTERS = 60
-
-
-def _article(kind: str) -> str:
-    return kind if kind == "true or false" else f"a {kind}"
-
-
-def _advice(action: argparse.Action) -> str:
-    return f"see {max(action.option_strings, key=len)}: {action.help}"

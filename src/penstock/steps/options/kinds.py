@@ -1,0 +1,91 @@
+"""What an option takes, and how a value of JSON or YAML is written on a command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.errors import ConfigError
+
+__all__ = ["article", "kind_of", "told", "words_of"]
+
+
+def words_of(name: str, action: argparse.Action, value: Any) -> list[str]:
+    """Give a flag and its value, as a command line has them.
+
+    Raises:
+        ConfigError: the value is of another kind than the flag's.
+    """
+    flag = max(action.option_strings, key=len)
+    if isinstance(action, argparse._AppendAction) and isinstance(value, list):
+        return [word for one in value for word in words_of(name, action, one)]
+    kind = kind_of(action)
+    if kind == "whole number" and isinstance(value, float) and value.is_integer():
+        value = int(value)  # as a backend may write it that knows only one kind of number
+    if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "true or false"):
+        raise ConfigError(f"option {name!r} is {told(value)}, where {article(kind)} is wanted", fix=_advice(action))
+    text = value if isinstance(value, str) else json.dumps(value)
+    try:
+        read = action.type(text) if callable(action.type) else text
+    except (argparse.ArgumentTypeError, ValueError, TypeError) as error:
+        why = str(error) if isinstance(error, argparse.ArgumentTypeError) else f"{told(value)} is not {article(kind)}"
+        raise ConfigError(f"option {name!r}: {why}", fix=_advice(action)) from error
+    if action.choices is not None and read not in action.choices:
+        choices = ", ".join(map(str, action.choices))
+        raise ConfigError(f"option {name!r} is {told(value)}", fix=f"it is one of {choices}")
+    if action.nargs == 0:
+        return [flag] if value else []
+    return [f"{flag}={text}"]
+
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "true or false": (bool,),
+    "whole number": (int,),
+    "number": (int, float),
+    "text or number": (str, int, float),
+    "JSON object": (dict,),
+    "text": (str,),
+}
+
+
+def kind_of(action: argparse.Action) -> str:
+    """Tell what a flag takes by what its reader makes of a few words."""
+    if action.metavar == "JSON":
+        return "JSON object"
+    if action.nargs == 0 or _read(action, "true") is True:
+        return "true or false"
+    number = _read(action, "7")
+    if not isinstance(number, int | float):
+        return "text"
+    if _read(action, "7s") is not None or _read(action, "7Mi") is not None:
+        return "text or number"
+    return "number" if _read(action, "0.5") is not None or isinstance(number, float) else "whole number"
+
+
+def _read(action: argparse.Action, text: str) -> Any:
+    if not callable(action.type):
+        return None
+    try:
+        return action.type(text)
+    except (argparse.ArgumentTypeError, ValueError, TypeError):
+        return None
+
+
+def told(value: Any) -> str:
+    """Write a value for a message: as JSON, its beginning where it is long."""
+    text = json.dumps(value)
+    return text if len(text) <= _TOLD_CHARACTERS else f"{text[:_TOLD_CHARACTERS]}…"
+
+
+_TOLD_CHARACTERS = 60
+
+
+def article(kind: str) -> str:
+    """Put a kind into a sentence."""
+    return kind if kind == "true or false" else f"a {kind}"
+
+
+def _advice(action: argparse.Action) -> str:
+    return f"see {max(action.option_strings, key=len)}: {action.help}"

@@ -1,0 +1,158 @@
+"""Options in a YAML file: what they mean, what is refused and in which line, and the published schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from penstock.cli import STEPS, build_parser, main
+from penstock.errors import ConfigError
+from penstock.steps.options.config_file import config_schema, with_config
+from penstock.steps.options.parser import subparsers
+
+SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
+RUN = """
+source: s3://bucket/prefix   # where it lies
+task: eeg-c1
+epochs: 3
+learning-rate: 1e-3
+mini: true
+release: R1,R2
+option:
+  normalize: none
+  epoch-start: 0.5
+window-size: 2Gi
+checkpoint-every: ~
+region: no
+split: 0.7,0.15,0.15
+"""
+
+
+def words(tmp_path: Path, text: str, *others: str, step: str = "run") -> list[str]:
+    (tmp_path / "c.yaml").write_text(text)
+    parser = subparsers(build_parser((step,)))[step]
+    return with_config([step, "--config", str(tmp_path / "c.yaml"), *others], parser)
+
+
+def test_a_file_stands_for_its_options(tmp_path: Path) -> None:
+    found = words(tmp_path, RUN, "--out", "x")
+    assert found == [
+        "run", "--source=s3://bucket/prefix", "--task=eeg-c1", "--epochs=3", "--learning-rate=0.001", "--mini=true",
+        "--release=R1,R2", "--option=normalize=none", "--option=epoch-start=0.5", "--window-size=2Gi",
+        "--region=no", "--split=0.7,0.15,0.15", "--out", "x",
+    ]  # fmt: skip
+    args = build_parser(("run",)).parse_args(found)
+    assert (args.epochs, args.mini, args.region) == (3, True, "no")
+
+
+def test_what_the_command_line_gives_wins_whole(tmp_path: Path) -> None:
+    given = ["--epochs", "5", "--release=R9", "--option", "normalize=zscore"]
+    found = words(tmp_path, RUN, *given)
+    assert [word for word in found if "epochs" in word or "release" in word or "option" in word] == [
+        *("--epochs", "--release=R9", "--option")
+    ]
+    args = build_parser(("run",)).parse_args([*found, "--out", "x"])
+    assert args.epochs == 5
+    assert args.release == "R9"
+
+
+@pytest.mark.parametrize("form", ["--config=", "--config "])
+def test_both_ways_to_write_the_flag(tmp_path: Path, form: str) -> None:
+    (tmp_path / "c.yaml").write_text("epochs: 2")
+    parser = subparsers(build_parser(("run",)))["run"]
+    assert with_config(["run", *f"{form}{tmp_path}/c.yaml".split(" ")], parser) == ["run", "--epochs=2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 1\nepoch: 3", ":1: there is no option 'a'"),
+        ("\nepoch: 3", ":2: there is no option 'epoch': did you mean epochs?"),
+        ("batch_size: 3", ":1: there is no option 'batch_size': did you mean batch-size?"),
+        ("epochs: three", ":1: option 'epochs' is \"three\", where a whole number is wanted"),
+        ("epochs: '3'", ":1: option 'epochs' is \"3\", where a whole number is wanted"),
+        ("epochs: 0", ":1: option 'epochs': '0' is not a whole number of at least 1"),
+        ("mini: yes", ":1: option 'mini' is \"yes\", where true or false is wanted"),
+        ("loss: l1", ":1: option 'loss' is \"l1\": it is one of mse, smooth_l1"),
+        ("epochs: 1\nepochs: 2", ":2: epochs is in line 1 already: write it once"),
+        ("epochs: [1, 2]", ":1: option 'epochs' is [1, 2], where a whole number is wanted"),
+        ("option: [[R1]]", ":1: its value is nested too deeply"),
+        ("- epochs", ":1 is not a mapping: write an option a line"),
+        ("epochs: 1: 2", ":1 is not YAML: mapping values are not allowed here"),
+        ("epochs: 1\n  x: [", ":2 is not YAML"),
+        ("? [a]\n: 1", ":1: there is no option"),
+        ("until-stdin-closes: true", "there is no option 'until-stdin-closes'"),
+        ("config: other.yaml", "there is no option 'config'"),
+        ("!!python/object:os.system x: 1", "there is no option 'x'"),
+        ("[" * 5000, " is "),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_its_line(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as found:
+        words(tmp_path, text)
+    assert told in str(found.value)
+    assert str(tmp_path / "c.yaml") in str(found.value)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    parser = subparsers(build_parser(("run",)))["run"]
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe: 1")
+    (tmp_path / "large").write_bytes(b"#" * (2 << 20))
+    for name, told in (("none", "No such file"), ("", "is no file"), ("bytes", "UTF-8"), ("large", "more than")):
+        with pytest.raises(ConfigError, match=told):
+            with_config(["run", "--config", str(tmp_path / name)], parser)
+    for given in (["--config"], ["--config="], ["--config", "a", "--config", "b"]):
+        with pytest.raises(ConfigError, match="without a value"):
+            with_config(["run", *given], parser)
+
+
+def test_an_empty_file_leaves_everything_as_it_is(tmp_path: Path) -> None:
+    assert words(tmp_path, "# nothing\n") == ["run"]
+
+
+def test_aliases_cannot_blow_it_up(tmp_path: Path) -> None:
+    bomb = "option: &a {x: y}\nsource: {a: *a}\n"
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        words(tmp_path, bomb)
+
+
+def test_secrets_of_a_file_are_not_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as found:
+        words(tmp_path, "source: s3://AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI@bucket/x")
+    assert "wJalr" not in str(found.value)
+
+
+def test_the_command_line_tells_it_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "c.yaml").write_text("epoch: 3\n")
+    assert main(["train", "--config", str(tmp_path / "c.yaml")]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "c.yaml:1: there is no option 'epoch': did you mean epochs?" in told
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_published_schema_is_that_of_the_options(
+    step: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([step, "--config-schema"])
+    assert not ended.value.code
+    printed = capsys.readouterr().out
+    path = SCHEMAS / f"{step}.json"
+    if request.config.getoption("--regenerate", default=False):
+        path.write_text(printed)
+    assert path.read_text() == printed, "make it anew: pytest tests/unit/steps/test_config_file.py --regenerate"
+    jsonschema.Draft202012Validator.check_schema(json.loads(printed))
+
+
+def test_a_schema_takes_what_the_reader_takes(tmp_path: Path) -> None:
+    schema = config_schema(subparsers(build_parser(("run",)))["run"])
+    found = yaml.safe_load(RUN.replace("region: no", "region: eu").replace("1e-3", "0.001").replace("~", "0"))
+    jsonschema.validate(found, schema)
+    for bad in ({"epoch": 1}, {"epochs": "three"}, {"mini": "yes"}, {"loss": "l1"}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(bad, schema)
