@@ -6,8 +6,10 @@ bug and shows its traceback, with exit code 1.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 from penstock import __version__
 from penstock.children import tell_parent
 from penstock.entry import entry
-from penstock.errors import ConfigError, Interrupted, PenstockError
+from penstock.errors import ConfigError, Interrupted, PenstockError, map_os_error
 from penstock.observe import configure_logging, redact
 from penstock.steps.options.config_file import FLAG as CONFIG
 from penstock.steps.options.config_file import add_config_flags, with_config
@@ -42,6 +44,8 @@ _NEEDS = {
     "demo": ("torch", "jinja2", "matplotlib", "aiohttp"),
 }
 """Modules of extras that a step needs, at its end too."""
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Of a disk that is full, or that may not be written to, wherever a step meets them."""
 _CHILD = "--until-stdin-closes"
 _HELP = {
     "list": "list a dataset, make its samples, split them: manifest and plan",
@@ -138,6 +142,11 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
         if is_stopping() and is_from_stop(error):
             raise
         return _told(args.step, words, error)
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        where = error.filename or f"what is written, as to {os.environ.get('TMPDIR') or '/tmp'} (TMPDIR)"  # noqa: S108
+        return _told(args.step, words, map_os_error(error, str(where)))
 
 
 def _with_config(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:

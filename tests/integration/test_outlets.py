@@ -1,13 +1,17 @@
-"""Standard output and error that cannot be written to, or are not there."""
+"""Standard output and error, and disks, that cannot be written to."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from penstock.cli import main
 from support.cli import command
 from support.eeg import write_eeg
 
@@ -58,3 +62,35 @@ def test_an_error_that_nobody_hears_has_its_exit_code(path: str, listing: list[o
     with Path(path).open("wb") as nowhere:
         done = subprocess.run(command(*words), stdout=nowhere, stderr=nowhere, timeout=60)
     assert done.returncode == 20
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root, to mount a small disk")
+@pytest.mark.parametrize("words", [["demo", "--size", "30M", "--out"], ["list"]])
+def test_a_full_disk_for_temporary_files_is_told(words: list[object], listing: list[object], tmp_path: Path) -> None:
+    """Of the demo's dataset, and of a listing's scratch."""
+    small = tmp_path / "small"
+    small.mkdir()
+    asked = [*words, tmp_path / "out"] if words[0] == "demo" else [*listing, "--manifest", small / "m.parquet"]
+    mounted = f'mount -t tmpfs -o size=16k none {small} && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", mounted, "-", *command(*asked)],
+        env={**BUFFERED, "TMPDIR": str(small)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 51, done.stderr
+    assert f"no space is left for {'the dataset in ' if words[0] == 'demo' else ''}{small}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_nobody_looked_at_is_told_too(
+    number: int, listing: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("penstock.steps.listing.run", fail)
+    assert main([str(word) for word in listing]) in (51, 52)
+    assert re.fullmatch(r"penstock list: error: .* what is written, as to .*: .*\n", capsys.readouterr().err)

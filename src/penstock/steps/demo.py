@@ -13,7 +13,7 @@ from pathlib import Path
 
 from penstock.demo.generate import MIN_SUBJECTS, DemoDataset, generate_dataset, planted_bound, recording_bytes
 from penstock.demo.server import BUCKET, REGION, serve_s3
-from penstock.errors import ConfigError, Interrupted
+from penstock.errors import ConfigError, Interrupted, map_os_error
 from penstock.observe import open_progress
 from penstock.observe.labels import metric_text
 from penstock.records import Evaluation, read_record
@@ -79,8 +79,11 @@ def _generate(bucket: Path, args: argparse.Namespace) -> DemoDataset:
 
         def put(key: str, data: bytes) -> None:
             path = bucket / PREFIX / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            except OSError as error:
+                raise map_os_error(error, f"the dataset in {bucket} (TMPDIR)") from error
             stage.advance(len(data))
 
         return generate_dataset(put, seed=args.seed, effect=args.effect, size_bytes=args.size)
