@@ -28,6 +28,7 @@ __all__ = ["confusion_chart", "loss_chart", "score_chart", "stall_chart", "truth
 MAX_LINE_POINTS = 400
 MAX_BARS = 60
 MAX_DOTS = 1500
+MAX_CLASSES = 24
 MAX_NAME = 18
 """Characters of a class's name that an axis shows."""
 
@@ -157,10 +158,16 @@ def truth_chart(evaluation: Evaluation) -> str:
 
 
 def confusion_chart(evaluation: Evaluation) -> str:
-    """Draw the confusion matrix: a row a true class, a column a predicted one, counts in the cells."""
-    counts = np.array(evaluation.confusion, dtype=np.float64).reshape(len(evaluation.classes), -1)
-    names = [clean_text(name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…") for name in evaluation.classes]
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    """Draw the confusion matrix: a row a true class, a column a predicted one, counts in the cells.
+
+    Of many classes those are drawn that are mistaken most often.
+    """
+    whole = np.array(evaluation.confusion, dtype=np.float64).reshape(len(evaluation.classes), -1)
+    drawn = _most_mistaken(whole)
+    counts = whole[np.ix_(drawn, drawn)]
+    shares = counts / np.maximum(whole.sum(axis=1)[drawn, np.newaxis], 1)
+    named = [evaluation.classes[number] for number in drawn]
+    names = [clean_text(name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…") for name in named]
 
     def draw(axes: Axes) -> None:
         for (row, column), count in np.ndenumerate(counts):
@@ -175,9 +182,18 @@ def confusion_chart(evaluation: Evaluation) -> str:
         axes.set_xlabel("predicted class")
         axes.set_ylabel("true class")
 
-    right = float(np.trace(counts)) / max(float(counts.sum()), 1.0)
-    shown = f"{right:.1%} of {counts.sum():,.0f} samples lie on the diagonal, where truth and prediction agree."
+    right = float(np.trace(whole)) / max(float(whole.sum()), 1.0)
+    shown = f"{right:.1%} of {whole.sum():,.0f} samples lie on the diagonal, where truth and prediction agree."
+    if len(drawn) < len(whole):
+        shown += f" Of {len(whole):,} classes the {len(drawn)} are drawn that are mistaken most often."
     return _chart("confusion", "Confusion matrix", shown, draw)
+
+
+def _most_mistaken(counts: NDArray[np.float64]) -> list[int]:
+    """Give the classes to draw, in their order: all of few, else those with most samples off the diagonal."""
+    mistakes = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
+    ranked: list[int] = np.argsort(-mistakes, kind="stable")[:MAX_CLASSES].tolist()
+    return sorted(ranked)
 
 
 def _chart(name: str, title: str, description: str, draw: Callable[[Axes], None]) -> str:

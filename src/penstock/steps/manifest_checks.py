@@ -16,7 +16,7 @@ __all__ = ["ManifestChecks"]
 COUNTED_NAMES = 10_000
 """Most groups whose names are held; of more, no split with a fraction worth naming stays empty."""
 
-CLASSES_NAMED = 10
+CLASSES_NAMED = 3
 """Classes without a sample in a split that are named."""
 
 

@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,6 +111,19 @@ def test_best_epoch_and_baseline_are_marked() -> None:
 def test_confusion_tells_counts_and_names() -> None:
     svg = confusion_chart(_evaluation(classes=("ad", "$x^2$ & $y$"), confusion=((31, 7), (4, 58))))
     assert {"31", "7", "4", "58", "ad", "$x^2$ & $y$"} <= _texts(svg)
+
+
+def test_of_many_classes_those_are_drawn_that_are_mistaken() -> None:
+    size = 900  # to draw them all takes minutes, and gigabytes
+    counts = np.diag(np.full(size, 3))
+    counts[700, 41] = counts[41, 700] = 5
+    classes = tuple(f"c{number}" for number in range(size))
+    svg = confusion_chart(_evaluation(classes=classes, confusion=tuple(map(tuple, counts.tolist()))))
+    shown = _texts(svg)
+    assert {"c41", "c700"} <= shown
+    assert len(shown & set(classes)) == 24
+    assert "Of 900 classes the 24 are drawn that are mistaken most often." in svg
+    assert len(svg) < 300_000
 
 
 @settings(max_examples=15, deadline=None)

@@ -20,11 +20,11 @@ from penstock.texts import nearest
 
 __all__ = ["Found", "find_images"]
 
-MAX_CLASSES: Final = 2_000
+MAX_CLASSES: Final = 1_000
 """Of which the squared number of counts is evaluated and drawn."""
 SHOWN: Final = 3
 """Names of objects that an error tells."""
-NAMED: Final = 20
+NAMED: Final = 8
 """Names of classes, likewise."""
 
 
