@@ -30,6 +30,12 @@ LOOKUP_SECONDS = 5.0
 SHUNNED_SECONDS = 60.0
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_METADATA = (
+    ipaddress.ip_network("fd00:ec2::/32"),  # AWS: instances, and the credentials of containers
+    ipaddress.ip_network("100.100.100.200/32"),  # Alibaba Cloud
+    ipaddress.ip_network("168.63.129.16/32"),  # Azure
+)
+"""Of the services that tell a machine of itself, beside those at link-local addresses."""
 Reach = Literal["any", "routed", "public"]
 
 _Found = tuple[int, int, int, str, Any]
@@ -241,13 +247,24 @@ def _trusting(ca_file: str | None, setting: str) -> ssl.SSLContext:
 
 def is_public_address(text: str) -> bool:
     """Tell whether an IP address is one of the public internet; those of IPv6 that wrap one of IPv4 are as that is."""
+    address = _unwrapped(text)
+    return address.is_global and not address.is_multicast and not _is_of_this_machine(address)
+
+
+def _unwrapped(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Give an IP address, of IPv6 that wraps one of IPv4 the latter."""
     address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        address = inner or address
-    return address.is_global and not address.is_multicast
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    if inner is None and address in _NAT64:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return inner or address
+
+
+def _is_of_this_machine(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Tell whether what answers there answers this machine alone, with its credentials for one."""
+    return address.is_link_local or any(address.version == net.version and address in net for net in _METADATA)
 
 
 def check_reach(text: str, host: str, reach: Reach) -> None:
@@ -256,7 +273,7 @@ def check_reach(text: str, host: str, reach: Reach) -> None:
     Raises:
         SourceError: it is one.
     """
-    if reach == "any" or (reach == "routed" and not ipaddress.ip_address(text.partition("%")[0]).is_link_local):
+    if reach == "any" or (reach == "routed" and not _is_of_this_machine(_unwrapped(text))):
         return
     if reach == "public" and is_public_address(text):
         return
