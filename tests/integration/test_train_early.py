@@ -17,10 +17,10 @@ from support.forked import Forked
 from support.gate import gate_before
 from support.jobs import all_gone, processes_of, run_until_saved, saved_step
 
-# Windows that overlap: 7,000 samples of 10 small recordings, which are three parts.
-TASK = ("--task", "eeg-c2", "--task-options", '{"window-seconds": 0.4, "stride-seconds": 0.04, "crop-seconds": 0.32}')
+# Windows that overlap: 3,500 samples of 10 small recordings, which are three parts.
+TASK = ("--task", "eeg-c2", "--task-options", '{"window-seconds": 0.4, "stride-seconds": 0.08, "crop-seconds": 0.32}')
 SHUFFLE = ("--shuffle", "block", "--shuffle-block", 125)
-LISTING = (*TASK, "--split", "0.6,0.2,0.2", *SHUFFLE, "--first-part", 2048, "--stream-listing")
+LISTING = (*TASK, "--split", "0.6,0.2,0.2", *SHUFFLE, "--first-part", 1024, "--stream-listing")
 TRAINING = ("--epochs", 2, "--batch-size", 64, "--threads", 1, "--window-size", "8Mi", "--checkpoint-every", 3)
 BATCH = 64
 LISTER = " -m penstock list "
@@ -121,14 +121,15 @@ def test_a_listing_that_fails_fails_the_job_and_what_was_learnt_is_kept(
     bucket.upload(data, "eeg/")
     out = tmp_path / "out"
     with gate_before(bucket.url, LAST) as gate:
-        gate.denies = True
-        gate.is_open.set()
         source = ("--source", f"{bucket.uri}/eeg", "--endpoint-url", gate.url, "--region", "us-east-2")
         words = ("run", *source, *LISTING, *TRAINING, "--out", out)
-        done = penstock(*words)
-        assert done.returncode == 26, done.stderr
-        assert "penstock run: error: access to" in done.stderr
-        assert LAST in done.stderr
+        process = run_until_saved(words, out, 0)
+        gate.denies = True
+        gate.is_open.set()
+        assert process.wait(120) == 26, process.output()
+        told = process.output()[1]
+        assert "penstock run: error: access to" in told
+        assert LAST in told
         assert read_record(out / "run.json", RunRecord).state == "failed"
         assert saved_step(out / "checkpoints") == sum(part_steps(out / "manifest.parquet"))
         gate.denies = False
