@@ -151,7 +151,7 @@ def _breakevens(compared: Comparison) -> tuple[str, ...]:
     if not compared.rate_is_measured:
         said.append(
             "How large a window would end the stall (W*), and after how many epochs downloading first pays (E*), is "
-            "not told: that needs the rate of the link, which `penstock prefetch` with a manifest measures."
+            "not told: that needs the rate of the link, which penstock prefetch with a manifest measures."
         )
         return tuple(said)
     need = compared.window_without_stall_bytes
