@@ -44,7 +44,9 @@ def choose_model(task: str, asked: str | None) -> str:
         return recipe.models[0]
     if is_own_model(asked, task=task):
         _check_own(asked)
-    elif asked not in recipe.models and _family(asked) not in recipe.models:
+    elif ":" in asked:
+        _check_library(asked)
+    elif asked not in recipe.models:
         near = nearest(asked, recipe.models)
         package, _, factory = asked.rpartition(".")
         meant = f"did you mean {near or f'{package}:{factory}'}? " if near or package else ""
@@ -120,3 +122,14 @@ def _check_own(path: str) -> None:
             f"--model {path!r}: there is no package {names[0]!r}",
             fix="install it, or put the folder that it lies in on PYTHONPATH",
         )
+
+
+def _check_library(path: str) -> None:
+    """Refuse a network of a library that is certainly not there, likewise."""
+    library, _, name = path.partition(":")
+    if importlib.util.find_spec(library) is None:
+        raise ConfigError(
+            f"--model {path!r} needs {library}, which is not installed", fix=f"pip install 'penstock[{library}]'"
+        )
+    if name in ("", "NAME"):
+        raise ConfigError(f"--model {path!r} names no network of {library}", fix=f"write it like {library}:resnet18")

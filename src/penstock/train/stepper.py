@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from penstock.errors import CheckpointMismatch, TrainingDiverged
+from penstock.errors import CheckpointMismatch, ConfigError, TrainingDiverged
 from penstock.loader.protocols import Batch
 from penstock.recipes.objectives import Objective
 from penstock.train.config import TrainConfig
@@ -66,8 +66,7 @@ class Stepper:
         inputs = batch.inputs.to(self.device, torch.float32, non_blocking=True)
         targets = batch.targets.to(self.device, non_blocking=True)
         self._optimiser.zero_grad(set_to_none=True)
-        with self._precision.autocast():
-            outputs = self.model(inputs)
+        outputs = self._outputs(inputs)
         mean, num_labelled = self._objective.loss(outputs.float(), targets)
         loss = mean.item()
         if not math.isfinite(loss):
@@ -81,6 +80,20 @@ class Stepper:
         self._scaler.step(self._optimiser)
         self._scaler.update()
         return StepOutcome(loss=loss, num_labelled=num_labelled, learning_rate=rate)
+
+    def _outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+        try:
+            with self._precision.autocast():
+                outputs: torch.Tensor = self.model(inputs)
+        except ValueError as error:
+            if len(inputs) > 1:
+                raise
+            # Batch normalisation over one value a channel; it tells so in no class of its own.
+            raise ConfigError(
+                f"the model {self._config.model!r} cannot be trained on a batch of one sample ({error})",
+                fix="choose another --batch-size, so that no epoch ends with such a batch, or larger samples",
+            ) from error
+        return outputs
 
     def _set_learning_rate(self, factor: float) -> float:
         rate = self._config.learning_rate * factor

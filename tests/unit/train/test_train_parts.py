@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
+from penstock.loader.protocols import Batch
+from penstock.recipes.objectives import Classification
 from penstock.records import LossPoint, Meters
 from penstock.tasks.metrics import metric_value
 from penstock.train.config import TrainConfig
@@ -21,6 +23,7 @@ from penstock.train.determinism import capture_rng, restore_rng, seed_everything
 from penstock.train.device import choose_precision
 from penstock.train.journal import MAX_LOSS_POINTS, Curve, Journal
 from penstock.train.schedule import early_schedule, whole_schedule
+from penstock.train.stepper import Stepper
 
 
 @pytest.mark.parametrize(
@@ -169,3 +172,20 @@ def test_generators_go_on_where_they_were_after_a_safe_load() -> None:
 def test_mixed_precision_is_for_cuda_only() -> None:
     assert choose_precision("auto", torch.device("cpu")).dtype is None
     assert choose_precision("off", torch.device("cuda")).dtype is None
+
+
+def test_a_batch_of_one_sample_that_cannot_be_normalised_is_told() -> None:
+    model = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2))
+    stepper = Stepper(
+        TrainConfig(task="numbers", model="mine:net", num_threads=1),
+        model=model,
+        objective=Classification(num_classes=2),
+    )
+
+    def batch(size: int) -> Batch:
+        keys = tuple(map(str, range(size)))
+        return Batch(inputs=torch.rand(size, 3), targets=torch.zeros(size, dtype=torch.float64), keys=keys, groups=keys)
+
+    stepper.step(batch(2), 0, factor=1.0)
+    with pytest.raises(ConfigError, match=r"'mine:net' cannot be trained on a batch of one sample .*--batch-size"):
+        stepper.step(batch(1), 1, factor=1.0)

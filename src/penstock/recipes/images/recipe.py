@@ -22,7 +22,7 @@ class ImageRecipe:
         """Check that a network takes samples of a shape.
 
         Raises:
-            ConfigError: it does not, or its library is not installed.
+            ConfigError: it does not.
         """
         check_shape(name, shape)
 

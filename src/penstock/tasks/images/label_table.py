@@ -2,7 +2,8 @@
 
 A path fits an image whose key is the same, or ends with it at a folder's border, with or without the file's ending:
 ``00001_000.png`` and ``images/00001_000`` fit ``images_001/images/00001_000.png``. The longest that fits is taken.
-A path may begin with the source's URI; slashes may be backslashes, and letters composed or not (Unicode NFC).
+A path may begin with the source's URI; slashes may be backslashes, endings
+capitals (``.JPG``), and letters composed or not (Unicode NFC).
 
 The table is held in memory: some 300 bytes a row.
 """
@@ -16,7 +17,7 @@ from typing import Final
 
 from penstock.errors import DataError
 from penstock.formats.tables import Row, open_table, require_columns
-from penstock.tasks.images.naming import Meaning, split_of
+from penstock.tasks.images.naming import IMAGE_ENDINGS, Meaning, split_of
 
 __all__ = ["LabelColumns", "LabelTable", "read_label_table"]
 
@@ -161,6 +162,9 @@ def _plain(path: str) -> str:
     path = path.replace("\\", "/")
     while path.startswith(("./", "/")):
         path = path.removeprefix(".").removeprefix("/")
+    stem, dot, ending = path.rpartition(".")
+    if dot and ending.lower() in IMAGE_ENDINGS:
+        path = f"{stem}.{ending.lower()}"
     return path if unicodedata.is_normalized("NFC", path) else unicodedata.normalize("NFC", path)
 
 

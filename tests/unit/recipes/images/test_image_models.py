@@ -119,7 +119,7 @@ def test_timm_takes_greys() -> None:
     ("name", "shape", "told"),
     [
         ("torchvision:resnet19", (3, 16, 16), "torchvision has no model 'resnet19': did you mean resnet18?"),
-        ("torchvision:", (3, 16, 16), "has no name"),
+        ("torchvision:", (3, 16, 16), "names no network of torchvision"),
         ("torchvision:resnet18", (1, 16, 16), "take 3 channels, and samples have 1"),
         ("torchvision:boxes", (3, 16, 16), "gives a object"),
         ("torchvision:twofold", (3, 16, 16), r"gives tuple for 2 samples, not \(2, 2\), in training"),

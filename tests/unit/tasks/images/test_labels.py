@@ -79,6 +79,8 @@ def table(text: str, name: str = "labels.csv", source_uri: str = "", **columns: 
         ("1.png", "deep/er/1.png"),
         ("er/1", "deep/er/1.png"),
         ("1", "deep/1.png"),
+        ("1.jpg", "deep/1.JPG"),
+        ("1.Png", "1.png"),
         ("a\\1.png", "a/1.png"),
         ("caf\u0065\u0301.png", "caf\u00e9.png"),
         ("s3://b/pets/a/1.png", "a/1.png"),
