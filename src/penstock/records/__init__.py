@@ -18,6 +18,7 @@ from penstock.records.listing import (
 )
 from penstock.records.manifest import (
     SPLITS,
+    Described,
     Extent,
     ManifestInfo,
     Sample,
@@ -46,6 +47,7 @@ __all__ = [
     "BlockShuffle",
     "CostLine",
     "CostReport",
+    "Described",
     "EpochRecord",
     "Evaluation",
     "Extent",

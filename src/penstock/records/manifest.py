@@ -16,6 +16,7 @@ from penstock.urls import check_endpoint, check_location
 
 __all__ = [
     "SPLITS",
+    "Described",
     "Extent",
     "ManifestInfo",
     "Sample",
@@ -103,19 +104,39 @@ class Described(Protocol):
     """What tells of an extent's samples: the extent itself, and what goes with its bytes through a window."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Name of the extent."""
+        ...
+
     @property
-    def group(self) -> str: ...
+    def group(self) -> str:
+        """What stays whole."""
+        ...
+
     @property
-    def num_samples(self) -> int: ...
+    def num_samples(self) -> int:
+        """Samples that it has."""
+        ...
+
     @property
-    def keys(self) -> tuple[str, ...]: ...
+    def keys(self) -> tuple[str, ...]:
+        """Of its samples."""
+        ...
+
     @property
-    def groups(self) -> tuple[str, ...]: ...
+    def groups(self) -> tuple[str, ...]:
+        """Of its samples."""
+        ...
+
     @property
-    def targets(self) -> tuple[float | None, ...]: ...
+    def targets(self) -> tuple[float | None, ...]:
+        """Of its samples."""
+        ...
+
     @property
-    def args(self) -> tuple[tuple[int, ...], ...]: ...
+    def args(self) -> tuple[tuple[int, ...], ...]:
+        """Of its samples."""
+        ...
 
 
 def sample_key(extent: Described, number: int) -> str:

@@ -1,8 +1,8 @@
-"""Whole objects as samples, for training loops of one's own: each object is one sample, its bytes are what it is.
+"""Objects for training loops of one's own: whole, each a sample, or what lies in them in a format.
 
-Nothing is read but the listing, page by page and in bounded memory, so any number of objects can be listed. An
-object's group is the first folder of its key below the source, or its key where it lies in none; it has no target:
-what its bytes mean is for the caller's own decoder.
+Of whole objects nothing is read but the listing, page by page and in bounded memory, so any number of objects can be
+listed. An object's group is the first folder of its key below the source, or its key where it lies in none; it has no
+target: what its bytes mean is for the caller's own decoder. A format indexes objects, several at a time.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
+from penstock.formats.registry import open_format
 from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
-from penstock.records import Extent, LeftOutObjects, MetricValues, SkippedObject, Span
+from penstock.records import LeftOutObjects, MetricValues, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
+from penstock.tasks.indexing import indexed, read_format_options
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.texts import counted
 
@@ -37,27 +39,46 @@ class WholeObjects:
             help="take the objects whose key fits this pattern, as a shell's, like *.jpg or *.{jpg,png}",
             metavar="PATTERN",
         ),
+        TaskOption(
+            name="format",
+            kind=str,
+            default="objects",
+            help="what the objects are: objects, each a sample as it is; parquet; tar; or of another package",
+            metavar="NAME",
+        ),
+        TaskOption(
+            name="format_options",
+            kind=str,
+            default="{}",
+            help='options of the format, as JSON like {"columns": ["text"]}',
+            metavar="JSON",
+        ),
     )
 
     async def make_samples(
         self, source: ObjectSource, *, limits: Limits, options: Mapping[str, OptionValue]
     ) -> SampleSet:
-        """Make a sample of each object that fits; empty objects are left out and counted.
+        """Make a sample of each object that fits, or of what lies in it; empty objects are left out and counted.
 
         Raises:
             SourceError: the source could not be listed, or nothing that fits lies there.
+            ConfigError: there is no such format, or it has no such options.
+            DataError: an object is not of its format.
         """
         if limits.releases or limits.mini:
             raise ConfigError("whole objects have no releases", fix="leave --release and --mini out")
         pattern = str(options["match"])
+        options = {option.name: option.default for option in self.options} | dict(options)
+        kind = open_format(str(options["format"]), read_format_options(str(options["format_options"])))
         skipped: list[SkippedObject] = []
         if limits.early and source.lists_in_order:
-            found = _as_they_come(source, pattern, skipped)
-            return SampleSet(rows=_samples(found, limits, skipped), shape=(), skipped=skipped)
+            full = _full(_as_they_come(source, pattern, skipped), limits, skipped)
+            return SampleSet(rows=indexed(full, kind, source, limits, skipped), shape=(), skipped=skipped)
         listing = SortedListing(limits.scratch)
         async for page in _pages(source, pattern, skipped):
             listing.add(page)
-        return SampleSet(rows=_samples(_stored(listing), limits, skipped), shape=(), skipped=skipped)
+        full = _full(_stored(listing), limits, skipped)
+        return SampleSet(rows=indexed(full, kind, source, limits, skipped), shape=(), skipped=skipped)
 
     def decode(
         self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
@@ -130,10 +151,10 @@ async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
     listing.close()
 
 
-async def _samples(
+async def _full(
     found: AsyncIterator[ObjectInfo], limits: Limits, skipped: list[SkippedObject]
-) -> AsyncIterator[Extent]:
-    """Make samples of the objects that are not empty, and name the others; folder markers are none."""
+) -> AsyncIterator[ObjectInfo]:
+    """Give the objects that are not empty, and name the others; folder markers are none."""
     left_out = LeftOutObjects()
     num_full = 0
     open_markers: list[str] = []
@@ -160,15 +181,7 @@ async def _samples(
             skipped.append(SkippedObject(object=f"{info.key} and what follows it", reason="beyond max-files"))
             break
         num_full += 1
-        span = Span(
-            object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=0, length_bytes=info.size_bytes
-        )
-        yield Extent(key=info.key, group=_group(info.key), spans=(span,))
+        yield info
     for marker in open_markers:
         left_out.add(marker, "empty")
     skipped += left_out.told()
-
-
-def _group(key: str) -> str:
-    folder, slash, _ = key.partition("/")
-    return folder if slash else key

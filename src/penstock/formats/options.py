@@ -1,0 +1,62 @@
+"""Options of formats, which come from Python or, as JSON, from a command line: checked and told of by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from penstock.errors import ConfigError
+from penstock.units import parse_bytes
+
+__all__ = ["flag_of", "names_of", "size_of"]
+
+_SHOWN = 80
+
+
+def names_of(option: str, value: Any) -> tuple[str, ...] | None:
+    """Give names of one or of several; None stands for all.
+
+    Raises:
+        ConfigError: it is none, or empty.
+    """
+    if value is None:
+        return None
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else ()
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ConfigError(
+            f"{option} {_shown(value)}", fix='give a list of names like ["a", "b"], or leave it out for all'
+        )
+    return names
+
+
+def size_of(option: str, value: Any) -> int:
+    """Give bytes of a number of them, or of text like ``2Gi``.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    fix = 'give bytes as a whole number of at least 1, or text like "2Gi"'
+    if isinstance(value, str):
+        try:
+            return parse_bytes(value)
+        except ConfigError as error:
+            raise ConfigError(f"{option} {error.what}", fix=fix) from None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{option} {_shown(value)}", fix=fix)
+    return value
+
+
+def flag_of(option: str, value: Any) -> bool:
+    """Give a truth value.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{option} {_shown(value)}", fix="give true or false")
+    return value
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

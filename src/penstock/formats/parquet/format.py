@@ -1,0 +1,174 @@
+"""The format of Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from penstock.errors import ConfigError, DataError, HeaderMismatch
+from penstock.formats.options import names_of, size_of
+from penstock.formats.parquet.footer import (
+    MAGIC,
+    TAIL_BYTES,
+    Footer,
+    RowGroup,
+    as_file,
+    decode_codec,
+    read_footer,
+    row_groups,
+)
+from penstock.formats.parquet.schema import leaves_of, missing_name, twice_named
+from penstock.formats.parquet.values import Rows
+from penstock.formats.protocols import Found
+from penstock.formats.whole import bytes_of
+from penstock.records import Described, Extent, SkippedObject, Span
+from penstock.sources import GetRange, ObjectInfo
+from penstock.texts import nearest
+from penstock.units import GIB, KIB, MIB, format_bytes
+
+__all__ = ["Parquet"]
+
+GUESS_BYTES = 4 * KIB, 64 * KIB
+"""Least and most of a file's end that is read at first, for its footer to be in."""
+GUESS_SHARE = 128
+"""Part of a file that its footer is guessed to be in: of few rows, what is read in vain would count."""
+MOST_FOOTER_BYTES = 256 * MIB
+_ENCRYPTED = b"PARE"
+_SMALLEST_BYTES = len(MAGIC) + TAIL_BYTES
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, UnicodeDecodeError, KeyError, NotImplementedError)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parquet:
+    """The format of Parquet files.
+
+    Attributes:
+        columns: paths of those that are read, or of groups of them, like ``"text"`` or ``"image.bytes"``; None is all.
+        memory: that a row group's chosen columns may take unpacked, like ``"2Gi"``, or in bytes.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+
+    columns: Sequence[str] | None = None
+    memory: str | int = 2 * GIB
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", names_of("columns", self.columns))
+        object.__setattr__(self, "memory", size_of("memory", self.memory))
+
+    async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
+        """Give an extent a row group; the footer alone is read."""
+        footer = await _fetch_footer(source, info)
+        leaves = self._choose(footer, info)
+        num_found = 0
+        try:
+            for group in row_groups(footer, leaves):
+                num_found += 1
+                yield self._extent(group, info)
+        except ValueError as error:
+            raise _lies(info, str(error)) from error
+        if not num_found:
+            yield SkippedObject(object=info.key, reason="has no rows")
+
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give rows as dictionaries by column, each made when it is asked for."""
+        try:
+            whole = as_file([bytes_of(data)], decode_codec(codec))
+            table = pq.ParquetFile(pa.BufferReader(whole), page_checksum_verification=True).read(use_threads=False)
+            if table.num_rows != about.num_samples:
+                raise ValueError(f"it has {table.num_rows} rows, not {about.num_samples}")
+            if len(numbers) < table.num_rows:
+                table = table.take(pa.array(numbers))
+            return Rows(table if self.columns is None else table.select(_in_order(table.column_names, self.columns)))
+        except _UNREADABLE as error:
+            raise DataError(
+                f"the rows of {about.key} cannot be read: {' '.join(str(error).split())[:300]}",
+                fix="write the file again, or leave it out",
+                about=about.key,
+            ) from error
+
+    def _choose(self, footer: Footer, info: ObjectInfo) -> list[int]:
+        """Give the numbers of the columns that are read."""
+        if self.columns is None:
+            leaves = list(range(footer.root.end_leaf))
+        else:
+            wrong = missing_name(footer.root, self.columns)
+            if wrong is not None:
+                near = nearest(*wrong)
+                there = ", ".join(node.path for node in footer.root.children[:20])
+                raise ConfigError(
+                    f"{info.key} has no column {wrong[0]!r}",
+                    fix=f"{f'did you mean {near!r}? ' if near else ''}its columns are: {there}",
+                )
+            leaves = leaves_of(footer.root, self.columns)
+        twice = twice_named(footer.root, leaves)
+        if twice:
+            raise _lies(info, f"it has two columns {twice!r}", fix="choose others with columns, or rename one of them")
+        return leaves
+
+    def _extent(self, group: RowGroup, info: ObjectInfo) -> Extent:
+        key = f"{info.key}/{group.number}"
+        memory = size_of("memory", self.memory)
+        if group.decoded_bytes > memory:
+            raise DataError(
+                f"row group {group.number} of {info.key} takes {format_bytes(group.decoded_bytes)} unpacked, "
+                f"more than memory={format_bytes(memory)}",
+                fix="choose fewer columns, give more memory, or write the file again with smaller row groups",
+                about=info.key,
+            )
+        spans = tuple(
+            Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=offset, length_bytes=length)
+            for offset, length in group.spans
+        )
+        return Extent(key=key, group=key, spans=spans, codec=group.codec, num_samples=group.num_rows)
+
+
+def _in_order(names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Give names of the top in the order in which they, or what is in them, were asked for."""
+
+    owners = [max((n for n in names if path == n or path.startswith(f"{n}.")), key=len) for path in columns]
+    return sorted(names, key=owners.index)
+
+
+async def _fetch_footer(source: GetRange, info: ObjectInfo) -> Footer:
+    """Read a file's footer, by one request where it is no longer than was guessed.
+
+    Raises:
+        HeaderMismatch: it has none, or one that cannot be.
+    """
+    size = info.size_bytes
+    if size < _SMALLEST_BYTES:
+        raise _no_parquet(info, f"it has {size} bytes")
+    guess = min(size, max(GUESS_BYTES[0], min(size // GUESS_SHARE, GUESS_BYTES[1])))
+    tail = bytes(await source.get_range(info, size - guess, guess))
+    magic, length = tail[-len(MAGIC) :], int.from_bytes(tail[-TAIL_BYTES : -len(MAGIC)], "little")
+    if magic == _ENCRYPTED:
+        raise _lies(info, "its footer is encrypted", fix="decrypt it first: keys are not known here")
+    if magic != MAGIC:
+        raise _no_parquet(info, f"it ends with {magic!r}")
+    if length > min(size - _SMALLEST_BYTES, MOST_FOOTER_BYTES):
+        raise _lies(info, f"its footer is said to have {length} bytes, of {size} that the file has")
+    missing = length + TAIL_BYTES - guess
+    if missing > 0:
+        tail = bytes(await source.get_range(info, size - guess - missing, missing)) + tail
+    try:
+        return read_footer(tail[len(tail) - length - TAIL_BYTES : -TAIL_BYTES], file_bytes=size)
+    except ValueError as error:
+        raise _lies(info, str(error)) from error
+
+
+def _no_parquet(info: ObjectInfo, why: str) -> HeaderMismatch:
+    return _lies(info, f"it is no Parquet file: {why}", fix="choose Parquet files with match, or write it again")
+
+
+def _lies(
+    info: ObjectInfo, what: str, *, fix: str = "the file is damaged: write it again, or leave it out"
+) -> HeaderMismatch:
+    return HeaderMismatch(f"{info.key}: {what}", fix=fix, about=info.key)

@@ -1,0 +1,63 @@
+"""What a format does with bytes: it indexes objects into extents, and decodes extents into samples."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.records import Described, Extent, SkippedObject
+from penstock.sources import GetRange, ObjectInfo
+
+__all__ = ["Decoder", "Format", "Found"]
+
+Found = Extent | SkippedObject
+"""What indexing an object finds: extents, and what it leaves out with the reason."""
+
+
+class Decoder(Protocol):
+    """Decodes an extent; it goes to loading workers, so it must be picklable."""
+
+    def __call__(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give the values of some samples, in the order asked for.
+
+        Args:
+            data: the extent's bytes (``memoryview``, spans joined), or the ``Path`` of a file that holds them and is
+                gone afterwards. Values of an extent of one sample may be views of them.
+            about: what the manifest tells of the extent and its samples.
+            codec: of the extent's object.
+            numbers: n-ths of its samples, 0-based, ascending, shape (samples,).
+
+        Returns:
+            Values of any kind (arrays, tensors, dictionaries, tuples, text, bytes), or what makes them when it is asked
+            for an item.
+        """
+        ...
+
+
+class Format(Protocol):
+    """A format, made with its options as keywords; it goes to loading workers, so it must be picklable."""
+
+    def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
+        """Find the extents of an object, in an order that depends on the object alone, reading as little as it takes.
+
+        Args:
+            source: that the object lies in; every read names ``info``, so that a changed object is never read.
+            info: of the object, which is not empty.
+
+        Raises:
+            DataError: the object is not of this format, or contradicts itself; it names the object.
+            ConfigError: an option cannot be honoured for it.
+            SourceError: it could not be read.
+        """
+        ...
+
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give the values of some samples of an extent, as a ``Decoder`` does.
+
+        Raises:
+            DataError: the bytes do not mean what they should.
+        """
+        ...

@@ -1,0 +1,47 @@
+"""Formats by name: our own, one line each, and those of entry points ``penstock.formats``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from penstock.errors import ConfigError
+from penstock.formats.protocols import Format
+from penstock.plugins import Registry
+from penstock.texts import nearest
+
+__all__ = ["format_names", "open_format"]
+
+_FORMATS: Final = Registry(
+    kind="format",
+    group="penstock.formats",
+    own={
+        "objects": "penstock.formats.whole:WholeObject",
+        "parquet": "penstock.formats.parquet:Parquet",
+        "tar": "penstock.formats.tar:Tar",
+    },
+)
+
+
+def format_names() -> tuple[str, ...]:
+    """Give the names of all formats."""
+    return _FORMATS.names()
+
+
+def open_format(name: str, options: Mapping[str, Any]) -> Format:
+    """Give a format with its options; nothing is read.
+
+    Raises:
+        ConfigError: there is no such format, it cannot be imported, or an option is not one that it can use.
+    """
+    make = cast("Callable[..., Format]", _FORMATS.load(name))
+    known = list(inspect.signature(make).parameters)
+    wrong = next((each for each in options if each not in known), None)
+    if wrong is not None:
+        near = nearest(wrong, known)
+        meant = f"did you mean {near!r}? " if near else ""
+        raise ConfigError(
+            f"the format {name!r} has no option {wrong!r}", fix=f"{meant}its options are: {', '.join(known) or 'none'}"
+        )
+    return make(**options)

@@ -1,0 +1,216 @@
+"""The format of TAR files whose members are samples together, as WebDataset writes them.
+
+What a member's name has before the first dot of its last part is its sample's key, what follows is what it is of it:
+``d/0001.jpg`` and ``d/0001.seg.png`` are ``jpg`` and ``seg.png`` of ``d/0001``. Members of a sample need not be
+neighbours. An extent is a sample: its members with their headers, so that neighbours are read by one request.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import ConfigError, DataError, HeaderMismatch
+from penstock.formats.options import flag_of, names_of
+from penstock.formats.protocols import Found
+from penstock.formats.tar.headers import BLOCK, read_members
+from penstock.formats.tar.members import decode_member
+from penstock.formats.whole import bytes_of
+from penstock.records import Described, Extent, SkippedObject, Span
+from penstock.sources import GetRange, ObjectInfo
+from penstock.texts import nearest
+from penstock.units import KIB
+
+__all__ = ["Tar"]
+
+MOST_GAP_BYTES = 4 * KIB
+"""Between two members of a sample, up to which what lies between them is read too."""
+_NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
+"""Of a member: what its sample is called, and what it is of it."""
+_META = re.compile(r"__[^/]*__(/|$)")
+_SHOWN = 20
+"""Names that an error lists."""
+
+
+class _Codec(msgspec.Struct, frozen=True, kw_only=True):
+    """What all extents of a TAR file share: its key, and what members of samples are named."""
+
+    object: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Member:
+    """A member with its header.
+
+    Attributes:
+        name: of what it is of its sample, in lower case.
+        start: of its first header.
+        body: its bytes' first.
+        size: of its bytes.
+        end: where the next header may begin.
+    """
+
+    name: str
+    start: int
+    body: int
+    size: int
+    end: int
+
+
+Samples = dict[str, dict[str, _Member]]
+"""Members of samples by what they are of them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tar:
+    """The format of TAR files of samples.
+
+    Attributes:
+        sample: what of samples is read, like ``["jpg", "cls"]``; samples that lack one are left out. None is all.
+        decoded: give what members mean (``cls`` numbers, ``txt``, ``json``, ``npy``, pictures), instead of their bytes.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+
+    sample: Sequence[str] | None = None
+    decoded: bool = False
+
+    def __post_init__(self) -> None:
+        names = names_of("sample", self.sample)
+        object.__setattr__(self, "sample", None if names is None else tuple(name.lower() for name in names))
+        flag_of("decoded", self.decoded)
+
+    async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
+        """Give an extent a sample; the headers alone are read, or all where members are small."""
+        left_out: Counter[str] = Counter()
+        samples = await _gather(source, info, left_out)
+        if self.sample is not None and samples:
+            self._check_names(samples, info)
+        for key, members in samples.items():
+            wanted = (
+                members if self.sample is None else {name: members[name] for name in self.sample if name in members}
+            )
+            if self.sample is not None and len(wanted) < len(self.sample):
+                left_out[f"lacks {', '.join(name for name in self.sample if name not in members)}"] += 1
+                continue
+            yield _extent(info, key, sorted(wanted.values(), key=lambda member: member.start))
+        for reason, count in sorted(left_out.items()):
+            yield SkippedObject(object=f"{count} in {info.key}", reason=reason, count=count)
+
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give the sample."""
+        return [self._sample(data, about, codec)]
+
+    def _sample(self, data: Any, about: Described, codec: str) -> dict[str, Any]:
+        """Give a sample's members by what they are of it, and its key as ``__key__``."""
+        data = bytes_of(data) if isinstance(data, Path) else data
+        told = msgspec.json.decode(codec, type=_Codec)
+        found: dict[str, Any] = {"__key__": about.key[len(told.object) + 1 :]}
+        places = about.args[0]
+        for number, name in enumerate(told.names):
+            start, size = places[2 * number : 2 * number + 2]
+            body = bytes(data[start : start + size])
+            try:
+                found[name] = decode_member(name, body) if self.decoded else body
+            except (ValueError, EOFError, OverflowError, RecursionError) as error:
+                raise DataError(
+                    f"{name} of {about.key} cannot be decoded: {' '.join(str(error).split())[:200]}",
+                    fix="write it again, or leave it out",
+                    about=about.key,
+                ) from error
+        return found
+
+    def _check_names(self, samples: Samples, info: ObjectInfo) -> None:
+        """Refuse names that no sample of the file has."""
+        there = sorted({name for members in samples.values() for name in members})
+        wrong = next((name for name in self.sample or () if name not in there), None)
+        if wrong is not None:
+            near = nearest(wrong, there)
+            raise ConfigError(
+                f"no sample in {info.key} has {wrong!r}",
+                fix=f"{f'did you mean {near!r}? ' if near else ''}its samples have: {', '.join(there[:_SHOWN])}",
+            )
+
+
+async def _gather(source: GetRange, info: ObjectInfo, left_out: Counter[str]) -> Samples:
+    """Give the members of each sample of a file by what they are of it, samples in the order of their first ones."""
+    samples: Samples = {}
+    async for member in read_members(source, info):
+        name = member.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        found = _NAME.fullmatch(name)
+        reason = _why_not(member, name, is_named=found is not None)
+        if reason or found is None:
+            if reason:
+                left_out[reason] += 1
+            continue
+        key, what = found[1], found[2].lower()
+        members = samples.setdefault(key, {})
+        if what in members:
+            raise HeaderMismatch(
+                f"{info.key} has {name!r} twice, at byte {members[what].start} and at byte {member.offset}",
+                fix="write it again with each member once",
+                about=info.key,
+            )
+        end = member.offset_data + -(-member.size // BLOCK) * BLOCK
+        members[what] = _Member(
+            name=what,
+            start=member.offset,
+            body=member.offset_data,
+            size=member.size,
+            end=min(end, info.size_bytes),
+        )
+    return samples
+
+
+def _why_not(member: tarfile.TarInfo, name: str, *, is_named: bool) -> str:
+    """Say why a member is left out; folders are no members."""
+    if member.isdir():
+        return ""
+    if member.issym() or member.islnk():
+        return "a link"
+    if member.isdev():
+        return "a device"
+    if member.issparse():
+        return "a sparse file"
+    if not member.isreg():
+        return f"of a kind that is not known, {member.type!r}"
+    if _META.match(name):
+        return "of the file, not of a sample"
+    return "" if is_named else "has no extension"
+
+
+def _extent(info: ObjectInfo, key: str, members: Sequence[_Member]) -> Extent:
+    """Give the extent of a sample's members, in the order of the file."""
+    spans: list[tuple[int, int]] = []
+    places: list[int] = []
+    done = 0
+    for member in members:
+        if spans and member.start - spans[-1][1] <= MOST_GAP_BYTES:
+            spans[-1] = (spans[-1][0], member.end)
+        else:
+            done += spans[-1][1] - spans[-1][0] if spans else 0
+            spans.append((member.start, member.end))
+        places += [done + member.body - spans[-1][0], member.size]
+    codec = msgspec.json.encode(_Codec(object=info.key, names=tuple(member.name for member in members))).decode()
+    whole = f"{info.key}/{key}"
+    return Extent(
+        key=whole,
+        group=whole,
+        spans=tuple(
+            Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=start, length_bytes=end - start)
+            for start, end in spans
+        ),
+        codec=codec,
+        args=(tuple(places),),
+    )

@@ -1,0 +1,47 @@
+"""Whole objects: each is an extent of one sample, whose value is its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.formats.protocols import Found
+from penstock.records import Described, Extent, Span
+from penstock.sources import GetRange, ObjectInfo
+
+__all__ = ["WholeObject", "bytes_of", "folder_of", "whole_extent"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WholeObject:
+    """The format of whole objects."""
+
+    async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
+        """Give the object; nothing is read."""
+        yield whole_extent(info)
+
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give the object's bytes."""
+        return [bytes_of(data)] * len(numbers)
+
+
+def whole_extent(info: ObjectInfo) -> Extent:
+    """Give an object as an extent of one sample."""
+    span = Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=0, length_bytes=info.size_bytes)
+    return Extent(key=info.key, group=folder_of(info.key), spans=(span,))
+
+
+def folder_of(key: str) -> str:
+    """Give the first folder of an object's key, or the key where it lies in none."""
+    folder, slash, _ = key.partition("/")
+    return folder if slash else key
+
+
+def bytes_of(data: Any) -> bytes:
+    """Give an extent's bytes, that are in memory or in a file."""
+    return data.read_bytes() if isinstance(data, Path) else bytes(data)

@@ -1,0 +1,52 @@
+"""A source of one object that is in memory, which counts what is read of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+
+from penstock.formats.protocols import Format
+from penstock.records import Extent, SkippedObject
+from penstock.sources import ObjectInfo
+
+__all__ = ["Ranges"]
+
+
+class Ranges:
+    def __init__(self, data: bytes, key: str = "one") -> None:
+        self.data = data
+        self.info = ObjectInfo(key=key, size_bytes=len(data), etag='"v1"')
+        self.reads: list[tuple[int, int]] = []
+
+    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
+        assert info == self.info
+        assert 0 <= offset <= offset + length_bytes <= len(self.data)
+        self.reads.append((offset, length_bytes))
+        return memoryview(self.data)[offset : offset + length_bytes]
+
+    @property
+    def read_bytes(self) -> int:
+        return sum(length for _, length in self.reads)
+
+    def index(self, kind: Format) -> tuple[list[Extent], list[SkippedObject]]:
+        async def walk() -> list[Any]:
+            return [found async for found in kind.index(self, self.info)]
+
+        found = asyncio.run(walk())
+        return [x for x in found if isinstance(x, Extent)], [x for x in found if isinstance(x, SkippedObject)]
+
+    def joined(self, extent: Extent) -> bytes:
+        for span in extent.spans:
+            assert (span.object, span.etag, span.object_bytes) == (self.info.key, self.info.etag, len(self.data))
+            assert 0 <= span.offset < span.offset + span.length_bytes <= len(self.data)
+        return b"".join(self.data[span.offset : span.offset + span.length_bytes] for span in extent.spans)
+
+    def values(self, kind: Format) -> list[Any]:
+        """Decode everything."""
+        found: list[Any] = []
+        for extent in self.index(kind)[0]:
+            numbers = np.arange(extent.num_samples)
+            found += list(kind.decode(memoryview(self.joined(extent)), extent, extent.codec, numbers))
+        return found
