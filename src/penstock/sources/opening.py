@@ -73,6 +73,9 @@ async def find_object(spec: SourceSpec, *, meter: RequestMeter) -> tuple[ObjectS
         ConfigError: the URI is not one that Penstock can use.
         SourceError: it could not be looked for, or is not there, or is a folder.
     """
+    folder, _, name = spec.uri.rstrip("/").rpartition("/")
+    if folder and not folder.endswith("/"):
+        spec = msgspec.structs.replace(spec, uri=f"{folder}/{name}")
     with contextlib.suppress(BucketNotFound, EmptyListing):
         whole = open_source(spec, meter=meter, purpose="listing")
         first: list[ObjectInfo] = []
@@ -83,7 +86,6 @@ async def find_object(spec: SourceSpec, *, meter: RequestMeter) -> tuple[ObjectS
                     raise SourceError(f"{spec.uri} is a folder, not a file", fix="name one file", about=spec.uri)
         if first:
             return whole, first[0]
-    folder, _, name = spec.uri.rstrip("/").rpartition("/")
     beside = open_source(msgspec.structs.replace(spec, uri=folder or "/"), meter=meter, purpose="listing")
     found = await beside.find(name)
     if found is None:

@@ -23,7 +23,7 @@ from penstock.errors import (
     TruncatedObject,
 )
 from penstock.records import RequestCount, SourceSpec
-from penstock.sources import ObjectInfo, ObjectSource, open_source
+from penstock.sources import ObjectInfo, ObjectSource, RequestMeter, find_object, open_source
 from penstock.sources.local.files import look_through
 from support.cli import Bucket
 from unit.sources.answering import answer, serve
@@ -75,6 +75,18 @@ def test_a_prefix_is_a_folder(place: Place, source: ObjectSource, read: Read) ->
     below = open_source(place.spec("R1/"), limits=QUICK)
     assert asyncio.run(keys(below, "")) == ["a", "b/c"]
     assert bytes(asyncio.run(read(below, info_of(below, "b/c"), 0, 1))) == b"x"
+
+
+@pytest.mark.parametrize("key", ["top.csv", "R1/a b.csv", "R1/deep/Grün+.csv"])
+def test_one_object_is_found_by_its_key(place: Place, source: ObjectSource, key: str) -> None:
+    for each in (key, "R1/other", "top.csv.old", "top.csv/below"):
+        if place.kind == "bucket" or not each.startswith("top.csv/"):  # elsewhere a name is a file's or a folder's
+            place.put(each, b"abc")
+    assert asyncio.run(source.find(key)) == info_of(source, key)
+    for missing in ("top", "R1", "R1/deep", "nowhere/x", f"{key}x", key.upper()):
+        assert asyncio.run(source.find(missing)) is None
+    whole, info = asyncio.run(find_object(place.spec(key), meter=RequestMeter()))
+    assert bytes(asyncio.run(whole.get(info))) == b"abc"
 
 
 def test_more_objects_than_a_page(tmp_path: Path) -> None:

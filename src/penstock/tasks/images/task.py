@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import ConfigError, DataError, ObjectNotFound
+from penstock.errors import ConfigError, DataError, ObjectNotFound, PenstockError
 from penstock.patterns import matcher
 from penstock.records import Extent, MetricValues, SourceSpec, Span
 from penstock.sources import ObjectInfo, ObjectSource, find_object
@@ -22,6 +23,7 @@ from penstock.tasks.metrics import auroc_metric, classification_metrics
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, SampleSet
 from penstock.texts import nearest
+from penstock.urls import expand_home
 
 __all__ = ["Images"]
 
@@ -48,6 +50,11 @@ class Images:
         """
         if limits.releases or limits.mini:
             raise ConfigError("images have no releases", fix="leave --release and --mini out")
+        if limits.early:
+            raise ConfigError(
+                "images are listed whole before the first sample, so that their classes are known",
+                fix="leave --stream-listing out: it would gain nothing",
+            )
         chosen = Options(self.options, options, task=self.name)
         decode = image_decode(chosen)
         labels = await _labels(source, chosen)
@@ -148,11 +155,12 @@ async def _table(source: ObjectSource, asked: str, chosen: Options) -> LabelTabl
     )
     if "://" in asked or asked.startswith(_PATHS):
         same = scheme_name(asked) == scheme_name(source.spec.uri)
-        spec = SourceSpec(uri=asked)
+        uri = asked if "://" in asked else expand_home(asked, "--option labels")
+        spec = SourceSpec(uri=uri)
         if same:
             of = source.spec
             spec = SourceSpec(
-                uri=asked,
+                uri=uri,
                 endpoint_url=of.endpoint_url,
                 region=of.region,
                 anonymous=of.anonymous,
@@ -169,7 +177,9 @@ async def _in_source(source: ObjectSource, key: str) -> ObjectInfo:
     if info is not None:
         return info
     folder = "/".join([source.spec.uri.rstrip("/"), *key.split("/")[:-1]])
-    near = nearest(key.rpartition("/")[2], await source.names_in(folder))
+    near = ""
+    with contextlib.suppress(PenstockError, OSError):  # that the table is not there is the news
+        near = nearest(key.rpartition("/")[2], await source.names_in(folder))
     meant = f"did you mean {near}? " if near else ""
     raise ObjectNotFound(
         f"there is no {key} in {source.spec.uri}, where --option labels= has its table",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import sys
 import zlib
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from penstock.errors import DataError
+from penstock.errors import ConfigError, DataError
 from penstock.tasks.images.decoding import SMALLEST_CROP, decode_image
 from penstock.tasks.images.settings import MEAN, STD, ImageDecode
+from penstock.tasks.registry import get_task
 from support.images import encoded
 
 # The command line turns off what Pillow warns of; pytest turns it on again.
@@ -197,6 +199,14 @@ def test_crops_stay_inside_and_large() -> None:
             found = decoded(white, np.random.default_rng(seed), fit=fit, background="white")
             assert found.min() == pytest.approx(1)
     assert 0.5 < SMALLEST_CROP < 1
+
+
+def test_pillow_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "PIL" or name.endswith("images.decoding")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ConfigError, match=r"pip install 'penstock\[images\]'"):
+        get_task("images").decode(memoryview(b""), decode=settings().encode(), args=(), rng=None)
 
 
 def cut(data: bytes) -> bytes:

@@ -75,13 +75,16 @@ def test_a_table_says_the_class_and_keeps_patients_whole(flat: Path, tmp_path: P
     assert "no image by name, labels.tsv for one" in info.skipped[0].reason
 
 
-@pytest.mark.parametrize("how", ["path", "file", "relative"])
+@pytest.mark.parametrize("how", ["path", "file", "relative", "home"])
 def test_the_table_may_lie_elsewhere(flat: Path, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "else where"
     other.mkdir()
     (other / "l.csv").write_text((flat / "labels.tsv").read_text().replace("\t", ","))
     monkeypatch.chdir(tmp_path)
-    where = {"path": str(other / "l.csv"), "file": (other / "l.csv").as_uri(), "relative": "./else where/l.csv"}[how]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = str(other / "l.csv")
+    near = {"relative": "./else where/l.csv", "home": "~/else where/l.csv"}
+    where = {"path": path, "file": (other / "l.csv").as_uri(), **near}[how]
     assert len(listed(flat, tmp_path / "out", f"labels={where}")[1]) == 60
 
 
@@ -168,11 +171,10 @@ def test_a_column_may_say_the_split(tmp_path: Path) -> None:
     assert main(asked) == 30
 
 
-def test_early_parts_are_of_images_too(pets: Path, tmp_path: Path) -> None:
-    more = ("--stream-listing", "--first-part", "16")
-    info, _ = listed(pets, tmp_path, more=more)
-    assert info.num_samples == 60
-    assert len(list((tmp_path / "m.parquet.parts").glob("*.parquet"))) >= 2
+def test_early_parts_are_refused(pets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # They would come class by class.
+    assert main(words(pets, tmp_path / "out", more=("--stream-listing",))) == 2
+    assert "leave --stream-listing out" in capsys.readouterr().err
 
 
 def test_many_classes_are_not_all_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
