@@ -30,6 +30,8 @@ __all__ = ["Child", "tell_parent", "wake_with_parent", "watch_parent"]
 STOP_SECONDS = 10
 """For a child to end by itself, from when it is told to."""
 _MOST_TOLD_BYTES = 65_536
+_MOST_TEXT = 1_500
+"""Characters of each text of an error, of which one may take 12 bytes."""
 _PR_SET_PDEATHSIG = 1
 
 _running: weakref.WeakSet[Child] = weakref.WeakSet()
@@ -164,7 +166,8 @@ def tell_parent(error: PenstockError) -> bool:
 
     Nothing else is written to standard error then: the parent tells it, or has another child do better.
     """
-    told = json.dumps([type(error).__name__, error.what, error.fix, error.about]).encode()
+    texts = [text if text is None else text[:_MOST_TEXT] for text in (error.what, error.fix, error.about)]
+    told = json.dumps([type(error).__name__, *texts]).encode()
     try:
         return os.write(0, told[:_MOST_TOLD_BYTES]) == len(told)
     except OSError:  # standard input is another process's pipe, or its other end is closed

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import penstock
-from penstock.errors import AccessDenied, CheckpointMismatch, SourceError
+from penstock.errors import AccessDenied, CheckpointMismatch, EmptyListing, SourceError
 from penstock.loader import Custom, WindowStream
 from penstock.loader.growing import GrowingStream, Listed
 from penstock.records import ManifestInfo, ManifestReader, Plan, SourceSpec
@@ -286,3 +286,10 @@ def test_a_listing_that_does_not_come_by_key_is_refused() -> None:
         pytest.raises(SourceError, match=r"not by key: leave stream_listing out"),
     ):
         penstock.Stream("s3://b", **options)
+
+
+def test_an_error_as_long_as_what_was_given_is_told_as_what_it_is(tmp_path: Path) -> None:
+    """A listing in a process of its own tells it through a pipe."""
+    (tmp_path / "object").write_bytes(b"x")
+    with pytest.raises(EmptyListing, match="none of the 1 objects"):
+        penstock.Stream(tmp_path, decode=lambda data, key: 1, match="a" * 100_000, window="1Mi").__enter__()

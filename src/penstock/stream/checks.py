@@ -20,6 +20,7 @@ from penstock.texts import nearest
 __all__ = ["called_with", "choice", "close_to", "count", "flag", "path", "seconds", "shown", "text"]
 
 MOST = 2**31 - 1
+MOST_WORKERS = 1024
 """Of what is counted, as `penstock list` and `penstock train` take it."""
 MOST_SECONDS = 1e9
 _SHOWN_CHARACTERS = 80

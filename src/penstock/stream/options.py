@@ -85,7 +85,7 @@ def options_of(given: Mapping[str, Any]) -> Options:
         folder=_folder_of(given["window_folder"]),
         shuffle=_shuffle_words(given["shuffle"], given["shuffle_block"], given["shuffle_mix"]),
         seed=checks.count("seed", given["seed"], 0, most=2**32 - 1),
-        num_workers=checks.count("workers", given["workers"], 0),
+        num_workers=checks.count("workers", given["workers"], 0, checks.MOST_WORKERS),
         num_epochs=None if epochs is None else checks.count("epochs", epochs, 1),
         parts=checks.flag("stream_listing", given["stream_listing"]),
         in_flight=checks.count("in_flight", given["in_flight"], 1),

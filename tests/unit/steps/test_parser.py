@@ -70,6 +70,20 @@ def test_a_stopped_try_out_is_no_success_however_its_manifest_is_written(manifes
     assert tell_stop(["prefetch", "--window=w"], StopAsked(signal.SIGTERM)) == 0
 
 
+@pytest.mark.parametrize(
+    "words", [["--out", "o\udcff"], ["--out=\udcff"], ["--title", "\udcff"], ["--window", "a/\udc80b"]]
+)
+def test_names_that_no_record_can_hold_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--source", "data", "--task", "eeg-c1", *words]) == 2
+    assert re.search(r"error: .*holds bytes that are no UTF-8 text: rename it", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("step", ["run", "prefetch", "train", "evaluate"])
+def test_workers_are_bounded(step: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([step, "--workers", "1025"]) == 2
+    assert "argument --workers: '1025' is more than 1024, the most" in capsys.readouterr().err
+
+
 def test_lanes_and_threads_are_bounded() -> None:
     check_lanes(2**31 - 1, 1)
     with pytest.raises(ConfigError, match="2147483648 lanes are too many"):

@@ -12,7 +12,7 @@ from penstock.steps.options.values import (
     optional_endpoint,
     optional_location,
     optional_text,
-    whole_number,
+    worker_number,
 )
 from penstock.steps.options.window import add_window_options
 
@@ -77,7 +77,7 @@ def add_feed_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--plan", type=any_path, required=True, metavar="FILE", help="plan of `penstock list`")
     group.add_argument(
         "--workers",
-        type=whole_number,
+        type=worker_number,
         default=0,
         metavar="N",
         help="processes that decode; 0 decodes in a thread of the trainer (default)",

@@ -58,6 +58,10 @@ class Parser(argparse.ArgumentParser):
         """Parse as the base class does, but look for unknown options first: they may be misspelt required ones."""
         words = sys.argv[1:] if args is None else list(args)
         step = self._step(words)
+        for flag, word in zip(["", *words], words, strict=False):
+            if not _is_text(word):
+                what = f"argument {flag}: " if flag.startswith("--") and "=" not in flag else ""
+                step.error(f"{what}{word!r} holds bytes that are no UTF-8 text: rename it, or give another")
         if unknown := [flag for flag in map(_flag, words) if flag and flag not in {*self._flags, *step._flags}]:
             step.error(f"unrecognized arguments: {' '.join(unknown)}")
         return super().parse_args(words, namespace)
@@ -99,3 +103,12 @@ def subparsers(parser: argparse.ArgumentParser) -> Mapping[str, argparse.Argumen
 def _flag(word: str) -> str:
     """Give the name of the long option that a word gives; the empty text where it gives none."""
     return word.split("=")[0] if word.startswith("--") and word != "--" else ""
+
+
+def _is_text(word: str) -> bool:
+    """Tell whether a word can be written to records; what a name's other bytes become in Python cannot."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

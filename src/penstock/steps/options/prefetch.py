@@ -11,7 +11,7 @@ from penstock.steps.options.values import (
     optional_path,
     optional_text,
     positive_int,
-    whole_number,
+    worker_number,
 )
 from penstock.steps.options.window import add_window_options
 
@@ -42,7 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what follows the probe, to find out beforehand what does not fit")
     group.add_argument("--batch-size", type=positive_int, default=64, metavar="N", help="samples of a step of training")
     group.add_argument(
-        "--workers", type=whole_number, default=0, metavar="N", help="processes that decode, in training and evaluation"
+        "--workers",
+        type=worker_number,
+        default=0,
+        metavar="N",
+        help="processes that decode, in training and evaluation",
     )
     add_model_option(group)
     group.add_argument(

@@ -8,7 +8,7 @@ from penstock.steps.options.cost import add_cost_options
 from penstock.steps.options.data import add_bad_sample_option
 from penstock.steps.options.dataset import add_dataset_options
 from penstock.steps.options.training import add_training_options
-from penstock.steps.options.values import add_switch, any_path, whole_number
+from penstock.steps.options.values import add_switch, any_path, worker_number
 from penstock.steps.options.window import add_window_options
 from penstock.tasks.registry import learnt_task_names
 from penstock.train.resuming import told_of
@@ -30,7 +30,7 @@ def add_job_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of everything after the listing."""
     parser.add_argument("--out", type=any_path, required=True, metavar="DIR", help="folder of the job's results")
     parser.add_argument(
-        "--workers", type=whole_number, default=0, metavar="N", help="processes that decode; 0 decodes in the trainer"
+        "--workers", type=worker_number, default=0, metavar="N", help="processes that decode; 0 decodes in the trainer"
     )
     add_bad_sample_option(parser)
     parser.add_argument("--title", default="Penstock run", help="heading of the report")

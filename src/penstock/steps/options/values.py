@@ -34,6 +34,7 @@ __all__ = [
     "seed_number",
     "switch",
     "whole_number",
+    "worker_number",
 ]
 
 
@@ -44,6 +45,7 @@ MOST = 2**31 - 1
 LEAST_RATE = 10_000
 """Bytes a second; below it a few recordings take hours, and a number without a unit was meant with one."""
 MOST_SEED = 2**32 - 1
+MOST_WORKERS = 1024
 """As NumPy takes it."""
 
 
@@ -89,6 +91,11 @@ def whole_number(text: str) -> int:
     return _counted(text, 0)
 
 
+def worker_number(text: str) -> int:
+    """Read a number of processes, for argparse."""
+    return _counted(text, 0, MOST_WORKERS)
+
+
 def seed_number(text: str) -> int:
     """Read a seed, for argparse: NumPy takes none below 0 or above 2**32 - 1."""
     number = _digits(text)
@@ -97,10 +104,10 @@ def seed_number(text: str) -> int:
     return number
 
 
-def _counted(text: str, least: int) -> int:
+def _counted(text: str, least: int, most: int = MOST) -> int:
     number = _digits(text)
-    if number > MOST:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is more than {MOST}, the most that can be asked for")
+    if number > most:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is more than {most}, the most that can be asked for")
     if number < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return number
