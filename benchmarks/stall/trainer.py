@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.common.proctree import tree_cpu_seconds
 from benchmarks.stall.link import read_passed
-from penstock.loader import Custom, WindowStream
+from penstock.loader import ByKey, Custom, WindowStream
 from penstock.records import ManifestReader, Plan
 from penstock.window import Prefetcher
 
@@ -123,7 +123,7 @@ def train(training: Training) -> Trained:
             info=info,
             plan=Plan(manifest_fingerprint=info.fingerprint, seed=training.seed, num_lanes=64, shuffle="full"),
             splits=[("train", True)],
-            decoder=Custom(decode=_decode, collate=_collate),
+            decoder=Custom(decode=ByKey(_decode), collate=_collate),
             batch_size=training.batch_extents,
             num_epochs=1,
             num_workers=training.num_workers,

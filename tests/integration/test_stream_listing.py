@@ -18,7 +18,7 @@ import torch
 
 import penstock
 from penstock.errors import AccessDenied, CheckpointMismatch, EmptyListing, SourceError
-from penstock.loader import Custom, WindowStream
+from penstock.loader import ByKey, Custom, WindowStream
 from penstock.loader.growing import GrowingStream, Listed
 from penstock.records import ManifestInfo, ManifestReader, Plan, SourceSpec
 from penstock.sources import open_source
@@ -103,7 +103,7 @@ def streaming(listing: Recorded, window: Path) -> Iterator[GrowingStream]:
             info=listed.info,
             plan=listed.plan,
             splits=splits,
-            decoder=Custom(decode=decode, collate=list),
+            decoder=Custom(decode=ByKey(decode), collate=list),
             batch_size=BATCH,
             num_epochs=num_epochs,
         )

@@ -18,7 +18,11 @@ Found = Extent | SkippedObject
 
 
 class Decoder(Protocol):
-    """Decodes an extent; it goes to loading workers, so it must be picklable."""
+    """Decodes an extent; it goes to loading workers, so it must be picklable.
+
+    What it draws from the process's generators (``random``, ``numpy.random``, ``torch``) is the extent's own and the
+    epoch's, if it is drawn before the call returns.
+    """
 
     def __call__(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
         """Give the values of some samples, in the order asked for.

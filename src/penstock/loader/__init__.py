@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.loader.custom import Custom
+from penstock.loader.custom import ByKey, Custom
 from penstock.loader.dataset import SampleDecoder
 from penstock.loader.protocols import Batch, BatchLoader, LoaderState
 from penstock.loader.segments import SegmentLoader
@@ -11,6 +11,7 @@ from penstock.loader.stream import WindowStream
 __all__ = [
     "Batch",
     "BatchLoader",
+    "ByKey",
     "Custom",
     "LoaderState",
     "SampleDecoder",

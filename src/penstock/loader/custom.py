@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from penstock.formats.protocols import Decoder
 from penstock.loader.chance import SampleChance, own_generators
 from penstock.loader.failures import batch_note, noting, sample_note
 from penstock.loader.using import Run, SampleUser
 from penstock.plan import locate, stream_indices
 from penstock.plan.order import Location
-from penstock.records import Order, SkippedSample, sample_key
+from penstock.records import Described, Order, SkippedSample, sample_key
 from penstock.window import WindowExtent, WindowReader
 
-__all__ = ["Custom", "CustomBatches"]
+__all__ = ["ByKey", "Custom", "CustomBatches"]
+
+_THE_ONE = np.zeros(1, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,17 +29,28 @@ class Custom:
     """Batches of a caller's own kind.
 
     Attributes:
-        decode: makes a value of a sample's bytes and key; it may be a view of the bytes.
+        decode: makes values of an extent's bytes; of one sample, they may be views of the bytes.
         takes_path: ``decode`` is given the path of a file that holds the bytes, instead of them; the file is gone
             when it returns.
         transform: makes another value of that one, with random numbers of the sample's own: of seed, epoch and key.
         collate: makes a batch of the values; it must not hold on to them.
     """
 
-    decode: Callable[[memoryview, str], Any] | Callable[[Path, str], Any]
+    decode: Decoder
     collate: Callable[[list[Any]], Any]
     takes_path: bool = False
     transform: Callable[[Any, np.random.Generator], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ByKey:
+    """A decoder of extents of one sample, by a function of their bytes, or of a file's path, and the sample's key."""
+
+    decode: Callable[[Any, str], Any]
+
+    def __call__(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give the one value."""
+        return (self.decode(data, sample_key(about, 0)),)
 
 
 class CustomBatches:
@@ -96,14 +110,14 @@ class CustomBatches:
 
     def _value(self, reader: WindowReader, extent: WindowExtent, key: str, place: Location) -> Any:
         """Decode and transform a sample, with chance of its own."""
-        decode: Callable[[Any, str], Any] = self._custom.decode
+        decode, about, codec = self._custom.decode, extent.meta, extent.codec
         rng = self._chance.seed(place.epoch, key)
         with noting(sample_note("decode of", key, position=place.position, epoch=place.epoch)):
             if self._custom.takes_path:
                 with reader.as_file(extent) as path:
-                    value = decode(path, key)
+                    (value,) = decode(path, about, codec, _THE_ONE)
             else:
-                value = decode(extent.data, key)
+                (value,) = decode(extent.data, about, codec, _THE_ONE)
         if self._custom.transform is None:
             return value
         with noting(sample_note("transform of", key, position=place.position, epoch=place.epoch)):

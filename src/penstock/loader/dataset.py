@@ -17,18 +17,20 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from penstock.errors import DataError
+from penstock.errors import ConfigError, DataError
 from penstock.loader.batch_memory import BatchMemory
 from penstock.loader.chance import Chance
-from penstock.loader.custom import Custom, CustomBatches
+from penstock.loader.custom import ByKey, Custom, CustomBatches
 from penstock.loader.failures import Failed, sample_note
+from penstock.loader.in_window import ManySamples, OneSample
+from penstock.loader.many import Joiner, PartMaker
 from penstock.loader.protocols import Batch
 from penstock.loader.using import SampleUser
 from penstock.plan import locate, stream_indices
 from penstock.records import Sample, SkippedSample, StreamSpec, sample_of
 from penstock.window import WindowExtent, WindowReader
 
-__all__ = ["Custom", "Failed", "FeedSettings", "SampleDecoder", "Thinned", "WindowDataset"]
+__all__ = ["Custom", "Failed", "FeedSettings", "Many", "SampleDecoder", "Thinned", "WindowDataset", "many_of"]
 
 
 class SampleDecoder(Protocol):
@@ -42,6 +44,22 @@ class SampleDecoder(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Many:
+    """What is needed besides where extents hold several samples.
+
+    Attributes:
+        rank: of the ``world_size`` ranks that read the stream.
+        num_workers: that share the extents of this rank; 0 where there are none.
+    """
+
+    decoder: Custom
+    places: ManySamples
+    rank: int
+    world_size: int
+    num_workers: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FeedSettings:
     """What workers need; picklable."""
 
@@ -52,6 +70,7 @@ class FeedSettings:
     rank: int
     timeout_seconds: float
     pin_memory: bool = False
+    many: Many | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,24 @@ class Thinned:
 
     batch: Any
     skipped: tuple[SkippedSample, ...]
+
+
+def many_of(
+    places: OneSample | ManySamples, decoder: SampleDecoder | Custom, *, rank: int, world_size: int, num_workers: int
+) -> Many | None:
+    """Give what is needed where extents hold several samples, None where they do not.
+
+    Raises:
+        ConfigError: the decoder is of extents of one sample.
+    """
+    if isinstance(places, OneSample):
+        return None
+    if not isinstance(decoder, Custom) or isinstance(decoder.decode, ByKey):
+        raise ConfigError(
+            "the decoder is given one sample at a time, and this dataset has extents that hold several",
+            fix="read it with the decoder of its format",
+        )
+    return Many(decoder=decoder, places=places, rank=rank, world_size=world_size, num_workers=num_workers)
 
 
 class WindowDataset(Dataset[Any]):
@@ -76,6 +113,7 @@ class WindowDataset(Dataset[Any]):
         self._chance = Chance(settings.spec.order.seed)
         self._memory = BatchMemory()
         self._user = SampleUser(skips=settings.spec.on_bad_sample == "skip")
+        self._makers: dict[int, PartMaker] = {}
         self._custom: CustomBatches | None = None
         if isinstance(settings.decoder, Custom):
             self._custom = CustomBatches(
@@ -91,6 +129,8 @@ class WindowDataset(Dataset[Any]):
                     settings.folder, settings.spec, rank=settings.rank, timeout_seconds=settings.timeout_seconds
                 )
                 self._reader = reader.attach()
+            if settings.many is not None:
+                return [self._many(settings.many, self._reader, indices)]
             skipped: list[SkippedSample] = []
             if self._custom is not None:
                 batch = self._custom.make(self._reader, indices, skipped)
@@ -106,6 +146,27 @@ class WindowDataset(Dataset[Any]):
             return [Failed.of(error)]
         except BaseException as error:
             return [Failed.of(error)]
+
+    def _many(self, many: Many, reader: WindowReader, indices: Sequence[int]) -> Any:
+        """Give a batch, or in a worker, by its number and the batch's indices, a part of one."""
+        worker, asked = (0, indices) if self._frees else (indices[0], indices[1:])
+        maker = self._makers.get(worker)
+        if maker is None:
+            maker = self._makers[worker] = PartMaker(
+                many.decoder,
+                many.places,
+                user=self._user,
+                rank=many.rank,
+                world_size=many.world_size,
+                frees=self._frees,
+                worker=worker,
+                num_workers=max(1, many.num_workers),
+            )
+        part = maker.make(reader, asked)
+        if not self._frees:
+            return part.packed()
+        batch, skipped = Joiner(many.decoder, seed=self._settings.spec.order.seed).join([part])
+        return Thinned(batch, skipped) if skipped else batch
 
     def _batch(
         self, decoder: SampleDecoder, reader: WindowReader, indices: Sequence[int], skipped: list[SkippedSample]

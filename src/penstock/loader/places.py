@@ -91,6 +91,8 @@ def _order_differences(saved: Any, own: Any) -> list[str]:
     for one, other in zip(before.segments, now.segments, strict=True):
         if one.num_samples != other.num_samples:
             found.append(_told(f"number of samples in {one.split}", one.num_samples, other.num_samples))
+        if one.mix != other.mix:
+            found.append(_told(f"number of extents that are mixed in {one.split}", one.mix, other.mix))
         if one.shuffle != other.shuffle:
             found.append(_told("shuffle", _shuffle(one.shuffle), _shuffle(other.shuffle)))
     return found

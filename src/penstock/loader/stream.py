@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -25,8 +25,9 @@ from penstock import stopping
 from penstock.errors import ConfigError, DataError, PenstockError, ProcessLost
 from penstock.loader.ahead import Ahead
 from penstock.loader.custom import Custom
-from penstock.loader.dataset import FeedSettings, SampleDecoder, Thinned
+from penstock.loader.dataset import FeedSettings, SampleDecoder, Thinned, many_of
 from penstock.loader.failures import Failed
+from penstock.loader.in_window import in_window
 from penstock.loader.making import Made, made_by_workers, made_here
 from penstock.loader.places import checked_place
 from penstock.loader.protocols import Batch, LoaderState
@@ -40,11 +41,9 @@ from penstock.plan import (
     fewest_samples,
     locate,
     make_order,
-    node_order,
     rank_batches,
     rank_samples,
     window_extents,
-    window_indices,
 )
 from penstock.plan.lanes import RankBatch
 from penstock.records import ManifestInfo, Meters, Plan, StreamSpec
@@ -63,20 +62,12 @@ LOGGED_SKIPS = 20
 _log = logging.getLogger(__name__)
 
 
-def _takes_path(decoder: SampleDecoder | Custom) -> bool:
-    return isinstance(decoder, Custom) and decoder.takes_path
-
-
-def _no_error() -> PenstockError | None:
-    return None
-
-
 class WindowStream:
     """Batches of all segments of all epochs, through one window.
 
     Args:
         folder: the window's folder; a prefetcher serves it, or is about to.
-        manifest: path of the manifest, as the prefetcher sees it.
+        manifest: path of the manifest, as the prefetcher sees it, absolute or relative to the window's folder.
         splits: ``(split, training)`` of each segment of an epoch, in order; training ones are shuffled and augmented.
         num_epochs: epochs that the stream is asked for.
         num_workers: processes that decode; 0 decodes in a thread of this one.
@@ -92,8 +83,8 @@ class WindowStream:
             smaller by it, and ``meters`` count and name it. An object that changed is an error all the same.
 
     Raises:
-        ConfigError: the ranks cannot share the lanes, there is no such rank, or a split has fewer samples than there
-            are ranks.
+        ConfigError: the ranks cannot share the lanes, there is no such rank, a split has fewer samples than there are
+            ranks, or the decoder is of one sample at a time where extents hold several.
     """
 
     def __init__(
@@ -126,8 +117,20 @@ class WindowStream:
         check_segments(order, world_size, least=least)
         local_rank = rank if local_rank is None else local_rank
         num_local = world_size if local_world_size is None else local_world_size
-        held = node_order(order, first_rank=rank - local_rank, num_ranks=num_local, world_size=world_size)
+        self._places = in_window(
+            order,
+            info,
+            folder / manifest,
+            num_lanes=plan.num_lanes,
+            first_rank=rank - local_rank,
+            num_ranks=num_local,
+            world_size=world_size,
+        )
         check_rank(local_rank, num_local)
+        most = self._places.most_extents(batch_size, num_local, world_size)
+        many = many_of(self._places, decoder, rank=rank, world_size=world_size, num_workers=num_workers)
+        # Workers and custom decoders free whole batches; otherwise ranks are less than a round apart.
+        frees_batches = num_workers or (isinstance(decoder, Custom) and many is None)
         self._end_index = order.num_samples * num_epochs
         self._settings = FeedSettings(
             folder=folder,
@@ -136,13 +139,12 @@ class WindowStream:
                 manifest=str(manifest),
                 manifest_fingerprint=info.fingerprint,
                 plan_fingerprint=plan.fingerprint,
-                order=held,
+                order=self._places.held,
                 first_index=0,
-                end_index=window_extents(held) * num_epochs,
+                end_index=window_extents(self._places.held) * num_epochs,
                 num_ranks=num_local,
-                # Workers and custom decoders free whole batches; otherwise ranks are less than a round apart.
-                batch_extents=batch_size * num_local if num_workers or isinstance(decoder, Custom) else num_local,
-                num_files=num_local * max(1, num_workers) if _takes_path(decoder) else 0,
+                batch_extents=most if frees_batches else num_local,
+                num_files=num_local * max(1, num_workers) if isinstance(decoder, Custom) and decoder.takes_path else 0,
                 on_bad_sample=on_bad_sample,
                 owner=uuid.uuid4().hex if owner is None else owner,
                 purpose="data",
@@ -152,11 +154,12 @@ class WindowStream:
             rank=local_rank,
             timeout_seconds=timeout_seconds,
             pin_memory=pin_memory,
+            many=many,
         )
         self._num_lanes = plan.num_lanes
         self._batch_size, self._rank, self._world_size = batch_size, rank, world_size
         self._num_workers = num_workers
-        self._lost = _no_error if prefetcher is None else prefetcher.error
+        self._lost: Callable[[], PenstockError | None] = prefetcher.error if prefetcher else lambda: None
         if prefetcher is not None:
             prefetcher.when_lost(self._end_workers_session)
         self._losses = Losses()
@@ -204,7 +207,7 @@ class WindowStream:
     def advance(self) -> None:
         """Say that the batches that were given are not needed any more: their samples are freed."""
         if self._reader is not None and self._ahead is None:
-            self._reader.advance(self._in_window(self._next_index))
+            self._reader.advance(self._places.start(self._next_index))
 
     @property
     def num_samples(self) -> int:
@@ -233,7 +236,7 @@ class WindowStream:
     def leave(self, *, patience_seconds: float) -> bool:
         """Wait until no other rank of the window is behind this one; False where one still is."""
         self.advance()
-        reached = self._in_window(self._next_index)
+        reached = self._places.start(self._next_index)
         return self._together.wait_until_passed(self._last_session, reached, seconds=patience_seconds)
 
     def rank_samples(self, segment: int) -> int:
@@ -349,7 +352,7 @@ class WindowStream:
     def _run(self) -> Generator[tuple[RankBatch, Made], None, None]:
         asked = self._settings
         start = self._next_index
-        spec = msgspec.structs.replace(asked.spec, session=uuid.uuid4().hex, first_index=self._in_window(start))
+        spec = msgspec.structs.replace(asked.spec, session=uuid.uuid4().hex, first_index=self._places.start(start))
         self._together.wait_for_the_end(self._last_session)
         self._reader = reader = WindowReader(
             asked.folder, spec, rank=asked.rank, timeout_seconds=asked.timeout_seconds, lost=self._lost
@@ -380,10 +383,6 @@ class WindowStream:
         """Have workers end that wait for a prefetcher which is lost: they cannot know."""
         if self._num_workers and (reader := self._reader) is not None:
             reader.end()
-
-    def _in_window(self, index: int) -> int:
-        """Give the window index that a stream index is, or that comes next."""
-        return int(window_indices(self._settings.spec.order, index))
 
     def _plan(self, first_index: int) -> Iterator[RankBatch]:
         return rank_batches(

@@ -10,7 +10,7 @@ from penstock.records import SkippedSample
 from penstock.secrets import redact
 from penstock.window import ExtentSkipped, WindowExtent, WindowReader
 
-__all__ = ["Run", "SampleUser"]
+__all__ = ["Run", "SampleUser", "reason_of"]
 
 MAX_BAD_IN_A_ROW = 100
 """Bad samples without a good one between them, at which it is no longer the samples that are bad."""
@@ -57,27 +57,35 @@ class SampleUser:
                 first = first or sample
                 try:
                     use(sample)
-                    self._bad_in_a_row = 0
+                    self.begin_anew()
                 except Exception as error:
                     # Whoever meets bytes that changed under it may fail for that alone.
                     if not reader.is_intact(first):
                         return None
-                    if not self._may_skip(error):
+                    if not self.may_skip(error):
                         raise
-                    skipped.append(self._note(sample.meta.key, error))
+                    skipped.append(self.note(sample.meta.key, error))
                 passed += 1
         except ExtentSkipped as bad:
-            return Run(num_passed=1, first=None, skipped=[self._note(bad.key, bad.error)])
+            return Run(num_passed=1, first=None, skipped=[self.note(bad.key, bad.error)])
         assert first is not None
         return Run(num_passed=passed, first=first, skipped=skipped) if reader.is_intact(first) else None
 
-    def _may_skip(self, error: Exception) -> bool:
+    def may_skip(self, error: Exception) -> bool:
         """Tell whether a decoder's error is left out; one of the stream or of the disk never is."""
         return self._skips and (not isinstance(error, PenstockError) or error.skippable)
 
-    def _note(self, key: str, error: Exception) -> SkippedSample:
-        reason = error.what if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
-        reason = reason.removeprefix(f"{key}: ")
+    def begin_anew(self) -> None:
+        """Take note of what was good."""
+        self._bad_in_a_row = 0
+
+    def note(self, key: str, error: Exception) -> SkippedSample:
+        """Count and name what was bad.
+
+        Raises:
+            DataError: ``MAX_BAD_IN_A_ROW`` were.
+        """
+        reason = reason_of(key, error)
         self._bad_in_a_row += 1
         if self._bad_in_a_row >= MAX_BAD_IN_A_ROW:
             raise DataError(
@@ -85,4 +93,11 @@ class SampleUser:
                 fix="see whether the decoder is right for this dataset, and whether its objects are still there",
                 about=key,
             ) from error
-        return SkippedSample(key=key, reason=redact(" ".join(reason.split()))[:200])
+        return SkippedSample(key=key, reason=reason)
+
+
+def reason_of(key: str, error: Exception) -> str:
+    """Say in a line why something was bad."""
+    reason = error.what if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"
+    reason = reason.removeprefix(f"{key}: ")
+    return redact(" ".join(reason.split()))[:200]

@@ -11,8 +11,18 @@ from penstock.plan.lanes import (
     rank_batches,
     rank_samples,
 )
+from penstock.plan.mixing import check_mixed_lanes
 from penstock.plan.nodes import node_order, stream_indices, window_extents, window_indices
-from penstock.plan.order import check_shuffle, choose_blocks, locate, make_order, rows_between, stream_rows
+from penstock.plan.order import (
+    check_shuffle,
+    choose_blocks,
+    choose_mix,
+    locate,
+    make_order,
+    rows_between,
+    rows_in_order,
+    stream_rows,
+)
 from penstock.plan.permutation import BlockPermutation, Permutation
 from penstock.plan.split import SplitRule, nearest_seed, split_rule
 
@@ -21,10 +31,12 @@ __all__ = [
     "Permutation",
     "SplitRule",
     "check_lanes",
+    "check_mixed_lanes",
     "check_rank",
     "check_segments",
     "check_shuffle",
     "choose_blocks",
+    "choose_mix",
     "fewest_samples",
     "locate",
     "make_order",
@@ -34,6 +46,7 @@ __all__ = [
     "rank_batches",
     "rank_samples",
     "rows_between",
+    "rows_in_order",
     "split_rule",
     "stream_indices",
     "stream_rows",

@@ -73,14 +73,9 @@ def check_segments(order: Order, world_size: int, *, least: int = 1) -> None:
         least: samples that a batch of all ranks together must have.
 
     Raises:
-        ConfigError: there are more ranks than samples in it, fewer samples than that, or extents of several.
+        ConfigError: there are more ranks than samples in it, or fewer samples than that.
     """
     for segment in order.segments:
-        if segment.num_samples != segment.num_extents:
-            raise ConfigError(
-                f"split {segment.split!r} has {segment.num_samples} samples in {segment.num_extents} extents",
-                fix="list a dataset each of whose extents is one sample",
-            )
         if segment.num_samples < world_size:
             raise ConfigError(
                 f"split {segment.split!r} has {segment.num_samples} sample(s) for {world_size} ranks",

@@ -17,11 +17,23 @@ from penstock.plan.nodes import share_extents, share_positions, window_extents
 from penstock.plan.permutation import BlockPermutation, Permutation
 from penstock.records import BlockShuffle, ManifestInfo, Order, Plan, Segment, Shuffle
 
-__all__ = ["Location", "check_shuffle", "choose_blocks", "locate", "make_order", "rows_between", "stream_rows"]
+__all__ = [
+    "Location",
+    "check_shuffle",
+    "choose_blocks",
+    "choose_mix",
+    "locate",
+    "make_order",
+    "rows_between",
+    "rows_in_order",
+    "stream_rows",
+]
 
 CHUNK_POSITIONS = 4096
 CACHED_PERMUTATIONS = 64
 MAX_GROUP_SAMPLES = 1 << 31
+MIX_BYTES = 256 << 20
+FEWEST_MIXED, MOST_MIXED = 2, 64
 BLOCK_SAMPLES = 16
 BLOCK_BYTES = (64 << 10, 256 << 10)
 MIXED_BYTES = 2 << 20
@@ -82,6 +94,11 @@ def choose_blocks(
     return shuffle
 
 
+def choose_mix(*, max_extent_bytes: int) -> int:
+    """Choose how many extents of several samples are opened together: as many as fit 256 MiB, but 2 to 64."""
+    return min(max(MIX_BYTES // max(1, max_extent_bytes), FEWEST_MIXED), MOST_MIXED)
+
+
 @functools.lru_cache(maxsize=CACHED_PERMUTATIONS)
 def _permutation(
     shuffle: Shuffle, size: int, seed: int, epoch: int
@@ -93,6 +110,11 @@ def _permutation(
     return BlockPermutation(
         size, block_samples=shuffle.block_samples, blocks_mixed=shuffle.blocks_mixed, seed=seed, epoch=epoch
     )
+
+
+def rows_in_order(segment: Segment, *, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Give all manifest rows of a segment in the order of an epoch, shape (extents,)."""
+    return _segment_rows(segment, np.arange(segment.num_extents, dtype=np.int64), seed=seed, epoch=epoch)
 
 
 def _segment_rows(segment: Segment, positions: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -149,6 +171,7 @@ def make_order(info: ManifestInfo, plan: Plan, splits: Sequence[tuple[str, bool]
             num_extents=part.num_extents,
             num_samples=part.num_samples,
             shuffle=plan.shuffle if training else "none",
+            mix=plan.mix if training and part.num_samples > part.num_extents else 1,
         )
         for part, training in parts
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import RecordError
 from penstock.records.codec import decode_record
-from penstock.records.manifest import Extent, ManifestInfo
+from penstock.records.manifest import Extent, ManifestInfo, Split
 from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, ExtentColumns, ExtentRows, gather_rows
 from penstock.records.telling import WHOLE_BYTES, what_it_is
 from penstock.units import MIB
@@ -130,6 +130,24 @@ class ManifestReader:
         part = self.info.split(split)
         for number in range(part.first_row, part.first_row + part.num_extents):
             yield self.row(number)
+
+    def counts(self, split: Split) -> NDArray[np.int64]:
+        """Give how many samples each extent of a split has, shape (extents,)."""
+        found = np.empty(split.num_extents, np.int64)
+        start = 0
+        for group, end in enumerate(self._ends.tolist()):
+            first, stop = max(start, split.first_row), min(end, split.first_row + split.num_extents)
+            if first < stop:
+                try:
+                    column = self._file.read_row_group(group, columns=["num_samples"], use_threads=False).column(0)
+                    numbers = column.to_numpy()[first - start : stop - start]
+                except _UNREADABLE as error:
+                    raise self._damaged(str(error)) from error
+                found[first - split.first_row : stop - split.first_row] = numbers
+            start = end
+        if int(found.sum()) != split.num_samples or int(found.min(initial=1)) < 1:
+            raise self._damaged("its extents do not have the samples that it says they have")
+        return found
 
     def _read_info(self) -> ManifestInfo:
         try:

@@ -34,16 +34,18 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         seed: of the shuffle.
         num_lanes: ordered streams that ranks share out; a world size must divide it.
         shuffle: how the training split is shuffled anew each epoch.
+        mix: extents that are opened together, whose samples are shuffled together, where extents have several.
     """
 
     kind: ClassVar[str] = "plan"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     remake: ClassVar[str] = "list again: `penstock list` makes another"
 
     manifest_fingerprint: str
     seed: int
     num_lanes: int
     shuffle: Shuffle
+    mix: int = 1
 
     @property
     def fingerprint(self) -> str:
@@ -58,6 +60,7 @@ class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         first_row: first manifest row of the split.
         num_extents: rows of the split.
         shuffle: "none" gives the manifest's order, the same each epoch.
+        mix: extents that are opened together.
     """
 
     split: str
@@ -65,6 +68,7 @@ class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     num_extents: int
     num_samples: int
     shuffle: Shuffle
+    mix: int = 1
 
 
 class RankShare(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from penstock.children import watch_parent
-from penstock.plan import check_lanes
+from penstock.plan import check_lanes, choose_mix
 from penstock.records import SPLITS, ListingWriter, ManifestInfo, Plan, StepRecord, parts_folder, write_record
 from penstock.sources import MeterFile, open_source
 from penstock.steps import common
@@ -108,7 +108,8 @@ def _run(
 
 def _plan(args: argparse.Namespace, info: ManifestInfo) -> Plan:
     shuffle = shuffle_from(args, info)
-    return Plan(manifest_fingerprint=info.fingerprint, seed=args.seed, num_lanes=args.lanes, shuffle=shuffle)
+    mix = choose_mix(max_extent_bytes=info.max_extent_bytes) if info.num_samples > info.num_extents else 1
+    return Plan(manifest_fingerprint=info.fingerprint, seed=args.seed, num_lanes=args.lanes, shuffle=shuffle, mix=mix)
 
 
 @contextlib.contextmanager

@@ -167,7 +167,7 @@ def _probe(args: argparse.Namespace, metering: Metering, counts: MeterFile) -> S
     started_at, started = common.now(), time.monotonic()
     info, plan = read_listing(args)
     order = make_order(info, plan, [("train", True)])
-    num_samples = min(args.samples, order.num_samples)
+    num_samples = min(args.samples, order.num_extents)
     with served_window(args, metering) as window:
         spec = StreamSpec(
             session=uuid.uuid4().hex,

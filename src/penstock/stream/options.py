@@ -14,7 +14,7 @@ import numpy as np
 from torch.utils.data import default_collate
 
 from penstock.errors import ConfigError
-from penstock.loader import Custom
+from penstock.loader import ByKey, Custom
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.ranks import AskedRanks
 from penstock.patterns import any_of
@@ -131,7 +131,8 @@ def _decoder_of(given: Mapping[str, Any]) -> Custom:
     if given["transform"] is not None:
         checks.called_with("transform", given["transform"], "value", "rng")
     collate = ReusingCollate() if given["collate"] is default_collate else given["collate"]
-    return Custom(decode=given["decode"], collate=collate, takes_path=files, transform=given["transform"])
+    decode = ByKey(given["decode"])
+    return Custom(decode=decode, collate=collate, takes_path=files, transform=given["transform"])
 
 
 def _ranks_of(given: Mapping[str, Any]) -> AskedRanks:

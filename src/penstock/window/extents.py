@@ -38,9 +38,10 @@ class ExtentSkipped(Exception):
     Not a ``PenstockError``: whoever asked for skipping has to count and name it.
     """
 
-    def __init__(self, key: str, error: PenstockError) -> None:
-        super().__init__(f"{key}: {error}")
-        self.key = key
+    def __init__(self, meta: ExtentMeta, error: PenstockError) -> None:
+        super().__init__(f"{meta.key}: {error}")
+        self.meta = meta
+        self.key = meta.key
         self.error = error
 
 

@@ -100,6 +100,7 @@ _HEADER = np.dtype(
         ("kept_bytes", "<u8"),
         ("in_flight_limit", "<u8"),
         ("num_filled", "<u8"),
+        ("failed_end", "<u8"),
         ("error_session", "S64"),
         ("error_checksum", "<u8"),
         ("error_bytes", "<u8"),

@@ -129,7 +129,7 @@ class WindowReader:
         """Give the extent of a stream index, waiting until it is there.
 
         Raises:
-            PenstockError: the error that the extent met on its way.
+            PenstockError: the error that the extent met on its way, or one before it at which the stream ended.
             ExtentSkipped: the same, where bad extents are skipped and the error is the extent's own.
             PrefetcherLost: the prefetcher is gone.
             WindowError: another trainer took over the window.
@@ -151,7 +151,7 @@ class WindowReader:
             raise read_error(data)
         meta, codec = opened.head(*head)
         if status == ExtentStatus.SKIPPED:
-            raise ExtentSkipped(meta.key, read_error(data) if size else untold(meta.key))
+            raise ExtentSkipped(meta, read_error(data) if size else untold(meta.key))
         assert self._incarnation is not None
         return WindowExtent(index=index, meta=meta, codec=codec, data=data, incarnation=self._incarnation)
 
@@ -314,6 +314,9 @@ class WindowReader:
                 raise rebuild(error)
             if self.is_intact():
                 check_passed(control, index, self._folder)
+                failed_end = control.number("failed_end")
+                if 0 < failed_end <= index:
+                    self.get(failed_end - 1)  # raises what ended the stream before
             return False
         entry, size = control.entry(slot), control.number("slot_bytes")
         assert self._slots is not None

@@ -249,6 +249,7 @@ class FillerSession:
         self._fetched_before = control.number("fetched_through")
         control.gauge(used_bytes(self._folder))
         control.put_error(self._spec.session, None)
+        self._put_failed()
         control.put("state", FillerState.RUNNING)
         control.put("session", self._spec.session)
         _log.info(
@@ -311,6 +312,7 @@ class FillerSession:
             self._count(fill)
         else:
             self._policy.fail(slot, pack.first_index + failed_at)
+            self._put_failed()
         self._put_meters()
         self._bell.ring()
         self._bell.changed.set()
@@ -334,6 +336,11 @@ class FillerSession:
         """Count what was handed over below a cursor, before it is told that this was counted."""
         self._source.meter.add("sample_bytes", self._handed.move(cursor))
         self._control.put("cursor", cursor)
+
+    def _put_failed(self) -> None:
+        """Tell where the stream ends with an error, whoever waits for what would come after it."""
+        failed = self._policy.failed_index
+        self._control.put("failed_end", 0 if failed is None else failed + 1)
 
     def _put_meters(self) -> None:
         self._control.put("kept_bytes", self._kept.kept_bytes)

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from penstock.errors import DataError, ObjectNotFound, ObjectUnreadable, PenstockError, SourceChanged
-from penstock.loader import Custom, WindowStream
+from penstock.loader import ByKey, Custom, WindowStream
 from penstock.records import ManifestReader, Meters, SkippedSample
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
@@ -200,7 +200,7 @@ def test_callers_own_batches_lack_what_their_decoder_fails_on(dataset: RawDatase
         return key
 
     with Prefetcher(tmp_path / "window", WINDOW_BYTES):
-        stream = open_stream(dataset, tmp_path / "window", decoder=Custom(decode=to_key, collate=list))
+        stream = open_stream(dataset, tmp_path / "window", decoder=Custom(decode=ByKey(to_key), collate=list))
         keys = [key for batch in stream.batches(0, 0) for key in batch]  # type: ignore[attr-defined]
         reason = stream.meters().skipped[0].reason
         assert reason.startswith("OSError: cannot identify the image at https://")

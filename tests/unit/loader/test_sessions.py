@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from penstock.errors import CheckpointMismatch, ConfigError
-from penstock.loader import Batch, Custom, WindowStream
+from penstock.loader import Batch, ByKey, Custom, WindowStream
 from penstock.loader.dataset import FeedSettings, WindowDataset
 from penstock.window import Prefetcher, WindowReader
 from support.raw import RawDataset, make_raw_dataset
@@ -224,7 +224,7 @@ def test_batch_of_views_is_read_again_when_the_window_was_made_anew_under_it(
                     time.sleep(0.01)
             return key, data
 
-        custom = Custom(decode=view_and_restart, collate=lambda pairs: [(k, bytes(d)) for k, d in pairs])
+        custom = Custom(decode=ByKey(view_and_restart), collate=lambda pairs: [(k, bytes(d)) for k, d in pairs])
         settings = FeedSettings(folder=folder, spec=spec, decoder=custom, augmented=(True,), rank=0, timeout_seconds=20)
         (batch,) = WindowDataset(settings, reader=reader).__getitems__([0, 1, 2, 3])
         assert [content == wanted[key] for key, content in batch] == [True] * 4

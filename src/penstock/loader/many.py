@@ -1,0 +1,245 @@
+"""Batches of samples of extents that hold many: each extent is decoded once, and its bytes are let go of at once.
+
+When a batch first has samples of a group of extents, the group is opened: what this rank is given of it is decoded, an
+extent after the other, and held until the last of its samples was given. With workers, each opens the extents that are
+its own and makes its part of each batch; the process that asked for them puts the parts together.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import DataError, OutputError, PenstockError, WindowError
+from penstock.loader.chance import SampleChance, own_generators
+from penstock.loader.custom import Custom
+from penstock.loader.failures import batch_note, noting, sample_note
+from penstock.loader.in_window import ManySamples, Touched
+from penstock.loader.using import SampleUser, reason_of
+from penstock.plan.mixing import Part
+from penstock.records import SkippedSample, sample_key
+from penstock.window import ExtentSkipped, WindowExtent, WindowReader
+from penstock.window.layout import ExtentMeta
+
+__all__ = ["BatchPart", "Joiner", "PartMaker"]
+
+_Group = tuple[int, int, int]
+"""Epoch, segment and first extent of a group."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchPart:
+    """Some samples of a batch.
+
+    Attributes:
+        epoch: of the batch.
+        position: of the batch's first sample in its segment.
+        values: which of the batch's samples each is, its key and its value.
+        skipped: which of the batch's samples could not be had, and why.
+    """
+
+    epoch: int
+    position: int
+    values: list[tuple[int, str, Any]]
+    skipped: list[tuple[int, SkippedSample]]
+
+    def packed(self) -> bytes:
+        """Give it as bytes: else each tensor among the values would take a file of shared memory of its own."""
+        return pickle.dumps((self.epoch, self.position, self.values, self.skipped), pickle.HIGHEST_PROTOCOL)
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Self:
+        """Give what was packed by a worker of this process."""
+        epoch, position, values, skipped = pickle.loads(data)  # noqa: S301
+        return cls(epoch=epoch, position=position, values=values, skipped=skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """Values of an extent's samples, by their n-th; what it met where it could not be had, or why it is left out."""
+
+    about: ExtentMeta
+    numbers: NDArray[np.int64]
+    values: Sequence[Any] = ()
+    error: Exception | None = None
+    bad: str = ""
+
+    def key(self, number: int) -> str:
+        return sample_key(self.about, number)
+
+    def place(self, number: int) -> int:
+        """Give where the value of the n-th sample is among the values."""
+        first = int(self.numbers[0])
+        if int(self.numbers[-1]) - first == len(self.numbers) - 1:
+            return number - first
+        return int(np.searchsorted(self.numbers, number))
+
+
+class PartMaker:
+    """Makes this process's parts of batches.
+
+    Args:
+        rank: of the ``world_size`` ranks that read the stream.
+        frees: whether extents are let go of as soon as they are decoded.
+        worker: number of this process among the ``num_workers`` that share the rank's extents.
+    """
+
+    def __init__(
+        self,
+        custom: Custom,
+        places: ManySamples,
+        *,
+        user: SampleUser,
+        rank: int,
+        world_size: int,
+        frees: bool,
+        worker: int = 0,
+        num_workers: int = 1,
+    ) -> None:
+        self._custom, self._places, self._user = custom, places, user
+        self._rank, self._world_size = rank, world_size
+        self._frees, self._worker, self._num_workers = frees, worker, num_workers
+        self._chance = SampleChance(places.held.seed)
+        self._open: dict[_Group, dict[int, _Decoded]] = {}
+
+    def make(self, reader: WindowReader, indices: Sequence[int]) -> BatchPart:
+        """Give the part of a batch by its stream indices."""
+        touched = self._places.touched(indices)
+        part = BatchPart(epoch=touched[0].epoch, position=int(touched[0].positions[0]), values=[], skipped=[])
+        self._forget_before(touched[0])
+        with own_generators() if self._frees else nullcontext():
+            for each in touched:
+                self._take(each, self._opened(reader, each), part)
+        return part
+
+    def _forget_before(self, first: Touched) -> None:
+        needed = _name(first)
+        self._open = {name: extents for name, extents in self._open.items() if name >= needed}
+
+    def _opened(self, reader: WindowReader, touched: Touched) -> dict[int, _Decoded]:
+        name, group = _name(touched), touched.group
+        if name not in self._open:
+            extents: dict[int, _Decoded] = {}
+            is_good = True
+            for part in group.wanted(self._rank, self._world_size):
+                if part.extent % self._num_workers == self._worker:
+                    extents[part.extent] = found = self._decode(reader, touched, part)
+                    is_good &= found.error is None
+                # What the stream ended with stays, for whoever waits for what would come after it.
+                if self._frees and is_good:
+                    reader.advance(touched.first_index + part.extent + 1)
+            if self._frees and is_good:
+                reader.advance(touched.first_index + group.end_extent)
+            self._open[name] = extents
+        return self._open[name]
+
+    def _decode(self, reader: WindowReader, touched: Touched, part: Part) -> _Decoded:
+        """Decode an extent; an error of its own is raised when the first of its samples is due, or is left out."""
+        index = touched.first_index + part.extent
+        about = ExtentMeta(f"extent {index}", "", 1, (), (), (), ())
+        while True:
+            try:
+                extent = reader.get(index)
+            except ExtentSkipped as bad:
+                self._user.note(bad.key, bad.error)
+                return _Decoded(bad.meta, part.numbers, bad=reason_of(bad.key, bad.error))
+            except (WindowError, OutputError):
+                raise
+            except PenstockError as error:
+                return _Decoded(about, part.numbers, error=error)
+            about = extent.meta
+            try:
+                values = self._values(reader, extent, touched, part)
+            except Exception as error:
+                if not reader.is_intact(extent):
+                    continue
+                if isinstance(error, DataError):
+                    error.name(about.key)
+                if not self._user.may_skip(error):
+                    return _Decoded(about, part.numbers, error=error)
+                self._user.note(about.key, error)
+                return _Decoded(about, part.numbers, bad=reason_of(about.key, error))
+            if values is not None and reader.is_intact(extent):
+                self._user.begin_anew()
+                return _Decoded(about, part.numbers, values)
+
+    def _values(self, reader: WindowReader, extent: WindowExtent, touched: Touched, part: Part) -> Sequence[Any] | None:
+        """Give the values of an extent; None where its bytes changed before they were copied."""
+        key, decode = extent.meta.key, self._custom.decode
+        self._chance.seed(touched.epoch, key)
+        with noting(f"penstock: decode of {key!r}, an extent of epoch {touched.epoch} (from 0)"):
+            if self._custom.takes_path:
+                with reader.as_file(extent) as path:
+                    values = decode(path, extent.meta, extent.codec, part.numbers)
+            else:
+                # A copy of its own: the slot is used again while the values are still there.
+                data = memoryview(bytes(extent.data))
+                if not reader.is_intact(extent):
+                    return None
+                values = decode(data, extent.meta, extent.codec, part.numbers)
+            if len(values) != len(part.numbers):
+                raise ValueError(f"{len(values)} values were decoded of {key!r}, not the {len(part.numbers)} asked for")
+        return values
+
+    def _take(self, touched: Touched, extents: dict[int, _Decoded], part: BatchPart) -> None:
+        """Put the samples of a group that are this process's into the part."""
+        places = touched.group.locate(touched.positions)
+        for slot, position, place, number in zip(
+            touched.slots.tolist(), touched.positions.tolist(), *(each.tolist() for each in places), strict=True
+        ):
+            decoded = extents.get(place)
+            if decoded is None:
+                continue
+            if decoded.error is not None:
+                raise decoded.error
+            key = decoded.key(number)
+            if decoded.bad:
+                part.skipped.append((slot, SkippedSample(key=key, reason=decoded.bad)))
+                continue
+            try:
+                value = decoded.values[decoded.place(number)]
+                if self._custom.transform is not None:
+                    rng = self._chance.seed(touched.epoch, key)
+                    with noting(sample_note("transform of", key, position=position, epoch=touched.epoch)):
+                        value = self._custom.transform(value, rng)
+            except Exception as error:
+                if not self._user.may_skip(error):
+                    raise
+                part.skipped.append((slot, self._user.note(key, error)))
+            else:
+                part.values.append((slot, key, value))
+
+
+class Joiner:
+    """Puts parts of batches together.
+
+    Args:
+        seed: of the order.
+    """
+
+    def __init__(self, custom: Custom, *, seed: int) -> None:
+        self._custom = custom
+        self._chance = SampleChance(seed)
+
+    def join(self, parts: Sequence[BatchPart]) -> tuple[Any, tuple[SkippedSample, ...]]:
+        """Give a batch, None where nothing is left of it, and what it lacks."""
+        values = sorted((each for part in parts for each in part.values), key=lambda each: each[0])
+        skipped = sorted((each for part in parts for each in part.skipped), key=lambda each: each[0])
+        batch = None
+        if values:
+            epoch, position, keys = parts[0].epoch, parts[0].position, [key for _, key, _ in values]
+            with own_generators():
+                self._chance.seed(epoch, f"batch of {keys[0]}")
+                with noting(batch_note(keys, position=position, epoch=epoch)):
+                    batch = self._custom.collate([value for _, _, value in values])
+        return batch, tuple(bad for _, bad in skipped)
+
+
+def _name(touched: Touched) -> _Group:
+    return touched.epoch, touched.segment, touched.group.first_extent
