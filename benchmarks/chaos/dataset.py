@@ -86,6 +86,7 @@ def make_dataset(
         seed=served.seed,
         num_lanes=NUM_LANES,
         shuffle="full" if shuffle else "none",
+        mix=1,
     )
     order = make_order(info, plan, [("train", True)])
     spec = StreamSpec(

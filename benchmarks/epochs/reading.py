@@ -89,7 +89,7 @@ def open_reading(reading: Reading) -> Iterator[WindowStream]:
             folder=Path(reading.window),
             manifest=Path(reading.manifest),
             info=info,
-            plan=Plan(manifest_fingerprint=info.fingerprint, seed=reading.seed, num_lanes=64, shuffle="full"),
+            plan=Plan(manifest_fingerprint=info.fingerprint, seed=reading.seed, num_lanes=64, shuffle="full", mix=1),
             splits=[("train", True)],
             decoder=_raw,
             batch_size=reading.batch_extents,

@@ -26,6 +26,8 @@ def name_of(shuffle: Shuffle) -> str:
 
 def epoch_rows(shuffle: Shuffle, num_samples: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
     """Give the rows of an epoch in their order, shape (num_samples,)."""
-    segment = Segment(split="train", first_row=0, num_extents=num_samples, num_samples=num_samples, shuffle=shuffle)
+    segment = Segment(
+        split="train", first_row=0, num_extents=num_samples, num_samples=num_samples, shuffle=shuffle, mix=1
+    )
     order = Order(segments=(segment,), seed=seed)
     return rows_between(order, epoch * num_samples, (epoch + 1) * num_samples)

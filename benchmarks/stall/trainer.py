@@ -121,7 +121,7 @@ def train(training: Training) -> Trained:
             folder=Path(training.window),
             manifest=Path(training.manifest),
             info=info,
-            plan=Plan(manifest_fingerprint=info.fingerprint, seed=training.seed, num_lanes=64, shuffle="full"),
+            plan=Plan(manifest_fingerprint=info.fingerprint, seed=training.seed, num_lanes=64, shuffle="full", mix=1),
             splits=[("train", True)],
             decoder=Custom(decode=ByKey(_decode), collate=_collate),
             batch_size=training.batch_extents,

@@ -60,7 +60,7 @@ def record(spec: SourceSpec, out: Path, *, split: tuple[float, ...] = (1.0, 0.0,
     listed = Recorded()
 
     def listing(path: Path, info: ManifestInfo) -> Listed:
-        plan = Plan(manifest_fingerprint=info.fingerprint, seed=5, num_lanes=64, shuffle="full")
+        plan = Plan(manifest_fingerprint=info.fingerprint, seed=5, num_lanes=64, shuffle="full", mix=1)
         return Listed(manifest=path, info=info, plan=plan)
 
     def on_part(path: Path, info: ManifestInfo) -> None:

@@ -75,5 +75,7 @@ def make_raw_dataset(
             created_at="2026-01-01T00:00:00Z",
             created_by="test",
         )
-    plan = Plan(manifest_fingerprint=info.fingerprint, seed=seed, num_lanes=64, shuffle="full" if shuffle else "none")
+    plan = Plan(
+        manifest_fingerprint=info.fingerprint, seed=seed, num_lanes=64, shuffle="full" if shuffle else "none", mix=1
+    )
     return RawDataset(folder=folder, manifest=manifest, info=info, plan=plan, digests=digests)

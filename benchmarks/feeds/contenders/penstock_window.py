@@ -35,7 +35,7 @@ def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
         with ManifestReader(manifest) as reader:
             info = reader.info
         shuffle: Shuffle = "none" if cell.contender.endswith("-inorder") else "full"
-        plan = Plan(manifest_fingerprint=info.fingerprint, seed=0, num_lanes=64, shuffle=shuffle)
+        plan = Plan(manifest_fingerprint=info.fingerprint, seed=0, num_lanes=64, shuffle=shuffle, mix=1)
         stream = WindowStream(
             folder=cell.cache_folder,
             manifest=manifest,

@@ -17,7 +17,7 @@ from penstock.records import ManifestInfo, ManifestReader, Order
 
 __all__ = ["InWindow", "ManySamples", "OneSample", "Touched", "in_window"]
 
-CACHED_MIXES = 4
+CACHED_MIXES = 2
 
 
 class InWindow(Protocol):

@@ -127,10 +127,11 @@ class WindowStream:
             world_size=world_size,
         )
         check_rank(local_rank, num_local)
-        most = self._places.most_extents(batch_size, num_local, world_size)
         many = many_of(self._places, decoder, rank=rank, world_size=world_size, num_workers=num_workers)
-        # Workers and custom decoders free whole batches; otherwise ranks are less than a round apart.
-        frees_batches = num_workers or (isinstance(decoder, Custom) and many is None)
+        # Workers and custom decoders free whole batches, ranks that share groups whole groups; otherwise ranks are less
+        # than a round apart.
+        frees_more = num_workers or (num_local > 1 if many is not None else isinstance(decoder, Custom))
+        most = self._places.most_extents(batch_size, num_local, world_size)
         self._end_index = order.num_samples * num_epochs
         self._settings = FeedSettings(
             folder=folder,
@@ -143,7 +144,7 @@ class WindowStream:
                 first_index=0,
                 end_index=window_extents(self._places.held) * num_epochs,
                 num_ranks=num_local,
-                batch_extents=most if frees_batches else num_local,
+                batch_extents=most if frees_more else num_local,
                 num_files=num_local * max(1, num_workers) if isinstance(decoder, Custom) and decoder.takes_path else 0,
                 on_bad_sample=on_bad_sample,
                 owner=uuid.uuid4().hex if owner is None else owner,

@@ -170,14 +170,35 @@ class Group:
 
     def wanted(self, rank: int, world_size: int) -> Sequence[Part]:
         """Give what a rank is given of each extent; extents that it is given nothing of are left out."""
-        positions = np.arange(self.first_position, self.end_position, dtype=np.int64)
-        lanes = positions % max(1, self._num_lanes) if self._num_lanes else positions
-        extents, numbers = self.locate(positions[lanes % world_size == rank])
-        order = np.lexsort((numbers, extents))
-        extents, numbers = extents[order], numbers[order]
-        touched, firsts = np.unique(extents, return_index=True)
-        parts = np.split(numbers, firsts[1:]) if len(touched) else []
-        return [Part(extent=int(extent), numbers=part) for extent, part in zip(touched, parts, strict=True)]
+        starts = np.concatenate(([0], self._ends[:-1]))
+        if not self._num_lanes:
+            firsts = (rank - self.first_position - starts) % world_size
+            found = [np.arange(first, end, world_size) for first, end in zip(firsts, self._ends - starts, strict=True)]
+            return [Part(extent=self.first_extent + at, numbers=part) for at, part in enumerate(found) if len(part)]
+        parts: dict[int, list[NDArray[np.int64]]] = {}
+        for start, end in self._runs(rank, world_size):
+            begin = start
+            while begin < end:
+                at = int(np.searchsorted(self._ends, begin, side="right"))
+                stop = min(end, int(self._ends[at]))
+                parts.setdefault(at, []).append(np.arange(begin - starts[at], stop - starts[at], dtype=np.int64))
+                begin = stop
+        return [Part(extent=self.first_extent + at, numbers=np.concatenate(parts[at])) for at in sorted(parts)]
+
+    def _runs(self, rank: int, world_size: int) -> list[tuple[int, int]]:
+        """Give where a rank's runs begin and end among the group's samples, ascending, neighbours as one."""
+        lanes = np.arange(rank, self._num_lanes, world_size)
+        lanes = lanes[self._lane_sizes[lanes] > 0]
+        firsts = np.sort(self._lane_starts[lanes])
+        ends = np.sort(self._lane_starts[lanes] + self._lane_sizes[lanes])
+        apart = firsts[1:] != ends[:-1]
+        return list(
+            zip(
+                firsts[np.concatenate(([True], apart))].tolist() if len(firsts) else [],
+                ends[np.concatenate((apart, [True]))].tolist() if len(firsts) else [],
+                strict=True,
+            )
+        )
 
     def _samples(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give which of the group's samples, extent by extent, each position is."""

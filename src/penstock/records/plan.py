@@ -45,7 +45,7 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed: int
     num_lanes: int
     shuffle: Shuffle
-    mix: int = 1
+    mix: int
 
     @property
     def fingerprint(self) -> str:
@@ -68,7 +68,7 @@ class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     num_extents: int
     num_samples: int
     shuffle: Shuffle
-    mix: int = 1
+    mix: int
 
 
 class RankShare(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

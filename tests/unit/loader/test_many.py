@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from hypothesis import given as given_by
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from penstock.errors import ConfigError, ObjectNotFound
+from penstock.errors import ConfigError, ObjectNotFound, WindowTooSmall
 from penstock.loader import ByKey, Custom, WindowStream
 from penstock.loader.in_window import ManySamples
 from penstock.loader.many import BatchPart, Joiner, PartMaker
@@ -23,6 +25,7 @@ from penstock.loader.using import SampleUser
 from penstock.plan import rank_batches, rows_in_order
 from penstock.records import BlockShuffle, Order, Segment
 from penstock.window import Prefetcher, WindowExtent
+from penstock.window.geometry import plan_geometry
 from penstock.window.layout import ExtentMeta
 from support.many import Records, make_many_dataset
 from support.raw import RawDataset
@@ -193,14 +196,56 @@ def test_equal_extents_are_decoded_once_in_a_node(tmp_path: Path) -> None:
     assert set(Counter(Records(tmp_path / "log").decoded).values()) == {2}
 
 
-def read_in_step(streams: Sequence[WindowStream]) -> list[list[Any]]:
+def test_ranks_that_wait_for_one_another_at_each_step_need_no_more_window_than_is_asked_for(tmp_path: Path) -> None:
+    counts = [16 + number % 3 for number in range(30)]
+    data = make_many_dataset(tmp_path / "data", counts=counts, sample_bytes=4096, mix=8)
+    together = threading.Barrier(2)
+    streams = [open_rank(data, tmp_path / "window", tmp_path / "log", rank) for rank in (0, 1)]
+    with Prefetcher(tmp_path / "window", smallest_window(data, streams[0])):
+        steps = read_in_step(streams, after_each=lambda: together.wait(30))
+        for stream in streams:
+            stream.close()
+    keys = [key for step in steps for key in keys_of(step)]
+    assert sorted(keys) == sorted([*data.digests, *data.digests])
+
+
+def open_rank(data: RawDataset, folder: Path, log: Path, rank: int, **changes: Any) -> WindowStream:
+    return open_stream(data, folder, log, rank=rank, world_size=2, splits=[("train", True)], batch_size=4, **changes)
+
+
+def smallest_window(data: RawDataset, stream: WindowStream) -> int:
+    """Give the smallest bound, in steps of 16 KiB, that holds what a stream asks for."""
+    spec, info = stream._settings.spec, data.info
+    size = 128 << 10
+    while True:
+        try:
+            plan_geometry(
+                window_bytes=size,
+                max_extent_bytes=info.max_extent_bytes,
+                max_description_bytes=info.max_description_bytes,
+                batch_extents=spec.batch_extents,
+                num_ranks=spec.num_ranks,
+                reserved_bytes=32 << 10,
+            )
+        except WindowTooSmall:
+            size += 16 << 10
+        else:
+            return size
+
+
+def read_in_step(streams: Sequence[WindowStream], *, after_each: Callable[[], object] = int) -> list[list[Any]]:
     """Read ranks' batches, each in a thread of its own as its process would."""
-    from concurrent.futures import ThreadPoolExecutor
+
+    def read(stream: WindowStream) -> list[Any]:
+        batches = []
+        for epoch in range(2):
+            for batch in stream.batches(epoch, 0):
+                batches.append(batch)
+                after_each()
+        return batches
 
     with ThreadPoolExecutor(len(streams)) as pool:
-        found = list(
-            pool.map(lambda stream: [batch for epoch in range(2) for batch in stream.batches(epoch, 0)], streams)
-        )
+        found = list(pool.map(read, streams))
     return [list(step) for step in zip(*found, strict=True)]
 
 
@@ -295,7 +340,7 @@ def numbered(data: Any, about: Any, codec: str, numbers: Any) -> list[str]:
     return [f"{about.key}#{number}" for number in numbers.tolist()]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given_by(
     counts=st.lists(st.integers(1, 30), min_size=1, max_size=25),
     mix=st.integers(1, 9),

@@ -52,7 +52,7 @@ class Lister:
                 task="eeg-c1", task_options={}, source=SourceSpec(uri="s3://b"), seed=0, shape=(1, 32), classes=(),
                 skipped=(), created_at="2026", created_by="test",
             )  # fmt: skip
-        write_record(plan, Plan(manifest_fingerprint=info.fingerprint, seed=0, num_lanes=1, shuffle="full"))
+        write_record(plan, Plan(manifest_fingerprint=info.fingerprint, seed=0, num_lanes=1, shuffle="full", mix=1))
         return info.fingerprint
 
     def follow(self, *, timeout_seconds: float = 5.0) -> SharedListing:

@@ -16,8 +16,10 @@ EPOCHS = 2
 orders = st.builds(
     lambda num_train, num_valid, seed: Order(
         segments=(
-            Segment(split="train", first_row=0, num_extents=num_train, num_samples=num_train, shuffle="full"),
-            Segment(split="valid", first_row=num_train, num_extents=num_valid, num_samples=num_valid, shuffle="none"),
+            Segment(split="train", first_row=0, num_extents=num_train, num_samples=num_train, shuffle="full", mix=1),
+            Segment(
+                split="valid", first_row=num_train, num_extents=num_valid, num_samples=num_valid, shuffle="none", mix=1
+            ),
         ),
         seed=seed,
     ),

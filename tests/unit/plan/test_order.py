@@ -14,8 +14,10 @@ seeds = st.integers(0, 2**63)
 
 
 def make_order(num_train: int, num_valid: int, seed: int, *, shuffle: Shuffle = "full") -> Order:
-    train = Segment(split="train", first_row=0, num_extents=num_train, num_samples=num_train, shuffle=shuffle)
-    valid = Segment(split="valid", first_row=num_train, num_extents=num_valid, num_samples=num_valid, shuffle="none")
+    train = Segment(split="train", first_row=0, num_extents=num_train, num_samples=num_train, shuffle=shuffle, mix=1)
+    valid = Segment(
+        split="valid", first_row=num_train, num_extents=num_valid, num_samples=num_valid, shuffle="none", mix=1
+    )
     return Order(segments=(train, valid), seed=seed)
 
 

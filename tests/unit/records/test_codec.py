@@ -27,7 +27,7 @@ from penstock.records import (
 )
 from unit.records.values import KINDS, values
 
-PLAN = Plan(manifest_fingerprint="f" * 64, seed=7, num_lanes=64, shuffle="full")
+PLAN = Plan(manifest_fingerprint="f" * 64, seed=7, num_lanes=64, shuffle="full", mix=1)
 KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 
 
@@ -70,7 +70,7 @@ def test_kinds_have_names_of_their_own() -> None:
 @pytest.mark.parametrize("version", [0, 1, 99, -1, True, 1.0, "1", None, [1]])
 def test_another_version_is_refused(version: object) -> None:
     data = json.dumps({**fields(PLAN), "version": version})
-    with pytest.raises(RecordError, match=r"x.json is a plan record of version .*, this Penstock reads 2"):
+    with pytest.raises(RecordError, match=r"x.json is a plan record of version .*, this Penstock reads 3"):
         decode_record(data, Plan, origin="x.json")
 
 
@@ -170,15 +170,19 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_of_a_plan_is_of_its_content() -> None:
-    same = Plan(manifest_fingerprint="f" * 64, seed=7, num_lanes=64, shuffle="full")
+    same = Plan(manifest_fingerprint="f" * 64, seed=7, num_lanes=64, shuffle="full", mix=1)
     assert same.fingerprint == PLAN.fingerprint
     others = [
-        Plan(manifest_fingerprint="e" * 64, seed=7, num_lanes=64, shuffle="full"),
-        Plan(manifest_fingerprint="f" * 64, seed=8, num_lanes=64, shuffle="full"),
-        Plan(manifest_fingerprint="f" * 64, seed=7, num_lanes=32, shuffle="full"),
-        Plan(manifest_fingerprint="f" * 64, seed=7, num_lanes=64, shuffle="none"),
+        Plan(manifest_fingerprint="e" * 64, seed=7, num_lanes=64, shuffle="full", mix=1),
+        Plan(manifest_fingerprint="f" * 64, seed=8, num_lanes=64, shuffle="full", mix=1),
+        Plan(manifest_fingerprint="f" * 64, seed=7, num_lanes=32, shuffle="full", mix=1),
+        Plan(manifest_fingerprint="f" * 64, seed=7, num_lanes=64, shuffle="none", mix=1),
         Plan(
-            manifest_fingerprint="f" * 64, seed=7, num_lanes=64, shuffle=BlockShuffle(block_samples=8, blocks_mixed=4)
+            manifest_fingerprint="f" * 64,
+            seed=7,
+            num_lanes=64,
+            shuffle=BlockShuffle(block_samples=8, blocks_mixed=4),
+            mix=1,
         ),
     ]
     assert len({plan.fingerprint for plan in [PLAN, *others]}) == 6

@@ -67,7 +67,9 @@ class Table:
 
 
 def plan(samples: list[Extent], kept: KeptArea, *, grows: bool) -> list[Pack]:
-    segment = Segment(split="train", first_row=0, num_extents=len(samples), num_samples=len(samples), shuffle="none")
+    segment = Segment(
+        split="train", first_row=0, num_extents=len(samples), num_samples=len(samples), shuffle="none", mix=1
+    )
     order = Order(segments=(segment,), seed=0)
     planner = Planner(
         order,
@@ -151,7 +153,9 @@ def test_packing_from_an_index_always_cuts_alike(found: list[list[tuple[str, int
     samples = [make_sample(number, spans) for number, spans in enumerate(found)]
     packs = plan(samples, no_kept(), grows=True)
     start %= len(packs)
-    segment = Segment(split="train", first_row=0, num_extents=len(samples), num_samples=len(samples), shuffle="none")
+    segment = Segment(
+        split="train", first_row=0, num_extents=len(samples), num_samples=len(samples), shuffle="none", mix=1
+    )
     again = Planner(
         Order(segments=(segment,), seed=0),
         Table(samples),  # type: ignore[arg-type]
@@ -183,7 +187,8 @@ def test_rows_of_a_large_manifest_come_in_large_chunks(monkeypatch: pytest.Monke
     monkeypatch.setattr("penstock.window.planning.NEXT_ROWS", 700)
     samples = [make_sample(number, [("a", number % 100, 2000)]) for number in range(5000)]
     order = Order(
-        segments=(Segment(split="train", first_row=0, num_extents=5000, num_samples=5000, shuffle="none"),), seed=0
+        segments=(Segment(split="train", first_row=0, num_extents=5000, num_samples=5000, shuffle="none", mix=1),),
+        seed=0,
     )
     cuts = []
     for chunk_rows in (1024, 262_144):
