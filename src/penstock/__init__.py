@@ -6,26 +6,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear signals yet
     from typing import Any
 
+    from penstock.dataset import Dataset, objects, parquet, tar
     from penstock.stream import Stream
 
-__all__ = ["Stream", "__version__"]
+__all__ = ["Dataset", "Stream", "__version__", "objects", "parquet", "tar"]
 
 __version__ = "0.1.0"
 
 
+_FACE = {"Stream": "penstock.stream", **dict.fromkeys(("Dataset", "objects", "parquet", "tar"), "penstock.dataset")}
+
+
 def __getattr__(name: str) -> Any:
-    """Import ``Stream``, and torch with it, when it is asked for.
+    """Import what a user of the library calls, and torch with it, when it is asked for.
 
     Raises:
         ModuleNotFoundError: torch is not there.
     """
-    if name == "Stream":
+    if name in _FACE:
         import importlib
 
         try:
-            return importlib.import_module("penstock.stream").Stream
+            return getattr(importlib.import_module(_FACE[name]), name)
         except ModuleNotFoundError as error:
             if error.name != "torch":
                 raise
-        raise ModuleNotFoundError("penstock.Stream needs torch: pip install 'penstock[train]'", name="torch")
+        raise ModuleNotFoundError(f"penstock.{name} needs torch: pip install 'penstock[train]'", name="torch")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

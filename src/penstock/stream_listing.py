@@ -30,10 +30,25 @@ _log = logging.getLogger(__name__)
 
 
 def list_words(
-    spec: SourceSpec, *, match: str, seed: int, shuffle: Sequence[str], on_bad_object: str = "fail"
+    spec: SourceSpec,
+    *,
+    match: str,
+    seed: int,
+    shuffle: Sequence[str],
+    on_bad_object: str = "fail",
+    options: Sequence[str] = (),
+    fractions: Sequence[float] = (1, 0, 0),
+    split_by: str = "group",
 ) -> list[str]:
-    """Give the argv of `penstock list` but for where it writes: whole objects, all to train on."""
-    words = ["list", "--source", spec.uri, "--task", "objects", "--option", f"match={match}", "--split", "1,0,0"]
+    """Give the argv of `penstock list` but for where it writes: of objects; whole ones, all to train on.
+
+    Args:
+        options: of the task, like ``name=value``, beside the pattern.
+        fractions: of the splits.
+    """
+    words = ["list", "--source", spec.uri, "--task", "objects", "--split", ",".join(map(repr, fractions))]
+    words += [word for option in (f"match={match}", *options) for word in ("--option", option)]
+    words += ["--split-by", split_by]
     words += [
         "--seed",
         str(seed),

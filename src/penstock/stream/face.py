@@ -23,6 +23,7 @@ from penstock.records import Meters
 from penstock.stream import options as of
 from penstock.stream.epochs import Epoch
 from penstock.stream.left_out import LeftOut
+from penstock.stream.options import Options
 from penstock.stream.reading import Reading, alone
 from penstock.stream.words import in_python
 
@@ -126,7 +127,18 @@ class Stream(IterableDataset[Any]):
         # All arguments, and nothing else: nothing was named before this line.
         given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         with in_python():
-            self._options = of.options_of(given)
+            options = of.options_of(given)
+        self._begin(options)
+
+    @classmethod
+    def made_of(cls, options: Options) -> Self:
+        """Make one of options that were checked."""
+        stream = cls.__new__(cls)
+        stream._begin(options)
+        return stream
+
+    def _begin(self, options: Options) -> None:
+        self._options = options
         self._pid = os.getpid()
         self._turn = threading.Lock()
         self._turn_of: int | None = None

@@ -23,13 +23,31 @@ from penstock.stream import checks
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path
 
-__all__ = ["Options", "names_checked", "options_of"]
+__all__ = ["Data", "Options", "names_checked", "options_of"]
 
 MOST_PATTERN_BYTES = 100_000
 """It is a word of the command line of the listing, of which Linux allows 128 KiB."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Data:
+    """What is read of the objects of a source, and which split of it.
+
+    Attributes:
+        format_options: as JSON.
+        fractions: of train, valid and test; the first alone is no split.
+        split_seed: that decides which split a sample is of; None where there is one alone.
+    """
+
+    format: str = "objects"
+    format_options: str = "{}"
+    fractions: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    split_by: Literal["group", "sample"] = "group"
+    split_seed: int | None = None
+    split: Literal["train", "valid", "test"] = "train"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,17 +77,21 @@ class Options:
     timeout_seconds: float
     on_bad_sample: Literal["fail", "skip"]
     ranks: AskedRanks
+    data: Data = Data()
 
     def in_common(self) -> str:
         """Name what ranks that share a window must have asked for alike, by its SHA-256."""
-        data = (self.source, self.match, tuple(self.shuffle), self.seed, self.parts)
+        data = (self.source, self.data, self.match, tuple(self.shuffle), self.seed, self.parts)
         reading = (self.batch_size, self.drop_last, self.window_bytes, self.folder, self.num_epochs)
         asked = (*data, *reading, self.on_bad_sample)
         return hashlib.sha256(repr(asked).encode(errors="surrogateescape")).hexdigest()
 
 
-def options_of(given: Mapping[str, Any]) -> Options:
+def options_of(given: Mapping[str, Any], *, data: Data | None = None) -> Options:
     """Check all arguments of a ``Stream``, by their names.
+
+    Args:
+        data: of a dataset, whose ``decode`` is a ``Decoder`` of its format.
 
     Raises:
         ConfigError: one is not what it should be.
@@ -78,7 +100,7 @@ def options_of(given: Mapping[str, Any]) -> Options:
     return Options(
         source=_source_of(given),
         match=_patterns_of(given["match"]),
-        decoder=_decoder_of(given),
+        decoder=_decoder_of(given, is_of_format=data is not None),
         batch_size=checks.count("batch_size", given["batch_size"], 1),
         drop_last=checks.flag("drop_last", given["drop_last"]),
         window_bytes=_bytes_of("window", given["window"]),
@@ -92,18 +114,20 @@ def options_of(given: Mapping[str, Any]) -> Options:
         timeout_seconds=checks.seconds("timeout_seconds", given["timeout_seconds"]),
         on_bad_sample=checks.choice("on_bad_sample", given["on_bad_sample"], ("fail", "skip")),
         ranks=_ranks_of(given),
+        data=data or Data(),
     )
 
 
 def names_checked(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function say which of its arguments is meant by a name that it does not have."""
-    names = [name for name, each in inspect.signature(function).parameters.items() if each.kind is each.KEYWORD_ONLY]
+    names = [name for name in inspect.signature(function).parameters if name != "self"]
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
-        wrong = next((name for name in kwargs if name not in names and name != "source"), None)
+        wrong = next((name for name in kwargs if name not in names), None)
         if wrong is not None:
-            raise TypeError(f"Stream has no argument {wrong!r}{checks.close_to(wrong, names)}")
+            name = "Stream" if function.__name__ == "__init__" else function.__name__
+            raise TypeError(f"{name} has no argument {wrong!r}{checks.close_to(wrong, names)}")
         return function(*args, **kwargs)
 
     return called
@@ -123,15 +147,16 @@ def _source_of(given: Mapping[str, Any]) -> SourceSpec:
     )
 
 
-def _decoder_of(given: Mapping[str, Any]) -> Custom:
+def _decoder_of(given: Mapping[str, Any], *, is_of_format: bool) -> Custom:
     """Give the caller's functions."""
     files = checks.flag("files", given["files"])
-    checks.called_with("decode", given["decode"], "path" if files else "data", "key")
+    if not is_of_format:
+        checks.called_with("decode", given["decode"], "path" if files else "data", "key")
     checks.called_with("collate", given["collate"], "values")
     if given["transform"] is not None:
         checks.called_with("transform", given["transform"], "value", "rng")
     collate = ReusingCollate() if given["collate"] is default_collate else given["collate"]
-    decode = ByKey(given["decode"])
+    decode = given["decode"] if is_of_format else ByKey(given["decode"])
     return Custom(decode=decode, collate=collate, takes_path=files, transform=given["transform"])
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import atexit
 import contextlib
 import itertools
+import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from penstock.errors import CheckpointMismatch, PenstockError
 from penstock.loader import LoaderState, WindowStream
@@ -23,7 +26,7 @@ from penstock.loader.ranks import Found
 from penstock.loader.shared_listing import SharedListing, read_listed
 from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
-from penstock.records import Meters
+from penstock.records import Meters, Plan
 from penstock.sources import read_meter_files, sum_meters, take_later
 from penstock.stream.left_out import LeftOut, left_out_of, warn_of
 from penstock.stream.options import Options
@@ -32,11 +35,13 @@ from penstock.stream_listing import ListingProcess, list_words
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, PrefetchMode, claim_job, start_prefetcher
 
-__all__ = ["Reading", "alone"]
+__all__ = ["Reading", "alone", "words_of"]
 
 UNBOUNDED_EPOCHS = 1_000_000
 LANES = 2**7 * 3**3 * 5**2 * 7 * 11 * 13
 """Any number of ranks up to 16 shares them evenly, and most larger ones."""
+MIXED_LANES = 2**6 * 3 * 5
+"""Where extents have many samples: each lane shuffles its part of those that are opened together, so few are better."""
 LEAVE_SECONDS = 10.0
 """How long the first rank of a node serves others that are behind it, once it is closed itself."""
 
@@ -226,13 +231,7 @@ class Reading:
             assert child is not None
             stack.enter_context(child)
             manifest, plan = folder / "manifest.parquet", folder / "plan.json"
-            words = list_words(
-                options.source,
-                match=options.match,
-                seed=options.seed,
-                shuffle=options.shuffle,
-                on_bad_object=options.on_bad_sample,
-            )
+            words = words_of(options)
             words += ["--lanes", str(LANES), "--meters", str(meters)]
             listing = stack.enter_context(ListingProcess(words, manifest=manifest, plan=plan, parts=options.parts))
             serving = Serving(
@@ -270,7 +269,30 @@ class Reading:
                 batch_size=self._options.batch_size, world_size=ranks.world_size, drop_last=self._options.drop_last
             )
             return GrowingStream(source.listing, open_stream=feed, num_epochs=num_epochs, least=least)
-        return feed(source.listing.whole(), [("train", True)], num_epochs)
+        return feed(source.listing.whole(), [(self._options.data.split, True)], num_epochs)
+
+
+def words_of(options: Options) -> list[str]:
+    """Give the argv of the listing but for where it writes."""
+    data = options.data
+    return list_words(
+        options.source,
+        match=options.match,
+        seed=options.seed if data.split_seed is None else data.split_seed,
+        shuffle=options.shuffle,
+        on_bad_object=options.on_bad_sample,
+        options=(f"format={data.format}", f"format_options={data.format_options}"),
+        fractions=data.fractions,
+        split_by=data.split_by,
+    )
+
+
+def _plan_of(listed: Listed, seed: int, ranks: Ranks) -> Plan:
+    """Give the plan: the listing's seed may be that of a split alone, and its lanes are those of single samples."""
+    plan = msgspec.structs.replace(listed.plan, seed=seed)
+    if listed.info.num_samples == listed.info.num_extents:
+        return plan
+    return msgspec.structs.replace(plan, num_lanes=math.lcm(MIXED_LANES, ranks.world_size))
 
 
 def _open_stream(
@@ -286,7 +308,7 @@ def _open_stream(
         folder=source.window,
         manifest=listed.manifest,
         info=listed.info,
-        plan=listed.plan,
+        plan=_plan_of(listed, options.seed, ranks),
         splits=splits,
         decoder=options.decoder,
         batch_size=options.batch_size,

@@ -127,7 +127,7 @@ class Parquet:
             Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=offset, length_bytes=length)
             for offset, length in group.spans
         )
-        return Extent(key=key, group=key, spans=spans, codec=group.codec, num_samples=group.num_rows)
+        return Extent(key=key, group=info.key, spans=spans, codec=group.codec, num_samples=group.num_rows)
 
 
 def _in_order(names: Sequence[str], columns: Sequence[str]) -> list[str]:

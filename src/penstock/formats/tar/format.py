@@ -206,7 +206,7 @@ def _extent(info: ObjectInfo, key: str, members: Sequence[_Member]) -> Extent:
     whole = f"{info.key}/{key}"
     return Extent(
         key=whole,
-        group=whole,
+        group=info.key,
         spans=tuple(
             Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=start, length_bytes=end - start)
             for start, end in spans
