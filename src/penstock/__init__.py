@@ -6,15 +6,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear signals yet
     from typing import Any
 
-    from penstock.dataset import Dataset, objects, parquet, tar
+    from penstock.dataset import Dataset, objects, of_format, parquet, tar
     from penstock.stream import Stream
 
-__all__ = ["Dataset", "Stream", "__version__", "objects", "parquet", "tar"]
+__all__ = ["Dataset", "Stream", "__version__", "objects", "of_format", "parquet", "tar"]
 
 __version__ = "0.1.0"
 
 
-_FACE = {"Stream": "penstock.stream", **dict.fromkeys(("Dataset", "objects", "parquet", "tar"), "penstock.dataset")}
+_FACE = {
+    "Stream": "penstock.stream",
+    **dict.fromkeys(("Dataset", "objects", "of_format", "parquet", "tar"), "penstock.dataset"),
+}
 
 
 def __getattr__(name: str) -> Any:

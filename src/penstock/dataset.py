@@ -32,7 +32,7 @@ from penstock.stream.words import in_python
 from penstock.stream_listing import ListingProcess
 from penstock.temporary import TemporaryFolder
 
-__all__ = ["Dataset", "objects", "parquet", "tar"]
+__all__ = ["Dataset", "objects", "of_format", "parquet", "tar"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -265,6 +265,30 @@ def tar(
     """
     names = sample if sample is None or isinstance(sample, str) else list(sample)
     return _dataset(locals(), "tar", {"sample": names, "decoded": decoded})
+
+
+def of_format(
+    name: str,
+    source: str | os.PathLike[str],
+    *,
+    options: Mapping[str, Any] | None = None,
+    match: str | Iterable[str] = "*",
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+) -> Dataset:
+    """Give a dataset of any format, such as one of an installed package's.
+
+    Args:
+        name: of the format.
+        source: as of ``objects``, as are the arguments that are not told here.
+        options: of the format, of what JSON has.
+
+    Raises:
+        ConfigError: there is no such format, or an option cannot be used.
+    """
+    return _dataset(locals(), name, dict(options or {}))
 
 
 _WHERE = ("source", "match", "endpoint_url", "region", "anonymous", "requester_pays")

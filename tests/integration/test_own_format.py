@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,6 +54,15 @@ def test_it_is_listed_and_decodes(site: Path, tmp_path: Path, monkeypatch: pytes
         memoryview(data.tobytes())[span.offset : span.offset + span.length_bytes], last, last.codec, np.array([0, 499])
     )
     assert found.tolist() == data.reshape(-1, 8)[[2000, 2499]].tolist()
+    read = (
+        "import penstock\n"
+        f"with penstock.of_format('records', {str(tmp_path / 'in')!r}, options={{'size': 8}}).loader(100, epochs=1) as loader:\n"
+        "    print(sum(len(batch) for batch in loader), batch.shape[1], batch.dtype)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", read], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == "2500 8 torch.uint8\n", ran.stderr
     wrong = penstock(*words, "--option", 'format_options={"sise": 8}', environment=environment)
     assert wrong.returncode == 2
     assert "the format 'records' has no option 'sise': did you mean 'size'? its options are: size" in wrong.stderr
