@@ -55,12 +55,17 @@ def test_it_is_listed_and_decodes(site: Path, tmp_path: Path, monkeypatch: pytes
     )
     assert found.tolist() == data.reshape(-1, 8)[[2000, 2499]].tolist()
     read = (
-        "import penstock\n"
-        f"with penstock.of_format('records', {str(tmp_path / 'in')!r}, options={{'size': 8}}).loader(100, epochs=1) as loader:\n"
-        "    print(sum(len(batch) for batch in loader), batch.shape[1], batch.dtype)\n"
+        "import sys, penstock\n"
+        "with penstock.of_format('records', sys.argv[1], options={'size': 8}).loader(100, epochs=1) as loader:\n"
+        "    batches = list(loader)\n"
+        "print(sum(map(len, batches)), batches[0].shape[1], batches[0].dtype)\n"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", read], env=os.environ | environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", read, str(tmp_path / "in")],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ran.stdout == "2500 8 torch.uint8\n", ran.stderr
     wrong = penstock(*words, "--option", 'format_options={"sise": 8}', environment=environment)
