@@ -40,8 +40,9 @@ __all__ = ["Reading", "alone", "words_of"]
 UNBOUNDED_EPOCHS = 1_000_000
 LANES = 2**7 * 3**3 * 5**2 * 7 * 11 * 13
 """Any number of ranks up to 16 shares them evenly, and most larger ones."""
-MIXED_LANES = 2**6 * 3 * 5
-"""Where extents have many samples: each lane shuffles its part of those that are opened together, so few are better."""
+MIXED_LANES = 2**4 * 3 * 5
+"""Where extents have many samples: each lane shuffles its part of those that are opened together, so few are better.
+Numbers of ranks that do not divide them have more."""
 LEAVE_SECONDS = 10.0
 """How long the first rank of a node serves others that are behind it, once it is closed itself."""
 
