@@ -10,6 +10,7 @@ with train.loader(64, window="2Gi", workers=2) as loader:
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,9 +25,10 @@ from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.formats.registry import open_format
 from penstock.records import ManifestInfo
+from penstock.sources import locate
 from penstock.stream.checks import called_with, choice, count
 from penstock.stream.face import Stream
-from penstock.stream.options import Data, names_checked, options_of
+from penstock.stream.options import Data, Options, names_checked, options_of
 from penstock.stream.reading import words_of
 from penstock.stream.words import in_python
 from penstock.stream_listing import ListingProcess
@@ -120,7 +122,7 @@ class Dataset:
             OutputError: it could not be written.
         """
         with in_python(), TemporaryFolder("penstock-manifest-") as folder:
-            words = words_of(options_of(self._given({}), data=self.data))
+            words = words_of(self._options({}))
             made = folder / "manifest.parquet"
             with ListingProcess(words, manifest=made, plan=folder / "plan.json", parts=False) as listing:
                 info = listing.whole().info
@@ -167,19 +169,20 @@ class Dataset:
                     f"stream_listing with the part {self.data.split!r}",
                     fix="leave it out: it is for training parts alone",
                 )
-            options = options_of(self._given(given), data=self.data)
+            options = self._options(given)
         return Stream.made_of(options)
 
-    def _given(self, loading: Mapping[str, Any]) -> dict[str, Any]:
-        """Give all arguments of a ``Stream``."""
-        defaults = Dataset.loader.__kwdefaults__ or Dataset.loader.__wrapped__.__kwdefaults__  # type: ignore[attr-defined]
-        given = {**defaults, "batch_size": 1, "files": False, **self.where, **loading}
+    def _options(self, loading: Mapping[str, Any]) -> Options:
+        """Give checked options of a ``Stream``; those of loading are the defaults where they are not given."""
+        known = inspect.signature(Dataset.loader).parameters
+        defaults = {name: each.default for name, each in known.items() if name != "self"}
+        given = {**defaults, "files": False, **self.where, **loading}
         if given["transform"] is not None:
             called_with("transform", given["transform"], "value", "rng")
         if self.functions:
             given["transform"] = _Chain(functions=self.functions, transform=given["transform"])
         given["decode"] = open_format(self.format, self.options).decode
-        return given
+        return options_of(given, data=self.data)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -307,7 +310,10 @@ def _of(dataset: Dataset, options: Mapping[str, Any]) -> Dataset:
     """
     open_format(dataset.format, options)
     told = msgspec.json.encode(options).decode()
-    return replace(dataset, options=options, data=replace(dataset.data, format=dataset.format, format_options=told))
+    made = replace(dataset, options=options, data=replace(dataset.data, format=dataset.format, format_options=told))
+    with in_python():
+        locate(made._options({}).source)
+    return made
 
 
 def _fraction(name: str, value: Any) -> float:

@@ -16,6 +16,7 @@ import torch
 
 import penstock
 from penstock.errors import ConfigError, DataError, EmptyListing, WindowTooSmall
+from penstock.formats.parquet import Parquet
 from penstock.records import ManifestReader
 from support.cli import Bucket
 
@@ -106,6 +107,24 @@ def test_epochs_are_whole_and_shuffled_whatever_the_workers(tables: Path, worker
         assert ids(loader) == first
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_each_row_group_is_decoded_once_an_epoch(
+    tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    decode, log = Parquet.decode, tmp_path / "decoded"
+
+    def noted(self: Parquet, data: Any, about: Any, codec: str, numbers: Any) -> Any:
+        with log.open("a") as file:
+            file.write(f"{about.key}\n")
+        return decode(self, data, about, codec, numbers)
+
+    monkeypatch.setattr(Parquet, "decode", noted)
+    with penstock.parquet(tables, columns="id").loader(32, workers=workers, window="16Mi", epochs=1) as loader:
+        assert len(ids(loader)) == FILES * FILE_ROWS
+    decoded = log.read_text().splitlines()
+    assert len(decoded) == len(set(decoded)) == FILES * FILE_ROWS // GROUP_ROWS
+
+
 @pytest.mark.parametrize("kind", ["parquet", "tar"])
 def test_a_saved_place_is_gone_on_from_exactly(tables: Path, shards: Path, kind: str) -> None:
     dataset = penstock.parquet(tables, columns=["id"]) if kind == "parquet" else penstock.tar(shards, decoded=True)
@@ -190,6 +209,11 @@ def test_a_manifest_tells_what_is_there(tables: Path, tmp_path: Path) -> None:
     [
         (lambda folder: penstock.parquet(folder, columns=[]), "columns"),
         (lambda folder: penstock.parquet(folder, memory="lots"), "memory 'lots' is not a size"),
+        (lambda folder: penstock.parquet("s3a://bucket/x"), r"there is no scheme 's3a': did you mean s3://"),
+        (lambda folder: penstock.parquet(3), "source 3"),
+        (lambda folder: penstock.of_format("csv", folder), "there is no format 'csv'"),
+        (lambda folder: penstock.objects(folder, match=[]), r"match \[\]"),
+        (lambda folder: penstock.parquet(folder).split(valid=0.01)[1].manifest(), r"shares with split\(valid=\.\.\.\)"),
         (lambda folder: penstock.tar(folder, decoded=1), "decoded 1: give true or false"),
         (lambda folder: penstock.objects(folder).select("x"), "nothing can be selected of the format 'objects'"),
         (lambda folder: penstock.objects(folder).split(valid=1.5), r"valid 1\.5: give a fraction"),

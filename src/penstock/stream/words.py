@@ -19,6 +19,7 @@ _ARGUMENTS = {
     "prefix": "source",
     "option match=...": "match",
     "option match": "match",
+    "split": "split(valid=...)",
 }
 """Flags that have another name."""
 _SAME: tuple[str, ...] = (
