@@ -24,11 +24,12 @@ from torch.utils.data import default_collate
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.formats.registry import open_format
+from penstock.patterns import matcher
 from penstock.records import ManifestInfo
 from penstock.sources import locate
 from penstock.stream.checks import called_with, choice, count
 from penstock.stream.face import Stream
-from penstock.stream.options import Data, Options, names_checked, options_of
+from penstock.stream.options import Data, Options, names_checked, options_of, pattern_of
 from penstock.stream.reading import words_of
 from penstock.stream.words import in_python
 from penstock.stream_listing import ListingProcess
@@ -42,14 +43,14 @@ class Dataset:
     """A dataset, lazy: ``objects``, ``parquet``, ``tar`` and ``of_format`` make it, its methods make others of it.
 
     Attributes:
-        where: arguments of the source, by their names as ``Stream`` has them.
+        source: arguments of the source, by their names as ``Stream`` has them.
         format: name of the format.
         options: of the format.
         functions: that values go through, one after the other.
         data: what the listing is asked for.
     """
 
-    where: Mapping[str, Any]
+    source: Mapping[str, Any]
     format: str
     options: Mapping[str, Any]
     functions: tuple[Callable[[Any], Any], ...] = ()
@@ -59,6 +60,20 @@ class Dataset:
         """Give a dataset of the values that a function makes of this one's, in the loading workers."""
         called_with("function", function, "value")
         return replace(self, functions=(*self.functions, function))
+
+    def where(self, match: str | Iterable[str]) -> Dataset:
+        """Give a dataset of what has a key that fits a pattern, as a shell's, or one of several.
+
+        Args:
+            match: of an object's key; of a TAR sample's, like ``shard.tar/folder/0001``; of a Parquet row group's, like
+                ``file.parquet/0``. Where ``where`` comes after ``where``, keys fit both.
+
+        Raises:
+            ConfigError: it is no pattern.
+        """
+        pattern = pattern_of("match", match)
+        matcher(pattern)
+        return replace(self, data=replace(self.data, where=(*self.data.where, pattern)))
 
     def select(self, names: str | Iterable[str]) -> Dataset:
         """Give a dataset of some columns of Parquet, or of some members of the samples of TAR files.
@@ -176,7 +191,7 @@ class Dataset:
         """Give checked options of a ``Stream``; those of loading are the defaults where they are not given."""
         known = inspect.signature(Dataset.loader).parameters
         defaults = {name: each.default for name, each in known.items() if name != "self"}
-        given = {**defaults, "files": False, **self.where, **loading}
+        given = {**defaults, "files": False, **self.source, **loading}
         if given["transform"] is not None:
             called_with("transform", given["transform"], "value", "rng")
         if self.functions:
@@ -298,7 +313,7 @@ _WHERE = ("source", "match", "endpoint_url", "region", "anonymous", "requester_p
 
 
 def _dataset(given: Mapping[str, Any], kind: str, options: Mapping[str, Any]) -> Dataset:
-    made = Dataset(where={name: given[name] for name in _WHERE}, format=kind, options={})
+    made = Dataset(source={name: given[name] for name in _WHERE}, format=kind, options={})
     return _of(made, {name: value for name, value in options.items() if value is not None})
 
 

@@ -175,6 +175,25 @@ def test_parts_are_whole_together_and_share_nothing(tables: Path) -> None:
     assert sorted(again) == sorted(found[0])
 
 
+def test_what_is_taken_has_keys_that_fit(tables: Path, shards: Path) -> None:
+    second = penstock.parquet(tables, columns="id").where("1.parquet/*")
+    with second.loader(64, window="16Mi", epochs=1) as loader:
+        assert sorted(ids(loader)) == list(range(FILE_ROWS, 2 * FILE_ROWS))
+    assert second.where(["*/0", "*/2"]).manifest().num_samples == 2 * GROUP_ROWS
+    some = penstock.tar(shards).where("*/0001*").manifest()
+    assert [(split.name, split.num_samples) for split in some.splits if split.num_samples] == [("train", 10)]
+    assert [(item.count, item.reason) for item in some.skipped if "where" in item.reason] == [
+        (110, "not as where asks")
+    ]
+    assert penstock.objects(tables).where("[01]*").where("?.parquet").manifest().num_samples == 2
+    with pytest.raises(
+        EmptyListing, match=r"none of 4 keys fits .*, 0\.parquet for one: choose other patterns with where"
+    ):
+        penstock.objects(tables).where("x").manifest()
+    with pytest.raises(ConfigError, match="match 3"):
+        penstock.objects(tables).where(3)  # type: ignore[arg-type]
+
+
 def test_values_go_through_functions_and_then_the_transform(tables: Path) -> None:
     def noisy(value: int, rng: np.random.Generator) -> tuple[int, float]:
         return value, rng.random()

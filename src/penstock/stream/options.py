@@ -23,7 +23,7 @@ from penstock.stream import checks
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path
 
-__all__ = ["Data", "Options", "names_checked", "options_of"]
+__all__ = ["Data", "Options", "names_checked", "options_of", "pattern_of"]
 
 MOST_PATTERN_BYTES = 100_000
 """It is a word of the command line of the listing, of which Linux allows 128 KiB."""
@@ -38,12 +38,14 @@ class Data:
 
     Attributes:
         format_options: as JSON.
+        where: patterns that keys fit all of.
         fractions: of train, valid and test; the first alone is no split.
         split_seed: that decides which split a sample is of; None where there is one alone.
     """
 
     format: str = "objects"
     format_options: str = "{}"
+    where: tuple[str, ...] = ()
     fractions: tuple[float, float, float] = (1.0, 0.0, 0.0)
     split_by: Literal["group", "sample"] = "group"
     split_seed: int | None = None
@@ -99,7 +101,7 @@ def options_of(given: Mapping[str, Any], *, data: Data | None = None) -> Options
     epochs = given["epochs"]
     return Options(
         source=_source_of(given),
-        match=_patterns_of(given["match"]),
+        match=pattern_of("match", given["match"]),
         decoder=_decoder_of(given, is_of_format=data is not None),
         batch_size=checks.count("batch_size", given["batch_size"], 1),
         drop_last=checks.flag("drop_last", given["drop_last"]),
@@ -188,18 +190,22 @@ def _folder_of(value: Any) -> Path | None:
     return Path(local_path(checks.path("window_folder", value, like="a folder's path, or None"), "window_folder"))
 
 
-def _patterns_of(value: str | Iterable[str]) -> str:
-    """Give the pattern that one or several are."""
+def pattern_of(name: str, value: str | Iterable[str]) -> str:
+    """Give the pattern that one or several are.
+
+    Raises:
+        ConfigError: it is none.
+    """
     fix = 'give a pattern like "*.{jpg,png}", or a list of patterns'
     is_several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
     patterns = list(value) if is_several else [value]
     if not patterns or not all(isinstance(each, str) and each for each in patterns):
-        raise ConfigError(f"match {checks.shown(value)}", fix=fix)
-    pattern = any_of([checks.path("match", each, like="a pattern") for each in patterns])
+        raise ConfigError(f"{name} {checks.shown(value)}", fix=fix)
+    pattern = any_of([checks.path(name, each, like="a pattern") for each in patterns])
     num_bytes = len(pattern.encode(errors="surrogateescape"))
     if num_bytes > MOST_PATTERN_BYTES:
         raise ConfigError(
-            f"match with {len(patterns)} patterns of {num_bytes} bytes",
+            f"{name} with {len(patterns)} patterns of {num_bytes} bytes",
             fix=f"give patterns that take {MOST_PATTERN_BYTES} bytes together at most",
         )
     return pattern

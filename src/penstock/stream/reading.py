@@ -282,7 +282,11 @@ def words_of(options: Options) -> list[str]:
         seed=options.seed if data.split_seed is None else data.split_seed,
         shuffle=options.shuffle,
         on_bad_object=options.on_bad_sample,
-        options=(f"format={data.format}", f"format_options={data.format_options}"),
+        options=(
+            f"format={data.format}",
+            f"format_options={data.format_options}",
+            f"where={msgspec.json.encode(data.where).decode()}",
+        ),
         fractions=data.fractions,
         split_by=data.split_by,
     )

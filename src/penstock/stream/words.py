@@ -19,6 +19,7 @@ _ARGUMENTS = {
     "prefix": "source",
     "option match=...": "match",
     "option match": "match",
+    "option where=...": "where(...)",
     "split": "split(valid=...)",
 }
 """Flags that have another name."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from penstock.errors import ConfigError, PenstockError
+from penstock.errors import ConfigError, EmptyListing, PenstockError
 from penstock.formats.protocols import Format, Found
 from penstock.formats.whole import WholeObject, whole_extent
+from penstock.patterns import matcher
 from penstock.records import Extent, LeftOutObjects, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.protocols import Limits
 
-__all__ = ["indexed", "read_format_options"]
+__all__ = ["fitting", "indexed", "read_format_options", "read_patterns"]
 
 OBJECTS_AT_ONCE = 16
 _SHOWN = 200
@@ -36,6 +37,47 @@ def read_format_options(text: str) -> dict[str, Any]:
             f"format-options {text[:_SHOWN]!r} is not a JSON object ({error})",
             fix='write it like {"columns": ["text"]}',
         ) from error
+
+
+def read_patterns(text: str) -> tuple[Callable[[str], bool], ...]:
+    """Read patterns of JSON, each as what tells whether a key fits it.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        patterns = msgspec.json.decode(text or "[]", type=tuple[str, ...])
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ConfigError(
+            f"where {text[:_SHOWN]!r} is not a JSON list of patterns ({error})", fix='write it like ["*/train/*"]'
+        ) from error
+    return tuple(map(matcher, patterns))
+
+
+async def fitting(
+    extents: AsyncIterator[Extent], fits: Sequence[Callable[[str], bool]], skipped: list[SkippedObject]
+) -> AsyncIterator[Extent]:
+    """Give the extents whose keys fit all patterns, and count the others.
+
+    Raises:
+        EmptyListing: there are others alone.
+    """
+    num_given = num_others = 0
+    example = ""
+    async for extent in extents:
+        if all(fit(extent.key) for fit in fits):
+            num_given += 1
+            yield extent
+        else:
+            num_others += 1
+            example = example or extent.key
+    if num_others and not num_given:
+        raise EmptyListing(
+            f"none of {num_others} keys fits what was asked for by where, {example} for one",
+            fix="choose other patterns with --option where=...",
+        )
+    if num_others:
+        skipped.append(SkippedObject(object=f"{num_others} keys", reason="not as where asks", count=num_others))
 
 
 async def indexed(

@@ -18,7 +18,7 @@ from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
 from penstock.records import LeftOutObjects, MetricValues, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
-from penstock.tasks.indexing import indexed, read_format_options
+from penstock.tasks.indexing import fitting, indexed, read_format_options, read_patterns
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.texts import counted
 
@@ -53,6 +53,13 @@ class WholeObjects:
             help='options of the format, as JSON like {"columns": ["text"]}',
             metavar="JSON",
         ),
+        TaskOption(
+            name="where",
+            kind=str,
+            default="[]",
+            help='take what has a key, of an object or of what lies in it, that fits all patterns, as JSON: ["*/train/*"]',
+            metavar="JSON",
+        ),
     )
 
     async def make_samples(
@@ -70,15 +77,18 @@ class WholeObjects:
         pattern = str(options["match"])
         options = {option.name: option.default for option in self.options} | dict(options)
         kind = open_format(str(options["format"]), read_format_options(str(options["format_options"])))
+        fits = read_patterns(str(options["where"]))
         skipped: list[SkippedObject] = []
         if limits.early and source.lists_in_order:
-            full = _full(_as_they_come(source, pattern, skipped), limits, skipped)
-            return SampleSet(rows=indexed(full, kind, source, limits, skipped), shape=(), skipped=skipped)
-        listing = SortedListing(limits.scratch)
-        async for page in _pages(source, pattern, skipped):
-            listing.add(page)
-        full = _full(_stored(listing), limits, skipped)
-        return SampleSet(rows=indexed(full, kind, source, limits, skipped), shape=(), skipped=skipped)
+            found = _as_they_come(source, pattern, skipped)
+        else:
+            listing = SortedListing(limits.scratch)
+            async for page in _pages(source, pattern, skipped):
+                listing.add(page)
+            found = _stored(listing)
+        extents = indexed(_full(found, limits, skipped), kind, source, limits, skipped)
+        rows = fitting(extents, fits, skipped) if fits else extents
+        return SampleSet(rows=rows, shape=(), skipped=skipped)
 
     def decode(
         self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
