@@ -57,7 +57,7 @@ class WholeObjects:
             name="where",
             kind=str,
             default="[]",
-            help='take what has a key, of an object or of what lies in it, that fits all patterns, as JSON: ["*/train/*"]',
+            help='take what has a key, of an object or in one, that fits all of these patterns, as JSON: ["*/train/*"]',
             metavar="JSON",
         ),
     )
