@@ -110,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stopped:
         return tell_stop(words, stopped)
     except PenstockError as error:  # of standard output, to which help goes
+        if _is_of_stop(error):
+            raise
         return _told("".join(asked), words, error)
 
 
@@ -125,10 +127,17 @@ def tell_stop(words: Sequence[str], stopped: KeyboardInterrupt) -> int:
     return Interrupted.exit_code
 
 
+def _is_of_stop(error: BaseException) -> bool:
+    """Tell whether an error came of a stop that was asked for: ``entry`` tells that as what it is."""
+    return is_stopping() and is_from_stop(error)
+
+
 def _run(asked: Sequence[str], words: Sequence[str]) -> int:
     try:
         args = build_parser(asked).parse_args(_with_run_options(asked, _with_config(asked, words)))
     except (ConfigError, Refused) as error:
+        if _is_of_stop(error):
+            raise
         keep_refusal(asked, words, error)
         if isinstance(error, ConfigError):
             return _told(asked[0], words, error)
@@ -139,11 +148,11 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
     try:
         return load_step(args.step).run(args)
     except PenstockError as error:
-        if is_stopping() and is_from_stop(error):
+        if _is_of_stop(error):
             raise
         return _told(args.step, words, error)
     except OSError as error:
-        if error.errno not in _DISK_ERRORS:
+        if error.errno not in _DISK_ERRORS or _is_of_stop(error):
             raise
         where = error.filename or f"what is written, as to {os.environ.get('TMPDIR') or '/tmp'} (TMPDIR)"  # noqa: S108
         return _told(args.step, words, map_os_error(error, str(where)))

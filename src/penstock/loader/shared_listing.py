@@ -33,6 +33,7 @@ class SharedListing:
         manifest: the whole manifest's place, which its parts lie beside.
         plan: the whole manifest's plan's place.
         timeout_seconds: how long to wait for a writer to begin.
+        has_begun: one has begun for sure, so that what is told there is its own, though it may have ended by now.
         lost: gives the error of a writer that ended before the listing did.
     """
 
@@ -42,13 +43,14 @@ class SharedListing:
         plan: Path,
         *,
         timeout_seconds: float,
+        has_begun: bool = False,
         lost: Callable[[ListingRecord], PenstockError] | None = None,
     ) -> None:
         self._manifest, self._plan = manifest.absolute(), plan.absolute()
         self._folder = parts_folder(self._manifest)
         self._timeout_seconds = timeout_seconds
         self._lost = lost or self._error_of
-        self._has_begun = False
+        self._has_begun = has_begun
         self._parts: list[Listed] = []
         self._whole: Listed | None = None
 

@@ -59,7 +59,9 @@ def open_early(args: argparse.Namespace) -> Dataset:
     Raises:
         PenstockError: the listing failed, or there is none.
     """
-    listing = SharedListing(args.manifest, args.plan, timeout_seconds=args.prefetch_timeout)
+    listing = SharedListing(
+        args.manifest, args.plan, timeout_seconds=args.prefetch_timeout, has_begun=args.listing_has_begun
+    )
     first = listing.part(0) or listing.whole()
     task, basis = get_task(first.info.task), first_to_learn_from(listing)
     return Dataset(manifest=first.manifest, info=first.info, plan=first.plan, task=task, basis=basis, listing=listing)

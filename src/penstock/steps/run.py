@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from penstock.errors import ConfigError, OutputError, PenstockError, RecordError
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
@@ -140,7 +141,7 @@ def _is_listed(files: JobFiles, *, early: bool) -> bool:
 
 def _train_and_report(files: JobFiles, args: argparse.Namespace, job: JobRecord) -> None:
     """Train and evaluate; a failed training is still reported, with what it cost."""
-    shared = {
+    shared: dict[str, Any] = {
         "manifest": files.manifest,
         "plan": files.plan,
         "window": args.window or files.window,
@@ -149,9 +150,12 @@ def _train_and_report(files: JobFiles, args: argparse.Namespace, job: JobRecord)
     try:
         if not _is_trained(files, args):
             files.metrics.unlink(missing_ok=True)
-            _call("train", args, **shared, checkpoints=files.checkpoints, record=files.run_record, run_id=job.run_id)
+            # Of the listing that this job began: it may have failed before training looks for it.
+            known = {"listing_has_begun": args.stream_listing}
+            made: dict[str, Any] = {"checkpoints": files.checkpoints, "record": files.run_record, "run_id": job.run_id}
+            _call("train", args, known=known, **shared, **made)
         if not files.metrics.exists():
-            best = {"checkpoint": files.checkpoints, "metrics": files.metrics, "plot": files.plot}
+            best: dict[str, Any] = {"checkpoint": files.checkpoints, "metrics": files.metrics, "plot": files.plot}
             _call("evaluate", args, **shared, **best, split="test", executor_input="")
     except PenstockError:
         if files.run_record.exists():
@@ -210,12 +214,19 @@ def _as_words(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else [str(value)]
 
 
-def _call(step: str, args: argparse.Namespace, **given: object) -> None:
-    """Do a step in this process, quietly: the job sums up at its end."""
+def _call(step: str, args: argparse.Namespace, *, known: Mapping[str, object] | None = None, **given: object) -> None:
+    """Do a step in this process, quietly: the job sums up at its end.
+
+    Args:
+        known: what is no option of the step, and has a default in its parser.
+        given: options, in the place of the job's.
+    """
     words = argv_of(step, args, **given)
     module = importlib.import_module(f"penstock.steps.{step}")
     with contextlib.redirect_stdout(io.StringIO()):
-        module.run(_parser(step).parse_args([word for word in words[1:] if word != "--verbose"]))
+        own = _parser(step).parse_args([word for word in words[1:] if word != "--verbose"])
+        vars(own).update(known or {})
+        module.run(own)
 
 
 @contextlib.contextmanager

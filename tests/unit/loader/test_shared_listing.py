@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,17 @@ def test_a_manifest_that_was_listed_over_is_refused(tmp_path: Path) -> None:
     for ask in (lambda: lister.follow().part(0), lister.follow().whole):
         with pytest.raises(SourceChanged, match="of another listing"):
             ask()
+
+
+def test_a_listing_that_has_begun_for_sure_and_failed_already_is_told_at_once(tmp_path: Path) -> None:
+    """The job that began it knows so; anybody else waits for it to be begun again."""
+    lister = Lister(tmp_path)
+    with lister.writer:
+        lister.part("a")
+        lister.writer.fail(FAILURE)
+    began = time.monotonic()
+    listing = SharedListing(lister.manifest, lister.plan, timeout_seconds=600, has_begun=True)
+    assert listing.part(0) is not None
+    with pytest.raises(AccessDenied, match="denied: ask"):
+        listing.part(1)
+    assert time.monotonic() - began < 300

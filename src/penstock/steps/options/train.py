@@ -61,4 +61,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--record", type=any_path, required=True, metavar="FILE", help="where to write the run record")
     group.add_argument("--run-id", type=run_name, metavar="NAME", help="name of the run")
     add_fail_fast(parser)
+    parser.set_defaults(listing_has_begun=False)  # of what runs this step in its own process
     parser.epilog = told_of("train", [action.dest for action in parser._actions])
