@@ -1,4 +1,4 @@
-"""The frozen surface: public names, flags and exit codes, as ``golden/*.txt`` holds them.
+"""The frozen surface: names that users import, flags and exit codes, as ``golden/*.txt`` holds them.
 
 A change of these files is a change for users. Make them anew with ``make golden``, and look at the difference.
 """
@@ -9,6 +9,7 @@ import argparse
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +22,21 @@ from penstock.cli import STEPS, build_parser
 from penstock.errors import PenstockError
 
 GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parents[2]
 PACKAGE = Path(penstock.__file__).parent
+
+
+PUBLIC = (
+    "penstock",
+    "penstock.errors",
+    "penstock.formats.protocols",
+    "penstock.recipes.protocols",
+    "penstock.records",
+    "penstock.sources",
+    "penstock.tasks.metrics",
+    "penstock.tasks.protocols",
+)
+"""Modules that a user's code imports from: the library's face, and what sources, formats and tasks are made of."""
 
 
 def modules() -> list[str]:
@@ -42,7 +57,7 @@ def names_of(module: str) -> list[str] | None:
 
 
 def names() -> Iterator[str]:
-    for module in modules():
+    for module in PUBLIC:
         yield from (f"{module}.{name}" for name in sorted(names_of(module) or []))
 
 
@@ -98,6 +113,19 @@ def test_every_public_name_is_there_and_documented(module: str) -> None:
         value = getattr(loaded, name)
         if (inspect.isclass(value) or inspect.isfunction(value)) and value.__name__ == name:
             assert value.__doc__, f"{module}.{name} has no docstring"
+
+
+def test_docs_and_templates_import_public_names_alone() -> None:
+    texts = [path.read_text() for folder in ("docs", "src/penstock/scaffold") for path in (ROOT / folder).glob("**/*.*")
+             if path.suffix in (".md", ".tmpl", ".txt", ".toml", ".in")]  # fmt: skip
+    texts.append((ROOT / "README.md").read_text())
+    imported = {
+        found for text in texts for found in re.findall(r"^from (penstock\S*) import (.+)$", text, re.MULTILINE)
+    }
+    assert imported
+    public = {module: set(names_of(module) or []) for module in PUBLIC}
+    for module, names in imported:
+        assert {name.strip() for name in names.split(",")} <= public.get(module, set()), (module, names)
 
 
 @pytest.mark.parametrize("step", STEPS)
