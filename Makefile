@@ -56,7 +56,7 @@ soak: install ## Kill 1,000 times under faults, by one trainer and by two; 200 s
 
 golden: install ## Make the golden files anew
 	$(BIN)/python pipelines/compile.py
-	$(BIN)/pytest -q tests/unit/test_surface.py --regenerate
+	$(BIN)/pytest -q tests/unit/test_surface.py tests/unit/steps/test_resuming.py tests/unit/steps/test_config_file.py --regenerate
 
 format: install ## Format the code
 	$(BIN)/ruff check --fix .

@@ -26,7 +26,7 @@ from penstock.steps.options.run_options import FLAG, PIPELINE_STEPS, keep_refusa
 from penstock.stopping import StopAsked, is_from_stop, is_stopping
 
 if TYPE_CHECKING:
-    from penstock.steps.common import Step
+    from penstock.steps._shared.common import Step
 
 __all__ = ["build_parser", "entry", "main", "tell_stop"]
 

@@ -22,7 +22,7 @@ from penstock.loader import ByKey, Custom, WindowStream
 from penstock.loader.growing import GrowingStream, Listed
 from penstock.records import ManifestInfo, ManifestReader, Plan, SourceSpec
 from penstock.sources import open_source
-from penstock.steps.manifest_making import make_manifest
+from penstock.steps._shared.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
 from penstock.window import PrefetchMode, start_prefetcher

@@ -18,7 +18,7 @@ from penstock.observe import open_progress
 from penstock.observe.labels import metric_text
 from penstock.records import Evaluation, read_record
 from penstock.steps import run as run_step
-from penstock.steps.job_files import JobFiles
+from penstock.steps._shared.job_files import JobFiles
 from penstock.steps.options import run as run_options
 from penstock.temporary import TemporaryFolder
 from penstock.units import format_bytes

@@ -23,7 +23,7 @@ from penstock.errors import ClusterError, NotReady
 from penstock.observe import redact
 from penstock.records import Finding, Readiness, encode_record
 from penstock.sources import is_local
-from penstock.steps import common
+from penstock.steps._shared import common
 
 NAME = "doctor"
 PLACES = ("machine", "cluster", "namespace", "nodes", "bucket")

@@ -19,12 +19,12 @@ from penstock.recipes.objectives import objective_from_state
 from penstock.recipes.registry import build_model, is_own_model
 from penstock.records import Evaluation, write_record
 from penstock.sources import MeterFile
-from penstock.steps.feeding import Dataset, open_dataset, open_stream, skipped_line
-from penstock.steps.metering import Metering, find_metering
-from penstock.steps.outputs import check_outputs
-from penstock.steps.pipeline_output import write_metrics
-from penstock.steps.preflight import Wanted, check_fit, fitting_batch, room_of
-from penstock.steps.run_root import RunRoot, recorded
+from penstock.steps._shared.feeding import Dataset, open_dataset, open_stream, skipped_line
+from penstock.steps._shared.metering import Metering, find_metering
+from penstock.steps._shared.outputs import check_outputs
+from penstock.steps._shared.pipeline_output import write_metrics
+from penstock.steps._shared.preflight import Wanted, check_fit, fitting_batch, room_of
+from penstock.steps._shared.run_root import RunRoot, recorded
 from penstock.texts import counted
 from penstock.train.checkpoint import load_weights
 from penstock.train.checkpoint_file import Weights

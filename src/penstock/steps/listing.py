@@ -17,13 +17,13 @@ from penstock.children import watch_parent
 from penstock.plan import check_lanes, choose_mix
 from penstock.records import SPLITS, ListingWriter, ManifestInfo, Plan, StepRecord, parts_folder, write_record
 from penstock.sources import MeterFile, open_source
-from penstock.steps import common
-from penstock.steps.manifest_making import make_manifest
-from penstock.steps.metering import Metering, find_metering
-from penstock.steps.outputs import check_outputs
-from penstock.steps.run_root import RunRoot, failure_record, recorded
-from penstock.steps.shuffling import check_shuffle_options, shuffle_from
-from penstock.steps.task_options import read_options
+from penstock.steps._shared import common
+from penstock.steps._shared.manifest_making import make_manifest
+from penstock.steps._shared.metering import Metering, find_metering
+from penstock.steps._shared.outputs import check_outputs
+from penstock.steps._shared.run_root import RunRoot, failure_record, recorded
+from penstock.steps._shared.shuffling import check_shuffle_options, shuffle_from
+from penstock.steps._shared.task_options import read_options
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
 from penstock.texts import counted, printable

@@ -28,10 +28,10 @@ from penstock.observe.watchdog import watch_loop
 from penstock.plan import make_order
 from penstock.records import StepRecord, StreamSpec, write_record
 from penstock.sources import MeterFile, RequestMeter, read_meter_files
-from penstock.steps import common
-from penstock.steps.metering import Metering, find_metering
-from penstock.steps.run_root import recorded
-from penstock.steps.window import read_listing, served_window
+from penstock.steps._shared import common
+from penstock.steps._shared.metering import Metering, find_metering
+from penstock.steps._shared.run_root import recorded
+from penstock.steps._shared.window import read_listing, served_window
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader
 from penstock.window.bus_error import tell_of_bus_errors
@@ -86,7 +86,7 @@ def _metrics(port: int, folder: Path, meters: Path | None) -> Iterator[None]:
         if port:
             # Here: a trainer that waits for its child's first batch does without an HTTP server.
             from penstock.observe.metrics import serve_metrics
-            from penstock.steps.prefetch_metrics import read_metrics
+            from penstock.steps._shared.prefetch_metrics import read_metrics
 
             try:
                 stack.enter_context(serve_metrics(port, partial(read_metrics, folder, meters)))
@@ -137,9 +137,9 @@ def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
     # Here: a trainer that waits for its child's first batch does without them.
     from penstock.cost.prices import load_prices
     from penstock.recipes.registry import choose_model
-    from penstock.steps.outputs import check_outputs, check_writable
-    from penstock.steps.preflight import Wanted, misfits, refuse, room_of
-    from penstock.steps.pricing import warn_of_node
+    from penstock.steps._shared.outputs import check_outputs, check_writable
+    from penstock.steps._shared.preflight import Wanted, misfits, refuse, room_of
+    from penstock.steps._shared.pricing import warn_of_node
 
     info, plan = read_listing(args)
     room = room_of(args.window, args.window_size, args.prefetch, args.manifest)

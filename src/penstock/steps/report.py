@@ -12,10 +12,10 @@ from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
-from penstock.steps.outputs import check_outputs
-from penstock.steps.pricing import check_region, cost_setting, warn_of_node
-from penstock.steps.run_left import read_left
-from penstock.steps.run_root import open_run_root
+from penstock.steps._shared.outputs import check_outputs
+from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node
+from penstock.steps._shared.run_left import read_left
+from penstock.steps._shared.run_root import open_run_root
 from penstock.tasks.protocols import PartOfOverall
 from penstock.tasks.registry import get_task
 from penstock.units import format_usd

@@ -30,12 +30,12 @@ from penstock.records import (
     read_listing_record,
     read_record,
 )
-from penstock.steps.job_files import JobFiles, describe
-from penstock.steps.job_identity import begin_job, job_options
-from penstock.steps.preflight import Wanted, check_fit, refuse, room_of
-from penstock.steps.pricing import warn_of_prices
-from penstock.steps.shuffling import check_shuffle_options
-from penstock.steps.train_config import train_config
+from penstock.steps._shared.job_files import JobFiles, describe
+from penstock.steps._shared.job_identity import begin_job, job_options
+from penstock.steps._shared.preflight import Wanted, check_fit, refuse, room_of
+from penstock.steps._shared.pricing import warn_of_prices
+from penstock.steps._shared.shuffling import check_shuffle_options
+from penstock.steps._shared.train_config import train_config
 from penstock.stream_listing import ListingProcess
 from penstock.train.config import DeviceName
 from penstock.window import remove_window

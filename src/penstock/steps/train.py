@@ -23,14 +23,14 @@ from penstock.recipes.registry import build_model
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.records.trained_on import trained_on
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
-from penstock.steps.feeding import open_dataset, open_early, open_stream, skipped_line
-from penstock.steps.metering import Metering, find_metering
-from penstock.steps.outputs import alone_in, check_outputs, check_writable
-from penstock.steps.preflight import Wanted, check_fit, room_of
-from penstock.steps.pricing import endpoint_paid, warn_of_node
-from penstock.steps.ranks import check_one_rank, ranks_from
-from penstock.steps.run_root import RunRoot, recorded
-from penstock.steps.train_config import train_config
+from penstock.steps._shared.feeding import open_dataset, open_early, open_stream, skipped_line
+from penstock.steps._shared.metering import Metering, find_metering
+from penstock.steps._shared.outputs import alone_in, check_outputs, check_writable
+from penstock.steps._shared.preflight import Wanted, check_fit, room_of
+from penstock.steps._shared.pricing import endpoint_paid, warn_of_node
+from penstock.steps._shared.ranks import check_one_rank, ranks_from
+from penstock.steps._shared.run_root import RunRoot, recorded
+from penstock.steps._shared.train_config import train_config
 from penstock.temporary import TemporaryFolder
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from penstock.records import Meters
-from penstock.steps.prefetch_metrics import prefetch_metrics
+from penstock.steps._shared.prefetch_metrics import prefetch_metrics
 from penstock.window import WindowGauges
 
 CHART = Path(__file__).parents[3] / "charts" / "penstock"

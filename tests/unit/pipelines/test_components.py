@@ -148,7 +148,7 @@ def test_the_step_reads_the_defaults_as_its_own(step: str) -> None:
 
 
 def test_metrics_are_written_under_the_name_of_the_output() -> None:
-    module = importlib.import_module("penstock.steps.pipeline_output")
+    module = importlib.import_module("penstock.steps._shared.pipeline_output")
     output = component("evaluate")["outputDefinitions"]["artifacts"][module.ARTIFACT]
     assert output["artifactType"]["schemaTitle"] == "system.Metrics"
     assert ("--executor-input", "{{$}}") in pairs("evaluate")

@@ -9,8 +9,8 @@ import pytest
 
 from penstock.cli import main
 from penstock.errors import ConfigError, OutputError, OutputUnwritable
-from penstock.steps import outputs
-from penstock.steps.outputs import alone_in, check_outputs
+from penstock.steps._shared import outputs
+from penstock.steps._shared.outputs import alone_in, check_outputs
 from support.eeg import write_eeg
 
 

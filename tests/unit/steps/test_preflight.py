@@ -12,7 +12,7 @@ import pytest
 from penstock.cli import main
 from penstock.errors import ConfigError, MissingLabel, PenstockError, WindowTooSmall
 from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
-from penstock.steps.preflight import Room, Wanted, check_fit, fitting_batch, misfits
+from penstock.steps._shared.preflight import Room, Wanted, check_fit, fitting_batch, misfits
 from penstock.units import KIB, MIB
 from support.eeg import write_eeg
 

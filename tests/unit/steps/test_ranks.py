@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.errors import ConfigError
-from penstock.steps.ranks import ONE_RANK, Ranks, check_one_rank, ranks_from
+from penstock.steps._shared.ranks import ONE_RANK, Ranks, check_one_rank, ranks_from
 
 VARIABLES = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4"}
 

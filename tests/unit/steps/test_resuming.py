@@ -12,7 +12,7 @@ import pytest
 import penstock
 from penstock.cli import build_parser
 from penstock.errors import CheckpointMismatch
-from penstock.steps.job_identity import job_options
+from penstock.steps._shared.job_identity import job_options
 from penstock.train.checkpoint_file import Identity, check_identity
 from penstock.train.config import TrainConfig, option_of
 from penstock.train.resuming import DATASET, OPTIONS, Change, changed_options, rule_of

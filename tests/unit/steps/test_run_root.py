@@ -11,10 +11,10 @@ import pytest
 
 from penstock.errors import ConfigError, EmptyListing, PenstockError, SourceUnavailable
 from penstock.records import UNSAID, FailureRecord, read_record, write_record
+from penstock.steps._shared.run_left import read_left
+from penstock.steps._shared.run_root import FINAL_FAILURE_SECONDS, recorded
 from penstock.steps.options.report import add_arguments
 from penstock.steps.options.run_root import add_fail_fast, add_run_options
-from penstock.steps.run_left import read_left
-from penstock.steps.run_root import FINAL_FAILURE_SECONDS, recorded
 from support.cli import penstock
 
 FINAL = EmptyListing("nothing lies under s3://b/p", fix="check the prefix")

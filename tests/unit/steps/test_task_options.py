@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.errors import ConfigError
-from penstock.steps.task_options import read_options
+from penstock.steps._shared.task_options import read_options
 from penstock.tasks.registry import get_task
 
 

@@ -18,7 +18,7 @@ from penstock.errors import ConfigError, HeaderMismatch
 from penstock.formats.registry import open_format
 from penstock.records import Extent, ManifestInfo, ManifestReader, SourceSpec
 from penstock.sources import open_source
-from penstock.steps.manifest_making import make_manifest
+from penstock.steps._shared.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
 

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable
 from penstock.records import Extent, ManifestInfo, ManifestReader, SourceSpec
 from penstock.sources import ObjectInfo, open_source
+from penstock.steps._shared.manifest_making import make_manifest
 from penstock.steps.listing import describe
-from penstock.steps.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
 

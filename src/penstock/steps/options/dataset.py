@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from penstock.steps._shared.task_options import options_help
 from penstock.steps.options.data import add_shuffle_options, add_source_options
 from penstock.steps.options.values import add_switch, optional_count, positive_int, seed_number
-from penstock.steps.task_options import options_help
 
 __all__ = ["add_dataset_options"]
 

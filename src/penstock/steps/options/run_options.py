@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.errors import ConfigError, PenstockError
+from penstock.steps._shared.train_config import train_config
 from penstock.steps.options.kinds import kind_of, told, words_of
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import add_run_options
-from penstock.steps.train_config import train_config
 from penstock.texts import nearest
 
 __all__ = ["FIELDS", "FLAG", "PIPELINE_STEPS", "PLUMBING", "RunOption", "keep_refusal", "run_options", "with_options"]
@@ -148,7 +148,7 @@ def keep_refusal(asked: Sequence[str], words: Sequence[str], error: ConfigError 
     """Leave in the run root, where one is named, why a step of a pipeline was refused before it began."""
     if not asked or asked[0] not in PIPELINE_STEPS or not any(word.startswith("--run-root") for word in words):
         return
-    from penstock.steps.run_root import open_run_root  # here: a store's client is not needed otherwise
+    from penstock.steps._shared.run_root import open_run_root  # here: a store's client is not needed otherwise
 
     parser = Parser(add_help=False)
     add_run_options(parser)

@@ -39,7 +39,7 @@ from penstock.records import (
     encode_record,
 )
 from penstock.sources import Blobs, RequestMeter, open_blobs
-from penstock.steps import common
+from penstock.steps._shared import common
 
 __all__ = [
     "FINAL_FAILURE_SECONDS",

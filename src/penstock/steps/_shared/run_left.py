@@ -17,7 +17,7 @@ import msgspec
 from penstock.errors import ConfigError
 from penstock.observe import redact
 from penstock.records import UNSAID, Evaluation, FailureRecord, Host, Meters, RunRecord, Saves, StepRecord, read_record
-from penstock.steps.run_root import RunRoot, open_run_root
+from penstock.steps._shared.run_root import RunRoot, open_run_root
 
 __all__ = ["Left", "read_left"]
 

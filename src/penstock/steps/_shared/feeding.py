@@ -13,9 +13,9 @@ from penstock.loader.growing import GrowingStream, Listed, Listing, used_splits
 from penstock.loader.shared_listing import SharedListing
 from penstock.recipes.objectives import first_to_learn_from
 from penstock.records import ManifestInfo, Meters, Plan
-from penstock.steps.metering import Metering
-from penstock.steps.ranks import ONE_RANK, Ranks
-from penstock.steps.window import read_listing, served_window
+from penstock.steps._shared.metering import Metering
+from penstock.steps._shared.ranks import ONE_RANK, Ranks
+from penstock.steps._shared.window import read_listing, served_window
 from penstock.tasks.protocols import Task
 from penstock.tasks.registry import get_task
 from penstock.window import Prefetcher

@@ -19,8 +19,8 @@ import msgspec
 from penstock.errors import ConfigError
 from penstock.records import JobRecord, parts_folder, read_record, write_record
 from penstock.sources import find_scheme
-from penstock.steps.job_files import JobFiles
-from penstock.steps.task_options import as_flags, read_options
+from penstock.steps._shared.job_files import JobFiles
+from penstock.steps._shared.task_options import as_flags, read_options
 from penstock.tasks.registry import get_task
 from penstock.train.resuming import DATASET, OPTIONS, Change, Changed, changed_options
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from penstock import stopping
 from penstock.errors import RecordError
 from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
-from penstock.steps.metering import Metering
+from penstock.steps._shared.metering import Metering
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, PrefetchMode, claim_job, hand_over, start_prefetcher
 

@@ -13,9 +13,9 @@ from penstock.plan import split_rule
 from penstock.records import SPLITS, ManifestInfo, ManifestParts, ManifestWriter, SkippedObject, parts_folder
 from penstock.records.manifest_parts import FIRST_PART_SAMPLES
 from penstock.sources import ObjectSource
-from penstock.steps import common
-from penstock.steps.manifest_checks import ManifestChecks
-from penstock.steps.task_options import as_flags
+from penstock.steps._shared import common
+from penstock.steps._shared.manifest_checks import ManifestChecks
+from penstock.steps._shared.task_options import as_flags
 from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, Task
 
 __all__ = ["make_manifest"]

@@ -1,0 +1,1 @@
+"""What several steps share, and what a step is too long to hold itself."""
