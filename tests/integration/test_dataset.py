@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from penstock.errors import ConfigError, DataError, EmptyListing, WindowTooSmall
 from penstock.formats.parquet import Parquet
 from penstock.records import ManifestReader
 from support.cli import Bucket
+from support.hub_server import serve_hub
 
 FILES, FILE_ROWS, GROUP_ROWS = 4, 600, 150
 
@@ -154,6 +156,27 @@ def test_samples_of_tar_files_through_s3(bucket: Bucket, shards: Path) -> None:
     assert all(batch["npy"].shape[1:] == (2, 3) for batch in batches)
     assert [row[0, 0].item() for batch in batches for row in batch["npy"]] == found
     assert [int(key) for batch in batches for key in batch["__key__"]] == found
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tar"])
+def test_a_private_repository_of_the_hub_is_streamed_to_its_end(
+    tables: Path, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Its signed links expire under way, and it asks to be asked less."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_TOKEN", "hf_token")
+    folder = tables if kind == "parquet" else shards
+    with serve_hub() as hub:
+        hub.files = {f"data/{path.name}": path.read_bytes() for path in folder.iterdir()}
+        hub.large = set(hub.files)
+        hub.token, hub.link_seconds, hub.limited = "hf_token", 0.5, 2
+        make: Any = penstock.parquet if kind == "parquet" else penstock.tar
+        with make("hf://datasets/org/name/data", endpoint_url=hub.url).loader(50, epochs=1, window="2Mi") as loader:
+            found = []
+            for batch in loader:
+                found += batch["id"].tolist() if kind == "parquet" else [int(each) for each in batch["cls"]]
+                time.sleep(0.02)
+    assert sorted(found) == list(range(FILES * FILE_ROWS if kind == "parquet" else 120))
 
 
 def test_parts_are_whole_together_and_share_nothing(tables: Path) -> None:

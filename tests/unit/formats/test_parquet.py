@@ -127,7 +127,8 @@ def plain(value: Any, kind: pa.DataType) -> Any:
 
 def raw(array: pa.ChunkedArray) -> pa.ChunkedArray:
     """Give points in time as the numbers that they are held by, wherever they lie in the type."""
-    return array.cast(_raw_type(array.type))
+    kind = _raw_type(array.type)
+    return array if kind == array.type else array.cast(kind)
 
 
 def _raw_type(kind: pa.DataType) -> pa.DataType:
@@ -135,8 +136,6 @@ def _raw_type(kind: pa.DataType) -> pa.DataType:
         return pa.int64()
     if pa.types.is_date32(kind):
         return pa.int32()
-    if pa.types.is_dictionary(kind):
-        return kind.value_type
     if pa.types.is_struct(kind):
         return pa.struct([kind.field(n).with_type(_raw_type(kind.field(n).type)) for n in range(kind.num_fields)])
     if pa.types.is_map(kind):
@@ -165,12 +164,15 @@ def check(data: bytes, columns: list[str] | None) -> None:
     source, kind = Ranges(data), open_format("parquet", {} if columns is None else {"columns": columns})
     try:
         expected = pq.ParquetFile(io.BytesIO(data)).read(columns=columns)
-    except pa.ArrowInvalid:
+    except pa.ArrowException:  # it cannot read all that it writes
         reject()
     # Where pyarrow's writer made pages without values its reader stops there, without a word or with one.
     assume(expected.num_rows == pq.read_metadata(io.BytesIO(data)).num_rows)
     found = source.values(pickle.loads(pickle.dumps(kind)))
-    rows = [raw(column).to_pylist() for column in expected.columns]
+    try:
+        rows = [raw(column).to_pylist() for column in expected.columns]
+    except pa.ArrowNotImplementedError:  # of some nested dictionaries beside points in time
+        reject()
     types = dict(zip(expected.schema.names, expected.schema.types, strict=True))
     assert len(found) == expected.num_rows
     for number, row in enumerate(found):
