@@ -82,6 +82,8 @@ class Checkpoints:
         """
         with self._counted():
             last = self._record("latest.json")
+            if last is None:
+                self._record("previous.json")  # somebody else's is refused before it would be written over
             file = _free_name("step", step, last)
             known = [] if last is None else [name for name in (last.file, *last.older) if name != file]
             kept = known[: self._keep - 1]
@@ -189,6 +191,8 @@ class Checkpoints:
 
     def _way_out(self, pointer: str) -> str:
         where = self._blobs.locate(pointer)
+        if pointer == "previous.json":
+            return f"move {where} away, or choose another folder for checkpoints"
         if pointer == "best.json":
             return f"delete {where} and run the training again"
         with contextlib.suppress(ObjectNotFound, RecordError):

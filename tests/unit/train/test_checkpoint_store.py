@@ -53,6 +53,15 @@ def test_one_can_be_enough(tmp_path: Path) -> None:
     assert files(tmp_path) == ["latest.json", "step-00000003.pt"]
 
 
+@pytest.mark.parametrize("name", ["latest.json", "previous.json"])
+def test_somebody_elses_file_of_our_name_is_refused_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"mine": 1}')
+    with pytest.raises(CheckpointCorrupt, match=name):
+        save(tmp_path, 1)
+    assert files(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == '{"mine": 1}'
+
+
 def test_what_is_pointed_to_is_never_written_over(tmp_path: Path) -> None:
     for _ in range(3):
         save(tmp_path, 7)
