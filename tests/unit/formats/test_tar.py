@@ -176,7 +176,7 @@ def test_a_member_that_is_not_what_its_name_says_is_an_error_that_names_it(what:
 
 def test_pictures_without_pillow_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
-    with pytest.raises(ConfigError, match="pip install pillow"):
+    with pytest.raises(ConfigError, match=r"pip install 'penstock\[images\]'"):
         values(tar({"a.png": b""}), decoded=True)
 
 

@@ -26,7 +26,8 @@ def _picture(data: bytes) -> Any:
         from PIL import Image, UnidentifiedImageError  # here: an extra
     except ImportError as error:
         raise ConfigError(
-            "pictures are decoded by Pillow, which is not there", fix="pip install pillow, or leave decoded=True out"
+            "pictures are decoded by Pillow, which is not there",
+            fix="pip install 'penstock[images]', or leave decoded out",
         ) from error
     try:
         with Image.open(io.BytesIO(data)) as picture:
