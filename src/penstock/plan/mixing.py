@@ -2,9 +2,9 @@
 
 Extents come in an order of their own (``penstock.plan.order``). Each ``mix`` of them in a row are a group: they are
 opened together, and their samples take the group's positions. Within a group every lane has a run of the group's
-samples, one beside the other in the extents, and spreads them over its positions by a permutation of its own. A rank's
-lanes have runs that lie side by side, so ranks open extents of their own, but for those that the end of a rank's share
-cuts.
+samples, one beside the other in the extents, and spreads them over its positions by a permutation of its own; which run
+it has is drawn for each group. A rank's lanes have runs that lie side by side, so ranks open extents of their own, but
+for those that the end of a rank's share cuts.
 
 Memory is that of the extents' sizes, 8 bytes each; any position is computed on its own.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError
-from penstock.plan.permutation import Permutation
+from penstock.plan.permutation import GOLDEN, Permutation, draw, scramble
 
 __all__ = ["MOST_MIXED_LANES", "Group", "Mix", "Part", "check_mixed_lanes"]
 
@@ -50,16 +50,24 @@ def check_mixed_lanes(num_lanes: int) -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def _lane_order(num_lanes: int) -> NDArray[np.int64]:
-    """Give lanes so that a rank's, ``lane % world_size``, are in a row, for products of the first prime factors."""
-    rest, digits, left = np.arange(num_lanes), [], num_lanes
-    while left > 1:
-        factor = next(number for number in range(2, left + 1) if left % number == 0)
-        rest, digit = np.divmod(rest, factor)
-        digits.append(digit)
-        left //= factor
-    # The last key that lexsort is given sorts first.
-    return np.lexsort(digits[::-1]) if digits else np.zeros(1, np.int64)
+def _classes_of_lanes(num_lanes: int) -> tuple[NDArray[np.uint64], ...]:
+    """Give lanes modulo each product of their number's first prime factors, which are the ranks that they may be of."""
+    found, product = [], 1
+    while product < num_lanes:
+        left = num_lanes // product
+        product *= next(number for number in range(2, left + 1) if left % number == 0)
+        found.append((np.arange(num_lanes) % product).astype(np.uint64))
+    return tuple(found)
+
+
+def _lane_order(num_lanes: int, *, seed: int, epoch: int, group: int) -> NDArray[np.int64]:
+    """Draw an order of the lanes in which a rank's, ``lane % world_size``, are in a row, whichever product that is."""
+    classes = _classes_of_lanes(num_lanes)
+    if not classes:
+        return np.zeros(1, np.int64)
+    base = np.uint64(draw(1 << 63, seed=seed, epoch=epoch, purpose=f"lanes of group {group}"))
+    keys = [scramble((each + np.uint64(level << 32)) * GOLDEN ^ base) for level, each in enumerate(classes)]
+    return np.lexsort(keys[::-1])  # the last key that it is given sorts first
 
 
 class Mix:
@@ -139,7 +147,7 @@ class Group:
         self._ends, self._num_lanes = ends, num_lanes
         self._tweak = number * max(1, num_lanes)
         if num_lanes:
-            order, size = _lane_order(num_lanes), self.num_samples
+            order, size = _lane_order(num_lanes, seed=seed, epoch=epoch, group=number), self.num_samples
             self._lane_first = (np.arange(num_lanes, dtype=np.int64) - first_position) % num_lanes
             self._lane_sizes = np.maximum(0, -(-(size - self._lane_first) // num_lanes))
             self._lane_starts = np.empty(num_lanes, np.int64)

@@ -105,3 +105,19 @@ def test_a_batch_has_samples_of_all_extents_that_are_open() -> None:
 def test_too_many_lanes_are_refused(num_lanes: int) -> None:
     with pytest.raises(ConfigError, match="lanes are too many for extents of several samples"):
         check_mixed_lanes(num_lanes)
+
+
+def test_few_samples_on_many_lanes_are_shuffled_all_the_same() -> None:
+    """Each lane has one or none then, so that only which one it has can be drawn."""
+    seen = {
+        tuple(
+            Mix(np.array([50]), mix=4, num_lanes=240, seed=0, epoch=epoch, is_shuffled=True)
+            .group_at(0)
+            .locate(np.arange(50))[1]
+            .tolist()
+        )
+        for epoch in range(50)
+    }
+    assert len(seen) == 50
+    first_places = {order.index(0) for order in seen}
+    assert len(first_places) > 20
