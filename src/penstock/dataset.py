@@ -23,11 +23,12 @@ from torch.utils.data import default_collate
 
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
-from penstock.formats.registry import open_format
+from penstock.formats.registry import format_names, open_format
 from penstock.patterns import matcher
 from penstock.records import ManifestInfo
 from penstock.sources import locate
-from penstock.stream.checks import called_with, choice, count
+from penstock.stream import checks
+from penstock.stream.checks import called_with, choice, count, shown
 from penstock.stream.face import Stream
 from penstock.stream.options import Data, Options, names_checked, options_of, pattern_of
 from penstock.stream.reading import words_of
@@ -86,7 +87,7 @@ class Dataset:
             raise ConfigError(
                 f"nothing can be selected of the format {self.format!r}", fix="take what is wanted by map"
             )
-        return _of(self, {**self.options, option: names if isinstance(names, str) else list(names)})
+        return _of(self, {**self.options, option: names})
 
     def split(
         self, *, valid: float, test: float = 0.0, by: Literal["sample", "group"] = "sample", seed: int = 0
@@ -135,14 +136,16 @@ class Dataset:
             SourceError: the source could not be listed.
             DataError: an object is not of the format.
             OutputError: it could not be written.
+            ConfigError: the path is none.
         """
+        kept = None if path is None else Path(checks.path("path", path, like="a file's name"))
         with in_python(), TemporaryFolder("penstock-manifest-") as folder:
             words = words_of(self._options({}))
             made = folder / "manifest.parquet"
             with ListingProcess(words, manifest=made, plan=folder / "plan.json", parts=False) as listing:
                 info = listing.whole().info
-            if path is not None:
-                atomic_write(Path(path), made.read_bytes())
+            if kept is not None:
+                atomic_write(kept, made.read_bytes())
         return info
 
     @names_checked
@@ -256,8 +259,7 @@ def parquet(
     Raises:
         ConfigError: an option cannot be used.
     """
-    names = columns if columns is None or isinstance(columns, str) else list(columns)
-    return _dataset(locals(), "parquet", {"columns": names, "memory": memory})
+    return _dataset(locals(), "parquet", {"columns": columns, "memory": memory})
 
 
 def tar(
@@ -281,8 +283,7 @@ def tar(
     Raises:
         ConfigError: an option cannot be used.
     """
-    names = sample if sample is None or isinstance(sample, str) else list(sample)
-    return _dataset(locals(), "tar", {"sample": names, "decoded": decoded})
+    return _dataset(locals(), "tar", {"sample": sample, "decoded": decoded})
 
 
 def of_format(
@@ -306,7 +307,12 @@ def of_format(
     Raises:
         ConfigError: there is no such format, or an option cannot be used.
     """
-    return _dataset(locals(), name, dict(options or {}))
+    if not isinstance(name, str):
+        raise ConfigError(f"name {shown(name)}", fix=f"choose one of: {', '.join(format_names())}")
+    given = {} if options is None else options
+    if not isinstance(given, Mapping) or not all(isinstance(each, str) for each in given):
+        raise ConfigError(f"options {shown(options)}", fix='give them by their names, like {"columns": ["a", "b"]}')
+    return _dataset(locals(), name, given)
 
 
 _WHERE = ("source", "match", "endpoint_url", "region", "anonymous", "requester_pays")
@@ -323,12 +329,28 @@ def _of(dataset: Dataset, options: Mapping[str, Any]) -> Dataset:
     Raises:
         ConfigError: one cannot be used.
     """
+    options = {name: _plain(value) for name, value in options.items()}
     open_format(dataset.format, options)
-    told = msgspec.json.encode(options).decode()
+    try:
+        told = msgspec.json.encode(options).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"options {shown(options)} of the format {dataset.format!r} are not of what JSON has ({error})",
+            fix="give text, numbers, True or False, lists and dictionaries",
+        ) from None
     made = replace(dataset, options=options, data=replace(dataset.data, format=dataset.format, format_options=told))
     with in_python():
         locate(made._options({}).source)
     return made
+
+
+def _plain(value: Any) -> Any:
+    """Give a value as JSON has it where it is like one: numpy's as Python's, what gives text as a list of it."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return [_plain(each) for each in value]
+    return value
 
 
 def _fraction(name: str, value: Any) -> float:

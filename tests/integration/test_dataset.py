@@ -263,6 +263,14 @@ def test_a_manifest_tells_what_is_there(tables: Path, tmp_path: Path) -> None:
         (lambda folder: penstock.objects(folder).split(valid=0.1, by="patient"), "by 'patient'"),
         (lambda folder: penstock.objects(folder).split(valid=0.5)[0].split(valid=0.5), "is a part of one already"),
         (lambda folder: penstock.objects(folder).map(3), "function 3"),
+        (lambda folder: penstock.parquet(folder, columns=3), "columns 3: give a list of names"),
+        (lambda folder: penstock.parquet(folder).select(3), "columns 3: give a list of names"),
+        (lambda folder: penstock.parquet(folder, columns="\udce9"), "are not of what JSON has"),
+        (lambda folder: penstock.tar(folder, sample=3), "sample 3: give a list of names"),
+        (lambda folder: penstock.of_format(3, folder), "name 3: choose one of"),
+        (lambda folder: penstock.of_format("parquet", folder, options=3), "options 3: give them by their names"),
+        (lambda folder: penstock.of_format("parquet", folder, options={1: 2}), "options {1: 2}: give them by"),
+        (lambda folder: penstock.of_format("parquet", folder).manifest(3), "path 3: give a file's name"),
         (lambda folder: penstock.parquet(folder, columns="idd").loader(), "has no column 'idd': did you mean 'id'"),
         (lambda folder: penstock.objects(folder).loader(0), "batch_size 0: give a whole number"),
         (lambda folder: penstock.parquet(folder).split(valid=0.5)[1].loader(stream_listing=True), "stream_listing"),
@@ -297,3 +305,44 @@ def test_the_listing_may_go_on_while_batches_come(tables: Path) -> None:
     with dataset.loader(50, window="16Mi", epochs=2, stream_listing=True) as loader:
         assert sorted(ids(loader)) == list(range(FILES * FILE_ROWS))
         assert sorted(ids(loader)) == list(range(FILES * FILE_ROWS))
+
+
+@pytest.mark.parametrize("columns", [np.array(["id"]), (name for name in ["id"]), {"id"}, [np.str_("id")]])
+def test_names_may_come_as_anything_that_gives_them(tables: Path, columns: Any) -> None:
+    with penstock.of_format("parquet", tables, options={"columns": columns, "memory": np.int64(2**30)}).loader(8) as it:
+        assert set(next(iter(it))) == {"id"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("parquet", "a.parquet: has no rows"), ("tar", "1 in a.tar: has no extension"), ("end", "")]
+)
+def test_a_dataset_of_nothing_says_so(tmp_path: Path, kind: str, reason: str) -> None:
+    if kind == "parquet":
+        pq.write_table(pa.table({"id": pa.array([], pa.int64())}), tmp_path / "a.parquet")
+    else:
+        with tarfile.open(tmp_path / "a.tar", "w") as archive:
+            for name in ["readme"] if kind == "tar" else []:
+                archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    make = penstock.parquet if kind == "parquet" else penstock.tar
+    with pytest.raises(EmptyListing, match=f"there is no sample in 1 object: {reason}"):
+        make(tmp_path).manifest()
+
+
+def test_a_warning_of_what_is_left_out_has_all_reasons_but_those_that_were_asked_for(
+    tmp_path: Path, tables: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("1.txt", "nothing"):
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    penstock.tar(tmp_path).loader().close()
+    penstock.parquet(tables).where("0.*").loader().close()
+    assert [record.getMessage() for record in caplog.records if "left out" in record.getMessage()] == [
+        "the listing left out 1 (has no extension); Stream.left_out tells all"
+    ]
+
+
+@pytest.mark.parametrize("columns", [["a.b"], ["a.b", "a"], ["a", "a.b"]])
+def test_a_column_whose_name_has_dots_beside_a_group_of_that_path(tmp_path: Path, columns: list[str]) -> None:
+    pq.write_table(pa.table({"a.b": [2], "c": [0], "a": [{"b": 3}]}), tmp_path / "x.parquet")
+    with penstock.parquet(tmp_path, columns=columns).loader(collate=list) as loader:
+        assert next(iter(loader)) == [{"a.b": 2, "a": {"b": 3}}]

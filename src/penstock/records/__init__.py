@@ -7,7 +7,7 @@ from penstock.records.cost import CostLine, CostReport, Price, PriceList
 from penstock.records.evaluation import Evaluation, Prediction
 from penstock.records.failure import FailureRecord
 from penstock.records.job import JobRecord
-from penstock.records.left_out import LeftOutObjects
+from penstock.records.left_out import NOT_WANTED, LeftOutObjects
 from penstock.records.listing import (
     ListingRecord,
     ListingWriter,
@@ -41,6 +41,7 @@ from penstock.records.readiness import Finding, Readiness, State
 from penstock.records.run import UNSAID, EpochRecord, Host, LossPoint, RunRecord, Saves, StepRecord
 
 __all__ = [
+    "NOT_WANTED",
     "SPLITS",
     "UNSAID",
     "Baseline",

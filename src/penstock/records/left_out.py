@@ -6,7 +6,10 @@ from collections import Counter
 
 from penstock.records.manifest import SkippedObject
 
-__all__ = ["LeftOutObjects"]
+__all__ = ["NOT_WANTED", "LeftOutObjects"]
+
+NOT_WANTED = "not as where asks"
+"""Reason of what a person asked to have left out."""
 
 NAMED_OBJECTS = 100
 """Most objects that are named for one reason."""

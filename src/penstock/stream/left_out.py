@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penstock.records import SkippedObject
+from penstock.records import NOT_WANTED, SkippedObject
 
 __all__ = ["LeftOut", "left_out_of", "warn_of"]
 
@@ -42,8 +42,11 @@ def left_out_of(skipped: Sequence[SkippedObject]) -> tuple[LeftOut, ...]:
 
 
 def warn_of(skipped: Sequence[SkippedObject], *, match: str) -> None:
-    """Say that not every object that fits the pattern is given."""
-    found = [each for each in left_out_of(skipped) if each.reason != f"not like {match}"]
+    """Say that not everything that was asked for is given."""
+    asked = f"not like {match}", NOT_WANTED
+    found = [each for each in left_out_of(skipped) if each.reason not in asked]
     if found:
-        told = "; ".join(f"{each.count} ({each.reason}), like {each.keys[0]}" for each in found if each.keys)
+        told = "; ".join(
+            f"{each.count} ({each.reason}){f', like {each.keys[0]}' if each.keys else ''}" for each in found
+        )
         _log.warning("the listing left out %s; Stream.left_out tells all", told)

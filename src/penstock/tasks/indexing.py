@@ -14,9 +14,10 @@ from penstock.errors import ConfigError, EmptyListing, PenstockError
 from penstock.formats.protocols import Format, Found
 from penstock.formats.whole import WholeObject, whole_extent
 from penstock.patterns import matcher
-from penstock.records import Extent, LeftOutObjects, SkippedObject
+from penstock.records import NOT_WANTED, Extent, LeftOutObjects, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.protocols import Limits
+from penstock.texts import counted
 
 __all__ = ["fitting", "indexed", "read_format_options", "read_patterns"]
 
@@ -77,7 +78,7 @@ async def fitting(
             fix="choose other patterns with --option where=...",
         )
     if num_others:
-        skipped.append(SkippedObject(object=f"{num_others} keys", reason="not as where asks", count=num_others))
+        skipped.append(SkippedObject(object=f"{num_others} keys", reason=NOT_WANTED, count=num_others))
 
 
 async def indexed(
@@ -92,23 +93,29 @@ async def indexed(
     Args:
         limits: say whether an object that is not of the format is left out.
         skipped: what is left out is added to, when the extents have ended.
+
+    Raises:
+        EmptyListing: there is nothing in any of them.
     """
     if isinstance(kind, WholeObject):
         async for info in objects:
             yield whole_extent(info)
         return
-    left_out = LeftOutObjects()
+    left_out, num_objects, num_extents, known = LeftOutObjects(), 0, 0, len(skipped)
     running: deque[asyncio.Task[list[Found]]] = deque()
     keys: deque[str] = deque()
     try:
         async for info in objects:
             running.append(asyncio.ensure_future(_index(kind, source, info)))
             keys.append(info.key)
+            num_objects += 1
             if len(running) >= OBJECTS_AT_ONCE:
                 for extent in await _take(running.popleft(), keys.popleft(), limits, left_out, skipped):
+                    num_extents += 1
                     yield extent
         while running:
             for extent in await _take(running.popleft(), keys.popleft(), limits, left_out, skipped):
+                num_extents += 1
                 yield extent
     finally:
         for task in running:
@@ -116,6 +123,15 @@ async def indexed(
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*running, return_exceptions=True)
     skipped += left_out.told()
+    if num_objects and not num_extents:
+        raise _nothing_in(num_objects, skipped[known:])
+
+
+def _nothing_in(num_objects: int, skipped: Sequence[SkippedObject]) -> EmptyListing:
+    reason = f": {skipped[0].object}: {skipped[0].reason}, for one" if skipped else ""
+    return EmptyListing(
+        f"there is no sample in {counted(num_objects, 'object')}{reason}", fix="check what was uploaded there"
+    )
 
 
 async def _index(kind: Format, source: ObjectSource, info: ObjectInfo) -> list[Found]:

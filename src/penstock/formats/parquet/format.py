@@ -133,8 +133,10 @@ class Parquet:
 def _in_order(names: Sequence[str], columns: Sequence[str]) -> list[str]:
     """Give names of the top in the order in which they, or what is in them, were asked for."""
 
-    owners = [max((n for n in names if path == n or path.startswith(f"{n}.")), key=len) for path in columns]
-    return sorted(names, key=owners.index)
+    def place(name: str) -> int:
+        return next(at for at, path in enumerate(columns) if path == name or path.startswith(f"{name}."))
+
+    return sorted(names, key=place)
 
 
 async def _fetch_footer(source: GetRange, info: ObjectInfo) -> Footer:
