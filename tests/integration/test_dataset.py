@@ -346,3 +346,20 @@ def test_a_column_whose_name_has_dots_beside_a_group_of_that_path(tmp_path: Path
     pq.write_table(pa.table({"a.b": [2], "c": [0], "a": [{"b": 3}]}), tmp_path / "x.parquet")
     with penstock.parquet(tmp_path, columns=columns).loader(collate=list) as loader:
         assert next(iter(loader)) == [{"a.b": 2, "a": {"b": 3}}]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_arrays_are_collated_alike_whatever_the_workers(tmp_path: Path, workers: int) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.bin").write_bytes(bytes([number, number + 1, number + 2]))
+
+    def values(value: bytes, rng: np.random.Generator) -> dict[str, Any]:
+        array = np.frombuffer(value, np.uint8)
+        return {"as it is": array, "mirrored": array[::-1], "deep": [{"both": array.reshape(1, 3)[::-1, ::-1]}]}
+
+    with penstock.objects(tmp_path).loader(2, shuffle=False, workers=workers, transform=values) as loader:
+        batch = next(iter(loader))
+    assert batch["as it is"].tolist() == [[0, 1, 2], [1, 2, 3]]
+    assert batch["mirrored"].tolist() == [[2, 1, 0], [3, 2, 1]]
+    assert batch["deep"][0]["both"].tolist() == [[[2, 1, 0]], [[3, 2, 1]]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import default_collate, get_worker_info
+from torch.utils.data import get_worker_info
 from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
 from penstock.loader.batch_memory import BatchMemory
@@ -20,7 +20,7 @@ MOST_KINDS = 16
 
 
 class ReusingCollate:
-    """Makes what ``torch.utils.data.default_collate`` makes, of any tree of values.
+    """Makes what ``torch.utils.data.default_collate`` makes, of any tree of values, and of mirrored arrays.
 
     Tensors and arrays of one shape and type are stacked into memory that is used again once nobody refers to the batch
     that lay there. In a loading worker they go into memory that is shared with the trainer, as torch does it.
@@ -43,9 +43,7 @@ class ReusingCollate:
         Raises:
             TypeError, RuntimeError: values that do not go together; see ``default_collate``.
         """
-        if get_worker_info() is not None:
-            return default_collate(values)
-        return collate(values, collate_fn_map=self._functions)
+        return collate(values, collate_fn_map=self._functions if get_worker_info() is None else _IN_WORKERS)
 
     def _tensors(self, batch: Sequence[torch.Tensor], *, collate_fn_map: Any = None) -> torch.Tensor:
         first = batch[0]
@@ -75,6 +73,18 @@ class ReusingCollate:
             self._memory.pop(next(iter(self._memory)))
         return self._memory.setdefault(kind, BatchMemory()).empty((num_samples, *shape), dtype)
 
+
+def _arrays_in_worker(batch: Sequence[NDArray[Any]], *, collate_fn_map: Any = None) -> torch.Tensor:
+    """Stack arrays that torch takes as they are, and others: mirrored ones, and those that cannot be written to."""
+    taken = [one if one.flags.writeable and min(one.strides, default=0) >= 0 else one.copy() for one in batch]
+    stacked: torch.Tensor = default_collate_fn_map[np.ndarray](taken, collate_fn_map=collate_fn_map)
+    return stacked
+
+
+_IN_WORKERS: dict[type | tuple[type, ...], Callable[..., Any]] = {
+    **default_collate_fn_map,
+    np.ndarray: _arrays_in_worker,
+}
 
 _NUMPY_TYPES = {
     torch.from_numpy(np.empty(0, name)).dtype: np.dtype(name)
