@@ -123,7 +123,7 @@ class Tar:
             body = bytes(data[start : start + size])
             try:
                 found[name] = decode_member(name, body) if self.decoded else body
-            except (ValueError, EOFError, OverflowError, RecursionError) as error:
+            except ValueError as error:
                 raise DataError(
                     f"{name} of {about.key} cannot be decoded: {' '.join(str(error).split())[:200]}",
                     fix="write it again, or leave it out",

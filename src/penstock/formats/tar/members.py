@@ -16,24 +16,28 @@ __all__ = ["PICTURES", "decode_member"]
 PICTURES = frozenset({"bmp", "gif", "jpeg", "jpg", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp"})
 
 
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Those of ``PICTURES``: others, told by the bytes whatever the name, may start programs of their own."""
+_GREYS = frozenset({"L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+
+
 def _array(data: bytes) -> Any:
+    if not data.startswith(b"\x93NUMPY"):
+        raise ValueError("no array of numpy's")
     return np.load(io.BytesIO(data), allow_pickle=False)
 
 
 def _picture(data: bytes) -> Any:
     """Give a picture's numbers, shape (height, width, 3), or (height, width) of grey ones; of other kinds as RGB."""
     try:
-        from PIL import Image, UnidentifiedImageError  # here: an extra
+        from PIL import Image  # here: an extra
     except ImportError as error:
         raise ConfigError(
             "pictures are decoded by Pillow, which is not there",
             fix="pip install 'penstock[images]', or leave decoded out",
         ) from error
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return np.array(picture if picture.mode in ("L", "RGB", "I;16") else picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, SyntaxError) as error:
-        raise ValueError(f"no picture ({error})") from error
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+        return np.array(picture if picture.mode in {"RGB", *_GREYS} else picture.convert("RGB"))
 
 
 _DECODERS: Mapping[str, Callable[[bytes], Any]] = {
@@ -53,4 +57,11 @@ def decode_member(extension: str, data: bytes) -> Any:
         ConfigError: a package that decodes it is not there.
     """
     decode = _DECODERS.get(extension.rpartition(".")[2].lower())
-    return data if decode is None else decode(data)
+    try:
+        return data if decode is None else decode(data)
+    except (ValueError, ConfigError):
+        raise
+    except (
+        Exception
+    ) as error:  # Pillow raises what it likes on damaged bytes; numpy lacks memory for what a header says
+        raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
