@@ -363,3 +363,12 @@ def test_arrays_are_collated_alike_whatever_the_workers(tmp_path: Path, workers:
     assert batch["as it is"].tolist() == [[0, 1, 2], [1, 2, 3]]
     assert batch["mirrored"].tolist() == [[2, 1, 0], [3, 2, 1]]
     assert batch["deep"][0]["both"].tolist() == [[[2, 1, 0]], [[3, 2, 1]]]
+
+
+def test_no_member_takes_the_place_of_a_samples_name(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("1.txt", "1.__key__", "1.__KEY__"):
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    with penstock.tar(tmp_path).loader(collate=list) as loader:
+        assert list(loader) == [[{"__key__": "1", "txt": b""}]]
+        assert [each.count for each in loader.left_out] == [2]

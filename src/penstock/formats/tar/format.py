@@ -32,6 +32,8 @@ from penstock.units import KIB
 
 __all__ = ["Tar"]
 
+KEY = "__key__"
+"""What a sample's name is of it."""
 MOST_GAP_BYTES = 4 * KIB
 """Between two members of a sample, up to which what lies between them is read too."""
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
@@ -116,7 +118,7 @@ class Tar:
         """Give a sample's members by what they are of it, and its key as ``__key__``."""
         data = bytes_of(data) if isinstance(data, Path) else data
         told = msgspec.json.decode(codec, type=_Codec)
-        found: dict[str, Any] = {"__key__": about.key[len(told.object) + 1 :]}
+        found: dict[str, Any] = {KEY: about.key[len(told.object) + 1 :]}
         places = about.args[0]
         for number, name in enumerate(told.names):
             start, size = places[2 * number : 2 * number + 2]
@@ -187,6 +189,8 @@ def _why_not(member: tarfile.TarInfo, name: str, *, is_named: bool) -> str:
         return f"of a kind that is not known, {member.type!r}"
     if _META.match(name):
         return "of the file, not of a sample"
+    if name.lower().endswith(f".{KEY}"):
+        return f"is named {KEY}, which is the sample's own name"
     return "" if is_named else "has no extension"
 
 

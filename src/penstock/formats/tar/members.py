@@ -61,7 +61,6 @@ def decode_member(extension: str, data: bytes) -> Any:
         return data if decode is None else decode(data)
     except (ValueError, ConfigError):
         raise
-    except (
-        Exception
-    ) as error:  # Pillow raises what it likes on damaged bytes; numpy lacks memory for what a header says
+    # Pillow raises what it likes on damaged bytes; numpy lacks memory for what a header says.
+    except Exception as error:
         raise ValueError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
