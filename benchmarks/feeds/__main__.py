@@ -28,7 +28,7 @@ from benchmarks.feeds.running import Run, layouts_of, make_layouts, run_cell
 from benchmarks.feeds.start import start_seconds
 
 KIB, MIB = 1 << 10, 1 << 20
-QUICK = ("penstock", "penstock-stream", "bare", "boto3")
+QUICK = ("penstock", "penstock-stream", "boto3")
 BATCH_SAMPLES = {64 * KIB: 64, 8 * MIB: 4}
 
 _log = logging.getLogger("benchmarks.feeds")

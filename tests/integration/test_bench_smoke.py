@@ -28,7 +28,7 @@ def test_quick_run_gives_every_sample_and_a_report(tmp_path: Path) -> None:
     (raw_path,) = tmp_path.glob("feeds_*.json")
     runs = json.loads(raw_path.read_text())["runs"]
     assert {(run["contender"], run["latency_seconds"]) for run in runs} == {
-        (name, latency) for name in ("penstock", "penstock-stream", "bare", "boto3") for latency in (0.0, 0.03)
+        (name, latency) for name in ("penstock", "penstock-stream", "boto3") for latency in (0.0, 0.03)
     }
     for run in runs:
         assert run["error"] == ""
