@@ -7,6 +7,7 @@ when its process ends (``pidfd_open(2)``).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -15,7 +16,9 @@ from pathlib import Path
 
 from penstock.children import wake_with_parent
 
-__all__ = ["end_with"]
+__all__ = ["end_with", "remove_shared_memory"]
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - as torch has it
 
 
 def end_with(parent_pid: int, worker: int, folder: Path) -> None:
@@ -41,6 +44,18 @@ def end_with(parent_pid: int, worker: int, folder: Path) -> None:
     threading.Thread(target=watch, name=f"penstock-parent-{worker}", daemon=True).start()
 
 
+def remove_shared_memory(pid: int) -> None:
+    """Remove what a worker that was killed left in shared memory.
+
+    torch makes a file for each tensor that it passes on, named by its process, and removes the name at once; one that
+    is killed in between leaves the file for good.
+    """
+    for path in _SHARED_MEMORY.glob(f"torch_{pid}_*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def _end(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
+    remove_shared_memory(os.getpid())
     os._exit(1)

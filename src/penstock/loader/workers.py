@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 from penstock import stopping
 from penstock.errors import ProcessLost
 from penstock.loader.failures import Failed
-from penstock.loader.worker_end import end_with
+from penstock.loader.worker_end import end_with, remove_shared_memory
 from penstock.observe.endings import count_oom_kills, describe_end
 
 __all__ = ["Losses", "Workers", "begin_worker", "sockets_parent"]
@@ -167,6 +167,7 @@ class Workers:
     def _end(self) -> None:
         if not self._processes():
             return
+        pids = [process.pid for process in self._processes()]
         with stopping.put_off():
             self._before_end()
             if any(process.exitcode is not None for process in self._processes()):
@@ -174,6 +175,8 @@ class Workers:
             else:
                 # Not left to the iterator's end of life: a traceback would keep its workers.
                 self._batches._shutdown_workers()
+            for pid in pids:
+                remove_shared_memory(pid)
 
     def __iter__(self) -> Iterator[Any]:
         return self

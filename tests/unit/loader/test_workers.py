@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
+from penstock.errors import ProcessLost
 from penstock.loader.workers import Workers, _safe_path, begin_worker
 
 
@@ -77,3 +78,25 @@ def test_worker_says_nothing_of_a_trainer_that_stopped_as_it_fetched_a_batch(
     worker.join(60)
     assert worker.exitcode == 0
     assert capfd.readouterr().err == ""
+
+
+class _Killed(Dataset[int]):
+    """Is killed as torch passes a tensor on: its file in shared memory has a name still."""
+
+    def __getitem__(self, index: int) -> int:
+        Path(f"/dev/shm/torch_{os.getpid()}_1_1").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+        return index
+
+    def __len__(self) -> int:
+        return 1
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no /dev/shm")
+def test_a_worker_that_is_killed_leaves_nothing_in_shared_memory(tmp_path: Path) -> None:
+    loader = DataLoader(_Killed(), num_workers=1, worker_init_fn=partial(begin_worker, os.getpid(), tmp_path, False))
+    with Workers(loader) as batches:
+        [worker] = batches._processes()
+        with pytest.raises(ProcessLost):
+            next(batches)
+    assert not list(Path("/dev/shm").glob(f"torch_{worker.pid}_*"))
