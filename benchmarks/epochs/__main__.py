@@ -74,7 +74,7 @@ def _arguments() -> argparse.Namespace:
     found = parser.parse_args()
     if found.quick:
         found.rounds, found.epochs, found.shares, found.late_shares = 1, 3, [0.5], []
-        found.dataset_bytes, found.batch_extents, found.small_windows = 8 * MIB, 16, [1 * MIB]
+        found.dataset_bytes, found.batch_samples, found.small_windows = 8 * MIB, 16, [1 * MIB]
     return found
 
 
@@ -117,7 +117,7 @@ class _Harness:
             "manifest": str(self._manifest(cell.latency_seconds, keeps=cell.keeps)),
             "window": str(scratch / "window"),
             "window_bytes": cell.window_bytes,
-            "batch_extents": options.batch_extents,
+            "batch_samples": options.batch_samples,
             "num_epochs": cell.num_epochs if cell.keeps else 1,
             "seed": number,
         }

@@ -36,7 +36,7 @@ class Reading:
     manifest: str
     window: str
     window_bytes: int
-    batch_extents: int
+    batch_samples: int
     num_epochs: int
     seed: int
 
@@ -92,7 +92,7 @@ def open_reading(reading: Reading) -> Iterator[WindowStream]:
             plan=Plan(manifest_fingerprint=info.fingerprint, seed=reading.seed, num_lanes=64, shuffle="full", mix=1),
             splits=[("train", True)],
             decoder=_raw,
-            batch_size=reading.batch_extents,
+            batch_size=reading.batch_samples,
             num_epochs=reading.num_epochs,
         )
         try:

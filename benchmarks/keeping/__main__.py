@@ -54,7 +54,7 @@ def _read(options: argparse.Namespace, manifest: Path, scratch: Path, cell: tupl
         "manifest": str(manifest),
         "window": str(scratch / "window"),
         "window_bytes": window_mib * MIB,
-        "batch_extents": options.batch_extents,
+        "batch_samples": options.batch_samples,
         "num_epochs": num_epochs,
         "seed": 0,
     }
@@ -131,7 +131,7 @@ def render(raw: dict[str, Any]) -> str:
         "# Does keeping cost time?",
         "",
         f"{options['samples']} objects of {options['sample_bytes']} bytes, {options['latency']} s added to an answer, "
-        f"batches of {options['batch_extents']}, {options['rounds']} interleaved rounds, medians. Seconds run from "
+        f"batches of {options['batch_samples']}, {options['rounds']} interleaved rounds, medians. Seconds run from "
         "where the window is served; each row compares a run of one epoch, which keeps nothing, with the epochs of a "
         "longer one.",
         "",

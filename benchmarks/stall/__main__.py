@@ -73,12 +73,12 @@ def _arguments() -> argparse.Namespace:
     if found.quick:
         found.rounds, found.ratios, found.gauge_seconds = 1, [2.0, 0.5], 0.3
         found.steps = found.goal_steps = 12
-        found.batch_extents, found.step_seconds, found.window_bytes = 16, 0.1, 8 * MIB
+        found.batch_samples, found.step_seconds, found.window_bytes = 16, 0.1, 8 * MIB
     return found
 
 
 def _consumer_rate(options: argparse.Namespace) -> float:
-    return float(options.batch_extents * options.sample_bytes / options.step_seconds)
+    return float(options.batch_samples * options.sample_bytes / options.step_seconds)
 
 
 def _links(options: argparse.Namespace) -> list[tuple[float, float]]:
@@ -91,7 +91,7 @@ def _make_data(options: argparse.Namespace, work: Path, num_steps: int) -> DataS
     return make_plain(
         work / "objects",
         name=f"stall{num_steps}",
-        dataset_bytes=num_steps * options.batch_extents * options.sample_bytes,
+        dataset_bytes=num_steps * options.batch_samples * options.sample_bytes,
         sample_bytes=options.sample_bytes,
         shard_bytes=MIB,
     )
@@ -121,7 +121,7 @@ def _train(options: argparse.Namespace, cell: Cell, number: int, work: Path) -> 
         "manifest": cell.manifest,
         "window": str(scratch / "window"),
         "window_bytes": options.window_bytes,
-        "batch_extents": options.batch_extents,
+        "batch_samples": options.batch_samples,
         "step_seconds": options.step_seconds,
         "num_workers": options.num_workers,
         "num_ahead": options.num_ahead,
@@ -136,7 +136,7 @@ def _train(options: argparse.Namespace, cell: Cell, number: int, work: Path) -> 
         "load_average": os.getloadavg()[0],
     }
     words = [sys.executable, "-m", "benchmarks.stall.trainer", json.dumps(spec)]
-    num_steps = cell.data.num_samples / options.batch_extents
+    num_steps = cell.data.num_samples / options.batch_samples
     seconds = num_steps * options.step_seconds * max(1.0, 2 / cell.ratio) + GRACE_SECONDS
     done = run(words, scratch, seconds=seconds)
     if done.returncode:

@@ -92,7 +92,7 @@ def render(raw: dict[str, Any], picture: str) -> str:
     facts = [
         *machine_words(raw),
         f"server: {raw['server']}",
-        f"trainer: batches of {options['batch_extents']} samples of {size(options['sample_bytes'])}, "
+        f"trainer: batches of {options['batch_samples']} samples of {size(options['sample_bytes'])}, "
         f"{options['step_seconds'] * 1000:g} ms each, so {raw['consumer_bytes_per_second'] / 1e6:.1f} MB/s; "
         f"{options['steps']} batches, {options['goal_steps']} where the goal is; {options['num_workers']} workers, "
         f"{options['num_ahead']} batches held ready by a thread of the trainer",

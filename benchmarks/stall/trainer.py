@@ -44,7 +44,7 @@ class Training:
     manifest: str
     window: str
     window_bytes: int
-    batch_extents: int
+    batch_samples: int
     step_seconds: float
     num_workers: int
     num_ahead: int
@@ -124,7 +124,7 @@ def train(training: Training) -> Trained:
             plan=Plan(manifest_fingerprint=info.fingerprint, seed=training.seed, num_lanes=64, shuffle="full", mix=1),
             splits=[("train", True)],
             decoder=Custom(decode=ByKey(_decode), collate=_collate),
-            batch_size=training.batch_extents,
+            batch_size=training.batch_samples,
             num_epochs=1,
             num_workers=training.num_workers,
         )
