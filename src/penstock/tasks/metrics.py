@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,12 +70,14 @@ def regression_metrics(truth: Array, predicted: Array) -> MetricValues:
     with np.errstate(over="ignore", invalid="ignore"):
         error, centred = predicted - truth, truth - truth.mean()
         rmse, spread = float(np.sqrt(np.mean(error**2))), float(truth.std())
+        alike = _alike(truth, "target")
+        either_alike = alike or _alike(predicted, "prediction")
         scores: dict[str, tuple[str, float | str, float]] = {
             "rmse": ("RMSE", rmse, spread),
             "mae": ("MAE", float(np.mean(np.abs(error))), float(np.mean(np.abs(centred)))),
-            "nrmse": ("NRMSE", _over_spread(truth) or rmse / spread, 1.0),
-            "r2": ("R²", _over_spread(truth) or 1.0 - (rmse / spread) ** 2, 0.0),
-            "pearson": ("Pearson's r", _over_spread(truth, predicted) or _pearson(centred, predicted, spread), 0.0),
+            "nrmse": ("NRMSE", alike or rmse / spread, 1.0),
+            "r2": ("R²", alike or 1.0 - (rmse / spread) ** 2, 0.0),
+            "pearson": ("Pearson's r", either_alike or _pearson(centred, predicted, spread), 0.0),
         }
     return {
         name: metric_value(label, value, higher_is_better=name in ("r2", "pearson"), baseline=mean, meaning=_MEAN)
@@ -82,17 +85,11 @@ def regression_metrics(truth: Array, predicted: Array) -> MetricValues:
     }
 
 
-def _over_spread(truth: Array, predicted: Array | None = None) -> str:
-    """Say why nothing can be divided by the spread of these; empty where something can."""
-    if _is_constant(truth):
-        return "there is one target" if truth.size == 1 else f"all {truth.size} targets are {truth[0]:g}"
-    if predicted is not None and _is_constant(predicted):
-        return f"all {predicted.size} predictions are {predicted[0]:g}"
-    return ""
-
-
-def _is_constant(values: Array) -> bool:
-    return no_spread(float(np.ptp(values)), float(np.abs(values).max()))
+def _alike(values: Array, noun: str) -> str:
+    """Say that values have no spread, by which nothing can be divided; empty where they have."""
+    if not no_spread(float(np.ptp(values)), float(np.abs(values).max())):
+        return ""
+    return f"there is one {noun}" if values.size == 1 else f"all {values.size} {noun}s are {values[0]:g}"
 
 
 def _pearson(centred: Array, predicted: Array, spread: float) -> float:
@@ -113,13 +110,7 @@ def group_metrics(truth: Array, predicted: Array, groups: Sequence[str], *, name
     means = [np.bincount(place, weights=values, minlength=len(names)) / counts for values in (truth, predicted)]
     found = regression_metrics(means[0], means[1])
     return {
-        f"{name}_{metric}": MetricValue(
-            label=f"{name} {value.label}",
-            value=value.value,
-            undefined=value.undefined,
-            higher_is_better=value.higher_is_better,
-            baseline=value.baseline,
-        )
+        f"{name}_{metric}": msgspec.structs.replace(value, label=f"{name} {value.label}")
         for metric, value in found.items()
     }
 
