@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
 from penstock.secrets import redact
-from penstock.steps.options.kinds import kind_of, words_of
+from penstock.steps.options.kinds import kind_of, taken_out, words_of
 from penstock.texts import nearest
 
 if TYPE_CHECKING:
@@ -63,16 +63,7 @@ def with_config(words: Sequence[str], parser: argparse.ArgumentParser) -> list[s
 
 
 def _without(words: Sequence[str]) -> tuple[list[str], Path | None]:
-    others: list[str] = []
-    given: list[str | None] = []
-    rest = iter(words)
-    for word in rest:
-        if word == FLAG:
-            given.append(next(rest, None))
-        elif word.startswith(f"{FLAG}="):
-            given.append(word.partition("=")[2])
-        else:
-            others.append(word)
+    others, given = taken_out(FLAG, words)
     if not given:
         return others, None
     if len(given) > 1 or not given[0]:

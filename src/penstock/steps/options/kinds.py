@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.errors import ConfigError
 
-__all__ = ["article", "kind_of", "told", "words_of"]
+__all__ = ["article", "kind_of", "taken_out", "told", "words_of"]
+
+
+def taken_out(flag: str, words: Sequence[str]) -> tuple[list[str], list[str | None]]:
+    """Give a command line's words without a flag, and the values that it was given; None where one is missing."""
+    others: list[str] = []
+    given: list[str | None] = []
+    rest = iter(words)
+    for word in rest:
+        if word == flag:
+            given.append(next(rest, None))
+        elif word.startswith(f"{flag}="):
+            given.append(word.partition("=")[2])
+        else:
+            others.append(word)
+    return others, given
 
 
 def words_of(name: str, action: argparse.Action, value: Any) -> list[str]:

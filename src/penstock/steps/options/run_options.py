@@ -20,10 +20,10 @@ from typing import Any
 
 from penstock.errors import ConfigError, PenstockError
 from penstock.steps._shared.train_config import train_config
-from penstock.steps.options.kinds import kind_of, told, words_of
+from penstock.steps.options.kinds import kind_of, taken_out, told, words_of
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import add_run_options
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 
 __all__ = ["FIELDS", "FLAG", "PIPELINE_STEPS", "PLUMBING", "RunOption", "keep_refusal", "run_options", "with_options"]
 
@@ -173,15 +173,7 @@ def _without(words: Sequence[str]) -> tuple[list[str], str]:
     Raises:
         ConfigError: they are given twice, or without a value.
     """
-    others, given = [], []
-    rest = iter(words)
-    for word in rest:
-        if word == FLAG:
-            given.append(next(rest, None))
-        elif word.startswith(f"{FLAG}="):
-            given.append(word.partition("=")[2])
-        else:
-            others.append(word)
+    others, given = taken_out(FLAG, words)
     if len(given) > 1 or None in given:
         raise ConfigError(f"{FLAG} is given {len(given)} times or without a value", fix="give one JSON object")
     return others, given[0] or "{}" if given else "{}"
@@ -221,8 +213,7 @@ def _check_name(name: str, options: Mapping[str, RunOption]) -> None:
             f"{name!r} is no option, and options are no place for secrets",
             fix="put credentials into a Kubernetes secret, and name that when compiling (--secret)",
         )
-    near = nearest(snake, options)
-    meant = f"did you mean {near!r}? " if near else ""
+    meant = did_you_mean(snake, options)
     raise ConfigError(f"there is no option {name!r}", fix=f"{meant}the options are: {', '.join(options)}")
 
 
