@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from penstock.errors import ConfigError
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 
 __all__ = ["Registry", "load_attribute"]
 
@@ -54,8 +54,7 @@ class Registry:
             return load_attribute(self.own[name], what=f"the {self.kind} {name!r}")
         found = _found(self.group).get(name, ())
         if not found:
-            near = nearest(name, self.names())
-            meant = f"did you mean {near!r}? " if near else ""
+            meant = did_you_mean(name, self.names())
             raise ConfigError(
                 f"there is no {self.kind} {name!r}", fix=f"{meant}choose one of: {', '.join(self.names())}"
             )
@@ -105,8 +104,7 @@ def load_attribute(path: str, *, what: str) -> object:
 def _what_there_is(module: ModuleType, attribute: str) -> str:
     there = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
     own = [name for name in there if getattr(getattr(module, name), "__module__", "") == module.__name__]
-    near = nearest(attribute, own)
-    meant = f"did you mean {near!r}? " if near else ""
+    meant = did_you_mean(attribute, own)
     return f"{meant}it has {', '.join(own[:_NAMES_SHOWN])}" if own else f"define it in {module.__file__}"
 
 

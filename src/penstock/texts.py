@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["counted", "nearest", "printable"]
+__all__ = ["counted", "did_you_mean", "nearest", "printable"]
 
 _UNFIT = (
     "\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
@@ -35,6 +35,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
     import difflib  # here: most processes never ask
 
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+
+
+def did_you_mean(word: str, known: Iterable[str], *, quoted: bool = True) -> str:
+    """Give the beginning of an advice, with a space behind it: the known word that is most like another one.
+
+    The empty text where none is.
+    """
+    near = nearest(word, known)
+    return f"did you mean {near!r}? " if near and quoted else f"did you mean {near}? " if near else ""
 
 
 def counted(count: int, noun: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from penstock.errors import ConfigError, RecordError
 from penstock.records import Price, PriceList, decode_record, read_record
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 
 __all__ = ["STALE_AFTER_DAYS", "find_price", "load_prices", "node_items", "stale_prices"]
 
@@ -96,8 +96,7 @@ def find_price(prices: PriceList, item: str, *, unit: str, region: str | None, t
     rows = [price for price in rows if date.fromisoformat(price.as_of) <= today] or rows
     if not rows:
         names = sorted({price.item for price in prices.prices if price.unit == unit})
-        near = nearest(item, names)
-        meant = f"did you mean {near}? " if near else ""
+        meant = did_you_mean(item, names, quoted=False)
         by_hand = ", or pass --node-usd-per-hour" if unit == "hour" else ""
         raise ConfigError(
             f"there is no price per {unit} of {item!r}",

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from penstock.errors import ConfigError
 from penstock.formats.protocols import Format
 from penstock.plugins import Registry
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 
 __all__ = ["format_names", "open_format"]
 
@@ -39,8 +39,7 @@ def open_format(name: str, options: Mapping[str, Any]) -> Format:
     known = list(inspect.signature(make).parameters)
     wrong = next((each for each in options if each not in known), None)
     if wrong is not None:
-        near = nearest(wrong, known)
-        meant = f"did you mean {near!r}? " if near else ""
+        meant = did_you_mean(wrong, known)
         raise ConfigError(
             f"the format {name!r} has no option {wrong!r}", fix=f"{meant}its options are: {', '.join(known) or 'none'}"
         )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from penstock.errors import ConfigError
 from penstock.tasks.protocols import OptionValue, TaskOption
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 
 __all__ = ["Options"]
 
@@ -90,8 +90,7 @@ class Options:
         for each in allowed:
             if each == value:
                 return each
-        near = nearest(value, allowed)
-        meant = f"did you mean {near}? " if near else ""
+        meant = did_you_mean(value, allowed, quoted=False)
         raise ConfigError(f"{_flag(name)} is {value!r}", fix=f"{meant}use one of {', '.join(allowed)}")
 
 

@@ -29,7 +29,7 @@ from penstock.formats.protocols import Found
 from penstock.formats.whole import bytes_of
 from penstock.records import Described, Extent, SkippedObject, Span
 from penstock.sources import GetRange, ObjectInfo
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 from penstock.units import GIB, KIB, MIB, format_bytes
 
 __all__ = ["Parquet"]
@@ -101,11 +101,10 @@ class Parquet:
         else:
             wrong = missing_name(footer.root, self.columns)
             if wrong is not None:
-                near = nearest(*wrong)
                 there = ", ".join(node.path for node in footer.root.children[:20])
                 raise ConfigError(
                     f"{info.key} has no column {wrong[0]!r}",
-                    fix=f"{f'did you mean {near!r}? ' if near else ''}its columns are: {there}",
+                    fix=f"{did_you_mean(*wrong)}its columns are: {there}",
                 )
             leaves = leaves_of(footer.root, self.columns)
         twice = twice_named(footer.root, leaves)

@@ -27,7 +27,7 @@ from penstock.formats.tar.members import decode_member
 from penstock.formats.whole import bytes_of
 from penstock.records import Described, Extent, SkippedObject, Span
 from penstock.sources import GetRange, ObjectInfo
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 from penstock.units import KIB
 
 __all__ = ["Tar"]
@@ -138,10 +138,9 @@ class Tar:
         there = sorted({name for members in samples.values() for name in members})
         wrong = next((name for name in self.sample or () if name not in there), None)
         if wrong is not None:
-            near = nearest(wrong, there)
             raise ConfigError(
                 f"no sample in {info.key} has {wrong!r}",
-                fix=f"{f'did you mean {near!r}? ' if near else ''}its samples have: {', '.join(there[:_SHOWN])}",
+                fix=f"{did_you_mean(wrong, there)}its samples have: {', '.join(there[:_SHOWN])}",
             )
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from penstock.errors import ConfigError
 from penstock.recipes.own_model import try_out
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 
 __all__ = ["build_library_model"]
 
@@ -40,8 +40,7 @@ def build_library_model(library: str, name: str, *, shape: Sequence[int], num_ou
         ) from error
     known = list(module.list_models())
     if name not in known:
-        near = nearest(name, known)
-        meant = f"did you mean {near}? " if near else ""
+        meant = did_you_mean(name, known, quoted=False)
         raise ConfigError(
             f"{library} has no model {name!r}",
             fix=f"{meant}it has {len(known)}, {', '.join(known[:SHOWN])} for some",

@@ -9,7 +9,7 @@ import msgspec
 from penstock.errors import ConfigError
 from penstock.tasks.protocols import OptionValue, Task, TaskOption
 from penstock.tasks.registry import get_task
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 
 __all__ = ["as_flags", "options_help", "read_options"]
 
@@ -41,8 +41,7 @@ def read_options(task: Task, pairs: Sequence[str], as_json: str) -> dict[str, Op
         option = known.get(name.replace("-", "_"))
         if option is None:
             flags = [flag.replace("_", "-") for flag in known]
-            near = nearest(name, flags)
-            meant = f"did you mean {near!r}? " if near else ""
+            meant = did_you_mean(name, flags)
             names = ", ".join(flags) or "none"
             raise ConfigError(f"{task.name} has no option {name!r}", fix=f"{meant}its options are: {names}")
         options[option.name] = _read_value(option, raw)

@@ -16,7 +16,7 @@ from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.images.label_table import LabelTable
 from penstock.tasks.images.naming import Labels, Meaning, is_hidden
 from penstock.tasks.protocols import Limits
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 
 __all__ = ["Found", "find_images"]
 
@@ -252,8 +252,7 @@ def _check_classes(found: Found, asked: Sequence[str], source: ObjectSource) -> 
     counts = found.counts
     if missing := [name for name in asked if not counts[name]]:
         there = sorted({*counts, *found.others} - set(missing))
-        near = nearest(missing[0], there)
-        meant = f"did you mean {near!r}? " if near else ""
+        meant = did_you_mean(missing[0], there)
         raise DataError(
             f"no image is of the class {', '.join(missing)} (there are {', '.join(there[:NAMED]) or 'none'})",
             fix=f"{meant}choose others with --option classes=",

@@ -22,7 +22,7 @@ from penstock.tasks.images.settings import AUGMENTATIONS, BACKGROUNDS, FITS, NOR
 from penstock.tasks.metrics import auroc_metric, classification_metrics
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, SampleSet
-from penstock.texts import nearest
+from penstock.texts import did_you_mean
 from penstock.urls import expand_home
 
 __all__ = ["Images"]
@@ -177,10 +177,9 @@ async def _in_source(source: ObjectSource, key: str) -> ObjectInfo:
     if info is not None:
         return info
     folder = "/".join([source.spec.uri.rstrip("/"), *key.split("/")[:-1]])
-    near = ""
+    meant = ""
     with contextlib.suppress(PenstockError, OSError):  # that the table is not there is the news
-        near = nearest(key.rpartition("/")[2], await source.names_in(folder))
-    meant = f"did you mean {near}? " if near else ""
+        meant = did_you_mean(key.rpartition("/")[2], await source.names_in(folder), quoted=False)
     raise ObjectNotFound(
         f"there is no {key} in {source.spec.uri}, where --option labels= has its table",
         fix=f"{meant}write its key below the source, or a URI, or a path like ./labels.csv",
