@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import stat
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,6 +23,7 @@ import torch
 
 import penstock
 from penstock.records import Evaluation, Meters, RunRecord, StepRecord, decode_record
+from penstock.window import is_served
 from support.cli import succeed
 from support.eeg import write_eeg
 from support.forked import Forked
@@ -245,6 +249,55 @@ def test_a_run_of_steps_counts_each_request_once(s3: tuple[OwnS3, Wire], tmp_pat
         assert found[1].count("PUT", purpose="checkpoint").sent >= 8
         assert found[1].count("DELETE", purpose="checkpoint").sent >= 1
         assert found[2].count("GET", purpose="checkpoint").sent >= 2
+
+
+LOOP = """
+import sys, time, torch, penstock
+decode = lambda data, key: torch.tensor([len(data)])
+stream = penstock.Stream("s3://bucket/data", decode=decode, batch_size=8, window="32Mi", epochs=9, in_flight=4,
+    endpoint_url=sys.argv[1], window_folder=sys.argv[2])
+for number, _ in enumerate(stream):
+    if number == 3:
+        if sys.argv[3] == "killed":
+            print("there", flush=True)
+            time.sleep(60)
+        break
+"""
+
+
+@pytest.mark.parametrize("ending", ["killed", "broken off"])
+def test_a_prefetcher_asks_for_nothing_that_nobody_reads(s3: tuple[OwnS3, Wire], tmp_path: Path, ending: str) -> None:
+    """One that starts before its reader finds what the last one asked for, whose bill is made already."""
+    _, wire = s3
+    window = tmp_path / "window"
+
+    async def slow(asked: Asked) -> None:  # much is left to be read ahead
+        await asyncio.sleep(0.1)
+
+    wire.meddle = slow
+    words = [sys.executable, "-c", LOOP, wire.url, str(window), ending]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as loop:
+        assert loop.stdout is not None
+        if loop.stdout.readline():
+            loop.kill()
+    while processes_of(window):
+        time.sleep(0.05)
+    before = len(wire.asked)
+    assert before
+    prefetcher = Forked(["prefetch", "--window", window, "--window-size", "32Mi", "--in-flight", "4"])
+    try:
+        while not is_served(window):
+            assert prefetcher.poll() is None
+            time.sleep(0.01)
+        time.sleep(1.5)  # six looks at what is asked for
+        assert len(wire.asked) == before
+    finally:
+        prefetcher.send_signal(signal.SIGTERM)
+        prefetcher.wait()
+    wire.meddle = lambda asked: None
+    with stream_of(wire, window_folder=window, window="32Mi", epochs=1) as stream:
+        assert sum(len(batch) for batch in stream) == NUM_OBJECTS
+    assert stream.meters().count("GET", "LIST").sent == len(wire.asked) - before
 
 
 def test_a_job_that_is_killed_with_its_worker_and_prefetcher_counts_all(s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:

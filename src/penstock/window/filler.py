@@ -25,6 +25,7 @@ from penstock.records import ManifestReader, Purpose, SourceSpec, StreamSpec, de
 from penstock.sources import MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
 from penstock.window.asking import check_spec
 from penstock.window.folder import SESSION, SLOTS, read_small, used_bytes
+from penstock.window.joining import is_left
 from penstock.window.layout import Control, ErrorText, FillerState
 from penstock.window.ownership import CHILD, SIDECAR, Role, hold_window, is_served_by_sidecar
 from penstock.window.session import FillerSession
@@ -131,9 +132,13 @@ class Filler:
                         self._control = control = open_control(self._folder, self._window_bytes)
                     empty_window(self._folder, control)
                 if asked != self._asked or (not asked and (self._folder / SLOTS).exists()):
-                    self._asked = asked
                     await _cancel(task)
-                    task = self._begin(asked, control, bell)
+                    task, self._asked = None, None
+                    if self._is_left(asked):
+                        control.put("state", FillerState.WAITING)
+                    else:
+                        self._asked = asked
+                        task = self._begin(asked, control, bell)
                 if task is not None and task.done():
                     task.result()
                 await _first_of(stopping, bell.asked, timeout_seconds=SESSION_POLL_SECONDS)
@@ -165,6 +170,18 @@ class Filler:
                 about=str(self._folder),
             ) from error
 
+    def _is_left(self, asked: bytes) -> bool:
+        """Tell whether nobody reads what is asked for: its slots stay for the next session, but none is filled."""
+        with contextlib.suppress(RecordError, OSError):
+            return bool(asked) and is_left(self._folder, self._decode(asked))
+        return False
+
+    def _decode(self, asked: bytes) -> StreamSpec:
+        origin = str(self._folder / SESSION)
+        spec = decode_record(asked, StreamSpec, origin=origin)
+        check_spec(spec, origin=origin)
+        return spec
+
     def _begin(self, asked: bytes, control: Control, bell: Bell) -> asyncio.Task[None] | None:
         if not asked:
             empty_window(self._folder, control)
@@ -172,8 +189,7 @@ class Filler:
             bell.ring()
             return None
         try:
-            spec = decode_record(asked, StreamSpec, origin=str(self._folder / SESSION))
-            check_spec(spec, origin=str(self._folder / SESSION))
+            spec = self._decode(asked)
         except RecordError as error:
             _log.error("session.refused error=%s", error)
             self._report(control, _name_of(asked), error)

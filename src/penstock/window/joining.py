@@ -20,7 +20,7 @@ from penstock.records import StreamSpec, decode_record
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, read_small
 
-__all__ = ["SessionFile", "differences", "find_session", "sessions_of"]
+__all__ = ["SessionFile", "differences", "find_session", "is_left", "sessions_of"]
 
 _LEADER = 0
 _OWN_FIELDS = {"session", "manifest", "owner"}
@@ -72,6 +72,15 @@ def find_session(folder: Path, mine: StreamSpec, *, used: Collection[str]) -> St
             about=str(folder),
         )
     return msgspec.structs.replace(mine, session=found.session, owner=found.owner)
+
+
+def is_left(folder: Path, spec: StreamSpec) -> bool:
+    """Tell whether nobody reads a session any more: its readers have ended, or another's cursors are in their place.
+
+    A cursor that is missing tells nothing: its reader may be about to come, or will put it back.
+    """
+    cursors = [Cursor.open(folder, rank) for rank in range(spec.num_ranks)]
+    return all(found is not None and not (found.session == spec.session and found.is_alive()) for found in cursors)
 
 
 class SessionFile:
