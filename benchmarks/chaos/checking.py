@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.chaos.dataset import NUM_LANES, Dataset
 from benchmarks.chaos.setting import Checked
 from benchmarks.chaos.trainer import BATCH_SIZE
+from penstock.manifest import ManifestReader
 from penstock.plan import rank_batches, stream_rows
-from penstock.records import ManifestReader
 
 __all__ = ["check", "planned_keys", "read_journal"]
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.chaos.server import Served, object_bytes, object_etag
+from penstock.manifest import Extent, ManifestWriter, SourceSpec, Span
 from penstock.plan import make_order
-from penstock.records import Extent, ManifestWriter, Plan, SourceSpec, Span, StreamSpec
+from penstock.records import Plan, StreamSpec
 
 __all__ = ["Dataset", "make_dataset", "serve"]
 

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from benchmarks.common.proctree import tree_cpu_seconds
 from penstock.loader import WindowStream
-from penstock.records import ManifestReader, Plan
+from penstock.manifest import ManifestReader
+from penstock.records import Plan
 from penstock.window import Prefetcher
 
 MODULO = 1 << 64

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from penstock.manifest import ManifestReader
 from penstock.plan import Permutation
-from penstock.records import ManifestReader
 
 
 def peak_bytes() -> int:

@@ -25,7 +25,8 @@ import torch
 from benchmarks.common.proctree import tree_cpu_seconds
 from benchmarks.stall.link import read_passed
 from penstock.loader import ByKey, Custom, WindowStream
-from penstock.records import ManifestReader, Plan
+from penstock.manifest import ManifestReader
+from penstock.records import Plan
 from penstock.window import Prefetcher
 
 MODULO = 1 << 64

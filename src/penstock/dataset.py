@@ -24,8 +24,8 @@ from torch.utils.data import default_collate
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.formats.registry import format_names, open_format
+from penstock.manifest import ManifestInfo
 from penstock.patterns import matcher
-from penstock.records import ManifestInfo
 from penstock.sources import locate
 from penstock.stream import checks
 from penstock.stream.checks import called_with, choice, count, shown

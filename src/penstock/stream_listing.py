@@ -17,8 +17,8 @@ from penstock.children import Child
 from penstock.errors import PenstockError, ProcessLost
 from penstock.loader.growing import Listed
 from penstock.loader.shared_listing import SharedListing, read_listed
+from penstock.manifest import SourceSpec
 from penstock.observe.endings import describe_end
-from penstock.records import SourceSpec
 
 __all__ = ["ListingProcess", "list_words"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.records import ManifestReader
+from penstock.manifest import ManifestReader
 from support.cli import Bucket, penstock, succeed
 from support.eeg import recordings, write_eeg
 

@@ -18,7 +18,7 @@ import torch
 import penstock
 from penstock.errors import ConfigError, DataError, EmptyListing, WindowTooSmall
 from penstock.formats.parquet import Parquet
-from penstock.records import ManifestReader
+from penstock.manifest import ManifestReader
 from support.cli import Bucket
 from support.hub_server import serve_hub
 

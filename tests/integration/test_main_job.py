@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from penstock.loader import Batch
+from penstock.manifest import Extent, ManifestReader
 from penstock.plan import make_order, stream_rows
 from penstock.recipes.eeg.models import build_model
 from penstock.recipes.objectives import make_objective, predict
-from penstock.records import Evaluation, Extent, ManifestReader, Meters, Plan, RunRecord, read_record
+from penstock.records import Evaluation, Meters, Plan, RunRecord, read_record
 from penstock.sources import open_blobs
 from penstock.tasks.registry import get_task
 from penstock.train.checkpoint import Checkpoints

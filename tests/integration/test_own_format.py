@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from penstock.records import ManifestReader
+from penstock.manifest import ManifestReader
 from support.cli import penstock
 
 DOCS = Path(__file__).parents[2] / "docs" / "formats.md"

@@ -20,7 +20,8 @@ import penstock
 from penstock.errors import AccessDenied, CheckpointMismatch, EmptyListing, SourceError
 from penstock.loader import ByKey, Custom, WindowStream
 from penstock.loader.growing import GrowingStream, Listed
-from penstock.records import ManifestInfo, ManifestReader, Plan, SourceSpec
+from penstock.manifest import ManifestInfo, ManifestReader, SourceSpec
+from penstock.records import Plan
 from penstock.sources import open_source
 from penstock.steps._shared.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.records import ManifestReader, RunRecord, parts_folder, read_record
+from penstock.manifest import ManifestReader, parts_folder
+from penstock.records import RunRecord, read_record
 from support.cli import Bucket, command, penstock, succeed
 from support.eeg import write_eeg
 from support.forked import Forked

@@ -10,7 +10,8 @@ import pytest
 import penstock
 import penstock.plugins
 from penstock.errors import BucketNotFound, SourceChanged
-from penstock.records import Evaluation, ManifestReader, RunRecord, read_record
+from penstock.manifest import ManifestReader
+from penstock.records import Evaluation, RunRecord, read_record
 from support.cli import penstock as run_penstock
 from support.cli import succeed
 from support.eeg import write_eeg

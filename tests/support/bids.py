@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from penstock.formats.bdf import BdfHeader, encode_bdf
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ObjectSource, open_source
 
 CCD = "contrastChangeDetection"

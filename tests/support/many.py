@@ -14,7 +14,8 @@ import obstore
 from numpy.typing import NDArray
 from obstore.store import LocalStore
 
-from penstock.records import Described, Extent, ManifestWriter, Plan, SourceSpec, Span, sample_key
+from penstock.manifest import Described, Extent, ManifestWriter, SourceSpec, Span, sample_key
+from penstock.records import Plan
 from support.raw import RawDataset
 
 SAMPLE_BYTES = 64

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from penstock.formats.protocols import Format
-from penstock.records import Extent, SkippedObject
+from penstock.manifest import Extent, SkippedObject
 from penstock.sources import ObjectInfo
 
 __all__ = ["Ranges"]

@@ -11,7 +11,8 @@ import numpy as np
 import obstore
 from obstore.store import LocalStore
 
-from penstock.records import Extent, ManifestInfo, ManifestWriter, Plan, SourceSpec, Span
+from penstock.manifest import Extent, ManifestInfo, ManifestWriter, SourceSpec, Span
+from penstock.records import Plan
 
 
 @dataclass(frozen=True, kw_only=True)

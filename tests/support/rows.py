@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from penstock.records import Extent, ExtentRows
+from penstock.manifest import Extent, ExtentRows
 
 
 def rows_of(extents: Sequence[Extent]) -> ExtentRows:

@@ -19,8 +19,9 @@ import msgspec
 import pytest
 
 from penstock.errors import PenstockError
+from penstock.manifest import ManifestReader, SourceSpec
 from penstock.plan import make_order, stream_rows
-from penstock.records import ManifestReader, SourceSpec, StreamSpec
+from penstock.records import StreamSpec
 from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, is_served
 from support.raw import RawDataset

@@ -30,6 +30,7 @@ PUBLIC = (
     "penstock",
     "penstock.errors",
     "penstock.formats.protocols",
+    "penstock.manifest",
     "penstock.recipes.protocols",
     "penstock.records",
     "penstock.sources",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.urls import check_endpoint, check_location, expand_home, local_path, refuse_secrets
 
 SECRETS = [

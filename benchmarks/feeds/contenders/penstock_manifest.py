@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.feeds.cellspec import BUCKET, REGION, DataSpec
 from benchmarks.feeds.contenders.spans import sample_spans
-from penstock.records import Extent, ManifestWriter, SourceSpec, Span
+from penstock.manifest import Extent, ManifestWriter, SourceSpec, Span
 
 
 def manifest_path(data: DataSpec, layout: str, endpoint: str) -> Path:

@@ -13,7 +13,8 @@ from benchmarks.feeds.cellspec import CellSpec
 from benchmarks.feeds.contenders import CONTENDERS
 from benchmarks.feeds.contenders.penstock_manifest import manifest_path
 from penstock.loader import WindowStream
-from penstock.records import ManifestReader, Plan, Shuffle
+from penstock.manifest import ManifestReader
+from penstock.records import Plan, Shuffle
 from penstock.window import Prefetcher
 
 CONFIG = (

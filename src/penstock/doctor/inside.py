@@ -18,8 +18,9 @@ from typing import Any
 from penstock.doctor import findings
 from penstock.doctor.kubectl import Kubectl
 from penstock.errors import ClusterError, RecordError
+from penstock.manifest import SourceSpec
 from penstock.observe import redact
-from penstock.records import Finding, Readiness, SourceSpec, decode_record
+from penstock.records import Finding, Readiness, decode_record
 
 __all__ = ["Probe", "check_from_inside", "findings_of_log", "job_of", "trouble_of"]
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from penstock.doctor import findings
 from penstock.errors import PenstockError
-from penstock.records import Finding, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Finding
 from penstock.sources import ClientLimits, ObjectInfo, open_source
 
 __all__ = ["CHECK", "check_source", "eased"]

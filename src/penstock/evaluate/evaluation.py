@@ -11,8 +11,9 @@ from torch import nn
 
 from penstock.evaluate.familiarity import Familiarity
 from penstock.loader.protocols import BatchLoader
+from penstock.manifest import ManifestInfo
 from penstock.recipes.objectives import Objective, Predictions, predict
-from penstock.records import Evaluation, ManifestInfo, Prediction
+from penstock.records import Evaluation, Prediction
 from penstock.tasks.protocols import Task
 
 __all__ = ["MAX_PREDICTIONS", "confusion_counts", "evaluate", "evenly_taken"]

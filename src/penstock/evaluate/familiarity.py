@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.errors import CheckpointMismatch
-from penstock.records import ManifestInfo, ManifestReader
-from penstock.records.trained_on import TrainedOn, groups_of_split, seen_groups
+from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.manifest.trained_on import TrainedOn, groups_of_split, seen_groups
 
 __all__ = ["Familiarity", "check_familiarity"]
 

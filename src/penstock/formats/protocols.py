@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.records import Described, Extent, SkippedObject
+from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
 
 __all__ = ["Decoder", "Format", "Found"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.formats.protocols import Found
-from penstock.records import Described, Extent, Span
+from penstock.manifest import Described, Extent, Span
 from penstock.sources import GetRange, ObjectInfo
 
 __all__ = ["WholeObject", "bytes_of", "folder_of", "whole_extent"]

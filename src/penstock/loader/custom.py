@@ -14,9 +14,10 @@ from penstock.formats.protocols import Decoder
 from penstock.loader.chance import SampleChance, own_generators
 from penstock.loader.failures import batch_note, noting, sample_note
 from penstock.loader.using import Run, SampleUser
+from penstock.manifest import Described, sample_key
 from penstock.plan import locate, stream_indices
 from penstock.plan.order import Location
-from penstock.records import Described, Order, SkippedSample, sample_key
+from penstock.records import Order, SkippedSample
 from penstock.window import WindowExtent, WindowReader
 
 __all__ = ["ByKey", "Custom", "CustomBatches"]

@@ -26,8 +26,9 @@ from penstock.loader.in_window import ManySamples, OneSample
 from penstock.loader.many import Joiner, PartMaker
 from penstock.loader.protocols import Batch
 from penstock.loader.using import SampleUser
+from penstock.manifest import Sample, sample_of
 from penstock.plan import locate, stream_indices
-from penstock.records import Sample, SkippedSample, StreamSpec, sample_of
+from penstock.records import SkippedSample, StreamSpec
 from penstock.window import WindowExtent, WindowReader
 
 __all__ = ["Custom", "Failed", "FeedSettings", "Many", "SampleDecoder", "Thinned", "WindowDataset", "many_of"]

@@ -17,7 +17,8 @@ from penstock.errors import CheckpointMismatch
 from penstock.loader.protocols import LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.stream import WindowStream
-from penstock.records import ManifestInfo, Meters, Plan
+from penstock.manifest import ManifestInfo
+from penstock.records import Meters, Plan
 from penstock.sources import sum_meters, take_later
 
 __all__ = ["GrowingStream", "Listed", "Listing", "OpenStream", "used_splits"]

@@ -11,9 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.plan import check_mixed_lanes, locate, node_order, rows_in_order, window_indices
 from penstock.plan.mixing import Group, Mix
-from penstock.records import ManifestInfo, ManifestReader, Order
+from penstock.records import Order
 
 __all__ = ["InWindow", "ManySamples", "OneSample", "Touched", "in_window"]
 

@@ -22,8 +22,9 @@ from penstock.loader.custom import Custom
 from penstock.loader.failures import batch_note, noting, sample_note
 from penstock.loader.in_window import ManySamples, Touched
 from penstock.loader.using import SampleUser, reason_of
+from penstock.manifest import sample_key
 from penstock.plan.mixing import Part
-from penstock.records import SkippedSample, sample_key
+from penstock.records import SkippedSample
 from penstock.window import ExtentSkipped, WindowExtent, WindowReader
 from penstock.window.layout import ExtentMeta
 

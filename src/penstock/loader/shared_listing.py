@@ -9,16 +9,15 @@ from pathlib import Path
 from penstock.clock import running_seconds
 from penstock.errors import PenstockError, SourceChanged, SourceUnavailable, error_from_fields
 from penstock.loader.growing import Listed
-from penstock.records import (
+from penstock.manifest import (
     ListingRecord,
     ManifestReader,
-    Plan,
     is_listing,
     parts_folder,
     read_listing_record,
-    read_record,
     wait_for_part,
 )
+from penstock.records import Plan, read_record
 
 __all__ = ["SharedListing", "read_listed"]
 

@@ -34,6 +34,7 @@ from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.together import Together
 from penstock.loader.workers import Losses
+from penstock.manifest import ManifestInfo
 from penstock.plan import (
     check_lanes,
     check_rank,
@@ -46,7 +47,7 @@ from penstock.plan import (
     window_extents,
 )
 from penstock.plan.lanes import RankBatch
-from penstock.records import ManifestInfo, Meters, Plan, StreamSpec
+from penstock.records import Meters, Plan, StreamSpec
 from penstock.sources import read_meter_files, sum_meters, take_later
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.files import sweep_files

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError
+from penstock.manifest import ManifestInfo
 from penstock.plan.nodes import share_extents, share_positions, window_extents
 from penstock.plan.permutation import BlockPermutation, Permutation
-from penstock.records import BlockShuffle, ManifestInfo, Order, Plan, Segment, Shuffle
+from penstock.records import BlockShuffle, Order, Plan, Segment, Shuffle
 
 __all__ = [
     "Location",

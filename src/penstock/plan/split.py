@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import accumulate
 
 from penstock.errors import ConfigError
-from penstock.records import SPLITS
+from penstock.manifest import SPLITS
 
 __all__ = ["SplitRule", "check_fractions", "nearest_seed", "split_rule"]
 

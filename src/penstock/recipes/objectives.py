@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
 from penstock.loader.growing import Listing
 from penstock.loader.protocols import BatchLoader
-from penstock.records import ManifestInfo
+from penstock.manifest import ManifestInfo
 from penstock.tasks.learnable import check_learnable
 
 __all__ = [

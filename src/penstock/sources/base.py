@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from penstock.errors import EmptyListing, PenstockError, SourceChanged, TruncatedObject
-from penstock.records import SkippedObject, SourceSpec
+from penstock.manifest import SkippedObject, SourceSpec
 from penstock.sources.meter import RequestMeter
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.sorting import without_repeats

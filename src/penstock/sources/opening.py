@@ -7,7 +7,8 @@ import contextlib
 import msgspec
 
 from penstock.errors import BucketNotFound, ConfigError, EmptyListing, ObjectNotFound, SourceError
-from penstock.records import Purpose, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
 from penstock.sources.base import ObjectSource
 from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter

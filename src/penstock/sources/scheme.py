@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from penstock.errors import ConfigError
-from penstock.records import Purpose, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
 from penstock.sources.base import ObjectSource
 from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from penstock.children import watch_parent
+from penstock.manifest import SPLITS, ListingWriter, ManifestInfo, parts_folder
 from penstock.plan import check_lanes, choose_mix
-from penstock.records import SPLITS, ListingWriter, ManifestInfo, Plan, StepRecord, parts_folder, write_record
+from penstock.records import Plan, StepRecord, write_record
 from penstock.sources import MeterFile, open_source
 from penstock.steps._shared import common
 from penstock.steps._shared.manifest_making import make_manifest

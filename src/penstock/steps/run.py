@@ -17,19 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import ConfigError, OutputError, PenstockError, RecordError
+from penstock.manifest import SPLITS, ManifestReader, parts_folder, read_listing_record
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
 from penstock.plan.split import check_fractions
 from penstock.recipes.registry import choose_model
-from penstock.records import (
-    SPLITS,
-    JobRecord,
-    ManifestReader,
-    Plan,
-    RunRecord,
-    parts_folder,
-    read_listing_record,
-    read_record,
-)
+from penstock.records import JobRecord, Plan, RunRecord, read_record
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
 from penstock.steps._shared.preflight import Wanted, check_fit, refuse, room_of

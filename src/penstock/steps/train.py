@@ -16,12 +16,12 @@ import msgspec
 
 from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
+from penstock.manifest.trained_on import trained_on
 from penstock.observe import open_progress
 from penstock.observe.labels import metric_text, metrics_line
 from penstock.recipes.objectives import make_objective
 from penstock.recipes.registry import build_model
 from penstock.records import EpochRecord, RunRecord, write_record
-from penstock.records.trained_on import trained_on
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps._shared.feeding import open_dataset, open_early, open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penstock.records import NOT_WANTED, SkippedObject
+from penstock.manifest import NOT_WANTED, SkippedObject
 
 __all__ = ["LeftOut", "left_out_of", "warn_of"]
 

@@ -17,8 +17,8 @@ from penstock.errors import ConfigError
 from penstock.loader import ByKey, Custom
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.ranks import AskedRanks
+from penstock.manifest import SourceSpec
 from penstock.patterns import any_of
-from penstock.records import SourceSpec
 from penstock.stream import checks
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path

@@ -13,8 +13,8 @@ import msgspec
 from penstock.errors import ConfigError, EmptyListing, PenstockError
 from penstock.formats.protocols import Format, Found
 from penstock.formats.whole import WholeObject, whole_extent
+from penstock.manifest import NOT_WANTED, Extent, LeftOutObjects, SkippedObject
 from penstock.patterns import matcher
-from penstock.records import NOT_WANTED, Extent, LeftOutObjects, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.protocols import Limits
 from penstock.texts import counted

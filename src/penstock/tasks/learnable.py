@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from penstock.errors import MissingLabel
-from penstock.records import ManifestInfo
+from penstock.manifest import ManifestInfo
 
 __all__ = ["check_learnable"]
 

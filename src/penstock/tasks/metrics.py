@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DataError, TrainingDiverged
-from penstock.records import Baseline, MetricValue, MetricValues, no_spread
+from penstock.manifest import no_spread
+from penstock.records import Baseline, MetricValue, MetricValues
 
 __all__ = ["auroc_metric", "classification_metrics", "group_metrics", "metric_value", "regression_metrics"]
 

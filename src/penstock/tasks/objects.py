@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
 from penstock.formats.registry import open_format
+from penstock.manifest import LeftOutObjects, SkippedObject
 from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
-from penstock.records import LeftOutObjects, MetricValues, SkippedObject
+from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.indexing import fitting, indexed, read_format_options, read_patterns
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption

@@ -10,7 +10,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.records import Evaluation, Extent, MetricValue, MetricValues, SkippedObject
+from penstock.manifest import Extent, SkippedObject
+from penstock.records import Evaluation, MetricValue, MetricValues
 from penstock.sources import ObjectSource
 
 __all__ = ["Limits", "OptionValue", "OwnSplits", "PartOfOverall", "SampleSet", "Task", "TaskOption"]

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from penstock.errors import CheckpointCorrupt, CheckpointMismatch
+from penstock.manifest.trained_on import TrainedOn
 from penstock.records.codec import Part
 from penstock.records.telling import what_it_is
-from penstock.records.trained_on import TrainedOn
 from penstock.train.config import ConfigValue, option_of
 from penstock.train.determinism import tensors_sha256
 from penstock.train.resuming import changed_options

@@ -19,9 +19,9 @@ from torch import nn
 
 from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
 from penstock.loader.protocols import BatchLoader, LoaderState
+from penstock.manifest.trained_on import TrainedOn
 from penstock.recipes.objectives import Objective
 from penstock.records import LossPoint, Meters, MetricValues
-from penstock.records.trained_on import TrainedOn
 from penstock.sources import take_later
 from penstock.tasks.protocols import Task
 from penstock.train.checkpoint import Checkpoints

@@ -20,8 +20,9 @@ import msgspec
 
 from penstock.clock import running_seconds
 from penstock.errors import NotOurs, OutputError, PenstockError, RecordError, WindowError
+from penstock.manifest import ManifestReader, SourceSpec
 from penstock.owning import WINDOW_MARK, Hold
-from penstock.records import ManifestReader, Purpose, SourceSpec, StreamSpec, decode_record
+from penstock.records import Purpose, StreamSpec, decode_record
 from penstock.sources import MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
 from penstock.window.asking import check_spec
 from penstock.window.folder import SESSION, SLOTS, read_small, used_bytes

@@ -14,7 +14,7 @@ from pathlib import Path
 from penstock.clock import running_seconds
 from penstock.errors import PrefetcherLost, RecordError, WindowError, WindowTooSmall
 from penstock.files import open_regular
-from penstock.records import ManifestInfo, ManifestReader
+from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.units import MIB, format_bytes
 from penstock.window.folder import MANIFEST, SESSION, SLOTS, making, withdraw
 from penstock.window.layout import Control

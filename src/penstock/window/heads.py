@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.records import ExtentRows
+from penstock.manifest import ExtentRows
 from penstock.window.layout import EXTENT_ENTRY, ExtentMeta
 
 __all__ = ["Heads", "LaidHeads"]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import WindowTooSmall
-from penstock.records import ExtentRows
+from penstock.manifest import ExtentRows
 from penstock.sources import ObjectInfo
 from penstock.units import KIB, MIB, format_bytes
 from penstock.window.geometry import SLOT_TAIL_BYTES

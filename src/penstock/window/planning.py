@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.manifest import ExtentRows, ManifestReader
 from penstock.plan import rows_between, window_extents
-from penstock.records import ExtentRows, ManifestReader, Order
+from penstock.records import Order
 from penstock.window.heads import Heads
 from penstock.window.kept import NOT_KEPT, KeptArea
 from penstock.window.packing import Pack, count_fitting, lay_out, room_for_gaps, too_large

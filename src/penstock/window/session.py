@@ -12,8 +12,9 @@ from typing import Self
 
 import msgspec
 
+from penstock.manifest import ManifestReader
 from penstock.plan import window_extents
-from penstock.records import ManifestReader, StreamSpec
+from penstock.records import StreamSpec
 from penstock.sources import ObjectSource, is_local
 from penstock.window.cursor import Cursor
 from penstock.window.dividing import Division, Gauge, divide_at_first, divide_by_rate

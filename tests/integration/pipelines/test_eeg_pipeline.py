@@ -26,7 +26,8 @@ from integration.pipelines.executor import (
     load_compiled,
     substitute,
 )
-from penstock.records import CostReport, Evaluation, ManifestReader, RunRecord, StepRecord, read_record
+from penstock.manifest import ManifestReader
+from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record
 from pipelines.compile import PIPELINE, compile_all
 from support.moto_s3 import connect
 

@@ -11,7 +11,7 @@ import pytest
 
 from penstock.demo.generate import generate_dataset, planted_bound
 from penstock.errors import ConfigError
-from penstock.records import Extent, SourceSpec
+from penstock.manifest import Extent, SourceSpec
 from penstock.sources import open_source
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task

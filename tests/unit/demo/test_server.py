@@ -14,7 +14,7 @@ import pytest
 
 from penstock.demo.server import BUCKET, REGION, page_of, serve_s3
 from penstock.errors import SourceChanged
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ObjectInfo, open_source
 
 BODY = bytes(range(256)) * 1024

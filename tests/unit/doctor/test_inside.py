@@ -9,7 +9,8 @@ import pytest
 
 from penstock.cli import build_parser
 from penstock.doctor.inside import Probe, findings_of_log, job_of, trouble_of
-from penstock.records import Finding, Readiness, SourceSpec, encode_record
+from penstock.manifest import SourceSpec
+from penstock.records import Finding, Readiness, encode_record
 from penstock.steps._shared.common import source_from
 from unit.doctor.recordings import recorded
 

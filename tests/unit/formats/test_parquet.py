@@ -21,7 +21,7 @@ from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockErro
 from penstock.formats.parquet.footer import decode_codec
 from penstock.formats.parquet.thrift import BINARY, decode_struct, encode_struct
 from penstock.formats.registry import open_format
-from penstock.records import SkippedObject
+from penstock.manifest import SkippedObject
 from support.ranges import Ranges
 
 PLAIN: list[tuple[pa.DataType, Any]] = [

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError, TruncatedObject
 from penstock.formats.registry import open_format
-from penstock.records import SkippedObject
+from penstock.manifest import SkippedObject
 from support.ranges import Ranges
 
 KINDS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}

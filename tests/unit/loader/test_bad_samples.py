@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from penstock.errors import DataError, ObjectNotFound, ObjectUnreadable, PenstockError, SourceChanged
 from penstock.loader import ByKey, Custom, WindowStream
-from penstock.records import ManifestReader, Meters, SkippedSample
+from penstock.manifest import ManifestReader
+from penstock.records import Meters, SkippedSample
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import kill_serving

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock.loader import Custom, WindowStream
-from penstock.records import Described, ManifestReader, Plan, read_record, write_record
+from penstock.manifest import Described, ManifestReader
+from penstock.records import Plan, read_record, write_record
 from penstock.window import Prefetcher
 from support.many import Records, make_many_dataset
 from support.raw import RawDataset

@@ -10,16 +10,8 @@ import pytest
 
 from penstock.errors import AccessDenied, SourceChanged, SourceUnavailable
 from penstock.loader.shared_listing import SharedListing
-from penstock.records import (
-    Extent,
-    FailureRecord,
-    ListingWriter,
-    ManifestWriter,
-    Plan,
-    SourceSpec,
-    parts_folder,
-    write_record,
-)
+from penstock.manifest import Extent, ListingWriter, ManifestWriter, SourceSpec, parts_folder
+from penstock.records import FailureRecord, Plan, write_record
 
 FAILURE = FailureRecord(
     step="list", error="AccessDenied", exit_code=21, retryable=False, what="denied", fix="ask", failed_at="2026"

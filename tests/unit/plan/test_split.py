@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
+from penstock.manifest import SPLITS
 from penstock.plan import SplitRule, nearest_seed, split_rule
-from penstock.records import SPLITS
 
 THIRDS = (0.4, 0.3, 0.3)
 

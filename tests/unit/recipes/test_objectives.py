@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
+from penstock.manifest import ManifestInfo, SourceSpec, Split
 from penstock.recipes.objectives import (
     Classification,
     Regression,
@@ -18,7 +19,6 @@ from penstock.recipes.objectives import (
     objective_from_state,
     predict,
 )
-from penstock.records import ManifestInfo, SourceSpec, Split
 from unit.train.arrays import ArrayLoader
 
 NAN = float("nan")

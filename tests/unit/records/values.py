@@ -7,17 +7,16 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
+from penstock.manifest import ManifestInfo, SourceSpec
 from penstock.records import (
     CostReport,
     Evaluation,
     JobRecord,
-    ManifestInfo,
     Plan,
     PriceList,
     Readiness,
     Record,
     RunRecord,
-    SourceSpec,
     StepRecord,
     StreamSpec,
 )

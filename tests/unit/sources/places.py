@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource
 from support.cli import Bucket
 

@@ -23,7 +23,7 @@ from penstock.errors import (
     SourceError,
     SourceUnavailable,
 )
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, locate, open_source
 from support.hub_server import COMMIT, Hub, serve_hub
 from support.small_s3 import Reply

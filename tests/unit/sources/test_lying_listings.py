@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ObjectUnreadable, SourceError, SourceUnavailable
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, open_source
 from support.cli import penstock
 from support.small_s3 import Asked, Reply, SmallS3, small_s3

@@ -12,7 +12,7 @@ from obstore.exceptions import (
 )
 
 from penstock.errors import AccessDenied, ObjectNotFound, PenstockError, SourceChanged, SourceError, SourceUnavailable
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.local.mapping import map_source_error
 
 SPEC = SourceSpec(uri="/data/folder")

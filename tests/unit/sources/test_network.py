@@ -18,7 +18,7 @@ from penstock.errors import (
     SourceError,
     SourceUnavailable,
 )
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ObjectInfo, ObjectSource, open_source
 from unit.sources.answering import Answering, answer, error, part, serve
 from unit.sources.places import QUICK, Read

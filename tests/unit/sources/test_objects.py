@@ -22,7 +22,8 @@ from penstock.errors import (
     SourceError,
     TruncatedObject,
 )
-from penstock.records import RequestCount, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import RequestCount
 from penstock.sources import ObjectInfo, ObjectSource, RequestMeter, find_object, open_source
 from penstock.sources.local.files import look_through
 from support.cli import Bucket

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import PenstockError, SourceChanged, SourceError, SourceUnavailable
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, RequestMeter, open_source
 from penstock.sources.http.connection import Query
 from penstock.sources.http.pool import Address, Pool

@@ -10,7 +10,7 @@ import pytest
 
 from penstock import plugins
 from penstock.errors import ConfigError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import find_scheme, locate, open_blobs, open_source, scheme_names
 from support.toy_scheme import put_toy_package
 

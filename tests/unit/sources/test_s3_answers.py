@@ -19,7 +19,7 @@ from penstock.errors import (
     SourceError,
     SourceUnavailable,
 )
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.s3.answers import StoreAnswer, error_of_answer, read_answer
 
 SPEC = SourceSpec(uri="s3://bucket/prefix")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.s3.place import S3Address, s3_place, source_place
 from unit.sources.ways import clean_aws
 

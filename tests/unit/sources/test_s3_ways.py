@@ -10,7 +10,7 @@ import pytest
 
 from penstock.doctor.source import check_source
 from penstock.errors import AccessDenied, ConfigError, ObjectUnreadable, PenstockError, SourceError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ObjectSource, open_blobs, open_source
 from support.small_s3 import Reply, SmallS3, small_s3
 from unit.sources.places import QUICK

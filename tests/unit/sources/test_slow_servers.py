@@ -15,7 +15,7 @@ import pytest
 
 from penstock.clock import running_seconds
 from penstock.errors import OutputError, PenstockError, SourceError, SourceUnavailable
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, open_blobs, open_source
 from penstock.sources.http.response import retry_after_seconds
 from penstock.sources.patience import MAX_RETRY_AFTER_SECONDS, Patience

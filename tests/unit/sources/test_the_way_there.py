@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ConfigError, OutputError, PenstockError, SourceError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, open_blobs, open_source
 from penstock.sources.http.proxies import proxy_for
 from support.small_s3 import SmallS3, small_s3

@@ -24,7 +24,7 @@ from penstock.errors import (
     SourceError,
     SourceUnavailable,
 )
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, locate, open_source
 from penstock.sources.web import listing, objects
 from support.small_s3 import Asked, Reply, SmallS3, small_s3

@@ -12,7 +12,7 @@ import google_crc32c
 import pytest
 
 from penstock.errors import ChecksumMismatch, SourceChanged
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, open_source
 from penstock.sources.http.hedging import BUDGET_START, LEAST_SECONDS, LEAST_SEEN, Hedging
 from support.cli import Bucket

@@ -9,7 +9,7 @@ import pytest
 
 from penstock.cli import build_parser
 from penstock.errors import ConfigError, MissingLabel
-from penstock.records import ManifestInfo, ManifestReader
+from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.steps import listing
 from support.bids import Bids
 from support.eeg import write_eeg

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import NotOurs, OutputError, PenstockError
-from penstock.records.listing import ListingWriter, parts_folder
+from penstock.manifest.listing import ListingWriter, parts_folder
 from penstock.steps.options.parser import Parser
 from penstock.steps.options.run import add_arguments
 from penstock.steps.run import run

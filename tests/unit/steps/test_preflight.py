@@ -11,7 +11,8 @@ import pytest
 
 from penstock.cli import main
 from penstock.errors import ConfigError, MissingLabel, PenstockError, WindowTooSmall
-from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
+from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.records import Plan, read_record
 from penstock.steps._shared.preflight import Room, Wanted, check_fit, fitting_batch, misfits
 from penstock.units import KIB, MIB
 from support.eeg import write_eeg

@@ -9,7 +9,7 @@ import pytest
 from penstock.cli import main
 from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.steps._shared.pricing import check_region, endpoint_paid
 
 SPEC = SourceSpec(uri="s3://bucket/prefix")

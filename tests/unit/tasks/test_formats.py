@@ -16,7 +16,7 @@ import pytest
 
 from penstock.errors import ConfigError, HeaderMismatch
 from penstock.formats.registry import open_format
-from penstock.records import Extent, ManifestInfo, ManifestReader, SourceSpec
+from penstock.manifest import Extent, ManifestInfo, ManifestReader, SourceSpec
 from penstock.sources import open_source
 from penstock.steps._shared.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits

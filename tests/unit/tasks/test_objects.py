@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable
-from penstock.records import Extent, ManifestInfo, ManifestReader, SourceSpec
+from penstock.manifest import Extent, ManifestInfo, ManifestReader, SourceSpec
 from penstock.sources import ObjectInfo, open_source
 from penstock.steps._shared.manifest_making import make_manifest
 from penstock.steps.listing import describe
@@ -110,7 +110,7 @@ def test_more_than_fits_in_memory_is_the_same_manifest(tmp_path: Path, monkeypat
     (tmp_path / "b").mkdir()
     before = [listed(tmp_path / "in", tmp_path / "a", by_sample=by_sample)[1] for by_sample in (False, True)]
     monkeypatch.setattr("penstock.sources.sorting.RUN_OBJECTS", 50)
-    monkeypatch.setattr("penstock.records.manifest_distinct.HELD_NAMES", 20)
+    monkeypatch.setattr("penstock.manifest.distinct.HELD_NAMES", 20)
     info, samples = listed(tmp_path / "in", tmp_path / "b")
     assert samples == before[0]
     assert info.num_objects == 700
@@ -122,7 +122,7 @@ def test_more_than_fits_in_memory_is_the_same_manifest(tmp_path: Path, monkeypat
 
 
 def test_what_is_left_out_is_counted_and_the_first_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.records.left_out.NAMED_OBJECTS", 2)
+    monkeypatch.setattr("penstock.manifest.left_out.NAMED_OBJECTS", 2)
     put(tmp_path / "in", {**{f"{n}.bin": 0 for n in range(5)}, "a.bin": 1, "b.bin": 2, "c.txt": 1, "d.txt": 0})
 
     def told(max_files: int | None = None) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ from typing import Any
 import pytest
 
 from penstock.errors import SourceChanged, SourceError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources import ObjectInfo, ObjectSource, open_source
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.folder import used_bytes

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import WindowTooSmall
-from penstock.records import Extent, Order, Segment, Span
+from penstock.manifest import Extent, Span
+from penstock.records import Order, Segment
 from penstock.window.extents import OpenSlot
 from penstock.window.heads import Heads
 from penstock.window.kept import NOT_KEPT, KeptArea, kept_area_bytes

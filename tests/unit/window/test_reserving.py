@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import OutputError, WindowError
-from penstock.records import ManifestReader
+from penstock.manifest import ManifestReader
 from penstock.sources import open_source
 from penstock.window.reserving import Reservation
 from penstock.window.session import FillerSession

@@ -20,7 +20,8 @@ from penstock.errors import (
     WindowError,
     WindowTooSmall,
 )
-from penstock.records import Extent, SourceSpec, Span, StreamSpec
+from penstock.manifest import Extent, SourceSpec, Span
+from penstock.records import StreamSpec
 from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, hand_over
 from penstock.window.fetch import put_error

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import PrefetcherLost, SourceChanged, WindowTooSmall
+from penstock.manifest import ManifestReader
 from penstock.plan import make_order, stream_rows
-from penstock.records import ManifestReader, StreamSpec
+from penstock.records import StreamSpec
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.folder import used_bytes
 from support.raw import RawDataset, make_raw_dataset

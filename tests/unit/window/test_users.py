@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user
 ROLE = """
 import asyncio, concurrent.futures.thread, os, pickle, signal, sys
 from pathlib import Path
-from penstock.records import ManifestReader
+from penstock.manifest import ManifestReader
 from penstock.window import Filler, WindowReader, hand_over
 from penstock.window.folder import used_bytes
 from support.windows import make_spec, planned_keys, take_all

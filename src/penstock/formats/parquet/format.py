@@ -27,7 +27,7 @@ from penstock.formats.parquet.schema import leaves_of, missing_name, twice_named
 from penstock.formats.parquet.values import Rows
 from penstock.formats.protocols import Found
 from penstock.formats.whole import bytes_of
-from penstock.records import Described, Extent, SkippedObject, Span
+from penstock.manifest import Described, Extent, SkippedObject, Span
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import GIB, KIB, MIB, format_bytes

@@ -25,7 +25,7 @@ from penstock.formats.protocols import Found
 from penstock.formats.tar.headers import BLOCK, read_members
 from penstock.formats.tar.members import decode_member
 from penstock.formats.whole import bytes_of
-from penstock.records import Described, Extent, SkippedObject, Span
+from penstock.manifest import Described, Extent, SkippedObject, Span
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import KIB

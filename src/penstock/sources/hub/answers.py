@@ -12,7 +12,7 @@ from penstock.errors import (
     SourceError,
     SourceUnavailable,
 )
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.secrets import redact
 from penstock.sources.base import changed
 from penstock.sources.http.client import GaveUp

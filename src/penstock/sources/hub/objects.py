@@ -16,7 +16,8 @@ from urllib.parse import urljoin
 import msgspec
 
 from penstock.errors import SourceError
-from penstock.records import Purpose, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
 from penstock.sources.base import ObjectSource, refuse_beyond
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer

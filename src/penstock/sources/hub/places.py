@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 from penstock.errors import ConfigError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.urls import check_endpoint
 
 __all__ = ["HubPlace", "find_place", "is_same_server"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.errors import ConfigError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.hub.objects import HubObjects
 from penstock.sources.hub.places import find_place
 from penstock.sources.scheme import Scheme

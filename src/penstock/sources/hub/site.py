@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from penstock.errors import PenstockError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.http.connection import Answer
 from penstock.sources.http.response import retry_after_seconds
 from penstock.sources.hub.answers import error_of

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from penstock.errors import SourceError
-from penstock.records import LeftOutObjects
+from penstock.manifest import LeftOutObjects
 
 __all__ = ["UNREADABLE", "LocalFiles", "look_through"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedError, PreconditionError
 
 from penstock.errors import AccessDenied, ObjectNotFound, PenstockError, SourceError, SourceUnavailable
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.base import changed
 
 __all__ = ["map_source_error", "mapped"]

@@ -21,7 +21,8 @@ import obstore
 from obstore.store import LocalStore
 
 from penstock.errors import BucketNotFound, ConfigError, ObjectNotFound, PenstockError, SourceUnavailable
-from penstock.records import Purpose, SkippedObject, SourceSpec
+from penstock.manifest import SkippedObject, SourceSpec
+from penstock.records import Purpose
 from penstock.sources.base import ObjectSource, changed, refuse_beyond
 from penstock.sources.local.files import UNREADABLE, LocalFiles, look_through
 from penstock.sources.local.mapping import map_source_error, mapped

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from penstock.errors import ConfigError
-from penstock.records import Purpose, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
 from penstock.sources.blobs import Blobs
 from penstock.sources.local.blobs import LocalBlobs
 from penstock.sources.local.objects import LocalObjects

@@ -23,7 +23,7 @@ from penstock.errors import (
     SourceError,
     SourceUnavailable,
 )
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.base import changed
 
 __all__ = ["PASSING_CODES", "StoreAnswer", "error_of_answer", "no_answer", "read_answer"]

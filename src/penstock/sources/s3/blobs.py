@@ -22,7 +22,8 @@ from penstock.errors import (
     SourceError,
     SourceUnavailable,
 )
-from penstock.records import Purpose, RequestKind, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose, RequestKind
 from penstock.sources.blobs import MOST_BYTES
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer

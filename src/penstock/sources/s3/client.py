@@ -9,7 +9,8 @@ import logging
 import time
 
 from penstock.errors import ChecksumMismatch, PenstockError, SourceUnavailable
-from penstock.records import Purpose, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
 from penstock.sources.base import changed
 from penstock.sources.http.client import GaveUp, HttpClient, Outgoing, Sending
 from penstock.sources.http.connection import Answer, Answered, Damaged

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from penstock.clock import running_seconds
 from penstock.errors import SourceError, SourceUnavailable
-from penstock.records import Purpose, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
 from penstock.sources.base import ObjectSource, refuse_beyond
 from penstock.sources.http.client import GaveUp
 from penstock.sources.meter import RequestMeter

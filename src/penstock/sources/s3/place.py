@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import ConfigError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.s3.uris import split_s3
 from penstock.urls import check_endpoint, expand_home
 

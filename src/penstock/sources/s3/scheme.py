@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from penstock.errors import ConfigError
-from penstock.records import Purpose, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
 from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits

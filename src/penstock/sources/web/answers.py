@@ -14,7 +14,7 @@ from penstock.errors import (
     SourceError,
     SourceUnavailable,
 )
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.base import changed
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer, Answered, Damaged

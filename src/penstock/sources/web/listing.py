@@ -9,7 +9,8 @@ from itertools import islice
 from typing import TypeVar
 
 from penstock.errors import BucketNotFound, ObjectNotFound, SourceError
-from penstock.records import Purpose, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer
 from penstock.sources.http.following import FollowingClient

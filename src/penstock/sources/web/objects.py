@@ -15,7 +15,8 @@ import msgspec
 
 from penstock.clock import running_seconds
 from penstock.errors import SourceError
-from penstock.records import Purpose, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
 from penstock.sources.base import ObjectSource, refuse_beyond
 from penstock.sources.http.following import FollowingClient, NoRanges
 from penstock.sources.meter import RequestMeter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.errors import ConfigError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.scheme import Scheme
 from penstock.sources.web.objects import WebObjects
 from penstock.sources.web.places import find_place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from penstock.errors import PenstockError
-from penstock.records import SourceSpec
+from penstock.manifest import SourceSpec
 from penstock.sources.http.connection import Answer
 from penstock.sources.web.answers import error_of
 from penstock.sources.web.places import WebPlace

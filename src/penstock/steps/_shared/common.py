@@ -8,7 +8,8 @@ import platform
 from datetime import UTC, datetime
 from typing import Protocol
 
-from penstock.records import Host, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import Host
 from penstock.sources import locate
 from penstock.urls import check_location
 

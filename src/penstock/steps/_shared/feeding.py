@@ -11,8 +11,9 @@ from pathlib import Path
 from penstock.loader import WindowStream
 from penstock.loader.growing import GrowingStream, Listed, Listing, used_splits
 from penstock.loader.shared_listing import SharedListing
+from penstock.manifest import ManifestInfo
 from penstock.recipes.objectives import first_to_learn_from
-from penstock.records import ManifestInfo, Meters, Plan
+from penstock.records import Meters, Plan
 from penstock.steps._shared.metering import Metering
 from penstock.steps._shared.ranks import ONE_RANK, Ranks
 from penstock.steps._shared.window import read_listing, served_window

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from penstock.manifest import ManifestReader
 from penstock.observe.labels import metric_text, metrics_line
-from penstock.records import Evaluation, ManifestReader, RunRecord, StepRecord, read_record
+from penstock.records import Evaluation, RunRecord, StepRecord, read_record
 from penstock.texts import counted
 from penstock.units import format_bytes, format_seconds
 

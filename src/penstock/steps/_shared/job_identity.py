@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from penstock.errors import ConfigError
-from penstock.records import JobRecord, parts_folder, read_record, write_record
+from penstock.manifest import parts_folder
+from penstock.records import JobRecord, read_record, write_record
 from penstock.sources import find_scheme
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.task_options import as_flags, read_options

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from penstock.errors import ConfigError, MissingLabel
+from penstock.manifest import SPLITS, Extent, no_spread
 from penstock.plan import SplitRule, nearest_seed
-from penstock.records import SPLITS, Extent, no_spread
 from penstock.tasks.protocols import OwnSplits
 from penstock.texts import counted
 

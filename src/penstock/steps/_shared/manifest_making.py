@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from penstock import __version__
+from penstock.manifest import SPLITS, ManifestInfo, ManifestParts, ManifestWriter, SkippedObject, parts_folder
+from penstock.manifest.parts import FIRST_PART_SAMPLES
 from penstock.observe import open_progress
 from penstock.plan import split_rule
-from penstock.records import SPLITS, ManifestInfo, ManifestParts, ManifestWriter, SkippedObject, parts_folder
-from penstock.records.manifest_parts import FIRST_PART_SAMPLES
 from penstock.sources import ObjectSource
 from penstock.steps._shared import common
 from penstock.steps._shared.manifest_checks import ManifestChecks

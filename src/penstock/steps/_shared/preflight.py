@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from penstock.errors import ConfigError, PenstockError, WindowTooSmall
+from penstock.manifest import ManifestInfo
 from penstock.plan import check_lanes
 from penstock.recipes.registry import check_model
-from penstock.records import ManifestInfo, Plan
+from penstock.records import Plan
 from penstock.tasks.learnable import check_learnable
 from penstock.window import is_served, plan_geometry, read_gauges
 

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime
 from penstock.cost.model import CostSetting
 from penstock.cost.prices import find_price, load_prices
 from penstock.errors import ConfigError
-from penstock.records import PriceList, SourceSpec
+from penstock.manifest import SourceSpec
+from penstock.records import PriceList
 from penstock.sources import find_scheme
 from penstock.texts import nearest
 

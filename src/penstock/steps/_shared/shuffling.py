@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from penstock.errors import ConfigError
+from penstock.manifest import ManifestInfo
 from penstock.plan import check_shuffle, choose_blocks
-from penstock.records import BlockShuffle, ManifestInfo, Shuffle
+from penstock.records import BlockShuffle, Shuffle
 
 __all__ = ["check_shuffle_options", "shuffle_from"]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from penstock import stopping
 from penstock.errors import RecordError
-from penstock.records import ManifestInfo, ManifestReader, Plan, read_record
+from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.records import Plan, read_record
 from penstock.steps._shared.metering import Metering
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, PrefetchMode, claim_job, hand_over, start_prefetcher

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Hashable, Sequence
 from dataclasses import replace
 
 from penstock.errors import HeaderMismatch
-from penstock.records import SkippedObject
+from penstock.manifest import SkippedObject
 from penstock.tasks.eeg.bids import Recording
 from penstock.tasks.eeg.reading import OpenRecording, Reader, take_good
 

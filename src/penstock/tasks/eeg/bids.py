@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from penstock.errors import EmptyListing
-from penstock.records import SkippedObject
+from penstock.manifest import SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.eeg.inheritance import Sidecars
 from penstock.tasks.eeg.unread import DERIVED, RECORDING, unread_files

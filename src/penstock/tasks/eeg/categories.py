@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DataError, NoResponses
-from penstock.records import MetricValues, SkippedObject
+from penstock.manifest import SkippedObject
+from penstock.records import MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
 from penstock.tasks.eeg.bids import Dataset, Recording, find_recordings

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
-from penstock.records import Evaluation, Extent, MetricValue, MetricValues
+from penstock.manifest import Extent
+from penstock.records import Evaluation, MetricValue, MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
 from penstock.tasks.eeg.bids import find_recordings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.errors import DataError, MissingLabel, PenstockError
 from penstock.formats.tables import Row, Table, is_missing, read_table
-from penstock.records import SkippedObject
+from penstock.manifest import SkippedObject
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.bids import Dataset
 

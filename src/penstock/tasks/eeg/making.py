@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from penstock.errors import DataError
 from penstock.formats.bdf import records_span
-from penstock.records import Extent, SkippedObject, Span
+from penstock.manifest import Extent, SkippedObject, Span
 from penstock.tasks.eeg.alike import open_alike
 from penstock.tasks.eeg.bids import Dataset
 from penstock.tasks.eeg.epochs import EpochDecode, Normalize

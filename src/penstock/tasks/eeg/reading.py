@@ -17,7 +17,7 @@ from penstock.errors import DataError, ObjectUnreadable, PenstockError
 from penstock.formats.bdf import BdfHeader, RecordLayout, header_size, parse_header
 from penstock.formats.bdf.header import FIXED_BYTES
 from penstock.formats.tables import Table
-from penstock.records import SkippedObject
+from penstock.manifest import SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.eeg.bids import Recording
 from penstock.tasks.eeg.channels import Montage, choose_channels, parse_channels

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from penstock.records import SkippedObject
+from penstock.manifest import SkippedObject
 from penstock.sources import ObjectInfo
 
 __all__ = ["DERIVED", "RECORDING", "unread_files"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from penstock.errors import DataError, EmptyListing, MissingLabel, ObjectUnreadable
+from penstock.manifest import LeftOutObjects, SkippedObject
 from penstock.observe import open_progress
-from penstock.records import LeftOutObjects, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.images.label_table import LabelTable
 from penstock.tasks.images.naming import Labels, Meaning, is_hidden

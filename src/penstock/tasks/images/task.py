@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, ObjectNotFound, PenstockError
+from penstock.manifest import Extent, SourceSpec, Span
 from penstock.patterns import matcher
-from penstock.records import Extent, MetricValues, SourceSpec, Span
+from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, find_object
 from penstock.sources.registry import scheme_name
 from penstock.tasks.images.finding import Found, find_images

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.records import Extent
+from penstock.manifest import Extent
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet
 from penstock.tasks.registry import get_task
 from support.bids import CCD, Bids, trial

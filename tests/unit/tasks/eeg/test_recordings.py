@@ -13,7 +13,7 @@ import pytest
 
 from penstock.errors import DataError, EmptyListing, HeaderMismatch
 from penstock.formats.bdf import encode_bdf
-from penstock.records import Extent
+from penstock.manifest import Extent
 from penstock.tasks.eeg.channels import choose_channels
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task

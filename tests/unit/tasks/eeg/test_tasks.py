@@ -22,7 +22,7 @@ from penstock.errors import (
     NoResponses,
     TruncatedObject,
 )
-from penstock.records import Extent, SourceSpec
+from penstock.manifest import Extent, SourceSpec
 from penstock.sources import open_source
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task, task_names

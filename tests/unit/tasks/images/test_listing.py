@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock.cli import main
-from penstock.records import Extent, ManifestInfo, ManifestReader
+from penstock.manifest import Extent, ManifestInfo, ManifestReader
 from support.images import planted, write_class_folders, write_labelled
 
 

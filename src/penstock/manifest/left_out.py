@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from penstock.records.manifest import SkippedObject
+from penstock.manifest.schema import SkippedObject
 
 __all__ = ["NOT_WANTED", "LeftOutObjects"]
 

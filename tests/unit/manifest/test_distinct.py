@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.records.manifest_distinct import DistinctNames
+from penstock.manifest.distinct import DistinctNames
 from penstock.units import MIB
 
 

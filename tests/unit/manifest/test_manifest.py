@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, DataError, OutputUnwritable, PenstockError, RecordError
-from penstock.records import (
+from penstock.manifest import (
     SPLITS,
     Extent,
     ExtentRows,
@@ -31,9 +31,9 @@ from penstock.records import (
     SourceSpec,
     Span,
 )
-from penstock.records import sample_of as sample_of_extent
-from penstock.records.manifest_columns import METADATA_KEY
-from penstock.records.manifest_writer import ROW_GROUP_ROWS
+from penstock.manifest import sample_of as sample_of_extent
+from penstock.manifest.columns import METADATA_KEY
+from penstock.manifest.writer import ROW_GROUP_ROWS
 from penstock.units import MIB
 from unit.records.values import TEXT
 

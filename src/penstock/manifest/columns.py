@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from penstock.records.manifest import Extent, Span
-from penstock.records.manifest_lists import Lists, Numbers, Values, runs
-from penstock.records.manifest_texts import Texts, narrow
+from penstock.manifest.lists import Lists, Numbers, Values, runs
+from penstock.manifest.schema import Extent, Span
+from penstock.manifest.texts import Texts, narrow
 
 __all__ = ["METADATA_KEY", "SCHEMA", "ExtentColumns", "ExtentRows", "gather_rows", "to_table"]
 

@@ -14,16 +14,9 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import OutputUnwritable
+from penstock.manifest import ListingRecord, ListingWriter, is_listing, parts_folder, read_listing_record, wait_for_part
 from penstock.owning import make_mark
-from penstock.records import (
-    FailureRecord,
-    ListingRecord,
-    ListingWriter,
-    is_listing,
-    parts_folder,
-    read_listing_record,
-    wait_for_part,
-)
+from penstock.records import FailureRecord
 
 FAILURE = FailureRecord(
     step="list", error="DataError", exit_code=30, retryable=False, what="bad", fix="mend it", failed_at="2026"
@@ -31,7 +24,7 @@ FAILURE = FailureRecord(
 WRITER = """
 import sys
 from pathlib import Path
-from penstock.records import ListingWriter
+from penstock.manifest import ListingWriter
 with ListingWriter(Path(sys.argv[1])) as writer:
     writer.add_part("a")
     print("at work", flush=True)

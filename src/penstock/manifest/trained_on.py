@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from penstock.manifest.reader import ManifestReader
 from penstock.records.codec import Part
-from penstock.records.manifest_reader import ManifestReader
 
 __all__ = ["TrainedOn", "groups_of_split", "seen_groups", "trained_on"]
 

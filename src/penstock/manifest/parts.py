@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from penstock.records.manifest import Extent, ManifestInfo
-from penstock.records.manifest_writer import ManifestWriter
+from penstock.manifest.schema import Extent, ManifestInfo
+from penstock.manifest.writer import ManifestWriter
 
 __all__ = ["FIRST_PART_SAMPLES", "ManifestParts"]
 

@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 
 from penstock.errors import DataError, PenstockError, RecordError, map_os_error
 from penstock.files import atomic_path
+from penstock.manifest.columns import METADATA_KEY, SCHEMA, to_table
+from penstock.manifest.distinct import DistinctNames
+from penstock.manifest.listing import SCRATCH
+from penstock.manifest.schema import SPLITS, Extent, ManifestInfo, SkippedObject, SourceSpec, Split, sample_key
 from penstock.records.codec import encode_record
-from penstock.records.listing import SCRATCH
-from penstock.records.manifest import SPLITS, Extent, ManifestInfo, SkippedObject, SourceSpec, Split, sample_key
-from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, to_table
-from penstock.records.manifest_distinct import DistinctNames
 from penstock.temporary import TemporaryFolder
 from penstock.units import MIB
 

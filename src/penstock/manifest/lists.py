@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from penstock.records.manifest_texts import narrow
+from penstock.manifest.texts import narrow
 
 __all__ = ["Lists", "Numbers", "Values", "runs"]
 

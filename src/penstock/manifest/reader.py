@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from penstock.errors import RecordError
+from penstock.manifest.columns import METADATA_KEY, SCHEMA, ExtentColumns, ExtentRows, gather_rows
+from penstock.manifest.schema import Extent, ManifestInfo, Split
 from penstock.records.codec import decode_record
-from penstock.records.manifest import Extent, ManifestInfo, Split
-from penstock.records.manifest_columns import METADATA_KEY, SCHEMA, ExtentColumns, ExtentRows, gather_rows
 from penstock.records.telling import WHOLE_BYTES, what_it_is
 from penstock.units import MIB
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.records import Extent, ManifestWriter, SourceSpec, Span
-from penstock.records.manifest_texts import Texts, narrow
+from penstock.manifest import Extent, ManifestWriter, SourceSpec, Span
+from penstock.manifest.texts import Texts, narrow
 
 WORDS = st.one_of(
     st.lists(st.text(max_size=6), max_size=40),
@@ -47,7 +47,7 @@ PROGRAM = """
 import sys
 import numpy as np
 from pathlib import Path
-from penstock.records import ManifestReader
+from penstock.manifest import ManifestReader
 with ManifestReader(Path(sys.argv[1])) as reader:
     rows = reader.take(np.array([2, 0]))
 assert rows.keys == ["k2", "k0"], rows.keys
