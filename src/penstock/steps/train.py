@@ -15,6 +15,7 @@ from typing import Any, Self
 import msgspec
 
 from penstock.cost.prices import load_prices
+from penstock.errors import NotOurs
 from penstock.files import atomic_write
 from penstock.manifest.trained_on import trained_on
 from penstock.observe import open_progress
@@ -109,7 +110,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
         if run_root is not None:
             record = run_root.counting_itself(record)
         write_record(args.record, record)
-        if run_root is not None:
+        if run_root is not None and not isinstance(result.error, NotOurs):
             run_root.keep(NAME, record)
         records.append(record)
 

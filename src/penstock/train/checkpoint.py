@@ -4,6 +4,9 @@
 written after them, and old ones are removed after it. So a reader finds the last whole checkpoint whenever
 the writer was killed. ``previous.json`` names the one before, ``best.json`` the weights of the best epoch
 (``best-00000120.pt``).
+
+A store has no lock that ends with its holder, so who saves looks first whether what is pointed to is what it left
+there: of two trainings that save to one place, the one that finds the other's checkpoint ends and touches nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from penstock.errors import CheckpointCorrupt, ObjectNotFound, RecordError
+from penstock.errors import CheckpointCorrupt, NotOurs, ObjectNotFound, RecordError
 from penstock.records import Saves, decode_record, encode_record
 from penstock.records.codec import Record
 from penstock.records.telling import kind_of, what_it_is
@@ -73,15 +76,17 @@ class Checkpoints:
         self.saves = Saves()
         self._blobs = blobs
         self._keep = keep
+        self._left: list[CheckpointRecord | None] | None = None
 
     def save(self, content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> str:
         """Write a resumable checkpoint, point to it, remove those beyond the number to keep; give its path or URI.
 
         Raises:
             OutputError: it could not be written; the last one is untouched.
+            NotOurs: another training saves there.
         """
         with self._counted():
-            last = self._record("latest.json")
+            last = self._latest()
             if last is None:
                 self._record("previous.json")  # somebody else's is refused before it would be written over
             file = _free_name("step", step, last)
@@ -93,7 +98,7 @@ class Checkpoints:
                 self._write("previous.json", encode_record(last))
             # Those about to be removed stay in the list: a kill before their removal leaves them to the next save.
             record = _pointer(file, data, identity=identity, step=step, epoch=epoch, older=tuple(known[: self._keep]))
-            self._write("latest.json", encode_record(record))
+            self._point(record)
             for name in known:
                 if name not in kept:
                     self._blobs.delete(name)
@@ -104,8 +109,10 @@ class Checkpoints:
 
         Raises:
             OutputError: they could not be written; the last ones are untouched.
+            NotOurs: another training saves there.
         """
         with self._counted():
+            self._latest()
             last = self._record("best.json")
             file = _free_name("best", step, last)
             data = encode_checkpoint(content, identity=identity, step=step, epoch=epoch)
@@ -128,7 +135,7 @@ class Checkpoints:
             CheckpointCorrupt: it is damaged.
             CheckpointMismatch: it is of another run.
         """
-        record = self._record("latest.json")
+        record = self._latest()
         if record is None:
             return None
         check_identity(record.identity, identity, origin=self._blobs.locate("latest.json"))
@@ -159,6 +166,27 @@ class Checkpoints:
     def _write(self, name: str, data: bytes) -> None:
         self._blobs.write(name, data)
         self.saves = self.saves.plus(Saves(size_bytes=len(data), writes=1))
+
+    def _point(self, record: CheckpointRecord) -> None:
+        assert self._left is not None
+        # Before: what is written may be there though its answer was lost.
+        self._left.append(record)
+        self._write("latest.json", encode_record(record))
+        self._left = [record]
+
+    def _latest(self) -> CheckpointRecord | None:
+        """Read latest.json: the first time whatever it is, from then on what this run left there, or none."""
+        record = self._record("latest.json")
+        if self._left is None:
+            self._left = [record]
+        if record is not None and record not in self._left:
+            raise NotOurs(
+                f"another training saves its checkpoints to {self._blobs.locate('').rstrip('/')} too: latest.json "
+                f"names {record.file} of step {record.step}, which this one did not write",
+                fix="wait for its end, or choose another place for one of them",
+                about=self._blobs.locate("latest.json"),
+            )
+        return record
 
     def _record(self, name: str) -> CheckpointRecord | None:
         try:

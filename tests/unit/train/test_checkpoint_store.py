@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from penstock.errors import CheckpointCorrupt, CheckpointMismatch, DiskFull, ObjectNotFound
+from penstock.errors import CheckpointCorrupt, CheckpointMismatch, DiskFull, NotOurs, ObjectNotFound, OutputError
 from penstock.records import decode_record
 from penstock.sources import open_blobs
 from penstock.train.checkpoint import CheckpointRecord, Checkpoints, load_weights
@@ -116,6 +117,45 @@ def test_the_best_weights_replace_the_last_best(tmp_path: Path) -> None:
     assert (weights.location, weights.step, weights.epoch) == (where, 6, 2)
     assert weights.identity == IDENTITY
     assert torch.equal(weights.model["w"], torch.full((3, 2), 6.0))
+
+
+def test_of_two_trainings_that_save_to_one_place_the_one_that_finds_the_other_ends(tmp_path: Path) -> None:
+    first, second = (Checkpoints(open_blobs(str(tmp_path))) for _ in range(2))
+    assert first.load(IDENTITY) is None
+    assert second.load(IDENTITY) is None
+    first.save(content(1), identity=IDENTITY, step=1, epoch=0)
+    first.save_best(content(1), identity=IDENTITY, step=1, epoch=0)
+    before = {name: (tmp_path / name).read_bytes() for name in files(tmp_path)}
+    with pytest.raises(NotOurs, match=r"another training saves .* latest.json names step-00000001.pt of step 1"):
+        second.save(content(2), identity=IDENTITY, step=2, epoch=0)
+    with pytest.raises(NotOurs, match="another training saves"):
+        second.save_best(content(2), identity=IDENTITY, step=2, epoch=0)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+    first.save(content(3), identity=IDENTITY, step=3, epoch=0)
+    found = load(tmp_path)
+    assert found is not None
+    assert found["step"] == 3
+
+
+def test_a_save_whose_answer_was_lost_is_this_training_s_own(tmp_path: Path) -> None:
+    class Deaf:
+        def __init__(self) -> None:
+            self.blobs, self.is_deaf = open_blobs(str(tmp_path)), True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.blobs, name)
+
+        def write(self, name: str, data: bytes) -> None:
+            self.blobs.write(name, data)
+            if self.is_deaf and name == "latest.json":
+                raise OutputError("no answer", fix="try again")
+
+    blobs = Deaf()
+    checkpoints = Checkpoints(blobs)
+    with pytest.raises(OutputError, match="no answer"):
+        checkpoints.save(content(1), identity=IDENTITY, step=1, epoch=0)
+    blobs.is_deaf = False
+    checkpoints.save(content(2), identity=IDENTITY, step=2, epoch=0)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import msgspec
 
 from penstock.errors import (
     ConfigError,
+    NotOurs,
     ObjectNotFound,
     OutputError,
     PenstockError,
@@ -209,6 +210,8 @@ def recorded(args: argparse.Namespace, step: str, meter: RequestMeter | None = N
     run_root.begin(step, fail_fast=args.fail_fast)
     try:
         yield run_root
+    except NotOurs:
+        raise  # the records there may be of the job that has what this one wanted
     except Exception as error:
         run_root.keep_failure(step, error)
         raise
