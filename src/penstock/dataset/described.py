@@ -1,12 +1,4 @@
-"""Datasets: what lies in a source, in which format, and which part of it; nothing is read before it is asked for.
-
-ds = penstock.parquet("s3://bucket/tables", columns=["text", "label"])
-train, valid = ds.split(valid=0.2)
-with train.loader(64, window="2Gi", workers=2) as loader:
-    for epoch in range(10):
-        for batch in loader:
-            ...
-"""
+"""What a dataset is, and what can be made of it."""
 
 from __future__ import annotations
 
@@ -23,7 +15,7 @@ from torch.utils.data import default_collate
 
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
-from penstock.formats.registry import format_names, open_format
+from penstock.formats.registry import open_format
 from penstock.manifest import ManifestInfo
 from penstock.patterns import matcher
 from penstock.sources import locate
@@ -36,7 +28,7 @@ from penstock.stream.words import in_python
 from penstock.stream_listing import ListingProcess
 from penstock.temporary import TemporaryFolder
 
-__all__ = ["Dataset", "objects", "of_format", "parquet", "tar"]
+__all__ = ["Dataset", "of_options"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +79,7 @@ class Dataset:
             raise ConfigError(
                 f"nothing can be selected of the format {self.format!r}", fix="take what is wanted by map"
             )
-        return _of(self, {**self.options, option: names})
+        return of_options(self, {**self.options, option: names})
 
     def split(
         self, *, valid: float, test: float = 0.0, by: Literal["sample", "group"] = "sample", seed: int = 0
@@ -216,114 +208,7 @@ class _Chain:
         return value if self.transform is None else self.transform(value, rng)
 
 
-def objects(
-    source: str | os.PathLike[str],
-    *,
-    match: str | Iterable[str] = "*",
-    endpoint_url: str | None = None,
-    region: str | None = None,
-    anonymous: bool = False,
-    requester_pays: bool = False,
-) -> Dataset:
-    """Give a dataset of whole objects, whose values are their bytes.
-
-    Args:
-        source: ``s3://bucket/prefix``, ``hf://datasets/org/name``, ``https://host/folder/`` or a local folder.
-        match: take the objects whose key fits this pattern, as a shell's, or one of several.
-        endpoint_url: S3-compatible server; None is AWS.
-        region: of the bucket; None asks for it.
-        anonymous: do not sign requests, for public buckets.
-        requester_pays: be charged for reading a bucket whose owner is not.
-    """
-    return _dataset(locals(), "objects", {})
-
-
-def parquet(
-    source: str | os.PathLike[str],
-    *,
-    columns: str | Iterable[str] | None = None,
-    memory: str | int = "2Gi",
-    match: str | Iterable[str] = "*.{parquet,parq}",
-    endpoint_url: str | None = None,
-    region: str | None = None,
-    anonymous: bool = False,
-    requester_pays: bool = False,
-) -> Dataset:
-    """Give a dataset of the rows of Parquet files, each a dictionary by column.
-
-    Args:
-        source: as of ``objects``, as are the arguments that are not told here.
-        columns: paths of columns, or of groups of them, like ``"image.bytes"``; None is all. Nothing else is read.
-        memory: that a row group's chosen columns may take unpacked.
-
-    Raises:
-        ConfigError: an option cannot be used.
-    """
-    return _dataset(locals(), "parquet", {"columns": columns, "memory": memory})
-
-
-def tar(
-    source: str | os.PathLike[str],
-    *,
-    sample: str | Iterable[str] | None = None,
-    decoded: bool = False,
-    match: str | Iterable[str] = "*.tar",
-    endpoint_url: str | None = None,
-    region: str | None = None,
-    anonymous: bool = False,
-    requester_pays: bool = False,
-) -> Dataset:
-    """Give a dataset of the samples of TAR files, as WebDataset writes them, each a dictionary by extension.
-
-    Args:
-        source: as of ``objects``, as are the arguments that are not told here.
-        sample: what of samples is read, like ``("jpg", "cls")``; those that lack one are left out. None is all.
-        decoded: give what members mean by their extension, instead of their bytes.
-
-    Raises:
-        ConfigError: an option cannot be used.
-    """
-    return _dataset(locals(), "tar", {"sample": sample, "decoded": decoded})
-
-
-def of_format(
-    name: str,
-    source: str | os.PathLike[str],
-    *,
-    options: Mapping[str, Any] | None = None,
-    match: str | Iterable[str] = "*",
-    endpoint_url: str | None = None,
-    region: str | None = None,
-    anonymous: bool = False,
-    requester_pays: bool = False,
-) -> Dataset:
-    """Give a dataset of any format, such as one of an installed package's.
-
-    Args:
-        name: of the format.
-        source: as of ``objects``, as are the arguments that are not told here.
-        options: of the format, of what JSON has.
-
-    Raises:
-        ConfigError: there is no such format, or an option cannot be used.
-    """
-    if not isinstance(name, str):
-        raise ConfigError(f"name {shown(name)}", fix=f"choose one of: {', '.join(format_names())}")
-    given = {} if options is None else options
-    if not isinstance(given, Mapping) or not all(isinstance(each, str) for each in given):
-        raise ConfigError(f"options {shown(options)}", fix='give them by their names, like {"columns": ["a", "b"]}')
-    return _dataset(locals(), name, given)
-
-
-_WHERE = ("source", "match", "endpoint_url", "region", "anonymous", "requester_pays")
-
-
-def _dataset(given: Mapping[str, Any], kind: str, options: Mapping[str, Any]) -> Dataset:
-    made = Dataset(source={name: given[name] for name in _WHERE}, format=kind, options={})
-    return _of(made, {name: value for name, value in options.items() if value is not None})
-
-
-def _of(dataset: Dataset, options: Mapping[str, Any]) -> Dataset:
+def of_options(dataset: Dataset, options: Mapping[str, Any]) -> Dataset:
     """Give a dataset with other options of its format, which are checked.
 
     Raises:

@@ -1,0 +1,16 @@
+"""Datasets: what lies in a source, in which format, and which part of it; nothing is read before it is asked for.
+
+ds = penstock.parquet("s3://bucket/tables", columns=["text", "label"])
+train, valid = ds.split(valid=0.2)
+with train.loader(64, window="2Gi", workers=2) as loader:
+    for epoch in range(10):
+        for batch in loader:
+            ...
+"""
+
+from __future__ import annotations
+
+from penstock.dataset.described import Dataset
+from penstock.dataset.making import objects, of_format, parquet, tar
+
+__all__ = ["Dataset", "objects", "of_format", "parquet", "tar"]
