@@ -69,12 +69,12 @@ class Dataset:
         return replace(self, data=replace(self.data, where=(*self.data.where, pattern)))
 
     def select(self, names: str | Iterable[str]) -> Dataset:
-        """Give a dataset of some columns of Parquet, or of some members of the samples of TAR files.
+        """Give a dataset of some columns of Parquet or CSV, or of some members of the samples of TAR files.
 
         Raises:
             ConfigError: the format has none, or it is no list of names.
         """
-        option = {"parquet": "columns", "tar": "sample"}.get(self.format)
+        option = {"csv": "columns", "parquet": "columns", "tar": "sample"}.get(self.format)
         if option is None:
             raise ConfigError(
                 f"nothing can be selected of the format {self.format!r}", fix="take what is wanted by map"

@@ -17,6 +17,7 @@ _FORMATS: Final = Registry(
     kind="format",
     group="penstock.formats",
     own={
+        "csv": "penstock.formats.csv:Csv",
         "objects": "penstock.formats.whole:WholeObject",
         "parquet": "penstock.formats.parquet:Parquet",
         "tar": "penstock.formats.tar:Tar",

@@ -16,9 +16,9 @@ from typing import Final
 from penstock.errors import DataError
 from penstock.texts import nearest
 
-__all__ = ["Row", "Table", "is_missing", "number", "open_table", "read_table", "require_columns"]
+__all__ = ["MISSING", "Row", "Table", "is_missing", "number", "open_table", "read_table", "require_columns"]
 
-_MISSING: Final = frozenset({"", "n/a", "na", "nan", "none", "null"})
+MISSING: Final = frozenset({"", "n/a", "na", "nan", "none", "null"})
 SHOWN: Final = 40
 """Characters of a cell that messages show."""
 COLUMNS_SHOWN: Final = 30
@@ -142,7 +142,7 @@ def _checked(lines: Iterator[tuple[int, list[str]]], columns: Sequence[str], nam
 
 def is_missing(cell: str) -> bool:
     """Say whether a cell says that there is no value."""
-    return cell.lower() in _MISSING
+    return cell.lower() in MISSING
 
 
 def number(cell: str) -> float | None:

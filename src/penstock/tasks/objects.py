@@ -44,7 +44,7 @@ class WholeObjects:
             name="format",
             kind=str,
             default="objects",
-            help="what the objects are: objects, each a sample as it is; parquet; tar; or of another package",
+            help="what the objects are: objects, each a sample as it is; csv; parquet; tar; or of another package",
             metavar="NAME",
         ),
         TaskOption(

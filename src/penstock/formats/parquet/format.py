@@ -24,8 +24,8 @@ from penstock.formats.parquet.footer import (
     row_groups,
 )
 from penstock.formats.parquet.schema import leaves_of, missing_name, twice_named
-from penstock.formats.parquet.values import Rows
 from penstock.formats.protocols import Found
+from penstock.formats.values import Rows
 from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject, Span
 from penstock.sources import GetRange, ObjectInfo

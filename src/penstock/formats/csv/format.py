@@ -1,0 +1,193 @@
+"""The format of tables of text: comma-, tab- or otherwise separated."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from penstock.errors import ConfigError, DataError
+from penstock.formats.csv.cells import read_cells, to_numbers
+from penstock.formats.csv.scanning import Block, Dialect, read_blocks, read_dialect, row_lines
+from penstock.formats.options import names_of, size_of
+from penstock.formats.protocols import Found
+from penstock.formats.values import Rows
+from penstock.formats.whole import bytes_of
+from penstock.manifest import Described, Extent, SkippedObject, Span
+from penstock.sources import GetRange, ObjectInfo
+from penstock.texts import did_you_mean
+from penstock.units import MIB, format_bytes
+
+__all__ = ["Csv", "block_extent", "csv_table"]
+
+MOST_BLOCK_BYTES = 256 * MIB
+_SHOWN = 20
+"""Names that an error lists."""
+
+
+class Codec(msgspec.Struct, frozen=True, kw_only=True):
+    """What all extents of a table share."""
+
+    delimiter: str
+    header: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Csv:
+    """The format of tables of text with a header.
+
+    Attributes:
+        columns: names of those whose values are given; None is all that have a name.
+        numbers: names of those that are given as numbers, NaN where there is none; the others are text, as it stands.
+        delimiter: one character between cells; None is what the header has most of, of ``, tab ; |``.
+        names: of all columns, of tables that have no header.
+        block: about how many bytes of rows are fetched and decoded as one, like ``"4Mi"``.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+
+    columns: Sequence[str] | None = None
+    numbers: Sequence[str] | None = None
+    delimiter: str | None = None
+    names: Sequence[str] | None = None
+    block: str | int = 4 * MIB
+
+    def __post_init__(self) -> None:
+        for name in ("columns", "numbers", "names"):
+            object.__setattr__(self, name, names_of(name, getattr(self, name)))
+        for name in ("columns", "names"):
+            _check_once(name, getattr(self, name) or ())
+        if self.delimiter is not None:
+            _check_delimiter(self.delimiter)
+        block = size_of("block", self.block)
+        if block > MOST_BLOCK_BYTES:
+            raise ConfigError(
+                f"block {format_bytes(block)}, which is held in memory", fix=f"give {MOST_BLOCK_BYTES // MIB}Mi or less"
+            )
+        object.__setattr__(self, "block", block)
+
+    async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
+        """Give an extent a block of rows; all of the object is read, some MiB at a time."""
+        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=self.names)
+        self._chosen(dialect.header, info.key)
+        has_rows = False
+        async for block in read_blocks(source, info, dialect, block_bytes=size_of("block", self.block)):
+            has_rows = True
+            self._check_numbers(block, dialect, info)
+            yield block_extent(info, dialect, block)
+        if not has_rows:
+            yield SkippedObject(object=info.key, reason="has no rows")
+
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give rows as dictionaries by column, each made when it is asked for."""
+        told = _codec(codec)
+        columns = self._chosen(told.header, about.key)
+        table = csv_table(bytes_of(data), about, codec, columns)
+        if len(numbers) < table.num_rows:
+            table = table.take(pa.array(numbers))
+        for name in self.numbers or ():
+            if name in columns:
+                values, _ = to_numbers(table[name])
+                table = table.set_column(columns.index(name), name, pa.array(values))
+        return Rows(table)
+
+    def _chosen(self, header: Sequence[str], key: str) -> list[str]:
+        """Give the names of the columns whose values are given.
+
+        Raises:
+            ConfigError: one that was asked for is not there.
+        """
+        there = [name for name in header if name]
+        wrong = next((name for name in (*(self.columns or ()), *(self.numbers or ())) if name not in there), None)
+        if wrong is not None:
+            raise ConfigError(
+                f"{key} has no column {wrong!r}",
+                fix=f"{did_you_mean(wrong, there)}its columns are: {', '.join(there[:_SHOWN])}",
+            )
+        return there if self.columns is None else list(self.columns)
+
+    def _check_numbers(self, block: Block, dialect: Dialect, info: ObjectInfo) -> None:
+        if not self.numbers:
+            return
+        table = read_cells(block.data, dialect.header, dialect.delimiter, self.numbers)
+        for name in self.numbers:
+            _, wrong = to_numbers(table[name])
+            if wrong is not None:
+                raise no_number(block, dialect, info, name, wrong, table[name][wrong].as_py())
+
+
+def no_number(block: Block, dialect: Dialect, info: ObjectInfo, name: str, place: int, cell: str) -> DataError:
+    """Make the error of a cell, in the row at a place of a block, that is no number."""
+    line = row_lines(block, info, dialect.delimiter)[place]
+    return DataError(
+        f"{info.key}, line {line}: {name} is {cell[:40]!r}, which is no number",
+        fix="correct the table, write n/a where a value is not known, or do not take the column for numbers",
+        about=info.key,
+    )
+
+
+def block_extent(info: ObjectInfo, dialect: Dialect, block: Block) -> Extent:
+    """Give the extent of a block; its key ends with the line that it begins on."""
+    span = Span(
+        object=info.key,
+        etag=info.etag,
+        object_bytes=info.size_bytes,
+        offset=block.offset,
+        length_bytes=len(block.data),
+    )
+    codec = msgspec.json.encode(Codec(delimiter=dialect.delimiter, header=dialect.header)).decode()
+    return Extent(
+        key=f"{info.key}/{block.line}", group=info.key, spans=(span,), codec=codec, num_samples=block.num_rows
+    )
+
+
+def csv_table(data: bytes, about: Described, codec: str, columns: Sequence[str]) -> pa.Table:
+    """Give some columns of an extent's rows as text.
+
+    Raises:
+        DataError: they are not the rows that were listed.
+    """
+    told = _codec(codec)
+    try:
+        table = read_cells(data, told.header, told.delimiter, columns)
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise _unreadable(about, str(error)) from error
+    if table.num_rows != about.num_samples:
+        raise _unreadable(about, f"there are {table.num_rows}, not {about.num_samples}")
+    return table
+
+
+def _unreadable(about: Described, why: str) -> DataError:
+    return DataError(
+        f"the rows of {about.key} cannot be read: {' '.join(why.split())[:300]}",
+        fix="list the dataset again",
+        about=about.key,
+    )
+
+
+@lru_cache(maxsize=8)
+def _codec(text: str) -> Codec:
+    try:
+        return msgspec.json.decode(text, type=Codec)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise DataError(
+            f"the manifest's codec {text[:80]!r} is none of tables of text ({error})", fix="list the dataset again"
+        ) from error
+
+
+def _check_once(option: str, names: Sequence[str]) -> None:
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise ConfigError(f"{option} has {twice!r} twice", fix="name each column once")
+
+
+def _check_delimiter(value: Any) -> None:
+    if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in '"\r\n\0' or value.isalnum():
+        raise ConfigError(f"delimiter {value!r}", fix='give one character like "," or ";", or leave it out')

@@ -1,0 +1,284 @@
+"""Where rows of a table of text begin and end, found by Python's own csv reader, in bounded memory.
+
+Only as much of an object is held as a block takes, and the row that it is cut in. What is no row is an error that names
+the object, the line that the row begins on, and what stands there.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.errors import DataError, HeaderMismatch
+from penstock.formats.tables import number
+from penstock.sources import GetRange, ObjectInfo
+from penstock.texts import counted
+from penstock.units import KIB, MIB, format_bytes
+
+__all__ = ["Block", "Dialect", "read_blocks", "read_dialect", "row_lines"]
+
+HEAD_BYTES: Final = 64 * KIB
+CHUNK_BYTES: Final = 4 * MIB
+"""Read at a time."""
+MOST_ROW_BYTES: Final = 16 * MIB
+"""Of one row."""
+DELIMITERS: Final = ",\t;|"
+SHOWN: Final = 40
+"""Characters of a cell or a line that messages show."""
+_BOM: Final = b"\xef\xbb\xbf"
+_PACKED: Final = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "ZIP (as an .xlsx file is)",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\xfd7zXZ": "xz",
+    b"BZh": "bzip2",
+    b"PAR1": "Parquet",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""First bytes of what is no text of UTF-8."""
+_QUOTED: Final = re.compile(rb'"[^"]*"')
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dialect:
+    """How a table is written.
+
+    Attributes:
+        header: names of its columns, in order; empty for a column without a name.
+        start: offset of the first byte behind the header.
+        line: of the first line behind the header, from 1.
+    """
+
+    delimiter: str
+    header: tuple[str, ...]
+    start: int
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """Whole rows that lie together.
+
+    Attributes:
+        line: that the first of them begins on.
+        offset: of the first byte.
+        data: from it on.
+    """
+
+    line: int
+    offset: int
+    num_rows: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row; ``end`` is the offset behind it in the bytes that it was found in, ``next_line`` the line there."""
+
+    cells: list[str]
+    line: int
+    end: int
+    next_line: int
+
+
+async def read_dialect(
+    source: GetRange, info: ObjectInfo, *, delimiter: str | None, names: Sequence[str] | None
+) -> Dialect:
+    """Read a table's header.
+
+    Args:
+        delimiter: between cells; None is the one that the first line has most of.
+        names: of the columns, where the object has no header; None reads it.
+
+    Raises:
+        HeaderMismatch: it has none, or it isn't a table of text.
+        SourceError: it could not be read.
+    """
+    asked = HEAD_BYTES
+    while True:
+        head = bytes(await source.get_range(info, 0, min(asked, info.size_bytes)))
+        begin = len(_BOM) if head.startswith(_BOM) else 0
+        _check_text(head, info)
+        is_whole = len(head) == info.size_bytes
+        found = delimiter or _delimiter_of(head[begin:])
+        first = next((row for row in _rows(head[begin:], info, 1, found, is_end=is_whole) if row.cells), None)
+        if first is not None or is_whole:
+            break
+        if asked >= MOST_ROW_BYTES:
+            raise _too_long(info, 1)
+        asked *= 16
+    if names is not None:
+        return Dialect(delimiter=found, header=tuple(names), start=begin, line=1)
+    if first is None:
+        raise HeaderMismatch(
+            f"{info.key} has no header", fix="write the columns' names in its first line", about=info.key
+        )
+    header = tuple(cell.strip() for cell in first.cells)
+    _check_header(header, info)
+    return Dialect(delimiter=found, header=header, start=begin + first.end, line=first.next_line)
+
+
+async def read_blocks(
+    source: GetRange, info: ObjectInfo, dialect: Dialect, *, block_bytes: int
+) -> AsyncIterator[Block]:
+    """Give all rows of a table, in blocks that are of ``block_bytes`` or a row more.
+
+    Raises:
+        DataError: a row is none, or has more or fewer cells than the header.
+        SourceError: it could not be read.
+    """
+    size, width = info.size_bytes, len(dialect.header)
+    at, line, held = dialect.start, dialect.line, b""
+    done, num_rows, first_line = 0, 0, line
+    while at + len(held) < size:
+        behind = at + len(held)
+        more = bytes(await source.get_range(info, behind, min(max(CHUNK_BYTES, block_bytes), size - behind)))
+        held += more
+        _check_zeros(held[done:], info, line)
+        is_end = at + len(held) == size
+        begin, start = 0, done
+        for row in _rows(held[start:], info, line, dialect.delimiter, is_end=is_end):
+            if row.cells:
+                _check_width(row, width, info)
+                first_line = first_line if num_rows else row.line
+                num_rows += 1
+            done, line = start + row.end, row.next_line
+            if num_rows and done - begin >= block_bytes:
+                yield Block(line=first_line, offset=at + begin, num_rows=num_rows, data=held[begin:done])
+                begin, num_rows = done, 0
+        if len(held) - done > MOST_ROW_BYTES:
+            raise _too_long(info, line)
+        held, at, done = held[begin:], at + begin, done - begin
+    if num_rows:
+        yield Block(line=first_line, offset=at, num_rows=num_rows, data=held)
+
+
+def row_lines(block: Block, info: ObjectInfo, delimiter: str) -> list[int]:
+    """Give the line that each row of a block begins on."""
+    return [row.line for row in _rows(block.data, info, block.line, delimiter, is_end=True) if row.cells]
+
+
+def _rows(data: bytes, info: ObjectInfo, line: int, delimiter: str, *, is_end: bool) -> Iterator[_Row]:
+    """Give the whole rows of some bytes, which begin with one; a blank line is one without cells.
+
+    Args:
+        line: of the first.
+        is_end: whether the last row ends with the bytes; else it may go on behind them, and is not given.
+    """
+    end, has_ended = 0, False
+
+    def lines() -> Iterator[str]:
+        nonlocal end, has_ended
+        while (cut := data.find(b"\n", end)) >= 0:
+            begin, end = end, cut + 1
+            yield data[begin:end].decode()
+        if is_end and end < len(data):
+            begin, end = end, len(data)
+            yield data[begin:].decode()
+        has_ended = True
+
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True)
+    while True:
+        begin, row_line = end, line + reader.line_num
+        # The limit of a cell is the process's, 128 KiB where nobody changed it.
+        usual = csv.field_size_limit(MOST_ROW_BYTES)
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{info.key}, line {line + reader.line_num}: not UTF-8 text "
+                f"(a byte is 0x{error.object[error.start]:02x})",
+                fix="save it again as UTF-8",
+                about=info.key,
+            ) from error
+        except csv.Error as error:
+            if has_ended and not is_end:
+                return
+            raise _no_row(data[begin:], info, row_line, str(error), is_open=has_ended) from error
+        finally:
+            csv.field_size_limit(usual)
+        yield _Row(cells, row_line, end, line + reader.line_num)
+
+
+def _no_row(rest: bytes, info: ObjectInfo, line: int, why: str, *, is_open: bool) -> DataError:
+    begins = rest.partition(b"\n")[0][: 4 * SHOWN].decode(errors="replace")
+    if is_open:
+        why = "a quoted cell does not end"
+    elif "new-line" in why:
+        why = "a line ends with a carriage return alone"
+    return DataError(
+        f"{info.key}, line {line}: {why} (the row begins with {_shown(begins)})",
+        fix='close quotes, double those within a quoted cell ("a ""b"" c"), and end lines with a line feed',
+        about=info.key,
+    )
+
+
+def _check_width(row: _Row, width: int, info: ObjectInfo) -> None:
+    if len(row.cells) != width:
+        raise DataError(
+            f"{info.key}, line {row.line}: {counted(len(row.cells), 'cell')} where the header has {width}; the row "
+            f"begins with {_shown(row.cells[0])}",
+            fix="write as many cells as there are columns, or choose what is between them with delimiter",
+            about=info.key,
+        )
+
+
+def _check_header(header: Sequence[str], info: ObjectInfo) -> None:
+    twice = next((name for place, name in enumerate(header) if name and name in header[:place]), "")
+    if twice:
+        raise HeaderMismatch(
+            f"{info.key}, line 1: the column {_shown(twice)} comes twice", fix="rename or remove one", about=info.key
+        )
+    if not any(header) or all(number(cell) is not None for cell in header if cell):
+        shown = ", ".join(header[:4])
+        raise HeaderMismatch(
+            f"{info.key} has no header: its first line has no names, but {_shown(shown)}",
+            fix="write the columns' names there, or give them with the format's option names",
+            about=info.key,
+        )
+
+
+def _check_text(head: bytes, info: ObjectInfo) -> None:
+    kind = next((kind for magic, kind in _PACKED.items() if head.startswith(magic)), "")
+    if kind:
+        raise HeaderMismatch(
+            f"{info.key} is no table of text: it begins as {kind} does",
+            fix="unpack it, and save it as UTF-8 text, or choose other files with match",
+            about=info.key,
+        )
+    _check_zeros(head, info, 1)
+
+
+def _check_zeros(data: bytes, info: ObjectInfo, line: int) -> None:
+    place = data.find(b"\0")
+    if place >= 0:
+        line += data.count(b"\n", 0, place)
+        raise DataError(
+            f"{info.key}, line {line}: a zero byte, so it is no UTF-8 text",
+            fix="save it again as UTF-8, or choose other files with match",
+            about=info.key,
+        )
+
+
+def _delimiter_of(head: bytes) -> str:
+    """Give what a header has most of between its cells."""
+    line = _QUOTED.sub(b"", head.lstrip(b"\r\n").partition(b"\n")[0])
+    return max(DELIMITERS, key=lambda mark: line.count(mark.encode()))
+
+
+def _too_long(info: ObjectInfo, line: int) -> DataError:
+    return DataError(
+        f"{info.key}, line {line}: a row of more than {format_bytes(MOST_ROW_BYTES)}",
+        fix="check that a quote is closed, and that the file is a table of text",
+        about=info.key,
+    )
+
+
+def _shown(cell: str) -> str:
+    return repr(cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}…")
