@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from penstock.observe.logs import RedactingFormatter, configure_logging
-from penstock.observe.progress import NoProgress, PlainProgress, ProgressReporter, StageProgress, open_progress
+from penstock.observe.opening import open_progress
+from penstock.observe.progress import NoProgress, PlainProgress, ProgressReporter, StageProgress
 from penstock.secrets import redact
 
 __all__ = [

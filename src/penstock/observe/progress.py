@@ -7,7 +7,6 @@ started: bars are redrawn when work is reported, so that a process with bars can
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,6 @@ __all__ = [
     "ProgressReporter",
     "StageProgress",
     "format_figures",
-    "open_progress",
 ]
 
 PLAIN_EVERY_SECONDS = 5.0
@@ -61,16 +59,6 @@ class ProgressReporter(Protocol):
             done: units that an earlier attempt did.
         """
         ...
-
-
-def open_progress(stream: TextIO | None = None) -> ProgressReporter:
-    """Give bars where ``stream`` (None: stderr) is a terminal, and plain lines where it is not."""
-    target = sys.stderr if stream is None else stream
-    if not target.isatty():
-        return PlainProgress(target)
-    from penstock.observe.bars import open_bars  # a prefetcher, which shows none, starts sooner without rich
-
-    return open_bars(stream)
 
 
 def format_figures(figures: Mapping[str, float]) -> str:

@@ -17,7 +17,7 @@ from typing import Self
 from penstock.children import Child
 from penstock.errors import NotOurs, PenstockError, PrefetcherLost, WindowError
 from penstock.observe.endings import describe_end
-from penstock.window.layout import Control
+from penstock.window.control import Control
 from penstock.window.ownership import is_served_by_sidecar
 
 __all__ = ["PrefetchMode", "Prefetcher", "start_prefetcher"]
@@ -130,7 +130,7 @@ class Prefetcher:
             control = Control(self._folder, writable=False)
         except (OSError, WindowError, NotOurs):
             return "", 0
-        return control.text("session"), control.number("num_filled")
+        return control.session, control.num_filled
 
 
 def start_prefetcher(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from penstock.errors import DataError, PenstockError, error_from_fields
-from penstock.window.layout import ErrorText, ExtentMeta
+from penstock.window.control import ErrorText
+from penstock.window.layout import ExtentMeta
 
 __all__ = ["NO_SLOT", "ExtentSkipped", "OpenSlot", "WindowExtent", "read_error", "rebuild", "untold"]
 

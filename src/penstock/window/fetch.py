@@ -18,9 +18,10 @@ import numpy as np
 from penstock.errors import PenstockError
 from penstock.sources import ReadInto
 from penstock.window.concurrency import Throttle
+from penstock.window.control import ErrorText
 from penstock.window.dividing import Answers
 from penstock.window.kept import KeptArea
-from penstock.window.layout import ErrorText, ExtentStatus, checksum
+from penstock.window.layout import ExtentStatus, checksum
 from penstock.window.packing import Pack, Read
 
 __all__ = ["Fetcher", "Fill", "put_error", "put_skipped"]

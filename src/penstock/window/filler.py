@@ -25,9 +25,9 @@ from penstock.owning import WINDOW_MARK, Hold
 from penstock.records import Purpose, StreamSpec, decode_record
 from penstock.sources import MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
 from penstock.window.asking import check_spec
+from penstock.window.control import Control, ErrorText, FillerState
 from penstock.window.folder import SESSION, SLOTS, read_small, used_bytes
 from penstock.window.joining import is_left
-from penstock.window.layout import Control, ErrorText, FillerState
 from penstock.window.ownership import CHILD, SIDECAR, Role, hold_window, is_served_by_sidecar
 from penstock.window.session import FillerSession
 from penstock.window.slots import empty_window, open_control
@@ -136,7 +136,7 @@ class Filler:
                     await _cancel(task)
                     task, self._asked = None, None
                     if self._is_left(asked):
-                        control.put("state", FillerState.WAITING)
+                        control.state = FillerState.WAITING
                     else:
                         self._asked = asked
                         task = self._begin(asked, control, bell)
@@ -154,7 +154,7 @@ class Filler:
         try:
             return not is_busy or (self._folder / SLOTS).lstat().st_size == control.slots_file_bytes
         except FileNotFoundError:
-            return not control.number("num_slots")
+            return not control.num_slots
 
     def _read_session(self) -> bytes:
         """Give what is asked for, nothing where nothing is."""
@@ -186,7 +186,7 @@ class Filler:
     def _begin(self, asked: bytes, control: Control, bell: Bell) -> asyncio.Task[None] | None:
         if not asked:
             empty_window(self._folder, control)
-            control.put("state", FillerState.WAITING)
+            control.state = FillerState.WAITING
             bell.ring()
             return None
         try:
@@ -239,7 +239,7 @@ class Filler:
     def _report(self, control: Control, session: str, error: PenstockError) -> None:
         """Leave an error that belongs to no sample where the trainer looks for it."""
         control.put_error(session, ErrorText(type(error).__name__, error.what, error.fix, error.about))
-        control.put("state", FillerState.FAILED)
+        control.state = FillerState.FAILED
 
 
 def _removed(folder: Path) -> WindowError:

@@ -13,9 +13,10 @@ import numpy as np
 from penstock.errors import NotOurs, RecordError, WindowError
 from penstock.records import Meters, StreamSpec, decode_record
 from penstock.sources import read_meter_files, sum_meters
+from penstock.window.control import Control, ControlCut, FillerState
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, read_small, used_bytes
-from penstock.window.layout import Control, ControlCut, FillerState, SlotState
+from penstock.window.layout import SlotState
 from penstock.window.slots import read_sizes
 
 __all__ = ["WindowGauges", "read_gauges"]
@@ -74,13 +75,13 @@ def _gauges(
     folder: Path, control: Control, spec: StreamSpec | None, taken_bytes: int, volume: os.statvfs_result, meters: Path
 ) -> WindowGauges:
     return WindowGauges(
-        state=_state(control.number("state")),
+        state=_state(control.state),
         beats=control.heartbeat,
         meters=read_sizes(control).plus(sum_meters(read_meter_files(meters))),
         used_bytes=taken_bytes,
         num_slots=_count_slots(control),
-        in_flight_limit=control.number("in_flight_limit"),
-        fetched_index=control.number("fetched_through"),
+        in_flight_limit=control.in_flight_limit,
+        fetched_index=control.fetched_through,
         end_index=None if spec is None else spec.end_index,
         cursors={} if spec is None else _read_cursors(folder, spec),
         volume_bytes=volume.f_blocks * volume.f_frsize,
@@ -93,7 +94,7 @@ def _state(number: int) -> str:
 
 
 def _count_slots(control: Control) -> dict[str, int]:
-    states = control.entries[: control.number("num_slots")]["state"]
+    states = control.entries[: control.num_slots]["state"]
     return {state.name.lower(): int(np.count_nonzero(states == state)) for state in SlotState}
 
 

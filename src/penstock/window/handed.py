@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.records import StreamSpec
+from penstock.window.control import Control, ControlCut, FillerState
 from penstock.window.cursor import Cursor
-from penstock.window.layout import Control, ControlCut, ExtentStatus, FillerState
+from penstock.window.layout import ExtentStatus
 from penstock.window.wakeup import Listener
 
 __all__ = ["HandedOver", "given_bytes", "wait_until_counted"]
@@ -85,9 +86,9 @@ def wait_until_counted(folder: Path, spec: StreamSpec, control: Control, own: Cu
     bell = Listener(folder)
     with contextlib.suppress(ControlCut), contextlib.closing(bell):
         while (
-            control.text("session") == spec.session
-            and control.number("state") == FillerState.RUNNING
-            and control.number("cursor") < reached
+            control.session == spec.session
+            and control.state == FillerState.RUNNING
+            and control.cursor < reached
             and time.monotonic() < deadline
         ):
             bell.ring()

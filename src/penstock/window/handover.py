@@ -16,8 +16,8 @@ from penstock.errors import PrefetcherLost, RecordError, WindowError, WindowTooS
 from penstock.files import open_regular
 from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.units import MIB, format_bytes
+from penstock.window.control import Control
 from penstock.window.folder import MANIFEST, SESSION, SLOTS, making, withdraw
-from penstock.window.layout import Control
 from penstock.window.ownership import claim_window
 from penstock.window.wakeup import Listener
 
@@ -69,7 +69,7 @@ def _lies_there(target: Path, wanted: ManifestInfo) -> bool:
 def _check_size(manifest: Path, folder: Path) -> None:
     """Refuse a manifest that a prefetcher of a known bound could hold no sample beside."""
     try:
-        window_bytes = Control(folder, writable=False).number("window_bytes")
+        window_bytes = Control(folder, writable=False).window_bytes
     except (OSError, WindowError):
         return
     size = manifest.stat().st_size

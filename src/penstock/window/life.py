@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from penstock.errors import PenstockError, PrefetcherLost, WindowError
-from penstock.window.layout import Control, ControlCut
+from penstock.window.control import Control, ControlCut
 
 __all__ = ["IDLE_TIMEOUTS", "LifeSigns", "check_passed"]
 
@@ -71,7 +71,7 @@ def check_passed(control: Control, index: int, folder: Path) -> None:
     Raises:
         WindowError: it does.
     """
-    if control.number("cursor") > index:
+    if control.cursor > index:
         raise WindowError(
             f"sample {index} was taken for used before it was read: another process wrote to a cursor in {folder}",
             fix="run it again; use a window folder that only Penstock writes to",

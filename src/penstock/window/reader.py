@@ -12,6 +12,7 @@ from penstock.clock import running_seconds
 from penstock.errors import ChecksumMismatch, PenstockError, PrefetcherLost, WindowError
 from penstock.records import Meters, StreamSpec, decode_record, encode_record
 from penstock.sources import read_meter_files, sum_meters
+from penstock.window.control import Control, ControlCut
 from penstock.window.cursor import Cursor
 from penstock.window.extents import (
     NO_SLOT,
@@ -26,7 +27,7 @@ from penstock.window.files import ExtentFiles, safe_name, sweep_files
 from penstock.window.folder import SESSION, install
 from penstock.window.handed import wait_until_counted
 from penstock.window.joining import SessionFile, find_session, sessions_of
-from penstock.window.layout import Control, ControlCut, ExtentStatus, checksum
+from penstock.window.layout import ExtentStatus, checksum
 from penstock.window.life import LifeSigns, check_passed
 from penstock.window.ownership import claim_window, share_job
 from penstock.window.peers import check_peers
@@ -228,7 +229,7 @@ class WindowReader:
         """Give the sizes of the window, and what was counted in its folder for the session's owner so far."""
         control, cursor = self._control, self._cursor
         with contextlib.suppress(ControlCut):
-            if control is not None and control.text("session") == self.spec.session:
+            if control is not None and control.session == self.spec.session:
                 if cursor is not None and self._parent is None:
                     wait_until_counted(self._folder, self.spec, control, cursor)
                 self._meters = read_sizes(control)
@@ -277,7 +278,7 @@ class WindowReader:
         if error is not None:
             raise rebuild(error)
         incarnation = control.incarnation
-        if control.text("session") != self.spec.session:
+        if control.session != self.spec.session:
             return False
         try:
             self._slots = SlotsFile(self._folder, control.slots_file_bytes)
@@ -314,14 +315,14 @@ class WindowReader:
                 raise rebuild(error)
             if self.is_intact():
                 check_passed(control, index, self._folder)
-                failed_end = control.number("failed_end")
+                failed_end = control.failed_end
                 if 0 < failed_end <= index:
                     self.get(failed_end - 1)  # raises what ended the stream before
             return False
-        entry, size = control.entry(slot), control.number("slot_bytes")
+        entry, size = control.entry(slot), control.slot_bytes
         assert self._slots is not None
         place = self._slots.read(slot * size, min(int(entry["table_bytes"]), size))
-        table = read_table(place, entry, control.text("stream"))
+        table = read_table(place, entry, control.stream)
         first = int(entry["first_index"])
         if table is None or not first <= index < first + len(table):
             self._unsettled = self._settle(self._unsettled, f"slot {slot}")

@@ -16,6 +16,7 @@ from penstock.manifest import ManifestReader
 from penstock.plan import window_extents
 from penstock.records import StreamSpec
 from penstock.sources import ObjectSource, is_local
+from penstock.window.control import Control, FillerState
 from penstock.window.cursor import Cursor
 from penstock.window.dividing import Division, Gauge, divide_at_first, divide_by_rate
 from penstock.window.fetch import Fetcher, Fill, put_error, put_skipped
@@ -24,7 +25,7 @@ from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
 from penstock.window.handed import HandedOver, given_bytes
 from penstock.window.kept import KEPT_ENTRY, kept_area_bytes, kept_entries
-from penstock.window.layout import Control, ExtentStatus, FillerState, SlotState
+from penstock.window.layout import ExtentStatus, SlotState
 from penstock.window.packing import Pack
 from penstock.window.planning import Planner
 from penstock.window.policy import SlotRange, WindowPolicy, choose_adopted, choose_kept
@@ -82,7 +83,7 @@ class FillerSession:
         self._control = slots.control
         self._batch_slots = batch_slots
         # Divided already, or nothing to divide: what an earlier process divided stays so.
-        self._keepable_bytes = 0 if self._control.number("kept_area_bytes") else keepable_bytes
+        self._keepable_bytes = 0 if self._control.kept_area_bytes else keepable_bytes
         self._slots_left: int | None = None
         self._gauge = Gauge(self._control.slots_file_bytes)
         self._is_local = is_local(manifest.info.source.uri)
@@ -90,7 +91,7 @@ class FillerSession:
         loop = asyncio.get_running_loop()
         self._epoch = epoch = {"num_extents": spec.order.num_extents, "total_bytes": _epoch_bytes(spec, manifest)}
         self._reservation = slots.reserve(
-            kept_index_bytes=kept_entries(self._control.number("kept_area_bytes"), **epoch) * KEPT_ENTRY.itemsize,
+            kept_index_bytes=kept_entries(self._control.kept_area_bytes, **epoch) * KEPT_ENTRY.itemsize,
             on_more=functools.partial(_wake, loop, bell),
         )
         self._kept = slots.kept_area(**epoch)
@@ -141,7 +142,7 @@ class FillerSession:
             + file_room_bytes(num_files=spec.num_files, max_extent_bytes=manifest.info.max_extent_bytes),
             keep_bytes=_keep_bytes(spec, manifest),
         )
-        if control.text("session") not in ("", spec.session):
+        if control.session not in ("", spec.session):
             control.give_up()
         session = cls(
             folder,
@@ -188,7 +189,7 @@ class FillerSession:
         """Have a part of the window kept, once it is known what reading ahead needs of it."""
         if self._keepable_bytes and self._slots_left is None and (found := self._find_division()) is not None:
             room_bytes = self._control.slots_file_bytes
-            self._control.put("ahead_bytes", found.ahead_bytes)
+            self._control.ahead_bytes = found.ahead_bytes
             if found.kept_bytes:
                 _log.info(
                     "session.divided kept_bytes=%d ahead_bytes=%d room_bytes=%d least_seconds=%.4f mean_seconds=%.4f",
@@ -234,8 +235,8 @@ class FillerSession:
 
     async def _begin(self) -> None:
         control, start = self._control, max(self._spec.first_index, self._cursor())
-        same = control.text("session") == self._spec.session
-        self._handed = HandedOver(control.number("cursor") if same else start)
+        same = control.session == self._spec.session
+        self._handed = HandedOver(control.cursor if same else start)
         if same:  # readers went on while no prefetcher was there: what they passed goes in a moment
             for held in self._slots.ready():
                 self._handed.put(held.first_index, self._slots.sizes(held.slot))
@@ -247,12 +248,12 @@ class FillerSession:
         )
         for held in adopted:
             self._handed.put(held.first_index, self._slots.sizes(held.slot))
-        self._fetched_before = control.number("fetched_through")
+        self._fetched_before = control.fetched_through
         control.gauge(used_bytes(self._folder))
         control.put_error(self._spec.session, None)
         self._put_failed()
-        control.put("state", FillerState.RUNNING)
-        control.put("session", self._spec.session)
+        control.state = FillerState.RUNNING
+        control.session = self._spec.session
         _log.info(
             "session.window slots=%d slot_bytes=%d adopted=%d",
             self._slots.num_slots,
@@ -331,21 +332,21 @@ class FillerSession:
         meter.add("refetched_bytes", again_bytes)
         meter.add("reused_bytes", int(sizes[sorted(at for at in fill.reused if at >= again)].sum()))
         meter.add("wasted_bytes", pack.wasted_bytes)
-        self._control.put("fetched_through", max(self._control.number("fetched_through"), pack.end_index))
+        self._control.fetched_through = max(self._control.fetched_through, pack.end_index)
 
     def _count_passed(self, cursor: int) -> None:
         """Count what was handed over below a cursor, before it is told that this was counted."""
         self._source.meter.add("sample_bytes", self._handed.move(cursor))
-        self._control.put("cursor", cursor)
+        self._control.cursor = cursor
 
     def _put_failed(self) -> None:
         """Tell where the stream ends with an error, whoever waits for what would come after it."""
         failed = self._policy.failed_index
-        self._control.put("failed_end", 0 if failed is None else failed + 1)
+        self._control.failed_end = 0 if failed is None else failed + 1
 
     def _put_meters(self) -> None:
-        self._control.put("kept_bytes", self._kept.kept_bytes)
-        self._control.put("in_flight_limit", self._fetcher.limit)
+        self._control.kept_bytes = self._kept.kept_bytes
+        self._control.in_flight_limit = self._fetcher.limit
 
     def _cursor(self) -> int:
         """Give the lowest of the readers' cursors; a reader that is not there yet holds the start."""

@@ -14,19 +14,12 @@ from numpy.typing import NDArray
 from penstock.errors import WindowError
 from penstock.records import Meters
 from penstock.units import MIB
+from penstock.window.control import Control
 from penstock.window.folder import SLOTS, making, release
 from penstock.window.geometry import Geometry, slot_capacity
 from penstock.window.handed import given_bytes
 from penstock.window.kept import KeptArea
-from penstock.window.layout import (
-    EXTENT_ENTRY,
-    Control,
-    ExtentStatus,
-    SlotState,
-    checksum,
-    entry_checksum,
-    map_slots,
-)
+from penstock.window.layout import EXTENT_ENTRY, ExtentStatus, SlotState, checksum, entry_checksum, map_slots
 from penstock.window.policy import SlotRange
 from penstock.window.reserving import Reservation
 
@@ -47,8 +40,8 @@ def open_control(folder: Path, window_bytes: int) -> Control:
     capacity = slot_capacity(window_bytes)
     try:
         control = Control(folder, writable=True)
-        if len(control.entries) == capacity and control.number("num_slots") <= capacity:
-            control.put("window_bytes", window_bytes)
+        if len(control.entries) == capacity and control.num_slots <= capacity:
+            control.window_bytes = window_bytes
             return control
         control.give_up()
     except FileNotFoundError:
@@ -62,11 +55,11 @@ def open_control(folder: Path, window_bytes: int) -> Control:
 def empty_window(folder: Path, control: Control) -> None:
     """Give up the session and give back the slots' space."""
     control.give_up()
-    control.put("stream", "")
-    control.put("num_slots", 0)
-    control.put("kept_area_bytes", 0)
-    control.put("kept_bytes", 0)
-    control.put("ahead_bytes", 0)
+    control.stream = ""
+    control.num_slots = 0
+    control.kept_area_bytes = 0
+    control.kept_bytes = 0
+    control.ahead_bytes = 0
     control.entries["state"] = SlotState.FREE
     release(folder / SLOTS)
 
@@ -83,10 +76,10 @@ def read_table(place: memoryview, entry: np.void, stream: str) -> NDArray[np.voi
 def read_sizes(control: Control) -> Meters:
     """Give the sizes of the window that is served."""
     return Meters(
-        window_bytes=control.number("window_bytes"),
-        kept_bytes=control.number("kept_bytes"),
-        ahead_bytes=control.number("ahead_bytes"),
-        window_high_water_bytes=control.number("high_water_bytes"),
+        window_bytes=control.window_bytes,
+        kept_bytes=control.kept_bytes,
+        ahead_bytes=control.ahead_bytes,
+        window_high_water_bytes=control.high_water_bytes,
     )
 
 
@@ -101,7 +94,7 @@ class Slots:
         self.control = control
         self._stream = stream
         self._path = folder / SLOTS
-        self.num_slots, self.slot_bytes = control.number("num_slots"), control.number("slot_bytes")
+        self.num_slots, self.slot_bytes = control.num_slots, control.slot_bytes
         self._mapped = self._take_over(folder, planned) or self._make(folder, planned)
 
     def reserve(self, *, kept_index_bytes: int, on_more: Callable[[], None]) -> Reservation:
@@ -124,7 +117,7 @@ class Slots:
         return KeptArea(
             memoryview(self._mapped),
             offset=self.num_slots * self.slot_bytes,
-            size_bytes=self.control.number("kept_area_bytes"),
+            size_bytes=self.control.kept_area_bytes,
             num_extents=num_extents,
             total_bytes=total_bytes,
             share_left=share_left,
@@ -140,8 +133,8 @@ class Slots:
         size, kept_at = self.control.slots_file_bytes, num_slots * self.slot_bytes
         memoryview(self._mapped)[kept_at : kept_at + index_bytes] = bytes(index_bytes)  # whatever lay there is none
         self.num_slots = num_slots
-        self.control.put("num_slots", num_slots)
-        self.control.put("kept_area_bytes", size - kept_at)
+        self.control.num_slots = num_slots
+        self.control.kept_area_bytes = size - kept_at
 
     def place(self, slot: int) -> memoryview:
         """Give a slot's bytes."""
@@ -194,19 +187,19 @@ class Slots:
         entry["table_bytes"], entry["length_bytes"] = len(table), length_bytes
         entry["checksum"] = entry_checksum(self._stream, first_index=first_index, count=count, table=table)
         entry["generation"] += 1
-        self.control.put("num_filled", self.control.number("num_filled") + 1)
+        self.control.num_filled = self.control.num_filled + 1
         entry["state"] = SlotState.READY
 
     def _take_over(self, folder: Path, planned: Geometry) -> mmap.mmap | None:
         """Map the slots that lie there if they are of this stream and as good as the planned ones."""
-        size, kept_bytes = self.control.slots_file_bytes, self.control.number("kept_area_bytes")
+        size, kept_bytes = self.control.slots_file_bytes, self.control.kept_area_bytes
         wanted = planned.num_slots * planned.slot_bytes + planned.kept_area_bytes
         enough = planned.batch_slots <= self.num_slots and wanted * 7 // 8 <= size <= wanted
         if planned.keepable_bytes:  # divided, or not yet
             enough &= kept_bytes <= planned.keepable_bytes + planned.slot_bytes
         else:
             enough &= planned.kept_area_bytes * 7 // 8 <= kept_bytes <= planned.kept_area_bytes
-        if self.control.text("stream") != self._stream or self.slot_bytes != planned.slot_bytes or not enough:
+        if self.control.stream != self._stream or self.slot_bytes != planned.slot_bytes or not enough:
             return None
         try:
             return map_slots(folder, self.control.slots_file_bytes, writable=True)
@@ -222,9 +215,9 @@ class Slots:
             os.ftruncate(handle, size)
         mapped = map_slots(folder, size, writable=True)
         self.num_slots, self.slot_bytes = planned.num_slots, planned.slot_bytes
-        control.put("fetched_through", 0)
-        control.put("slot_bytes", planned.slot_bytes)
-        control.put("kept_area_bytes", planned.kept_area_bytes)
-        control.put("num_slots", planned.num_slots)
-        control.put("stream", self._stream)
+        control.fetched_through = 0
+        control.slot_bytes = planned.slot_bytes
+        control.kept_area_bytes = planned.kept_area_bytes
+        control.num_slots = planned.num_slots
+        control.stream = self._stream
         return mapped

@@ -33,8 +33,8 @@ from penstock.errors import SourceChanged, SourceError
 from penstock.manifest import SourceSpec
 from penstock.sources import ObjectInfo, ObjectSource, open_source
 from penstock.window import Prefetcher, WindowReader
+from penstock.window.control import Control
 from penstock.window.folder import used_bytes
-from penstock.window.layout import Control
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import kill_serving, make_spec, planned_keys, serving, small_tmpfs, take, take_all
 

@@ -11,8 +11,8 @@ import pytest
 from penstock.records import Meters
 from penstock.sources import read_meter_files, sum_meters
 from penstock.window import WindowReader
+from penstock.window.control import Control
 from penstock.window.handed import HandedOver
-from penstock.window.layout import Control
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, serving, take_all
 
@@ -80,7 +80,7 @@ def test_what_is_read_while_no_prefetcher_lives_is_counted_by_the_next_one(datas
         reader = WindowReader(folder, spec).begin()
         take_all(reader, dataset, 0, 50)
         control = Control(folder, writable=False)
-        while control.number("fetched_through") < 240:
+        while control.fetched_through < 240:
             time.sleep(0.01)
     take_all(reader, dataset, 50, 240)
     with serving(folder, 2 << 20):

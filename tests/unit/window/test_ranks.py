@@ -14,10 +14,11 @@ import pytest
 from penstock.errors import PrefetcherLost, WindowError
 from penstock.records import encode_record
 from penstock.window import WindowReader
+from penstock.window.control import Control
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, install
 from penstock.window.joining import find_session
-from penstock.window.layout import Control, SlotState
+from penstock.window.layout import SlotState
 from penstock.window.ownership import claim_window
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, planned_keys, read_lane, serving, take, take_all
@@ -66,7 +67,7 @@ def test_slot_is_freed_when_both_have_passed_it(dataset: RawDataset, tmp_path: P
         behind = WindowReader(folder, msgspec.structs.replace(spec, session=""), rank=1).begin()
         control = Control(folder, writable=False)
         last = ahead.get(0).index
-        while control.entries["state"].tolist().count(SlotState.READY) < control.number("num_slots"):
+        while control.entries["state"].tolist().count(SlotState.READY) < control.num_slots:
             ahead._listener.wait()
         while control.find_ready(last + 1) is not None:
             last += 1

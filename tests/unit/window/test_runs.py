@@ -10,8 +10,8 @@ import pytest
 
 from penstock.errors import ChecksumMismatch
 from penstock.window import WindowReader
+from penstock.window.control import Control
 from penstock.window.folder import SLOTS
-from penstock.window.layout import Control
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, planned_keys, serving
 

@@ -19,9 +19,10 @@ from penstock.errors import PenstockError, RecordError, WindowError
 from penstock.records import encode_record
 from penstock.window import Prefetcher, PrefetchMode, WindowReader, read_gauges, start_prefetcher
 from penstock.window.asking import check_spec
+from penstock.window.control import Control
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, install
-from penstock.window.layout import Control, SlotState
+from penstock.window.layout import SlotState
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import make_spec, planned_keys, serving, take, take_all
 
