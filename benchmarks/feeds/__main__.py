@@ -22,7 +22,7 @@ from benchmarks.common.reporting import SKIPPED, measure
 from benchmarks.feeds.cellspec import CellSpec, DataSpec
 from benchmarks.feeds.contenders import CONTENDERS, OWN_ENVIRONMENT, OWN_FEEDS
 from benchmarks.feeds.environment import Peers, make_peers, versions
-from benchmarks.feeds.plain import make_plain, write_listing
+from benchmarks.feeds.plain import make_plain, write_listings
 from benchmarks.feeds.report import render
 from benchmarks.feeds.running import Run, layouts_of, make_layouts, run_cell
 from benchmarks.feeds.start import start_seconds
@@ -128,7 +128,7 @@ def _measure_dataset(
     options: argparse.Namespace, data: DataSpec, endpoints: dict[float, str], work: Path, peers: Peers
 ) -> list[Run]:
     errors = make_layouts(data, layouts_of(options.contenders), peers)
-    write_listing(data)
+    write_listings(data)
     cells = _cells(options, data, endpoints, work)
     _make_manifests(cells, errors)
     runs: list[Run] = []

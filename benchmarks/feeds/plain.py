@@ -39,20 +39,25 @@ def make_plain(root: Path, *, name: str, dataset_bytes: int, sample_bytes: int, 
     )
 
 
-def write_listing(data: DataSpec) -> None:
-    """Write the pages that S3 would list a dataset's objects in: ListObjectsV2, 1,000 keys a page."""
+def write_listings(data: DataSpec) -> None:
+    """Write the pages that S3 would list each layout's objects in: ListObjectsV2, 1,000 keys a page."""
+    for folder in sorted(path for path in data.folder.iterdir() if path.is_dir()):
+        _write_listing(data, folder.name)
+
+
+def _write_listing(data: DataSpec, layout: str) -> None:
     root = Path(data.root)
-    prefix = f"{data.name}/plain/"
+    prefix, keys = f"{data.name}/{layout}/", data.keys(layout, "*")
     folder = root / LISTINGS / BUCKET / quote(prefix, safe="")
     folder.mkdir(parents=True, exist_ok=True)
-    pages = range(0, data.num_samples, PAGE_KEYS)
+    pages = range(0, len(keys), PAGE_KEYS)
     for page, first in enumerate(pages):
-        keys = [data.plain_key(number) for number in range(first, min(first + PAGE_KEYS, data.num_samples))]
-        found = "".join(_entry(key, (root / BUCKET / key).stat()) for key in keys)
+        listed = keys[first : first + PAGE_KEYS]
+        found = "".join(_entry(key, (root / BUCKET / key).stat()) for key in listed)
         more = f"<NextContinuationToken>{page + 1}</NextContinuationToken>" if page + 1 < len(pages) else ""
         (folder / f"{page}.xml").write_text(
             f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="{_XML}"><Name>{BUCKET}</Name>'
-            f"<Prefix>{prefix}</Prefix><KeyCount>{len(keys)}</KeyCount><MaxKeys>{PAGE_KEYS}</MaxKeys>"
+            f"<Prefix>{prefix}</Prefix><KeyCount>{len(listed)}</KeyCount><MaxKeys>{PAGE_KEYS}</MaxKeys>"
             f"<EncodingType>url</EncodingType><IsTruncated>{'true' if more else 'false'}</IsTruncated>{more}"
             f"{found}</ListBucketResult>"
         )

@@ -72,6 +72,20 @@ CONTENDERS = {
             limited=True,
             what="in the order of the tar shards",
         ),
+        Contender(
+            name="penstock-face-tar",
+            module="penstock_dataset",
+            layout="tar",
+            limited=True,
+            what="penstock.tar(...).loader(...) as a user writes it, the listing and index within the clock",
+        ),
+        Contender(
+            name="penstock-face-parquet",
+            module="penstock_dataset",
+            layout="parquet",
+            limited=True,
+            what="penstock.parquet(...).loader(...) as a user writes it, the listing and footers within the clock",
+        ),
         Contender(name="litdata", module="litdata_chunks", layout="litdata", peer=True, limited=True, what="LitData"),
         Contender(name="webdataset", module="webdataset_tar", layout="tar", peer=True, what="WebDataset, no cache"),
         Contender(
@@ -103,13 +117,15 @@ CONTENDERS = {
     )
 }
 # Their libraries are Penstock's own too, so they run in its environment, also where no peer is installed.
-OWN_FEEDS = ("penstock_window", "penstock_stream")
+OWN_FEEDS = ("penstock_window", "penstock_stream", "penstock_dataset")
 OWN_ENVIRONMENT = (
     "penstock",
     "penstock-stream",
     "penstock-stream-early",
     "penstock-tar",
     "penstock-tar-inorder",
+    "penstock-face-tar",
+    "penstock-face-parquet",
     "boto3",
     "bare",
     "bare-tar",
