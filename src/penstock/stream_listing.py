@@ -32,23 +32,25 @@ _log = logging.getLogger(__name__)
 def list_words(
     spec: SourceSpec,
     *,
-    match: str,
     seed: int,
     shuffle: Sequence[str],
     on_bad_object: str = "fail",
+    task: str = "objects",
     options: Sequence[str] = (),
+    limits: Sequence[str] = (),
     fractions: Sequence[float] = (1, 0, 0),
     split_by: str = "group",
 ) -> list[str]:
-    """Give the argv of `penstock list` but for where it writes: of objects; whole ones, all to train on.
+    """Give the argv of `penstock list` but for where it writes.
 
     Args:
-        options: of the task, like ``name=value``, beside the pattern.
+        options: of the task, like ``name=value``.
+        limits: flags of what of a source is taken, as they are.
         fractions: of the splits.
     """
-    words = ["list", "--source", spec.uri, "--task", "objects", "--split", ",".join(map(repr, fractions))]
-    words += [word for option in (f"match={match}", *options) for word in ("--option", option)]
-    words += ["--split-by", split_by]
+    words = ["list", "--source", spec.uri, "--task", task, "--split", ",".join(map(repr, fractions))]
+    words += [word for option in options for word in ("--option", option)]
+    words += [*limits, "--split-by", split_by]
     words += [
         "--seed",
         str(seed),

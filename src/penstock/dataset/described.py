@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
 from torch.utils.data import default_collate
 
+from penstock.dataset.functions import Chain, CollateLeft, Filter
+from penstock.dataset.of_task import TaskDecode, task_words
+from penstock.dataset.splitting import PARTS, fractions_of, split_by
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.formats.registry import open_format
@@ -21,6 +24,7 @@ from penstock.patterns import matcher
 from penstock.sources import locate
 from penstock.stream import checks
 from penstock.stream.checks import called_with, choice, count, shown
+from penstock.stream.choosing import chosen
 from penstock.stream.face import Stream
 from penstock.stream.options import Data, Options, names_checked, options_of, pattern_of
 from penstock.stream.reading import words_of
@@ -28,45 +32,80 @@ from penstock.stream.words import in_python
 from penstock.stream_listing import ListingProcess
 from penstock.temporary import TemporaryFolder
 
-__all__ = ["Dataset", "of_options"]
+__all__ = ["WHERE", "Dataset", "checked", "of_options"]
+
+WHERE: Final = ("source", "endpoint_url", "region", "anonymous", "requester_pays")
+"""Arguments that say where a dataset lies."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Dataset:
     """A dataset, lazy: ``objects``, ``parquet``, ``tar`` and ``of_format`` make it, its methods make others of it.
 
     Attributes:
         source: arguments of the source, by their names as ``Stream`` has them.
-        format: name of the format.
-        options: of the format.
+        format: name of the format, or of the task that makes its samples.
+        options: of the format, or of the task.
+        task: that makes its samples.
+        patterns: that keys fit all of.
         functions: that values go through, one after the other.
-        data: what the listing is asked for.
+        data: what else the listing is asked for.
+        has_own_parts: whether it has parts by its own word.
+        is_part: whether it is one of some parts.
     """
 
     source: Mapping[str, Any]
     format: str
     options: Mapping[str, Any]
+    task: str = "objects"
+    patterns: tuple[str, ...] = ()
     functions: tuple[Callable[[Any], Any], ...] = ()
     data: Data = field(default_factory=Data)
+    has_own_parts: bool = False
+    is_part: bool = False
 
     def map(self, function: Callable[[Any], Any]) -> Dataset:
         """Give a dataset of the values that a function makes of this one's, in the loading workers."""
         called_with("function", function, "value")
         return replace(self, functions=(*self.functions, function))
 
-    def where(self, match: str | Iterable[str]) -> Dataset:
-        """Give a dataset of what has a key that fits a pattern, as a shell's, or one of several.
+    def filter(self, function: Callable[[Any], Any]) -> Dataset:
+        """Give a dataset of the values that a function says yes to, in the loading workers.
+
+        Each is fetched and decoded before it is asked, and what is left out leaves its batch smaller: batches are cut
+        as if it were there, so places, ranks and resuming are exact, and ``len`` counts it. A batch that nothing is
+        left of is not given; where several ranks step together it is an error. To leave out by key, at no cost and
+        with full batches, use ``where``.
+
+        Args:
+            function: of a value as it is there, behind ``map`` before it; it should say the same each time.
+        """
+        called_with("function", function, "value")
+        return replace(self, functions=(*self.functions, Filter(function)))
+
+    def where(self, match: str | Iterable[str] | Callable[[str], Any]) -> Dataset:
+        """Give a dataset of what has a key that fits a pattern, as a shell's, or one of several, or a function.
 
         Args:
             match: of an object's key; of a TAR sample's, like ``shard.tar/folder/0001``; of a Parquet row group's, like
-                ``file.parquet/0``. Where ``where`` comes after ``where``, keys fit both.
+                ``file.parquet/0``; of an image's or an epoch's. A function gives whether a key is taken; it is asked
+                when the dataset was listed. Where ``where`` comes after ``where``, keys fit both.
 
         Raises:
-            ConfigError: it is no pattern.
+            ConfigError: it is no pattern, and no function of a key.
         """
+        if callable(match):
+            called_with("match", match, "key")
+            return self._choosing(match)
         pattern = pattern_of("match", match)
-        matcher(pattern)
-        return replace(self, data=replace(self.data, where=(*self.data.where, pattern)))
+        fits = matcher(pattern)
+        if self.task != "objects":
+            return self._choosing(fits)
+        return replace(self, patterns=(*self.patterns, pattern))
+
+    def _choosing(self, fits: Callable[[str], Any]) -> Dataset:
+        choice = replace(self.data.choice, fits=(*self.data.choice.fits, fits))
+        return replace(self, data=replace(self.data, choice=choice))
 
     def select(self, names: str | Iterable[str]) -> Dataset:
         """Give a dataset of some columns of Parquet or CSV, or of some members of the samples of TAR files.
@@ -82,41 +121,48 @@ class Dataset:
         return of_options(self, {**self.options, option: names})
 
     def split(
-        self, *, valid: float, test: float = 0.0, by: Literal["sample", "group"] = "sample", seed: int = 0
+        self, *, valid: float, test: float = 0.0, by: str | Callable[[str], str] | None = None, seed: int = 0
     ) -> tuple[Dataset, ...]:
         """Give this dataset in parts: for training, for validation, and for a test where ``test`` is above 0.
 
-        What is of which part follows from its name and the seed alone: what is added later moves nothing.
+        What is of which part follows from its name, or its group's, and the seed alone: what is added later moves
+        nothing, and no group is in two parts. Parts come out near the fractions. Splits that the dataset has itself
+        are those parts; what it lacks of them is taken of its train split.
 
         Args:
-            valid: fraction for validation, which comes out near.
+            valid: fraction for validation.
             test: fraction for a test.
             by: "sample" splits samples (of Parquet row groups, that are read as one); "group" keeps whole what lies in
-                one file of Parquet or TAR, or in one first folder of objects.
+                one file of Parquet or TAR, in one first folder of objects, or is of one subject of EEG; "folder" what
+                lies in one folder; a function of keys what it gives the same text for; another name is a column, of
+                Parquet or of a table of labels, whose equal values stay whole. None is "sample", or "group" of images
+                and EEG. Rows of a row group that fall into several parts are fetched for each of them.
             seed: that decides.
 
         Raises:
-            ConfigError: it is split already, or the fractions are none.
+            ConfigError: it is split already, the fractions are none, or there is nothing that ``by`` could mean.
         """
-        if self.data.split_seed is not None:
+        if self.is_part:
             raise ConfigError("this dataset is a part of one already", fix="split the whole by valid and test at once")
-        shares = _fraction("valid", valid), _fraction("test", test)
-        if not 0 < sum(shares) < 1:
-            raise ConfigError(
-                f"valid {valid} and test {test}", fix="give fractions above 0 that are less than 1 together"
-            )
-        data = replace(
-            self.data,
-            fractions=(1 - sum(shares), *shares),
-            split_by=choice("by", by, ("sample", "group")),
-            split_seed=count("seed", seed, 0, most=2**32 - 1),
-        )
-        names: list[Literal["train", "valid", "test"]] = ["train", "valid", "test"]
+        fractions = fractions_of(valid, test)
+        whole = split_by(self, by)
+        data = replace(whole.data, fractions=fractions, split_seed=count("seed", seed, 0, most=2**32 - 1))
         return tuple(
-            replace(self, data=replace(data, split=name))
-            for name, share in zip(names, data.fractions, strict=True)
+            replace(whole, data=replace(data, split=name), is_part=True)
+            for name, share in zip(PARTS, fractions, strict=True)
             if share
         )
+
+    def part(self, name: Literal["train", "valid", "test"]) -> Dataset:
+        """Give a part that the dataset has itself, by its folders' names or a column.
+
+        Raises:
+            ConfigError: there is no such name; in ``loader`` and ``manifest`` also where it has no such part.
+        """
+        if self.is_part or not self.has_own_parts:
+            told = "is a part of one already" if self.is_part else "has no parts of its own"
+            raise ConfigError(f"this dataset {told}", fix="make parts by split")
+        return replace(self, data=replace(self.data, split=choice("name", name, PARTS)), is_part=True)
 
     def manifest(self, path: str | os.PathLike[str] | None = None) -> ManifestInfo:
         """List the dataset, and tell what is in it.
@@ -135,10 +181,12 @@ class Dataset:
             words = words_of(self._options({}))
             made = folder / "manifest.parquet"
             with ListingProcess(words, manifest=made, plan=folder / "plan.json", parts=False) as listing:
-                info = listing.whole().info
+                found = chosen(listing.whole(), self.data, folder / "chosen.parquet")
+            if self.is_part:
+                found.info.split(self.data.split)
             if kept is not None:
-                atomic_write(kept, made.read_bytes())
-        return info
+                atomic_write(kept, found.manifest.read_bytes())
+        return found.info
 
     @names_checked
     def loader(
@@ -174,11 +222,7 @@ class Dataset:
         """
         given = {name: value for name, value in locals().items() if name != "self"}
         with in_python():
-            if stream_listing and self.data.split != "train":
-                raise ConfigError(
-                    f"stream_listing with the part {self.data.split!r}",
-                    fix="leave it out: it is for training parts alone",
-                )
+            self._check_loading(stream_listing=stream_listing)
             options = self._options(given)
         return Stream.made_of(options)
 
@@ -190,22 +234,38 @@ class Dataset:
         if given["transform"] is not None:
             called_with("transform", given["transform"], "value", "rng")
         if self.functions:
-            given["transform"] = _Chain(functions=self.functions, transform=given["transform"])
-        given["decode"] = open_format(self.format, self.options).decode
-        return options_of(given, data=self.data)
+            given["transform"] = Chain(functions=self.functions, transform=given["transform"])
+        given["decode"] = (
+            open_format(self.format, self.options).decode
+            if self.task == "objects"
+            else TaskDecode(task=self.task, augments=self.data.split == "train")
+        )
+        data = replace(self.data, task=self.task, task_options=self._task_options())
+        made = options_of(given, data=data)
+        if not any(isinstance(each, Filter) for each in self.functions):
+            return made
+        return replace(made, decoder=replace(made.decoder, collate=CollateLeft(made.decoder.collate)))
 
+    def _task_options(self) -> tuple[str, ...]:
+        if self.task != "objects":
+            return task_words(self.options)
+        where = msgspec.json.encode(self.patterns).decode()
+        return (f"format={self.format}", f"format_options={_as_json(self)}", f"where={where}")
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Chain:
-    """A transform that comes behind functions of values."""
-
-    functions: Sequence[Callable[[Any], Any]]
-    transform: Callable[[Any, np.random.Generator], Any] | None
-
-    def __call__(self, value: Any, rng: np.random.Generator) -> Any:
-        for function in self.functions:
-            value = function(value)
-        return value if self.transform is None else self.transform(value, rng)
+    def _check_loading(self, *, stream_listing: Any) -> None:
+        """Refuse what can be listed and not be loaded."""
+        if self.has_own_parts and not self.is_part:
+            raise ConfigError("this dataset has parts of its own", fix='take one, like part("train"), or split it')
+        if not stream_listing:
+            return
+        if self.data.split != "train":
+            told, fix = f"the part {self.data.split!r}", "leave it out: it is for training parts alone"
+        elif not self.data.choice.is_empty:
+            told = "a function of keys or a split by a column"
+            fix = "leave it out: those are asked of the whole listing"
+        else:
+            return
+        raise ConfigError(f"stream_listing with {told}", fix=fix)
 
 
 def of_options(dataset: Dataset, options: Mapping[str, Any]) -> Dataset:
@@ -214,19 +274,31 @@ def of_options(dataset: Dataset, options: Mapping[str, Any]) -> Dataset:
     Raises:
         ConfigError: one cannot be used.
     """
-    options = {name: _plain(value) for name, value in options.items()}
-    open_format(dataset.format, options)
+    made = replace(dataset, options={name: _plain(value) for name, value in options.items()})
+    open_format(made.format, made.options)
+    _as_json(made)
+    return checked(made)
+
+
+def checked(dataset: Dataset) -> Dataset:
+    """Check the arguments of a dataset's source.
+
+    Raises:
+        ConfigError: one cannot be used.
+    """
+    with in_python():
+        locate(dataset._options({}).source)
+    return dataset
+
+
+def _as_json(dataset: Dataset) -> str:
     try:
-        told = msgspec.json.encode(options).decode()
+        return msgspec.json.encode(dataset.options).decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
-            f"options {shown(options)} of the format {dataset.format!r} are not of what JSON has ({error})",
+            f"options {shown(dataset.options)} of the format {dataset.format!r} are not of what JSON has ({error})",
             fix="give text, numbers, True or False, lists and dictionaries",
         ) from None
-    made = replace(dataset, options=options, data=replace(dataset.data, format=dataset.format, format_options=told))
-    with in_python():
-        locate(made._options({}).source)
-    return made
 
 
 def _plain(value: Any) -> Any:
@@ -236,13 +308,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
         return [_plain(each) for each in value]
     return value
-
-
-def _fraction(name: str, value: Any) -> float:
-    try:
-        share = float(value)
-    except (TypeError, ValueError):
-        share = -1.0
-    if not 0 <= share < 1:
-        raise ConfigError(f"{name} {value!r}", fix="give a fraction from 0 to 1")
-    return share

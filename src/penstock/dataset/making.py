@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from penstock.dataset.described import Dataset, of_options
+from penstock.dataset.described import WHERE, Dataset, of_options
 from penstock.errors import ConfigError
 from penstock.formats.registry import format_names
 from penstock.stream.checks import shown
@@ -113,9 +113,6 @@ def of_format(
     return _dataset(locals(), name, given)
 
 
-_WHERE = ("source", "match", "endpoint_url", "region", "anonymous", "requester_pays")
-
-
 def _dataset(given: Mapping[str, Any], kind: str, options: Mapping[str, Any]) -> Dataset:
-    made = Dataset(source={name: given[name] for name in _WHERE}, format=kind, options={})
+    made = Dataset(source={name: given[name] for name in (*WHERE, "match")}, format=kind, options={})
     return of_options(made, {name: value for name, value in options.items() if value is not None})

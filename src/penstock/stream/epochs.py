@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import StreamMisused
+from penstock.errors import DataError, StreamMisused
 
 if TYPE_CHECKING:
     from penstock.stream.face import Stream
 
-__all__ = ["Epoch"]
+__all__ = ["NOTHING", "Epoch", "Nothing"]
+
+
+class Nothing:
+    """Stands for a value that is left out, and for a batch that nothing is left of."""
+
+
+NOTHING = Nothing()
 
 
 class Epoch(Iterator[Any]):
@@ -39,10 +46,22 @@ class Epoch(Iterator[Any]):
                     fix="use one iterator at a time; for two at once make two Streams",
                 )
             try:
-                batch = next(self._batches)
+                batch = self._next(stream)
             except BaseException:
                 # It is over, or it failed; neither gives anything behind it.
                 self._stream = None
                 raise
             stream._has_given = True
             return batch
+
+    def _next(self, stream: Stream) -> Any:
+        """Give the next batch that something is left of."""
+        while isinstance(batch := next(self._batches), Nothing):
+            stream._has_given = True
+            if stream._reading.ranks.world_size > 1:
+                raise DataError(
+                    "filter left nothing of a batch",
+                    fix="ranks step together, so none may be left without a sample: use larger batches, or leave out "
+                    "by key, with where",
+                )
+        return batch

@@ -229,6 +229,13 @@ class Stream(IterableDataset[Any]):
         with in_python():
             return self._reading.left_out()
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that targets are the numbers of; empty where there are none."""
+        self._settle()
+        with in_python():
+            return self._reading.classes()
+
     def close(self) -> None:
         """End the prefetcher and the workers, and remove the temporary folder."""
         self._close(is_patient=True)

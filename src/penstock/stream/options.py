@@ -6,7 +6,7 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -20,6 +20,7 @@ from penstock.loader.ranks import AskedRanks
 from penstock.manifest import SourceSpec
 from penstock.patterns import any_of
 from penstock.stream import checks
+from penstock.stream.choosing import Choice
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path
 
@@ -37,19 +38,31 @@ class Data:
     """What is read of the objects of a source, and which split of it.
 
     Attributes:
-        format_options: as JSON.
-        where: patterns that keys fit all of.
+        task: that makes samples of them.
+        task_options: of it, like ``name=value``.
+        limits: flags of the listing of what is taken.
+        choice: what is left of the listing, and how it is split, where a function or a column says so.
         fractions: of train, valid and test; the first alone is no split.
         split_seed: that decides which split a sample is of; None where there is one alone.
     """
 
-    format: str = "objects"
-    format_options: str = "{}"
-    where: tuple[str, ...] = ()
+    task: str = "objects"
+    task_options: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    choice: Choice = field(default_factory=Choice)
     fractions: tuple[float, float, float] = (1.0, 0.0, 0.0)
     split_by: Literal["group", "sample"] = "group"
     split_seed: int | None = None
     split: Literal["train", "valid", "test"] = "train"
+
+    @property
+    def listed_fractions(self) -> tuple[float, float, float]:
+        """Fractions that the listing splits by: all to train on where it is split behind it."""
+        return (1.0, 0.0, 0.0) if self.choice.splits else self.fractions
+
+    def named(self) -> tuple[object, ...]:
+        """Give what tells it from others in any process, functions by their names."""
+        return replace(self, choice=Choice()), self.choice.named()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,11 +92,11 @@ class Options:
     timeout_seconds: float
     on_bad_sample: Literal["fail", "skip"]
     ranks: AskedRanks
-    data: Data = Data()
+    data: Data = field(default_factory=Data)
 
     def in_common(self) -> str:
         """Name what ranks that share a window must have asked for alike, by its SHA-256."""
-        data = (self.source, self.data, self.match, tuple(self.shuffle), self.seed, self.parts)
+        data = (self.source, self.data.named(), self.match, tuple(self.shuffle), self.seed, self.parts)
         reading = (self.batch_size, self.drop_last, self.window_bytes, self.folder, self.num_epochs)
         asked = (*data, *reading, self.on_bad_sample)
         return hashlib.sha256(repr(asked).encode(errors="surrogateescape")).hexdigest()

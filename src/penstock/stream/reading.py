@@ -26,8 +26,9 @@ from penstock.loader.ranks import Found
 from penstock.loader.shared_listing import SharedListing, read_listed
 from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
-from penstock.records import Meters, Plan
+from penstock.records import Meters, Plan, write_record
 from penstock.sources import read_meter_files, sum_meters, take_later
+from penstock.stream.choosing import chosen
 from penstock.stream.left_out import LeftOut, left_out_of, warn_of
 from penstock.stream.options import Options
 from penstock.stream.place import Place, Serving, place_of, wait_for_serving
@@ -161,6 +162,11 @@ class Reading:
         assert self._listing is not None
         return left_out_of(self._listing.whole().info.skipped)
 
+    def classes(self) -> tuple[str, ...]:
+        """Give the names of the classes that targets are the numbers of; waits for the end of a listing."""
+        assert self._listing is not None
+        return self._listing.whole().info.classes
+
     def interrupt(self) -> None:
         """End a wait of another thread soon."""
         if self._stream is not None:
@@ -235,15 +241,24 @@ class Reading:
             words = words_of(options)
             words += ["--lanes", str(LANES), "--meters", str(meters)]
             listing = stack.enter_context(ListingProcess(words, manifest=manifest, plan=plan, parts=options.parts))
-            serving = Serving(
-                window=str(window), manifest=str(manifest), plan=str(plan), meters=str(meters), parts=options.parts
-            )
             told: Listing = listing
+            listed: Listed | None = None
             if options.parts:
                 listing.part(0)
             else:
-                told = _Whole(listed=listing.whole())
-                warn_of(told.whole().info.skipped, match=options.match)
+                listed = chosen(listing.whole(), options.data, folder / "chosen.parquet")
+                if listed.manifest != manifest:
+                    plan = folder / "chosen.json"
+                    write_record(plan, listed.plan)
+                told = _Whole(listed=listed)
+                warn_of(listed.info.skipped, match=options.match)
+            serving = Serving(
+                window=str(window),
+                manifest=str(manifest if listed is None else listed.manifest),
+                plan=str(plan),
+                meters=str(meters),
+                parts=options.parts,
+            )
             self._own = _Source(window=window, listing=told, serving=serving, meters=meters, prefetcher=child)
             tell(serving)
             self._stack.push(stack.pop_all())
@@ -278,16 +293,13 @@ def words_of(options: Options) -> list[str]:
     data = options.data
     return list_words(
         options.source,
-        match=options.match,
+        task=data.task,
         seed=options.seed if data.split_seed is None else data.split_seed,
         shuffle=options.shuffle,
         on_bad_object=options.on_bad_sample,
-        options=(
-            f"format={data.format}",
-            f"format_options={data.format_options}",
-            f"where={msgspec.json.encode(data.where).decode()}",
-        ),
-        fractions=data.fractions,
+        options=(f"match={options.match}", *data.task_options) if data.task == "objects" else data.task_options,
+        limits=data.limits,
+        fractions=data.listed_fractions,
         split_by=data.split_by,
     )
 

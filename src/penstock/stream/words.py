@@ -21,6 +21,9 @@ _ARGUMENTS = {
     "option match": "match",
     "option where=...": "where(...)",
     "split": "split(valid=...)",
+    "split-by": "split(by=...)",
+    "release": "releases",
+    "max-files": "max_files",
 }
 """Flags that have another name."""
 _SAME: tuple[str, ...] = (
@@ -32,8 +35,16 @@ _SAME: tuple[str, ...] = (
     "in-flight",
     "source",
     "workers",
+    "mini",
 )
 _SAME += ("batch-size", "on-bad-sample", "shuffle", "shuffle-block", "shuffle-mix", "seed", "epochs", "match")
+_OF_COLUMNS = {f"{name}-column": name for name in ("path", "label", "group", "split")}
+"""Options of tasks that have another name as arguments; those of others have underscores alone."""
+_OF_TASKS: tuple[str, ...] = ("class-folder", "group-folder", "split-folders", "unmatched-share", "max-pixels")
+_OF_TASKS += ("bids-task", "event-column", "event-values", "epoch-start", "epoch-seconds")
+_OF_TASKS += ("window-seconds", "stride-seconds", "crop-seconds")
+_OPTION = re.compile(r"(?:--option |the options? )([a-z]+(?:-[a-z]+)*)(?![\w-])")
+_BARE = re.compile(rf"(?<![\w-])({'|'.join((*_OF_COLUMNS, *_OF_TASKS))})(?![\w-])")
 _NAMES = "|".join(sorted((*map(re.escape, _ARGUMENTS), *_SAME), reverse=True))
 _FLAG = re.compile(rf"(?<![^\s`('])--({_NAMES})(?![\w-])")
 _WHOLE_BATCHES = {
@@ -50,7 +61,9 @@ def python_words(text: str) -> str:
     for said, true in _WHOLE_BATCHES.items():
         text = text.replace(said, true)
     text = _STEP.sub(lambda found: "the listing" if "list" in found[0] else "the prefetcher", text)
-    return _FLAG.sub(lambda found: _ARGUMENTS.get(found[1], found[1].replace("-", "_")), text)
+    text = _FLAG.sub(lambda found: _ARGUMENTS.get(found[1], found[1].replace("-", "_")), text)
+    text = _OPTION.sub(lambda found: found[1], text)
+    return _BARE.sub(lambda found: _OF_COLUMNS.get(found[1], found[1].replace("-", "_")), text)
 
 
 @contextlib.contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,6 +52,8 @@ class Parquet:
     Attributes:
         columns: paths of those that are read, or of groups of them, like ``"text"`` or ``"image.bytes"``; None is all.
         memory: that a row group's chosen columns may take unpacked, like ``"2Gi"``, or in bytes.
+        group_by: path of the column whose value is each row's group, by which rows may be split. It is read whole to
+            list a file; rows without a value are a group together. None tells no groups.
 
     Raises:
         ConfigError: an option cannot be used.
@@ -58,20 +61,28 @@ class Parquet:
 
     columns: Sequence[str] | None = None
     memory: str | int = 2 * GIB
+    group_by: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", names_of("columns", self.columns))
         object.__setattr__(self, "memory", size_of("memory", self.memory))
+        if self.group_by is not None and (not isinstance(self.group_by, str) or not self.group_by):
+            raise ConfigError(f"group_by {self.group_by!r}", fix="give the name of a column")
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
-        """Give an extent a row group; the footer alone is read."""
+        """Give an extent a row group; the footer alone is read, and the column that rows are grouped by."""
         footer = await _fetch_footer(source, info)
         leaves = self._choose(footer, info)
+        by = None if self.group_by is None else Parquet(columns=[self.group_by], memory=self.memory)
+        keys = iter(()) if by is None else row_groups(footer, by._choose(footer, info))
         num_found = 0
         try:
             for group in row_groups(footer, leaves):
                 num_found += 1
-                yield self._extent(group, info)
+                extent = self._extent(group, info)
+                if by is not None:
+                    extent = await _grouped(extent, by, by._extent(next(keys), info), source, info)
+                yield extent
         except ValueError as error:
             raise _lies(info, str(error)) from error
         if not num_found:
@@ -82,7 +93,9 @@ class Parquet:
         try:
             whole = as_file([bytes_of(data)], decode_codec(codec))
             table = pq.ParquetFile(pa.BufferReader(whole), page_checksum_verification=True).read(use_threads=False)
-            if table.num_rows != about.num_samples:
+            if about.args:  # some rows of a row group, where they are split by a column
+                numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
+            elif table.num_rows != about.num_samples:
                 raise ValueError(f"it has {table.num_rows} rows, not {about.num_samples}")
             if len(numbers) < table.num_rows:
                 table = table.take(pa.array(numbers))
@@ -127,6 +140,40 @@ class Parquet:
             for offset, length in group.spans
         )
         return Extent(key=key, group=info.key, spans=spans, codec=group.codec, num_samples=group.num_rows)
+
+
+async def _grouped(extent: Extent, by: Parquet, column: Extent, source: GetRange, info: ObjectInfo) -> Extent:
+    """Give an extent with the group of each row, and the number of each row as its argument.
+
+    Args:
+        by: the format of the column alone.
+        column: the same rows of that column.
+
+    Raises:
+        ConfigError: its values are no names of groups.
+    """
+    parts = [bytes(await source.get_range(info, span.offset, span.length_bytes)) for span in column.spans]
+    rows = by.decode(b"".join(parts), column, column.codec, np.arange(extent.num_samples))
+    assert by.columns is not None
+    groups = []
+    for row in rows:
+        value: Any = row
+        for name in _path(row, by.columns[0]):
+            value = None if value is None else value[name]
+        if isinstance(value, list | dict | tuple | np.ndarray):
+            raise ConfigError(
+                f"{info.key} has in the column {by.columns[0]!r} a value of the type {type(value).__name__}, "
+                "which is no name of a group",
+                fix="split by a column of text, numbers, dates or truth values",
+            )
+        groups.append("" if value is None or value != value else str(value))
+    args = tuple((number,) for number in range(len(groups)))
+    return msgspec.structs.replace(extent, groups=tuple(groups), args=args)
+
+
+def _path(row: Mapping[str, Any], name: str) -> list[str]:
+    """Give the names that lead to a column: its own, which may have dots, or those of what it is in."""
+    return [name] if name in row else name.split(".")
 
 
 def _in_order(names: Sequence[str], columns: Sequence[str]) -> list[str]:

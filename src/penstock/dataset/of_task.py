@@ -1,0 +1,77 @@
+"""Values of a task's samples, for a training loop of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import ConfigError
+from penstock.manifest import Described, sample_of
+from penstock.stream.checks import shown
+from penstock.tasks.protocols import OptionValue
+from penstock.tasks.registry import get_task
+
+__all__ = ["TaskDecode", "option_values", "task_words"]
+
+_WITH_NUMBERS: Final = frozenset({"eeg-c1", "eeg-c2"})
+"""Tasks whose targets are no classes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskDecode:
+    """Decodes a task's samples into pairs of an array and its target.
+
+    Attributes:
+        augments: whether chance changes samples as the task has it in training.
+    """
+
+    task: str
+    augments: bool
+
+    def __call__(
+        self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]
+    ) -> Sequence[tuple[NDArray[np.float32], int | np.float32]]:
+        """Give the pairs: a class's number, or a number of float32, NaN where there is none."""
+        task, found = get_task(self.task), []
+        for number in numbers.tolist():
+            sample = sample_of(about, number)
+            # The process's generator is the extent's own while it is decoded.
+            rng = np.random.default_rng(np.random.randint(2**63)) if self.augments else None
+            array = task.decode(data, decode=codec, args=sample.args, rng=rng)
+            target = np.nan if sample.target is None else sample.target
+            found.append((array, int(target) if self.task not in _WITH_NUMBERS else np.float32(target)))
+        return found
+
+
+def option_values(given: Mapping[str, Any]) -> dict[str, OptionValue]:
+    """Give options of a task by their names, those that are None left out; several names are joined by commas.
+
+    Raises:
+        ConfigError: one is nothing that an option can be.
+    """
+    return {name: _plain(name, value) for name, value in given.items() if value is not None}
+
+
+def task_words(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give options as `penstock list` takes them."""
+    return tuple(f"{name.replace('_', '-')}={_text(value)}" for name, value in options.items())
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _plain(name: str, value: Any) -> OptionValue:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray) and all(
+        isinstance(each, str) and "," not in each for each in value
+    ):
+        return ",".join(sorted(value) if isinstance(value, set | frozenset) else value)
+    raise ConfigError(f"{name} {shown(value)}", fix="give text, a number, True or False, or a list of names")

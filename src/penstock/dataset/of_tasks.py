@@ -1,0 +1,184 @@
+"""Datasets of what our tasks learn from: images and their classes, epochs of EEG and what is told of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+from penstock.dataset.described import WHERE, Dataset, checked
+from penstock.dataset.of_task import option_values
+from penstock.errors import ConfigError
+from penstock.stream.checks import choice, count, flag, shown
+from penstock.stream.options import Data, names_checked, pattern_of
+from penstock.stream.words import in_python
+from penstock.tasks.images.options import OPTIONS
+from penstock.tasks.images.task import image_decode
+from penstock.tasks.options import Options
+from penstock.tasks.registry import get_task
+
+__all__ = ["eeg", "images"]
+
+_COLUMNS: Final = {
+    "path": "path_column",
+    "label": "label_column",
+    "group": "group_column",
+    "split": "split_column",
+}
+"""Arguments whose options have another name."""
+_CHALLENGES: Final = {"c1": "eeg-c1", "c2": "eeg-c2", "events": "eeg-events"}
+
+
+@names_checked
+def images(
+    source: str | os.PathLike[str],
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    path: str | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    class_folder: str | int | None = None,
+    group_folder: str | int | None = None,
+    split_folders: bool = False,
+    classes: str | Iterable[str] | None = None,
+    match: str | Iterable[str] | None = None,
+    unmatched_share: float = 0.05,
+    size: int = 64,
+    channels: int = 3,
+    fit: Literal["crop", "pad", "stretch"] = "crop",
+    normalize: Literal["unit", "half", "imagenet"] = "unit",
+    augment: str | Iterable[str] = "none",
+    background: Literal["white", "black", "grey"] = "white",
+    max_pixels: int = 100_000_000,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+) -> Dataset:
+    """Give a dataset of images, each a pair: an array of float32 (channels, size, size) and the number of its class.
+
+    The loader's ``classes`` has their names. ``docs/images.md`` tells what each argument does to an image.
+
+    Args:
+        source: as of ``objects``, as are the arguments that are not told here.
+        labels: table of labels, of text: a key of the source, a URI, or a path like ``./labels.csv``; None takes the
+            folders that images lie in for their classes.
+        path: the table's column of images' paths; "path" unless given.
+        label: its column of classes; "label" unless given.
+        group: its column of what ``split(by="group")`` keeps whole.
+        split: its column that says train, valid or test; each is then given by ``part``.
+        class_folder: which folder of an image is its class: "last" (unless given), "first" or 1, 2 ...
+        group_folder: which folder ``split(by="group")`` keeps whole.
+        split_folders: folders named train, valid (val) and test are parts, given by ``part``.
+        classes: classes to take alone.
+        unmatched_share: share of images without a label, and of rows without an image, above which it is refused.
+        size: pixels of each side.
+        channels: 3 for colours, 1 for greys.
+        augment: "flip", "crop" or both, done by chance to what is for training; "none".
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    arguments = dict(locals())
+    given = {name: value for name, value in arguments.items() if name not in WHERE}
+    if labels is not None:
+        given["labels"] = os.fspath(labels)
+    for name in ("class_folder", "group_folder"):
+        given[name] = str(given[name]) if isinstance(given[name], int) else given[name]
+    given["split_folders"] = flag("split_folders", split_folders) or None
+    options = option_values({_COLUMNS.get(name, name): value for name, value in given.items()})
+    if match is not None:
+        options["match"] = pattern_of("match", match)
+    with in_python():
+        image_decode(Options(OPTIONS, options, task="images"))
+    return _of_task("images", arguments, options, has_own_parts=split is not None or bool(split_folders))
+
+
+@names_checked
+def eeg(
+    source: str | os.PathLike[str],
+    *,
+    challenge: Literal["c1", "c2", "events"],
+    releases: str | Iterable[str] = (),
+    mini: bool = False,
+    max_files: int | None = None,
+    bids_task: str | Iterable[str] | None = None,
+    event_column: str | None = None,
+    event_values: str | Iterable[str] | None = None,
+    epoch_start: float | None = None,
+    epoch_seconds: float | None = None,
+    label: str | None = None,
+    window_seconds: float | None = None,
+    stride_seconds: float | None = None,
+    crop_seconds: float | None = None,
+    normalize: Literal["zscore", "microvolts", "none"] = "zscore",
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+) -> Dataset:
+    """Give a dataset of stretches of EEG, each a pair: an array of float32 (channels, samples) and its target.
+
+    A target is a number of float32, or of "events" the number of a class, which the loader's ``classes`` names. Splits
+    keep subjects whole. ``docs/eeg.md`` tells what is taken of a BIDS dataset.
+
+    Args:
+        source: as of ``objects``, as are the arguments that are not told here.
+        challenge: "c1", seconds to the response after each trial's stimulus; "c2", a score of each subject, of windows
+            whose crop lies anywhere in what is for training and in the middle elsewhere; "events", which event it is.
+        releases: folders of releases to take, like ``["R5"]``; none takes all.
+        mini: take the small version of each release.
+        max_files: take that many recordings at most.
+        bids_task: whose recordings to take.
+        event_column: of the events tables, that tells events apart.
+        event_values: of "events", values to tell apart.
+        epoch_start: of "c1" and "events", seconds after the event at which a sample begins.
+        epoch_seconds: likewise, that it lasts.
+        label: of "c2", the column of participants.tsv to predict.
+        window_seconds: of "c2".
+        stride_seconds: of "c2", from the start of a window to the next.
+        crop_seconds: of "c2", that are taken of a window.
+        normalize: each channel to mean 0 and deviation 1, microvolts, or none, which leaves volts.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    arguments = dict(locals())
+    others = ("challenge", "releases", "mini", "max_files", *WHERE)
+    given = {name: value for name, value in arguments.items() if name not in others}
+    task = _CHALLENGES[choice("challenge", challenge, tuple(_CHALLENGES))]
+    options, of_task = option_values(given), [option.name for option in get_task(task).options]
+    wrong = next((name for name in options if name not in of_task), None)
+    if wrong is not None:
+        raise ConfigError(
+            f"{wrong} means nothing to challenge {challenge!r}",
+            fix=f"its own are: {', '.join(of_task)}; or leave it out",
+        )
+    names = [releases] if isinstance(releases, str) else list(releases)
+    if not all(isinstance(each, str) and each and "," not in each for each in names):
+        raise ConfigError(f"releases {shown(releases)}", fix='give a list of names like ["R5"]')
+    limits = ["--release", ",".join(names)] if names else []
+    limits += ["--mini", "true"] if flag("mini", mini) else []
+    limits += ["--max-files", str(count("max_files", max_files, 1))] if max_files is not None else []
+    return _of_task(task, arguments, options, limits=tuple(limits))
+
+
+def _of_task(
+    task: str,
+    arguments: Mapping[str, Any],
+    options: Mapping[str, Any],
+    *,
+    limits: tuple[str, ...] = (),
+    has_own_parts: bool = False,
+) -> Dataset:
+    return checked(
+        Dataset(
+            source={"match": "*", **{name: arguments[name] for name in WHERE}},
+            format=task,
+            options=options,
+            task=task,
+            data=Data(limits=limits),
+            has_own_parts=has_own_parts,
+        )
+    )

@@ -1,0 +1,86 @@
+"""What a split goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from penstock.errors import ConfigError
+from penstock.stream.checks import called_with, shown
+
+if TYPE_CHECKING:
+    from penstock.dataset.described import Dataset
+
+__all__ = ["PARTS", "fractions_of", "split_by"]
+
+PARTS: Final[tuple[Literal["train", "valid", "test"], ...]] = ("train", "valid", "test")
+_OPTION = {"parquet": "group_by", "images": "group_column"}
+"""Of the formats and tasks that know a column's value of each sample."""
+
+
+def fractions_of(valid: Any, test: Any) -> tuple[float, float, float]:
+    """Give the fractions of all parts.
+
+    Raises:
+        ConfigError: they are none.
+    """
+    shares = _fraction("valid", valid), _fraction("test", test)
+    if not 0 < sum(shares) < 1:
+        raise ConfigError(f"valid {valid} and test {test}", fix="give fractions above 0 that are less than 1 together")
+    return 1 - sum(shares), *shares
+
+
+def split_by(dataset: Dataset, by: str | Callable[[str], str] | None) -> Dataset:
+    """Give a dataset whose listing knows what stays whole.
+
+    Raises:
+        ConfigError: there is nothing that it could mean.
+    """
+    if by is None:
+        by = "sample" if dataset.task == "objects" else "group"
+    if callable(by):
+        called_with("by", by, "key")
+        return _grouped(dataset, by)
+    if by == "folder":
+        return _grouped(dataset, _folder)
+    if by == "sample" or by == "group" or (by == "subject" and dataset.task.startswith("eeg-")):
+        kind: Literal["sample", "group"] = "sample" if by == "sample" else "group"
+        return replace(dataset, data=replace(dataset.data, split_by=kind))
+    return _by_column(dataset, by)
+
+
+def _by_column(dataset: Dataset, by: Any) -> Dataset:
+    option = _OPTION.get(dataset.format)
+    if dataset.format == "images" and "labels" not in dataset.options:
+        option = None
+    if option is None or not isinstance(by, str) or not by:
+        column = "the name of a column, " if option is not None else ""
+        raise ConfigError(
+            f"by {shown(by)}", fix=f"give 'sample', 'group', 'folder', {column}or a function of a key that gives text"
+        )
+    made = replace(dataset, options={**dataset.options, option: by})
+    if dataset.format != "parquet":
+        return replace(made, data=replace(dataset.data, split_by="group"))
+    return replace(made, data=replace(dataset.data, choice=replace(dataset.data.choice, by_column=True)))
+
+
+def _grouped(dataset: Dataset, group: Callable[[str], str]) -> Dataset:
+    if dataset.has_own_parts:
+        raise ConfigError("by a function or folder, of a dataset with parts of its own", fix="give by='group'")
+    choice = replace(dataset.data.choice, group=group)
+    return replace(dataset, data=replace(dataset.data, choice=choice))
+
+
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]
+
+
+def _fraction(name: str, value: Any) -> float:
+    try:
+        share = float(value)
+    except (TypeError, ValueError):
+        share = -1.0
+    if not 0 <= share < 1:
+        raise ConfigError(f"{name} {value!r}", fix="give a fraction from 0 to 1")
+    return share

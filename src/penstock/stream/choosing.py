@@ -1,0 +1,169 @@
+"""What of a listing is taken, and how it is split, where functions of keys or a column say so.
+
+The listing is another process, which a function need not reach: what it found is gone through once more here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from penstock.errors import ConfigError, EmptyListing
+from penstock.loader.failures import noting
+from penstock.loader.growing import Listed
+from penstock.manifest import NOT_WANTED, Extent, ManifestReader, ManifestWriter, SkippedObject
+from penstock.plan import SplitRule, split_rule
+from penstock.stream.checks import shown
+from penstock.texts import counted
+
+if TYPE_CHECKING:
+    from penstock.stream.options import Data
+
+__all__ = ["Choice", "chosen"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """What is done with a listing behind it.
+
+    Attributes:
+        fits: what says by a key whether an extent is taken; all of them do.
+        group: gives by its key what an extent stays whole with when splits are made.
+        by_column: whether each sample's group is known, so that extents are cut where theirs fall into several splits.
+    """
+
+    fits: tuple[Callable[[str], Any], ...] = ()
+    group: Callable[[str], str] | None = None
+    by_column: bool = False
+
+    @property
+    def splits(self) -> bool:
+        """Whether splits are made here."""
+        return self.group is not None or self.by_column
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the listing is taken as it is."""
+        return not self.fits and not self.splits
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether functions decide, which no other process can tell from others."""
+        return bool(self.fits) or self.group is not None
+
+    def named(self) -> tuple[object, ...]:
+        """Give what tells it from others in any process."""
+        return tuple(map(_name, self.fits)), _name(self.group), self.by_column
+
+
+def _name(function: object) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__)) if function is not None else ""
+
+
+def chosen(listed: Listed, data: Data, path: Path) -> Listed:
+    """Give what is taken of a listing, split; it is written to ``path``.
+
+    Raises:
+        EmptyListing: nothing is taken.
+        ConfigError: a part that was asked for stays empty, or the group that a function gives is no text.
+    """
+    choice = data.choice
+    if choice.is_empty:
+        return listed
+    rule = split_rule(fractions=data.fractions, seed=data.split_seed or 0) if choice.splits else None
+    found, groups, num_others, example = Counter[str](), set[str](), 0, ""
+    with ManifestReader(listed.manifest) as reader, ManifestWriter(path) as writer:
+        info = reader.info
+        for part in info.splits:
+            for extent in reader.rows(part.name) if part.num_samples else ():
+                if not all(_ask("where", fits, extent.key) for fits in choice.fits):
+                    num_others, example = num_others + 1, example or extent.key
+                    continue
+                for split, taken, group in _split(extent, part.name, choice, rule):
+                    writer.add(taken, split=split)
+                    found[split] += taken.num_samples
+                    if len(groups) < 2:
+                        groups.add(group)
+        _check(found, groups, num_others, example, rule)
+        left_out = (
+            (SkippedObject(object=counted(num_others, "key"), reason=NOT_WANTED, count=num_others),)
+            if num_others
+            else ()
+        )
+        new = writer.finish(
+            task=info.task,
+            task_options=info.task_options,
+            source=info.source,
+            seed=info.seed,
+            shape=info.shape,
+            classes=info.classes,
+            skipped=(*info.skipped, *left_out),
+            created_at=info.created_at,
+            created_by=info.created_by,
+            fractions=data.fractions if rule is not None else info.fractions,
+            split_by="group" if rule is not None else info.split_by,
+            notes=info.notes,
+        )
+    plan = msgspec.structs.replace(listed.plan, manifest_fingerprint=new.fingerprint)
+    return Listed(manifest=path, info=new, plan=plan)
+
+
+def _ask(name: str, function: Callable[[str], Any], key: str) -> Any:
+    with noting(f"penstock: {name} of {key!r}"):
+        return function(key)
+
+
+def _split(extent: Extent, split: str, choice: Choice, rule: SplitRule | None) -> Iterator[tuple[str, Extent, str]]:
+    """Give the parts of an extent, each with its split and a group of it."""
+    if rule is None:
+        yield split, extent, extent.group
+    elif choice.group is not None:
+        group = _ask("by", choice.group, extent.key)
+        if not isinstance(group, str):
+            raise ConfigError(
+                f"by gave {shown(group)} for {extent.key!r}", fix="give a function of a key that gives text"
+            )
+        yield rule(group), msgspec.structs.replace(extent, group=group, groups=()), group
+    else:
+        yield from _cut(extent, rule)
+
+
+def _cut(extent: Extent, rule: SplitRule) -> Iterator[tuple[str, Extent, str]]:
+    """Cut an extent by the splits that its samples' groups fall into; their ``args`` say which samples they are."""
+    splits = [rule(group) for group in extent.groups]
+    for split in rule.names:
+        numbers = [number for number, name in enumerate(splits) if name == split]
+        if numbers:
+            yield split, _taken(extent, numbers), extent.groups[numbers[0]]
+
+
+def _taken(extent: Extent, numbers: Sequence[int]) -> Extent:
+    """Give some samples of an extent; groups are not kept of each, since those of a split stay whole by now."""
+    return msgspec.structs.replace(
+        extent,
+        num_samples=len(numbers),
+        keys=tuple(extent.keys[number] for number in numbers) if extent.keys else (),
+        groups=(),
+        targets=tuple(extent.targets[number] for number in numbers) if extent.targets else (),
+        args=tuple(extent.args[number] for number in numbers),
+    )
+
+
+def _check(found: Counter[str], groups: set[str], num_others: int, example: str, rule: SplitRule | None) -> None:
+    if not found:
+        raise EmptyListing(
+            f"none of {num_others} keys is taken by where, {example} for one", fix="take others with where(...)"
+        )
+    empty = [name for name in rule.names if not found[name]] if rule is not None else []
+    if empty:
+        few = f", all of the group {next(iter(groups))!r}" if len(groups) == 1 else ""
+        raise ConfigError(
+            f"no sample falls into the part{'s' if len(empty) > 1 else ''} {' and '.join(empty)}: there are "
+            f"{counted(found.total(), 'sample')}{few}, and each group falls into one part whole",
+            fix="split by something that has more groups, or give larger shares, or another seed, with split(...)",
+        )
