@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,9 @@ from numpy.typing import NDArray
 
 from benchmarks.common.proctree import tree_cpu_seconds
 from penstock.loader import WindowStream
-from penstock.manifest import ManifestReader
+from penstock.loader.collate import ReusingCollate
+from penstock.loader.samples import named_decoding
+from penstock.manifest import Described, ManifestReader
 from penstock.records import Plan
 from penstock.window import Prefetcher
 
@@ -67,9 +70,9 @@ class Read:
     hedged_requests: int
 
 
-def _raw(data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None) -> NDArray[np.float32]:
-    """Give the bytes as they are; the loader's batches are float32, so they go by that name, bit for bit."""
-    return np.frombuffer(data, dtype=np.float32)
+def _raw(data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+    """Give the bytes as they are."""
+    return [{"inputs": np.frombuffer(data, dtype=np.uint8)}]
 
 
 def read(reading: Reading) -> Read:
@@ -92,7 +95,7 @@ def open_reading(reading: Reading) -> Iterator[WindowStream]:
             info=info,
             plan=Plan(manifest_fingerprint=info.fingerprint, seed=reading.seed, num_lanes=64, shuffle="full", mix=1),
             splits=[("train", True)],
-            decoder=_raw,
+            decoding=named_decoding(_raw, transform=None, collate=ReusingCollate()),
             batch_size=reading.batch_samples,
             num_epochs=reading.num_epochs,
         )
@@ -110,7 +113,7 @@ def _loop(stream: WindowStream, num_epochs: int, opened: float) -> Read:
             if not num_samples:
                 first_seconds, cpu_before = time.perf_counter() - opened, tree_cpu_seconds(os.getpid())
             num_samples += len(batch)
-            total += int(batch.inputs.view(torch.int64).sum())
+            total += int(batch.data["inputs"].view(torch.int64).sum())
     seconds, meters = time.perf_counter() - opened, stream.meters()
     return Read(
         num_samples=num_samples,

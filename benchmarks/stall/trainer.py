@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.common.proctree import tree_cpu_seconds
 from benchmarks.stall.link import read_passed
-from penstock.loader import ByKey, Custom, WindowStream
+from penstock.loader import ByKey, Decoding, WindowStream
 from penstock.manifest import ManifestReader
 from penstock.records import Plan
 from penstock.window import Prefetcher
@@ -124,7 +124,7 @@ def train(training: Training) -> Trained:
             info=info,
             plan=Plan(manifest_fingerprint=info.fingerprint, seed=training.seed, num_lanes=64, shuffle="full", mix=1),
             splits=[("train", True)],
-            decoder=Custom(decode=ByKey(_decode), collate=_collate),
+            decoding=Decoding(decode=ByKey(_decode), collate=_collate),
             batch_size=training.batch_samples,
             num_epochs=1,
             num_workers=training.num_workers,

@@ -92,9 +92,10 @@ def _train_on_mne_arrays(out: Path, folder: Path, checkpoints: Path) -> tuple[st
             chosen = [row for _, row in stream_rows(self.order, first, first + self.num_samples)]
             for start in range(0, len(chosen), self.batch_size):
                 part = chosen[start : start + self.batch_size]
+                inputs = torch.from_numpy(np.stack([arrays[row] for row in part]))
+                targets = torch.tensor([rows[row].targets[0] for row in part], dtype=torch.float64)
                 yield Batch(
-                    inputs=torch.from_numpy(np.stack([arrays[row] for row in part])),
-                    targets=torch.tensor([rows[row].targets[0] for row in part], dtype=torch.float64),
+                    data={"inputs": inputs, "targets": targets},
                     keys=tuple(rows[row].key for row in part),
                     groups=tuple(rows[row].group for row in part),
                 )

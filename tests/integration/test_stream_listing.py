@@ -18,7 +18,7 @@ import torch
 
 import penstock
 from penstock.errors import AccessDenied, CheckpointMismatch, EmptyListing, SourceError
-from penstock.loader import ByKey, Custom, WindowStream
+from penstock.loader import ByKey, Decoding, WindowStream
 from penstock.loader.growing import GrowingStream, Listed
 from penstock.manifest import ManifestInfo, ManifestReader, SourceSpec
 from penstock.records import Plan
@@ -104,7 +104,7 @@ def streaming(listing: Recorded, window: Path) -> Iterator[GrowingStream]:
             info=listed.info,
             plan=listed.plan,
             splits=splits,
-            decoder=Custom(decode=ByKey(decode), collate=list),
+            decoding=Decoding(decode=ByKey(decode), collate=list),
             batch_size=BATCH,
             num_epochs=num_epochs,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from benchmarks.feeds.cellspec import CellSpec
 from benchmarks.feeds.contenders import CONTENDERS
 from benchmarks.feeds.contenders.penstock_manifest import manifest_path
 from penstock.loader import WindowStream
-from penstock.manifest import ManifestReader
+from penstock.loader.collate import ReusingCollate
+from penstock.loader.samples import named_decoding
+from penstock.manifest import Described, ManifestReader
 from penstock.records import Plan, Shuffle
 from penstock.window import Prefetcher
 
@@ -23,9 +26,9 @@ CONFIG = (
 )
 
 
-def raw(data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None) -> NDArray[np.float32]:
-    """Give the bytes as they are; the loader's batches are float32, so they go by that name, bit for bit."""
-    return np.frombuffer(data, dtype=np.float32)
+def raw(data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+    """Give the bytes as they are."""
+    return [{"inputs": np.frombuffer(data, dtype=np.uint8)}]
 
 
 @contextmanager
@@ -43,9 +46,9 @@ def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
             info=info,
             plan=plan,
             splits=[("train", True)],
-            decoder=raw,
+            decoding=named_decoding(raw, transform=None, collate=ReusingCollate()),
             batch_size=cell.batch_size,
             num_epochs=1,
         )
-        yield (batch.inputs.view(torch.uint8) for batch in stream.segment(0).epoch(0))
+        yield (batch.data["inputs"] for batch in stream.segment(0).epoch(0))
         stream.close()

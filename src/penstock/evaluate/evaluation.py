@@ -33,7 +33,7 @@ def evaluate(
     checkpoint_sha256: str,
     familiarity: Familiarity,
 ) -> Evaluation:
-    """Score a network on a whole split, in float32, on the device that it is on.
+    """Score a network on a whole split, on the device that it is on.
 
     Samples without a target take no part and are not counted. The loader is not closed.
 
@@ -68,7 +68,7 @@ def evaluate(
         score=task.score,
         metrics=task.metrics(found.truth, found.predicted, found.groups),
         classes=info.classes,
-        confusion=confusion_counts(found.truth, found.predicted) if info.classes else (),
+        confusion=confusion_counts(found.truth, found.predicted) if info.classes and found.truth.ndim == 1 else (),
         predictions=_to_show(found),
         wall_seconds=time.perf_counter() - begun,
         meters=loader.meters(),
@@ -97,6 +97,9 @@ def evenly_taken(num_items: int, at_most: int) -> Sequence[int]:
 
 
 def _to_show(found: Predictions) -> tuple[Prediction, ...]:
+    """Give some predictions; none where they are more than a number or a class a sample."""
+    if found.truth.ndim > 1 or found.predicted.ndim > 2:
+        return ()
     answers = found.predicted if found.predicted.ndim == 1 else found.predicted.argmax(axis=1)
     return tuple(
         Prediction(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.loader.custom import ByKey, Custom
-from penstock.loader.dataset import SampleDecoder
+from penstock.loader.decoding import ByKey, Decoding
 from penstock.loader.protocols import Batch, BatchLoader, LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.stream import WindowStream
@@ -12,9 +11,8 @@ __all__ = [
     "Batch",
     "BatchLoader",
     "ByKey",
-    "Custom",
+    "Decoding",
     "LoaderState",
-    "SampleDecoder",
     "SegmentLoader",
     "WindowStream",
 ]

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 import xxhash
 
-__all__ = ["Chance", "SampleChance", "own_generators"]
+from penstock.loader.decoding import Decoding
+
+__all__ = ["Chance", "IndexChance", "SampleChance", "chance_of", "own_generators"]
 
 
 class Chance:
@@ -46,7 +48,7 @@ class SampleChance:
         self._seed = seed % 2**64
         self._chance = Chance(seed)
 
-    def seed(self, epoch: int, key: str) -> np.random.Generator:
+    def seed(self, epoch: int, key: str, index: int | None = None) -> np.random.Generator:
         """Seed the process's generators for a sample; give one of its own, good until the next is asked for.
 
         It takes 15 us. Call it within ``own_generators``.
@@ -56,6 +58,22 @@ class SampleChance:
         np.random.seed(number % 2**32)
         torch.default_generator.manual_seed(number)
         return self._chance.of(number)
+
+
+class IndexChance:
+    """Random numbers by seed and stream index; the process's generators are not touched."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = Chance(seed)
+
+    def seed(self, epoch: int, key: str, index: int | None = None) -> np.random.Generator | None:
+        """Give the sample's generator, good until the next is asked for; None for what is no sample."""
+        return None if index is None else self._chance.of(index)
+
+
+def chance_of(decoding: Decoding, seed: int) -> SampleChance | IndexChance:
+    """Give the chance of samples."""
+    return IndexChance(seed) if decoding.is_pure else SampleChance(seed)
 
 
 @contextlib.contextmanager

@@ -24,9 +24,13 @@ class ReusingCollate:
 
     Tensors and arrays of one shape and type are stacked into memory that is used again once nobody refers to the batch
     that lay there. In a loading worker they go into memory that is shared with the trainer, as torch does it.
+
+    Args:
+        is_pinned: stack into page-locked memory, from which a GPU is fed without waiting; torch keeps it for itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_pinned: bool = False) -> None:
+        self._is_pinned = is_pinned
         self._memory: dict[tuple[object, ...], BatchMemory] = {}
         self._functions: dict[type | tuple[type, ...], Callable[..., Any]] = {
             **default_collate_fn_map,
@@ -35,6 +39,7 @@ class ReusingCollate:
         }
 
     def __reduce__(self) -> tuple[type[ReusingCollate], tuple[()]]:
+        # Workers must not touch CUDA: what they make is pinned by the trainer.
         return ReusingCollate, ()
 
     def __call__(self, values: list[Any]) -> Any:
@@ -68,6 +73,9 @@ class ReusingCollate:
         return room
 
     def _room(self, num_samples: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> torch.Tensor:
+        if self._is_pinned:
+            torch_type = torch.from_numpy(np.empty(0, dtype)).dtype
+            return torch.empty((num_samples, *shape), dtype=torch_type, pin_memory=True)
         kind = (shape, dtype)
         if kind not in self._memory and len(self._memory) >= MOST_KINDS:
             self._memory.pop(next(iter(self._memory)))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.manifest import ManifestInfo, ManifestReader
-from penstock.plan import check_mixed_lanes, locate, node_order, rows_in_order, window_indices
+from penstock.plan import check_mixed_lanes, locate, most_mixed, node_order, rows_in_order, window_indices
 from penstock.plan.mixing import Group, Mix
 from penstock.records import Order
 
@@ -96,11 +96,10 @@ class ManySamples:
 
     def most_extents(self, batch_size: int, num_local: int, world_size: int) -> int:
         """Give the most extents of the groups that a batch of all ranks can lie in, with those of the group before."""
-        batch, found = batch_size * world_size, 0
-        for segment, counts in zip(self.held.segments, self._counts, strict=True):
-            fewest = int(np.partition(counts, min(segment.mix, len(counts)) - 1)[: segment.mix].sum())
-            found = max(found, min(segment.num_extents, segment.mix * (2 + batch // fewest)))
-        return found
+        return max(
+            most_mixed(counts, mix=segment.mix, batch_samples=batch_size * world_size)
+            for segment, counts in zip(self.held.segments, self._counts, strict=True)
+        )
 
     def touched(self, indices: Sequence[int]) -> list[Touched]:
         """Give the groups of a batch's stream indices, ascending and of one segment, in order."""

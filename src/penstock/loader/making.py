@@ -70,7 +70,7 @@ def made_by_workers(
 
 def _joined(many: Many, parts: Iterator[Any], settings: FeedSettings) -> Iterator[Made]:
     """Put together what workers made of each batch."""
-    joiner = Joiner(many.decoder, seed=settings.spec.order.seed)
+    joiner = Joiner(many.decoding, seed=settings.spec.order.seed)
     while found := list(islice(parts, many.num_workers)):
         failed = next((part for part in found if isinstance(part, Failed)), None)
         if failed is not None:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DataError, OutputError, PenstockError, WindowError
-from penstock.loader.chance import SampleChance, own_generators
-from penstock.loader.custom import Custom
+from penstock.loader.chance import chance_of, own_generators
+from penstock.loader.decoding import Decoding
 from penstock.loader.failures import batch_note, noting, sample_note
 from penstock.loader.in_window import ManySamples, Touched
 from penstock.loader.using import SampleUser, reason_of
@@ -86,6 +86,7 @@ class PartMaker:
     """Makes this process's parts of batches.
 
     Args:
+        trained: of each segment, whether its samples are trained on.
         rank: of the ``world_size`` ranks that read the stream.
         frees: whether extents are let go of as soon as they are decoded.
         worker: number of this process among the ``num_workers`` that share the rank's extents.
@@ -93,9 +94,10 @@ class PartMaker:
 
     def __init__(
         self,
-        custom: Custom,
+        decoding: Decoding,
         places: ManySamples,
         *,
+        trained: Sequence[bool],
         user: SampleUser,
         rank: int,
         world_size: int,
@@ -103,10 +105,10 @@ class PartMaker:
         worker: int = 0,
         num_workers: int = 1,
     ) -> None:
-        self._custom, self._places, self._user = custom, places, user
+        self._decoding, self._places, self._trained, self._user = decoding, places, trained, user
         self._rank, self._world_size = rank, world_size
         self._frees, self._worker, self._num_workers = frees, worker, num_workers
-        self._chance = SampleChance(places.held.seed)
+        self._chance = chance_of(decoding, places.held.seed)
         self._open: dict[_Group, dict[int, _Decoded]] = {}
 
     def make(self, reader: WindowReader, indices: Sequence[int]) -> BatchPart:
@@ -114,9 +116,9 @@ class PartMaker:
         touched = self._places.touched(indices)
         part = BatchPart(epoch=touched[0].epoch, position=int(touched[0].positions[0]), values=[], skipped=[])
         self._forget_before(touched[0])
-        with own_generators() if self._frees else nullcontext():
+        with own_generators() if self._frees and not self._decoding.is_pure else nullcontext():
             for each in touched:
-                self._take(each, self._opened(reader, each), part)
+                self._take(each, self._opened(reader, each), indices, part)
         return part
 
     def _forget_before(self, first: Touched) -> None:
@@ -172,10 +174,10 @@ class PartMaker:
 
     def _values(self, reader: WindowReader, extent: WindowExtent, touched: Touched, part: Part) -> Sequence[Any] | None:
         """Give the values of an extent; None where its bytes changed before they were copied."""
-        key, decode = extent.meta.key, self._custom.decode
+        key, decode = extent.meta.key, self._decoding.decode
         self._chance.seed(touched.epoch, key)
         with noting(f"penstock: decode of {key!r}, an extent of epoch {touched.epoch} (from 0)"):
-            if self._custom.takes_path:
+            if self._decoding.takes_path:
                 with reader.as_file(extent) as path:
                     values = decode(path, extent.meta, extent.codec, part.numbers)
             else:
@@ -188,9 +190,10 @@ class PartMaker:
                 raise ValueError(f"{len(values)} values were decoded of {key!r}, not the {len(part.numbers)} asked for")
         return values
 
-    def _take(self, touched: Touched, extents: dict[int, _Decoded], part: BatchPart) -> None:
+    def _take(self, touched: Touched, extents: dict[int, _Decoded], indices: Sequence[int], part: BatchPart) -> None:
         """Put the samples of a group that are this process's into the part."""
-        places = touched.group.locate(touched.positions)
+        places, transform = touched.group.locate(touched.positions), self._decoding.transform
+        is_trained = self._trained[touched.segment]
         for slot, position, place, number in zip(
             touched.slots.tolist(), touched.positions.tolist(), *(each.tolist() for each in places), strict=True
         ):
@@ -205,11 +208,13 @@ class PartMaker:
                 continue
             try:
                 value = decoded.values[decoded.place(number)]
-                if self._custom.transform is not None:
-                    rng = self._chance.seed(touched.epoch, key)
+                if transform is not None:
+                    rng = self._chance.seed(touched.epoch, key, indices[slot])
                     with noting(sample_note("transform of", key, position=position, epoch=touched.epoch)):
-                        value = self._custom.transform(value, rng)
+                        value = transform(value, rng if is_trained else None)
             except Exception as error:
+                if isinstance(error, DataError):
+                    error.name(key)
                 if not self._user.may_skip(error):
                     raise
                 part.skipped.append((slot, self._user.note(key, error)))
@@ -224,9 +229,9 @@ class Joiner:
         seed: of the order.
     """
 
-    def __init__(self, custom: Custom, *, seed: int) -> None:
-        self._custom = custom
-        self._chance = SampleChance(seed)
+    def __init__(self, decoding: Decoding, *, seed: int) -> None:
+        self._decoding = decoding
+        self._chance = chance_of(decoding, seed)
 
     def join(self, parts: Sequence[BatchPart]) -> tuple[Any, tuple[SkippedSample, ...]]:
         """Give a batch, None where nothing is left of it, and what it lacks."""
@@ -235,10 +240,10 @@ class Joiner:
         batch = None
         if values:
             epoch, position, keys = parts[0].epoch, parts[0].position, [key for _, key, _ in values]
-            with own_generators():
+            with nullcontext() if self._decoding.is_pure else own_generators():
                 self._chance.seed(epoch, f"batch of {keys[0]}")
                 with noting(batch_note(keys, position=position, epoch=epoch)):
-                    batch = self._custom.collate([value for _, _, value in values])
+                    batch = self._decoding.collate([value for _, _, value in values])
         return batch, tuple(bad for _, bad in skipped)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from penstock.records import Meters
 
-__all__ = ["Batch", "BatchLoader", "LoaderState"]
+__all__ = ["Batch", "BatchLoader", "LoaderState", "on_device"]
 
 LoaderState = dict[str, int | str]
 
@@ -20,14 +21,13 @@ class Batch:
     """Samples that are learnt from together.
 
     Attributes:
-        inputs: float32, shape (batch, *sample shape).
-        targets: float64, shape (batch,); NaN where a sample has none, class indices for classification.
+        data: a tree of tensors and whatever else, by name: ``inputs``, which the network is given, ``targets`` where
+            there are some, and what else the task has an objective see.
         keys: names of the samples.
         groups: groups of the samples.
     """
 
-    inputs: torch.Tensor
-    targets: torch.Tensor
+    data: Mapping[str, Any]
     keys: tuple[str, ...]
     groups: tuple[str, ...]
 
@@ -36,7 +36,20 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """Give a copy in page-locked memory, from which a GPU is fed without waiting; asked for by torch."""
-        return replace(self, inputs=self.inputs.pin_memory(), targets=self.targets.pin_memory())
+        return replace(self, data=pin_memory(self.data))  # type: ignore[no-untyped-call]
+
+
+def on_device(tree: Any, device: torch.device) -> Any:
+    """Give a tree of dictionaries, lists and tuples with its tensors on a device."""
+    if isinstance(tree, torch.Tensor):
+        return tree.to(device, non_blocking=True)
+    if isinstance(tree, Mapping):
+        return {name: on_device(each, device) for name, each in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(on_device(each, device) for each in tree))
+    if isinstance(tree, list | tuple):
+        return type(tree)(on_device(each, device) for each in tree)
+    return tree
 
 
 class BatchLoader(Protocol):

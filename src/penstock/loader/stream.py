@@ -24,8 +24,8 @@ import msgspec
 from penstock import stopping
 from penstock.errors import ConfigError, DataError, PenstockError, ProcessLost
 from penstock.loader.ahead import Ahead
-from penstock.loader.custom import Custom
-from penstock.loader.dataset import FeedSettings, SampleDecoder, Thinned, many_of
+from penstock.loader.dataset import FeedSettings, Thinned, many_of
+from penstock.loader.decoding import Decoding
 from penstock.loader.failures import Failed
 from penstock.loader.in_window import in_window
 from penstock.loader.making import Made, made_by_workers, made_here
@@ -52,7 +52,7 @@ from penstock.sources import read_meter_files, sum_meters, take_later
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.files import sweep_files
 
-__all__ = ["Custom", "SampleDecoder", "WindowStream"]
+__all__ = ["WindowStream"]
 
 STATE_VERSION = 1
 AHEAD_BATCHES = 2
@@ -69,13 +69,14 @@ class WindowStream:
     Args:
         folder: the window's folder; a prefetcher serves it, or is about to.
         manifest: path of the manifest, as the prefetcher sees it, absolute or relative to the window's folder.
-        splits: ``(split, training)`` of each segment of an epoch, in order; training ones are shuffled and augmented.
+        splits: ``(split, training)`` of each segment of an epoch, in order; training ones are shuffled, and
+            transforms given chance in them.
         num_epochs: epochs that the stream is asked for.
         num_workers: processes that decode; 0 decodes in a thread of this one.
         rank: of the ``world_size`` ranks that read the stream.
         local_rank: of the ``local_world_size`` ranks that share the window, which are numbered without a gap; by
             default all of them do.
-        pin_memory: make batches in page-locked memory, for a GPU; needs CUDA. ``Custom`` batches are the caller's.
+        pin_memory: have workers' batches copied to page-locked memory, for a GPU; needs CUDA.
         prefetcher: the child process that serves the window, where one does: why it is lost is told at once.
         drop_last: leave out batches that are not full.
         owner: whom requests are counted for, the same in each attempt at a run; None is this stream alone.
@@ -96,7 +97,7 @@ class WindowStream:
         info: ManifestInfo,
         plan: Plan,
         splits: Sequence[tuple[str, bool]],
-        decoder: SampleDecoder | Custom,
+        decoding: Decoding,
         batch_size: int,
         num_epochs: int,
         num_workers: int = 0,
@@ -128,10 +129,10 @@ class WindowStream:
             world_size=world_size,
         )
         check_rank(local_rank, num_local)
-        many = many_of(self._places, decoder, rank=rank, world_size=world_size, num_workers=num_workers)
-        # Workers and custom decoders free whole batches, ranks that share groups whole groups; otherwise ranks are less
-        # than a round apart.
-        frees_more = num_workers or (num_local > 1 if many is not None else isinstance(decoder, Custom))
+        many = many_of(self._places, decoding, rank=rank, world_size=world_size, num_workers=num_workers)
+        # Workers and views of the window free whole batches, ranks that share groups whole groups; otherwise ranks are
+        # less than a round apart.
+        frees_more = num_workers or (num_local > 1 if many is not None else not decoding.is_pure)
         most = self._places.most_extents(batch_size, num_local, world_size)
         self._end_index = order.num_samples * num_epochs
         self._settings = FeedSettings(
@@ -146,13 +147,13 @@ class WindowStream:
                 end_index=window_extents(self._places.held) * num_epochs,
                 num_ranks=num_local,
                 batch_extents=most if frees_more else num_local,
-                num_files=num_local * max(1, num_workers) if isinstance(decoder, Custom) and decoder.takes_path else 0,
+                num_files=num_local * max(1, num_workers) if decoding.takes_path else 0,
                 on_bad_sample=on_bad_sample,
                 owner=uuid.uuid4().hex if owner is None else owner,
                 purpose="data",
             ),
-            decoder=decoder,
-            augmented=tuple(training for _, training in splits),
+            decoding=decoding,
+            trained=tuple(training for _, training in splits),
             rank=local_rank,
             timeout_seconds=timeout_seconds,
             pin_memory=pin_memory,
@@ -371,8 +372,8 @@ class WindowStream:
                 yield from zip(plan, from_workers, strict=True)
             return
         batches = made_here(settings, reader, self._plan(start))
-        if not isinstance(asked.decoder, Custom):
-            # A caller's decoder may draw from generators that the training loop draws from: never beside it.
+        if asked.decoding.is_pure:
+            # Others may draw from generators that the training loop draws from: never beside it.
             self._ahead = Ahead(batches, depth=AHEAD_BATCHES, interrupt=reader.interrupt)
         ahead = self._ahead
         try:

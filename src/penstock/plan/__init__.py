@@ -11,7 +11,7 @@ from penstock.plan.lanes import (
     rank_batches,
     rank_samples,
 )
-from penstock.plan.mixing import check_mixed_lanes
+from penstock.plan.mixing import check_mixed_lanes, most_mixed
 from penstock.plan.nodes import node_order, stream_indices, window_extents, window_indices
 from penstock.plan.order import (
     check_shuffle,
@@ -40,6 +40,7 @@ __all__ = [
     "fewest_samples",
     "locate",
     "make_order",
+    "most_mixed",
     "nearest_seed",
     "node_order",
     "num_rank_batches",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from penstock.errors import ConfigError
 from penstock.plan.permutation import GOLDEN, Permutation, draw, scramble
 
-__all__ = ["MOST_MIXED_LANES", "Group", "Mix", "Part", "check_mixed_lanes"]
+__all__ = ["MOST_MIXED_LANES", "Group", "Mix", "Part", "check_mixed_lanes", "most_mixed"]
 
 MOST_MIXED_LANES = 1 << 16
 CACHED_GROUPS = 4
@@ -47,6 +47,17 @@ def check_mixed_lanes(num_lanes: int) -> None:
             f"{num_lanes} lanes are too many for extents of several samples",
             fix=f"make the plan with --lanes of at most {MOST_MIXED_LANES}",
         )
+
+
+def most_mixed(counts: NDArray[np.int64], *, mix: int, batch_samples: int) -> int:
+    """Give the most extents of the groups that a batch of all ranks can lie in, with those of the group before.
+
+    Args:
+        counts: samples of each extent of a segment, shape (extents,).
+        mix: extents of a group.
+    """
+    fewest = int(np.partition(counts, min(mix, len(counts)) - 1)[:mix].sum())
+    return min(len(counts), mix * (2 + batch_samples // fewest))
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""Objectives: how a network's outputs become a loss, and predictions in the target's own unit.
+"""Objectives: how a network's outputs and its batch become a loss, and predictions in the target's own unit.
 
 A target that is NaN is not known: it takes no part in the loss, and its sample none in the metrics.
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
 from penstock.loader.growing import Listing
-from penstock.loader.protocols import BatchLoader
+from penstock.loader.protocols import BatchLoader, on_device
 from penstock.manifest import ManifestInfo
 from penstock.tasks.learnable import check_learnable
 
@@ -48,17 +48,21 @@ class Objective(Protocol):
         """Outputs that the network must have."""
         ...
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, int]:
-        """Give the mean loss of the samples whose target is known, and how many they are.
+    def loss(self, outputs: Any, batch: Mapping[str, Any]) -> tuple[Tensor, int]:
+        """Give the mean loss of the samples that can be learnt from, and how many they are.
 
         Args:
-            outputs: shape (B, O).
-            targets: float64, shape (B,); NaN where it is not known, class indices for classification.
+            outputs: what the network gave for ``batch["inputs"]``.
+            batch: all of it, as the task collates it, on the network's device.
         """
         ...
 
-    def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
-        """Give predictions: shape (B,) in the target's unit, or (B, K) of logits."""
+    def predictions(self, outputs: Any, batch: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Give what the task scores, an item a sample: (B,) in the target's unit, (B, K) of logits, or its own."""
+        ...
+
+    def truth(self, batch: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Give what predictions are scored against, an item a sample; what has NaN alone is not known."""
         ...
 
     def state_dict(self) -> ObjectiveState:
@@ -85,8 +89,9 @@ class Regression:
         """One."""
         return 1
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+    def loss(self, outputs: Tensor, batch: Mapping[str, Any]) -> tuple[Tensor, int]:
         """Mean squared or smooth L1 error of outputs (B, 1) against targets (B,), both standardised."""
+        outputs, targets = outputs.float(), _one_a_sample(batch)
         known = torch.isfinite(targets)
         num_known = int(known.sum())
         wanted = ((targets - self.target_mean) / self.target_std).to(outputs.dtype)
@@ -97,10 +102,14 @@ class Regression:
         # An empty sum has the gradient 0 where an empty mean is NaN.
         return function(answers, wanted, reduction="sum") / max(num_known, 1), num_known
 
-    def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
+    def predictions(self, outputs: Tensor, batch: Mapping[str, Any]) -> NDArray[np.float64]:
         """Shape (B, 1) to (B,) in the target's unit."""
         answers: NDArray[np.float64] = outputs.detach().squeeze(1).double().cpu().numpy()
         return answers * self.target_std + self.target_mean
+
+    def truth(self, batch: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Targets, shape (B,)."""
+        return _truth(batch)
 
     def state_dict(self) -> ObjectiveState:
         """Give the statistics and the loss."""
@@ -123,22 +132,46 @@ class Classification:
         """One logit a class."""
         return self.num_classes
 
-    def loss(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+    def loss(self, outputs: Tensor, batch: Mapping[str, Any]) -> tuple[Tensor, int]:
         """Cross entropy of logits (B, K) against class indices (B,)."""
+        outputs, targets = outputs.float(), _one_a_sample(batch)
         known = torch.isfinite(targets)
         num_known = int(known.sum())
         classes = torch.where(known, targets, -1).long()
         summed = F.cross_entropy(outputs, classes, ignore_index=-1, reduction="sum")
         return summed / max(num_known, 1), num_known
 
-    def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
+    def predictions(self, outputs: Tensor, batch: Mapping[str, Any]) -> NDArray[np.float64]:
         """Logits, shape (B, K)."""
         logits: NDArray[np.float64] = outputs.detach().double().cpu().numpy()
         return logits
 
+    def truth(self, batch: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Class indices, shape (B,)."""
+        return _truth(batch)
+
     def state_dict(self) -> ObjectiveState:
         """Give the number of classes."""
         return {"objective": "classification", "num_classes": self.num_classes}
+
+
+def _one_a_sample(batch: Mapping[str, Any]) -> Tensor:
+    """Give the targets of a batch: float64, shape (B,), NaN where one is not known."""
+    targets = batch.get("targets")
+    if not isinstance(targets, Tensor) or targets.ndim != 1:
+        found = f"of shape {tuple(targets.shape)}" if isinstance(targets, Tensor) else f"a {type(targets).__name__}"
+        raise ConfigError(
+            f"the targets of a batch are {'not there' if targets is None else found}, where there must be one number "
+            "a sample",
+            fix='let the task decode each sample to a dictionary with a number as "targets", or give its recipe an '
+            "objective of its own (make_objective)",
+        )
+    return targets.double()
+
+
+def _truth(batch: Mapping[str, Any]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = _one_a_sample(batch).cpu().numpy()
+    return found
 
 
 def first_to_learn_from(listing: Listing) -> ManifestInfo:
@@ -198,8 +231,8 @@ class Predictions:
     """A network's answers for the samples of a split whose target is known, in the loader's order.
 
     Attributes:
-        truth: targets or class indices, shape (N,).
-        predicted: shape (N,) for regression, (N, K) of logits for classification.
+        truth: targets or class indices, shape (N,), or what else the objective gives.
+        predicted: shape (N,) for regression, (N, K) of logits for classification, or what else the objective gives.
         keys: names of the samples.
         groups: group of each sample.
     """
@@ -221,12 +254,12 @@ def predict(
     epoch: int = 0,
     split: str = "valid",
 ) -> Predictions:
-    """Run a network over one epoch of a loader, in float32, without dropout and without gradients.
+    """Run a network over one epoch of a loader, as its batches are, without dropout and without gradients.
 
     The network is left in the mode that it was in.
 
     Args:
-        model: takes (B, *sample shape), gives (B, O).
+        model: takes the batches' inputs, gives what the objective takes.
         objective: turns outputs into predictions.
         loader: of the split.
         epoch: which one to ask the loader for.
@@ -246,11 +279,11 @@ def predict(
     try:
         with torch.inference_mode():
             for batch in loader.epoch(epoch):
-                outputs = model(batch.inputs.to(device, torch.float32, non_blocking=True))
-                targets = batch.targets.double().numpy()
-                known = np.isfinite(targets)
+                data = on_device(batch.data, device)
+                answers, targets = objective.predictions(model(data["inputs"]), data), objective.truth(data)
+                known = np.atleast_1d(np.isfinite(targets).reshape(len(batch), -1).any(axis=1))
                 truth.append(targets[known])
-                predicted.append(objective.predictions(outputs)[known])
+                predicted.append(answers[known])
                 keys += [key for key, keep in zip(batch.keys, known, strict=True) if keep]
                 groups += [group for group, keep in zip(batch.groups, known, strict=True) if keep]
     finally:

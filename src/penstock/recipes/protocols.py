@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from penstock.manifest import ManifestInfo
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Recipe"]
+    from penstock.recipes.objectives import Objective
+
+__all__ = ["OwnObjective", "Recipe"]
 
 
 class Recipe(Protocol):
@@ -37,5 +41,26 @@ class Recipe(Protocol):
 
         Raises:
             ConfigError: there is no such network, or it cannot take samples of this shape.
+        """
+        ...
+
+
+@runtime_checkable
+class OwnObjective(Protocol):
+    """A recipe that is learnt by an objective of its own, and not by one number or class a sample."""
+
+    def make_objective(self, info: ManifestInfo) -> Objective:
+        """Make the objective of a manifest.
+
+        Raises:
+            ConfigError, MissingLabel: there is nothing to learn in it.
+        """
+        ...
+
+    def objective_from_state(self, state: Mapping[str, str | float | int]) -> Objective:
+        """Make the objective again that its ``state_dict`` described.
+
+        Raises:
+            CheckpointCorrupt: it does not describe one.
         """
         ...

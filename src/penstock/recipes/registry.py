@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from penstock.errors import ConfigError
+from penstock.manifest import ManifestInfo
 from penstock.plugins import Registry
+from penstock.recipes.protocols import OwnObjective
+from penstock.tasks.learnable import check_learnable
 from penstock.tasks.registry import get_task, learnt_task_names
 from penstock.texts import nearest
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from penstock.recipes.objectives import Objective, RegressionLoss
     from penstock.recipes.protocols import Recipe
 
-__all__ = ["build_model", "check_model", "choose_model", "is_own_model", "recipe_names"]
+__all__ = [
+    "build_model",
+    "check_model",
+    "check_targets",
+    "choose_model",
+    "is_own_model",
+    "make_objective",
+    "objective_from_state",
+    "recipe_names",
+]
 
 _RECIPES: Final = Registry(
     kind="recipe",
@@ -101,6 +114,45 @@ def build_model(name: str, *, task: str, shape: Sequence[int], num_outputs: int)
     from penstock.recipes.own_model import build_own_model  # here: torch takes a second
 
     return build_own_model(name, shape=shape, num_outputs=num_outputs)
+
+
+def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse") -> Objective:
+    """Make the objective of a manifest: the recipe's own, else classification by its classes, else regression.
+
+    Raises:
+        ConfigError: the manifest has no training samples.
+        MissingLabel: there is nothing to learn.
+    """
+    recipe = _recipe_of(info.task)
+    if isinstance(recipe, OwnObjective):
+        return recipe.make_objective(info)
+    from penstock.recipes import objectives  # here: torch takes a second
+
+    return objectives.make_objective(info, regression_loss=regression_loss)
+
+
+def objective_from_state(state: Mapping[str, str | float | int], *, task: str) -> Objective:
+    """Make the objective again that ``state_dict`` described.
+
+    Raises:
+        CheckpointCorrupt: it does not describe one.
+    """
+    recipe = _recipe_of(task)
+    if isinstance(recipe, OwnObjective):
+        return recipe.objective_from_state(state)
+    from penstock.recipes import objectives  # here: torch takes a second
+
+    return objectives.objective_from_state(state)
+
+
+def check_targets(info: ManifestInfo) -> None:
+    """Check that there is something to learn, as far as it can be told without importing torch.
+
+    Raises:
+        MissingLabel: targets are missing, or all the same.
+    """
+    if not get_task(info.task).recipe or not isinstance(_recipe_of(info.task), OwnObjective):
+        check_learnable(info)
 
 
 def _recipe_of(task: str) -> Recipe:

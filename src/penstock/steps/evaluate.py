@@ -15,8 +15,7 @@ from penstock.evaluate.familiarity import check_familiarity
 from penstock.files import atomic_write
 from penstock.observe import open_progress
 from penstock.observe.labels import metrics_line
-from penstock.recipes.objectives import objective_from_state
-from penstock.recipes.registry import build_model, is_own_model
+from penstock.recipes.registry import build_model, is_own_model, objective_from_state
 from penstock.records import Evaluation, write_record
 from penstock.sources import MeterFile
 from penstock.steps._shared.feeding import Dataset, open_dataset, open_stream, skipped_line
@@ -45,9 +44,10 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
     data = open_dataset(args)
     room = room_of(args.window, args.window_size, args.prefetch, data.manifest)
-    check_fit(data.info, data.plan, Wanted(room=room, evaluated=args.split))
+    wanted = Wanted(room=room, manifest=data.manifest, workers=args.workers, evaluated=args.split)
+    check_fit(data.info, data.plan, wanted)
     check_outputs(args.metrics, args.plot, inputs=(args.manifest, args.plan, Path(args.checkpoint)))
-    batch_size = fitting_batch(data.info, room, workers=args.workers, at_most=args.batch_size)
+    batch_size = fitting_batch(data.info, wanted, split=args.split, at_most=args.batch_size)
     num_samples = data.info.split(args.split).num_samples
     # First, so that the prefetcher starts while the weights are loaded.
     with open_stream(
@@ -70,7 +70,7 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
             split=args.split,
             other_data=args.other_data,
         )
-        objective = objective_from_state(weights.objective)
+        objective = objective_from_state(weights.objective, task=data.task.name)
         model = build_model(
             weights.identity.model, task=data.task.name, shape=data.info.shape, num_outputs=objective.num_outputs
         )

@@ -145,6 +145,7 @@ def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
     room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
     wanted = Wanted(
         room=room,
+        manifest=args.manifest,
         batch_size=args.batch_size,
         workers=args.workers,
         model=choose_model(info.task, args.model),

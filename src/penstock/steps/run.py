@@ -99,7 +99,14 @@ def _check_listing(files: JobFiles, args: argparse.Namespace) -> None:
     with ManifestReader(files.manifest) as reader:
         info = reader.info
     room = room_of(args.window, args.window_size, args.prefetch, files.manifest)
-    wanted = Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=args.model, evaluated="test")
+    wanted = Wanted(
+        room=room,
+        manifest=files.manifest,
+        batch_size=args.batch_size,
+        workers=args.workers,
+        model=args.model,
+        evaluated="test",
+    )
     check_fit(info, read_record(files.plan, Plan), wanted)
 
 

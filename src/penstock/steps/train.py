@@ -20,8 +20,7 @@ from penstock.files import atomic_write
 from penstock.manifest.trained_on import trained_on
 from penstock.observe import open_progress
 from penstock.observe.labels import metric_text, metrics_line
-from penstock.recipes.objectives import make_objective
-from penstock.recipes.registry import build_model
+from penstock.recipes.registry import build_model, make_objective
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps._shared.feeding import open_dataset, open_early, open_stream, skipped_line
@@ -64,7 +63,9 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
     early = {"stream-listing": True} if args.stream_listing else {}
     config = train_config(args, task=data.task.name, seed=data.plan.seed)
     room = room_of(args.window, args.window_size, args.prefetch, data.manifest)
-    wanted = Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=config.model)
+    wanted = Wanted(
+        room=room, manifest=data.manifest, batch_size=args.batch_size, workers=args.workers, model=config.model
+    )
     check_fit(data.basis, data.plan, wanted)
     check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
     objective = make_objective(data.basis, regression_loss=args.loss)

@@ -14,7 +14,7 @@ import numpy as np
 from torch.utils.data import default_collate
 
 from penstock.errors import ConfigError
-from penstock.loader import ByKey, Custom
+from penstock.loader import ByKey, Decoding
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.ranks import AskedRanks
 from penstock.manifest import SourceSpec
@@ -78,7 +78,7 @@ class Options:
 
     source: SourceSpec
     match: str
-    decoder: Custom
+    decoder: Decoding
     batch_size: int
     drop_last: bool
     window_bytes: int
@@ -162,7 +162,7 @@ def _source_of(given: Mapping[str, Any]) -> SourceSpec:
     )
 
 
-def _decoder_of(given: Mapping[str, Any], *, is_of_format: bool) -> Custom:
+def _decoder_of(given: Mapping[str, Any], *, is_of_format: bool) -> Decoding:
     """Give the caller's functions."""
     files = checks.flag("files", given["files"])
     if not is_of_format:
@@ -172,7 +172,7 @@ def _decoder_of(given: Mapping[str, Any], *, is_of_format: bool) -> Custom:
         checks.called_with("transform", given["transform"], "value", "rng")
     collate = ReusingCollate() if given["collate"] is default_collate else given["collate"]
     decode = given["decode"] if is_of_format else ByKey(given["decode"])
-    return Custom(decode=decode, collate=collate, takes_path=files, transform=given["transform"])
+    return Decoding(decode=decode, collate=collate, takes_path=files, transform=given["transform"])
 
 
 def _ranks_of(given: Mapping[str, Any]) -> AskedRanks:

@@ -327,7 +327,7 @@ def _open_stream(
         info=listed.info,
         plan=_plan_of(listed, options.seed, ranks),
         splits=splits,
-        decoder=options.decoder,
+        decoding=options.decoder,
         batch_size=options.batch_size,
         num_epochs=num_epochs,
         num_workers=options.num_workers,

@@ -8,13 +8,14 @@ target: what its bytes mean is for the caller's own decoder. A format indexes ob
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
 from penstock.formats.registry import open_format
-from penstock.manifest import LeftOutObjects, SkippedObject
+from penstock.manifest import Described, LeftOutObjects, SkippedObject
 from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
 from penstock.records import MetricValues
@@ -91,11 +92,9 @@ class WholeObjects:
         rows = fitting(extents, fits, skipped) if fits else extents
         return SampleSet(rows=rows, shape=(), skipped=skipped)
 
-    def decode(
-        self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
-    ) -> NDArray[np.float32]:
-        """Give the bytes as numbers, shape (bytes,)."""
-        return np.frombuffer(data, dtype=np.uint8).astype(np.float32)
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give the bytes, shape (bytes,), of extents of one sample."""
+        return [{"inputs": np.frombuffer(data, dtype=np.uint8)}]
 
     def metrics(
         self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.manifest import Extent, SkippedObject
+from penstock.manifest import Described, Extent, SkippedObject
 from penstock.records import Evaluation, MetricValue, MetricValues
 from penstock.sources import ObjectSource
 
-__all__ = ["Limits", "OptionValue", "OwnSplits", "PartOfOverall", "SampleSet", "Task", "TaskOption"]
+__all__ = [
+    "Collates",
+    "Limits",
+    "OptionValue",
+    "OwnSplits",
+    "PartOfOverall",
+    "SampleSet",
+    "Task",
+    "TaskOption",
+    "Transforms",
+]
 
 OptionValue = str | int | float | bool | None
 
@@ -123,19 +133,19 @@ class Task(Protocol):
         """
         ...
 
-    def decode(
-        self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
-    ) -> NDArray[np.float32]:
-        """Turn a sample's joined bytes into the array that the model is fed with.
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Make values of some samples of an extent, as a format's ``Decoder`` does, drawing from no generator.
+
+        Unless the task has a ``collate``, what becomes of each sample is a dictionary: ``inputs``, what the network is
+        given, an array or a tree of arrays; ``targets`` where there are some, one number or an array (NaN where it is
+        not known, a float for float64); and what else the objective is to see. All samples' are of one shape and type.
 
         Args:
-            data: bytes of the sample's spans, joined.
-            decode: the ``codec`` of the sample's extent.
-            args: the sample's ``args`` field.
-            rng: source of chance for training-time augmentation; None decodes for evaluation.
-
-        Returns:
-            Array of the manifest's ``shape``.
+            data: bytes of the extent's spans, joined; its values may refer to them.
+            about: what the manifest tells of the extent and its samples (``about.targets``, ``about.args``; see
+                ``penstock.manifest.sample_of``).
+            codec: of the extent's object.
+            numbers: n-ths of its samples, 0-based, ascending, shape (samples,).
 
         Raises:
             DataError: the bytes do not mean what they should.
@@ -148,10 +158,36 @@ class Task(Protocol):
         """Score predictions, as ``tasks.metrics`` does for regressions and classifications.
 
         Args:
-            truth: targets or class indices, shape (samples,).
-            predicted: shape (samples,) for regression, (samples, classes) of logits for classification.
+            truth: targets or class indices, shape (samples,), or what the recipe's own objective gives.
+            predicted: shape (samples,) for regression, (samples, classes) of logits for classification, or the same.
             groups: group of each sample.
         """
+        ...
+
+
+@runtime_checkable
+class Transforms(Protocol):
+    """A task that makes of each decoded value what is collated, where chance takes part in it or it is costly."""
+
+    def transform(self, value: Any, rng: np.random.Generator | None) -> Any:
+        """Make another value of a sample's.
+
+        Args:
+            rng: source of chance for training-time augmentation, and not to be held on to; None where samples are
+                not trained on.
+
+        Raises:
+            DataError: the bytes do not mean what they should.
+        """
+        ...
+
+
+@runtime_checkable
+class Collates(Protocol):
+    """A task that makes batches itself; else arrays, tensors and numbers of one shape are stacked, as torch does it."""
+
+    def collate(self, values: list[Any]) -> Mapping[str, Any]:
+        """Make a batch of values, with ``inputs`` for the network; it must not hold on to them."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from penstock.errors import CheckpointMismatch, ConfigError, TrainingDiverged
-from penstock.loader.protocols import Batch
+from penstock.loader.protocols import Batch, on_device
 from penstock.recipes.objectives import Objective
 from penstock.train.config import TrainConfig
 from penstock.train.device import choose_device, choose_precision
@@ -63,11 +64,10 @@ class Stepper:
             TrainingDiverged: the loss or the gradient is not finite.
         """
         rate = self._set_learning_rate(factor)
-        inputs = batch.inputs.to(self.device, torch.float32, non_blocking=True)
-        targets = batch.targets.to(self.device, non_blocking=True)
+        data = on_device(batch.data, self.device)
         self._optimiser.zero_grad(set_to_none=True)
-        outputs = self._outputs(inputs)
-        mean, num_labelled = self._objective.loss(outputs.float(), targets)
+        outputs = self._outputs(data["inputs"], len(batch))
+        mean, num_labelled = self._objective.loss(outputs, data)
         loss = mean.item()
         if not math.isfinite(loss):
             raise _diverged("loss", loss, step=step, rate=rate, batch=batch)
@@ -81,19 +81,18 @@ class Stepper:
         self._scaler.update()
         return StepOutcome(loss=loss, num_labelled=num_labelled, learning_rate=rate)
 
-    def _outputs(self, inputs: torch.Tensor) -> torch.Tensor:
+    def _outputs(self, inputs: Any, num_samples: int) -> Any:
         try:
             with self._precision.autocast():
-                outputs: torch.Tensor = self.model(inputs)
+                return self.model(inputs)
         except ValueError as error:
-            if len(inputs) > 1:
+            if num_samples > 1:
                 raise
             # Batch normalisation over one value a channel; it tells so in no class of its own.
             raise ConfigError(
                 f"the model {self._config.model!r} cannot be trained on a batch of one sample ({error})",
                 fix="choose another --batch-size, so that no epoch ends with such a batch, or larger samples",
             ) from error
-        return outputs
 
     def _set_learning_rate(self, factor: float) -> float:
         rate = self._config.learning_rate * factor
@@ -132,7 +131,7 @@ class Stepper:
 
 
 def _diverged(what: str, value: float, *, step: int, rate: float, batch: Batch) -> TrainingDiverged:
-    bad = ~torch.isfinite(batch.inputs).flatten(1).all(dim=1)
+    bad = _not_finite(batch.data["inputs"], len(batch))
     if bad.any():
         key = batch.keys[int(bad.int().argmax())]
         return TrainingDiverged(
@@ -145,3 +144,14 @@ def _diverged(what: str, value: float, *, step: int, rate: float, batch: Batch) 
         fix="lower --learning-rate or --clip-norm",
         about=batch.keys[0],
     )
+
+
+def _not_finite(tree: Any, num_samples: int) -> torch.Tensor:
+    """Tell which samples have values that are not finite, in a tree of tensors with an item a sample."""
+    found = torch.zeros(num_samples, dtype=torch.bool)
+    parts = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list | tuple) else ()
+    for part in parts:
+        found |= _not_finite(part, num_samples)
+    if isinstance(tree, torch.Tensor) and tree.ndim and len(tree) == num_samples:
+        found |= ~torch.isfinite(tree).reshape(num_samples, -1).all(dim=1)
+    return found

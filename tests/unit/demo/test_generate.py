@@ -15,6 +15,7 @@ from penstock.manifest import Extent, SourceSpec
 from penstock.sources import open_source
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
+from support.samples import decoded_inputs
 
 
 def generate(folder: Path, **options: float) -> object:
@@ -43,7 +44,7 @@ def held_out_nrmse(folder: Path, samples: list[Extent]) -> float:
         with (folder / span.object).open("rb") as file:
             file.seek(span.offset)
             data = memoryview(file.read(span.length_bytes))
-        epoch = task.decode(data, decode=sample.codec, args=sample.args[0], rng=None)
+        epoch = decoded_inputs(task, data, sample)
         features.append(epoch.reshape(len(epoch), 20, 10).mean(axis=2).ravel())
     inputs, targets = np.stack(features).astype(np.float64), np.array([sample.targets[0] for sample in samples], float)
     subjects = sorted({sample.group for sample in samples})

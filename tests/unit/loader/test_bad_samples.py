@@ -14,11 +14,12 @@ import pytest
 from numpy.typing import NDArray
 
 from penstock.errors import DataError, ObjectNotFound, ObjectUnreadable, PenstockError, SourceChanged
-from penstock.loader import ByKey, Custom, WindowStream
+from penstock.loader import ByKey, Decoding, WindowStream
 from penstock.manifest import ManifestReader
 from penstock.records import Meters, SkippedSample
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
+from support.samples import array_decoding
 from support.windows import kill_serving
 
 WINDOW_BYTES = 400_000
@@ -54,7 +55,7 @@ def dataset(tmp_path: Path) -> RawDataset:
 def open_stream(data: RawDataset, folder: Path, **changed: object) -> WindowStream:
     options: dict[str, object] = {
         "splits": [("train", True)],
-        "decoder": number,
+        "decoding": array_decoding(number),
         "batch_size": 10,
         "num_epochs": 2,
         "timeout_seconds": 20.0,
@@ -105,13 +106,13 @@ def test_samples_that_cannot_be_decoded_are_left_out_counted_and_named(
     dataset: RawDataset, tmp_path: Path, num_workers: int
 ) -> None:
     with Prefetcher(tmp_path / "window", WINDOW_BYTES):
-        stream = open_stream(dataset, tmp_path / "window", num_workers=num_workers, decoder=picky)
+        stream = open_stream(dataset, tmp_path / "window", num_workers=num_workers, decoding=array_decoding(picky))
         batches = list(stream.segment(0).epoch(0))
         meters = stream.meters()
         stream.close()
     assert [len(batch) for batch in batches[:7]] == [10, 8, 10, 10, 10, 10, 9]
     for batch in batches:
-        assert [f"sample-{int(value)}" for value in batch.inputs[:, 0]] == list(batch.keys)
+        assert [f"sample-{int(value)}" for value in batch.data["inputs"][:, 0]] == list(batch.keys)
     assert [(bad.key, bad.reason) for bad in meters.skipped] == [
         (f"sample-{n}", f"number {n} is no number") for n in sorted(BAD_TO_DECODE)
     ]
@@ -119,7 +120,7 @@ def test_samples_that_cannot_be_decoded_are_left_out_counted_and_named(
 
 def test_batch_that_has_no_good_sample_is_passed_over(dataset: RawDataset, tmp_path: Path) -> None:
     with Prefetcher(tmp_path / "window", WINDOW_BYTES):
-        stream = open_stream(dataset, tmp_path / "window", decoder=picky, batch_size=1)
+        stream = open_stream(dataset, tmp_path / "window", decoding=array_decoding(picky), batch_size=1)
         assert read(stream, epochs=1) == [keys_without(*BAD_TO_DECODE)]
         assert stream.meters().num_skipped == len(BAD_TO_DECODE)
         stream.close()
@@ -155,13 +156,13 @@ def test_changed_object_is_never_left_out(dataset: RawDataset, tmp_path: Path, n
 def test_resumed_stream_leaves_the_same_samples_out(dataset: RawDataset, tmp_path: Path) -> None:
     object_of(dataset, 40).unlink()
     with Prefetcher(tmp_path / "window", WINDOW_BYTES) as prefetcher:
-        first = open_stream(dataset, tmp_path / "window", decoder=picky)
+        first = open_stream(dataset, tmp_path / "window", decoding=array_decoding(picky))
         batches = first.segment(0).epoch(0)
         begun = [key for _ in range(3) for key in next(batches).keys]
         state = first.state_dict()
         first.close()
         kill_serving(prefetcher)
-        again = open_stream(dataset, tmp_path / "window", decoder=picky)
+        again = open_stream(dataset, tmp_path / "window", decoding=array_decoding(picky))
         again.load_state_dict(state)
         rest = [key for batch in again.segment(0).epoch(0) for key in batch.keys]
         meters = first.meters().plus(again.meters())
@@ -188,7 +189,7 @@ def test_prefetcher_that_comes_back_goes_on_behind_what_it_left_out(dataset: Raw
 
 def test_decoder_that_is_wrong_for_everything_is_an_error(dataset: RawDataset, tmp_path: Path) -> None:
     with Prefetcher(tmp_path / "window", WINDOW_BYTES):
-        stream = open_stream(dataset, tmp_path / "window", decoder=hopeless)
+        stream = open_stream(dataset, tmp_path / "window", decoding=array_decoding(hopeless))
         with pytest.raises(DataError, match=r"100 samples in a row.*ZeroDivisionError"):
             next(stream.segment(0).epoch(0))
         stream.close()
@@ -201,7 +202,7 @@ def test_callers_own_batches_lack_what_their_decoder_fails_on(dataset: RawDatase
         return key
 
     with Prefetcher(tmp_path / "window", WINDOW_BYTES):
-        stream = open_stream(dataset, tmp_path / "window", decoder=Custom(decode=ByKey(to_key), collate=list))
+        stream = open_stream(dataset, tmp_path / "window", decoding=Decoding(decode=ByKey(to_key), collate=list))
         keys = [key for batch in stream.batches(0, 0) for key in batch]  # type: ignore[attr-defined]
         reason = stream.meters().skipped[0].reason
         assert reason.startswith("OSError: cannot identify the image at https://")

@@ -18,7 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, ObjectNotFound, WindowTooSmall
-from penstock.loader import ByKey, Custom, WindowStream
+from penstock.loader import ByKey, Decoding, WindowStream
 from penstock.loader.in_window import ManySamples
 from penstock.loader.many import BatchPart, Joiner, PartMaker
 from penstock.loader.using import SampleUser
@@ -42,12 +42,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> RawDataset:
 
 
 def open_stream(data: RawDataset, folder: Path, log: Path, **changes: Any) -> WindowStream:
-    decoder = Custom(decode=Records(log), **{"collate": list, **changes.pop("custom", {})})
+    decoder = Decoding(decode=Records(log), **{"collate": list, **changes.pop("custom", {})})
     options: dict[str, Any] = {
         "splits": [("train", True), ("valid", False)],
         "batch_size": 16,
         "num_epochs": 2,
-        "decoder": decoder,
+        "decoding": decoder,
     }
     return WindowStream(folder=folder, manifest=data.manifest, info=data.info, plan=data.plan, **{**options, **changes})
 
@@ -250,8 +250,8 @@ def read_in_step(streams: Sequence[WindowStream], *, after_each: Callable[[], ob
 
 
 def test_paths_and_transforms(dataset: RawDataset, whole: list[Any], tmp_path: Path) -> None:
-    def drawn(value: Any, rng: np.random.Generator) -> Any:
-        return value[0], value[1], value[2], rng.random(), torch.rand(1).item()
+    def drawn(value: Any, rng: np.random.Generator | None) -> Any:
+        return value[0], value[1], value[2], None if rng is None else rng.random(), torch.rand(1).item()
 
     custom = {"takes_path": True, "transform": drawn, "collate": tuple}
     found = []
@@ -267,7 +267,10 @@ def test_paths_and_transforms(dataset: RawDataset, whole: list[Any], tmp_path: P
             stream.close()
     assert found[0] == found[1]
     assert [key for batch in found[0] for key, *_ in batch] == keys_of(whole)
-    assert len({value[1] for batch in found[0] for value in batch}) == len(keys_of(whole))
+    chance = [value[1] for batch in found[0] for value in batch]
+    assert len(set(chance) - {None}) == 2 * sum(COUNTS)
+    assert chance.count(None) == 2 * sum(VALID)  # which is not trained on
+    assert len({value[2] for batch in found[0] for value in batch}) == len(keys_of(whole))
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -299,7 +302,7 @@ def test_a_decoder_that_fails_or_gives_too_few_is_named(dataset: RawDataset, tmp
 
     with Prefetcher(tmp_path / "window", WINDOW_BYTES):
         stream = open_stream(
-            dataset, tmp_path / "window", tmp_path / "log", decoder=Custom(decode=too_few, collate=list)
+            dataset, tmp_path / "window", tmp_path / "log", decoding=Decoding(decode=too_few, collate=list)
         )
         with pytest.raises(ValueError, match=r"0 values were decoded of 'part-.*', not the \d+ asked for"):
             next(batches_of(stream))
@@ -307,9 +310,9 @@ def test_a_decoder_that_fails_or_gives_too_few_is_named(dataset: RawDataset, tmp
 
 
 def test_a_decoder_of_one_sample_is_refused(dataset: RawDataset, tmp_path: Path) -> None:
-    one = Custom(decode=ByKey(lambda data, key: key), collate=list)
+    one = Decoding(decode=ByKey(lambda data, key: key), collate=list)
     with pytest.raises(ConfigError, match="the decoder is given one sample at a time"):
-        open_stream(dataset, tmp_path / "window", tmp_path / "log", decoder=one)
+        open_stream(dataset, tmp_path / "window", tmp_path / "log", decoding=one)
 
 
 class Shelf:
@@ -367,7 +370,7 @@ def test_ranks_workers_and_resumed_streams_give_the_same_samples_of_extents_deco
     )
     order = Order(segments=(segment,), seed=seed)
     places = ManySamples(order, [np.array(counts, np.int64)], num_lanes=8)
-    custom = Custom(decode=numbered, collate=list)
+    custom = Decoding(decode=numbered, collate=list)
 
     def read(start: int, *, ranks: int, workers: int) -> tuple[list[list[str]], Counter[tuple[int, int]]]:
         """Read to the end of the second epoch; give the samples of all ranks by step, and what was decoded."""
@@ -387,6 +390,7 @@ def test_ranks_workers_and_resumed_streams_give_the_same_samples_of_extents_deco
                 PartMaker(
                     custom,
                     places,
+                    trained=(True,),
                     user=SampleUser(skips=False),
                     rank=rank,
                     world_size=ranks,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from penstock.loader import Custom, WindowStream
+from penstock.loader import Decoding, WindowStream
 from penstock.manifest import Described, ManifestReader
 from penstock.records import Plan, read_record, write_record
 from penstock.window import Prefetcher
@@ -67,7 +67,7 @@ def open_stream(data: RawDataset, folder: Path, log: Path, *, num_workers: int, 
         info=data.info,
         plan=data.plan,
         splits=[("train", True)],
-        decoder=Custom(decode=decode or Records(log), collate=keys_alone),
+        decoding=Decoding(decode=decode or Records(log), collate=keys_alone),
         batch_size=16,
         num_epochs=2,
         num_workers=num_workers,

@@ -15,6 +15,7 @@ from penstock.loader import Batch, WindowStream
 from penstock.loader.protocols import LoaderState
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
+from support.samples import array_decoding
 from unit.loader.test_stream import decode
 
 WORLD_SIZE = 4
@@ -37,7 +38,7 @@ def open_stream(data: RawDataset, folder: Path, *, rank: int, local_rank: int, n
         info=data.info,
         plan=data.plan,
         splits=SPLITS,
-        decoder=decode,
+        decoding=array_decoding(decode),
         batch_size=5,
         num_epochs=2,
         rank=rank,
@@ -91,7 +92,7 @@ def assert_same(one: list[list[Batch]], other: list[list[Batch]]) -> None:
     for mine, its in zip(one, other, strict=True):
         assert [batch.keys for batch in mine] == [batch.keys for batch in its]
         # Chance is the sample's own too, wherever it is read.
-        assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(mine, its, strict=True))
+        assert all(torch.equal(a.data["inputs"], b.data["inputs"]) for a, b in zip(mine, its, strict=True))
 
 
 def test_ranks_read_the_same_however_they_are_spread_over_nodes(dataset: RawDataset, tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from penstock.errors import CheckpointMismatch, ConfigError
-from penstock.loader import Batch, ByKey, Custom, WindowStream
+from penstock.loader import Batch, ByKey, Decoding, WindowStream
 from penstock.loader.dataset import FeedSettings, WindowDataset
 from penstock.window import Prefetcher, WindowReader
 from support.raw import RawDataset, make_raw_dataset
+from support.samples import array_decoding
 from support.windows import make_spec, serving
 
 WINDOW_BYTES = 900_000
@@ -53,7 +54,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> RawDataset:
 def open_stream(data: RawDataset, folder: Path, **changed: object) -> WindowStream:
     options = {
         "splits": [("train", True), ("valid", False)],
-        "decoder": number,
+        "decoding": array_decoding(number),
         "batch_size": 10,
         "num_epochs": 2,
         "timeout_seconds": 20.0,
@@ -81,11 +82,11 @@ def test_decoder_may_give_a_view_of_the_window(dataset: RawDataset, tmp_path: Pa
     """Its slot is used again while the batch is still being put together."""
     wanted = original_bytes(dataset)
     with Prefetcher(tmp_path / "window", WINDOW_BYTES):
-        stream = open_stream(dataset, tmp_path / "window", decoder=view, num_workers=num_workers)
+        stream = open_stream(dataset, tmp_path / "window", decoding=array_decoding(view), num_workers=num_workers)
         kept = list(stream.segment(0).epoch(0))
         stream.close()
     for batch in kept:
-        for key, row in zip(batch.keys, batch.inputs, strict=True):
+        for key, row in zip(batch.keys, batch.data["inputs"], strict=True):
             assert row.numpy().tobytes() == wanted[key]
 
 
@@ -111,7 +112,8 @@ def test_fault_of_a_decoder_breaks_off_the_session_and_the_next_one_goes_on(
     dataset: RawDataset, tmp_path: Path, num_workers: int
 ) -> None:
     with Prefetcher(tmp_path / "window", WINDOW_BYTES):
-        stream = open_stream(dataset, tmp_path / "window", num_workers=num_workers, decoder=fails_at_100)
+        options = {"num_workers": num_workers, "decoding": array_decoding(fails_at_100)}
+        stream = open_stream(dataset, tmp_path / "window", **options)
         seen: list[str] = []
         try:
             for batch in stream.segment(0).epoch(0):
@@ -146,7 +148,7 @@ def test_interrupted_wait_can_be_taken_up_again(dataset: RawDataset, tmp_path: P
         return np.array([args[0]], dtype=np.float32)
 
     with serving(tmp_path / "window", WINDOW_BYTES):
-        stream = open_stream(dataset, tmp_path / "window", decoder=interrupted)
+        stream = open_stream(dataset, tmp_path / "window", decoding=array_decoding(interrupted))
         keys: list[str] = []
         with pytest.raises(Interruption):
             keys.extend(key for batch in stream.segment(0).epoch(0) for key in batch.keys)
@@ -224,8 +226,8 @@ def test_batch_of_views_is_read_again_when_the_window_was_made_anew_under_it(
                     time.sleep(0.01)
             return key, data
 
-        custom = Custom(decode=ByKey(view_and_restart), collate=lambda pairs: [(k, bytes(d)) for k, d in pairs])
-        settings = FeedSettings(folder=folder, spec=spec, decoder=custom, augmented=(True,), rank=0, timeout_seconds=20)
+        custom = Decoding(decode=ByKey(view_and_restart), collate=lambda pairs: [(k, bytes(d)) for k, d in pairs])
+        settings = FeedSettings(folder=folder, spec=spec, decoding=custom, trained=(True,), rank=0, timeout_seconds=20)
         (batch,) = WindowDataset(settings, reader=reader).__getitems__([0, 1, 2, 3])
         assert [content == wanted[key] for key, content in batch] == [True] * 4
 
@@ -251,10 +253,10 @@ def test_decoder_that_fails_over_bytes_that_changed_is_asked_again(dataset: RawD
             return np.frombuffer(data, dtype=np.float32)
 
         settings = FeedSettings(
-            folder=folder, spec=spec, decoder=view_or_fail, augmented=(True,), rank=0, timeout_seconds=20
+            folder=folder, spec=spec, decoding=array_decoding(view_or_fail), trained=(True,), rank=0, timeout_seconds=20
         )
         (batch,) = WindowDataset(settings, reader=reader).__getitems__([0, 1, 2, 3])
-        contents = [row.numpy().tobytes() for row in batch.inputs]
+        contents = [row.numpy().tobytes() for row in batch.data["inputs"]]
         assert contents == [wanted[key] for key in batch.keys]
         assert len(contents) == 4
 
@@ -291,7 +293,7 @@ def test_streams_leave_no_maps_sockets_or_handles(dataset: RawDataset, tmp_path:
         for _ in range(3):
             stream = open_stream(dataset, folder, num_workers=num_workers)
             batches: list[Batch] = [next(stream.segment(0).epoch(0)) for _ in range(2)]
-            assert torch.is_tensor(batches[0].inputs)
+            assert torch.is_tensor(batches[0].data["inputs"])
             stream.close()
             stream.close()
         assert held() == before

@@ -10,6 +10,7 @@ from penstock.loader import WindowStream
 from penstock.records import BlockShuffle, Meters, Shuffle
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
+from support.samples import array_decoding
 from unit.loader.test_stream import decode
 
 NUM_SAMPLES, SAMPLE_BYTES = 4096, 2048
@@ -24,7 +25,7 @@ def read(data: RawDataset, folder: Path, shuffle: Shuffle) -> tuple[list[str], M
             info=data.info,
             plan=plan,
             splits=[("train", True)],
-            decoder=decode,
+            decoding=array_decoding(decode),
             batch_size=256,
             num_epochs=1,
         )

@@ -14,6 +14,7 @@ from penstock.errors import CheckpointMismatch, SourceChanged, WindowTooSmall
 from penstock.loader import Batch, WindowStream
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
+from support.samples import array_decoding
 
 WINDOW_BYTES = 2 << 20
 
@@ -39,7 +40,7 @@ def open_stream(data: RawDataset, folder: Path, *, num_workers: int, batch_size:
         info=data.info,
         plan=data.plan,
         splits=[("train", True), ("valid", False)],
-        decoder=decode,
+        decoding=array_decoding(decode),
         batch_size=batch_size,
         num_epochs=2,
         num_workers=num_workers,
@@ -53,7 +54,7 @@ def read(stream: WindowStream) -> list[Batch]:
 
 def same(one: Sequence[Batch], other: Sequence[Batch]) -> bool:
     return [b.keys for b in one] == [b.keys for b in other] and all(
-        torch.equal(a.inputs, b.inputs) for a, b in zip(one, other, strict=True)
+        torch.equal(a.data["inputs"], b.data["inputs"]) for a, b in zip(one, other, strict=True)
     )
 
 
@@ -68,9 +69,9 @@ def test_batches_are_the_same_with_and_without_workers(dataset: RawDataset, tmp_
     assert keys[:200] != keys[230:430]
     assert keys[200:230] == [f"sample-{n}" for n in range(200, 230)] == keys[430:]
     assert [len(batch) for batch in batches[:13]] == [16] * 12 + [8]
-    numbers = torch.cat([batch.inputs[:, 0] for batch in batches])
+    numbers = torch.cat([batch.data["inputs"][:, 0] for batch in batches])
     assert [f"sample-{int(n)}" for n in numbers] == keys
-    chance = torch.cat([batch.inputs[:, 2] for batch in batches])
+    chance = torch.cat([batch.data["inputs"][:, 2] for batch in batches])
     assert (chance[200:230] == -1).all()
     assert (chance[:200] >= 0).all()
     assert len(set(chance[:200].tolist())) > 190
@@ -132,7 +133,7 @@ def test_error_reaches_the_consumer_in_order(tmp_path: Path, num_workers: int) -
             info=data.info,
             plan=data.plan,
             splits=[("train", True)],
-            decoder=decode,
+            decoding=array_decoding(decode),
             batch_size=10,
             num_epochs=1,
             num_workers=num_workers,
@@ -153,7 +154,7 @@ def test_window_that_cannot_hold_a_batch_of_workers_is_refused(tmp_path: Path) -
             info=data.info,
             plan=data.plan,
             splits=[("train", True)],
-            decoder=decode,
+            decoding=array_decoding(decode),
             batch_size=32,
             num_epochs=1,
             num_workers=1,

@@ -86,17 +86,17 @@ def test_a_perfect_network_has_no_loss_and_predicts_the_targets(mean: float, std
     objective = Regression(target_mean=mean, target_std=std)
     outputs = torch.tensor(standard)[:, None]
     targets = torch.tensor(standard, dtype=torch.float64) * std + mean
-    loss, num_labelled = objective.loss(outputs, targets)
+    loss, num_labelled = objective.loss(outputs, {"targets": targets})
     assert loss.item() == pytest.approx(0, abs=1e-6)
     assert num_labelled == len(standard)
-    np.testing.assert_allclose(objective.predictions(outputs), targets.numpy(), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(objective.predictions(outputs, {}), targets.numpy(), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["mse", "smooth_l1"])
 def test_unknown_targets_take_no_part_in_a_regression_loss(kind: Any) -> None:
     objective = Regression(target_mean=0.0, target_std=2.0, kind=kind)
     outputs = torch.tensor([[1.0], [7.0], [0.0]], requires_grad=True)
-    loss, num_labelled = objective.loss(outputs, torch.tensor([0.0, NAN, 4.0], dtype=torch.float64))
+    loss, num_labelled = objective.loss(outputs, {"targets": torch.tensor([0.0, NAN, 4.0], dtype=torch.float64)})
     assert num_labelled == 2
     assert loss.item() == pytest.approx((1 + 4) / 2 if kind == "mse" else (0.5 + 1.5) / 2)
     loss.backward()
@@ -109,7 +109,7 @@ def test_unknown_targets_take_no_part_in_a_regression_loss(kind: Any) -> None:
 )
 def test_a_batch_without_targets_has_no_gradient(objective: Any, width: int) -> None:
     outputs = torch.ones(4, width, requires_grad=True)
-    loss, num_labelled = objective.loss(outputs, torch.full((4,), NAN, dtype=torch.float64))
+    loss, num_labelled = objective.loss(outputs, {"targets": torch.full((4,), NAN, dtype=torch.float64)})
     loss.backward()
     assert (loss.item(), num_labelled) == (0, 0)
     assert outputs.grad is not None
@@ -118,7 +118,7 @@ def test_a_batch_without_targets_has_no_gradient(objective: Any, width: int) -> 
 
 def test_cross_entropy_of_known_classes() -> None:
     logits = torch.tensor([[2.0, 0.0], [0.0, 0.0], [5.0, 5.0]])
-    loss, num_labelled = Classification(num_classes=2).loss(logits, torch.tensor([0.0, 1.0, NAN]))
+    loss, num_labelled = Classification(num_classes=2).loss(logits, {"targets": torch.tensor([0.0, 1.0, NAN])})
     assert num_labelled == 2
     assert loss.item() == pytest.approx((np.log(1 + np.exp(-2)) + np.log(2)) / 2)
 

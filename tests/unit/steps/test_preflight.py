@@ -60,6 +60,7 @@ def step(made: Path, tmp_path: Path) -> Step:
 
 def wanted(**changes: object) -> Wanted:
     fields: dict[str, object] = {"room": Room(window_bytes=16 * MIB), "batch_size": 64, "workers": 2, "model": "small"}
+    fields["manifest"] = Path("not-looked-at")
     return Wanted(**{**fields, "evaluated": "test", **changes})  # type: ignore[arg-type]
 
 
@@ -137,7 +138,7 @@ def test_an_evaluation_takes_the_largest_batch_that_fits(
     info: ManifestInfo, plan: Plan, workers: int, window_bytes: int
 ) -> None:
     room, big = Room(window_bytes=window_bytes), msgspec.structs.replace(info, max_extent_bytes=100 * KIB)
-    size = fitting_batch(big, room, workers=workers, at_most=128)
+    size = fitting_batch(big, wanted(room=room, workers=workers), split="test", at_most=128)
     assert 1 <= size <= 128
     assert size == 128 or workers
     assert list(misfits(big, plan, wanted(room=room, batch_size=size, workers=workers))) == []
@@ -147,7 +148,7 @@ def test_an_evaluation_takes_the_largest_batch_that_fits(
 
 def test_not_even_one_sample(info: ManifestInfo) -> None:
     with pytest.raises(WindowTooSmall, match=r"one sample of 300.0 KiB"):
-        fitting_batch(large(info), Room(window_bytes=350 * KIB), workers=2, at_most=128)
+        fitting_batch(large(info), wanted(room=Room(window_bytes=350 * KIB)), split="test", at_most=128)
 
 
 PROBED = [

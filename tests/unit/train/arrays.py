@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import CheckpointMismatch
 from penstock.loader.protocols import Batch, LoaderState
+from penstock.manifest import Described
 from penstock.records import Meters, MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.metrics import metric_value
@@ -62,8 +64,7 @@ class ArrayLoader:
             self._position += len(rows)
             self._sample_bytes += self._inputs[rows].nbytes
             yield Batch(
-                inputs=torch.from_numpy(self._inputs[rows]),
-                targets=torch.from_numpy(self._targets[rows]),
+                data={"inputs": torch.from_numpy(self._inputs[rows]), "targets": torch.from_numpy(self._targets[rows])},
                 keys=tuple(f"sample-{row}" for row in rows),
                 groups=tuple(self._groups[row] for row in rows),
             )
@@ -97,9 +98,7 @@ class _ArrayTask:
     ) -> SampleSet:
         raise NotImplementedError
 
-    def decode(
-        self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
-    ) -> NDArray[np.float32]:
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
         raise NotImplementedError
 
 

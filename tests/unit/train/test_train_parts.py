@@ -184,7 +184,8 @@ def test_a_batch_of_one_sample_that_cannot_be_normalised_is_told() -> None:
 
     def batch(size: int) -> Batch:
         keys = tuple(map(str, range(size)))
-        return Batch(inputs=torch.rand(size, 3), targets=torch.zeros(size, dtype=torch.float64), keys=keys, groups=keys)
+        data = {"inputs": torch.rand(size, 3), "targets": torch.zeros(size, dtype=torch.float64)}
+        return Batch(data=data, keys=keys, groups=keys)
 
     stepper.step(batch(2), 0, factor=1.0)
     with pytest.raises(ConfigError, match=r"'mine:net' cannot be trained on a batch of one sample .*--batch-size"):

@@ -23,6 +23,7 @@ from penstock.window import child as child_module
 from penstock.window import session as session_module
 from penstock.window.slots import Slots
 from support.raw import RawDataset, make_raw_dataset
+from support.samples import array_decoding
 from support.windows import SlowSource, is_running, kill_serving, make_spec, planned_keys, serving, take_all
 
 WINDOW_BYTES = 1 << 20
@@ -110,6 +111,7 @@ def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path, a
         from penstock.loader import WindowStream
         from penstock.window import Prefetcher
         import numpy as np
+        from support.samples import array_decoding
 
         def decode(data, *, decode, args, rng):
             return np.zeros(1, dtype=np.float32)
@@ -117,7 +119,7 @@ def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path, a
         data, folder = pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2])
         prefetcher = Prefetcher(folder, 360_000)
         stream = WindowStream(folder=folder, manifest=data.manifest, info=data.info, plan=data.plan,
-            splits=[("train", True)], decoder=decode, batch_size=8, num_epochs=1, num_workers=3)
+            splits=[("train", True)], decoding=array_decoding(decode), batch_size=8, num_epochs=1, num_workers=3)
         next(stream.segment(0).epoch(0))
         time.sleep(1)
         print(prefetcher.pid, *(child for child in os.popen(f"pgrep -P {os.getpid()}").read().split()), flush=True)
@@ -194,7 +196,7 @@ def test_prefetcher_that_only_fails_is_given_up_soon(
             info=dataset.info,
             plan=dataset.plan,
             splits=[("train", True)],
-            decoder=_decode,
+            decoding=array_decoding(_decode),
             batch_size=2,
             num_epochs=1,
             num_workers=workers,

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.loader import WindowStream
+from penstock.loader import Decoding, WindowStream
+from penstock.loader.collate import ReusingCollate
 from penstock.loader.growing import GrowingStream, Listed, Listing, used_splits
+from penstock.loader.samples import named_decoding
 from penstock.loader.shared_listing import SharedListing
 from penstock.manifest import ManifestInfo
 from penstock.recipes.objectives import first_to_learn_from
@@ -17,11 +19,11 @@ from penstock.records import Meters, Plan
 from penstock.steps._shared.metering import Metering
 from penstock.steps._shared.ranks import ONE_RANK, Ranks
 from penstock.steps._shared.window import read_listing, served_window
-from penstock.tasks.protocols import Task
+from penstock.tasks.protocols import Collates, Task, Transforms
 from penstock.tasks.registry import get_task
 from penstock.window import Prefetcher
 
-__all__ = ["Dataset", "Feed", "open_dataset", "open_early", "open_stream", "skipped_line"]
+__all__ = ["Dataset", "Feed", "decoding_of", "open_dataset", "open_early", "open_stream", "skipped_line"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +114,7 @@ def open_stream(
                 info=listed.info,
                 plan=listed.plan,
                 splits=splits,
-                decoder=data.task.decode,
+                decoding=decoding_of(data.task, is_pinned=pin_memory and not args.workers),
                 batch_size=batch_size,
                 num_epochs=num_epochs,
                 num_workers=args.workers,
@@ -136,6 +138,19 @@ def open_stream(
             stream = open_over(whole, used_splits(whole, splits), num_epochs)
         with contextlib.closing(stream):
             yield Feed(stream=stream, prefetcher=window.prefetcher)
+
+
+def decoding_of(task: Task, *, is_pinned: bool = False) -> Decoding:
+    """Give what makes batches of a task's extents: its decoder, and what it has of a transform and a collate.
+
+    Args:
+        is_pinned: make batches in page-locked memory; needs CUDA.
+    """
+    return named_decoding(
+        task.decode,
+        transform=task.transform if isinstance(task, Transforms) else None,
+        collate=task.collate if isinstance(task, Collates) else ReusingCollate(is_pinned=is_pinned),
+    )
 
 
 def skipped_line(meters: Meters) -> str:

@@ -6,17 +6,19 @@ before and after it lists, the probe (``penstock prefetch``) does for a pipeline
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
 from penstock.errors import ConfigError, PenstockError, WindowTooSmall
-from penstock.manifest import ManifestInfo
-from penstock.plan import check_lanes
-from penstock.recipes.registry import check_model
+from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.plan import check_lanes, most_mixed
+from penstock.recipes.registry import check_model, check_targets
 from penstock.records import Plan
-from penstock.tasks.learnable import check_learnable
 from penstock.window import is_served, plan_geometry, read_gauges
 
 __all__ = [
@@ -51,6 +53,7 @@ class Wanted:
 
     Attributes:
         room: that each of them has.
+        manifest: where it lies; its extents' sizes are looked at where they hold several samples.
         batch_size: of the training, validation included.
         workers: that decode, in each step.
         model: name of the network.
@@ -58,6 +61,7 @@ class Wanted:
     """
 
     room: Room
+    manifest: Path
     batch_size: int | None = None
     workers: int = 0
     model: str | None = None
@@ -89,13 +93,14 @@ def misfits(info: ManifestInfo, plan: Plan, wanted: Wanted) -> Iterator[Penstock
     """Give all that does not fit."""
     checks: list[Callable[[], object]] = [lambda: check_lanes(plan.num_lanes, 1)]
     if wanted.batch_size is not None:
-        checks += [lambda: _check_split(info, "train", "train on"), lambda: check_learnable(info)]
-        checks.append(lambda: _check_window(info, wanted, wanted.batch_size or 1))
+        checks += [lambda: _check_split(info, "train", "train on"), lambda: check_targets(info)]
+        mixes = {"train": plan.mix, "valid": 1}
+        checks.append(lambda: _check_window(info, wanted, wanted.batch_size or 1, mixes))
     if wanted.evaluated is not None:
         split = wanted.evaluated
         checks.append(lambda: _check_split(info, split, "evaluate on"))
         if wanted.batch_size is None:
-            checks.append(lambda: _check_window(info, wanted, 1))
+            checks.append(lambda: _check_window(info, wanted, 1, {split: 1}))
     if wanted.model is not None:
         model = wanted.model
         checks.append(lambda: check_model(model, task=info.task, shape=info.shape))
@@ -121,20 +126,21 @@ def _refuse_all(found: Sequence[PenstockError]) -> NoReturn:
     raise kind(f"{len(found)} things do not fit: {told}", fix="mend them all, then run it again")
 
 
-def fitting_batch(info: ManifestInfo, room: Room, *, workers: int, at_most: int) -> int:
-    """Give the largest batch, up to a number, that a window can hold for a step; workers need it whole.
+def fitting_batch(info: ManifestInfo, wanted: Wanted, *, split: str, at_most: int) -> int:
+    """Give the largest batch of a split, in its order, up to a number, that a window can hold; workers need it whole.
 
     Raises:
         WindowTooSmall: not even one sample fits.
     """
-    if not workers:
-        _check_batch(info, room, 1)
+    if not wanted.workers:
+        _check_batch(info, wanted.room, 1)
         return at_most
+    counts = _counts(info, wanted.manifest, [split])
     least, most = 0, at_most
     while least < most:
         size = (least + most + 1) // 2
         try:
-            _check_batch(info, room, size)
+            _check_batch(info, wanted.room, _most_extents(counts, {split: 1}, size))
         except WindowTooSmall:
             if size == 1:
                 raise
@@ -144,16 +150,37 @@ def fitting_batch(info: ManifestInfo, room: Room, *, workers: int, at_most: int)
     return least
 
 
-def _check_window(info: ManifestInfo, wanted: Wanted, batch_size: int) -> None:
-    _check_batch(info, wanted.room, batch_size if wanted.workers else 1)
+def _check_window(info: ManifestInfo, wanted: Wanted, batch_size: int, mixes: Mapping[str, int]) -> None:
+    """Check that the window can hold what must be in it at once: a batch for workers, else one extent.
+
+    Args:
+        mixes: extents that are opened together, of each split that is read.
+    """
+    counts = _counts(info, wanted.manifest, list(mixes)) if wanted.workers else {}
+    _check_batch(info, wanted.room, _most_extents(counts, mixes, batch_size) if wanted.workers else 1)
 
 
-def _check_batch(info: ManifestInfo, room: Room, batch_size: int) -> None:
+def _counts(info: ManifestInfo, manifest: Path, splits: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """Give how many samples the extents of each split have; nothing where each has one."""
+    if all(part.num_samples <= part.num_extents for part in info.splits):
+        return {}
+    with ManifestReader(manifest) as reader:
+        parts = [part for part in reader.info.splits if part.name in splits and part.num_samples]
+        return {part.name: reader.counts(part) for part in parts}
+
+
+def _most_extents(counts: Mapping[str, NDArray[np.int64]], mixes: Mapping[str, int], batch_size: int) -> int:
+    """Give the most extents that a batch lies in."""
+    most = (most_mixed(each, mix=mixes[name], batch_samples=batch_size) for name, each in counts.items())
+    return max(most, default=batch_size)
+
+
+def _check_batch(info: ManifestInfo, room: Room, batch_extents: int) -> None:
     plan_geometry(
         window_bytes=room.window_bytes,
         max_extent_bytes=info.max_extent_bytes,
         max_description_bytes=info.max_description_bytes,
-        batch_extents=batch_size,
+        batch_extents=batch_extents,
         reserved_bytes=room.reserved_bytes,
     )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import nan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.tasks.eeg.epochs import decode_epoch
+from penstock.manifest import Described, sample_of
+from penstock.tasks.eeg.epochs import open_epoch, part_of_epoch
 
 __all__ = ["EegTask"]
 
@@ -17,12 +20,16 @@ class EegTask:
 
     recipe = "eeg"
 
-    def decode(
-        self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
-    ) -> NDArray[np.float32]:
-        """Give the epoch, shape (channels, times).
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give the one epoch of an extent, and its target.
 
         Raises:
             DataError: the bytes do not mean what they should.
         """
-        return decode_epoch(data, decode=decode, args=args, rng=rng)
+        sample = sample_of(about, 0)
+        return [(open_epoch(data, decode=codec, args=sample.args), sample.target)]
+
+    def transform(self, value: Any, rng: np.random.Generator | None) -> dict[str, Any]:
+        """Give the part of the epoch that is learnt from, float32, shape (channels, times)."""
+        epoch, target = value
+        return {"inputs": part_of_epoch(epoch, rng), "targets": nan if target is None else target}

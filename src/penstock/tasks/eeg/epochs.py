@@ -7,6 +7,7 @@ number of decoded samples before the epoch. Decoding is deterministic: the same 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -18,7 +19,7 @@ from penstock.errors import DataError
 from penstock.formats.bdf import RecordLayout, decode_records
 from penstock.records.codec import Part
 
-__all__ = ["NORMALIZATIONS", "EpochDecode", "Normalize", "decode_epoch"]
+__all__ = ["NORMALIZATIONS", "EpochDecode", "Normalize", "OpenEpoch", "open_epoch", "part_of_epoch"]
 
 Normalize = Literal["zscore", "microvolts", "none"]
 NORMALIZATIONS: Final[tuple[Normalize, ...]] = ("zscore", "microvolts", "none")
@@ -48,19 +49,21 @@ class EpochDecode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return msgspec.json.encode(self).decode()
 
 
-def decode_epoch(
-    data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
-) -> NDArray[np.float32]:
+@dataclass(frozen=True, slots=True)
+class OpenEpoch:
+    """A decoded epoch, in volts, shape (channels, times), and what is made of it."""
+
+    volts: NDArray[np.float64]
+    how: EpochDecode
+
+
+def open_epoch(data: memoryview, *, decode: str, args: Sequence[int]) -> OpenEpoch:
     """Decode an epoch.
 
     Args:
         data: whole records.
         decode: JSON of an ``EpochDecode``.
         args: the number of samples before the epoch.
-        rng: places the crop in training; None takes the middle.
-
-    Returns:
-        Array (channels, crop times).
 
     Raises:
         DataError: ``decode`` or ``args`` are not of this module, or the bytes do not fit them.
@@ -69,15 +72,23 @@ def decode_epoch(
     if len(args) != 1:
         raise DataError(f"an epoch takes one argument, not {list(args)}", fix="run `penstock list` again")
     decoded = decode_records(data, how.layout)
-    spare = how.num_times - how.crop_times
-    crop = int(rng.integers(spare + 1)) if rng is not None and spare else spare // 2
-    first = args[0] + crop
     if args[0] < 0 or args[0] + how.num_times > decoded.shape[1]:
         raise DataError(
             f"{len(data)} bytes hold {decoded.shape[1]} samples, {args[0] + how.num_times} are needed",
             fix="run `penstock list` again: the manifest does not fit the data",
         )
-    return _normalized(decoded[:, first : first + how.crop_times], how.normalize)
+    return OpenEpoch(decoded[:, args[0] : args[0] + how.num_times], how)
+
+
+def part_of_epoch(epoch: OpenEpoch, rng: np.random.Generator | None) -> NDArray[np.float32]:
+    """Give the part of an epoch that is learnt from, normalised, shape (channels, crop times).
+
+    Args:
+        rng: places the part in training; None takes the middle.
+    """
+    spare = epoch.how.num_times - epoch.how.crop_times
+    first = int(rng.integers(spare + 1)) if rng is not None and spare else spare // 2
+    return _normalized(epoch.volts[:, first : first + epoch.how.crop_times], epoch.how.normalize)
 
 
 def _normalized(epoch: NDArray[np.float64], normalize: Normalize) -> NDArray[np.float32]:

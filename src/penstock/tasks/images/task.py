@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, ObjectNotFound, PenstockError
-from penstock.manifest import Extent, SourceSpec, Span
+from penstock.manifest import Described, Extent, SourceSpec, Span, sample_of
 from penstock.patterns import matcher
 from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, find_object
@@ -77,10 +77,12 @@ class Images:
             own_splits=_own_splits(found, labels),
         )
 
-    def decode(
-        self, data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
-    ) -> NDArray[np.float32]:
-        """Give the image, shape (channels, size, size).
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Give the image's file, which ``transform`` reads: what chance takes of it need not all be decoded."""
+        return [(data, codec, sample_of(about, 0).target)]
+
+    def transform(self, value: Any, rng: np.random.Generator | None) -> dict[str, Any]:
+        """Give the image, float32, shape (channels, size, size), and its class.
 
         Raises:
             DataError: the bytes are no image that can be used.
@@ -91,7 +93,8 @@ class Images:
             raise ConfigError(
                 "the task 'images' needs Pillow, which is not installed", fix="pip install 'penstock[images]'"
             ) from error
-        return decode_image(data, ImageDecode.read(decode), rng)
+        data, codec, target = value
+        return {"inputs": decode_image(data, ImageDecode.read(codec), rng), "targets": target}
 
     def metrics(
         self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]

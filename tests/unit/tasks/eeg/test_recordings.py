@@ -17,6 +17,7 @@ from penstock.manifest import Extent
 from penstock.tasks.eeg.channels import choose_channels
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
+from support.samples import decoded_inputs
 
 from .conftest import Bids, Make, trial
 from .test_tasks import fetch, reasons
@@ -53,7 +54,7 @@ def key(bids: Bids, subject: str) -> str:
 
 def decoded(bids: Bids, sample: Extent) -> np.ndarray:
     task = get_task("eeg-c1")
-    return task.decode(fetch(bids.folder, sample), decode=sample.codec, args=sample.args[0], rng=None)
+    return decoded_inputs(task, fetch(bids.folder, sample), sample)
 
 
 def subjects(samples: list[Extent]) -> set[str]:

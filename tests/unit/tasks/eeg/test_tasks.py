@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mne
+import msgspec
 import numpy as np
 import pytest
 
@@ -26,6 +27,7 @@ from penstock.manifest import Extent, SourceSpec
 from penstock.sources import open_source
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task, task_names
+from support.samples import decoded_inputs
 
 from .conftest import Bids, Make, trial
 
@@ -59,7 +61,7 @@ def test_c1_takes_the_epoch_after_each_stimulus(bids: Bids, make: Make) -> None:
     task = get_task("eeg-c1")
     for sample, stimulus in zip(samples, (1.4, 4.4, 8.4), strict=True):
         first = round(stimulus * bids.rate) + 25
-        decoded = task.decode(fetch(bids.folder, sample), decode=sample.codec, args=sample.args[0], rng=None)
+        decoded = decoded_inputs(task, fetch(bids.folder, sample), sample)
         np.testing.assert_array_equal(decoded, whole[:, first : first + 100].astype(np.float32))
         assert sample.spans[0].object_bytes == path.stat().st_size
         assert sample.spans[0].etag
@@ -69,9 +71,7 @@ def test_c1_takes_the_epoch_after_each_stimulus(bids: Bids, make: Make) -> None:
 def test_c1_standardizes_each_channel(bids: Bids, make: Make) -> None:
     with_trials(bids)
     _, samples = make(bids, "eeg-c1")
-    decoded = get_task("eeg-c1").decode(
-        fetch(bids.folder, samples[0]), decode=samples[0].codec, args=samples[0].args[0], rng=None
-    )
+    decoded = decoded_inputs(get_task("eeg-c1"), fetch(bids.folder, samples[0]), samples[0])
     assert decoded.dtype == np.float32
     np.testing.assert_allclose(decoded.mean(axis=1), 0, atol=1e-6)
     np.testing.assert_allclose(decoded.std(axis=1), 1, rtol=1e-5)
@@ -225,7 +225,7 @@ def test_c2_crops_at_random_in_training_and_the_middle_in_evaluation(bids: Bids,
     raw = mne.io.read_raw_bdf(bids.folder / sample.spans[0].object, preload=True, verbose="error").get_data()
 
     def decode(rng: np.random.Generator | None) -> Any:
-        return task.decode(fetch(bids.folder, sample), decode=sample.codec, args=sample.args[0], rng=rng)
+        return decoded_inputs(task, fetch(bids.folder, sample), sample, rng)
 
     np.testing.assert_array_equal(decode(None), raw[:, 150:250].astype(np.float32))
     window = raw[:, 100:300].astype(np.float32)
@@ -301,10 +301,7 @@ def test_events_of_the_real_recording_are_cut_as_mne_cuts_them() -> None:
     table = table[np.isin(table[:, 2], [1, 2, 3, 4])]
     events = np.column_stack([np.rint(table[:, 0] * 100), np.zeros(len(table)), table[:, 2]]).astype(int)
     epochs = mne.Epochs(raw, events, tmin=-0.1, tmax=0.59, baseline=None, preload=True, verbose="error")
-    ours = [
-        task.decode(fetch(Path(folder, "eeg"), sample), decode=sample.codec, args=sample.args[0], rng=None)
-        for sample in samples
-    ]
+    ours = [decoded_inputs(task, fetch(Path(folder, "eeg"), sample), sample) for sample in samples]
     np.testing.assert_array_equal(np.stack(ours), epochs.get_data().astype(np.float32))
     np.testing.assert_array_equal([sample.targets[0] for sample in samples], epochs.events[:, 2] - 1)
 
@@ -313,15 +310,15 @@ def test_decoding_refuses_what_it_does_not_know(bids: Bids, make: Make) -> None:
     with_trials(bids)
     task = get_task("eeg-c1")
     sample = make(bids, "eeg-c1")[1][0]
-    data = fetch(bids.folder, sample)
+    data, replace = fetch(bids.folder, sample), msgspec.structs.replace
     with pytest.raises(DataError, match="unknown field"):
-        task.decode(data, decode=sample.codec[:-1] + ',"colour":1}', args=sample.args[0], rng=None)
+        decoded_inputs(task, data, replace(sample, codec=sample.codec[:-1] + ',"colour":1}'))
     with pytest.raises(DataError, match="decode field"):
-        task.decode(data, decode="not JSON", args=sample.args[0], rng=None)
+        decoded_inputs(task, data, replace(sample, codec="not JSON"))
     with pytest.raises(DataError, match="are needed"):
-        task.decode(data, decode=sample.codec, args=(9999,), rng=None)
+        decoded_inputs(task, data, replace(sample, args=((9999,),)))
     with pytest.raises(DataError, match="whole records"):
-        task.decode(data[:-1], decode=sample.codec, args=sample.args[0], rng=None)
+        decoded_inputs(task, data[:-1], sample)
 
 
 def test_unknown_tasks_are_refused_and_known_ones_named() -> None:

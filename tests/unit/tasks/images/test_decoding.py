@@ -206,7 +206,7 @@ def test_pillow_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ConfigError, match=r"pip install 'penstock\[images\]'"):
-        get_task("images").decode(memoryview(b""), decode=settings().encode(), args=(), rng=None)
+        get_task("images").transform((memoryview(b""), settings().encode(), 0.0), None)
 
 
 def cut(data: bytes) -> bytes:

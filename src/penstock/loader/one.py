@@ -1,0 +1,116 @@
+"""Batches of samples that are an extent each.
+
+A decoder may give a view of the window. Either the batch is made before the bytes are let go of, and counts only if
+they were still those of the session then; or a decoder is given a copy, and the bytes are let go of as soon as it
+returns. So no batch holds bytes that changed under it, whatever happens to the session meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from penstock.errors import DataError
+from penstock.loader.chance import chance_of, own_generators
+from penstock.loader.decoding import Decoding
+from penstock.loader.failures import batch_note, noting, sample_note
+from penstock.loader.using import Run, SampleUser
+from penstock.manifest import sample_key
+from penstock.plan import locate, stream_indices
+from penstock.records import Order, SkippedSample
+from penstock.window import WindowExtent, WindowReader
+
+__all__ = ["OneByOne"]
+
+_THE_ONE = np.zeros(1, np.int64)
+
+
+class OneByOne:
+    """Makes them.
+
+    Args:
+        trained: of each segment, whether its samples are trained on.
+        frees: whether this process lets go of what it has read.
+    """
+
+    def __init__(
+        self, decoding: Decoding, *, order: Order, trained: Sequence[bool], user: SampleUser, frees: bool
+    ) -> None:
+        self._decoding, self._order, self._trained = decoding, order, trained
+        self._user, self._frees = user, frees
+        self._chance = chance_of(decoding, order.seed)
+
+    def make(self, reader: WindowReader, indices: Sequence[int], skipped: list[SkippedSample]) -> Any:
+        """Give a batch by its window indices, None where all its samples were bad."""
+        numbers = dict(zip(indices, stream_indices(self._order, indices).tolist(), strict=True))
+        holds = not self._decoding.is_pure
+        with own_generators() if self._frees and holds else nullcontext():
+            while True:
+                values: list[Any] = []
+                keys: list[str] = []
+                runs = self._decode_runs(reader, numbers, values, keys)
+                if runs is None:
+                    continue
+                batch = self._collate(values, keys, numbers[indices[0]]) if values else None
+                if not holds or reader.is_intact(*(run.first for run in runs if run.first is not None)):
+                    skipped += [bad for run in runs for bad in run.skipped]
+                    if self._frees and holds:
+                        reader.advance(indices[-1] + 1)
+                    return batch
+
+    def _collate(self, values: list[Any], keys: Sequence[str], first: int) -> Any:
+        place = locate(self._order, first)
+        self._chance.seed(place.epoch, f"batch of {keys[0]}")
+        with noting(batch_note(keys, position=place.position, epoch=place.epoch)):
+            return self._decoding.collate(values)
+
+    def _decode_runs(
+        self, reader: WindowReader, numbers: dict[int, int], values: list[Any], keys: list[str]
+    ) -> list[Run] | None:
+        """Decode all samples; give their runs, or None where the window changed under a value that is still there."""
+        is_trained = self._trained[locate(self._order, next(iter(numbers.values()))).segment]
+
+        def use(extent: WindowExtent) -> None:
+            key = sample_key(extent.meta, 0)
+            values.append(self._value(reader, extent, key, numbers[extent.index], is_trained=is_trained))
+            keys.append(key)
+
+        indices = list(numbers)
+        runs: list[Run] = []
+        done = 0
+        while done < len(indices):
+            good = len(values)
+            run = self._user.use_run(reader, indices[done:], use)
+            if run is None:
+                if not self._decoding.is_pure:
+                    return None
+                del values[good:], keys[good:]
+                continue
+            runs.append(run)
+            done += run.num_passed
+            if self._frees and self._decoding.is_pure:
+                reader.advance(indices[done - 1] + 1)
+        return runs
+
+    def _value(self, reader: WindowReader, extent: WindowExtent, key: str, number: int, *, is_trained: bool) -> Any:
+        """Decode and transform a sample, with chance of its own."""
+        decoding, about, place = self._decoding, extent.meta, locate(self._order, number)
+        rng = self._chance.seed(place.epoch, key, number)
+        try:
+            with noting(sample_note("decode of", key, position=place.position, epoch=place.epoch)):
+                if decoding.takes_path:
+                    with reader.as_file(extent) as path:
+                        (value,) = decoding.decode(path, about, extent.codec, _THE_ONE)
+                else:
+                    data = memoryview(bytes(extent.data)) if decoding.is_pure else extent.data
+                    (value,) = decoding.decode(data, about, extent.codec, _THE_ONE)
+            if decoding.transform is None:
+                return value
+            with noting(sample_note("transform of", key, position=place.position, epoch=place.epoch)):
+                return decoding.transform(value, rng if is_trained else None)
+        except DataError as error:
+            error.name(key)
+            raise
