@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError
-from penstock.manifest import Described, sample_of
+from penstock.manifest import Described
 from penstock.stream.checks import shown
-from penstock.tasks.protocols import OptionValue
+from penstock.tasks.protocols import OptionValue, Transforms
 from penstock.tasks.registry import get_task
 
 __all__ = ["TaskDecode", "option_values", "task_words"]
@@ -37,13 +37,12 @@ class TaskDecode:
     ) -> Sequence[tuple[NDArray[np.float32], int | np.float32]]:
         """Give the pairs: a class's number, or a number of float32, NaN where there is none."""
         task, found = get_task(self.task), []
-        for number in numbers.tolist():
-            sample = sample_of(about, number)
+        for value in task.decode(data, about, codec, numbers):
             # The process's generator is the extent's own while it is decoded.
             rng = np.random.default_rng(np.random.randint(2**63)) if self.augments else None
-            array = task.decode(data, decode=codec, args=sample.args, rng=rng)
-            target = np.nan if sample.target is None else sample.target
-            found.append((array, int(target) if self.task not in _WITH_NUMBERS else np.float32(target)))
+            sample = task.transform(value, rng) if isinstance(task, Transforms) else value
+            target = sample["targets"]
+            found.append((sample["inputs"], int(target) if self.task not in _WITH_NUMBERS else np.float32(target)))
         return found
 
 
