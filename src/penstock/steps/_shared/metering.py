@@ -14,7 +14,6 @@ from pathlib import Path
 
 from penstock.records import Meters
 from penstock.sources import MeterFile, find_scheme, is_local, read_meter_files, sum_meters, take_later
-from penstock.window.ownership import claim_window
 
 __all__ = ["Metering", "find_metering"]
 
@@ -44,6 +43,8 @@ class Metering:
         """
         if self.folder is not None or otherwise is None or not self.is_remote:
             return MeterFile.open(self.folder, self.owner)
+        from penstock.window.ownership import claim_window  # here: a listing, which has no window, starts sooner
+
         claim_window(otherwise)
         return MeterFile.open(otherwise, self.owner)
 
