@@ -27,16 +27,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_objects(tmp_path_factory.mktemp("objects"), NUM_OBJECTS)
 
 
-def launch(words: list[str], *, out: Path, is_clean: bool = True, **changed: str) -> list[dict[str, Any]]:
+def launch(
+    words: list[str], *, out: Path, is_clean: bool = True, is_killed: bool = False, **changed: str
+) -> list[dict[str, Any]]:
     """Run a job; give what its ranks told."""
     temporary = out / "tmp"
-    temporary.mkdir()
+    temporary.mkdir(exist_ok=True)
     ours = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
     environ = {name: value for name, value in os.environ.items() if name not in ours}
     environ |= {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "TMPDIR": str(temporary)}
     environ |= {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"} | changed
     done = subprocess.run(words, capture_output=True, text=True, env=environ, timeout=280)
-    assert done.returncode == 0, done.stderr[-6000:]
+    assert (done.returncode != 0) if is_killed else (done.returncode == 0), done.stderr[-6000:]
     assert not is_clean or list(temporary.glob("*penstock*")) == []
     return [json.loads(path.read_text()) for path in sorted(out.glob("rank-*.json"))]
 

@@ -25,6 +25,7 @@ from penstock.stream.epochs import Epoch
 from penstock.stream.left_out import LeftOut
 from penstock.stream.options import Options
 from penstock.stream.reading import Reading, alone
+from penstock.stream.shared_again import shared_again_by
 from penstock.stream.words import in_python
 
 __all__ = ["Stream"]
@@ -179,6 +180,7 @@ class Stream(IterableDataset[Any]):
         """
         with self._taking_turn():
             self._settle()
+            self._refuse_sharing_again()
             if self._has_given:
                 self._reading.stream.begin_epoch()
                 self._has_given = False
@@ -303,6 +305,14 @@ class Stream(IterableDataset[Any]):
             self._turn.release()
             if self._is_closing:
                 self._close(is_patient=False)
+
+    def _refuse_sharing_again(self) -> None:
+        if self._reading.ranks.world_size > 1 and (reader := shared_again_by()):
+            raise StreamMisused(
+                f"Accelerate's {reader} would share out again what a Stream gives to this rank",
+                fix="loop over the Stream itself, which needs no prepare(); with Hugging Face's Trainer return it from "
+                "get_train_dataloader",
+            )
 
     def _check_process(self) -> None:
         self._check_pid()
