@@ -216,7 +216,7 @@ class RankLost(WindowError):
 
 
 class StreamMisused(ConfigError):
-    """A stream is used where it cannot be: after a fork, in a loading worker, by two threads, closed, shared out again."""
+    """A stream is used where it cannot be: after a fork, in a loading worker, by two threads, closed, shared twice."""
 
     exit_code = 44
 
