@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # Folder of real recordings and labels that some tests use; they are skipped, and say so, where it is missing.
 DATA ?= $(firstword $(wildcard ../shared/data))
 PYTEST_ARGS ?=
+# Tests start hundreds of processes, which would each compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 export PENSTOCK_TEST_DATA := $(if $(DATA),$(abspath $(DATA)))
 
 .DEFAULT_GOAL := help

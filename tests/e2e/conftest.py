@@ -33,8 +33,9 @@ CHART = Path(__file__).parents[2] / "charts" / "penstock"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    own = f"{Path(__file__).parent}{os.sep}"
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if str(item.path).startswith(own):
             item.add_marker(pytest.mark.e2e)
 
 

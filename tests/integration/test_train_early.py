@@ -18,12 +18,12 @@ from support.forked import Forked
 from support.gate import gate_before
 from support.jobs import all_gone, processes_of, run_until_saved, saved_step
 
-# Windows that overlap: 3,500 samples of 10 small recordings, which are three parts.
-TASK = ("--task", "eeg-c2", "--task-options", '{"window-seconds": 0.4, "stride-seconds": 0.08, "crop-seconds": 0.32}')
-SHUFFLE = ("--shuffle", "block", "--shuffle-block", 125)
-LISTING = (*TASK, "--split", "0.6,0.2,0.2", *SHUFFLE, "--first-part", 1024, "--stream-listing")
-TRAINING = ("--epochs", 2, "--batch-size", 64, "--threads", 1, "--window-size", "8Mi", "--checkpoint-every", 3)
-BATCH = 64
+# Windows that overlap: 880 samples of 10 small recordings, which are three parts.
+TASK = ("--task", "eeg-c2", "--task-options", '{"window-seconds": 0.4, "stride-seconds": 0.32, "crop-seconds": 0.32}')
+SHUFFLE = ("--shuffle", "block", "--shuffle-block", 32)
+LISTING = (*TASK, "--split", "0.6,0.2,0.2", *SHUFFLE, "--first-part", 256, "--stream-listing")
+BATCH = 16
+TRAINING = ("--epochs", 2, "--batch-size", BATCH, "--threads", 1, "--window-size", "8Mi", "--checkpoint-every", 3)
 LISTER = " -m penstock list "
 LAST = "sub-NDARDEMO010_task-contrastChangeDetection_run-1_eeg.bdf"
 

@@ -8,9 +8,11 @@ forks: a request is a line of JSON, its answer the new process's id.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import shutil
@@ -24,11 +26,24 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+import penstock
+
 _ROOM_BYTES = 4096
 """For the command line of a forked process, which takes the place of this program's."""
 
 
-_LIBRARIES = ("torch", "torch._inductor", "matplotlib.axes", "matplotlib.backends.backend_agg", "pyarrow.parquet")
+_LIBRARIES = (
+    "torch",
+    "torch._inductor",
+    "torch.utils.serialization.config",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
+    "matplotlib.style",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    "boto3",
+    "tabulate",
+)
 """That take long to import: the second is what torch imports to be deterministic."""
 
 
@@ -164,8 +179,11 @@ def _ask(asked: Mapping[str, object]) -> int:
 
 
 def _serve() -> None:
-    for name in _LIBRARIES:
-        importlib.import_module(name)
+    own = [module.name for module in pkgutil.walk_packages(penstock.__path__, "penstock.")]
+    for name in (*_LIBRARIES, *own):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
+    gc.freeze()  # what is here is looked at, and so copied, by no process to come
 
     for line in sys.stdin:
         asked = json.loads(line)

@@ -60,33 +60,31 @@ SCHEMA = pa.schema(
 
 def to_table(extents: Sequence[Extent]) -> pa.Table:
     """Give a table of one row an extent."""
+    kinds = {field.name: field.type for field in SCHEMA}
     spans = [span for extent in extents for span in extent.spans]
     items = [pa.array([getattr(span, field.name) for span in spans], field.type) for field in _SPAN]
+    objects = pa.StructArray.from_arrays(items, fields=list(_SPAN))
     args = [numbers for extent in extents for numbers in extent.args]
-    of_samples = [
-        _to_lists([extent.keys for extent in extents], pa.string()),
-        _to_lists([extent.groups for extent in extents], pa.string()),
-        _to_lists([extent.targets for extent in extents], pa.float64()),
-        _as_lists([len(extent.args) for extent in extents], _to_lists(args, pa.int64())),
-    ]
     columns = [
-        pa.array([extent.key for extent in extents], pa.string()),
-        pa.array([extent.group for extent in extents], pa.string()),
-        _as_lists([len(extent.spans) for extent in extents], pa.StructArray.from_arrays(items, fields=list(_SPAN))),
-        pa.array([extent.codec for extent in extents], pa.string()).dictionary_encode(),
-        pa.array([extent.num_samples for extent in extents], pa.int64()),
-        *of_samples,
+        pa.array([extent.key for extent in extents], kinds["key"]),
+        pa.array([extent.group for extent in extents], kinds["group"]),
+        _as_lists([len(extent.spans) for extent in extents], objects, kinds["spans"]),
+        pa.array([extent.codec for extent in extents], kinds["codec"]),
+        pa.array([extent.num_samples for extent in extents], kinds["num_samples"]),
+        _to_lists([extent.keys for extent in extents], kinds["keys"]),
+        _to_lists([extent.groups for extent in extents], kinds["groups"]),
+        _to_lists([extent.targets for extent in extents], kinds["targets"]),
+        _as_lists([len(extent.args) for extent in extents], _to_lists(args, kinds["args"].value_type), kinds["args"]),
     ]
-    arrays = [column.cast(field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _to_lists(lists: Sequence[Sequence[Any]], kind: pa.DataType) -> pa.Array:
-    return _as_lists([len(items) for items in lists], pa.array(list(chain.from_iterable(lists)), kind))
+def _to_lists(lists: Sequence[Sequence[Any]], kind: pa.ListType) -> pa.Array:
+    return _as_lists([len(items) for items in lists], pa.array(list(chain.from_iterable(lists)), kind.value_type), kind)
 
 
-def _as_lists(counts: Sequence[int], values: pa.Array) -> pa.Array:
-    return pa.ListArray.from_arrays(pa.array(np.cumsum([0, *counts]), pa.int32()), values)
+def _as_lists(counts: Sequence[int], values: pa.Array, kind: pa.ListType) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(np.cumsum([0, *counts]), pa.int32()), values, type=kind)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

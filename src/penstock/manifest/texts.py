@@ -37,7 +37,7 @@ class Texts:
             # Encoding is most of what reading takes: short texts that differ at first are not looked at any further.
             short = array.nbytes <= SHORT_TEXT_BYTES * len(array)
             looked_at = array[:LOOKED_AT_ROWS].to_pylist()
-            encoded = None if short and 2 * len(set(looked_at)) > len(looked_at) else array.dictionary_encode()
+            encoded = None if short and 2 * len(set(looked_at)) > len(looked_at) else _encoded(array, looked_at)
             if encoded is None or 2 * len(encoded.dictionary) > len(array):
                 self._is_coded = False
                 self._ends, data = _ends(array), memoryview(array.buffers()[2] or b"")
@@ -73,6 +73,13 @@ class Texts:
         else:
             found[:] = [str(data[start:end], "utf-8") for start, end in zip(starts, ends, strict=True)]
         return found
+
+
+def _encoded(array: pa.Array, first: list[str]) -> pa.DictionaryArray:
+    """Give each distinct text once; ``first`` are those at the beginning, or all."""
+    if len(first) == len(array):
+        return pa.array(first, pa.dictionary(pa.int32(), array.type))
+    return array.dictionary_encode()
 
 
 def _python_bytes(texts: NDArray[np.object_]) -> int:
