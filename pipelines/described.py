@@ -13,8 +13,6 @@ from typing import Any
 
 import docstring_parser
 
-from penstock.cli import build_parser
-from penstock.steps.options.parser import subparsers
 from penstock.steps.options.run_options import RunOption, run_options
 
 __all__ = ["DOCS_URL", "describe", "fields_table", "options_table"]
@@ -50,27 +48,27 @@ def options_table() -> str:
     """Write the table of the options, in Markdown."""
     lines = ["| option | of | takes | unless given | what it is |", "|---|---|---|---|---|"]
     for option in _options():
-        steps = ", ".join(f"`{step}`" for step in option.flags)
-        default = _shown(option.action.default) if option.action.default not in (None, "", (), []) else ""
+        steps = ", ".join(f"`{step}`" for step in option.of)
+        default = _shown(option.first.default) if option.first.default not in (None, "", ()) else ""
         lines.append(f"| `{option.name}` | {steps} | {option.kind} | {default} | {_sentence(option)} |")
     return "\n".join(lines)
 
 
 def _options() -> Iterator[RunOption]:
-    yield from run_options(subparsers(build_parser())).values()
+    yield from run_options().values()
 
 
 def _sentence(option: RunOption) -> str:
     """Give an option's help; its default and the names of flags are told otherwise."""
-    told = re.sub(r"\s*\(default: [^)]*\)", "", option.action.help or "").replace("%%", "%")
-    choices = option.action.choices
+    told = re.sub(r"\s*\(default: [^)]*\)", "", option.first.help).replace("%%", "%")
+    choices = option.first.all_choices
     named = f". One of {', '.join(map(str, choices))}" if choices else ""
     return _line(told).replace("|", "\\|") + named
 
 
 def _default(option: RunOption) -> str:
-    default = option.action.default
-    return "" if default in (None, "", (), []) else f", {_text(default)} unless given"
+    default = option.first.default
+    return "" if default in (None, "", ()) else f", {_text(default)} unless given"
 
 
 def _shown(value: Any) -> str:

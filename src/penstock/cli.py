@@ -12,6 +12,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from penstock import __version__
@@ -19,10 +20,13 @@ from penstock.children import tell_parent
 from penstock.entry import entry
 from penstock.errors import ConfigError, Interrupted, PenstockError, map_os_error
 from penstock.observe import configure_logging, redact
+from penstock.steps.options.arguments import add_options, parsed
+from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.config_file import FLAG as CONFIG
 from penstock.steps.options.config_file import add_config_flags, with_config
-from penstock.steps.options.parser import Parser, Refused, subparsers
+from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_options import FLAG, PIPELINE_STEPS, keep_refusal, run_options, with_options
+from penstock.steps.options.steps import STEPS, module_of, options_of
 from penstock.stopping import StopAsked, is_from_stop, is_stopping
 
 if TYPE_CHECKING:
@@ -30,10 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build_parser", "entry", "main", "tell_stop"]
 
-STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor", "new-task")
-"""Each is declared in ``penstock.steps.options.<name>``, done by ``penstock.steps.<name>``: imported when asked for."""
-
-_MODULES = {"list": "listing", "new-task": "new_task"}
 _EXTRAS = {"torch": "train", "jinja2": "report", "matplotlib": "report", "aiohttp": "demo"}
 """Of the package, by the module that it brings."""
 _NEEDS = {
@@ -72,7 +72,7 @@ def load_step(name: str) -> Step:
                 f"`penstock {name}` needs {module}, which is not installed",
                 fix=f"pip install 'penstock[{_EXTRAS[module]}]'",
             )
-    return cast("Step", importlib.import_module(f"penstock.steps.{_MODULES.get(name, name)}"))
+    return cast("Step", importlib.import_module(f"penstock.steps.{module_of(name)}"))
 
 
 def _is_there(module: str) -> bool:
@@ -92,10 +92,8 @@ def build_parser(steps: Sequence[str] = STEPS) -> Parser:
     for name in STEPS:
         description = f"{_HELP[name][0].upper()}{_HELP[name][1:]}."
         command = commands.add_parser(name, help=_HELP[name], description=description)
-        command.add_argument("-v", "--verbose", action="store_true", help="log what happens, a line an event")
-        if name in steps:
-            importlib.import_module(f"penstock.steps.options.{_MODULES.get(name, name)}").add_arguments(command)
-        add_config_flags(command)
+        add_options(command, options_of(name) if name in steps else CommonOptions)
+        add_config_flags(command, partial(options_of, name))
         if name in PIPELINE_STEPS:
             command.add_argument(FLAG, metavar="JSON", help="options of a pipeline's run; the step takes its own")
     return parser
@@ -146,7 +144,7 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
         return error.exit_code
     configure_logging(verbose=args.verbose)
     try:
-        return load_step(args.step).run(args)
+        return load_step(args.step).run(parsed(options_of(args.step), args))
     except PenstockError as error:
         if _is_of_stop(error):
             raise
@@ -162,15 +160,14 @@ def _with_config(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
     """Replace ``--config`` by the flags that its file holds."""
     if not asked or not any(word.partition("=")[0] == CONFIG for word in words):
         return words
-    return with_config(words, subparsers(build_parser(asked))[asked[0]])
+    return with_config(words, options_of(asked[0]))
 
 
 def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
     """Replace ``--options`` by the flags that it stands for."""
     if not asked or asked[0] not in PIPELINE_STEPS or not any(word.partition("=")[0] == FLAG for word in words):
         return words
-    parsers = subparsers(build_parser(PIPELINE_STEPS))
-    return with_options(asked[0], words, run_options(parsers))
+    return with_options(asked[0], words, run_options())
 
 
 def _told(step: str, words: Sequence[str], error: PenstockError) -> int:

@@ -6,7 +6,6 @@ would score is known, and the score is told beside it.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from pathlib import Path
@@ -19,7 +18,8 @@ from penstock.observe.labels import metric_text
 from penstock.records import Evaluation, read_record
 from penstock.steps import run as run_step
 from penstock.steps._shared.job_files import JobFiles
-from penstock.steps.options import run as run_options
+from penstock.steps.options.demo import DemoOptions
+from penstock.steps.options.run import JobOptions
 from penstock.temporary import TemporaryFolder
 from penstock.units import format_bytes
 
@@ -30,7 +30,7 @@ __all__ = ["NAME", "run"]
 PREFIX = "NeurIPS25"
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: DemoOptions) -> int:
     """Generate, serve, run the job, and compare its score with the best possible one."""
     _check_size(args.size)
     out = _fresh_folder(args.out)
@@ -74,7 +74,7 @@ def _check_size(size_bytes: int) -> None:
         )
 
 
-def _generate(bucket: Path, args: argparse.Namespace) -> DemoDataset:
+def _generate(bucket: Path, args: DemoOptions) -> DemoDataset:
     with open_progress().stage("generate", args.size, "bytes") as stage:
 
         def put(key: str, data: bytes) -> None:
@@ -89,28 +89,24 @@ def _generate(bucket: Path, args: argparse.Namespace) -> DemoDataset:
         return generate_dataset(put, seed=args.seed, effect=args.effect, size_bytes=args.size)
 
 
-def _job(args: argparse.Namespace, out: Path, url: str) -> argparse.Namespace:
+def _job(args: DemoOptions, out: Path, url: str) -> JobOptions:
     """Give the options of `penstock run` as a newcomer would type them."""
-    parser = argparse.ArgumentParser()
-    run_options.add_arguments(parser)
-    words = ["--source", f"s3://{BUCKET}/{PREFIX}", "--endpoint-url", url, "--region", REGION, "--anonymous"]
-    words += ["--out", str(out), "--window-size", str(args.window_size), "--epochs", str(args.epochs)]
-    words += [
-        "--task",
-        args.task,
-        "--model",
-        args.model,
-        "--seed",
-        str(args.seed),
-        "--threads",
-        "1",
-        "--title",
-        "Penstock demo",
-    ]
-    words += ["--source-prices", "s3"]  # its own server costs nothing: the bill is what S3 would cost
-    job = parser.parse_args(words)
-    job.step, job.verbose = "run", args.verbose
-    return job
+    return JobOptions(
+        source=f"s3://{BUCKET}/{PREFIX}",
+        endpoint_url=url,
+        region=REGION,
+        anonymous=True,
+        out=out,
+        window_size=args.window_size,
+        epochs=args.epochs,
+        task=args.task,
+        model=args.model,
+        seed=args.seed,
+        threads=1,
+        title="Penstock demo",
+        source_prices="s3",  # its own server costs nothing: the bill is what S3 would cost
+        verbose=args.verbose,
+    )
 
 
 def _fresh_folder(asked: Path) -> Path:

@@ -6,7 +6,6 @@ removes again. What is essential and missing makes it end with exit code 81.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -24,6 +23,7 @@ from penstock.observe import redact
 from penstock.records import Finding, Readiness, encode_record
 from penstock.sources import is_local
 from penstock.steps._shared import common
+from penstock.steps.options.doctor import DoctorOptions
 
 NAME = "doctor"
 PLACES = ("machine", "cluster", "namespace", "nodes", "bucket")
@@ -34,7 +34,7 @@ NARROWEST_CHARACTERS = 120
 __all__ = ["NAME", "run"]
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: DoctorOptions) -> int:
     """Look, tell, and fail where something essential is missing."""
     looked = sorted(
         map(_without_secrets, eased(list(_look(args)), inside=INSIDE)), key=lambda finding: PLACES.index(finding.place)
@@ -54,16 +54,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _look(args: argparse.Namespace) -> Iterable[Finding]:
+def _look(args: DoctorOptions) -> Iterable[Finding]:
     if args.source:
-        yield check_source(common.source_from(args))
+        yield check_source(common.source_from(args.source, args))
     if args.here:
         yield from check_machine(args.window, args.window_size)
     else:
         yield from _look_at_cluster(args)
 
 
-def _look_at_cluster(args: argparse.Namespace) -> Iterable[Finding]:
+def _look_at_cluster(args: DoctorOptions) -> Iterable[Finding]:
     kubectl = Kubectl(kubeconfig=args.kubeconfig, context=args.context)
     try:
         namespace = args.namespace or current_namespace(kubectl)
@@ -80,12 +80,12 @@ def _look_at_cluster(args: argparse.Namespace) -> Iterable[Finding]:
     yield from looked
     is_reached = not any(finding.check == CONNECTION for finding in looked)
     if is_reached and not args.no_pod and args.source and not is_local(args.source):
-        yield from check_from_inside(kubectl, _probe(args, namespace))
+        yield from check_from_inside(kubectl, _probe(args.source, args, namespace))
 
 
-def _probe(args: argparse.Namespace, namespace: str) -> Probe:
+def _probe(source: str, args: DoctorOptions, namespace: str) -> Probe:
     return Probe(
-        source=common.source_from(args),
+        source=common.source_from(source, args),
         namespace=namespace,
         image=args.image,
         secret=args.secret,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_metrics
 from penstock.steps._shared.preflight import Wanted, check_fit, fitting_batch, room_of
 from penstock.steps._shared.run_root import RunRoot, recorded
+from penstock.steps.options.evaluate import EvaluateOptions
 from penstock.texts import counted
 from penstock.train.checkpoint import load_weights
 from penstock.train.checkpoint_file import Weights
@@ -34,14 +34,14 @@ NAME = "evaluate"
 __all__ = ["NAME", "run"]
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: EvaluateOptions) -> int:
     """Evaluate, write the metrics, and say them."""
-    metering = find_metering(args, NAME)
+    metering = find_metering(args, NAME, meters=args.meters, checkpoint=args.checkpoint)
     with metering.open(args.window) as counts, recorded(args, NAME, counts.meter) as run_root:
         return _run(args, run_root, metering, counts)
 
 
-def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
+def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
     data = open_dataset(args)
     room = room_of(args.window, args.window_size, args.prefetch, data.manifest)
     wanted = Wanted(room=room, manifest=data.manifest, workers=args.workers, evaluated=args.split)

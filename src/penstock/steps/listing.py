@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import os
@@ -25,6 +24,7 @@ from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.run_root import RunRoot, failure_record, recorded
 from penstock.steps._shared.shuffling import check_shuffle_options, shuffle_from
 from penstock.steps._shared.task_options import read_options
+from penstock.steps.options.listing import ListOptions
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
 from penstock.texts import counted, printable
@@ -38,17 +38,17 @@ SKIPPED_SHOWN = 5
 CLASSES_SHOWN = 50
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: ListOptions) -> int:
     """List, and say what was found."""
     if args.until_stdin_closes:
         _end_with_parent()
-    metering = find_metering(args, NAME)
+    metering = find_metering(args, NAME, meters=args.meters)
     with metering.open() as counts, _shared(args) as listing, recorded(args, NAME, counts.meter) as run_root:
         return _run(args, run_root, listing, metering, counts)
 
 
 def _run(
-    args: argparse.Namespace,
+    args: ListOptions,
     run_root: RunRoot | None,
     listing: ListingWriter | None,
     metering: Metering,
@@ -67,7 +67,7 @@ def _run(
         early=args.stream_listing,
     )
     check_lanes(args.lanes, 1)
-    source = open_source(common.source_from(args), meter=counts.meter, purpose="listing")
+    source = open_source(common.source_from(args.source, args), meter=counts.meter, purpose="listing")
     info = asyncio.run(
         make_manifest(
             source,
@@ -107,14 +107,14 @@ def _run(
     return 0
 
 
-def _plan(args: argparse.Namespace, info: ManifestInfo) -> Plan:
+def _plan(args: ListOptions, info: ManifestInfo) -> Plan:
     shuffle = shuffle_from(args, info)
     mix = choose_mix(max_extent_bytes=info.max_extent_bytes) if info.num_samples > info.num_extents else 1
     return Plan(manifest_fingerprint=info.fingerprint, seed=args.seed, num_lanes=args.lanes, shuffle=shuffle, mix=mix)
 
 
 @contextlib.contextmanager
-def _shared(args: argparse.Namespace) -> Iterator[ListingWriter | None]:
+def _shared(args: ListOptions) -> Iterator[ListingWriter | None]:
     """Tell those who begin before the end how far the listing is, where they were asked for, and why it fails."""
     if not args.stream_listing:
         yield None
@@ -129,7 +129,7 @@ def _shared(args: argparse.Namespace) -> Iterator[ListingWriter | None]:
             raise
 
 
-def _add_part(args: argparse.Namespace, listing: ListingWriter, path: Path, info: ManifestInfo) -> None:
+def _add_part(args: ListOptions, listing: ListingWriter, path: Path, info: ManifestInfo) -> None:
     """Write a part's plan beside it, and tell that it is there."""
     write_record(path.with_suffix(".json"), _plan(args, info))
     listing.add_part(info.fingerprint)

@@ -8,7 +8,6 @@ is paid for.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import gc
@@ -32,6 +31,7 @@ from penstock.steps._shared import common
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.run_root import recorded
 from penstock.steps._shared.window import read_listing, served_window
+from penstock.steps.options.prefetch import PrefetchOptions
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader
 from penstock.window.bus_error import tell_of_bus_errors
@@ -40,7 +40,6 @@ NAME = "prefetch"
 
 __all__ = ["NAME", "run"]
 
-_HIGHEST_PORT = 65535
 _HUNG_SECONDS = 300
 """Far longer than reading the largest manifest's rows takes; the heartbeat goes on in a thread, and hides a hang."""
 _GC_OBJECTS = 50_000
@@ -50,20 +49,20 @@ _TOLD_BY_READERS = ("session.refused", "session.failed", "sample.failed")
 _log = logging.getLogger(__name__)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: PrefetchOptions) -> int:
     """Serve or probe."""
     if (args.manifest is None) != (args.plan is None):
         raise ConfigError("--manifest and --plan go together", fix="pass both to probe, or neither to serve a window")
-    if args.manifest is None:
+    if args.manifest is None or args.plan is None:
         if args.window is None:
             raise ConfigError("no --window to serve", fix="pass the folder that the trainer shares")
         with _metrics(args.metrics_port, args.window, args.meters):
-            asyncio.run(_serve(args))
+            asyncio.run(_serve(args, args.window))
         return 0
-    metering = find_metering(args, NAME)
+    metering = find_metering(args, NAME, meters=args.meters)
     with metering.open(args.window) as counts, recorded(args, NAME, counts.meter) as run_root:
-        _check_what_follows(args, counts.meter)
-        record = _probe(args, metering, counts)
+        _check_what_follows(args, args.manifest, args.plan, counts.meter)
+        record = _probe(args, args.manifest, args.plan, metering, counts)
         if run_root is not None:
             record = run_root.counting_itself(record)
         if args.record is not None:
@@ -95,7 +94,7 @@ def _metrics(port: int, folder: Path, meters: Path | None) -> Iterator[None]:
         yield
 
 
-async def _serve(args: argparse.Namespace) -> None:
+async def _serve(args: PrefetchOptions, window: Path) -> None:
     tell_of_bus_errors()
     gc.freeze()
     gc.set_threshold(_GC_OBJECTS)
@@ -114,7 +113,7 @@ async def _serve(args: argparse.Namespace) -> None:
                 handler.addFilter(_is_not_told_by_readers)
     async with watch_loop(_HUNG_SECONDS):
         filler = Filler(
-            args.window,
+            window,
             window_bytes=args.window_size,
             max_in_flight=args.in_flight,
             is_child=args.until_stdin_closes,
@@ -128,7 +127,7 @@ def _is_not_told_by_readers(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(_TOLD_BY_READERS)
 
 
-def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
+def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, meter: RequestMeter) -> None:
     """Look at all that training and evaluation will need, as far as the options tell what they will be.
 
     Raises:
@@ -141,8 +140,8 @@ def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
     from penstock.steps._shared.preflight import Wanted, misfits, refuse, room_of
     from penstock.steps._shared.pricing import warn_of_node
 
-    info, plan = read_listing(args)
-    room = room_of(args.window, args.window_size, args.prefetch, args.manifest)
+    info, plan = read_listing(manifest, plan_file)
+    room = room_of(args.window, args.window_size, args.prefetch, manifest)
     wanted = Wanted(
         room=room,
         manifest=args.manifest,
@@ -153,7 +152,7 @@ def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
     )
     found = list(misfits(info, plan, wanted))
     try:
-        check_outputs(args.record, inputs=(args.manifest, args.plan))
+        check_outputs(args.record, inputs=(manifest, plan_file))
         if args.run_root:
             check_writable(
                 f"{args.run_root.rstrip('/')}/{args.run_id}", endpoint_url=args.run_endpoint_url, meter=meter
@@ -164,15 +163,15 @@ def _check_what_follows(args: argparse.Namespace, meter: RequestMeter) -> None:
     warn_of_node(args.instance_type, load_prices(), step=NAME)
 
 
-def _probe(args: argparse.Namespace, metering: Metering, counts: MeterFile) -> StepRecord:
+def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Metering, counts: MeterFile) -> StepRecord:
     started_at, started = common.now(), time.monotonic()
-    info, plan = read_listing(args)
+    info, plan = read_listing(manifest, plan_file)
     order = make_order(info, plan, [("train", True)])
     num_samples = min(args.samples, order.num_extents)
     with served_window(args, metering) as window:
         spec = StreamSpec(
             session=uuid.uuid4().hex,
-            manifest=str(window.place(args.manifest)),
+            manifest=str(window.place(manifest)),
             manifest_fingerprint=info.fingerprint,
             plan_fingerprint=plan.fingerprint,
             order=order,

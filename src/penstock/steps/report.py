@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 import msgspec
@@ -16,6 +15,7 @@ from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node
 from penstock.steps._shared.run_left import read_left
 from penstock.steps._shared.run_root import open_run_root
+from penstock.steps.options.report import ReportOptions
 from penstock.tasks.protocols import PartOfOverall
 from penstock.tasks.registry import get_task
 from penstock.units import format_usd
@@ -25,7 +25,7 @@ NAME = "report"
 __all__ = ["NAME", "run"]
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: ReportOptions) -> int:
     """Make the report."""
     inputs = (args.run_record, args.evaluation, args.other_evaluation, args.prices, *args.step_record)
     check_outputs(args.html, args.markdown, args.cost, inputs=inputs)
@@ -57,19 +57,17 @@ def with_overall(one: Evaluation, other: Evaluation) -> Evaluation:
     return msgspec.structs.replace(one, metrics={**one.metrics, "overall": task.overall((one, other))})
 
 
-def _bill(
-    args: argparse.Namespace, record: RunRecord, steps: list[StepRecord], evaluation: Evaluation | None
-) -> CostReport:
-    prices, setting = load_prices(args.prices), cost_setting(args)
+def _bill(args: ReportOptions, record: RunRecord, steps: list[StepRecord], evaluation: Evaluation | None) -> CostReport:
+    prices, setting = load_prices(args.prices), cost_setting(args, args.instance_type)
     if not args.final_status:  # a pipeline's last task tells what there is, whatever it was asked for
         check_region(setting.region, prices)
-    if setting.node_usd_per_hour is None and "step" in args:  # `penstock run` has warned before it began
+    if setting.node_usd_per_hour is None and not args.in_job:
         warn_of_node(setting.instance_type, prices, step=NAME)
     return bill(record, steps=steps, evaluation=evaluation, prices=prices, setting=setting)
 
 
 def _write_pages(
-    args: argparse.Namespace,
+    args: ReportOptions,
     record: RunRecord,
     steps: list[StepRecord],
     evaluation: Evaluation | None,
@@ -84,7 +82,7 @@ def _write_pages(
         atomic_write(args.markdown, text.encode())
 
 
-def _publish(args: argparse.Namespace) -> None:
+def _publish(args: ReportOptions) -> None:
     """Put what was written into the run root too, where a volume of the run would go with it."""
     run_root = open_run_root(args)
     for name, path in (("report.html", args.html), ("report.md", args.markdown), ("cost.json", args.cost)):

@@ -1,23 +1,22 @@
 """``penstock run``: list, prefetch, train, evaluate and report, in one command and one folder.
 
-Each step gets the argv that a pipeline would give it. A job that was stopped, however hard, goes on when the
+Each step gets the config that a pipeline's argv would be. A job that was stopped, however hard, goes on when the
 same command is run again: steps that are done are not done again, training goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from penstock.errors import ConfigError, OutputError, PenstockError, RecordError
 from penstock.manifest import SPLITS, ManifestReader, parts_folder, read_listing_record
+from penstock.options import Options
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
 from penstock.plan.split import check_fractions
 from penstock.recipes.registry import choose_model
@@ -28,8 +27,13 @@ from penstock.steps._shared.preflight import Wanted, check_fit, refuse, room_of
 from penstock.steps._shared.pricing import warn_of_prices
 from penstock.steps._shared.shuffling import check_shuffle_options
 from penstock.steps._shared.train_config import train_config
+from penstock.steps.options.evaluate import EvaluateOptions
+from penstock.steps.options.listing import ListOptions
+from penstock.steps.options.report import ReportOptions
+from penstock.steps.options.run import JobOptions
+from penstock.steps.options.train import TrainOptions
 from penstock.stream_listing import ListingProcess
-from penstock.train.config import DeviceName
+from penstock.train.options import DeviceName
 from penstock.window import remove_window
 
 NAME = "run"
@@ -37,10 +41,10 @@ NAME = "run"
 __all__ = ["NAME", "run"]
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: JobOptions) -> int:
     """Do what is left of the job, and sum it up."""
     warn_of_prices(args)
-    args.model = choose_model(args.task, args.model)
+    args = args.but(model=choose_model(args.task, args.model))
     _check_options(args)
     files = JobFiles(args.out.absolute())
     with _locked(files.folder):
@@ -56,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_options(args: argparse.Namespace) -> None:
+def _check_options(args: JobOptions) -> None:
     """Refuse what no step could do, before there is anything.
 
     Raises:
@@ -94,7 +98,7 @@ def _check_device(name: DeviceName) -> None:
         choose_device(name)
 
 
-def _check_listing(files: JobFiles, args: argparse.Namespace) -> None:
+def _check_listing(files: JobFiles, args: JobOptions) -> None:
     """Refuse a dataset that training or evaluation could not go through with these options."""
     with ManifestReader(files.manifest) as reader:
         info = reader.info
@@ -111,7 +115,7 @@ def _check_listing(files: JobFiles, args: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def _listed(files: JobFiles, args: argparse.Namespace) -> Iterator[None]:
+def _listed(files: JobFiles, args: JobOptions) -> Iterator[None]:
     """List in a process of its own: the S3 client must not be used in one that forks workers later.
 
     With ``--stream-listing`` the listing goes on within the block, which follows it; it is ended with the block.
@@ -119,8 +123,7 @@ def _listed(files: JobFiles, args: argparse.Namespace) -> Iterator[None]:
     if _is_listed(files, early=args.stream_listing):
         yield
         return
-    given = {"manifest": files.manifest, "plan": files.plan, "record": files.list_record, "meters": files.meters}
-    words = argv_of("list", args, **given)
+    words = ["list", *list_options(files, args).to_argv()]
     early = args.stream_listing
     with ListingProcess(words, manifest=files.manifest, plan=files.plan, parts=early, is_shown=not early) as listing:
         if early:
@@ -138,31 +141,21 @@ def _is_listed(files: JobFiles, *, early: bool) -> bool:
     return record is not None and record.whole is not None
 
 
-def _train_and_report(files: JobFiles, args: argparse.Namespace, job: JobRecord) -> None:
+def _train_and_report(files: JobFiles, args: JobOptions, job: JobRecord) -> None:
     """Train and evaluate; a failed training is still reported, with what it cost."""
-    shared: dict[str, Any] = {
-        "manifest": files.manifest,
-        "plan": files.plan,
-        "window": args.window or files.window,
-        "meters": files.meters,
-    }
     try:
         if not _is_trained(files, args):
             files.metrics.unlink(missing_ok=True)
-            # Of the listing that this job began: it may have failed before training looks for it.
-            known = {"listing_has_begun": args.stream_listing}
-            made: dict[str, Any] = {"checkpoints": files.checkpoints, "record": files.run_record, "run_id": job.run_id}
-            _call("train", args, known=known, **shared, **made)
+            _quietly("train", train_options(files, args, job))
         if not files.metrics.exists():
-            best: dict[str, Any] = {"checkpoint": files.checkpoints, "metrics": files.metrics, "plot": files.plot}
-            _call("evaluate", args, **shared, **best, split="test", executor_input="")
+            _quietly("evaluate", evaluate_options(files, args))
     except PenstockError:
         if files.run_record.exists():
             _report(files, args)
         raise
 
 
-def _is_trained(files: JobFiles, args: argparse.Namespace) -> bool:
+def _is_trained(files: JobFiles, args: JobOptions) -> bool:
     """Tell whether an earlier attempt trained to the end, and no more was asked for since."""
     try:
         record = read_record(files.run_record, RunRecord)
@@ -172,60 +165,78 @@ def _is_trained(files: JobFiles, args: argparse.Namespace) -> bool:
     return record.state == "succeeded" and all(record.config.get(name) == value for name, value in asked.items())
 
 
-def _report(files: JobFiles, args: argparse.Namespace) -> None:
-    _call(
-        "report",
-        args,
+def _report(files: JobFiles, args: JobOptions) -> None:
+    _quietly("report", report_options(files, args))
+
+
+def report_options(files: JobFiles, args: JobOptions) -> ReportOptions:
+    """Give the config of the job's report, of what there is by now."""
+    return ReportOptions(
+        **args.shared_with(ReportOptions),
+        instance_type=args.instance_type,
         run_record=files.run_record,
         evaluation=files.metrics if files.metrics.exists() else None,
-        step_record=[files.list_record] if files.list_record.exists() else [],
+        step_record=(files.list_record,) if files.list_record.exists() else (),
         html=files.html,
         markdown=files.markdown,
         cost=files.cost,
+        in_job=True,
     )
 
 
-def _parser(step: str) -> argparse.ArgumentParser:
-    module = importlib.import_module(f"penstock.steps.options.{'listing' if step == 'list' else step}")
-    parser = argparse.ArgumentParser(prog=f"penstock {step}")
-    module.add_arguments(parser)
-    return parser
-
-
-def argv_of(step: str, args: argparse.Namespace, **given: object) -> list[str]:
-    """Give a step's argv: its own options with the values of ``given``, or else of the job's."""
-    values: Mapping[str, object] = {**vars(args), **given}
-    words = [step, *(["--verbose"] if args.verbose else [])]
-    for action in _parser(step)._actions:
-        for value in _as_words(values.get(action.dest)):
-            words += [action.option_strings[0], value]
-    return words
-
-
-def _as_words(value: object) -> list[str]:
-    """Write an option's value as text, once for each time that the flag is given."""
-    if value is None:
-        return []
-    if isinstance(value, bool):
-        return ["true" if value else "false"]
-    if isinstance(value, tuple):
-        return [",".join(map(str, value))]
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
-
-
-def _call(step: str, args: argparse.Namespace, *, known: Mapping[str, object] | None = None, **given: object) -> None:
-    """Do a step in this process, quietly: the job sums up at its end.
-
-    Args:
-        known: what is no option of the step, and has a default in its parser.
-        given: options, in the place of the job's.
-    """
-    words = argv_of(step, args, **given)
+def _quietly(step: str, options: Options) -> None:
+    """Do a step in this process: the job sums up at its end."""
     module = importlib.import_module(f"penstock.steps.{step}")
     with contextlib.redirect_stdout(io.StringIO()):
-        own = _parser(step).parse_args([word for word in words[1:] if word != "--verbose"])
-        vars(own).update(known or {})
-        module.run(own)
+        module.run(options)
+
+
+def list_options(files: JobFiles, args: JobOptions) -> ListOptions:
+    """Give the config of the job's listing."""
+    return ListOptions(
+        **args.but(meters=files.meters).shared_with(ListOptions),
+        task=args.task,
+        option=args.option,
+        manifest=files.manifest,
+        plan=files.plan,
+        record=files.list_record,
+        stream_listing=args.stream_listing,
+    )
+
+
+def train_options(files: JobFiles, args: JobOptions, job: JobRecord) -> TrainOptions:
+    """Give the config of the job's training."""
+    return TrainOptions(
+        **_feeding(files, args).shared_with(TrainOptions),
+        manifest=files.manifest,
+        plan=files.plan,
+        stream_listing=args.stream_listing,
+        checkpoints=str(files.checkpoints),
+        record=files.run_record,
+        run_id=job.run_id,
+        in_job=True,
+        # Of the listing that this job began: it may have failed before training looks for it.
+        listing_has_begun=args.stream_listing,
+    )
+
+
+def evaluate_options(files: JobFiles, args: JobOptions) -> EvaluateOptions:
+    """Give the config of the job's evaluation."""
+    return EvaluateOptions(
+        **_feeding(files, args).shared_with(EvaluateOptions),
+        manifest=files.manifest,
+        plan=files.plan,
+        checkpoint=str(files.checkpoints),
+        model=args.model,
+        batch_size=args.batch_size,
+        device=args.device,
+        metrics=files.metrics,
+        plot=files.plot,
+    )
+
+
+def _feeding(files: JobFiles, args: JobOptions) -> JobOptions:
+    return args.but(window=args.window or files.window, meters=files.meters)
 
 
 @contextlib.contextmanager

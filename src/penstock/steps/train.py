@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import os
@@ -31,9 +30,11 @@ from penstock.steps._shared.pricing import endpoint_paid, warn_of_node
 from penstock.steps._shared.ranks import check_one_rank, ranks_from
 from penstock.steps._shared.run_root import RunRoot, recorded
 from penstock.steps._shared.train_config import train_config
+from penstock.steps.options.train import TrainOptions
 from penstock.temporary import TemporaryFolder
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
+from penstock.train.config import ConfigValue
 from penstock.train.determinism import seed_everything
 from penstock.train.device import choose_device, describe_host
 from penstock.train.loop import train
@@ -46,16 +47,16 @@ NAME = "train"
 __all__ = ["NAME", "run"]
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: TrainOptions) -> int:
     """Train; write the run record however it ends."""
-    metering = find_metering(args, NAME)
+    metering = find_metering(args, NAME, meters=args.meters, checkpoints=args.checkpoints)
     with metering.open(args.window) as counts, recorded(args, NAME, counts.meter) as run_root:
-        if "step" in args:  # a job has looked at its prices itself
+        if not args.in_job:
             warn_of_node(args.instance_type, load_prices(), step=NAME)
         return _run(args, run_root, metering, counts)
 
 
-def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
+def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
     started_seconds = time.monotonic()
     ranks = ranks_from(os.environ)
     check_one_rank(ranks)
@@ -83,7 +84,12 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
 
     def run_record(result: TrainResult) -> RunRecord:
         source = data.info.source
-        options = {"loss": args.loss, "workers": args.workers, "prefetch": args.prefetch, "source": source.uri}
+        options: dict[str, ConfigValue] = {
+            "loss": args.loss,
+            "workers": args.workers,
+            "prefetch": args.prefetch,
+            "source": source.uri,
+        }
         options |= {"on-bad-sample": args.on_bad_sample, **early}
         endpoint = endpoint_paid(source)
         options |= {"endpoint-url": endpoint} if endpoint else {}
@@ -162,13 +168,13 @@ def _run(args: argparse.Namespace, run_root: RunRoot | None, metering: Metering,
 
 
 @contextlib.contextmanager
-def _checkpoint_folder(args: argparse.Namespace, meter: RequestMeter) -> Iterator[str]:
+def _checkpoint_folder(args: TrainOptions, meter: RequestMeter) -> Iterator[str]:
     """Give the folder of the checkpoints; a temporary one goes at the end."""
-    if args.checkpoints is None and not args.run_root:
+    place = args.checkpoints or (f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints" if args.run_root else None)
+    if place is None:
         with TemporaryFolder("penstock-run-") as folder:
             yield str(folder)
         return
-    place = args.checkpoints or f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints"
     # One that was stopped saves nothing before it has learnt more, so it would not be found out by its first save.
     check_writable(place, endpoint_url=args.run_endpoint_url, meter=meter)
     with alone_in(place, what="saves checkpoints to"):

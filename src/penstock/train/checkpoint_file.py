@@ -22,6 +22,7 @@ from penstock.records.codec import Part
 from penstock.records.telling import what_it_is
 from penstock.train.config import ConfigValue, option_of
 from penstock.train.determinism import tensors_sha256
+from penstock.train.options import TrainingOptions
 from penstock.train.resuming import changed_options
 
 __all__ = ["Identity", "Weights", "check_identity", "decode_checkpoint", "decode_weights", "encode_checkpoint"]
@@ -89,7 +90,8 @@ def check_identity(found: Identity, wanted: Identity, *, origin: str) -> None:
             fix="run with the options it was made with, or give this run another folder",
             about=origin,
         )
-    changed = list(changed_options(_as_text(found.config), _as_text(wanted.config)))
+    options = _as_text(found.config), _as_text(wanted.config)
+    changed = list(changed_options(*options, rules=TrainingOptions.rules()))
     if changed:
         raise CheckpointMismatch(
             f"{origin} is of a run with {'; '.join(map(str, changed))}",

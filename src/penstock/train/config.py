@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast, get_args
 
 from penstock.errors import ConfigError
-from penstock.train.resuming import Change, rule_of
+from penstock.options import Change
+from penstock.train.options import AmpMode, DeviceName, ScheduleName, TrainingOptions
 
-__all__ = ["AmpMode", "ConfigValue", "DeviceName", "ScheduleName", "TrainConfig", "option_of"]
+__all__ = ["ConfigValue", "TrainConfig", "option_of"]
 
 ConfigValue = str | int | float | bool | None
-AmpMode = Literal["auto", "off"]
-DeviceName = Literal["auto", "cpu", "cuda"]
-ScheduleName = Literal["cosine", "constant"]
 
 _OPTIONS = {
     "num_epochs": "epochs",
@@ -25,6 +23,8 @@ _OPTIONS = {
 }
 """Names of options where they are not those of the fields."""
 MOST_THREADS = 1024
+_GIVEN = TrainingOptions()
+"""What the options are where none is given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,21 +56,21 @@ class TrainConfig:
 
     task: str
     model: str
-    num_epochs: int = 10
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    schedule: ScheduleName = "cosine"
-    warmup_fraction: float = 0.05
-    clip_norm: float | None = 1.0
-    patience: int | None = None
+    num_epochs: int = _GIVEN.epochs
+    batch_size: int = _GIVEN.batch_size
+    learning_rate: float = _GIVEN.learning_rate
+    weight_decay: float = _GIVEN.weight_decay
+    schedule: ScheduleName = _GIVEN.schedule
+    warmup_fraction: float = _GIVEN.warmup
+    clip_norm: float | None = _GIVEN.clip_norm or None
+    patience: int | None = _GIVEN.patience or None
     seed: int = 0
-    amp: AmpMode = "auto"
-    device: DeviceName = "auto"
-    checkpoint_every_steps: int | None = None
-    checkpoint_minutes: float | None = 10.0
-    keep_checkpoints: int = 2
-    num_threads: int | None = None
+    amp: AmpMode = _GIVEN.amp
+    device: DeviceName = _GIVEN.device
+    checkpoint_every_steps: int | None = _GIVEN.checkpoint_every or None
+    checkpoint_minutes: float | None = _GIVEN.checkpoint_minutes or None
+    keep_checkpoints: int = _GIVEN.keep_checkpoints
+    num_threads: int | None = _GIVEN.threads or None
 
     def __post_init__(self) -> None:
         for name in ("num_epochs", "batch_size", "keep_checkpoints"):
@@ -87,9 +87,9 @@ class TrainConfig:
         )
         _check(self, "clip_norm", lambda value: value is None or 0 < value < math.inf, "above 0, or leave it out")
         _check(self, "seed", lambda value: 0 <= value < 2**32, f"0 to {2**32 - 1}")
-        _check_choice(self, "schedule", ("cosine", "constant"))
-        _check_choice(self, "amp", ("auto", "off"))
-        _check_choice(self, "device", ("auto", "cpu", "cuda"))
+        _check_choice(self, "schedule", get_args(ScheduleName))
+        _check_choice(self, "amp", get_args(AmpMode))
+        _check_choice(self, "device", get_args(DeviceName))
 
     def as_dict(self) -> dict[str, ConfigValue]:
         """Give every option by name."""
@@ -97,7 +97,8 @@ class TrainConfig:
 
     def identity(self) -> dict[str, ConfigValue]:
         """Give the options that what is learnt depends on, by the fields' names: a checkpoint is of these."""
-        return {name: value for name, value in self.as_dict().items() if rule_of(option_of(name)) is not Change.FREE}
+        rules = TrainingOptions.rules()
+        return {name: value for name, value in self.as_dict().items() if rules.get(option_of(name)) is not Change.FREE}
 
 
 def option_of(field: str) -> str:

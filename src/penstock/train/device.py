@@ -10,7 +10,7 @@ import torch
 
 from penstock.errors import ConfigError
 from penstock.records import Host
-from penstock.train.config import AmpMode, DeviceName
+from penstock.train.options import AmpMode, DeviceName
 
 __all__ = ["Precision", "choose_device", "choose_precision", "describe_host"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from penstock.train.config import ScheduleName, TrainConfig
+from penstock.train.config import TrainConfig
+from penstock.train.options import ScheduleName
 
 __all__ = ["Schedule", "early_schedule", "whole_schedule"]
 

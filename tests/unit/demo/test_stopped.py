@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from penstock.demo.generate import DemoDataset
 from penstock.errors import Interrupted
 from penstock.steps import demo
-from penstock.steps.options import demo as options
+from penstock.steps.options.demo import DemoOptions
 
 
 def test_a_stopped_demo_says_that_it_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,13 +24,9 @@ def test_a_stopped_demo_says_that_it_begins_anew(tmp_path: Path, monkeypatch: py
         raise Interrupted("SIGINT stopped the run after step 3", fix="run the same command again to go on")
 
     made = DemoDataset(releases=(), num_subjects=1, num_trials=1, num_objects=1, size_bytes=1, bound_nrmse=0.5)
-    parser = argparse.ArgumentParser()
-    options.add_arguments(parser)
-    args = parser.parse_args(["--out", str(tmp_path / "out")])
-    args.verbose = False
     monkeypatch.setattr(demo, "_generate", lambda *_: made)
     monkeypatch.setattr(demo, "serve_s3", serve)
     monkeypatch.setattr(demo.run_step, "run", stop)
     with pytest.raises(Interrupted, match="after step 3: run the same command again: the demo begins anew") as told:
-        demo.run(args)
+        demo.run(DemoOptions(out=tmp_path / "out"))
     assert told.value.exit_code == 75

@@ -30,7 +30,7 @@ def test_pod_looks_at_the_very_source(source: SourceSpec) -> None:
     program, *words = container["command"]
     args = build_parser(["doctor"]).parse_args(words)
     assert (program, args.step, args.here, args.json) == ("penstock", "doctor", True, True)
-    assert source_from(args) == source
+    assert source_from(args.source, args) == source
 
 
 def test_job_goes_by_itself_whatever_becomes_of_whoever_made_it() -> None:

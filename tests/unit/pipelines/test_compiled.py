@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.cli import build_parser
-from penstock.steps.options.parser import subparsers
 from penstock.steps.options.run_options import run_options
 from pipelines.compile import compile_all, main
 
@@ -254,7 +252,7 @@ def test_a_person_at_the_form_finds_a_sentence_for_every_field_and_option() -> N
         assert f"- {name}: {sentence}" in told
         assert f"| `{name}` |" in docs
         assert sentence in docs
-    options = run_options(subparsers(build_parser()))
+    options = run_options()
     assert len(options) > 30
     for name in options:
         assert re.search(rf"^- {name} \(.+\): ..........", told, re.MULTILINE), name

@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from penstock.cli import build_parser
-from penstock.steps.options.parser import subparsers
 from penstock.steps.options.run_options import FLAG, run_options
 
 ROOT = Path(__file__).parents[3]
@@ -100,8 +99,7 @@ def test_every_argument_is_a_flag_of_the_step_and_every_other_flag_is_named(step
     assert passed <= known
     text = (ROOT / "components" / step / "README.md").read_text()
     left_out = text.partition("## Flags that it leaves out")[2]
-    options = run_options(subparsers(build_parser())).values()
-    by_option = {flag for option in options for flag in getattr(option.flags.get(COMMANDS[step]), "option_strings", ())}
+    by_option = {option.of[COMMANDS[step]].flag for option in run_options().values() if COMMANDS[step] in option.of}
     assert {f"--{name}" for name in re.findall(r"`--([a-z-]+)`:", left_out)} == known - passed - by_option
     assert not passed & by_option, "a flag is a parameter or an option, not both"
 

@@ -12,7 +12,7 @@ import yaml
 from penstock.cli import STEPS, build_parser, main
 from penstock.errors import ConfigError
 from penstock.steps.options.config_file import config_schema, with_config
-from penstock.steps.options.parser import subparsers
+from penstock.steps.options.steps import options_of
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 RUN = """
@@ -34,8 +34,7 @@ split: 0.7,0.15,0.15
 
 def words(tmp_path: Path, text: str, *others: str, step: str = "run") -> list[str]:
     (tmp_path / "c.yaml").write_text(text)
-    parser = subparsers(build_parser((step,)))[step]
-    return with_config([step, "--config", str(tmp_path / "c.yaml"), *others], parser)
+    return with_config([step, "--config", str(tmp_path / "c.yaml"), *others], options_of(step))
 
 
 def test_a_file_stands_for_its_options(tmp_path: Path) -> None:
@@ -63,8 +62,7 @@ def test_what_the_command_line_gives_wins_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["--config=", "--config "])
 def test_both_ways_to_write_the_flag(tmp_path: Path, form: str) -> None:
     (tmp_path / "c.yaml").write_text("epochs: 2")
-    parser = subparsers(build_parser(("run",)))["run"]
-    assert with_config(["run", *f"{form}{tmp_path}/c.yaml".split(" ")], parser) == ["run", "--epochs=2"]
+    assert with_config(["run", *f"{form}{tmp_path}/c.yaml".split(" ")], options_of("run")) == ["run", "--epochs=2"]
 
 
 @pytest.mark.parametrize(
@@ -99,15 +97,14 @@ def test_what_cannot_be_honoured_is_refused_by_its_line(tmp_path: Path, text: st
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    parser = subparsers(build_parser(("run",)))["run"]
     (tmp_path / "bytes").write_bytes(b"\xff\xfe: 1")
     (tmp_path / "large").write_bytes(b"#" * (2 << 20))
     for name, told in (("none", "No such file"), ("", "is no file"), ("bytes", "UTF-8"), ("large", "more than")):
         with pytest.raises(ConfigError, match=told):
-            with_config(["run", "--config", str(tmp_path / name)], parser)
+            with_config(["run", "--config", str(tmp_path / name)], options_of("run"))
     for given in (["--config"], ["--config="], ["--config", "a", "--config", "b"]):
         with pytest.raises(ConfigError, match="without a value"):
-            with_config(["run", *given], parser)
+            with_config(["run", *given], options_of("run"))
 
 
 def test_an_empty_file_leaves_everything_as_it_is(tmp_path: Path) -> None:
@@ -150,7 +147,7 @@ def test_the_published_schema_is_that_of_the_options(
 
 
 def test_a_schema_takes_what_the_reader_takes(tmp_path: Path) -> None:
-    schema = config_schema(subparsers(build_parser(("run",)))["run"])
+    schema = config_schema("run", options_of("run"))
     found = yaml.safe_load(RUN.replace("region: no", "region: eu").replace("1e-3", "0.001").replace("~", "0"))
     jsonschema.validate(found, schema)
     for bad in ({"epoch": 1}, {"epochs": "three"}, {"mini": "yes"}, {"loss": "l1"}):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from penstock.cli import build_parser
 from penstock.errors import ConfigError, MissingLabel
 from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.steps import listing
+from penstock.steps.options.listing import ListOptions
 from support.bids import Bids
 from support.eeg import write_eeg
+from support.options import config_of
 
 THIRDS = "0.4,0.3,0.3"
 
@@ -20,8 +21,8 @@ THIRDS = "0.4,0.3,0.3"
 def listed(source: Path, out: Path, *words: str, task: str = "eeg-c1") -> tuple[ManifestInfo, dict[str, str]]:
     """List in this process; give what the manifest says, and each group's split."""
     files = ["--manifest", str(out / "m.parquet"), "--plan", str(out / "plan.json")]
-    asked = ["list", "--source", str(source), "--task", task, *files, *words]
-    assert listing.run(build_parser(["list"]).parse_args(asked)) == 0
+    asked = ["--source", str(source), "--task", task, *files, *words]
+    assert listing.run(config_of(ListOptions, *asked)) == 0
     with ManifestReader(out / "m.parquet") as reader:
         names = [split.name for split in reader.info.splits if split.num_samples]
         rows = [(sample, name) for name in names for sample in reader.rows(name)]

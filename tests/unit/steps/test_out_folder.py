@@ -10,17 +10,13 @@ import pytest
 
 from penstock.errors import NotOurs, OutputError, PenstockError
 from penstock.manifest.listing import ListingWriter, parts_folder
-from penstock.steps.options.parser import Parser
-from penstock.steps.options.run import add_arguments
+from penstock.steps.options.run import JobOptions
 from penstock.steps.run import run
+from support.options import config_of
 
 
 def run_job(*words: str) -> int:
-    parser = Parser(prog="penstock run")
-    add_arguments(parser)
-    args = parser.parse_args(["--source", "/nowhere", "--task", "eeg-c1", *words])
-    args.step, args.verbose = "run", False
-    return run(args)
+    return run(config_of(JobOptions, "--source", "/nowhere", "--task", "eeg-c1", *words))
 
 
 def look(folder: Path) -> dict[str, str]:

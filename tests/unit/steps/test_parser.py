@@ -13,9 +13,9 @@ import pytest
 
 from penstock.cli import STEPS, build_parser, main, tell_stop
 from penstock.errors import ConfigError
+from penstock.options.readers import rate_option
 from penstock.plan import check_lanes
 from penstock.steps.options.parser import subparsers
-from penstock.steps.options.values import rate_option
 from penstock.stopping import StopAsked
 from penstock.train.config import TrainConfig
 

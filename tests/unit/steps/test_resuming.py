@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,59 +11,65 @@ import pytest
 import penstock
 from penstock.cli import build_parser
 from penstock.errors import CheckpointMismatch
+from penstock.options import Change, Options
 from penstock.steps._shared.job_identity import job_options
+from penstock.steps.options.listing import ListOptions
+from penstock.steps.options.parser import subparsers
+from penstock.steps.options.run import JobOptions, ListedJobOptions
+from penstock.steps.options.train import TrainOptions
 from penstock.train.checkpoint_file import Identity, check_identity
 from penstock.train.config import TrainConfig, option_of
-from penstock.train.resuming import DATASET, OPTIONS, Change, changed_options, rule_of
+from penstock.train.options import TrainingOptions
+from penstock.train.resuming import binds, changed_options
+from support.options import config_of
 
 ROOT = Path(penstock.__file__).parents[2]
-STEPS = ("run", "train", "evaluate")
-
-
-def parser(step: str) -> argparse.ArgumentParser:
-    commands = next(a for a in build_parser([step])._actions if isinstance(a, argparse._SubParsersAction))
-    found: argparse.ArgumentParser = commands.choices[step]
-    return found
+STEPS: dict[str, type[Options]] = {"run": JobOptions, "train": TrainOptions}
+"""Steps that go on where they were stopped."""
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_every_option_is_declared(step: str) -> None:
-    names = {action.dest for action in parser(step)._actions} - {argparse.SUPPRESS}
-    assert names <= set(OPTIONS), "declare how it may change in penstock/train/resuming.py"
+def test_of_every_option_it_is_said_how_it_may_change(step: str) -> None:
+    assert [name for name, one in STEPS[step].declared().items() if one.change is None] == []
+    assert STEPS[step].goes_on
 
 
-def test_nothing_else_is_declared() -> None:
-    assert set(OPTIONS) - {"options", "other_data"} <= {a.dest for step in STEPS for a in parser(step)._actions}
+def test_an_option_may_change_alike_in_each_step_that_goes_on() -> None:
+    ours, theirs = JobOptions.rules(), TrainOptions.rules()
+    assert {name: rule for name, rule in ours.items() if theirs.get(name, rule) is not rule} == {}
 
 
 def test_what_is_listed_is_bound_to_its_options() -> None:
-    assert {action.dest for action in parser("list")._actions} & set(OPTIONS) - set(DATASET) <= {
-        *("help", "verbose", "record", "run_root", "run_id", "run_endpoint_url", "fail_fast", "options", "meters")
+    listed = set(ListOptions.declared()) & set(JobOptions.declared())
+    assert {name for name in listed if not binds(JobOptions.rules()[name])} == {"verbose", "meters"}
+    assert {name for name, rule in JobOptions.rules().items() if binds(rule)} == {
+        *ListedJobOptions.declared(),
+        *(name for name, rule in TrainingOptions.rules().items() if binds(rule)),
     }
 
 
 def test_a_checkpoint_is_of_what_the_job_is_bound_to() -> None:
     config = TrainConfig(task="t", model="small")
     bound = {option_of(name) for name in config.identity()}
-    assert bound <= set(OPTIONS)
-    learning = {name for name, rule in OPTIONS.items() if rule in (Change.FIXED, Change.LARGER)} - set(DATASET)
+    assert bound <= set(JobOptions.declared())
+    learning = {name for name, rule in TrainingOptions.rules().items() if binds(rule)}
     assert learning - bound == {"loss"}  # which the train step adds
 
 
-@pytest.mark.parametrize("step", ["run", "train"])
+@pytest.mark.parametrize("step", STEPS)
 def test_the_help_names_what_is_bound(step: str) -> None:
-    told = parser(step).epilog or ""
-    named = set(re.findall(r"--([a-z-]+)", told))
-    names = {action.dest for action in parser(step)._actions} - {argparse.SUPPRESS}
-    assert named == {n.replace("_", "-") for n in names if rule_of(n, step) in (Change.FIXED, Change.LARGER)}
+    named = set(re.findall(r"--([a-z-]+)", subparsers(build_parser([step]))[step].epilog or ""))
+    assert named == {name.replace("_", "-") for name, rule in STEPS[step].rules().items() if binds(rule)} - {
+        "lanes"
+    }  # of no use to a person, as all that help does not show
 
 
 def table() -> Iterator[str]:
     yield "| may change | options of `run` and `train` |"
     yield "|---|---|"
+    declared = {**JobOptions.declared(), **TrainOptions.declared()}.values()
     for rule in (Change.FIXED, Change.LARGER, Change.FREE, Change.NAMES):
-        names = {a.dest for step in ("run", "train") for a in parser(step)._actions}
-        flags = [f"`--{name.replace('_', '-')}`" for name in OPTIONS if name in names and OPTIONS[name] is rule]
+        flags = [f"`{one.flag}`" for one in declared if one.change is rule and not one.hidden]
         yield f"| {rule} | {', '.join(flags)} |"
 
 
@@ -82,7 +87,7 @@ BASE = ("run", "--source", "/data/eeg", "--task", "eeg-c1", "--out", "out")
 
 
 def options(*words: str) -> dict[str, str]:
-    return job_options(build_parser(["run"]).parse_args([*BASE, *words]))
+    return job_options(config_of(JobOptions, *BASE[1:], *words))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,7 @@ def test_another_value_is_a_change(words: str) -> None:
     if "--option" in words:
         first = next(iter(__import__("penstock.tasks.registry", fromlist=["x"]).get_task("eeg-c1").options))
         words = f"--option {first.name.replace('_', '-')}={'x' if first.kind is str else 3}"
-    changed = list(changed_options(options(), options(*words.split())))
+    changed = list(changed_options(options(), options(*words.split()), rules=JobOptions.rules()))
     assert len(changed) == 1, changed
 
 
@@ -165,7 +170,8 @@ def test_another_value_is_a_change(words: str) -> None:
     ],
 )
 def test_a_change_is_told_with_both_values(before: dict[str, str], now: dict[str, str], told: str | None) -> None:
-    assert [str(change) for change in changed_options(before, now)] == ([] if told is None else [told])
+    found = changed_options(before, now, rules=JobOptions.rules())
+    assert list(map(str, found)) == ([] if told is None else [told])
 
 
 def identity(**changes: object) -> Identity:

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from penstock.cli import build_parser, main
 from penstock.errors import ConfigError
 from penstock.records import FailureRecord, read_record
-from penstock.steps.options.parser import subparsers
-from penstock.steps.options.run_options import FIELDS, PIPELINE_STEPS, PLUMBING, run_options, with_options
+from penstock.steps.options.run_options import PIPELINE_STEPS, run_fields, run_options, with_options
+from penstock.steps.options.steps import options_of
 
-PARSERS = subparsers(build_parser())
-OPTIONS = run_options(PARSERS)
+OPTIONS = run_options()
 LIST = ["list", "--source", "/nowhere", "--task", "eeg-c1", "--manifest", "/tmp/m", "--plan", "/tmp/p"]
 
 
@@ -25,13 +24,17 @@ def words(step: str, options: object, *more: str) -> list[str]:
     return with_options(step, [step, *more, "--options", text], OPTIONS)[1 + len(more) :]
 
 
-def test_every_flag_of_a_step_is_an_option_a_field_or_the_pipeline_s_own() -> None:
-    by_option = {(step, flag) for one in OPTIONS.values() for step, a in one.flags.items() for flag in a.option_strings}
+def test_an_option_of_a_run_is_given_one_way_in_every_step() -> None:
+    """Either by a field, or by its name; and no path of a pod is either."""
+    fields = run_fields()
     for step in PIPELINE_STEPS:
-        for action in PARSERS[step]._actions:
-            flag = max(action.option_strings, key=len)
-            assert ((step, flag) in by_option) + (flag in FIELDS) + (flag in PLUMBING) == 1, (step, flag)
-            assert action.metavar not in ("FILE", "DIR") or flag in PLUMBING, f"{step} {flag} is a path of the pod's"
+        for name, option in options_of(step).declared().items():
+            assert not (option.run_option and option.field), (step, name)
+            assert (name in fields) == bool(option.field), (step, name)
+            if option.run_option:
+                assert OPTIONS[option.run_option].of[step] is option
+                assert option.metavar not in ("FILE", "DIR"), f"{step} {name} is a path of the pod's"
+    assert not set(fields.values()) & set(OPTIONS)
 
 
 def test_a_step_takes_what_is_its_own() -> None:
@@ -55,7 +58,7 @@ def test_a_step_takes_what_is_its_own() -> None:
 
 
 def _required(step: str) -> list[str]:
-    needed = [max(action.option_strings) for action in PARSERS[step]._actions if action.required]
+    needed = [one.flag for one in options_of(step).declared().values() if one.is_required]
     return [word for flag in [*needed, "--checkpoints"] for word in (flag, "some")]
 
 

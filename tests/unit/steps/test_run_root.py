@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,18 +12,16 @@ from penstock.errors import ConfigError, EmptyListing, PenstockError, SourceUnav
 from penstock.records import UNSAID, FailureRecord, read_record, write_record
 from penstock.steps._shared.run_left import read_left
 from penstock.steps._shared.run_root import FINAL_FAILURE_SECONDS, recorded
-from penstock.steps.options.report import add_arguments
-from penstock.steps.options.run_root import add_fail_fast, add_run_options
+from penstock.steps.options.report import ReportOptions
+from penstock.steps.options.run_root import RecordedOptions
 from support.cli import penstock
+from support.options import config_of
 
 FINAL = EmptyListing("nothing lies under s3://b/p", fix="check the prefix")
 
 
-def options(root: Path, *words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_run_options(parser)
-    add_fail_fast(parser)
-    return parser.parse_args(["--run-root", str(root), "--run-id", "r", *words])
+def options(root: Path, *words: str) -> RecordedOptions:
+    return config_of(RecordedOptions, "--run-root", root, "--run-id", "r", *words)
 
 
 def attempt(root: Path, *words: str, error: Exception | None = None) -> None:
@@ -92,16 +89,13 @@ def test_a_run_root_that_cannot_be_written_fails_no_step(tmp_path: Path, caplog:
 
 
 def test_a_run_root_needs_the_name_of_the_run(tmp_path: Path) -> None:
-    args = options(tmp_path)
-    args.run_id = None
+    args = options(tmp_path).but(run_id=None)
     with pytest.raises(ConfigError, match="--run-id"), recorded(args, "list"):
         raise AssertionError("not reached")
 
 
-def report_options(*words: object) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args([*map(str, words), "--html", "x"])
+def report_options(*words: object) -> ReportOptions:
+    return config_of(ReportOptions, *words, "--html", "x")
 
 
 def test_a_run_that_never_trained_is_reported_with_its_reason(tmp_path: Path) -> None:
@@ -122,7 +116,7 @@ def test_a_step_of_the_command_line_leaves_its_failure(tmp_path: Path) -> None:
 @pytest.mark.parametrize("status", ["{", "[]", "3", '{"a":' * 60_000, "\udc80"], ids=range(5))
 def test_a_status_that_is_none_is_refused(status: str) -> None:
     with pytest.raises(ConfigError, match="final-status"):
-        read_left(report_options("--final-status", status))
+        read_left(ReportOptions(html=Path("x"), final_status=status))
 
 
 @pytest.mark.parametrize(

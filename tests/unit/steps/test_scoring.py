@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from penstock.cli import build_parser
 from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.records import Evaluation, RunRecord, read_record, write_record
 from penstock.steps import evaluate, listing, report, train
+from penstock.steps.options.steps import options_of
 from support.eeg import write_eeg
+from support.options import config_of
 
-STEPS = {"list": listing, "train": train, "evaluate": evaluate, "report": report}
+STEPS: dict[str, Any] = {"list": listing, "train": train, "evaluate": evaluate, "report": report}
 
 
 def step(name: str, *words: object) -> None:
-    args = build_parser([name]).parse_args([name, *map(str, words)])
-    assert STEPS[name].run(args) == 0
+    assert STEPS[name].run(config_of(options_of(name), *words)) == 0
 
 
 class Made:

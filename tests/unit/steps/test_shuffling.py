@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from penstock.cli import build_parser
 from penstock.errors import ConfigError
 from penstock.records import BlockShuffle, Plan, Shuffle, read_record
 from penstock.steps import listing
+from penstock.steps.options.listing import ListOptions
+from support.options import config_of
 
 SAMPLE_BYTES = 32 << 10
 
@@ -24,8 +25,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def list_plan(source: Path, out: Path, *words: str) -> Plan:
     files = ["--manifest", str(out / "manifest.parquet"), "--plan", str(out / "plan.json")]
-    asked = ["list", "--source", str(source), "--task", "objects", "--split", "1,0,0", *files, *words]
-    assert listing.run(build_parser(["list"]).parse_args(asked)) == 0
+    asked = ["--source", str(source), "--task", "objects", "--split", "1,0,0", *files, *words]
+    assert listing.run(config_of(ListOptions, *asked)) == 0
     return read_record(out / "plan.json", Plan)
 
 

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from penstock.manifest import SourceSpec
 from penstock.records import Host
 from penstock.sources import locate
+from penstock.steps.options.source import AccessOptions
 from penstock.urls import check_location
 
 __all__ = ["Step", "host_without_device", "now", "source_from"]
 
 
 class Step(Protocol):
-    """A step's module: one name everywhere. Its options are declared in ``steps.options``."""
+    """A step's module: one name everywhere. It takes the config that ``steps.options`` declares for it."""
 
     NAME: str
 
-    def run(self, args: argparse.Namespace) -> int:
+    def run(self, args: Any) -> int:
         """Do the step; give the exit code."""
         ...
 
 
-def source_from(args: argparse.Namespace) -> SourceSpec:
-    """Give the source that the options name.
+def source_from(uri: str, args: AccessOptions) -> SourceSpec:
+    """Give the source of a URI, asked as the options say.
 
     Raises:
         ConfigError: the URI or an option is not one that Penstock can use.
     """
     spec = SourceSpec(
-        uri=check_location(args.source, "--source"),
+        uri=check_location(uri, "--source"),
         endpoint_url=args.endpoint_url,
         region=args.region,
         anonymous=args.anonymous,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from penstock.records import Meters, Plan
 from penstock.steps._shared.metering import Metering
 from penstock.steps._shared.ranks import ONE_RANK, Ranks
 from penstock.steps._shared.window import read_listing, served_window
+from penstock.steps.options.data import FeedOptions
+from penstock.steps.options.train import TrainOptions
 from penstock.tasks.protocols import Collates, Task, Transforms
 from penstock.tasks.registry import get_task
 from penstock.window import Prefetcher
@@ -46,17 +47,17 @@ class Dataset:
     listing: Listing | None = None
 
 
-def open_dataset(args: argparse.Namespace) -> Dataset:
+def open_dataset(args: FeedOptions) -> Dataset:
     """Read manifest and plan.
 
     Raises:
         RecordError: one cannot be read, or they do not belong together.
     """
-    info, plan = read_listing(args)
+    info, plan = read_listing(args.manifest, args.plan)
     return Dataset(manifest=args.manifest, info=info, plan=plan, task=get_task(info.task), basis=info)
 
 
-def open_early(args: argparse.Namespace) -> Dataset:
+def open_early(args: TrainOptions) -> Dataset:
     """Read manifest and plan of the first part of a listing that goes on, or has ended; waits until it tells enough.
 
     Raises:
@@ -92,7 +93,7 @@ class Feed:
 @contextlib.contextmanager
 def open_stream(
     data: Dataset,
-    args: argparse.Namespace,
+    args: FeedOptions,
     *,
     splits: Sequence[tuple[str, bool]],
     batch_size: int,

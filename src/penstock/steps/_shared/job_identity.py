@@ -6,7 +6,6 @@ that could not list, is begun anew with mended options, in the same folder.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import uuid
@@ -18,19 +17,21 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.manifest import parts_folder
+from penstock.options import Change
 from penstock.records import JobRecord, read_record, write_record
 from penstock.sources import find_scheme
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.task_options import as_flags, read_options
+from penstock.steps.options.run import JobOptions, ListedJobOptions
 from penstock.tasks.registry import get_task
-from penstock.train.resuming import DATASET, OPTIONS, Change, Changed, changed_options
+from penstock.train.resuming import Changed, binds, changed_options
 
 __all__ = ["begin_job", "job_options"]
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def begin_job(files: JobFiles, args: argparse.Namespace) -> JobRecord:
+def begin_job(files: JobFiles, args: JobOptions) -> JobRecord:
     """Take up the job that the folder holds, or begin it.
 
     Raises:
@@ -40,16 +41,16 @@ def begin_job(files: JobFiles, args: argparse.Namespace) -> JobRecord:
     if not files.job.exists():
         return _written(files, JobRecord(run_id=uuid.uuid4().hex[:12], options=options))
     job = read_record(files.job, JobRecord)
-    changed = list(changed_options(job.options, options))
+    changed = list(changed_options(job.options, options, rules=JobOptions.rules()))
     if changed and has_learnt(files.checkpoints):
         raise _refusal(files.folder, changed)
     if changed:
-        _forget(files, is_relisted=any(change.name in DATASET for change in changed))
+        _forget(files, is_relisted=any(change.name in ListedJobOptions.declared() for change in changed))
         sys.stderr.write(f"penstock run: {files.folder} is begun anew ({'; '.join(map(str, changed))})\n")
     return job if job.options == options else _written(files, JobRecord(run_id=job.run_id, options=options))
 
 
-def job_options(args: argparse.Namespace) -> dict[str, str]:
+def job_options(args: JobOptions) -> dict[str, str]:
     """Give the options that a job is bound to, as text that is the same however they are spelt.
 
     Those that were not given are left out.
@@ -58,11 +59,12 @@ def job_options(args: argparse.Namespace) -> dict[str, str]:
         ConfigError: an option of the task is unknown or no value of its kind, or the source is none.
     """
     task = get_task(args.task)
-    values = {name: value for name, value in vars(args).items() if OPTIONS.get(name) in (Change.FIXED, Change.LARGER)}
+    values: dict[str, object] = {name: getattr(args, name) for name, rule in args.rules().items() if binds(rule)}
     values["source"] = _one_place(args.source)
     values["endpoint_url"] = _one_url(args.endpoint_url)
     values["release"] = ",".join(sorted({name.strip() for name in args.release.split(",")} - {""}))
-    chosen = as_flags(read_options(task, values.pop("option"), values.pop("task_options")))
+    del values["option"]
+    chosen = as_flags(read_options(task, args.option, args.task_options))
     values["task_options"] = msgspec.json.encode(chosen, order="sorted").decode()
     return {name: _text(value) for name, value in sorted(values.items()) if value is not None and value != ""}
 

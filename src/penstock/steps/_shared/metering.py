@@ -6,7 +6,6 @@ window's folder. Where none of them outlives the step, what its checkpoints carr
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from penstock.records import Meters
 from penstock.sources import MeterFile, find_scheme, is_local, read_meter_files, sum_meters, take_later
+from penstock.steps.options.run_root import RunRootOptions
 
 __all__ = ["Metering", "find_metering"]
 
@@ -58,15 +58,25 @@ class Metering:
         return sum_meters(take_later(read_meter_files(self.folder, self.owner), own.read(), *seen))
 
 
-def find_metering(args: argparse.Namespace, step: str) -> Metering:
-    """Give where a step's requests are counted."""
-    given = getattr(args, "meters", None)
-    run_root, run_id = getattr(args, "run_root", None), getattr(args, "run_id", None)
-    checkpoints = getattr(args, "checkpoints", None)
-    folder: Path | None = given
+def find_metering(
+    args: RunRootOptions,
+    step: str,
+    *,
+    meters: Path | None,
+    checkpoints: str | None = None,
+    checkpoint: str | None = None,
+) -> Metering:
+    """Give where a step's requests are counted.
+
+    Args:
+        meters: folder that was asked for.
+        checkpoints: where the step keeps them.
+        checkpoint: that the step reads.
+    """
+    folder, run_root, run_id = meters, args.run_root, args.run_id
     if folder is None and run_root and run_id and (root := find_scheme(run_root).folder(run_root)) is not None:
         folder = root / run_id / "meters"
-    scope = run_id or (hashlib.sha256(str(checkpoints).encode()).hexdigest()[:16] if checkpoints else "")
-    places = (run_root, checkpoints, getattr(args, "checkpoint", None))
-    is_remote = any(place and "://" in str(place) and not is_local(str(place)) for place in places)
+    scope = run_id or (hashlib.sha256(checkpoints.encode()).hexdigest()[:16] if checkpoints else "")
+    places = (run_root, checkpoints, checkpoint)
+    is_remote = any(place and "://" in place and not is_local(place) for place in places)
     return Metering(folder=folder, owner=f"{step}/{scope}", is_remote=is_remote)

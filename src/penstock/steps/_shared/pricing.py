@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from datetime import UTC, date, datetime
@@ -13,19 +12,21 @@ from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.records import PriceList
 from penstock.sources import find_scheme
+from penstock.steps.options.cost import CostOptions
+from penstock.steps.options.run import JobOptions
 from penstock.texts import nearest
 
 __all__ = ["check_region", "cost_setting", "endpoint_paid", "warn_of_node", "warn_of_prices"]
 
 
-def cost_setting(args: argparse.Namespace) -> CostSetting:
+def cost_setting(args: CostOptions, instance_type: str | None) -> CostSetting:
     """Give what the options say of the bill.
 
     Raises:
         ConfigError: a value that no bill can be made with.
     """
     return CostSetting(
-        instance_type=args.instance_type,
+        instance_type=instance_type,
         today=args.today or datetime.now(UTC).date(),
         node_usd_per_hour=args.node_usd_per_hour,
         region=args.price_region,
@@ -56,13 +57,13 @@ def check_region(region: str | None, prices: PriceList) -> None:
     )
 
 
-def warn_of_prices(args: argparse.Namespace) -> None:
+def warn_of_prices(args: JobOptions) -> None:
     """Read the prices that a bill is to be made with, and warn where the node has none.
 
     Raises:
         ConfigError, RecordError: the options, or the price file, are none.
     """
-    setting, prices = cost_setting(args), load_prices(args.prices)
+    setting, prices = cost_setting(args, args.instance_type), load_prices(args.prices)
     check_region(setting.region, prices)
     if setting.node_usd_per_hour is None:
         warn_of_node(setting.instance_type, prices, step="run")

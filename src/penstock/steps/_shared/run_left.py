@@ -6,7 +6,6 @@ that says so. A run whose steps failed, or that its pipeline calls failed, is re
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from penstock.errors import ConfigError
 from penstock.observe import redact
 from penstock.records import UNSAID, Evaluation, FailureRecord, Host, Meters, RunRecord, Saves, StepRecord, read_record
 from penstock.steps._shared.run_root import RunRoot, open_run_root
+from penstock.steps.options.report import ReportOptions
 
 __all__ = ["Left", "read_left"]
 
@@ -46,7 +46,7 @@ class Left:
     steps: tuple[StepRecord, ...]
 
 
-def read_left(args: argparse.Namespace) -> Left:
+def read_left(args: ReportOptions) -> Left:
     """Read what the options of `penstock report` name.
 
     Raises:
@@ -71,13 +71,13 @@ def read_left(args: argparse.Namespace) -> Left:
     )
 
 
-def _run(args: argparse.Namespace, run_root: RunRoot | None) -> RunRecord | None:
+def _run(args: ReportOptions, run_root: RunRoot | None) -> RunRecord | None:
     if args.run_record is not None:
         return read_record(args.run_record, RunRecord)
     return run_root.read("train", RunRecord) if run_root else None
 
 
-def _evaluation(args: argparse.Namespace, run_root: RunRoot | None) -> Evaluation | None:
+def _evaluation(args: ReportOptions, run_root: RunRoot | None) -> Evaluation | None:
     if args.evaluation is not None:
         return read_record(args.evaluation, Evaluation)
     return run_root.read("evaluate", Evaluation) if run_root else None
@@ -104,7 +104,7 @@ def _check_same_run(run: RunRecord, evaluation: Evaluation) -> None:
             )
 
 
-def _other_steps(args: argparse.Namespace, run_root: RunRoot | None) -> Sequence[StepRecord]:
+def _other_steps(args: ReportOptions, run_root: RunRoot | None) -> Sequence[StepRecord]:
     paths = [path for path in args.step_record if path is not None]
     if paths or run_root is None:
         return [read_record(path, StepRecord) for path in paths]

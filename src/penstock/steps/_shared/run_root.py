@@ -8,7 +8,6 @@ of; no step fails for them.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import logging
 from collections.abc import Iterator
@@ -41,6 +40,7 @@ from penstock.records import (
 )
 from penstock.sources import Blobs, RequestMeter, open_blobs
 from penstock.steps._shared import common
+from penstock.steps.options.run_root import RecordedOptions, RunRootOptions
 
 __all__ = [
     "FINAL_FAILURE_SECONDS",
@@ -173,7 +173,7 @@ class RunRoot:
             return None
 
 
-def open_run_root(args: argparse.Namespace, meter: RequestMeter | None = None) -> RunRoot | None:
+def open_run_root(args: RunRootOptions, meter: RequestMeter | None = None) -> RunRoot | None:
     """Open the run root that the options name; None where they name none.
 
     Args:
@@ -194,7 +194,7 @@ def open_run_root(args: argparse.Namespace, meter: RequestMeter | None = None) -
 
 
 @contextlib.contextmanager
-def recorded(args: argparse.Namespace, step: str, meter: RequestMeter | None = None) -> Iterator[RunRoot | None]:
+def recorded(args: RecordedOptions, step: str, meter: RequestMeter | None = None) -> Iterator[RunRoot | None]:
     """Give the run root to a step, and write there why the step fails if it does.
 
     Args:

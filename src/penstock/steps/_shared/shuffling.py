@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-
 from penstock.errors import ConfigError
 from penstock.manifest import ManifestInfo
 from penstock.plan import check_shuffle, choose_blocks
 from penstock.records import BlockShuffle, Shuffle
+from penstock.steps.options.dataset import ShuffleOptions
 
 __all__ = ["check_shuffle_options", "shuffle_from"]
 
 
-def check_shuffle_options(args: argparse.Namespace) -> None:
+def check_shuffle_options(args: ShuffleOptions) -> None:
     """Refuse options that do not fit together, before anything is listed.
 
     Raises:
@@ -26,15 +25,14 @@ def check_shuffle_options(args: argparse.Namespace) -> None:
     check_shuffle(BlockShuffle(block_samples=args.shuffle_block or 1, blocks_mixed=args.shuffle_mix or 1))
 
 
-def shuffle_from(args: argparse.Namespace, info: ManifestInfo) -> Shuffle:
+def shuffle_from(args: ShuffleOptions, info: ManifestInfo) -> Shuffle:
     """Give the shuffle that the options ask for; what they leave open follows from the mean size of a sample.
 
     Raises:
         ConfigError: it cannot be done.
     """
     if args.shuffle != "block":
-        kind: Shuffle = args.shuffle
-        return kind
+        return args.shuffle
     # A part of a listing that goes on may have none to train on.
     train = next(split for split in info.splits if split.name == "train")
     return choose_blocks(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
-
 from penstock.recipes.registry import choose_model
 from penstock.train.config import TrainConfig
+from penstock.train.options import TrainingOptions
 
 __all__ = ["train_config"]
 
 
-def train_config(args: argparse.Namespace, *, task: str, seed: int) -> TrainConfig:
+def train_config(args: TrainingOptions, *, task: str, seed: int) -> TrainConfig:
     """Give the training config that the options ask for.
 
     Args:
-        args: of a step that trains.
+        args: how to train.
         task: name of the task; empty where it is not known yet, and the model is not looked at.
         seed: of the plan.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,28 +12,29 @@ from penstock.errors import RecordError
 from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.records import Plan, read_record
 from penstock.steps._shared.metering import Metering
+from penstock.steps.options.window import WindowOptions
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, PrefetchMode, claim_job, hand_over, start_prefetcher
 
 __all__ = ["ServedWindow", "read_listing", "served_window"]
 
 
-def read_listing(args: argparse.Namespace) -> tuple[ManifestInfo, Plan]:
+def read_listing(manifest: Path, plan: Path) -> tuple[ManifestInfo, Plan]:
     """Read what `penstock list` made.
 
     Raises:
         RecordError: manifest or plan cannot be read, or they do not belong together.
     """
-    with ManifestReader(args.manifest) as reader:
+    with ManifestReader(manifest) as reader:
         info = reader.info
-    plan = read_record(args.plan, Plan)
-    if plan.manifest_fingerprint != info.fingerprint:
+    found = read_record(plan, Plan)
+    if found.manifest_fingerprint != info.fingerprint:
         raise RecordError(
-            f"the plan {args.plan} was made for manifest {plan.manifest_fingerprint[:12]}, "
-            f"{args.manifest} is {info.fingerprint[:12]}",
+            f"the plan {plan} was made for manifest {found.manifest_fingerprint[:12]}, "
+            f"{manifest} is {info.fingerprint[:12]}",
             fix="pass the manifest and the plan of the same `penstock list`",
         )
-    return info, plan
+    return info, found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +66,7 @@ class ServedWindow:
 
 
 @contextlib.contextmanager
-def served_window(args: argparse.Namespace, metering: Metering) -> Iterator[ServedWindow]:
+def served_window(args: WindowOptions, metering: Metering) -> Iterator[ServedWindow]:
     """Be the window's job, and start a prefetcher unless a sidecar serves it.
 
     Raises:

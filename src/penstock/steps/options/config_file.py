@@ -11,11 +11,12 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
+from penstock.options import Option, Options
 from penstock.secrets import redact
 from penstock.steps.options.kinds import kind_of, taken_out, words_of
 from penstock.texts import nearest
@@ -31,25 +32,27 @@ MOST_BYTES = 1 << 20
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _A_FILE = f"give {FLAG} a YAML file of options"
 _PLAIN = "write a value, a list of values, or names with values"
-_NO_OPTIONS = frozenset({"--help", FLAG, _SCHEMA_FLAG, "--until-stdin-closes", "--executor-input", "--options"})
-"""That are of the command line itself, or of a parent process or pipeline."""
 
 
-def add_config_flags(parser: argparse.ArgumentParser) -> None:
-    """Add what a step is told its file by; neither is an option that it knows of."""
+def add_config_flags(parser: argparse.ArgumentParser, options: Callable[[], type[Options]]) -> None:
+    """Add what a step is told its file by; neither is an option that it knows of.
+
+    Args:
+        options: gives the step's config.
+    """
     hidden: dict[str, Any] = {"dest": argparse.SUPPRESS, "default": argparse.SUPPRESS}
     told_of = "options of this step in a YAML file; those that are given here win"
     parser.add_argument(FLAG, metavar="FILE", help=told_of, **hidden)
     shown = "print the JSON Schema of such a file, and end"
-    parser.add_argument(_SCHEMA_FLAG, action=_PrintSchema, nargs=0, help=shown, **hidden)
+    parser.add_argument(_SCHEMA_FLAG, action=_PrintSchema, nargs=0, const=options, help=shown, **hidden)
 
 
-def with_config(words: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
+def with_config(words: Sequence[str], options: type[Options]) -> list[str]:
     """Give a step's words with those that its ``--config`` stands for before them, in place of it.
 
     Args:
         words: as given, the step's name first.
-        parser: of the step.
+        options: config of the step.
 
     Raises:
         ConfigError: the file cannot be read, is no mapping, or names an option that is none or a value that is of
@@ -58,8 +61,8 @@ def with_config(words: Sequence[str], parser: argparse.ArgumentParser) -> list[s
     others, path = _without(words)
     if path is None:
         return others
-    given = {word.partition("=")[0] for word in others if word.startswith("--")}
-    return [*others[:1], *_flags(path, parser, given), *others[1:]]
+    given = {word.partition("=")[0] for word in others if word.startswith("-")}
+    return [*others[:1], *_flags(path, others[0], options, given), *others[1:]]
 
 
 def _without(words: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -71,32 +74,32 @@ def _without(words: Sequence[str]) -> tuple[list[str], Path | None]:
     return others, Path(given[0]).expanduser()
 
 
-def _flags(path: Path, parser: argparse.ArgumentParser, given: set[str]) -> Iterator[str]:
-    actions = _options(parser)
+def _flags(path: Path, step: str, options: type[Options], given: set[str]) -> Iterator[str]:
+    known = _options(options)
     seen: dict[str, int] = {}
     for key, node in _read(path):
         name, line = str(key.value), key.start_mark.line + 1
         where = f"{path}:{line}"
-        action = actions.get(name)
-        if action is None:
-            near = nearest(name.strip().lower().removeprefix("--").replace("_", "-"), actions)
-            meant = f"did you mean {near}?" if near else f"{parser.prog} --help names them all"
+        option = known.get(name)
+        if option is None:
+            near = nearest(name.strip().lower().removeprefix("--").replace("_", "-"), known)
+            meant = f"did you mean {near}?" if near else f"penstock {step} --help names them all"
             raise ConfigError(f"{where}: there is no option {redact(name)!r}", fix=meant)
         if name in seen:
             raise ConfigError(f"{where}: {name} is in line {seen[name]} already", fix="write it once")
         seen[name] = line
-        if given.isdisjoint(action.option_strings):
-            yield from _words(name, action, node, where)
+        if given.isdisjoint({option.flag, option.letter or option.flag}):
+            yield from _words(name, option, node, where)
 
 
-def _words(name: str, action: argparse.Action, node: yaml.Node, where: str) -> list[str]:
-    value = _value(node, where, as_text=kind_of(action) == "text")
+def _words(name: str, option: Option, node: yaml.Node, where: str) -> list[str]:
+    value = _value(node, where, as_text=kind_of(option) == "text")
     if value is None:
         return []
-    if isinstance(action, argparse._AppendAction) and isinstance(value, dict):
+    if option.is_repeated and isinstance(value, dict):
         value = [f"{key}={one if isinstance(one, str) else json.dumps(one)}" for key, one in value.items()]
     try:
-        return words_of(name, action, value)
+        return words_of(name, option, value)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error.what}", fix=error.fix) from error
 
@@ -163,20 +166,23 @@ def _scalar(node: yaml.Node, where: str, *, as_text: bool) -> Any:
     return json.loads(text) if not as_text and _NUMBER.fullmatch(text) else text
 
 
-def _options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+def _options(options: type[Options]) -> dict[str, Option]:
     """Give the options that a file may hold, by name."""
-    longest = ((max(action.option_strings, key=len, default=""), action) for action in parser._actions)
-    return {flag.removeprefix("--"): action for flag, action in longest if flag and flag not in _NO_OPTIONS}
+    return {
+        one.flag.removeprefix("--"): one
+        for one in options.declared().values()
+        if not (one.is_positional or one.of_parent)
+    }
 
 
-def config_schema(parser: argparse.ArgumentParser) -> dict[str, Any]:
+def config_schema(step: str, options: type[Options]) -> dict[str, Any]:
     """Give the JSON Schema (draft 2020-12) of a step's file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"Options of {parser.prog}",
+        "title": f"Options of penstock {step}",
         "type": "object",
         "additionalProperties": False,
-        "properties": {name: _property(action) for name, action in _options(parser).items()},
+        "properties": {name: _property(option) for name, option in _options(options).items()},
     }
 
 
@@ -190,14 +196,14 @@ _TYPES: Mapping[str, Any] = {
 }
 
 
-def _property(action: argparse.Action) -> dict[str, Any]:
-    one: dict[str, Any] = {"type": _TYPES[kind_of(action)]}
-    if action.choices is not None:
-        one["enum"] = list(action.choices)
-    if isinstance(action, argparse._AppendAction):
+def _property(option: Option) -> dict[str, Any]:
+    one: dict[str, Any] = {"type": _TYPES[kind_of(option)]}
+    if option.all_choices is not None:
+        one["enum"] = list(option.all_choices)
+    if option.is_repeated:
         one = {"type": ["array", "object", "string"], "items": one}
-    is_plain = isinstance(action.default, str | int | float) and action.default != "" and action.help
-    return {"description": action.help or "", **one, **({"default": action.default} if is_plain else {})}
+    is_plain = isinstance(option.default, str | int | float) and option.default != ""
+    return {"description": option.help, **one, **({"default": option.default} if is_plain else {})}
 
 
 class _PrintSchema(argparse.Action):
@@ -205,5 +211,7 @@ class _PrintSchema(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         """Do so."""
-        sys.stdout.write(f"{json.dumps(config_schema(parser), indent=2)}\n")
+        make: Callable[[], type[Options]] = self.const
+        step = parser.prog.rpartition(" ")[2]
+        sys.stdout.write(f"{json.dumps(config_schema(step, make()), indent=2)}\n")
         parser.exit()

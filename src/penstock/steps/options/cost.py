@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import argparse
 from datetime import date
+from pathlib import Path
+from typing import Literal, get_args
 
-from penstock.steps.options.values import at_least_zero, optional_path, optional_text
+from penstock.options import Change, Options, choice, option
+from penstock.options.readers import at_least_zero, optional_path, optional_text
 
-__all__ = ["add_cost_options"]
+__all__ = ["CostOptions"]
 
-
-def add_cost_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that the bill depends on."""
-    group = parser.add_argument_group("prices")
-    group.add_argument("--prices", type=optional_path, metavar="FILE", help="price file (default: one of 2026)")
-    group.add_argument(
-        "--node-usd-per-hour", type=_optional_usd, metavar="USD", help="price of the node, instead of the file's"
-    )
-    group.add_argument("--price-region", type=optional_text, metavar="REGION", help="region of the prices")
-    group.add_argument(
-        "--transfer",
-        choices=("same-region", "cross-region", "internet", "nat"),
-        default="same-region",
-        help="way from the source to the node (default: same-region, which is free)",
-    )
-    group.add_argument(
-        "--source-prices",
-        choices=("auto", "s3"),
-        default="auto",
-        help="price requests and transfer as S3 does where the run read from AWS, and leave them open elsewhere (auto, "
-        "default), or wherever it read from (s3)",
-    )
-    group.add_argument("--today", type=_date, metavar="YYYY-MM-DD", help="day of the bill (default: today)")
+TransferName = Literal["same-region", "cross-region", "internet", "nat"]
+SourcePrices = Literal["auto", "s3"]
 
 
 def _optional_usd(text: str) -> float | None:
@@ -46,3 +28,31 @@ def _date(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2026-11-21") from error
+
+
+class CostOptions(Options, group="prices", change=Change.FREE):
+    """The options that the bill depends on."""
+
+    prices: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="price file (default: one of 2026)", run_option=""
+    )
+    node_usd_per_hour: float | None = option(
+        read=_optional_usd,
+        default=None,
+        metavar="USD",
+        told="price of the node, instead of the file's",
+        field="price_node_usd_per_hour",
+    )
+    price_region: str | None = option(read=optional_text, default=None, metavar="REGION", told="region of the prices")
+    transfer: TransferName = choice(
+        choices=get_args(TransferName),
+        default="same-region",
+        told="way from the source to the node (default: same-region, which is free)",
+    )
+    source_prices: SourcePrices = choice(
+        choices=get_args(SourcePrices),
+        default="auto",
+        told="price requests and transfer as S3 does where the run read from AWS, and leave them open elsewhere (auto, "
+        "default), or wherever it read from (s3)",
+    )
+    today: date | None = option(read=_date, default=None, metavar="YYYY-MM-DD", told="day of the bill (default: today)")

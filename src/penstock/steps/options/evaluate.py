@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
+from typing import Literal, get_args
 
-from penstock.steps.options.data import add_feed_options
-from penstock.steps.options.run_root import add_executor_option, add_fail_fast, add_run_options
-from penstock.steps.options.values import add_switch, any_path, location, optional_path, optional_text, positive_int
+from penstock.options import Options, choice, option, switch
+from penstock.options.readers import any_path, location, optional_path, optional_text, positive_int
+from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.data import FeedOptions
+from penstock.steps.options.run_root import RecordedOptions
+from penstock.train.options import DeviceName
 
-__all__ = ["add_arguments"]
+__all__ = ["EvaluateOptions"]
+
+SplitName = Literal["train", "valid", "test"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    add_feed_options(parser)
-    group = parser.add_argument_group("evaluation")
-    group.add_argument(
-        "--checkpoint", required=True, type=location, metavar="FILE|s3://…", help="checkpoint of `penstock train`"
-    )
-    group.add_argument(
-        "--model",
-        type=optional_text,
+class _Evaluation(Options, group="evaluation"):
+    checkpoint: str = option(read=location, metavar="FILE|s3://…", told="checkpoint of `penstock train`", run_option="")
+    model: str | None = option(
+        read=optional_text,
+        default=None,
         metavar="NAME",
-        help="network of the checkpoint; to be given where it is your own (package.module:factory), whose code is run",
+        told="network of the checkpoint; to be given where it is your own (package.module:factory), whose code is run",
+        field="model_name",
     )
-    group.add_argument("--split", choices=("train", "valid", "test"), default="test", help="split (default: test)")
-    add_switch(group, "--other-data", "score another manifest than the one that was trained on")
-    group.add_argument(
-        "--batch-size",
-        type=positive_int,
+    split: SplitName = choice(
+        choices=get_args(SplitName), default="test", told="split (default: test)", run_option="evaluate_split"
+    )
+    other_data: bool = switch(
+        default=False, told="score another manifest than the one that was trained on", run_option=""
+    )
+    batch_size: int = option(
+        read=positive_int,
         default=128,
         metavar="N",
-        help="samples at a time, at most: fewer where the window cannot hold them for its workers (default: 128)",
+        told="samples at a time, at most: fewer where the window cannot hold them for its workers (default: 128)",
+        run_option="evaluate_batch_size",
     )
-    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
-    group = parser.add_argument_group("output")
-    group.add_argument(
-        "--metrics", type=any_path, required=True, metavar="FILE", help="where to write the metrics (JSON)"
+    device: DeviceName = choice(choices=get_args(DeviceName), default="auto", told="where to compute")
+
+
+class _Output(Options, group="output", in_pipelines=False):
+    metrics: Path = option(read=any_path, metavar="FILE", told="where to write the metrics (JSON)")
+    plot: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="where to draw truth against prediction"
     )
-    group.add_argument("--plot", type=optional_path, metavar="FILE", help="where to draw truth against prediction")
-    add_executor_option(group)
-    add_run_options(parser)
-    add_fail_fast(parser)
+    executor_input: str = option(
+        read=str,
+        default="",
+        metavar="JSON",
+        told="executor input of Kubeflow Pipelines; pipelines pass it",
+        hidden=True,
+        of_parent=True,
+    )
+
+
+class EvaluateOptions(CommonOptions, FeedOptions, _Evaluation, _Output, RecordedOptions):
+    """The options of `penstock evaluate`."""

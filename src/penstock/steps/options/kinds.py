@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.errors import ConfigError
+from penstock.options import Option
 
 __all__ = ["article", "kind_of", "taken_out", "told", "words_of"]
 
@@ -27,32 +28,31 @@ def taken_out(flag: str, words: Sequence[str]) -> tuple[list[str], list[str | No
     return others, given
 
 
-def words_of(name: str, action: argparse.Action, value: Any) -> list[str]:
+def words_of(name: str, option: Option, value: Any) -> list[str]:
     """Give a flag and its value, as a command line has them.
 
     Raises:
         ConfigError: the value is of another kind than the flag's.
     """
-    flag = max(action.option_strings, key=len)
-    if isinstance(action, argparse._AppendAction) and isinstance(value, list):
-        return [word for one in value for word in words_of(name, action, one)]
-    kind = kind_of(action)
+    if option.is_repeated and isinstance(value, list):
+        return [word for one in value for word in words_of(name, option, one)]
+    kind = kind_of(option)
     if kind == "whole number" and isinstance(value, float) and value.is_integer():
         value = int(value)  # as a backend may write it that knows only one kind of number
     if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "true or false"):
-        raise ConfigError(f"option {name!r} is {told(value)}, where {article(kind)} is wanted", fix=_advice(action))
+        raise ConfigError(f"option {name!r} is {told(value)}, where {article(kind)} is wanted", fix=_advice(option))
     text = value if isinstance(value, str) else json.dumps(value)
     try:
-        read = action.type(text) if callable(action.type) else text
+        read = option.read(text) if option.read is not None else text
     except (argparse.ArgumentTypeError, ValueError, TypeError) as error:
         why = str(error) if isinstance(error, argparse.ArgumentTypeError) else f"{told(value)} is not {article(kind)}"
-        raise ConfigError(f"option {name!r}: {why}", fix=_advice(action)) from error
-    if action.choices is not None and read not in action.choices:
-        choices = ", ".join(map(str, action.choices))
-        raise ConfigError(f"option {name!r} is {told(value)}", fix=f"it is one of {choices}")
-    if action.nargs == 0:
-        return [flag] if value else []
-    return [f"{flag}={text}"]
+        raise ConfigError(f"option {name!r}: {why}", fix=_advice(option)) from error
+    choices = option.all_choices
+    if choices is not None and read not in choices:
+        raise ConfigError(f"option {name!r} is {told(value)}", fix=f"it is one of {', '.join(map(str, choices))}")
+    if option.is_bare:
+        return [option.flag] if value else []
+    return [f"{option.flag}={text}"]
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
@@ -65,25 +65,25 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def kind_of(action: argparse.Action) -> str:
-    """Tell what a flag takes by what its reader makes of a few words."""
-    if action.metavar == "JSON":
+def kind_of(option: Option) -> str:
+    """Tell what an option takes by what its reader makes of a few words."""
+    if option.metavar == "JSON":
         return "JSON object"
-    if action.nargs == 0 or _read(action, "true") is True:
+    if option.is_bare or option.is_switch:
         return "true or false"
-    number = _read(action, "7")
+    number = _read(option, "7")
     if not isinstance(number, int | float):
         return "text"
-    if _read(action, "7s") is not None or _read(action, "7Mi") is not None:
+    if _read(option, "7s") is not None or _read(option, "7Mi") is not None:
         return "text or number"
-    return "number" if _read(action, "0.5") is not None or isinstance(number, float) else "whole number"
+    return "number" if _read(option, "0.5") is not None or isinstance(number, float) else "whole number"
 
 
-def _read(action: argparse.Action, text: str) -> Any:
-    if not callable(action.type):
+def _read(option: Option, text: str) -> Any:
+    if option.read is None:
         return None
     try:
-        return action.type(text)
+        return option.read(text)
     except (argparse.ArgumentTypeError, ValueError, TypeError):
         return None
 
@@ -102,5 +102,5 @@ def article(kind: str) -> str:
     return kind if kind == "true or false" else f"a {kind}"
 
 
-def _advice(action: argparse.Action) -> str:
-    return f"see {max(action.option_strings, key=len)}: {action.help}"
+def _advice(option: Option) -> str:
+    return f"see {option.flag}: {option.help}"

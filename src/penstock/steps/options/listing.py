@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
 
-from penstock.steps.options.dataset import add_dataset_options
-from penstock.steps.options.run_root import add_fail_fast, add_run_options
-from penstock.steps.options.values import add_switch, any_path, optional_path
-from penstock.steps.options.window import METERS_HELP
-from penstock.tasks.registry import task_names
+from penstock.options import Options, option, switch
+from penstock.options.readers import any_path, optional_path
+from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.dataset import DatasetOptions
+from penstock.steps.options.run_root import RecordedOptions
+from penstock.steps.options.window import MetersOption
 
-__all__ = ["add_arguments"]
+__all__ = ["ListOptions"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    add_dataset_options(parser, task_names())
-    group = parser.add_argument_group("output")
-    group.add_argument("--manifest", type=any_path, required=True, metavar="FILE", help="where to write the manifest")
-    group.add_argument("--plan", type=any_path, required=True, metavar="FILE", help="where to write the plan")
-    group.add_argument("--record", type=optional_path, metavar="FILE", help="where to write the step's record")
-    add_switch(group, "--stream-listing", "also write what was listed so far, part by part, to the folder FILE.parts")
-    add_switch(group, "--until-stdin-closes", "end when standard input ends: for a parent process")
-    group.add_argument("--meters", type=optional_path, metavar="DIR", help=METERS_HELP)
-    add_run_options(parser)
-    add_fail_fast(parser)
+class _Output(Options, group="output", in_pipelines=False):
+    manifest: Path = option(read=any_path, metavar="FILE", told="where to write the manifest")
+    plan: Path = option(read=any_path, metavar="FILE", told="where to write the plan")
+    record: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="where to write the step's record"
+    )
+    stream_listing: bool = switch(
+        default=False, told="also write what was listed so far, part by part, to the folder FILE.parts"
+    )
+    until_stdin_closes: bool = switch(
+        default=False, told="end when standard input ends: for a parent process", hidden=True, of_parent=True
+    )
+
+
+class ListOptions(CommonOptions, DatasetOptions, _Output, MetersOption, RecordedOptions):
+    """The options of `penstock list`."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
 
-from penstock.steps.options.values import optional_path
+from penstock.options import option
+from penstock.options.readers import optional_path
+from penstock.steps.options.common import CommonOptions
 
-__all__ = ["add_arguments"]
+__all__ = ["NewTaskOptions"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    parser.add_argument("name", metavar="NAME", help="of the task: small letters, digits and dashes, like lung-scans")
-    parser.add_argument(
-        "--folder", type=optional_path, metavar="DIR", help="where to write it, new or empty (default: ./NAME)"
+class NewTaskOptions(CommonOptions):
+    """The options of `penstock new-task`."""
+
+    name: str = option(
+        read=str,
+        metavar="NAME",
+        told="of the task: small letters, digits and dashes, like lung-scans",
+        is_positional=True,
+    )
+    folder: Path | None = option(
+        read=optional_path, default=None, metavar="DIR", told="where to write it, new or empty (default: ./NAME)"
     )

@@ -3,66 +3,73 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Literal, get_args
 
-from penstock.steps.options.model import add_model_option
-from penstock.steps.options.run_root import add_fail_fast, add_run_options
-from penstock.steps.options.values import (
-    add_switch,
-    optional_path,
-    optional_text,
-    positive_int,
-    worker_number,
-)
-from penstock.steps.options.window import add_window_options
+from penstock.options import Options, choice, option, switch
+from penstock.options.readers import optional_path, optional_text, positive_int, worker_number
+from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.run_root import RecordedOptions
+from penstock.steps.options.window import WindowOptions
+from penstock.train.options import ModelOption
 
-__all__ = ["add_arguments"]
+__all__ = ["PrefetchOptions"]
 
 _HIGHEST_PORT = 65535
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    add_window_options(parser)
-    add_switch(parser, "--until-stdin-closes", "end when standard input ends: for a parent process")
-    parser.add_argument(
-        "--metrics-port",
-        type=_port,
-        default=0,
-        metavar="PORT",
-        help="serve metrics for Prometheus at /metrics while a window is served; 0: none (default). "
-        "A port that is taken is logged, and does not keep the window from being served",
-    )
-    group = parser.add_argument_group("probe")
-    group.add_argument("--manifest", type=optional_path, metavar="FILE", help="manifest to try out")
-    group.add_argument("--plan", type=optional_path, metavar="FILE", help="its plan")
-    group.add_argument(
-        "--samples", type=positive_int, default=256, metavar="N", help="samples to stream (default: 256)"
-    )
-    group.add_argument("--record", type=optional_path, metavar="FILE", help="where to write the step's record")
-    group = parser.add_argument_group("what follows the probe, to find out beforehand what does not fit")
-    group.add_argument("--batch-size", type=positive_int, default=64, metavar="N", help="samples of a step of training")
-    group.add_argument(
-        "--workers",
-        type=worker_number,
-        default=0,
-        metavar="N",
-        help="processes that decode, in training and evaluation",
-    )
-    add_model_option(group)
-    group.add_argument(
-        "--evaluate-split",
-        choices=("train", "valid", "test", "none"),
-        default="test",
-        help="split that is evaluated (default: test)",
-    )
-    group.add_argument(
-        "--instance-type", type=optional_text, metavar="NAME", help="node of training: warned of where it has no price"
-    )
-    add_run_options(parser)
-    add_fail_fast(parser)
+EvaluatedName = Literal["train", "valid", "test", "none"]
+_FOLLOWS = "what follows the probe, to find out beforehand what does not fit"
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: it is a number from 0 to {_HIGHEST_PORT}")
     return int(text)
+
+
+class _Serving(Options, in_pipelines=False):
+    until_stdin_closes: bool = switch(
+        default=False, told="end when standard input ends: for a parent process", hidden=True, of_parent=True
+    )
+    metrics_port: int = option(
+        read=_port,
+        default=0,
+        metavar="PORT",
+        told="serve metrics for Prometheus at /metrics while a window is served; 0: none (default). "
+        "A port that is taken is logged, and does not keep the window from being served",
+    )
+
+
+class _Probe(Options, group="probe", in_pipelines=False):
+    manifest: Path | None = option(read=optional_path, default=None, metavar="FILE", told="manifest to try out")
+    plan: Path | None = option(read=optional_path, default=None, metavar="FILE", told="its plan")
+    samples: int = option(
+        read=positive_int,
+        default=256,
+        metavar="N",
+        told="samples to stream (default: 256)",
+        run_option="probe_samples",
+    )
+    record: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="where to write the step's record"
+    )
+
+
+class _Follows(Options, group=_FOLLOWS):
+    batch_size: int = option(read=positive_int, default=64, metavar="N", told="samples of a step of training")
+    workers: int = option(
+        read=worker_number, default=0, metavar="N", told="processes that decode, in training and evaluation"
+    )
+    evaluate_split: EvaluatedName = choice(
+        choices=get_args(EvaluatedName), default="test", told="split that is evaluated (default: test)"
+    )
+    instance_type: str | None = option(
+        read=optional_text,
+        default=None,
+        metavar="NAME",
+        told="node of training: warned of where it has no price",
+        field="node_type",
+    )
+
+
+class PrefetchOptions(CommonOptions, WindowOptions, _Serving, _Probe, _Follows, ModelOption, RecordedOptions):
+    """The options of `penstock prefetch`."""

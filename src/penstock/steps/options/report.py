@@ -2,57 +2,76 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
 
-from penstock.steps.options.cost import add_cost_options
-from penstock.steps.options.run_root import add_run_options
-from penstock.steps.options.values import any_path, optional_path, optional_text
+from penstock.options import Change, Options, option, repeated
+from penstock.options.readers import any_path, optional_path, optional_text
+from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.cost import CostOptions
+from penstock.steps.options.run_root import RunRootOptions
 
-__all__ = ["add_arguments"]
+__all__ = ["ReportOptions", "TitleOption"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    group = parser.add_argument_group("input")
-    group.add_argument(
-        "--run-record",
-        type=optional_path,
+class TitleOption(Options, group="output", change=Change.FREE):
+    """The option that names the report."""
+
+    title: str = option(read=str, default="Penstock run", metavar="TITLE", told="heading of the report")
+
+
+class _Input(Options, group="input", in_pipelines=False):
+    run_record: Path | None = option(
+        read=optional_path,
+        default=None,
         metavar="FILE",
-        help="run record of `penstock train` (default: that of the run root)",
+        told="run record of `penstock train` (default: that of the run root)",
     )
-    group.add_argument(
-        "--evaluation",
-        type=optional_path,
+    evaluation: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="metrics of `penstock evaluate`"
+    )
+    other_evaluation: Path | None = option(
+        read=optional_path,
+        default=None,
         metavar="FILE",
-        help="metrics of `penstock evaluate`",
+        told="metrics of the other EEG challenge: the overall score, 0.3 c1 + 0.7 c2, is told too",
     )
-    group.add_argument(
-        "--other-evaluation",
-        type=optional_path,
+    step_record: tuple[Path | None, ...] = repeated(
+        read=optional_path,
+        default=(),
         metavar="FILE",
-        help="metrics of the other EEG challenge: the overall score, 0.3 c1 + 0.7 c2, is told too",
+        told="record of another step (list, prefetch); may be repeated",
     )
-    group.add_argument(
-        "--step-record",
-        type=optional_path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="record of another step (list, prefetch); may be repeated",
-    )
-    group.add_argument(
-        "--final-status",
+    final_status: str = option(
+        read=str,
         default="",
         metavar="JSON",
-        help="how the pipeline ended, as it tells its last task: an object with state and error",
+        told="how the pipeline ended, as it tells its last task: an object with state and error",
     )
-    add_run_options(parser)
-    parser.add_argument(
-        "--instance-type", type=optional_text, metavar="NAME", help="node of the training (default: as recorded)"
+
+
+class _Node(Options):
+    instance_type: str | None = option(
+        read=optional_text,
+        default=None,
+        metavar="NAME",
+        told="node of the training (default: as recorded)",
+        field="node_type",
     )
-    add_cost_options(parser)
-    group = parser.add_argument_group("output")
-    group.add_argument("--html", type=any_path, required=True, metavar="FILE", help="where to write the report page")
-    group.add_argument("--markdown", type=optional_path, metavar="FILE", help="where to write a short summary")
-    group.add_argument("--cost", type=optional_path, metavar="FILE", help="where to write the bill (JSON)")
-    group.add_argument("--title", default="Penstock run", help="heading of the page")
+
+
+class _Output(Options, group="output", in_pipelines=False):
+    html: Path = option(read=any_path, metavar="FILE", told="where to write the report page")
+    markdown: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="where to write a short summary"
+    )
+    cost: Path | None = option(read=optional_path, default=None, metavar="FILE", told="where to write the bill (JSON)")
+
+
+class ReportOptions(CommonOptions, _Input, RunRootOptions, _Node, CostOptions, _Output, TitleOption):
+    """The options of `penstock report`.
+
+    Attributes:
+        in_job: whether `penstock run` does this step, which has looked at its prices itself.
+    """
+
+    in_job: bool = False

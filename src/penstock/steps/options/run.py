@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
+from typing import ClassVar
 
-from penstock.steps.options.cost import add_cost_options
-from penstock.steps.options.data import add_bad_sample_option
-from penstock.steps.options.dataset import add_dataset_options
-from penstock.steps.options.training import add_training_options
-from penstock.steps.options.values import add_switch, any_path, worker_number
-from penstock.steps.options.window import add_window_options
-from penstock.tasks.registry import learnt_task_names
-from penstock.train.resuming import told_of
+from penstock.options import Change, Options, option, switch
+from penstock.options.readers import any_path
+from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.cost import CostOptions
+from penstock.steps.options.data import DecodingOptions
+from penstock.steps.options.dataset import LearntTaskOptions, ListedOptions
+from penstock.steps.options.report import TitleOption
+from penstock.steps.options.source import SourceOptions
+from penstock.steps.options.window import WindowOptions
+from penstock.train.options import TrainingOptions
 
-__all__ = ["add_arguments"]
+__all__ = ["JobOptions", "ListedJobOptions"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    add_dataset_options(parser, learnt_task_names())
-    add_switch(
-        parser, "--stream-listing", "train while the listing goes on: the first epoch goes over its parts as they come"
+class _Early(Options, change=Change.FIXED):
+    stream_listing: bool = switch(
+        default=False, told="train while the listing goes on: the first epoch goes over its parts as they come"
     )
-    add_job_options(parser)
-    parser.epilog = told_of("run", [action.dest for action in parser._actions])
 
 
-def add_job_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of everything after the listing."""
-    parser.add_argument("--out", type=any_path, required=True, metavar="DIR", help="folder of the job's results")
-    parser.add_argument(
-        "--workers", type=worker_number, default=0, metavar="N", help="processes that decode; 0 decodes in the trainer"
-    )
-    add_bad_sample_option(parser)
-    parser.add_argument("--title", default="Penstock run", help="heading of the report")
-    add_window_options(parser)
-    add_training_options(parser)
-    add_cost_options(parser)
+class ListedJobOptions(SourceOptions, LearntTaskOptions, ListedOptions, _Early):
+    """The options of a job that its listing follows from."""
+
+
+class _Output(Options, group="output", change=Change.NAMES):
+    out: Path = option(read=any_path, metavar="DIR", told="folder of the job's results")
+
+
+class JobOptions(
+    CommonOptions,
+    ListedJobOptions,
+    _Output,
+    TitleOption,
+    DecodingOptions,
+    WindowOptions,
+    TrainingOptions,
+    CostOptions,
+):
+    """The options of `penstock run`."""
+
+    goes_on: ClassVar[bool] = True

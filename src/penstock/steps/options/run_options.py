@@ -9,7 +9,6 @@ for secrets: a name that is none of the options is refused, and its value is not
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -19,67 +18,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.errors import ConfigError, PenstockError
+from penstock.options import Option
 from penstock.steps._shared.train_config import train_config
+from penstock.steps.options.arguments import add_options, parsed
 from penstock.steps.options.kinds import kind_of, taken_out, told, words_of
 from penstock.steps.options.parser import Parser, Refused
-from penstock.steps.options.run_root import add_run_options
+from penstock.steps.options.run_root import RunRootOptions
+from penstock.steps.options.steps import options_of
 from penstock.texts import did_you_mean
+from penstock.train.options import TrainingOptions
 
-__all__ = ["FIELDS", "FLAG", "PIPELINE_STEPS", "PLUMBING", "RunOption", "keep_refusal", "run_options", "with_options"]
+__all__ = ["FLAG", "PIPELINE_STEPS", "RunOption", "keep_refusal", "run_fields", "run_options", "with_options"]
 
 FLAG = "--options"
 PIPELINE_STEPS = ("list", "prefetch", "train", "evaluate", "report")
 """Those that a pipeline runs, the first one first."""
 
-FIELDS: Mapping[str, str] = {
-    "--anonymous": "data_anonymous",
-    "--region": "data_region",
-    "--source": "data_source",
-    "--task": "data_task",
-    "--epochs": "model_epochs",
-    "--model": "model_name",
-    "--instance-type": "node_type",
-    "--node-usd-per-hour": "price_node_usd_per_hour",
-    "--checkpoint-minutes": "run_checkpoint_minutes",
-    "--run-root": "run_root",
-}
-"""Flags that have a field of their own in the form of a run, with its name."""
-
-PLUMBING = frozenset(
-    {
-        *(
-            "--help",
-            "--config",
-            "--config-schema",
-            "--verbose",
-            FLAG,
-            "--fail-fast",
-            "--until-stdin-closes",
-            "--metrics-port",
-            "--stream-listing",
-        ),
-        *(
-            "--manifest",
-            "--meters",
-            "--plan",
-            "--record",
-            "--checkpoint",
-            "--checkpoints",
-            "--checkpoint-out",
-            "--metrics",
-        ),
-        *("--plot", "--executor-input", "--html", "--markdown", "--cost", "--run-id", "--final-status"),
-        *("--run-record", "--evaluation", "--other-evaluation", "--step-record", "--prices"),
-        *("--window", "--window-size", "--prefetch", "--option", "--first-part", "--other-data"),
-    }
-)
-"""Flags that a pipeline gives by itself, or has no use for: no options of a run."""
-
-_RENAMED = {
-    ("prefetch", "--samples"): "probe_samples",
-    ("evaluate", "--split"): "evaluate_split",
-    ("evaluate", "--batch-size"): "evaluate_batch_size",
-}
 _SECRET_WORDS = ("secret", "password", "token", "credential", "access_key", "api_key")
 
 _log = logging.getLogger(__name__)
@@ -90,37 +44,41 @@ class RunOption:
     """One option of a run.
 
     Attributes:
-        flags: what it is in each step that takes it, as argparse has it.
+        of: what is said of it in each step that takes it.
     """
 
     name: str
-    flags: Mapping[str, argparse.Action]
+    of: Mapping[str, Option]
 
     @property
-    def action(self) -> argparse.Action:
-        """Give the flag of the first step that takes it."""
-        return next(iter(self.flags.values()))
+    def first(self) -> Option:
+        """Give what the first step that takes it says of it."""
+        return next(iter(self.of.values()))
 
     @property
     def kind(self) -> str:
         """Say what is written for it in JSON."""
-        return kind_of(self.action)
+        return kind_of(self.first)
 
 
-def run_options(parsers: Mapping[str, argparse.ArgumentParser]) -> dict[str, RunOption]:
-    """Give the options by name, in order of the alphabet.
+def run_options() -> dict[str, RunOption]:
+    """Give the options by name, in order of the alphabet."""
+    found: dict[str, dict[str, Option]] = {}
+    for step, option in _declared():
+        if option.run_option:
+            found.setdefault(option.run_option, {})[step] = option
+    return {name: RunOption(name=name, of=of) for name, of in sorted(found.items())}
 
-    Args:
-        parsers: of the steps of ``PIPELINE_STEPS``.
-    """
-    found: dict[str, dict[str, argparse.Action]] = {}
+
+def run_fields() -> dict[str, str]:
+    """Give the names of options that have a field of their own in the form of a run, with that field's."""
+    return {option.name: option.field for _, option in _declared() if option.field}
+
+
+def _declared() -> Iterator[tuple[str, Option]]:
     for step in PIPELINE_STEPS:
-        for action in parsers[step]._actions:
-            flag = max(action.option_strings, key=len, default="")
-            if flag and flag not in FIELDS and flag not in PLUMBING:
-                name = _RENAMED.get((step, flag), flag.removeprefix("--").replace("-", "_"))
-                found.setdefault(name, {})[step] = action
-    return {name: RunOption(name=name, flags=flags) for name, flags in sorted(found.items())}
+        for option in options_of(step).declared().values():
+            yield step, option
 
 
 def with_options(step: str, words: Sequence[str], options: Mapping[str, RunOption]) -> list[str]:
@@ -136,9 +94,9 @@ def with_options(step: str, words: Sequence[str], options: Mapping[str, RunOptio
     values = _decode(text)
     for name, value in values.items():
         _check_name(name, options)
-        mine = step == PIPELINE_STEPS[0] or step in options[name].flags
-        for action in options[name].flags.values() if mine else ():
-            words_of(name, action, value)
+        mine = step == PIPELINE_STEPS[0] or step in options[name].of
+        for option in options[name].of.values() if mine else ():
+            words_of(name, option, value)
     if step == PIPELINE_STEPS[0]:
         _check_training(values, options)
     return [*others, *_flags(step, values, options, others)]
@@ -151,20 +109,17 @@ def keep_refusal(asked: Sequence[str], words: Sequence[str], error: ConfigError 
     from penstock.steps._shared.run_root import open_run_root  # here: a store's client is not needed otherwise
 
     parser = Parser(add_help=False)
-    add_run_options(parser)
+    add_options(parser, RunRootOptions)
     with contextlib.suppress(PenstockError, Refused):
         others, text = _without(words)
-        where = {"run_endpoint_url": RunOption(name="run_endpoint_url", flags={asked[0]: _endpoint(parser)})}
+        endpoint = RunRootOptions.declared()["run_endpoint_url"]
+        where = {endpoint.name: RunOption(name=endpoint.name, of={asked[0]: endpoint})}
         with contextlib.redirect_stderr(io.StringIO()):  # what is wrong with these was told before
             args, _ = parser.parse_known_args([*others, *_usable(asked[0], text, where)])
-        run_root = open_run_root(args)
+        run_root = open_run_root(parsed(RunRootOptions, args))
         if run_root is not None:
             told = error if isinstance(error, ConfigError) else ConfigError(error.message, fix="correct it")
             run_root.keep_failure(asked[0], told)
-
-
-def _endpoint(parser: argparse.ArgumentParser) -> argparse.Action:
-    return next(action for action in parser._actions if "--run-endpoint-url" in action.option_strings)
 
 
 def _without(words: Sequence[str]) -> tuple[list[str], str]:
@@ -204,7 +159,7 @@ def _check_name(name: str, options: Mapping[str, RunOption]) -> None:
     if name in options:
         return
     snake = name.strip().lower().removeprefix("--").replace("-", "_")
-    own = {flag.removeprefix("--").replace("-", "_"): field for flag, field in FIELDS.items()}
+    own = run_fields()
     field = own.get(snake) or (snake if snake in own.values() else None)
     if field is not None:
         raise ConfigError(f"{name!r} is no option: it is a field of its own", fix=f"give it as {field}")
@@ -219,12 +174,13 @@ def _check_name(name: str, options: Mapping[str, RunOption]) -> None:
 
 def _check_training(values: Mapping[str, Any], options: Mapping[str, RunOption]) -> None:
     """Refuse values that training would refuse, once there is a GPU; those of a run's fields are not known here."""
-    given = argparse.Namespace(model="small", epochs=1, checkpoint_minutes=0)
+    given = TrainingOptions(model="small", epochs=1, checkpoint_minutes=0)
+    asked = {}
     for name, option in options.items():
-        if (action := option.flags.get("train")) is not None:
-            read = action.type if callable(action.type) else str
-            setattr(given, action.dest, read(str(values[name])) if name in values else action.default)
-    train_config(given, task="", seed=0)
+        declared = option.of.get("train")
+        if declared is not None and name in values and declared.name in TrainingOptions.declared():
+            asked[declared.name] = declared.read(str(values[name])) if declared.read is not None else values[name]
+    train_config(given.but(**asked), task="", seed=0)
 
 
 def _flags(
@@ -232,12 +188,12 @@ def _flags(
 ) -> Iterator[str]:
     given = {word.partition("=")[0] for word in others if word.startswith("--")}
     for name, value in values.items():
-        action = options[name].flags.get(step)
-        if action is None:
+        option = options[name].of.get(step)
+        if option is None:
             continue
-        if twice := given.intersection(action.option_strings):
-            raise ConfigError(f"{twice.pop()} is given, and {name!r} in the options too", fix="give it once")
-        yield from words_of(name, action, value)
+        if option.flag in given:
+            raise ConfigError(f"{option.flag} is given, and {name!r} in the options too", fix="give it once")
+        yield from words_of(name, option, value)
 
 
 def _usable(step: str, text: str, options: Mapping[str, RunOption]) -> list[str]:
@@ -249,9 +205,9 @@ def _usable(step: str, text: str, options: Mapping[str, RunOption]) -> list[str]
         _log.warning("options.unusable reason=%s", error.what)
         return words
     for name, value in values.items():
-        action = options[name].flags.get(step) if name in options else None
+        option = options[name].of.get(step) if name in options else None
         try:
-            words += words_of(name, action, value) if action is not None else ()
+            words += words_of(name, option, value) if option is not None else ()
         except ConfigError as error:
             _log.warning("options.unusable reason=%s", error.what)
     return words

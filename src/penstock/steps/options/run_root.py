@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import argparse
+from penstock.options import Change, Options, option, switch
+from penstock.options.readers import optional_endpoint, optional_location, run_name
 
-from penstock.steps.options.values import add_switch, optional_endpoint, optional_location, run_name
-
-__all__ = ["add_executor_option", "add_fail_fast", "add_run_options"]
+__all__ = ["RecordedOptions", "RunRootOptions"]
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which run a step is of."""
-    group = parser.add_argument_group("run")
-    group.add_argument(
-        "--run-root",
-        type=optional_location,
+class _RunRoot(Options, group="run", change=Change.NAMES):
+    run_root: str | None = option(
+        read=optional_location,
+        default=None,
         metavar="DIR|s3://…",
-        help="folder of many runs: the step's record also goes to <run root>/<run id>/records",
+        told="folder of many runs: the step's record also goes to <run root>/<run id>/records",
+        field="run_root",
     )
-    group.add_argument("--run-id", type=run_name, metavar="NAME", help="name of the run")
-    group.add_argument(
-        "--run-endpoint-url",
-        type=optional_endpoint,
+
+
+class RunRootOptions(_RunRoot, group="run", change=Change.NAMES):
+    """The options that say which run a step is of."""
+
+    run_id: str | None = option(read=run_name, default=None, metavar="NAME", told="name of the run", run_option="")
+    run_endpoint_url: str | None = option(
+        read=optional_endpoint,
+        default=None,
         metavar="URL",
-        help="S3-compatible server of the run root (default: AWS's own)",
+        told="S3-compatible server of the run root or the checkpoints (default: AWS's own)",
     )
 
 
-def add_fail_fast(parser: argparse.ArgumentParser) -> None:
-    """Add the option of a step that is tried again."""
-    add_switch(
-        parser,
-        "--fail-fast",
-        "fail at once where an earlier attempt, as the run root has it, failed for good within the last hour",
-    )
+class RecordedOptions(RunRootOptions, change=Change.FREE, in_pipelines=False):
+    """The same, of a step that is tried again."""
 
-
-def add_executor_option(group: argparse._ActionsContainer) -> None:
-    """Add the option that a pipeline passes the executor input with."""
-    group.add_argument(
-        "--executor-input", default="", metavar="JSON", help="executor input of Kubeflow Pipelines; pipelines pass it"
+    fail_fast: bool = switch(
+        default=False,
+        told="fail at once where an earlier attempt, as the run root has it, failed for good within the last hour",
     )

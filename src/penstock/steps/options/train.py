@@ -2,64 +2,60 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
+from typing import ClassVar
 
-from penstock.steps.options.data import add_feed_options
-from penstock.steps.options.run_root import add_fail_fast
-from penstock.steps.options.training import add_training_options
-from penstock.steps.options.values import (
-    add_switch,
-    any_path,
-    location,
-    location_or_empty,
-    optional_endpoint,
-    optional_path,
-    run_name,
-)
-from penstock.train.resuming import told_of
+from penstock.options import Change, Options, option, switch
+from penstock.options.readers import any_path, location, location_or_empty, optional_path
+from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.data import FeedOptions
+from penstock.steps.options.run_root import RecordedOptions
+from penstock.train.options import TrainingOptions
 
-__all__ = ["add_arguments"]
+__all__ = ["TrainOptions"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the step's options."""
-    add_feed_options(parser)
-    add_switch(
-        parser,
-        "--stream-listing",
-        "begin before `penstock list --stream-listing`, which writes the manifest, has ended: the first epoch goes "
-        "over its parts as they come; it waits for it to begin as long as --prefetch-timeout",
+class _Early(Options, change=Change.FIXED, in_pipelines=False):
+    stream_listing: bool = switch(
+        default=False,
+        told="begin before `penstock list --stream-listing`, which writes the manifest, has ended: the first epoch "
+        "goes over its parts as they come; it waits for it to begin as long as --prefetch-timeout",
     )
-    add_training_options(parser)
-    group = parser.add_argument_group("output")
-    place = group.add_mutually_exclusive_group(required=True)
-    place.add_argument(
-        "--checkpoints",
-        type=location,
+
+
+class _Output(Options, group="output", change=Change.FREE, in_pipelines=False):
+    checkpoints: str | None = option(
+        read=location,
+        default=None,
         metavar="DIR|s3://…",
-        help="where checkpoints are kept; a run that was stopped goes on from the last one there",
+        told="where checkpoints are kept; a run that was stopped goes on from the last one there",
+        one_of="place",
+        change=Change.NAMES,
     )
-    place.add_argument(
-        "--run-root",
-        type=location_or_empty,
+    run_root: str | None = option(
+        read=location_or_empty,
+        default=None,
         metavar="DIR|s3://…",
-        help="folder of many runs: checkpoints go to <run root>/<run id>/checkpoints, records beside them; empty: "
+        told="folder of many runs: checkpoints go to <run root>/<run id>/checkpoints, records beside them; empty: "
         "to a temporary folder",
+        one_of="place",
+        change=Change.NAMES,
+        field="run_root",
     )
-    group.add_argument(
-        "--run-endpoint-url",
-        type=optional_endpoint,
-        metavar="URL",
-        help="S3-compatible server of the checkpoints (default: AWS's own)",
+    checkpoint_out: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="also copy the best one to this file"
     )
-    group.add_argument(
-        "--checkpoint-out",
-        type=optional_path,
-        metavar="FILE",
-        help="also copy the best one to this file",
-    )
-    group.add_argument("--record", type=any_path, required=True, metavar="FILE", help="where to write the run record")
-    group.add_argument("--run-id", type=run_name, metavar="NAME", help="name of the run")
-    add_fail_fast(parser)
-    parser.set_defaults(listing_has_begun=False)  # of what runs this step in its own process
-    parser.epilog = told_of("train", [action.dest for action in parser._actions])
+    record: Path = option(read=any_path, metavar="FILE", told="where to write the run record")
+
+
+class TrainOptions(CommonOptions, FeedOptions, _Early, TrainingOptions, _Output, RecordedOptions):
+    """The options of `penstock train`.
+
+    Attributes:
+        in_job: whether `penstock run` does this step, which has looked at its prices itself.
+        listing_has_begun: whether the listing that is followed is known to be at work.
+    """
+
+    goes_on: ClassVar[bool] = True
+    in_job: bool = False
+    listing_has_begun: bool = False

@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
+from typing import Literal, get_args
 
-from penstock.steps.options.values import bytes_option, optional_path, positive_int, seconds_option
-from penstock.units import parse_bytes
+from penstock.options import Change, Options, choice, option
+from penstock.options.readers import bytes_option, optional_path, positive_int, seconds_option
+from penstock.units import MIB
 
-__all__ = ["add_window_options"]
+__all__ = ["MetersOption", "PrefetchName", "WindowOptions"]
 
-
-DEFAULT_WINDOW = "256Mi"
-METERS_HELP = (
-    "folder of the files that requests are counted in, which outlive a kill (default: beside the records of a "
-    "--run-root that is a folder, else the window's)"
-)
+PrefetchName = Literal["auto", "sidecar", "process"]
 
 
-def add_window_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a step that reads through a window."""
-    group = parser.add_argument_group("window")
-    group.add_argument(
-        "--window", type=optional_path, metavar="DIR", help="folder of the window (default: a temporary one)"
+class MetersOption(Options, group="window", change=Change.FREE, in_pipelines=False):
+    """The option that says where requests are counted."""
+
+    meters: Path | None = option(
+        read=optional_path,
+        default=None,
+        metavar="DIR",
+        told="folder of the files that requests are counted in, which outlive a kill (default: beside the records of "
+        "a --run-root that is a folder, else the window's)",
+        hidden=True,
     )
-    group.add_argument(
-        "--window-size",
-        type=bytes_option,
-        default=parse_bytes(DEFAULT_WINDOW),
+
+
+class _Bounds(Options, group="window", change=Change.FREE):
+    window: Path | None = option(
+        read=optional_path,
+        default=None,
+        metavar="DIR",
+        told="folder of the window (default: a temporary one)",
+        run_option="",
+    )
+    window_size: int = option(
+        read=bytes_option,
+        default=256 * MIB,
         metavar="SIZE",
-        help=f"bound on everything in the folder, like 32Mi or 1.5Gi (default: {DEFAULT_WINDOW})",
+        told="bound on everything in the folder, like 32Mi or 1.5Gi (default: 256Mi)",
+        run_option="",
     )
-    group.add_argument(
-        "--prefetch",
-        choices=("auto", "sidecar", "process"),
+    prefetch: PrefetchName = choice(
+        choices=get_args(PrefetchName),
         default="auto",
-        help="who fills the window: a sidecar that serves it, a child process, or auto: the sidecar if there is one",
+        told="who fills the window: a sidecar that serves it, a child process, or auto: the sidecar if there is one",
+        run_option="",
     )
-    group.add_argument(
-        "--prefetch-timeout",
-        type=seconds_option,
+    prefetch_timeout: float = option(
+        read=seconds_option,
         default=60.0,
         metavar="TIME",
-        help="how long the prefetcher may show no sign of life (default: 60s)",
+        told="how long the prefetcher may show no sign of life (default: 60s)",
     )
-    group.add_argument("--meters", type=optional_path, metavar="DIR", help=METERS_HELP)
-    group.add_argument(
-        "--in-flight",
-        type=positive_int,
+
+
+class _Requests(Options, group="window", change=Change.FREE):
+    in_flight: int = option(
+        read=positive_int,
         default=512,
         metavar="N",
-        help="most ranges requested at a time; how many pays is found out on the way (default: 512)",
+        told="most ranges requested at a time; how many pays is found out on the way (default: 512)",
     )
+
+
+class WindowOptions(_Bounds, MetersOption, _Requests):
+    """The options of a step that reads through a window."""

@@ -15,7 +15,6 @@ from penstock.units import parse_bytes, parse_seconds
 from penstock.urls import check_endpoint, check_location, local_path
 
 __all__ = [
-    "add_switch",
     "any_path",
     "at_least_zero",
     "bytes_option",
@@ -29,10 +28,10 @@ __all__ = [
     "optional_text",
     "positive_int",
     "rate_option",
+    "read_switch",
     "run_name",
     "seconds_option",
     "seed_number",
-    "switch",
     "whole_number",
     "worker_number",
 ]
@@ -180,13 +179,8 @@ def optional_endpoint(text: str) -> str | None:
     return option_type(lambda url: check_endpoint(url, "the URL"))(text) if text else None
 
 
-def switch(text: str) -> bool:
+def read_switch(text: str) -> bool:
     """Read ``true`` or ``false``, as pipelines pass a boolean."""
     if text.lower() not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
     return text.lower() == "true"
-
-
-def add_switch(parser: argparse._ActionsContainer, flag: str, help_text: str) -> None:
-    """Add a switch that is off by default, and may be written ``--flag``, ``--flag true`` or ``--flag false``."""
-    parser.add_argument(flag, nargs="?", const=True, default=False, type=switch, metavar="true|false", help=help_text)

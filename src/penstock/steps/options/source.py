@@ -1,0 +1,44 @@
+"""The options that say where the dataset lies."""
+
+from __future__ import annotations
+
+from penstock.options import Change, Options, option, switch
+from penstock.options.readers import location, optional_endpoint, optional_location, optional_text
+
+__all__ = ["AccessOptions", "OptionalSourceOptions", "SourceOptions"]
+
+_TOLD = "s3://bucket/prefix, hf://datasets/org/name, https://host/folder/ or a local folder"
+
+
+class AccessOptions(Options, group="source", change=Change.FIXED):
+    """The options that say how a source is asked."""
+
+    endpoint_url: str | None = option(
+        read=optional_endpoint,
+        default=None,
+        metavar="URL",
+        told="S3-compatible server of the source (default: AWS's own)",
+    )
+    region: str | None = option(
+        read=optional_text, default=None, metavar="REGION", told="region of the bucket", field="data_region"
+    )
+    anonymous: bool = switch(default=False, told="do not sign requests: for public buckets", field="data_anonymous")
+    requester_pays: bool = switch(
+        default=False, told="agree to pay for requests and transfer of a requester-pays bucket"
+    )
+
+
+class _Source(Options, group="source", change=Change.FIXED):
+    source: str = option(read=location, metavar="URI", told=_TOLD, field="data_source")
+
+
+class _OptionalSource(Options, group="source"):
+    source: str | None = option(read=optional_location, default=None, metavar="URI", told=_TOLD)
+
+
+class SourceOptions(_Source, AccessOptions):
+    """The options that say where the dataset lies."""
+
+
+class OptionalSourceOptions(_OptionalSource, AccessOptions):
+    """The options that say where the dataset lies, of a step that may do without it."""

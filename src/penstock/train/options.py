@@ -1,0 +1,97 @@
+"""The options that say how to train, which `penstock run` and `penstock train` take."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from penstock.options import Change, Options, choice, option
+from penstock.options.readers import at_least_zero, optional_text, positive_int, whole_number
+
+__all__ = ["AmpMode", "DeviceName", "LossName", "ModelOption", "ScheduleName", "TrainingOptions"]
+
+AmpMode = Literal["auto", "off"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+LossName = Literal["mse", "smooth_l1"]
+ScheduleName = Literal["cosine", "constant"]
+
+
+class ModelOption(Options, group="training", change=Change.FIXED):
+    """The option that names the network; None is the task's default."""
+
+    model: str | None = option(
+        read=optional_text,
+        default=None,
+        metavar="NAME",
+        told="network: one of the task's, whose first is the default (of EEG: small, eegnex), or your own, as "
+        "package.module:factory, which is called with shape= and num_outputs=",
+        field="model_name",
+    )
+
+
+class DeviceOption(Options, group="training", change=Change.FREE):
+    """The option that says where to compute."""
+
+    device: DeviceName = choice(choices=get_args(DeviceName), default="auto", told="where to compute")
+
+
+class _Learning(Options, group="training", change=Change.FIXED):
+    epochs: int = option(
+        read=positive_int,
+        default=10,
+        metavar="N",
+        told="passes over the data",
+        change=Change.LARGER,
+        field="model_epochs",
+    )
+    batch_size: int = option(read=positive_int, default=64, metavar="N", told="samples of a step")
+    learning_rate: float = option(read=float, default=1e-3, metavar="X", told="highest learning rate of the schedule")
+    weight_decay: float = option(read=float, default=1e-2, metavar="X", told="decoupled weight decay of AdamW")
+    loss: LossName = choice(choices=get_args(LossName), default="mse", told="loss of regression (default: mse)")
+    schedule: ScheduleName = choice(
+        choices=get_args(ScheduleName), default="cosine", told="course of the learning rate"
+    )
+    warmup: float = option(
+        read=float, default=0.05, metavar="X", told="part of all steps in which the learning rate rises"
+    )
+    clip_norm: float = option(read=float, default=1.0, metavar="X", told="largest gradient norm; 0: no clipping")
+    patience: int = option(
+        read=whole_number,
+        default=0,
+        metavar="N",
+        told="end after N epochs without a better score; 0 never does",
+        change=Change.LARGER,
+    )
+    # These change how the same is computed, up to the last bits; a job that runs out of memory or gets another machine
+    # must be able to go on.
+    amp: AmpMode = choice(
+        choices=get_args(AmpMode), default="auto", told="mixed precision where there is a GPU", change=Change.FREE
+    )
+
+
+class _Saving(Options, group="training", change=Change.FREE):
+    threads: int = option(
+        read=whole_number, default=0, metavar="N", told="CPU threads; bits may depend on it (0: torch's choice)"
+    )
+    checkpoint_every: int = option(
+        read=whole_number, default=0, metavar="N", told="also save every N steps; 0 does not"
+    )
+    checkpoint_minutes: float = option(
+        read=at_least_zero,
+        default=10.0,
+        metavar="X",
+        told="also save when the last save is X minutes ago, the most that a kill without warning costs; 0 saves at "
+        "the ends of epochs alone (default: 10)",
+        field="run_checkpoint_minutes",
+    )
+    keep_checkpoints: int = option(read=positive_int, default=2, metavar="N", told="how many to keep beside the best")
+    instance_type: str | None = option(
+        read=optional_text,
+        default=None,
+        metavar="NAME",
+        told="the node's, like g5.xlarge, for the bill",
+        field="node_type",
+    )
+
+
+class TrainingOptions(ModelOption, _Learning, DeviceOption, _Saving):
+    """The options that say how to train."""
