@@ -144,7 +144,7 @@ def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, 
     room = room_of(args.window, args.window_size, args.prefetch, manifest)
     wanted = Wanted(
         room=room,
-        manifest=args.manifest,
+        manifest=manifest,
         batch_size=args.batch_size,
         workers=args.workers,
         model=choose_model(info.task, args.model),

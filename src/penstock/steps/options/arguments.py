@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from penstock.options import Option, Options
+from penstock.steps.options.parser import MadeHelp
 from penstock.train.resuming import told_of
 
 __all__ = ["add_options", "parsed"]
@@ -32,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None
 
 
 def _add(place: argparse._ActionsContainer, one: Option) -> None:
-    more: dict[str, Any] = {"help": argparse.SUPPRESS if one.hidden else one.help}
+    more: dict[str, Any] = {"help": argparse.SUPPRESS if one.hidden else _help(one)}
     if one.is_bare:
         more["action"] = "store_true"
     else:
@@ -49,6 +50,10 @@ def _add(place: argparse._ActionsContainer, one: Option) -> None:
     else:
         more["default"] = list(one.default) if one.is_repeated else one.default
     place.add_argument(*([one.letter] if one.letter else []), one.flag, **more)
+
+
+def _help(one: Option) -> str:
+    return MadeHelp.of(one.told) if callable(one.told) else one.told
 
 
 def parsed(options: type[O], found: argparse.Namespace) -> O:

@@ -19,7 +19,6 @@ from typing import Any
 
 from penstock.errors import ConfigError, PenstockError
 from penstock.options import Option
-from penstock.steps._shared.train_config import train_config
 from penstock.steps.options.arguments import add_options, parsed
 from penstock.steps.options.kinds import kind_of, taken_out, told, words_of
 from penstock.steps.options.parser import Parser, Refused
@@ -180,6 +179,8 @@ def _check_training(values: Mapping[str, Any], options: Mapping[str, RunOption])
         declared = option.of.get("train")
         if declared is not None and name in values and declared.name in TrainingOptions.declared():
             asked[declared.name] = declared.read(str(values[name])) if declared.read is not None else values[name]
+    from penstock.steps._shared.train_config import train_config  # here: help does without what recipes import
+
     train_config(given.but(**asked), task="", seed=0)
 
 
