@@ -24,7 +24,7 @@ from penstock.plan.order import (
     stream_rows,
 )
 from penstock.plan.permutation import BlockPermutation, Permutation
-from penstock.plan.split import SplitRule, nearest_seed, split_rule
+from penstock.plan.split import SplitRule, left_to_cut, nearest_seed, row_ranks, split_rule
 
 __all__ = [
     "BlockPermutation",
@@ -38,6 +38,7 @@ __all__ = [
     "choose_blocks",
     "choose_mix",
     "fewest_samples",
+    "left_to_cut",
     "locate",
     "make_order",
     "most_mixed",
@@ -46,6 +47,7 @@ __all__ = [
     "num_rank_batches",
     "rank_batches",
     "rank_samples",
+    "row_ranks",
     "rows_between",
     "rows_in_order",
     "split_rule",

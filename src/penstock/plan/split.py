@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
+import numpy as np
+from numpy.typing import NDArray
+
 from penstock.errors import ConfigError
 from penstock.manifest import SPLITS
 
-__all__ = ["SplitRule", "check_fractions", "nearest_seed", "split_rule"]
+__all__ = ["SplitRule", "check_fractions", "left_to_cut", "nearest_seed", "row_ranks", "split_rule"]
 
 # Any key is as good as another; with this one the seed 0 fills every split with the demo's first three subjects.
 _KEY = "split-13896"
@@ -56,6 +59,31 @@ class SplitRule:
     def __call__(self, group: str) -> str:
         """Give a group's split."""
         return self.names[bisect_right(self.ends, _rank(self.seed, group))]
+
+    def of_ranks(self, ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Give the places in ``names`` of the splits that ranks fall into."""
+        return np.searchsorted(np.array(self.ends, np.uint64), ranks, side="right").astype(np.int64)
+
+
+def row_ranks(seed: int, extent: str, count: int) -> NDArray[np.uint64]:
+    """Give the ranks of an extent's rows where each is split by itself, shape (rows,).
+
+    A row's rank follows from the seed, the extent's key and the row's number alone: numbers of SplitMix64 (Steele,
+    Lea and Flood 2014), whose state begins at a hash of seed and key.
+    """
+    first = int.from_bytes(hashlib.sha256(f"{_KEY}/rows/{seed}/{extent}".encode(errors="surrogatepass")).digest()[:8])
+    steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = steps + np.uint64(first)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    ranks: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return ranks
+
+
+def left_to_cut(fractions: Sequence[float], own: Collection[str]) -> list[float]:
+    """Give the fractions that a dataset's train split is cut into: those of the splits that it does not have itself."""
+    left = [part if name == "train" or name not in own else 0.0 for name, part in zip(SPLITS, fractions, strict=True)]
+    return [part / sum(left) for part in left]
 
 
 def split_rule(*, fractions: Sequence[float], seed: int) -> SplitRule:

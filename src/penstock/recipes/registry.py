@@ -37,6 +37,7 @@ _RECIPES: Final = Registry(
     own={
         "eeg": "penstock.recipes.eeg.recipe:EegRecipe",
         "images": "penstock.recipes.images.recipe:ImageRecipe",
+        "table": "penstock.recipes.table.recipe:TableRecipe",
     },
 )
 

@@ -24,7 +24,7 @@ from penstock.tasks.indexing import fitting, indexed, read_format_options, read_
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.texts import counted
 
-__all__ = ["WholeObjects"]
+__all__ = ["WholeObjects", "full_objects", "pages_of"]
 
 
 class WholeObjects:
@@ -85,10 +85,10 @@ class WholeObjects:
             found = _as_they_come(source, pattern, skipped)
         else:
             listing = SortedListing(limits.scratch)
-            async for page in _pages(source, pattern, skipped):
+            async for page in pages_of(source, pattern, skipped):
                 listing.add(page)
             found = _stored(listing)
-        extents = indexed(_full(found, limits, skipped), kind, source, limits, skipped)
+        extents = indexed(full_objects(found, limits, skipped), kind, source, limits, skipped)
         rows = fitting(extents, fits, skipped) if fits else extents
         return SampleSet(rows=rows, shape=(), skipped=skipped)
 
@@ -103,7 +103,7 @@ class WholeObjects:
         return {}
 
 
-async def _pages(source: ObjectSource, pattern: str, skipped: list[SkippedObject]) -> AsyncIterator[list[ObjectInfo]]:
+async def pages_of(source: ObjectSource, pattern: str, skipped: list[SkippedObject]) -> AsyncIterator[list[ObjectInfo]]:
     """List what fits the pattern, folder markers included, and see to it that some of it is not empty."""
     fits = matcher(pattern)
     num_found = num_fitting = num_full = num_others = 0
@@ -143,7 +143,7 @@ async def _pages(source: ObjectSource, pattern: str, skipped: list[SkippedObject
 async def _as_they_come(source: ObjectSource, pattern: str, skipped: list[SkippedObject]) -> AsyncIterator[ObjectInfo]:
     """Give objects as they are listed, and refuse those that do not come in the order of their keys."""
     last = ""
-    async for page in _pages(source, pattern, skipped):
+    async for page in pages_of(source, pattern, skipped):
         for info in page:
             if info.size_bytes and info.key < last:
                 raise SourceError(
@@ -161,7 +161,7 @@ async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
     listing.close()
 
 
-async def _full(
+async def full_objects(
     found: AsyncIterator[ObjectInfo], limits: Limits, skipped: list[SkippedObject]
 ) -> AsyncIterator[ObjectInfo]:
     """Give the objects that are not empty, and name the others; folder markers are none."""

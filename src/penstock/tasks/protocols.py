@@ -21,6 +21,7 @@ __all__ = [
     "OwnSplits",
     "PartOfOverall",
     "SampleSet",
+    "Splitting",
     "Task",
     "TaskOption",
     "Transforms",
@@ -46,6 +47,21 @@ class TaskOption:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Splitting:
+    """How a dataset is to be split, for tasks whose extents have samples of several splits.
+
+    Attributes:
+        fractions: of train, valid and test.
+        seed: that decides.
+        by_sample: split samples, and not groups.
+    """
+
+    fractions: tuple[float, ...] = (1.0, 0.0, 0.0)
+    seed: int = 0
+    by_sample: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
     """Which part of a dataset to take, and where to put what does not fit in memory.
 
@@ -56,6 +72,7 @@ class Limits:
         skip_bad: leave out an object that cannot be used, and name it, where False fails.
         early: give samples while the listing goes on, where the source lists in the order of its keys.
         scratch: folder for what does not fit in memory; None is the system's folder for temporary files.
+        splitting: how whoever lists will split what is found.
     """
 
     max_files: int | None = None
@@ -64,6 +81,7 @@ class Limits:
     skip_bad: bool = False
     early: bool = False
     scratch: Path | None = None
+    splitting: Splitting = Splitting()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +108,9 @@ class SampleSet:
         skipped: what was left out and why; complete when ``rows`` has ended.
         own_splits: that the dataset has; None splits it by ``--split``. What it lacks of the splits that are asked
             for is taken of its train split.
+        split_of: gives an extent's split, by the listing's own ``splitting``, where the task has seen to it that all of
+            an extent's samples are of one; None has whoever lists split extents.
+        notes: what a person should know before training.
     """
 
     rows: AsyncIterator[Extent]
@@ -97,6 +118,8 @@ class SampleSet:
     classes: tuple[str, ...] = ()
     skipped: list[SkippedObject] = field(default_factory=list)
     own_splits: OwnSplits | None = None
+    split_of: Callable[[Extent], str] | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 class Task(Protocol):

@@ -20,6 +20,7 @@ _TASKS: Final = Registry(
         "eeg-events": "penstock.tasks.eeg.categories:EegEvents",
         "images": "penstock.tasks.images.task:Images",
         "objects": "penstock.tasks.objects:WholeObjects",
+        "table": "penstock.tasks.table.task:Table",
     },
 )
 

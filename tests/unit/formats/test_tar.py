@@ -256,6 +256,6 @@ def test_options_that_cannot_be_used(options: dict[str, Any], message: str) -> N
 
 def test_an_unknown_format_names_those_there_are() -> None:
     with pytest.raises(
-        ConfigError, match=r"there is no format 'parqet': did you mean 'parquet'\? choose one of: objects"
+        ConfigError, match=r"there is no format 'parqet': did you mean 'parquet'\? choose one of: csv, objects"
     ):
         open_format("parqet", {})

@@ -7,15 +7,13 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyarrow import csv as arrow_csv
 
 from penstock.formats.tables import MISSING, number
 
 __all__ = ["missing_cells", "read_cells", "to_numbers"]
 
-_MISSING: Final = pa.array(sorted(MISSING))
+_MISSING: Final = sorted(MISSING)
 
 
 def read_cells(data: bytes, header: Sequence[str], delimiter: str, columns: Sequence[str]) -> pa.Table:
@@ -24,6 +22,8 @@ def read_cells(data: bytes, header: Sequence[str], delimiter: str, columns: Sequ
     Raises:
         pa.ArrowException: they are no such rows.
     """
+    from pyarrow import csv as arrow_csv  # here: most datasets have no such tables
+
     # Names of the places, since columns without a name may be many.
     places = {name: str(place) for place, name in enumerate(header)}
     chosen = [places[name] for name in columns]
@@ -42,13 +42,17 @@ def read_cells(data: bytes, header: Sequence[str], delimiter: str, columns: Sequ
 
 def missing_cells(cells: pa.ChunkedArray) -> NDArray[np.bool_]:
     """Tell which cells say that there is no value (``n/a``, empty)."""
+    import pyarrow.compute as pc  # here, likewise
+
     plain = pc.utf8_lower(pc.utf8_trim_whitespace(cells))
-    found: NDArray[np.bool_] = pc.is_in(plain, value_set=_MISSING).to_numpy(zero_copy_only=False)
+    found: NDArray[np.bool_] = pc.is_in(plain, value_set=pa.array(_MISSING)).to_numpy(zero_copy_only=False)
     return found
 
 
 def to_numbers(cells: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None]:
     """Give cells as numbers, NaN where there is none, and the place of the first that is neither; None for none."""
+    import pyarrow.compute as pc  # here, likewise
+
     missing = missing_cells(cells)
     plain = pc.utf8_trim_whitespace(cells)
     try:

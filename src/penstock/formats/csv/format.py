@@ -24,7 +24,7 @@ from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import MIB, format_bytes
 
-__all__ = ["Csv", "block_extent", "csv_table"]
+__all__ = ["Csv", "block_extent", "csv_table", "no_number"]
 
 MOST_BLOCK_BYTES = 256 * MIB
 _SHOWN = 20
@@ -89,7 +89,7 @@ class Csv:
         """Give rows as dictionaries by column, each made when it is asked for."""
         told = _codec(codec)
         columns = self._chosen(told.header, about.key)
-        table = csv_table(bytes_of(data), about, codec, columns)
+        table = csv_table(bytes_of(data), codec, columns, key=about.key, num_rows=about.num_samples)
         if len(numbers) < table.num_rows:
             table = table.take(pa.array(numbers))
         for name in self.numbers or ():
@@ -148,8 +148,12 @@ def block_extent(info: ObjectInfo, dialect: Dialect, block: Block) -> Extent:
     )
 
 
-def csv_table(data: bytes, about: Described, codec: str, columns: Sequence[str]) -> pa.Table:
+def csv_table(data: bytes, codec: str, columns: Sequence[str], *, key: str, num_rows: int) -> pa.Table:
     """Give some columns of an extent's rows as text.
+
+    Args:
+        key: of the extent, for messages.
+        num_rows: that it has.
 
     Raises:
         DataError: they are not the rows that were listed.
@@ -157,18 +161,16 @@ def csv_table(data: bytes, about: Described, codec: str, columns: Sequence[str])
     told = _codec(codec)
     try:
         table = read_cells(data, told.header, told.delimiter, columns)
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise _unreadable(about, str(error)) from error
-    if table.num_rows != about.num_samples:
-        raise _unreadable(about, f"there are {table.num_rows}, not {about.num_samples}")
+    except (pa.ArrowException, KeyError) as error:
+        raise _unreadable(key, str(error)) from error
+    if table.num_rows != num_rows:
+        raise _unreadable(key, f"there are {table.num_rows}, not {num_rows}")
     return table
 
 
-def _unreadable(about: Described, why: str) -> DataError:
+def _unreadable(key: str, why: str) -> DataError:
     return DataError(
-        f"the rows of {about.key} cannot be read: {' '.join(why.split())[:300]}",
-        fix="list the dataset again",
-        about=about.key,
+        f"the rows of {key} cannot be read: {' '.join(why.split())[:300]}", fix="list the dataset again", about=key
     )
 
 

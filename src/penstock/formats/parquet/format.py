@@ -33,7 +33,7 @@ from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import GIB, KIB, MIB, format_bytes
 
-__all__ = ["Parquet"]
+__all__ = ["Parquet", "choose_leaves", "fetch_footer", "footer_of", "group_extent", "lies", "read_rows"]
 
 GUESS_BYTES = 4 * KIB, 64 * KIB
 """Least and most of a file's end that is read at first, for its footer to be in."""
@@ -71,75 +71,102 @@ class Parquet:
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Give an extent a row group; the footer alone is read, and the column that rows are grouped by."""
-        footer = await _fetch_footer(source, info)
-        leaves = self._choose(footer, info)
+        footer = footer_of(await fetch_footer(source, info), info)
+        leaves = choose_leaves(footer, info, self.columns)
+        memory = size_of("memory", self.memory)
         by = None if self.group_by is None else Parquet(columns=[self.group_by], memory=self.memory)
-        keys = iter(()) if by is None else row_groups(footer, by._choose(footer, info))
+        keys = iter(()) if by is None else row_groups(footer, choose_leaves(footer, info, by.columns))
         num_found = 0
         try:
             for group in row_groups(footer, leaves):
                 num_found += 1
-                extent = self._extent(group, info)
+                extent = group_extent(group, info, memory_bytes=memory)
                 if by is not None:
-                    extent = await _grouped(extent, by, by._extent(next(keys), info), source, info)
+                    column = group_extent(next(keys), info, memory_bytes=memory)
+                    extent = await _grouped(extent, by, column, source, info)
                 yield extent
         except ValueError as error:
-            raise _lies(info, str(error)) from error
+            raise lies(info, str(error)) from error
         if not num_found:
             yield SkippedObject(object=info.key, reason="has no rows")
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
         """Give rows as dictionaries by column, each made when it is asked for."""
-        try:
-            whole = as_file([bytes_of(data)], decode_codec(codec))
-            table = pq.ParquetFile(pa.BufferReader(whole), page_checksum_verification=True).read(use_threads=False)
-            if about.args:  # some rows of a row group, where they are split by a column
-                numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
-            elif table.num_rows != about.num_samples:
-                raise ValueError(f"it has {table.num_rows} rows, not {about.num_samples}")
-            if len(numbers) < table.num_rows:
-                table = table.take(pa.array(numbers))
-            return Rows(table if self.columns is None else table.select(_in_order(table.column_names, self.columns)))
-        except _UNREADABLE as error:
-            raise DataError(
-                f"the rows of {about.key} cannot be read: {' '.join(str(error).split())[:300]}",
-                fix="write the file again, or leave it out",
-                about=about.key,
-            ) from error
+        table = read_rows(bytes_of(data), codec, key=about.key, num_rows=None if about.args else about.num_samples)
+        if about.args:  # some rows of a row group, where they are split by a column
+            numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
+        if len(numbers) < table.num_rows:
+            table = table.take(pa.array(numbers))
+        return Rows(table if self.columns is None else table.select(_in_order(table.column_names, self.columns)))
 
-    def _choose(self, footer: Footer, info: ObjectInfo) -> list[int]:
-        """Give the numbers of the columns that are read."""
-        if self.columns is None:
-            leaves = list(range(footer.root.end_leaf))
-        else:
-            wrong = missing_name(footer.root, self.columns)
-            if wrong is not None:
-                there = ", ".join(node.path for node in footer.root.children[:20])
-                raise ConfigError(
-                    f"{info.key} has no column {wrong[0]!r}",
-                    fix=f"{did_you_mean(*wrong)}its columns are: {there}",
-                )
-            leaves = leaves_of(footer.root, self.columns)
-        twice = twice_named(footer.root, leaves)
-        if twice:
-            raise _lies(info, f"it has two columns {twice!r}", fix="choose others with columns, or rename one of them")
-        return leaves
 
-    def _extent(self, group: RowGroup, info: ObjectInfo) -> Extent:
-        key = f"{info.key}/{group.number}"
-        memory = size_of("memory", self.memory)
-        if group.decoded_bytes > memory:
-            raise DataError(
-                f"row group {group.number} of {info.key} takes {format_bytes(group.decoded_bytes)} unpacked, "
-                f"more than memory={format_bytes(memory)}",
-                fix="choose fewer columns, give more memory, or write the file again with smaller row groups",
-                about=info.key,
+def read_rows(data: bytes, codec: str, *, key: str, num_rows: int | None) -> pa.Table:
+    """Give the rows of an extent.
+
+    Args:
+        key: of the extent, for messages.
+        num_rows: that it has; None where they are not counted.
+
+    Raises:
+        DataError: they cannot be read.
+    """
+    try:
+        whole = as_file([data], decode_codec(codec))
+        table = pq.ParquetFile(pa.BufferReader(whole), page_checksum_verification=True).read(use_threads=False)
+        if num_rows is not None and table.num_rows != num_rows:
+            raise ValueError(f"it has {table.num_rows} rows, not {num_rows}")
+    except _UNREADABLE as error:
+        raise DataError(
+            f"the rows of {key} cannot be read: {' '.join(str(error).split())[:300]}",
+            fix="write the file again, or leave it out",
+            about=key,
+        ) from error
+    return table
+
+
+def choose_leaves(footer: Footer, info: ObjectInfo, columns: Sequence[str] | None) -> list[int]:
+    """Give the numbers of the columns that are read; None is all.
+
+    Raises:
+        ConfigError: one that was asked for is not there.
+        HeaderMismatch: two have one name.
+    """
+    if columns is None:
+        leaves = list(range(footer.root.end_leaf))
+    else:
+        wrong = missing_name(footer.root, columns)
+        if wrong is not None:
+            there = ", ".join(node.path for node in footer.root.children[:20])
+            raise ConfigError(
+                f"{info.key} has no column {wrong[0]!r}",
+                fix=f"{did_you_mean(*wrong)}its columns are: {there}",
             )
-        spans = tuple(
-            Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=offset, length_bytes=length)
-            for offset, length in group.spans
+        leaves = leaves_of(footer.root, columns)
+    twice = twice_named(footer.root, leaves)
+    if twice:
+        raise lies(info, f"it has two columns {twice!r}", fix="choose others with columns, or rename one of them")
+    return leaves
+
+
+def group_extent(group: RowGroup, info: ObjectInfo, *, memory_bytes: int) -> Extent:
+    """Give the extent of a row group's chosen columns.
+
+    Raises:
+        DataError: it takes more memory unpacked.
+    """
+    if group.decoded_bytes > memory_bytes:
+        raise DataError(
+            f"row group {group.number} of {info.key} takes {format_bytes(group.decoded_bytes)} unpacked, "
+            f"more than memory={format_bytes(memory_bytes)}",
+            fix="choose fewer columns, give more memory, or write the file again with smaller row groups",
+            about=info.key,
         )
-        return Extent(key=key, group=info.key, spans=spans, codec=group.codec, num_samples=group.num_rows)
+    spans = tuple(
+        Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=offset, length_bytes=length)
+        for offset, length in group.spans
+    )
+    key = f"{info.key}/{group.number}"
+    return Extent(key=key, group=info.key, spans=spans, codec=group.codec, num_samples=group.num_rows)
 
 
 async def _grouped(extent: Extent, by: Parquet, column: Extent, source: GetRange, info: ObjectInfo) -> Extent:
@@ -185,8 +212,8 @@ def _in_order(names: Sequence[str], columns: Sequence[str]) -> list[str]:
     return sorted(names, key=place)
 
 
-async def _fetch_footer(source: GetRange, info: ObjectInfo) -> Footer:
-    """Read a file's footer, by one request where it is no longer than was guessed.
+async def fetch_footer(source: GetRange, info: ObjectInfo) -> bytes:
+    """Give a file's footer, read by one request where it is no longer than was guessed.
 
     Raises:
         HeaderMismatch: it has none, or one that cannot be.
@@ -198,25 +225,35 @@ async def _fetch_footer(source: GetRange, info: ObjectInfo) -> Footer:
     tail = bytes(await source.get_range(info, size - guess, guess))
     magic, length = tail[-len(MAGIC) :], int.from_bytes(tail[-TAIL_BYTES : -len(MAGIC)], "little")
     if magic == _ENCRYPTED:
-        raise _lies(info, "its footer is encrypted", fix="decrypt it first: keys are not known here")
+        raise lies(info, "its footer is encrypted", fix="decrypt it first: keys are not known here")
     if magic != MAGIC:
         raise _no_parquet(info, f"it ends with {magic!r}")
     if length > min(size - _SMALLEST_BYTES, MOST_FOOTER_BYTES):
-        raise _lies(info, f"its footer is said to have {length} bytes, of {size} that the file has")
+        raise lies(info, f"its footer is said to have {length} bytes, of {size} that the file has")
     missing = length + TAIL_BYTES - guess
     if missing > 0:
         tail = bytes(await source.get_range(info, size - guess - missing, missing)) + tail
+    return tail[len(tail) - length - TAIL_BYTES : -TAIL_BYTES]
+
+
+def footer_of(data: bytes, info: ObjectInfo) -> Footer:
+    """Give what a file's footer tells.
+
+    Raises:
+        HeaderMismatch: it cannot be read.
+    """
     try:
-        return read_footer(tail[len(tail) - length - TAIL_BYTES : -TAIL_BYTES], file_bytes=size)
+        return read_footer(data, file_bytes=info.size_bytes)
     except ValueError as error:
-        raise _lies(info, str(error)) from error
+        raise lies(info, str(error)) from error
 
 
 def _no_parquet(info: ObjectInfo, why: str) -> HeaderMismatch:
-    return _lies(info, f"it is no Parquet file: {why}", fix="choose Parquet files with match, or write it again")
+    return lies(info, f"it is no Parquet file: {why}", fix="choose Parquet files with match, or write it again")
 
 
-def _lies(
+def lies(
     info: ObjectInfo, what: str, *, fix: str = "the file is damaged: write it again, or leave it out"
 ) -> HeaderMismatch:
+    """Make the error of a file that is not what it should be."""
     return HeaderMismatch(f"{info.key}: {what}", fix=fix, about=info.key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from penstock.errors import ConfigError, MissingLabel
@@ -56,6 +56,7 @@ class ManifestChecks:
         classes: names of the classes, empty for regression.
         score: name of the metric that runs are compared by.
         own: splits that the dataset itself has.
+        cut: gives an extent's split where the task has cut extents by their rows' splits itself.
     """
 
     def __init__(
@@ -67,26 +68,27 @@ class ManifestChecks:
         classes: Sequence[str],
         score: str,
         own: OwnSplits | None = None,
+        cut: Callable[[Extent], str] | None = None,
     ) -> None:
         self._rule, self._fractions, self._by_sample = rule, fractions, by_sample
         self._classes, self._score = classes, score
-        self._own = own
+        self._own, self._cut = own, cut
         names = {*rule.names, *(own.names if own is not None else ())}
         self._tallies = {name: _Tally() for name in SPLITS if name in names}
         self._named: dict[str, _Targets] = {}
 
     def split(self, extent: Extent) -> str:
         """Give the split of an extent, which all its samples are of, and count them in."""
-        name = extent.key if self._by_sample else extent.group
-        split = self._own.split_of(extent.key) if self._own is not None else ""
-        if split in ("", "train"):
-            split = self._rule(name)
+        of_rows = extent.groups if self._cut is not None else ()
+        names = of_rows or (extent.key if self._by_sample else extent.group,) * extent.num_samples
+        split = self._cut(extent) if self._cut is not None else self._split(extent.key, names[0])
         tally = self._tallies[split]
         tally.num_samples += extent.num_samples
-        if len(self._named) < COUNTED_NAMES:
-            tally.names.add(name)
-            self._named.setdefault(name, _Targets())
-        for target in extent.targets:
+        for name in dict.fromkeys(names):
+            if len(self._named) < COUNTED_NAMES:
+                tally.names.add(name)
+                self._named.setdefault(name, _Targets())
+        for name, target in zip(names, extent.targets, strict=False):
             if target is None:
                 continue
             for targets in (tally.targets, self._named.get(name)):
@@ -95,6 +97,10 @@ class ManifestChecks:
             if self._classes:
                 tally.classes.add(int(target))
         return split
+
+    def _split(self, key: str, name: str) -> str:
+        split = self._own.split_of(key) if self._own is not None else ""
+        return self._rule(name) if split in ("", "train") else split
 
     def finish(self) -> tuple[str, ...]:
         """Check the whole; give what a person should know of it.
@@ -138,7 +144,7 @@ class ManifestChecks:
 
     def _another_seed(self) -> str:
         """Name the nearest seed that leaves something to learn and to score, where there is one."""
-        if self._own is not None:
+        if self._own is not None or self._cut is not None:
             return ""
 
         def accepts(rule: SplitRule) -> bool:

@@ -11,12 +11,12 @@ from penstock import __version__
 from penstock.manifest import SPLITS, ManifestInfo, ManifestParts, ManifestWriter, SkippedObject, parts_folder
 from penstock.manifest.parts import FIRST_PART_SAMPLES
 from penstock.observe import open_progress
-from penstock.plan import split_rule
+from penstock.plan import left_to_cut, split_rule
 from penstock.sources import ObjectSource
 from penstock.steps._shared import common
 from penstock.steps._shared.manifest_checks import ManifestChecks
 from penstock.steps._shared.task_options import as_flags
-from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, Task
+from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, Splitting, Task
 
 __all__ = ["make_manifest"]
 
@@ -49,16 +49,20 @@ async def make_manifest(
         OutputError: it could not be written.
     """
     split_rule(fractions=fractions, seed=seed)  # before anything is listed
-    samples = await task.make_samples(source, limits=replace(limits, scratch=path.parent), options=options)
+    splitting = Splitting(fractions=tuple(fractions), seed=seed, by_sample=by_sample)
+    samples = await task.make_samples(
+        source, limits=replace(limits, scratch=path.parent, splitting=splitting), options=options
+    )
 
     own = samples.own_splits
     checks = ManifestChecks(
-        split_rule(fractions=_left_to_cut(fractions, own), seed=seed),
+        split_rule(fractions=fractions if own is None else left_to_cut(fractions, own.names), seed=seed),
         fractions=fractions,
         by_sample=by_sample,
         classes=samples.classes,
         score=task.score,
         own=own,
+        cut=samples.split_of,
     )
 
     def finish(
@@ -100,20 +104,10 @@ async def make_manifest(
                 stage.advance(num_new)
                 num_new = 0
         stage.advance(num_new)
-        notes = (*_own_notes(fractions, own), *checks.finish())
+        notes = (*samples.notes, *_own_notes(fractions, own), *checks.finish())
         if parts is not None:
             parts.finish()
         return finish(writer, samples.skipped, notes)
-
-
-def _left_to_cut(fractions: Sequence[float], own: OwnSplits | None) -> Sequence[float]:
-    """Give the fractions that a dataset's train split is cut into: those of the splits that it does not have itself."""
-    if own is None:
-        return fractions
-    left = [
-        part if name == "train" or name not in own.names else 0.0 for name, part in zip(SPLITS, fractions, strict=True)
-    ]
-    return [part / sum(left) for part in left]
 
 
 def _own_notes(fractions: Sequence[float], own: OwnSplits | None) -> list[str]:

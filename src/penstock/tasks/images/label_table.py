@@ -17,7 +17,8 @@ from typing import Final
 
 from penstock.errors import DataError
 from penstock.formats.tables import Row, open_table, require_columns
-from penstock.tasks.images.naming import IMAGE_ENDINGS, Meaning, split_of
+from penstock.tasks.images.naming import IMAGE_ENDINGS, Meaning
+from penstock.tasks.split_names import split_of
 
 __all__ = ["LabelColumns", "LabelTable", "read_label_table"]
 

@@ -6,24 +6,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from penstock.errors import ConfigError
+from penstock.tasks.split_names import split_of
 
-__all__ = ["IMAGE_ENDINGS", "FolderLabels", "Labels", "Level", "Meaning", "is_hidden", "looks_like_image", "split_of"]
+__all__ = ["IMAGE_ENDINGS", "FolderLabels", "Labels", "Level", "Meaning", "is_hidden", "looks_like_image"]
 
 IMAGE_ENDINGS: Final = (
     *("png", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "dib", "tif", "tiff"),
     *("ppm", "pgm", "pbm", "pnm", "jp2", "j2k"),
 )
 """Names of files that are taken for images where nothing else says which are."""
-_SPLITS: Final = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "dev": "valid",
-    "test": "test",
-    "testing": "test",
-}
 _LEVELS: Final = "last, first, or a number from 1 on"
 
 
@@ -103,11 +94,6 @@ class FolderLabels:
         if self.group is not None and not group:
             return "in no folder that is a group"
         return Meaning(label=label, group=group, split=split)
-
-
-def split_of(name: str) -> str:
-    """Give the split that a folder's name, or a cell, stands for; empty where it stands for none."""
-    return _SPLITS.get(name.lower(), "")
 
 
 def _without_split(folders: list[str]) -> tuple[str, list[str]]:

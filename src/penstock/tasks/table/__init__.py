@@ -1,0 +1,1 @@
+"""Tables: rows of Parquet and of CSV, their columns as numbers."""

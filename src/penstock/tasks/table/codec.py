@@ -1,0 +1,87 @@
+"""What decodes the rows of an extent that one split has."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from penstock.errors import DataError
+from penstock.formats.csv.format import csv_table
+from penstock.formats.parquet.format import read_rows
+from penstock.tasks.table.encoding import Encoding
+
+__all__ = ["RowsCodec", "pack_rows"]
+
+
+class RowsCodec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An extent's codec.
+
+    Attributes:
+        format: ``csv`` or ``parquet``.
+        codec: the format's own.
+        num_rows: of the format's extent.
+        rows: which of them there are, by ``pack_rows``; empty for all.
+        encoding: how they become numbers.
+    """
+
+    format: str
+    codec: str
+    num_rows: int
+    rows: str
+    encoding: str
+
+    def encode(self) -> str:
+        """Give the text that a manifest holds."""
+        return msgspec.json.encode(self).decode()
+
+    @staticmethod
+    def read(text: str) -> RowsCodec:
+        """Give what a manifest's text holds.
+
+        Raises:
+            DataError: it holds something else.
+        """
+        return _read(text)
+
+    def matrix(self, data: bytes, key: str, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Give some rows as numbers, shape (samples, width).
+
+        Args:
+            data: the extent's bytes.
+            key: of it, for messages.
+            numbers: n-ths of its samples.
+
+        Raises:
+            DataError: the bytes do not mean what they should.
+        """
+        encoding = Encoding.read(self.encoding)
+        if self.format == "csv":
+            table = csv_table(data, self.codec, encoding.names, key=key, num_rows=self.num_rows)
+        else:
+            table = read_rows(data, self.codec, key=key, num_rows=self.num_rows)
+        rows = numbers
+        if self.rows:
+            packed = np.frombuffer(zlib.decompress(base64.b85decode(self.rows)), np.uint8)
+            rows = np.flatnonzero(np.unpackbits(packed, count=self.num_rows))[numbers]
+        return encoding.matrix(table if len(rows) == self.num_rows else table.take(pa.array(rows)))
+
+
+def pack_rows(chosen: NDArray[np.bool_]) -> str:
+    """Write which rows are chosen, a bit each, packed; the empty text for all."""
+    return "" if chosen.all() else base64.b85encode(zlib.compress(np.packbits(chosen).tobytes())).decode()
+
+
+@lru_cache(maxsize=8)
+def _read(text: str) -> RowsCodec:
+    try:
+        return msgspec.json.decode(text, type=RowsCodec)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise DataError(
+            f"the manifest's decoder {text[:80]!r} is none of tables ({error})", fix="list the dataset again"
+        ) from error

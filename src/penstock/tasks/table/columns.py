@@ -1,0 +1,92 @@
+"""Columns of either format as numbers or text."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from penstock.formats.csv.cells import to_numbers
+from penstock.formats.tables import is_missing, number
+
+__all__ = ["MOST", "as_numbers", "as_text", "kind_of", "tells_numbers"]
+
+LEAST_NUMBERS: Final = 0.9
+"""Share of cells that are numbers, from which on those that are not are mistakes."""
+
+MOST: Final = 1e150
+"""Of a number, so that its square fits into 64 bits; what is more is taken for missing, as what is not finite."""
+
+
+def kind_of(kind: pa.DataType) -> str:
+    """Tell what a column's type can be: ``number``, ``text``, or nothing that can be learnt from."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return ""
+    if pa.types.is_dictionary(kind):
+        return kind_of(kind.value_type)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "text"
+    is_number = (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_temporal(kind)
+    ) and not pa.types.is_interval(kind)
+    return "number" if is_number else ""
+
+
+def as_numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None]:
+    """Give a column as numbers, NaN where there is none: of times seconds, of dates days, of text what it says.
+
+    Returns:
+        Numbers, shape (rows,), and the place of the first text that is none; None where there is no such text.
+    """
+    array = _plain(column)
+    wrong: int | None = None
+    if kind_of(array.type) == "text":
+        values, wrong = to_numbers(pa.chunked_array([array.cast(pa.string())]).fill_null(""))
+    else:
+        values = _numbers(array)
+    values[~(np.abs(values) <= MOST)] = np.nan
+    return values, wrong
+
+
+def as_text(column: pa.ChunkedArray) -> pa.Array:
+    """Give a column as text without spaces around it, empty where there is none."""
+    array = _plain(column)
+    return pc.utf8_trim_whitespace(array.cast(pa.string()).fill_null(""))
+
+
+def tells_numbers(column: pa.ChunkedArray) -> bool | None:
+    """Tell whether text without a type is of numbers, nine of ten of it; None where all of it is missing."""
+    known = [cell for cell in column.to_pylist() if not is_missing(cell.strip())]
+    if not known:
+        return None
+    return sum(number(cell.strip()) is not None for cell in known) >= LEAST_NUMBERS * len(known)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.Array:
+    whole = column.combine_chunks()
+    array: Any = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def _numbers(array: pa.Array) -> NDArray[np.float64]:
+    kind = array.type
+    scale = 1.0
+    if pa.types.is_temporal(kind):
+        if pa.types.is_date32(kind):
+            array = array.cast(pa.int32())
+        elif pa.types.is_date64(kind):
+            array, scale = array.cast(pa.int64()), 1 / 86_400_000
+        else:
+            scale = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[kind.unit]
+            array = array.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64())
+    elif pa.types.is_boolean(kind):
+        array = array.cast(pa.uint8())
+    values: NDArray[np.float64] = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
+    return values * scale

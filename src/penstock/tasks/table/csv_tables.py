@@ -1,0 +1,84 @@
+"""Tables of text, as they are listed: all of each is read once, since nothing else tells where rows end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import pyarrow as pa
+
+from penstock.formats.csv.cells import read_cells
+from penstock.formats.csv.format import block_extent, csv_table
+from penstock.formats.csv.scanning import Block, Dialect, read_blocks, read_dialect, row_lines
+from penstock.manifest import Extent
+from penstock.sources import GetRange, ObjectInfo
+from penstock.tasks.table.parts import Part, check_columns, fetch
+
+__all__ = ["CsvTables"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CsvTables:
+    """Reads CSV, TSV and the like; see ``Tables``.
+
+    Attributes:
+        delimiter: between cells; None is the one that the header has most of.
+        block_bytes: about how many bytes of rows are an extent.
+    """
+
+    delimiter: str | None
+    block_bytes: int
+
+    @property
+    def format(self) -> str:
+        """Name of the format."""
+        return "csv"
+
+    @property
+    def is_typed(self) -> bool:
+        """Columns are of text."""
+        return False
+
+    async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
+        """Give a table's columns."""
+        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=None)
+        return {name: "" for name in dialect.header if name}
+
+    async def parts(
+        self,
+        source: GetRange,
+        info: ObjectInfo,
+        *,
+        told: Sequence[str],
+        features: Mapping[str, str],
+    ) -> AsyncIterator[Part]:
+        """Give a table's parts; features come with the rest."""
+        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=None)
+        check_columns([name for name in dialect.header if name], [*told, *features], info)
+        async for block in read_blocks(source, info, dialect, block_bytes=self.block_bytes):
+            table = read_cells(block.data, dialect.header, dialect.delimiter, [*told, *features])
+            extent = block_extent(info, dialect, block)
+            yield Part(
+                key=extent.key,
+                told=table.select(list(told)),
+                features=table.select(list(features)),
+                ref=msgspec.msgpack.encode(extent),
+                where=_namer(block, dialect, info),
+            )
+
+    async def read(self, source: GetRange, ref: bytes, columns: Sequence[str]) -> pa.Table:
+        """Give some columns of a part's rows, as text."""
+        extent = msgspec.msgpack.decode(ref, type=Extent)
+        (span,) = extent.spans
+        info = ObjectInfo(key=span.object, size_bytes=span.object_bytes, etag=span.etag)
+        data = await fetch(source, info, extent)
+        return csv_table(data, extent.codec, columns, key=extent.key, num_rows=extent.num_samples)
+
+    def extent(self, ref: bytes, columns: Sequence[str]) -> Extent:
+        """Give the extent, which is of whole rows."""
+        return msgspec.msgpack.decode(ref, type=Extent)
+
+
+def _namer(block: Block, dialect: Dialect, info: ObjectInfo) -> Callable[[int], str]:
+    return lambda row: f"{info.key}, line {row_lines(block, info, dialect.delimiter)[row]}"

@@ -1,0 +1,237 @@
+"""Making the samples of tables: columns are chosen by the first table, all are read, and extents come of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final, Literal
+
+from penstock.errors import ConfigError, DataError, EmptyListing, MissingLabel
+from penstock.files import ScratchFile
+from penstock.formats.options import size_of
+from penstock.manifest import Extent, SkippedObject
+from penstock.sources import ObjectInfo, ObjectSource, SortedListing
+from penstock.tasks.objects import full_objects, pages_of
+from penstock.tasks.options import Options
+from penstock.tasks.protocols import Limits, OwnSplits, SampleSet
+from penstock.tasks.table.csv_tables import CsvTables
+from penstock.tasks.table.encoding import Encoding
+from penstock.tasks.table.gathering import Gathered, Layout
+from penstock.tasks.table.parquet_tables import ParquetTables
+from penstock.tasks.table.parts import Tables, check_columns
+from penstock.tasks.table.passing import gather, sample
+from penstock.tasks.table.splitting import Splitter, Unit
+from penstock.tasks.table.statistics import Statistics
+from penstock.tasks.table.targets import PREDICT, Targets
+from penstock.texts import counted
+from penstock.units import GIB, MIB
+
+__all__ = ["make_samples"]
+
+ENDINGS: Final = {
+    "parquet": ("parquet", "parq", "pq"),
+    "csv": ("csv", "tsv", "tab"),
+}
+"""Of the names of tables, by format."""
+SMALL_BYTES: Final = GIB
+"""Of all tables, up to which rows are split and not blocks: so much is soon fetched once more for each split."""
+DELIMITERS: Final = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|"}
+MOST_BLOCK_BYTES: Final = 256 * MIB
+
+
+async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options) -> SampleSet:
+    """Make a sample of each row that has a target.
+
+    Raises:
+        SourceError: the source could not be read, or no table lies there.
+        DataError: the tables cannot be used.
+        ConfigError: an option cannot be honoured.
+    """
+    _check_limits(limits)
+    target = chosen.text("target")
+    if target is None:
+        raise ConfigError("the task table has no target", fix="name the column to predict: --option target=COLUMN")
+    skipped: list[SkippedObject] = []
+    listing, num_bytes = await _listing(source, chosen, limits, skipped)
+    tables = _tables(chosen, next(iter(listing)), limits)
+    first = next(iter(listing))
+    layout = await _layout(source, first, tables, chosen, target, skipped)
+    gathered = Gathered(
+        tables=tables,
+        targets=Targets(target, predict=chosen.choice("predict", PREDICT)),
+        statistics=Statistics(layout.features, categories=chosen.names("categorical")),
+        splitter=_splitter(chosen, limits, num_bytes=num_bytes),
+        kept=ScratchFile(limits.scratch),
+    )
+    await gather(source, full_objects(_stored(listing), limits, skipped), gathered, layout, skip_bad=limits.skip_bad)
+    skipped += gathered.left_out.told()
+    _check_rows(gathered, target, source)
+    notes = _unit_notes(gathered)
+    if gathered.tables.is_typed:
+        await sample(source, gathered, layout, budget_bytes=size_of("statistics", chosen.text("statistics")))
+        notes += _read_notes(gathered)
+    classes = gathered.targets.classes()
+    encoding, useless = gathered.statistics.encoding(
+        asked=chosen.names("columns"), most_values=chosen.whole("max_values", low=2, high=4096)
+    )
+    skipped += [SkippedObject(object=f"column {name}", reason=reason) for name, reason in useless.items()]
+    if missing := gathered.targets.num_missing:
+        skipped.append(SkippedObject(object=counted(missing, "row"), reason=f"no {target}", count=missing))
+    return SampleSet(
+        rows=_rows(gathered, encoding),
+        shape=(encoding.width,),
+        classes=classes,
+        skipped=skipped,
+        own_splits=_own_splits(gathered.splitter),
+        split_of=lambda extent: extent.key.rpartition(":")[2],
+        notes=[*notes, _columns_note(encoding)],
+    )
+
+
+def _check_limits(limits: Limits) -> None:
+    if limits.releases or limits.mini:
+        raise ConfigError("tables have no releases", fix="leave --release and --mini out")
+    if limits.early:
+        raise ConfigError(
+            "tables are read whole before the first sample, so that their classes and categories are known",
+            fix="leave --stream-listing out: it would gain nothing",
+        )
+
+
+async def _listing(
+    source: ObjectSource, chosen: Options, limits: Limits, skipped: list[SkippedObject]
+) -> tuple[SortedListing, int]:
+    """List the objects that are tables; give their bytes together as well."""
+    asked = chosen.choice("format", ("auto", *ENDINGS))
+    endings = [each for name, found in ENDINGS.items() if asked in ("auto", name) for each in found]
+    pattern = chosen.text("match") or f"*.{{{','.join([*endings, *map(str.upper, endings)])}}}"
+    listing, num_bytes = SortedListing(limits.scratch), 0
+    async for page in pages_of(source, pattern, skipped):
+        listing.add(page)
+        num_bytes += sum(info.size_bytes for info in page)
+    return listing, num_bytes
+
+
+def _tables(chosen: Options, first: ObjectInfo, limits: Limits) -> Tables:
+    """Give what reads the tables: of the format that was asked for, or that the first one's name has."""
+    asked: str = chosen.choice("format", ("auto", *ENDINGS))
+    if asked == "auto":
+        ending = first.key.rpartition(".")[2].lower()
+        asked = next((name for name, endings in ENDINGS.items() if ending in endings), "")
+        if not asked:
+            raise ConfigError(
+                f"what {first.key} is does not follow from its name", fix="say --option format=csv or format=parquet"
+            )
+    if asked == "parquet":
+        return ParquetTables(memory_bytes=size_of("memory", chosen.text("memory")), scratch=limits.scratch)
+    word = chosen.text("delimiter")
+    delimiter = DELIMITERS[chosen.choice("delimiter", tuple(DELIMITERS))] if word is not None else None
+    return CsvTables(delimiter=delimiter, block_bytes=min(size_of("block", chosen.text("block")), MOST_BLOCK_BYTES))
+
+
+async def _layout(
+    source: ObjectSource,
+    first: ObjectInfo,
+    tables: Tables,
+    chosen: Options,
+    target: str,
+    skipped: list[SkippedObject],
+) -> Layout:
+    """Choose columns by the first table's.
+
+    Raises:
+        ConfigError: one that was asked for is not there, or cannot be learnt from.
+    """
+    kinds = await tables.kinds(source, first)
+    others = [name for name in (chosen.text("group_column"), chosen.text("split_column")) if name is not None]
+    told = tuple(dict.fromkeys([target, *others]))
+    asked, categories = chosen.names("columns"), chosen.names("categorical")
+    check_columns(list(kinds), [*told, *asked, *categories], first)
+    for name in asked:
+        if name in told:
+            raise ConfigError(
+                f"the column {name} is both learnt from and {'predicted' if name == target else 'what splits'}",
+                fix="leave it out of --option columns=",
+            )
+        if kinds[name] not in ("", "number", "text"):
+            raise ConfigError(
+                f"the column {name} of {first.key} is of the type {kinds[name]}, neither numbers nor text",
+                fix="leave it out of --option columns=",
+            )
+    if wrong := [name for name in categories if name in told or (asked and name not in asked)]:
+        raise ConfigError(
+            f"the column {wrong[0]} of --option categorical= is not learnt from", fix="add it to --option columns="
+        )
+    features = {name: kinds[name] for name in asked or kinds if name not in told}
+    odd = [name for name, kind in features.items() if kind not in ("", "number", "text")]
+    skipped += [SkippedObject(object=f"column {name}", reason=f"is of the type {features[name]}") for name in odd]
+    return Layout(target=target, features={name: kind for name, kind in features.items() if name not in odd}, told=told)
+
+
+def _splitter(chosen: Options, limits: Limits, *, num_bytes: int) -> Splitter:
+    units: tuple[Literal["auto", "rows", "blocks"], ...] = ("auto", "rows", "blocks")
+    asked = chosen.choice("split_unit", units)
+    group = chosen.text("group_column")
+    if group is not None and (limits.splitting.by_sample or asked != "auto"):
+        other = "--split-by sample" if limits.splitting.by_sample else "--option split-unit="
+        raise ConfigError(
+            f"the rows of a {group} are to stay together by --option group-column=, which {other} contradicts",
+            fix="leave one of them out",
+        )
+    unit: Unit = "groups" if group is not None else "rows"
+    if group is None and not limits.splitting.by_sample:
+        is_large = num_bytes > SMALL_BYTES
+        unit = "blocks" if asked == "blocks" or (asked == "auto" and is_large) else "rows"
+    return Splitter(limits.splitting, unit=unit, group=group, split=chosen.text("split_column"))
+
+
+def _check_rows(gathered: Gathered, target: str, source: ObjectSource) -> None:
+    uri = source.spec.uri
+    if not gathered.num_rows:
+        raise EmptyListing(f"the tables of {uri} have no rows", fix="check what was uploaded there", about=uri)
+    if gathered.targets.num_missing == gathered.num_rows:
+        raise MissingLabel(
+            f"the target {target} is missing in all {gathered.num_rows:,} rows",
+            fix="choose another with --option target=",
+        )
+    own = gathered.splitter.own_names
+    if own and "train" not in own:
+        raise DataError(
+            f"of the dataset's own splits there is {', '.join(sorted(own))}, but none to train on",
+            fix="leave --option split-column= out to have it split by --split",
+        )
+
+
+def _own_splits(splitter: Splitter) -> OwnSplits | None:
+    if not splitter.own_names:
+        return None
+    return OwnSplits(names=frozenset(splitter.own_names), split_of=lambda key: key.rpartition(":")[2])
+
+
+def _unit_notes(gathered: Gathered) -> list[str]:
+    if gathered.splitter.unit == "blocks" and not gathered.splitter.own_names:
+        return []
+    return ["rows are split, so that what is fetched as one is fetched once for each split that it has rows of"]
+
+
+def _read_notes(gathered: Gathered) -> list[str]:
+    read, rows = gathered.num_sampled, gathered.num_rows
+    if not gathered.is_sampled:
+        return []
+    return [f"means and categories are those of the training split's rows among {read:,} of {rows:,}"]
+
+
+def _columns_note(encoding: Encoding) -> str:
+    numbers = sum(hasattr(column, "mean") for column in encoding.columns)
+    categories = len(encoding.columns) - numbers
+    return f"learnt from {counted(numbers, 'column')} of numbers and {categories} of categories"
+
+
+async def _rows(gathered: Gathered, encoding: Encoding) -> AsyncIterator[Extent]:
+    for extent in gathered.extents(encoding.names, encoding.encode()):
+        yield extent
+
+
+async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
+    for info in listing:
+        yield info
+    listing.close()

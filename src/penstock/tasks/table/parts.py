@@ -1,0 +1,121 @@
+"""Tables as they are listed: which extents there are, and what of their rows the listing reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from penstock.errors import ConfigError
+from penstock.manifest import Extent
+from penstock.sources import GetRange, ObjectInfo
+from penstock.texts import did_you_mean
+
+__all__ = ["Part", "Tables", "check_columns", "fetch"]
+
+_SHOWN = 20
+"""Names that an error lists."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """An extent's rows, as far as the listing reads them.
+
+    Attributes:
+        key: of the extent.
+        told: the columns that are read of every row.
+        features: those that are learnt from, where they come with the rest; else None.
+        ref: what ``Tables.extent`` makes the extent of.
+        where: names a row, for messages.
+    """
+
+    key: str
+    told: pa.Table
+    features: pa.Table | None
+    ref: bytes
+    where: Callable[[int], str]
+
+
+class Tables(Protocol):
+    """Reads tables of one format."""
+
+    @property
+    def format(self) -> str:
+        """Name of the format."""
+        ...
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether columns have types."""
+        ...
+
+    async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
+        """Give a table's columns: ``number``, ``text``, a type that is neither, or nothing where there are no types.
+
+        Raises:
+            PenstockError: it is no such table, or could not be read.
+        """
+        ...
+
+    def parts(
+        self,
+        source: GetRange,
+        info: ObjectInfo,
+        *,
+        told: Sequence[str],
+        features: Mapping[str, str],
+    ) -> AsyncIterator[Part]:
+        """Give a table's parts, in order.
+
+        Args:
+            told: columns to read of every row.
+            features: columns that are learnt from, with their kinds.
+
+        Raises:
+            PenstockError: it is no such table, lacks a column, or could not be read.
+        """
+        ...
+
+    async def read(self, source: GetRange, ref: bytes, columns: Sequence[str]) -> pa.Table:
+        """Give some columns of a part's rows.
+
+        Raises:
+            PenstockError: they could not be read.
+        """
+        ...
+
+    def extent(self, ref: bytes, columns: Sequence[str]) -> Extent:
+        """Give the extent of a part's chosen columns, whose codec is the format's.
+
+        Raises:
+            DataError: it takes more memory than is allowed.
+        """
+        ...
+
+
+async def fetch(source: GetRange, info: ObjectInfo, extent: Extent) -> bytes:
+    """Give an extent's bytes.
+
+    Raises:
+        SourceError: they could not be had.
+    """
+    spans = (source.get_range(info, span.offset, span.length_bytes) for span in extent.spans)
+    return b"".join(await asyncio.gather(*spans))
+
+
+def check_columns(there: Sequence[str], wanted: Sequence[str], info: ObjectInfo) -> None:
+    """Check that a table has columns.
+
+    Raises:
+        ConfigError: one is not there; names the nearest one that is.
+    """
+    wrong = next((name for name in wanted if name not in there), None)
+    if wrong is not None:
+        more = f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
+        raise ConfigError(
+            f"{info.key} has no column {wrong!r}",
+            fix=f"{did_you_mean(wrong, there)}its columns are: {', '.join(there[:_SHOWN])}{more}",
+        )
