@@ -52,11 +52,12 @@ def test_every_option_of_the_eeg_tasks_is_in_their_page_as_it_is() -> None:
     assert not told
 
 
-def test_every_option_of_the_images_task_is_in_its_page_as_it_is() -> None:
-    page = (ROOT / "docs" / "images.md").read_text()
+@pytest.mark.parametrize("task", ["images", "table"])
+def test_every_option_of_a_task_is_in_its_page_as_it_is(task: str) -> None:
+    page = (ROOT / "docs" / f"{task}.md").read_text()
     told = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
     wanted = []
-    for option in get_task("images").options:
+    for option in get_task(task).options:
         what, _, default = option.help.partition(" (default: ")
         value = str(option.default).lower() if isinstance(option.default, bool) else option.default
         shown = default.removesuffix(")") if option.default is None else f"`{value}`"

@@ -1,0 +1,77 @@
+"""The task `table`, as a user runs it: Parquet and CSV, from a disk and from S3, classes and numbers, and killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from penstock.records import Evaluation, RunRecord, read_record
+from support.cli import Bucket, penstock, succeed
+from support.jobs import run_until_saved
+from support.tables import people, write_csv, write_parquet
+
+SPLIT = ("--split", "0.6,0.2,0.2")
+TRAINING = ("--epochs", 12, "--batch-size", 40, "--learning-rate", 0.01, "--threads", 1, "--window-size", "1Mi")
+NET = """from torch import nn
+def factory(*, shape, num_outputs):
+    return nn.Sequential(nn.Linear(shape[0], 32), nn.Tanh(), nn.Linear(32, num_outputs))
+"""
+
+
+def words(source: object, out: Path, *options: str) -> list[object]:
+    given = [word for option in options for word in ("--option", option)]
+    return ["run", "--source", source, "--task", "table", *given, *SPLIT, *TRAINING, "--out", out]
+
+
+def value(out: Path, metric: str) -> float:
+    return float(read_record(out / "evaluation.json", Evaluation).metrics[metric].value or 0)
+
+
+def test_classes_of_parquet_on_s3_are_learnt_and_a_killed_run_goes_on_to_the_same_weights(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    bucket.upload(write_parquet(tmp_path / "data", people(1200)), "set/")
+    asked = ("target=label", "columns=age,city,noise,member", "group-column=patient")
+    source, out, killed = f"{bucket.uri}/set", tmp_path / "out", tmp_path / "killed"
+    told = succeed(*words(source, out, *asked), *bucket.options)
+    assert "test score  skill" in told
+    assert value(out, "accuracy") > 0.88
+    found = read_record(out / "evaluation.json", Evaluation)
+    assert found.classes == ("no", "yes")
+    assert sum(map(sum, found.confusion)) == found.num_samples
+    assert "skill" in (out / "report.html").read_text()
+    again = [*words(source, killed, *asked), *bucket.options, "--checkpoint-every", 7]
+    process = run_until_saved(again, killed, 20)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    succeed(*again)
+    ran = read_record(killed / "run.json", RunRecord)
+    assert ran.weights_sha256 == read_record(out / "run.json", RunRecord).weights_sha256
+
+
+def test_numbers_of_csv_are_learnt_by_a_network_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "own_net.py").write_text(NET)
+    source, out = write_csv(tmp_path / "data", people(1200)), tmp_path / "out"
+    asked = words(source, out, "target=price", "columns=age,city,noise", "split-column=part", "block=20Ki")
+    environment = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done = penstock(*asked, "--model", "own_net:factory", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert value(out, "skill") == value(out, "r2") > 0.8
+    assert value(out, "nrmse") < 0.45
+    assert read_record(out / "evaluation.json", Evaluation).num_samples == 120
+
+
+def test_shuffled_labels_are_not_learnt(tmp_path: Path) -> None:
+    source, out = write_parquet(tmp_path / "data", people(1200, shuffled=True)), tmp_path / "out"
+    succeed(*words(source, out, "target=label", "columns=age,city,noise"), "--epochs", 3, "--model", "linear")
+    assert value(out, "balanced_accuracy") < 0.6
+
+
+def test_a_target_that_is_not_there_is_one_line_with_the_nearest(tmp_path: Path) -> None:
+    done = penstock(*words(write_csv(tmp_path / "data", people(20)), tmp_path / "out", "target=lable"))
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if ": error: " in line]
+    assert len(lines) == 1
+    assert "0.csv has no column 'lable'" in lines[0]
+    assert "did you mean 'label'?" in lines[0]
