@@ -6,17 +6,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear signals yet
     from typing import Any
 
-    from penstock.dataset import Dataset, eeg, images, objects, of_format, parquet, tar
+    from penstock.dataset import Dataset, eeg, images, mix, objects, of_format, parquet, tar
     from penstock.stream import Stream
 
-__all__ = ["Dataset", "Stream", "__version__", "eeg", "images", "objects", "of_format", "parquet", "tar"]
+__all__ = ["Dataset", "Stream", "__version__", "eeg", "images", "mix", "objects", "of_format", "parquet", "tar"]
 
 __version__ = "0.1.0"
 
 
 _FACE = {
     "Stream": "penstock.stream",
-    **dict.fromkeys(("Dataset", "eeg", "images", "objects", "of_format", "parquet", "tar"), "penstock.dataset"),
+    **dict.fromkeys(("Dataset", "eeg", "images", "mix", "objects", "of_format", "parquet", "tar"), "penstock.dataset"),
 }
 
 

@@ -133,3 +133,47 @@ def test_meters_tell_of_what_was_given_not_of_what_was_made_ready(folder: Path, 
         for epochs in (1, 2):
             assert len(numbers(stream)) == NUM_OBJECTS
             assert stream.meters().sample_bytes == epochs * size
+
+
+@pytest.mark.parametrize("changed", [{}, {"stream_listing": True}], ids=["whole", "parts"])
+def test_an_epoch_may_be_asked_for_by_its_number(folder: Path, changed: dict[str, Any]) -> None:
+    with opened(folder) as stream:
+        epochs = [numbers(stream) for _ in range(4)]
+    with opened(folder, **changed) as stream:
+        for epoch in (2, 1, 3):
+            stream.set_epoch(epoch)
+            assert numbers(stream) == epochs[epoch]
+        numbers(islice(stream, 2))
+        stream.set_epoch(2)
+        assert numbers(stream) == epochs[2]
+        assert numbers(stream) == epochs[3]
+        stream.set_epoch(1)
+        numbers(islice(stream, 2))
+        stream.set_epoch(1)
+        assert numbers(stream) == epochs[1]
+        assert stream.epoch == 2
+        with pytest.raises(ConfigError, match=r"epoch -1"):
+            stream.set_epoch(-1)
+
+
+@pytest.mark.parametrize("asked", [0, 1, 3])
+def test_a_place_that_was_loaded_wins_over_the_epoch_that_is_asked_for(folder: Path, asked: int) -> None:
+    with opened(folder) as stream:
+        numbers(stream)
+        taken = numbers(islice(stream, 3))
+        place = stream.state_dict()
+    with opened(folder) as stream:
+        stream.load_state_dict(place)
+        stream.set_epoch(asked)
+        rest = numbers(stream)
+        assert sorted(taken + rest) == list(range(NUM_OBJECTS))
+        stream.set_epoch(1)
+        assert numbers(stream) == taken + rest
+
+
+def test_memory_is_locked_where_there_is_a_gpu_alone(folder: Path) -> None:
+    with opened(folder, pin_memory=True) as stream:
+        batch = next(iter(stream))
+        assert batch.is_pinned() == torch.cuda.is_available()
+    with pytest.raises(ConfigError, match="pin_memory 3"):
+        opened(folder, pin_memory=3)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from penstock.dataset.described import Dataset
 from penstock.dataset.making import objects, of_format, parquet, tar
+from penstock.dataset.mixing import Mixed, mix
 from penstock.dataset.of_tasks import eeg, images
 
-__all__ = ["Dataset", "eeg", "images", "objects", "of_format", "parquet", "tar"]
+__all__ = ["Dataset", "Mixed", "eeg", "images", "mix", "objects", "of_format", "parquet", "tar"]

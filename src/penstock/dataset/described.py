@@ -202,6 +202,7 @@ class Dataset:
         seed: int = 0,
         workers: int = 0,
         drop_last: bool = False,
+        pin_memory: bool = False,
         collate: Callable[[list[Any]], Any] = default_collate,
         epochs: int | None = None,
         stream_listing: bool = False,
@@ -222,9 +223,20 @@ class Dataset:
         """
         given = {name: value for name, value in locals().items() if name != "self"}
         with in_python():
-            self._check_loading(stream_listing=stream_listing)
-            options = self._options(given)
+            options = self.opened_with(given)
         return Stream.made_of(options)
+
+    def opened_with(self, given: Mapping[str, Any]) -> Options:
+        """Give what a loader of it is asked for, checked.
+
+        Args:
+            given: arguments of ``loader`` by their names, as far as they are not its defaults.
+
+        Raises:
+            ConfigError: an option cannot be honoured.
+        """
+        self._check_loading(stream_listing=given.get("stream_listing", False))
+        return self._options(given)
 
     def _options(self, loading: Mapping[str, Any]) -> Options:
         """Give checked options of a ``Stream``; those of loading are the defaults where they are not given."""

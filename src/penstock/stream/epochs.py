@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch.utils.data._utils.pin_memory import pin_memory
+
 from penstock.errors import DataError, StreamMisused
 
 if TYPE_CHECKING:
     from penstock.stream.face import Stream
 
-__all__ = ["NOTHING", "Epoch", "Nothing"]
+__all__ = ["NOTHING", "Epoch", "Nothing", "pinned"]
 
 
 class Nothing:
@@ -18,6 +21,11 @@ class Nothing:
 
 
 NOTHING = Nothing()
+
+
+def pinned(batch: Any) -> Any:
+    """Give a batch in page-locked memory, where there is a GPU that it is of use for."""
+    return pin_memory(batch) if torch.cuda.is_available() else batch  # type: ignore[no-untyped-call]
 
 
 class Epoch(Iterator[Any]):
@@ -51,13 +59,13 @@ class Epoch(Iterator[Any]):
                 # It is over, or it failed; neither gives anything behind it.
                 self._stream = None
                 raise
-            stream._has_given = True
-            return batch
+            stream._has_given, stream._has_loaded = True, False
+            return pinned(batch) if stream._options.pin_memory else batch
 
     def _next(self, stream: Stream) -> Any:
         """Give the next batch that something is left of."""
         while isinstance(batch := next(self._batches), Nothing):
-            stream._has_given = True
+            stream._has_given, stream._has_loaded = True, False
             if stream._reading.ranks.world_size > 1:
                 raise DataError(
                     "filter left nothing of a batch",

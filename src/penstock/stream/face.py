@@ -21,6 +21,7 @@ from penstock.loader.ranks import Undecided, find_ranks
 from penstock.plan import num_rank_batches
 from penstock.records import Meters
 from penstock.stream import options as of
+from penstock.stream.checks import count
 from penstock.stream.epochs import Epoch
 from penstock.stream.left_out import LeftOut
 from penstock.stream.options import Options
@@ -57,6 +58,7 @@ class Stream(IterableDataset[Any]):
             any number of workers or ranks, and after a resume.
         batch_size: samples of a batch, on each rank.
         drop_last: leave out batches that are not full.
+        pin_memory: put batches into page-locked memory, from which a GPU is fed without waiting, where there is one.
         window: bound on disk use, like ``"2Gi"``, or bytes. It must hold the largest batch, of all ranks of a node.
         window_folder: where the window lies; a temporary folder by default. A tmpfs keeps it in memory.
         match: take the objects whose key fits this pattern, as a shell's, like ``"*.{jpg,png}"``, or one of several.
@@ -102,6 +104,7 @@ class Stream(IterableDataset[Any]):
         transform: Callable[[Any, np.random.Generator], Any] | None = None,
         batch_size: int = 1,
         drop_last: bool = False,
+        pin_memory: bool = False,
         window: str | int = "1Gi",
         window_folder: str | os.PathLike[str] | None = None,
         match: str | Iterable[str] = "*",
@@ -144,7 +147,8 @@ class Stream(IterableDataset[Any]):
         self._turn = threading.Lock()
         self._turn_of: int | None = None
         self._loops = 0
-        self._has_given = self._is_closing = False
+        self._has_given = self._has_loaded = self._is_closing = False
+        self._asked_epoch: int | None = None
         self._reading = Reading(self._options)
         # It ends what was begun when nobody refers to this any more.
         self._end = weakref.finalize(self, _end, self._reading, self._pid)
@@ -181,9 +185,12 @@ class Stream(IterableDataset[Any]):
         with self._taking_turn():
             self._settle()
             self._refuse_sharing_again()
-            if self._has_given:
+            asked, self._asked_epoch = self._asked_epoch, None
+            if asked is not None and not self._has_loaded:
+                self._reading.begin_at(asked, has_given=self._has_given)
+            elif self._has_given:
                 self._reading.stream.begin_epoch()
-                self._has_given = False
+            self._has_given = False
             self._loops += 1
             return Epoch(self, self._loops, self._reading.stream.batches(self._reading.stream.epoch, 0))
 
@@ -199,6 +206,17 @@ class Stream(IterableDataset[Any]):
         self._settle()
         return self._reading.stream.epoch
 
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next loop that epoch, 0-based; without it each loop is the epoch after the one before.
+
+        A place that was loaded is gone on from all the same, until its loop has given a batch.
+
+        Raises:
+            ConfigError: it is no number of an epoch.
+        """
+        self._check_process()
+        self._asked_epoch = count("epoch", epoch, 0)
+
     def state_dict(self) -> LoaderState:
         """Give the place after the last batch that was given, to save in a checkpoint; the same on all ranks."""
         self._settle()
@@ -213,7 +231,8 @@ class Stream(IterableDataset[Any]):
         with self._taking_turn():
             self._settle()
             self._reading.load(state)
-            self._has_given = False
+            self._has_given, self._has_loaded = False, True
+            self._asked_epoch = None
             self._loops += 1
 
     def meters(self) -> Meters:

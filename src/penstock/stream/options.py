@@ -81,6 +81,7 @@ class Options:
     decoder: Decoding
     batch_size: int
     drop_last: bool
+    pin_memory: bool
     window_bytes: int
     folder: Path | None
     shuffle: Sequence[str]
@@ -118,6 +119,7 @@ def options_of(given: Mapping[str, Any], *, data: Data | None = None) -> Options
         decoder=_decoder_of(given, is_of_format=data is not None),
         batch_size=checks.count("batch_size", given["batch_size"], 1),
         drop_last=checks.flag("drop_last", given["drop_last"]),
+        pin_memory=checks.flag("pin_memory", given["pin_memory"]),
         window_bytes=_bytes_of("window", given["window"]),
         folder=_folder_of(given["window_folder"]),
         shuffle=_shuffle_words(given["shuffle"], given["shuffle_block"], given["shuffle_mix"]),

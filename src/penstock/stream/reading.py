@@ -132,6 +132,19 @@ class Reading:
             self._found = None
             raise
 
+    def begin_at(self, epoch: int, *, has_given: bool) -> None:
+        """Go to the beginning of an epoch.
+
+        Args:
+            has_given: whether the epoch that the stream is in has given a batch.
+        """
+        stream = self.stream
+        if not has_given and stream.epoch == epoch:
+            return
+        stream.begin_epoch()
+        if stream.epoch != epoch:
+            stream.load_state_dict({**stream.state_dict(), "next_index": epoch * stream.num_samples})
+
     def load(self, state: LoaderState) -> None:
         """Take up a place; of any batch size and any number of ranks, since it is a place in the order of all.
 

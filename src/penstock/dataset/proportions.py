@@ -1,0 +1,48 @@
+"""How many samples of each member an epoch of a mix has, and which sample is of which: pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.plan import Permutation
+
+__all__ = ["Draws", "Stop", "epoch_counts", "rounds"]
+
+Stop = Literal["first", "all"]
+
+
+def epoch_counts(sizes: Sequence[int], shares: Sequence[float], *, stop: Stop) -> list[int]:
+    """Give how many samples of each member an epoch has.
+
+    Args:
+        sizes: samples of each member's own epoch.
+        shares: of the members, which make 1 together.
+    """
+    if stop == "all":
+        whole = max(size / share for size, share in zip(sizes, shares, strict=True))
+        return [max(size, round(whole * share)) for size, share in zip(sizes, shares, strict=True)]
+    whole = min(size / share for size, share in zip(sizes, shares, strict=True))
+    return [min(size, max(1, round(whole * share))) for size, share in zip(sizes, shares, strict=True)]
+
+
+class Draws:
+    """Which member each sample of an epoch is of."""
+
+    def __init__(self, counts: Sequence[int], *, seed: int, epoch: int) -> None:
+        self._ends = np.cumsum(counts, dtype=np.int64)
+        self._permutation = Permutation(int(self._ends[-1]), seed=seed, epoch=epoch, purpose="members")
+
+    def __call__(self, first: int, count: int) -> NDArray[np.int64]:
+        """Give the members of some samples from the ``first`` on, as many as there are, shape (samples,)."""
+        positions = np.arange(first, min(first + count, int(self._ends[-1])), dtype=np.int64)
+        return np.searchsorted(self._ends, self._permutation(positions), side="right").astype(np.int64)
+
+
+def rounds(count: int, size: int) -> int:
+    """Give how many epochs of a member an epoch of the mix begins."""
+    return max(1, math.ceil(count / size))

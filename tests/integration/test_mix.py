@@ -1,0 +1,260 @@
+"""``penstock.mix``: batches of samples of several datasets, by weights."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import penstock
+from penstock.errors import CheckpointMismatch, ConfigError, DataError, StreamMisused, WindowTooSmall
+
+FILES, ROWS = 90, 400
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> penstock.Dataset:
+    """Numbers from 0 on."""
+    folder = tmp_path_factory.mktemp("objects")
+    for number in range(FILES):
+        (folder / f"{number:03}").write_bytes(b"%d" % number)
+    return penstock.objects(folder).map(lambda data: {"id": int(data), "of": "objects"})
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> penstock.Dataset:
+    """Numbers from 1000 on, several in an extent."""
+    folder = tmp_path_factory.mktemp("table")
+    pq.write_table(pa.table({"id": np.arange(1000, 1000 + ROWS)}), folder / "a.parquet", row_group_size=50)
+    return penstock.parquet(folder).map(lambda row: {"id": int(row["id"]), "of": "table"})
+
+
+def ids(batches: Any) -> list[list[int]]:
+    return [batch["id"].tolist() for batch in batches]
+
+
+def of_objects(found: list[list[int]]) -> list[int]:
+    return [number for batch in found for number in batch if number < 1000]
+
+
+def of_table(found: list[list[int]]) -> list[int]:
+    return [number for batch in found for number in batch if number >= 1000]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_have_samples_of_all_by_their_weights(
+    objects: penstock.Dataset, table: penstock.Dataset, workers: int
+) -> None:
+    mixed = penstock.mix({objects: 3, table: 7}, seed=1)
+    with mixed.loader(10, window="32Mi", workers=workers) as loader:
+        assert (len(loader), loader.num_samples) == (30, 300)
+        first, second = ids(loader), ids(loader)
+    for epoch in (first, second):
+        assert len(epoch) == 30
+        assert sorted(of_objects(epoch)) == list(range(FILES))
+        assert len(set(of_table(epoch))) == len(of_table(epoch)) == 210
+    assert first != second
+    assert set(of_table(first)) != set(of_table(second))
+    assert sum({True, False} == {number < 1000 for number in batch} for batch in first) > 20
+    with mixed.loader(25, window="32Mi") as loader:
+        assert sum(ids(loader), []) == sum(first, [])  # noqa: RUF017
+    if workers:
+        return
+    with penstock.mix([(objects, 3), (table, 7)], seed=2).loader(10, window="32Mi") as loader:
+        other = ids(loader)
+    assert of_objects(other) == of_objects(first)
+    assert other != first
+
+
+def test_all_samples_of_all_come_where_that_is_asked_for(objects: penstock.Dataset, table: penstock.Dataset) -> None:
+    with penstock.mix({objects: 0.5, table: 0.5}, stop="all").loader(64, window="32Mi") as loader:
+        assert loader.num_samples == 2 * ROWS
+        epochs = [ids(loader) for _ in range(2)]
+        assert loader.epoch == 2
+    for epoch in epochs:
+        assert sorted(of_table(epoch)) == list(range(1000, 1000 + ROWS))
+        counts = Counter(of_objects(epoch))
+        assert set(counts) == set(range(FILES))
+        assert set(counts.values()) == {4, 5}
+    rounds = [of_objects(epochs[0])[at : at + FILES] for at in (0, FILES)]
+    assert rounds[0] != rounds[1]
+
+
+@pytest.mark.parametrize(("stop", "taken"), [("first", 7), ("all", 61)])
+def test_a_place_is_gone_on_from_exactly(
+    objects: penstock.Dataset, table: penstock.Dataset, stop: Any, taken: int
+) -> None:
+    mixed = penstock.mix({objects: 0.3, table: 0.7}, seed=5, stop=stop)
+    with mixed.loader(7, window="32Mi", seed=9) as loader:
+        ids(islice(loader, 2))
+        whole = ids(loader)
+        begun = ids(islice(loader, taken))
+        place = pickle.loads(pickle.dumps(loader.state_dict()))
+        rest, after = ids(_on(loader, place)), ids(loader)
+    with mixed.loader(7, window="32Mi", seed=9, workers=1) as loader:
+        loader.load_state_dict(place)
+        loader.set_epoch(0)
+        assert loader.epoch == 2
+        assert ids(loader) == rest
+        assert ids(loader) == after
+        loader.set_epoch(1)
+        assert ids(loader) == whole
+        loader.set_epoch(2)
+        assert ids(loader) == begun + rest
+    with mixed.loader(3, window="32Mi", seed=9) as loader:
+        loader.load_state_dict(place)
+        assert sum(ids(loader), []) == sum(rest, [])  # noqa: RUF017
+
+
+def _on(loader: Any, place: dict[str, Any]) -> Any:
+    loader.load_state_dict(place)
+    return loader
+
+
+def test_ranks_are_given_shares_and_step_together(objects: penstock.Dataset, table: penstock.Dataset) -> None:
+    mixed = penstock.mix({objects: 0.3, table: 0.7}, seed=5)
+    found: list[list[list[int]]] = [[], []]
+    places: list[dict[str, Any]] = [{}, {}]
+
+    def read(rank: int) -> None:
+        with mixed.loader(8, window="32Mi", rank=rank, world_size=2) as loader:
+            found[rank] = ids(loader)
+            assert len(loader) == len(found[rank])
+            next(iter(loader))
+            places[rank] = loader.state_dict()
+
+    for rank in range(2):
+        thread = threading.Thread(target=read, args=(rank,))
+        thread.start()
+        thread.join()
+    assert [len(batch) for batch in found[0]] == [len(batch) for batch in found[1]]
+    both = found[0] + found[1]
+    assert sorted(of_objects(both)) == list(range(FILES))
+    assert len(set(of_table(both))) == len(of_table(both))
+    assert places[0] == places[1]
+    with mixed.loader(8, window="32Mi") as loader, pytest.raises(CheckpointMismatch, match="another"):
+        loader.load_state_dict(places[0])
+
+
+def test_what_is_left_out_of_a_member_leaves_batches_smaller(
+    objects: penstock.Dataset, table: penstock.Dataset
+) -> None:
+    mixed = penstock.mix({objects.filter(lambda value: value["id"] % 3 == 0): 0.3, table: 0.7}, seed=5)
+    with mixed.loader(7, window="32Mi") as loader:
+        given = []
+        for batch in loader:
+            given.append((batch["id"].tolist(), loader.state_dict()))
+    whole = [batch for batch, _ in given]
+    assert sorted(of_objects(whole)) == list(range(0, FILES, 3))
+    with mixed.loader(7, window="32Mi") as loader:
+        loader.load_state_dict(given[11][1])
+        assert ids(loader) == whole[12:]
+    nothing = penstock.mix({objects.filter(lambda value: False): 0.3, table.filter(lambda value: False): 0.7})
+    with nothing.loader(7, window="32Mi") as loader:
+        assert list(loader) == []
+        assert loader.epoch == 1
+    with (
+        nothing.loader(7, window="32Mi", rank=0, world_size=2) as loader,
+        pytest.raises(DataError, match="nothing is left"),
+    ):
+        list(loader)
+
+
+def test_bad_samples_that_are_skipped_are_given_once_or_never_after_a_resume(
+    objects: penstock.Dataset, table: penstock.Dataset
+) -> None:
+    bad = objects.map(lambda value: {**value, "id": value["id"] + 0 // (value["id"] % 10)})
+    mixed = penstock.mix({bad: 0.3, table: 0.7}, seed=5)
+    options: dict[str, Any] = {"window": "32Mi", "on_bad_sample": "skip"}
+    with mixed.loader(7, **options) as loader:
+        given = []
+        for batch in loader:
+            given.append((batch["id"].tolist(), loader.state_dict()))
+        assert loader.meters().num_skipped == 9
+    whole = [batch for batch, _ in given]
+    assert sorted(of_objects(whole)) == [number for number in range(FILES) if number % 10]
+    for at in (4, 20):
+        with mixed.loader(7, **options) as loader:
+            loader.load_state_dict(given[at][1])
+            assert ids(loader) == whole[at + 1 :]
+
+
+def test_the_windows_stay_within_the_bound_together(
+    objects: penstock.Dataset, table: penstock.Dataset, tmp_path: Path
+) -> None:
+    mixed = penstock.mix({objects: 0.01, table: 0.99})
+    with mixed.loader(7, window="16Mi", window_folder=tmp_path / "w") as loader:
+        next(iter(loader))
+        used = sum(path.stat().st_blocks * 512 for path in tmp_path.rglob("*") if path.is_file())
+        assert 0 < used <= 16 << 20
+        assert loader.meters().requests is not None
+    with pytest.raises(WindowTooSmall, match="are this member's"), mixed.loader(7, window="20Ki") as loader:
+        next(iter(loader))
+
+
+def test_values_of_another_structure_are_refused(objects: penstock.Dataset, table: penstock.Dataset) -> None:
+    other = table.map(lambda value: {"id": value["id"]})
+    message = r"members \d and \d of the mix give values of different structure: .*id: int.*: make them alike with map"
+    with (
+        penstock.mix({objects: 1, other: 1}).loader(8, window="32Mi") as loader,
+        pytest.raises(ConfigError, match=message),
+    ):
+        list(loader)
+    with penstock.mix({objects: 1, other: 1}).loader(8, window="32Mi", collate=list) as loader:
+        assert sum(map(len, loader)) == 180
+
+
+def test_a_loader_is_for_one_loop_and_one_process(objects: penstock.Dataset, table: penstock.Dataset) -> None:
+    with penstock.mix({objects: 1, table: 1}).loader(8, window="32Mi", drop_last=True) as loader:
+        assert len(loader) == 22 == len(list(loader))
+        first = iter(loader)
+        next(first)
+        iter(loader)
+        with pytest.raises(StreamMisused, match="another loop"):
+            next(first)
+        with pytest.raises(StreamMisused, match="pickled"):
+            pickle.dumps(loader)
+        with pytest.raises(CheckpointMismatch, match="no saved place in a mix"):
+            loader.load_state_dict({"version": 1})
+        assert loader.classes == ()
+        assert loader.left_out == ()
+    with pytest.raises(StreamMisused, match="closed"):
+        iter(loader)
+
+
+@pytest.mark.parametrize(
+    ("members", "options", "message"),
+    [
+        (lambda a, b: 3, {}, "members 3: give weights by dataset"),
+        (lambda a, b: {a: 1}, {}, r"1 member\(s\)"),
+        (lambda a, b: {a: 0, b: 1}, {}, "the weight 0 of a member: give numbers above 0"),
+        (lambda a, b: {a: "x", b: 1}, {}, "the weight 'x'"),
+        (lambda a, b: {a: float("nan"), b: 1}, {}, "the weight nan"),
+        (lambda a, b: {"a": 1, b: 1}, {}, "the member 'a' is no dataset"),
+        (lambda a, b: {a: 1, b: 1}, {"stop": "last"}, "stop 'last'"),
+        (lambda a, b: {a: 1, b: 1}, {"seed": -1}, "seed -1"),
+    ],
+)
+def test_what_cannot_be_mixed_is_told(
+    objects: penstock.Dataset, table: penstock.Dataset, members: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        penstock.mix(members(objects, table), **options)
+
+
+def test_arguments_of_the_loader_are_told(objects: penstock.Dataset, table: penstock.Dataset) -> None:
+    mixed = penstock.mix({objects: 1, table: 1})
+    with pytest.raises(TypeError, match=r"no argument 'worker'.*workers"):
+        mixed.loader(4, worker=1)
+    with pytest.raises(TypeError, match="no argument 'stream_listing'"):
+        mixed.loader(4, stream_listing=True)
+    with pytest.raises(ConfigError, match="window 0"):
+        mixed.loader(4, window=0)
