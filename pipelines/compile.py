@@ -1,10 +1,10 @@
 """The one command that compiles everything: ``python pipelines/compile.py``.
 
 It writes ``components/<step>/component.yaml``, ``pipelines/compiled/penstock-eeg.yaml``, for Argo Workflows
-``charts/penstock/workflows/``, and the tables of docs/pipelines.md; ``--check`` writes nothing and fails where one of
-them is not what the declarations give. ``PENSTOCK_IMAGE_CPU`` and ``PENSTOCK_IMAGE_GPU`` name other images, for files
-that are written elsewhere with ``--out``. ``--verify FILE`` looks at pipelines of yours: a task that leaves a
-parameter of its component out is refused here as well as by what compiles ours.
+``charts/penstock/workflows/``, the tables of docs/pipelines.md, and docs/options.md; ``--check`` writes nothing and
+fails where one of them is not what the declarations give. ``PENSTOCK_IMAGE_CPU`` and ``PENSTOCK_IMAGE_GPU`` name other
+images, for files that are written elsewhere with ``--out``. ``--verify FILE`` looks at pipelines of yours: a task that
+leaves a parameter of its component out is refused here as well as by what compiles ours.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ WORKFLOWS = Path("charts/penstock/workflows")
 
 DOCS = Path("docs/pipelines.md")
 """Has two tables, between comments, that are made here."""
+
+OPTIONS = Path("docs/options.md")
+"""All options of all steps."""
 
 SETTINGS = ("secret", "window_size", "shm_size", "train_timeout_seconds")
 IMAGES = {"PENSTOCK_IMAGE_CPU": "penstock:0.1.0-cpu", "PENSTOCK_IMAGE_GPU": "penstock:0.1.0-gpu"}
@@ -89,7 +92,7 @@ def compile_all(*, images: Mapping[str, str] | None = None, **settings: Any) -> 
         made = {path: _compile(thing, folder) for path, thing in _things({**settings, **given})}
         made |= _workflows(made[PIPELINE])
     made = {path: _with_images(text, images or {}) for path, text in made.items()}
-    return made if given else {**made, DOCS: _documented(made[PIPELINE])}
+    return made if given else {**made, DOCS: _documented(made[PIPELINE]), OPTIONS: _options_page()}
 
 
 _SETTING = {"PENSTOCK_IMAGE_CPU": "image_cpu", "PENSTOCK_IMAGE_GPU": "image_gpu"}
@@ -133,6 +136,11 @@ def _documented(pipeline: str) -> str:
             raise ValueError(f"{DOCS} has no place for the table of {name}: {begin.strip()} … {end.strip()}")
         text = f"{before}{begin}{table}{end}{rest.partition(end)[2]}"
     return text
+
+
+def _options_page() -> str:
+    page: str = importlib.import_module("pipelines.described").options_page()
+    return page
 
 
 def _workflows(pipeline: str) -> Iterator[tuple[Path, str]]:

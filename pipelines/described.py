@@ -6,16 +6,20 @@ shows beside the form, and as tables in docs/pipelines.md: both are made of the 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import docstring_parser
 
-from penstock.steps.options.run_options import RunOption, run_options
+from penstock.options import Option
+from penstock.steps.options.kinds import kind_of
+from penstock.steps.options.run_options import PIPELINE_STEPS, RunOption, run_options
+from penstock.steps.options.steps import STEPS, options_of
 
-__all__ = ["DOCS_URL", "describe", "fields_table", "options_table"]
+__all__ = ["DOCS_URL", "describe", "fields_table", "options_page", "options_table"]
 
 DOCS_URL = "docs/pipelines.md"
 
@@ -25,7 +29,9 @@ def describe(pipeline: Callable[..., Any]) -> str:
     told = docstring_parser.parse(pipeline.__doc__ or "")
     about = [text for text in (told.short_description, told.long_description) if text]
     fields = [f"- {param.arg_name}: {_line(param.description)}" for param in told.params]
-    options = [f"- {option.name} ({option.kind}{_default(option)}): {_sentence(option)}" for option in _options()]
+    options = [
+        f"- {option.name} ({option.kind}{_default(option.first)}): {_sentence(option.first)}" for option in _options()
+    ]
     return "\n\n".join(
         [
             *about,
@@ -50,7 +56,7 @@ def options_table() -> str:
     for option in _options():
         steps = ", ".join(f"`{step}`" for step in option.of)
         default = _shown(option.first.default) if option.first.default not in (None, "", ()) else ""
-        lines.append(f"| `{option.name}` | {steps} | {option.kind} | {default} | {_sentence(option)} |")
+        lines.append(f"| `{option.name}` | {steps} | {option.kind} | {default} | {_sentence(option.first)} |")
     return "\n".join(lines)
 
 
@@ -58,17 +64,73 @@ def _options() -> Iterator[RunOption]:
     yield from run_options().values()
 
 
-def _sentence(option: RunOption) -> str:
+def options_page() -> str:
+    """Write the page of all options of all steps, in Markdown."""
+    groups: dict[str, dict[str, tuple[Option, list[str]]]] = {}
+    for step in STEPS:
+        for one in options_of(step).declared().values():
+            if not one.hidden:
+                _, steps = groups.setdefault(one.group, {}).setdefault(
+                    f"{one.name} {_unless_given(one)} {_short(one)}", (one, [])
+                )
+                steps.append(step)
+    return "\n".join([_PAGE, *(line for title, rows in groups.items() for line in _group(title, rows))])
+
+
+_PAGE = """# Options
+
+Made by `python pipelines/compile.py` of the declarations that the command line is made of. *On resume* says how an
+option may change when a job or a training that was stopped goes on ([training.md](training.md)); *in a pipeline* names
+the field of a run's form, or its name among the options there ([pipelines.md](pipelines.md)). All of them can stand in
+a file ([config.md](config.md)). The options of a task, for `--option`, are in the task's own page.
+"""
+
+
+def _group(title: str, rows: Mapping[str, tuple[Option, list[str]]]) -> Iterator[str]:
+    yield f"## {title[:1].upper()}{title[1:]}\n" if title else "## Of the step itself\n"
+    yield "| option | of | on resume | in a pipeline | takes | unless given | what it is |"
+    yield "|---|---|---|---|---|---|---|"
+    for one, steps in rows.values():
+        yield f"| {_name(one)} | {', '.join(f'`{step}`' for step in steps)} | {_said(one, steps)} |"
+    yield ""
+
+
+def _name(one: Option) -> str:
+    return f"`{one.name.upper()}`" if one.is_positional else f"`{one.flag}`"
+
+
+def _said(one: Option, steps: Sequence[str]) -> str:
+    """Write what is said of an option of some steps, but for its name."""
+    run_option = f"`{one.run_option}`" if one.run_option and set(steps) & set(PIPELINE_STEPS) else ""
+    place = f"field `{one.field}`" if one.field else run_option
+    changes = str(one.change) if one.change is not None and {"run", "train"} & set(steps) else ""
+    return " | ".join((changes, place, kind_of(one), _unless_given(one), _short(one)))
+
+
+def _unless_given(one: Option) -> str:
+    told = re.search(r"\(default: ([^)]*)\)", one.help)
+    if one.is_required:
+        return "must be given"
+    if told and "%" not in told[1]:
+        return told[1]
+    return _shown(None if one.default == () else one.default)
+
+
+def _short(one: Option) -> str:
+    """Give the sentence of an option without what follows from the tasks that are installed."""
+    told = one.help.partition(" (")[0] if callable(one.told) else one.told
+    return _sentence(dataclasses.replace(one, told=told, choices=None if callable(one.choices) else one.choices))
+
+
+def _sentence(option: Option) -> str:
     """Give an option's help; its default and the names of flags are told otherwise."""
-    told = re.sub(r"\s*\(default: [^)]*\)", "", option.first.help).replace("%%", "%")
-    choices = option.first.all_choices
-    named = f". One of {', '.join(map(str, choices))}" if choices else ""
+    told = re.sub(r"\s*\(default: [^)]*\)", "", option.help).replace("%%", "%")
+    named = f". One of {', '.join(map(str, option.all_choices))}" if option.all_choices else ""
     return _line(told).replace("|", "\\|") + named
 
 
-def _default(option: RunOption) -> str:
-    default = option.first.default
-    return "" if default in (None, "", ()) else f", {_text(default)} unless given"
+def _default(option: Option) -> str:
+    return "" if option.default in (None, "", ()) else f", {_text(option.default)} unless given"
 
 
 def _shown(value: Any) -> str:
