@@ -15,6 +15,7 @@ from penstock.loader.failures import Failed
 from penstock.loader.in_window import ManySamples, OneSample
 from penstock.loader.many import Joiner, PartMaker
 from penstock.loader.one import OneByOne
+from penstock.loader.sharing import NodeRanks
 from penstock.loader.using import SampleUser
 from penstock.records import SkippedSample, StreamSpec
 from penstock.window import WindowReader
@@ -29,6 +30,7 @@ class Many:
     Attributes:
         rank: of the ``world_size`` ranks that read the stream.
         num_workers: that share the extents of this rank; 0 where there are none.
+        node: ranks that share the window.
     """
 
     decoding: Decoding
@@ -36,6 +38,7 @@ class Many:
     rank: int
     world_size: int
     num_workers: int
+    node: range
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +68,7 @@ class Thinned:
 
 
 def many_of(
-    places: OneSample | ManySamples, decoding: Decoding, *, rank: int, world_size: int, num_workers: int
+    places: OneSample | ManySamples, decoding: Decoding, *, rank: int, world_size: int, num_workers: int, node: range
 ) -> Many | None:
     """Give what is needed where extents hold several samples, None where they do not.
 
@@ -79,7 +82,7 @@ def many_of(
             "the decoder is given one sample at a time, and this dataset has extents that hold several",
             fix="read it with the decoder of its format",
         )
-    return Many(decoding=decoding, places=places, rank=rank, world_size=world_size, num_workers=num_workers)
+    return Many(decoding=decoding, places=places, rank=rank, world_size=world_size, num_workers=num_workers, node=node)
 
 
 class WindowDataset(Dataset[Any]):
@@ -124,6 +127,17 @@ class WindowDataset(Dataset[Any]):
         except BaseException as error:
             return [Failed.of(error)]
 
+    def _node(self, many: Many) -> NodeRanks | None:
+        settings = self._settings
+        if len(many.node) == 1:
+            return None
+        return NodeRanks(
+            session=settings.spec.session,
+            rank=many.rank,
+            ranks=many.node,
+            timeout_seconds=settings.timeout_seconds,
+        )
+
     def _many(self, many: Many, reader: WindowReader, indices: Sequence[int]) -> Any:
         """Give a batch, or in a worker, by its number and the batch's indices, a part of one."""
         worker, asked = (0, indices) if self._frees else (indices[0], indices[1:])
@@ -139,6 +153,7 @@ class WindowDataset(Dataset[Any]):
                 frees=self._frees,
                 worker=worker,
                 num_workers=max(1, many.num_workers),
+                node=self._node(many),
             )
         part = maker.make(reader, asked)
         if not self._frees:

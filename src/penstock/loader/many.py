@@ -8,7 +8,7 @@ its own and makes its part of each batch; the process that asked for them puts t
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Self
@@ -21,9 +21,10 @@ from penstock.loader.chance import chance_of, own_generators
 from penstock.loader.decoding import Decoding
 from penstock.loader.failures import batch_note, noting, sample_note
 from penstock.loader.in_window import ManySamples, Touched
+from penstock.loader.sharing import NodeRanks, packed, unpacked
 from penstock.loader.using import SampleUser, reason_of
 from penstock.manifest import sample_key
-from penstock.plan.mixing import Part
+from penstock.plan.mixing import Group, Part
 from penstock.records import SkippedSample
 from penstock.window import ExtentSkipped, WindowExtent, WindowReader
 from penstock.window.layout import ExtentMeta
@@ -74,6 +75,16 @@ class _Decoded:
     def key(self, number: int) -> str:
         return sample_key(self.about, number)
 
+    def packed(self, numbers: NDArray[np.int64]) -> bytes:
+        """Give some samples for another rank; empty where they are not there, and it has to see for itself."""
+        if self.error is not None or self.bad:
+            return b""
+        try:
+            values = [self.values[self.place(number)] for number in numbers.tolist()]
+        except Exception:
+            return b""
+        return packed(self.about, values)
+
     def place(self, number: int) -> int:
         """Give where the value of the n-th sample is among the values."""
         first = int(self.numbers[0])
@@ -90,6 +101,7 @@ class PartMaker:
         rank: of the ``world_size`` ranks that read the stream.
         frees: whether extents are let go of as soon as they are decoded.
         worker: number of this process among the ``num_workers`` that share the rank's extents.
+        node: other ranks that share the window, and so extents; None where there are none.
     """
 
     def __init__(
@@ -104,10 +116,11 @@ class PartMaker:
         frees: bool,
         worker: int = 0,
         num_workers: int = 1,
+        node: NodeRanks | None = None,
     ) -> None:
         self._decoding, self._places, self._trained, self._user = decoding, places, trained, user
         self._rank, self._world_size = rank, world_size
-        self._frees, self._worker, self._num_workers = frees, worker, num_workers
+        self._frees, self._worker, self._num_workers, self._node = frees, worker, num_workers, node
         self._chance = chance_of(decoding, places.held.seed)
         self._open: dict[_Group, dict[int, _Decoded]] = {}
 
@@ -130,9 +143,10 @@ class PartMaker:
         if name not in self._open:
             extents: dict[int, _Decoded] = {}
             is_good = True
+            others = self._node.others(lambda rank: self._wanted(group, rank)) if self._node is not None else {}
             for part in group.wanted(self._rank, self._world_size):
                 if part.extent % self._num_workers == self._worker:
-                    extents[part.extent] = found = self._decode(reader, touched, part)
+                    extents[part.extent] = found = self._decode_for(reader, touched, part, others.get(part.extent))
                     is_good &= found.error is None
                 # What the stream ended with stays, for whoever waits for what would come after it.
                 if self._frees and is_good:
@@ -141,6 +155,26 @@ class PartMaker:
                 reader.advance(touched.first_index + group.end_extent)
             self._open[name] = extents
         return self._open[name]
+
+    def _wanted(self, group: Group, rank: int) -> dict[int, NDArray[np.int64]]:
+        return {part.extent: part.numbers for part in group.wanted(rank, self._world_size)}
+
+    def _decode_for(
+        self, reader: WindowReader, touched: Touched, part: Part, others: Mapping[int, NDArray[np.int64]] | None
+    ) -> _Decoded:
+        """Decode an extent, for other ranks of the node too that want some of it, or have it from one of them."""
+        if self._node is None or not others:
+            return self._decode(reader, touched, part)
+        found = self._node.serve_or_take(touched.first_index + part.extent)
+        if isinstance(found, bytes):
+            about, values = unpacked(found)
+            return _Decoded(about, part.numbers, values)
+        # All that the node wants, whoever decodes it: what a decoder draws is the same then.
+        everything = np.unique(np.concatenate([part.numbers, *others.values()]))
+        decoded = self._decode(reader, touched, Part(extent=part.extent, numbers=everything))
+        if found is not None:
+            self._node.serve(found, {rank: decoded.packed(numbers) for rank, numbers in others.items()})
+        return decoded
 
     def _decode(self, reader: WindowReader, touched: Touched, part: Part) -> _Decoded:
         """Decode an extent; an error of its own is raised when the first of its samples is due, or is left out."""

@@ -129,7 +129,8 @@ class WindowStream:
             world_size=world_size,
         )
         check_rank(local_rank, num_local)
-        many = many_of(self._places, decoding, rank=rank, world_size=world_size, num_workers=num_workers)
+        node = range(rank - local_rank, rank - local_rank + num_local)
+        many = many_of(self._places, decoding, rank=rank, world_size=world_size, num_workers=num_workers, node=node)
         # Workers and views of the window free whole batches, ranks that share groups whole groups; otherwise ranks are
         # less than a round apart.
         frees_more = num_workers or (num_local > 1 if many is not None else not decoding.is_pure)

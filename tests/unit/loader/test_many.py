@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,9 @@ def test_a_prefetcher_that_is_killed_loses_and_repeats_nothing(tmp_path: Path, n
     assert set(Counter(Records(tmp_path / "log").decoded).values()) == {2}
 
 
-@pytest.mark.parametrize("world_size", [2, 4])
-def test_ranks_of_a_node_share_samples_out_and_few_extents(
-    dataset: RawDataset, whole: list[Any], tmp_path: Path, world_size: int
+@pytest.mark.parametrize(("world_size", "num_workers"), [(2, 0), (4, 0), (2, 2)])
+def test_ranks_of_a_node_share_samples_out_and_decode_each_extent_once(
+    dataset: RawDataset, whole: list[Any], tmp_path: Path, world_size: int, num_workers: int
 ) -> None:
     with Prefetcher(tmp_path / "window", WINDOW_BYTES):
         streams = [
@@ -160,6 +161,7 @@ def test_ranks_of_a_node_share_samples_out_and_few_extents(
                 world_size=world_size,
                 splits=[("train", True)],
                 batch_size=16 // world_size,
+                num_workers=num_workers,
             )
             for rank in range(world_size)
         ]
@@ -171,8 +173,46 @@ def test_ranks_of_a_node_share_samples_out_and_few_extents(
     expected = [set(keys_of([batch])) for batch in whole[:train]]
     assert [set(keys_of(step)) for step in steps[: train - 1]] == expected[:-1]
     decoded = Counter(key for rank in range(world_size) for key in Records(tmp_path / f"log-{rank}").decoded)
-    num_groups = -(-len(COUNTS) // dataset.plan.mix)
-    assert sum(decoded.values()) <= 2 * (len(COUNTS) + num_groups * (world_size - 1))
+    assert set(decoded.values()) == {2}  # epochs
+
+
+def keys_alone(values: Sequence[Any]) -> list[str]:
+    return [value[0] for value in values]
+
+
+@dataclass(frozen=True)
+class Locked:
+    """Decodes to values that cannot be handed to another process."""
+
+    then: Records
+
+    def __call__(self, *given: Any) -> list[Any]:
+        return [(key, threading.Lock()) for key, _, _ in self.then(*given)]
+
+
+@pytest.mark.parametrize("case", ["validation", "nothing to hand on", "a name that nobody answers for"])
+def test_what_ranks_of_a_node_share_is_right_whoever_decodes_it(
+    dataset: RawDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    records = Records(tmp_path / "log")
+    decoding = Decoding(decode=Locked(records) if case.startswith("nothing") else records, collate=keys_alone)
+    if case.startswith("a name"):
+        monkeypatch.setattr("penstock.loader.sharing.TAKEN_UP_SECONDS", 0.1)
+        monkeypatch.setattr("penstock.loader.sharing._bind", lambda name: True)
+    splits = [("train", False)] if case == "validation" else [("train", True)]
+    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+        streams = [
+            open_rank(dataset, tmp_path / "window", records.log, rank, decoding=decoding, splits=splits)
+            for rank in range(2)
+        ]
+        steps = read_in_step(streams)
+        for stream in streams:
+            stream.close()
+    given = Counter(key for step in steps for batch in step for key in batch)
+    given_each, decoded_each = set(given.values()), set(Counter(records.decoded).values())
+    assert given_each == {2}  # epochs
+    assert len(given) == sum(COUNTS)
+    assert decoded_each == {2} if case == "validation" else {2, 4} <= decoded_each <= {2, 3, 4}
 
 
 def test_equal_extents_are_decoded_once_in_a_node(tmp_path: Path) -> None:
@@ -210,7 +250,8 @@ def test_ranks_that_wait_for_one_another_at_each_step_need_no_more_window_than_i
 
 
 def open_rank(data: RawDataset, folder: Path, log: Path, rank: int, **changes: Any) -> WindowStream:
-    return open_stream(data, folder, log, rank=rank, world_size=2, splits=[("train", True)], batch_size=4, **changes)
+    options: dict[str, Any] = {"splits": [("train", True)], "batch_size": 4, **changes}
+    return open_stream(data, folder, log, rank=rank, world_size=2, **options)
 
 
 def smallest_window(data: RawDataset, stream: WindowStream) -> int:
