@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from penstock.manifest import ManifestInfo
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.optim import Optimizer
 
     from penstock.recipes.objectives import Objective
 
-__all__ = ["OwnObjective", "Recipe"]
+__all__ = ["OwnObjective", "OwnOptimisers", "OwnStep", "Recipe", "Update"]
+
+Update = Callable[..., float]
+"""``update(loss, *optimisers)``: they make a step down the gradient of the loss, which is clipped; gives the loss."""
 
 
 class Recipe(Protocol):
@@ -62,5 +66,32 @@ class OwnObjective(Protocol):
 
         Raises:
             CheckpointCorrupt: it does not describe one.
+        """
+        ...
+
+
+@runtime_checkable
+class OwnOptimisers(Protocol):
+    """A recipe that is not learnt by AdamW over all parameters."""
+
+    def make_optimisers(self, model: nn.Module, *, learning_rate: float, weight_decay: float) -> Sequence[Optimizer]:
+        """Make them, each parameter in one at most; the schedule multiplies the learning rates that they have here."""
+        ...
+
+
+@runtime_checkable
+class OwnStep(Protocol):
+    """A recipe whose training is more than one loss of one batch, such as two networks that learn from each other."""
+
+    def training_step(
+        self, model: nn.Module, batch: Mapping[str, Any], optimisers: Sequence[Optimizer], update: Update
+    ) -> tuple[float, int]:
+        """Learn from a batch; give the loss to be told, and how many samples it is the mean of.
+
+        What it keeps between steps must lie in the network's ``state_dict``, or a run that is resumed differs.
+
+        Args:
+            batch: on the network's device.
+            update: has optimisers make a step; see ``Update``.
         """
         ...

@@ -29,6 +29,7 @@ __all__ = [
     "make_objective",
     "objective_from_state",
     "recipe_names",
+    "recipe_of",
 ]
 
 _RECIPES: Final = Registry(
@@ -53,7 +54,7 @@ def choose_model(task: str, asked: str | None) -> str:
     Raises:
         ConfigError: the task has no such network.
     """
-    recipe = _recipe_of(task)
+    recipe = recipe_of(task)
     if asked is None:
         return recipe.models[0]
     if is_own_model(asked, task=task):
@@ -77,7 +78,7 @@ def is_own_model(name: str, *, task: str) -> bool:
     Raises:
         ConfigError: the task has no networks.
     """
-    return ":" in name and _family(name) not in _recipe_of(task).models
+    return ":" in name and _family(name) not in recipe_of(task).models
 
 
 def _family(name: str) -> str:
@@ -94,7 +95,7 @@ def check_model(name: str, *, task: str, shape: Sequence[int]) -> None:
     """
     choose_model(task, name)
     if not is_own_model(name, task=task):
-        _recipe_of(task).check_model(name, shape)
+        recipe_of(task).check_model(name, shape)
 
 
 def build_model(name: str, *, task: str, shape: Sequence[int], num_outputs: int) -> nn.Module:
@@ -111,7 +112,7 @@ def build_model(name: str, *, task: str, shape: Sequence[int], num_outputs: int)
     """
     choose_model(task, name)
     if not is_own_model(name, task=task):
-        return _recipe_of(task).build_model(name, shape=shape, num_outputs=num_outputs)
+        return recipe_of(task).build_model(name, shape=shape, num_outputs=num_outputs)
     from penstock.recipes.own_model import build_own_model  # here: torch takes a second
 
     return build_own_model(name, shape=shape, num_outputs=num_outputs)
@@ -124,7 +125,7 @@ def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse
         ConfigError: the manifest has no training samples.
         MissingLabel: there is nothing to learn.
     """
-    recipe = _recipe_of(info.task)
+    recipe = recipe_of(info.task)
     if isinstance(recipe, OwnObjective):
         return recipe.make_objective(info)
     from penstock.recipes import objectives  # here: torch takes a second
@@ -138,7 +139,7 @@ def objective_from_state(state: Mapping[str, str | float | int], *, task: str) -
     Raises:
         CheckpointCorrupt: it does not describe one.
     """
-    recipe = _recipe_of(task)
+    recipe = recipe_of(task)
     if isinstance(recipe, OwnObjective):
         return recipe.objective_from_state(state)
     from penstock.recipes import objectives  # here: torch takes a second
@@ -152,11 +153,16 @@ def check_targets(info: ManifestInfo) -> None:
     Raises:
         MissingLabel: targets are missing, or all the same.
     """
-    if not get_task(info.task).recipe or not isinstance(_recipe_of(info.task), OwnObjective):
+    if not get_task(info.task).recipe or not isinstance(recipe_of(info.task), OwnObjective):
         check_learnable(info)
 
 
-def _recipe_of(task: str) -> Recipe:
+def recipe_of(task: str) -> Recipe:
+    """Give the recipe of a task.
+
+    Raises:
+        ConfigError: the task has nothing to learn.
+    """
     name = get_task(task).recipe
     if not name:
         known = ", ".join(learnt_task_names())

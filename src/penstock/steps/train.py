@@ -19,7 +19,7 @@ from penstock.files import atomic_write
 from penstock.manifest.trained_on import trained_on
 from penstock.observe import open_progress
 from penstock.observe.labels import metric_text, metrics_line
-from penstock.recipes.registry import build_model, make_objective
+from penstock.recipes.registry import build_model, make_objective, recipe_of
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps._shared.feeding import open_dataset, open_early, open_stream, skipped_line
@@ -162,6 +162,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 early_samples=num_samples if early else None,
                 trained_on=lambda: trained_on(args.manifest if data.listing is None else data.listing.whole().manifest),
                 own_traffic=counts.read,
+                recipe=recipe_of(data.task.name),
             )
     sys.stdout.write(describe(records[-1]))
     return 0

@@ -21,6 +21,7 @@ from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLo
 from penstock.loader.protocols import BatchLoader, LoaderState
 from penstock.manifest.trained_on import TrainedOn
 from penstock.recipes.objectives import Objective
+from penstock.recipes.protocols import Recipe
 from penstock.records import LossPoint, Meters, MetricValues
 from penstock.sources import take_later
 from penstock.tasks.protocols import Task
@@ -59,6 +60,7 @@ def train(
     early_samples: int | None = None,
     trained_on: Callable[[], TrainedOn] | None = None,
     own_traffic: Callable[[], dict[str, Meters]] = dict,
+    recipe: Recipe | None = None,
 ) -> TrainResult:
     """Train a network, going on from the last checkpoint if there is one.
 
@@ -82,6 +84,7 @@ def train(
         early_samples: what the loader knows of its samples before the first epoch's end, where it does not know all.
         trained_on: describes the training split, for whoever uses the best weights; asked after the first epoch.
         own_traffic: gives what was requested otherwise than by the loaders, by the ids that it is counted under.
+        recipe: that the network is of.
 
     Raises:
         CheckpointCorrupt, CheckpointMismatch: the last checkpoint cannot be used; ``on_end`` is not called.
@@ -93,7 +96,7 @@ def train(
     loop = _Loop(
         config,
         task=task,
-        stepper=Stepper(config, model=model, objective=objective),
+        stepper=Stepper(config, model=model, objective=objective, recipe=recipe),
         train_loader=train_loader,
         valid=None if valid_loader is None else Validation(task=task, objective=objective, loader=valid_loader),
         checkpoints=checkpoints,

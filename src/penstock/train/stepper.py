@@ -1,9 +1,9 @@
-"""One optimiser step: forward, loss, backward, clipped update; and the state of all that takes part in it."""
+"""One training step: forward, loss, backward, clipped update; and the state of all that takes part in it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import nn
 from penstock.errors import CheckpointMismatch, ConfigError, TrainingDiverged
 from penstock.loader.protocols import Batch, on_device
 from penstock.recipes.objectives import Objective
+from penstock.recipes.protocols import OwnOptimisers, OwnStep, Recipe
 from penstock.train.config import TrainConfig
 from penstock.train.device import choose_device, choose_precision
 
@@ -34,22 +35,27 @@ class StepOutcome:
 
 
 class Stepper:
-    """A network with its optimiser.
+    """A network with its optimisers.
+
+    Args:
+        recipe: that the network is of, whose own optimisers and training step are used where it has some.
 
     Raises:
-        ConfigError: the device that was asked for is not there.
+        ConfigError: the device that was asked for is not there, or the recipe makes no optimisers.
     """
 
-    def __init__(self, config: TrainConfig, *, model: nn.Module, objective: Objective) -> None:
+    def __init__(
+        self, config: TrainConfig, *, model: nn.Module, objective: Objective, recipe: Recipe | None = None
+    ) -> None:
         if config.num_threads is not None:
             torch.set_num_threads(config.num_threads)
         self._config, self._objective = config, objective
+        self._recipe: object = recipe
         self.device = choose_device(config.device)
         self._precision = choose_precision(config.amp, self.device)
         self.model = model.to(self.device)
-        self._optimiser = torch.optim.AdamW(
-            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self._optimisers = _optimisers_of(recipe, self.model, config)
+        self._rates = [[float(group["lr"]) for group in each.param_groups] for each in self._optimisers]
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._precision.needs_scaler)
 
     def step(self, batch: Batch, step: int, *, factor: float) -> StepOutcome:
@@ -58,28 +64,55 @@ class Stepper:
         Args:
             batch: on the CPU.
             step: 0-based number of the step in the whole run.
-            factor: of the schedule, which the learning rate is multiplied with.
+            factor: of the schedule, which the learning rates are multiplied with.
 
         Raises:
             TrainingDiverged: the loss or the gradient is not finite.
         """
-        rate = self._set_learning_rate(factor)
+        self._set_learning_rates(factor)
+        rate = self._config.learning_rate * factor
         data = on_device(batch.data, self.device)
-        self._optimiser.zero_grad(set_to_none=True)
-        outputs = self._outputs(data["inputs"], len(batch))
-        mean, num_labelled = self._objective.loss(outputs, data)
-        loss = mean.item()
-        if not math.isfinite(loss):
-            raise _diverged("loss", loss, step=step, rate=rate, batch=batch)
-        self._scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
-        self._scaler.unscale_(self._optimiser)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm or math.inf).item()
+
+        def update(loss: torch.Tensor, *optimisers: torch.optim.Optimizer) -> float:
+            return self._update(loss, optimisers, batch=batch, step=step, rate=rate)
+
+        if isinstance(self._recipe, OwnStep):
+            with self._precision.autocast():
+                loss, num_labelled = self._recipe.training_step(self.model, data, self._optimisers, update)
+        else:
+            outputs = self._outputs(data["inputs"], len(batch))
+            mean, num_labelled = self._objective.loss(outputs, data)
+            loss = update(mean, *self._optimisers)
+        self._scaler.update()
+        return StepOutcome(loss=float(loss), num_labelled=num_labelled, learning_rate=rate)
+
+    def _update(
+        self,
+        loss: torch.Tensor,
+        optimisers: Sequence[torch.optim.Optimizer],
+        *,
+        batch: Batch,
+        step: int,
+        rate: float,
+    ) -> float:
+        """Have optimisers make a step down the gradient of a loss, which is clipped; give the loss."""
+        value = loss.item()
+        if not math.isfinite(value):
+            raise _diverged("loss", value, step=step, rate=rate, batch=batch)
+        for each in optimisers:
+            each.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, enabled=False):
+            self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        for each in optimisers:
+            self._scaler.unscale_(each)
+        parameters = [one for each in optimisers for group in each.param_groups for one in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, self._config.clip_norm or math.inf).item()
         # With loss scaling a gradient that overflowed is expected now and then: the scaler skips that update.
         if not math.isfinite(norm) and not self._scaler.is_enabled():
             raise _diverged("gradient's norm", norm, step=step, rate=rate, batch=batch)
-        self._scaler.step(self._optimiser)
-        self._scaler.update()
-        return StepOutcome(loss=loss, num_labelled=num_labelled, learning_rate=rate)
+        for each in optimisers:
+            self._scaler.step(each)
+        return value
 
     def _outputs(self, inputs: Any, num_samples: int) -> Any:
         try:
@@ -94,11 +127,10 @@ class Stepper:
                 fix="choose another --batch-size, so that no epoch ends with such a batch, or larger samples",
             ) from error
 
-    def _set_learning_rate(self, factor: float) -> float:
-        rate = self._config.learning_rate * factor
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
-        return rate
+    def _set_learning_rates(self, factor: float) -> None:
+        for optimiser, rates in zip(self._optimisers, self._rates, strict=True):
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
 
     def weights(self) -> dict[str, Any]:
         """Give what an evaluation needs."""
@@ -106,9 +138,10 @@ class Stepper:
 
     def state_dict(self) -> dict[str, Any]:
         """Give what the next step depends on."""
+        states = [each.state_dict() for each in self._optimisers]
         return {
             **self.weights(),
-            "optimiser": self._optimiser.state_dict(),
+            "optimiser": states[0] if len(states) == 1 else states,
             "scaler": self._scaler.state_dict(),
         }
 
@@ -121,13 +154,35 @@ class Stepper:
         """
         try:
             self.model.load_state_dict(state["model"])
-            self._optimiser.load_state_dict(state["optimiser"])
+            saved = state["optimiser"] if isinstance(state["optimiser"], list) else [state["optimiser"]]
+            for optimiser, one in zip(self._optimisers, saved, strict=True):
+                optimiser.load_state_dict(one)
         except (RuntimeError, ValueError) as error:
             what = f"the last checkpoint's weights do not fit model {self._config.model!r}"
             fix = "use the Penstock release that wrote it, or give this run another folder"
             raise CheckpointMismatch(what, fix=fix) from error
         if self._scaler.is_enabled() and state["scaler"]:
             self._scaler.load_state_dict(state["scaler"])
+
+
+def _optimisers_of(recipe: object, model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """Give the recipe's own optimisers, or AdamW over all parameters.
+
+    Raises:
+        ConfigError: the recipe makes none.
+    """
+    rate, decay = config.learning_rate, config.weight_decay
+    if not isinstance(recipe, OwnOptimisers):
+        return [torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)]
+    made: Any = recipe.make_optimisers(model, learning_rate=rate, weight_decay=decay)
+    found = list(made) if isinstance(made, list | tuple) else [made]
+    if not found or not all(isinstance(each, torch.optim.Optimizer) for each in found):
+        names = ", ".join(type(each).__name__ for each in found) or "none"
+        raise ConfigError(
+            f"make_optimisers of {type(recipe).__name__} gives {names}",
+            fix="let it give a list of torch.optim optimisers",
+        )
+    return found
 
 
 def _diverged(what: str, value: float, *, step: int, rate: float, batch: Batch) -> TrainingDiverged:
