@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -90,6 +91,7 @@ def run(
     learnt: bool = True,
     with_valid: bool = True,
     on_save: Callable[[TrainResult], None] = lambda result: None,
+    recipe: Any = None,
 ) -> TrainResult:
     """Train ``small`` on 104 samples of planted data: 7 steps an epoch."""
     inputs, truth, groups = evoked_data(104, shape=SHAPE, effect=1.0 if learnt else 0.0)
@@ -119,6 +121,7 @@ def run(
         progress=heard,
         on_end=(results if results is not None else []).append,
         on_save=on_save,
+        recipe=recipe,
     )
 
 
