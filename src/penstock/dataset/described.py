@@ -26,8 +26,8 @@ from penstock.stream import checks
 from penstock.stream.checks import called_with, choice, count, shown
 from penstock.stream.choosing import chosen
 from penstock.stream.face import Stream
+from penstock.stream.listing import words_of
 from penstock.stream.options import Data, Options, names_checked, options_of, pattern_of
-from penstock.stream.reading import words_of
 from penstock.stream.words import in_python
 from penstock.stream_listing import ListingProcess
 from penstock.temporary import TemporaryFolder
@@ -205,6 +205,8 @@ class Dataset:
         pin_memory: bool = False,
         collate: Callable[[list[Any]], Any] = default_collate,
         epochs: int | None = None,
+        manifest_folder: str | os.PathLike[str] | None = None,
+        manifest_hours: float = 24.0,
         stream_listing: bool = False,
         in_flight: int = 512,
         timeout_seconds: float = 60.0,

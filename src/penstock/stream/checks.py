@@ -17,12 +17,13 @@ import numpy as np
 from penstock.errors import ConfigError
 from penstock.texts import nearest
 
-__all__ = ["called_with", "choice", "close_to", "count", "flag", "path", "seconds", "shown", "text"]
+__all__ = ["called_with", "choice", "close_to", "count", "flag", "hours", "path", "seconds", "shown", "text"]
 
 MOST = 2**31 - 1
 MOST_WORKERS = 1024
 """Of what is counted, as `penstock list` and `penstock train` take it."""
 MOST_SECONDS = 1e9
+MOST_HOURS = 1e6
 _SHOWN_CHARACTERS = 80
 
 
@@ -62,6 +63,14 @@ def seconds(name: str, value: Any) -> float:
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
     if not is_number or not 0 < value <= MOST_SECONDS:
         raise ConfigError(f"{name} {shown(value)}", fix=f"give a number of seconds above 0, up to {MOST_SECONDS:.0f}")
+    return float(value)
+
+
+def hours(name: str, value: Any) -> float:
+    """Refuse what is no number of hours."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+    if not is_number or not 0 <= value <= MOST_HOURS:
+        raise ConfigError(f"{name} {shown(value)}", fix=f"give a number of hours from 0 to {MOST_HOURS:.0f}")
     return float(value)
 
 

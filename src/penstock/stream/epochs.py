@@ -55,7 +55,8 @@ class Epoch(Iterator[Any]):
                 )
             try:
                 batch = self._next(stream)
-            except BaseException:
+            except BaseException as error:
+                stream._reading.note_error(error)
                 # It is over, or it failed; neither gives anything behind it.
                 self._stream = None
                 raise

@@ -75,6 +75,10 @@ class Stream(IterableDataset[Any]):
         region: of the bucket; None asks for it.
         anonymous: do not sign requests, for public buckets.
         requester_pays: be charged for reading a bucket whose owner is not.
+        manifest_folder: a folder where manifests are kept, 64 of them. One of the same source and options that is
+            fresh is taken instead of listing: what was added since is not seen; what changed since is an error when it
+            is fetched, which forgets the manifest. None lists each time.
+        manifest_hours: how long a manifest that was kept is fresh.
         stream_listing: begin before the source is listed to its end. The first epoch then gives the listing part by
             part, each twice as large as the one before and shuffled in itself; further epochs are shuffled as a
             whole. A folder is listed to its end all the same.
@@ -119,6 +123,8 @@ class Stream(IterableDataset[Any]):
         region: str | None = None,
         anonymous: bool = False,
         requester_pays: bool = False,
+        manifest_folder: str | os.PathLike[str] | None = None,
+        manifest_hours: float = 24.0,
         stream_listing: bool = False,
         in_flight: int = 512,
         timeout_seconds: float = 60.0,

@@ -82,6 +82,8 @@ class Options:
     batch_size: int
     drop_last: bool
     pin_memory: bool
+    manifest_folder: Path | None
+    manifest_hours: float
     window_bytes: int
     folder: Path | None
     shuffle: Sequence[str]
@@ -120,8 +122,10 @@ def options_of(given: Mapping[str, Any], *, data: Data | None = None) -> Options
         batch_size=checks.count("batch_size", given["batch_size"], 1),
         drop_last=checks.flag("drop_last", given["drop_last"]),
         pin_memory=checks.flag("pin_memory", given["pin_memory"]),
+        manifest_folder=_manifest_folder_of(given),
+        manifest_hours=checks.hours("manifest_hours", given["manifest_hours"]),
         window_bytes=_bytes_of("window", given["window"]),
-        folder=_folder_of(given["window_folder"]),
+        folder=_folder_of("window_folder", given["window_folder"]),
         shuffle=_shuffle_words(given["shuffle"], given["shuffle_block"], given["shuffle_mix"]),
         seed=checks.count("seed", given["seed"], 0, most=2**32 - 1),
         num_workers=checks.count("workers", given["workers"], 0, checks.MOST_WORKERS),
@@ -198,11 +202,26 @@ def _bytes_of(name: str, value: Any) -> int:
         raise ConfigError(f"{name} {error.what}", fix=fix) from None
 
 
-def _folder_of(value: Any) -> Path | None:
+def _folder_of(name: str, value: Any) -> Path | None:
     """Give a folder's path, ``~`` being the user's own."""
     if value is None:
         return None
-    return Path(local_path(checks.path("window_folder", value, like="a folder's path, or None"), "window_folder"))
+    return Path(local_path(checks.path(name, value, like="a folder's path, or None"), name))
+
+
+def _manifest_folder_of(given: Mapping[str, Any]) -> Path | None:
+    folder = _folder_of("manifest_folder", given["manifest_folder"])
+    if folder is None:
+        return None
+    if given["stream_listing"]:
+        raise ConfigError(
+            "stream_listing with manifest_folder", fix="leave one of them out: what is kept is a whole listing"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"manifest_folder {str(folder)!r} is no folder", fix="give the path of one")
+    if not folder.parent.is_dir():
+        raise ConfigError(f"manifest_folder {str(folder)!r} is in no folder", fix=f"make {folder.parent} first")
+    return folder
 
 
 def pattern_of(name: str, value: str | Iterable[str]) -> str:

@@ -26,17 +26,16 @@ from penstock.loader.ranks import Found
 from penstock.loader.shared_listing import SharedListing, read_listed
 from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
-from penstock.records import Meters, Plan, write_record
+from penstock.records import Meters, Plan
 from penstock.sources import read_meter_files, sum_meters, take_later
-from penstock.stream.choosing import chosen
-from penstock.stream.left_out import LeftOut, left_out_of, warn_of
+from penstock.stream.left_out import LeftOut, left_out_of
+from penstock.stream.listing import Whole, begin_listing, kept_listing_of
 from penstock.stream.options import Options
 from penstock.stream.place import Place, Serving, place_of, wait_for_serving
-from penstock.stream_listing import ListingProcess, list_words
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, PrefetchMode, claim_job, start_prefetcher
 
-__all__ = ["Reading", "alone", "words_of"]
+__all__ = ["Reading", "alone"]
 
 UNBOUNDED_EPOCHS = 1_000_000
 LANES = 2**7 * 3**3 * 5**2 * 7 * 11 * 13
@@ -62,19 +61,6 @@ class _Source:
     prefetcher: Prefetcher | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Whole:
-    """A listing that has ended."""
-
-    listed: Listed
-
-    def part(self, number: int) -> Listed | None:
-        return self.listed if number == 0 else None
-
-    def whole(self) -> Listed:
-        return self.listed
-
-
 def alone() -> Found:
     """Give the ranks of a process that is the only one."""
     return Found(ranks=ONE_RANK)
@@ -85,6 +71,7 @@ class Reading:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._keeping = kept_listing_of(options)
         self._stack = contextlib.ExitStack()
         self._own: _Source | None = None
         self._place: Place | None = None
@@ -180,6 +167,11 @@ class Reading:
         assert self._listing is not None
         return self._listing.whole().info.classes
 
+    def note_error(self, error: BaseException) -> None:
+        """Forget a manifest that was kept, where an error shows that it is not what is there any more."""
+        if self._keeping is not None:
+            self._keeping.forget(error)
+
     def interrupt(self) -> None:
         """End a wait of another thread soon."""
         if self._stream is not None:
@@ -250,29 +242,15 @@ class Reading:
             )
             assert child is not None
             stack.enter_context(child)
-            manifest, plan = folder / "manifest.parquet", folder / "plan.json"
-            words = words_of(options)
-            words += ["--lanes", str(LANES), "--meters", str(meters)]
-            listing = stack.enter_context(ListingProcess(words, manifest=manifest, plan=plan, parts=options.parts))
-            told: Listing = listing
-            listed: Listed | None = None
-            if options.parts:
-                listing.part(0)
-            else:
-                listed = chosen(listing.whole(), options.data, folder / "chosen.parquet")
-                if listed.manifest != manifest:
-                    plan = folder / "chosen.json"
-                    write_record(plan, listed.plan)
-                told = _Whole(listed=listed)
-                warn_of(listed.info.skipped, match=options.match)
+            begun = begin_listing(options, stack, self._keeping, folder=folder, meters=meters, num_lanes=LANES)
             serving = Serving(
                 window=str(window),
-                manifest=str(manifest if listed is None else listed.manifest),
-                plan=str(plan),
+                manifest=str(begun.manifest),
+                plan=str(begun.plan),
                 meters=str(meters),
                 parts=options.parts,
             )
-            self._own = _Source(window=window, listing=told, serving=serving, meters=meters, prefetcher=child)
+            self._own = _Source(window=window, listing=begun.listing, serving=serving, meters=meters, prefetcher=child)
             tell(serving)
             self._stack.push(stack.pop_all())
         return self._own
@@ -287,7 +265,7 @@ class Reading:
             listing = SharedListing(manifest, plan, timeout_seconds=timeout_seconds)
             listing.part(0)
         else:
-            listing = _Whole(listed=read_listed(manifest, plan))
+            listing = Whole(listed=read_listed(manifest, plan))
         return _Source(window=Path(serving.window), listing=listing, serving=serving, meters=Path(serving.meters))
 
     def _open(self, source: _Source, ranks: Ranks) -> WindowStream | GrowingStream:
@@ -299,22 +277,6 @@ class Reading:
             )
             return GrowingStream(source.listing, open_stream=feed, num_epochs=num_epochs, least=least)
         return feed(source.listing.whole(), [(self._options.data.split, True)], num_epochs)
-
-
-def words_of(options: Options) -> list[str]:
-    """Give the argv of the listing but for where it writes."""
-    data = options.data
-    return list_words(
-        options.source,
-        task=data.task,
-        seed=options.seed if data.split_seed is None else data.split_seed,
-        shuffle=options.shuffle,
-        on_bad_object=options.on_bad_sample,
-        options=(f"match={options.match}", *data.task_options) if data.task == "objects" else data.task_options,
-        limits=data.limits,
-        fractions=data.listed_fractions,
-        split_by=data.split_by,
-    )
 
 
 def _plan_of(listed: Listed, seed: int, ranks: Ranks) -> Plan:

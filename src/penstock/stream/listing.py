@@ -1,0 +1,108 @@
+"""Where a stream's manifest comes from: a listing that goes on, one that has ended, or one that was kept."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.loader.growing import Listed, Listing
+from penstock.records import write_record
+from penstock.stream.choosing import chosen
+from penstock.stream.kept_listings import KeptListing, kept
+from penstock.stream.left_out import warn_of
+from penstock.stream.options import Options
+from penstock.stream_listing import ListingProcess, list_words
+
+__all__ = ["Begun", "Whole", "begin_listing", "kept_listing_of", "words_of"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Whole:
+    """A listing that has ended."""
+
+    listed: Listed
+
+    def part(self, number: int) -> Listed | None:
+        """Give everything as the first part."""
+        return self.listed if number == 0 else None
+
+    def whole(self) -> Listed:
+        """Give everything."""
+        return self.listed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Begun:
+    """A listing, and where its manifest and plan lie or are about to."""
+
+    listing: Listing
+    manifest: Path
+    plan: Path
+
+
+def begin_listing(
+    options: Options,
+    stack: contextlib.ExitStack,
+    keeping: KeptListing | None,
+    *,
+    folder: Path,
+    meters: Path,
+    num_lanes: int,
+) -> Begun:
+    """List the source to its end, or to its first part where it is asked for in parts.
+
+    Args:
+        stack: that ends the listing.
+        keeping: a manifest of what is asked for, which is taken where it is fresh, and else kept.
+
+    Raises:
+        PenstockError: it cannot be listed.
+    """
+    manifest, plan = folder / "manifest.parquet", folder / "plan.json"
+    found = keeping.take(manifest) if keeping is not None else None
+    if found is not None:
+        listed = kept(found, options.shuffle, seed=options.seed, num_lanes=num_lanes)
+    else:
+        words = [*words_of(options), "--lanes", str(num_lanes), "--meters", str(meters)]
+        listing = stack.enter_context(ListingProcess(words, manifest=manifest, plan=plan, parts=options.parts))
+        if options.parts:
+            listing.part(0)
+            return Begun(listing=listing, manifest=manifest, plan=plan)
+        listed = listing.whole()
+        if keeping is not None:
+            keeping.keep(manifest)
+    listed = chosen(listed, options.data, folder / "chosen.parquet")
+    write_record(plan, listed.plan)
+    warn_of(listed.info.skipped, match=options.match)
+    return Begun(listing=Whole(listed=listed), manifest=listed.manifest, plan=plan)
+
+
+def kept_listing_of(options: Options) -> KeptListing | None:
+    """Give the place of what is asked for in the folder of manifests, where one was given."""
+    if options.manifest_folder is None:
+        return None
+    asked = _words(options, seed=options.data.split_seed or 0, shuffle=())
+    return KeptListing(options.manifest_folder, asked, hours=options.manifest_hours)
+
+
+def words_of(options: Options) -> list[str]:
+    """Give the argv of the listing but for where it writes."""
+    seed = options.data.split_seed
+    return _words(options, seed=options.seed if seed is None else seed, shuffle=options.shuffle)
+
+
+def _words(options: Options, *, seed: int, shuffle: Sequence[str]) -> list[str]:
+    data = options.data
+    return list_words(
+        options.source,
+        task=data.task,
+        seed=seed,
+        shuffle=shuffle,
+        on_bad_object=options.on_bad_sample,
+        options=(f"match={options.match}", *data.task_options) if data.task == "objects" else data.task_options,
+        limits=data.limits,
+        fractions=data.listed_fractions,
+        split_by=data.split_by,
+    )
