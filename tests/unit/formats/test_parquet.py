@@ -196,6 +196,13 @@ def test_any_columns_are_what_pyarrow_reads_of_them(data: bytes, pick: st.DataOb
     check(data, list(dict.fromkeys(path.partition(".key_value.")[0] for path in chosen)))
 
 
+@pytest.mark.parametrize("asked", [["b", "a"], ["..", "."], ["a.b", "a"], ["b", "..", "a"]])
+def test_columns_come_in_the_order_in_which_they_are_asked_for(asked: list[str]) -> None:
+    """A name may have dots, and look like a place in another."""
+    data = written(pa.table({name: [name] for name in ("a", ".", "..", "b", "a.b")}))
+    assert list(row(data, columns=asked).items()) == [(name, name) for name in asked]
+
+
 def row(data: bytes, **options: Any) -> dict[str, Any]:
     return Ranges(data).values(open_format("parquet", options))[0]
 

@@ -207,7 +207,9 @@ def _in_order(names: Sequence[str], columns: Sequence[str]) -> list[str]:
     """Give names of the top in the order in which they, or what is in them, were asked for."""
 
     def place(name: str) -> int:
-        return next(at for at, path in enumerate(columns) if path == name or path.startswith(f"{name}."))
+        if name in columns:
+            return columns.index(name)
+        return next(at for at, path in enumerate(columns) if path.startswith(f"{name}."))
 
     return sorted(names, key=place)
 
