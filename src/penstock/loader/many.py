@@ -171,7 +171,12 @@ class PartMaker:
             return _Decoded(about, part.numbers, values)
         # All that the node wants, whoever decodes it: what a decoder draws is the same then.
         everything = np.unique(np.concatenate([part.numbers, *others.values()]))
-        decoded = self._decode(reader, touched, Part(extent=part.extent, numbers=everything))
+        try:
+            decoded = self._decode(reader, touched, Part(extent=part.extent, numbers=everything))
+        except BaseException:
+            if found is not None:
+                found.close()  # nobody waits for what will not come
+            raise
         if found is not None:
             self._node.serve(found, {rank: decoded.packed(numbers) for rank, numbers in others.items()})
         return decoded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import Any, overload
 
 import numpy as np
@@ -88,6 +89,13 @@ class _Transform:
         return _Named(named.key, named.group, self.transform(named.value, rng))
 
 
+def _known(value: Any) -> Any:
+    """Give a value whose target is NaN where it is None, as a manifest has it."""
+    if isinstance(value, dict) and value.get("targets", 0.0) is None:
+        return {**value, "targets": nan}
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class _Collate:
     collate: Callable[[list[Any]], Mapping[str, Any]]
@@ -99,7 +107,7 @@ class _Collate:
             DataError: the values do not go together, or have no inputs.
         """
         keys = tuple(each.key for each in named)
-        values = [each.value for each in named]
+        values = [_known(each.value) for each in named]
         try:
             data = self.collate(values)
         except (TypeError, ValueError, RuntimeError, LookupError) as error:

@@ -10,14 +10,18 @@ from torch import nn
 
 from penstock.errors import ConfigError
 from penstock.plugins import load_attribute
+from penstock.recipes.protocols import OwnObjective
 
 __all__ = ["build_own_model", "try_out"]
 
 _TRIED_SAMPLES = 2
 
 
-def build_own_model(path: str, *, shape: Sequence[int], num_outputs: int) -> nn.Module:
+def build_own_model(path: str, *, shape: Sequence[int], num_outputs: int, recipe: object = None) -> nn.Module:
     """Call ``package.module:factory`` with the keywords ``shape`` and ``num_outputs``, and try out what it gives.
+
+    Args:
+        recipe: of the task; where it has an objective of its own, what a network takes and gives is between the two.
 
     Raises:
         ConfigError: it cannot be imported or called, or gives no network from (B, *shape) to (B, num_outputs).
@@ -34,8 +38,16 @@ def build_own_model(path: str, *, shape: Sequence[int], num_outputs: int) -> nn.
         ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{path} gives a {type(model).__name__}", fix="let it give a torch.nn.Module")
-    try_out(model, path, shape=shape, num_outputs=num_outputs)
+    if isinstance(recipe, OwnObjective):
+        _check_trainable(model, path)
+    else:
+        try_out(model, path, shape=shape, num_outputs=num_outputs)
     return model
+
+
+def _check_trainable(model: nn.Module, path: str) -> None:
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ConfigError(f"the network of {path} has no parameters to train", fix="give it layers")
 
 
 def try_out(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: int) -> None:
@@ -49,8 +61,7 @@ def try_out(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: i
     Raises:
         ConfigError: it has nothing to train, or does not.
     """
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ConfigError(f"the network of {path} has no parameters to train", fix="give it layers")
+    _check_trainable(model, path)
     was_training = model.training
     statistics = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:

@@ -115,7 +115,7 @@ def build_model(name: str, *, task: str, shape: Sequence[int], num_outputs: int)
         return recipe_of(task).build_model(name, shape=shape, num_outputs=num_outputs)
     from penstock.recipes.own_model import build_own_model  # here: torch takes a second
 
-    return build_own_model(name, shape=shape, num_outputs=num_outputs)
+    return build_own_model(name, shape=shape, num_outputs=num_outputs, recipe=recipe_of(task))
 
 
 def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse") -> Objective:

@@ -160,8 +160,9 @@ class Task(Protocol):
         """Make values of some samples of an extent, as a format's ``Decoder`` does, drawing from no generator.
 
         Unless the task has a ``collate``, what becomes of each sample is a dictionary: ``inputs``, what the network is
-        given, an array or a tree of arrays; ``targets`` where there are some, one number or an array (NaN where it is
-        not known, a float for float64); and what else the objective is to see. All samples' are of one shape and type.
+        given, an array or a tree of arrays; ``targets`` where there are some, one number or an array (NaN or None where
+        it is not known, a float for float64); and what else the objective is to see. All samples' are of one shape and
+        type.
 
         Args:
             data: bytes of the extent's spans, joined; its values may refer to them.

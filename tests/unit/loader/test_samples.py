@@ -59,6 +59,12 @@ def test_values_of_any_type_and_structure_stay_as_they_are() -> None:
     assert batch.data["weight"].dtype == torch.float64
 
 
+def test_a_target_that_is_not_known_is_nan() -> None:
+    values = [{"inputs": 1.0, "targets": each} for each in (0.0, None, 2.0)]
+    np.testing.assert_equal(batch_of(values).data["targets"].numpy(), [np.nan, 2.0])
+    assert batch_of(values).data["targets"].dtype == torch.float64
+
+
 def doubled(value: Any, rng: np.random.Generator | None) -> Any:
     return {"inputs": value * 2}
 
@@ -77,7 +83,6 @@ def test_a_tasks_own_transform_and_collate() -> None:
     ("values", "told"),
     [
         ([{"inputs": np.zeros(size)} for size in (1, 2, 3)], "do not go together, e#1 and 1 more"),
-        ([{"inputs": np.zeros(2), "targets": None}] * 3, "do not go together"),
         ([{"inputs": 1.0, "targets": 1.0}, {"inputs": 1.0, "targets": 1.0}, {"inputs": 1.0}], "do not go together"),
         ([{"inputs": object()}] * 3, "do not go together"),
         ([{"image": np.zeros(2)}] * 3, "a batch is the names image, without 'inputs'"),

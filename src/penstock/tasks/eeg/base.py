@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -32,4 +31,4 @@ class EegTask:
     def transform(self, value: Any, rng: np.random.Generator | None) -> dict[str, Any]:
         """Give the part of the epoch that is learnt from, float32, shape (channels, times)."""
         epoch, target = value
-        return {"inputs": part_of_epoch(epoch, rng), "targets": nan if target is None else target}
+        return {"inputs": part_of_epoch(epoch, rng), "targets": target}
