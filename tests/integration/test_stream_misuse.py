@@ -190,12 +190,13 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 NONE_MAY_BE = {"window_folder", "shuffle_block", "shuffle_mix", "epochs", "endpoint_url", "region", "transform"}
-NONE_MAY_BE |= {"rank", "world_size", "local_rank", "local_world_size"}
+NONE_MAY_BE |= {"manifest_folder", "rank", "world_size", "local_rank", "local_world_size"}
 PARAMETERS = [name for name in inspect.signature(penstock.Stream).parameters if name != "self"]
 NUMBERS = {"batch_size", "workers", "seed", "epochs", "in_flight", "timeout_seconds", "shuffle_block", "shuffle_mix"}
+NUMBERS |= {"manifest_hours"}
 NUMBERS |= {"rank", "world_size", "local_rank", "local_world_size"}
-TRUTHS = {"files", "drop_last", "anonymous", "requester_pays", "stream_listing"}
-TEXTS = {"source", "endpoint_url", "region", "window_folder", "match"}
+TRUTHS = {"files", "drop_last", "pin_memory", "anonymous", "requester_pays", "stream_listing"}
+TEXTS = {"source", "endpoint_url", "region", "window_folder", "manifest_folder", "match"}
 VALUES: list[tuple[str, Any, set[str]]] = [
     # what is given, and the parameters that may take it
     ("None", None, NONE_MAY_BE),
@@ -203,7 +204,7 @@ VALUES: list[tuple[str, Any, set[str]]] = [
     ("a class", Path, {"decode", "collate", "transform"}),
     ("a list of numbers", [3], set()),
     ("an array", np.arange(3), set()),
-    ("a float", 2.5, {"timeout_seconds"}),
+    ("a float", 2.5, {"timeout_seconds", "manifest_hours"}),
     ("nan", float("nan"), set()),
     ("3", 3, NUMBERS | {"window"}),
     ("-1", -1, set()),
