@@ -14,5 +14,6 @@ from penstock.dataset.described import Dataset
 from penstock.dataset.making import objects, of_format, parquet, tar
 from penstock.dataset.mixing import Mixed, mix
 from penstock.dataset.of_tasks import eeg, images
+from penstock.dataset.opening import open  # noqa: A004
 
-__all__ = ["Dataset", "Mixed", "eeg", "images", "mix", "objects", "of_format", "parquet", "tar"]
+__all__ = ["Dataset", "Mixed", "eeg", "images", "mix", "objects", "of_format", "open", "parquet", "tar"]

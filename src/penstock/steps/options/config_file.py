@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from penstock.options import Option, Options
 from penstock.secrets import redact
 from penstock.steps.options.kinds import kind_of, taken_out, words_of
 from penstock.texts import nearest
+from penstock.yaml_files import read_mapping, scalar_of
 
 if TYPE_CHECKING:
     import yaml
@@ -28,10 +28,7 @@ __all__ = ["FLAG", "add_config_flags", "config_schema", "with_config"]
 
 FLAG = "--config"
 _SCHEMA_FLAG = "--config-schema"
-MOST_BYTES = 1 << 20
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _A_FILE = f"give {FLAG} a YAML file of options"
-_PLAIN = "write a value, a list of values, or names with values"
 
 
 def add_config_flags(parser: argparse.ArgumentParser, options: Callable[[], type[Options]]) -> None:
@@ -106,38 +103,8 @@ def _words(name: str, option: Option, node: yaml.Node, where: str) -> list[str]:
 
 def _read(path: Path) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
     """Give the keys and values of the file's mapping."""
-    import yaml  # here: `--help` does without it
-
-    try:
-        found = yaml.compose(_text(path), Loader=yaml.SafeLoader)
-    except OSError as error:
-        raise ConfigError(f"cannot read {path} ({error.strerror})", fix=_A_FILE) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not text in UTF-8", fix=_A_FILE) from error
-    except RecursionError as error:
-        raise ConfigError(f"{path} is nested too deeply", fix=_PLAIN) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise ConfigError(f"{path}{line} is not YAML: {problem}", fix="correct it there") from error
-    if found is None:
-        return []
-    if not isinstance(found, yaml.MappingNode):
-        raise ConfigError(
-            f"{path}:{found.start_mark.line + 1} is not a mapping", fix="write an option a line, like `epochs: 10`"
-        )
-    return list(found.value)
-
-
-def _text(path: Path) -> str:
-    if not path.is_file() and path.exists():
-        raise ConfigError(f"{path} is no file", fix=_A_FILE)
-    with path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise ConfigError(f"{path} has more than {MOST_BYTES} bytes", fix=_A_FILE)
-    return data.decode()
+    found = read_mapping(path, wanted=_A_FILE, like="write an option a line, like `epochs: 10`")
+    return [] if found is None else list(found.value)
 
 
 def _value(node: yaml.Node, where: str, *, as_text: bool) -> Any:
@@ -145,25 +112,10 @@ def _value(node: yaml.Node, where: str, *, as_text: bool) -> Any:
     import yaml
 
     if isinstance(node, yaml.SequenceNode):
-        return [_scalar(one, where, as_text=as_text) for one in node.value]
+        return [scalar_of(one, where, as_text=as_text) for one in node.value]
     if isinstance(node, yaml.MappingNode):
-        return {str(key.value): _scalar(one, where, as_text=False) for key, one in node.value}
-    return _scalar(node, where, as_text=as_text)
-
-
-def _scalar(node: yaml.Node, where: str, *, as_text: bool) -> Any:
-    import yaml
-
-    if not isinstance(node, yaml.ScalarNode):
-        raise ConfigError(f"{where}: its value is nested too deeply", fix=_PLAIN)
-    text = str(node.value)
-    if node.style in ("'", '"', "|", ">"):
-        return text
-    if text in ("", "~", "null"):
-        return None
-    if text in ("true", "false"):
-        return text == "true"
-    return json.loads(text) if not as_text and _NUMBER.fullmatch(text) else text
+        return {str(key.value): scalar_of(one, where, as_text=False) for key, one in node.value}
+    return scalar_of(node, where, as_text=as_text)
 
 
 def _options(options: type[Options]) -> dict[str, Option]:

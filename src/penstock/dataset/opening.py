@@ -1,0 +1,242 @@
+"""A dataset described by a YAML file: what ``penstock.open`` reads."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock.dataset.described import Dataset
+from penstock.dataset.making import objects, of_format, parquet, tar
+from penstock.dataset.mixing import Mixed, mix
+from penstock.dataset.of_tasks import eeg, images
+from penstock.dataset.splitting import PARTS
+from penstock.errors import ConfigError
+from penstock.secrets import redact
+from penstock.stream import checks
+from penstock.texts import nearest
+from penstock.yaml_files import PLAIN, read_mapping, scalar_of
+
+if TYPE_CHECKING:
+    import yaml
+
+__all__ = ["FUNCTIONS", "STEPS", "open"]
+
+FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
+    "objects": objects,
+    "parquet": parquet,
+    "tar": tar,
+    "images": images,
+    "eeg": eeg,
+}
+"""What makes a dataset, by the format that a file names; ``of_format`` does of others."""
+STEPS: Final = ("where", "select", "split", "part")
+"""What is made of it then."""
+MOST_NODES: Final = 10_000
+_A_FILE = "give the path of a YAML file that describes a dataset"
+
+
+def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | Mixed:  # noqa: A001
+    """Give the dataset that a file describes.
+
+    The file has ``format`` and ``source``, the arguments of the function of that name (``penstock.parquet`` ...), and
+    ``where``, ``select``, ``split`` (with ``valid``, ``test``, ``by`` and ``seed``) and ``part``; or ``mix``, a list of
+    such mappings each with a ``weight``, and ``seed`` and ``stop``. Paths are as on a command line: of the folder that
+    the process is in.
+
+    Args:
+        path: of the file.
+        part: which part to give, instead of the one that the file names.
+
+    Raises:
+        ConfigError: it describes none; the message names file and line.
+    """
+    file = Path(checks.path("path", path, like="a file's path"))
+    if part is not None:
+        checks.choice("part", part, PARTS)
+    found = read_mapping(file, wanted=_A_FILE, like="write a thing a line, like `format: parquet`")
+    if found is None:
+        raise ConfigError(f"{file} is empty", fix="write format: and source:, or mix:")
+    entries = _Entries(file=file, line=1, values=_plain(found, file))
+    return _mixed(entries, part) if "mix" in entries.values else _dataset(entries, part)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Value:
+    """What stands in a file: a plain value, or entries."""
+
+    line: int
+    value: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Entries:
+    """A mapping of a file."""
+
+    file: Path
+    line: int
+    values: Mapping[str, _Value]
+
+    def error(self, what: str, fix: str, *, line: int | None = None) -> ConfigError:
+        """Name the place of what is wrong."""
+        return ConfigError(f"{self.file}:{line or self.line}: {what}", fix=fix)
+
+    def check(self, known: list[str]) -> None:
+        """Refuse names that there are none of."""
+        for name, value in self.values.items():
+            if name not in known:
+                meant = nearest(name.strip().lower().replace("-", "_"), known)
+                fix = f"did you mean {meant}?" if meant else f"there are: {', '.join(known)}"
+                raise self.error(f"there is no {redact(name)!r} here", fix, line=value.line)
+
+    def require(self, name: str) -> None:
+        """Refuse a mapping that lacks a name."""
+        if name not in self.values or self.values[name].value in (None, ""):
+            near = nearest(name, list(self.values)) if name not in self.values else ""
+            meant = f"in the place of {near!r}, " if near else ""
+            raise self.error(f"{name} is missing", f"write it, {meant}like `{name}: {_LIKE.get(name, '...')}`")
+
+    def within(self, name: str) -> _Entries:
+        """Give the mapping that a name has.
+
+        Raises:
+            ConfigError: it has something else.
+        """
+        found = self.values[name]
+        if not isinstance(found.value, dict):
+            raise self.error(f"{name} is no mapping", "write names with values below it", line=found.line)
+        return _Entries(file=self.file, line=found.line, values=found.value)
+
+    def call(self, function: Callable[..., Any], names: list[str], **renamed: Any) -> Any:
+        """Call a function with the values of some names; what it refuses is told with the line that it stands in.
+
+        Raises:
+            ConfigError: it refuses one.
+        """
+        given = {name: _bare(self.values[name]) for name in names if name in self.values}
+        try:
+            return function(**{name: value for name, value in given.items() if value is not None}, **renamed)
+        except ConfigError as error:
+            at = next((self.values[name].line for name in given if error.what.startswith(f"{name} ")), self.line)
+            raise self.error(error.what, error.fix, line=at) from error
+
+
+def _mixed(entries: _Entries, part: str | None) -> Mixed:
+    entries.check(["mix", "seed", "stop"])
+    members = entries.values["mix"]
+    if not isinstance(members.value, list):
+        raise entries.error("mix is no list", "write its members below it, each behind a hyphen", line=members.line)
+    pairs = []
+    for member in members.value:
+        if not isinstance(member.value, dict):
+            raise entries.error("a member of mix is no mapping", "write its format, source, weight", line=member.line)
+        values = dict(member.value)
+        weight = values.pop("weight", None)
+        if weight is None:
+            raise entries.error("a member of mix has no weight", "write one, like `weight: 0.3`", line=member.line)
+        pairs.append((_dataset(_Entries(file=entries.file, line=member.line, values=values), part), _bare(weight)))
+    made: Mixed = entries.call(mix, ["seed", "stop"], members=pairs)
+    return made
+
+
+def _dataset(entries: _Entries, part: str | None) -> Dataset:
+    for name in ("format", "source"):
+        entries.require(name)
+    kind = entries.values["format"].value
+    function = FUNCTIONS.get(str(kind), of_format)
+    parameters = inspect.signature(function).parameters
+    arguments = [name for name in parameters if name != "name"]
+    entries.check(["format", *arguments, *(name for name in STEPS if name not in arguments)])
+    for name in arguments:
+        if parameters[name].default is inspect.Parameter.empty:
+            entries.require(name)
+    steps = [name for name in STEPS if name in entries.values]
+    if "split" in arguments and not isinstance(getattr(entries.values.get("split"), "value", None), dict):
+        steps = [name for name in steps if name != "split"]  # the column of a table of images
+    named = {"name": kind} if function is of_format else {}
+    taken = [name for name in arguments if name not in steps]
+    dataset: Dataset = entries.call(function, taken, **named)
+    if "where" in steps:
+        dataset = entries.call(lambda where: dataset.where(where), ["where"])
+    if "select" in steps:
+        dataset = entries.call(lambda select: dataset.select(select), ["select"])
+    return _part(entries, dataset, part, is_split="split" in steps)
+
+
+def _part(entries: _Entries, dataset: Dataset, part: str | None, *, is_split: bool) -> Dataset:
+    """Give the part that is asked for, where there are some."""
+    own = entries.values.get("part")
+    name = part if part is not None else None if own is None else own.value
+    if not is_split:
+        if name is None:
+            return dataset
+        taken: Dataset = _told_at(entries, own, lambda: dataset.part(checks.choice("part", name, PARTS)))
+        return taken
+    split = entries.within("split")
+    split.check(["valid", "test", "by", "seed"])
+    if "valid" not in split.values:
+        raise split.error("valid is missing", "write a fraction, like `valid: 0.2`")
+    parts: tuple[Dataset, ...] = split.call(dataset.split, ["valid", "test", "by", "seed"])
+    by_name = {each.data.split: each for each in parts}
+    if name is None:
+        raise split.error(
+            f"it is split into {', '.join(by_name)}, and none is named", "write `part: train`, or give part= to open"
+        )
+    _told_at(entries, own, lambda: checks.choice("part", name, tuple(by_name)))
+    return by_name[checks.choice("part", name, tuple(by_name))]
+
+
+def _told_at(entries: _Entries, value: _Value | None, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except ConfigError as error:
+        raise entries.error(error.what, error.fix, line=None if value is None else value.line) from error
+
+
+_LIKE: Final = {"format": "parquet", "source": "s3://bucket/tables", "challenge": "c1"}
+
+
+def _bare(value: _Value) -> Any:
+    """Give a value without lines."""
+    if isinstance(value.value, dict):
+        return {name: _bare(each) for name, each in value.value.items()}
+    return [_bare(each) for each in value.value] if isinstance(value.value, list) else value.value
+
+
+def _plain(node: yaml.Node, file: Path) -> dict[str, _Value]:
+    """Give what a mapping holds, with lines.
+
+    Raises:
+        ConfigError: a name comes twice or is none, or it has more than ``MOST_NODES`` values.
+    """
+    left = iter(range(MOST_NODES))
+    found = _read(node, file, left, depth=0).value
+    assert isinstance(found, dict)
+    return found
+
+
+def _read(node: yaml.Node, file: Path, left: Iterator[int], *, depth: int) -> _Value:
+    import yaml
+
+    line = node.start_mark.line + 1
+    where = f"{file}:{line}"
+    if next(left, None) is None or depth > 8:
+        raise ConfigError(f"{where}: there is too much, or it is nested too deeply", fix=PLAIN)
+    if isinstance(node, yaml.SequenceNode):
+        return _Value(line=line, value=[_read(each, file, left, depth=depth + 1) for each in node.value])
+    if not isinstance(node, yaml.MappingNode):
+        return _Value(line=line, value=scalar_of(node, where, as_text=False))
+    found: dict[str, _Value] = {}
+    for key, value in node.value:
+        name = scalar_of(key, where, as_text=True)
+        at = key.start_mark.line + 1
+        if not isinstance(name, str):
+            raise ConfigError(f"{file}:{at}: {name!r} is no name", fix="write a name before the colon")
+        if name in found:
+            raise ConfigError(f"{file}:{at}: {redact(name)} is in line {found[name].line} already", fix="write it once")
+        read = _read(value, file, left, depth=depth + 1)
+        found[name] = _Value(line=at, value=read.value)
+    return _Value(line=line, value=found)

@@ -1,0 +1,91 @@
+"""The JSON Schema of a file that describes a dataset."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import types
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from penstock.dataset.described import Dataset
+from penstock.dataset.making import of_format
+from penstock.dataset.mixing import mix
+from penstock.dataset.opening import FUNCTIONS
+from penstock.dataset.splitting import PARTS
+
+__all__ = ["dataset_schema"]
+
+_PLAIN: Mapping[Any, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def dataset_schema() -> dict[str, Any]:
+    """Give the JSON Schema (draft 2020-12) of what ``penstock.open`` reads."""
+    kinds = [_of(function, {"const": name}) for name, function in FUNCTIONS.items()]
+    described = [*kinds, _of(of_format, {"type": "string", "not": {"enum": list(FUNCTIONS)}})]
+    mixed = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["mix"],
+        "properties": {
+            "mix": {"type": "array", "minItems": 2, "items": {"oneOf": [_with_weight(each) for each in described]}},
+            **{name: each for name, each in _arguments(mix).items() if name != "members"},
+        },
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A dataset for penstock.open",
+        "oneOf": [mixed, *described],
+    }
+
+
+def _of(function: Callable[..., Any], kind: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the mapping whose names are a function's arguments."""
+    properties = {name: each for name, each in _arguments(function).items() if name != "name"}
+    text = {"type": ["string", "array"], "items": {"type": "string"}}
+    split = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["valid"],
+        "properties": {
+            name: {"type": "string"} if name == "by" else each for name, each in _arguments(Dataset.split).items()
+        },
+    }
+    own = {"split": {"anyOf": [properties["split"], split]}} if "split" in properties else {"split": split}
+    steps = {"where": text, "select": text, **own, "part": {"enum": list(PARTS)}}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["format", "source"],
+        "properties": {"format": dict(kind), **properties, **steps},
+    }
+
+
+def _with_weight(schema: Mapping[str, Any]) -> dict[str, Any]:
+    weight = {"type": "number", "exclusiveMinimum": 0}
+    properties = {"weight": weight, **schema["properties"]}
+    return {**schema, "required": ["weight", *schema["required"]], "properties": properties}
+
+
+def _arguments(function: Callable[..., Any]) -> dict[str, Any]:
+    hints = get_type_hints(function)
+    parameters = (name for name in inspect.signature(function).parameters if name != "self")
+    return {name: _type(hints[name]) for name in parameters}
+
+
+def _type(hint: Any) -> dict[str, Any]:
+    """Describe what an annotation allows, as far as YAML has it."""
+    if get_origin(hint) is Literal:
+        return {"enum": list(get_args(hint))}
+    if get_origin(hint) in (Union, types.UnionType):
+        found = [each for each in map(_type, (each for each in get_args(hint) if each is not type(None))) if each]
+        unique = [each for at, each in enumerate(found) if each not in found[:at]]
+        return unique[0] if len(unique) == 1 else {"anyOf": unique}
+    if hint in _PLAIN:
+        return {"type": _PLAIN[hint]}
+    origin = get_origin(hint)
+    if origin is os.PathLike:
+        return {"type": "string"}
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {"type": "object"}
+    return {"type": "array", "items": {"type": "string"}} if origin is Iterable else {}

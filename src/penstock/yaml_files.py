@@ -1,0 +1,88 @@
+"""YAML files that say what to do: their mappings with the lines that things stand in.
+
+Scalars are read by YAML 1.2's JSON schema (section 10.2 of the specification), by which ``no`` and ``1:30`` are texts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import ConfigError
+
+if TYPE_CHECKING:
+    import yaml
+
+__all__ = ["PLAIN", "read_mapping", "scalar_of"]
+
+MOST_BYTES = 1 << 20
+PLAIN = "write a value, a list of values, or names with values"
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+
+
+def read_mapping(path: Path, *, wanted: str, like: str) -> yaml.MappingNode | None:
+    """Give the mapping that a file is; None of an empty one.
+
+    Args:
+        wanted: what to give instead of a file that cannot be read.
+        like: what to write where it is no mapping.
+
+    Raises:
+        ConfigError: it cannot be read, or is none; the message names file and line.
+    """
+    import yaml  # here: `--help` does without it
+
+    try:
+        found = yaml.compose(_text(path, wanted), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path} ({error.strerror})", fix=wanted) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not text in UTF-8", fix=wanted) from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply", fix=PLAIN) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise ConfigError(f"{path}{line} is not YAML: {problem}", fix="correct it there") from error
+    if found is None:
+        return None
+    if not isinstance(found, yaml.MappingNode):
+        raise ConfigError(f"{path}:{found.start_mark.line + 1} is not a mapping", fix=like)
+    return found
+
+
+def scalar_of(node: yaml.Node, where: str, *, as_text: bool) -> Any:
+    """Give the value of a scalar, None of nothing.
+
+    Args:
+        where: it stands, for messages.
+        as_text: numbers are text.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    import yaml
+
+    if not isinstance(node, yaml.ScalarNode):
+        raise ConfigError(f"{where}: its value is nested too deeply", fix=PLAIN)
+    text = str(node.value)
+    if node.style in ("'", '"', "|", ">"):
+        return text
+    if text in ("", "~", "null"):
+        return None
+    if text in ("true", "false"):
+        return text == "true"
+    return json.loads(text) if not as_text and _NUMBER.fullmatch(text) else text
+
+
+def _text(path: Path, wanted: str) -> str:
+    if not path.is_file() and path.exists():
+        raise ConfigError(f"{path} is no file", fix=wanted)
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"{path} has more than {MOST_BYTES} bytes", fix=wanted)
+    return data.decode()

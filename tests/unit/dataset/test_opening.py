@@ -1,0 +1,88 @@
+"""Files that describe datasets: what is told of those that cannot be read, and their schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import penstock
+from penstock.dataset.schema import dataset_schema
+from penstock.errors import ConfigError
+
+PUBLISHED = Path(__file__).parents[3] / "docs" / "schemas" / "dataset.json"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "d.yaml is empty"),
+        ("- a", "d.yaml:1 is not a mapping"),
+        ("a: [", "d.yaml:1 is not YAML"),
+        ("source: s3://b/x", "d.yaml:1: format is missing: write it, like `format: parquet`"),
+        ("format: parquet", "d.yaml:1: source is missing"),
+        ("format: parquett\nsource: /", "d.yaml:1: there is no format 'parquett'"),
+        ("format: parquet\nsource: /\ncolums: a", "d.yaml:3: there is no 'colums' here: did you mean columns"),
+        ("format: parquet\nsource: /\n\nmemory: lots", "d.yaml:4: memory 'lots' is not a size"),
+        ("format: parquet\nsource: /\ncolumns: 3", "d.yaml:3: columns 3"),
+        ("format: parquet\nsource: /\nsource: /", "d.yaml:3: source is in line 2 already"),
+        ("format: parquet\nsource: s3a://x/y", "d.yaml:2: .*there is no scheme 's3a'|d.yaml:1: .*no scheme 's3a'"),
+        ("format: parquet\nsource: /\nsplit: 0.2", "d.yaml:3: split is no mapping"),
+        ("format: parquet\nsource: /\nsplit: {by: x}", "d.yaml:3: valid is missing"),
+        ("format: parquet\nsource: /\nsplit:\n  valid: 2", "d.yaml:4: valid 2: give a fraction"),
+        ("format: parquet\nsource: /\nsplit:\n  valid: 0.2\n  sed: 3", "d.yaml:5: there is no 'sed' here"),
+        ("format: parquet\nsource: /\nsplit: {valid: 0.2}", "d.yaml:3: it is split into train, valid, and none"),
+        ("format: parquet\nsource: /\nsplit: {valid: 0.2}\npart: test", "d.yaml:4: part 'test'"),
+        ("format: parquet\nsource: /\npart: train", "d.yaml:3: this dataset has no parts of its own"),
+        ("format: objects\nsource: /\nselect: x", "d.yaml:1: nothing can be selected"),
+        ("format: images\nsource: /\nsize: 3", "d.yaml:3: size is 3"),
+        ("format: eeg\nsource: /\nchallenge: c9", "d.yaml:3: challenge 'c9'"),
+        ("format: eeg\nsource: /", "d.yaml:1: challenge is missing"),
+        ("mix: 3", "d.yaml:1: mix is no list"),
+        ("mix:\n - a", "d.yaml:2: a member of mix is no mapping"),
+        ("mix:\n - format: parquet\n   source: /", "d.yaml:2: a member of mix has no weight"),
+        ("mix:\n - {weight: 1, format: parquet, source: /}", r"d.yaml:1: 1 member\(s\)"),
+        ("mix: []\nseed: 1\nwindow: 3", "d.yaml:3: there is no 'window' here"),
+        ("format: tar\nsource: /\n1: 2", "d.yaml:3: there is no '1' here"),
+        ("formt: tar\nsource: /", "d.yaml:1: format is missing: write it, in the place of 'formt', like `format"),
+        ("~: 2", "d.yaml:1: None is no name"),
+        ("a: &a [1]\nb: [[[[[[[[[[[1]]]]]]]]]]]", "nested too deeply"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "d.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message) as raised:
+        penstock.open(tmp_path / "d.yaml")
+    assert "\n" not in str(raised.value)
+
+
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*no\.yaml"):
+        penstock.open(tmp_path / "no.yaml")
+    with pytest.raises(ConfigError, match="path 3"):
+        penstock.open(3)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"is no file"):
+        penstock.open(tmp_path)
+    with pytest.raises(ConfigError, match="part 'x'"):
+        penstock.open(tmp_path, part="x")
+
+
+def test_many_aliases_of_little_take_no_memory(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x]"] + [f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 9)}]" for at in range(1, 7)]
+    (tmp_path / "d.yaml").write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match="there is too much"):
+        penstock.open(tmp_path / "d.yaml")
+
+
+def test_the_published_schema_is_that_of_the_functions(request: pytest.FixtureRequest) -> None:
+    printed: Any = json.dumps(dataset_schema(), indent=2) + "\n"
+    if request.config.getoption("--regenerate", default=False):
+        PUBLISHED.write_text(printed)
+    assert PUBLISHED.read_text() == printed, "make it anew: pytest tests/unit/dataset --regenerate"
+    jsonschema.Draft202012Validator.check_schema(dataset_schema())
+    for wrong in ({"format": "parquet"}, {"format": "parquet", "source": "/", "columms": []}, {"mix": []}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, dataset_schema())
