@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.formats.csv.cells import to_numbers
 from penstock.formats.tables import is_missing, number
 
-__all__ = ["MOST", "as_numbers", "as_text", "kind_of", "tells_numbers"]
+__all__ = ["MOST", "as_numbers", "as_text", "kind_of", "told_kind"]
 
 LEAST_NUMBERS: Final = 0.9
 """Share of cells that are numbers, from which on those that are not are mistakes."""
@@ -22,13 +22,15 @@ MOST: Final = 1e150
 
 
 def kind_of(kind: pa.DataType) -> str:
-    """Tell what a column's type can be: ``number``, ``text``, or nothing that can be learnt from."""
+    """Tell what a type is of: ``number``, ``text``, ``none`` where all is missing, or nothing that is learnt from."""
     if isinstance(kind, pa.BaseExtensionType):
         return ""
     if pa.types.is_dictionary(kind):
         return kind_of(kind.value_type)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return "text"
+    if pa.types.is_null(kind):
+        return "none"
     is_number = (
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -61,12 +63,20 @@ def as_text(column: pa.ChunkedArray) -> pa.Array:
     return pc.utf8_trim_whitespace(array.cast(pa.string()).fill_null(""))
 
 
-def tells_numbers(column: pa.ChunkedArray) -> bool | None:
-    """Tell whether text without a type is of numbers, nine of ten of it; None where all of it is missing."""
+def told_kind(column: pa.ChunkedArray, *, is_typed: bool) -> str:
+    """Tell whether a column is of ``number`` or ``text`` by some of its rows; the empty text where all are missing.
+
+    Args:
+        is_typed: its type says so; else it is text, and of numbers where nine of ten cells are.
+    """
+    if is_typed:
+        kind = kind_of(column.type)
+        return kind if kind != "none" and column.null_count < len(column) else ""
     known = [cell for cell in column.to_pylist() if not is_missing(cell.strip())]
     if not known:
-        return None
-    return sum(number(cell.strip()) is not None for cell in known) >= LEAST_NUMBERS * len(known)
+        return ""
+    share = sum(number(cell.strip()) is not None for cell in known) / len(known)
+    return "number" if share >= LEAST_NUMBERS else "text"
 
 
 def _plain(column: pa.ChunkedArray) -> pa.Array:

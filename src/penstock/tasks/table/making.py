@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final, Literal
 
+import msgspec
+
 from penstock.errors import ConfigError, DataError, EmptyListing, MissingLabel
 from penstock.files import ScratchFile
+from penstock.formats.csv import Csv
 from penstock.formats.options import size_of
 from penstock.manifest import Extent, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
@@ -23,7 +26,7 @@ from penstock.tasks.table.splitting import Splitter, Unit
 from penstock.tasks.table.statistics import Statistics
 from penstock.tasks.table.targets import PREDICT, Targets
 from penstock.texts import counted
-from penstock.units import GIB, MIB
+from penstock.units import GIB
 
 __all__ = ["make_samples"]
 
@@ -35,7 +38,6 @@ ENDINGS: Final = {
 SMALL_BYTES: Final = GIB
 """Of all tables, up to which rows are split and not blocks: so much is soon fetched once more for each split."""
 DELIMITERS: Final = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|"}
-MOST_BLOCK_BYTES: Final = 256 * MIB
 
 
 async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options) -> SampleSet:
@@ -58,7 +60,7 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
     gathered = Gathered(
         tables=tables,
         targets=Targets(target, predict=chosen.choice("predict", PREDICT)),
-        statistics=Statistics(layout.features, categories=chosen.names("categorical")),
+        statistics=Statistics(layout.features, categories=names_in(chosen, "categorical"), is_typed=tables.is_typed),
         splitter=_splitter(chosen, limits, num_bytes=num_bytes),
         kept=ScratchFile(limits.scratch),
     )
@@ -71,7 +73,7 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
         notes += _read_notes(gathered)
     classes = gathered.targets.classes()
     encoding, useless = gathered.statistics.encoding(
-        asked=chosen.names("columns"), most_values=chosen.whole("max_values", low=2, high=4096)
+        asked=names_in(chosen, "columns"), most_values=chosen.whole("max_values", low=2, high=4096)
     )
     skipped += [SkippedObject(object=f"column {name}", reason=reason) for name, reason in useless.items()]
     if missing := gathered.targets.num_missing:
@@ -125,7 +127,25 @@ def _tables(chosen: Options, first: ObjectInfo, limits: Limits) -> Tables:
         return ParquetTables(memory_bytes=size_of("memory", chosen.text("memory")), scratch=limits.scratch)
     word = chosen.text("delimiter")
     delimiter = DELIMITERS[chosen.choice("delimiter", tuple(DELIMITERS))] if word is not None else None
-    return CsvTables(delimiter=delimiter, block_bytes=min(size_of("block", chosen.text("block")), MOST_BLOCK_BYTES))
+    kind = Csv(block=chosen.text("block") or "")  # for its checks
+    return CsvTables(delimiter=delimiter, block_bytes=size_of("block", kind.block))
+
+
+def names_in(chosen: Options, name: str) -> tuple[str, ...]:
+    """Give a list of columns: joined by commas, or of JSON where names have commas themselves.
+
+    Raises:
+        ConfigError: it is no such list.
+    """
+    text = chosen.text(name) or ""
+    if not text.lstrip().startswith("["):
+        return chosen.names(name)
+    try:
+        return msgspec.json.decode(text, type=tuple[str, ...])
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"the option {name} is {text[:80]!r}, no JSON list of names ({error})", fix='write it like ["a, b", "c"]'
+        ) from error
 
 
 async def _layout(
@@ -144,7 +164,7 @@ async def _layout(
     kinds = await tables.kinds(source, first)
     others = [name for name in (chosen.text("group_column"), chosen.text("split_column")) if name is not None]
     told = tuple(dict.fromkeys([target, *others]))
-    asked, categories = chosen.names("columns"), chosen.names("categorical")
+    asked, categories = names_in(chosen, "columns"), names_in(chosen, "categorical")
     check_columns(list(kinds), [*told, *asked, *categories], first)
     for name in asked:
         if name in told:

@@ -67,7 +67,7 @@ class ParquetTables:
         there, footer = _kinds(raw, info), footer_of(raw, info)
         check_columns(list(there), [*told, *features], info)
         for name, kind in features.items():
-            if there[name] != kind:
+            if there[name] != kind and "" not in (there[name], kind):
                 raise DataError(
                     f"{info.key}: the column {name} is of {there[name]}, where the first file has it of {kind}",
                     fix="write the file again, or leave the column out: name the others with --option columns=",
@@ -111,7 +111,8 @@ def _kinds(raw: bytes, info: ObjectInfo) -> dict[str, str]:
         schema = pq.read_metadata(pa.BufferReader(as_file([], raw))).schema.to_arrow_schema()
     except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
         raise lies(info, " ".join(str(error).split())[:200]) from error
-    return {field.name: kind_of(field.type) or str(field.type) for field in schema}
+    kinds = {field.name: kind_of(field.type) or str(field.type) for field in schema}
+    return {name: "" if kind == "none" else kind for name, kind in kinds.items()}
 
 
 async def _fetch_rows(source: GetRange, info: ObjectInfo, extent: Extent) -> pa.Table:

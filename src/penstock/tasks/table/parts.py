@@ -53,7 +53,7 @@ class Tables(Protocol):
         ...
 
     async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
-        """Give a table's columns: ``number``, ``text``, a type that is neither, or nothing where there are no types.
+        """Give a table's columns: ``number``, ``text``, a type that is neither, or nothing where no type tells.
 
         Raises:
             PenstockError: it is no such table, or could not be read.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import DataError
 from penstock.manifest import no_spread
-from penstock.tasks.table.columns import as_numbers, as_text, tells_numbers
+from penstock.tasks.table.columns import as_numbers, as_text, told_kind
 from penstock.tasks.table.encoding import Category, Encoding, Number
 
 __all__ = ["MOST_VALUES", "ColumnFound", "Statistics"]
@@ -88,9 +88,11 @@ class Statistics:
     Args:
         kinds: of the columns; the empty text has it found out by the first rows where it is not missing.
         categories: columns whose numbers are categories.
+        is_typed: whether columns have types.
     """
 
-    def __init__(self, kinds: Mapping[str, str], *, categories: Sequence[str]) -> None:
+    def __init__(self, kinds: Mapping[str, str], *, categories: Sequence[str], is_typed: bool) -> None:
+        self._is_typed = is_typed
         self.found = {name: ColumnFound(kind="text" if name in categories else kind) for name, kind in kinds.items()}
 
     def add(self, table: pa.Table, training: NDArray[np.bool_], where: Callable[[int], str]) -> None:
@@ -106,7 +108,7 @@ class Statistics:
         for name, found in self.found.items():
             column = table[name]
             if not found.kind:
-                found.kind = {True: "number", False: "text", None: ""}[tells_numbers(column)]
+                found.kind = told_kind(column, is_typed=self._is_typed)
             if found.kind == "text":
                 found.add_text(as_text(column).filter(pa.array(training)))
                 continue

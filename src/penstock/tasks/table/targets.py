@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from penstock.errors import DataError
-from penstock.tasks.table.columns import as_numbers, as_text, kind_of, tells_numbers
+from penstock.tasks.table.columns import as_numbers, as_text, kind_of, told_kind
 
 __all__ = ["MAX_CLASSES", "PREDICT", "Predict", "Targets"]
 
@@ -51,14 +51,13 @@ class Targets:
         Raises:
             DataError: there is text where numbers are, or there are too many classes.
         """
-        kind = kind_of(column.type)
-        if not kind:
+        if not kind_of(column.type):
             raise DataError(
                 f"{where(0)}: the target {self.column} is of the type {column.type}",
                 fix="choose one of numbers or text with --option target=",
             )
         if self._is_text is None:
-            self._is_text = self._tells_text(column, kind, is_typed=is_typed)
+            self._is_text = self._tells_text(column, is_typed=is_typed)
         found = self._add_text(column) if self._is_text else self._add_numbers(column, where)
         self.num_missing += int(np.isnan(found).sum())
         return found
@@ -101,16 +100,14 @@ class Targets:
             found[known] = np.searchsorted(np.array(sorted(self._whole or ())), preliminary[known])
         return found
 
-    def _tells_text(self, column: pa.ChunkedArray, kind: str, *, is_typed: bool) -> bool | None:
+    def _tells_text(self, column: pa.ChunkedArray, *, is_typed: bool) -> bool | None:
         """Tell by its first rows whether the column is of text; None where they say nothing."""
         if pa.types.is_boolean(column.type):
             return self._predict == "auto"
-        if kind == "number" or self._predict == "number":
+        if self._predict == "number":
             return False
-        if is_typed:
-            return True
-        of_numbers = tells_numbers(column)
-        return None if of_numbers is None else not of_numbers
+        told = told_kind(column, is_typed=is_typed)
+        return told == "text" if told else None
 
     def _add_text(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
         encoded = as_text(column).dictionary_encode()

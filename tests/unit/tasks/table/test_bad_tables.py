@@ -45,6 +45,7 @@ def folder(tmp_path: Path) -> Path:
         ({"target": "label", "by_sample": True, "group_column": "patient"}, "which --split-by sample", "leave one"),
         ({"target": "label", "max_values": 1}, "the option max-values is 1", "from 2 to 4096"),
         ({"target": "label", "memory": "x"}, "memory", "2Gi"),
+        ({"target": "label", "columns": "[age]"}, "the option columns is '[age]', no JSON list", "write it like"),
         ({"target": "label", "match": "*"}, "what 0.bin is does not follow from its name", "format=csv"),
     ],
 )

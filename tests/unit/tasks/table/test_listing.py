@@ -277,3 +277,31 @@ def test_one_column_of_eleven_reads_its_bytes(tmp_path: Path) -> None:
     assert listed.read_bytes < 1.1 * told + 2 * 8192
     split = listed.info.split("train")
     assert split.size_bytes <= 1.1 * sizes["patient_age"]
+
+
+def test_files_whose_column_is_missing_are_no_other_kind(tmp_path: Path) -> None:
+    """As pandas writes them: a column of nothing has no type."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number, values in enumerate([pa.nulls(40), pa.array([1.0, None] * 20), pa.array([3, 5] * 20), pa.nulls(40)]):
+        target = pa.nulls(40, pa.string()) if number == 0 else pa.array(["a", "b"] * 20)
+        pq.write_table(pa.table({"x": values, "y": target}), folder / f"{number}.parquet")
+    inputs, _ = list_tables(folder, fractions=(1, 0, 0), target="y").of("train")
+    assert inputs.shape == (120, 2)
+    assert inputs[:, 1].sum() == 60
+
+
+def test_views_of_text_are_text(tmp_path: Path) -> None:
+    """As polars writes it."""
+    table = people(100)
+    for name in ("city", "label"):
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.string_view()))
+    listed = list_tables(write_parquet(tmp_path / "in", table), fractions=(1, 0, 0), target="label", columns="city")
+    assert listed.info.shape == (3,)
+    assert listed.info.classes == ("no", "yes")
+
+
+def test_names_of_columns_may_have_commas(tmp_path: Path, write: Write) -> None:
+    table = people(100).append_column("height, cm", pa.array(range(100)))
+    listed = list_tables(write(tmp_path / "in", table), target="label", columns='["age", "height, cm"]')
+    assert listed.info.shape == (3,)
