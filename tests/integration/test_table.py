@@ -68,6 +68,27 @@ def test_shuffled_labels_are_not_learnt(tmp_path: Path) -> None:
     assert value(out, "balanced_accuracy") < 0.6
 
 
+def test_a_checkpoint_is_scored_on_other_tables_that_are_listed_like_its_own(tmp_path: Path) -> None:
+    source, out = write_parquet(tmp_path / "data", people(600)), tmp_path / "out"
+    new = write_csv(tmp_path / "new", people(300, seed=7))
+    succeed(*words(source, out, "target=label", "columns=age,city,noise"))
+    listing = ["list", "--source", new, "--task", "table", "--option", "target=label", "--split", "1,0,0"]
+    scoring = ["evaluate", "--checkpoint", out / "checkpoints", "--split", "train", "--other-data"]
+    for name, options in (("own", ["columns=age,city,noise"]), ("like", [f"like={out / 'manifest.parquet'}"])):
+        files = ["--manifest", tmp_path / f"{name}.parquet", "--plan", tmp_path / f"{name}.json"]
+        succeed(*listing, *(word for option in options for word in ("--option", option)), *files)
+        done = penstock(*scoring, *files, "--window-size", "1Mi", "--metrics", tmp_path / f"{name}.metrics.json")
+        if name == "own":
+            assert done.returncode == 62
+            assert "whose numbers mean another thing" in done.stderr
+            assert "--option like=" in done.stderr
+        else:
+            assert done.returncode == 0, done.stderr
+    found = read_record(tmp_path / "like.metrics.json", Evaluation)
+    assert found.num_samples == 300
+    assert float(found.metrics["accuracy"].value or 0) > 0.8
+
+
 def test_a_target_that_is_not_there_is_one_line_with_the_nearest(tmp_path: Path) -> None:
     done = penstock(*words(write_csv(tmp_path / "data", people(20)), tmp_path / "out", "target=lable"))
     assert done.returncode == 2

@@ -8,6 +8,7 @@ classes) and of every row's content in order, and names the data exactly: a plan
 
 from __future__ import annotations
 
+import hashlib
 from typing import ClassVar, Literal, Protocol
 
 from penstock.errors import ConfigError
@@ -224,6 +225,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         fractions: of train, valid and test that were asked for, empty where nothing was.
         split_by: what stays whole.
         notes: what a person should know of it before training.
+        values: SHA-256 of what the numbers of samples mean, where that was found in the dataset itself; else empty.
     """
 
     kind: ClassVar[str] = "manifest"
@@ -248,6 +250,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     fractions: tuple[float, ...]
     split_by: Literal["group", "sample"]
     notes: tuple[str, ...]
+    values: str = ""
 
     @property
     def num_extents(self) -> int:
@@ -258,6 +261,11 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     def num_samples(self) -> int:
         """Samples of all splits."""
         return sum(split.num_samples for split in self.splits)
+
+    @property
+    def meaning(self) -> str:
+        """SHA-256 of what samples and targets mean besides their shape: classes, and ``values``."""
+        return hashlib.sha256("\0".join((self.values, *self.classes)).encode(errors="surrogatepass")).hexdigest()
 
     def split(self, name: str) -> Split:
         """Give a split by its name.

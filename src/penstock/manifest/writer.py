@@ -200,6 +200,7 @@ class ManifestWriter:
         fractions: Sequence[float] = (),
         split_by: Literal["group", "sample"] = "group",
         notes: Sequence[str] = (),
+        values: str = "",
     ) -> ManifestInfo:
         """Join the splits into the file, fingerprint it, put it in its place, and say what it holds.
 
@@ -236,6 +237,7 @@ class ManifestWriter:
             fractions=tuple(fractions),
             split_by=split_by,
             notes=tuple(notes),
+            values=hashlib.sha256(values.encode()).hexdigest() if values else "",
         )
         encoded = encode_record(info)
         with atomic_path(self._path) as temporary:

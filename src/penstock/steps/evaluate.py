@@ -116,6 +116,14 @@ def _check(weights: Weights, data: Dataset) -> None:
                 fix="pass a checkpoint that was trained on samples of this kind",
                 about=weights.location,
             )
+    if weights.identity.meaning not in ("", data.info.meaning):
+        raise CheckpointMismatch(
+            f"the checkpoint {weights.location} was trained on other classes, or on samples whose numbers mean "
+            "another thing, as by other means and categories",
+            fix="pass a manifest of the same classes; of tables one that was listed with --option like=, of the "
+            "manifest that it was trained on",
+            about=weights.location,
+        )
 
 
 def _check_model(weights: Weights, asked: str | None) -> None:

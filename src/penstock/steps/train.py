@@ -78,6 +78,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
         manifest_fingerprint=data.info.fingerprint,
         plan_fingerprint=data.plan.fingerprint,
         config={**config.identity(), "loss": args.loss, **early},
+        meaning=data.info.meaning,
     )
     run_id = args.run_id or uuid.uuid4().hex[:12]
     records: list[RunRecord] = []

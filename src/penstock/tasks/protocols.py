@@ -111,6 +111,8 @@ class SampleSet:
         split_of: gives an extent's split, by the listing's own ``splitting``, where the task has seen to it that all of
             an extent's samples are of one; None has whoever lists split extents.
         notes: what a person should know before training.
+        values: what the numbers of samples mean, as text, where that was found in the dataset itself: what is trained
+            on samples of one such text is not scored on those of another.
     """
 
     rows: AsyncIterator[Extent]
@@ -120,6 +122,7 @@ class SampleSet:
     own_splits: OwnSplits | None = None
     split_of: Callable[[Extent], str] | None = None
     notes: list[str] = field(default_factory=list)
+    values: str = ""
 
 
 class Task(Protocol):

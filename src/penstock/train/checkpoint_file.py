@@ -39,6 +39,7 @@ class Identity(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         shape: axes of one sample.
         config: the options that what is learnt depends on.
+        meaning: of samples and targets, as ``ManifestInfo.meaning`` has it; empty where the file does not tell.
     """
 
     task: str
@@ -48,6 +49,7 @@ class Identity(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     manifest_fingerprint: str
     plan_fingerprint: str
     config: dict[str, str | int | float | bool | None]
+    meaning: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

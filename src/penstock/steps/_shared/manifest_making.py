@@ -81,6 +81,7 @@ async def make_manifest(
             fractions=fractions if own is None else (),
             split_by="sample" if by_sample else "group",
             notes=notes,
+            values=samples.values,
         )
 
     with contextlib.ExitStack() as stack:

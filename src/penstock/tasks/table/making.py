@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, Literal
 
-import msgspec
-
-from penstock.errors import ConfigError, DataError, EmptyListing, MissingLabel
+from penstock.errors import ConfigError, DataError, EmptyListing, MissingLabel, PenstockError
 from penstock.files import ScratchFile
 from penstock.formats.csv import Csv
 from penstock.formats.options import size_of
@@ -16,11 +14,13 @@ from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.objects import full_objects, pages_of
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OwnSplits, SampleSet
+from penstock.tasks.table.choosing import choose_layout, names_in
 from penstock.tasks.table.csv_tables import CsvTables
 from penstock.tasks.table.encoding import Encoding
-from penstock.tasks.table.gathering import Gathered, Layout
+from penstock.tasks.table.gathering import Gathered
+from penstock.tasks.table.like import Like, read_like
 from penstock.tasks.table.parquet_tables import ParquetTables
-from penstock.tasks.table.parts import Tables, check_columns
+from penstock.tasks.table.parts import Tables
 from penstock.tasks.table.passing import gather, sample
 from penstock.tasks.table.splitting import Splitter, Unit
 from penstock.tasks.table.statistics import Statistics
@@ -54,12 +54,13 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
         raise ConfigError("the task table has no target", fix="name the column to predict: --option target=COLUMN")
     skipped: list[SkippedObject] = []
     listing, num_bytes = await _listing(source, chosen, limits, skipped)
-    tables = _tables(chosen, next(iter(listing)), limits)
-    first = next(iter(listing))
-    layout = await _layout(source, first, tables, chosen, target, skipped)
+    tables = _tables(chosen, next(info for info in listing if info.size_bytes), limits)
+    like = read_like(chosen)
+    first, kinds = await _first(source, listing, tables, limits)
+    layout = choose_layout(first, kinds, chosen, target, like, skipped)
     gathered = Gathered(
         tables=tables,
-        targets=Targets(target, predict=chosen.choice("predict", PREDICT)),
+        targets=_targets(chosen, target, like),
         statistics=Statistics(layout.features, categories=names_in(chosen, "categorical"), is_typed=tables.is_typed),
         splitter=_splitter(chosen, limits, num_bytes=num_bytes),
         kept=ScratchFile(limits.scratch),
@@ -68,14 +69,11 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
     skipped += gathered.left_out.told()
     _check_rows(gathered, target, source)
     notes = _unit_notes(gathered)
-    if gathered.tables.is_typed:
+    if like is None and tables.is_typed:
         await sample(source, gathered, layout, budget_bytes=size_of("statistics", chosen.text("statistics")))
         notes += _read_notes(gathered)
     classes = gathered.targets.classes()
-    encoding, useless = gathered.statistics.encoding(
-        asked=names_in(chosen, "columns"), most_values=chosen.whole("max_values", low=2, high=4096)
-    )
-    skipped += [SkippedObject(object=f"column {name}", reason=reason) for name, reason in useless.items()]
+    encoding = _encoding(gathered, chosen, skipped) if like is None else like.encoding
     if missing := gathered.targets.num_missing:
         skipped.append(SkippedObject(object=counted(missing, "row"), reason=f"no {target}", count=missing))
     return SampleSet(
@@ -86,6 +84,7 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
         own_splits=_own_splits(gathered.splitter),
         split_of=lambda extent: extent.key.rpartition(":")[2],
         notes=[*notes, _columns_note(encoding)],
+        values=encoding.encode(),
     )
 
 
@@ -131,60 +130,42 @@ def _tables(chosen: Options, first: ObjectInfo, limits: Limits) -> Tables:
     return CsvTables(delimiter=delimiter, block_bytes=size_of("block", kind.block))
 
 
-def names_in(chosen: Options, name: str) -> tuple[str, ...]:
-    """Give a list of columns: joined by commas, or of JSON where names have commas themselves.
+def _targets(chosen: Options, target: str, like: Like | None) -> Targets:
+    if like is None:
+        return Targets(target, predict=chosen.choice("predict", PREDICT))
+    return Targets(target, predict=like.predict, known=like.classes)
+
+
+def _encoding(gathered: Gathered, chosen: Options, skipped: list[SkippedObject]) -> Encoding:
+    """Give how rows become numbers by what was found, and name the columns that are left out."""
+    encoding, useless = gathered.statistics.encoding(
+        asked=names_in(chosen, "columns"), most_values=chosen.whole("max_values", low=2, high=4096)
+    )
+    skipped += [SkippedObject(object=f"column {name}", reason=reason) for name, reason in useless.items()]
+    return encoding
+
+
+async def _first(
+    source: ObjectSource, listing: SortedListing, tables: Tables, limits: Limits
+) -> tuple[ObjectInfo, Mapping[str, str]]:
+    """Give the first table that can be read, with its columns.
 
     Raises:
-        ConfigError: it is no such list.
+        PenstockError: one before it cannot, and none may be left out, or there is none.
     """
-    text = chosen.text(name) or ""
-    if not text.lstrip().startswith("["):
-        return chosen.names(name)
-    try:
-        return msgspec.json.decode(text, type=tuple[str, ...])
-    except msgspec.DecodeError as error:
-        raise ConfigError(
-            f"the option {name} is {text[:80]!r}, no JSON list of names ({error})", fix='write it like ["a, b", "c"]'
-        ) from error
-
-
-async def _layout(
-    source: ObjectSource,
-    first: ObjectInfo,
-    tables: Tables,
-    chosen: Options,
-    target: str,
-    skipped: list[SkippedObject],
-) -> Layout:
-    """Choose columns by the first table's.
-
-    Raises:
-        ConfigError: one that was asked for is not there, or cannot be learnt from.
-    """
-    kinds = await tables.kinds(source, first)
-    others = [name for name in (chosen.text("group_column"), chosen.text("split_column")) if name is not None]
-    told = tuple(dict.fromkeys([target, *others]))
-    asked, categories = names_in(chosen, "columns"), names_in(chosen, "categorical")
-    check_columns(list(kinds), [*told, *asked, *categories], first)
-    for name in asked:
-        if name in told:
-            raise ConfigError(
-                f"the column {name} is both learnt from and {'predicted' if name == target else 'what splits'}",
-                fix="leave it out of --option columns=",
-            )
-        if kinds[name] not in ("", "number", "text"):
-            raise ConfigError(
-                f"the column {name} of {first.key} is of the type {kinds[name]}, neither numbers nor text",
-                fix="leave it out of --option columns=",
-            )
-    if wrong := [name for name in categories if name in told or (asked and name not in asked)]:
-        raise ConfigError(
-            f"the column {wrong[0]} of --option categorical= is not learnt from", fix="add it to --option columns="
-        )
-    features = {name: kinds[name] for name in asked or kinds if name not in told}
-    odd = [name for name, kind in features.items() if kind not in ("", "number", "text")]
-    skipped += [SkippedObject(object=f"column {name}", reason=f"is of the type {features[name]}") for name in odd]
-    return Layout(target=target, features={name: kind for name, kind in features.items() if name not in odd}, told=told)
+    bad: PenstockError | None = None
+    for info in listing:
+        if not info.size_bytes or info.trouble:
+            continue
+        try:
+            return info, await tables.kinds(source, info)
+        except PenstockError as error:
+            if not (limits.skip_bad and error.skippable):
+                raise
+            bad = bad or error
+    if bad is not None:
+        raise bad
+    raise EmptyListing("none of the tables can be read", fix="check what was uploaded there")
 
 
 def _splitter(chosen: Options, limits: Limits, *, num_bytes: int) -> Splitter:

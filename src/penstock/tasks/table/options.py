@@ -38,5 +38,6 @@ OPTIONS: Final = (
         help="values of a category that are told apart, 2 to 4096; rarer ones are one",
         metavar="N",
     ),
+    _text("like", None, "manifest of an earlier listing, whose columns, means and classes are taken", "FILE"),
     _text("statistics", "256Mi", "about how much of Parquet is read for means and categories", "SIZE"),
 )

@@ -29,10 +29,14 @@ class Targets:
     """Reads the column of targets, a part of it after the other.
 
     A part's numbers are preliminary: ``final`` makes targets of them when all were read.
+
+    Args:
+        known: classes that there are, none where numbers are predicted; None has them found out.
     """
 
-    def __init__(self, column: str, *, predict: Predict) -> None:
+    def __init__(self, column: str, *, predict: Predict, known: tuple[str, ...] | None = None) -> None:
         self.column = column
+        self._known = known
         self._predict = predict
         self._is_text: bool | None = True if predict == "class" else None
         self._names: dict[str, int] = {}
@@ -65,6 +69,8 @@ class Targets:
     @property
     def are_classes(self) -> bool:
         """Whether they are classes, by all that was read."""
+        if self._known is not None:
+            return bool(self._known)
         if self._predict != "auto":
             return self._predict == "class"
         return bool(self._is_text) or self._whole is not None
@@ -77,8 +83,10 @@ class Targets:
         """
         if not self.are_classes:
             return ()
+        if self._known is not None:
+            return self._known
         whole = sorted(self._whole or ())
-        names = sorted(self._names, key=_order) if self._is_text else [f"{number:.0f}" for number in whole]
+        names = sorted(self._names, key=_order) if self._is_text else [f"{number:.15g}" for number in whole]
         if len(names) == 1:
             raise DataError(
                 f"the target {self.column} is {names[0]!r} in every row: there is nothing to learn",
@@ -87,17 +95,27 @@ class Targets:
         return tuple(names)
 
     def final(self, preliminary: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give targets: numbers, or places among the classes."""
+        """Give targets: numbers, or places among the classes.
+
+        Raises:
+            DataError: one is none of the classes that are known.
+        """
         if not self.are_classes:
             return preliminary
         known = ~np.isnan(preliminary)
         found = preliminary.copy()
-        if self._is_text:
-            places = {name: place for place, name in enumerate(self.classes())}
-            by_first = np.array([places[name] for name in self._names], np.float64)
-            found[known] = by_first[preliminary[known].astype(np.int64)]
-        else:
-            found[known] = np.searchsorted(np.array(sorted(self._whole or ())), preliminary[known])
+        places = {name: float(place) for place, name in enumerate(self.classes())}
+        try:
+            if self._is_text:
+                by_first = np.array([places[name] for name in self._names])
+                found[known] = by_first[preliminary[known].astype(np.int64)]
+            else:
+                found[known] = [places[f"{number:.15g}"] for number in preliminary[known].tolist()]
+        except KeyError as error:
+            raise DataError(
+                f"the target {self.column} has {error.args[0]!r}, which is none of the {len(places)} classes",
+                fix="leave its rows out, or train on data that has it",
+            ) from error
         return found
 
     def _tells_text(self, column: pa.ChunkedArray, *, is_typed: bool) -> bool | None:
