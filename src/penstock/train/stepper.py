@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from penstock.train.config import TrainConfig
 from penstock.train.device import choose_device, choose_precision
 
 __all__ = ["StepOutcome", "Stepper"]
+
+_MISFIT = re.compile(r"^(?!CUDA).*\b(d?type|shapes?|sizes?|dimensions?|channels)\b", re.DOTALL | re.IGNORECASE)
+"""Of torch, where a layer is given tensors of another type or shape; it tells so in no class of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +130,14 @@ class Stepper:
                 f"the model {self._config.model!r} cannot be trained on a batch of one sample ({error})",
                 fix="choose another --batch-size, so that no epoch ends with such a batch, or larger samples",
             ) from error
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or not _MISFIT.search(str(error)):
+                raise
+            raise ConfigError(
+                f"the model {self._config.model!r} cannot take a batch whose inputs are {_described(inputs)} "
+                f"({' '.join(str(error).split())[:200]})",
+                fix="let the task decode samples to what the model takes, float32 as a rule, or choose another model",
+            ) from error
 
     def _set_learning_rates(self, factor: float) -> None:
         for optimiser, rates in zip(self._optimisers, self._rates, strict=True):
@@ -199,6 +211,15 @@ def _diverged(what: str, value: float, *, step: int, rate: float, batch: Batch) 
         fix="lower --learning-rate or --clip-norm",
         about=batch.keys[0],
     )
+
+
+def _described(tree: Any) -> str:
+    """Say what a tree of tensors is."""
+    if isinstance(tree, torch.Tensor):
+        return f"{str(tree.dtype).removeprefix('torch.')} of shape {tuple(tree.shape)}"
+    if isinstance(tree, Mapping):
+        return "{" + ", ".join(f"{name}: {_described(each)}" for name, each in tree.items()) + "}"
+    return f"a {type(tree).__name__}"
 
 
 def _not_finite(tree: Any, num_samples: int) -> torch.Tensor:

@@ -135,3 +135,21 @@ def test_a_step_casts_nothing_and_names_what_is_not_finite() -> None:
     inputs["wanted"][1] = float("nan")
     with pytest.raises(Exception, match=r"sample b holds values that are not finite"):
         stepper.step(batch, 3, factor=1.0)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        (torch.zeros(2, 3, dtype=torch.float64), r"inputs are float64 of shape \(2, 3\)"),
+        (torch.zeros(2, 3, dtype=torch.int64), r"inputs are int64 of shape \(2, 3\)"),
+        (torch.zeros(2, 4), r"inputs are float32 of shape \(2, 4\)"),
+    ],
+)
+def test_inputs_that_the_network_cannot_take_are_told_in_a_line(inputs: torch.Tensor, told: str) -> None:
+    config = TrainConfig(task="t", model="linear", num_epochs=1)
+    stepper = Stepper(config, model=nn.Linear(3, 1), objective=Regression(target_mean=0.0, target_std=1.0))
+    batch = Batch(data={"inputs": inputs, "targets": torch.zeros(2)}, keys=("a", "b"), groups=("a", "b"))
+    with pytest.raises(ConfigError, match=told) as found:
+        stepper.step(batch, 0, factor=1.0)
+    assert "'linear'" in str(found.value)
+    assert "\n" not in str(found.value)
