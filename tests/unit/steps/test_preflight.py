@@ -11,11 +11,14 @@ import pytest
 
 from penstock.cli import main
 from penstock.errors import ConfigError, MissingLabel, PenstockError, WindowTooSmall
+from penstock.loader import Decoding, WindowStream
 from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.records import Plan, read_record
 from penstock.steps._shared.preflight import Room, Wanted, check_fit, fitting_batch, misfits
 from penstock.units import KIB, MIB
+from penstock.window.geometry import plan_geometry
 from support.eeg import write_eeg
+from support.many import Records, make_many_dataset
 
 Step = Callable[..., int]
 
@@ -144,6 +147,46 @@ def test_an_evaluation_takes_the_largest_batch_that_fits(
     assert list(misfits(big, plan, wanted(room=room, batch_size=size, workers=workers))) == []
     if size < 128:
         assert list(misfits(big, plan, wanted(room=room, batch_size=size + 1, workers=workers)))
+
+
+@pytest.mark.parametrize("window_bytes", [256 * KIB, 320 * KIB, 512 * KIB])
+def test_an_evaluation_of_extents_of_many_samples_takes_what_its_window_holds(
+    tmp_path: Path, window_bytes: int
+) -> None:
+    """Of unequal extents of 8 to 12 KiB a batch needs those that it lies in, not one a sample."""
+    data = make_many_dataset(tmp_path, counts=[5], valid=[8 + number % 5 for number in range(40)], sample_bytes=1024)
+    asked = wanted(room=Room(window_bytes=window_bytes), manifest=data.manifest)
+    size = fitting_batch(data.info, asked, split="valid", at_most=128)
+    assert size > 1
+
+    def extents_at_once(batch_size: int) -> int:
+        options = {"decoding": Decoding(decode=Records(tmp_path / "log"), collate=list), "num_workers": 2}
+        stream = WindowStream(
+            folder=tmp_path / "window",
+            manifest=data.manifest,
+            info=data.info,
+            plan=data.plan,
+            splits=[("valid", False)],
+            batch_size=batch_size,
+            num_epochs=1,
+            **options,  # type: ignore[arg-type]
+        )
+        return stream._settings.spec.batch_extents
+
+    def fits(batch_size: int) -> bool:
+        try:
+            plan_geometry(
+                window_bytes=window_bytes,
+                max_extent_bytes=data.info.max_extent_bytes,
+                max_description_bytes=data.info.max_description_bytes,
+                batch_extents=extents_at_once(batch_size),
+            )
+        except WindowTooSmall:
+            return False
+        return True
+
+    assert fits(size)
+    assert size == 128 or not fits(size + 1)
 
 
 def test_not_even_one_sample(info: ManifestInfo) -> None:
