@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pickle
-import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -119,26 +119,35 @@ def _on(loader: Any, place: dict[str, Any]) -> Any:
     return loader
 
 
-def test_ranks_are_given_shares_and_step_together(objects: penstock.Dataset, table: penstock.Dataset) -> None:
-    mixed = penstock.mix({objects: 0.3, table: 0.7}, seed=5)
+@pytest.mark.parametrize("local", [True, False], ids=["one node", "two nodes"])
+def test_ranks_are_given_shares_and_step_together(
+    objects: penstock.Dataset, table: penstock.Dataset, *, local: bool
+) -> None:
+    mixed = penstock.mix([(objects, 0.15), (table, 0.7), (objects, 0.15)], seed=5)
     found: list[list[list[int]]] = [[], []]
     places: list[dict[str, Any]] = [{}, {}]
 
+    own = {"local_rank": 0, "local_world_size": 1}
+
     def read(rank: int) -> None:
-        with mixed.loader(8, window="32Mi", rank=rank, world_size=2) as loader:
+        ranks = {"rank": rank, "world_size": 2, **({"local_rank": rank, "local_world_size": 2} if local else own)}
+        with mixed.loader(8, window="32Mi", epochs=2, timeout_seconds=120, **ranks) as loader:
             found[rank] = ids(loader)
             assert len(loader) == len(found[rank])
-            next(iter(loader))
+            next(batches := iter(loader))
             places[rank] = loader.state_dict()
+            for _ in batches:
+                pass
+            with pytest.raises(ConfigError, match="epoch 2 of a mix of 2 epochs"):
+                iter(loader)
 
-    for rank in range(2):
-        thread = threading.Thread(target=read, args=(rank,))
-        thread.start()
-        thread.join()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(read, range(2)))
     assert [len(batch) for batch in found[0]] == [len(batch) for batch in found[1]]
     both = found[0] + found[1]
-    assert sorted(of_objects(both)) == list(range(FILES))
-    assert len(set(of_table(both))) == len(of_table(both))
+    assert len(of_objects(both)) == 172
+    assert Counter(of_objects(both)).most_common(1)[0][1] == 2
+    assert len(set(of_table(both))) == len(of_table(both)) == 400
     assert places[0] == places[1]
     with mixed.loader(8, window="32Mi") as loader, pytest.raises(CheckpointMismatch, match="another"):
         loader.load_state_dict(places[0])

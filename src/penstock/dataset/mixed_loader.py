@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
+from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from torch.utils.data import IterableDataset
@@ -88,6 +89,9 @@ class MixedLoader(IterableDataset[Any]):
         if self._loaded is None:
             self._epoch = asked if asked is not None else self._epoch + (self._position > 0)
             self._position = 0
+        most = self._options.num_epochs
+        if most is not None and self._epoch >= most:
+            raise ConfigError(f"epoch {self._epoch} of a mix of {most} epochs", fix="ask for more epochs")
         if self._position:
             assert self._loaded is not None
             for feed, state in zip(self._feeds, self._loaded["members"], strict=True):
@@ -100,8 +104,10 @@ class MixedLoader(IterableDataset[Any]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     @property
     def epoch(self) -> int:
@@ -138,6 +144,8 @@ class MixedLoader(IterableDataset[Any]):
                     f"the saved place is of another {told} ({str(state[name])[:12]}, here {str(mine[name])[:12]})",
                     fix=_FIX,
                 )
+        for stream, member in zip(self._streams, state["members"], strict=False):
+            stream.load_state_dict(member["stream"])
         self._loops += 1
         self._epoch, self._position = state["epoch"], state["position"]
         self._loaded, self._place = state, dict(state)

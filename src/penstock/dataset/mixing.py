@@ -63,12 +63,15 @@ class Mixed:
         with in_python():
             asked = [dataset.opened_with(given) for dataset, _ in self.members]
             shares = [share for _, share in self.members]
-            own = [_own(each, number, shares) for number, each in enumerate(asked)]
+            own = [_own(each, number, shares, self.stop) for number, each in enumerate(asked)]
         return MixedLoader(asked[0], own, shares=shares, seed=self.seed, stop=self.stop)
 
 
-def _own(asked: Options, number: int, shares: list[float]) -> Options:
-    """Give a member's own options: its part of the window, and samples that are shuffled as no other member's are."""
+def _own(asked: Options, number: int, shares: list[float], stop: Stop) -> Options:
+    """Give a member's own options: its part of the window, and samples that are shuffled as no other member's are.
+
+    Where members begin again, how many epochs each is asked for is not known before all are listed.
+    """
     part = (1 / len(shares) + shares[number]) / 2
     return replace(
         asked,
@@ -78,7 +81,7 @@ def _own(asked: Options, number: int, shares: list[float]) -> Options:
         seed=(asked.seed + 0x9E3779B9 * number) % 2**32,
         drop_last=False,
         pin_memory=False,
-        num_epochs=None,
+        num_epochs=asked.num_epochs if stop == "first" else None,
     )
 
 

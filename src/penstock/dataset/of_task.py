@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError
 from penstock.manifest import Described
+from penstock.stream import checks
 from penstock.stream.checks import shown
 from penstock.tasks.protocols import OptionValue, Transforms
 from penstock.tasks.registry import get_task
@@ -46,13 +50,24 @@ class TaskDecode:
         return found
 
 
-def option_values(given: Mapping[str, Any]) -> dict[str, OptionValue]:
+def option_values(
+    task: str, given: Mapping[str, Any], *, arguments: Mapping[str, str] | None = None
+) -> dict[str, OptionValue]:
     """Give options of a task by their names, those that are None left out; several names are joined by commas.
 
+    Args:
+        arguments: names of arguments by those of options, where they are others.
+
     Raises:
-        ConfigError: one is nothing that an option can be.
+        ConfigError: one is nothing that it can be.
     """
-    return {name: _plain(name, value) for name, value in given.items() if value is not None}
+    known = {option.name: option for option in get_task(task).options}
+    names = arguments or {}
+    return {
+        name: _plain(names.get(name, name), value, known[name].kind)
+        for name, value in given.items()
+        if value is not None
+    }
 
 
 def task_words(options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -64,13 +79,23 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _plain(name: str, value: Any) -> OptionValue:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple | set | frozenset | np.ndarray) and all(
-        isinstance(each, str) and "," not in each for each in value
-    ):
-        return ",".join(sorted(value) if isinstance(value, set | frozenset) else value)
-    raise ConfigError(f"{name} {shown(value)}", fix="give text, a number, True or False, or a list of names")
+def _plain(name: str, value: Any, kind: type) -> OptionValue:
+    if kind is bool:
+        return checks.flag(name, value)
+    if kind is int:
+        return checks.count(name, value, 0)
+    if kind is float:
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+        if not is_number or not math.isfinite(value):
+            raise ConfigError(f"{name} {shown(value)}", fix="give a number")
+        return float(value)
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray) and len(value):
+        if all(isinstance(each, str) and each and "," not in each for each in value):
+            value = ",".join(sorted(value) if isinstance(value, set | frozenset) else value)
+    elif isinstance(value, os.PathLike):
+        value = checks.path(name, value, like="a path")
+    if not isinstance(value, str):
+        raise ConfigError(
+            f"{name} {shown(value)}", fix="give text, or a list of names without commas where it takes some"
+        )
+    return checks.text(name, value, like="a name")

@@ -12,6 +12,7 @@ from penstock.errors import ConfigError
 from penstock.stream.checks import choice, count, flag, shown
 from penstock.stream.options import Data, names_checked, pattern_of
 from penstock.stream.words import in_python
+from penstock.tasks.eeg.epochs import NORMALIZATIONS
 from penstock.tasks.images.options import OPTIONS
 from penstock.tasks.images.task import image_decode
 from penstock.tasks.options import Options
@@ -82,16 +83,17 @@ def images(
     """
     arguments = dict(locals())
     given = {name: value for name, value in arguments.items() if name not in WHERE}
-    if labels is not None:
-        given["labels"] = os.fspath(labels)
     for name in ("class_folder", "group_folder"):
-        given[name] = str(given[name]) if isinstance(given[name], int) else given[name]
+        if isinstance(given[name], int):
+            given[name] = str(count(name, given[name], 1))
     given["split_folders"] = flag("split_folders", split_folders) or None
-    options = option_values({_COLUMNS.get(name, name): value for name, value in given.items()})
-    if match is not None:
-        options["match"] = pattern_of("match", match)
+    given["match"] = None if match is None else pattern_of("match", match)
+    given = {_COLUMNS.get(name, name): value for name, value in given.items()}
+    options = option_values("images", given, arguments={option: name for name, option in _COLUMNS.items()})
     with in_python():
-        image_decode(Options(OPTIONS, options, task="images"))
+        chosen = Options(OPTIONS, options, task="images")
+        image_decode(chosen)
+        chosen.share("unmatched_share")
     return _of_task("images", arguments, options, has_own_parts=split is not None or bool(split_folders))
 
 
@@ -148,15 +150,18 @@ def eeg(
     others = ("challenge", "releases", "mini", "max_files", *WHERE)
     given = {name: value for name, value in arguments.items() if name not in others}
     task = _CHALLENGES[choice("challenge", challenge, tuple(_CHALLENGES))]
-    options, of_task = option_values(given), [option.name for option in get_task(task).options]
-    wrong = next((name for name in options if name not in of_task), None)
+    choice("normalize", normalize, NORMALIZATIONS)
+    of_task = [option.name for option in get_task(task).options]
+    wrong = next((name for name, value in given.items() if value is not None and name not in of_task), None)
     if wrong is not None:
         raise ConfigError(
             f"{wrong} means nothing to challenge {challenge!r}",
             fix=f"its own are: {', '.join(of_task)}; or leave it out",
         )
-    names = [releases] if isinstance(releases, str) else list(releases)
-    if not all(isinstance(each, str) and each and "," not in each for each in names):
+    options = option_values(task, {name: value for name, value in given.items() if name in of_task})
+    is_several = isinstance(releases, Iterable) and not isinstance(releases, str)
+    names: list[Any] = list(releases) if is_several else [releases]
+    if not all(isinstance(each, str) and each.isascii() and each.isalnum() for each in names):
         raise ConfigError(f"releases {shown(releases)}", fix='give a list of names like ["R5"]')
     limits = ["--release", ",".join(names)] if names else []
     limits += ["--mini", "true"] if flag("mini", mini) else []

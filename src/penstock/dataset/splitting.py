@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from penstock.errors import ConfigError
+from penstock.stream import checks
 from penstock.stream.checks import called_with, shown
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def fractions_of(valid: Any, test: Any) -> tuple[float, float, float]:
     return 1 - sum(shares), *shares
 
 
-def split_by(dataset: Dataset, by: str | Callable[[str], str] | None) -> Dataset:
+def split_by(dataset: Dataset, by: Any) -> Dataset:
     """Give a dataset whose listing knows what stays whole.
 
     Raises:
@@ -42,9 +43,11 @@ def split_by(dataset: Dataset, by: str | Callable[[str], str] | None) -> Dataset
     if callable(by):
         called_with("by", by, "key")
         return _grouped(dataset, by)
+    if not isinstance(by, str):
+        return _by_column(dataset, by)
     if by == "folder":
         return _grouped(dataset, _folder)
-    if by == "sample" or by == "group" or (by == "subject" and dataset.task.startswith("eeg-")):
+    if by in ("sample", "group") or (by == "subject" and dataset.task.startswith("eeg-")):
         kind: Literal["sample", "group"] = "sample" if by == "sample" else "group"
         return replace(dataset, data=replace(dataset.data, split_by=kind))
     return _by_column(dataset, by)
@@ -59,7 +62,7 @@ def _by_column(dataset: Dataset, by: Any) -> Dataset:
         raise ConfigError(
             f"by {shown(by)}", fix=f"give 'sample', 'group', 'folder', {column}or a function of a key that gives text"
         )
-    made = replace(dataset, options={**dataset.options, option: by})
+    made = replace(dataset, options={**dataset.options, option: checks.text("by", by, like="patient")})
     if dataset.format != "parquet":
         return replace(made, data=replace(dataset.data, split_by="group"))
     return replace(made, data=replace(dataset.data, choice=replace(dataset.data.choice, by_column=True)))
