@@ -161,10 +161,11 @@ def plan_geometry(
     if keep_bytes:
         keeping = replace(needs, keeping=True).of(window_bytes)
         spare_bytes = window_bytes - keeping[2] - (keeping[1] + STREAMING_SLOTS) * keeping[0]
-        kept_bytes = min(keep_bytes, spare_bytes, int(window_bytes * KEPT_SHARE)) // PAGE_BYTES * PAGE_BYTES
+        whole_bytes = -(-keep_bytes // PAGE_BYTES) * PAGE_BYTES  # the last page too, or the last extents are not kept
+        kept_bytes = min(whole_bytes, spare_bytes, int(window_bytes * KEPT_SHARE)) // PAGE_BYTES * PAGE_BYTES
         if kept_bytes > max_extent_bytes:
             slot_bytes, batch_slots, fixed_bytes = keeping
-            if kept_bytes < keep_bytes // PAGE_BYTES * PAGE_BYTES:
+            if kept_bytes < whole_bytes:
                 kept_bytes, keepable_bytes = 0, kept_bytes
             num_slots = (window_bytes - fixed_bytes - kept_bytes) // slot_bytes
         else:

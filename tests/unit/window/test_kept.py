@@ -64,6 +64,25 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> RawDataset:
     return make_raw_dataset(tmp_path_factory.mktemp("raw"), sizes=[SAMPLE_BYTES] * SAMPLES, per_object=100)
 
 
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=200))
+def test_what_fits_is_kept_whole(sizes: list[int]) -> None:
+    """However small the extents: the last ones of a part that is cut to pages are not left out."""
+    epoch = {"num_extents": len(sizes), "total_bytes": sum(sizes)}
+    planned = plan_geometry(
+        window_bytes=8 << 20,
+        max_extent_bytes=max(sizes),
+        max_description_bytes=100,
+        batch_extents=1,
+        num_ranks=1,
+        reserved_bytes=0,
+        keep_bytes=kept_area_bytes(**epoch),
+    )
+    mapped = memoryview(bytearray(planned.kept_area_bytes))
+    area = KeptArea(mapped, offset=0, size_bytes=planned.kept_area_bytes, **epoch)
+    assert NOT_KEPT not in offer(area, sizes, list(range(len(sizes))))
+    assert area.kept_bytes == sum(sizes)
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
 def test_downloads_are_the_least_that_any_order_needs(dataset: RawDataset, tmp_path: Path, share: float) -> None:
     total = dataset.info.object_bytes
