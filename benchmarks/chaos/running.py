@@ -17,6 +17,7 @@ from benchmarks.chaos.server import Served
 from benchmarks.chaos.setting import Outcome, Setting
 from benchmarks.chaos.trainer import BATCH_SIZE
 from benchmarks.chaos.volume import Peak, bounded_volume
+from penstock.options.window import ServingOptions
 from penstock.records import encode_record
 from penstock.window import Prefetcher
 
@@ -100,7 +101,7 @@ def run(setting: Setting, folder: Path) -> Outcome:
             batch_extents=BATCH_SIZE * setting.num_ranks,
         )
         (folder / "spec.json").write_bytes(encode_record(dataset.spec))
-        with Prefetcher(window, setting.window_bytes) as prefetcher, Peak(window) as peak:
+        with Prefetcher(window, ServingOptions(window_size=setting.window_bytes)) as prefetcher, Peak(window) as peak:
             job.start()
             killer = Killer(setting, job, prefetcher)
             try:

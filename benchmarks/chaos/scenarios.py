@@ -20,6 +20,7 @@ from benchmarks.chaos.checking import planned_keys
 from benchmarks.chaos.dataset import Dataset, make_dataset, serve
 from benchmarks.chaos.server import Served
 from penstock.errors import AccessDenied, PenstockError, SourceChanged
+from penstock.options.window import ServingOptions
 from penstock.window import Prefetcher, WindowReader
 
 __all__ = ["SCENARIOS", "Scene", "run_scenario"]
@@ -130,7 +131,7 @@ def read(window: Path, dataset: Dataset, *, pause_seconds: float = 0) -> tuple[i
     """Read a stream; give how many samples came that were right, and the error that ended it."""
     keys = planned_keys(dataset)
     spec = msgspec.structs.replace(dataset.spec, session=uuid.uuid4().hex)
-    with Prefetcher(window, WINDOW_BYTES):
+    with Prefetcher(window, ServingOptions(window_size=WINDOW_BYTES)):
         reader = WindowReader(window, spec, timeout_seconds=TIMEOUT_SECONDS).begin()
         for index in range(spec.end_index):
             try:

@@ -27,6 +27,7 @@ from penstock.loader import WindowStream
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.samples import named_decoding
 from penstock.manifest import Described, ManifestReader
+from penstock.options.window import ServingOptions
 from penstock.records import Plan
 from penstock.window import Prefetcher
 
@@ -88,7 +89,7 @@ def open_reading(reading: Reading) -> Iterator[WindowStream]:
     """Open what is read, with a prefetcher of its own."""
     with ManifestReader(Path(reading.manifest)) as reader:
         info = reader.info
-    with Prefetcher(Path(reading.window), reading.window_bytes):
+    with Prefetcher(Path(reading.window), ServingOptions(window_size=reading.window_bytes)):
         stream = WindowStream(
             folder=Path(reading.window),
             manifest=Path(reading.manifest),

@@ -26,6 +26,7 @@ from benchmarks.common.proctree import tree_cpu_seconds
 from benchmarks.stall.link import read_passed
 from penstock.loader import ByKey, Decoding, WindowStream
 from penstock.manifest import ManifestReader
+from penstock.options.window import ServingOptions
 from penstock.records import Plan
 from penstock.window import Prefetcher
 
@@ -117,7 +118,7 @@ def train(training: Training) -> Trained:
         info = reader.info
     before = read_passed(Path(training.counts), training.link)
     opened = time.perf_counter()
-    with Prefetcher(Path(training.window), training.window_bytes):
+    with Prefetcher(Path(training.window), ServingOptions(window_size=training.window_bytes)):
         stream = WindowStream(
             folder=Path(training.window),
             manifest=Path(training.manifest),

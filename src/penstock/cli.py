@@ -20,10 +20,12 @@ from penstock.children import tell_parent
 from penstock.entry import entry
 from penstock.errors import ConfigError, Interrupted, PenstockError, map_os_error
 from penstock.observe import configure_logging, redact
+from penstock.options.child import ChildOptions
 from penstock.steps.options.arguments import add_options, parsed
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.config_file import FLAG as CONFIG
 from penstock.steps.options.config_file import add_config_flags, with_config
+from penstock.steps.options.kinds import taken_out
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_options import FLAG, PIPELINE_STEPS, keep_refusal, run_options, with_options
 from penstock.steps.options.steps import STEPS, module_of, options_of
@@ -46,7 +48,7 @@ _NEEDS = {
 """Modules of extras that a step needs, at its end too."""
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Of a disk that is full, or that may not be written to, wherever a step meets them."""
-_CHILD = "--until-stdin-closes"
+_CHILD = ChildOptions.declared()["until_stdin_closes"].flag
 _HELP = {
     "list": "list a dataset, make its samples, split them: manifest and plan",
     "prefetch": "fill a window for a trainer, or try out a manifest through one",
@@ -139,7 +141,7 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
         keep_refusal(asked, words, error)
         if isinstance(error, ConfigError):
             return _told(asked[0], words, error)
-        if _CHILD in words:
+        if _is_child(words):
             tell_parent(ConfigError(error.message, fix=""))
         return error.exit_code
     configure_logging(verbose=args.verbose)
@@ -154,6 +156,12 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
             raise
         where = error.filename or f"what is written, as to {os.environ.get('TMPDIR') or '/tmp'} (TMPDIR)"  # noqa: S108
         return _told(args.step, words, map_os_error(error, str(where)))
+
+
+def _is_child(words: Sequence[str]) -> bool:
+    """Tell whether a parent process listens, by words that may be refused."""
+    _, given = taken_out(_CHILD, words)
+    return bool(given) and given[-1] != "false"
 
 
 def _with_config(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
@@ -172,6 +180,6 @@ def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[st
 
 def _told(step: str, words: Sequence[str], error: PenstockError) -> int:
     """Tell an error, to the parent process where there is one that listens."""
-    if not (_CHILD in words and tell_parent(error)):
+    if not (_is_child(words) and tell_parent(error)):
         sys.stderr.write(f"{f'penstock {step}'.strip()}: error: {redact(' '.join(str(error).split()))}\n")
     return error.exit_code

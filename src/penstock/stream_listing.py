@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Self, TypeVar
 
 from penstock.children import Child
 from penstock.errors import PenstockError, ProcessLost
 from penstock.loader.growing import Listed
 from penstock.loader.shared_listing import SharedListing, read_listed
-from penstock.manifest import SourceSpec
 from penstock.observe.endings import describe_end
+from penstock.tasks.listing_options import ListingOptions
 
-__all__ = ["ListingProcess", "list_words"]
+__all__ = ["ListingProcess"]
 
 MAX_RESTARTS = 2
 
@@ -29,59 +28,18 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-def list_words(
-    spec: SourceSpec,
-    *,
-    seed: int,
-    shuffle: Sequence[str],
-    on_bad_object: str = "fail",
-    task: str = "objects",
-    options: Sequence[str] = (),
-    limits: Sequence[str] = (),
-    fractions: Sequence[float] = (1, 0, 0),
-    split_by: str = "group",
-) -> list[str]:
-    """Give the argv of `penstock list` but for where it writes.
-
-    Args:
-        options: of the task, like ``name=value``.
-        limits: flags of what of a source is taken, as they are.
-        fractions: of the splits.
-    """
-    words = ["list", "--source", spec.uri, "--task", task, "--split", ",".join(map(repr, fractions))]
-    words += [word for option in options for word in ("--option", option)]
-    words += [*limits, "--split-by", split_by]
-    words += [
-        "--seed",
-        str(seed),
-        "--on-bad-object",
-        on_bad_object,
-        *shuffle,
-        "--anonymous",
-        str(spec.anonymous).lower(),
-    ]
-    words += ["--requester-pays", str(spec.requester_pays).lower()]
-    return [*words, "--endpoint-url", spec.endpoint_url or "", "--region", spec.region or ""]
-
-
 class ListingProcess:
     """A listing that goes on in a child; a context manager that ends it.
 
     Args:
-        words: argv of `penstock list` but for where it writes.
-        manifest: where it writes the manifest.
-        plan: where it writes the plan.
-        parts: whether parts are given while it goes on.
+        options: of the listing; parts are given while it goes on where they say ``stream_listing``.
         is_shown: whether what it tells a person is shown; without parts.
     """
 
-    def __init__(
-        self, words: Sequence[str], *, manifest: Path, plan: Path, parts: bool, is_shown: bool = False
-    ) -> None:
-        self._manifest, self._plan = manifest, plan
-        own = ["--manifest", str(manifest), "--plan", str(plan), "--stream-listing", str(parts).lower()]
-        self._words = ["penstock", *words, *own, "--until-stdin-closes"]
-        self._parts, self._is_shown = parts, is_shown
+    def __init__(self, options: ListingOptions, *, is_shown: bool = False) -> None:
+        self._manifest, self._plan = options.manifest, options.plan
+        self._words = ["penstock", "list", *options.but(until_stdin_closes=True).to_argv()]
+        self._parts, self._is_shown = options.stream_listing, is_shown
         self._num_restarts = 0
         self._start()
 

@@ -21,12 +21,13 @@ from penstock.errors import AccessDenied, CheckpointMismatch, EmptyListing, Sour
 from penstock.loader import ByKey, Decoding, WindowStream
 from penstock.loader.growing import GrowingStream, Listed
 from penstock.manifest import ManifestInfo, ManifestReader, SourceSpec
+from penstock.options.window import ServingOptions
 from penstock.records import Plan
 from penstock.sources import open_source
 from penstock.steps._shared.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
-from penstock.window import PrefetchMode, start_prefetcher
+from penstock.window import start_prefetcher
 from support.cli import Bucket
 
 NUM_OBJECTS, OBJECT_BYTES, BATCH = 230, 3000, 8
@@ -109,7 +110,7 @@ def streaming(listing: Recorded, window: Path) -> Iterator[GrowingStream]:
             num_epochs=num_epochs,
         )
 
-    child = start_prefetcher(PrefetchMode.PROCESS, window, 1 << 20)
+    child = start_prefetcher(window, ServingOptions(prefetch="process", window_size=1 << 20))
     assert child is not None
     with child, contextlib.closing(GrowingStream(listing, open_stream=open_stream, num_epochs=3)) as stream:
         yield stream

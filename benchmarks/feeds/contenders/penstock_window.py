@@ -17,6 +17,7 @@ from penstock.loader import WindowStream
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.samples import named_decoding
 from penstock.manifest import Described, ManifestReader
+from penstock.options.window import ServingOptions
 from penstock.records import Plan, Shuffle
 from penstock.window import Prefetcher
 
@@ -35,7 +36,7 @@ def raw(data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> 
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
     """Give the batches of one epoch."""
     manifest = manifest_path(cell.data, CONTENDERS[cell.contender].layout, cell.endpoint)
-    with Prefetcher(cell.cache_folder, cell.limit_bytes):
+    with Prefetcher(cell.cache_folder, ServingOptions(window_size=cell.limit_bytes)):
         with ManifestReader(manifest) as reader:
             info = reader.info
         shuffle: Shuffle = "none" if cell.contender.endswith("-inorder") else "full"

@@ -26,7 +26,7 @@ from penstock.stream import checks
 from penstock.stream.checks import called_with, choice, count, shown
 from penstock.stream.choosing import chosen
 from penstock.stream.face import Stream
-from penstock.stream.listing import words_of
+from penstock.stream.listing import listing_of
 from penstock.stream.options import Data, Options, names_checked, options_of, pattern_of
 from penstock.stream.words import in_python
 from penstock.stream_listing import ListingProcess
@@ -178,9 +178,7 @@ class Dataset:
         """
         kept = None if path is None else Path(checks.path("path", path, like="a file's name"))
         with in_python(), TemporaryFolder("penstock-manifest-") as folder:
-            words = words_of(self._options({}))
-            made = folder / "manifest.parquet"
-            with ListingProcess(words, manifest=made, plan=folder / "plan.json", parts=False) as listing:
+            with ListingProcess(listing_of(self._options({}), folder).but(stream_listing=False)) as listing:
                 found = chosen(listing.whole(), self.data, folder / "chosen.parquet")
             if self.is_part:
                 found.info.split(self.data.split)

@@ -15,6 +15,7 @@ from penstock.stream.words import in_python
 from penstock.tasks.eeg.epochs import NORMALIZATIONS
 from penstock.tasks.images.options import OPTIONS
 from penstock.tasks.images.task import image_decode
+from penstock.tasks.listing_options import LimitOptions
 from penstock.tasks.options import Options
 from penstock.tasks.registry import get_task
 
@@ -163,10 +164,12 @@ def eeg(
     names: list[Any] = list(releases) if is_several else [releases]
     if not all(isinstance(each, str) and each.isascii() and each.isalnum() for each in names):
         raise ConfigError(f"releases {shown(releases)}", fix='give a list of names like ["R5"]')
-    limits = ["--release", ",".join(names)] if names else []
-    limits += ["--mini", "true"] if flag("mini", mini) else []
-    limits += ["--max-files", str(count("max_files", max_files, 1))] if max_files is not None else []
-    return _of_task(task, arguments, options, limits=tuple(limits))
+    limits = LimitOptions(
+        release=",".join(names),
+        mini=flag("mini", mini),
+        max_files=None if max_files is None else count("max_files", max_files, 1),
+    )
+    return _of_task(task, arguments, options, limits=limits)
 
 
 def _of_task(
@@ -174,7 +177,7 @@ def _of_task(
     arguments: Mapping[str, Any],
     options: Mapping[str, Any],
     *,
-    limits: tuple[str, ...] = (),
+    limits: LimitOptions | None = None,
     has_own_parts: bool = False,
 ) -> Dataset:
     return checked(
@@ -183,7 +186,7 @@ def _of_task(
             format=task,
             options=options,
             task=task,
-            data=Data(limits=limits),
+            data=Data(limits=limits or LimitOptions()),
             has_own_parts=has_own_parts,
         )
     )

@@ -21,6 +21,7 @@ from penstock.errors import ClusterError, RecordError
 from penstock.manifest import SourceSpec
 from penstock.observe import redact
 from penstock.records import Finding, Readiness, decode_record
+from penstock.sources.asking import source_options
 
 __all__ = ["Probe", "check_from_inside", "findings_of_log", "job_of", "trouble_of"]
 
@@ -95,7 +96,7 @@ def job_of(probe: Probe, name: str) -> dict[str, Any]:
         "name": "doctor",
         "image": probe.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["penstock", "doctor", "--here", "true", "--json", "true", *source_options(probe.source)],
+        "command": ["penstock", "doctor", "--here", "true", "--json", "true", *source_options(probe.source).to_argv()],
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -127,16 +128,6 @@ def job_of(probe: Probe, name: str) -> dict[str, Any]:
             "template": {"metadata": {"labels": {"app.kubernetes.io/name": "penstock-doctor"}}, "spec": spec},
         },
     }
-
-
-def source_options(source: SourceSpec) -> list[str]:
-    """Give a source as options of a step."""
-    options = ["--source", source.uri]
-    for flag, value in (("--endpoint-url", source.endpoint_url), ("--region", source.region)):
-        options += [flag, value] if value else []
-    for flag, is_on in (("--anonymous", source.anonymous), ("--requester-pays", source.requester_pays)):
-        options += [flag, "true"] if is_on else []
-    return options
 
 
 def trouble_of(pod: Json) -> Finding | None:

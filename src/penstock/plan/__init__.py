@@ -11,6 +11,7 @@ from penstock.plan.lanes import (
     rank_batches,
     rank_samples,
 )
+from penstock.plan.making import make_plan
 from penstock.plan.mixing import check_mixed_lanes, most_mixed
 from penstock.plan.nodes import node_order, stream_indices, window_extents, window_indices
 from penstock.plan.order import (
@@ -41,6 +42,7 @@ __all__ = [
     "left_to_cut",
     "locate",
     "make_order",
+    "make_plan",
     "most_mixed",
     "nearest_seed",
     "node_order",

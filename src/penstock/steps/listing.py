@@ -14,7 +14,7 @@ from pathlib import Path
 
 from penstock.children import watch_parent
 from penstock.manifest import SPLITS, ListingWriter, ManifestInfo, parts_folder
-from penstock.plan import check_lanes, choose_mix
+from penstock.plan import check_lanes, make_plan
 from penstock.records import Plan, StepRecord, write_record
 from penstock.sources import MeterFile, open_source
 from penstock.steps._shared import common
@@ -22,7 +22,7 @@ from penstock.steps._shared.manifest_making import make_manifest
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.run_root import RunRoot, failure_record, recorded
-from penstock.steps._shared.shuffling import check_shuffle_options, shuffle_from
+from penstock.steps._shared.shuffling import check_shuffle_options
 from penstock.steps._shared.task_options import read_options
 from penstock.steps.options.listing import ListOptions
 from penstock.tasks.protocols import Limits
@@ -108,9 +108,7 @@ def _run(
 
 
 def _plan(args: ListOptions, info: ManifestInfo) -> Plan:
-    shuffle = shuffle_from(args, info)
-    mix = choose_mix(max_extent_bytes=info.max_extent_bytes) if info.num_samples > info.num_extents else 1
-    return Plan(manifest_fingerprint=info.fingerprint, seed=args.seed, num_lanes=args.lanes, shuffle=shuffle, mix=mix)
+    return make_plan(info, args, seed=args.seed, num_lanes=args.lanes)
 
 
 @contextlib.contextmanager

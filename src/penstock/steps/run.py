@@ -123,9 +123,8 @@ def _listed(files: JobFiles, args: JobOptions) -> Iterator[None]:
     if _is_listed(files, early=args.stream_listing):
         yield
         return
-    words = ["list", *list_options(files, args).to_argv()]
     early = args.stream_listing
-    with ListingProcess(words, manifest=files.manifest, plan=files.plan, parts=early, is_shown=not early) as listing:
+    with ListingProcess(list_options(files, args), is_shown=not early) as listing:
         if early:
             listing.begin()
         else:

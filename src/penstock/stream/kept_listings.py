@@ -20,10 +20,10 @@ from penstock.errors import ObjectNotFound, PenstockError, RecordError, SourceCh
 from penstock.files import atomic_path
 from penstock.loader.growing import Listed
 from penstock.manifest import ManifestInfo, ManifestReader
-from penstock.plan import choose_blocks, choose_mix
-from penstock.records import Plan, Shuffle
+from penstock.options.plan import ShuffleOptions
+from penstock.plan import make_plan
 
-__all__ = ["KeptListing", "kept", "make_plan"]
+__all__ = ["KeptListing", "kept"]
 
 MOST_KEPT = 64
 """Manifests of a folder; those that were used longest ago go first."""
@@ -93,31 +93,7 @@ class KeptListing:
             error.fix = f"open it again, to list again: the manifest that was kept{when}, is forgotten"
 
 
-def make_plan(info: ManifestInfo, shuffle: Sequence[str], *, seed: int, num_lanes: int) -> Plan:
-    """Give the plan that `penstock list` would make.
-
-    Args:
-        shuffle: its options of the shuffle.
-    """
-    given = dict(zip(shuffle[::2], shuffle[1::2], strict=True))
-    block, mix = (int(given[name]) if given[name] else None for name in ("--shuffle-block", "--shuffle-mix"))
-    kind: Shuffle = given["--shuffle"]  # type: ignore[assignment]
-    if given["--shuffle"] == "block":
-        train = next(split for split in info.splits if split.name == "train")
-        kind = choose_blocks(
-            mean_sample_bytes=train.size_bytes / max(1, train.num_extents), block_samples=block, blocks_mixed=mix
-        )
-    several = info.num_samples > info.num_extents
-    return Plan(
-        manifest_fingerprint=info.fingerprint,
-        seed=seed,
-        num_lanes=num_lanes,
-        shuffle=kind,
-        mix=choose_mix(max_extent_bytes=info.max_extent_bytes) if several else 1,
-    )
-
-
-def kept(manifest: Path, shuffle: Sequence[str], *, seed: int, num_lanes: int) -> Listed:
+def kept(manifest: Path, shuffle: ShuffleOptions, *, seed: int, num_lanes: int) -> Listed:
     """Give a manifest that was kept, as a listing gives it."""
     with ManifestReader(manifest) as reader:
         info = reader.info

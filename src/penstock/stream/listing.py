@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.loader.growing import Listed, Listing
+from penstock.options.plan import ShuffleOptions
 from penstock.records import write_record
+from penstock.sources.asking import source_options
 from penstock.stream.choosing import chosen
 from penstock.stream.kept_listings import KeptListing, kept
 from penstock.stream.left_out import warn_of
 from penstock.stream.options import Options
-from penstock.stream_listing import ListingProcess, list_words
+from penstock.stream_listing import ListingProcess
+from penstock.tasks.listing_options import ListingOptions
 
-__all__ = ["Begun", "Whole", "begin_listing", "kept_listing_of", "words_of"]
+__all__ = ["Begun", "Whole", "begin_listing", "kept_listing_of", "listing_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,13 +62,13 @@ def begin_listing(
     Raises:
         PenstockError: it cannot be listed.
     """
-    manifest, plan = folder / "manifest.parquet", folder / "plan.json"
+    asked = listing_of(options, folder, meters=meters).but(lanes=num_lanes)
+    manifest, plan = asked.manifest, asked.plan
     found = keeping.take(manifest) if keeping is not None else None
     if found is not None:
         listed = kept(found, options.shuffle, seed=options.seed, num_lanes=num_lanes)
     else:
-        words = [*words_of(options), "--lanes", str(num_lanes), "--meters", str(meters)]
-        listing = stack.enter_context(ListingProcess(words, manifest=manifest, plan=plan, parts=options.parts))
+        listing = stack.enter_context(ListingProcess(asked))
         if options.parts:
             listing.part(0)
             return Begun(listing=listing, manifest=manifest, plan=plan)
@@ -83,26 +85,33 @@ def kept_listing_of(options: Options) -> KeptListing | None:
     """Give the place of what is asked for in the folder of manifests, where one was given."""
     if options.manifest_folder is None:
         return None
-    asked = _words(options, seed=options.data.split_seed or 0, shuffle=())
-    return KeptListing(options.manifest_folder, asked, hours=options.manifest_hours)
+    # However it is shuffled, the manifest is the same.
+    asked = listing_of(options, Path()).but(
+        **vars(ShuffleOptions()), seed=options.data.split_seed or 0, stream_listing=False
+    )
+    return KeptListing(options.manifest_folder, asked.to_argv(), hours=options.manifest_hours)
 
 
-def words_of(options: Options) -> list[str]:
-    """Give the argv of the listing but for where it writes."""
-    seed = options.data.split_seed
-    return _words(options, seed=options.seed if seed is None else seed, shuffle=options.shuffle)
+def listing_of(options: Options, folder: Path, *, meters: Path | None = None) -> ListingOptions:
+    """Give the config of the listing.
 
-
-def _words(options: Options, *, seed: int, shuffle: Sequence[str]) -> list[str]:
+    Args:
+        folder: that it writes to.
+        meters: folder that its requests are counted in.
+    """
     data = options.data
-    return list_words(
-        options.source,
+    return ListingOptions(
+        **source_options(options.source).shared_with(ListingOptions),
+        **options.shuffle.shared_with(ListingOptions),
+        **data.limits.shared_with(ListingOptions),
         task=data.task,
-        seed=seed,
-        shuffle=shuffle,
-        on_bad_object=options.on_bad_sample,
-        options=(f"match={options.match}", *data.task_options) if data.task == "objects" else data.task_options,
-        limits=data.limits,
-        fractions=data.listed_fractions,
+        option=(f"match={options.match}", *data.task_options) if data.task == "objects" else data.task_options,
+        split=data.listed_fractions,
         split_by=data.split_by,
+        seed=options.seed if data.split_seed is None else data.split_seed,
+        on_bad_object=options.on_bad_sample,
+        manifest=folder / "manifest.parquet",
+        plan=folder / "plan.json",
+        stream_listing=options.parts,
+        meters=meters,
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 import numpy as np
 from torch.utils.data import default_collate
@@ -18,9 +18,11 @@ from penstock.loader import ByKey, Decoding
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.ranks import AskedRanks
 from penstock.manifest import SourceSpec
+from penstock.options.plan import ShuffleName, ShuffleOptions
 from penstock.patterns import any_of
 from penstock.stream import checks
 from penstock.stream.choosing import Choice
+from penstock.tasks.listing_options import LimitOptions
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path
 
@@ -40,7 +42,7 @@ class Data:
     Attributes:
         task: that makes samples of them.
         task_options: of it, like ``name=value``.
-        limits: flags of the listing of what is taken.
+        limits: of what is taken.
         choice: what is left of the listing, and how it is split, where a function or a column says so.
         fractions: of train, valid and test; the first alone is no split.
         split_seed: that decides which split a sample is of; None where there is one alone.
@@ -48,7 +50,7 @@ class Data:
 
     task: str = "objects"
     task_options: tuple[str, ...] = ()
-    limits: tuple[str, ...] = ()
+    limits: LimitOptions = field(default_factory=LimitOptions)
     choice: Choice = field(default_factory=Choice)
     fractions: tuple[float, float, float] = (1.0, 0.0, 0.0)
     split_by: Literal["group", "sample"] = "group"
@@ -71,7 +73,6 @@ class Options:
 
     Attributes:
         match: pattern of the keys that are taken.
-        shuffle: words of `penstock list`.
         num_epochs: None is without end.
         folder: of the window; None is a temporary one.
     """
@@ -86,7 +87,7 @@ class Options:
     manifest_hours: float
     window_bytes: int
     folder: Path | None
-    shuffle: Sequence[str]
+    shuffle: ShuffleOptions
     seed: int
     num_workers: int
     num_epochs: int | None
@@ -99,7 +100,7 @@ class Options:
 
     def in_common(self) -> str:
         """Name what ranks that share a window must have asked for alike, by its SHA-256."""
-        data = (self.source, self.data.named(), self.match, tuple(self.shuffle), self.seed, self.parts)
+        data = (self.source, self.data.named(), self.match, self.shuffle, self.seed, self.parts)
         reading = (self.batch_size, self.drop_last, self.window_bytes, self.folder, self.num_epochs)
         asked = (*data, *reading, self.on_bad_sample)
         return hashlib.sha256(repr(asked).encode(errors="surrogateescape")).hexdigest()
@@ -126,7 +127,7 @@ def options_of(given: Mapping[str, Any], *, data: Data | None = None) -> Options
         manifest_hours=checks.hours("manifest_hours", given["manifest_hours"]),
         window_bytes=_bytes_of("window", given["window"]),
         folder=_folder_of("window_folder", given["window_folder"]),
-        shuffle=_shuffle_words(given["shuffle"], given["shuffle_block"], given["shuffle_mix"]),
+        shuffle=_shuffle_of(given["shuffle"], given["shuffle_block"], given["shuffle_mix"]),
         seed=checks.count("seed", given["seed"], 0, most=2**32 - 1),
         num_workers=checks.count("workers", given["workers"], 0, checks.MOST_WORKERS),
         num_epochs=None if epochs is None else checks.count("epochs", epochs, 1),
@@ -245,14 +246,12 @@ def pattern_of(name: str, value: str | Iterable[str]) -> str:
     return pattern
 
 
-def _shuffle_words(shuffle: Any, block: Any, mix: Any) -> list[str]:
-    """Give the options of `penstock list` for a shuffle."""
+def _shuffle_of(shuffle: Any, block: Any, mix: Any) -> ShuffleOptions:
     is_flag = isinstance(shuffle, bool | np.bool_)
-    kind = checks.choice("shuffle", ("full" if shuffle else "none") if is_flag else shuffle, ("full", "block", "none"))
-    words = ["--shuffle", kind]
+    kind = checks.choice("shuffle", ("full" if shuffle else "none") if is_flag else shuffle, get_args(ShuffleName))
+    numbers = {}
     for name, value in (("shuffle_block", block), ("shuffle_mix", mix)):
-        number = "" if value is None else str(checks.count(name, value, 1))
-        if number and kind != "block":
-            raise ConfigError(f"{name} {number} with shuffle {kind!r}", fix=f'give shuffle="block", or no {name}')
-        words += [f"--{name.replace('_', '-')}", number]
-    return words
+        numbers[name] = None if value is None else checks.count(name, value, 1)
+        if value is not None and kind != "block":
+            raise ConfigError(f"{name} {value} with shuffle {kind!r}", fix=f'give shuffle="block", or no {name}')
+    return ShuffleOptions(shuffle=kind, **numbers)

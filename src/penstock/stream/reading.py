@@ -24,6 +24,7 @@ from penstock.loader.growing import GrowingStream, Listed, Listing
 from penstock.loader.places import check_is_place
 from penstock.loader.ranks import Found
 from penstock.loader.shared_listing import SharedListing, read_listed
+from penstock.options.window import ServingOptions
 from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
 from penstock.records import Meters, Plan
@@ -33,7 +34,7 @@ from penstock.stream.listing import Whole, begin_listing, kept_listing_of
 from penstock.stream.options import Options
 from penstock.stream.place import Place, Serving, place_of, wait_for_serving
 from penstock.temporary import TemporaryFolder
-from penstock.window import Prefetcher, PrefetchMode, claim_job, start_prefetcher
+from penstock.window import Prefetcher, claim_job, start_prefetcher
 
 __all__ = ["Reading", "alone"]
 
@@ -234,12 +235,10 @@ class Reading:
             stack.callback(self._note_traffic)
             stack.enter_context(claim_job(window))
             # It gets ready while the source is listed.
-            child = start_prefetcher(
-                PrefetchMode.PROCESS,
-                window,
-                options.window_bytes,
-                options=("--in-flight", str(options.in_flight), "--meters", str(meters)),
+            asked = ServingOptions(
+                prefetch="process", window_size=options.window_bytes, in_flight=options.in_flight, meters=meters
             )
+            child = start_prefetcher(window, asked)
             assert child is not None
             stack.enter_context(child)
             begun = begin_listing(options, stack, self._keeping, folder=folder, meters=meters, num_lanes=LANES)

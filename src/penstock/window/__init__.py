@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.window.child import Prefetcher, PrefetchMode, start_prefetcher
+from penstock.window.child import Prefetcher, start_prefetcher
 from penstock.window.extents import ExtentSkipped, WindowExtent
 from penstock.window.filler import Filler
 from penstock.window.gauges import WindowGauges, read_gauges
@@ -16,7 +16,6 @@ __all__ = [
     "ExtentSkipped",
     "Filler",
     "Geometry",
-    "PrefetchMode",
     "Prefetcher",
     "WindowExtent",
     "WindowGauges",

@@ -9,18 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from penstock.children import Child
 from penstock.errors import NotOurs, PenstockError, PrefetcherLost, WindowError
 from penstock.observe.endings import describe_end
+from penstock.options.window import ServingOptions
 from penstock.window.control import Control
 from penstock.window.ownership import is_served_by_sidecar
 
-__all__ = ["PrefetchMode", "Prefetcher", "start_prefetcher"]
+__all__ = ["Prefetcher", "start_prefetcher"]
 
 MAX_DEATHS = 20
 """Ends by a signal, between which nothing was fetched, after which a child is given up."""
@@ -32,20 +32,17 @@ PAUSE_SECONDS = (0.05, 2.0)
 _log = logging.getLogger(__name__)
 
 
-class PrefetchMode(StrEnum):
-    """Who prefetches."""
-
-    AUTO = "auto"
-    SIDECAR = "sidecar"
-    PROCESS = "process"
-
-
 class Prefetcher:
-    """A child process that serves a window until it is closed."""
+    """A child process that serves a window until it is closed.
 
-    def __init__(self, folder: Path, window_bytes: int, *, options: Sequence[str] = ()) -> None:
-        own = ("--window", str(folder), "--window-size", str(window_bytes), "--until-stdin-closes")
-        self._words = ("penstock", "prefetch", *own, *options)
+    Args:
+        folder: of the window.
+        options: of the window.
+    """
+
+    def __init__(self, folder: Path, options: ServingOptions) -> None:
+        asked = options.but(window=folder, prefetch="auto", until_stdin_closes=True)
+        self._words = ("penstock", "prefetch", *asked.to_argv())
         self._folder = folder
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -133,10 +130,13 @@ class Prefetcher:
         return control.session, control.num_filled
 
 
-def start_prefetcher(
-    mode: PrefetchMode, folder: Path, window_bytes: int, *, options: Sequence[str] = ()
-) -> Prefetcher | None:
-    """Start a child if none serves the window; None where a sidecar does, or is waited for."""
-    if mode is PrefetchMode.SIDECAR or (mode is PrefetchMode.AUTO and is_served_by_sidecar(folder)):
+def start_prefetcher(folder: Path, options: ServingOptions) -> Prefetcher | None:
+    """Start a child if none serves a window, and the options do not say otherwise; None where a sidecar does, or will.
+
+    Args:
+        folder: of the window.
+        options: of the window; their ``prefetch`` says who serves it.
+    """
+    if options.prefetch == "sidecar" or (options.prefetch == "auto" and is_served_by_sidecar(folder)):
         return None
-    return Prefetcher(folder, window_bytes, options=options)
+    return Prefetcher(folder, options)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from penstock.errors import DataError, ObjectNotFound, ObjectUnreadable, PenstockError, SourceChanged
 from penstock.loader import ByKey, Decoding, WindowStream
 from penstock.manifest import ManifestReader
+from penstock.options.window import ServingOptions
 from penstock.records import Meters, SkippedSample
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
@@ -90,7 +91,7 @@ def test_objects_that_are_gone_are_left_out_counted_and_named(
     gone = sorted({*range(40, 44), *range(48, 52), *range(196, 200)})
     for row in (40, 48, 196):
         object_of(dataset, row).unlink()
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", num_workers=num_workers)
         assert read(stream) == [keys_without(*gone)] * 2
         meters = stream.meters()
@@ -105,7 +106,7 @@ def test_objects_that_are_gone_are_left_out_counted_and_named(
 def test_samples_that_cannot_be_decoded_are_left_out_counted_and_named(
     dataset: RawDataset, tmp_path: Path, num_workers: int
 ) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", num_workers=num_workers, decoding=array_decoding(picky))
         batches = list(stream.segment(0).epoch(0))
         meters = stream.meters()
@@ -119,7 +120,7 @@ def test_samples_that_cannot_be_decoded_are_left_out_counted_and_named(
 
 
 def test_batch_that_has_no_good_sample_is_passed_over(dataset: RawDataset, tmp_path: Path) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", decoding=array_decoding(picky), batch_size=1)
         assert read(stream, epochs=1) == [keys_without(*BAD_TO_DECODE)]
         assert stream.meters().num_skipped == len(BAD_TO_DECODE)
@@ -128,7 +129,7 @@ def test_batch_that_has_no_good_sample_is_passed_over(dataset: RawDataset, tmp_p
 
 def test_without_being_asked_the_first_bad_sample_is_the_error(dataset: RawDataset, tmp_path: Path) -> None:
     object_of(dataset, 40).unlink()
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", on_bad_sample="fail")
         batches = stream.segment(0).epoch(0)
         assert sum(len(next(batches)) for _ in range(4)) == 40
@@ -144,7 +145,7 @@ def test_changed_object_is_never_left_out(dataset: RawDataset, tmp_path: Path, n
     object_of(dataset, 100).unlink()
     victim = object_of(dataset, 108)
     victim.write_bytes(b"x" * victim.stat().st_size)
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", num_workers=num_workers)
         keys: list[str] = []
         with pytest.raises(SourceChanged, match=victim.name):
@@ -155,7 +156,7 @@ def test_changed_object_is_never_left_out(dataset: RawDataset, tmp_path: Path, n
 
 def test_resumed_stream_leaves_the_same_samples_out(dataset: RawDataset, tmp_path: Path) -> None:
     object_of(dataset, 40).unlink()
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES) as prefetcher:
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)) as prefetcher:
         first = open_stream(dataset, tmp_path / "window", decoding=array_decoding(picky))
         batches = first.segment(0).epoch(0)
         begun = [key for _ in range(3) for key in next(batches).keys]
@@ -175,7 +176,7 @@ def test_resumed_stream_leaves_the_same_samples_out(dataset: RawDataset, tmp_pat
 def test_prefetcher_that_comes_back_goes_on_behind_what_it_left_out(dataset: RawDataset, tmp_path: Path) -> None:
     for row in (8, 40, 80, 120, 160):
         object_of(dataset, row).unlink()
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES) as prefetcher:
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)) as prefetcher:
         stream = open_stream(dataset, tmp_path / "window", num_epochs=1)
         keys: list[str] = []
         for number_of_batch, batch in enumerate(stream.segment(0).epoch(0)):
@@ -188,7 +189,7 @@ def test_prefetcher_that_comes_back_goes_on_behind_what_it_left_out(dataset: Raw
 
 
 def test_decoder_that_is_wrong_for_everything_is_an_error(dataset: RawDataset, tmp_path: Path) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", decoding=array_decoding(hopeless))
         with pytest.raises(DataError, match=r"100 samples in a row.*ZeroDivisionError"):
             next(stream.segment(0).epoch(0))
@@ -201,7 +202,7 @@ def test_callers_own_batches_lack_what_their_decoder_fails_on(dataset: RawDatase
             raise OSError("cannot identify the image at https://me:hunter2@host/x?X-Amz-Signature=abcdef0123456789")
         return key
 
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", decoding=Decoding(decode=ByKey(to_key), collate=list))
         keys = [key for batch in stream.batches(0, 0) for key in batch]  # type: ignore[attr-defined]
         reason = stream.meters().skipped[0].reason

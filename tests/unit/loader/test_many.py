@@ -23,6 +23,7 @@ from penstock.loader import ByKey, Decoding, WindowStream
 from penstock.loader.in_window import ManySamples
 from penstock.loader.many import BatchPart, Joiner, PartMaker
 from penstock.loader.using import SampleUser
+from penstock.options.window import ServingOptions
 from penstock.plan import rank_batches, rows_in_order
 from penstock.records import BlockShuffle, Order, Segment
 from penstock.window import Prefetcher, WindowExtent
@@ -74,7 +75,7 @@ def check_bytes(data: RawDataset, batches: Sequence[Any]) -> None:
 def whole(dataset: RawDataset, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """All batches of two epochs, made without workers."""
     folder = tmp_path_factory.mktemp("whole")
-    with Prefetcher(folder / "window", WINDOW_BYTES):
+    with Prefetcher(folder / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, folder / "window", folder / "log")
         batches = list(batches_of(stream))
         stream.close()
@@ -97,7 +98,7 @@ def test_every_sample_comes_once_an_epoch_and_is_what_it_should_be(dataset: RawD
 def test_workers_give_the_same_and_decode_each_extent_once_an_epoch(
     dataset: RawDataset, whole: list[Any], tmp_path: Path, num_workers: int
 ) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", tmp_path / "log", num_workers=num_workers)
         batches = list(batches_of(stream))
         stream.close()
@@ -109,7 +110,7 @@ def test_workers_give_the_same_and_decode_each_extent_once_an_epoch(
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_a_stream_goes_on_at_any_batch(dataset: RawDataset, whole: list[Any], tmp_path: Path, num_workers: int) -> None:
     expected = [keys_of([batch]) for batch in whole]
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         for number in [1, 7, 40, len(whole) // 2, len(whole) - 2][:: 1 if not num_workers else 2]:
             stream = open_stream(dataset, tmp_path / "window", tmp_path / "log", num_workers=num_workers)
             given = batches_of(stream)
@@ -132,7 +133,7 @@ def test_a_prefetcher_that_is_killed_loses_and_repeats_nothing(tmp_path: Path, n
     data = make_many_dataset(tmp_path / "data", counts=counts, sample_bytes=1024)
     assert sum(counts) * 1024 > 1.6 * (1 << 20)
     found = []
-    with Prefetcher(tmp_path / "window", 1 << 20) as prefetcher:
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=1 << 20)) as prefetcher:
         stream = open_stream(
             data, tmp_path / "window", tmp_path / "log", num_workers=num_workers, splits=[("train", True)]
         )
@@ -151,7 +152,7 @@ def test_a_prefetcher_that_is_killed_loses_and_repeats_nothing(tmp_path: Path, n
 def test_ranks_of_a_node_share_samples_out_and_decode_each_extent_once(
     dataset: RawDataset, whole: list[Any], tmp_path: Path, world_size: int, num_workers: int
 ) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         streams = [
             open_stream(
                 dataset,
@@ -217,7 +218,7 @@ def test_what_ranks_of_a_node_share_is_right_whoever_decodes_it(
 
 def test_equal_extents_are_decoded_once_in_a_node(tmp_path: Path) -> None:
     data = make_many_dataset(tmp_path / "data", counts=[32] * 24)
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         streams = [
             open_stream(
                 data,
@@ -241,7 +242,7 @@ def test_ranks_that_wait_for_one_another_at_each_step_need_no_more_window_than_i
     data = make_many_dataset(tmp_path / "data", counts=counts, sample_bytes=4096, mix=8)
     together = threading.Barrier(2)
     streams = [open_rank(data, tmp_path / "window", tmp_path / "log", rank) for rank in (0, 1)]
-    with Prefetcher(tmp_path / "window", smallest_window(data, streams[0])):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=smallest_window(data, streams[0]))):
         steps = read_in_step(streams, after_each=lambda: together.wait(30))
         for stream in streams:
             stream.close()
@@ -297,7 +298,7 @@ def test_paths_and_transforms(dataset: RawDataset, whole: list[Any], tmp_path: P
     custom = {"takes_path": True, "transform": drawn, "collate": tuple}
     found = []
     for num_workers in (0, 2):
-        with Prefetcher(tmp_path / f"window-{num_workers}", WINDOW_BYTES):
+        with Prefetcher(tmp_path / f"window-{num_workers}", ServingOptions(window_size=WINDOW_BYTES)):
             stream = open_stream(
                 dataset, tmp_path / f"window-{num_workers}", tmp_path / "log", num_workers=num_workers, custom=custom
             )
@@ -320,7 +321,7 @@ def test_an_extent_that_is_not_there_is_an_error_at_its_first_sample_or_left_out
 ) -> None:
     data = make_many_dataset(tmp_path / "data", counts=COUNTS, valid=VALID)
     (data.folder / "part-002.bin").unlink()
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(data, tmp_path / "window", tmp_path / "log", num_workers=num_workers, on_bad_sample="skip")
         keys = keys_of(list(batches_of(stream)))
         meters = stream.meters()
@@ -341,7 +342,7 @@ def test_a_decoder_that_fails_or_gives_too_few_is_named(dataset: RawDataset, tmp
     def too_few(*_: Any) -> list[Any]:
         return []
 
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(
             dataset, tmp_path / "window", tmp_path / "log", decoding=Decoding(decode=too_few, collate=list)
         )

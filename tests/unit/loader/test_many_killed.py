@@ -16,6 +16,7 @@ from typing import Any
 
 from penstock.loader import Decoding, WindowStream
 from penstock.manifest import Described, ManifestReader
+from penstock.options.window import ServingOptions
 from penstock.records import Plan, read_record, write_record
 from penstock.window import Prefetcher
 from support.many import Records, make_many_dataset
@@ -85,7 +86,7 @@ def test_a_trainer_that_is_killed_goes_on_at_its_sample(tmp_path: Path) -> None:
     words = [sys.executable, "-c", TRAINER, str(root), str(tmp_path / "window"), "2"]
     path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     environment = {**os.environ, "PYTHONPATH": path}
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         for lines in (7, 60):
             trainer = subprocess.Popen(words, env=environment)
             deadline = time.monotonic() + 120
@@ -127,7 +128,7 @@ def test_a_worker_that_is_killed_is_made_up_for(tmp_path: Path) -> None:
     data = make_many_dataset(tmp_path / "data", counts=COUNTS, sample_bytes=1024)
     marks = tmp_path / "marks"
     marks.mkdir()
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         killed = open_stream(
             data,
             tmp_path / "window",

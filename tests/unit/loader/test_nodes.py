@@ -13,6 +13,7 @@ import torch
 from penstock.errors import ConfigError
 from penstock.loader import Batch, WindowStream
 from penstock.loader.protocols import LoaderState
+from penstock.options.window import ServingOptions
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
 from support.samples import array_decoding
@@ -75,7 +76,7 @@ def read_on_nodes(
         streams = []
         for number, num_local in enumerate(nodes):
             folder = root / f"node-{number}"
-            stack.enter_context(Prefetcher(folder, WINDOW_BYTES))
+            stack.enter_context(Prefetcher(folder, ServingOptions(window_size=WINDOW_BYTES)))
             for local_rank in range(num_local):
                 stream = open_stream(data, folder, rank=len(streams), local_rank=local_rank, num_local=num_local)
                 stack.callback(stream.close)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.loader import Batch, ByKey, Decoding, WindowStream
 from penstock.loader.dataset import FeedSettings, WindowDataset
+from penstock.options.window import ServingOptions
 from penstock.window import Prefetcher, WindowReader
 from support.raw import RawDataset, make_raw_dataset
 from support.samples import array_decoding
@@ -81,7 +82,7 @@ def original_bytes(data: RawDataset) -> dict[str, bytes]:
 def test_decoder_may_give_a_view_of_the_window(dataset: RawDataset, tmp_path: Path, num_workers: int) -> None:
     """Its slot is used again while the batch is still being put together."""
     wanted = original_bytes(dataset)
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", decoding=array_decoding(view), num_workers=num_workers)
         kept = list(stream.segment(0).epoch(0))
         stream.close()
@@ -92,7 +93,7 @@ def test_decoder_may_give_a_view_of_the_window(dataset: RawDataset, tmp_path: Pa
 
 def test_stream_that_is_left_early_ends_its_workers_at_once(dataset: RawDataset, tmp_path: Path) -> None:
     """They wait for a window that is full, since nobody takes batches any more."""
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", num_workers=3, batch_size=20)
         batches = stream.segment(0).epoch(0)
         first = next(batches)
@@ -111,7 +112,7 @@ def test_stream_that_is_left_early_ends_its_workers_at_once(dataset: RawDataset,
 def test_fault_of_a_decoder_breaks_off_the_session_and_the_next_one_goes_on(
     dataset: RawDataset, tmp_path: Path, num_workers: int
 ) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         options = {"num_workers": num_workers, "decoding": array_decoding(fails_at_100)}
         stream = open_stream(dataset, tmp_path / "window", **options)
         seen: list[str] = []
@@ -190,7 +191,7 @@ def test_ranks_share_a_window_and_step_together(tmp_path: Path, num_workers: int
             failed.append(error)
             meet.abort()
 
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         threads = [threading.Thread(target=run, args=(rank,)) for rank in range(2)]
         for thread in threads:
             thread.start()
@@ -288,7 +289,7 @@ def test_streams_leave_no_maps_sockets_or_handles(dataset: RawDataset, tmp_path:
         handles = [path.resolve() for path in Path("/proc/self/fd").iterdir()]
         return maps, len([path for path in handles if folder in path.parents or path.name.startswith("socket:")])
 
-    with Prefetcher(folder, WINDOW_BYTES):
+    with Prefetcher(folder, ServingOptions(window_size=WINDOW_BYTES)):
         before = held()
         for _ in range(3):
             stream = open_stream(dataset, folder, num_workers=num_workers)

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.loader import WindowStream
+from penstock.options.window import ServingOptions
 from penstock.records import BlockShuffle, Meters, Shuffle
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
@@ -18,7 +19,7 @@ NUM_SAMPLES, SAMPLE_BYTES = 4096, 2048
 
 def read(data: RawDataset, folder: Path, shuffle: Shuffle) -> tuple[list[str], Meters]:
     plan = msgspec.structs.replace(data.plan, shuffle=shuffle)
-    with Prefetcher(folder, 32 << 20):
+    with Prefetcher(folder, ServingOptions(window_size=32 << 20)):
         stream = WindowStream(
             folder=folder,
             manifest=data.manifest,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import CheckpointMismatch, SourceChanged, WindowTooSmall
 from penstock.loader import Batch, WindowStream
+from penstock.options.window import ServingOptions
 from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
 from support.samples import array_decoding
@@ -60,7 +61,7 @@ def same(one: Sequence[Batch], other: Sequence[Batch]) -> bool:
 
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_batches_are_the_same_with_and_without_workers(dataset: RawDataset, tmp_path: Path, num_workers: int) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", num_workers=num_workers)
         batches = read(stream)
         stream.close()
@@ -76,7 +77,7 @@ def test_batches_are_the_same_with_and_without_workers(dataset: RawDataset, tmp_
     assert (chance[:200] >= 0).all()
     assert len(set(chance[:200].tolist())) > 190
     if num_workers:
-        with Prefetcher(tmp_path / "again", WINDOW_BYTES):
+        with Prefetcher(tmp_path / "again", ServingOptions(window_size=WINDOW_BYTES)):
             again = open_stream(dataset, tmp_path / "again", num_workers=0)
             assert same(batches, read(again))
             again.close()
@@ -87,7 +88,7 @@ def test_batches_are_the_same_with_and_without_workers(dataset: RawDataset, tmp_
 def test_next_batch_after_a_restart_is_the_next_batch(
     dataset: RawDataset, tmp_path: Path, num_workers: int, taken: int
 ) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = open_stream(dataset, tmp_path / "window", num_workers=num_workers)
         whole = read(stream)
         stream.close()
@@ -110,7 +111,7 @@ def test_state_of_another_batch_size_is_refused(dataset: RawDataset, tmp_path: P
 
 
 def test_starting_workers_draws_nothing_from_the_global_generator(dataset: RawDataset, tmp_path: Path) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         torch.manual_seed(3)
         before = torch.random.get_rng_state()
         stream = open_stream(dataset, tmp_path / "window", num_workers=1)
@@ -126,7 +127,7 @@ def test_error_reaches_the_consumer_in_order(tmp_path: Path, num_workers: int) -
     victim = data.folder / sorted(p.name for p in data.folder.iterdir())[5]
     victim.write_bytes(b"x" * victim.stat().st_size)
     assert not path.exists()
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         stream = WindowStream(
             folder=tmp_path / "window",
             manifest=data.manifest,
@@ -147,7 +148,7 @@ def test_error_reaches_the_consumer_in_order(tmp_path: Path, num_workers: int) -
 
 def test_window_that_cannot_hold_a_batch_of_workers_is_refused(tmp_path: Path) -> None:
     data = make_raw_dataset(tmp_path, sizes=[50_000] * 40)
-    with Prefetcher(tmp_path / "window", 400_000):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=400_000)):
         stream = WindowStream(
             folder=tmp_path / "window",
             manifest=data.manifest,

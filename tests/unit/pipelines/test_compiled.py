@@ -52,7 +52,12 @@ def tasks() -> Any:
 
 def test_the_compiled_files_are_what_the_declarations_give() -> None:
     made = compile_all()
-    assert {ROOT / path for path in made} == {*GOLDENS, *WORKFLOWS, ROOT / "docs/pipelines.md", ROOT / "docs/options.md"}
+    assert {ROOT / path for path in made} == {
+        *GOLDENS,
+        *WORKFLOWS,
+        ROOT / "docs/pipelines.md",
+        ROOT / "docs/options.md",
+    }
     for path, text in made.items():
         assert (ROOT / path).read_text() == text, "run `python pipelines/compile.py`"
 

@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+from penstock.options.window import ServingOptions
 from penstock.window import Prefetcher
 from penstock.window.folder import used_bytes
 from support.raw import make_raw_dataset
@@ -61,7 +62,7 @@ def test_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
     gauging.start()
     try:
         trainer = subprocess.Popen(argv, env=environment)
-        with Prefetcher(folder, WINDOW_BYTES) as prefetcher:
+        with Prefetcher(folder, ServingOptions(window_size=WINDOW_BYTES)) as prefetcher:
             for kill in range(NUM_KILLS):
                 goal = NUM_SAMPLES * (kill + chance.random()) / NUM_KILLS
                 while lines() < goal and trainer.poll() is None:

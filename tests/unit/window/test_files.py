@@ -19,6 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from penstock.errors import WindowError, WindowTooSmall
+from penstock.options.window import ServingOptions
 from penstock.records import encode_record
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.files import ExtentFiles, safe_name, sweep_files
@@ -96,7 +97,10 @@ def test_room_for_files_is_taken_off_the_slots(dataset: RawDataset, tmp_path: Pa
 
 def test_file_system_of_just_the_bound_is_never_full(dataset: RawDataset, tmp_path: Path) -> None:
     spec = msgspec.structs.replace(make_spec(dataset, epochs=2), num_files=3)
-    with small_tmpfs(tmp_path / "window", WINDOW_BYTES) as folder, Prefetcher(folder, WINDOW_BYTES):
+    with (
+        small_tmpfs(tmp_path / "window", WINDOW_BYTES) as folder,
+        Prefetcher(folder, ServingOptions(window_size=WINDOW_BYTES)),
+    ):
         reader = WindowReader(folder, spec).begin()
         others = [ExtentFiles(folder, rank) for rank in (1, 2)]
         for index in range(spec.end_index):

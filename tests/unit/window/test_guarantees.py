@@ -31,6 +31,7 @@ import pytest
 
 from penstock.errors import SourceChanged, SourceError
 from penstock.manifest import SourceSpec
+from penstock.options.window import ServingOptions
 from penstock.sources import ObjectInfo, ObjectSource, open_source
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.control import Control
@@ -159,7 +160,7 @@ def test_w4_kills_lose_and_repeat_nothing(dataset: RawDataset, tmp_path: Path) -
     Break it: in ``FillerSession._adopt`` (session.py) keep no slots: ``chosen = []``.
     """
     folder, spec = tmp_path / "window", make_spec(dataset)
-    with Prefetcher(folder, MIB) as prefetcher:
+    with Prefetcher(folder, ServingOptions(window_size=MIB)) as prefetcher:
         reader = WindowReader(folder, spec).begin()
         keys = take_all(reader, dataset, 0, 20)
         last = _last_visible(folder, 20)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.options.window import ServingOptions
 from penstock.plan import make_order
 from penstock.records import StreamSpec
 from penstock.window import Prefetcher, WindowReader, plan_geometry
@@ -87,7 +88,7 @@ def test_what_fits_is_kept_whole(sizes: list[int]) -> None:
 def test_downloads_are_the_least_that_any_order_needs(dataset: RawDataset, tmp_path: Path, share: float) -> None:
     total = dataset.info.object_bytes
     window_bytes = int(total * share)
-    with Prefetcher(tmp_path / "window", window_bytes):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=window_bytes)):
         reader = WindowReader(tmp_path / "window", make_spec(dataset, EPOCHS)).begin()
         keys = read(reader, dataset, 0, SAMPLES * EPOCHS)
         meters = reader.meters()
@@ -100,14 +101,14 @@ def test_downloads_are_the_least_that_any_order_needs(dataset: RawDataset, tmp_p
 
 def test_window_larger_than_the_dataset_downloads_it_once(dataset: RawDataset, tmp_path: Path) -> None:
     total = dataset.info.object_bytes
-    with Prefetcher(tmp_path / "window", total * 2):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=total * 2)):
         reader = WindowReader(tmp_path / "window", make_spec(dataset, EPOCHS)).begin()
         read(reader, dataset, 0, SAMPLES * EPOCHS)
         assert reader.meters().bytes_downloaded == total == reader.meters().kept_bytes
 
 
 def test_a_single_epoch_keeps_nothing(dataset: RawDataset, tmp_path: Path) -> None:
-    with Prefetcher(tmp_path / "window", 4 << 20):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=4 << 20)):
         reader = WindowReader(tmp_path / "window", make_spec(dataset, 1)).begin()
         read(reader, dataset, 0, 300)
         assert reader.meters().kept_bytes == 0
@@ -116,7 +117,7 @@ def test_a_single_epoch_keeps_nothing(dataset: RawDataset, tmp_path: Path) -> No
 def test_what_is_kept_outlives_both_sides(dataset: RawDataset, tmp_path: Path) -> None:
     total, window_bytes = dataset.info.object_bytes, dataset.info.object_bytes // 2
     spec = make_spec(dataset, EPOCHS)
-    with Prefetcher(tmp_path / "window", window_bytes) as prefetcher:
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=window_bytes)) as prefetcher:
         reader = WindowReader(tmp_path / "window", spec).begin()
         read(reader, dataset, 0, SAMPLES // 2)
         kill_serving(prefetcher)
@@ -133,14 +134,14 @@ def test_what_is_kept_outlives_both_sides(dataset: RawDataset, tmp_path: Path) -
 def test_kept_bytes_that_were_damaged_are_fetched_again(dataset: RawDataset, tmp_path: Path) -> None:
     spec = make_spec(dataset, EPOCHS)
     window = tmp_path / "window"
-    with Prefetcher(window, dataset.info.object_bytes * 2):
+    with Prefetcher(window, ServingOptions(window_size=dataset.info.object_bytes * 2)):
         reader = WindowReader(window, spec).begin()
         read(reader, dataset, 0, SAMPLES)
         reader.close()
     with (window / "slots").open("r+b") as slots:
         slots.seek(-dataset.info.object_bytes // 2, os.SEEK_END)
         slots.write(b"\xff" * 100_000)
-    with Prefetcher(window, dataset.info.object_bytes * 2):
+    with Prefetcher(window, ServingOptions(window_size=dataset.info.object_bytes * 2)):
         again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, owner=uuid.uuid4().hex, first_index=SAMPLES)
         reader = WindowReader(window, again).begin()
         keys = read(reader, dataset, SAMPLES, 2 * SAMPLES)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, PrefetcherLost
 from penstock.loader import WindowStream
-from penstock.window import PrefetchMode, WindowReader, is_served, start_prefetcher
+from penstock.options.window import ServingOptions
+from penstock.window import WindowReader, is_served, start_prefetcher
 from penstock.window import child as child_module
 from penstock.window import session as session_module
 from penstock.window.slots import Slots
@@ -27,6 +28,7 @@ from support.samples import array_decoding
 from support.windows import SlowSource, is_running, kill_serving, make_spec, planned_keys, serving, take_all
 
 WINDOW_BYTES = 1 << 20
+OWN = ServingOptions(prefetch="process", window_size=WINDOW_BYTES)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def test_long_verification_of_a_window_is_waited_for(
 
 def test_prefetcher_that_stops_beating_is_lost(dataset: RawDataset, tmp_path: Path) -> None:
     folder = tmp_path / "window"
-    child = start_prefetcher(PrefetchMode.PROCESS, folder, WINDOW_BYTES)
+    child = start_prefetcher(folder, OWN)
     assert child is not None
     with child:
         spec = make_spec(dataset)
@@ -92,7 +94,7 @@ def test_sidecar_without_standard_input_serves_on(dataset: RawDataset, tmp_path:
     command = f"exec {sys.executable} -m penstock prefetch --window {folder} --window-size 1Mi {stdin}"
     with subprocess.Popen(command, shell=True, stdin=subprocess.DEVNULL) as sidecar:
         wait_for("serving", lambda: is_served(folder))
-        assert start_prefetcher(PrefetchMode.AUTO, folder, WINDOW_BYTES) is None
+        assert start_prefetcher(folder, ServingOptions(window_size=WINDOW_BYTES)) is None
         spec = make_spec(dataset)
         reader = WindowReader(folder, spec).begin()
         assert take_all(reader, dataset, 0, 300) == planned_keys(dataset, spec)
@@ -109,6 +111,7 @@ def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path, a
         import os, pickle, sys, time
         from pathlib import Path
         from penstock.loader import WindowStream
+        from penstock.options.window import ServingOptions
         from penstock.window import Prefetcher
         import numpy as np
         from support.samples import array_decoding
@@ -117,7 +120,7 @@ def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path, a
             return np.zeros(1, dtype=np.float32)
 
         data, folder = pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2])
-        prefetcher = Prefetcher(folder, 360_000)
+        prefetcher = Prefetcher(folder, ServingOptions(window_size=360_000))
         stream = WindowStream(folder=folder, manifest=data.manifest, info=data.info, plan=data.plan,
             splits=[("train", True)], decoding=array_decoding(decode), batch_size=8, num_epochs=1, num_workers=3)
         next(stream.segment(0).epoch(0))
@@ -141,7 +144,7 @@ def test_killed_trainer_leaves_no_process(dataset: RawDataset, tmp_path: Path, a
 
 
 def test_forked_process_does_not_keep_the_child_alive(tmp_path: Path) -> None:
-    child = start_prefetcher(PrefetchMode.PROCESS, tmp_path / "window", WINDOW_BYTES)
+    child = start_prefetcher(tmp_path / "window", OWN)
     assert child is not None
     wait_for("serving", lambda: is_served(tmp_path / "window"))
     forked = os.fork()
@@ -159,7 +162,7 @@ def test_forked_process_does_not_keep_the_child_alive(tmp_path: Path) -> None:
 
 def test_child_that_gets_nothing_done_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child_module, "MAX_DEATHS", 3)
-    child = start_prefetcher(PrefetchMode.PROCESS, tmp_path / "window", WINDOW_BYTES)
+    child = start_prefetcher(tmp_path / "window", OWN)
     assert child is not None
     with child:
         for restarts in range(3):
@@ -175,7 +178,7 @@ def test_child_that_gets_nothing_done_is_given_up(tmp_path: Path, monkeypatch: p
 def test_error_of_the_prefetchers_own_is_the_trainers_at_once(dataset: RawDataset, tmp_path: Path) -> None:
     """One that another prefetcher would meet as well: no time is spent on waiting for a better one."""
     folder = tmp_path / "window"
-    child = start_prefetcher(PrefetchMode.PROCESS, folder, WINDOW_BYTES, options=("--in-flight", "none"))
+    child = start_prefetcher(folder, OWN.but(in_flight=0))
     assert child is not None
     with child, pytest.raises(ConfigError, match="--in-flight"):
         WindowReader(folder, make_spec(dataset), timeout_seconds=600, lost=child.error).begin()
@@ -187,7 +190,7 @@ def test_prefetcher_that_only_fails_is_given_up_soon(
     dataset: RawDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     folder = tmp_path / "window"
-    child = start_prefetcher(PrefetchMode.PROCESS, folder, 400_000)
+    child = start_prefetcher(folder, OWN.but(window_size=400_000))
     assert child is not None
     with child:
         stream = WindowStream(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import DiskFull
+from penstock.options.window import ServingOptions
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.folder import used_bytes
 from support.raw import RawDataset, make_raw_dataset
@@ -51,7 +52,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 def test_stream_with_a_death_in_it_is_whole(dataset: RawDataset, place: Path) -> None:
     spec = make_spec(dataset, epochs=2)
     wanted = planned_keys(dataset, spec)
-    with Prefetcher(place / "window", WINDOW_BYTES) as prefetcher:
+    with Prefetcher(place / "window", ServingOptions(window_size=WINDOW_BYTES)) as prefetcher:
         reader = WindowReader(place / "window", spec).begin()
         keys = take_all(reader, dataset, 0, 150)
         kill_serving(prefetcher)
@@ -69,12 +70,14 @@ def test_tmpfs_too_small_for_the_window_is_an_error_and_kills_nobody(
 ) -> None:
     """A hole in a mapped file is a SIGBUS when there is no room for it, for prefetcher and trainer alike."""
     with small_tmpfs(tmp_path / "mount", room_bytes) as mount:
-        with Prefetcher(mount / "window", 64 << 20) as prefetcher:
+        with Prefetcher(mount / "window", ServingOptions(window_size=64 << 20)) as prefetcher:
             spec = make_spec(dataset, epochs=100)
             with pytest.raises(DiskFull, match="free some space"):
                 take_all(WindowReader(mount / "window", spec, timeout_seconds=20).begin(), dataset, 0, spec.end_index)
             assert prefetcher.num_restarts == 0
-        with Prefetcher(mount / "window", room_bytes * 7 // 8 // (1 << 16) * (1 << 16)) as prefetcher:
+        with Prefetcher(
+            mount / "window", ServingOptions(window_size=room_bytes * 7 // 8 // (1 << 16) * (1 << 16))
+        ) as prefetcher:
             spec = make_spec(dataset)
             keys = take_all(WindowReader(mount / "window", spec, timeout_seconds=20).begin(), dataset, 0, 400)
             assert keys == planned_keys(dataset, spec)

@@ -21,6 +21,7 @@ from penstock.errors import (
     WindowTooSmall,
 )
 from penstock.manifest import Extent, SourceSpec, Span
+from penstock.options.window import ServingOptions
 from penstock.records import StreamSpec
 from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, hand_over
@@ -92,7 +93,7 @@ def test_sessions_of_a_few_samples_leave_room_for_a_batch(dataset: RawDataset, w
 def test_record_of_another_release_is_an_error_that_reaches_the_trainer(
     dataset: RawDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         with monkeypatch.context() as newer:
             newer.setattr(StreamSpec, "version", 99)
             with pytest.raises(RecordError, match="version 99"):
@@ -323,7 +324,7 @@ def test_killed_prefetcher_before_an_error_slot_gives_the_same_error(dataset: Ra
     victim = sorted(data.folder.iterdir())[3]
     victim.write_bytes(b"x" * victim.stat().st_size)
     spec = make_spec(data)
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES) as child:
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)) as child:
         reader = WindowReader(tmp_path / "window", spec).begin()
         assert take_all(reader, data, 0, 25) == planned_keys(data, spec)[:25]
         kill_serving(child)

@@ -11,6 +11,7 @@ import pytest
 
 from penstock.errors import PrefetcherLost, SourceChanged, WindowTooSmall
 from penstock.manifest import ManifestReader
+from penstock.options.window import ServingOptions
 from penstock.plan import make_order, stream_rows
 from penstock.records import StreamSpec
 from penstock.window import Prefetcher, WindowReader
@@ -63,7 +64,7 @@ def dataset(tmp_path: Path) -> RawDataset:
 
 @pytest.fixture
 def prefetcher(tmp_path: Path) -> Iterator[Prefetcher]:
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES) as child:
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)) as child:
         yield child
 
 
@@ -140,10 +141,13 @@ def test_error_arrives_at_its_sample_and_those_before_it_are_read(
 
 def test_window_smaller_than_a_sample_is_an_error_with_a_size_that_works(tmp_path: Path) -> None:
     data = make_raw_dataset(tmp_path, sizes=[100_000] * 4)
-    with Prefetcher(tmp_path / "window", 150_000), pytest.raises(WindowTooSmall, match="at least") as caught:
+    with (
+        Prefetcher(tmp_path / "window", ServingOptions(window_size=150_000)),
+        pytest.raises(WindowTooSmall, match="at least") as caught,
+    ):
         WindowReader(tmp_path / "window", make_spec(data)).begin()
     enough = int(caught.value.fix.split("at least ")[1].removesuffix("Mi")) << 20
-    with Prefetcher(tmp_path / "other", enough):
+    with Prefetcher(tmp_path / "other", ServingOptions(window_size=enough)):
         spec = make_spec(data)
         assert len(read_all(WindowReader(tmp_path / "other", spec).begin(), spec, data)) == 4
 

@@ -16,8 +16,9 @@ import msgspec
 import pytest
 
 from penstock.errors import PenstockError, RecordError, WindowError
+from penstock.options.window import ServingOptions
 from penstock.records import encode_record
-from penstock.window import Prefetcher, PrefetchMode, WindowReader, read_gauges, start_prefetcher
+from penstock.window import Prefetcher, WindowReader, read_gauges, start_prefetcher
 from penstock.window.asking import check_spec
 from penstock.window.control import Control
 from penstock.window.cursor import Cursor
@@ -38,7 +39,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> RawDataset:
 
 @pytest.fixture
 def child(tmp_path: Path) -> Iterator[Prefetcher]:
-    made = start_prefetcher(PrefetchMode.PROCESS, tmp_path / "window", WINDOW_BYTES)
+    made = start_prefetcher(tmp_path / "window", ServingOptions(prefetch="process", window_size=WINDOW_BYTES))
     assert made is not None
     with made:
         yield made

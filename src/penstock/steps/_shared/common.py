@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from penstock.manifest import SourceSpec
+from penstock.options.source import AccessOptions
 from penstock.records import Host
 from penstock.sources import locate
-from penstock.steps.options.source import AccessOptions
-from penstock.urls import check_location
+from penstock.sources.asking import spec_of
 
 __all__ = ["Step", "host_without_device", "now", "source_from"]
 
@@ -32,14 +32,7 @@ def source_from(uri: str, args: AccessOptions) -> SourceSpec:
     Raises:
         ConfigError: the URI or an option is not one that Penstock can use.
     """
-    spec = SourceSpec(
-        uri=check_location(uri, "--source"),
-        endpoint_url=args.endpoint_url,
-        region=args.region,
-        anonymous=args.anonymous,
-        requester_pays=args.requester_pays,
-    )
-    return locate(spec)
+    return locate(spec_of(uri, args))
 
 
 def now() -> str:

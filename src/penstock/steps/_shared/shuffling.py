@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from penstock.errors import ConfigError
-from penstock.manifest import ManifestInfo
-from penstock.plan import check_shuffle, choose_blocks
-from penstock.records import BlockShuffle, Shuffle
-from penstock.steps.options.dataset import ShuffleOptions
+from penstock.options.plan import ShuffleOptions
+from penstock.plan import check_shuffle
+from penstock.records import BlockShuffle
 
-__all__ = ["check_shuffle_options", "shuffle_from"]
+__all__ = ["check_shuffle_options"]
 
 
 def check_shuffle_options(args: ShuffleOptions) -> None:
@@ -23,20 +22,3 @@ def check_shuffle_options(args: ShuffleOptions) -> None:
                 f"{flag} {value} is given with --shuffle {args.shuffle}", fix="pass --shuffle block, or leave it out"
             )
     check_shuffle(BlockShuffle(block_samples=args.shuffle_block or 1, blocks_mixed=args.shuffle_mix or 1))
-
-
-def shuffle_from(args: ShuffleOptions, info: ManifestInfo) -> Shuffle:
-    """Give the shuffle that the options ask for; what they leave open follows from the mean size of a sample.
-
-    Raises:
-        ConfigError: it cannot be done.
-    """
-    if args.shuffle != "block":
-        return args.shuffle
-    # A part of a listing that goes on may have none to train on.
-    train = next(split for split in info.splits if split.name == "train")
-    return choose_blocks(
-        mean_sample_bytes=train.size_bytes / max(1, train.num_extents),
-        block_samples=args.shuffle_block,
-        blocks_mixed=args.shuffle_mix,
-    )

@@ -8,10 +8,9 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.tasks.protocols import OptionValue, Task, TaskOption
-from penstock.tasks.registry import get_task
 from penstock.texts import did_you_mean
 
-__all__ = ["as_flags", "options_help", "read_options"]
+__all__ = ["as_flags", "read_options"]
 
 _SHOWN = 200
 """Characters of what was given that an error shows."""
@@ -64,19 +63,3 @@ def _read_value(option: TaskOption, raw: OptionValue) -> OptionValue:
 def as_flags(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """Give options by the names of their flags, as a manifest holds them."""
     return {name.replace("_", "-"): value for name, value in options.items()}
-
-
-def options_help(tasks: Sequence[str]) -> str:
-    """Name the options of tasks with their defaults; a task that cannot be imported says so where it is asked for."""
-    parts = []
-    for name in tasks:
-        try:
-            found = get_task(name).options
-        except ConfigError:
-            parts.append(f"{name}: cannot be imported")
-            continue
-        options = ", ".join(
-            option.name.replace("_", "-") + ("" if option.default is None else f"={option.default}") for option in found
-        )
-        parts.append(f"{name}: {options or 'none'}")
-    return "; ".join(parts)

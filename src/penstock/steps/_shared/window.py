@@ -10,11 +10,11 @@ from pathlib import Path
 from penstock import stopping
 from penstock.errors import RecordError
 from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.options.window import ServingOptions, WindowOptions
 from penstock.records import Plan, read_record
 from penstock.steps._shared.metering import Metering
-from penstock.steps.options.window import WindowOptions
 from penstock.temporary import TemporaryFolder
-from penstock.window import Prefetcher, PrefetchMode, claim_job, hand_over, start_prefetcher
+from penstock.window import Prefetcher, claim_job, hand_over, start_prefetcher
 
 __all__ = ["ServedWindow", "read_listing", "served_window"]
 
@@ -75,11 +75,9 @@ def served_window(args: WindowOptions, metering: Metering) -> Iterator[ServedWin
     """
     with _folder(args.window) as folder, stopping.ShelteredStack() as stack:
         stack.enter_context(claim_job(folder))
-        mode = PrefetchMode(args.prefetch)
-        options = ["--in-flight", str(args.in_flight)]
-        if metering.folder is not None:
-            options += ["--meters", str(metering.folder.absolute())]
-        child = start_prefetcher(mode, folder, args.window_size, options=options)
+        meters = metering.folder.absolute() if metering.folder is not None else None
+        asked = ServingOptions(**args.shared_with(ServingOptions)).but(meters=meters)
+        child = start_prefetcher(folder, asked)
         if child is not None:
             stack.enter_context(child)
         counted_in = folder if child is None or metering.folder is None else metering.folder

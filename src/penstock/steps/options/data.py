@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from penstock.options import Change, Options, choice, option
 from penstock.options.readers import any_path, worker_number
-from penstock.steps.options.window import WindowOptions
+from penstock.options.window import WindowOptions
 
 __all__ = ["DecodingOptions", "FeedOptions", "ListingOptions"]
 

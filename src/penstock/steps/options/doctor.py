@@ -9,8 +9,8 @@ from penstock import __version__
 from penstock.doctor.needs import Need
 from penstock.options import Options, choice, option, repeated, switch
 from penstock.options.readers import bytes_option, optional_path, optional_text, seconds_option
+from penstock.options.source import OptionalSourceOptions
 from penstock.steps.options.common import CommonOptions
-from penstock.steps.options.source import OptionalSourceOptions
 
 __all__ = ["DoctorOptions"]
 

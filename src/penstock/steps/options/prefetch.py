@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Literal, get_args
 
-from penstock.options import Options, choice, option, switch
+from penstock.options import Options, choice, option
 from penstock.options.readers import optional_path, optional_text, positive_int, worker_number
+from penstock.options.window import ServingOptions
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.run_root import RecordedOptions
-from penstock.steps.options.window import WindowOptions
 from penstock.train.options import ModelOption
 
 __all__ = ["PrefetchOptions"]
@@ -27,9 +27,6 @@ def _port(text: str) -> int:
 
 
 class _Serving(Options, in_pipelines=False):
-    until_stdin_closes: bool = switch(
-        default=False, told="end when standard input ends: for a parent process", hidden=True, of_parent=True
-    )
     metrics_port: int = option(
         read=_port,
         default=0,
@@ -71,5 +68,5 @@ class _Follows(Options, group=_FOLLOWS):
     )
 
 
-class PrefetchOptions(CommonOptions, WindowOptions, _Serving, _Probe, _Follows, ModelOption, RecordedOptions):
+class PrefetchOptions(CommonOptions, ServingOptions, _Serving, _Probe, _Follows, ModelOption, RecordedOptions):
     """The options of `penstock prefetch`."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
-from penstock.options import Change, Options, choice, option
+from penstock.options.child import ChildOptions
+from penstock.options.declaration import Options, choice, option
 from penstock.options.readers import bytes_option, optional_path, positive_int, seconds_option
+from penstock.options.rules import Change
 from penstock.units import MIB
 
-__all__ = ["MetersOption", "PrefetchName", "WindowOptions"]
+__all__ = ["MetersOption", "PrefetchName", "ServingOptions", "WindowOptions"]
 
 PrefetchName = Literal["auto", "sidecar", "process"]
 
@@ -67,3 +69,7 @@ class _Requests(Options, group="window", change=Change.FREE):
 
 class WindowOptions(_Bounds, MetersOption, _Requests):
     """The options of a step that reads through a window."""
+
+
+class ServingOptions(WindowOptions, ChildOptions):
+    """The options of a process that serves a window, or is to be started for it."""

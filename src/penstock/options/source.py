@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from penstock.options import Change, Options, option, switch
+from penstock.options.declaration import Options, option, switch
 from penstock.options.readers import location, optional_endpoint, optional_location, optional_text
+from penstock.options.rules import Change
 
 __all__ = ["AccessOptions", "OptionalSourceOptions", "SourceOptions"]
 

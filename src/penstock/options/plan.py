@@ -1,70 +1,18 @@
-"""The options that say which samples to make, of which task."""
+"""The options that say how samples are split and ordered."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Literal, get_args
 
-from penstock.options import Change, Options, choice, option, repeated, switch
+from penstock.options.declaration import Options, choice, option
 from penstock.options.readers import optional_count, positive_int, seed_number
-from penstock.steps._shared.task_options import options_help
-from penstock.steps.options.source import SourceOptions
-from penstock.tasks.registry import learnt_task_names, task_names
+from penstock.options.rules import Change
 
-__all__ = ["DatasetOptions", "LearntTaskOptions", "ListedOptions", "PlanOptions", "ShuffleOptions", "TaskOptions"]
+__all__ = ["PlanOptions", "ShuffleName", "ShuffleOptions", "SplitBy"]
 
-BadMode = Literal["fail", "skip"]
 SplitBy = Literal["group", "sample"]
 ShuffleName = Literal["full", "block", "none"]
-
-
-class TaskOptions(Options, group="samples", change=Change.FIXED):
-    """The options that name a task and its own options."""
-
-    task: str = choice(choices=task_names, told="what is learnt", field="data_task")
-    option: tuple[str, ...] = repeated(
-        read=str,
-        default=(),
-        metavar="NAME=VALUE",
-        told=lambda: f"option of the task, may be repeated ({options_help(task_names())})",
-        run_option="",
-    )
-
-
-class LearntTaskOptions(TaskOptions, group="samples", change=Change.FIXED):
-    """The same, of a step that learns: some tasks are only read."""
-
-    task: str = choice(choices=learnt_task_names, told="what is learnt")
-    option: tuple[str, ...] = repeated(
-        read=str,
-        default=(),
-        metavar="NAME=VALUE",
-        told=lambda: f"option of the task, may be repeated ({options_help(learnt_task_names())})",
-    )
-
-
-class _SampleOptions(Options, group="samples", change=Change.FIXED):
-    task_options: str = option(
-        read=str, default="{}", metavar="JSON", told='options of the task as one JSON object, like {"epoch-seconds": 2}'
-    )
-    max_files: int | None = option(
-        read=optional_count,
-        default=None,
-        metavar="N",
-        told="take at most N recordings; empty or 0: all (default: all)",
-    )
-    release: str = option(
-        read=str,
-        default="",
-        metavar="NAMES",
-        told="take these releases only, like R1,R2 (default: all there are)",
-    )
-    mini: bool = switch(default=False, told="take the small version of each release")
-    on_bad_object: BadMode = choice(
-        choices=get_args(BadMode),
-        default="fail",
-        told="what to do with a recording that cannot be used: fail, or skip it and name it (default: fail)",
-    )
 
 
 class ShuffleOptions(Options, group="plan", change=Change.FIXED):
@@ -130,11 +78,3 @@ class _Splits(Options, group="plan", change=Change.FIXED):
 
 class PlanOptions(_Splits, ShuffleOptions):
     """The options that say how samples are split and ordered."""
-
-
-class ListedOptions(_SampleOptions, PlanOptions):
-    """The options that say which samples to make, but for the source and the task."""
-
-
-class DatasetOptions(SourceOptions, TaskOptions, ListedOptions):
-    """The options that say which samples to make."""
