@@ -201,7 +201,7 @@ def test_what_ranks_of_a_node_share_is_right_whoever_decodes_it(
         monkeypatch.setattr("penstock.loader.sharing.TAKEN_UP_SECONDS", 0.1)
         monkeypatch.setattr("penstock.loader.sharing._bind", lambda name: True)
     splits = [("train", False)] if case == "validation" else [("train", True)]
-    with Prefetcher(tmp_path / "window", WINDOW_BYTES):
+    with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         streams = [
             open_rank(dataset, tmp_path / "window", records.log, rank, decoding=decoding, splits=splits)
             for rank in range(2)
