@@ -65,6 +65,11 @@ class Heads:
             codec_bytes=np.fromiter(map(len, codecs), np.int64, len(codecs)),
         )
 
+    @property
+    def alone_bytes(self) -> NDArray[np.int64]:
+        """What each extent's heads take in a pack of its own, shape (extents,)."""
+        return self.meta_bytes + self.codec_bytes[self.codes] + EXTENT_ENTRY.itemsize
+
     def added_bytes(self, part: slice) -> NDArray[np.int64]:
         """Give what each of some extents adds to the heads of a pack that begins with the first, shape (extents,)."""
         added: NDArray[np.int64] = self.meta_bytes[part] + EXTENT_ENTRY.itemsize

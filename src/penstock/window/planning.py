@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from penstock.manifest import ExtentRows, ManifestReader
 from penstock.plan import rows_between, window_extents
 from penstock.records import Order
+from penstock.window.geometry import SLOT_TAIL_BYTES
 from penstock.window.heads import Heads
-from penstock.window.kept import NOT_KEPT, KeptArea
+from penstock.window.kept import NOT_KEPT, KeptArea, align
 from penstock.window.packing import Pack, count_fitting, lay_out, room_for_gaps, too_large
 
 __all__ = ["Planner"]
@@ -162,7 +163,8 @@ class Planner:
     def _settle(self, found: _Rows) -> _Chunk:
         sizes = found.rows.extent_bytes
         kept = self._kept.offer(found.rows.rows, sizes)
-        # The largest extent must fit whatever lies beside it.
-        with_gaps = np.minimum(sizes + room_for_gaps(sizes), np.maximum(sizes, self._slot_bytes // 2))
+        # The largest extent must fit whatever lies beside it, and whatever is told of it.
+        most = np.minimum(self._slot_bytes // 2, self._slot_bytes - SLOT_TAIL_BYTES - align(found.heads.alone_bytes))
+        with_gaps = np.minimum(sizes + room_for_gaps(sizes), np.maximum(sizes, most))
         slot_sizes = with_gaps if self._has_neighbours else sizes
         return _Chunk(found=found, kept=kept, slot_sizes=np.where(kept == NOT_KEPT, slot_sizes, 0))

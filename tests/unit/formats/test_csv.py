@@ -197,3 +197,18 @@ def test_blocks_are_those_of_large_chunks(monkeypatch: pytest.MonkeyPatch) -> No
     found = Ranges(data).index(kind)
     monkeypatch.setattr(scanning, "CHUNK_BYTES", 777)
     assert Ranges(data).index(kind) == found
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    body=st.text(alphabet='a1 ,"\n\r;\t', max_size=30), width=st.integers(1, 3), block=st.sampled_from([1, 5, 10_000])
+)
+def test_whatever_is_not_refused_is_what_python_reads(body: str, width: int, block: int) -> None:
+    header = [f"h{place}" for place in range(width)]
+    text = f"{','.join(header)}\n{body}"
+    try:
+        found = values(text.encode(), block=block, delimiter=",")
+    except DataError:
+        return
+    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]
+    assert [list(row.values()) for row in found] == [row for row in rows if row]

@@ -90,6 +90,15 @@ def no_kept() -> KeptArea:
     return KeptArea(memoryview(bytearray(0)), offset=0, size_bytes=0, num_extents=1, total_bytes=1)
 
 
+@pytest.mark.parametrize("size", [100, 5_000, 9_000, 12_000])
+def test_an_extent_fits_beside_what_is_told_of_it_whatever_lies_between_extents(size: int) -> None:
+    """Of many samples, whose targets take most of a slot that is made for both."""
+    told = (SLOT_BYTES - 1024 - 640 - size) // 9
+    sample = make_sample(0, [("a", 0, size)])
+    large = msgspec.structs.replace(sample, num_samples=told, targets=(1.5,) * told)
+    assert [len(pack.keys) for pack in plan([large, large], no_kept(), grows=False)] == [1, 1]
+
+
 @given(samples_strategy, st.booleans(), st.integers(0, 200_000))
 def test_reads_put_every_samples_bytes_in_their_place(
     found: list[list[tuple[str, int, int]]], grows: bool, kept_bytes: int

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,7 +18,7 @@ from penstock.formats.csv.format import csv_table
 from penstock.formats.parquet.format import read_rows
 from penstock.tasks.table.encoding import Encoding
 
-__all__ = ["RowsCodec", "pack_rows"]
+__all__ = ["EncodedRows", "RowsCodec", "pack_rows"]
 
 
 class RowsCodec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +72,29 @@ class RowsCodec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             packed = np.frombuffer(zlib.decompress(base64.b85decode(self.rows)), np.uint8)
             rows = np.flatnonzero(np.unpackbits(packed, count=self.num_rows))[numbers]
         return encoding.matrix(table if len(rows) == self.num_rows else table.take(pa.array(rows)))
+
+
+class EncodedRows(Sequence[dict[str, Any]]):
+    """Rows with their targets, each a dictionary that is made when it is asked for.
+
+    Args:
+        matrix: numbers of the rows, shape (rows, width).
+        targets: of all samples of the extent.
+        numbers: which of them the rows are, shape (rows,).
+    """
+
+    def __init__(
+        self, matrix: NDArray[np.float32], targets: Sequence[float | None], numbers: NDArray[np.int64]
+    ) -> None:
+        self._matrix, self._targets, self._numbers = matrix, targets, numbers
+
+    def __len__(self) -> int:
+        return len(self._matrix)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self[each] for each in range(*row.indices(len(self)))]
+        return {"inputs": self._matrix[row], "targets": self._targets[int(self._numbers[row])]}
 
 
 def pack_rows(chosen: NDArray[np.bool_]) -> str:

@@ -51,13 +51,10 @@ class Table:
         Raises:
             DataError: the bytes do not mean what they should.
         """
-        from penstock.tasks.table.codec import RowsCodec  # here, likewise
+        from penstock.tasks.table.codec import EncodedRows, RowsCodec  # here, likewise
 
-        found = RowsCodec.read(codec).matrix(bytes_of(data), about.key, numbers)
-        targets = about.targets
-        return [
-            {"inputs": row, "targets": targets[number]} for row, number in zip(found, numbers.tolist(), strict=True)
-        ]
+        matrix = RowsCodec.read(codec).matrix(bytes_of(data), about.key, numbers)
+        return EncodedRows(matrix, about.targets, numbers)
 
     def metrics(
         self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
