@@ -17,7 +17,7 @@ from penstock.manifest import ManifestReader
 from penstock.records import Evaluation, RunRecord, read_record
 from support.cli import penstock
 from support.jobs import run_until_saved
-from support.toyrows import install, write_rows
+from support.toyrows import install, write_rows, write_shards
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +133,15 @@ def test_a_whole_job_of_a_network_that_sees_no_target(data: Path, tmp_path: Path
     assert found.num_samples > 100
     assert record.epochs[-1].train_loss < record.epochs[0].train_loss
     assert json.loads((tmp_path / "out" / "run.json").read_text())
+
+
+def test_a_whole_job_of_targets_that_the_manifest_does_not_know(tmp_path: Path) -> None:
+    write_shards(tmp_path / "shards")
+    words = ["run", "--source", tmp_path / "shards", "--task", "toy-tar", "--split", "0.6,0.2,0.2"]
+    words += ["--epochs", 3, "--batch-size", 8, "--learning-rate", 0.1, "--window-size", "1Mi", "--threads", 1]
+    done = penstock(*words, "--split-by", "sample", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    found = read_record(tmp_path / "out" / "evaluation.json", Evaluation)
+    assert found.metrics["accuracy"].value is not None
+    assert found.metrics["accuracy"].value > 0.85
+    assert {each.truth for each in found.predictions} == {0.0, 1.0}

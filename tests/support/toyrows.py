@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["install", "write_rows"]
+__all__ = ["install", "write_rows", "write_shards"]
 
 _TASKS = '''
 """Rows of Parquet files: three numbers, and one that follows from them."""
@@ -21,7 +23,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from penstock.formats.parquet import Parquet
-from penstock.tasks.metrics import metric_value, regression_metrics
+from penstock.formats.tar import Tar
+from penstock.tasks.metrics import classification_metrics, metric_value, regression_metrics
 from penstock.tasks.protocols import SampleSet
 
 
@@ -87,6 +90,35 @@ class Auto:
         assert truth.shape == predicted.shape == (len(groups), 3)
         error = float(np.square(truth - predicted).mean())
         return {"error": metric_value("error", error, higher_is_better=False)}
+'''
+
+_TAR = '''
+
+class Shards:
+    """Samples of TAR files; what is to be told of each lies among its members, and the manifest knows nothing of it."""
+
+    name = "toy-tar"
+    recipe = "toy-rows"
+    score = "accuracy"
+    options = ()
+    format = Tar(sample=["npy", "cls"], decoded=True)
+
+    async def make_samples(self, source, *, limits, options):
+        found = await source.list_all()
+
+        async def rows():
+            for info in found:
+                async for extent in self.format.index(source, info):
+                    yield extent
+
+        return SampleSet(rows=rows(), shape=(3,), classes=("low", "high"))
+
+    def decode(self, data, about, codec, numbers):
+        found = self.format.decode(data, about, codec, numbers)
+        return [{"inputs": each["npy"], "targets": each["cls"]} for each in found]
+
+    def metrics(self, truth, predicted, groups):
+        return classification_metrics(truth, predicted)
 '''
 
 _RECIPES = """
@@ -168,12 +200,13 @@ def install(site: Path) -> None:
     package.mkdir()
     info.mkdir()
     (package / "__init__.py").touch()
-    (package / "tasks.py").write_text(_TASKS)
+    (package / "tasks.py").write_text(_TASKS + _TAR)
     (package / "recipes.py").write_text(_RECIPES)
     (package / "networks.py").write_text(_NETWORKS)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toyrows\nVersion: 1.0\n")
     points = [
         *("[penstock.tasks]", "toy-rows = toyrows.tasks:Rows", "toy-auto = toyrows.tasks:Auto"),
+        "toy-tar = toyrows.tasks:Shards",
         *("[penstock.recipes]", "toy-rows = toyrows.recipes:Linear", "toy-auto = toyrows.recipes:Auto"),
     ]
     (info / "entry_points.txt").write_text("\n".join(points))
@@ -188,3 +221,19 @@ def write_rows(folder: Path) -> None:
         y = x @ [1, -2, 0.5] + 3 + chance.normal(size=300) * 0.01
         table = pa.table({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "y": y})
         pq.write_table(table, folder / f"{number}.parquet", row_group_size=60 + number * 17)
+
+
+def write_shards(folder: Path) -> None:
+    """Write two TAR files of samples whose class is whether their numbers' sum is above zero."""
+    folder.mkdir()
+    chance = np.random.default_rng(0)
+    for number in range(2):
+        with tarfile.open(folder / f"{number}.tar", "w") as archive:
+            for at in range(100):
+                x = chance.normal(size=3).astype(np.float32)
+                array = io.BytesIO()
+                np.save(array, x)
+                for name, data in (("npy", array.getvalue()), ("cls", str(int(x.sum() > 0)).encode())):
+                    member = tarfile.TarInfo(f"{at:03}.{name}")
+                    member.size = len(data)
+                    archive.addfile(member, io.BytesIO(data))
