@@ -87,7 +87,6 @@ class Stepper:
             outputs = self._outputs(data["inputs"], len(batch))
             mean, num_labelled = self._objective.loss(outputs, data)
             loss = update(mean, *self._optimisers)
-        self._scaler.update()
         return StepOutcome(loss=float(loss), num_labelled=num_labelled, learning_rate=rate)
 
     def _update(
@@ -116,6 +115,7 @@ class Stepper:
             raise _diverged("gradient's norm", norm, step=step, rate=rate, batch=batch)
         for each in optimisers:
             self._scaler.step(each)
+        self._scaler.update()
         return value
 
     def _outputs(self, inputs: Any, num_samples: int) -> Any:
