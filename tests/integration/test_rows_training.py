@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from penstock.manifest import ManifestReader
-from penstock.records import Evaluation, RunRecord, read_record
+from penstock.records import Evaluation, RunRecord, StepRecord, read_record
 from support.cli import penstock
 from support.jobs import run_until_saved
 from support.toyrows import install, write_rows, write_shards
@@ -106,6 +106,17 @@ def test_an_evaluation_names_each_row(
         table = pq.ParquetFile(data / name).read_row_group(int(group))
         assert each.truth == table["y"][int(row)].as_py()
         assert abs(each.predicted - each.truth) < 1
+
+
+def test_a_probe_streams_as_many_samples_as_asked_for_and_counts_them(listed: list[object], tmp_path: Path) -> None:
+    words = ["prefetch", *listed, "--samples", 70, "--window-size", "1Mi", "--record", tmp_path / "probe.json"]
+    done = penstock(*words, "--batch-size", 16)
+    assert done.returncode == 0, done.stderr
+    record = read_record(tmp_path / "probe.json", StepRecord)
+    with ManifestReader(Path(str(listed[1]))) as reader:
+        extents = list(reader.rows("train"))
+    assert 70 <= record.details["samples"] < 70 + max(extent.num_samples for extent in extents)
+    assert record.meters.sample_bytes < sum(extent.size_bytes for extent in extents) / 2
 
 
 def test_a_window_too_small_for_a_batch_of_workers_is_told_before_anything_begins(

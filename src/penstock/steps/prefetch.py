@@ -19,13 +19,16 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from penstock import stopping
 from penstock.children import watch_parent
 from penstock.errors import ConfigError, PenstockError
+from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.observe import open_progress
 from penstock.observe.watchdog import watch_loop
-from penstock.plan import make_order
-from penstock.records import StepRecord, StreamSpec, write_record
+from penstock.plan import make_order, rows_in_order
+from penstock.records import Order, StepRecord, StreamSpec, write_record
 from penstock.sources import MeterFile, RequestMeter, read_meter_files
 from penstock.steps._shared import common
 from penstock.steps._shared.metering import Metering, find_metering
@@ -167,7 +170,7 @@ def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Met
     started_at, started = common.now(), time.monotonic()
     info, plan = read_listing(manifest, plan_file)
     order = make_order(info, plan, [("train", True)])
-    num_samples = min(args.samples, order.num_extents)
+    num_extents, num_samples = _first_extents(order, info, manifest, at_least=args.samples)
     with served_window(args, metering) as window:
         spec = StreamSpec(
             session=uuid.uuid4().hex,
@@ -176,7 +179,7 @@ def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Met
             plan_fingerprint=plan.fingerprint,
             order=order,
             first_index=0,
-            end_index=num_samples,
+            end_index=num_extents,
             num_ranks=1,
             batch_extents=1,
             num_files=0,
@@ -192,11 +195,11 @@ def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Met
             lost=window.prefetcher.error if window.prefetcher is not None else lambda: None,
         ).begin()
         with open_progress().stage("prefetch", num_samples, "samples") as stage:
-            for index in range(num_samples):
-                reader.get(index)
+            for index in range(num_extents):
+                extent = reader.get(index)
                 first = first or time.monotonic() - begun
                 reader.advance(index + 1)
-                stage.advance(1)
+                stage.advance(extent.meta.num_samples)
         streamed_seconds = time.monotonic() - begun
         meters = reader.meters().without_traffic()
         reader.close()
@@ -213,3 +216,15 @@ def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Met
             "rate_bytes_per_second": meters.sample_bytes / max(streamed_seconds, 1e-9),
         },
     )
+
+
+def _first_extents(order: Order, info: ManifestInfo, manifest: Path, *, at_least: int) -> tuple[int, int]:
+    """Give how many of the first extents hold so many samples, if there are as many, and the samples of theirs."""
+    segment = order.segments[0]
+    if order.num_extents == order.num_samples:
+        return (min(at_least, order.num_extents),) * 2
+    with ManifestReader(manifest) as reader:
+        counts = reader.counts(info.split(segment.split))
+    ends = np.cumsum(counts[rows_in_order(segment, seed=order.seed, epoch=0) - segment.first_row])
+    num_extents = min(int(np.searchsorted(ends, at_least)) + 1, len(ends))
+    return num_extents, int(ends[num_extents - 1])
