@@ -74,7 +74,7 @@ def make_dataset(
         info = writer.finish(
             task="objects",
             task_options={},
-            source=SourceSpec(uri="s3://chaos", endpoint_url=url, anonymous=anonymous),
+            source=SourceSpec.of("s3://chaos", endpoint_url=url, anonymous=anonymous),
             seed=served.seed,
             shape=(),
             classes=(),
@@ -115,7 +115,7 @@ def _spans(number: int, size_bytes: int, part_bytes: int | None) -> tuple[Span, 
     return tuple(
         Span(
             object=f"{number:06}.bin",
-            etag=object_etag(number, size_bytes),
+            version=object_etag(number, size_bytes),
             object_bytes=size_bytes,
             offset=offset,
             length_bytes=length,

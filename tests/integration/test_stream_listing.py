@@ -179,7 +179,7 @@ def test_parts_of_a_bucket_are_cut_while_it_is_listed_and_make_the_same_manifest
 ) -> None:
     bucket.upload(folder, "images/")
     bucket.put("images/1/", b"")
-    spec = SourceSpec(uri=f"{bucket.uri}/images", endpoint_url=bucket.url, region="us-east-2")
+    spec = SourceSpec.of(f"{bucket.uri}/images", endpoint_url=bucket.url, region="us-east-2")
     early, late = record(spec, tmp_path / "a"), record(spec, tmp_path / "b", early=False)
     assert early.whole().info.fingerprint == late.whole().info.fingerprint
     assert early.whole().info.skipped == late.whole().info.skipped == ()

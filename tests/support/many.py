@@ -75,7 +75,7 @@ def make_many_dataset(
         for number, (key, name, offset, size, count) in enumerate(extents):
             head = obstore.head(store, name)
             span = Span(
-                object=name, etag=head["e_tag"] or "", object_bytes=head["size"], offset=offset, length_bytes=size
+                object=name, version=head["e_tag"] or "", object_bytes=head["size"], offset=offset, length_bytes=size
             )
             extent = Extent(key=key, group=name, spans=(span,), codec=f"of {name}", num_samples=count)
             writer.add(extent, split="train" if number < len(counts) else "valid")

@@ -17,7 +17,7 @@ __all__ = ["Ranges"]
 class Ranges:
     def __init__(self, data: bytes, key: str = "one") -> None:
         self.data = data
-        self.info = ObjectInfo(key=key, size_bytes=len(data), etag='"v1"')
+        self.info = ObjectInfo(key=key, size_bytes=len(data), version='"v1"')
         self.reads: list[tuple[int, int]] = []
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
@@ -39,7 +39,7 @@ class Ranges:
 
     def joined(self, extent: Extent) -> bytes:
         for span in extent.spans:
-            assert (span.object, span.etag, span.object_bytes) == (self.info.key, self.info.etag, len(self.data))
+            assert (span.object, span.version, span.object_bytes) == (self.info.key, self.info.version, len(self.data))
             assert 0 <= span.offset < span.offset + span.length_bytes <= len(self.data)
         return b"".join(self.data[span.offset : span.offset + span.length_bytes] for span in extent.spans)
 

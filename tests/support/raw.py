@@ -56,7 +56,7 @@ def make_raw_dataset(
         for number, (key, name, offset, size) in enumerate(spans):
             span = Span(
                 object=name,
-                etag=heads[name]["e_tag"] or "",
+                version=heads[name]["e_tag"] or "",
                 object_bytes=heads[name]["size"],
                 offset=offset,
                 length_bytes=size,

@@ -27,7 +27,7 @@ class Toys(ObjectSource):
     async def list_objects(self, prefix=""):
         files = [path for path in (self._folder / prefix).rglob("*") if path.is_file()]
         yield [
-            ObjectInfo(key=str(path.relative_to(self._folder)), size_bytes=path.stat().st_size, etag="toy")
+            ObjectInfo(key=str(path.relative_to(self._folder)), size_bytes=path.stat().st_size, version="toy")
             for path in files
         ]
 

@@ -27,14 +27,14 @@ def make_manifest(
         path: of the manifest; that of ``manifest_path`` by default.
         copies: datasets that are listed behind it, their samples under names of their own.
     """
-    source = SourceSpec(uri=f"s3://{BUCKET}", endpoint_url=endpoint, region=REGION, anonymous=True)
+    source = SourceSpec.of(f"s3://{BUCKET}", endpoint_url=endpoint, region=REGION, anonymous=True)
     with ManifestWriter(path or manifest_path(data, layout, endpoint)) as writer:
         for number, each in enumerate((data, *copies)):
             for found in sample_spans(each, layout):
                 name = f"{found.name}-{number}" if number else found.name
                 span = Span(
                     object=found.key,
-                    etag=found.etag,
+                    version=found.etag,
                     object_bytes=found.object_bytes,
                     offset=found.offset,
                     length_bytes=found.length_bytes,

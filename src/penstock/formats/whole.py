@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.formats.protocols import Found
-from penstock.manifest import Described, Extent, Span
+from penstock.manifest import Described, Extent
 from penstock.sources import GetRange, ObjectInfo
 
 __all__ = ["WholeObject", "bytes_of", "folder_of", "whole_extent"]
@@ -32,7 +32,7 @@ class WholeObject:
 
 def whole_extent(info: ObjectInfo) -> Extent:
     """Give an object as an extent of one sample."""
-    span = Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=0, length_bytes=info.size_bytes)
+    span = info.span(0, info.size_bytes)
     return Extent(key=info.key, group=folder_of(info.key), spans=(span,))
 
 

@@ -29,7 +29,8 @@ METADATA_KEY = b"penstock.manifest"
 _SPAN = pa.struct(
     [
         pa.field("object", pa.string(), nullable=False),
-        pa.field("etag", pa.string(), nullable=False),
+        pa.field("version", pa.string(), nullable=False),
+        pa.field("validator", pa.string()),
         pa.field("object_bytes", pa.int64(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),
         pa.field("length_bytes", pa.int64(), nullable=False),
@@ -102,7 +103,8 @@ class ExtentRows:
             known of them.
         span_ends: where each extent's spans end in the following, cumulative, shape (extents,).
         span_objects: object of each span.
-        span_etags: version of each span's object.
+        span_versions: version of each span's object.
+        span_validators: what a request for each must send, None where the version is that.
         span_object_bytes: size of each span's object, shape (spans,).
         span_offsets: where each span begins in its object, shape (spans,).
         span_lengths: bytes of each span, shape (spans,).
@@ -117,7 +119,8 @@ class ExtentRows:
     of_samples: tuple[list[Any], list[Any], list[Any], list[Any]]
     span_ends: NDArray[np.int64]
     span_objects: list[str]
-    span_etags: list[str]
+    span_versions: list[str]
+    span_validators: list[str | None]
     span_object_bytes: NDArray[np.int64]
     span_offsets: NDArray[np.int64]
     span_lengths: NDArray[np.int64]
@@ -139,7 +142,7 @@ class _Part:
     num_samples: NDArray[Any]
     span_counts: NDArray[np.int64]
     texts: tuple[NDArray[np.object_], ...]
-    """Objects and ETags, shape (spans,) each."""
+    """Objects, versions and validators, shape (spans,) each."""
     numbers: tuple[NDArray[np.int64], ...]
     """Object sizes, offsets and lengths, shape (spans,) each."""
 
@@ -171,10 +174,11 @@ class ExtentColumns:
         # Whole objects have their key as their extent's: kept once, and made a text of Python once.
         self._named_by_object = len(items) == len(spans) and items.field("object").equals(columns["key"])
         self._objects = self._keys if self._named_by_object else Texts(items.field("object"))
-        self._etags = Texts(items.field("etag"))
+        self._versions = Texts(items.field("version"))
+        self._validators = _texts_or_none(items.field("validator"))
         self._numbers = [narrow(items.field(name)) for name in ("object_bytes", "offset", "length_bytes")]
-        kept: list[Values] = [self._keys, self._groups, self._codecs, self._etags, *self._of_samples, self._spans]
-        kept += [] if self._named_by_object else [self._objects]
+        kept: list[Values] = [self._keys, self._groups, self._codecs, self._versions, self._validators]
+        kept += [*self._of_samples, self._spans, *([] if self._named_by_object else [self._objects])]
         arrays = [self._num_samples, *self._numbers]
         self.size_bytes: int = sum(array.nbytes for array in arrays) + sum(column.size_bytes for column in kept)
 
@@ -186,7 +190,8 @@ class ExtentColumns:
         spans = (
             Span(
                 object=self._objects[at],
-                etag=self._etags[at],
+                version=self._versions[at],
+                validator=self._validators[at],
                 object_bytes=int(sizes[at]),
                 offset=int(offsets[at]),
                 length_bytes=int(lengths[at]),
@@ -215,9 +220,32 @@ class ExtentColumns:
             extents=(keys, self._groups.take(rows), self._codecs.take(rows), *of_samples),
             num_samples=self._num_samples[rows],
             span_counts=counts,
-            texts=(keys if self._named_by_object else self._objects.take(places), self._etags.take(places)),
+            texts=(
+                keys if self._named_by_object else self._objects.take(places),
+                self._versions.take(places),
+                self._validators.take(places),
+            ),
             numbers=tuple(numbers[places].astype(np.int64) for numbers in self._numbers),
         )
+
+
+class _OptionalTexts:
+    """Texts of which some, or all, are None."""
+
+    def __init__(self, array: pa.Array) -> None:
+        is_empty = array.null_count == len(array)
+        self._values: NDArray[np.object_] | None = None if is_empty else array.to_numpy(zero_copy_only=False)
+        self.size_bytes: int = 0 if is_empty else 2 * array.nbytes + 60 * len(array)
+
+    def __getitem__(self, row: int) -> str | None:
+        return None if self._values is None else self._values[row]
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+        return np.full(len(rows), None, np.object_) if self._values is None else self._values[rows]
+
+
+def _texts_or_none(array: pa.Array) -> Texts | _OptionalTexts:
+    return _OptionalTexts(array) if array.null_count or not len(array) else Texts(array)
 
 
 def _lists(array: pa.ListArray) -> Lists:
@@ -264,8 +292,8 @@ def _join(rows: NDArray[np.int64], parts: Sequence[_Part], places: NDArray[np.in
     span_ends = np.cumsum(counts)
     single = bool((counts == 1).all())
     span_places = places if single else runs(starts, counts)
-    texts = [[part.texts[at] for part in parts] for at in range(2)]
-    objects, etags = (_joined(found, object)[span_places].tolist() for found in texts)
+    texts = [[part.texts[at] for part in parts] for at in range(3)]
+    objects, versions, validators = (_joined(found, object)[span_places].tolist() for found in texts)
     columns = [[part.extents[at] for part in parts] for at in range(7)]
     keys, groups, codecs, *of_samples = (_joined(found, object)[places].tolist() for found in columns)
     sizes, offsets, lengths = (_joined([part.numbers[at] for part in parts], np.int64)[span_places] for at in range(3))
@@ -280,7 +308,8 @@ def _join(rows: NDArray[np.int64], parts: Sequence[_Part], places: NDArray[np.in
         of_samples=(of_samples[0], of_samples[1], of_samples[2], of_samples[3]),
         span_ends=span_ends,
         span_objects=objects,
-        span_etags=etags,
+        span_versions=versions,
+        span_validators=validators,
         span_object_bytes=sizes,
         span_offsets=offsets,
         span_lengths=lengths,

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 from typing import ClassVar, Literal, Protocol
 
+import msgspec
+
 from penstock.errors import ConfigError
 from penstock.records.codec import Part, Record
 from penstock.urls import check_endpoint, check_location
@@ -48,10 +50,17 @@ def no_spread(spread: float, size: float) -> bool:
 
 
 class Span(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run of bytes of one object, with what identifies the object's version."""
+    """A run of bytes of one object, of one version of it.
+
+    Attributes:
+        version: what names the object's content for good.
+        validator: what a request must send to be refused another version, empty where nothing is known or needed;
+            None where the version is that itself, as an ETag is.
+    """
 
     object: str
-    etag: str
+    version: str
+    validator: str | None = None
     object_bytes: int
     offset: int
     length_bytes: int
@@ -158,18 +167,35 @@ def sample_of(extent: Described, number: int) -> Sample:
 
 
 class SourceSpec(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a dataset lies and how it is reached. Holds no secrets: a URL with one is a ``ConfigError``."""
+    """Where a dataset lies and how it is reached. Holds no secrets: a URL with one is a ``ConfigError``.
+
+    Attributes:
+        uri: pinned to a revision, in a manifest, where the source has any.
+        options: of the URI's scheme, which checks them, by name; those alone that were given.
+    """
 
     uri: str
-    endpoint_url: str | None = None
-    region: str | None = None
-    anonymous: bool = False
-    requester_pays: bool = False
+    options: dict[str, str | bool] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_location(self.uri, "the source")
-        if self.endpoint_url is not None:
-            check_endpoint(self.endpoint_url, "--endpoint-url")
+        for name, value in self.options.items():
+            if isinstance(value, str) and (name.endswith("_url") or "://" in value):
+                check_endpoint(value, f"--{name.replace('_', '-')}")
+
+    @classmethod
+    def of(cls, uri: str, **options: str | bool | None) -> SourceSpec:
+        """Give one of what was asked for, where None, False and empty texts stand for nothing."""
+        return cls(uri=uri, options={name: value for name, value in options.items() if value})
+
+    def text(self, name: str) -> str | None:
+        """Give an option that is a text, None where it is not given."""
+        value = self.options.get(name)
+        return value if isinstance(value, str) else None
+
+    def flag(self, name: str) -> bool:
+        """Give an option that is on or off, off where it is not given."""
+        return self.options.get(name) is True
 
 
 class Split(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -229,7 +255,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     kind: ClassVar[str] = "manifest"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     remake: ClassVar[str] = "list again: `penstock list` makes another"
 
     task: str

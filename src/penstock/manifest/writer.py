@@ -58,6 +58,14 @@ class _Moments:
         return float(np.sqrt(self.squares / self.count)) if self.count else 0.0
 
 
+def _named(extent: Extent) -> Extent:
+    """Give an extent by what names its content: how a server is asked for it is no part of that."""
+    if all(span.validator is None for span in extent.spans):
+        return extent
+    spans = tuple(msgspec.structs.replace(span, validator=None) for span in extent.spans)
+    return msgspec.structs.replace(extent, spans=spans)
+
+
 class _SplitWriter:
     """Rows of one split, in a scratch file: a stream of Arrow batches, since each row group of Parquet takes memory."""
 
@@ -78,7 +86,7 @@ class _SplitWriter:
     def add(self, extent: Extent, size_bytes: int) -> int:
         """Append an extent; give the bytes of its row."""
         before = len(self._encoded)
-        _ENCODER.encode_into(extent, self._encoded, -1)
+        _ENCODER.encode_into(_named(extent), self._encoded, -1)
         self._rows.append(extent)
         for group in extent.groups or (extent.group,):
             self.groups.add(group)

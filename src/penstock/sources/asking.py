@@ -15,8 +15,8 @@ def spec_of(uri: str, options: AccessOptions) -> SourceSpec:
     Raises:
         ConfigError: the URI is not one that Penstock can use.
     """
-    return SourceSpec(
-        uri=check_location(uri, "--source"),
+    return SourceSpec.of(
+        check_location(uri, "--source"),
         endpoint_url=options.endpoint_url,
         region=options.region,
         anonymous=options.anonymous,
@@ -28,8 +28,8 @@ def source_options(spec: SourceSpec) -> SourceOptions:
     """Give the options that a step is told a source by."""
     return SourceOptions(
         source=spec.uri,
-        endpoint_url=spec.endpoint_url,
-        region=spec.region,
-        anonymous=spec.anonymous,
-        requester_pays=spec.requester_pays,
+        endpoint_url=spec.text("endpoint_url"),
+        region=spec.text("region"),
+        anonymous=spec.flag("anonymous"),
+        requester_pays=spec.flag("requester_pays"),
     )

@@ -7,6 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from penstock.manifest import Span
+
 __all__ = ["GetRange", "ListObjects", "ObjectInfo", "ReadInto"]
 
 
@@ -15,13 +17,33 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: relative to the source's prefix.
+        version: what names its content for good (an ETag, a checksum), as far as the source knows.
+        validator: what a request must send to be refused another version, empty where nothing is known or needed;
+            None where the version is that itself, as an ETag is.
         trouble: why its bytes cannot be had, as a phrase that goes on from its key; empty where they can.
     """
 
     key: str
     size_bytes: int
-    etag: str
+    version: str
+    validator: str | None = None
     trouble: str = ""
+
+    @property
+    def validated_by(self) -> str:
+        """What a request must send to be refused another version."""
+        return self.version if self.validator is None else self.validator
+
+    def span(self, offset: int, length_bytes: int) -> Span:
+        """Give a run of its bytes, as extents have them."""
+        return Span(
+            object=self.key,
+            version=self.version,
+            validator=self.validator,
+            object_bytes=self.size_bytes,
+            offset=offset,
+            length_bytes=length_bytes,
+        )
 
 
 class ListObjects(Protocol):

@@ -6,8 +6,8 @@ Nothing else asks which scheme a source is of. Somebody's own package adds one b
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -19,10 +19,7 @@ from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 
-__all__ = ["SOURCE_OPTIONS", "OpenBlobs", "OpenSource", "Payee", "Scheme", "check_options"]
-
-SOURCE_OPTIONS = ("endpoint_url", "region", "anonymous", "requester_pays")
-"""Fields of a ``SourceSpec`` beside its URI; each scheme says which it takes."""
+__all__ = ["OpenBlobs", "OpenSource", "Payee", "Scheme", "check_options"]
 
 Payee = Literal["s3", "nobody", "unknown"]
 """Who charges for requests and transfer: at S3's prices, nobody, or somebody whose prices are not known."""
@@ -75,7 +72,7 @@ class Scheme:
         open: opens a source.
         same_place: gives one text for all URIs of one place; never fails.
         payee: who charges for what is read, by URI and the server that was asked (empty: the scheme's own).
-        takes: names of ``SOURCE_OPTIONS`` that mean something here.
+        takes: options of a ``SourceSpec`` that mean something here, by name: ``str`` or ``bool``.
         folder: gives the folder on this machine that a URI names, None where it names none.
         is_local: bytes come from this machine's file system: nothing is gained by looking how long a read takes.
         asked_server: gives the server that a source's requests go to, None for the scheme's own.
@@ -88,22 +85,25 @@ class Scheme:
     open: OpenSource
     same_place: Callable[[str], str] = lambda uri: uri.rstrip("/")
     payee: Callable[[str, str], Payee] = lambda uri, server: "unknown"
-    takes: frozenset[str] = frozenset()
+    takes: Mapping[str, type[str] | type[bool]] = field(default_factory=dict)
     folder: Callable[[str], Path | None] = lambda uri: None
     is_local: bool = False
-    asked_server: Callable[[SourceSpec], str | None] = lambda spec: spec.endpoint_url
+    asked_server: Callable[[SourceSpec], str | None] = lambda spec: spec.text("endpoint_url")
     open_blobs: OpenBlobs | None = None
 
 
 def check_options(scheme: Scheme, spec: SourceSpec) -> None:
-    """Refuse options that mean nothing for a source.
+    """Refuse options that mean nothing for a source, or are not of their kind.
 
     Raises:
         ConfigError: one is given.
     """
-    for name in SOURCE_OPTIONS:
-        if getattr(spec, name) and name not in scheme.takes:
-            flag = f"--{name.replace('_', '-')}"
+    for name, value in spec.options.items():
+        flag = f"--{name.replace('_', '-')}"
+        kind = scheme.takes.get(name)
+        if kind is None:
             raise ConfigError(
                 f"{flag} means nothing for {scheme.title} ({spec.uri})", fix="leave it out, or check the source's URI"
             )
+        if type(value) is not kind:
+            raise ConfigError(f"{flag} {value!r}", fix="give a text" if kind is str else "give true or false")

@@ -25,7 +25,9 @@ RUN_OBJECTS = 100_000
 """Objects held in memory, about 30 MB."""
 BATCH_OBJECTS = 1024
 
-_SCHEMA = pa.schema([("key", pa.string()), ("size_bytes", pa.int64()), ("etag", pa.string()), ("trouble", pa.string())])
+_SCHEMA = pa.schema(
+    [(name, pa.int64() if name == "size_bytes" else pa.string()) for name in ObjectInfo.__struct_fields__]
+)
 _KEY = attrgetter("key")
 
 
@@ -97,8 +99,8 @@ class SortedListing:
         for offset, length_bytes in run:
             batch = pa.ipc.read_record_batch(pa.py_buffer(self._file.read(offset, length_bytes)), _SCHEMA)
             columns = (column.to_pylist() for column in batch.columns)
-            for key, size_bytes, etag, trouble in zip(*columns, strict=True):
-                yield ObjectInfo(key=key, size_bytes=size_bytes, etag=etag, trouble=trouble)
+            for values in zip(*columns, strict=True):
+                yield ObjectInfo(**dict(zip(_SCHEMA.names, values, strict=True)))
 
 
 def without_repeats(infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:

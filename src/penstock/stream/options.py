@@ -160,8 +160,8 @@ def _source_of(given: Mapping[str, Any]) -> SourceSpec:
     found = check_location(
         checks.path("source", given["source"], like='a URI like "s3://bucket/prefix", or a folder'), "source"
     )
-    return SourceSpec(
-        uri=found if "://" in found else str(Path(found).absolute()),
+    return SourceSpec.of(
+        found if "://" in found else str(Path(found).absolute()),
         endpoint_url=checks.text("endpoint_url", given["endpoint_url"], like="https://host:9000"),
         region=checks.text("region", given["region"], like="us-east-2"),
         anonymous=checks.flag("anonymous", given["anonymous"]),

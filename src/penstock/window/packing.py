@@ -170,7 +170,8 @@ class _Spans:
         self._starts = [0, *self._ends[:-1]]
         stop = start + (self._ends[-1] if count else 0)
         self.objects = rows.span_objects[start:stop]
-        self._etags = rows.span_etags[start:stop]
+        self._versions = rows.span_versions[start:stop]
+        self._validators = rows.span_validators[start:stop]
         self._object_bytes = rows.span_object_bytes[start:stop].tolist()
         self.offsets = rows.span_offsets[start:stop].tolist()
         self.lengths = rows.span_lengths[start:stop].tolist()
@@ -186,11 +187,16 @@ class _Spans:
 
     def info(self, at: int) -> ObjectInfo:
         """Give the object of a span."""
-        return ObjectInfo(key=self.objects[at], size_bytes=self._object_bytes[at], etag=self._etags[at])
+        return ObjectInfo(
+            key=self.objects[at],
+            size_bytes=self._object_bytes[at],
+            version=self._versions[at],
+            validator=self._validators[at],
+        )
 
     def same_object(self, at: int, other: int) -> bool:
         """Tell whether two spans lie in one version of one object."""
-        return self.objects[at] == self.objects[other] and self._etags[at] == self._etags[other]
+        return self.objects[at] == self.objects[other] and self._versions[at] == self._versions[other]
 
     def reads(self, position: int, place: int, *, is_kept: bool) -> Iterator[Read]:
         """Give what is to be read of one extent."""

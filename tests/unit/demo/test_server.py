@@ -37,7 +37,7 @@ def url(request: pytest.FixtureRequest, bucket: Path) -> Iterator[str]:
 
 
 def read(url: str, *, stale: bool = False) -> tuple[list[ObjectInfo], bytes]:
-    spec = SourceSpec(uri=f"s3://{BUCKET}/p", endpoint_url=url, region=REGION, anonymous=True)
+    spec = SourceSpec.of(f"s3://{BUCKET}/p", endpoint_url=url, region=REGION, anonymous=True)
 
     async def work() -> tuple[list[ObjectInfo], bytes]:
         source = open_source(spec)
@@ -45,7 +45,7 @@ def read(url: str, *, stale: bool = False) -> tuple[list[ObjectInfo], bytes]:
         place = memoryview(bytearray(1000))
         info = found[0]
         if stale:
-            info = ObjectInfo(key=info.key, size_bytes=info.size_bytes, etag='"another"')
+            info = ObjectInfo(key=info.key, size_bytes=info.size_bytes, version='"another"')
         await source.read_into(info, 513, place)
         source.close()
         return found, bytes(place)

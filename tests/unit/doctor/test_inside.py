@@ -14,8 +14,8 @@ from penstock.records import Finding, Readiness, encode_record
 from penstock.steps._shared.common import source_from
 from unit.doctor.recordings import recorded
 
-SOURCE = SourceSpec(
-    uri="s3://bucket/prefix", endpoint_url="http://s3.example:9000", region="eu-central-1", requester_pays=True
+SOURCE = SourceSpec.of(
+    "s3://bucket/prefix", endpoint_url="http://s3.example:9000", region="eu-central-1", requester_pays=True
 )
 
 
@@ -24,7 +24,7 @@ def probe(**changes: Any) -> Probe:
     return Probe(namespace="training", image="penstock:dev", timeout_seconds=60.0, **given)
 
 
-@pytest.mark.parametrize("source", [SOURCE, SourceSpec(uri="s3://bucket", anonymous=True)])
+@pytest.mark.parametrize("source", [SOURCE, SourceSpec.of("s3://bucket", anonymous=True)])
 def test_pod_looks_at_the_very_source(source: SourceSpec) -> None:
     (container,) = job_of(probe(source=source), "a")["spec"]["template"]["spec"]["containers"]
     program, *words = container["command"]

@@ -39,7 +39,13 @@ from unit.records.values import TEXT
 
 COUNT = st.integers(0, 2**63 - 1)
 SPAN = st.builds(
-    Span, object=TEXT, etag=TEXT, object_bytes=st.integers(0, 2**40), offset=COUNT, length_bytes=st.integers(0, 2**40)
+    Span,
+    object=TEXT,
+    version=TEXT,
+    validator=st.none() | TEXT,
+    object_bytes=st.integers(0, 2**40),
+    offset=COUNT,
+    length_bytes=st.integers(0, 2**40),
 )
 TARGET = st.none() | st.floats(-1e100, 1e100)
 ARGS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4).map(tuple)
@@ -94,7 +100,9 @@ def write(path: Path, samples: Iterable[tuple[Extent, str]], **changes: Any) -> 
 def sample_of(number: int, *, target: float | None = 0.5) -> Extent:
     subject = number // 100
     name = f"R1_L100_bdf/sub-{subject:06}/eeg/sub-{subject:06}_task-contrastChangeDetection_run-1_eeg.bdf"
-    span = Span(object=name, etag=f"etag-{subject:032x}", object_bytes=2**25, offset=number * 387, length_bytes=116_100)
+    span = Span(
+        object=name, version=f"etag-{subject:032x}", object_bytes=2**25, offset=number * 387, length_bytes=116_100
+    )
     decode = json.dumps({"subject": subject, "gains": [1.0] * 20})
     return Extent(
         key=f"{name}/{number}",
@@ -138,14 +146,15 @@ def as_samples(taken: ExtentRows) -> list[Extent]:
     spans = [
         Span(
             object=taken.span_objects[at],
-            etag=taken.span_etags[at],
+            version=taken.span_versions[at],
+            validator=taken.span_validators[at],
             object_bytes=int(taken.span_object_bytes[at]),
             offset=int(taken.span_offsets[at]),
             length_bytes=int(taken.span_lengths[at]),
         )
         for at in range(starts[-1])
     ]
-    assert len(spans) == len(taken.span_objects) == len(taken.span_etags)
+    assert len(spans) == len(taken.span_objects) == len(taken.span_versions) == len(taken.span_validators)
     columns = zip(taken.keys, taken.groups, taken.codecs, taken.num_samples.tolist(), *taken.of_samples, strict=True)
     return [
         Extent(
@@ -184,7 +193,7 @@ def test_many_rows_taken_at_once_are_the_rows_one_by_one(
         assert as_samples(taken) == [reader.row(row) for row in rows.tolist()]
     assert taken.rows.tolist() == rows.tolist()
     assert taken.extent_bytes.tolist() == [samples[row].size_bytes for row in rows.tolist()]
-    assert {type(text) for text in [*taken.keys, *taken.codecs, *taken.span_etags]} <= {str}
+    assert {type(text) for text in [*taken.keys, *taken.codecs, *taken.span_versions]} <= {str}
     assert {type(target) for targets in taken.of_samples[2] for target in targets} <= {float, type(None)}
 
 
@@ -314,7 +323,7 @@ CHANGED: dict[str, dict[str, object]] = {
     "no spans": {"spans": ()},
     **{
         name: {"spans": (msgspec.structs.replace(sample_of(2).spans[0], **{name: value}),)}
-        for name, value in [("object", "o"), ("etag", "e"), ("object_bytes", 1), ("offset", 0), ("length_bytes", 1)]
+        for name, value in [("object", "o"), ("version", "e"), ("object_bytes", 1), ("offset", 0), ("length_bytes", 1)]
     },
 }
 
@@ -359,11 +368,27 @@ def test_the_fingerprint_is_of_the_content_alone(tmp_path: Path) -> None:
         [*CONTENT[4:], *CONTENT[:4]],  # splits are written in their own order, whatever order they come in
         created_at="2030-01-01T00:00:00Z",
         created_by="somebody else",
-        source=SourceSpec(uri="s3://bucket/prefix", endpoint_url="http://mirror", anonymous=True),
+        source=SourceSpec.of("s3://bucket/prefix", endpoint_url="http://mirror", anonymous=True),
         skipped=(SkippedObject(object="x", reason="y"),),
     )
     assert again.fingerprint == before.fingerprint
     assert len(before.fingerprint) == len(hashlib.sha256().hexdigest())
+
+
+def test_how_a_server_is_asked_is_no_part_of_the_content(tmp_path: Path) -> None:
+    """A mirror that names the same checksum with an ETag of its own serves the same dataset."""
+
+    def from_server(name: str) -> ManifestInfo:
+        told = {"version": "sha256:ab", "validator": name}
+        spans = [(msgspec.structs.replace(sample.spans[0], **told),) for sample, _ in CONTENT]
+        named = zip(CONTENT, spans, strict=True)
+        made = write(tmp_path / name, [(msgspec.structs.replace(each, spans=span), at) for (each, at), span in named])
+        with ManifestReader(tmp_path / name) as reader:
+            taken = reader.take(np.arange(len(CONTENT)))
+        assert taken.span_validators == [name] * len(CONTENT)
+        return made
+
+    assert from_server("one").fingerprint == from_server("other").fingerprint
 
 
 def test_nothing_is_left_without_finish(tmp_path: Path) -> None:

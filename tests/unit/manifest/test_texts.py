@@ -59,7 +59,7 @@ def test_reading_rows_does_without_modules_that_are_slow_to_import(tmp_path: Pat
     path = tmp_path / "manifest.parquet"
     with ManifestWriter(path) as writer:
         for number in range(3):
-            span = Span(object=f"k{number}", etag=f"e{number}", object_bytes=8, offset=0, length_bytes=8)
+            span = Span(object=f"k{number}", version=f"e{number}", object_bytes=8, offset=0, length_bytes=8)
             sample = Extent(key=f"k{number}", group="", spans=(span,), codec="{}", targets=(0.0,))
             writer.add(sample, split="train")
         writer.finish(

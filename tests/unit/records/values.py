@@ -61,6 +61,6 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     if kind is SourceSpec:  # refuses what is no URL
         fields |= {
             "uri": TEXT.map(lambda key: f"s3://bucket/{key}"),
-            "endpoint_url": st.sampled_from([None, "http://[::1]:9"]),
+            "options": st.sampled_from([{}, {"endpoint_url": "http://[::1]:9", "anonymous": True}]),
         }
     return st.builds(kind, **fields)

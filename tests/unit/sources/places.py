@@ -95,7 +95,7 @@ class BucketPlace:
 
     def spec(self, prefix: str = "") -> SourceSpec:
         uri = f"{self.bucket.uri}/{prefix}"
-        return SourceSpec(uri=uri, endpoint_url=self.bucket.url, region="us-east-2")
+        return SourceSpec.of(uri, endpoint_url=self.bucket.url, region="us-east-2")
 
     def put(self, key: str, data: bytes) -> None:
         self.bucket.put(key, data)

@@ -45,7 +45,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def opened(hub: Hub, path: str = "datasets/org/name", *, limits: ClientLimits = QUICK, **options: Any) -> ObjectSource:
-    return open_source(SourceSpec(uri=f"hf://{path}", endpoint_url=hub.url, **options), limits=limits)
+    return open_source(SourceSpec.of(f"hf://{path}", endpoint_url=hub.url, **options), limits=limits)
 
 
 def listed(source: ObjectSource) -> dict[str, ObjectInfo]:
@@ -282,4 +282,4 @@ def test_a_uri_that_cannot_be(uri: str) -> None:
 def test_options_of_s3_mean_nothing() -> None:
     for options in ({"region": "us-east-2"}, {"requester_pays": True}):
         with pytest.raises(ConfigError, match="means nothing for the Hugging Face Hub"):
-            locate(SourceSpec(uri="hf://org/name", **options))  # type: ignore[arg-type]
+            locate(SourceSpec.of("hf://org/name", **options))  # type: ignore[arg-type]

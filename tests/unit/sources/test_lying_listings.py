@@ -25,7 +25,7 @@ def server() -> Iterator[SmallS3]:
 
 
 def listed(server: SmallS3) -> list[str]:
-    spec = SourceSpec(uri="s3://bucket/data", endpoint_url=server.url, region="us-east-2", anonymous=True)
+    spec = SourceSpec.of("s3://bucket/data", endpoint_url=server.url, region="us-east-2", anonymous=True)
     return [info.key for info in asyncio.run(open_source(spec, limits=LIMITS).list_all())]
 
 

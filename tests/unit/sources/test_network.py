@@ -24,13 +24,13 @@ from unit.sources.answering import Answering, answer, error, part, serve
 from unit.sources.places import QUICK, Read
 
 DATA = bytes(range(100))
-INFO = ObjectInfo(key="folder/object", size_bytes=100, etag='"e"')
+INFO = ObjectInfo(key="folder/object", size_bytes=100, version='"e"')
 SECRET = "wJalrXUtnFEMIbPxRfiCYEXAMPLEKEY"
 
 
 def source_of(server: Answering, *, signed: bool = False, requester_pays: bool = False) -> ObjectSource:
-    spec = SourceSpec(
-        uri="s3://bucket/prefix", endpoint_url=server.url, anonymous=not signed, requester_pays=requester_pays
+    spec = SourceSpec.of(
+        "s3://bucket/prefix", endpoint_url=server.url, anonymous=not signed, requester_pays=requester_pays
     )
     return open_source(spec, limits=QUICK)
 
@@ -71,7 +71,7 @@ def test_a_requester_who_pays_says_so(requester_pays: bool, read: Read) -> None:
 
 def test_a_requester_who_pays_must_sign() -> None:
     with pytest.raises(ConfigError, match="--requester-pays needs signed requests, and --anonymous"):
-        open_source(SourceSpec(uri="s3://bucket", anonymous=True, requester_pays=True))
+        open_source(SourceSpec.of("s3://bucket", anonymous=True, requester_pays=True))
 
 
 def test_a_body_that_was_cut_short_is_taken_up_where_it_ended(read: Read) -> None:

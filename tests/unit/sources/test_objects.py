@@ -60,7 +60,7 @@ def test_objects_are_listed_with_sizes_in_order(place: Place, source: ObjectSour
     found = asyncio.run(source.list_all())
     assert [info.key for info in found] == sorted(sizes)
     assert {info.key: info.size_bytes for info in found} == sizes
-    assert all(info.etag for info in found)
+    assert all(info.version for info in found)
 
 
 def test_a_prefix_is_a_folder(place: Place, source: ObjectSource, read: Read) -> None:
@@ -222,7 +222,7 @@ def test_an_object_of_another_size_is_never_read_without_an_etag(
     place: Place, source: ObjectSource, read: Read
 ) -> None:
     place.put("object", b"0123456789")
-    size_only = ObjectInfo(key="object", size_bytes=10, etag="")
+    size_only = ObjectInfo(key="object", size_bytes=10, version="")
     assert bytes(asyncio.run(read(source, size_only, 2, 5))) == b"23456"
     place.put("object", b"0123456789ab")
     with pytest.raises(SourceChanged):
@@ -267,7 +267,7 @@ def test_the_nearest_parent_that_holds_anything_is_told(bucket: Bucket) -> None:
 
 
 def test_a_bucket_that_is_not_there(bucket: Bucket) -> None:
-    spec = SourceSpec(uri="s3://no-such-bucket-at-all/x", endpoint_url=bucket.url, region="us-east-2")
+    spec = SourceSpec.of("s3://no-such-bucket-at-all/x", endpoint_url=bucket.url, region="us-east-2")
     with pytest.raises(BucketNotFound, match="bucket of s3://no-such-bucket-at-all/x does not exist"):
         asyncio.run(open_source(spec, limits=QUICK).list_all())
 
@@ -351,7 +351,7 @@ def test_objects_of_odd_names_are_read(key: str) -> None:
         f"<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>{told}</ListBucketResult>"
     )
     with serve([answer("200 OK", page.encode()), answer("200 OK", b"123456789")]) as server:
-        source = open_source(SourceSpec(uri="s3://bucket", endpoint_url=server.url, anonymous=True), limits=QUICK)
+        source = open_source(SourceSpec.of("s3://bucket", endpoint_url=server.url, anonymous=True), limits=QUICK)
         (info,) = asyncio.run(source.list_all())
         assert info.key == key
         assert asyncio.run(source.get(info)) == b"123456789"
@@ -381,7 +381,7 @@ def test_unsigned_reads_see_what_is_public_alone(bucket: Bucket, monkeypatch: py
     assert asyncio.run(signed.get(infos["private"])) == b"for me"
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
-    spec = SourceSpec(uri=bucket.uri, endpoint_url=bucket.url, region="us-east-2", anonymous=True)
+    spec = SourceSpec.of(bucket.uri, endpoint_url=bucket.url, region="us-east-2", anonymous=True)
     unsigned = open_source(spec, limits=QUICK)
     assert asyncio.run(unsigned.get(infos["public"])) == b"for all"
     with pytest.raises(AccessDenied, match=r"access to private was denied .*s3:GetObject"):

@@ -18,13 +18,13 @@ from unit.sources.places import by_read_into
 from unit.sources.talking import Request, Talk, ranged, reset, talking
 
 DATA = bytes(range(251)) * 2000
-INFO = ObjectInfo(key="folder/object", size_bytes=len(DATA), etag='"e"')
+INFO = ObjectInfo(key="folder/object", size_bytes=len(DATA), version='"e"')
 ONCE = ClientLimits(connect_timeout_seconds=2, request_timeout_seconds=0.4, max_retries=0, retry_seconds=5)
 TWICE = ClientLimits(connect_timeout_seconds=2, request_timeout_seconds=0.4, max_retries=1, retry_seconds=5)
 
 
 def source_of(url: str, limits: ClientLimits = ONCE) -> ObjectSource:
-    return open_source(SourceSpec(uri="s3://bucket", endpoint_url=url, anonymous=True), limits=limits)
+    return open_source(SourceSpec.of("s3://bucket", endpoint_url=url, anonymous=True), limits=limits)
 
 
 async def good(request: Request, writer: asyncio.StreamWriter) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from penstock import plugins
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.sources import find_scheme, locate, open_blobs, open_source, scheme_names
+from penstock.sources.scheme import check_options
 from support.toy_scheme import put_toy_package
 
 
@@ -58,10 +60,30 @@ def test_a_scheme_that_is_not_there(uri: str, told: str) -> None:
 @pytest.mark.parametrize("uri", ["{folder}", "file://{folder}"])
 def test_an_option_that_means_nothing_for_a_scheme(uri: str, option: str, tmp_path: Path) -> None:
     value = "http://localhost:9000" if option.endswith("url") else "us-east-2" if option == "region" else True
-    spec = SourceSpec(uri=uri.format(folder=tmp_path), **{option: value})  # type: ignore[arg-type]
+    spec = SourceSpec.of(uri.format(folder=tmp_path), **{option: value})  # type: ignore[arg-type]
     for look in (locate, open_source):
         with pytest.raises(ConfigError, match=f"--{option.replace('_', '-')} means nothing for a local folder"):
             look(spec)
+
+
+@pytest.mark.parametrize(("option", "value"), [("region", True), ("endpoint_url", True), ("anonymous", "yes")])
+def test_an_option_that_is_not_of_its_kind(option: str, value: str | bool) -> None:
+    with pytest.raises(ConfigError, match=f"--{option.replace('_', '-')} {value!r}: give"):
+        locate(SourceSpec(uri="s3://bucket", options={option: value}))
+
+
+def test_a_scheme_says_which_options_of_its_own_it_takes() -> None:
+    scheme = replace(find_scheme("/folder"), takes={"shelf": str, "is_dusty": bool})
+    spec = SourceSpec.of("toy://x", shelf="upper", is_dusty=True, region=None)
+    check_options(scheme, spec)
+    assert (spec.text("shelf"), spec.flag("is_dusty"), spec.text("region"), spec.flag("region")) == (
+        "upper",
+        True,
+        None,
+        False,
+    )
+    with pytest.raises(ConfigError, match="--region means nothing for a local folder"):
+        check_options(scheme, SourceSpec.of("toy://x", region="us-east-2"))
 
 
 def test_a_scheme_is_found_however_it_is_written(tmp_path: Path) -> None:

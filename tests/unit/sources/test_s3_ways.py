@@ -42,7 +42,7 @@ def keyed(aws: pytest.MonkeyPatch, tmp_path: Path, server: SmallS3) -> pytest.Mo
 
 
 def spec_of(server: SmallS3, *, anonymous: bool = False) -> SourceSpec:
-    return SourceSpec(uri="s3://bucket/data", endpoint_url=server.url, region="us-east-2", anonymous=anonymous)
+    return SourceSpec.of("s3://bucket/data", endpoint_url=server.url, region="us-east-2", anonymous=anonymous)
 
 
 async def read_all(source: ObjectSource, server: SmallS3 | None = None) -> list[bytes]:

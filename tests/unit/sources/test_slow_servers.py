@@ -25,7 +25,7 @@ from unit.sources.places import Read
 from unit.sources.talking import Request, ranged, reset, talking
 
 DATA = bytes(range(250)) * 400
-INFO = ObjectInfo(key="object", size_bytes=len(DATA), etag='"e"')
+INFO = ObjectInfo(key="object", size_bytes=len(DATA), version='"e"')
 LIMITS = ClientLimits(
     connect_timeout_seconds=0.4, request_timeout_seconds=0.4, least_bytes_per_second=1000, retry_seconds=1.5
 )
@@ -40,7 +40,7 @@ Talk = Callable[[Request, asyncio.StreamWriter], Awaitable[bool]]
 
 
 def source_of(url: str, limits: ClientLimits = LIMITS) -> ObjectSource:
-    return open_source(SourceSpec(uri="s3://bucket", endpoint_url=url, anonymous=True), limits=limits)
+    return open_source(SourceSpec.of("s3://bucket", endpoint_url=url, anonymous=True), limits=limits)
 
 
 def trickling(first: bytes, rest: bytes = b"x" * 1000) -> Talk:
@@ -356,7 +356,7 @@ def test_a_place_whose_answer_is_no_blob(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_pauses_longer_than_the_clock_looks_count() -> None:
     """A pause of several seconds is no time in which the process stood still, or a request is tried for ever."""
-    spec = SourceSpec(uri="s3://bucket/x", endpoint_url="http://127.0.0.1:9", region="us-east-2", anonymous=True)
+    spec = SourceSpec.of("s3://bucket/x", endpoint_url="http://127.0.0.1:9", region="us-east-2", anonymous=True)
 
     async def work() -> float:
         source = open_source(spec, limits=ClientLimits(first_answer_seconds=7))

@@ -16,7 +16,7 @@ from support.small_s3 import SmallS3, small_s3
 from unit.sources.ways import clean_aws
 
 LIMITS = ClientLimits(connect_timeout_seconds=2, request_timeout_seconds=5, max_retries=1, retry_seconds=5)
-INFO = ObjectInfo(key="a", size_bytes=5, etag='"5d41402abc4b2a76b9719d911017c592"')
+INFO = ObjectInfo(key="a", size_bytes=5, version='"5d41402abc4b2a76b9719d911017c592"')
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def server() -> Iterator[SmallS3]:
 
 def ways_to_ask(url: str) -> dict[str, Callable[[], object]]:
     """Give all that Penstock asks of a store."""
-    spec = SourceSpec(uri="s3://bucket/data", endpoint_url=url, region="us-east-2")
+    spec = SourceSpec.of("s3://bucket/data", endpoint_url=url, region="us-east-2")
 
     def blobs(do: str) -> object:
         opened = open_blobs("s3://bucket/data", endpoint_url=url, region="us-east-2", limits=LIMITS)

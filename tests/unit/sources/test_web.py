@@ -66,7 +66,7 @@ def test_a_url_of_one_file(web: Web) -> None:
     (web.folder / "one file.bin").write_bytes(DATA)
     source = opened(f"{web.html}/one%20file.bin")
     [info] = asyncio.run(source.list_all())
-    assert (info.key, info.size_bytes, info.etag[:1]) == ("one file.bin", len(DATA), '"')
+    assert (info.key, info.size_bytes, info.version[:1]) == ("one file.bin", len(DATA), '"')
     assert asyncio.run(source.get(info)) == DATA
     assert asyncio.run(by_read_into(source, info, 100, 50)) == DATA[100:150]
 
@@ -129,7 +129,7 @@ def test_what_a_server_answers_to_a_look_at_a_file(server: SmallS3, status: int,
 )
 def test_what_a_server_answers_to_a_read(server: SmallS3, status: int, kind: type[PenstockError]) -> None:
     server.takeover = lambda asked: Reply(status=status)
-    info = ObjectInfo(key="x", size_bytes=100, etag='"e"')
+    info = ObjectInfo(key="x", size_bytes=100, version='"e"')
     with pytest.raises(kind) as caught:
         asyncio.run(opened(f"{server.url}/", max_retries=1).get_range(info, 0, 10))
     assert type(caught.value) is kind
@@ -150,7 +150,7 @@ def test_a_page_of_a_captive_portal_is_no_file(server: SmallS3) -> None:
     page = b"<html>please sign in</html>" + b" " * 73
     server.takeover = lambda asked: Reply(body=page, headers=HTML)
     for etag in ('"e"', "modified:Wed, 21 Oct 2015 07:28:00 GMT"):
-        info = ObjectInfo(key="x", size_bytes=len(page), etag=etag)
+        info = ObjectInfo(key="x", size_bytes=len(page), version=etag)
         for length in (10, len(page)):
             with pytest.raises(SourceError, match="a web page came in the place of x"):
                 asyncio.run(opened(f"{server.url}/", max_retries=0).get_range(info, 0, length))
@@ -323,6 +323,29 @@ def test_a_list_that_tells_sizes_and_checksums_asks_for_nothing(
         asyncio.run(source.get(y))
 
 
+@pytest.mark.parametrize("columns", ["url,sha256", "url,size,sha256,etag"])
+@pytest.mark.parametrize("length_bytes", [10, len(DATA)])
+def test_a_file_that_changed_is_refused_though_its_checksum_is_what_names_it(
+    server: SmallS3, tmp_path: Path, columns: str, length_bytes: int
+) -> None:
+    """A checksum names content for good, and tells nothing of a part of it: the ETag is what a server is asked by."""
+    server.objects["x.bin"] = DATA
+    known = {
+        "url": f"{server.url}/x.bin",
+        "size": str(len(DATA)),
+        "sha256": hashlib.sha256(DATA).hexdigest(),
+        "etag": hashlib.md5(DATA).hexdigest(),
+    }
+    text = f"{columns}\n{','.join(known[name] for name in columns.split(','))}"
+    source = opened(put_list(tmp_path, text), max_retries=0)
+    (info,) = asyncio.run(source.list_all())
+    assert info.version == f"sha256:{known['sha256']}"
+    assert bytes(asyncio.run(source.get_range(info, 0, length_bytes))) == DATA[:length_bytes]
+    server.objects["x.bin"] = bytes(reversed(DATA))
+    with pytest.raises(SourceChanged, match=r"x\.bin"):
+        asyncio.run(source.get_range(info, 0, length_bytes))
+
+
 def test_a_list_that_differs_from_the_server(server: SmallS3, tmp_path: Path) -> None:
     server.objects |= {"x.bin": DATA, "y.bin": DATA}
     text = f"url,size,etag\n{server.url}/x.bin,99,\n{server.url}/y.bin,,abc\n{server.url}/z.bin,,\n"
@@ -399,7 +422,7 @@ def test_a_uri_that_cannot_be(uri: str, told: str) -> None:
 def test_options_of_s3_mean_nothing(option: str) -> None:
     value = "http://localhost:9000" if option.endswith("url") else "us-east-2" if option == "region" else True
     with pytest.raises(ConfigError, match="means nothing for a web server"):
-        locate(SourceSpec(uri="https://h/", **{option: value}))  # type: ignore[arg-type]
+        locate(SourceSpec.of("https://h/", **{option: value}))  # type: ignore[arg-type]
 
 
 # Servers without ranges, and without versions
@@ -597,7 +620,7 @@ def test_a_list_of_a_public_server_leads_to_no_private_one(
     source = opened("urls+http://public.example/list")
     with pytest.raises(SourceError, match="an address of a private network"):
         asyncio.run(source.list_all())
-    info = ObjectInfo(key=f"http://{where}/secret", size_bytes=3, etag="")
+    info = ObjectInfo(key=f"http://{where}/secret", size_bytes=3, version="")
     with pytest.raises(SourceError, match="an address of a private network or of this machine"):
         asyncio.run(opened("urls+http://public.example/list").get(info))
     assert {asked.path for asked in server.requests} == {"/list"}
@@ -607,7 +630,7 @@ def test_a_key_of_a_list_that_is_no_url(tmp_path: Path) -> None:
     source = opened(put_list(tmp_path, "https://h/x"))
     for key in ("h/x HTTP/1.1\r\nHost: other", "h/ä", "file:///etc/passwd"):
         with pytest.raises(ConfigError, match="is no URL"):
-            asyncio.run(source.get(ObjectInfo(key=key, size_bytes=3, etag="")))
+            asyncio.run(source.get(ObjectInfo(key=key, size_bytes=3, version="")))
 
 
 def test_one_server_without_ranges_is_not_all(server: SmallS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

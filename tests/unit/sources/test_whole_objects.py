@@ -20,7 +20,7 @@ from unit.sources.places import by_read_into
 from unit.sources.talking import Request, Talk, ranged, talking, whole
 
 DATA = bytes(range(251)) * 400
-INFO = ObjectInfo(key="object", size_bytes=len(DATA), etag='"e"')
+INFO = ObjectInfo(key="object", size_bytes=len(DATA), version='"e"')
 LIMITS = ClientLimits(connect_timeout_seconds=2, request_timeout_seconds=5, max_retries=2, retry_seconds=10)
 CHECKSUMS = {
     "crc32": zlib.crc32(DATA).to_bytes(4, "big"),
@@ -39,7 +39,7 @@ def read_from(talk: Talk, work: Callable[[ObjectSource], Awaitable[None]]) -> li
 
     async def run() -> list[Request]:
         async with talking(talk) as server:
-            spec = SourceSpec(uri="s3://bucket", endpoint_url=server.url, anonymous=True)
+            spec = SourceSpec.of("s3://bucket", endpoint_url=server.url, anonymous=True)
             source = open_source(spec, limits=LIMITS)
             await work(source)
             source.close()
@@ -164,7 +164,7 @@ def test_a_real_store_s_checksum_is_checked(bucket: Bucket) -> None:
     bucket.client.put_object(Bucket=bucket.name, Key="checked", Body=DATA, ChecksumAlgorithm="SHA256")
 
     async def work() -> None:
-        source = open_source(SourceSpec(uri=bucket.uri, endpoint_url=bucket.url, region="us-east-2"))
+        source = open_source(SourceSpec.of(bucket.uri, endpoint_url=bucket.url, region="us-east-2"))
         (info,) = [info for info in await source.list_all() if info.key == "checked"]
         assert await by_read_into(source, info, 0, len(DATA)) == DATA
 

@@ -39,7 +39,7 @@ def test_one_of_the_environment_is_paid_unless_it_is_ignored(monkeypatch: pytest
     assert endpoint_paid(SPEC) == "http://minio:9000"
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     assert endpoint_paid(SPEC) is None
-    assert endpoint_paid(SourceSpec(uri=SPEC.uri, endpoint_url="http://other:1")) == "http://other:1"
+    assert endpoint_paid(SourceSpec.of(SPEC.uri, endpoint_url="http://other:1")) == "http://other:1"
 
 
 def test_settings_that_cannot_be_used_lose_no_record(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def make_sample(number: int, spans: list[tuple[str, int, int]]) -> Extent:
         key=f"s{number}",
         group="g",
         spans=tuple(
-            Span(object=key, etag="e", object_bytes=OBJECT_BYTES, offset=offset, length_bytes=length)
+            Span(object=key, version="e", object_bytes=OBJECT_BYTES, offset=offset, length_bytes=length)
             for key, offset, length in spans
         ),
     )
@@ -153,7 +153,7 @@ def test_objects_of_another_version_are_not_read_together() -> None:
     changed = Extent(
         key=other.key,
         group="",
-        spans=(Span(object="a", etag="later", object_bytes=OBJECT_BYTES, offset=100, length_bytes=100),),
+        spans=(Span(object="a", version="later", object_bytes=OBJECT_BYTES, offset=100, length_bytes=100),),
     )
     assert len(plan([one, changed], no_kept(), grows=False)[0].reads) == 2
 
@@ -238,7 +238,7 @@ def test_every_extent_finds_its_head_and_a_slot_holds_each_codec_once(found: lis
         Extent(
             key=key,
             group="g",
-            spans=(Span(object="a", etag="e", object_bytes=OBJECT_BYTES, offset=0, length_bytes=700),),
+            spans=(Span(object="a", version="e", object_bytes=OBJECT_BYTES, offset=0, length_bytes=700),),
             codec=codec,
             num_samples=1 + number % 3,
             targets=(0.5,) * (1 + number % 3),

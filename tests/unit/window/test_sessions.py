@@ -257,7 +257,7 @@ def test_second_prefetcher_of_a_folder_is_refused(window: Path) -> None:
 
 
 def test_error_text_of_any_length_fits_at_a_slots_end() -> None:
-    span = Span(object="o", etag="e", object_bytes=99, offset=0, length_bytes=0)
+    span = Span(object="o", version="e", object_bytes=99, offset=0, length_bytes=0)
     sample = Extent(key="k" * 200, group="g", spans=(span,))
     rows = rows_of([sample])
     kept = np.array([NOT_KEPT])

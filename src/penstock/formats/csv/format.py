@@ -19,7 +19,7 @@ from penstock.formats.options import names_of, size_of
 from penstock.formats.protocols import Found
 from penstock.formats.values import Rows
 from penstock.formats.whole import bytes_of
-from penstock.manifest import Described, Extent, SkippedObject, Span
+from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import MIB, format_bytes
@@ -135,13 +135,7 @@ def no_number(block: Block, dialect: Dialect, info: ObjectInfo, name: str, place
 
 def block_extent(info: ObjectInfo, dialect: Dialect, block: Block) -> Extent:
     """Give the extent of a block; its key ends with the line that it begins on."""
-    span = Span(
-        object=info.key,
-        etag=info.etag,
-        object_bytes=info.size_bytes,
-        offset=block.offset,
-        length_bytes=len(block.data),
-    )
+    span = info.span(block.offset, len(block.data))
     codec = msgspec.json.encode(Codec(delimiter=dialect.delimiter, header=dialect.header)).decode()
     return Extent(
         key=f"{info.key}/{block.line}", group=info.key, spans=(span,), codec=codec, num_samples=block.num_rows

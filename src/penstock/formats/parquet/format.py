@@ -28,7 +28,7 @@ from penstock.formats.parquet.schema import leaves_of, missing_name, twice_named
 from penstock.formats.protocols import Found
 from penstock.formats.values import Rows
 from penstock.formats.whole import bytes_of
-from penstock.manifest import Described, Extent, SkippedObject, Span
+from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import GIB, KIB, MIB, format_bytes
@@ -161,10 +161,7 @@ def group_extent(group: RowGroup, info: ObjectInfo, *, memory_bytes: int) -> Ext
             fix="choose fewer columns, give more memory, or write the file again with smaller row groups",
             about=info.key,
         )
-    spans = tuple(
-        Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=offset, length_bytes=length)
-        for offset, length in group.spans
-    )
+    spans = tuple(info.span(offset, length) for offset, length in group.spans)
     key = f"{info.key}/{group.number}"
     return Extent(key=key, group=info.key, spans=spans, codec=group.codec, num_samples=group.num_rows)
 

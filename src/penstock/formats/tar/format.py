@@ -25,7 +25,7 @@ from penstock.formats.protocols import Found
 from penstock.formats.tar.headers import BLOCK, read_members
 from penstock.formats.tar.members import decode_member
 from penstock.formats.whole import bytes_of
-from penstock.manifest import Described, Extent, SkippedObject, Span
+from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import KIB
@@ -210,10 +210,7 @@ def _extent(info: ObjectInfo, key: str, members: Sequence[_Member]) -> Extent:
     return Extent(
         key=whole,
         group=info.key,
-        spans=tuple(
-            Span(object=info.key, etag=info.etag, object_bytes=info.size_bytes, offset=start, length_bytes=end - start)
-            for start, end in spans
-        ),
+        spans=tuple(info.span(start, end - start) for start, end in spans),
         codec=codec,
         args=(tuple(places),),
     )

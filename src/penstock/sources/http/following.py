@@ -21,8 +21,8 @@ from penstock.sources.http.addresses import find_address, host_header
 from penstock.sources.http.client import HttpClient, Outgoing, Sending
 from penstock.sources.http.connecting import Address, Reach, is_public_address
 from penstock.sources.http.connection import Answer, Answered
-from penstock.sources.http.response import Verdict, Wanted, is_web_page, may_pass
-from penstock.sources.http.versions import validator_header, version_of, wanted_of
+from penstock.sources.http.response import Verdict, Wanted, is_same, is_web_page, may_pass
+from penstock.sources.http.versions import validator_header, wanted_of
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
@@ -238,11 +238,8 @@ class _Trip:
     def _check_whole(self, answer: Answer, wanted: Wanted) -> None:
         """See that a whole file in a range's place is the version that is wanted, as far as its head tells."""
         assert self._info is not None
-        told = self._info.etag
         size = answer.head.length_bytes
-        if (size is not None and size != wanted.total_bytes) or (
-            (wanted.etag or wanted.modified) and version_of(answer.head) != told
-        ):
+        if (size is not None and size != wanted.total_bytes) or not is_same(answer.head, wanted):
             raise self._servers.site.failed(Answered(Verdict.CHANGED, answer), self._info.key, "")
 
     def _refused(self, what: str, fix: str) -> SourceError:

@@ -182,14 +182,14 @@ def judge(head: Head, wanted: Wanted) -> Verdict:
     told_bytes = length if head.length_bytes is None or head.is_chunked else head.length_bytes
     if head.status == 200 and wanted.is_whole and head.content_range is None:
         # Of the very version that is wanted, another length is the answer's fault and not the object's.
-        same = bool(is_known) and _is_same(head, wanted)
+        same = bool(is_known) and is_same(head, wanted)
         span = (0, told_bytes - 1, wanted.total_bytes if same else told_bytes)
     elif head.status == 206 and head.content_range is not None:
         span = head.content_range
     else:
         return Verdict.UNUSUAL
     first, last, total_bytes = span
-    if total_bytes != wanted.total_bytes or not _is_same(head, wanted):
+    if total_bytes != wanted.total_bytes or not is_same(head, wanted):
         return Verdict.CHANGED
     if (first, last + 1) != (wanted.first, wanted.end) or told_bytes != length:
         return Verdict.RETRY
@@ -200,7 +200,7 @@ def _has_version(head: Head) -> bool:
     return bool(head.etag) or head.header("last-modified") is not None
 
 
-def _is_same(head: Head, wanted: Wanted) -> bool:
+def is_same(head: Head, wanted: Wanted) -> bool:
     """Tell whether an answer is of the version that is wanted, as far as that is known."""
     if wanted.etag:
         return head.etag == wanted.etag

@@ -1,7 +1,7 @@
-"""What names an object's version, as the ETag of an ``ObjectInfo``, and what a request sends to be refused another.
+"""What names an object's version, and what a request sends to be refused another (its validator).
 
-Written as: a strong ETag as it is; ``modified:`` and a Last-Modified, where there is no such ETag; ``sha256:`` or
-``md5:`` and hex, of a list; nothing where the server tells nothing.
+Written as: a strong ETag as it is; ``modified:`` and a Last-Modified, where there is no such ETag: both are validators
+as well; ``sha256:`` or ``md5:`` and hex, of a list, which are versions alone; nothing where the server tells nothing.
 """
 
 from __future__ import annotations
@@ -29,15 +29,12 @@ def version_of(head: Head) -> str:
 
 def wanted_of(info: ObjectInfo, first: int, end: int) -> Wanted:
     """Give what a read of bytes ``first`` to ``end - 1`` of a version expects."""
-    version, size = info.etag, info.size_bytes
-    if version.startswith('"'):
-        return Wanted(first, end, size, version.encode("ascii"))
-    if version.startswith(MODIFIED):
-        return Wanted(first, end, size, b"", version.removeprefix(MODIFIED).encode("ascii"))
-    name, _, digits = version.partition(":")
-    if name in DIGESTS:
-        return Wanted(first, end, size, b"", b"", ((name, base64.b64encode(bytes.fromhex(digits)).decode()),))
-    return Wanted(first, end, size, b"")
+    validator, (name, _, digits) = info.validated_by, info.version.partition(":")
+    known = ((name, base64.b64encode(bytes.fromhex(digits)).decode()),) if name in DIGESTS else ()
+    if validator.startswith('"'):
+        return Wanted(first, end, info.size_bytes, validator.encode("ascii"), b"", known)
+    modified = validator.removeprefix(MODIFIED) if validator.startswith(MODIFIED) else ""
+    return Wanted(first, end, info.size_bytes, b"", modified.encode("ascii"), known)
 
 
 def validator_header(wanted: Wanted) -> tuple[str, str] | None:

@@ -68,7 +68,7 @@ class HubObjects(ObjectSource):
     def __init__(self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
         super().__init__(spec, meter)
         self._limits, self._purpose = limits, purpose
-        self._token = None if spec.anonymous else find_token()
+        self._token = None if spec.flag("anonymous") else find_token()
         self._aim(find_place(spec))
 
     def _aim(self, place: HubPlace) -> None:
@@ -207,4 +207,4 @@ class HubObjects(ObjectSource):
             raise self._untrusted(f"it gives {entry.path!r} a size of {size}")
         oid = entry.lfs.oid.removeprefix("sha256:") if entry.lfs is not None else ""
         version = f"sha256:{oid}" if _SHA256.fullmatch(oid) else f"git:{entry.oid}"
-        return ObjectInfo(key=key, size_bytes=size, etag=version)
+        return ObjectInfo(key=key, size_bytes=size, version=version, validator="")

@@ -91,8 +91,9 @@ def find_place(spec: SourceSpec) -> HubPlace:
     parts = repo.split("/")
     if len(parts) > 2 or not all(_NAME.fullmatch(part) and ".." not in part for part in parts):
         raise ConfigError(f"{spec.uri!r} names no repository of the Hub ({repo!r})", fix=_EXAMPLE)
-    given = spec.endpoint_url or os.environ.get("HF_ENDPOINT")
-    endpoint = check_endpoint(given, "--endpoint-url" if spec.endpoint_url else "HF_ENDPOINT") if given else ""
+    asked = spec.text("endpoint_url")
+    given = asked or os.environ.get("HF_ENDPOINT")
+    endpoint = check_endpoint(given, "--endpoint-url" if asked else "HF_ENDPOINT") if given else ""
     if not revision or any(part in ("", ".", "..") for part in revision.split("/")):
         raise ConfigError(f"{spec.uri!r} names no revision after its @", fix=_EXAMPLE)
     return HubPlace(kind=kind, repo=repo, revision=revision, path=path, endpoint=endpoint or DEFAULT_ENDPOINT)

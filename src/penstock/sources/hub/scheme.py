@@ -29,5 +29,5 @@ SCHEME = Scheme(
     locate=_locate,
     open=HubObjects,
     same_place=_same_place,
-    takes=frozenset({"endpoint_url", "anonymous"}),
+    takes={"endpoint_url": str, "anonymous": bool},
 )

@@ -100,11 +100,13 @@ class LocalObjects(ObjectSource):
             return memoryview(b"")
         with self._counted(self._line), mapped(self.spec, info.key):
             self._check_is_file(info.key)
-            options = {"range": (offset, offset + length_bytes)} | ({"if_match": info.etag} if info.etag else {})
+            options = {"range": (offset, offset + length_bytes)} | (
+                {"if_match": info.validated_by} if info.validated_by else {}
+            )
             result = await obstore.get_async(self._store, info.key, options=cast("Any", options))
             meta, body = result.meta, memoryview(await result.bytes_async())
         self._line.received(len(body))
-        if meta["size"] != info.size_bytes or (info.etag and (meta["e_tag"] or "") != info.etag):
+        if meta["size"] != info.size_bytes or (info.validated_by and (meta["e_tag"] or "") != info.validated_by):
             raise changed(self.spec, info.key)
         if len(body) != length_bytes:
             raise SourceUnavailable(
@@ -165,4 +167,4 @@ def _is_folder(folder: Path, spec: SourceSpec) -> bool:
 
 def _info(meta: dict[str, Any], found: LocalFiles) -> ObjectInfo:
     trouble = UNREADABLE if meta["path"] in found.unreadable else ""
-    return ObjectInfo(key=meta["path"], size_bytes=meta["size"], etag=meta["e_tag"] or "", trouble=trouble)
+    return ObjectInfo(key=meta["path"], size_bytes=meta["size"], version=meta["e_tag"] or "", trouble=trouble)

@@ -274,10 +274,10 @@ def _in_between(answer: StoreAnswer, spec: SourceSpec) -> Told:
 
 
 def _denied(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: bool) -> Told:
-    if spec.anonymous:
+    if spec.flag("anonymous"):
         fix = "leave --anonymous out, so that requests are signed, with s3:ListBucket and s3:GetObject permissions"
     else:
-        payer = "" if spec.requester_pays else ", or --requester-pays for one whose readers pay"
+        payer = "" if spec.flag("requester_pays") else ", or --requester-pays for one whose readers pay"
         fix = (
             "check the credentials and their s3:ListBucket and s3:GetObject permissions, or pass --anonymous for a "
             f"public bucket{payer}"

@@ -104,7 +104,7 @@ class S3Blobs:
                 about=self.locate(name),
             )
         found = bytearray(answer.body)
-        info = ObjectInfo(key=name, size_bytes=total_bytes, etag=answer.head.etag.decode("latin-1"))
+        info = ObjectInfo(key=name, size_bytes=total_bytes, version=answer.head.etag.decode("latin-1"))
         while len(found) < total_bytes:
             part = bytearray(min(PART_BYTES, total_bytes - len(found)))
             await client.read_into(info, len(found), memoryview(part))

@@ -97,7 +97,7 @@ class _Trip:
 
     def __init__(self, bucket: _Bucket, key: str | None, info: ObjectInfo | None) -> None:
         self._bucket, self._key, self._info = bucket, key, info
-        self._etag = b"" if info is None else info.etag.encode("latin-1", "replace")
+        self._etag = b"" if info is None else info.validated_by.encode("latin-1", "replace")
         self._keys: Keys | None = None
         self._has_moved = self._has_renewed = False
 
@@ -108,7 +108,7 @@ class _Trip:
     async def get(self, wanted: Wanted) -> Outgoing:
         assert self._info is not None
         address, requests = self._bucket.address, self._bucket.requests
-        data, self._keys = await requests.get(self._info.key, self._info.etag, wanted)
+        data, self._keys = await requests.get(self._info.key, self._info.validated_by, wanted)
         return Outgoing(address, data)
 
     async def make(self, sending: Sending) -> Outgoing:

@@ -252,7 +252,7 @@ def _object(item: ElementTree.Element, space: str, asked: Asked, *, url_encoded:
     trouble = ""
     if told.get("StorageClass") in _ARCHIVED and not _is_restored(item, space):
         trouble = f"is archived ({told['StorageClass']})"
-    return ObjectInfo(key=key, size_bytes=int(size), etag=etag, trouble=trouble)
+    return ObjectInfo(key=key, size_bytes=int(size), version=etag, trouble=trouble)
 
 
 def _is_restored(item: ElementTree.Element, space: str) -> bool:

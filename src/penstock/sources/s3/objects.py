@@ -51,7 +51,7 @@ class S3Objects(ObjectSource):
             spec,
             self._place,
             limits=limits,
-            credentials=None if spec.anonymous else credentials_for(spec.uri, self._place.region),
+            credentials=None if spec.flag("anonymous") else credentials_for(spec.uri, self._place.region),
             meter=self.meter,
             purpose=purpose,
         )
@@ -83,7 +83,7 @@ class S3Objects(ObjectSource):
 
     async def names_in(self, uri: str) -> list[str]:
         """Name what lies in a folder."""
-        place = _place(SourceSpec(uri=uri, region=self._place.region, endpoint_url=self._place.endpoint))
+        place = _place(SourceSpec.of(uri, region=self._place.region, endpoint_url=self._place.endpoint))
         base = f"{place.prefix}/" if place.prefix else ""
         asked = Asked(bucket=place.bucket, base=base, prefix=base, by_folder=True)
         page = await self._page(asked, "")
@@ -91,7 +91,7 @@ class S3Objects(ObjectSource):
 
     def split_uri(self, uri: str) -> tuple[str, list[str]]:
         """Give the bucket's URI and the prefix's parts."""
-        place = _place(SourceSpec(uri=uri, region=self._place.region, endpoint_url=self._place.endpoint))
+        place = _place(SourceSpec.of(uri, region=self._place.region, endpoint_url=self._place.endpoint))
         return f"s3://{place.bucket}", [part for part in place.prefix.split("/") if part]
 
     def close(self) -> None:

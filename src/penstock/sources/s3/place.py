@@ -70,11 +70,12 @@ def source_place(spec: SourceSpec) -> S3Address | None:
     Raises:
         ConfigError: the URI, an option or a setting is not one that can be used, or options exclude each other.
     """
-    if spec.anonymous and spec.requester_pays:
+    pays = spec.flag("requester_pays")
+    if spec.flag("anonymous") and pays:
         raise ConfigError(
             "--requester-pays needs signed requests, and --anonymous sends unsigned ones", fix="leave one of them out"
         )
-    return s3_place(spec.uri, endpoint_url=spec.endpoint_url, region=spec.region, requester_pays=spec.requester_pays)
+    return s3_place(spec.uri, endpoint_url=spec.text("endpoint_url"), region=spec.text("region"), requester_pays=pays)
 
 
 def s3_place(

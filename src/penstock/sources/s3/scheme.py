@@ -14,7 +14,7 @@ from penstock.sources.s3.blobs import S3Blobs
 from penstock.sources.s3.objects import S3Objects
 from penstock.sources.s3.place import s3_place, source_place
 from penstock.sources.s3.uris import split_s3
-from penstock.sources.scheme import SOURCE_OPTIONS, Payee, Scheme
+from penstock.sources.scheme import Payee, Scheme
 
 __all__ = ["SCHEME"]
 
@@ -38,8 +38,8 @@ def _asked_server(spec: SourceSpec) -> str | None:
     try:
         place = source_place(spec)
     except ConfigError:  # a trainer beside a prefetcher reads nothing itself, so its settings need not be any good
-        return spec.endpoint_url
-    return spec.endpoint_url if place is None else place.endpoint
+        return spec.text("endpoint_url")
+    return spec.text("endpoint_url") if place is None else place.endpoint
 
 
 def _payee(uri: str, server: str) -> Payee:
@@ -67,7 +67,7 @@ SCHEME = Scheme(
     open=S3Objects,
     same_place=_same_place,
     payee=_payee,
-    takes=frozenset(SOURCE_OPTIONS),
+    takes={"endpoint_url": str, "region": str, "anonymous": bool, "requester_pays": bool},
     asked_server=_asked_server,
     open_blobs=_open_blobs,
 )

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
+import msgspec
+
 from penstock.errors import BucketNotFound, ObjectNotFound, SourceError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
@@ -169,7 +171,7 @@ class WebListing:
         finally:
             for task in tasks:
                 task.cancel()
-        self.num_unversioned += sum(not info.etag and not info.trouble for info in found)
+        self.num_unversioned += sum(not info.version and not info.trouble for info in found)
         return sorted(found, key=lambda info: info.key)
 
     async def _look(self, url: str, key: str, *, is_object: bool) -> ObjectInfo:
@@ -193,15 +195,15 @@ class WebListing:
             raise error_of(error, self._spec, url, is_object=False) from error
         status = answer.head.status
         if status == 416:  # no byte of it can be asked for: it is empty
-            return ObjectInfo(key=key, size_bytes=0, etag=version_of(answer.head))
+            return ObjectInfo(key=key, size_bytes=0, version=version_of(answer.head))
         if status not in (200, 206):
             if status in _GONE and not is_object:
-                return ObjectInfo(key=key, size_bytes=0, etag="", trouble=f"cannot be had (HTTP {status})")
+                return ObjectInfo(key=key, size_bytes=0, version="", trouble=f"cannot be had (HTTP {status})")
             self._client.meter.add("failed_requests")
             raise error_of(answer, self._spec, url, is_object=False)
         if size is None or size > MAX_OBJECT_BYTES:
-            return ObjectInfo(key=key, size_bytes=0, etag="", trouble="has no size that the server tells")
-        return ObjectInfo(key=key, size_bytes=size, etag=version_of(answer.head))
+            return ObjectInfo(key=key, size_bytes=0, version="", trouble="has no size that the server tells")
+        return ObjectInfo(key=key, size_bytes=size, version=version_of(answer.head))
 
     def _refuse_endless(self, entry: Entry, num_folders: int) -> None:
         if entry.key.count("/") > MAX_DEPTH or num_folders >= MAX_FOLDERS:
@@ -217,7 +219,7 @@ def _known(each: Entry | Listed) -> ObjectInfo | None:
         return each.info
     if each.size_bytes is None:
         return None
-    return ObjectInfo(key=each.key, size_bytes=each.size_bytes, etag=f"{MODIFIED}{each.modified}")
+    return ObjectInfo(key=each.key, size_bytes=each.size_bytes, version=f"{MODIFIED}{each.modified}")
 
 
 def _as_listed(found: ObjectInfo, listed: Listed) -> ObjectInfo:
@@ -226,11 +228,10 @@ def _as_listed(found: ObjectInfo, listed: Listed) -> ObjectInfo:
         return found
     if listed.size_bytes is not None and listed.size_bytes != found.size_bytes:
         trouble = f"has {found.size_bytes} bytes, and {listed.size_bytes} by the list"
-        return ObjectInfo(key=found.key, size_bytes=found.size_bytes, etag=found.etag, trouble=trouble)
-    if listed.version.startswith('"') and found.etag.startswith('"') and listed.version != found.etag:
-        trouble = f"has the ETag {found.etag}, and {listed.version} by the list"
-        return ObjectInfo(key=found.key, size_bytes=found.size_bytes, etag=found.etag, trouble=trouble)
-    return ObjectInfo(key=found.key, size_bytes=found.size_bytes, etag=listed.version or found.etag)
+        return msgspec.structs.replace(found, trouble=trouble)
+    if listed.etag and found.version.startswith('"') and listed.etag != found.version:
+        return msgspec.structs.replace(found, trouble=f"has the ETag {found.version}, and {listed.etag} by the list")
+    return listed.of_size(found.size_bytes, validator=found.version)
 
 
 def _read_file(place: WebPlace) -> bytes:

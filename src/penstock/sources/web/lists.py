@@ -23,12 +23,14 @@ class Listed:
     Attributes:
         key: the URL, without ``https://``.
         size_bytes: None where the list does not tell it.
-        version: as versions are written, empty where the list does not tell it.
+        etag: empty where the list does not tell it.
+        digest: ``sha256:`` or ``md5:`` and hex, empty where the list does not tell it.
     """
 
     url: str
     size_bytes: int | None
-    version: str
+    etag: str
+    digest: str
 
     @property
     def key(self) -> str:
@@ -38,9 +40,21 @@ class Listed:
     @property
     def info(self) -> ObjectInfo | None:
         """What is known, None where the server is to be asked."""
-        if self.size_bytes is None or not self.version:
+        if self.size_bytes is None or not (self.digest or self.etag):
             return None
-        return ObjectInfo(key=self.key, size_bytes=self.size_bytes, etag=self.version)
+        return self.of_size(self.size_bytes)
+
+    def of_size(self, size_bytes: int, *, validator: str = "") -> ObjectInfo:
+        """Give the file: a checksum names its content for good, and what the server tells is what it is asked by.
+
+        Args:
+            size_bytes: of the file.
+            validator: that the server tells.
+        """
+        validator = self.etag or validator
+        if not self.digest:
+            return ObjectInfo(key=self.key, size_bytes=size_bytes, version=validator)
+        return ObjectInfo(key=self.key, size_bytes=size_bytes, version=self.digest, validator=validator)
 
 
 def read_list(text: str, about: str) -> Iterator[Listed]:
@@ -78,17 +92,17 @@ def _listed(row: dict[str, str]) -> Listed:
     size = row.get("size", "")
     if size and not (size.isascii() and size.isdigit() and int(size) <= MAX_SIZE_BYTES):
         raise ValueError(f"a size of {size!r}, and it is to be a number of bytes")
-    version = ""
     if etag := row.get("etag", ""):
-        version = f'"{etag.strip(chr(34))}"'
         if etag.startswith("W/") or not (etag.isascii() and etag.isprintable()):
             raise ValueError(f"an ETag of {etag!r}, which is weak or none")
+        etag = f'"{etag.strip(chr(34))}"'
+    digest = ""
     for name, num_digits in DIGESTS.items():
         digits = row.get(name, "").lower()
         if digits and (len(digits) != num_digits or set(digits) - set("0123456789abcdef")):
             raise ValueError(f"{name} {digits!r}, which is not {num_digits} hex digits")
-        version = f"{name}:{digits}" if digits else version
-    return Listed(url=url, size_bytes=int(size) if size else None, version=version)
+        digest = f"{name}:{digits}" if digits else digest
+    return Listed(url=url, size_bytes=int(size) if size else None, etag=etag, digest=digest)
 
 
 def _bad(about: str, number: int, what: str) -> SourceError:

@@ -71,7 +71,7 @@ class WebObjects(ObjectSource):
             if not self._settle():
                 if info.trouble:
                     raise SourceError(f"{place.url} {info.trouble}", fix="give the URL of a file", about=place.url)
-                listing.num_unversioned += not info.etag
+                listing.num_unversioned += not info.version
                 if not prefix:
                     yield [info]
         if self._place.kind == "folder":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from penstock.errors import DataError
 from penstock.formats.bdf import records_span
-from penstock.manifest import Extent, SkippedObject, Span
+from penstock.manifest import Extent, SkippedObject
 from penstock.tasks.eeg.alike import open_alike
 from penstock.tasks.eeg.bids import Dataset
 from penstock.tasks.eeg.epochs import EpochDecode, Normalize
@@ -78,15 +78,7 @@ class Epochs:
         return Extent(
             key=key,
             group=group,
-            spans=(
-                Span(
-                    object=info.key,
-                    etag=info.etag,
-                    object_bytes=info.size_bytes,
-                    offset=span.offset,
-                    length_bytes=span.length_bytes,
-                ),
-            ),
+            spans=(info.span(span.offset, span.length_bytes),),
             codec=self.decode,
             targets=(target,),
             args=((span.skip_samples,),),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, ObjectNotFound, PenstockError
-from penstock.manifest import Described, Extent, SourceSpec, Span, sample_of
+from penstock.manifest import Described, Extent, SourceSpec, sample_of
 from penstock.patterns import matcher
 from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, find_object
@@ -160,16 +160,7 @@ async def _table(source: ObjectSource, asked: str, chosen: Options) -> LabelTabl
     if "://" in asked or asked.startswith(_PATHS):
         same = scheme_name(asked) == scheme_name(source.spec.uri)
         uri = asked if "://" in asked else expand_home(asked, "--option labels")
-        spec = SourceSpec(uri=uri)
-        if same:
-            of = source.spec
-            spec = SourceSpec(
-                uri=uri,
-                endpoint_url=of.endpoint_url,
-                region=of.region,
-                anonymous=of.anonymous,
-                requester_pays=of.requester_pays,
-            )
+        spec = SourceSpec(uri=uri, options=source.spec.options if same else {})
         where, info = await find_object(spec, meter=source.meter)
     else:
         where, info = source, await _in_source(source, asked)
@@ -219,7 +210,7 @@ async def _samples(found: Found, labels: Labels, classes: Sequence[str], decode:
         meaning = labels.meaning(info.key)
         assert isinstance(meaning, Meaning)
         size = info.size_bytes
-        span = Span(object=info.key, etag=info.etag, object_bytes=size, offset=0, length_bytes=size)
+        span = info.span(0, size)
         yield Extent(
             key=info.key,
             group=meaning.group or info.key,

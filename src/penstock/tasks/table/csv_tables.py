@@ -71,7 +71,7 @@ class CsvTables:
         """Give some columns of a part's rows, as text."""
         extent = msgspec.msgpack.decode(ref, type=Extent)
         (span,) = extent.spans
-        info = ObjectInfo(key=span.object, size_bytes=span.object_bytes, etag=span.etag)
+        info = ObjectInfo(key=span.object, size_bytes=span.object_bytes, version=span.version, validator=span.validator)
         data = await fetch(source, info, extent)
         return csv_table(data, extent.codec, columns, key=extent.key, num_rows=extent.num_samples)
 

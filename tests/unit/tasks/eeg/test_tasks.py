@@ -64,7 +64,7 @@ def test_c1_takes_the_epoch_after_each_stimulus(bids: Bids, make: Make) -> None:
         decoded = decoded_inputs(task, fetch(bids.folder, sample), sample)
         np.testing.assert_array_equal(decoded, whole[:, first : first + 100].astype(np.float32))
         assert sample.spans[0].object_bytes == path.stat().st_size
-        assert sample.spans[0].etag
+        assert sample.spans[0].version
         assert sample.size_bytes <= 3 * 3 * 50 * 3
 
 
