@@ -584,7 +584,7 @@ def rewritten(path: Path, target: Path, change: Callable[[dict[str, Any]], objec
 def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "a", CONTENT)
     assert read_all(rewritten(tmp_path / "a", tmp_path / "same", lambda body: body)) == [s for s, _ in CONTENT]
-    with pytest.raises(RecordError, match=r"record of version 2, this Penstock reads 3: .*list again: `penstock list`"):
+    with pytest.raises(RecordError, match=r"record of version 2, this Penstock reads 4: .*list again: `penstock list`"):
         ManifestReader(rewritten(tmp_path / "a", tmp_path / "b", lambda body: body.update(version=2)))
     with pytest.raises(RecordError, match="colour"):
         ManifestReader(rewritten(tmp_path / "a", tmp_path / "c", lambda body: body.update(colour="red")))
