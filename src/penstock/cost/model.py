@@ -16,26 +16,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from penstock.cost.prices import STALE_AFTER_DAYS, find_price, stale_prices
-from penstock.cost.seller import SourcePrices, seller_of
+from penstock.cost.seller import seller_of
 from penstock.errors import ConfigError
+from penstock.options.cost import CostOptions, SourcePrices, TransferKind
 from penstock.records import CostLine, CostReport, Evaluation, Meters, Price, PriceList, RunRecord, StepRecord
 from penstock.units import GIB, format_usd
 
 __all__ = [
     "HOURS_PER_MONTH",
     "CostSetting",
-    "SourcePrices",
     "TransferKind",
     "added_steps",
     "bill",
     "is_measured",
     "total_meters",
 ]
-
-TransferKind = Literal["same-region", "cross-region", "internet", "nat"]
 
 HOURS_PER_MONTH = 720
 """Hours in a month of 30 days, by which disks are billed."""
@@ -66,8 +63,8 @@ class CostSetting:
     node_usd_per_hour: float | None = None
     num_nodes: int = 1
     region: str | None = None
-    transfer: TransferKind = "same-region"
-    source_prices: SourcePrices = "auto"
+    transfer: TransferKind = CostOptions.transfer
+    source_prices: SourcePrices = CostOptions.source_prices
     disk: str | None = "gp3"
     disk_bytes: int | None = None
     put_requests: int | None = None

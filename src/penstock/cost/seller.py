@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from penstock.errors import ConfigError
+from penstock.options.cost import SourcePrices
 from penstock.records import RunRecord
 from penstock.sources import Payee, find_scheme
 
-__all__ = ["Seller", "SourcePrices", "seller_of"]
-
-SourcePrices = Literal["auto", "s3"]
+__all__ = ["Seller", "seller_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,10 +14,11 @@ from typing import Self
 
 from penstock.manifest.schema import Extent, ManifestInfo
 from penstock.manifest.writer import ManifestWriter
+from penstock.options.plan import PlanOptions
 
 __all__ = ["FIRST_PART_SAMPLES", "ManifestParts"]
 
-FIRST_PART_SAMPLES = 8192
+FIRST_PART_SAMPLES = PlanOptions.first_part
 
 
 class ManifestParts:

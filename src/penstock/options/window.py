@@ -11,8 +11,9 @@ from penstock.options.readers import bytes_option, optional_path, positive_int, 
 from penstock.options.rules import Change
 from penstock.units import MIB
 
-__all__ = ["MetersOption", "PrefetchName", "ServingOptions", "WindowOptions"]
+__all__ = ["BadMode", "MetersOption", "PrefetchName", "ServingOptions", "WindowOptions"]
 
+BadMode = Literal["fail", "skip"]
 PrefetchName = Literal["auto", "sidecar", "process"]
 
 

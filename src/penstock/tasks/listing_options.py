@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from penstock.errors import ConfigError
 from penstock.options import Change, Options, choice, option, repeated, switch
@@ -12,12 +12,10 @@ from penstock.options.child import ChildOptions
 from penstock.options.plan import PlanOptions
 from penstock.options.readers import any_path, optional_count, optional_path
 from penstock.options.source import SourceOptions
-from penstock.options.window import MetersOption
+from penstock.options.window import BadMode, MetersOption
 from penstock.tasks.registry import get_task, learnt_task_names, task_names
 
 __all__ = ["LearntTaskOptions", "LimitOptions", "ListedOptions", "ListingOptions", "TaskOptions"]
-
-BadMode = Literal["fail", "skip"]
 
 
 class TaskOptions(Options, group="samples", change=Change.FIXED):

@@ -21,6 +21,7 @@ import msgspec
 from penstock.clock import running_seconds
 from penstock.errors import NotOurs, OutputError, PenstockError, RecordError, WindowError
 from penstock.manifest import ManifestReader, SourceSpec
+from penstock.options.window import WindowOptions
 from penstock.owning import WINDOW_MARK, Hold
 from penstock.records import Purpose, StreamSpec, decode_record
 from penstock.sources import MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
@@ -40,7 +41,7 @@ LAST_ONE_SECONDS = 10.0
 """How long a child waits for the end of the one before, whose trainer was killed."""
 SESSION_POLL_SECONDS = 0.25
 TAKE_POLL_SECONDS = 0.02
-DEFAULT_IN_FLIGHT = 512
+DEFAULT_IN_FLIGHT = WindowOptions.in_flight
 
 _log = logging.getLogger(__name__)
 

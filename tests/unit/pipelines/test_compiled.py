@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from penstock.steps.options.run_options import run_options
+from penstock.steps.options.run_options import run_fields, run_options
 from pipelines.compile import compile_all, main
 
 ROOT = Path(__file__).parents[3]
@@ -263,6 +263,14 @@ def test_a_person_at_the_form_finds_a_sentence_for_every_field_and_option() -> N
         assert re.search(rf"^- {name} \(.+\): ..........", told, re.MULTILINE), name
         assert f"| `{name}` |" in docs
     assert spec["root"]["inputDefinitions"]["parameters"]["options"]["defaultValue"].keys() <= options.keys()
+
+
+def test_the_form_has_the_fields_that_options_are_declared_to_be_given_by() -> None:
+    """Each is declared at its option; the form's other fields are of the pipeline alone."""
+    fields = set(pipeline()[0]["root"]["inputDefinitions"]["parameters"])
+    assert set(run_fields().values()) <= fields
+    others = {name for name in fields - set(run_fields().values()) if name.partition("_")[0] not in ("image", "node")}
+    assert others == {"options"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import penstock
 from penstock.cli import build_parser
 from penstock.options import Option, Options
+from penstock.options.window import WindowOptions
 from penstock.records import JobRecord
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps.options.demo import DemoOptions
@@ -127,6 +130,20 @@ def test_a_config_is_frozen(options: type[Options]) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.verbose = True  # type: ignore[attr-defined]
     assert config.but(verbose=True) != config
+
+
+@pytest.mark.parametrize(
+    ("argument", "options", "name"),
+    [
+        ("in_flight", WindowOptions, "in_flight"),
+        ("timeout_seconds", WindowOptions, "prefetch_timeout"),
+        ("seed", ListOptions, "seed"),
+        ("on_bad_sample", TrainOptions, "on_bad_sample"),
+        ("workers", TrainOptions, "workers"),
+    ],
+)
+def test_the_library_does_unasked_what_the_command_does(argument: str, options: type[Options], name: str) -> None:
+    assert inspect.signature(penstock.Stream).parameters[argument].default == options.declared()[name].default
 
 
 JOB = JobOptions(

@@ -10,9 +10,9 @@ from penstock.cost.model import CostSetting
 from penstock.cost.prices import find_price, load_prices
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
+from penstock.options.cost import CostOptions
 from penstock.records import PriceList
 from penstock.sources import find_scheme
-from penstock.steps.options.cost import CostOptions
 from penstock.steps.options.run import JobOptions
 from penstock.texts import nearest
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from penstock.options import Change, Options, choice, option
 from penstock.options.readers import any_path, worker_number
-from penstock.options.window import WindowOptions
+from penstock.options.window import BadMode, WindowOptions
 
 __all__ = ["DecodingOptions", "FeedOptions", "ListingOptions"]
-
-BadMode = Literal["fail", "skip"]
 
 
 class ListingOptions(Options, group="data", change=Change.FIXED, in_pipelines=False):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from penstock.options import Change, Options, option, repeated
+from penstock.options.cost import CostOptions
 from penstock.options.readers import any_path, optional_path, optional_text
 from penstock.steps.options.common import CommonOptions
-from penstock.steps.options.cost import CostOptions
 from penstock.steps.options.run_root import RunRootOptions
 
 __all__ = ["ReportOptions", "TitleOption"]

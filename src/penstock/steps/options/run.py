@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from penstock.options import Change, Options, option, switch
+from penstock.options.cost import CostOptions
 from penstock.options.readers import any_path
 from penstock.options.source import SourceOptions
 from penstock.options.window import WindowOptions
 from penstock.steps.options.common import CommonOptions
-from penstock.steps.options.cost import CostOptions
 from penstock.steps.options.data import DecodingOptions
 from penstock.steps.options.report import TitleOption
 from penstock.tasks.listing_options import LearntTaskOptions, ListedOptions

@@ -7,12 +7,13 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
 
-from penstock.options import Change, Options, choice, option
+from penstock.options.declaration import Options, choice, option
 from penstock.options.readers import at_least_zero, optional_path, optional_text
+from penstock.options.rules import Change
 
-__all__ = ["CostOptions"]
+__all__ = ["CostOptions", "SourcePrices", "TransferKind"]
 
-TransferName = Literal["same-region", "cross-region", "internet", "nat"]
+TransferKind = Literal["same-region", "cross-region", "internet", "nat"]
 SourcePrices = Literal["auto", "s3"]
 
 
@@ -44,8 +45,8 @@ class CostOptions(Options, group="prices", change=Change.FREE):
         field="price_node_usd_per_hour",
     )
     price_region: str | None = option(read=optional_text, default=None, metavar="REGION", told="region of the prices")
-    transfer: TransferName = choice(
-        choices=get_args(TransferName),
+    transfer: TransferKind = choice(
+        choices=get_args(TransferKind),
         default="same-region",
         told="way from the source to the node (default: same-region, which is free)",
     )
