@@ -5,6 +5,7 @@ The listing is another process, which a function need not reach: what it found i
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import msgspec
 from penstock.errors import ConfigError, EmptyListing
 from penstock.loader.failures import noting
 from penstock.loader.growing import Listed
-from penstock.manifest import NOT_WANTED, Extent, ManifestReader, ManifestWriter, SkippedObject
+from penstock.manifest import NOT_WANTED, SPLITS, Extent, ManifestReader, ManifestWriter, SkippedObject
 from penstock.plan import SplitRule, split_rule
 from penstock.stream.checks import shown
 from penstock.texts import counted
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from penstock.stream.options import Data
 
 __all__ = ["Choice", "chosen"]
+
+CACHED_GROUPS = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +79,7 @@ def chosen(listed: Listed, data: Data, path: Path) -> Listed:
     if choice.is_empty:
         return listed
     rule = split_rule(fractions=data.fractions, seed=data.split_seed or 0) if choice.splits else None
+    split_of = functools.lru_cache(maxsize=CACHED_GROUPS)(rule) if rule is not None else None
     found, groups, num_others, example = Counter[str](), set[str](), 0, ""
     with ManifestReader(listed.manifest) as reader, ManifestWriter(path) as writer:
         info = reader.info
@@ -84,7 +88,7 @@ def chosen(listed: Listed, data: Data, path: Path) -> Listed:
                 if not all(_ask("where", fits, extent.key) for fits in choice.fits):
                     num_others, example = num_others + 1, example or extent.key
                     continue
-                for split, taken, group in _split(extent, part.name, choice, rule):
+                for split, taken, group in _split(extent, part.name, choice, split_of):
                     writer.add(taken, split=split)
                     found[split] += taken.num_samples
                     if len(groups) < 2:
@@ -118,7 +122,9 @@ def _ask(name: str, function: Callable[[str], Any], key: str) -> Any:
         return function(key)
 
 
-def _split(extent: Extent, split: str, choice: Choice, rule: SplitRule | None) -> Iterator[tuple[str, Extent, str]]:
+def _split(
+    extent: Extent, split: str, choice: Choice, rule: Callable[[str], str] | None
+) -> Iterator[tuple[str, Extent, str]]:
     """Give the parts of an extent, each with its split and a group of it."""
     if rule is None:
         yield split, extent, extent.group
@@ -133,10 +139,10 @@ def _split(extent: Extent, split: str, choice: Choice, rule: SplitRule | None) -
         yield from _cut(extent, rule)
 
 
-def _cut(extent: Extent, rule: SplitRule) -> Iterator[tuple[str, Extent, str]]:
-    """Cut an extent by the splits that its samples' groups fall into; their ``args`` say which samples they are."""
+def _cut(extent: Extent, rule: Callable[[str], str]) -> Iterator[tuple[str, Extent, str]]:
+    """Cut an extent by the splits that its samples' groups fall into; ``args`` then say which of them are taken."""
     splits = [rule(group) for group in extent.groups]
-    for split in rule.names:
+    for split in SPLITS:
         numbers = [number for number, name in enumerate(splits) if name == split]
         if numbers:
             yield split, _taken(extent, numbers), extent.groups[numbers[0]]
@@ -150,7 +156,7 @@ def _taken(extent: Extent, numbers: Sequence[int]) -> Extent:
         keys=tuple(extent.keys[number] for number in numbers) if extent.keys else (),
         groups=(),
         targets=tuple(extent.targets[number] for number in numbers) if extent.targets else (),
-        args=tuple(extent.args[number] for number in numbers),
+        args=tuple(extent.args[number] for number in numbers) if extent.args else tuple((each,) for each in numbers),
     )
 
 

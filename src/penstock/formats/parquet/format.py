@@ -167,7 +167,7 @@ def group_extent(group: RowGroup, info: ObjectInfo, *, memory_bytes: int) -> Ext
 
 
 async def _grouped(extent: Extent, by: Parquet, column: Extent, source: GetRange, info: ObjectInfo) -> Extent:
-    """Give an extent with the group of each row, and the number of each row as its argument.
+    """Give an extent with the group of each row.
 
     Args:
         by: the format of the column alone.
@@ -191,8 +191,7 @@ async def _grouped(extent: Extent, by: Parquet, column: Extent, source: GetRange
                 fix="split by a column of text, numbers, dates or truth values",
             )
         groups.append("" if value is None or value != value else str(value))
-    args = tuple((number,) for number in range(len(groups)))
-    return msgspec.structs.replace(extent, groups=tuple(groups), args=args)
+    return msgspec.structs.replace(extent, groups=tuple(groups))
 
 
 def _path(row: Mapping[str, Any], name: str) -> list[str]:
