@@ -79,10 +79,9 @@ def test_a_run_that_is_killed_within_an_epoch_ends_with_the_same_weights(
     listed: list[object], undisturbed: Path, tmp_path: Path, num_workers: int
 ) -> None:
     words = train_words(listed, tmp_path, num_workers)
-    for step in (5, 13):  # of 42, 21 an epoch; groups are of 3 to 5 steps
-        process = run_until_saved(words, tmp_path, step)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    process = run_until_saved(words, tmp_path, 13)  # of 42, 21 an epoch, within a group
+    process.send_signal(signal.SIGKILL)
+    process.wait()
     done = penstock(*words)
     assert done.returncode == 0, done.stderr
     record, expected = (read_record(folder / "run.json", RunRecord) for folder in (tmp_path, undisturbed))
@@ -130,17 +129,16 @@ def test_a_window_too_small_for_a_batch_of_workers_is_told_before_anything_begin
     assert not (tmp_path / "checkpoints").exists()
 
 
-@pytest.mark.parametrize("model", ["narrow", "toyrows.networks:make_wide"])
-def test_a_whole_job_of_a_network_that_sees_no_target(data: Path, tmp_path: Path, model: str) -> None:
+def test_a_whole_job_of_a_network_of_ones_own_that_sees_no_target(data: Path, tmp_path: Path) -> None:
     """Its inputs are a dictionary of float64, and its loss and its score are of the batch itself."""
     words = ["run", "--source", data, "--task", "toy-auto", "--split", "0.5,0.25,0.25", "--split-by", "sample"]
     words += ["--epochs", 4, "--batch-size", 16, "--learning-rate", 0.05, "--window-size", "1Mi", "--threads", 1]
-    done = penstock(*words, "--model", model, "--out", tmp_path / "out")
+    done = penstock(*words, "--model", "toyrows.networks:make_wide", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     found = read_record(tmp_path / "out" / "evaluation.json", Evaluation)
     record = read_record(tmp_path / "out" / "run.json", RunRecord)
     assert found.metrics["error"].value is not None
-    assert found.metrics["error"].value < (0.6 if model == "narrow" else 0.3)  # two of three axes are kept, or all
+    assert found.metrics["error"].value < 0.3  # of three axes with variance 1
     assert found.num_samples > 100
     assert record.epochs[-1].train_loss < record.epochs[0].train_loss
     assert json.loads((tmp_path / "out" / "run.json").read_text())
