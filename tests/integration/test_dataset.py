@@ -253,7 +253,7 @@ def test_a_manifest_tells_what_is_there(tables: Path, tmp_path: Path) -> None:
         (lambda folder: penstock.parquet(folder, memory="lots"), "memory 'lots' is not a size"),
         (lambda folder: penstock.parquet("s3a://bucket/x"), r"there is no scheme 's3a': did you mean s3://"),
         (lambda folder: penstock.parquet(3), "source 3"),
-        (lambda folder: penstock.of_format("csv", folder), "there is no format 'csv'"),
+        (lambda folder: penstock.of_format("avro", folder), "there is no format 'avro'"),
         (lambda folder: penstock.objects(folder, match=[]), r"match \[\]"),
         (lambda folder: penstock.parquet(folder).split(valid=0.01)[1].manifest(), r"shares with split\(valid=\.\.\.\)"),
         (lambda folder: penstock.tar(folder, decoded=1), "decoded 1: give true or false"),
