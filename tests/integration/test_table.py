@@ -6,6 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import pytest
+
 from penstock.records import Evaluation, RunRecord, read_record
 from support.cli import Bucket, penstock, succeed
 from support.jobs import run_until_saved
@@ -48,6 +51,24 @@ def test_classes_of_parquet_on_s3_are_learnt_and_a_killed_run_goes_on_to_the_sam
     succeed(*again)
     ran = read_record(killed / "run.json", RunRecord)
     assert ran.weights_sha256 == read_record(out / "run.json", RunRecord).weights_sha256
+
+
+def test_one_column_of_eleven_is_read_for_its_bytes(bucket: Bucket, tmp_path: Path) -> None:
+    data = os.environ.get("PENSTOCK_TEST_DATA")
+    if not data:
+        pytest.skip("PENSTOCK_TEST_DATA names no folder of real tables")
+    (path,) = (Path(data) / "parquet").glob("*.parquet")
+    bucket.put("set/real.parquet", path.read_bytes())
+    meta = pq.read_metadata(path)
+    chunks = [meta.row_group(group).column(place) for group in range(meta.num_row_groups) for place in range(11)]
+    own = sum(chunk.total_compressed_size for chunk in chunks if chunk.path_in_schema == "patient_age")
+    files = ["--manifest", tmp_path / "m.parquet", "--plan", tmp_path / "p.json"]
+    options = ["--option", "target=patient_gender", "--option", "columns=patient_age", "--split", "1,0,0"]
+    succeed("list", "--source", f"{bucket.uri}/set", "--task", "table", *options, *bucket.options, *files)
+    training = ["--epochs", 1, "--batch-size", 4096, "--window-size", "2Mi", "--model", "linear", "--threads", 1]
+    succeed("train", *files, *training, "--checkpoints", tmp_path / "saved", "--record", tmp_path / "run.json")
+    meters = read_record(tmp_path / "run.json", RunRecord).meters
+    assert own <= meters.bytes_downloaded <= 1.1 * own
 
 
 def test_numbers_of_csv_are_learnt_by_a_network_of_ones_own(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def _check_header(header: Sequence[str], info: ObjectInfo) -> None:
         shown = ", ".join(header[:4])
         raise HeaderMismatch(
             f"{info.key} has no header: its first line has no names, but {_shown(shown)}",
-            fix="write the columns' names there, or give them with the format's option names",
+            fix="write the columns' names there, or give them with the option names",
             about=info.key,
         )
 

@@ -37,6 +37,10 @@ def choose_layout(
         asked = tuple(like.encoding.names)
         kinds = {**kinds, **_like_kinds(kinds, like, first)}
     check_columns(list(kinds), [*told, *asked, *categories], first)
+    if target in others:
+        raise ConfigError(
+            f"the column {target} is both predicted and what splits", fix="choose another group-column or split-column"
+        )
     for name in asked:
         if name in told:
             raise ConfigError(

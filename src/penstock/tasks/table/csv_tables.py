@@ -24,10 +24,12 @@ class CsvTables:
 
     Attributes:
         delimiter: between cells; None is the one that the header has most of.
+        names: of all columns, of tables without a header; None reads it.
         block_bytes: about how many bytes of rows are an extent.
     """
 
     delimiter: str | None
+    names: Sequence[str] | None
     block_bytes: int
 
     @property
@@ -42,7 +44,7 @@ class CsvTables:
 
     async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
         """Give a table's columns."""
-        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=None)
+        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=self.names)
         return {name: "" for name in dialect.header if name}
 
     async def parts(
@@ -54,7 +56,7 @@ class CsvTables:
         features: Mapping[str, str],
     ) -> AsyncIterator[Part]:
         """Give a table's parts; features come with the rest."""
-        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=None)
+        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=self.names)
         check_columns([name for name in dialect.header if name], [*told, *features], info)
         async for block in read_blocks(source, info, dialect, block_bytes=self.block_bytes):
             table = read_cells(block.data, dialect.header, dialect.delimiter, [*told, *features])

@@ -126,8 +126,8 @@ def _tables(chosen: Options, first: ObjectInfo, limits: Limits) -> Tables:
         return ParquetTables(memory_bytes=size_of("memory", chosen.text("memory")), scratch=limits.scratch)
     word = chosen.text("delimiter")
     delimiter = DELIMITERS[chosen.choice("delimiter", tuple(DELIMITERS))] if word is not None else None
-    kind = Csv(block=chosen.text("block") or "")  # for its checks
-    return CsvTables(delimiter=delimiter, block_bytes=size_of("block", kind.block))
+    kind = Csv(block=chosen.text("block") or "", names=names_in(chosen, "names") or None)  # for its checks
+    return CsvTables(delimiter=delimiter, names=kind.names, block_bytes=size_of("block", kind.block))
 
 
 def _targets(chosen: Options, target: str, like: Like | None) -> Targets:
@@ -138,6 +138,13 @@ def _targets(chosen: Options, target: str, like: Like | None) -> Targets:
 
 def _encoding(gathered: Gathered, chosen: Options, skipped: list[SkippedObject]) -> Encoding:
     """Give how rows become numbers by what was found, and name the columns that are left out."""
+    if not any(found.num_rows for found in gathered.statistics.found.values()) and gathered.statistics.found:
+        whole = gathered.splitter.unit
+        other = ", or split rows with --option split-unit=rows" if whole == "blocks" else ""
+        raise ConfigError(
+            f"none of the {gathered.num_rows:,} rows with a target falls into the training split, by {whole}",
+            fix=f"take more, a larger share with --split, or another --seed{other}",
+        )
     encoding, useless = gathered.statistics.encoding(
         asked=names_in(chosen, "columns"), most_values=chosen.whole("max_values", low=2, high=4096)
     )

@@ -29,6 +29,7 @@ OPTIONS: Final = (
     _text("format", "auto", "format of the tables: csv, parquet, or auto, by their names", "{auto,csv,parquet}"),
     _text("match", None, "take the objects that fit this pattern for tables (default: by their endings)", "PATTERN"),
     _text("delimiter", None, "between a CSV's cells: comma, tab, semicolon, bar (default: as in its header)", "NAME"),
+    _text("names", None, "names of all columns, of CSV without a header", "COLUMNS"),
     _text("block", "4Mi", "about how many bytes of CSV rows are fetched as one", "SIZE"),
     _text("memory", "2Gi", "what a row group of Parquet may take unpacked", "SIZE"),
     TaskOption(

@@ -40,6 +40,16 @@ def folder(tmp_path: Path) -> Path:
             "city of --option categorical= is not",
             "add it",
         ),
+        (
+            {"target": "label", "group_column": "label"},
+            "label is both predicted and what splits",
+            "another group-column",
+        ),
+        (
+            {"target": "label", "split_unit": "blocks", "fractions": (0.001, 0.5, 0.499)},
+            "none of the 200 rows with a target falls into the training split, by blocks",
+            "--option split-unit=rows",
+        ),
         ({"target": "label", "predict": "classes"}, "the option predict is 'classes'", "did you mean class?"),
         ({"target": "label", "split_unit": "rows", "group_column": "patient"}, "contradicts", "leave one of them"),
         ({"target": "label", "by_sample": True, "group_column": "patient"}, "which --split-by sample", "leave one"),

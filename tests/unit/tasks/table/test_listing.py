@@ -305,3 +305,13 @@ def test_names_of_columns_may_have_commas(tmp_path: Path, write: Write) -> None:
     table = people(100).append_column("height, cm", pa.array(range(100)))
     listed = list_tables(write(tmp_path / "in", table), target="label", columns='["age", "height, cm"]')
     assert listed.info.shape == (3,)
+
+
+def test_a_table_without_a_header_has_the_names_that_are_given(tmp_path: Path) -> None:
+    folder = write_csv(tmp_path / "in", people(100))
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().partition(b"\n")[2])
+    names = ",".join(people(1).column_names)
+    listed = list_tables(folder, target="label", columns="age,city", names=names)
+    assert total(listed) == 100
+    assert listed.info.classes == ("no", "yes")
