@@ -16,7 +16,7 @@ __all__ = ["TableRecipe"]
 class TableRecipe:
     """Networks for rows of numbers."""
 
-    models = ("mlp", "linear")
+    models = ("small", "linear")
 
     def check_model(self, name: str, shape: Sequence[int]) -> None:
         """Check that a network takes samples of a shape.
@@ -40,4 +40,4 @@ class TableRecipe:
         self.check_model(name, shape)
         from penstock.recipes.table import networks  # here: torch takes a second
 
-        return networks.linear(shape[0], num_outputs) if name == "linear" else networks.mlp(shape[0], num_outputs)
+        return networks.linear(shape[0], num_outputs) if name == "linear" else networks.small(shape[0], num_outputs)

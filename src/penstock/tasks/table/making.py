@@ -37,6 +37,8 @@ ENDINGS: Final = {
 """Of the names of tables, by format."""
 SMALL_BYTES: Final = GIB
 """Of all tables, up to which rows are split and not blocks: so much is soon fetched once more for each split."""
+_OF_ONE_FORMAT: Final = {"parquet": ("delimiter", "names", "block"), "csv": ("memory", "statistics")}
+"""Options that mean nothing of a format."""
 DELIMITERS: Final = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|"}
 
 
@@ -122,6 +124,9 @@ def _tables(chosen: Options, first: ObjectInfo, limits: Limits) -> Tables:
             raise ConfigError(
                 f"what {first.key} is does not follow from its name", fix="say --option format=csv or format=parquet"
             )
+    other = next((name for name in _OF_ONE_FORMAT[asked] if chosen.is_set(name)), None)
+    if other is not None:
+        raise ConfigError(f"the option {other} means nothing of {asked}", fix="leave it out")
     if asked == "parquet":
         return ParquetTables(memory_bytes=size_of("memory", chosen.text("memory")), scratch=limits.scratch)
     word = chosen.text("delimiter")

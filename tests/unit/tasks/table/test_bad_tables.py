@@ -50,6 +50,7 @@ def folder(tmp_path: Path) -> Path:
             "none of the 200 rows with a target falls into the training split, by blocks",
             "--option split-unit=rows",
         ),
+        ({"target": "label", "delimiter": "tab"}, "the option delimiter means nothing of parquet", "leave it out"),
         ({"target": "label", "predict": "classes"}, "the option predict is 'classes'", "did you mean class?"),
         ({"target": "label", "split_unit": "rows", "group_column": "patient"}, "contradicts", "leave one of them"),
         ({"target": "label", "by_sample": True, "group_column": "patient"}, "which --split-by sample", "leave one"),
