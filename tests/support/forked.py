@@ -8,6 +8,7 @@ forks: a request is a line of JSON, its answer the new process's id.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -182,7 +183,10 @@ def _serve() -> None:
     own = [module.name for module in pkgutil.walk_packages(penstock.__path__, "penstock.")]
     for name in (*_LIBRARIES, *own):
         if not name.endswith("__main__"):
-            importlib.import_module(name)
+            with contextlib.suppress(
+                ImportError
+            ):  # of a torch that has it elsewhere, or an extra that is not installed
+                importlib.import_module(name)
     gc.freeze()  # what is here is looked at, and so copied, by no process to come
 
     for line in sys.stdin:
