@@ -45,7 +45,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rows(dataset: penstock.Dataset, **options: Any) -> list[dict[str, Any]]:
-    with dataset.loader(64, window="16Mi", epochs=1, collate=list, **options) as loader:
+    with dataset.loader(64, window="2Mi", epochs=1, collate=list, **options) as loader:
         return [row for batch in loader for row in batch]
 
 
@@ -88,13 +88,13 @@ def test_a_column_that_is_split_by_need_not_be_chosen_and_what_is_added_moves_no
 
 def test_a_place_among_rows_that_are_split_is_gone_on_from(tables: Path) -> None:
     train, _ = penstock.parquet(tables, columns="id").split(valid=0.3, by="patient")
-    with train.loader(7, window="16Mi", seed=4) as loader:
+    with train.loader(7, window="2Mi", seed=4) as loader:
         given = []
         for batch in loader:
             given.append((batch["id"].tolist(), loader.state_dict()))
     assert sorted(number for batch, _ in given for number in batch) == sorted(row["id"] for row in rows(train))
     for taken in (1, 40, len(given) - 2):
-        with train.loader(7, window="16Mi", seed=4) as loader:
+        with train.loader(7, window="2Mi", seed=4) as loader:
             loader.load_state_dict(given[taken][1])
             assert [batch["id"].tolist() for batch in loader] == [batch for batch, _ in given[taken + 1 :]]
 
@@ -125,12 +125,12 @@ def test_keys_are_taken_by_a_function(files: Path) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_values_are_left_out_and_batches_are_smaller(tables: Path, workers: int) -> None:
     dataset = penstock.parquet(tables, columns="id").map(lambda row: row["id"]).filter(lambda number: number % 4 == 1)
-    with dataset.loader(50, window="16Mi", workers=workers, epochs=1, seed=3) as loader:
+    with dataset.loader(50, window="2Mi", workers=workers, epochs=1, seed=3) as loader:
         batches = [batch.tolist() for batch in loader]
         assert len(loader) == FILES * FILE_ROWS / 50 == len(batches)
     assert {len(batch) for batch in batches} != {50}
     assert sorted(chain.from_iterable(batches)) == [each for each in range(FILES * FILE_ROWS) if each % 4 == 1]
-    with dataset.loader(50, window="16Mi", epochs=1, seed=3) as loader:
+    with dataset.loader(50, window="2Mi", epochs=1, seed=3) as loader:
         assert [batch.tolist() for batch in loader] == batches
 
 
@@ -138,7 +138,7 @@ def test_a_place_among_values_that_are_left_out_is_gone_on_from(files: Path) -> 
     dataset = penstock.objects(files).map(int).filter(lambda number: number < 30)
 
     def options() -> Any:
-        return {"window": "16Mi", "seed": 5, "batch_size": 4}
+        return {"window": "2Mi", "seed": 5, "batch_size": 4}
 
     with dataset.loader(**options()) as loader:
         whole = [batch.tolist() for batch in loader]
@@ -155,12 +155,12 @@ def test_a_place_among_values_that_are_left_out_is_gone_on_from(files: Path) -> 
 
 def test_batches_that_nothing_is_left_of_are_not_given(files: Path) -> None:
     dataset = penstock.objects(files).map(int).filter(lambda number: number == 7)
-    with dataset.loader(2, window="16Mi", seed=5) as loader:
+    with dataset.loader(2, window="2Mi", seed=5) as loader:
         for _ in range(2):
             assert [batch.tolist() for batch in loader] == [[7]]
         assert loader.epoch == 2
     with (
-        dataset.loader(2, window="16Mi", rank=0, world_size=2) as loader,
+        dataset.loader(2, window="2Mi", rank=0, world_size=2) as loader,
         pytest.raises(DataError, match="filter left nothing of a batch: ranks step together"),
     ):
         list(loader)
@@ -168,10 +168,10 @@ def test_batches_that_nothing_is_left_of_are_not_given(files: Path) -> None:
 
 def test_a_filter_that_fails_is_told_with_its_sample(files: Path) -> None:
     dataset = penstock.objects(files).filter(lambda value: 1 / (int(value) - 9))
-    with dataset.loader(8, window="16Mi", shuffle=False) as loader, pytest.raises(ZeroDivisionError) as raised:
+    with dataset.loader(8, window="2Mi", shuffle=False) as loader, pytest.raises(ZeroDivisionError) as raised:
         list(loader)
     assert "009" in str(raised.value.__notes__)
-    with dataset.loader(8, window="16Mi", shuffle=False, on_bad_sample="skip") as loader:
+    with dataset.loader(8, window="2Mi", shuffle=False, on_bad_sample="skip") as loader:
         assert sum(map(len, loader)) == 59
         assert loader.meters().num_skipped == 1
 

@@ -55,7 +55,7 @@ def keys_of(dataset: penstock.Dataset, tmp_path: Path) -> dict[str, list[tuple[s
 @pytest.mark.parametrize("workers", [0, 2])
 def test_images_of_class_folders(folders: Path, workers: int) -> None:
     dataset = penstock.images(folders, size=16)
-    with dataset.loader(16, window="16Mi", workers=workers, epochs=1) as loader:
+    with dataset.loader(16, window="2Mi", workers=workers, epochs=1) as loader:
         batches = list(loader)
         assert loader.classes == tuple(sorted(CLASSES)) == dataset.manifest().classes
     pictures, labels = (torch.cat(each) for each in zip(*batches, strict=True))
@@ -69,7 +69,7 @@ def test_chance_is_of_the_part_for_training_alone_and_the_same_for_any_workers(f
     train, valid = penstock.images(folders, size=16, augment="flip,crop").split(valid=0.3)
 
     def two_epochs(part: penstock.Dataset, workers: int) -> list[torch.Tensor]:
-        with part.loader(100, window="16Mi", workers=workers, shuffle=False, epochs=2) as loader:
+        with part.loader(100, window="2Mi", workers=workers, shuffle=False, epochs=2) as loader:
             return [next(iter(loader))[0].clone() for _ in range(2)]
 
     (first, second), again = two_epochs(train, 0), two_epochs(train, 1)
@@ -87,7 +87,7 @@ def test_images_by_a_table_and_its_splits(labelled: Path, tmp_path: Path) -> Non
         whole.loader()
     sizes = []
     for name in ("train", "valid", "test"):
-        with whole.part(name).loader(64, window="16Mi") as loader:  # type: ignore[arg-type]
+        with whole.part(name).loader(64, window="2Mi") as loader:  # type: ignore[arg-type]
             sizes.append(loader.num_samples)
     assert sizes == [36, 12, 12]
     with pytest.raises(ConfigError, match="is a part of one already"):
@@ -106,7 +106,7 @@ def test_images_by_a_table_and_its_splits(labelled: Path, tmp_path: Path) -> Non
 def test_eeg(recordings: Path, tmp_path: Path, challenge: Any) -> None:
     dataset = penstock.eeg(recordings, challenge=challenge)
     train, valid = dataset.split(valid=0.4, seed=1)
-    with valid.loader(8, window="16Mi", epochs=1) as loader:
+    with valid.loader(8, window="2Mi", epochs=1) as loader:
         arrays, targets = next(iter(loader))
         assert bool(loader.classes) == (challenge == "events")
     assert arrays.dtype == torch.float32
@@ -123,7 +123,7 @@ def test_eeg(recordings: Path, tmp_path: Path, challenge: Any) -> None:
 
 def test_values_are_those_that_the_task_decodes(recordings: Path) -> None:
     dataset = penstock.eeg(recordings, challenge="c1", normalize="microvolts", epoch_seconds=1.5)
-    with dataset.loader(4, window="16Mi", shuffle=False, collate=list) as loader:
+    with dataset.loader(4, window="2Mi", shuffle=False, collate=list) as loader:
         array, target = next(iter(loader))[0]
     assert array.shape == (4, 150)
     assert isinstance(target, np.float32)

@@ -37,7 +37,7 @@ def listings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     class Counted(listing.ListingProcess):
         def __init__(self, words: Any, **options: Any) -> None:
-            made.append(words[words.index("--source") + 1])
+            made.append(words.source)
             super().__init__(words, **options)
 
     monkeypatch.setattr(listing, "ListingProcess", Counted)
@@ -45,7 +45,7 @@ def listings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def ids(dataset: penstock.Dataset, folder: Path, **options: Any) -> list[int]:
-    with dataset.loader(16, window="16Mi", epochs=1, manifest_folder=folder, **options) as loader:
+    with dataset.loader(16, window="2Mi", epochs=1, manifest_folder=folder, **options) as loader:
         return [number for batch in loader for number in batch["id"].tolist()]
 
 
@@ -54,11 +54,11 @@ def test_it_is_taken_and_gives_the_same_order_and_places(tables: Path, tmp_path:
     first = ids(dataset, folder, shuffle="block", shuffle_block=2)
     assert ids(dataset, folder, shuffle="block", shuffle_block=2, workers=1) == first
     assert len(listings) == 1
-    with dataset.loader(16, window="16Mi", shuffle="block", shuffle_block=2) as loader:
+    with dataset.loader(16, window="2Mi", shuffle="block", shuffle_block=2) as loader:
         taken = [number for _, batch in zip(range(3), loader, strict=False) for number in batch["id"].tolist()]
         place = loader.state_dict()
     assert len(listings) == 2
-    with dataset.loader(16, window="16Mi", shuffle="block", shuffle_block=2, manifest_folder=folder) as loader:
+    with dataset.loader(16, window="2Mi", shuffle="block", shuffle_block=2, manifest_folder=folder) as loader:
         loader.load_state_dict(place)
         assert taken + [number for batch in loader for number in batch["id"].tolist()] == first
     assert len(listings) == 2

@@ -54,7 +54,7 @@ def test_batches_have_samples_of_all_by_their_weights(
     objects: penstock.Dataset, table: penstock.Dataset, workers: int
 ) -> None:
     mixed = penstock.mix({objects: 3, table: 7}, seed=1)
-    with mixed.loader(10, window="32Mi", workers=workers) as loader:
+    with mixed.loader(10, window="4Mi", workers=workers) as loader:
         assert (len(loader), loader.num_samples) == (30, 300)
         first, second = ids(loader), ids(loader)
     for epoch in (first, second):
@@ -64,18 +64,18 @@ def test_batches_have_samples_of_all_by_their_weights(
     assert first != second
     assert set(of_table(first)) != set(of_table(second))
     assert sum({True, False} == {number < 1000 for number in batch} for batch in first) > 20
-    with mixed.loader(25, window="32Mi") as loader:
+    with mixed.loader(25, window="4Mi") as loader:
         assert sum(ids(loader), []) == sum(first, [])  # noqa: RUF017
     if workers:
         return
-    with penstock.mix([(objects, 3), (table, 7)], seed=2).loader(10, window="32Mi") as loader:
+    with penstock.mix([(objects, 3), (table, 7)], seed=2).loader(10, window="4Mi") as loader:
         other = ids(loader)
     assert of_objects(other) == of_objects(first)
     assert other != first
 
 
 def test_all_samples_of_all_come_where_that_is_asked_for(objects: penstock.Dataset, table: penstock.Dataset) -> None:
-    with penstock.mix({objects: 0.5, table: 0.5}, stop="all").loader(64, window="32Mi") as loader:
+    with penstock.mix({objects: 0.5, table: 0.5}, stop="all").loader(64, window="4Mi") as loader:
         assert loader.num_samples == 2 * ROWS
         epochs = [ids(loader) for _ in range(2)]
         assert loader.epoch == 2
@@ -93,13 +93,13 @@ def test_a_place_is_gone_on_from_exactly(
     objects: penstock.Dataset, table: penstock.Dataset, stop: Any, taken: int
 ) -> None:
     mixed = penstock.mix({objects: 0.3, table: 0.7}, seed=5, stop=stop)
-    with mixed.loader(7, window="32Mi", seed=9) as loader:
+    with mixed.loader(7, window="4Mi", seed=9) as loader:
         ids(islice(loader, 2))
         whole = ids(loader)
         begun = ids(islice(loader, taken))
         place = pickle.loads(pickle.dumps(loader.state_dict()))
         rest, after = ids(_on(loader, place)), ids(loader)
-    with mixed.loader(7, window="32Mi", seed=9, workers=1) as loader:
+    with mixed.loader(7, window="4Mi", seed=9, workers=1) as loader:
         loader.load_state_dict(place)
         loader.set_epoch(0)
         assert loader.epoch == 2
@@ -109,7 +109,7 @@ def test_a_place_is_gone_on_from_exactly(
         assert ids(loader) == whole
         loader.set_epoch(2)
         assert ids(loader) == begun + rest
-    with mixed.loader(3, window="32Mi", seed=9) as loader:
+    with mixed.loader(3, window="4Mi", seed=9) as loader:
         loader.load_state_dict(place)
         assert sum(ids(loader), []) == sum(rest, [])  # noqa: RUF017
 
@@ -131,7 +131,7 @@ def test_ranks_are_given_shares_and_step_together(
 
     def read(rank: int) -> None:
         ranks = {"rank": rank, "world_size": 2, **({"local_rank": rank, "local_world_size": 2} if local else own)}
-        with mixed.loader(8, window="32Mi", epochs=2, timeout_seconds=120, **ranks) as loader:
+        with mixed.loader(8, window="4Mi", epochs=2, timeout_seconds=120, **ranks) as loader:
             found[rank] = ids(loader)
             assert len(loader) == len(found[rank])
             next(batches := iter(loader))
@@ -149,7 +149,7 @@ def test_ranks_are_given_shares_and_step_together(
     assert Counter(of_objects(both)).most_common(1)[0][1] == 2
     assert len(set(of_table(both))) == len(of_table(both)) == 400
     assert places[0] == places[1]
-    with mixed.loader(8, window="32Mi") as loader, pytest.raises(CheckpointMismatch, match="another"):
+    with mixed.loader(8, window="4Mi") as loader, pytest.raises(CheckpointMismatch, match="another"):
         loader.load_state_dict(places[0])
 
 
@@ -157,21 +157,21 @@ def test_what_is_left_out_of_a_member_leaves_batches_smaller(
     objects: penstock.Dataset, table: penstock.Dataset
 ) -> None:
     mixed = penstock.mix({objects.filter(lambda value: value["id"] % 3 == 0): 0.3, table: 0.7}, seed=5)
-    with mixed.loader(7, window="32Mi") as loader:
+    with mixed.loader(7, window="4Mi") as loader:
         given = []
         for batch in loader:
             given.append((batch["id"].tolist(), loader.state_dict()))
     whole = [batch for batch, _ in given]
     assert sorted(of_objects(whole)) == list(range(0, FILES, 3))
-    with mixed.loader(7, window="32Mi") as loader:
+    with mixed.loader(7, window="4Mi") as loader:
         loader.load_state_dict(given[11][1])
         assert ids(loader) == whole[12:]
     nothing = penstock.mix({objects.filter(lambda value: False): 0.3, table.filter(lambda value: False): 0.7})
-    with nothing.loader(7, window="32Mi") as loader:
+    with nothing.loader(7, window="4Mi") as loader:
         assert list(loader) == []
         assert loader.epoch == 1
     with (
-        nothing.loader(7, window="32Mi", rank=0, world_size=2) as loader,
+        nothing.loader(7, window="4Mi", rank=0, world_size=2) as loader,
         pytest.raises(DataError, match="nothing is left"),
     ):
         list(loader)
@@ -182,7 +182,7 @@ def test_bad_samples_that_are_skipped_are_given_once_or_never_after_a_resume(
 ) -> None:
     bad = objects.map(lambda value: {**value, "id": value["id"] + 0 // (value["id"] % 10)})
     mixed = penstock.mix({bad: 0.3, table: 0.7}, seed=5)
-    options: dict[str, Any] = {"window": "32Mi", "on_bad_sample": "skip"}
+    options: dict[str, Any] = {"window": "4Mi", "on_bad_sample": "skip"}
     with mixed.loader(7, **options) as loader:
         given = []
         for batch in loader:
@@ -213,16 +213,16 @@ def test_values_of_another_structure_are_refused(objects: penstock.Dataset, tabl
     other = table.map(lambda value: {"id": value["id"]})
     message = r"members \d and \d of the mix give values of different structure: .*id: int.*: make them alike with map"
     with (
-        penstock.mix({objects: 1, other: 1}).loader(8, window="32Mi") as loader,
+        penstock.mix({objects: 1, other: 1}).loader(8, window="4Mi") as loader,
         pytest.raises(ConfigError, match=message),
     ):
         list(loader)
-    with penstock.mix({objects: 1, other: 1}).loader(8, window="32Mi", collate=list) as loader:
+    with penstock.mix({objects: 1, other: 1}).loader(8, window="4Mi", collate=list) as loader:
         assert sum(map(len, loader)) == 180
 
 
 def test_a_loader_is_for_one_loop_and_one_process(objects: penstock.Dataset, table: penstock.Dataset) -> None:
-    with penstock.mix({objects: 1, table: 1}).loader(8, window="32Mi", drop_last=True) as loader:
+    with penstock.mix({objects: 1, table: 1}).loader(8, window="4Mi", drop_last=True) as loader:
         assert len(loader) == 22 == len(list(loader))
         first = iter(loader)
         next(first)
