@@ -74,6 +74,20 @@ def test_rows_are_split_by_a_column(tables: Path, by: str, group: Callable[[dict
     assert [split.num_samples for split in infos[0].splits] == [len(part) for part in found]
 
 
+def test_rows_of_tables_of_text_are_split_by_a_column(tmp_path: Path) -> None:
+    for number in range(2):
+        rows_of = [f"{each},p{each % 13}" for each in range(number * 150, number * 150 + 150)]
+        (tmp_path / f"{number}.csv").write_text("\n".join(["id,patient", *rows_of, ""]))
+    dataset = penstock.of_format("csv", tmp_path, options={"columns": ["id"], "block": "1Ki"})
+    found = [{int(row["id"]) for row in rows(part)} for part in dataset.split(valid=0.4, by="patient", seed=1)]
+    assert found[0] | found[1] == set(range(300))
+    patients = [{each % 13 for each in part} for part in found]
+    assert all(patients)
+    assert not patients[0] & patients[1]
+    with pytest.raises(ConfigError, match="has no column 'patiant': did you mean 'patient'"):
+        dataset.split(valid=0.4, by="patiant")[0].manifest()
+
+
 def test_a_column_that_is_split_by_need_not_be_chosen_and_what_is_added_moves_nothing(
     tables: Path, tmp_path: Path
 ) -> None:

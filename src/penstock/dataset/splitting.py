@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from penstock.errors import ConfigError
+from penstock.formats.registry import format_options
 from penstock.stream import checks
 from penstock.stream.checks import called_with, shown
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "fractions_of", "split_by"]
 
 PARTS: Final[tuple[Literal["train", "valid", "test"], ...]] = ("train", "valid", "test")
-_OPTION = {"parquet": "group_by", "images": "group_column"}
-"""Of the formats and tasks that know a column's value of each sample."""
+_OPTION = "group_by"
+"""Of formats that can tell the value of a column of each sample."""
 
 
 def fractions_of(valid: Any, test: Any) -> tuple[float, float, float]:
@@ -54,16 +55,17 @@ def split_by(dataset: Dataset, by: Any) -> Dataset:
 
 
 def _by_column(dataset: Dataset, by: Any) -> Dataset:
-    option = _OPTION.get(dataset.format)
-    if dataset.format == "images" and "labels" not in dataset.options:
-        option = None
+    is_table = dataset.format == "images" and "labels" in dataset.options
+    option = "group_column" if is_table else None
+    if dataset.task == "objects" and _OPTION in format_options(dataset.format):
+        option = _OPTION
     if option is None or not isinstance(by, str) or not by:
         column = "the name of a column, " if option is not None else ""
         raise ConfigError(
             f"by {shown(by)}", fix=f"give 'sample', 'group', 'folder', {column}or a function of a key that gives text"
         )
     made = replace(dataset, options={**dataset.options, option: checks.text("by", by, like="patient")})
-    if dataset.format != "parquet":
+    if is_table:
         return replace(made, data=replace(dataset.data, split_by="group"))
     return replace(made, data=replace(dataset.data, choice=replace(dataset.data.choice, by_column=True)))
 

@@ -11,7 +11,7 @@ from penstock.formats.protocols import Format
 from penstock.plugins import Registry
 from penstock.texts import did_you_mean
 
-__all__ = ["format_names", "open_format"]
+__all__ = ["format_names", "format_options", "open_format"]
 
 _FORMATS: Final = Registry(
     kind="format",
@@ -28,6 +28,15 @@ _FORMATS: Final = Registry(
 def format_names() -> tuple[str, ...]:
     """Give the names of all formats."""
     return _FORMATS.names()
+
+
+def format_options(name: str) -> tuple[str, ...]:
+    """Give the names of a format's options.
+
+    Raises:
+        ConfigError: there is no such format, or it cannot be imported.
+    """
+    return tuple(inspect.signature(cast("Callable[..., Format]", _FORMATS.load(name))).parameters)
 
 
 def open_format(name: str, options: Mapping[str, Any]) -> Format:

@@ -48,6 +48,7 @@ class Csv:
         delimiter: one character between cells; None is what the header has most of, of ``, tab ; |``.
         names: of all columns, of tables that have no header.
         block: about how many bytes of rows are fetched and decoded as one, like ``"4Mi"``.
+        group_by: name of the column whose text is each row's group, by which rows may be split; None tells no groups.
 
     Raises:
         ConfigError: an option cannot be used.
@@ -58,6 +59,7 @@ class Csv:
     delimiter: str | None = None
     names: Sequence[str] | None = None
     block: str | int = 4 * MIB
+    group_by: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("columns", "numbers", "names"):
@@ -66,6 +68,8 @@ class Csv:
             _check_once(name, getattr(self, name) or ())
         if self.delimiter is not None:
             _check_delimiter(self.delimiter)
+        if self.group_by is not None and (not isinstance(self.group_by, str) or not self.group_by):
+            raise ConfigError(f"group_by {self.group_by!r}", fix="give the name of a column")
         block = size_of("block", self.block)
         if block > MOST_BLOCK_BYTES:
             raise ConfigError(
@@ -81,7 +85,12 @@ class Csv:
         async for block in read_blocks(source, info, dialect, block_bytes=size_of("block", self.block)):
             has_rows = True
             self._check_numbers(block, dialect, info)
-            yield block_extent(info, dialect, block)
+            extent = block_extent(info, dialect, block)
+            if self.group_by is not None:
+                cells = read_cells(block.data, dialect.header, dialect.delimiter, [self.group_by])
+                groups = tuple(cells[self.group_by].to_pylist())
+                extent = msgspec.structs.replace(extent, groups=groups)
+            yield extent
         if not has_rows:
             yield SkippedObject(object=info.key, reason="has no rows")
 
@@ -89,7 +98,10 @@ class Csv:
         """Give rows as dictionaries by column, each made when it is asked for."""
         told = _codec(codec)
         columns = self._chosen(told.header, about.key)
-        table = csv_table(bytes_of(data), codec, columns, key=about.key, num_rows=about.num_samples)
+        num_rows = None if about.args else about.num_samples
+        table = csv_table(bytes_of(data), codec, columns, key=about.key, num_rows=num_rows)
+        if about.args:  # some rows of a block, where they are split by a column
+            numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
         if len(numbers) < table.num_rows:
             table = table.take(pa.array(numbers))
         for name in self.numbers or ():
@@ -105,7 +117,8 @@ class Csv:
             ConfigError: one that was asked for is not there.
         """
         there = [name for name in header if name]
-        wrong = next((name for name in (*(self.columns or ()), *(self.numbers or ())) if name not in there), None)
+        asked = (*(self.columns or ()), *(self.numbers or ()), *filter(None, [self.group_by]))
+        wrong = next((name for name in asked if name not in there), None)
         if wrong is not None:
             raise ConfigError(
                 f"{key} has no column {wrong!r}",
@@ -142,12 +155,12 @@ def block_extent(info: ObjectInfo, dialect: Dialect, block: Block) -> Extent:
     )
 
 
-def csv_table(data: bytes, codec: str, columns: Sequence[str], *, key: str, num_rows: int) -> pa.Table:
+def csv_table(data: bytes, codec: str, columns: Sequence[str], *, key: str, num_rows: int | None) -> pa.Table:
     """Give some columns of an extent's rows as text.
 
     Args:
         key: of the extent, for messages.
-        num_rows: that it has.
+        num_rows: that it has; None is not known.
 
     Raises:
         DataError: they are not the rows that were listed.
@@ -157,7 +170,7 @@ def csv_table(data: bytes, codec: str, columns: Sequence[str], *, key: str, num_
         table = read_cells(data, told.header, told.delimiter, columns)
     except (pa.ArrowException, KeyError) as error:
         raise _unreadable(key, str(error)) from error
-    if table.num_rows != num_rows:
+    if num_rows is not None and table.num_rows != num_rows:
         raise _unreadable(key, f"there are {table.num_rows}, not {num_rows}")
     return table
 
