@@ -8,7 +8,7 @@ from fnmatch import translate
 
 from penstock.errors import ConfigError
 
-__all__ = ["any_of", "is_unclosed", "matcher"]
+__all__ = ["any_of", "is_hidden", "is_unclosed", "matcher"]
 
 MOST_ALTERNATIVES = 10_000
 MOST_DEPTH = 20
@@ -40,6 +40,11 @@ def any_of(patterns: Sequence[str]) -> str:
         return patterns[0]
     each = [text for pattern in patterns for text in _expand(pattern)]
     return "{" + ",".join(_guarded(text) for text in each) + "}"
+
+
+def is_hidden(key: str) -> bool:
+    """Tell whether a key is a file system's or a program's own: below ``.name`` or ``__MACOSX``."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in key.split("/"))
 
 
 def is_unclosed(pattern: str) -> bool:

@@ -12,9 +12,10 @@ from typing import Final
 from penstock.errors import DataError, EmptyListing, MissingLabel, ObjectUnreadable
 from penstock.manifest import LeftOutObjects, SkippedObject
 from penstock.observe import open_progress
+from penstock.patterns import is_hidden
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.images.label_table import LabelTable
-from penstock.tasks.images.naming import Labels, Meaning, is_hidden
+from penstock.tasks.images.naming import Labels, Meaning
 from penstock.tasks.protocols import Limits
 from penstock.texts import did_you_mean
 

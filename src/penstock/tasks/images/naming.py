@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from penstock.errors import ConfigError
 from penstock.tasks.split_names import split_of
 
-__all__ = ["IMAGE_ENDINGS", "FolderLabels", "Labels", "Level", "Meaning", "is_hidden", "looks_like_image"]
+__all__ = ["IMAGE_ENDINGS", "FolderLabels", "Labels", "Level", "Meaning", "looks_like_image"]
 
 IMAGE_ENDINGS: Final = (
     *("png", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "dib", "tif", "tiff"),
@@ -102,11 +102,6 @@ def _without_split(folders: list[str]) -> tuple[str, list[str]]:
         if split := split_of(folder):
             return split, folders[:place] + folders[place + 1 :]
     return "", folders
-
-
-def is_hidden(key: str) -> bool:
-    """Tell whether a key is a file system's or a program's own: below ``.name`` or ``__MACOSX``."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in key.split("/"))
 
 
 def looks_like_image(key: str) -> bool:

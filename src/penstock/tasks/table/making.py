@@ -10,6 +10,7 @@ from penstock.files import ScratchFile
 from penstock.formats.csv import Csv
 from penstock.formats.options import size_of
 from penstock.manifest import Extent, SkippedObject
+from penstock.patterns import is_hidden
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.objects import full_objects, pages_of
 from penstock.tasks.options import Options
@@ -56,7 +57,10 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
         raise ConfigError("the task table has no target", fix="name the column to predict: --option target=COLUMN")
     skipped: list[SkippedObject] = []
     listing, num_bytes = await _listing(source, chosen, limits, skipped)
-    tables = _tables(chosen, next(info for info in listing if info.size_bytes), limits)
+    some = next((info for info in listing if info.size_bytes), None)
+    if some is None:
+        raise EmptyListing("none of the tables can be read: they are hidden or empty", fix="choose others with match")
+    tables = _tables(chosen, some, limits)
     like = read_like(chosen)
     first, kinds = await _first(source, listing, tables, limits)
     layout = choose_layout(first, kinds, chosen, target, like, skipped)
@@ -107,10 +111,14 @@ async def _listing(
     asked = chosen.choice("format", ("auto", *ENDINGS))
     endings = [each for name, found in ENDINGS.items() if asked in ("auto", name) for each in found]
     pattern = chosen.text("match") or f"*.{{{','.join([*endings, *map(str.upper, endings)])}}}"
-    listing, num_bytes = SortedListing(limits.scratch), 0
+    listing, num_bytes, num_hidden = SortedListing(limits.scratch), 0, 0
     async for page in pages_of(source, pattern, skipped):
-        listing.add(page)
-        num_bytes += sum(info.size_bytes for info in page)
+        taken = [info for info in page if chosen.is_set("match") or not is_hidden(info.key)]
+        listing.add(taken)
+        num_bytes += sum(info.size_bytes for info in taken)
+        num_hidden += len(page) - len(taken)
+    if num_hidden:
+        skipped.append(SkippedObject(object=counted(num_hidden, "object"), reason="hidden", count=num_hidden))
     return listing, num_bytes
 
 

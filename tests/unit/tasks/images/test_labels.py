@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from penstock.errors import ConfigError, DataError
+from penstock.patterns import is_hidden
 from penstock.tasks.images.label_table import LabelColumns, LabelTable, read_label_table
-from penstock.tasks.images.naming import FolderLabels, Level, Meaning, is_hidden, looks_like_image
+from penstock.tasks.images.naming import FolderLabels, Level, Meaning, looks_like_image
 
 
 def folders(level: str = "last", group: str | None = None, *, with_splits: bool = False) -> FolderLabels:

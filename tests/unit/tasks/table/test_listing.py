@@ -315,3 +315,15 @@ def test_a_table_without_a_header_has_the_names_that_are_given(tmp_path: Path) -
     listed = list_tables(folder, target="label", columns="age,city", names=names)
     assert total(listed) == 100
     assert listed.info.classes == ("no", "yes")
+
+
+def test_what_systems_and_programs_leave_beside_tables_is_none(tmp_path: Path, write: Write) -> None:
+    folder = write(tmp_path / "in", people(100))
+    name = next(folder.iterdir()).name
+    for left in (f"._{name}", f"__MACOSX/{name}", f".{name}.crc", "_SUCCESS"):
+        (folder / left).parent.mkdir(exist_ok=True)
+        (folder / left).write_bytes(b"\0\0left by another program")
+    listed = list_tables(folder, target="label", columns="age")
+    assert total(listed) == 100
+    assert listed.left_out["2 objects"] in ("hidden", "not like *")
+    assert "hidden" in [item.reason for item in listed.info.skipped]
