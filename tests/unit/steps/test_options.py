@@ -22,7 +22,7 @@ from penstock.steps._shared.job_files import JobFiles
 from penstock.steps.options.demo import DemoOptions
 from penstock.steps.options.evaluate import EvaluateOptions
 from penstock.steps.options.listing import ListOptions
-from penstock.steps.options.parser import subparsers
+from penstock.steps.options.parser import Refused, subparsers
 from penstock.steps.options.prefetch import PrefetchOptions
 from penstock.steps.options.run import JobOptions
 from penstock.steps.options.steps import STEPS, options_of
@@ -120,6 +120,9 @@ def test_what_is_for_other_programs_is_not_in_the_help() -> None:
         ("evaluate", "executor_input"),
     }
     for step, name in hidden:
+        with pytest.raises(Refused) as refused:
+            config_of(options_of(step), f"--{name.replace('_', '-')}x")
+        assert f"did you mean --{name.replace('_', '-')}" not in refused.value.message
         assert f"--{name.replace('_', '-')}" not in subparsers(build_parser([step]))[step].format_help()
 
 

@@ -99,7 +99,10 @@ class Parser(argparse.ArgumentParser):
 
     def _meant(self, message: str) -> str:
         if found := _UNKNOWN.search(message):
-            near = [nearest(word, self._flags) for word in found[1].split() if word.startswith("-")]
+            shown = [
+                flag for action in self._actions if action.help != argparse.SUPPRESS for flag in action.option_strings
+            ]
+            near = [nearest(word, shown) for word in found[1].split() if word.startswith("-")]
         elif found := _CHOICE.search(message):
             near = [nearest(found[1], re.findall(r"[^', ]+", found[2]))]
         else:
