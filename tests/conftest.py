@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from support.cli import Bucket
+from support.forked import forked_children
 from support.moto_s3 import CREDENTIALS, connect, serve_s3
 
 # A shell that starts this in the background, or nohup, leaves them ignored, and all that is started here as well.
@@ -53,6 +54,13 @@ def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     made.client.create_bucket(Bucket=made.name, CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     yield made
     made.empty()
+
+
+@pytest.fixture(scope="module")
+def children_are_forked() -> Iterator[None]:
+    """Prefetchers and listings are forked from a process that has imported all: where their start is not the point."""
+    with forked_children():
+        yield
 
 
 @pytest.fixture(scope="session")

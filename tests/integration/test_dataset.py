@@ -22,6 +22,8 @@ from penstock.manifest import ManifestReader
 from support.cli import Bucket
 from support.hub_server import serve_hub
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 FILES, FILE_ROWS, GROUP_ROWS = 4, 600, 150
 
 

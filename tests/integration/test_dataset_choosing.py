@@ -15,6 +15,8 @@ import pytest
 import penstock
 from penstock.errors import ConfigError, DataError, EmptyListing
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 FILES, FILE_ROWS, GROUP_ROWS, PATIENTS = 3, 400, 100, 23
 
 

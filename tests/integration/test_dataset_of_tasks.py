@@ -17,6 +17,8 @@ from penstock.tasks.registry import get_task
 from support.eeg import write_eeg
 from support.images import CLASSES, write_class_folders, write_labelled
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 COUNT = 60
 
 

@@ -17,6 +17,8 @@ import pytest
 import penstock
 from penstock.errors import CheckpointMismatch, ConfigError, DataError, StreamMisused, WindowTooSmall
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 FILES, ROWS = 90, 400
 
 

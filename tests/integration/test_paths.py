@@ -9,6 +9,8 @@ import pytest
 
 import penstock
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 NUM_OBJECTS = 40
 
 

@@ -13,6 +13,8 @@ import torch
 import penstock
 from support.objects import number_of, write_objects
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 NUM_OBJECTS, BATCH = 40, 8
 
 

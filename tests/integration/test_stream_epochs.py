@@ -15,6 +15,8 @@ import penstock
 from penstock.errors import ConfigError, StreamMisused
 from support.objects import to_number, write_objects
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 NUM_OBJECTS, BATCH = 50, 8
 
 

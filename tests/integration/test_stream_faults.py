@@ -14,6 +14,8 @@ import torch
 import penstock
 from support.objects import to_number, write_objects
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 BAD = "0011.bin"
 
 

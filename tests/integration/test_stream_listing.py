@@ -30,6 +30,8 @@ from penstock.tasks.registry import get_task
 from penstock.window import start_prefetcher
 from support.cli import Bucket
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 NUM_OBJECTS, OBJECT_BYTES, BATCH = 230, 3000, 8
 
 

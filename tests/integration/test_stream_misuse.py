@@ -33,6 +33,8 @@ from penstock.stream.words import in_python, python_words
 from penstock.window.geometry import plan_geometry
 from support.objects import to_number, write_objects
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 NUM_OBJECTS = 24
 
 

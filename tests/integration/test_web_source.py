@@ -20,6 +20,8 @@ from support.objects import content, to_number, write_objects
 from support.toy_scheme import put_toy_package
 from support.web_server import Web, serve_web
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 NUM_OBJECTS = 60
 
 

@@ -1,8 +1,10 @@
-"""Steps and scripts in processes of their own that need not import torch anew: forked from one that has imported it.
+"""Steps and scripts in processes of their own that need not import anything anew: forked from one that has.
 
 What runs is what the console script, or Python, runs, with its own argv, environment, folder, output and exit code; its
-command line is its own too. It saves more than a second of CPU each time. Run as a program this is the process that
-forks: a request is a line of JSON, its answer the new process's id.
+command line is its own too. It saves more than a second of CPU each time. The processes that Penstock itself starts,
+prefetchers and listings, are forked in the same way where a test asks for it. Run as a program this is the process that
+forks: a request is a message on a socket of its own, with the new process's standard input, output and error; the
+answers are its id and its exit code.
 """
 
 from __future__ import annotations
@@ -18,20 +20,25 @@ import runpy
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import IO, Any, NoReturn
 
 import penstock
+from penstock import children
 
 _ROOM_BYTES = 4096
 """For the command line of a forked process, which takes the place of this program's."""
-
+_MOST_BYTES = 150_000
+"""Of a request, most of which is the environment."""
 
 _LIBRARIES = (
     "torch",
@@ -47,16 +54,25 @@ _LIBRARIES = (
 )
 """That take long to import: the second is what torch imports to be deterministic."""
 
+_address = ""
+"""Of the socket at which requests are taken."""
+
 
 @cache
 def _server() -> subprocess.Popen[str]:
+    global _address
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind("")  # Linux chooses a name: unix(7)
+    listener.listen(64)
+    _address = listener.getsockname()
     process = subprocess.Popen(
-        [sys.executable, __file__, "." * _ROOM_BYTES],
+        [sys.executable, __file__, str(listener.fileno()), "." * _ROOM_BYTES],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        pass_fds=[listener.fileno()],
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+    listener.close()
     atexit.register(_close, process)
     return process
 
@@ -67,8 +83,48 @@ def _close(server: subprocess.Popen[str]) -> None:
     server.wait()
 
 
-class Forked:
-    """A process that was forked; to be used as ``subprocess.Popen`` is.
+class _Process:
+    """A process that was forked; to be used as ``subprocess.Popen`` is."""
+
+    def __init__(self, args: Sequence[str], asked: Mapping[str, object], files: Sequence[int]) -> None:
+        self.args = list(args)
+        self.returncode: int | None = None
+        self._lock = threading.Lock()
+        self._told = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._told.connect(_address)
+        socket.send_fds(self._told, [json.dumps(asked).encode()], files)
+        self.pid = int(self._told.recv(100))
+
+    def poll(self) -> int | None:
+        with self._lock:
+            if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+                self.returncode = int(self._told.recv(100))
+                self._told.close()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it runs on.
+        """
+        with contextlib.suppress(ValueError):  # another thread has closed it, for it has heard of the end
+            if self.poll() is None and not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        code = self.poll()
+        assert code is not None
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class Forked(_Process):
+    """A step or a script.
 
     Args:
         words: of a step; with ``script``, what follows that.
@@ -77,6 +133,7 @@ class Forked:
         cwd: its folder; None is this process's.
         session: it begins one, and a process group.
         output: folder for ``stdout`` and ``stderr``; None is one of its own.
+        forks_children: prefetchers and listings that it starts are forked too.
     """
 
     def __init__(
@@ -88,43 +145,26 @@ class Forked:
         cwd: Path | None = None,
         session: bool = False,
         output: Path | None = None,
+        forks_children: bool = False,
     ) -> None:
-        self.args = [str(word) for word in words]
-        self.returncode: int | None = None
-        own = Path(tempfile.mkdtemp())
-        self._output = output or own
-        os.mkfifo(own / "code")
-        self._code = os.open(own / "code", os.O_RDONLY | os.O_NONBLOCK)
-        weakref.finalize(self, os.close, self._code)
-        weakref.finalize(self, shutil.rmtree, own)
-        self.pid = _ask(
-            {
-                "words": self.args,
-                "environment": dict(os.environ if environment is None else environment),
-                "script": script and str(script),
-                "cwd": str(cwd or Path.cwd()),
-                "session": session,
-                "output": str(self._output),
-                "code": str(own / "code"),
-            }
-        )
-
-    def poll(self) -> int | None:
-        if self.returncode is None and select.select([self._code], [], [], 0)[0]:
-            self.returncode = int(os.read(self._code, 100))
-        return self.returncode
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end.
-
-        Raises:
-            subprocess.TimeoutExpired: it runs on.
-        """
-        if self.returncode is None and not select.select([self._code], [], [], timeout)[0]:
-            raise subprocess.TimeoutExpired(self.args, timeout or 0, *self.output())
-        code = self.poll()
-        assert code is not None
-        return code
+        self._output = output or Path(tempfile.mkdtemp())
+        if output is None:
+            weakref.finalize(self, shutil.rmtree, self._output)
+        asked = {
+            "words": [str(word) for word in words],
+            "environment": dict(os.environ if environment is None else environment),
+            "script": script and str(script),
+            "cwd": str(cwd or Path.cwd()),
+            "session": session,
+            "forks_children": forks_children,
+        }
+        _server()
+        with (
+            Path(os.devnull).open("rb") as nothing,
+            (self._output / "stdout").open("wb") as out,
+            (self._output / "stderr").open("wb") as err,
+        ):
+            super().__init__([str(word) for word in words], asked, [file.fileno() for file in (nothing, out, err)])
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         self.wait(timeout)
@@ -134,13 +174,6 @@ class Forked:
         """Give what it has written up to now: standard output and error."""
         return (self._output / "stdout").read_text(), (self._output / "stderr").read_text()
 
-    def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
 
 def run_forked(
     words: Sequence[object],
@@ -149,12 +182,12 @@ def run_forked(
     script: Path | None = None,
     timeout: float = 240,
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``penstock WORDS``, or a script, to its end; the options are those of ``Forked``.
+    """Run ``penstock WORDS``, or a script, to its end; a step's children are forked too.
 
     Raises:
         subprocess.TimeoutExpired: it took longer; it was killed.
     """
-    process = Forked(words, environment=environment, script=script)
+    process = Forked(words, environment=environment, script=script, forks_children=script is None)
     try:
         code = process.wait(timeout)
     except BaseException:
@@ -164,22 +197,65 @@ def run_forked(
     return subprocess.CompletedProcess(process.args, code, *process.output())
 
 
-def _ask(asked: Mapping[str, object]) -> int:
-    server = _server()
-    assert server.stdin is not None
-    assert server.stdout is not None
+@contextlib.contextmanager
+def forked_children() -> Iterator[None]:
+    """Have prefetchers and listings that this process starts forked, for as long as the block runs."""
+    _server()
+    _fork_children()
     try:
-        server.stdin.write(f"{json.dumps(asked)}\n")
-        server.stdin.flush()
-        return int(server.stdout.readline())
-    except BaseException:  # its answer would be taken for that to the next question
-        server.kill()
-        server.wait()
-        _server.cache_clear()
-        raise
+        yield
+    finally:
+        children.subprocess = subprocess  # type: ignore[misc]
 
 
-def _serve() -> None:
+def _fork_children() -> None:
+    children.subprocess = SimpleNamespace(  # type: ignore[assignment]
+        Popen=_start_child, TimeoutExpired=subprocess.TimeoutExpired
+    )
+
+
+def _start_child(argv: Sequence[str], **how: Any) -> object:
+    """Start a child of ours, as ``subprocess.Popen`` does."""
+    return _Child(argv, **how) if list(argv[1:4]) == ["-P", "-m", "penstock"] else subprocess.Popen(argv, **how)
+
+
+class _Child(_Process):
+    """A prefetcher or a listing."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: int,
+        stdout: int | IO[Any] | None,
+        stderr: int | IO[Any] | None,
+        env: Mapping[str, str],
+        start_new_session: bool,
+    ) -> None:
+        self.stdout: IO[bytes] | None = None
+        asked = {
+            "words": list(argv[4:]),
+            "environment": dict(env),
+            "script": None,
+            "cwd": str(Path.cwd()),
+            "session": start_new_session,
+            "forks_children": False,
+        }
+        with contextlib.ExitStack() as opened:
+            files = [stdin]
+            for given, own in ((stdout, 1), (stderr, 2)):
+                if given == subprocess.PIPE:
+                    read, write = os.pipe()
+                    self.stdout = os.fdopen(read, "rb")
+                    files.append(opened.enter_context(os.fdopen(write, "wb")).fileno())
+                elif given == subprocess.DEVNULL:
+                    files.append(opened.enter_context(Path(os.devnull).open("wb")).fileno())
+                else:
+                    files.append(own if given is None else given if isinstance(given, int) else given.fileno())
+            super().__init__(argv, asked, files)
+
+
+def _serve(listener: socket.socket) -> None:
     own = [module.name for module in pkgutil.walk_packages(penstock.__path__, "penstock.")]
     for name in (*_LIBRARIES, *own):
         if not name.endswith("__main__"):
@@ -189,10 +265,17 @@ def _serve() -> None:
                 importlib.import_module(name)
     gc.freeze()  # what is here is looked at, and so copied, by no process to come
 
-    for line in sys.stdin:
-        asked = json.loads(line)
+    global _address
+    _address = listener.getsockname()
+    while listener in select.select([listener, 0], [], [])[0]:
+        told, _ = listener.accept()
+        request, files, _, _ = socket.recv_fds(told, _MOST_BYTES, 3)
         if not os.fork():
-            _keep(asked)
+            listener.close()
+            _keep(json.loads(request), files, told)
+        for file in files:
+            os.close(file)
+        told.close()
         _reap()
 
 
@@ -204,39 +287,41 @@ def _reap() -> None:
         pass
 
 
-def _keep(asked: dict[str, object]) -> NoReturn:
+def _keep(asked: dict[str, Any], files: Sequence[int], told: socket.socket) -> NoReturn:
     """Fork the process that was asked for, and tell its id and its exit code."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    output = [os.open(f"{asked['output']}/{name}", flags, 0o600) for name in ("stdout", "stderr")]
-    told = os.open(str(asked["code"]), os.O_WRONLY | os.O_CLOEXEC)
     child = os.fork()
     if not child:
-        os.close(told)
-        _become(asked, output)
+        told.close()
+        _become(asked, files)
+    for file in files:
+        os.close(file)
     os.setsid()  # a signal to the group is not for this one
-    os.write(1, b"%d\n" % child)
+    with contextlib.suppress(OSError):  # who asked may have been killed
+        told.send(b"%d" % child)
     _, status = os.waitpid(child, 0)
-    os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
+    with contextlib.suppress(OSError):
+        told.send(b"%d" % os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
-def _become(asked: dict[str, object], output: Sequence[int]) -> NoReturn:
-    words: list[str] = asked["words"]  # type: ignore[assignment]
-    script: str | None = asked["script"]  # type: ignore[assignment]
+def _become(asked: dict[str, Any], files: Sequence[int]) -> NoReturn:
+    words: list[str] = asked["words"]
+    script: str | None = asked["script"]
     if asked["session"]:
         os.setsid()
     os.environ.clear()
-    os.environ.update(asked["environment"])  # type: ignore[call-overload]
+    os.environ.update(asked["environment"])
     tempfile.tempdir = None  # what this program found in its own environment
-    os.chdir(str(asked["cwd"]))
-    for number, opened in enumerate(output, 1):
-        os.dup2(opened, number)
-        os.close(opened)
-    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    os.chdir(asked["cwd"])
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, m, closefd=False) for n, m in ((0, "r"), (1, "w"), (2, "w")))
     sys.argv = [script or "penstock", *words]
     _take_command_line([sys.executable, *([script] if script else ["-m", "penstock"]), *words])
     sys.path[:0] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    if asked["forks_children"]:
+        _fork_children()
     if script is None:
         from penstock.entry import entry
 
@@ -256,4 +341,4 @@ def _take_command_line(words: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(socket.socket(fileno=int(sys.argv[1])))

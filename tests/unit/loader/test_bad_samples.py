@@ -23,6 +23,8 @@ from support.raw import RawDataset, make_raw_dataset
 from support.samples import array_decoding
 from support.windows import kill_serving
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 WINDOW_BYTES = 400_000
 SIZE = 5_000
 BAD_TO_DECODE = {17, 18, 60}

@@ -33,6 +33,8 @@ from support.many import Records, make_many_dataset
 from support.raw import RawDataset
 from support.windows import kill_serving
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 WINDOW_BYTES = 2 << 20
 COUNTS = [1 + (number * 37) % 60 for number in range(43)]
 VALID = [5, 1, 9]

@@ -19,6 +19,8 @@ from support.raw import RawDataset, make_raw_dataset
 from support.samples import array_decoding
 from unit.loader.test_stream import decode
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 WORLD_SIZE = 4
 SAMPLE_BYTES = 3_000
 NUM_TRAIN, NUM_VALID = 201, 31

@@ -24,6 +24,8 @@ from support.raw import RawDataset, make_raw_dataset
 from support.samples import array_decoding
 from support.windows import make_spec, serving
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 WINDOW_BYTES = 900_000
 SAMPLE_BYTES = 8_000
 

@@ -17,6 +17,8 @@ from penstock.window import Prefetcher
 from support.raw import RawDataset, make_raw_dataset
 from support.samples import array_decoding
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 WINDOW_BYTES = 2 << 20
 
 
