@@ -17,6 +17,7 @@ import pytest
 
 import penstock
 from penstock.errors import ProcessLost
+from support.forked import Forked
 from support.objects import number_of, to_number, write_objects
 
 NUM_OBJECTS = 60
@@ -108,7 +109,7 @@ def test_worker_that_ends_again_and_again_is_told_for_what_it_is(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_interrupted_cell_can_be_run_again(folder: Path, order: list[int], workers: int) -> None:
+def test_interrupted_cell_can_be_run_again(folder: Path, order: list[int], tmp_path: Path, workers: int) -> None:
     """Ctrl-C goes to the kernel's whole group: once while it waits, and once while it begins."""
     script = f"""
         import os, signal, sys
@@ -130,14 +131,9 @@ def test_interrupted_cell_can_be_run_again(folder: Path, order: list[int], worke
                 stream.load_state_dict(state)
             print(found)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        start_new_session=True,
-        check=False,
-    )
-    assert done.stdout.splitlines() == ["interrupted", "interrupted", str(order)], done.stderr
+    (tmp_path / "cell.py").write_text(textwrap.dedent(script))
+    process = Forked((), script=tmp_path / "cell.py", session=True)
+    assert process.communicate(240)[0].splitlines() == ["interrupted", "interrupted", str(order)], process.output()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

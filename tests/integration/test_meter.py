@@ -10,8 +10,6 @@ import asyncio
 import json
 import signal
 import stat
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -30,6 +28,8 @@ from support.forked import Forked
 from support.jobs import processes_of
 from support.s3_server import Asked, OwnS3, Wire, own_s3
 from support.windows import kill_serving
+
+pytestmark = pytest.mark.usefixtures("children_are_forked")
 
 NUM_OBJECTS, OBJECT_BYTES = 240, 16_000
 OBJECTS = {f"data/{number:04}.bin": bytes([number % 251]) * OBJECT_BYTES for number in range(NUM_OBJECTS)}
@@ -275,11 +275,12 @@ def test_a_prefetcher_asks_for_nothing_that_nobody_reads(s3: tuple[OwnS3, Wire],
         await asyncio.sleep(0.1)
 
     wire.meddle = slow
-    words = [sys.executable, "-c", LOOP, wire.url, str(window), ending]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as loop:
-        assert loop.stdout is not None
-        if loop.stdout.readline():
-            loop.kill()
+    (tmp_path / "loop.py").write_text(LOOP)
+    loop = Forked([wire.url, window, ending], script=tmp_path / "loop.py")
+    while loop.poll() is None and "there" not in loop.output()[0]:
+        time.sleep(0.01)
+    loop.kill()
+    loop.wait()
     while processes_of(window):
         time.sleep(0.05)
     before = len(wire.asked)

@@ -15,6 +15,7 @@ import pytest
 
 from penstock.errors import ConfigError, EmptyListing, PenstockError, RankLost, WindowError
 from support import rank_loop
+from support.forked import Forked
 from support.objects import write_objects
 
 NUM_OBJECTS = 61
@@ -31,15 +32,22 @@ def launch(
     words: list[str], *, out: Path, is_clean: bool = True, is_killed: bool = False, **changed: str
 ) -> list[dict[str, Any]]:
     """Run a job; give what its ranks told."""
-    temporary = out / "tmp"
-    temporary.mkdir(exist_ok=True)
-    ours = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-    environ = {name: value for name, value in os.environ.items() if name not in ours}
-    environ |= {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "TMPDIR": str(temporary)}
-    environ |= {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"} | changed
+    environ = environment(out, **changed)
     done = subprocess.run(words, capture_output=True, text=True, env=environ, timeout=280)
     assert (done.returncode != 0) if is_killed else (done.returncode == 0), done.stderr[-6000:]
-    assert not is_clean or list(temporary.glob("*penstock*")) == []
+    return told_in(out, is_clean=is_clean)
+
+
+def environment(out: Path, **changed: str) -> dict[str, str]:
+    (out / "tmp").mkdir(exist_ok=True)
+    ours = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    environ = {name: value for name, value in os.environ.items() if name not in ours}
+    environ |= {"PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path]), "TMPDIR": str(out / "tmp")}
+    return environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"} | changed
+
+
+def told_in(out: Path, *, is_clean: bool) -> list[dict[str, Any]]:
+    assert not is_clean or list((out / "tmp").glob("*penstock*")) == []
     return [json.loads(path.read_text()) for path in sorted(out.glob("rank-*.json"))]
 
 
@@ -87,8 +95,14 @@ def test_ranks_of_torchrun_share_the_data_and_a_window(folder: Path, tmp_path: P
 
 @pytest.mark.parametrize("dies", [0, 1])
 def test_a_rank_that_dies_is_told_to_the_others(folder: Path, tmp_path: Path, dies: int) -> None:
-    words = torchrun("rank_loop.py", "fails", str(folder), str(tmp_path))
-    told = launch(words, out=tmp_path, is_clean=dies != 0, DIES=str(dies))
+    ranks = []
+    for rank in range(2):
+        given = {"RANK": rank, "WORLD_SIZE": 2, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": 2, "DIES": dies}
+        environ = environment(tmp_path, **{name: str(value) for name, value in given.items()})
+        words = ("fails", folder, tmp_path)
+        ranks.append(Forked(words, script=TESTS / "support" / "rank_loop.py", environment=environ))
+    assert [rank.wait(280) for rank in ranks] == [0, 0], [rank.output() for rank in ranks]
+    told = told_in(tmp_path, is_clean=dies != 0)
     assert [rank["error"] in ("RankLost", "PrefetcherLost") for rank in told] == [True]
     assert dies == 0 or "rank 1" in told[0]["what"]
     assert told[0]["seconds"] < 60

@@ -68,7 +68,8 @@ class Processes:
     def _run(self, step: Step, argv: list[str], root: Path) -> int:
         ends = self.ends.get(step.task, lambda _: False)
         assert argv[0] == "penstock", argv
-        process = Forked(argv[1:], environment=self.env, cwd=root / "work", output=root)
+        stays = step.task not in self.ends  # what ends it looks for processes that it started
+        process = Forked(argv[1:], environment=self.env, cwd=root / "work", output=root, forks_children=stays)
         while process.poll() is None:
             if ends(step):
                 kill_container(process.pid)

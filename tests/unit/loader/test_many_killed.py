@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from penstock.manifest import Described, ManifestReader
 from penstock.options.window import ServingOptions
 from penstock.records import Plan, read_record, write_record
 from penstock.window import Prefetcher
+from support.forked import Forked, run_forked
 from support.many import Records, make_many_dataset
 from support.raw import RawDataset
 
@@ -83,12 +83,13 @@ def test_a_trainer_that_is_killed_goes_on_at_its_sample(tmp_path: Path) -> None:
     root = tmp_path / "data"
     data = make_many_dataset(root, counts=COUNTS, sample_bytes=1024)
     write_record(root / "plan.json", data.plan)
-    words = [sys.executable, "-c", TRAINER, str(root), str(tmp_path / "window"), "2"]
+    words, script = (root, tmp_path / "window", 2), tmp_path / "trainer.py"
+    script.write_text(TRAINER)
     path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
     environment = {**os.environ, "PYTHONPATH": path}
     with Prefetcher(tmp_path / "window", ServingOptions(window_size=WINDOW_BYTES)):
         for lines in (7, 60):
-            trainer = subprocess.Popen(words, env=environment)
+            trainer = Forked(words, script=script, environment=environment)
             deadline = time.monotonic() + 120
             while not (root / "given").exists() or len((root / "given").read_text().splitlines()) < lines:
                 assert trainer.poll() is None
@@ -96,7 +97,8 @@ def test_a_trainer_that_is_killed_goes_on_at_its_sample(tmp_path: Path) -> None:
                 time.sleep(0.01)
             trainer.send_signal(signal.SIGKILL)
             trainer.wait()
-        subprocess.run(words, env=environment, check=True, timeout=120)
+        done = run_forked(words, script=script, environment=environment, timeout=120)
+        assert done.returncode == 0, done.stderr
         alone = open_stream(data, tmp_path / "window", tmp_path / "log", num_workers=0)
         expected = keys_of(alone)
         alone.close()

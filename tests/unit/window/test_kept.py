@@ -23,6 +23,8 @@ from penstock.window.kept import KEPT_ENTRY, NOT_KEPT, KeptArea, kept_area_bytes
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import kill_serving
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 SAMPLES, SAMPLE_BYTES, EPOCHS = 3000, 8192, 3
 
 

@@ -19,6 +19,8 @@ from penstock.window.folder import used_bytes
 from support.raw import RawDataset, make_raw_dataset
 from support.windows import kill_serving
 
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
 WINDOW_BYTES = 1 << 20
 
 
