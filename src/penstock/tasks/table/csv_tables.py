@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
-import pyarrow as pa
 
 from penstock.formats.csv.cells import read_cells
-from penstock.formats.csv.format import block_extent, csv_table
+from penstock.formats.csv.format import block_extent
 from penstock.formats.csv.scanning import Block, Dialect, read_blocks, read_dialect, row_lines
 from penstock.manifest import Extent
 from penstock.sources import GetRange, ObjectInfo
-from penstock.tasks.table.parts import Part, check_columns, fetch
+from penstock.tasks.table.parts import Part, check_columns
 
 __all__ = ["CsvTables"]
 
@@ -68,14 +67,6 @@ class CsvTables:
                 ref=msgspec.msgpack.encode(extent),
                 where=_namer(block, dialect, info),
             )
-
-    async def read(self, source: GetRange, ref: bytes, columns: Sequence[str]) -> pa.Table:
-        """Give some columns of a part's rows, as text."""
-        extent = msgspec.msgpack.decode(ref, type=Extent)
-        (span,) = extent.spans
-        info = ObjectInfo(key=span.object, size_bytes=span.object_bytes, version=span.version, validator=span.validator)
-        data = await fetch(source, info, extent)
-        return csv_table(data, extent.codec, columns, key=extent.key, num_rows=extent.num_samples)
 
     def extent(self, ref: bytes, columns: Sequence[str]) -> Extent:
         """Give the extent, which is of whole rows."""

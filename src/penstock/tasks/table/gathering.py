@@ -19,6 +19,7 @@ from penstock.files import ScratchFile
 from penstock.manifest import SPLITS, Extent, LeftOutObjects
 from penstock.sources import ObjectSource
 from penstock.tasks.table.codec import RowsCodec, pack_rows
+from penstock.tasks.table.parquet_tables import ParquetTables
 from penstock.tasks.table.parts import Part, Tables
 from penstock.tasks.table.splitting import RowSplits, Splitter
 from penstock.tasks.table.statistics import Statistics
@@ -139,10 +140,12 @@ class Gathered:
         self.is_sampled = len(chosen) < len(found)
         return [self.places[number] for number in sorted(chosen)]
 
-    async def sample(self, source: ObjectSource, place: tuple[int, int], columns: Sequence[str]) -> _Sample:
+    async def sample(
+        self, source: ObjectSource, tables: ParquetTables, place: tuple[int, int], columns: Sequence[str]
+    ) -> _Sample:
         """Read columns of a part."""
         kept, targets, splits = self._read(place)
-        table = await self.tables.read(source, kept.ref, columns)
+        table = await tables.read(source, kept.ref, columns)
         return _Sample(key=kept.key, table=table, training=(splits == 0) & ~np.isnan(targets))
 
     def add_sample(self, sample: _Sample) -> None:

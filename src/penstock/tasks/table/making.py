@@ -75,8 +75,8 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
     skipped += gathered.left_out.told()
     _check_rows(gathered, target, source)
     notes = _unit_notes(gathered)
-    if like is None and tables.is_typed:
-        await sample(source, gathered, layout, budget_bytes=size_of("statistics", chosen.text("statistics")))
+    if like is None and isinstance(tables, ParquetTables):
+        await sample(source, gathered, tables, layout, budget_bytes=size_of("statistics", chosen.text("statistics")))
         notes += _read_notes(gathered)
     classes = gathered.targets.classes()
     encoding = _encoding(gathered, chosen, skipped) if like is None else like.encoding

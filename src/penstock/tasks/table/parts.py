@@ -79,14 +79,6 @@ class Tables(Protocol):
         """
         ...
 
-    async def read(self, source: GetRange, ref: bytes, columns: Sequence[str]) -> pa.Table:
-        """Give some columns of a part's rows.
-
-        Raises:
-            PenstockError: they could not be read.
-        """
-        ...
-
     def extent(self, ref: bytes, columns: Sequence[str]) -> Extent:
         """Give the extent of a part's chosen columns, whose codec is the format's.
 

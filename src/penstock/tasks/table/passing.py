@@ -12,6 +12,7 @@ from penstock.errors import PenstockError
 from penstock.observe import open_progress
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.table.gathering import Gathered, Layout
+from penstock.tasks.table.parquet_tables import ParquetTables
 from penstock.tasks.table.parts import Part
 
 __all__ = ["gather", "sample"]
@@ -45,7 +46,9 @@ async def gather(
         await _end([table.task for table in running])
 
 
-async def sample(source: ObjectSource, gathered: Gathered, layout: Layout, *, budget_bytes: int) -> None:
+async def sample(
+    source: ObjectSource, gathered: Gathered, tables: ParquetTables, layout: Layout, *, budget_bytes: int
+) -> None:
     """Read what is learnt from of parts of the training split, of as many as ``budget_bytes`` allow.
 
     Raises:
@@ -55,7 +58,7 @@ async def sample(source: ObjectSource, gathered: Gathered, layout: Layout, *, bu
     running: deque[asyncio.Task[Any]] = deque()
     try:
         for place in gathered.trained_on(budget_bytes, columns):
-            running.append(asyncio.ensure_future(gathered.sample(source, place, columns)))
+            running.append(asyncio.ensure_future(gathered.sample(source, tables, place, columns)))
             if len(running) >= TABLES_AT_ONCE:
                 gathered.add_sample(await running.popleft())
         while running:
