@@ -104,6 +104,7 @@ def make_dataset(
         on_bad_sample="fail",
         owner="test",
         purpose="data",
+        patience_seconds=300.0,
     )
     return Dataset(manifest=manifest, spec=spec, digests=digests)
 

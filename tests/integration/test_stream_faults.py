@@ -12,7 +12,9 @@ import pytest
 import torch
 
 import penstock
-from support.objects import to_number, write_objects
+from penstock.errors import SourceUnavailable
+from support.objects import content, to_number, write_objects
+from support.small_s3 import Reply, small_s3
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -181,3 +183,23 @@ def test_what_cannot_be_passed_on_by_a_worker_is_told_at_once_and_in_order(folde
             next(batches)
         assert stream.state_dict()["next_index"] == 8
     assert "what decode, transform and collate give must be such that pickle takes it" in told(caught.value)
+
+
+@pytest.mark.parametrize("after", [0, 6], ids=["at first", "in the middle"])
+def test_a_source_that_fails_is_told_before_the_prefetcher_is_given_up(after: int) -> None:
+    """However short the time is after which a prefetcher that gets nothing done is taken for lost."""
+    objects = {f"bucket/{number:04}.bin": content(number) for number in range(12)}
+    with small_s3(objects=objects, is_open=True) as server:
+        num_given = 0
+
+        def fails(asked: Any) -> Reply | None:
+            nonlocal num_given
+            is_object = asked.path.endswith(".bin")
+            num_given += is_object
+            return Reply.error(503, "SlowDown") if is_object and num_given > after else None
+
+        server.takeover = fails
+        options = {"endpoint_url": server.url, "anonymous": True, "shuffle": False, "in_flight": 1, "window": "1Mi"}
+        stream = penstock.Stream("s3://bucket", decode=to_number, timeout_seconds=4, **options)  # type: ignore[arg-type]
+        with stream, pytest.raises(SourceUnavailable, match=r"s3://bucket asks for fewer requests .HTTP 503"):
+            list(stream)

@@ -51,6 +51,7 @@ def make_spec(
         on_bad_sample="fail",
         owner=uuid.uuid4().hex,
         purpose="data",
+        patience_seconds=300.0,
     )
 
 

@@ -51,6 +51,7 @@ from penstock.records import Meters, Plan, StreamSpec
 from penstock.sources import read_meter_files, sum_meters, take_later
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.files import sweep_files
+from penstock.window.life import patience_of
 
 __all__ = ["WindowStream"]
 
@@ -152,6 +153,7 @@ class WindowStream:
                 on_bad_sample=on_bad_sample,
                 owner=uuid.uuid4().hex if owner is None else owner,
                 purpose="data",
+                patience_seconds=patience_of(timeout_seconds),
             ),
             decoding=decoding,
             trained=tuple(training for _, training in splits),

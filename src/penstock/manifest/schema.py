@@ -276,7 +276,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     fractions: tuple[float, ...]
     split_by: Literal["group", "sample"]
     notes: tuple[str, ...]
-    values: str = ""
+    values: str
 
     @property
     def num_extents(self) -> int:

@@ -122,10 +122,12 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         on_bad_sample: whether a sample that cannot be had ends the stream, or is left out, counted and named.
         owner: whom its requests are counted for: the step of a run, the same in each of its attempts.
         purpose: that they are counted as.
+        patience_seconds: after which a reader gives up a prefetcher that gets nothing done: the source's own errors are
+            to come before that.
     """
 
     kind: ClassVar[str] = "stream"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     session: str
     manifest: str
@@ -140,3 +142,4 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_bad_sample: Literal["fail", "skip"]
     owner: str
     purpose: Literal["data", "probe"]
+    patience_seconds: float

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 from penstock.units import KIB
 
-__all__ = ["ClientLimits", "Patience", "pause_seconds"]
+__all__ = ["ClientLimits", "Patience", "limits_within", "pause_seconds"]
 
 FIRST_PAUSE_SECONDS = 0.1
 MAX_PAUSE_SECONDS = 15.0
 MAX_RETRY_AFTER_SECONDS = 60.0
 """The longest that a server is believed when it says when to come again."""
+LAST_TRY_SECONDS = 60.0
+"""What a last try takes that nobody answers, with some to spare: a connection, and a request that is found out late."""
 RETRY_AFTER_SPREAD = 0.25
 """Part of that time that is added by chance: those who were told the same do not come at once."""
 
@@ -49,6 +51,18 @@ class ClientLimits:
     def progress_bytes(self) -> int:
         """What a body must bring in ``request_timeout_seconds``."""
         return max(1, int(self.least_bytes_per_second * self.request_timeout_seconds))
+
+
+def limits_within(seconds: float) -> ClientLimits:
+    """Give limits with which a source that does not answer is given up within that time, its last try included."""
+    usual = ClientLimits()
+    retry_seconds = max(seconds / 4, seconds - LAST_TRY_SECONDS)
+    return ClientLimits(
+        connect_timeout_seconds=min(usual.connect_timeout_seconds, seconds / 10),
+        request_timeout_seconds=min(usual.request_timeout_seconds, seconds / 2),
+        retry_seconds=min(usual.retry_seconds, retry_seconds),
+        first_answer_seconds=min(usual.first_answer_seconds, retry_seconds),
+    )
 
 
 class Patience:

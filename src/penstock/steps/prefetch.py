@@ -38,6 +38,7 @@ from penstock.steps.options.prefetch import PrefetchOptions
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader
 from penstock.window.bus_error import tell_of_bus_errors
+from penstock.window.life import patience_of
 
 NAME = "prefetch"
 
@@ -186,6 +187,7 @@ def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Met
             on_bad_sample="fail",
             owner=metering.owner,
             purpose="probe",
+            patience_seconds=patience_of(args.prefetch_timeout),
         )
         begun, first = time.monotonic(), 0.0
         reader = WindowReader(

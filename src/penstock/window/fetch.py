@@ -182,11 +182,13 @@ class Fetcher:
         try:
             while queue and self._num_working <= throttle.limit:
                 fill, read = queue.popleft()
+                if (in_vain := _ended_before(fill, read)) is not None:
+                    self._end_read(fill, read, in_vain)
+                    continue
                 begun, number = time.monotonic(), self.answers.begin()
                 try:
-                    if not self._is_in_vain(fill, read):
-                        lies = self._kept.mapped if read.is_kept else fill.slot
-                        await read_into(read.info, read.offset, lies[read.place : read.place + read.length_bytes])
+                    lies = self._kept.mapped if read.is_kept else fill.slot
+                    await read_into(read.info, read.offset, lies[read.place : read.place + read.length_bytes])
                 except PenstockError as error:
                     self._end_read(fill, read, error)
                 else:
@@ -201,11 +203,6 @@ class Fetcher:
             self._on_broken()
         finally:
             self._num_working -= 1
-
-    def _is_in_vain(self, fill: Fill, read: Read) -> bool:
-        """Tell whether nobody will see it: its extents come after one that failed."""
-        failed_at = fill.failed_at
-        return failed_at is not None and not read.is_kept and read.positions[0] > failed_at
 
     def _end_read(self, fill: Fill, read: Read, error: PenstockError | None) -> None:
         for position in read.positions:
@@ -237,6 +234,12 @@ class Fetcher:
             else:
                 other.errors.setdefault(place, error)
             other.settle()
+
+
+def _ended_before(fill: Fill, read: Read) -> PenstockError | None:
+    """Give the error that ends the stream before a read's extents, which nobody will see then."""
+    failed_at = fill.failed_at
+    return None if failed_at is None or read.positions[0] <= failed_at else fill.errors[failed_at]
 
 
 def put_error(pack: Pack, position: int, error: PenstockError, slot: memoryview) -> None:

@@ -24,7 +24,8 @@ from penstock.manifest import ManifestReader, SourceSpec
 from penstock.options.window import WindowOptions
 from penstock.owning import WINDOW_MARK, Hold
 from penstock.records import Purpose, StreamSpec, decode_record
-from penstock.sources import MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
+from penstock.sources import ClientLimits, MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
+from penstock.sources.patience import limits_within
 from penstock.window.asking import check_spec
 from penstock.window.control import Control, ErrorText, FillerState
 from penstock.window.folder import SESSION, SLOTS, read_small, used_bytes
@@ -49,7 +50,9 @@ _log = logging.getLogger(__name__)
 class Opener(Protocol):
     """Opens a source, whose requests are counted."""
 
-    def __call__(self, spec: SourceSpec, /, *, meter: RequestMeter, purpose: Purpose) -> ObjectSource:
+    def __call__(
+        self, spec: SourceSpec, /, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose
+    ) -> ObjectSource:
         """Give it."""
         ...
 
@@ -205,12 +208,13 @@ class Filler:
         )
         try:
             with _open_manifest(self._folder, spec) as manifest, self._counting(spec) as counts:
+                limits = limits_within(spec.patience_seconds)
                 session = await FillerSession.open(
                     self._folder,
                     spec,
                     control=control,
                     manifest=manifest,
-                    source=self._opener(manifest.info.source, meter=counts.meter, purpose=spec.purpose),
+                    source=self._opener(manifest.info.source, limits=limits, meter=counts.meter, purpose=spec.purpose),
                     window_bytes=self._window_bytes,
                     max_in_flight=self._max_in_flight,
                     bell=bell,

@@ -8,10 +8,15 @@ from pathlib import Path
 from penstock.errors import PenstockError, PrefetcherLost, WindowError
 from penstock.window.control import Control, ControlCut
 
-__all__ = ["IDLE_TIMEOUTS", "LifeSigns", "check_passed"]
+__all__ = ["LifeSigns", "check_passed", "patience_of"]
 
 IDLE_TIMEOUTS = 5
 """Of the time that a prefetcher may show no sign of life, until one that lives must have got something done."""
+
+
+def patience_of(timeout_seconds: float) -> float:
+    """Give how long a prefetcher that lives may get nothing done, of how long there may be no sign of its life."""
+    return IDLE_TIMEOUTS * timeout_seconds
 
 
 class LifeSigns:
@@ -28,7 +33,7 @@ class LifeSigns:
         self._beat: int | None = None
         self._progress = b""
         self._alive_until = clock() + timeout_seconds
-        self._busy_until = clock() + IDLE_TIMEOUTS * timeout_seconds
+        self._busy_until = clock() + patience_of(timeout_seconds)
 
     def check(self, control: Control | None, unusable: PenstockError | None) -> None:
         """Look once.
@@ -49,13 +54,13 @@ class LifeSigns:
         if beat is not None and beat != self._beat:
             self._alive_until = now + self._timeout_seconds
         if progress != self._progress:
-            self._busy_until = now + IDLE_TIMEOUTS * self._timeout_seconds
+            self._busy_until = now + patience_of(self._timeout_seconds)
         self._beat, self._progress = beat, progress
         if now > self._alive_until:
             raise unusable or self._lost("no prefetcher served the window", self._timeout_seconds)
         if now > self._busy_until:
             what = "the prefetcher lives, but got nothing done for the window"
-            raise unusable or self._lost(what, IDLE_TIMEOUTS * self._timeout_seconds)
+            raise unusable or self._lost(what, patience_of(self._timeout_seconds))
 
     def _lost(self, what: str, seconds: float) -> PrefetcherLost:
         return PrefetcherLost(

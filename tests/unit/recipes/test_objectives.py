@@ -54,6 +54,7 @@ def manifest(*, classes: tuple[str, ...] = (), mean: float | None = 1.5, std: fl
         fractions=(1.0, 0.0, 0.0),
         split_by="group",
         notes=(),
+        values="",
     )
 
 

@@ -44,6 +44,7 @@ def make_spec(data: RawDataset, epochs: int) -> StreamSpec:
         on_bad_sample="fail",
         owner=uuid.uuid4().hex,
         purpose="data",
+        patience_seconds=300.0,
     )
 
 

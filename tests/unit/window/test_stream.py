@@ -40,6 +40,7 @@ def make_spec(data: RawDataset, *, epochs: int = 1, first_index: int = 0, batch_
         on_bad_sample="fail",
         owner=uuid.uuid4().hex,
         purpose="data",
+        patience_seconds=300.0,
     )
 
 
