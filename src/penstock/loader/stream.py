@@ -70,8 +70,7 @@ class WindowStream:
     Args:
         folder: the window's folder; a prefetcher serves it, or is about to.
         manifest: path of the manifest, as the prefetcher sees it, absolute or relative to the window's folder.
-        splits: ``(split, training)`` of each segment of an epoch, in order; training ones are shuffled, and
-            transforms given chance in them.
+        splits: ``(split, training)`` of an epoch's segments; training ones are shuffled, and transforms given chance.
         num_epochs: epochs that the stream is asked for.
         num_workers: processes that decode; 0 decodes in a thread of this one.
         rank: of the ``world_size`` ranks that read the stream.
