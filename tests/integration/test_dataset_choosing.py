@@ -202,7 +202,11 @@ def test_a_filter_that_fails_is_told_with_its_sample(files: Path) -> None:
         (lambda tables, files: penstock.objects(files).split(valid=0.5, by=len)[0].manifest(), "by gave 14 for 'site0"),
         (
             lambda tables, files: penstock.objects(files).split(valid=0.5, by=lambda key: "x")[0].loader(),
-            r"no sample falls into the part (train|valid): there are 60 samples, all of the group 'x'",
+            r"no sample falls into the part (train|valid): there are 60 samples of 1 group, the group 'x'",
+        ),
+        (
+            lambda tables, files: penstock.objects(files).split(valid=0.01, by="folder")[0].manifest(),
+            r"part valid: there are 60 samples of 12 groups, each of which falls into one part whole: seed=\d+ will do",
         ),
         (
             lambda tables, files: penstock.parquet(tables).split(valid=0.5, by="patiant")[0].manifest(),

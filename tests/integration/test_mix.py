@@ -235,6 +235,10 @@ def test_a_loader_is_for_one_loop_and_one_process(objects: penstock.Dataset, tab
             pickle.dumps(loader)
         with pytest.raises(CheckpointMismatch, match="no saved place in a mix"):
             loader.load_state_dict({"version": 1})
+        place = loader.state_dict()
+        for wrong in ({"position": -1}, {"position": 10**9}, {"position": "x"}, {"members": place["members"][:1]}):
+            with pytest.raises(CheckpointMismatch, match="the saved place is"):
+                loader.load_state_dict({**place, **wrong})
         assert loader.classes == ()
         assert loader.left_out == ()
     with pytest.raises(StreamMisused, match="closed"):

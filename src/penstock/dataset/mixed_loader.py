@@ -144,7 +144,14 @@ class MixedLoader(IterableDataset[Any]):
                     f"the saved place is of another {told} ({str(state[name])[:12]}, here {str(mine[name])[:12]})",
                     fix=_FIX,
                 )
-        for stream, member in zip(self._streams, state["members"], strict=False):
+        members, position = state["members"], state["position"]
+        if not isinstance(position, int) or not 0 <= position < sum(self._counts()):
+            raise CheckpointMismatch(
+                f"the saved place is {str(position)[:60]!r}, not in an epoch of this mix", fix=_FIX
+            )
+        if len(members) != (len(self._streams) if position else 0):
+            raise CheckpointMismatch(f"the saved place is of {len(members)} members", fix=_FIX)
+        for stream, member in zip(self._streams, members, strict=False):
             stream.load_state_dict(member["stream"])
         self._loops += 1
         self._epoch, self._position = state["epoch"], state["position"]

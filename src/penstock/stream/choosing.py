@@ -17,8 +17,8 @@ import msgspec
 from penstock.errors import ConfigError, EmptyListing
 from penstock.loader.failures import noting
 from penstock.loader.growing import Listed
-from penstock.manifest import NOT_WANTED, SPLITS, Extent, ManifestReader, ManifestWriter, SkippedObject
-from penstock.plan import SplitRule, split_rule
+from penstock.manifest import NOT_WANTED, SPLITS, Extent, ManifestInfo, ManifestReader, ManifestWriter, SkippedObject
+from penstock.plan import SplitRule, nearest_seed, split_rule
 from penstock.stream.checks import shown
 from penstock.texts import counted
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "chosen"]
 
 CACHED_GROUPS = 1 << 16
+COUNTED_GROUPS = 10_000
+"""Most groups whose names are held; of more, no part with a fraction worth naming stays empty."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +81,8 @@ def chosen(listed: Listed, data: Data, path: Path) -> Listed:
     if choice.is_empty:
         return listed
     rule = split_rule(fractions=data.fractions, seed=data.split_seed or 0) if choice.splits else None
-    split_of = functools.lru_cache(maxsize=CACHED_GROUPS)(rule) if rule is not None else None
-    found, groups, num_others, example = Counter[str](), set[str](), 0, ""
+    groups = _Groups(rule)
+    found, num_others, example = Counter[str](), 0, ""
     with ManifestReader(listed.manifest) as reader, ManifestWriter(path) as writer:
         info = reader.info
         for part in info.splits:
@@ -88,33 +90,72 @@ def chosen(listed: Listed, data: Data, path: Path) -> Listed:
                 if not all(_ask("where", fits, extent.key) for fits in choice.fits):
                     num_others, example = num_others + 1, example or extent.key
                     continue
-                for split, taken, group in _split(extent, part.name, choice, split_of):
+                for split, taken in _split(extent, part.name, choice, groups):
                     writer.add(taken, split=split)
                     found[split] += taken.num_samples
-                    if len(groups) < 2:
-                        groups.add(group)
-        _check(found, groups, num_others, example, rule)
-        left_out = (
-            (SkippedObject(object=counted(num_others, "key"), reason=NOT_WANTED, count=num_others),)
-            if num_others
-            else ()
-        )
-        new = writer.finish(
-            task=info.task,
-            task_options=info.task_options,
-            source=info.source,
-            seed=info.seed,
-            shape=info.shape,
-            classes=info.classes,
-            skipped=(*info.skipped, *left_out),
-            created_at=info.created_at,
-            created_by=info.created_by,
-            fractions=data.fractions if rule is not None else info.fractions,
-            split_by="group" if rule is not None else info.split_by,
-            notes=info.notes,
-        )
+        if not found:
+            raise EmptyListing(
+                f"none of {num_others} keys is taken by where, {example} for one", fix="take others with where(...)"
+            )
+        if rule is not None:
+            groups.check(rule, data.fractions, found)
+        new = _finish(writer, info, num_others, fractions=data.fractions if rule is not None else None)
     plan = msgspec.structs.replace(listed.plan, manifest_fingerprint=new.fingerprint)
     return Listed(manifest=path, info=new, plan=plan)
+
+
+class _Groups:
+    """The splits of groups, and the names of the first of them."""
+
+    def __init__(self, rule: SplitRule | None) -> None:
+        self._rule = rule
+        self._names: set[str] = set()
+        self.split_of = functools.lru_cache(maxsize=CACHED_GROUPS)(self._split_of)
+
+    def _split_of(self, group: str) -> str:
+        assert self._rule is not None
+        if len(self._names) < COUNTED_GROUPS:
+            self._names.add(group)
+        return self._rule(group)
+
+    def check(self, rule: SplitRule, fractions: tuple[float, float, float], found: Counter[str]) -> None:
+        """Refuse a part that stays empty."""
+        empty = [name for name in rule.names if not found[name]]
+        if not empty:
+            return
+        one = f", the group {next(iter(self._names))!r}" if len(self._names) == 1 else ""
+        seed = nearest_seed(
+            lambda other: {other(name) for name in self._names} == set(other.names), fractions=fractions, seed=rule.seed
+        )
+        raise ConfigError(
+            f"no sample falls into the part{'s' if len(empty) > 1 else ''} {' and '.join(empty)}: there are "
+            f"{counted(found.total(), 'sample')} of {counted(len(self._names), 'group')}{one}, each of which falls "
+            "into one part whole",
+            fix=("" if seed is None else f"seed={seed} will do; or ")
+            + "split by something that has more groups, or give larger shares, with split(...)",
+        )
+
+
+def _finish(
+    writer: ManifestWriter, info: ManifestInfo, num_others: int, *, fractions: Sequence[float] | None
+) -> ManifestInfo:
+    """Write what is told of what was taken; ``fractions`` are those that it was split by, None where it was not."""
+    others = SkippedObject(object=counted(num_others, "key"), reason=NOT_WANTED, count=num_others)
+    return writer.finish(
+        task=info.task,
+        task_options=info.task_options,
+        source=info.source,
+        seed=info.seed,
+        shape=info.shape,
+        classes=info.classes,
+        skipped=(*info.skipped, *((others,) if num_others else ())),
+        created_at=info.created_at,
+        created_by=info.created_by,
+        fractions=info.fractions if fractions is None else fractions,
+        split_by=info.split_by if fractions is None else "group",
+        notes=info.notes,
+        values=info.values,
+    )
 
 
 def _ask(name: str, function: Callable[[str], Any], key: str) -> Any:
@@ -122,30 +163,28 @@ def _ask(name: str, function: Callable[[str], Any], key: str) -> Any:
         return function(key)
 
 
-def _split(
-    extent: Extent, split: str, choice: Choice, rule: Callable[[str], str] | None
-) -> Iterator[tuple[str, Extent, str]]:
-    """Give the parts of an extent, each with its split and a group of it."""
-    if rule is None:
-        yield split, extent, extent.group
+def _split(extent: Extent, split: str, choice: Choice, groups: _Groups) -> Iterator[tuple[str, Extent]]:
+    """Give the parts of an extent, each with its split."""
+    if not choice.splits:
+        yield split, extent
     elif choice.group is not None:
         group = _ask("by", choice.group, extent.key)
         if not isinstance(group, str):
             raise ConfigError(
                 f"by gave {shown(group)} for {extent.key!r}", fix="give a function of a key that gives text"
             )
-        yield rule(group), msgspec.structs.replace(extent, group=group, groups=()), group
+        yield groups.split_of(group), msgspec.structs.replace(extent, group=group, groups=())
     else:
-        yield from _cut(extent, rule)
+        yield from _cut(extent, groups)
 
 
-def _cut(extent: Extent, rule: Callable[[str], str]) -> Iterator[tuple[str, Extent, str]]:
+def _cut(extent: Extent, groups: _Groups) -> Iterator[tuple[str, Extent]]:
     """Cut an extent by the splits that its samples' groups fall into; ``args`` then say which of them are taken."""
-    splits = [rule(group) for group in extent.groups]
+    splits = [groups.split_of(group) for group in extent.groups]
     for split in SPLITS:
         numbers = [number for number, name in enumerate(splits) if name == split]
         if numbers:
-            yield split, _taken(extent, numbers), extent.groups[numbers[0]]
+            yield split, _taken(extent, numbers)
 
 
 def _taken(extent: Extent, numbers: Sequence[int]) -> Extent:
@@ -158,18 +197,3 @@ def _taken(extent: Extent, numbers: Sequence[int]) -> Extent:
         targets=tuple(extent.targets[number] for number in numbers) if extent.targets else (),
         args=tuple(extent.args[number] for number in numbers) if extent.args else tuple((each,) for each in numbers),
     )
-
-
-def _check(found: Counter[str], groups: set[str], num_others: int, example: str, rule: SplitRule | None) -> None:
-    if not found:
-        raise EmptyListing(
-            f"none of {num_others} keys is taken by where, {example} for one", fix="take others with where(...)"
-        )
-    empty = [name for name in rule.names if not found[name]] if rule is not None else []
-    if empty:
-        few = f", all of the group {next(iter(groups))!r}" if len(groups) == 1 else ""
-        raise ConfigError(
-            f"no sample falls into the part{'s' if len(empty) > 1 else ''} {' and '.join(empty)}: there are "
-            f"{counted(found.total(), 'sample')}{few}, and each group falls into one part whole",
-            fix="split by something that has more groups, or give larger shares, or another seed, with split(...)",
-        )
