@@ -71,7 +71,7 @@ def test_chance_is_of_the_part_for_training_alone_and_the_same_for_any_workers(f
     train, valid = penstock.images(folders, size=16, augment="flip,crop").split(valid=0.3)
 
     def two_epochs(part: penstock.Dataset, workers: int) -> list[torch.Tensor]:
-        with part.loader(100, window="2Mi", workers=workers, shuffle=False, epochs=2) as loader:
+        with part.loader(100, window="8Mi", workers=workers, shuffle=False, epochs=2) as loader:
             return [next(iter(loader))[0].clone() for _ in range(2)]
 
     (first, second), again = two_epochs(train, 0), two_epochs(train, 1)
