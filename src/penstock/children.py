@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any, Self
 
 from penstock.errors import PenstockError, error_from_fields
@@ -33,6 +33,8 @@ _MOST_TOLD_BYTES = 65_536
 _MOST_TEXT = 1_500
 """Characters of each text of an error, of which one may take 12 bytes."""
 _PR_SET_PDEATHSIG = 1
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1"}
+"""Numpy's linear algebra, which none has a use for, starts a thread a core when it is imported: 60 ms of CPU on two."""
 
 _running: weakref.WeakSet[Child] = weakref.WeakSet()
 
@@ -54,7 +56,6 @@ class Child:
         words: the module and its arguments, as after ``python -m``.
         stdout: where its standard output goes, as ``subprocess.Popen`` takes it; None is this process's own.
         stderr: the same of its standard error.
-        environment: variables beside those of this process.
     """
 
     def __init__(
@@ -63,7 +64,6 @@ class Child:
         *,
         stdout: int | IO[Any] | None = None,
         stderr: int | IO[Any] | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._ours, its = socket.socketpair()
         with its:
@@ -72,7 +72,7 @@ class Child:
                 stdin=its.fileno(),
                 stdout=stdout,
                 stderr=stderr,
-                env={**os.environ, **(environment or {})},
+                env=_ENVIRONMENT | os.environ,
                 start_new_session=True,
             )
         _watch_forks()

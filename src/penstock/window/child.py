@@ -81,8 +81,7 @@ class Prefetcher:
         self._watcher.join()
 
     def _start(self) -> Child:
-        # numpy's linear algebra, which a prefetcher has no use for, starts a thread a core when it is imported.
-        return Child(self._words, environment={"OPENBLAS_NUM_THREADS": "1"})
+        return Child(self._words)
 
     def _watch(self) -> None:
         deaths, progress = 0, self._progress()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,3 +76,30 @@ def test_reading_rows_does_without_modules_that_are_slow_to_import(tmp_path: Pat
         )
     done = subprocess.run([sys.executable, "-c", PROGRAM, path], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+WRITES = """
+import sys
+import numpy as np
+from pathlib import Path
+from penstock.manifest import Extent, ManifestReader, ManifestWriter, SourceSpec, Span
+path, num_groups = Path(sys.argv[1]), int(sys.argv[2])
+with ManifestWriter(path) as writer:
+    for number in range(60):
+        span = Span(object=f"k{number}", version=f"e{number}", object_bytes=8, offset=0, length_bytes=8)
+        group = f"g{number % num_groups}"
+        writer.add(Extent(key=f"k{number}", group=group, spans=(span,), codec="{}", targets=(0.0,)), split="train")
+    writer.finish(task="raw", task_options={}, source=SourceSpec(uri="s3://bucket"), seed=0, shape=(8,), classes=(),
+        skipped=(), created_at="2026-01-01T00:00:00Z", created_by="test")
+with ManifestReader(path) as reader:
+    rows = reader.take(np.array([2, 0]))
+assert rows.groups == [f"g{2 % num_groups}", "g0"], rows.groups
+print("pyarrow.compute" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("num_groups", [1, 7, 60])
+def test_writing_few_rows_does_without_what_is_slow_to_import(tmp_path: Path, num_groups: int) -> None:
+    words = [sys.executable, "-c", WRITES, tmp_path / "manifest.parquet", str(num_groups)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
