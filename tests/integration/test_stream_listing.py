@@ -295,5 +295,5 @@ def test_a_listing_that_does_not_come_by_key_is_refused() -> None:
 def test_an_error_as_long_as_what_was_given_is_told_as_what_it_is(tmp_path: Path) -> None:
     """A listing in a process of its own tells it through a pipe."""
     (tmp_path / "object").write_bytes(b"x")
-    with pytest.raises(EmptyListing, match="none of the 1 objects"):
+    with pytest.raises(EmptyListing, match="none of the 1 object"):
         penstock.Stream(tmp_path, decode=lambda data, key: 1, match="a" * 100_000, window="1Mi").__enter__()

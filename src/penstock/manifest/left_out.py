@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from penstock.manifest.schema import SkippedObject
+from penstock.texts import counted
 
 __all__ = ["NOT_WANTED", "LeftOutObjects"]
 
@@ -32,6 +33,6 @@ class LeftOutObjects:
         """Give names, and how many more there are."""
         more = {reason: count - NAMED_OBJECTS for reason, count in self._counts.items() if count > NAMED_OBJECTS}
         return sorted(self._named, key=lambda item: item.object) + [
-            SkippedObject(object=f"{number} more objects", reason=reason, count=number)
+            SkippedObject(object=counted(number, "more object"), reason=reason, count=number)
             for reason, number in more.items()
         ]

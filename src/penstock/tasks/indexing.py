@@ -74,11 +74,11 @@ async def fitting(
             example = example or extent.key
     if num_others and not num_given:
         raise EmptyListing(
-            f"none of {num_others} keys fits what was asked for by where, {example} for one",
+            f"none of {counted(num_others, 'key')} fits what was asked for by where, {example} for one",
             fix="choose other patterns with --option where=...",
         )
     if num_others:
-        skipped.append(SkippedObject(object=f"{num_others} keys", reason=NOT_WANTED, count=num_others))
+        skipped.append(SkippedObject(object=counted(num_others, "key"), reason=NOT_WANTED, count=num_others))
 
 
 async def indexed(

@@ -123,7 +123,7 @@ async def pages_of(source: ObjectSource, pattern: str, skipped: list[SkippedObje
         raise await source.nothing_found()
     if not num_fitting:
         raise EmptyListing(
-            f"none of the {num_found} objects under {source.spec.uri} fits {pattern!r}, {example} for one",
+            f"none of the {counted(num_found, 'object')} under {source.spec.uri} fits {pattern!r}, {example} for one",
             fix="close its brace" if is_unclosed(pattern) else "choose another pattern with --option match=...",
             about=source.spec.uri,
         )

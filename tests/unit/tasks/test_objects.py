@@ -92,7 +92,7 @@ def test_groups_are_first_folders_and_patterns_choose(tmp_path: Path) -> None:
 
 def test_a_pattern_that_nothing_fits_names_an_object(tmp_path: Path) -> None:
     put(tmp_path / "in", {"a/1.png": 1})
-    with pytest.raises(EmptyListing, match=r"none of the 1 objects under .* fits '\*\.jpg', a/1\.png for one"):
+    with pytest.raises(EmptyListing, match=r"none of the 1 object under .* fits '\*\.jpg', a/1\.png for one"):
         listed(tmp_path / "in", tmp_path, match="*.jpg")
     with pytest.raises(EmptyListing, match="close its brace"):
         listed(tmp_path / "in", tmp_path, match="*.{png")

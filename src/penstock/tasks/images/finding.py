@@ -17,7 +17,7 @@ from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.images.label_table import LabelTable
 from penstock.tasks.images.naming import Labels, Meaning
 from penstock.tasks.protocols import Limits
-from penstock.texts import did_you_mean
+from penstock.texts import counted, did_you_mean
 
 __all__ = ["Found", "find_images"]
 
@@ -176,8 +176,9 @@ class _Count:
         """Check what was left out, and tell it."""
         uri = self._source.spec.uri
         if not self._num_images:
+            looked_at = counted(self.num_objects, "object")
             raise EmptyListing(
-                f"none of the {self.num_objects} objects under {uri} is an image by its name, {self._shown()}",
+                f"none of the {looked_at} under {uri} is an image by its name, {self._shown()}",
                 fix="check the prefix, or say which are with --option match=PATTERN",
                 about=uri,
             )
@@ -197,11 +198,11 @@ class _Count:
             number, names = self._others.total(), sorted(self._others)
             told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
             reason = f"not of the classes asked for, but of {told}"
-            found.skipped.append(SkippedObject(object=f"{number} images", reason=reason, count=number))
+            found.skipped.append(SkippedObject(object=counted(number, "image"), reason=reason, count=number))
         if self._num_no_image:
             number = self._num_no_image
             reason = f"no image by name, {self._shown()}"
-            found.skipped.append(SkippedObject(object=f"{number} objects", reason=reason, count=number))
+            found.skipped.append(SkippedObject(object=counted(number, "object"), reason=reason, count=number))
         found.skipped += self._source.left_out()
 
     def _check_rows(self, table: LabelTable, most_unmatched: float) -> list[str]:

@@ -71,7 +71,7 @@ def test_a_table_says_the_class_and_keeps_patients_whole(flat: Path, tmp_path: P
     for key, split in splits_of(tmp_path).items():
         by_group.setdefault(samples[key].group, set()).add(split)
     assert all(len(found) == 1 for found in by_group.values())
-    assert [item.object for item in info.skipped] == ["1 objects"]
+    assert [item.object for item in info.skipped] == ["1 object"]
     assert "no image by name, labels.tsv for one" in info.skipped[0].reason
 
 
@@ -231,8 +231,8 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("short", ["labels=gopher://a/b"], 2, "there is no scheme 'gopher'"),
         ("short", ["labels=s3://key:secret@bucket/l.csv"], 2, ""),
         ("packed", ["labels=labels.csv.gz"], 30, "are a .gz file"),
-        ("texts", [], 22, "none of the 1 objects under"),
-        ("texts", ["match=*.jpg"], 22, "none of the 1 objects under"),
+        ("texts", [], 22, "none of the 1 object under"),
+        ("texts", ["match=*.jpg"], 22, "none of the 1 object under"),
         ("tests", ["split-folders=true"], 30, "of the dataset's own splits there is test, but none to train on"),
         ("lacks", ["path-column=path"], 2, "the option path-column means nothing here"),
         ("lacks", ["labels=labels.tsv", "class-folder=1"], 2, "the option class-folder means nothing here"),

@@ -156,4 +156,4 @@ def test_a_table_that_cannot_be_read_is_named_or_left_out(
 def test_a_source_without_tables_says_what_lies_there(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text("x")
-    assert "none of the 1 objects" in refused(tmp_path / "in", EmptyListing, target="y").what
+    assert "none of the 1 object" in refused(tmp_path / "in", EmptyListing, target="y").what
