@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -120,7 +120,7 @@ class ExtentRows:
     span_ends: NDArray[np.int64]
     span_objects: list[str]
     span_versions: list[str]
-    span_validators: list[str | None]
+    span_validators: Sequence[str | None]
     span_object_bytes: NDArray[np.int64]
     span_offsets: NDArray[np.int64]
     span_lengths: NDArray[np.int64]
@@ -229,6 +229,30 @@ class ExtentColumns:
         )
 
 
+class _Nones(Sequence[None]):
+    """So many times None, in no memory."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, at: int) -> None: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[None]: ...
+    def __getitem__(self, at: int | slice) -> list[None] | None:
+        if isinstance(at, slice):
+            return [None] * len(range(self._length)[at])
+        range(self._length)[at]
+        return None
+
+
+def _or_nones(texts: list[str | None]) -> Sequence[str | None]:
+    return _Nones(len(texts)) if texts.count(None) == len(texts) else texts
+
+
 class _OptionalTexts:
     """Texts of which some, or all, are None."""
 
@@ -293,7 +317,7 @@ def _join(rows: NDArray[np.int64], parts: Sequence[_Part], places: NDArray[np.in
     single = bool((counts == 1).all())
     span_places = places if single else runs(starts, counts)
     texts = [[part.texts[at] for part in parts] for at in range(3)]
-    objects, versions, validators = (_joined(found, object)[span_places].tolist() for found in texts)
+    objects, versions, validators = (_joined(found, object)[span_places] for found in texts)
     columns = [[part.extents[at] for part in parts] for at in range(7)]
     keys, groups, codecs, *of_samples = (_joined(found, object)[places].tolist() for found in columns)
     sizes, offsets, lengths = (_joined([part.numbers[at] for part in parts], np.int64)[span_places] for at in range(3))
@@ -307,9 +331,9 @@ def _join(rows: NDArray[np.int64], parts: Sequence[_Part], places: NDArray[np.in
         codecs=codecs,
         of_samples=(of_samples[0], of_samples[1], of_samples[2], of_samples[3]),
         span_ends=span_ends,
-        span_objects=objects,
-        span_versions=versions,
-        span_validators=validators,
+        span_objects=objects.tolist(),
+        span_versions=versions.tolist(),
+        span_validators=_or_nones(validators.tolist()),
         span_object_bytes=sizes,
         span_offsets=offsets,
         span_lengths=lengths,
