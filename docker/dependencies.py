@@ -18,7 +18,7 @@ _SELF = re.compile(r"penstock\[([^\]]+)\]")
 
 
 def requirements(project: dict[str, Any], extras: Sequence[str]) -> list[str]:
-    """Give the requirements of a project table and of some of its extras, sorted, each once.
+    """Return the requirements of a project table and of some of its extras, sorted, each once.
 
     Raises:
         KeyError: there is no extra of that name.

@@ -54,7 +54,7 @@ class Pip:
     wait: Callable[[float], None] = time.sleep
 
     def run(self, *arguments: str, tries: int = TRIES) -> str:
-        """Give what it wrote to standard output.
+        """Return what it wrote to standard output.
 
         Raises:
             PipFailed: every try failed.
@@ -144,7 +144,7 @@ def _refuse(folder: Path) -> None:
 
 
 def cuda_packages(names: Iterable[str]) -> list[str]:
-    """Give those names of wheels, or of installed packages, that are of CUDA, in order."""
+    """Return those names of wheels, or of installed packages, that are of CUDA, in order."""
     return sorted(name for name in names if _CUDA.search(name))
 
 
@@ -152,7 +152,7 @@ _LOOK = ("install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet", "
 
 
 def torch_options(pip: Pip, index: str, constraints: Sequence[str]) -> list[str] | None:
-    """Give pip's options with which torch is a build for CPUs; None where there is no such build.
+    """Return pip's options with which torch is a build for CPUs; None where there is no such build.
 
     Args:
         index: that has builds for CPUs, if it can be reached.
@@ -177,7 +177,7 @@ def _reached(index: str) -> bool:
 
 
 def _constraints(rest: Sequence[str]) -> list[str]:
-    """Give those options that name constraints."""
+    """Return those options that name constraints."""
     found = []
     for word, value in itertools.pairwise(rest):
         if word in ("--constraint", "-c"):

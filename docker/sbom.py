@@ -51,7 +51,7 @@ def read_contents(stream: IO[bytes]) -> Contents:
 
 
 def bill_of_materials(name: str, version: str, contents: Contents) -> dict[str, Any]:
-    """Give the CycloneDX document of an image."""
+    """Return the CycloneDX document of an image."""
     components = sorted(
         _unique([*_python(contents.distributions), *_debian(contents.packages, contents.system)]),
         key=lambda made: made["bom-ref"],

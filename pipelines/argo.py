@@ -123,7 +123,7 @@ class _Step:
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Give the path of each input artifact: where its producer wrote it."""
+        """Return the path of each input artifact: where its producer wrote it."""
         taken = self.task.get("inputs", {}).get("artifacts", {})
         return {
             key: _path(output["producerTask"], output["outputArtifactKey"])
@@ -133,20 +133,20 @@ class _Step:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Give the path of each output artifact; what only the KFP UI shows has none."""
+        """Return the path of each output artifact; what only the KFP UI shows has none."""
         declared = self.pipeline.component(self.task)["outputDefinitions"]["artifacts"]
         return {key: _path(self.name, key) for key in declared if key in " ".join(self.words)}
 
     @property
     def words(self) -> list[str]:
-        """Give the arguments with KFP's placeholders."""
+        """Return the arguments with KFP's placeholders."""
         words = list(self.pipeline.container(self.task)["args"])
         pairs = zip(words[::2], words[1::2], strict=True)
         return [word for flag, value in pairs if value != "{{$}}" for word in (flag, value)]
 
     @property
     def args(self) -> list[str]:
-        """Give the arguments as Argo replaces them."""
+        """Return the arguments as Argo replaces them."""
         values = self._values()
         return [_PLACEHOLDER.sub(lambda found: values[found[0]], word) for word in self.words]
 
@@ -172,12 +172,12 @@ _OWN_VALUES = {
 
 
 def _image(image: str) -> str:
-    """Give a container's image, which a run may name, as Argo says it."""
+    """Return a container's image, which a run may name, as Argo says it."""
     return _PLACEHOLDER.sub(lambda found: f"{{{{workflow.parameters.{found[1].removeprefix(_CHANNEL)}}}}}", image)
 
 
 def _value(source: Mapping[str, Any]) -> str:
-    """Give what a task is given, as Argo says it."""
+    """Return what a task is given, as Argo says it."""
     if "taskFinalStatus" in source:
         return '{"state": "{{workflow.status}}"}'
     if "componentInputParameter" in source:

@@ -34,7 +34,7 @@ RESTRICTED = {
 
 
 def env() -> list[m.EnvVar]:
-    """Give the credentials' variables, from the secret that the run names, if there is one."""
+    """Return the credentials' variables, from the secret that the run names, if there is one."""
     secret = "{{workflow.parameters.secret}}"  # noqa: S105 - its name
     return [
         m.EnvVar(
@@ -46,7 +46,7 @@ def env() -> list[m.EnvVar]:
 
 
 def sidecar() -> m.UserContainer:
-    """Give the native sidecar that fills the window."""
+    """Return the native sidecar that fills the window."""
     # `hera.workflows.UserContainer` would leave restartPolicy out.
     return m.UserContainer(
         name=SIDECAR,
@@ -71,7 +71,7 @@ def sidecar() -> m.UserContainer:
 
 
 def mounts(step: str) -> Iterator[m.VolumeMount]:
-    """Give what a step's container mounts."""
+    """Return what a step's container mounts."""
     yield m.VolumeMount(name="run", mount_path=RUN_FOLDER)
     yield m.VolumeMount(name="tmp", mount_path="/tmp")  # noqa: S108
     if step in WINDOW_STEPS:
@@ -81,7 +81,7 @@ def mounts(step: str) -> Iterator[m.VolumeMount]:
 
 
 def volumes(files: Files) -> Iterator[m.Volume]:
-    """Give the volumes; those with a limit get it from a parameter, by the patch of the steps that mount them."""
+    """Return the volumes; those with a limit get it from a parameter, by the patch of the steps that mount them."""
     names = ("tmp", WINDOW_VOLUME, *(("run",) if files == "artifacts" else ()))
     for name in names:
         yield m.Volume(name=name, empty_dir=m.EmptyDirVolumeSource())
@@ -89,7 +89,7 @@ def volumes(files: Files) -> Iterator[m.Volume]:
 
 
 def claim() -> m.PersistentVolumeClaim:
-    """Give the volume of a run, through which its files pass."""
+    """Return the volume of a run, through which its files pass."""
     return m.PersistentVolumeClaim(
         metadata=m.ObjectMeta(name="run"),
         spec=m.PersistentVolumeClaimSpec(
@@ -106,7 +106,7 @@ OF_ARGO: dict[str, Any] = {
 
 
 def step_patch(step: str) -> str | None:
-    """Give the patch that takes from parameters what a template's own fields do not."""
+    """Return the patch that takes from parameters what a template's own fields do not."""
     if step not in WINDOW_STEPS:
         return None
     limited = [{"name": WINDOW_VOLUME, "emptyDir": {"sizeLimit": "{{workflow.parameters.window_volume_size}}"}}]
@@ -132,5 +132,5 @@ def patch_text(patch: Mapping[str, Any], *, bare: Sequence[str] = ()) -> str:
 
 
 def snake(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Give fields by the names that Hera's models have for them."""
+    """Return fields by the names that Hera's models have for them."""
     return {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): value for name, value in fields.items()}

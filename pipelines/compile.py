@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def compile_all(*, images: Mapping[str, str] | None = None, **settings: Any) -> dict[Path, str]:
-    """Give the text of every compiled file, by its path below the repository.
+    """Return the text of every compiled file, by its path below the repository.
 
     Args:
         images: other images, by the environment variable of ``IMAGES``.

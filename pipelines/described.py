@@ -117,13 +117,13 @@ def _unless_given(one: Option) -> str:
 
 
 def _short(one: Option) -> str:
-    """Give the sentence of an option without what follows from the tasks that are installed."""
+    """Return the sentence of an option without what follows from the tasks that are installed."""
     told = one.help.partition(" (")[0] if callable(one.told) else one.told
     return _sentence(dataclasses.replace(one, told=told, choices=None if callable(one.choices) else one.choices))
 
 
 def _sentence(option: Option) -> str:
-    """Give an option's help; its default and the names of flags are told otherwise."""
+    """Return an option's help; its default and the names of flags are told otherwise."""
     told = re.sub(r"\s*\(default: [^)]*\)", "", option.help).replace("%%", "%")
     named = f". One of {', '.join(map(str, option.all_choices))}" if option.all_choices else ""
     return _line(told).replace("|", "\\|") + named

@@ -65,7 +65,7 @@ def left_out(spec: Spec) -> Iterator[tuple[str, list[str]]]:
 
 
 def _needed(component: Spec, spec: Spec) -> set[str]:
-    """Give the parameters of a component that a task must give."""
+    """Return the parameters of a component that a task must give."""
     declared = set(component.get("inputDefinitions", {}).get("parameters", {}))
     if "executorLabel" not in component:
         return declared

@@ -55,7 +55,7 @@ class Settings:
 
 
 def volume_limit(window_size: str) -> str:
-    """Give the limit of a volume of which a window is 85 %, in whole MiB.
+    """Return the limit of a volume of which a window is 85 %, in whole MiB.
 
     Raises:
         ValueError: it is not a size.

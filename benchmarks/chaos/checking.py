@@ -29,7 +29,7 @@ class Given:
 
 
 def planned_keys(dataset: Dataset) -> dict[int, str]:
-    """Give the key that belongs to each stream index."""
+    """Return the key that belongs to each stream index."""
     with ManifestReader(dataset.manifest) as manifest:
         rows = [(index, row) for index, row in stream_rows(dataset.spec.order, 0, dataset.spec.end_index)]
         keys = {row: manifest.row(row).key for row in {row for _, row in rows}}
@@ -37,7 +37,7 @@ def planned_keys(dataset: Dataset) -> dict[int, str]:
 
 
 def rank_indices(dataset: Dataset, rank: int) -> list[int]:
-    """Give a rank's stream indices, in order."""
+    """Return a rank's stream indices, in order."""
     batches = rank_batches(
         dataset.spec.order,
         first_index=0,
@@ -51,7 +51,7 @@ def rank_indices(dataset: Dataset, rank: int) -> list[int]:
 
 
 def read_journal(journal: Path, attempts: Sequence[int]) -> tuple[list[Given], int]:
-    """Give what counts of a rank's journal, and how many samples were read past a place that was gone back to."""
+    """Return what counts of a rank's journal, and how many samples were read past a place that was gone back to."""
     lines = map(str.split, journal.read_text().splitlines() if journal.exists() else [])
     # A kill may cut a line: its batch is not covered by any place.
     whole = [fields for fields in lines if len(fields) == 4 and len(fields[3]) == DIGEST_CHARACTERS]

@@ -51,7 +51,7 @@ class Answer:
     is_whole: bool
 
     def head(self, *, length_bytes: int | None = None, shift: int = 0) -> bytes:
-        """Give the head, with another Content-Length or of a range that lies ``shift`` bytes further where asked."""
+        """Return the head, with another Content-Length or of a range that lies ``shift`` bytes further where asked."""
         first, length = self.first + shift, len(self.body) if length_bytes is None else length_bytes
         lines = [
             f"Content-Length: {length}",

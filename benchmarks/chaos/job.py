@@ -66,7 +66,7 @@ class Job:
         return min(rank.index for rank in self._ranks)
 
     def place(self) -> int:
-        """Give the last place that all ranks had saved."""
+        """Return the last place that all ranks had saved."""
         places = (self._folder / f"place-{rank}" for rank in range(self._num_ranks))
         return min(int(place.read_text()) if place.exists() else 0 for place in places)
 

@@ -26,12 +26,12 @@ __all__ = ["Served", "object_bytes", "object_etag"]
 
 
 def object_bytes(number: int, size_bytes: int, version: int = 0) -> bytes:
-    """Give an object's bytes."""
+    """Return an object's bytes."""
     return np.random.default_rng((number, version)).bytes(size_bytes)
 
 
 def object_etag(number: int, size_bytes: int, version: int = 0) -> str:
-    """Give an object's ETag."""
+    """Return an object's ETag."""
     return f'"{hashlib.md5(f"{number}/{size_bytes}/{version}".encode()).hexdigest()}"'
 
 
@@ -58,7 +58,7 @@ class Served:
     good_requests: int | None = None
 
     def words(self) -> list[str]:
-        """Give the command line that serves it."""
+        """Return the command line that serves it."""
         return [sys.executable, "-m", "benchmarks.chaos.server", json.dumps(asdict(self))]
 
 

@@ -43,12 +43,12 @@ def machine(module: str) -> dict[str, str | int | float]:
 
 
 def cpu_slug(cpu: str) -> str:
-    """Give a processor's name as part of a file name."""
+    """Return a processor's name as part of a file name."""
     return re.sub(r"[^a-z0-9]+", "-", cpu.lower().replace("(r)", "").replace("(tm)", "")).strip("-")
 
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give options as a report tells them: paths as text, those in the repository from its root on."""
+    """Return options as a report tells them: paths as text, those in the repository from its root on."""
     return {name: _told(value) if isinstance(value, Path) else value for name, value in options.items()}
 
 

@@ -15,7 +15,7 @@ def size(size_bytes: float) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Give the lines of a table; the first row is its head, the first column its names."""
+    """Return the lines of a table; the first row is its head, the first column its names."""
     head, *body = rows
     return ["| " + " | ".join(row) + " |" for row in [head, ["---"] + ["---:"] * (len(head) - 1), *body]]
 

@@ -43,7 +43,7 @@ _STYLE: dict[Any, Any] = {
 
 @contextlib.contextmanager
 def drawn(path: Path, num_panels: int = 1, *, height_inches: float = 4.6) -> Iterator[list[Axes]]:
-    """Give panels beside each other to draw on, and write them at the end; the suffix of ``path`` tells how."""
+    """Return panels beside each other to draw on, and write them at the end; the suffix of ``path`` tells how."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2 if num_panels == 1 else 5.6 * num_panels, height_inches), layout="constrained")
         yield [figure.add_subplot(1, num_panels, number + 1) for number in range(num_panels)]

@@ -20,7 +20,7 @@ Cell = TypeVar("Cell")
 
 
 def tail(text: str) -> str:
-    """Give the end of what a process said."""
+    """Return the end of what a process said."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return "\n".join(lines[-12:])[-ERROR_CHARACTERS:]
 
@@ -78,7 +78,7 @@ def run(words: Sequence[str], scratch: Path, *, seconds: float) -> subprocess.Co
 
 
 def interleave(cells: Sequence[Cell], *, num_rounds: int) -> Iterator[tuple[int, Cell]]:
-    """Give every cell once a round, in another order each round."""
+    """Return every cell once a round, in another order each round."""
     for number in range(num_rounds):
         order = list(cells)
         random.Random(number).shuffle(order)

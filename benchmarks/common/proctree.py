@@ -16,7 +16,7 @@ PSS_SECONDS = 0.25
 
 
 def tree(pid: int) -> Iterator[int]:
-    """Give a process and its living descendants."""
+    """Return a process and its living descendants."""
     yield pid
     for task in _children_files(pid):
         with contextlib.suppress(OSError):
@@ -32,7 +32,7 @@ def _children_files(pid: int) -> list[Path]:
 
 
 def tree_cpu_seconds(pid: int) -> float:
-    """Give user and system time of a process tree, ended children that were waited for included."""
+    """Return user and system time of a process tree, ended children that were waited for included."""
     ticks = 0
     for found in tree(pid):
         with contextlib.suppress(OSError):
@@ -42,7 +42,7 @@ def tree_cpu_seconds(pid: int) -> float:
 
 
 def folder_bytes(folder: str) -> int:
-    """Give what a folder takes on its volume; what vanishes meanwhile counts for nothing."""
+    """Return what a folder takes on its volume; what vanishes meanwhile counts for nothing."""
     total = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

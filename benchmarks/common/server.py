@@ -24,7 +24,7 @@ LISTINGS = ".listings"
 
 
 def find_nginx() -> str | None:
-    """Give the path of nginx, None where it is missing."""
+    """Return the path of nginx, None where it is missing."""
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/sbin")
 
 
@@ -46,7 +46,7 @@ def install() -> None:
 
 
 def version() -> str:
-    """Give nginx's version."""
+    """Return nginx's version."""
     nginx = find_nginx()
     assert nginx is not None
     return subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True).stderr.strip()

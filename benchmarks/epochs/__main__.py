@@ -136,7 +136,7 @@ class _Harness:
         return about | {"result": result, "right": right, "error": ""}
 
     def _served(self) -> tuple[int, int]:
-        """Give the bytes that the server sent of objects since the last time, and how many answers they were."""
+        """Return the bytes that the server sent of objects since the last time, and how many answers they were."""
         with (self._work / "access.log").open() as log:
             log.seek(self._log_at)
             told = [line.split() for line in log]

@@ -103,7 +103,7 @@ def _due(run: dict[str, Any], dataset_bytes: int) -> int:
 
 
 def _most(run: dict[str, Any], sample_bytes: int, due_bytes: int) -> int:
-    """Give what the answers can have held that were more than one a sample."""
+    """Return what the answers can have held that were more than one a sample."""
     return int(run["num_answers"]) * sample_bytes - due_bytes
 
 
@@ -142,7 +142,7 @@ def _kept(runs: list[dict[str, Any]], dataset_bytes: int, sample_bytes: int) -> 
 
 
 def kept(raw: dict[str, Any]) -> list[Kept]:
-    """Give the figures of each window, those without latency first, the smallest first."""
+    """Return the figures of each window, those without latency first, the smallest first."""
     dataset_bytes = raw["dataset"]["num_samples"] * raw["dataset"]["sample_bytes"]
     groups: dict[tuple[float, int, bool], list[dict[str, Any]]] = {}
     for run in raw["runs"]:

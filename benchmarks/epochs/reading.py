@@ -72,7 +72,7 @@ class Read:
 
 
 def _raw(data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-    """Give the bytes as they are."""
+    """Return the bytes as they are."""
     return [{"inputs": np.frombuffer(data, dtype=np.uint8)}]
 
 

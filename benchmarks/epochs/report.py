@@ -141,7 +141,7 @@ def _slower(found: list[Kept]) -> list[str]:
 
 
 def render(raw: dict[str, Any], picture: str) -> str:
-    """Give the report.
+    """Return the report.
 
     Args:
         raw: what the run left as JSON.

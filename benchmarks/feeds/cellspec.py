@@ -38,11 +38,11 @@ class DataSpec:
         return Path(self.root) / BUCKET / self.name
 
     def plain_key(self, number: int) -> str:
-        """Give the key of a sample as an object of its own."""
+        """Return the key of a sample as an object of its own."""
         return f"{self.name}/plain/{number:08}.bin"
 
     def keys(self, layout: str, pattern: str) -> list[str]:
-        """Give the keys of a layout's objects, sorted."""
+        """Return the keys of a layout's objects, sorted."""
         found = sorted((self.folder / layout).glob(pattern))
         return [f"{self.name}/{layout}/{path.relative_to(self.folder / layout)}" for path in found]
 

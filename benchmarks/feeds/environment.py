@@ -40,7 +40,7 @@ def make_peers(folder: Path) -> Peers:
 
 
 def versions(python: str) -> dict[str, str]:
-    """Give the versions of what an environment holds of the libraries that matter here."""
+    """Return the versions of what an environment holds of the libraries that matter here."""
     names = [
         "penstock",
         *(line.partition("==")[0] for line in REQUIREMENTS.read_text().splitlines() if line and line[0] != "#"),

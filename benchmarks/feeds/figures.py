@@ -69,7 +69,7 @@ def groups(runs: Iterable[dict[str, Any]]) -> dict[Group, list[dict[str, Any]]]:
 
 
 def figures(runs: Iterable[dict[str, Any]]) -> dict[str, Figures]:
-    """Give a group's medians, by contender, in the order of the list of contenders."""
+    """Return a group's medians, by contender, in the order of the list of contenders."""
     found: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
         found.setdefault(run["contender"], []).append(run)
@@ -134,12 +134,12 @@ def _best(found: dict[str, Figures], value: Callable[[Figures], float]) -> Figur
 
 
 def best_peer(found: dict[str, Figures]) -> Figures | None:
-    """Give the peer with the highest rate, None where no peer gave a right result."""
+    """Return the peer with the highest rate, None where no peer gave a right result."""
     return _best(found, lambda figure: figure.rate)
 
 
 def bare_of(name: str, found: dict[str, Figures]) -> Figures | None:
-    """Give the bare loop over the layout that a contender reads."""
+    """Return the bare loop over the layout that a contender reads."""
     figure = found.get("bare-tar" if CONTENDERS[name].layout == "tar" else "bare")
     return figure if figure is not None and figure.rate else None
 

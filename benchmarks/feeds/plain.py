@@ -73,7 +73,7 @@ def _entry(key: str, status: os.stat_result) -> str:
 
 
 def link_copy(data: DataSpec, number: int) -> DataSpec:
-    """Give the samples once more as other objects, which take no room: hard links."""
+    """Return the samples once more as other objects, which take no room: hard links."""
     copy = dataclasses.replace(data, name=f"{data.name}-copy{number}")
     (copy.folder / "plain").mkdir(parents=True)
     for path in (data.folder / "plain").iterdir():

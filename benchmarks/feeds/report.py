@@ -144,7 +144,7 @@ def _configurations(raw: dict[str, Any]) -> list[str]:
 
 
 def render(raw: dict[str, Any]) -> str:
-    """Give the report.
+    """Return the report.
 
     Args:
         raw: what the run left as JSON.

@@ -41,7 +41,7 @@ class Run:
     peak_processes: int = 0
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON's types."""
+        """Return it as JSON's types."""
         return dataclasses.asdict(self)
 
 
@@ -98,5 +98,5 @@ def run_cell(cell: CellSpec, *, number: int, peers: Peers) -> Run:
 
 
 def layouts_of(names: Sequence[str]) -> list[str]:
-    """Give the layouts that contenders read."""
+    """Return the layouts that contenders read."""
     return sorted({CONTENDERS[name].layout for name in names})

@@ -16,7 +16,7 @@ PROGRAMS = {
 
 
 def start_seconds(tries: int = TRIES) -> dict[str, float]:
-    """Give the wall seconds from the start of each program to its end, the least of some tries."""
+    """Return the wall seconds from the start of each program to its end, the least of some tries."""
     return {name: min(_seconds(program) for _ in range(tries)) for name, program in PROGRAMS.items()}
 
 

@@ -53,7 +53,7 @@ def measure_locality(
 
 
 def merge(rows: NDArray[np.int64], *, samples_per_object: int, max_extra: float) -> tuple[int, int]:
-    """Give how many ranges a pack's rows take, and how many samples in between are thrown away.
+    """Return how many ranges a pack's rows take, and how many samples in between are thrown away.
 
     A range goes on over a gap for as long as what is thrown away is at most ``max_extra`` of what is wanted.
     """

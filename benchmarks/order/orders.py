@@ -20,12 +20,12 @@ SHUFFLES: list[Shuffle] = [
 
 
 def name_of(shuffle: Shuffle) -> str:
-    """Give a shuffle's name: blocks as samples of a block times blocks mixed."""
+    """Return a shuffle's name: blocks as samples of a block times blocks mixed."""
     return f"{shuffle.block_samples} x {shuffle.blocks_mixed}" if isinstance(shuffle, BlockShuffle) else shuffle
 
 
 def epoch_rows(shuffle: Shuffle, num_samples: int, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Give the rows of an epoch in their order, shape (num_samples,)."""
+    """Return the rows of an epoch in their order, shape (num_samples,)."""
     segment = Segment(
         split="train", first_row=0, num_extents=num_samples, num_samples=num_samples, shuffle=shuffle, mix=1
     )

@@ -60,7 +60,7 @@ def _places(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _label_distances(rows: NDArray[np.int64], batch_extents: int, num_classes: int) -> NDArray[np.float64]:
-    """Give each batch's distance from even labels, shape (batches,)."""
+    """Return each batch's distance from even labels, shape (batches,)."""
     labels = rows * num_classes // len(rows)
     num_batches = len(rows) // batch_extents
     counts = np.zeros((num_batches, num_classes))

@@ -19,7 +19,7 @@ COLOURS = ("#1b6ca8", "#d1495b")
 def make_report(
     figures: Sequence[Figures], setting: Setting, machine: dict[str, str | int | float], picture: str
 ) -> str:
-    """Give the report in Markdown."""
+    """Return the report in Markdown."""
     lines = [
         "# Order: what a shuffle by blocks costs and gives",
         "",

@@ -53,7 +53,7 @@ def make_task(*, num_samples: int, num_classes: int, seed: int) -> Task:
 
 
 def final_losses(shuffle: Shuffle, task: Task, *, batch_extents: int, epochs: int, seeds: int) -> list[float]:
-    """Give the validation loss after the last step, for each seed of weights and order."""
+    """Return the validation loss after the last step, for each seed of weights and order."""
     return [_train(shuffle, task, batch_extents, epochs, seed) for seed in range(seeds)]
 
 

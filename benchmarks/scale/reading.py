@@ -17,7 +17,7 @@ from penstock.plan import Permutation
 
 
 def peak_bytes() -> int:
-    """Give the most memory that this process has had resident."""
+    """Return the most memory that this process has had resident."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
 

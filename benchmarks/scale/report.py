@@ -71,7 +71,7 @@ def _verdicts(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def write_report(raw: dict[str, Any]) -> str:
-    """Give the report's text."""
+    """Return the report's text."""
     runs = raw["runs"]
     words = ["# Scale: listing, planning and reading manifests", ""]
     words += [f"- {line}" for line in _verdicts(runs)]

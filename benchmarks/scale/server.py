@@ -23,17 +23,17 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s
 
 
 def object_key(number: int) -> str:
-    """Give an object's key below the prefix; numbers and keys have one order."""
+    """Return an object's key below the prefix; numbers and keys have one order."""
     return f"patient-{number // FOLDER_OBJECTS:07}/image-{number:010}.png"
 
 
 def object_etag(number: int) -> str:
-    """Give an object's ETag: 32 hexadecimal digits that no two objects share and no compressor finds short."""
+    """Return an object's ETag: 32 hexadecimal digits that no two objects share and no compressor finds short."""
     return f'"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}"'
 
 
 def page(first: int, num_objects: int) -> bytes:
-    """Give the listing's page that begins with an object."""
+    """Return the listing's page that begins with an object."""
     end = min(first + PAGE_OBJECTS, num_objects)
     entries = "".join(
         f"<Contents><Key>{PREFIX}{object_key(number)}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*args)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        """Give a page."""
+        """Return a page."""
         query = parse_qs(urlsplit(self.path).query)
         body = page(int(query.get("continuation-token", ["0"])[0]), self._num_objects)
         self.send_response(200)

@@ -21,7 +21,7 @@ def _number(data: memoryview, key: str) -> torch.Tensor:
 
 
 def last_state(journal: Path) -> dict[str, object] | None:
-    """Give the place after the last batch that was noted whole; a torn line is cut off."""
+    """Return the place after the last batch that was noted whole; a torn line is cut off."""
     lines = journal.read_bytes().splitlines(keepends=True) if journal.exists() else []
     if lines and not lines[-1].endswith(b"\n"):
         lines.pop()

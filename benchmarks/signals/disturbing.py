@@ -169,7 +169,7 @@ class Disturbed:
         return f"{last}, then {number.name}", allowed | self._codes(number)
 
     def _codes(self, number: signal.Signals) -> set[int]:
-        """Give what a job may end with: 0 where it had just ended, or where Ctrl-C is not its end."""
+        """Return what a job may end with: 0 where it had just ended, or where Ctrl-C is not its end."""
         if number == signal.SIGKILL:
             return {0, -number}
         if self._subject.saves:

@@ -28,7 +28,7 @@ class Process:
 
 
 def processes_of(mark: str, trainer: int = 0) -> list[Process]:
-    """Give the living processes that have the mark."""
+    """Return the living processes that have the mark."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

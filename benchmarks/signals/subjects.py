@@ -30,11 +30,11 @@ class Subject(Protocol):
     """Whether a signal to stop is answered by 75, or is the default of a program that does not handle it."""
 
     def words(self, folder: Path) -> list[str]:
-        """Give the argv of an attempt."""
+        """Return the argv of an attempt."""
         ...
 
     def result(self, folder: Path) -> object:
-        """Give what must be equal after any number of attempts."""
+        """Return what must be equal after any number of attempts."""
         ...
 
 
@@ -54,7 +54,7 @@ class Run:
         return f"penstock run, {self.workers} workers" + (", --stream-listing" if self.early else "")
 
     def words(self, folder: Path) -> list[str]:
-        """Give the argv of an attempt."""
+        """Return the argv of an attempt."""
         words = ["run", "--source", f"s3://{BUCKET}/eeg", "--endpoint-url", self.url, "--anonymous", "true"]
         words += ["--task", "eeg-c1", "--split", "0.5,0.25,0.25", "--out", str(folder / "out"), "--batch-size", "8"]
         words += ["--epochs", str(self.epochs), "--threads", "1", "--window-size", "2Mi", "--checkpoint-every", "5"]
@@ -62,7 +62,7 @@ class Run:
         return [sys.executable, "-m", "penstock", *words, "--prefetch-timeout", "120s"]
 
     def result(self, folder: Path) -> object:
-        """Give weights, losses and metrics."""
+        """Return weights, losses and metrics."""
         record = read_record(folder / "out" / "run.json", RunRecord)
         for name in ("report.html", "cost.json", "evaluation.json"):
             assert (folder / "out" / name).stat().st_size > 100, name
@@ -84,13 +84,13 @@ class Loop:
         return f"penstock.Stream, {self.workers} workers"
 
     def words(self, folder: Path) -> list[str]:
-        """Give the argv of an attempt."""
+        """Return the argv of an attempt."""
         words = ["--source", f"s3://{BUCKET}/objects", "--url", self.url, "--journal", str(folder / "journal.jsonl")]
         words += ["--workers", str(self.workers), "--epochs", str(LOOP_EPOCHS), "--batch-size", str(LOOP_BATCH)]
         return [sys.executable, "-m", "benchmarks.signals.consumer", *words, "--pause-seconds", str(self.pause_seconds)]
 
     def result(self, folder: Path) -> object:
-        """Give the numbers of all samples, in order."""
+        """Return the numbers of all samples, in order."""
         lines = (folder / "journal.jsonl").read_text().splitlines()
         numbers = [number for line in lines for number in json.loads(line)["numbers"]]
         epochs = [sorted(numbers[at : at + NUM_OBJECTS]) for at in range(0, len(numbers), NUM_OBJECTS)]

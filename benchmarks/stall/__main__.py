@@ -82,7 +82,7 @@ def _consumer_rate(options: argparse.Namespace) -> float:
 
 
 def _links(options: argparse.Namespace) -> list[tuple[float, float]]:
-    """Give ratio and latency of each link."""
+    """Return ratio and latency of each link."""
     found = [(ratio, 0.0) for ratio in options.ratios]
     return [*found, (GOAL_RATIO, options.latency)] if options.latency else found
 

@@ -60,12 +60,12 @@ class Stalls:
 
 
 def stall_of(result: dict[str, Any]) -> float:
-    """Give the share of a training's time in which the trainer waited."""
+    """Return the share of a training's time in which the trainer waited."""
     return float(1 - result["compute_seconds"] / result["wall_seconds"])
 
 
 def _bound(result: dict[str, Any], link_bytes_per_second: float) -> float:
-    """Give the least stall: the bytes that were missing at the first batch came over the link, then the last step."""
+    """Return the least stall: the bytes that were missing at the first batch came over the link, then the last step."""
     num_steps = len(result["waits_seconds"]) + 1
     missing_bytes = result["passed_bytes"] - result["wasted_bytes"] - result["first_bytes"]
     missing_seconds = missing_bytes / link_bytes_per_second
@@ -74,7 +74,7 @@ def _bound(result: dict[str, Any], link_bytes_per_second: float) -> float:
 
 
 def _later(result: dict[str, Any]) -> float:
-    """Give the share of waits in the time after the start's batches; steps take as long as one another."""
+    """Return the share of waits in the time after the start's batches; steps take as long as one another."""
     waits = result["waits_seconds"]
     late = waits[START_BATCHES:]
     seconds = sum(late) + result["compute_seconds"] * (len(late) + 1) / (len(waits) + 1)
@@ -82,7 +82,7 @@ def _later(result: dict[str, Any]) -> float:
 
 
 def stalls(raw: dict[str, Any]) -> list[Stalls]:
-    """Give the figures of each link, those without latency first, the widest first; links that never worked are out."""
+    """Return figures of each link, those without latency first, the widest first; links that never worked are out."""
     found = []
     for link in raw["links"]:
         runs = [
@@ -121,5 +121,5 @@ def stalls(raw: dict[str, Any]) -> list[Stalls]:
 
 
 def goal_cells(found: list[Stalls]) -> list[Stalls]:
-    """Give those that the goal is about."""
+    """Return those that the goal is about."""
     return [each for each in found if each.ratio == GOAL_RATIO]

@@ -13,7 +13,7 @@ SETTLE_SECONDS = 0.2
 
 
 def measure_rate(port: int, paths: Sequence[str], *, seconds: float) -> float:
-    """Give the bytes of bodies that pass a second, while every connection always asks for more."""
+    """Return the bytes of bodies that pass a second, while every connection always asks for more."""
     done, counts = threading.Event(), [0] * NUM_CONNECTIONS
 
     def ask(number: int) -> None:

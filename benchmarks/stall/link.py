@@ -161,7 +161,7 @@ async def _serve(counts: Path, links: Sequence[tuple[int, float]]) -> None:
 
 
 def read_passed(counts: Path, number: int) -> int:
-    """Give the bytes that passed a link so far."""
+    """Return the bytes that passed a link so far."""
     return int(np.memmap(counts, dtype=np.int64, mode="r")[number])
 
 

@@ -81,7 +81,7 @@ def _goals(found: list[Stalls]) -> list[str]:
 
 
 def render(raw: dict[str, Any], picture: str) -> str:
-    """Give the report.
+    """Return the report.
 
     Args:
         raw: what the run left as JSON.

@@ -104,7 +104,7 @@ class Child:
         return self._process.wait(seconds)
 
     def error(self) -> PenstockError | None:
-        """Give the error that it ended with; None where it told none."""
+        """Return the error that it ended with; None where it told none."""
         told = b""
         with contextlib.suppress(OSError):
             while len(told) < _MOST_TOLD_BYTES and (more := self._ours.recv(4096, socket.MSG_DONTWAIT)):

@@ -31,4 +31,4 @@ class _Clock:
 
 
 running_seconds = _Clock()
-"""Give the seconds since some moment; called from any thread of the process."""
+"""Return the seconds since some moment; called from any thread of the process."""

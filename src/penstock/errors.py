@@ -311,7 +311,7 @@ def error_from_fields(name: str, what: str, fix: str, about: str | None) -> Pens
 
 
 def map_os_error(error: OSError, path: str) -> PenstockError:
-    """Give the error of the tree that an ``OSError`` on writing ``path`` stands for."""
+    """Return the error of the tree that an ``OSError`` on writing ``path`` stands for."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"no space is left for {path}", fix="free some space or choose another folder", about=path)
     return OutputUnwritable(

@@ -88,7 +88,7 @@ def refuse_not_plain(path: Path) -> None:
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that is synced and renamed over it when the block succeeds.
+    """Return a temporary path beside ``path`` that is synced and renamed over it when the block succeeds.
 
     The parent folder is made if it is missing; on any error the temporary file is removed and what was
     at ``path`` before is untouched.
@@ -158,7 +158,7 @@ class ScratchFile:
         return offset, self._end - offset
 
     def read(self, offset: int, length_bytes: int) -> bytes:
-        """Give bytes that were written."""
+        """Return bytes that were written."""
         with self._errors():
             return os.pread(self._handle, length_bytes, offset)
 

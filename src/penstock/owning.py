@@ -92,12 +92,12 @@ def _make(folder: Path, *, is_shared: bool) -> None:
 
 
 def names_of_others(folder: Path, *, ours: Collection[str] = ()) -> list[str]:
-    """Give the names of what lies in a folder, sorted, but for ``ours`` and what a fresh volume may hold."""
+    """Return the names of what lies in a folder, sorted, but for ``ours`` and what a fresh volume may hold."""
     return sorted(path.name for path in folder.iterdir() if path.name not in _HARMLESS and path.name not in ours)
 
 
 def holds_others(folder: Path, names: list[str], what: str) -> NotOurs:
-    """Give the error of a folder that holds what is not ours."""
+    """Return the error of a folder that holds what is not ours."""
     shown = ", ".join(_plain(name) for name in names[:_MOST_NAMED])
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return NotOurs(
@@ -155,7 +155,7 @@ class Holder:
 
 
 def _read_holder(handle: int, role: int) -> Holder | None:
-    """Give who holds a role; what anybody may have written there is taken as text, cut short and made plain."""
+    """Return who holds a role; what anybody may have written there is taken as text, cut short and made plain."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         told = json.loads(os.pread(handle, _ROLE_BYTES, _HEAD_BYTES + role * _ROLE_BYTES))
         texts = {name: _plain(told[name]) for name in ("host", "since", "detail")}

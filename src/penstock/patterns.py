@@ -18,7 +18,7 @@ _BRACKETS = re.compile(r"\[!?+\]?+[^]]*+\]")
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Give what tells whether a key fits a pattern; a brace that is a key's own is written ``[{]``.
+    """Return what tells whether a key fits a pattern; a brace that is a key's own is written ``[{]``.
 
     Raises:
         ConfigError: it stands for too many patterns, or its braces lie too deep in each other.
@@ -29,7 +29,7 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def any_of(patterns: Sequence[str]) -> str:
-    """Give one pattern for several.
+    """Return one pattern for several.
 
     Raises:
         ConfigError: they stand for too many patterns, or braces lie too deep in each other.
@@ -53,7 +53,7 @@ def is_unclosed(pattern: str) -> bool:
 
 
 def _depths(pattern: str) -> list[int]:
-    """Give how many braces are open after each one, and at first none."""
+    """Return how many braces are open after each one, and at first none."""
     depths = [0]
     for brace in re.findall("[{}]", _BRACKETS.sub("", pattern)):
         depths.append(max(0, depths[-1] + (1 if brace == "{" else -1)))
@@ -61,7 +61,7 @@ def _depths(pattern: str) -> list[int]:
 
 
 def _check(pattern: str) -> int:
-    """Give for how many patterns one with braces stands, before any is written out."""
+    """Return for how many patterns one with braces stands, before any is written out."""
     if max(_depths(pattern)) > MOST_DEPTH:
         raise ConfigError(
             f"braces of the pattern {_shown(pattern)} lie more than {MOST_DEPTH} deep in each other",
@@ -74,7 +74,7 @@ def _check(pattern: str) -> int:
 
 
 def _count(pattern: str) -> int:
-    """Give for how many patterns one stands; any number above the most where it is too many."""
+    """Return for how many patterns one stands; any number above the most where it is too many."""
     number = 1
     while number <= MOST_ALTERNATIVES and (found := _first_braces(pattern)) is not None:
         _, end, choices = found
@@ -100,7 +100,7 @@ def _guarded(text: str) -> str:
 
 
 def _expand(pattern: str) -> list[str]:
-    """Give the patterns without braces that one with braces stands for; a brace without a comma is a key's own."""
+    """Return the patterns without braces that one with braces stands for; a brace without a comma is a key's own."""
     found = _first_braces(pattern)
     if found is None:
         return [pattern]
@@ -110,7 +110,7 @@ def _expand(pattern: str) -> list[str]:
 
 
 def _first_braces(pattern: str) -> tuple[int, int, list[str]] | None:
-    """Give where the first group of choices begins and ends, and the choices."""
+    """Return where the first group of choices begins and ends, and the choices."""
     # What lies in brackets is covered up, so that places stay what they are.
     plain = _BRACKETS.sub(lambda found: "[" * len(found[0]), pattern)
     start = plain.find("{")

@@ -41,7 +41,7 @@ class Registry:
     own: Mapping[str, str]
 
     def names(self) -> tuple[str, ...]:
-        """Give all names, the package's own first; nothing is imported."""
+        """Return all names, the package's own first; nothing is imported."""
         return (*self.own, *sorted(set(_found(self.group)) - set(self.own)))
 
     def load(self, name: str) -> object:

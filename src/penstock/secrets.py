@@ -62,7 +62,7 @@ _BY_FORM = re.compile(
 
 
 def redact(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """Give ``text`` without the secrets of ``environment`` (None: this process's) and of URLs in it."""
+    """Return ``text`` without the secrets of ``environment`` (None: this process's) and of URLs in it."""
     variables = os.environ if environment is None else environment
     values = {value for name, value in variables.items() if len(value) >= _SHORTEST_SECRET and _holds_secret(name)}
     for value in sorted(values, key=len, reverse=True):

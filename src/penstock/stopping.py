@@ -84,7 +84,7 @@ _state = _State()
 
 
 def handled() -> tuple[signal.Signals, ...]:
-    """Give the signals to handle: all but SIGHUP where whoever started this process had it ignored, as nohup does."""
+    """Return the signals to handle: all but SIGHUP where whoever started this process had it ignored, as nohup does."""
     return tuple(number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN)
 
 
@@ -98,7 +98,7 @@ def install() -> None:
 
 
 def received() -> signal.Signals | None:
-    """Give the first signal that came, None before one did."""
+    """Return the first signal that came, None before one did."""
     return _state.received
 
 

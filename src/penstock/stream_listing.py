@@ -70,7 +70,7 @@ class ListingProcess:
         self._persist(self._begin)
 
     def part(self, number: int) -> Listed | None:
-        """Give a part as soon as it is there, None where the listing ended with fewer.
+        """Return a part as soon as it is there, None where the listing ended with fewer.
 
         Raises:
             PenstockError: the listing failed before it came to that part.
@@ -84,7 +84,7 @@ class ListingProcess:
         return self._persist(part)
 
     def whole(self) -> Listed:
-        """Give everything, when the listing has ended.
+        """Return everything, when the listing has ended.
 
         Raises:
             PenstockError: the listing failed.
@@ -110,7 +110,7 @@ class ListingProcess:
         return read_listed(self._manifest, self._plan)
 
     def _persist(self, look: Callable[[], T]) -> T:
-        """Give what there is, of another child where the last one was lost."""
+        """Return what there is, of another child where the last one was lost."""
         while True:
             try:
                 return look()

@@ -109,7 +109,7 @@ def _is_in_use(folder: Path) -> bool:
 
 
 def _beneath(folder: int) -> Path:
-    """Give a path that leads to an open folder, whatever takes its place meanwhile."""
+    """Return a path that leads to an open folder, whatever takes its place meanwhile."""
     return Path(f"/proc/self/fd/{folder}")
 
 

@@ -16,7 +16,7 @@ _IN_A_LINE = re.compile(f"[\x00-\x1f{_UNFIT}]")
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    r"""Give text with what cannot be shown written like ``\x1b`` or ``\u202e``.
+    r"""Return text with what cannot be shown written like ``\x1b`` or ``\u202e``.
 
     Args:
         text: any.
@@ -31,14 +31,14 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Give the known word that is most like another one; the empty text where none is."""
+    """Return the known word that is most like another one; the empty text where none is."""
     import difflib  # here: most processes never ask
 
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
 
 
 def did_you_mean(word: str, known: Iterable[str], *, quoted: bool = True) -> str:
-    """Give the beginning of an advice, with a space behind it: the known word that is most like another one.
+    """Return the beginning of an advice, with a space behind it: the known word that is most like another one.
 
     The empty text where none is.
     """

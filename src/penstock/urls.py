@@ -25,7 +25,7 @@ _NO_SLASHES = re.compile(rf"({_STORES}):(?!//)/?|{_SCHEME.pattern}(?!/)", re.IGN
 
 
 def expand_home(path: str, name: str) -> str:
-    """Give a path with a user's home folder in the place of its leading ``~`` or ``~user``.
+    """Return a path with a user's home folder in the place of its leading ``~`` or ``~user``.
 
     Args:
         path: that is given.
@@ -45,7 +45,7 @@ def expand_home(path: str, name: str) -> str:
 
 
 def local_path(path: str, name: str) -> str:
-    """Give the path of a local file or folder, with the home folder in the place of ``~``.
+    """Return the path of a local file or folder, with the home folder in the place of ``~``.
 
     One that begins with ``./`` for its name's sake is made whole, so that it is the same path without that.
 
@@ -68,7 +68,7 @@ def local_path(path: str, name: str) -> str:
 
 
 def check_location(text: str, name: str) -> str:
-    """Give a URI as it is, and a path with the home folder in the place of ``~``: one function for all locations.
+    """Return a URI as it is, and a path with the home folder in the place of ``~``: one function for all locations.
 
     Args:
         text: that is given.
@@ -129,7 +129,7 @@ def _decoded(text: str) -> str:
 
 
 def check_endpoint(url: str, name: str) -> str:
-    """Give the URL of a server in its plain form, without a slash at its end.
+    """Return the URL of a server in its plain form, without a slash at its end.
 
     Args:
         url: that is given.

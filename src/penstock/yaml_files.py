@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 def read_mapping(path: Path, *, wanted: str, like: str) -> yaml.MappingNode | None:
-    """Give the mapping that a file is; None of an empty one.
+    """Return the mapping that a file is; None of an empty one.
 
     Args:
         wanted: what to give instead of a file that cannot be read.
@@ -55,7 +55,7 @@ def read_mapping(path: Path, *, wanted: str, like: str) -> yaml.MappingNode | No
 
 
 def scalar_of(node: yaml.Node, where: str, *, as_text: bool) -> Any:
-    """Give the value of a scalar, None of nothing.
+    """Return the value of a scalar, None of nothing.
 
     Args:
         where: it stands, for messages.

@@ -124,7 +124,7 @@ def ready(chart: Namespace, cluster_bucket: Bucket) -> tuple[Namespace, Bucket]:
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give this machine the credentials of the bucket."""
+    """Return this machine the credentials of the bucket."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
 

@@ -99,7 +99,7 @@ class Pods:
 
 
 def local(uri: str) -> str:
-    """Give the path of an artifact in a step's container."""
+    """Return the path of an artifact in a step's container."""
     return f"/{uri.replace('://', '/')}"
 
 

@@ -57,7 +57,7 @@ class Namespace:
         self.kubectl("apply", "-f", "-", stdin=json.dumps(made))
 
     def admitted(self, made: Object) -> Object:
-        """Give an object as the API server would keep it; nothing is kept."""
+        """Return an object as the API server would keep it; nothing is kept."""
         words = ("kubectl", "--namespace", self.name, "create", "--dry-run=server", "-o", "json", "-f", "-")
         done = run(*words, stdin=json.dumps(made))
         if done.returncode:
@@ -86,7 +86,7 @@ class Namespace:
         assert phase == "Succeeded", self.told(pod)
 
     def told(self, pod: str) -> str:
-        """Give all that is known about a pod, for a failed assertion."""
+        """Return all that is known about a pod, for a failed assertion."""
         return self.kubectl("logs", pod, "--all-containers", "--prefix", "--tail=50") + self.kubectl(
             "get", "pod", pod, "-o", "jsonpath={.status}"
         )

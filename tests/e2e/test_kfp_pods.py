@@ -38,7 +38,7 @@ def compiled(ready: tuple[Namespace, Bucket], tmp_path_factory: pytest.TempPathF
 def parameters(
     bucket: Bucket, compiled: Path, *, options: Mapping[str, object] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """Give the values of a small run with the types that the pipeline declares."""
+    """Return the values of a small run with the types that the pipeline declares."""
     declared = load_compiled(compiled)[0]["root"]["inputDefinitions"]["parameters"]
     read: dict[str, Callable[[str], Any]] = {
         "NUMBER_INTEGER": int,

@@ -31,7 +31,7 @@ def training_pod(
     annotations: Mapping[str, str] = SMALL,
     **spec: object,
 ) -> Object:
-    """Give a pod that lists and then trains through the sidecar, and prints its run record at the end."""
+    """Return a pod that lists and then trains through the sidecar, and prints its run record at the end."""
     namespace, bucket = ready
     env = [{"name": key, "valueFrom": {"secretKeyRef": {"name": SECRET, "key": key}}} for key in CREDENTIALS]
     source = ("--source", bucket.uri, "--endpoint-url", bucket.url, *SOURCE)

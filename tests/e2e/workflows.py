@@ -62,13 +62,13 @@ class Workflow:
         assert self.end(**more) == "Succeeded", self.told()
 
     def attempts(self, step: str) -> list[Object]:
-        """Give the pods of a step, as Argo's nodes, the first one first."""
+        """Return the pods of a step, as Argo's nodes, the first one first."""
         nodes = self.status.get("nodes", {}).values()
         found = [node for node in nodes if node["type"] == "Pod" and node.get("templateName") == step]
         return sorted(found, key=lambda node: (node["startedAt"] or "", node["name"]))
 
     def pod(self, attempt: Object) -> str:
-        """Give the name of the pod of an attempt."""
+        """Return the name of the pod of an attempt."""
         words = ("get", "pods", "-l", f"workflows.argoproj.io/workflow={self.name}", "-o", "json")
         pods = json.loads(self.namespace.kubectl(*words))["items"]
         (name,) = [
@@ -79,7 +79,7 @@ class Workflow:
         return str(name)
 
     def left(self, name: str) -> bytes | None:
-        """Give what lies in the run root under a name."""
+        """Return what lies in the run root under a name."""
         uid = self.namespace.get("workflow", self.name)["metadata"]["uid"]
         try:
             return open_blobs(f"s3://{runs_of(self.bucket)}/{uid}", endpoint_url=self.bucket.url).read(name)
@@ -93,7 +93,7 @@ class Workflow:
         return decode_record(data, kind)
 
     def told(self) -> str:
-        """Give all that is known, for a failed assertion."""
+        """Return all that is known, for a failed assertion."""
         nodes = self.status.get("nodes", {}).values()
         lines = [f"{node['displayName']} {node['phase']}: {node.get('message', '')}" for node in nodes]
         words = ("logs", "-l", f"workflows.argoproj.io/workflow={self.name}", "-c", "main", "--prefix", "--tail=20")
@@ -105,7 +105,7 @@ def runs_of(bucket: Bucket) -> str:
 
 
 def small_run(bucket: Bucket, **options: object) -> Mapping[str, str]:
-    """Give the parameters of a small run on a CPU.
+    """Return the parameters of a small run on a CPU.
 
     Args:
         options: of the run, over those of a small one.

@@ -24,7 +24,7 @@ needs_server = pytest.mark.skipif(
 
 
 def _run(name: str, out: Path) -> tuple[dict[str, Any], str, str]:
-    """Give raw figures, report and picture of a quick run."""
+    """Return raw figures, report and picture of a quick run."""
     words = [sys.executable, "-m", f"benchmarks.{name}", "--quick", "--out", str(out)]
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr

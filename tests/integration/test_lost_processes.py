@@ -36,7 +36,7 @@ def order(folder: Path) -> list[int]:
 
 
 def children() -> list[int]:
-    """Give this process's children, whichever of its threads started them."""
+    """Return this process's children, whichever of its threads started them."""
     found = []
     for thread in Path("/proc/self/task").iterdir():
         found += [int(pid) for pid in (thread / "children").read_text().split()]
@@ -44,7 +44,7 @@ def children() -> list[int]:
 
 
 def workers_of(before: list[int]) -> list[int]:
-    """Give the loading workers: children that were not there before, and that are no other program."""
+    """Return the loading workers: children that were not there before, and that are no other program."""
     mine = Path("/proc/self/cmdline").read_bytes()
     return [pid for pid in children() if pid not in before and Path(f"/proc/{pid}/cmdline").read_bytes() == mine]
 

@@ -41,7 +41,7 @@ def scrape(port: int) -> str:
 
 
 def values(text: str) -> Found:
-    """Give values by name and the value of the one label."""
+    """Return values by name and the value of the one label."""
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return {(sample.name, ",".join(sample.labels.values())): sample.value for sample in samples}
 

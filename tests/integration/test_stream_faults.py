@@ -85,7 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def told(error: BaseException) -> str:
-    """Give all notes of an error and of what it came from."""
+    """Return all notes of an error and of what it came from."""
     found: list[str] = []
     while error is not None:
         found += getattr(error, "__notes__", [])

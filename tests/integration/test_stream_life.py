@@ -42,7 +42,7 @@ def own_temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def children() -> set[int]:
-    """Give the processes that this one is the parent of, but for multiprocessing's own helper."""
+    """Return the processes that this one is the parent of, but for multiprocessing's own helper."""
     own = {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
     for thread in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):

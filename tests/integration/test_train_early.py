@@ -41,7 +41,7 @@ def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunReco
 
 
 def part_steps(manifest: Path) -> list[int]:
-    """Give the steps of each part that is there."""
+    """Return the steps of each part that is there."""
     steps = []
     for path in sorted(parts_folder(manifest).glob("*.parquet")):
         with ManifestReader(path) as reader:
@@ -50,7 +50,7 @@ def part_steps(manifest: Path) -> list[int]:
 
 
 def learnt(record: RunRecord) -> tuple[object, ...]:
-    """Give what must not depend on how a run was stopped, or on where its data lies."""
+    """Return what must not depend on how a run was stopped, or on where its data lies."""
     epochs = [(e.num_steps, e.num_samples, e.train_loss, e.valid) for e in record.epochs]
     return record.state, record.weights_sha256, record.losses, epochs
 

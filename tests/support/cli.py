@@ -48,7 +48,7 @@ class Bucket:
 
 
 def command(*words: object) -> list[str]:
-    """Give the argv of a Penstock step, for a process that is not forked from one that has imported torch."""
+    """Return the argv of a Penstock step, for a process that is not forked from one that has imported torch."""
     return [sys.executable, "-m", "penstock", *map(str, words)]
 
 

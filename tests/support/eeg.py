@@ -25,5 +25,5 @@ def write_eeg(
 
 
 def recordings(root: Path) -> list[Path]:
-    """Give the BDF files of a BIDS root, sorted."""
+    """Return the BDF files of a BIDS root, sorted."""
     return sorted(root.rglob("*_eeg.bdf"))

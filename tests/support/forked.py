@@ -171,7 +171,7 @@ class Forked(_Process):
         return self.output()
 
     def output(self) -> tuple[str, str]:
-        """Give what it has written up to now: standard output and error."""
+        """Return what it has written up to now: standard output and error."""
         return (self._output / "stdout").read_text(), (self._output / "stderr").read_text()
 
 

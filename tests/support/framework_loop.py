@@ -52,7 +52,7 @@ def read_told(path: Path) -> list[tuple[int, int, list[int]]]:
 
 
 def numbers_by_epoch(told: Iterable[tuple[int, int, list[int]]]) -> list[list[int]]:
-    """Give what was trained on in each epoch, in order of the numbers."""
+    """Return what was trained on in each epoch, in order of the numbers."""
     lines = list(told)
     return [sorted(n for at, _, numbers in lines if at == epoch for n in numbers) for epoch in range(NUM_EPOCHS)]
 
@@ -111,7 +111,7 @@ def lightning_trainer(out: Path, *, saved_step: int = SAVED_STEP, **options: Any
 
 
 def lightning_model(told: Callable[[], Told], at_step: Callable[[int], None]) -> Any:
-    """Give a module that notes what it is given; ``at_step`` is called after each step with their number so far."""
+    """Return a module that notes what it is given; ``at_step`` is called after each step with their number so far."""
     import lightning as light
 
     class Model(light.LightningModule):
@@ -188,7 +188,7 @@ def accelerate(kind: str, source: str, out: Path) -> None:
 
 
 def _refused(kind: str, source: str, *, is_main: bool) -> list[str]:
-    """Give what is said where Accelerate would share out again what a rank is given."""
+    """Return what is said where Accelerate would share out again what a rank is given."""
     from accelerate.data_loader import prepare_data_loader
     from torch.utils.data import DataLoader
 
@@ -207,7 +207,7 @@ def _refused(kind: str, source: str, *, is_main: bool) -> list[str]:
 
 
 def trainer_of(loader: Any, told: Told, out: Path, at_step: Callable[[int], None], **changed: Any) -> Any:
-    """Give Hugging Face's Trainer over a loader, whose place it saves in each of its checkpoints."""
+    """Return Hugging Face's Trainer over a loader, whose place it saves in each of its checkpoints."""
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
     class Streamed(Trainer):

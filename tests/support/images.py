@@ -15,14 +15,14 @@ CLASSES = ("across", "down", "plain")
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    """Give an image's file."""
+    """Return an image's file."""
     data = io.BytesIO()
     image.save(data, kind, **options)
     return data.getvalue()
 
 
 def planted(number: int, side: int = 32) -> tuple[str, bytes]:
-    """Give the class of the image of a number, and its file: stripes across, stripes down, or none."""
+    """Return the class of the image of a number, and its file: stripes across, stripes down, or none."""
     rng = np.random.default_rng(number)
     label = CLASSES[number % len(CLASSES)]
     rows, columns = np.mgrid[:side, :side] + rng.integers(0, 8)

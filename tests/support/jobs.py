@@ -11,7 +11,7 @@ from support.forked import Forked
 
 
 def saved_step(checkpoints: Path) -> int:
-    """Give the step of the last checkpoint; -1 where there is none."""
+    """Return the step of the last checkpoint; -1 where there is none."""
     pointer = checkpoints / "latest.json"
     step: int = json.loads(pointer.read_text())["step"] if pointer.exists() else -1
     return step
@@ -29,7 +29,7 @@ def run_until_saved(words: Sequence[object], out: Path, step: int) -> Forked:
 
 
 def processes_of(folder: Path) -> dict[int, str]:
-    """Give the processes that have to do with a folder: their command lines by their ids."""
+    """Return the processes that have to do with a folder: their command lines by their ids."""
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -47,7 +47,7 @@ def serve_s3() -> Iterator[str]:
 
 
 def connect(url: str) -> S3Client:
-    """Give a client of the server."""
+    """Return a client of the server."""
     import boto3
 
     return boto3.client(

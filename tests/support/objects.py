@@ -13,7 +13,7 @@ OBJECT_BYTES = 2_000
 
 
 def content(number: int) -> bytes:
-    """Give an object's bytes."""
+    """Return an object's bytes."""
     return np.random.default_rng(number).bytes(OBJECT_BYTES)
 
 
@@ -33,5 +33,5 @@ def number_of(data: memoryview, key: str) -> int:
 
 
 def to_number(data: memoryview, key: str) -> torch.Tensor:
-    """Give the number as a tensor."""
+    """Return the number as a tensor."""
     return torch.tensor(number_of(data, key))

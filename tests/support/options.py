@@ -13,7 +13,7 @@ O = TypeVar("O", bound=Options)  # noqa: E741
 
 
 def config_of(options: type[O], *words: object) -> O:
-    """Give the config that words are read as."""
+    """Return the config that words are read as."""
     return parsed(options, _parser(options).parse_args([str(word) for word in words]))
 
 

@@ -10,7 +10,7 @@ from penstock.manifest import Extent, ExtentRows
 
 
 def rows_of(extents: Sequence[Extent]) -> ExtentRows:
-    """Give extents as ``ManifestReader.take`` does."""
+    """Return extents as ``ManifestReader.take`` does."""
     spans = [span for extent in extents for span in extent.spans]
     return ExtentRows(
         rows=np.arange(len(extents), dtype=np.int64),

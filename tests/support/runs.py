@@ -30,7 +30,7 @@ MIB = 1 << 20
 
 
 def sent(**counts: int) -> tuple[RequestCount, ...]:
-    """Give requests by kind, all answered well."""
+    """Return requests by kind, all answered well."""
     lines = (
         RequestCount(kind=cast("RequestKind", kind), purpose="data", sent=count, answers_2xx=count)
         for kind, count in sorted(counts.items())

@@ -36,11 +36,11 @@ class _Array:
 
 
 def array_decoding(make: MakeArray) -> Decoding:
-    """Give a decoding to batches of arrays and targets."""
+    """Return a decoding to batches of arrays and targets."""
     return named_decoding(_Bytes(), transform=_Array(make), collate=ReusingCollate())
 
 
 def decoded_inputs(task: Any, data: Any, extent: Extent, rng: np.random.Generator | None = None) -> Any:
-    """Give what a network is given of an extent of one sample."""
+    """Return what a network is given of an extent of one sample."""
     (value,) = task.decode(data, extent, extent.codec, np.zeros(1, np.int64))
     return task.transform(value, rng)["inputs"]

@@ -186,7 +186,7 @@ class SmallS3:
         return Reply(status=206, body=data[first:end], headers=told)
 
     def page(self, asked: Asked, bucket: str) -> Reply:
-        """Give a page of a listing."""
+        """Return a page of a listing."""
         prefix, after = asked.query.get("prefix", ""), asked.query.get("continuation-token", "")
         names = sorted(name.partition("/")[2] for name in self.objects if name.startswith(f"{bucket}/"))
         left = [key for key in names if key.startswith(prefix) and key > after]

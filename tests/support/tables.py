@@ -23,7 +23,7 @@ __all__ = ["Listed", "list_tables", "people", "write_csv", "write_parquet"]
 
 
 def people(count: int, *, seed: int = 0, shuffled: bool = False) -> pa.Table:
-    """Give rows whose ``label`` follows from age and city, and ``price`` from both; the other columns tell nothing."""
+    """Return rows whose ``label`` follows from age and city, and ``price`` from both; other columns tell nothing."""
     rng = np.random.default_rng(seed)
     age, city = rng.normal(50, 12, count), rng.choice(["Ulm", "Bonn", "Köln"], count)
     label = np.where((age > 50) ^ (city == "Ulm"), "yes", "no")
@@ -85,7 +85,7 @@ class Listed:
     read_bytes: int
 
     def of(self, split: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Give a split's inputs and targets, in the order of the manifest."""
+        """Return a split's inputs and targets, in the order of the manifest."""
         task, inputs, targets = get_task("table"), [], []
         for extent, own in zip(self.extents, self.splits, strict=True):
             if own != split:

@@ -144,7 +144,7 @@ def small_tmpfs(folder: Path, size_bytes: int) -> Iterator[Path]:
 
 
 def mount_used_bytes(folder: Path) -> int:
-    """Give what a whole file system holds, files included that nobody can see any more."""
+    """Return what a whole file system holds, files included that nobody can see any more."""
     found = os.statvfs(folder)
     return (found.f_blocks - found.f_bfree) * found.f_frsize
 

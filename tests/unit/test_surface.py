@@ -47,7 +47,7 @@ def modules() -> list[str]:
 
 
 def names_of(module: str) -> list[str] | None:
-    """Give a module's ``__all__`` as its source has it, None where it has none."""
+    """Return a module's ``__all__`` as its source has it, None where it has none."""
     path = PACKAGE.parent.joinpath(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     for node in ast.parse(source.read_text()).body:
@@ -71,7 +71,7 @@ def flags() -> Iterator[str]:
 
 
 def describe(action: argparse.Action) -> str:
-    """Give a flag's form in one line: names, metavar, what it may be, and what it is when it is not given."""
+    """Return a flag's form in one line: names, metavar, what it may be, and what it is when it is not given."""
     words = [*action.option_strings] or [action.dest]
     if action.metavar is not None:
         words.append(action.metavar if isinstance(action.metavar, str) else " ".join(action.metavar))

@@ -133,6 +133,6 @@ OWN_ENVIRONMENT = (
 
 
 def load(name: str) -> tuple[OpenFeed, str]:
-    """Give a contender's way in, and its configuration in words."""
+    """Return a contender's way in, and its configuration in words."""
     module = importlib.import_module(f"benchmarks.feeds.contenders.{CONTENDERS[name].module}")
     return module.open_feed, module.CONFIG

@@ -21,7 +21,7 @@ CONFIG = "one event loop, obstore.get_range_async, at most 256 ranges and 128 Mi
 
 
 async def _run(cell: CellSpec) -> list[tuple[float, int, int]]:
-    """Give (time, samples, bytes) at the start and after each batch."""
+    """Return (time, samples, bytes) at the start and after each batch."""
     store = S3Store(
         BUCKET,
         endpoint=cell.endpoint,
@@ -56,5 +56,5 @@ async def _run(cell: CellSpec) -> list[tuple[float, int, int]]:
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[tuple[float, int, int]]]:
-    """Give a mark for the start and one for each batch; all is done by the time the first is given."""
+    """Return a mark for the start and one for each batch; all is done by the time the first is given."""
     yield iter(asyncio.run(_run(cell)))

@@ -18,7 +18,7 @@ CONFIG = "client.get_object(...)['Body'].read() in the trainer's process, shuffl
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
-    """Give the batches of one epoch."""
+    """Return the batches of one epoch."""
     client = boto3.client(
         "s3",
         endpoint_url=cell.endpoint,

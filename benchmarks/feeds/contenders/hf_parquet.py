@@ -25,7 +25,7 @@ def _collate(samples: list[dict[str, Any]]) -> torch.Tensor:
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
-    """Give the batches of one epoch."""
+    """Return the batches of one epoch."""
     urls = [f"{cell.url}/{key}" for key in cell.data.keys("parquet", "*.parquet")]
     dataset = load_dataset("parquet", data_files={"train": urls}, split="train", streaming=True)
     buffer = max(2, min(1000, SHUFFLE_BUFFER_BYTES // cell.data.sample_bytes))

@@ -19,7 +19,7 @@ CONFIG = (
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
-    """Give the batches of one epoch."""
+    """Return the batches of one epoch."""
     downloader._OBSTORE_CLIENT_OPTIONS["allow_http"] = True  # type: ignore[typeddict-unknown-key]
     dataset = StreamingDataset(
         f"s3://{BUCKET}/{cell.data.name}/litdata",

@@ -31,7 +31,7 @@ def _collate(samples: list[dict[str, Any]]) -> torch.Tensor:
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
-    """Give the batches of one epoch."""
+    """Return the batches of one epoch."""
     os.environ |= {
         "S3_ENDPOINT_URL": cell.endpoint,
         "AWS_ACCESS_KEY_ID": "bench",

@@ -20,18 +20,18 @@ CONFIG = (
 
 
 def from_tar(sample: dict[str, Any], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Give the bytes of a sample's member as an array."""
+    """Return the bytes of a sample's member as an array."""
     return np.frombuffer(sample["bin"], dtype=np.uint8)
 
 
 def from_parquet(row: dict[str, Any], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Give the bytes of a row's column as an array."""
+    """Return the bytes of a row's column as an array."""
     return np.frombuffer(row["data"], dtype=np.uint8)
 
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
-    """Give the batches of one epoch."""
+    """Return the batches of one epoch."""
     layout = cell.contender.removeprefix("penstock-face-")
     source = f"s3://{BUCKET}/{cell.data.name}/{layout}"
     where = {"endpoint_url": cell.endpoint, "region": REGION, "anonymous": True}

@@ -11,7 +11,7 @@ from penstock.manifest import Extent, ManifestWriter, SourceSpec, Span
 
 
 def manifest_path(data: DataSpec, layout: str, endpoint: str) -> Path:
-    """Give where the manifest of a layout on a server lies."""
+    """Return where the manifest of a layout on a server lies."""
     return Path(data.root) / "manifests" / f"{data.name}-{layout}-{endpoint.rpartition(':')[2]}.parquet"
 
 

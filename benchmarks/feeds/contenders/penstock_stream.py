@@ -19,13 +19,13 @@ CONFIG = (
 
 
 def to_array(data: memoryview, key: str) -> NDArray[np.uint8]:
-    """Give an object's bytes as an array."""
+    """Return an object's bytes as an array."""
     return np.frombuffer(data, dtype=np.uint8)
 
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
-    """Give the batches of one epoch."""
+    """Return the batches of one epoch."""
     with penstock.Stream(
         f"s3://{BUCKET}/{cell.data.name}/plain",
         decode=to_array,

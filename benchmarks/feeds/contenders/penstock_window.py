@@ -28,13 +28,13 @@ CONFIG = (
 
 
 def raw(data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-    """Give the bytes as they are."""
+    """Return the bytes as they are."""
     return [{"inputs": np.frombuffer(data, dtype=np.uint8)}]
 
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
-    """Give the batches of one epoch."""
+    """Return the batches of one epoch."""
     manifest = manifest_path(cell.data, CONTENDERS[cell.contender].layout, cell.endpoint)
     with Prefetcher(cell.cache_folder, ServingOptions(window_size=cell.limit_bytes)):
         with ManifestReader(manifest) as reader:

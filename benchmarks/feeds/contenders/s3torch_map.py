@@ -24,7 +24,7 @@ def _read(reader: Any) -> torch.Tensor:
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
-    """Give the batches of one epoch."""
+    """Return the batches of one epoch."""
     dataset = S3MapDataset.from_objects(
         [f"s3://{BUCKET}/{cell.data.plain_key(number)}" for number in range(cell.data.num_samples)],
         region=REGION,

@@ -22,7 +22,7 @@ class SampleSpan:
 
 
 def sample_spans(data: DataSpec, layout: str) -> list[SampleSpan]:
-    """Give all samples' places, in the layout's order, with the ETags that nginx gives."""
+    """Return all samples' places, in the layout's order, with the ETags that nginx gives."""
     if layout == "plain":
         return [
             _span(data, name=f"{number:08}", key=data.plain_key(number), offset=0, length_bytes=data.sample_bytes)

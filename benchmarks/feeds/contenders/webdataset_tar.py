@@ -24,7 +24,7 @@ def _collate(samples: list[dict[str, Any]]) -> torch.Tensor:
 
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
-    """Give the batches of one epoch."""
+    """Return the batches of one epoch."""
     urls = [f"{cell.url}/{key}" for key in cell.data.keys("tar", "*.tar")]
     cached: dict[str, Any] = {}
     if cell.contender.endswith("-cached"):

@@ -122,7 +122,7 @@ def breakeven_epochs(feed: Feed, rates: Rates) -> int | None:
 
 
 def _stream_epochs(feed: Feed) -> tuple[float, float]:
-    """Give wall seconds of the first and of each later streamed epoch."""
+    """Return wall seconds of the first and of each later streamed epoch."""
     first = epoch_wall_seconds(feed.compute_seconds, feed.epoch_bytes, feed.rate_bytes_per_second)
     kept_away = feed.epoch_bytes - feed.window_bytes
     return first, epoch_wall_seconds(feed.compute_seconds, kept_away, feed.rate_bytes_per_second)

@@ -86,7 +86,7 @@ def compare_with_download(run: RunRecord, *, steps: Sequence[StepRecord], cost: 
 
 
 def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
-    """Give the per-epoch quantities; W is what the later epochs had on average from what the window kept."""
+    """Return the per-epoch quantities; W is what the later epochs had on average from what the window kept."""
     epochs, meters = len(run.epochs), run.meters
     epoch_bytes = meters.sample_bytes / epochs
     kept = meters.reused_bytes / (epochs - 1) if epochs > 1 else 0.0

@@ -117,7 +117,7 @@ def bill(
 
 
 def added_steps(steps: Sequence[StepRecord], *, evaluation: Evaluation | None) -> list[StepRecord]:
-    """Give the steps whose traffic and hours no other record holds already."""
+    """Return the steps whose traffic and hours no other record holds already."""
     elsewhere = {"train", "report"} | ({"evaluate"} if evaluation else set())
     return [step for step in steps if step.step not in elsewhere]
 
@@ -146,7 +146,7 @@ class _Book:
             self.warnings.append(text)
 
     def find(self, item: str, unit: str) -> Price | None:
-        """Give a price, None where there is none, which is warned of."""
+        """Return a price, None where there is none, which is warned of."""
         try:
             price = find_price(self._prices, item, unit=unit, region=self.setting.region, today=self.setting.today)
         except ConfigError as error:

@@ -80,7 +80,7 @@ def node_items(prices: PriceList) -> tuple[str, ...]:
 
 
 def find_price(prices: PriceList, item: str, *, unit: str, region: str | None, today: date) -> Price:
-    """Give the row of an item: in ``region`` if there is one, or else in another region.
+    """Return the row of an item: in ``region`` if there is one, or else in another region.
 
     Args:
         prices: where to look.
@@ -109,5 +109,5 @@ def find_price(prices: PriceList, item: str, *, unit: str, region: str | None, t
 
 
 def stale_prices(used: Sequence[Price], today: date) -> tuple[Price, ...]:
-    """Give the prices that are older than ``STALE_AFTER_DAYS`` on the day ``today``."""
+    """Return the prices that are older than ``STALE_AFTER_DAYS`` on the day ``today``."""
     return tuple(price for price in used if (today - date.fromisoformat(price.as_of)).days > STALE_AFTER_DAYS)

@@ -53,7 +53,7 @@ def seller_of(run: RunRecord, *, prices: SourcePrices) -> Seller:
 
 
 def _asked(uri: str, endpoint: str) -> tuple[Payee, str]:
-    """Give who charges by the source's scheme, and what it is called."""
+    """Return who charges by the source's scheme, and what it is called."""
     try:
         scheme = find_scheme(uri)
     except ConfigError:  # the run was made where the package that brings it is installed

@@ -65,12 +65,12 @@ class Dataset:
     is_part: bool = False
 
     def map(self, function: Callable[[Any], Any]) -> Dataset:
-        """Give a dataset of the values that a function makes of this one's, in the loading workers."""
+        """Return a dataset of the values that a function makes of this one's, in the loading workers."""
         called_with("function", function, "value")
         return replace(self, functions=(*self.functions, function))
 
     def filter(self, function: Callable[[Any], Any]) -> Dataset:
-        """Give a dataset of the values that a function says yes to, in the loading workers.
+        """Return a dataset of the values that a function says yes to, in the loading workers.
 
         Each is fetched and decoded before it is asked, and what is left out leaves its batch smaller: batches are cut
         as if it were there, so places, ranks and resuming are exact, and ``len`` counts it. A batch that nothing is
@@ -84,7 +84,7 @@ class Dataset:
         return replace(self, functions=(*self.functions, Filter(function)))
 
     def where(self, match: str | Iterable[str] | Callable[[str], Any]) -> Dataset:
-        """Give a dataset of what has a key that fits a pattern, as a shell's, or one of several, or a function.
+        """Return a dataset of what has a key that fits a pattern, as a shell's, or one of several, or a function.
 
         Args:
             match: of an object's key; of a TAR sample's, like ``shard.tar/folder/0001``; of a Parquet row group's, like
@@ -108,7 +108,7 @@ class Dataset:
         return replace(self, data=replace(self.data, choice=choice))
 
     def select(self, names: str | Iterable[str]) -> Dataset:
-        """Give a dataset of some columns of Parquet or CSV, or of some members of the samples of TAR files.
+        """Return a dataset of some columns of Parquet or CSV, or of some members of the samples of TAR files.
 
         Raises:
             ConfigError: the format has none, or it is no list of names.
@@ -123,7 +123,7 @@ class Dataset:
     def split(
         self, *, valid: float, test: float = 0.0, by: str | Callable[[str], str] | None = None, seed: int = 0
     ) -> tuple[Dataset, ...]:
-        """Give this dataset in parts: for training, for validation, and for a test where ``test`` is above 0.
+        """Return this dataset in parts: for training, for validation, and for a test where ``test`` is above 0.
 
         What is of which part follows from its name, or its group's, and the seed alone: what is added later moves
         nothing, and no group is in two parts. Parts come out near the fractions. Splits that the dataset has itself
@@ -154,7 +154,7 @@ class Dataset:
         )
 
     def part(self, name: Literal["train", "valid", "test"]) -> Dataset:
-        """Give a part that the dataset has itself, by its folders' names or a column.
+        """Return a part that the dataset has itself, by its folders' names or a column.
 
         Raises:
             ConfigError: there is no such name; in ``loader`` and ``manifest`` also where it has no such part.
@@ -227,7 +227,7 @@ class Dataset:
         return Stream.made_of(options)
 
     def opened_with(self, given: Mapping[str, Any]) -> Options:
-        """Give what a loader of it is asked for, checked.
+        """Return what a loader of it is asked for, checked.
 
         Args:
             given: arguments of ``loader`` by their names, as far as they are not its defaults.
@@ -239,7 +239,7 @@ class Dataset:
         return self._options(given)
 
     def _options(self, loading: Mapping[str, Any]) -> Options:
-        """Give checked options of a ``Stream``; those of loading are the defaults where they are not given."""
+        """Return checked options of a ``Stream``; those of loading are the defaults where they are not given."""
         known = inspect.signature(Dataset.loader).parameters
         defaults = {name: each.default for name, each in known.items() if name != "self"}
         given = {**defaults, "files": False, **self.source, **loading}
@@ -281,7 +281,7 @@ class Dataset:
 
 
 def of_options(dataset: Dataset, options: Mapping[str, Any]) -> Dataset:
-    """Give a dataset with other options of its format, which are checked.
+    """Return a dataset with other options of its format, which are checked.
 
     Raises:
         ConfigError: one cannot be used.
@@ -314,7 +314,7 @@ def _as_json(dataset: Dataset) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Give a value as JSON has it where it is like one: numpy's as Python's, what gives text as a list of it."""
+    """Return a value as JSON has it where it is like one: numpy's as Python's, what gives text as a list of it."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):

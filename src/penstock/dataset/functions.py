@@ -20,7 +20,7 @@ class Filter:
     function: Callable[[Any], Any]
 
     def __call__(self, value: Any) -> Any:
-        """Give the value, or what stands for one that is left out."""
+        """Return the value, or what stands for one that is left out."""
         return value if self.function(value) else NOTHING
 
 
@@ -32,7 +32,7 @@ class Chain:
     transform: Callable[[Any, np.random.Generator], Any] | None
 
     def __call__(self, value: Any, rng: np.random.Generator) -> Any:
-        """Give what they make of a value, as far as one of them leaves it out."""
+        """Return what they make of a value, as far as one of them leaves it out."""
         for function in self.functions:
             value = function(value)
             if isinstance(value, Nothing):
@@ -47,6 +47,6 @@ class CollateLeft:
     collate: Callable[[list[Any]], Any]
 
     def __call__(self, values: list[Any]) -> Any:
-        """Give the batch, or what stands for one that nothing is left of."""
+        """Return the batch, or what stands for one that nothing is left of."""
         left = [value for value in values if not isinstance(value, Nothing)]
         return self.collate(left) if left else NOTHING

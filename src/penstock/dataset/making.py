@@ -23,7 +23,7 @@ def objects(
     anonymous: bool = False,
     requester_pays: bool = False,
 ) -> Dataset:
-    """Give a dataset of whole objects, whose values are their bytes.
+    """Return a dataset of whole objects, whose values are their bytes.
 
     Args:
         source: ``s3://bucket/prefix``, ``hf://datasets/org/name``, ``https://host/folder/`` or a local folder.
@@ -47,7 +47,7 @@ def parquet(
     anonymous: bool = False,
     requester_pays: bool = False,
 ) -> Dataset:
-    """Give a dataset of the rows of Parquet files, each a dictionary by column.
+    """Return a dataset of the rows of Parquet files, each a dictionary by column.
 
     Args:
         source: as of ``objects``, as are the arguments that are not told here.
@@ -71,7 +71,7 @@ def tar(
     anonymous: bool = False,
     requester_pays: bool = False,
 ) -> Dataset:
-    """Give a dataset of the samples of TAR files, as WebDataset writes them, each a dictionary by extension.
+    """Return a dataset of the samples of TAR files, as WebDataset writes them, each a dictionary by extension.
 
     Args:
         source: as of ``objects``, as are the arguments that are not told here.
@@ -95,7 +95,7 @@ def of_format(
     anonymous: bool = False,
     requester_pays: bool = False,
 ) -> Dataset:
-    """Give a dataset of any format, such as one of an installed package's.
+    """Return a dataset of any format, such as one of an installed package's.
 
     Args:
         name: of the format.

@@ -17,7 +17,7 @@ CHUNK = 16
 
 
 def pack(values: list[Any]) -> bytes:
-    """Give values as bytes: they may be views of the window, and tensors would each take a file of shared memory."""
+    """Return values as bytes: they may be views of the window, and tensors would each take a file of shared memory."""
     return pickle.dumps(values, pickle.HIGHEST_PROTOCOL)
 
 
@@ -43,14 +43,14 @@ class Feed:
         self._begin_round()
 
     def take(self) -> Any:
-        """Give the next sample, or what stands for one that is left out."""
+        """Return the next sample, or what stands for one that is left out."""
         if self._used == len(self._values):
             self._next_chunk()
         self._used += 1
         return self._values[self._used - 1]
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the place after the last sample."""
+        """Return the place after the last sample."""
         return {"stream": self._start, "first": self._first, "used": self._used}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

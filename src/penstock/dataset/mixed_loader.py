@@ -71,7 +71,7 @@ class MixedLoader(IterableDataset[Any]):
         return sum(self._counts()) * self._world_size()
 
     def __len__(self) -> int:
-        """Give this rank's batches of one epoch."""
+        """Return this rank's batches of one epoch."""
         number, size = sum(self._counts()), self._options.batch_size
         return number // size if self._options.drop_last else -(-number // size)
 
@@ -123,7 +123,7 @@ class MixedLoader(IterableDataset[Any]):
         self._asked_epoch = count("epoch", epoch, 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the place after the last batch that was given, to save in a checkpoint; the same on all ranks."""
+        """Return the place after the last batch that was given, to save in a checkpoint; the same on all ranks."""
         if self._place is not None:
             return self._place
         return self._state([])
@@ -158,7 +158,7 @@ class MixedLoader(IterableDataset[Any]):
         self._loaded, self._place = state, dict(state)
 
     def meters(self) -> Meters:
-        """Give what was moved so far for all members, of this node."""
+        """Return what was moved so far for all members, of this node."""
         return reduce(Meters.plus, (stream.meters() for stream in self._streams))
 
     @property
@@ -250,7 +250,7 @@ class MixedLoader(IterableDataset[Any]):
         return self._streams[0]._reading.ranks.world_size
 
     def _sizes(self) -> list[int]:
-        """Give the samples of each member's epoch that every rank is given."""
+        """Return the samples of each member's epoch that every rank is given."""
         world_size = self._world_size()
         return [stream.num_samples // world_size for stream in self._streams]
 

@@ -68,7 +68,7 @@ class Mixed:
 
 
 def _own(asked: Options, number: int, shares: list[float], stop: Stop) -> Options:
-    """Give a member's own options: its part of the window, and samples that are shuffled as no other member's are.
+    """Return a member's own options: its part of the window, and samples that are shuffled as no other member's are.
 
     Where members begin again, how many epochs each is asked for is not known before all are listed.
     """
@@ -91,7 +91,7 @@ def mix(
     seed: int = 0,
     stop: Literal["first", "all"] = "first",
 ) -> Mixed:
-    """Give datasets that are drawn from together: each batch has samples of all, by their weights.
+    """Return datasets that are drawn from together: each batch has samples of all, by their weights.
 
     Which member the n-th sample of an epoch is of follows from ``seed``, the epoch and n alone. An epoch has exactly as
     many samples of each member as its weight says, the same number in each epoch:

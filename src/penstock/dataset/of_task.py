@@ -39,7 +39,7 @@ class TaskDecode:
     def __call__(
         self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]
     ) -> Sequence[tuple[NDArray[np.float32], int | np.float32]]:
-        """Give the pairs: a class's number, or a number of float32, NaN where there is none."""
+        """Return the pairs: a class's number, or a number of float32, NaN where there is none."""
         task, found = get_task(self.task), []
         for value in task.decode(data, about, codec, numbers):
             # The process's generator is the extent's own while it is decoded.
@@ -53,7 +53,7 @@ class TaskDecode:
 def option_values(
     task: str, given: Mapping[str, Any], *, arguments: Mapping[str, str] | None = None
 ) -> dict[str, OptionValue]:
-    """Give options of a task by their names, those that are None left out; several names are joined by commas.
+    """Return options of a task by their names, those that are None left out; several names are joined by commas.
 
     Args:
         arguments: names of arguments by those of options, where they are others.
@@ -71,7 +71,7 @@ def option_values(
 
 
 def task_words(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Give options as `penstock list` takes them."""
+    """Return options as `penstock list` takes them."""
     return tuple(f"{name.replace('_', '-')}={_text(value)}" for name, value in options.items())
 
 

@@ -58,7 +58,7 @@ def images(
     anonymous: bool = False,
     requester_pays: bool = False,
 ) -> Dataset:
-    """Give a dataset of images, each a pair: an array of float32 (channels, size, size) and the number of its class.
+    """Return a dataset of images, each a pair: an array of float32 (channels, size, size) and the number of its class.
 
     The loader's ``classes`` has their names. ``docs/images.md`` tells what each argument does to an image.
 
@@ -121,7 +121,7 @@ def eeg(
     anonymous: bool = False,
     requester_pays: bool = False,
 ) -> Dataset:
-    """Give a dataset of stretches of EEG, each a pair: an array of float32 (channels, samples) and its target.
+    """Return a dataset of stretches of EEG, each a pair: an array of float32 (channels, samples) and its target.
 
     A target is a number of float32, or of "events" the number of a class, which the loader's ``classes`` names. Splits
     keep subjects whole. ``docs/eeg.md`` tells what is taken of a BIDS dataset.

@@ -40,7 +40,7 @@ _A_FILE = "give the path of a YAML file that describes a dataset"
 
 
 def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | Mixed:  # noqa: A001
-    """Give the dataset that a file describes.
+    """Return the dataset that a file describes.
 
     The file has ``format`` and ``source``, the arguments of the function of that name (``penstock.parquet`` ...), and
     ``where``, ``select``, ``split`` (with ``valid``, ``test``, ``by`` and ``seed``) and ``part``; or ``mix``, a list of
@@ -100,7 +100,7 @@ class _Entries:
             raise self.error(f"{name} is missing", f"write it, {meant}like `{name}: {_LIKE.get(name, '...')}`")
 
     def within(self, name: str) -> _Entries:
-        """Give the mapping that a name has.
+        """Return the mapping that a name has.
 
         Raises:
             ConfigError: it has something else.
@@ -167,7 +167,7 @@ def _dataset(entries: _Entries, part: str | None) -> Dataset:
 
 
 def _part(entries: _Entries, dataset: Dataset, part: str | None, *, is_split: bool) -> Dataset:
-    """Give the part that is asked for, where there are some."""
+    """Return the part that is asked for, where there are some."""
     own = entries.values.get("part")
     name = part if part is not None else None if own is None else own.value
     if not is_split:
@@ -200,14 +200,14 @@ _LIKE: Final = {"format": "parquet", "source": "s3://bucket/tables", "challenge"
 
 
 def _bare(value: _Value) -> Any:
-    """Give a value without lines."""
+    """Return a value without lines."""
     if isinstance(value.value, dict):
         return {name: _bare(each) for name, each in value.value.items()}
     return [_bare(each) for each in value.value] if isinstance(value.value, list) else value.value
 
 
 def _plain(node: yaml.Node, file: Path) -> dict[str, _Value]:
-    """Give what a mapping holds, with lines.
+    """Return what a mapping holds, with lines.
 
     Raises:
         ConfigError: a name comes twice or is none, or it has more than ``MOST_NODES`` values.

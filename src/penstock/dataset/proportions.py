@@ -17,7 +17,7 @@ Stop = Literal["first", "all"]
 
 
 def epoch_counts(sizes: Sequence[int], shares: Sequence[float], *, stop: Stop) -> list[int]:
-    """Give how many samples of each member an epoch has.
+    """Return how many samples of each member an epoch has.
 
     Args:
         sizes: samples of each member's own epoch.
@@ -38,11 +38,11 @@ class Draws:
         self._permutation = Permutation(int(self._ends[-1]), seed=seed, epoch=epoch, purpose="members")
 
     def __call__(self, first: int, count: int) -> NDArray[np.int64]:
-        """Give the members of some samples from the ``first`` on, as many as there are, shape (samples,)."""
+        """Return the members of some samples from the ``first`` on, as many as there are, shape (samples,)."""
         positions = np.arange(first, min(first + count, int(self._ends[-1])), dtype=np.int64)
         return np.searchsorted(self._ends, self._permutation(positions), side="right").astype(np.int64)
 
 
 def rounds(count: int, size: int) -> int:
-    """Give how many epochs of a member an epoch of the mix begins."""
+    """Return how many epochs of a member an epoch of the mix begins."""
     return max(1, math.ceil(count / size))

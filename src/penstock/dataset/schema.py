@@ -20,7 +20,7 @@ _PLAIN: Mapping[Any, str] = {str: "string", bool: "boolean", int: "integer", flo
 
 
 def dataset_schema() -> dict[str, Any]:
-    """Give the JSON Schema (draft 2020-12) of what ``penstock.open`` reads."""
+    """Return the JSON Schema (draft 2020-12) of what ``penstock.open`` reads."""
     kinds = [_of(function, {"const": name}) for name, function in FUNCTIONS.items()]
     described = [*kinds, _of(of_format, {"type": "string", "not": {"enum": list(FUNCTIONS)}})]
     mixed = {

@@ -22,7 +22,7 @@ _OPTION = "group_by"
 
 
 def fractions_of(valid: Any, test: Any) -> tuple[float, float, float]:
-    """Give the fractions of all parts.
+    """Return the fractions of all parts.
 
     Raises:
         ConfigError: they are none.
@@ -34,7 +34,7 @@ def fractions_of(valid: Any, test: Any) -> tuple[float, float, float]:
 
 
 def split_by(dataset: Dataset, by: Any) -> Dataset:
-    """Give a dataset whose listing knows what stays whole.
+    """Return a dataset whose listing knows what stays whole.
 
     Raises:
         ConfigError: there is nothing that it could mean.

@@ -78,12 +78,12 @@ class _Trials:
 
 
 def planted_bound(effect: float) -> float:
-    """Give the least NRMSE that any model can reach on average, where ``effect`` was planted."""
+    """Return the least NRMSE that any model can reach on average, where ``effect`` was planted."""
     return math.sqrt(1.0 - effect**2)
 
 
 def recording_bytes(num_trials: int = NUM_TRIALS, num_channels: int = NUM_CHANNELS) -> float:
-    """Give about how large a recording is."""
+    """Return about how large a recording is."""
     return float(3 * num_channels * RATE_HZ * num_trials * (np.mean(STIMULUS_SECONDS + AFTER_STIMULUS_SECONDS) * 2))
 
 
@@ -166,7 +166,7 @@ def _check(effect: float, num_releases: int, num_trials: int, num_channels: int)
 
 
 def _make_person(rng: np.random.Generator, subject: str, release: str, effect: float) -> tuple[float, str]:
-    """Give a person's alpha amplitude in microvolts and its row of the participants table."""
+    """Return a person's alpha amplitude in microvolts and its row of the participants table."""
     latent, rest = rng.standard_normal(2)
     externalizing = effect * latent + planted_bound(effect) * rest
     p_factor, attention, internalizing = rng.standard_normal(3)

@@ -77,7 +77,7 @@ class Link:
 
 
 def page_of(keys: list[tuple[str, int, str]], *, prefix: str, after: str) -> bytes:
-    """Give a page of ListObjectsV2.
+    """Return a page of ListObjectsV2.
 
     Args:
         keys: key, size in bytes and ETag of every object, sorted by key.

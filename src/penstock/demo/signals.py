@@ -57,7 +57,7 @@ def _pattern(sensors: NDArray[np.float64], centre: tuple[float, float, float]) -
 
 
 def _pink(rng: np.random.Generator, rows: int, length: int) -> Array:
-    """Give noise whose power falls with frequency above 0.5 Hz, as after a high-pass filter, shape (rows, length)."""
+    """Return noise whose power falls with frequency above 0.5 Hz, as after a high-pass filter, shape (rows, length)."""
     frequency = np.fft.rfftfreq(length, 1 / RATE_HZ)
     weight = np.sqrt(frequency / (0.5**2 + frequency**2)).astype(np.float32)
     white = rng.standard_normal((rows, len(frequency), 2), dtype=np.float32).view(np.complex64)[..., 0]
@@ -80,7 +80,7 @@ def _shifted(pool: Array, first: int, length: int) -> Array:
 
 
 def make_alpha(rng: np.random.Generator, length: int) -> Array:
-    """Give a rhythm around 10 Hz that waxes and wanes, of root mean square 1, shape (length,)."""
+    """Return a rhythm around 10 Hz that waxes and wanes, of root mean square 1, shape (length,)."""
     frequency = np.fft.rfftfreq(length, 1 / RATE_HZ)
     white = rng.standard_normal((len(frequency), 2)).view(np.complex128)[:, 0]
     rhythm = np.fft.irfft(white * np.exp(-((frequency - ALPHA_HZ) ** 2) / 2), n=length)

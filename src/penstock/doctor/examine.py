@@ -38,7 +38,7 @@ class Wanted:
 
 
 def current_namespace(kubectl: Kubectl) -> str:
-    """Give the namespace of kubectl's context.
+    """Return the namespace of kubectl's context.
 
     Raises:
         ClusterError: there is no such context.
@@ -75,7 +75,7 @@ def _guarded(place: str, check: str, ask: Callable[[], Iterable[Finding]]) -> li
 
 
 def _versions(groups: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Give the versions of API groups, the preferred one first."""
+    """Return the versions of API groups, the preferred one first."""
     return {
         group["name"]: [
             group["preferredVersion"]["version"],
@@ -90,7 +90,7 @@ def _resources(kubectl: Kubectl, group: str, version: str) -> list[str]:
 
 
 def _kinds(kubectl: Kubectl, groups: Mapping[str, list[str]]) -> dict[str, set[str]]:
-    """Give the resources, of all versions, of the groups that are looked for."""
+    """Return the resources, of all versions, of the groups that are looked for."""
     return {
         kind.group: {name for version in groups[kind.group] for name in _resources(kubectl, kind.group, version)}
         for kind in cluster.KINDS

@@ -91,7 +91,7 @@ def check_from_inside(kubectl: Kubectl, probe: Probe) -> list[Finding]:
 
 
 def job_of(probe: Probe, name: str) -> dict[str, Any]:
-    """Give the Job that looks at a source from inside."""
+    """Return the Job that looks at a source from inside."""
     container: dict[str, Any] = {
         "name": "doctor",
         "image": probe.image,
@@ -131,7 +131,7 @@ def job_of(probe: Probe, name: str) -> dict[str, Any]:
 
 
 def trouble_of(pod: Json) -> Finding | None:
-    """Give why a pod will not come to run, None where it may yet, or has."""
+    """Return why a pod will not come to run, None where it may yet, or has."""
     for status in pod.get("status", {}).get("containerStatuses", []):
         waiting = status.get("state", {}).get("waiting", {})
         reason = waiting.get("reason", "")
@@ -142,7 +142,7 @@ def trouble_of(pod: Json) -> Finding | None:
 
 
 def findings_of_log(log: str) -> list[Finding]:
-    """Give what the pod found of the bucket, from all that it wrote."""
+    """Return what the pod found of the bucket, from all that it wrote."""
     try:
         start = log.index("{")
         _, length = json.JSONDecoder().raw_decode(log[start:])
@@ -180,7 +180,7 @@ def _outcome(kubectl: Kubectl, probe: Probe, name: str) -> list[Finding]:
 
 
 def _log_of(kubectl: Kubectl, *words: str) -> str:
-    """Give the log of a pod that has ended: it may come a moment behind the end."""
+    """Return the log of a pod that has ended: it may come a moment behind the end."""
     give_up = time.monotonic() + LOG_SECONDS
     while "{" not in (log := kubectl.text(*words)) and time.monotonic() < give_up:
         time.sleep(LOG_POLL_SECONDS)

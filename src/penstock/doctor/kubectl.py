@@ -37,7 +37,7 @@ class Kubectl:
     context: str | None = None
 
     def ask(self, *words: str, given: Json | None = None, timeout_seconds: float = TIMEOUT_SECONDS) -> Json:
-        """Give the JSON object that kubectl answers with.
+        """Return the JSON object that kubectl answers with.
 
         Args:
             words: after ``kubectl``.
@@ -53,7 +53,7 @@ class Kubectl:
         return documents[0]
 
     def ask_all(self, *words: str, given: Json | None = None, timeout_seconds: float = TIMEOUT_SECONDS) -> list[Json]:
-        """Give all JSON objects that kubectl answers with, one after the other.
+        """Return all JSON objects that kubectl answers with, one after the other.
 
         Raises:
             ClusterError: as of ``ask``.
@@ -61,7 +61,7 @@ class Kubectl:
         return parse_documents(self.text(*words, given=given, timeout_seconds=timeout_seconds))
 
     def find(self, *words: str) -> Json | None:
-        """Give the one object that ``kubectl get`` gives, None where there is none.
+        """Return the one object that ``kubectl get`` gives, None where there is none.
 
         Raises:
             ClusterError: as of ``ask``.
@@ -69,7 +69,7 @@ class Kubectl:
         return next(iter(self.ask_all("get", *words, "--ignore-not-found", "--output", "json")), None)
 
     def items(self, *words: str) -> list[Json]:
-        """Give the objects of the list that ``kubectl get`` gives.
+        """Return the objects of the list that ``kubectl get`` gives.
 
         Raises:
             ClusterError: as of ``ask``.
@@ -78,7 +78,7 @@ class Kubectl:
         return found
 
     def text(self, *words: str, given: Json | None = None, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
-        """Give what kubectl writes.
+        """Return what kubectl writes.
 
         Raises:
             ClusterError: there is no kubectl, or it failed.
@@ -108,7 +108,7 @@ class Kubectl:
         return done.stdout
 
     def watch(self, *words: str, timeout_seconds: float) -> Iterator[Json]:
-        """Give the objects of a watch as they change, until the time is over or nobody listens any more.
+        """Return the objects of a watch as they change, until the time is over or nobody listens any more.
 
         Raises:
             ClusterError: there is no kubectl.
@@ -144,7 +144,7 @@ class Kubectl:
 
 
 def parse_documents(text: str) -> list[Json]:
-    """Give the JSON objects that follow each other at the beginning of a text."""
+    """Return the JSON objects that follow each other at the beginning of a text."""
     found: list[Json] = []
     decoder = json.JSONDecoder()
     text = text.lstrip()

@@ -57,7 +57,7 @@ class Node:
 
 
 def nodes_of(items: Sequence[Json]) -> list[Node]:
-    """Give the nodes of a list that are ready and take new pods."""
+    """Return the nodes of a list that are ready and take new pods."""
     return [_node(item) for item in items if _is_usable(item)]
 
 

@@ -84,7 +84,7 @@ PURPOSES = (
 
 
 def reviews(namespace: str, purposes: Sequence[Purpose] = PURPOSES) -> dict[str, Any]:
-    """Give the questions to the API server, as a list that kubectl creates, in the order of the purposes."""
+    """Return the questions to the API server, as a list that kubectl creates, in the order of the purposes."""
     return {
         "apiVersion": "v1",
         "kind": "List",

@@ -97,7 +97,7 @@ def evenly_taken(num_items: int, at_most: int) -> Sequence[int]:
 
 
 def _to_show(found: Predictions) -> tuple[Prediction, ...]:
-    """Give some predictions; none where they are more than a number or a class a sample."""
+    """Return some predictions; none where they are more than a number or a class a sample."""
     if found.truth.ndim > 1 or found.predicted.ndim > 2:
         return ()
     answers = found.predicted if found.predicted.ndim == 1 else found.predicted.argmax(axis=1)

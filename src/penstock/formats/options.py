@@ -14,7 +14,7 @@ _SHOWN = 80
 
 
 def names_of(option: str, value: Any) -> tuple[str, ...] | None:
-    """Give names of one or of several; None stands for all.
+    """Return names of one or of several; None stands for all.
 
     Raises:
         ConfigError: it is none, or empty.
@@ -30,7 +30,7 @@ def names_of(option: str, value: Any) -> tuple[str, ...] | None:
 
 
 def size_of(option: str, value: Any) -> int:
-    """Give bytes of a number of them, or of text like ``2Gi``.
+    """Return bytes of a number of them, or of text like ``2Gi``.
 
     Raises:
         ConfigError: it is neither.
@@ -47,7 +47,7 @@ def size_of(option: str, value: Any) -> int:
 
 
 def flag_of(option: str, value: Any) -> bool:
-    """Give a truth value.
+    """Return a truth value.
 
     Raises:
         ConfigError: it is none.

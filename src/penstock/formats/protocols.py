@@ -25,7 +25,7 @@ class Decoder(Protocol):
     """
 
     def __call__(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give the values of some samples, in the order asked for.
+        """Return the values of some samples, in the order asked for.
 
         Args:
             data: the extent's bytes (``memoryview``, spans joined), or the ``Path`` of a file that holds them and is
@@ -59,7 +59,7 @@ class Format(Protocol):
         ...
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give the values of some samples of an extent, as a ``Decoder`` does.
+        """Return the values of some samples of an extent, as a ``Decoder`` does.
 
         Raises:
             DataError: the bytes do not mean what they should.

@@ -26,12 +26,12 @@ _FORMATS: Final = Registry(
 
 
 def format_names() -> tuple[str, ...]:
-    """Give the names of all formats."""
+    """Return the names of all formats."""
     return _FORMATS.names()
 
 
 def format_options(name: str) -> tuple[str, ...]:
-    """Give the names of a format's options.
+    """Return the names of a format's options.
 
     Raises:
         ConfigError: there is no such format, or it cannot be imported.
@@ -40,7 +40,7 @@ def format_options(name: str) -> tuple[str, ...]:
 
 
 def open_format(name: str, options: Mapping[str, Any]) -> Format:
-    """Give a format with its options; nothing is read.
+    """Return a format with its options; nothing is read.
 
     Raises:
         ConfigError: there is no such format, it cannot be imported, or an option is not one that it can use.

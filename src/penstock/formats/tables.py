@@ -43,7 +43,7 @@ class Row:
         return self.cells[column]
 
     def number(self, column: str) -> float | None:
-        """Give a cell's number, None where it says that there is none (``n/a``, empty).
+        """Return a cell's number, None where it says that there is none (``n/a``, empty).
 
         Raises:
             DataError: it holds something else.
@@ -113,7 +113,7 @@ def read_table(data: bytes, *, name: str, delimiter: str = "\t") -> Table:
 
 
 def open_table(data: bytes, *, name: str, delimiter: str = "\t") -> tuple[tuple[str, ...], Iterator[Row]]:
-    """Give a table's columns, and its rows one by one: for tables of millions.
+    """Return a table's columns, and its rows one by one: for tables of millions.
 
     Raises:
         DataError: it is no such table; of a row when it comes to it.
@@ -146,7 +146,7 @@ def is_missing(cell: str) -> bool:
 
 
 def number(cell: str) -> float | None:
-    """Give a cell's number, None where it holds none (``n/a``, empty, text, infinite)."""
+    """Return a cell's number, None where it holds none (``n/a``, empty, text, infinite)."""
     if is_missing(cell) or "_" in cell:
         return None
     try:
@@ -175,7 +175,7 @@ def _text(data: bytes, name: str) -> str:
 
 
 def _rows(text: str, name: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Give rows with the line each begins on; blank lines are none."""
+    """Return rows with the line each begins on; blank lines are none."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1

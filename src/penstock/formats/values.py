@@ -49,7 +49,7 @@ class Rows(Sequence[dict[str, Any]]):
 
 
 def _reader(array: Any) -> Reader:
-    """Give what makes the n-th value of an array."""
+    """Return what makes the n-th value of an array."""
     kind = array.type
     if isinstance(array, pa.FixedShapeTensorArray):
         return _tensor_reader(array)
@@ -96,7 +96,7 @@ def _map_reader(array: Any, bounds: Callable[[int], tuple[int, int]]) -> Reader:
 
 
 def _list_reader(values: pa.Array, bounds: Callable[[int], tuple[int, int]]) -> Reader:
-    """Give what makes lists of an array's values."""
+    """Return what makes lists of an array's values."""
     numbers = None if values.null_count else _numbers(values)
     if numbers is not None:
         found = numbers
@@ -114,7 +114,7 @@ def _where_known(array: pa.Array, read: Reader) -> Reader:
 
 
 def _numbers(array: pa.Array) -> NDArray[Any] | None:
-    """Give an array's values, whatever those that are missing are; None where its type is none of numbers."""
+    """Return an array's values, whatever those that are missing are; None where its type is none of numbers."""
     kind = array.type
     if pa.types.is_boolean(kind):
         truths: NDArray[np.bool_] = array.fill_null(False).to_numpy(zero_copy_only=False)

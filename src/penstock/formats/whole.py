@@ -22,26 +22,26 @@ class WholeObject:
     """The format of whole objects."""
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
-        """Give the object; nothing is read."""
+        """Return the object; nothing is read."""
         yield whole_extent(info)
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give the object's bytes."""
+        """Return the object's bytes."""
         return [bytes_of(data)] * len(numbers)
 
 
 def whole_extent(info: ObjectInfo) -> Extent:
-    """Give an object as an extent of one sample."""
+    """Return an object as an extent of one sample."""
     span = info.span(0, info.size_bytes)
     return Extent(key=info.key, group=folder_of(info.key), spans=(span,))
 
 
 def folder_of(key: str) -> str:
-    """Give the first folder of an object's key, or the key where it lies in none."""
+    """Return the first folder of an object's key, or the key where it lies in none."""
     folder, slash, _ = key.partition("/")
     return folder if slash else key
 
 
 def bytes_of(data: Any) -> bytes:
-    """Give an extent's bytes, that are in memory or in a file."""
+    """Return an extent's bytes, that are in memory or in a file."""
     return data.read_bytes() if isinstance(data, Path) else bytes(data)

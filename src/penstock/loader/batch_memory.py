@@ -28,7 +28,7 @@ class BatchMemory:
         return BatchMemory, ()
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> torch.Tensor:
-        """Give a tensor, its values whatever lay there; its memory is its own for as long as anything refers to it.
+        """Return a tensor, its values whatever lay there; its memory is its own for as long as anything refers to it.
 
         Args:
             shape: of the tensor.

@@ -35,7 +35,7 @@ class Chance:
         self._start["state"]["key"] = self._key
 
     def of(self, index: int) -> np.random.Generator:
-        """Give the sample's generator, good until that of the next one is asked for."""
+        """Return the sample's generator, good until that of the next one is asked for."""
         self._key[1] = index
         self._bits.state = self._start
         return self._generator
@@ -67,12 +67,12 @@ class IndexChance:
         self._chance = Chance(seed)
 
     def seed(self, epoch: int, key: str, index: int | None = None) -> np.random.Generator | None:
-        """Give the sample's generator, good until the next is asked for; None for what is no sample."""
+        """Return the sample's generator, good until the next is asked for; None for what is no sample."""
         return None if index is None else self._chance.of(index)
 
 
 def chance_of(decoding: Decoding, seed: int) -> SampleChance | IndexChance:
-    """Give the chance of samples."""
+    """Return the chance of samples."""
     return IndexChance(seed) if decoding.is_pure else SampleChance(seed)
 
 

@@ -43,7 +43,7 @@ class ReusingCollate:
         return ReusingCollate, ()
 
     def __call__(self, values: list[Any]) -> Any:
-        """Give the batch of the values.
+        """Return the batch of the values.
 
         Raises:
             TypeError, RuntimeError: values that do not go together; see ``default_collate``.

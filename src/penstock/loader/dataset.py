@@ -70,7 +70,7 @@ class Thinned:
 def many_of(
     places: OneSample | ManySamples, decoding: Decoding, *, rank: int, world_size: int, num_workers: int, node: range
 ) -> Many | None:
-    """Give what is needed where extents hold several samples, None where they do not.
+    """Return what is needed where extents hold several samples, None where they do not.
 
     Raises:
         ConfigError: the decoder is of extents of one sample.
@@ -107,7 +107,7 @@ class WindowDataset(Dataset[Any]):
         )
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Give one batch, what is left of it, or the error that one of its samples met."""
+        """Return one batch, what is left of it, or the error that one of its samples met."""
         settings = self._settings
         try:
             if self._reader is None:
@@ -139,7 +139,7 @@ class WindowDataset(Dataset[Any]):
         )
 
     def _many(self, many: Many, reader: WindowReader, indices: Sequence[int]) -> Any:
-        """Give a batch, or in a worker, by its number and the batch's indices, a part of one."""
+        """Return a batch, or in a worker, by its number and the batch's indices, a part of one."""
         worker, asked = (0, indices) if self._frees else (indices[0], indices[1:])
         maker = self._makers.get(worker)
         if maker is None:

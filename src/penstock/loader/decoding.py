@@ -47,5 +47,5 @@ class ByKey:
     decode: Callable[[Any, str], Any]
 
     def __call__(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give the one value."""
+        """Return the one value."""
         return (self.decode(data, sample_key(about, 0)),)

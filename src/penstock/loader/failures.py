@@ -29,7 +29,7 @@ class Failed:
 
     @classmethod
     def of(cls, error: BaseException) -> Failed:
-        """Give an error to be raised in a loop, which one of the kinds that end loops without a word cannot be."""
+        """Return an error to be raised in a loop, which one of the kinds that end loops without a word cannot be."""
         if not isinstance(error, StopIteration | GeneratorExit):
             return cls(error)
         raised = RuntimeError(f"{type(error).__name__} was raised where it ends no loop")
@@ -64,7 +64,7 @@ def batch_note(keys: Sequence[str], *, position: int, epoch: int) -> str:
 
 
 def _packed(error: BaseException) -> tuple[bytes, tuple[str, ...]]:
-    """Give an error as bytes, and its notes; whatever it holds, unpacking them will not fail."""
+    """Return an error as bytes, and its notes; whatever it holds, unpacking them will not fail."""
     notes = tuple(getattr(error, "__notes__", ()))
     if not isinstance(error, PenstockError):
         notes += ("in a loading worker: " + "".join(traceback.format_exception(error)).rstrip(),)

@@ -37,7 +37,7 @@ class Listing(Protocol):
     """A listing that goes on."""
 
     def part(self, number: int) -> Listed | None:
-        """Give a part, 0-based, as soon as it is there; None where the listing ended with fewer.
+        """Return a part, 0-based, as soon as it is there; None where the listing ended with fewer.
 
         Raises:
             PenstockError: the listing failed before it came to that part.
@@ -45,7 +45,7 @@ class Listing(Protocol):
         ...
 
     def whole(self) -> Listed:
-        """Give everything, when the listing has ended.
+        """Return everything, when the listing has ended.
 
         Raises:
             PenstockError: the listing failed.
@@ -57,7 +57,7 @@ class OpenStream(Protocol):
     """Opens a stream over a manifest; one is open at a time."""
 
     def __call__(self, listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int) -> WindowStream:
-        """Give a stream of that many epochs of ``(split, training)``, in order."""
+        """Return a stream of that many epochs of ``(split, training)``, in order."""
         ...
 
 
@@ -112,15 +112,15 @@ class GrowingStream:
         return stream.next_index // stream.order.num_samples if self._whole else 0
 
     def segment(self, number: int) -> SegmentLoader:
-        """Give the loader of one segment of each epoch."""
+        """Return the loader of one segment of each epoch."""
         return SegmentLoader(self, number)
 
     def rank_samples(self, segment: int) -> int | None:
-        """Give the samples of a segment; None before the stream has come to the listing's end, 0 where it has none."""
+        """Return samples of a segment; None before the stream has come to the listing's end, 0 where it has none."""
         return None if self._whole is None else self._current().rank_samples(segment)
 
     def batches(self, epoch: int, segment: int) -> Iterator[Any]:
-        """Give what is left of a segment of an epoch.
+        """Return what is left of a segment of an epoch.
 
         Raises:
             PenstockError: the data or the listing failed; raised at the batch that it belongs to.
@@ -135,7 +135,7 @@ class GrowingStream:
             yield from self._current().batches(epoch, segment)
 
     def part_samples(self) -> list[int]:
-        """Give the sizes of the first segment's parts in this epoch; in the first, waits for the end of the listing."""
+        """Return sizes of the first segment's parts in this epoch; in the first, waits for the end of the listing."""
         if self._whole is not None:
             return [self.num_samples]
         sizes: list[int] = []
@@ -162,7 +162,7 @@ class GrowingStream:
             self._stream.interrupt()
 
     def state_dict(self) -> LoaderState:
-        """Give the place after the last batch that was given."""
+        """Return the place after the last batch that was given."""
         stream = self._stream or self._current()
         place: LoaderState = {} if self._whole else {"part": self._part, "parts_before": self._before}
         return stream.state_dict() | place
@@ -187,13 +187,13 @@ class GrowingStream:
         self._current(skip_ended=False).load_state_dict(state)
 
     def traffic(self) -> dict[str, Meters]:
-        """Give what was requested so far, by the ids that it is counted under."""
+        """Return what was requested so far, by the ids that it is counted under."""
         if self._stream is not None:
             self._past_traffic = take_later(self._past_traffic, self._stream.traffic())
         return self._past_traffic
 
     def meters(self) -> Meters:
-        """Give what was moved so far, the window's sizes, and what was left out."""
+        """Return what was moved so far, the window's sizes, and what was left out."""
         now = self._stream.meters().without_traffic() if self._stream is not None else Meters()
         return self._past_meters.plus(now).plus(sum_meters(self.traffic()))
 
@@ -202,7 +202,7 @@ class GrowingStream:
         self._leave()
 
     def _current(self, *, skip_ended: bool = True) -> WindowStream:
-        """Give the stream that the next batch comes from."""
+        """Return the stream that the next batch comes from."""
         while True:
             if self._stream is None:
                 part = self._listing.part(self._part)
@@ -218,7 +218,7 @@ class GrowingStream:
             self._next_part()
 
     def _part_stream(self) -> WindowStream | None:
-        """Give the stream of a part that has batches left; None where there is no such part any more."""
+        """Return the stream of a part that has batches left; None where there is no such part any more."""
         stream = self._current()
         return stream if self._whole is None else None
 
@@ -249,7 +249,7 @@ class GrowingStream:
 
 
 def used_splits(listed: Listed, splits: Sequence[tuple[str, bool]]) -> Sequence[tuple[str, bool]]:
-    """Give the first of ``(split, training)``, and those of the others that have samples."""
+    """Return the first of ``(split, training)``, and those of the others that have samples."""
     return [*splits[:1], *(split for split in splits[1:] if _num_samples(listed, split[0]))]
 
 

@@ -30,11 +30,11 @@ class InWindow(Protocol):
         ...
 
     def start(self, index: int) -> int:
-        """Give the window index below which nothing is needed for a stream index and those after it."""
+        """Return the window index below which nothing is needed for a stream index and those after it."""
         ...
 
     def most_extents(self, batch_size: int, num_local: int, world_size: int) -> int:
-        """Give the most extents that a batch of each of ``num_local`` ranks can lie in."""
+        """Return the most extents that a batch of each of ``num_local`` ranks can lie in."""
         ...
 
 
@@ -45,11 +45,11 @@ class OneSample:
     held: Order
 
     def start(self, index: int) -> int:
-        """Give the window index that a stream index is, or that comes next."""
+        """Return the window index that a stream index is, or that comes next."""
         return int(window_indices(self.held, index))
 
     def most_extents(self, batch_size: int, num_local: int, world_size: int) -> int:
-        """Give as many as they have samples."""
+        """Return as many as they have samples."""
         return batch_size * num_local
 
 
@@ -89,20 +89,20 @@ class ManySamples:
         return functools.partial(ManySamples, num_lanes=self._num_lanes), (self.held, self._counts)
 
     def start(self, index: int) -> int:
-        """Give the window index of the first extent of the group that a stream index lies in."""
+        """Return the window index of the first extent of the group that a stream index lies in."""
         place = locate(self.held, index)
         group = self._mix(place.epoch, place.segment).group_at(place.position)
         return self._first_index(place.epoch, place.segment) + group.first_extent
 
     def most_extents(self, batch_size: int, num_local: int, world_size: int) -> int:
-        """Give the most extents of the groups that a batch of all ranks can lie in, with those of the group before."""
+        """Return most extents of the groups that a batch of all ranks can lie in, with those of the group before."""
         return max(
             most_mixed(counts, mix=segment.mix, batch_samples=batch_size * world_size)
             for segment, counts in zip(self.held.segments, self._counts, strict=True)
         )
 
     def touched(self, indices: Sequence[int]) -> list[Touched]:
-        """Give the groups of a batch's stream indices, ascending and of one segment, in order."""
+        """Return the groups of a batch's stream indices, ascending and of one segment, in order."""
         place = locate(self.held, indices[0])
         positions = np.asarray(indices, np.int64) - (indices[0] - place.position)
         first_index, done, found = self._first_index(place.epoch, place.segment), 0, []
@@ -148,7 +148,7 @@ def in_window(
     num_ranks: int,
     world_size: int,
 ) -> OneSample | ManySamples:
-    """Give how a stream's samples lie in the window that serves ``num_ranks`` ranks from ``first_rank`` on.
+    """Return how a stream's samples lie in the window that serves ``num_ranks`` ranks from ``first_rank`` on.
 
     Raises:
         ConfigError: there are no such ranks, or more lanes than groups can be cut into.

@@ -52,12 +52,12 @@ class BatchPart:
     skipped: list[tuple[int, SkippedSample]]
 
     def packed(self) -> bytes:
-        """Give it as bytes: else each tensor among the values would take a file of shared memory of its own."""
+        """Return it as bytes: else each tensor among the values would take a file of shared memory of its own."""
         return pickle.dumps((self.epoch, self.position, self.values, self.skipped), pickle.HIGHEST_PROTOCOL)
 
     @classmethod
     def unpacked(cls, data: bytes) -> Self:
-        """Give what was packed by a worker of this process."""
+        """Return what was packed by a worker of this process."""
         epoch, position, values, skipped = pickle.loads(data)  # noqa: S301
         return cls(epoch=epoch, position=position, values=values, skipped=skipped)
 
@@ -76,7 +76,7 @@ class _Decoded:
         return sample_key(self.about, number)
 
     def packed(self, numbers: NDArray[np.int64]) -> bytes:
-        """Give some samples for another rank; empty where they are not there, and it has to see for itself."""
+        """Return some samples for another rank; empty where they are not there, and it has to see for itself."""
         if self.error is not None or self.bad:
             return b""
         try:
@@ -86,7 +86,7 @@ class _Decoded:
         return packed(self.about, values)
 
     def place(self, number: int) -> int:
-        """Give where the value of the n-th sample is among the values."""
+        """Return where the value of the n-th sample is among the values."""
         first = int(self.numbers[0])
         if int(self.numbers[-1]) - first == len(self.numbers) - 1:
             return number - first
@@ -125,7 +125,7 @@ class PartMaker:
         self._open: dict[_Group, dict[int, _Decoded]] = {}
 
     def make(self, reader: WindowReader, indices: Sequence[int]) -> BatchPart:
-        """Give the part of a batch by its stream indices."""
+        """Return the part of a batch by its stream indices."""
         touched = self._places.touched(indices)
         part = BatchPart(epoch=touched[0].epoch, position=int(touched[0].positions[0]), values=[], skipped=[])
         self._forget_before(touched[0])
@@ -212,7 +212,7 @@ class PartMaker:
                 return _Decoded(about, part.numbers, values)
 
     def _values(self, reader: WindowReader, extent: WindowExtent, touched: Touched, part: Part) -> Sequence[Any] | None:
-        """Give the values of an extent; None where its bytes changed before they were copied."""
+        """Return the values of an extent; None where its bytes changed before they were copied."""
         key, decode = extent.meta.key, self._decoding.decode
         self._chance.seed(touched.epoch, key)
         with noting(f"penstock: decode of {key!r}, an extent of epoch {touched.epoch} (from 0)"):
@@ -273,7 +273,7 @@ class Joiner:
         self._chance = chance_of(decoding, seed)
 
     def join(self, parts: Sequence[BatchPart]) -> tuple[Any, tuple[SkippedSample, ...]]:
-        """Give a batch, None where nothing is left of it, and what it lacks."""
+        """Return a batch, None where nothing is left of it, and what it lacks."""
         values = sorted((each for part in parts for each in part.values), key=lambda each: each[0])
         skipped = sorted((each for part in parts for each in part.skipped), key=lambda each: each[0])
         batch = None

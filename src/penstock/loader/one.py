@@ -44,7 +44,7 @@ class OneByOne:
         self._chance = chance_of(decoding, order.seed)
 
     def make(self, reader: WindowReader, indices: Sequence[int], skipped: list[SkippedSample]) -> Any:
-        """Give a batch by its window indices, None where all its samples were bad."""
+        """Return a batch by its window indices, None where all its samples were bad."""
         numbers = dict(zip(indices, stream_indices(self._order, indices).tolist(), strict=True))
         holds = not self._decoding.is_pure
         with own_generators() if self._frees and holds else nullcontext():

@@ -37,7 +37,7 @@ def check_is_place(state: object) -> None:
 
 
 def checked_place(state: LoaderState, mine: LoaderState) -> int:
-    """Give the stream index of a saved place.
+    """Return the stream index of a saved place.
 
     Args:
         mine: the place of the stream that is to take it up, whose other fields must be the same.

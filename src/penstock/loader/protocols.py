@@ -35,12 +35,12 @@ class Batch:
         return len(self.keys)
 
     def pin_memory(self) -> Batch:
-        """Give a copy in page-locked memory, from which a GPU is fed without waiting; asked for by torch."""
+        """Return a copy in page-locked memory, from which a GPU is fed without waiting; asked for by torch."""
         return replace(self, data=pin_memory(self.data))  # type: ignore[no-untyped-call]
 
 
 def on_device(tree: Any, device: torch.device) -> Any:
-    """Give a tree of dictionaries, lists and tuples with its tensors on a device."""
+    """Return a tree of dictionaries, lists and tuples with its tensors on a device."""
     if isinstance(tree, torch.Tensor):
         return tree.to(device, non_blocking=True)
     if isinstance(tree, Mapping):
@@ -61,7 +61,7 @@ class BatchLoader(Protocol):
         ...
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Give the batches of an epoch, from the place of the loaded state if that lies in it.
+        """Return the batches of an epoch, from the place of the loaded state if that lies in it.
 
         Raises:
             PenstockError: the data failed; raised at the batch that it belongs to.
@@ -69,7 +69,7 @@ class BatchLoader(Protocol):
         ...
 
     def state_dict(self) -> LoaderState:
-        """Give the place after the last batch that was given, for ``load_state_dict`` of an equal loader."""
+        """Return the place after the last batch that was given, for ``load_state_dict`` of an equal loader."""
         ...
 
     def load_state_dict(self, state: LoaderState) -> None:
@@ -81,11 +81,11 @@ class BatchLoader(Protocol):
         ...
 
     def traffic(self) -> dict[str, Meters]:
-        """Give what was requested so far in all attempts, by the ids that it is counted under."""
+        """Return what was requested so far in all attempts, by the ids that it is counted under."""
         ...
 
     def meters(self) -> Meters:
-        """Give what was moved so far, ``traffic`` included."""
+        """Return what was moved so far, ``traffic`` included."""
         ...
 
     def close(self) -> None:

@@ -62,7 +62,7 @@ class Undecided:
     source: str
 
     def error(self) -> ConfigError:
-        """Give what is raised where it must be known."""
+        """Return what is raised where it must be known."""
         return ConfigError(f"{self.source} tells of several processes, and not which one this is", fix=_GIVE)
 
 
@@ -92,7 +92,7 @@ def find_ranks(asked: AskedRanks, *, environ: Mapping[str, str], timeout_seconds
 
 
 def _of_torch(asked: AskedRanks, told: Told | None, *, is_elastic: bool, timeout_seconds: float) -> Found:
-    """Give the ranks of the process group: whatever else is told, its ranks differ, and step together.
+    """Return the ranks of the process group: whatever else is told, its ranks differ, and step together.
 
     Args:
         is_elastic: whether torchrun's agent told it, to all ranks alike; others have been seen to tell it to some.
@@ -110,7 +110,7 @@ def _of_torch(asked: AskedRanks, told: Told | None, *, is_elastic: bool, timeout
 
 
 def _with_node(rank: int, world_size: int, asked: AskedRanks, told: Told | None, source: str) -> Ranks | None:
-    """Give the ranks with those of the node, None where nothing tells them."""
+    """Return the ranks with those of the node, None where nothing tells them."""
     local_rank, local_world_size = asked.local_rank, asked.local_world_size
     if local_rank is None and told is not None and (told.rank, told.world_size) == (rank, world_size):
         local_rank, local_world_size, source = told.local_rank, told.local_world_size, told.source
@@ -121,7 +121,7 @@ def _with_node(rank: int, world_size: int, asked: AskedRanks, told: Told | None,
 
 
 def _alone(asked: AskedRanks) -> Ranks:
-    """Give a rank that has a window of its own."""
+    """Return a rank that has a window of its own."""
     assert asked.rank is not None
     assert asked.world_size is not None
     ranks = Ranks(rank=asked.rank, world_size=asked.world_size, local_rank=0, local_world_size=1)

@@ -24,7 +24,7 @@ INPUTS = "inputs"
 def named_decoding(
     decode: Decoder, *, transform: Transform | None, collate: Callable[[list[Any]], Mapping[str, Any]]
 ) -> Decoding:
-    """Give what makes ``Batch`` es of values that are mappings with ``inputs``.
+    """Return what makes ``Batch`` es of values that are mappings with ``inputs``.
 
     Args:
         decode: draws from no generator.
@@ -90,7 +90,7 @@ class _Transform:
 
 
 def _known(value: Any) -> Any:
-    """Give a value whose target is NaN where it is None, as a manifest has it."""
+    """Return a value whose target is NaN where it is None, as a manifest has it."""
     if isinstance(value, dict) and value.get("targets", 0.0) is None:
         return {**value, "targets": nan}
     return value
@@ -101,7 +101,7 @@ class _Collate:
     collate: Callable[[list[Any]], Mapping[str, Any]]
 
     def __call__(self, named: list[_Named]) -> Batch:
-        """Give the batch.
+        """Return the batch.
 
         Raises:
             DataError: the values do not go together, or have no inputs.

@@ -15,15 +15,15 @@ class SegmentedStream(Protocol):
     """A stream that gives segments in each epoch."""
 
     def rank_samples(self, segment: int) -> int | None:
-        """Give how many samples of a segment this rank is given in one epoch; None while that is not known."""
+        """Return how many samples of a segment this rank is given in one epoch; None while that is not known."""
         ...
 
     def batches(self, epoch: int, segment: int) -> Iterator[Batch]:
-        """Give what is left of a segment of an epoch, from the stream's place on."""
+        """Return what is left of a segment of an epoch, from the stream's place on."""
         ...
 
     def state_dict(self) -> LoaderState:
-        """Give the stream's place."""
+        """Return the stream's place."""
         ...
 
     def load_state_dict(self, state: LoaderState) -> None:
@@ -31,11 +31,11 @@ class SegmentedStream(Protocol):
         ...
 
     def traffic(self) -> dict[str, Meters]:
-        """Give what was requested so far in all attempts, by the ids that it is counted under."""
+        """Return what was requested so far in all attempts, by the ids that it is counted under."""
         ...
 
     def meters(self) -> Meters:
-        """Give what was moved so far, ``traffic`` included."""
+        """Return what was moved so far, ``traffic`` included."""
         ...
 
     def close(self) -> None:
@@ -56,11 +56,11 @@ class SegmentLoader:
         return self._stream.rank_samples(self._number)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Give what is left of the segment in an epoch."""
+        """Return what is left of the segment in an epoch."""
         return self._stream.batches(epoch, self._number)
 
     def state_dict(self) -> LoaderState:
-        """Give the stream's place."""
+        """Return the stream's place."""
         return self._stream.state_dict()
 
     def load_state_dict(self, state: LoaderState) -> None:
@@ -68,11 +68,11 @@ class SegmentLoader:
         self._stream.load_state_dict(state)
 
     def traffic(self) -> dict[str, Meters]:
-        """Give what was requested for the whole stream."""
+        """Return what was requested for the whole stream."""
         return self._stream.traffic()
 
     def meters(self) -> Meters:
-        """Give what the whole stream moved so far; told by the first segment alone, so that sums are right."""
+        """Return what the whole stream moved so far; told by the first segment alone, so that sums are right."""
         return self._stream.meters() if self._number == 0 else Meters()
 
     def close(self) -> None:

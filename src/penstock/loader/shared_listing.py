@@ -54,7 +54,7 @@ class SharedListing:
         self._whole: Listed | None = None
 
     def part(self, number: int) -> Listed | None:
-        """Give a part, 0-based, as soon as it is there; None where the listing ended with fewer.
+        """Return a part, 0-based, as soon as it is there; None where the listing ended with fewer.
 
         Raises:
             PenstockError: the listing failed before it came to that part.
@@ -73,7 +73,7 @@ class SharedListing:
         return self._parts[number] if number < len(self._parts) else None
 
     def whole(self) -> Listed:
-        """Give everything, when the listing has ended; raises as ``part`` does."""
+        """Return everything, when the listing has ended; raises as ``part`` does."""
         if self._whole is None:
             record = self._wait(None)
             assert record.whole is not None
@@ -81,7 +81,7 @@ class SharedListing:
         return self._whole
 
     def _wait(self, number: int | None) -> ListingRecord:
-        """Give the record once it tells of a part, or of the end."""
+        """Return the record once it tells of a part, or of the end."""
         give_up = running_seconds() + self._timeout_seconds
         pause_seconds, longest_seconds = POLL_SECONDS
         while True:

@@ -69,7 +69,7 @@ class NodeRanks:
         return found
 
     def serve_or_take(self, extent: int) -> socket.socket | bytes | None:
-        """Give what another rank made for this one, a socket to serve what this one will make, or None for neither."""
+        """Return what another rank made for this one, a socket to serve what this one will make, or None."""
         name = f"\0penstock/{self.session}/{extent}"
         given_up = running_seconds() + TAKEN_UP_SECONDS
         while running_seconds() < given_up:
@@ -85,7 +85,7 @@ class NodeRanks:
         return None
 
     def serve(self, listening: socket.socket, answers: Mapping[int, bytes]) -> None:
-        """Give each other rank its answer when it asks for it, in a thread of its own; empty is none."""
+        """Return each other rank its answer when it asks for it, in a thread of its own; empty is none."""
         listening.settimeout(self.timeout_seconds)
         threading.Thread(target=_serve, args=(listening, dict(answers)), name="penstock-decoded-0", daemon=True).start()
 
@@ -110,7 +110,7 @@ class NodeRanks:
 
 
 def packed(about: Any, values: Sequence[Any]) -> bytes:
-    """Give an extent's description and values as bytes; empty where they cannot be."""
+    """Return an extent's description and values as bytes; empty where they cannot be."""
     try:
         return pickle.dumps((about, list(values)), pickle.HIGHEST_PROTOCOL)
     except Exception:
@@ -118,13 +118,13 @@ def packed(about: Any, values: Sequence[Any]) -> bytes:
 
 
 def unpacked(data: bytes) -> tuple[Any, list[Any]]:
-    """Give what another rank of this user packed."""
+    """Return what another rank of this user packed."""
     about, values = pickle.loads(data)  # noqa: S301
     return about, values
 
 
 def _bind(name: str) -> socket.socket | bool:
-    """Give a listening socket, True where another one has the name, False where there are no such names."""
+    """Return a listening socket, True where another one has the name, False where there are no such names."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listening.bind(name)
@@ -152,7 +152,7 @@ def _serve(listening: socket.socket, answers: dict[int, bytes]) -> None:
 
 
 def _user_of(connected: socket.socket) -> int:
-    """Give the user of the process at the other end."""
+    """Return the user of the process at the other end."""
     told = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return int(_CREDENTIALS.unpack(told)[1])
 

@@ -180,11 +180,11 @@ class WindowStream:
         self._traffic: dict[str, Meters] = {}
 
     def segment(self, number: int) -> SegmentLoader:
-        """Give the loader of one segment of each epoch."""
+        """Return the loader of one segment of each epoch."""
         return SegmentLoader(self, number)
 
     def batches(self, epoch: int, segment: int) -> Iterator[Batch]:
-        """Give what is left of a segment of an epoch, from the stream's place on.
+        """Return what is left of a segment of an epoch, from the stream's place on.
 
         Raises:
             ConfigError: the stream has no such epoch.
@@ -225,7 +225,7 @@ class WindowStream:
             self._restart(self._next_index - passed + self.order.num_samples)
 
     def part_samples(self) -> list[int]:
-        """Give the sizes of the first segment's parts, of which there is one."""
+        """Return the sizes of the first segment's parts, of which there is one."""
         return [self.order.segments[0].num_samples]
 
     def interrupt(self) -> None:
@@ -245,7 +245,7 @@ class WindowStream:
         return self._together.wait_until_passed(self._last_session, reached, seconds=patience_seconds)
 
     def rank_samples(self, segment: int) -> int:
-        """Give how many samples of a segment this rank is given in one epoch; none of one that there is not."""
+        """Return how many samples of a segment this rank is given in one epoch; none of one that there is not."""
         if segment >= len(self.order.segments):
             return 0
         return rank_samples(
@@ -262,7 +262,7 @@ class WindowStream:
         return self._next_index
 
     def state_dict(self) -> LoaderState:
-        """Give the place after the last batch that was given."""
+        """Return the place after the last batch that was given."""
         spec = self._settings.spec
         return {
             "version": STATE_VERSION,
@@ -282,13 +282,13 @@ class WindowStream:
         self._restart(checked_place(state, self.state_dict()))
 
     def traffic(self) -> dict[str, Meters]:
-        """Give what was requested so far for the stream's owner in all attempts, by the ids it is counted under."""
+        """Return what was requested so far for the stream's owner in all attempts, by the ids it is counted under."""
         now = read_meter_files(self._meters_folder, self._settings.spec.owner)
         self._traffic = take_later(self._traffic, now)
         return self._traffic
 
     def meters(self) -> Meters:
-        """Give what was moved so far, the window's sizes, and what was left out."""
+        """Return what was moved so far, the window's sizes, and what was left out."""
         now = self._reader.meters().without_traffic() if self._reader is not None else Meters()
         return self._past_meters.plus(now).plus(sum_meters(self.traffic()))
 
@@ -337,7 +337,7 @@ class WindowStream:
                 sweep_files(self._settings.folder)
 
     def _next(self) -> tuple[RankBatch, Made]:
-        """Give the next batch of the session that runs, or of a new one."""
+        """Return the next batch of the session that runs, or of a new one."""
         while True:
             if self._running is None:
                 self._running = self._run()

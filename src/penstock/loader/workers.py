@@ -56,7 +56,7 @@ _MEMORY_FIX = "give it more memory, or use fewer workers or smaller batches; the
 
 
 def sockets_parent() -> Path:
-    """Give a folder for temporary files whose path leaves room for that of a socket in a folder there.
+    """Return a folder for temporary files whose path leaves room for that of a socket in a folder there.
 
     The system's own is taken where it does: AF_UNIX paths end at 108 bytes (unix(7)).
     """

@@ -60,7 +60,7 @@ SCHEMA = pa.schema(
 
 
 def to_table(extents: Sequence[Extent]) -> pa.Table:
-    """Give a table of one row an extent."""
+    """Return a table of one row an extent."""
     kinds = {field.name: field.type for field in SCHEMA}
     spans = [span for extent in extents for span in extent.spans]
     items = [pa.array([getattr(span, field.name) for span in spans], field.type) for field in _SPAN]
@@ -129,7 +129,7 @@ class ExtentRows:
         return len(self.rows)
 
     def all_groups(self) -> set[str]:
-        """Give the groups of all samples."""
+        """Return the groups of all samples."""
         return {name for group, each in zip(self.groups, self.of_samples[1], strict=True) for name in each or (group,)}
 
 
@@ -212,7 +212,7 @@ class ExtentColumns:
         )
 
     def take(self, rows: NDArray[np.int64]) -> _Part:
-        """Give rows of the row group, 0-based, shape (extents,)."""
+        """Return rows of the row group, 0-based, shape (extents,)."""
         counts, places = self._spans.places(rows)
         keys = self._keys.take(rows)
         of_samples = (column.take(rows) for column in self._of_samples)
@@ -273,7 +273,7 @@ def _texts_or_none(array: pa.Array) -> Texts | _OptionalTexts:
 
 
 def _lists(array: pa.ListArray) -> Lists:
-    """Give a list column, of lists too."""
+    """Return a list column, of lists too."""
     values = array.values
     if pa.types.is_list(values.type):
         return Lists(array, _lists(values))
@@ -287,7 +287,7 @@ def gather_rows(
     *,
     cached: Container[int] = (),
 ) -> ExtentRows:
-    """Give rows of a manifest in the order asked for, reading each row group that they lie in once.
+    """Return rows of a manifest in the order asked for, reading each row group that they lie in once.
 
     Args:
         rows: row numbers, in any order, shape (extents,).

@@ -56,7 +56,7 @@ class DistinctNames:
             self._spill()
 
     def totals(self) -> tuple[int, int]:
-        """Give how many distinct names there were, and their amounts together."""
+        """Return how many distinct names there were, and their amounts together."""
         if self._runs and self._hashes:
             self._spill()
         count = total = 0
@@ -95,5 +95,5 @@ class DistinctNames:
 
 
 def _distinct(entries: NDArray[np.void]) -> NDArray[np.void]:
-    """Give one entry of each hash, in the order of the hashes."""
+    """Return one entry of each hash, in the order of the hashes."""
     return entries[np.unique(entries["hash"], return_index=True)[1]]

@@ -30,7 +30,7 @@ class LeftOutObjects:
             self._named.append(SkippedObject(object=key, reason=reason))
 
     def told(self) -> list[SkippedObject]:
-        """Give names, and how many more there are."""
+        """Return names, and how many more there are."""
         more = {reason: count - NAMED_OBJECTS for reason, count in self._counts.items() if count > NAMED_OBJECTS}
         return sorted(self._named, key=lambda item: item.object) + [
             SkippedObject(object=counted(number, "more object"), reason=reason, count=number)

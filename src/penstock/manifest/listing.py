@@ -54,12 +54,12 @@ class ListingRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def parts_folder(manifest: Path) -> Path:
-    """Give the folder of a manifest's parts."""
+    """Return the folder of a manifest's parts."""
     return manifest.with_name(f"{manifest.name}.parts")
 
 
 def read_listing_record(folder: Path) -> ListingRecord | None:
-    """Give what a parts' folder tells, None where it tells of no listing.
+    """Return what a parts' folder tells, None where it tells of no listing.
 
     Raises:
         RecordError: it cannot be read.

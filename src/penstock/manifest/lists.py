@@ -20,11 +20,11 @@ class Values(Protocol):
     size_bytes: int
 
     def __getitem__(self, row: int) -> Any:
-        """Give the value of a row."""
+        """Return the value of a row."""
         ...
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Give values of rows, shape as given."""
+        """Return values of rows, shape as given."""
         ...
 
 
@@ -46,7 +46,7 @@ class Numbers:
         return number if self._known is None or self._known[row] else None
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Give numbers of rows, shape as given."""
+        """Return numbers of rows, shape as given."""
         found = self._values[rows].astype(object)
         if self._known is not None:
             found[~self._known[rows]] = None
@@ -68,7 +68,7 @@ class Lists:
         self.size_bytes: int = self._ends.nbytes + values.size_bytes
 
     def bounds(self, row: int) -> tuple[int, int]:
-        """Give where a row's items begin, and where they end."""
+        """Return where a row's items begin, and where they end."""
         if self._count is None:
             return int(self._ends[row]), int(self._ends[row + 1])
         return row * self._count, (row + 1) * self._count
@@ -77,7 +77,7 @@ class Lists:
         return tuple(self._values[at] for at in range(*self.bounds(row)))
 
     def places(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give how many items rows have, and where each item lies, shape (rows,) and (items,)."""
+        """Return how many items rows have, and where each item lies, shape (rows,) and (items,)."""
         if self._count is None:
             starts = self._ends[rows].astype(np.int64)
             counts = self._ends[rows + 1] - starts
@@ -86,7 +86,7 @@ class Lists:
         return counts, starts if self._count == 1 else runs(starts, counts)
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Give the lists of rows as tuples, shape (rows,)."""
+        """Return the lists of rows as tuples, shape (rows,)."""
         if self._count == 0:
             found: Any = repeat((), len(rows))
         else:
@@ -103,7 +103,7 @@ class Lists:
 
 
 def runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the whole numbers from each start, as many as its count, one run after the other."""
+    """Return the whole numbers from each start, as many as its count, one run after the other."""
     ends = np.cumsum(counts)
     return np.arange(int(counts.sum()), dtype=np.int64) + np.repeat(starts - ends + counts, counts)
 
@@ -118,6 +118,6 @@ def _is_known(array: pa.Array) -> NDArray[np.bool_] | None:
 
 
 def _same_count(ends: NDArray[Any]) -> int | None:
-    """Give how many items each row of a list column has, None where they differ or some items are not its."""
+    """Return how many items each row of a list column has, None where they differ or some items are not its."""
     counts = np.diff(ends.astype(np.int64))
     return int(counts[0]) if len(counts) and (counts == counts[0]).all() and ends[0] == 0 else None

@@ -91,7 +91,7 @@ class ManifestReader:
         self._cached_bytes = 0
 
     def row(self, number: int) -> Extent:
-        """Give the extent of one row (0-based over all splits).
+        """Return the extent of one row (0-based over all splits).
 
         Raises:
             IndexError: there is no such row.
@@ -111,7 +111,7 @@ class ManifestReader:
         return CHUNK_ROWS if self._table_bytes <= self._cache_bytes else LARGE_CHUNK_ROWS
 
     def take(self, rows: NDArray[np.int64]) -> ExtentRows:
-        """Give many rows at once, in the order asked for; each row group that they lie in is read once at most.
+        """Return many rows at once, in the order asked for; each row group that they lie in is read once at most.
 
         Args:
             rows: row numbers, 0-based over all splits, any of them any number of times, shape (extents,).
@@ -126,13 +126,13 @@ class ManifestReader:
         return gather_rows(wanted, self._ends, self._row_group, cached=frozenset(self._cache))
 
     def rows(self, split: str) -> Iterator[Extent]:
-        """Give the extents of a split in order."""
+        """Return the extents of a split in order."""
         part = self.info.split(split)
         for number in range(part.first_row, part.first_row + part.num_extents):
             yield self.row(number)
 
     def counts(self, split: Split) -> NDArray[np.int64]:
-        """Give how many samples each extent of a split has, shape (extents,)."""
+        """Return how many samples each extent of a split has, shape (extents,)."""
         found = np.empty(split.num_extents, np.int64)
         start = 0
         for group, end in enumerate(self._ends.tolist()):

@@ -150,14 +150,14 @@ class Described(Protocol):
 
 
 def sample_key(extent: Described, number: int) -> str:
-    """Give the key of the n-th sample, 0-based, of an extent."""
+    """Return the key of the n-th sample, 0-based, of an extent."""
     if extent.keys:
         return extent.keys[number]
     return extent.key if extent.num_samples == 1 else f"{extent.key}#{number}"
 
 
 def sample_of(extent: Described, number: int) -> Sample:
-    """Give the n-th sample, 0-based, of an extent."""
+    """Return the n-th sample, 0-based, of an extent."""
     return Sample(
         key=sample_key(extent, number),
         group=extent.groups[number] if extent.groups else extent.group,
@@ -185,16 +185,16 @@ class SourceSpec(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @classmethod
     def of(cls, uri: str, **options: str | bool | None) -> SourceSpec:
-        """Give one of what was asked for, where None, False and empty texts stand for nothing."""
+        """Return one of what was asked for, where None, False and empty texts stand for nothing."""
         return cls(uri=uri, options={name: value for name, value in options.items() if value})
 
     def text(self, name: str) -> str | None:
-        """Give an option that is a text, None where it is not given."""
+        """Return an option that is a text, None where it is not given."""
         value = self.options.get(name)
         return value if isinstance(value, str) else None
 
     def flag(self, name: str) -> bool:
-        """Give an option that is on or off, off where it is not given."""
+        """Return an option that is on or off, off where it is not given."""
         return self.options.get(name) is True
 
 
@@ -294,7 +294,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         return hashlib.sha256("\0".join((self.values, *self.classes)).encode(errors="surrogatepass")).hexdigest()
 
     def split(self, name: str) -> Split:
-        """Give a split by its name.
+        """Return a split by its name.
 
         Raises:
             ConfigError: there is no such split, or it is empty.

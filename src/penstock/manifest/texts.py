@@ -62,7 +62,7 @@ class Texts:
         return found if isinstance(found, str) else str(found, "utf-8")
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
-        """Give texts of rows, shape as given."""
+        """Return texts of rows, shape as given."""
         if self._is_coded:
             values: NDArray[np.object_] = self._values[self._codes[rows]]
             return values
@@ -76,7 +76,7 @@ class Texts:
 
 
 def _encoded(array: pa.Array, first: list[str]) -> pa.DictionaryArray:
-    """Give each distinct text once; ``first`` are those at the beginning, or all."""
+    """Return each distinct text once; ``first`` are those at the beginning, or all."""
     if len(first) == len(array):
         return pa.array(first, pa.dictionary(pa.int32(), array.type))
     return array.dictionary_encode()
@@ -87,7 +87,7 @@ def _python_bytes(texts: NDArray[np.object_]) -> int:
 
 
 def narrow(array: pa.Array) -> NDArray[Any]:
-    """Give whole numbers in the smallest type that holds them all, in memory of their own."""
+    """Return whole numbers in the smallest type that holds them all, in memory of their own."""
     values: NDArray[Any] = array.to_numpy(zero_copy_only=False)
     if not values.size:
         return np.zeros(0, dtype=np.int8)
@@ -99,7 +99,7 @@ def narrow(array: pa.Array) -> NDArray[Any]:
 
 
 def _ends(array: pa.Array) -> NDArray[np.int32]:
-    """Give where each text begins in the column's bytes, and the last one ends, shape (texts + 1,)."""
+    """Return where each text begins in the column's bytes, and the last one ends, shape (texts + 1,)."""
     return np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1]
 
 

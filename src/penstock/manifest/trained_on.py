@@ -56,7 +56,7 @@ def trained_on(manifest: Path) -> TrainedOn:
 
 
 def groups_of_split(reader: ManifestReader, split: str) -> Iterator[set[str]]:
-    """Give the groups of a split, some rows at a time.
+    """Return the groups of a split, some rows at a time.
 
     Raises:
         ConfigError: the split has no samples.
@@ -68,7 +68,7 @@ def groups_of_split(reader: ManifestReader, split: str) -> Iterator[set[str]]:
 
 
 def seen_groups(trained: TrainedOn, groups: Iterable[str]) -> list[str] | None:
-    """Give those groups that were trained on, sorted; None where it is not known."""
+    """Return those groups that were trained on, sorted; None where it is not known."""
     if trained.groups is None:
         return None
     known = frozenset(trained.groups)

@@ -59,7 +59,7 @@ class _Moments:
 
 
 def _named(extent: Extent) -> Extent:
-    """Give an extent by what names its content: how a server is asked for it is no part of that."""
+    """Return an extent by what names its content: how a server is asked for it is no part of that."""
     if all(span.validator is None for span in extent.spans):
         return extent
     spans = tuple(msgspec.structs.replace(span, validator=None) for span in extent.spans)
@@ -317,7 +317,7 @@ def _row_group_rows(num_rows: int, total_bytes: int) -> int:
 
 
 def _together(batches: Iterable[pa.RecordBatch], count: int) -> Iterator[list[pa.RecordBatch]]:
-    """Give batches, ``count`` at a time."""
+    """Return batches, ``count`` at a time."""
     left = iter(batches)
     while found := list(islice(left, count)):
         yield found

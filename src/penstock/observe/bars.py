@@ -29,7 +29,7 @@ _WORTH = {"epoch": 7, "loss": 6, "valid": 5, "stall_percent": 4}
 
 
 def open_bars(stream: TextIO | None = None) -> BarProgress:
-    """Give bars on ``stream`` (None: stderr)."""
+    """Return bars on ``stream`` (None: stderr)."""
     return BarProgress(Console(file=stream, stderr=stream is None))
 
 

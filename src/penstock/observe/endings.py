@@ -35,7 +35,7 @@ def is_memory(code: int) -> bool:
 
 
 def count_oom_kills() -> int:
-    """Give how often the kernel killed a process of this process's cgroup for memory; 0 where that can't be known."""
+    """Return how often the kernel killed a process of this process's cgroup for memory; 0 where that can't be known."""
     for path, name in _counters():
         try:
             words = dict(line.split() for line in path.read_text().splitlines())
@@ -47,7 +47,7 @@ def count_oom_kills() -> int:
 
 
 def _counters() -> list[tuple[Path, str]]:
-    """Give the files of both versions of cgroups that count it; a container often sees its own group as the root."""
+    """Return the files of both versions of cgroups that count it; a container often sees its own group as the root."""
     found = [(_CGROUPS / "memory.events", "oom_kill"), (_CGROUPS / "memory" / "memory.oom_control", "oom_kill")]
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()

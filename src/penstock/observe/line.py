@@ -26,12 +26,12 @@ class Part:
 
 
 def width_of(parts: Sequence[Part]) -> int:
-    """Give the characters that parts take, one after another."""
+    """Return the characters that parts take, one after another."""
     return sum(len(part.text) + (part.gap if place else 0) for place, part in enumerate(parts))
 
 
 def choose_parts(parts: Sequence[Part], width: int) -> list[Part]:
-    """Give those parts that a line of ``width`` characters has room for, in their order; the one worth most always."""
+    """Return the parts that a line of ``width`` characters has room for, in their order; the one worth most always."""
     chosen: set[int] = set()
     for place in sorted(range(len(parts)), key=lambda place: -parts[place].worth):
         kept = sorted({*chosen, place})

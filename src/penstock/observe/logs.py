@@ -34,7 +34,7 @@ class RedactingFormatter(logging.Formatter):
         self._traceback = traceback
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line, without a newline at its end."""
+        """Return the line, without a newline at its end."""
         line = copy.copy(record)
         text = record.getMessage()
         error = record.exc_info[1] if record.exc_info else None

@@ -80,7 +80,7 @@ def serve_metrics(port: int, read: Callable[[], Sequence[Metric]]) -> Iterator[i
 
 
 def _any_address() -> str:
-    """Give the address that stands for all: clusters may have IPv4, IPv6 or both."""
+    """Return the address that stands for all: clusters may have IPv4, IPv6 or both."""
     return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - a scraper comes from another machine
 
 

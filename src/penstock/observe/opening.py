@@ -11,7 +11,7 @@ __all__ = ["open_progress"]
 
 
 def open_progress(stream: TextIO | None = None) -> ProgressReporter:
-    """Give bars where ``stream`` (None: stderr) is a terminal, and plain lines where it is not."""
+    """Return bars where ``stream`` (None: stderr) is a terminal, and plain lines where it is not."""
     target = sys.stderr if stream is None else stream
     if not target.isatty():
         return PlainProgress(target)

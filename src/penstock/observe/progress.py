@@ -92,7 +92,7 @@ def _percent(value: float) -> str:
 
 
 def count_text(done: int, total: int | None, unit: str) -> tuple[str, str]:
-    """Give what was done, of how much, and its unit, which is empty where the text has it."""
+    """Return what was done, of how much, and its unit, which is empty where the text has it."""
     if unit == "bytes":
         return (format_bytes(done) if total is None else f"{format_bytes(done)} of {format_bytes(total)}"), ""
     one = (total if total is not None else done) == 1

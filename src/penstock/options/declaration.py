@@ -200,27 +200,27 @@ class Options:
 
     @classmethod
     def declared(cls) -> Mapping[str, Option]:
-        """Give what is said of each option, by name, in the order of the help."""
+        """Return what is said of each option, by name, in the order of the help."""
         fields = cls.__dataclass_fields__
         names = dict.fromkeys(_names(cls))
         return {name: fields[name].metadata[_KEY] for name in names if _KEY in fields[name].metadata}
 
     @classmethod
     def rules(cls) -> dict[str, Change]:
-        """Give how each option may change when a job goes on, by name."""
+        """Return how each option may change when a job goes on, by name."""
         return {name: one.change for name, one in cls.declared().items() if one.change is not None}
 
     def but(self, **changes: Any) -> Self:
-        """Give the same with some values changed."""
+        """Return the same with some values changed."""
         return dataclasses.replace(self, **changes)
 
     def shared_with(self, cls: type[Options]) -> dict[str, Any]:
-        """Give the values of the options that another config has of the same declaration."""
+        """Return the values of the options that another config has of the same declaration."""
         ours, theirs = self.declared(), cls.declared()
         return {name: getattr(self, name) for name, one in ours.items() if theirs.get(name) is one}
 
     def to_argv(self) -> list[str]:
-        """Give the words that are read as this; options that are as if they were not given are left out."""
+        """Return the words that are read as this; options that are as if they were not given are left out."""
         return [
             word
             for name, one in self.declared().items()

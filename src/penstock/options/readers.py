@@ -113,7 +113,7 @@ def _counted(text: str, least: int, most: int = MOST) -> int:
 
 
 def _digits(text: str) -> int:
-    """Give a whole number, -1 for what is none; the first digits of one that is too long to be read are enough."""
+    """Return a whole number, -1 for what is none; the first digits of one that is too long to be read are enough."""
     return int(text.lstrip("0")[:40] or "0") if text.isdecimal() else -1
 
 

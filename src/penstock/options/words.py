@@ -6,7 +6,7 @@ __all__ = ["as_text", "as_words"]
 
 
 def as_words(flag: str, value: object, *, is_bare: bool = False, is_positional: bool = False) -> list[str]:
-    """Give the words that are read as a value, none for None; each item of a tuple of texts or paths is given alone."""
+    """Return words that are read as a value, none for None; each item of a tuple of texts or paths is given alone."""
     if value is None or (is_bare and not value):
         return []
     if is_bare:

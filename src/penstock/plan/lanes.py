@@ -89,21 +89,21 @@ def check_segments(order: Order, world_size: int, *, least: int = 1) -> None:
 
 
 def fewest_samples(*, batch_size: int, world_size: int, drop_last: bool) -> int:
-    """Give how many samples must be left in a segment for a batch to be made of them."""
+    """Return how many samples must be left in a segment for a batch to be made of them."""
     return batch_size * world_size if drop_last else world_size
 
 
 def rank_samples(
     num_samples: int, *, batch_size: int, rank: int = 0, world_size: int = 1, drop_last: bool = False
 ) -> int:
-    """Give how many of a segment's samples a rank is given."""
+    """Return how many of a segment's samples a rank is given."""
     batches, left = divmod(num_samples, batch_size * world_size)
     last = len(range(rank, left, world_size)) if left >= world_size and not drop_last else 0
     return batches * batch_size + last
 
 
 def num_rank_batches(num_samples: int, *, batch_size: int, world_size: int = 1, drop_last: bool = False) -> int:
-    """Give how many batches of a segment every rank is given: as many as any other."""
+    """Return how many batches of a segment every rank is given: as many as any other."""
     batches, left = divmod(num_samples, batch_size * world_size)
     return batches + (left >= world_size and not drop_last)
 
@@ -119,7 +119,7 @@ def rank_batches(
     world_size: int = 1,
     drop_last: bool = False,
 ) -> Iterator[RankBatch]:
-    """Give one rank's batches from ``first_index`` on; none crosses a segment.
+    """Return one rank's batches from ``first_index`` on; none crosses a segment.
 
     All ranks together take ``batch_size * world_size`` positions a batch. At a segment's end ranks may get
     fewer samples; a last batch that has none for some rank is left out for all, since ranks step together. With

@@ -11,7 +11,7 @@ __all__ = ["make_plan"]
 
 
 def make_plan(info: ManifestInfo, asked: ShuffleOptions, *, seed: int, num_lanes: int) -> Plan:
-    """Give the plan; what the options leave open of a shuffle follows from the sizes of samples.
+    """Return the plan; what the options leave open of a shuffle follows from the sizes of samples.
 
     Raises:
         ConfigError: it cannot be shuffled like that.

@@ -50,7 +50,7 @@ def check_mixed_lanes(num_lanes: int) -> None:
 
 
 def most_mixed(counts: NDArray[np.int64], *, mix: int, batch_samples: int) -> int:
-    """Give the most extents of the groups that a batch of all ranks can lie in, with those of the group before.
+    """Return the most extents of the groups that a batch of all ranks can lie in, with those of the group before.
 
     Args:
         counts: samples of each extent of a segment, shape (extents,).
@@ -62,7 +62,7 @@ def most_mixed(counts: NDArray[np.int64], *, mix: int, batch_samples: int) -> in
 
 @functools.lru_cache(maxsize=8)
 def _classes_of_lanes(num_lanes: int) -> tuple[NDArray[np.uint64], ...]:
-    """Give lanes modulo each product of their number's first prime factors, which are the ranks that they may be of."""
+    """Return lanes modulo each product of their number's first prime factors, which are ranks that they may be of."""
     found, product = [], 1
     while product < num_lanes:
         left = num_lanes // product
@@ -106,11 +106,11 @@ class Mix:
         return int(self._ends[-1])
 
     def group_at(self, position: int) -> Group:
-        """Give the group that a position lies in."""
+        """Return the group that a position lies in."""
         return self._group(int(np.searchsorted(self._group_ends, position, side="right")))
 
     def groups_of(self, positions: NDArray[np.int64]) -> list[tuple[Group, NDArray[np.int64]]]:
-        """Give the groups that ascending positions lie in, in order, each with those of it."""
+        """Return the groups that ascending positions lie in, in order, each with those of it."""
         numbers = np.searchsorted(self._group_ends, positions, side="right")
         touched, firsts = np.unique(numbers, return_index=True)
         parts = np.split(positions, firsts[1:]) if len(touched) else []
@@ -184,11 +184,11 @@ class Group:
         return self.first_position + self.num_samples
 
     def locate(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give the place of the extent of each of its positions, and which of its samples it is, shape as given."""
+        """Return the place of the extent of each of its positions, and which of its samples it is, shape as given."""
         return self._in_extents(self._samples(positions))
 
     def wanted(self, rank: int, world_size: int) -> Sequence[Part]:
-        """Give what a rank is given of each extent; extents that it is given nothing of are left out."""
+        """Return what a rank is given of each extent; extents that it is given nothing of are left out."""
         starts = np.concatenate(([0], self._ends[:-1]))
         if not self._num_lanes:
             firsts = (rank - self.first_position - starts) % world_size
@@ -205,7 +205,7 @@ class Group:
         return [Part(extent=self.first_extent + at, numbers=np.concatenate(parts[at])) for at in sorted(parts)]
 
     def _runs(self, rank: int, world_size: int) -> list[tuple[int, int]]:
-        """Give where a rank's runs begin and end among the group's samples, ascending, neighbours as one."""
+        """Return where a rank's runs begin and end among the group's samples, ascending, neighbours as one."""
         lanes = np.arange(rank, self._num_lanes, world_size)
         lanes = lanes[self._lane_sizes[lanes] > 0]
         firsts = np.sort(self._lane_starts[lanes])
@@ -220,7 +220,7 @@ class Group:
         )
 
     def _samples(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give which of the group's samples, extent by extent, each position is."""
+        """Return which of the group's samples, extent by extent, each position is."""
         inside = positions - self.first_position
         if not self._num_lanes:
             return inside

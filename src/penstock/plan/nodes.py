@@ -25,7 +25,7 @@ __all__ = ["node_order", "share_extents", "share_positions", "stream_indices", "
 
 
 def node_order(order: Order, *, first_rank: int, num_ranks: int, world_size: int) -> Order:
-    """Give the order of the window that serves ``num_ranks`` ranks from ``first_rank`` on.
+    """Return the order of the window that serves ``num_ranks`` ranks from ``first_rank`` on.
 
     Raises:
         ConfigError: there are no such ranks.
@@ -49,18 +49,18 @@ def share_extents(share: RankShare, num_positions: int) -> int:
 
 
 def share_positions(share: RankShare, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the positions in a segment of a share's samples, by their numbers in it, shape as given."""
+    """Return the positions in a segment of a share's samples, by their numbers in it, shape as given."""
     rounds, rank = np.divmod(numbers, share.num_ranks)
     return rounds * share.world_size + share.first_rank + rank
 
 
 def window_extents(order: Order) -> int:
-    """Give how many samples of one epoch are in the order's share."""
+    """Return how many samples of one epoch are in the order's share."""
     return sum(share_extents(order.share, segment.num_extents) for segment in order.segments)
 
 
 def stream_indices(order: Order, indices: ArrayLike) -> NDArray[np.int64]:
-    """Give the stream indices that window indices are, shape as given."""
+    """Return the stream indices that window indices are, shape as given."""
     share, wanted = order.share, np.asarray(indices, dtype=np.int64)
     if share.num_ranks == share.world_size:
         return wanted
@@ -73,7 +73,7 @@ def stream_indices(order: Order, indices: ArrayLike) -> NDArray[np.int64]:
 
 
 def window_indices(order: Order, indices: ArrayLike) -> NDArray[np.int64]:
-    """Give how many of the share's samples come before each stream index, shape as given.
+    """Return how many of the share's samples come before each stream index, shape as given.
 
     For a stream index of the share that is its window index; for another one that of the next one.
     """
@@ -90,5 +90,5 @@ def window_indices(order: Order, indices: ArrayLike) -> NDArray[np.int64]:
 
 
 def _starts(sizes: Sequence[int]) -> NDArray[np.int64]:
-    """Give where each part begins, and where the last one ends."""
+    """Return where each part begins, and where the last one ends."""
     return np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))

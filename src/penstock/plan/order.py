@@ -114,7 +114,7 @@ def _permutation(
 
 
 def rows_in_order(segment: Segment, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Give all manifest rows of a segment in the order of an epoch, shape (extents,)."""
+    """Return all manifest rows of a segment in the order of an epoch, shape (extents,)."""
     return _segment_rows(segment, np.arange(segment.num_extents, dtype=np.int64), seed=seed, epoch=epoch)
 
 
@@ -124,7 +124,7 @@ def _segment_rows(segment: Segment, positions: NDArray[np.int64], *, seed: int, 
 
 
 def rows_between(order: Order, first_index: int, end_index: int) -> NDArray[np.int64]:
-    """Give the manifest rows of the window indices from ``first_index`` until before ``end_index``, in order.
+    """Return the manifest rows of the window indices from ``first_index`` until before ``end_index``, in order.
 
     Window indices are stream indices, unless the order is the share of some ranks. The range may cross segments and
     epochs. Ask for many at a time: a call costs some tens of microseconds.
@@ -151,7 +151,7 @@ def rows_between(order: Order, first_index: int, end_index: int) -> NDArray[np.i
 
 
 def stream_rows(order: Order, first_index: int, end_index: int) -> Iterator[tuple[int, int]]:
-    """Give ``(window index, manifest row)`` from ``first_index`` until before ``end_index``, in order."""
+    """Return ``(window index, manifest row)`` from ``first_index`` until before ``end_index``, in order."""
     for first in range(first_index, end_index, CHUNK_POSITIONS):
         rows = rows_between(order, first, min(first + CHUNK_POSITIONS, end_index))
         yield from enumerate(rows.tolist(), first)

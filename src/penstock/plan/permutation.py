@@ -30,7 +30,7 @@ class Permutation:
         self._keys = np.frombuffer(_digest(size, seed, epoch, purpose, 8 * ROUNDS), dtype="<u8").astype(np.uint64)
 
     def __call__(self, positions: NDArray[np.int64], *, tweak: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-        """Give the value at each position, shape as given; positions lie in ``range(size)``.
+        """Return the value at each position, shape as given; positions lie in ``range(size)``.
 
         Args:
             tweak: numbers of the same shape; each number has a permutation of its own.
@@ -92,7 +92,7 @@ class BlockPermutation:
         }
 
     def __call__(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the value at each position, shape as given; positions lie in ``range(size)``."""
+        """Return the value at each position, shape as given; positions lie in ``range(size)``."""
         span = self._block * self._mixed
         # Positions as they would be if no block were short.
         even = np.where(
@@ -120,7 +120,7 @@ class BlockPermutation:
         return mixed
 
     def _block_at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the blocks at places of the blocks' order; each is computed once where they repeat."""
+        """Return the blocks at places of the blocks' order; each is computed once where they repeat."""
         first, end = (int(places.min()), int(places.max()) + 1) if len(places) else (0, 0)
         if end - first >= len(places):
             return self._compute_blocks(places)

@@ -28,7 +28,7 @@ SEEDS_TRIED = 2000
 
 
 def check_fractions(fractions: Sequence[float]) -> tuple[float, float, float]:
-    """Give the fractions of train, valid and test.
+    """Return the fractions of train, valid and test.
 
     Raises:
         ConfigError: they are not three numbers from 0 to 1 that add up to 1, with some to train on.
@@ -57,16 +57,16 @@ class SplitRule:
     ends: tuple[int, ...]
 
     def __call__(self, group: str) -> str:
-        """Give a group's split."""
+        """Return a group's split."""
         return self.names[bisect_right(self.ends, _rank(self.seed, group))]
 
     def of_ranks(self, ranks: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Give the places in ``names`` of the splits that ranks fall into."""
+        """Return the places in ``names`` of the splits that ranks fall into."""
         return np.searchsorted(np.array(self.ends, np.uint64), ranks, side="right").astype(np.int64)
 
 
 def row_ranks(seed: int, extent: str, count: int) -> NDArray[np.uint64]:
-    """Give the ranks of an extent's rows where each is split by itself, shape (rows,).
+    """Return the ranks of an extent's rows where each is split by itself, shape (rows,).
 
     A row's rank follows from the seed, the extent's key and the row's number alone: numbers of SplitMix64 (Steele,
     Lea and Flood 2014), whose state begins at a hash of seed and key.
@@ -81,7 +81,7 @@ def row_ranks(seed: int, extent: str, count: int) -> NDArray[np.uint64]:
 
 
 def left_to_cut(fractions: Sequence[float], own: Collection[str]) -> list[float]:
-    """Give the fractions that a dataset's train split is cut into: those of the splits that it does not have itself."""
+    """Return fractions that a dataset's train split is cut into: those of the splits that it does not have itself."""
     left = [part if name == "train" or name not in own else 0.0 for name, part in zip(SPLITS, fractions, strict=True)]
     return [part / sum(left) for part in left]
 
@@ -99,7 +99,7 @@ def split_rule(*, fractions: Sequence[float], seed: int) -> SplitRule:
 
 
 def nearest_seed(accepts: Callable[[SplitRule], bool], *, fractions: Sequence[float], seed: int) -> int | None:
-    """Give the seed nearest to ``seed`` whose rule is accepted; None where none of some thousands is."""
+    """Return the seed nearest to ``seed`` whose rule is accepted; None where none of some thousands is."""
     for distance in range(SEEDS_TRIED):
         for near in {seed + distance, seed - distance}:
             if near >= 0 and accepts(split_rule(fractions=fractions, seed=near)):

@@ -49,7 +49,7 @@ class Objective(Protocol):
         ...
 
     def loss(self, outputs: Any, batch: Mapping[str, Any]) -> tuple[Tensor, int]:
-        """Give the mean loss of the samples that can be learnt from, and how many they are.
+        """Return the mean loss of the samples that can be learnt from, and how many they are.
 
         Args:
             outputs: what the network gave for ``batch["inputs"]``.
@@ -58,15 +58,15 @@ class Objective(Protocol):
         ...
 
     def predictions(self, outputs: Any, batch: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Give what the task scores, an item a sample: (B,) in the target's unit, (B, K) of logits, or its own."""
+        """Return what the task scores, an item a sample: (B,) in the target's unit, (B, K) of logits, or its own."""
         ...
 
     def truth(self, batch: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Give what predictions are scored against, an item a sample; what has NaN alone is not known."""
+        """Return what predictions are scored against, an item a sample; what has NaN alone is not known."""
         ...
 
     def state_dict(self) -> ObjectiveState:
-        """Give what ``objective_from_state`` makes it from again."""
+        """Return what ``objective_from_state`` makes it from again."""
         ...
 
 
@@ -112,7 +112,7 @@ class Regression:
         return _truth(batch)
 
     def state_dict(self) -> ObjectiveState:
-        """Give the statistics and the loss."""
+        """Return the statistics and the loss."""
         return {
             "objective": "regression",
             "target_mean": self.target_mean,
@@ -151,12 +151,12 @@ class Classification:
         return _truth(batch)
 
     def state_dict(self) -> ObjectiveState:
-        """Give the number of classes."""
+        """Return the number of classes."""
         return {"objective": "classification", "num_classes": self.num_classes}
 
 
 def _one_a_sample(batch: Mapping[str, Any]) -> Tensor:
-    """Give the targets of a batch: float64, shape (B,), NaN where one is not known."""
+    """Return the targets of a batch: float64, shape (B,), NaN where one is not known."""
     targets = batch.get("targets")
     if not isinstance(targets, Tensor) or targets.ndim != 1:
         found = f"of shape {tuple(targets.shape)}" if isinstance(targets, Tensor) else f"a {type(targets).__name__}"
@@ -175,7 +175,7 @@ def _truth(batch: Mapping[str, Any]) -> NDArray[np.float64]:
 
 
 def first_to_learn_from(listing: Listing) -> ManifestInfo:
-    """Give the first part of a listing whose training targets differ, or are not known at all; else everything.
+    """Return the first part of a listing whose training targets differ, or are not known at all; else everything.
 
     Where parts end depends on the samples alone, so it is the same part whenever it is asked for.
 

@@ -44,12 +44,12 @@ _RECIPES: Final = Registry(
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Give the names of all recipes."""
+    """Return the names of all recipes."""
     return _RECIPES.names()
 
 
 def choose_model(task: str, asked: str | None) -> str:
-    """Give the name of the network that is trained for a task: what was asked for, or the task's default.
+    """Return the name of the network that is trained for a task: what was asked for, or the task's default.
 
     Raises:
         ConfigError: the task has no such network.
@@ -82,7 +82,7 @@ def is_own_model(name: str, *, task: str) -> bool:
 
 
 def _family(name: str) -> str:
-    """Give what a recipe's ``models`` have for all names of one library: ``timm:NAME`` for ``timm:resnet18``."""
+    """Return what a recipe's ``models`` have for all names of one library: ``timm:NAME`` for ``timm:resnet18``."""
     library, colon, _ = name.partition(":")
     return f"{library}:NAME" if colon else name
 
@@ -158,7 +158,7 @@ def check_targets(info: ManifestInfo) -> None:
 
 
 def recipe_of(task: str) -> Recipe:
-    """Give the recipe of a task.
+    """Return the recipe of a task.
 
     Raises:
         ConfigError: the task has nothing to learn.

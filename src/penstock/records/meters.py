@@ -133,7 +133,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return max(0.0, 1 - fetched / self.sample_bytes) if self.sample_bytes else 0.0
 
     def without_traffic(self) -> Meters:
-        """Give what is not counted where requests are made: sizes of the window, and what was left out."""
+        """Return what is not counted where requests are made: sizes of the window, and what was left out."""
         return Meters(
             window_bytes=self.window_bytes,
             window_high_water_bytes=self.window_high_water_bytes,

@@ -38,7 +38,7 @@ class _Headed(msgspec.Struct):
 
 
 def kind_of(data: bytes) -> str:
-    """Give the kind of a record, empty for what is none."""
+    """Return the kind of a record, empty for what is none."""
     if len(data) > WHOLE_BYTES or data.lstrip()[:1] != b"{":
         return ""
     try:
@@ -48,7 +48,7 @@ def kind_of(data: bytes) -> str:
 
 
 def what_it_is(data: bytes) -> str:
-    """Give a phrase on what a file's bytes are, empty where that cannot be told."""
+    """Return a phrase on what a file's bytes are, empty where that cannot be told."""
     if not data:
         return "an empty file"
     if told := next((told for head, told in _HEADS if data.startswith(head)), ""):

@@ -190,7 +190,7 @@ def confusion_chart(evaluation: Evaluation) -> str:
 
 
 def _most_mistaken(counts: NDArray[np.float64]) -> list[int]:
-    """Give the classes to draw, in their order: all of few, else those with most samples off the diagonal."""
+    """Return the classes to draw, in their order: all of few, else those with most samples off the diagonal."""
     mistakes = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
     ranked: list[int] = np.argsort(-mistakes, kind="stable")[:MAX_CLASSES].tolist()
     return sorted(ranked)

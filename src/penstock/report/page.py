@@ -116,7 +116,7 @@ def render_markdown(
 
 
 def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Markup]]:
-    """Give headings and pictures; only what was recorded is drawn."""
+    """Return headings and pictures; only what was recorded is drawn."""
     found: list[tuple[str, str]] = []
     if run.losses or run.epochs:
         found.append(("Loss", loss_chart(run)))

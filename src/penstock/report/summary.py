@@ -70,7 +70,7 @@ class Table:
 def cards(
     run: RunRecord, *, evaluation: Evaluation | None, cost: CostReport | None, steps: Sequence[StepRecord]
 ) -> tuple[Card, ...]:
-    """Give the headline figures, the score first."""
+    """Return the headline figures, the score first."""
     traffic = total_meters(run, steps=steps, evaluation=evaluation)
     return (
         _score_card(run, evaluation),
@@ -190,12 +190,12 @@ def _cost_card(cost: CostReport | None) -> Card:
 
 
 def _lower(text: str) -> str:
-    """Give a name as it is within a sentence: abbreviations keep their capitals."""
+    """Return a name as it is within a sentence: abbreviations keep their capitals."""
     return text if text[:2].isupper() else f"{text[:1].lower()}{text[1:]}"
 
 
 def metric_table(evaluation: Evaluation) -> Table:
-    """Give the evaluation's metrics beside what learning nothing scores."""
+    """Return the evaluation's metrics beside what learning nothing scores."""
     rows = []
     for metric in evaluation.metrics.values():
         baseline = metric.baseline
@@ -212,7 +212,7 @@ def metric_table(evaluation: Evaluation) -> Table:
 
 
 def traffic_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Sequence[StepRecord]) -> Table:
-    """Give bytes and requests by step."""
+    """Return bytes and requests by step."""
     parts = [(step.step, step.meters) for step in added_steps(steps, evaluation=evaluation)]
     parts.append(("train (with its prefetcher)", run.meters))
     if evaluation:
@@ -248,7 +248,7 @@ def _traffic_row(name: str, meters: Meters) -> tuple[str, ...]:
 
 
 def epoch_table(run: RunRecord) -> Table:
-    """Give the figures of each epoch, or of evenly taken ones where there are very many."""
+    """Return the figures of each epoch, or of evenly taken ones where there are very many."""
     each = max(1, -(-len(run.epochs) // MAX_EPOCH_ROWS))
     metrics = {name: metric.label for epoch in run.epochs for name, metric in epoch.valid.items()}
     names = tuple(metrics)[:4]
@@ -273,7 +273,7 @@ def epoch_table(run: RunRecord) -> Table:
 
 
 def cost_table(cost: CostReport) -> Table:
-    """Give the lines of the bill, its total last."""
+    """Return the lines of the bill, its total last."""
     rows = [
         (
             line.what,
@@ -308,7 +308,7 @@ def _sum(usd: float, total_usd: float) -> str:
 
 
 def comparison_table(run: RunRecord, compared: Comparison) -> Table:
-    """Give streaming as it was beside a download first."""
+    """Return streaming as it was beside a download first."""
     most = "" if compared.rate_is_measured else "at most "
     rows = [
         ("Time of the epochs", format_seconds(compared.stream_seconds),

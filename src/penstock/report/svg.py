@@ -83,7 +83,7 @@ def _theme(style: str) -> str:
 
 
 def _hoist_style(group: ET.Element) -> None:
-    """Give many markers of one style that style once, on their group: it is most of a scatter plot's bytes."""
+    """Return many markers of one style that style once, on their group: it is most of a scatter plot's bytes."""
     uses = [child for child in group if child.tag == f"{{{_SVG}}}use"]
     styles = {use.get("style") for use in uses}
     if len(uses) < 2 or len(uses) != len(group) or len(styles) != 1 or group.get("style"):

@@ -34,7 +34,7 @@ class TaskNames:
 
 
 def check_name(name: str, *, taken: Collection[str]) -> TaskNames:
-    """Give the names that follow from a task's.
+    """Return the names that follow from a task's.
 
     Args:
         taken: names that tasks and recipes have already.

@@ -23,7 +23,7 @@ _PACKAGE: Final = "package"
 
 
 def rendered(names: TaskNames) -> dict[str, str]:
-    """Give the files of a package: text by path below its folder."""
+    """Return the files of a package: text by path below its folder."""
     values = {"task": names.task, "package": names.package}
     found = {}
     for path, template in _templates(resources.files("penstock.scaffold") / "templates"):

@@ -10,7 +10,7 @@ __all__ = ["source_options", "spec_of"]
 
 
 def spec_of(uri: str, options: AccessOptions) -> SourceSpec:
-    """Give the spec of a URI that is asked as the options say.
+    """Return the spec of a URI that is asked as the options say.
 
     Raises:
         ConfigError: the URI is not one that Penstock can use.
@@ -25,7 +25,7 @@ def spec_of(uri: str, options: AccessOptions) -> SourceSpec:
 
 
 def source_options(spec: SourceSpec) -> SourceOptions:
-    """Give the options that a step is told a source by."""
+    """Return the options that a step is told a source by."""
     return SourceOptions(
         source=spec.uri,
         endpoint_url=spec.text("endpoint_url"),

@@ -42,7 +42,7 @@ class ObjectSource(ABC):
 
     @abstractmethod
     def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
-        """Give the objects in the folder ``prefix`` in pages of at most 1000, in the store's order.
+        """Return the objects in the folder ``prefix`` in pages of at most 1000, in the store's order.
 
         Raises:
             BucketNotFound, AccessDenied, SourceUnavailable: it could not be listed.
@@ -50,11 +50,11 @@ class ObjectSource(ABC):
         """
 
     def left_out(self) -> list[SkippedObject]:
-        """Give what a listing that has ended passed over, since it is no object; stores hold nothing else."""
+        """Return what a listing that has ended passed over, since it is no object; stores hold nothing else."""
         return []
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
-        """Give ``length_bytes`` bytes from ``offset`` of the version of the object that ``info`` names.
+        """Return ``length_bytes`` bytes from ``offset`` of the version of the object that ``info`` names.
 
         Raises:
             SourceChanged: its ETag or size is another by now.
@@ -76,7 +76,7 @@ class ObjectSource(ABC):
 
     @abstractmethod
     async def names_in(self, uri: str) -> list[str]:
-        """Give the names of what lies in a folder of the same store, those of folders with a slash at their end.
+        """Return the names of what lies in a folder of the same store, those of folders with a slash at their end.
 
         Raises:
             PenstockError, OSError: it could not be listed.
@@ -84,14 +84,14 @@ class ObjectSource(ABC):
 
     @abstractmethod
     def split_uri(self, uri: str) -> tuple[str, list[str]]:
-        """Give what cannot be left out of a URI of this store (a bucket, a host; nothing of a path), and its parts."""
+        """Return what cannot be left out of this store's URIs (a bucket, a host; nothing of a path), and its parts."""
 
     @abstractmethod
     def close(self) -> None:
         """Close connections that are kept open; they are also closed when nobody uses them for a while."""
 
     async def list_all(self, prefix: str = "") -> list[ObjectInfo]:
-        """Give all objects in the folder ``prefix``, sorted by key; S3's empty folder markers are left out.
+        """Return all objects in the folder ``prefix``, sorted by key; S3's empty folder markers are left out.
 
         Raises:
             EmptyListing: there are none; the message names what lies beside the prefix.
@@ -105,7 +105,7 @@ class ObjectSource(ABC):
         return list(without_repeats(sorted(kept, key=lambda info: info.key)))
 
     async def find(self, key: str) -> ObjectInfo | None:
-        """Give one object, None where there is none of that key; a store may know a shorter way than its listing.
+        """Return one object, None where there is none of that key; a store may know a shorter way than its listing.
 
         Raises:
             SourceError: its folder could not be listed.
@@ -118,11 +118,11 @@ class ObjectSource(ABC):
         return None
 
     async def get(self, info: ObjectInfo) -> bytes:
-        """Give a whole (small) object."""
+        """Return a whole (small) object."""
         return bytes(await self.get_range(info, 0, info.size_bytes))
 
     async def nothing_found(self, prefix: str = "") -> EmptyListing:
-        """Give the error of an empty listing: it names what lies beside the prefix."""
+        """Return the error of an empty listing: it names what lies beside the prefix."""
         asked = f"{self.spec.uri.rstrip('/')}/{prefix}".rstrip("/") if prefix else self.spec.uri
         beside = await self._beside(asked)
         lies = f"; beside it lie: {beside}" if beside else "; the bucket or folder holds nothing"
@@ -164,7 +164,7 @@ def refuse_beyond(info: ObjectInfo, end: int) -> None:
 
 
 def changed(spec: SourceSpec, key: str) -> SourceChanged:
-    """Give the error of an object that is another by now."""
+    """Return the error of an object that is another by now."""
     return SourceChanged(
         f"{key} in {spec.uri} changed after the manifest was made",
         fix="run `penstock list` again and start a new run",

@@ -17,7 +17,7 @@ class Blobs(Protocol):
     """A flat folder of blobs."""
 
     def read(self, name: str, *, most_bytes: int = MOST_BYTES) -> bytes:
-        """Give a blob's bytes.
+        """Return a blob's bytes.
 
         Raises:
             ObjectNotFound: there is none of that name.
@@ -38,5 +38,5 @@ class Blobs(Protocol):
         ...
 
     def locate(self, name: str) -> str:
-        """Give the path or URI of a blob."""
+        """Return the path or URI of a blob."""
         ...

@@ -71,7 +71,7 @@ class RequestMeter:
         self.words = memoryview(bytearray(8 * NUM_WORDS)).cast("Q") if words is None else words
 
     def line(self, kind: RequestKind, purpose: Purpose) -> Line:
-        """Give the counts of requests of a kind and purpose."""
+        """Return the counts of requests of a kind and purpose."""
         return Line(self.words, _line_at(_KINDS.index(kind), _PURPOSES.index(purpose)))
 
     def add(self, counter: str, number: int = 1) -> None:
@@ -79,11 +79,11 @@ class RequestMeter:
         self.words[_AT[counter]] += number
 
     def number(self, counter: str) -> int:
-        """Give one of ``COUNTERS``."""
+        """Return one of ``COUNTERS``."""
         return int(self.words[_AT[counter]])
 
     def read(self) -> Meters:
-        """Give the counts so far."""
+        """Return the counts so far."""
         counts: dict[str, Any] = {name: self.number(name) for name in COUNTERS}
         lines = (
             _read_line(self.words, kind, purpose) for kind in range(len(_KINDS)) for purpose in range(len(_PURPOSES))

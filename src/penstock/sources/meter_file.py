@@ -78,7 +78,7 @@ class MeterFile:
             return cls(uuid.uuid4().hex, RequestMeter(), None)
 
     def read(self) -> dict[str, Meters]:
-        """Give the counts by id."""
+        """Return the counts by id."""
         return {self.id: self.meter.read()}
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class MeterFile:
 
 
 def read_meter_files(folder: Path | None, owner: str | None = None) -> dict[str, Meters]:
-    """Give what the files of an owner (None: of all) in a folder hold, by id; nothing where there are none."""
+    """Return what the files of an owner (None: of all) in a folder hold, by id; nothing where there are none."""
     found: dict[str, Meters] = {}
     for path in _paths(folder, owner) if folder is not None else ():
         with contextlib.suppress(OSError, ValueError, NotOurs):
@@ -161,7 +161,7 @@ def _paths(folder: Path, owner: str | None) -> Iterator[Path]:
 
 
 def _identity(handle: int, owner: str | None) -> str | None:
-    """Give the id of a file; None where it is not of this owner, or is no whole one."""
+    """Return the id of a file; None where it is not of this owner, or is no whole one."""
     if os.fstat(handle).st_size != _SIZE:
         return None
     magic, identity, owned_by = _HEAD.unpack(os.pread(handle, _HEAD.size, 0))
@@ -196,5 +196,5 @@ def _map(handle: int) -> memoryview:
 
 
 def _copy(handle: int) -> memoryview:
-    """Give the counts as they are now; mapped, a file that is cut short meanwhile would be a SIGBUS."""
+    """Return the counts as they are now; mapped, a file that is cut short meanwhile would be a SIGBUS."""
     return memoryview(os.pread(handle, 8 * NUM_WORDS, _HEAD.size).ljust(8 * NUM_WORDS, b"\0")).cast("Q")

@@ -33,7 +33,7 @@ def is_local(uri: str) -> bool:
 
 
 def locate(spec: SourceSpec) -> SourceSpec:
-    """Give a source's spec checked and with its URI written out; asks for nothing.
+    """Return a source's spec checked and with its URI written out; asks for nothing.
 
     Raises:
         ConfigError: the URI or an option is not one that Penstock can use.
@@ -68,7 +68,7 @@ def open_source(
 
 
 async def find_object(spec: SourceSpec, *, meter: RequestMeter) -> tuple[ObjectSource, ObjectInfo]:
-    """Give one object by a URI of its own, and the source to read it from.
+    """Return one object by a URI of its own, and the source to read it from.
 
     Raises:
         ConfigError: the URI is not one that Penstock can use.

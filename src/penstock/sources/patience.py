@@ -54,7 +54,7 @@ class ClientLimits:
 
 
 def limits_within(seconds: float) -> ClientLimits:
-    """Give limits with which a source that does not answer is given up within that time, its last try included."""
+    """Return limits with which a source that does not answer is given up within that time, its last try included."""
     usual = ClientLimits()
     retry_seconds = max(seconds / 4, seconds - LAST_TRY_SECONDS)
     return ClientLimits(
@@ -102,7 +102,7 @@ class Patience:
             self._since = self._clock()
 
     def pause(self, retry_after_seconds: float | None = None) -> float | None:
-        """Give the pause before the next try, None where it is time to give up.
+        """Return the pause before the next try, None where it is time to give up.
 
         Args:
             retry_after_seconds: what the server asked for.
@@ -129,6 +129,6 @@ class Patience:
 
 
 def pause_seconds(num_retries: int, share: float) -> float:
-    """Give the pause before the next try: doubled with each, from half of it to all of it by ``share`` (0 to 1)."""
+    """Return the pause before the next try: doubled with each, from half of it to all of it by ``share`` (0 to 1)."""
     full = min(FIRST_PAUSE_SECONDS * 2.0 ** min(num_retries, 16), MAX_PAUSE_SECONDS)
     return full * (0.5 + share / 2)

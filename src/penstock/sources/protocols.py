@@ -35,7 +35,7 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
         return self.version if self.validator is None else self.validator
 
     def span(self, offset: int, length_bytes: int) -> Span:
-        """Give a run of its bytes, as extents have them."""
+        """Return a run of its bytes, as extents have them."""
         return Span(
             object=self.key,
             version=self.version,
@@ -50,7 +50,7 @@ class ListObjects(Protocol):
     """Lists objects."""
 
     def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
-        """Give the objects in the folder ``prefix`` (empty: all), in pages, in the store's order."""
+        """Return the objects in the folder ``prefix`` (empty: all), in pages, in the store's order."""
         ...
 
 
@@ -58,7 +58,7 @@ class GetRange(Protocol):
     """Reads a part of an object."""
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
-        """Give ``length_bytes`` bytes from ``offset`` of the very version that ``info`` names.
+        """Return ``length_bytes`` bytes from ``offset`` of the very version that ``info`` names.
 
         Raises:
             SourceChanged: the object is another one by now.

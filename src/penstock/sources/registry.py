@@ -46,18 +46,18 @@ _MEANT = {
 
 
 def scheme_name(uri: str) -> str:
-    """Give the name of a URI's scheme in lower case; a path is a local file's."""
+    """Return the name of a URI's scheme in lower case; a path is a local file's."""
     name, separator, _ = uri.partition("://")
     return name.lower() if separator else LOCAL
 
 
 def scheme_names() -> list[str]:
-    """Give the names of all schemes that can be used."""
+    """Return the names of all schemes that can be used."""
     return sorted(_SCHEMES.names())
 
 
 def find_scheme(uri: str) -> Scheme:
-    """Give the scheme of a URI or path.
+    """Return the scheme of a URI or path.
 
     Raises:
         ConfigError: there is none of its name, or a package that brings it cannot be imported.

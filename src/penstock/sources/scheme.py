@@ -31,7 +31,7 @@ class OpenSource(Protocol):
     def __call__(
         self, spec: SourceSpec, /, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose
     ) -> ObjectSource:
-        """Give it.
+        """Return it.
 
         Raises:
             ConfigError: the URI or an option is not one that can be used.
@@ -53,7 +53,7 @@ class OpenBlobs(Protocol):
         meter: RequestMeter,
         purpose: Purpose,
     ) -> Blobs:
-        """Give it.
+        """Return it.
 
         Raises:
             ConfigError: the URI or an option is not one that can be used.

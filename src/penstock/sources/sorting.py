@@ -68,7 +68,7 @@ class SortedListing:
             self._spill()
 
     def __iter__(self) -> Iterator[ObjectInfo]:
-        """Give the objects in the order of their keys; none may be added any more.
+        """Return the objects in the order of their keys; none may be added any more.
 
         Raises:
             SourceError: two of them have the same key.
@@ -104,7 +104,7 @@ class SortedListing:
 
 
 def without_repeats(infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
-    """Give objects, which come in the order of their keys, and see that none but a folder's marker comes twice.
+    """Return objects, which come in the order of their keys, and see that none but a folder's marker comes twice.
 
     Raises:
         SourceError: one does: a store that lists it twice may have left another out.

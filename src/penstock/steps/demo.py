@@ -90,7 +90,7 @@ def _generate(bucket: Path, args: DemoOptions) -> DemoDataset:
 
 
 def _job(args: DemoOptions, out: Path, url: str) -> JobOptions:
-    """Give the options of `penstock run` as a newcomer would type them."""
+    """Return the options of `penstock run` as a newcomer would type them."""
     return JobOptions(
         source=f"s3://{BUCKET}/{PREFIX}",
         endpoint_url=url,
@@ -110,7 +110,7 @@ def _job(args: DemoOptions, out: Path, url: str) -> JobOptions:
 
 
 def _fresh_folder(asked: Path) -> Path:
-    """Give the folder, or one with a number behind its name where it holds something: nothing is overwritten."""
+    """Return the folder, or one with a number behind its name where it holds something: nothing is overwritten."""
     for number in range(1, 10_000):
         folder = asked if number == 1 else asked.with_name(f"{asked.name}-{number}")
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):

@@ -221,7 +221,7 @@ def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Met
 
 
 def _first_extents(order: Order, info: ManifestInfo, manifest: Path, *, at_least: int) -> tuple[int, int]:
-    """Give how many of the first extents hold so many samples, if there are as many, and the samples of theirs."""
+    """Return how many of the first extents hold so many samples, if there are as many, and the samples of theirs."""
     segment = order.segments[0]
     if order.num_extents == order.num_samples:
         return (min(at_least, order.num_extents),) * 2

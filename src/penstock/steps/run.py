@@ -169,7 +169,7 @@ def _report(files: JobFiles, args: JobOptions) -> None:
 
 
 def report_options(files: JobFiles, args: JobOptions) -> ReportOptions:
-    """Give the config of the job's report, of what there is by now."""
+    """Return the config of the job's report, of what there is by now."""
     return ReportOptions(
         **args.shared_with(ReportOptions),
         instance_type=args.instance_type,
@@ -191,7 +191,7 @@ def _quietly(step: str, options: Options) -> None:
 
 
 def list_options(files: JobFiles, args: JobOptions) -> ListOptions:
-    """Give the config of the job's listing."""
+    """Return the config of the job's listing."""
     return ListOptions(
         **args.but(meters=files.meters).shared_with(ListOptions),
         task=args.task,
@@ -204,7 +204,7 @@ def list_options(files: JobFiles, args: JobOptions) -> ListOptions:
 
 
 def train_options(files: JobFiles, args: JobOptions, job: JobRecord) -> TrainOptions:
-    """Give the config of the job's training."""
+    """Return the config of the job's training."""
     return TrainOptions(
         **_feeding(files, args).shared_with(TrainOptions),
         manifest=files.manifest,
@@ -220,7 +220,7 @@ def train_options(files: JobFiles, args: JobOptions, job: JobRecord) -> TrainOpt
 
 
 def evaluate_options(files: JobFiles, args: JobOptions) -> EvaluateOptions:
-    """Give the config of the job's evaluation."""
+    """Return the config of the job's evaluation."""
     return EvaluateOptions(
         **_feeding(files, args).shared_with(EvaluateOptions),
         manifest=files.manifest,

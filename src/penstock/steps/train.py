@@ -171,7 +171,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
 
 @contextlib.contextmanager
 def _checkpoint_folder(args: TrainOptions, meter: RequestMeter) -> Iterator[str]:
-    """Give the folder of the checkpoints; a temporary one goes at the end."""
+    """Return the folder of the checkpoints; a temporary one goes at the end."""
     place = args.checkpoints or (f"{args.run_root.rstrip('/')}/{args.run_id}/checkpoints" if args.run_root else None)
     if place is None:
         with TemporaryFolder("penstock-run-") as folder:

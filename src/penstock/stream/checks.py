@@ -28,7 +28,7 @@ _SHOWN_CHARACTERS = 80
 
 
 def shown(value: object) -> str:
-    """Give what a value looks like, on one line and cut short."""
+    """Return what a value looks like, on one line and cut short."""
     try:
         told = " ".join(repr(value).split())
     except Exception:

@@ -62,7 +62,7 @@ class Choice:
         return bool(self.fits) or self.group is not None
 
     def named(self) -> tuple[object, ...]:
-        """Give what tells it from others in any process."""
+        """Return what tells it from others in any process."""
         return tuple(map(_name, self.fits)), _name(self.group), self.by_column
 
 
@@ -71,7 +71,7 @@ def _name(function: object) -> str:
 
 
 def chosen(listed: Listed, data: Data, path: Path) -> Listed:
-    """Give what is taken of a listing, split; it is written to ``path``.
+    """Return what is taken of a listing, split; it is written to ``path``.
 
     Raises:
         EmptyListing: nothing is taken.
@@ -164,7 +164,7 @@ def _ask(name: str, function: Callable[[str], Any], key: str) -> Any:
 
 
 def _split(extent: Extent, split: str, choice: Choice, groups: _Groups) -> Iterator[tuple[str, Extent]]:
-    """Give the parts of an extent, each with its split."""
+    """Return the parts of an extent, each with its split."""
     if not choice.splits:
         yield split, extent
     elif choice.group is not None:
@@ -188,7 +188,7 @@ def _cut(extent: Extent, groups: _Groups) -> Iterator[tuple[str, Extent]]:
 
 
 def _taken(extent: Extent, numbers: Sequence[int]) -> Extent:
-    """Give some samples of an extent; groups are not kept of each, since those of a split stay whole by now."""
+    """Return some samples of an extent; groups are not kept of each, since those of a split stay whole by now."""
     return msgspec.structs.replace(
         extent,
         num_samples=len(numbers),

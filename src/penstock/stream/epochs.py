@@ -24,7 +24,7 @@ NOTHING = Nothing()
 
 
 def pinned(batch: Any) -> Any:
-    """Give a batch in page-locked memory, where there is a GPU that it is of use for."""
+    """Return a batch in page-locked memory, where there is a GPU that it is of use for."""
     return pin_memory(batch) if torch.cuda.is_available() else batch  # type: ignore[no-untyped-call]
 
 
@@ -64,7 +64,7 @@ class Epoch(Iterator[Any]):
             return pinned(batch) if stream._options.pin_memory else batch
 
     def _next(self, stream: Stream) -> Any:
-        """Give the next batch that something is left of."""
+        """Return the next batch that something is left of."""
         while isinstance(batch := next(self._batches), Nothing):
             stream._has_given, stream._has_loaded = True, False
             if stream._reading.ranks.world_size > 1:

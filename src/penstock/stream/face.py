@@ -171,7 +171,7 @@ class Stream(IterableDataset[Any]):
             return self._reading.stream.num_samples
 
     def __len__(self) -> int:
-        """Give this rank's batches of one epoch; in the first of a listing that goes on, its end is waited for."""
+        """Return this rank's batches of one epoch; in the first of a listing that goes on, its end is waited for."""
         self._settle()
         options, world_size = self._options, self._reading.ranks.world_size
         with in_python():
@@ -224,7 +224,7 @@ class Stream(IterableDataset[Any]):
         self._asked_epoch = count("epoch", epoch, 0)
 
     def state_dict(self) -> LoaderState:
-        """Give the place after the last batch that was given, to save in a checkpoint; the same on all ranks."""
+        """Return the place after the last batch that was given, to save in a checkpoint; the same on all ranks."""
         self._settle()
         return self._reading.stream.state_dict()
 
@@ -242,7 +242,7 @@ class Stream(IterableDataset[Any]):
             self._loops += 1
 
     def meters(self) -> Meters:
-        """Give what was requested, downloaded, handed over and kept so far, of this node; all of it once closed."""
+        """Return what was requested, downloaded, handed over and kept so far, of this node; all of it once closed."""
         self._check_pid()
         return self._reading.meters()
 

@@ -49,7 +49,7 @@ class KeptListing:
         self._created_at = ""
 
     def take(self, into: Path) -> Path | None:
-        """Give the manifest, as a file of one's own, that no other process changes; None where none is fresh."""
+        """Return the manifest, as a file of one's own, that no other process changes; None where none is fresh."""
         try:
             _link(self.path, into)
             with ManifestReader(into) as reader:
@@ -94,7 +94,7 @@ class KeptListing:
 
 
 def kept(manifest: Path, shuffle: ShuffleOptions, *, seed: int, num_lanes: int) -> Listed:
-    """Give a manifest that was kept, as a listing gives it."""
+    """Return a manifest that was kept, as a listing gives it."""
     with ManifestReader(manifest) as reader:
         info = reader.info
     return Listed(manifest=manifest, info=info, plan=make_plan(info, shuffle, seed=seed, num_lanes=num_lanes))

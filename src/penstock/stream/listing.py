@@ -27,11 +27,11 @@ class Whole:
     listed: Listed
 
     def part(self, number: int) -> Listed | None:
-        """Give everything as the first part."""
+        """Return everything as the first part."""
         return self.listed if number == 0 else None
 
     def whole(self) -> Listed:
-        """Give everything."""
+        """Return everything."""
         return self.listed
 
 
@@ -82,7 +82,7 @@ def begin_listing(
 
 
 def kept_listing_of(options: Options) -> KeptListing | None:
-    """Give the place of what is asked for in the folder of manifests, where one was given."""
+    """Return the place of what is asked for in the folder of manifests, where one was given."""
     if options.manifest_folder is None:
         return None
     # However it is shuffled, the manifest is the same.
@@ -93,7 +93,7 @@ def kept_listing_of(options: Options) -> KeptListing | None:
 
 
 def listing_of(options: Options, folder: Path, *, meters: Path | None = None) -> ListingOptions:
-    """Give the config of the listing.
+    """Return the config of the listing.
 
     Args:
         folder: that it writes to.

@@ -63,7 +63,7 @@ class Data:
         return (1.0, 0.0, 0.0) if self.choice.splits else self.fractions
 
     def named(self) -> tuple[object, ...]:
-        """Give what tells it from others in any process, functions by their names."""
+        """Return what tells it from others in any process, functions by their names."""
         return replace(self, choice=Choice()), self.choice.named()
 
 
@@ -156,7 +156,7 @@ def names_checked(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _source_of(given: Mapping[str, Any]) -> SourceSpec:
-    """Give the source: a URI as it is, a folder by its whole path."""
+    """Return the source: a URI as it is, a folder by its whole path."""
     found = check_location(
         checks.path("source", given["source"], like='a URI like "s3://bucket/prefix", or a folder'), "source"
     )
@@ -170,7 +170,7 @@ def _source_of(given: Mapping[str, Any]) -> SourceSpec:
 
 
 def _decoder_of(given: Mapping[str, Any], *, is_of_format: bool) -> Decoding:
-    """Give the caller's functions."""
+    """Return the caller's functions."""
     files = checks.flag("files", given["files"])
     if not is_of_format:
         checks.called_with("decode", given["decode"], "path" if files else "data", "key")
@@ -183,14 +183,14 @@ def _decoder_of(given: Mapping[str, Any], *, is_of_format: bool) -> Decoding:
 
 
 def _ranks_of(given: Mapping[str, Any]) -> AskedRanks:
-    """Give the ranks that are given, each None where it is to be found."""
+    """Return the ranks that are given, each None where it is to be found."""
     least = {"rank": 0, "world_size": 1, "local_rank": 0, "local_world_size": 1}
     asked = {name: None if given[name] is None else checks.count(name, given[name], low) for name, low in least.items()}
     return AskedRanks(**asked)
 
 
 def _bytes_of(name: str, value: Any) -> int:
-    """Give a number of bytes of one, or of text like "2Gi"."""
+    """Return a number of bytes of one, or of text like "2Gi"."""
     fix = 'give bytes as a whole number of at least 1, or text like "2Gi"'
     if not isinstance(value, str):
         try:
@@ -204,7 +204,7 @@ def _bytes_of(name: str, value: Any) -> int:
 
 
 def _folder_of(name: str, value: Any) -> Path | None:
-    """Give a folder's path, ``~`` being the user's own."""
+    """Return a folder's path, ``~`` being the user's own."""
     if value is None:
         return None
     return Path(local_path(checks.path(name, value, like="a folder's path, or None"), name))
@@ -226,7 +226,7 @@ def _manifest_folder_of(given: Mapping[str, Any]) -> Path | None:
 
 
 def pattern_of(name: str, value: str | Iterable[str]) -> str:
-    """Give the pattern that one or several are.
+    """Return the pattern that one or several are.
 
     Raises:
         ConfigError: it is none.

@@ -111,7 +111,7 @@ class Place:
 
 
 def wait_for_serving(path: Path, *, timeout_seconds: float) -> Serving:
-    """Give what the first rank of this node serves; while it lists, that is waited for however long it takes.
+    """Return what the first rank of this node serves; while it lists, that is waited for however long it takes.
 
     Raises:
         RankLost: it did not come within the timeout, or it ended.
@@ -145,7 +145,7 @@ def _error_of(fields: tuple[str, str, str, str | None]) -> PenstockError:
 
 
 def _read(path: Path) -> Serving | None:
-    """Give what is said, None where nobody says anything."""
+    """Return what is said, None where nobody says anything."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

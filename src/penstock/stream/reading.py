@@ -63,7 +63,7 @@ class _Source:
 
 
 def alone() -> Found:
-    """Give the ranks of a process that is the only one."""
+    """Return the ranks of a process that is the only one."""
     return Found(ranks=ONE_RANK)
 
 
@@ -149,7 +149,7 @@ class Reading:
         stream.load_state_dict({**state, "batch_size": stream.state_dict()["batch_size"]})
 
     def meters(self) -> Meters:
-        """Give what was moved so far, by the listing too."""
+        """Return what was moved so far, by the listing too."""
         now = self._stream.meters().without_traffic() if self._stream is not None else Meters()
         self._note_traffic()
         return self._past_meters.plus(now).plus(sum_meters(self._traffic))
@@ -159,12 +159,12 @@ class Reading:
         self._traffic = take_later(self._traffic, read_meter_files(self._counted_in))
 
     def left_out(self) -> tuple[LeftOut, ...]:
-        """Give what the listing left out; waits for the end of one that goes on."""
+        """Return what the listing left out; waits for the end of one that goes on."""
         assert self._listing is not None
         return left_out_of(self._listing.whole().info.skipped)
 
     def classes(self) -> tuple[str, ...]:
-        """Give the names of the classes that targets are the numbers of; waits for the end of a listing."""
+        """Return the names of the classes that targets are the numbers of; waits for the end of a listing."""
         assert self._listing is not None
         return self._listing.whole().info.classes
 
@@ -193,7 +193,7 @@ class Reading:
             self._stream = None
 
     def _source(self, found: Found) -> _Source:
-        """Give what to read from: shared with the node's other ranks where it has some."""
+        """Return what to read from: shared with the node's other ranks where it has some."""
         if found.ranks.local_world_size == 1:
             if self._place is not None:
                 self._place.close()
@@ -208,7 +208,7 @@ class Reading:
         return self._join(path)
 
     def _serve(self, path: Path) -> _Source:
-        """Give one's own source, and tell the others of the node of it."""
+        """Return one's own source, and tell the others of the node of it."""
         if self._place is not None:
             self._place.close()
         self._place = place = Place(path)
@@ -255,7 +255,7 @@ class Reading:
         return self._own
 
     def _join(self, path: Path) -> _Source:
-        """Give the source of the node's first rank."""
+        """Return the source of the node's first rank."""
         timeout_seconds = self._options.timeout_seconds
         serving = wait_for_serving(path, timeout_seconds=timeout_seconds)
         manifest, plan = Path(serving.manifest), Path(serving.plan)
@@ -279,7 +279,7 @@ class Reading:
 
 
 def _plan_of(listed: Listed, seed: int, ranks: Ranks) -> Plan:
-    """Give the plan: the listing's seed may be that of a split alone, and its lanes are those of single samples."""
+    """Return the plan: the listing's seed may be that of a split alone, and its lanes are those of single samples."""
     plan = msgspec.structs.replace(listed.plan, seed=seed)
     if listed.info.num_samples == listed.info.num_extents:
         return plan

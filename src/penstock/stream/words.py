@@ -57,7 +57,7 @@ _STEP = re.compile(r"`penstock (?:list|prefetch)[^`]*`")
 
 
 def python_words(text: str) -> str:
-    """Give a message with arguments in the place of flags."""
+    """Return a message with arguments in the place of flags."""
     for said, true in _WHOLE_BATCHES.items():
         text = text.replace(said, true)
     text = _STEP.sub(lambda found: "the listing" if "list" in found[0] else "the prefetcher", text)

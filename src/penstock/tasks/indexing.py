@@ -58,7 +58,7 @@ def read_patterns(text: str) -> tuple[Callable[[str], bool], ...]:
 async def fitting(
     extents: AsyncIterator[Extent], fits: Sequence[Callable[[str], bool]], skipped: list[SkippedObject]
 ) -> AsyncIterator[Extent]:
-    """Give the extents whose keys fit all patterns, and count the others.
+    """Return the extents whose keys fit all patterns, and count the others.
 
     Raises:
         EmptyListing: there are others alone.
@@ -88,7 +88,7 @@ async def indexed(
     limits: Limits,
     skipped: list[SkippedObject],
 ) -> AsyncIterator[Extent]:
-    """Give the extents of objects.
+    """Return the extents of objects.
 
     Args:
         limits: say whether an object that is not of the format is left out.
@@ -145,7 +145,7 @@ async def _take(
     left_out: LeftOutObjects,
     skipped: list[SkippedObject],
 ) -> list[Extent]:
-    """Give what was found in an object; what it lacks is taken note of."""
+    """Return what was found in an object; what it lacks is taken note of."""
     try:
         found = await task
     except PenstockError as error:

@@ -189,7 +189,7 @@ def auroc_metric(truth: Array, logits: Array) -> MetricValue:
 
 
 def _log_probabilities(logits: Array) -> Array:
-    """Give log probabilities, shape (samples, classes), that differ however near to certain they are."""
+    """Return log probabilities, shape (samples, classes), that differ however near to certain they are."""
     rows, best = np.arange(len(logits)), logits.argmax(axis=1)
     below = logits - logits[rows, best][:, np.newaxis]
     others = np.exp(below)
@@ -200,7 +200,7 @@ def _log_probabilities(logits: Array) -> Array:
 
 
 def _area(scores: Array, is_class: NDArray[np.bool_]) -> float:
-    """Give the area under the ROC curve, by ranks (Mann and Whitney's U)."""
+    """Return the area under the ROC curve, by ranks (Mann and Whitney's U)."""
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
     inside = int(is_class.sum())

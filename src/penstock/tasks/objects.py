@@ -93,13 +93,13 @@ class WholeObjects:
         return SampleSet(rows=rows, shape=(), skipped=skipped)
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give the bytes, shape (bytes,), of extents of one sample."""
+        """Return the bytes, shape (bytes,), of extents of one sample."""
         return [{"inputs": np.frombuffer(data, dtype=np.uint8)}]
 
     def metrics(
         self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]
     ) -> MetricValues:
-        """Give none: whole objects have no targets."""
+        """Return none: whole objects have no targets."""
         return {}
 
 
@@ -141,7 +141,7 @@ async def pages_of(source: ObjectSource, pattern: str, skipped: list[SkippedObje
 
 
 async def _as_they_come(source: ObjectSource, pattern: str, skipped: list[SkippedObject]) -> AsyncIterator[ObjectInfo]:
-    """Give objects as they are listed, and refuse those that do not come in the order of their keys."""
+    """Return objects as they are listed, and refuse those that do not come in the order of their keys."""
     last = ""
     async for page in pages_of(source, pattern, skipped):
         for info in page:
@@ -164,7 +164,7 @@ async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
 async def full_objects(
     found: AsyncIterator[ObjectInfo], limits: Limits, skipped: list[SkippedObject]
 ) -> AsyncIterator[ObjectInfo]:
-    """Give the objects that are not empty, and name the others; folder markers are none."""
+    """Return the objects that are not empty, and name the others; folder markers are none."""
     left_out = LeftOutObjects()
     num_full = 0
     open_markers: list[str] = []

@@ -38,7 +38,7 @@ class Options:
         return self._values[name] != self._defaults[name] and self._values[name] != ""
 
     def seconds(self, name: str, *, above: float | None = None) -> float:
-        """Give a number of seconds, which must be greater than ``above`` where that is given."""
+        """Return a number of seconds, which must be greater than ``above`` where that is given."""
         value = self._values[name]
         number = float(value) if isinstance(value, int | float) else None
         if number is None or not math.isfinite(number) or (above is not None and number <= above):
@@ -47,14 +47,14 @@ class Options:
         return number
 
     def whole(self, name: str, *, low: int, high: int) -> int:
-        """Give a whole number from ``low`` to ``high``."""
+        """Return a whole number from ``low`` to ``high``."""
         value = self._values[name]
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise ConfigError(f"{_flag(name)} is {value!r}", fix=f"give a whole number from {low} to {high}")
         return value
 
     def share(self, name: str) -> float:
-        """Give a number from 0 to 1."""
+        """Return a number from 0 to 1."""
         value = self._values[name]
         number = float(value) if isinstance(value, int | float) else math.nan
         if not 0 <= number <= 1:
@@ -66,21 +66,21 @@ class Options:
         return self._values[name] is True
 
     def names(self, name: str) -> tuple[str, ...]:
-        """Give a comma list, empty where it is not set."""
+        """Return a comma list, empty where it is not set."""
         value = self._values[name]
         return tuple(part.strip() for part in str(value).split(",") if part.strip()) if value is not None else ()
 
     def text(self, name: str) -> str | None:
-        """Give a word, None where it is not set."""
+        """Return a word, None where it is not set."""
         value = self._values[name]
         return str(value) if value not in (None, "") else None
 
     def choice(self, name: str, allowed: Sequence[Word]) -> Word:
-        """Give one of some words."""
+        """Return one of some words."""
         return self._one_of(name, str(self._values[name]), allowed)
 
     def choices(self, name: str, allowed: Sequence[Word]) -> tuple[Word, ...]:
-        """Give some of some words, joined by commas and each once; none where it is ``none``."""
+        """Return some of some words, joined by commas and each once; none where it is ``none``."""
         asked = self.names(name)
         if asked == ("none",):
             return ()

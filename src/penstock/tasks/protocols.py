@@ -223,7 +223,7 @@ class PartOfOverall(Protocol):
     """A task whose score makes one score together with another's."""
 
     def overall(self, evaluations: Sequence[Evaluation]) -> MetricValue:
-        """Give the score of them together.
+        """Return the score of them together.
 
         Raises:
             ConfigError: they are not of the tasks that it is made of.

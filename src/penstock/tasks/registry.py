@@ -29,17 +29,17 @@ _WITHOUT_TARGETS: Final = frozenset({"objects"})
 
 
 def task_names() -> tuple[str, ...]:
-    """Give the names of all tasks."""
+    """Return the names of all tasks."""
     return _TASKS.names()
 
 
 def learnt_task_names() -> tuple[str, ...]:
-    """Give the names of the tasks that have something to learn."""
+    """Return the names of the tasks that have something to learn."""
     return tuple(name for name in task_names() if name not in _WITHOUT_TARGETS)
 
 
 def get_task(name: str) -> Task:
-    """Give a task by its name.
+    """Return a task by its name.
 
     Raises:
         ConfigError: there is no such task, or it cannot be imported.

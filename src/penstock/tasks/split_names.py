@@ -19,5 +19,5 @@ _SPLITS: Final = {
 
 
 def split_of(name: str) -> str:
-    """Give the split that a folder's name, or a cell, stands for; empty where it stands for none."""
+    """Return the split that a folder's name, or a cell, stands for; empty where it stands for none."""
     return _SPLITS.get(name.lower(), "")

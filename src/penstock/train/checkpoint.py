@@ -124,12 +124,12 @@ class Checkpoints:
             return self._blobs.locate(file)
 
     def best(self) -> str | None:
-        """Give the path or URI of the best epoch's weights, None where there are none yet."""
+        """Return the path or URI of the best epoch's weights, None where there are none yet."""
         record = self._record("best.json")
         return None if record is None else self._blobs.locate(record.file)
 
     def load(self, identity: Identity) -> dict[str, Any] | None:
-        """Give the content of the last checkpoint, None where there is none.
+        """Return the content of the last checkpoint, None where there is none.
 
         Raises:
             CheckpointCorrupt: it is damaged.
@@ -142,7 +142,7 @@ class Checkpoints:
         return decode_checkpoint(self._read(record), self._blobs.locate(record.file))
 
     def load_best(self) -> Weights:
-        """Give the best epoch's weights.
+        """Return the best epoch's weights.
 
         Raises:
             ObjectNotFound: there are none.
@@ -279,7 +279,7 @@ def _pointed_to(data: bytes, location: str, folder: str) -> CheckpointCorrupt:
 
 
 def _free_name(prefix: str, step: int, last: CheckpointRecord | None) -> str:
-    """Give a name that ``last`` does not point to: what is pointed to is never written over."""
+    """Return a name that ``last`` does not point to: what is pointed to is never written over."""
     name = f"{prefix}-{step:08d}.pt"
     return f"{prefix}-{step:08d}-again.pt" if last is not None and last.file == name else name
 

@@ -103,7 +103,7 @@ def check_identity(found: Identity, wanted: Identity, *, origin: str) -> None:
 
 
 def _as_text(config: dict[str, ConfigValue]) -> dict[str, str | None]:
-    """Give options by their names; a whole number is the same whatever its type."""
+    """Return options by their names; a whole number is the same whatever its type."""
     return {option_of(name): _text(value) for name, value in config.items()}
 
 

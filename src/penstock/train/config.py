@@ -92,17 +92,17 @@ class TrainConfig:
         _check_choice(self, "device", get_args(DeviceName))
 
     def as_dict(self) -> dict[str, ConfigValue]:
-        """Give every option by name."""
+        """Return every option by name."""
         return cast("dict[str, ConfigValue]", asdict(self))
 
     def identity(self) -> dict[str, ConfigValue]:
-        """Give the options that what is learnt depends on, by the fields' names: a checkpoint is of these."""
+        """Return the options that what is learnt depends on, by the fields' names: a checkpoint is of these."""
         rules = TrainingOptions.rules()
         return {name: value for name, value in self.as_dict().items() if rules.get(option_of(name)) is not Change.FREE}
 
 
 def option_of(field: str) -> str:
-    """Give the name of the option that sets a field."""
+    """Return the name of the option that sets a field."""
     return _OPTIONS.get(field, field)
 
 

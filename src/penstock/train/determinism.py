@@ -32,7 +32,7 @@ def seed_everything(seed: int) -> None:
 
 
 def capture_rng() -> RngState:
-    """Give the state of all global generators as tensors and plain values."""
+    """Return the state of all global generators as tensors and plain values."""
     version, words, gauss = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
@@ -55,12 +55,12 @@ def restore_rng(state: RngState) -> None:
 
 
 def weights_sha256(model: nn.Module) -> str:
-    """Give the SHA-256 of a model's parameters and buffers, in order, with their names, types and shapes."""
+    """Return the SHA-256 of a model's parameters and buffers, in order, with their names, types and shapes."""
     return tensors_sha256(model.state_dict())
 
 
 def tensors_sha256(tensors: dict[str, torch.Tensor]) -> str:
-    """Give the SHA-256 of named tensors in order, with their types and shapes."""
+    """Return the SHA-256 of named tensors in order, with their types and shapes."""
     digest = hashlib.sha256()
     for name, tensor in tensors.items():
         value = tensor.detach().cpu().contiguous()

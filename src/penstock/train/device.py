@@ -32,14 +32,14 @@ class Precision:
         return self.dtype == torch.float16
 
     def autocast(self) -> contextlib.AbstractContextManager[None]:
-        """Give the context of the forward pass."""
+        """Return the context of the forward pass."""
         if self.dtype is None:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
 
 def choose_device(name: DeviceName) -> torch.device:
-    """Give the device of a name; ``auto`` takes CUDA where there is one.
+    """Return the device of a name; ``auto`` takes CUDA where there is one.
 
     Raises:
         ConfigError: ``cuda`` was asked for and there is none.
@@ -51,7 +51,7 @@ def choose_device(name: DeviceName) -> torch.device:
 
 
 def choose_precision(amp: AmpMode, device: torch.device) -> Precision:
-    """Give mixed precision on CUDA unless it is off: bfloat16 where the GPU has it, else float16."""
+    """Return mixed precision on CUDA unless it is off: bfloat16 where the GPU has it, else float16."""
     if amp == "off" or device.type != "cuda":
         return Precision(device=device, dtype=None)
     return Precision(device=device, dtype=torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)

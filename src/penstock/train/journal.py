@@ -43,7 +43,7 @@ class Curve(msgspec.Struct, kw_only=True):
             self.stride *= 2
 
     def spread(self, epoch: int, *, first_step: int, num_steps: int) -> None:
-        """Give the points of an epoch their places in it, where its size was not known when they were taken.
+        """Return the points of an epoch their places in it, where its size was not known when they were taken.
 
         Args:
             epoch: 0-based.
@@ -103,7 +103,7 @@ class Journal(msgspec.Struct, kw_only=True):
     saves: Saves = msgspec.field(default_factory=Saves)
 
     def to_plain(self) -> dict[str, Any]:
-        """Give it as dicts, lists and numbers."""
+        """Return it as dicts, lists and numbers."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         return plain
 

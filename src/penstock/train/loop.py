@@ -233,7 +233,7 @@ class _Loop:
             self._save()
 
     def _schedule(self) -> Schedule:
-        """Give the schedule of the epoch in progress; it follows from what is known when the epoch begins."""
+        """Return the schedule of the epoch in progress; it follows from what is known when the epoch begins."""
         journal, num_samples = self._journal, self._train_loader.num_samples
         if self._early_samples is None:
             assert num_samples is not None
@@ -322,7 +322,7 @@ class _Loop:
         return where
 
     def _up_to_date(self) -> Journal:
-        """Give the journal with this attempt's time and meters added to those of earlier ones."""
+        """Return the journal with this attempt's time and meters added to those of earlier ones."""
         loaders = [self._train_loader] + ([self._valid.loader] if self._valid is not None else [])
         meters = self._earlier.meters
         for loader in loaders:

@@ -53,14 +53,14 @@ class TrainResult:
 
 
 def ended_unsaid() -> Interrupted:
-    """Give what a record says of a run that may be killed any moment, and is if nothing else is written over it."""
+    """Return what a record says of a run that may be killed any moment, and is if nothing else is written over it."""
     return Interrupted(UNSAID, fix="look at its pod: memory, time limit, node")
 
 
 def begun_result(
     config: TrainConfig, identity: Identity, *, score: str, host: Host, num_parameters: int
 ) -> TrainResult:
-    """Give the result of a run that has only begun, which is all there is where it is then killed."""
+    """Return the result of a run that has only begun, which is all there is where it is then killed."""
     now = datetime.now(UTC)
     return TrainResult(
         config=config,

@@ -60,7 +60,7 @@ def binds(rule: Change) -> bool:
 def changed_options(
     before: Mapping[str, str | None], now: Mapping[str, str | None], *, rules: Mapping[str, Change]
 ) -> Iterator[Changed]:
-    """Give the options that changed as they may not, by name.
+    """Return the options that changed as they may not, by name.
 
     Args:
         before: values as one way of writing them, by the option's name; an option that is not there was not given.
@@ -76,7 +76,7 @@ def changed_options(
 
 
 def _by_part(name: str, before: str | None, now: str | None) -> list[Changed]:
-    """Give each option of the task that changed; nothing where the options are no such object."""
+    """Return each option of the task that changed; nothing where the options are no such object."""
     if name.replace("-", "_") != "task_options":
         return []
     try:

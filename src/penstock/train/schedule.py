@@ -28,7 +28,7 @@ class Schedule:
     num_steps: int | None
 
     def factor(self, step: int) -> float:
-        """Give the factor, above 0 and at most 1, of a step, 0-based; past the last one the last one's holds."""
+        """Return the factor, above 0 and at most 1, of a step, 0-based; past the last one the last one's holds."""
         if self.num_steps is not None:
             step = min(step, self.num_steps - 1)
         if step < self.num_warmup:
@@ -39,7 +39,7 @@ class Schedule:
 
 
 def whole_schedule(config: TrainConfig, *, num_samples: int) -> Schedule:
-    """Give the schedule of a run over a dataset whose size is known.
+    """Return the schedule of a run over a dataset whose size is known.
 
     Args:
         config: of the run.
@@ -53,7 +53,7 @@ def whole_schedule(config: TrainConfig, *, num_samples: int) -> Schedule:
 def early_schedule(
     config: TrainConfig, *, early_samples: int, first_epoch_steps: int | None, num_samples: int | None
 ) -> Schedule:
-    """Give the schedule of a run that begins before its dataset is listed.
+    """Return the schedule of a run that begins before its dataset is listed.
 
     It warms up over the part that it would were the first part all there is, stays at its highest for the rest of the
     first epoch, and falls over the others.

@@ -145,11 +145,11 @@ class Stepper:
                 group["lr"] = rate * factor
 
     def weights(self) -> dict[str, Any]:
-        """Give what an evaluation needs."""
+        """Return what an evaluation needs."""
         return {"model": self.model.state_dict(), "objective": self._objective.state_dict()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what the next step depends on."""
+        """Return what the next step depends on."""
         states = [each.state_dict() for each in self._optimisers]
         return {
             **self.weights(),
@@ -178,7 +178,7 @@ class Stepper:
 
 
 def _optimisers_of(recipe: object, model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Give the recipe's own optimisers, or AdamW over all parameters.
+    """Return the recipe's own optimisers, or AdamW over all parameters.
 
     Raises:
         ConfigError: the recipe makes none.

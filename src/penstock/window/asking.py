@@ -31,7 +31,7 @@ def check_spec(spec: StreamSpec, *, origin: str) -> None:
 
 
 def _wrong(spec: StreamSpec) -> dict[str, object]:
-    """Give the fields that cannot be, and what they are."""
+    """Return the fields that cannot be, and what they are."""
     order = spec.order
     manifest = PurePosixPath(spec.manifest)
     segments = [segment for segment in order.segments if not _can_be(segment)]

@@ -59,7 +59,7 @@ class Prefetcher:
         return self._child.pid
 
     def error(self) -> PenstockError | None:
-        """Give why the window is served no more; None as long as it is."""
+        """Return why the window is served no more; None as long as it is."""
         return self._error
 
     def when_lost(self, call: Callable[[], None]) -> None:
@@ -121,7 +121,7 @@ class Prefetcher:
         )
 
     def _progress(self) -> tuple[str, int]:
-        """Give what changes whenever something was fetched."""
+        """Return what changes whenever something was fetched."""
         try:
             control = Control(self._folder, writable=False)
         except (OSError, WindowError, NotOurs):

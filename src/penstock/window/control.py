@@ -202,7 +202,7 @@ class Control:
         return self._entries(self._capacity)
 
     def entry(self, slot: int) -> np.void:
-        """Give a slot's entry as it is now."""
+        """Return a slot's entry as it is now."""
         data = self.read_at(CONTROL_HEADER_BYTES + slot * ENTRY_BYTES, ENTRY_BYTES)
         entry: np.void = np.frombuffer(data, dtype=SLOT_ENTRY)[0]
         return entry
@@ -224,7 +224,7 @@ class Control:
         return data
 
     def _limit(self) -> int:
-        """Give a bound on what is read at once, so that absurd numbers in the file ask for no absurd memory."""
+        """Return a bound on what is read at once, so that absurd numbers in the file ask for no absurd memory."""
         return os.fstat(self._handle).st_size
 
     def _word(self, number: int) -> int:
@@ -291,7 +291,7 @@ class Control:
         self.error_session = session
 
     def error(self, session: str) -> ErrorText | None:
-        """Give the error of a session that belongs to no extent, if there is one."""
+        """Return the error of a session that belongs to no extent, if there is one."""
         if not session or self.error_session != session:
             return None
         data = self.error_text[: self.error_bytes]
@@ -307,7 +307,7 @@ class Control:
         return self.num_slots * self.slot_bytes + self.kept_area_bytes
 
     def find_ready(self, index: int) -> int | None:
-        """Give the slot whose extents, complete and verified by the writer, include a stream index."""
+        """Return the slot whose extents, complete and verified by the writer, include a stream index."""
         entries = self._entries(min(self.num_slots, self._capacity))
         first = entries["first_index"]
         match = (entries["state"] == SlotState.READY) & (first <= index) & (index < first + entries["count"])

@@ -61,7 +61,7 @@ class Cursor:
 
     @classmethod
     def open(cls, folder: Path, rank: int) -> Cursor | None:
-        """Give a rank's cursor as it is now, or None while there is none."""
+        """Return a rank's cursor as it is now, or None while there is none."""
         path = folder / cursor_name(rank)
         handle = -1
         try:
@@ -92,7 +92,7 @@ class Cursor:
             return False
 
     def mended(self, folder: Path, rank: int) -> Cursor:
-        """Give an own cursor, put back where another process removed it or wrote to it: it would be waited for."""
+        """Return an own cursor, put back where another process removed it or wrote to it: it would be waited for."""
         if not self.is_there():
             return Cursor.begin(folder, rank, self.session, self._seen[0])
         self.mend()
@@ -120,7 +120,7 @@ class Cursor:
         os.pwrite(self._handle, _RECORD.pack(*self._seen, self.session.encode()), 0)
 
     def _look(self) -> tuple[int, int]:
-        """Give what it says; of another's that was cut short, what it said before."""
+        """Return what it says; of another's that was cut short, what it said before."""
         if not self._is_own and len(data := os.pread(self._handle, _PLACE.size, 0)) == _PLACE.size:
             self._seen = _PLACE.unpack(data)
         return self._seen

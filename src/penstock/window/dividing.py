@@ -78,7 +78,7 @@ class Answers:
         self._came = self._began = self._squared_pauses = 0.0
 
     def begin(self) -> int:
-        """Give the number of a request that is made now."""
+        """Return the number of a request that is made now."""
         self._num_begun += 1
         return self._num_begun
 

@@ -63,7 +63,7 @@ class OpenSlot:
     codecs: dict[int, str] = field(default_factory=dict)
 
     def head(self, meta_at: int, meta_bytes: int, codec_at: int, codec_bytes: int) -> tuple[ExtentMeta, str]:
-        """Give an extent's description, and its codec, which is made a text once a slot."""
+        """Return an extent's description, and its codec, which is made a text once a slot."""
         codec = self.codecs.get(codec_at) if codec_bytes else ""
         if codec is None:
             codec = self.codecs[codec_at] = str(self.table[codec_at : codec_at + codec_bytes], "utf-8")
@@ -74,15 +74,15 @@ NO_SLOT = OpenSlot(0, 0, memoryview(b""), 0, 0, [])
 
 
 def read_error(data: memoryview) -> PenstockError:
-    """Give the error that lies in the place of an extent's bytes."""
+    """Return the error that lies in the place of an extent's bytes."""
     return rebuild(_read_text(data))
 
 
 def rebuild(text: ErrorText) -> PenstockError:
-    """Give the error that a prefetcher told of."""
+    """Return the error that a prefetcher told of."""
     return error_from_fields(text.name, text.what, text.fix, text.about)
 
 
 def untold(key: str) -> PenstockError:
-    """Give the error of an extent whose own found no room."""
+    """Return the error of an extent whose own found no room."""
     return DataError(f"{key} could not be had", fix="see the prefetcher's log", about=key)

@@ -237,7 +237,7 @@ class Fetcher:
 
 
 def _ended_before(fill: Fill, read: Read) -> PenstockError | None:
-    """Give the error that ends the stream before a read's extents, which nobody will see then."""
+    """Return the error that ends the stream before a read's extents, which nobody will see then."""
     failed_at = fill.failed_at
     return None if failed_at is None or read.positions[0] <= failed_at else fill.errors[failed_at]
 

@@ -38,12 +38,12 @@ _FOLDER_BYTES = 4 * _BLOCK_BYTES
 
 
 def file_room_bytes(*, num_files: int, max_extent_bytes: int) -> int:
-    """Give the room that ``num_files`` extents take as files at the same time, their folders included."""
+    """Return the room that ``num_files`` extents take as files at the same time, their folders included."""
     return num_files * (-(-max_extent_bytes // _BLOCK_BYTES) * _BLOCK_BYTES + _FOLDER_BYTES)
 
 
 def safe_name(key: str) -> str:
-    """Give a file name for an extent's key: its last part, what is not plain in it replaced, its ending kept."""
+    """Return a file name for an extent's key: its last part, what is not plain in it replaced, its ending kept."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", key.rstrip("/").rpartition("/")[2]).lstrip(".")
     return plain[-_NAME_CHARACTERS:].lstrip(".") or "sample"
 
@@ -61,7 +61,7 @@ class ExtentFiles:
 
     @contextlib.contextmanager
     def hold(self, name: str, data: memoryview) -> Iterator[Path]:
-        """Give the path of a file of these bytes, which is gone after the block.
+        """Return the path of a file of these bytes, which is gone after the block.
 
         Raises:
             WindowError: the last one is still held.
@@ -124,7 +124,7 @@ class ExtentFiles:
 
 
 def _beneath(handle: int) -> Path:
-    """Give a path that leads to an open folder, whatever takes its place meanwhile."""
+    """Return a path that leads to an open folder, whatever takes its place meanwhile."""
     return Path(f"/proc/self/fd/{handle}")
 
 

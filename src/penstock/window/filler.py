@@ -53,7 +53,7 @@ class Opener(Protocol):
     def __call__(
         self, spec: SourceSpec, /, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose
     ) -> ObjectSource:
-        """Give it."""
+        """Return it."""
         ...
 
 
@@ -161,7 +161,7 @@ class Filler:
             return not control.num_slots
 
     def _read_session(self) -> bytes:
-        """Give what is asked for, nothing where nothing is."""
+        """Return what is asked for, nothing where nothing is."""
         try:
             return read_small(self._folder / SESSION)
         except FileNotFoundError:
@@ -270,7 +270,7 @@ async def _cancel(task: asyncio.Task[None] | None) -> None:
 
 
 def _name_of(asked: bytes) -> str:
-    """Give the session that a record of another release names, as far as it can be made out."""
+    """Return the session that a record of another release names, as far as it can be made out."""
     with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
         found = msgspec.json.decode(asked)
         if isinstance(found, dict):

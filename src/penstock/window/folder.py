@@ -50,13 +50,13 @@ _log = logging.getLogger(__name__)
 
 
 def cursor_name(rank: int) -> str:
-    """Give the file name of a rank's cursor."""
+    """Return the file name of a rank's cursor."""
     return f"{_CURSOR}{rank}"
 
 
 @contextlib.contextmanager
 def making(path: Path) -> Iterator[int]:
-    """Give a handle of a new file that takes ``path`` over when the block succeeds, and is gone when it fails.
+    """Return a handle of a new file that takes ``path`` over when the block succeeds, and is gone when it fails.
 
     Unlike ``penstock.files`` it does not sync: what a power cut leaves is found by checksums.
 
@@ -165,7 +165,7 @@ def _sizes(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def used_bytes(folder: Path) -> int:
-    """Give what a window's folder takes on disk, the folder itself included."""
+    """Return what a window's folder takes on disk, the folder itself included."""
     blocks = folder.lstat().st_blocks + sum(stat.st_blocks for _, stat in _sizes(folder))
     if not (folder / FILES).is_symlink():
         for inner, folders, files in os.walk(folder / FILES):
@@ -176,7 +176,7 @@ def used_bytes(folder: Path) -> int:
 
 
 def foreign_bytes(folder: Path) -> int:
-    """Give what files take that the window does not account for itself: the manifest, and whatever else lies there."""
+    """Return what files take that the window does not account for itself: the manifest, and whatever lies there."""
     own = (CONTROL, SLOTS, SESSION, SOCKET, FILES, _CURSOR)
     mine = (WINDOW_MARK, *own, *(f".{name}" for name in own))
     return sum(
@@ -185,7 +185,7 @@ def foreign_bytes(folder: Path) -> int:
 
 
 def own_files(folder: Path) -> list[Path]:
-    """Give the window's own files and socket, also those that are being made, but for mark and extents' files."""
+    """Return the window's own files and socket, also those that are being made, but for mark and extents' files."""
     fixed = (CONTROL, SLOTS, SESSION, MANIFEST, SOCKET)
     found = [(name, stats.st_mode) for name, stats in _sizes(folder) if name in fixed or _OWN.fullmatch(name)]
     return [folder / name for name, mode in found if stat.S_ISREG(mode) or stat.S_ISSOCK(mode)]

@@ -54,7 +54,7 @@ class WindowGauges:
 
 
 def read_gauges(folder: Path, *, meters: Path | None = None) -> WindowGauges | None:
-    """Give a window's gauges, or None while there is no window in the folder.
+    """Return a window's gauges, or None while there is no window in the folder.
 
     Args:
         meters: folder of the files that requests are counted in; None is the window's own.
@@ -99,7 +99,7 @@ def _count_slots(control: Control) -> dict[str, int]:
 
 
 def _read_spec(folder: Path) -> StreamSpec | None:
-    """Give what is asked for; a record that cannot be read is the prefetcher's to report."""
+    """Return what is asked for; a record that cannot be read is the prefetcher's to report."""
     try:
         return decode_record(read_small(folder / SESSION), StreamSpec, origin=SESSION)
     except (OSError, RecordError, WindowError, NotOurs):

@@ -71,12 +71,12 @@ def _target_bytes(window_bytes: int, num_slots: int = TARGET_SLOTS) -> int:
 
 
 def slot_capacity(window_bytes: int) -> int:
-    """Give the most slots that a window of that bound is ever cut into; its control file has as many entries."""
+    """Return the most slots that a window of that bound is ever cut into; its control file has as many entries."""
     return window_bytes // _target_bytes(window_bytes, KEEPING_TARGET_SLOTS)
 
 
 def slots_for_batch(slot_bytes: int, need_bytes: int, batch_extents: int) -> int:
-    """Give the slots that a batch can straddle when each extent takes up to ``need_bytes``."""
+    """Return the slots that a batch can straddle when each extent takes up to ``need_bytes``."""
     if batch_extents <= 1:
         return 1
     per_slot = max(1, (slot_bytes - SLOT_TAIL_BYTES) // need_bytes)
@@ -93,7 +93,7 @@ class _Needs:
     keeping: bool = False
 
     def of(self, window_bytes: int) -> tuple[int, int, int]:
-        """Give a slot's size, the slots of a batch and what all other files take, in a window of that bound.
+        """Return a slot's size, the slots of a batch and what all other files take, in a window of that bound.
 
         A cursor is counted twice: the new one is there before the old one goes.
         """
@@ -118,7 +118,7 @@ class _Needs:
         return target if target >= KEEPING_LEAST_EXTENTS * need_bytes else _target_bytes(window_bytes)
 
     def smallest_window(self, too_small_bytes: int) -> int:
-        """Give a bound, a whole number of MiB, that holds what is needed."""
+        """Return a bound, a whole number of MiB, that holds what is needed."""
         size = _round_up(too_small_bytes, MIB)
         while True:
             slot_bytes, batch_slots, fixed_bytes = self.of(size)

@@ -29,7 +29,7 @@ _GIVEN = (ExtentStatus.DATA, ExtentStatus.KEPT)
 
 
 def given_bytes(table: NDArray[np.void]) -> NDArray[np.int64]:
-    """Give the bytes of a table's extents, 0 for those that are an error or are skipped, shape (extents,)."""
+    """Return the bytes of a table's extents, 0 for those that are an error or are skipped, shape (extents,)."""
     sizes: NDArray[np.int64] = np.where(np.isin(table["status"], _GIVEN), table["data_bytes"], 0).astype(np.int64)
     return sizes
 

@@ -71,7 +71,7 @@ class Heads:
         return self.meta_bytes + self.codec_bytes[self.codes] + EXTENT_ENTRY.itemsize
 
     def added_bytes(self, part: slice) -> NDArray[np.int64]:
-        """Give what each of some extents adds to the heads of a pack that begins with the first, shape (extents,)."""
+        """Return what each of some extents adds to the heads of a pack that begins with the first, shape (extents,)."""
         added: NDArray[np.int64] = self.meta_bytes[part] + EXTENT_ENTRY.itemsize
         if len(added):
             codes, firsts = np.unique(self.codes[part], return_index=True)

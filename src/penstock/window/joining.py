@@ -28,7 +28,7 @@ _been_in: defaultdict[tuple[Path, int], set[str]] = defaultdict(set)
 
 
 def sessions_of(folder: Path, rank: int) -> set[str]:
-    """Give the names of the sessions of a window that a rank of this process has joined: rank 0 may still read one.
+    """Return the names of the sessions of a window that a rank of this process has joined: rank 0 may still read one.
 
     Of the process and not of a reader: the next stream on the same window knows nothing of the one before.
     """
@@ -49,7 +49,7 @@ def _read(folder: Path) -> StreamSpec | None:
 
 
 def find_session(folder: Path, mine: StreamSpec, *, used: Collection[str]) -> StreamSpec | None:
-    """Give the session that a rank may join, or None while there is none.
+    """Return the session that a rank may join, or None while there is none.
 
     Raises:
         WindowError: rank 0 asks for another stream.

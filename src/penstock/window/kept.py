@@ -38,17 +38,17 @@ class _State(IntEnum):
 
 
 def align(size: Size) -> Size:
-    """Give the next multiple of 64 bytes, of one size or of an array of them."""
+    """Return the next multiple of 64 bytes, of one size or of an array of them."""
     return -(-size // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
 
 def kept_area_bytes(*, num_extents: int, total_bytes: int) -> int:
-    """Give a size that holds all of ``num_extents`` extents of together ``total_bytes``, index included."""
+    """Return a size that holds all of ``num_extents`` extents of together ``total_bytes``, index included."""
     return align(num_extents * KEPT_ENTRY.itemsize) + total_bytes + num_extents * ALIGNMENT_BYTES
 
 
 def kept_entries(size_bytes: int, *, num_extents: int, total_bytes: int) -> int:
-    """Give how many entries the index of a kept part of ``size_bytes`` has, KEPT_ENTRY each, at its beginning."""
+    """Return how many entries the index of a kept part of ``size_bytes`` has, KEPT_ENTRY each, at its beginning."""
     mean_bytes = max(1.0, total_bytes / max(1, num_extents))
     each_bytes = mean_bytes + KEPT_ENTRY.itemsize + ALIGNMENT_BYTES / 2
     num_entries = min(num_extents, math.ceil(size_bytes / each_bytes * 1.1) + 16) if size_bytes else 0
@@ -103,7 +103,7 @@ class KeptArea:
         return int(self._entries["data_bytes"][: len(self._by_row)].sum())
 
     def offer(self, rows: NDArray[np.int64], extent_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the places of manifest rows, taking them for those that are to be kept; NOT_KEPT streams one.
+        """Return the places of manifest rows, taking them for those that are to be kept; NOT_KEPT streams one.
 
         Args:
             rows: in the order of the stream, shape (extents,).
@@ -136,12 +136,12 @@ class KeptArea:
         return offset
 
     def place(self, offset: int) -> memoryview:
-        """Give the bytes of a place."""
+        """Return the bytes of a place."""
         size = int(self._entries[self._by_offset[offset]]["data_bytes"])
         return self.mapped[offset : offset + size]
 
     def found(self, offset: int) -> int | None:
-        """Give the checksum of the extent at a place if it is there and whole, otherwise None."""
+        """Return the checksum of the extent at a place if it is there and whole, otherwise None."""
         number = self._by_offset[offset]
         entry = self._entries[number]
         if entry["state"] != _State.READY:
@@ -176,7 +176,7 @@ class KeptArea:
 
 
 def _threshold(share: float, num_extents: int) -> int:
-    """Give the hash below which a row is kept: the share that fits, and three deviations more so that it is filled."""
+    """Return hash below which a row is kept: the share that fits, and three deviations more so that it is filled."""
     if share >= 1:
         return _WORD + 1
     spare = 3 * math.sqrt(max(share, 0) * (1 - share) / max(1, num_extents))

@@ -104,12 +104,12 @@ class ExtentMeta(msgspec.Struct, frozen=True, array_like=True):
 
 
 def checksum(data: bytes | memoryview, seed: int = 0) -> int:
-    """Give the 64-bit XXH3 of a buffer (github.com/Cyan4973/xxHash): against accidents, not against forgers."""
+    """Return the 64-bit XXH3 of a buffer (github.com/Cyan4973/xxHash): against accidents, not against forgers."""
     return xxhash.xxh3_64_intdigest(data, seed)
 
 
 def entry_checksum(stream: str, *, first_index: int, count: int, table: bytes | memoryview) -> int:
-    """Give the checksum of a slot's entry: of the stream, the indices and the table with the descriptions."""
+    """Return the checksum of a slot's entry: of the stream, the indices and the table with the descriptions."""
     return checksum(table, checksum(stream.encode() + _VOUCHED.pack(first_index, count, len(table))))
 
 

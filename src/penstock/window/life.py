@@ -15,7 +15,7 @@ IDLE_TIMEOUTS = 5
 
 
 def patience_of(timeout_seconds: float) -> float:
-    """Give how long a prefetcher that lives may get nothing done, of how long there may be no sign of its life."""
+    """Return how long a prefetcher that lives may get nothing done, of how long there may be no sign of its life."""
     return IDLE_TIMEOUTS * timeout_seconds
 
 

@@ -85,7 +85,7 @@ class Pack:
 
 
 def count_fitting(extent_bytes: NDArray[np.int64], head_bytes: NDArray[np.int64], *, slot_bytes: int) -> int:
-    """Give how many extents, from the first on, fit one slot; 0 where the first does not.
+    """Return how many extents, from the first on, fit one slot; 0 where the first does not.
 
     Args:
         extent_bytes: what each takes in the slot, 0 where it is kept, shape (extents,).
@@ -96,13 +96,13 @@ def count_fitting(extent_bytes: NDArray[np.int64], head_bytes: NDArray[np.int64]
 
 
 def room_for_gaps(extent_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the room to leave beside extents of objects that hold several, shape as given."""
+    """Return the room to leave beside extents of objects that hold several, shape as given."""
     gaps: NDArray[np.int64] = np.minimum(extent_bytes * MAX_WASTE, MAX_GAP_BYTES).astype(np.int64)
     return gaps
 
 
 def too_large(key: str, needed_bytes: int, slot_bytes: int) -> WindowTooSmall:
-    """Give the error of an extent that does not fit a slot."""
+    """Return the error of an extent that does not fit a slot."""
     room = slot_bytes - SLOT_TAIL_BYTES
     return WindowTooSmall(
         f"{key} needs {format_bytes(needed_bytes)} of a slot of {format_bytes(room)}",
@@ -121,7 +121,7 @@ def lay_out(
     first_index: int,
     slot_bytes: int,
 ) -> Pack:
-    """Give the pack of ``count`` extents from row ``first`` of ``rows`` on, which fit a slot.
+    """Return the pack of ``count`` extents from row ``first`` of ``rows`` on, which fit a slot.
 
     Args:
         kept: where in the file of slots each row's extent is kept, NOT_KEPT where it is streamed, shape (rows,).
@@ -181,12 +181,12 @@ class _Spans:
         return len(set(self.objects)) < len(self.objects)
 
     def only(self, position: int) -> int | None:
-        """Give the number of an extent's span if it has one alone, that one request is enough for."""
+        """Return the number of an extent's span if it has one alone, that one request is enough for."""
         at = self._starts[position]
         return at if self._ends[position] == at + 1 and 0 < self.lengths[at] <= MERGED_BYTES else None
 
     def info(self, at: int) -> ObjectInfo:
-        """Give the object of a span."""
+        """Return the object of a span."""
         return ObjectInfo(
             key=self.objects[at],
             size_bytes=self._object_bytes[at],
@@ -199,7 +199,7 @@ class _Spans:
         return self.objects[at] == self.objects[other] and self._versions[at] == self._versions[other]
 
     def reads(self, position: int, place: int, *, is_kept: bool) -> Iterator[Read]:
-        """Give what is to be read of one extent."""
+        """Return what is to be read of one extent."""
         for at in range(self._starts[position], self._ends[position]):
             length, info = self.lengths[at], self.info(at)
             step = RANGE_BYTES if length > SPLIT_ABOVE_BYTES else max(length, 1)

@@ -40,7 +40,7 @@ class Peer:
 
 
 def peers_of(folder: Path, *, session: str, rank: int, num_ranks: int) -> Iterator[Peer]:
-    """Give the other ranks as they are now."""
+    """Return the other ranks as they are now."""
     for other in range(num_ranks):
         if other != rank:
             state, index = _look(folder, other, session)

@@ -99,7 +99,7 @@ class Planner:
             self._thread.shutdown(cancel_futures=True)
 
     def next(self, first_index: int, limit_index: int) -> Pack:
-        """Give the pack that begins at a stream index and ends before ``limit_index``, or there.
+        """Return the pack that begins at a stream index and ends before ``limit_index``, or there.
 
         Raises:
             WindowTooSmall: an extent with its description is larger than a slot.
@@ -135,7 +135,7 @@ class Planner:
         )
 
     def _find(self, first_index: int, end_index: int, limit_index: int) -> _Chunk:
-        """Give a chunk that holds all of a range of stream indices."""
+        """Return a chunk that holds all of a range of stream indices."""
         if self._coming is not None and first_index >= self._coming[0]:
             self._chunk, self._coming = self._settle(self._coming[1].result()), None
         chunk = self._chunk

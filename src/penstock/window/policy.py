@@ -112,11 +112,11 @@ class WindowPolicy:
         return all(slot < num_slots for slot in self._ranges)
 
     def state(self, slot: int) -> SlotState:
-        """Give a slot's state."""
+        """Return a slot's state."""
         return self._states[slot]
 
     def free_slot(self) -> int | None:
-        """Give a slot that may be begun, or None."""
+        """Return a slot that may be begun, or None."""
         return self._free[-1] if self._free else None
 
     def begin(self, slot: int, *, first_index: int, end_index: int) -> None:

@@ -127,7 +127,7 @@ class WindowReader:
         return self
 
     def get(self, index: int) -> WindowExtent:
-        """Give the extent of a stream index, waiting until it is there.
+        """Return the extent of a stream index, waiting until it is there.
 
         Raises:
             PenstockError: the error that the extent met on its way, or one before it at which the stream ended.
@@ -157,7 +157,7 @@ class WindowReader:
         return WindowExtent(index=index, meta=meta, codec=codec, data=data, incarnation=self._incarnation)
 
     def run(self, indices: Sequence[int]) -> Iterator[WindowExtent]:
-        """Give extents of ascending stream indices for as long as they lie in the slot that the first one lies in.
+        """Return extents of ascending stream indices for as long as they lie in the slot that the first one lies in.
 
         Only the first is waited for. Each is verified when it is given; use its bytes before the next is asked for,
         and they are still in the CPU's cache. One ``is_intact`` with the first extent vouches for the whole run.
@@ -181,7 +181,7 @@ class WindowReader:
 
     @contextlib.contextmanager
     def as_file(self, extent: WindowExtent) -> Iterator[Path]:
-        """Give an extent's bytes as a file in the window's folder, which is gone after the block.
+        """Return an extent's bytes as a file in the window's folder, which is gone after the block.
 
         One at a time; ``spec.num_files`` makes room for that of each reader. Ask ``is_intact`` after it was read.
 
@@ -226,7 +226,7 @@ class WindowReader:
         self._listener.ring()
 
     def meters(self) -> Meters:
-        """Give the sizes of the window, and what was counted in its folder for the session's owner so far."""
+        """Return the sizes of the window, and what was counted in its folder for the session's owner so far."""
         control, cursor = self._control, self._cursor
         with contextlib.suppress(ControlCut):
             if control is not None and control.session == self.spec.session:
@@ -296,7 +296,7 @@ class WindowReader:
         return self._control
 
     def _read(self, opened: OpenSlot, offset: int, size_bytes: int, status: int) -> memoryview:
-        """Give an extent's bytes; whatever the table says, they lie in the slot, or else in the kept part."""
+        """Return an extent's bytes; whatever the table says, they lie in the slot, or else in the kept part."""
         assert self._slots is not None
         if status == ExtentStatus.KEPT:
             return self._slots.read(offset, size_bytes)

@@ -112,7 +112,7 @@ class Reservation:
             os.close(self._handle)
 
     def _left(self) -> list[tuple[int, int]]:
-        """Give the next step of each part that is not reserved whole."""
+        """Return the next step of each part that is not reserved whole."""
         return [
             (reserved, min(end, reserved + STEP_BYTES))
             for (_, end), reserved in zip(self._parts, self._reserved, strict=True)

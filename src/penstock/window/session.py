@@ -52,7 +52,7 @@ def _epoch_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
 
 
 def _keep_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
-    """Give what keeping every extent would take; nothing is kept for a single epoch."""
+    """Return what keeping every extent would take; nothing is kept for a single epoch."""
     if spec.end_index <= window_extents(spec.order):
         return 0
     return kept_area_bytes(num_extents=spec.order.num_extents, total_bytes=_epoch_bytes(spec, manifest))
@@ -215,7 +215,7 @@ class FillerSession:
         self._keepable_bytes, self._slots_left = 0, None
 
     def _find_division(self) -> Division | None:
-        """Give the division as far as it is known by now; None where that is not at all."""
+        """Return the division as far as it is known by now; None where that is not at all."""
         fetcher = self._fetcher
         room_bytes, keepable_bytes = self._control.slots_file_bytes, self._keepable_bytes
         answers = None if self._is_local else fetcher.answers
@@ -349,7 +349,7 @@ class FillerSession:
         self._control.in_flight_limit = self._fetcher.limit
 
     def _cursor(self) -> int:
-        """Give the lowest of the readers' cursors; a reader that is not there yet holds the start."""
+        """Return the lowest of the readers' cursors; a reader that is not there yet holds the start."""
         found = []
         for rank in range(self._spec.num_ranks):
             if rank not in self._cursors or not self._cursors[rank].is_there():

@@ -65,7 +65,7 @@ def empty_window(folder: Path, control: Control) -> None:
 
 
 def read_table(place: memoryview, entry: np.void, stream: str) -> NDArray[np.void] | None:
-    """Give a slot's table, shape (extents,), if it and its entry match their checksum, otherwise None."""
+    """Return a slot's table, shape (extents,), if it and its entry match their checksum, otherwise None."""
     table_bytes, count = int(entry["table_bytes"]), int(entry["count"])
     if table_bytes > len(place) or count * EXTENT_ENTRY.itemsize > table_bytes:
         return None
@@ -74,7 +74,7 @@ def read_table(place: memoryview, entry: np.void, stream: str) -> NDArray[np.voi
 
 
 def read_sizes(control: Control) -> Meters:
-    """Give the sizes of the window that is served."""
+    """Return the sizes of the window that is served."""
     return Meters(
         window_bytes=control.window_bytes,
         kept_bytes=control.kept_bytes,
@@ -113,7 +113,7 @@ class Slots:
         )
 
     def kept_area(self, *, num_extents: int, total_bytes: int, share_left: float = 1.0) -> KeptArea:
-        """Give the kept part, with what an earlier process kept there."""
+        """Return the kept part, with what an earlier process kept there."""
         return KeptArea(
             memoryview(self._mapped),
             offset=self.num_slots * self.slot_bytes,
@@ -137,11 +137,11 @@ class Slots:
         self.control.kept_area_bytes = size - kept_at
 
     def place(self, slot: int) -> memoryview:
-        """Give a slot's bytes."""
+        """Return a slot's bytes."""
         return memoryview(self._mapped)[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
 
     def ready(self) -> Iterator[SlotRange]:
-        """Give the slots that an earlier process made visible, not verified yet."""
+        """Return the slots that an earlier process made visible, not verified yet."""
         for slot, entry in enumerate(self.control.entries[: self.num_slots]):
             if entry["state"] == SlotState.READY:
                 first = int(entry["first_index"])
@@ -166,7 +166,7 @@ class Slots:
         )
 
     def sizes(self, slot: int) -> NDArray[np.int64]:
-        """Give the bytes of a visible slot's extents, shape (extents,); none where its table is damaged."""
+        """Return the bytes of a visible slot's extents, shape (extents,); none where its table is damaged."""
         table = read_table(self.place(slot), self.control.entries[slot], self._stream)
         return np.zeros(0, np.int64) if table is None else given_bytes(table)
 

@@ -38,7 +38,7 @@ class SlotsFile:
             os.close(self._handle)
 
     def read(self, offset: int, size_bytes: int) -> memoryview:
-        """Give bytes as they are now; fewer where the file has no more, none where there is no such place."""
+        """Return bytes as they are now; fewer where the file has no more, none where there is no such place."""
         if offset + size_bytes > self._size_bytes:
             return memoryview(b"")
         return memoryview(os.pread(self._handle, size_bytes, offset))

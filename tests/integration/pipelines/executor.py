@@ -275,7 +275,7 @@ class _Run:
 
 
 def task_order(tasks: Json) -> list[str]:
-    """Give the tasks of a pipeline so that each comes after those it depends on.
+    """Return the tasks of a pipeline so that each comes after those it depends on.
 
     Raises:
         NotImplementedError: the pipeline has a loop or a condition.
@@ -296,14 +296,14 @@ def task_order(tasks: Json) -> list[str]:
 
 
 def load_compiled(compiled: Path) -> tuple[Json, Json]:
-    """Give the pipeline spec, and the Kubernetes config of each executor."""
+    """Return the pipeline spec, and the Kubernetes config of each executor."""
     spec, *platforms = yaml.safe_load_all(compiled.read_text())
     found = platforms[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if platforms else {}
     return spec, found
 
 
 def _with_defaults(given: Mapping[str, Json], definitions: Json) -> dict[str, Json]:
-    """Give a run's parameters, and the defaults of the pipeline for the others: no task has any other defaults."""
+    """Return a run's parameters, and the defaults of the pipeline for the others: no task has any other defaults."""
     declared = definitions.get("parameters", {})
     unknown = set(given) - set(declared)
     assert not unknown, f"the pipeline has no parameter {sorted(unknown)}"
@@ -314,7 +314,7 @@ def _with_defaults(given: Mapping[str, Json], definitions: Json) -> dict[str, Js
 
 
 def _task_parameters(task: Json, given: Mapping[str, Json], run: _Run, ended: Mapping[str, bool]) -> dict[str, Json]:
-    """Give the values that the pipeline passes; the run's id is known only where it is a whole constant."""
+    """Return the values that the pipeline passes; the run's id is known only where it is a whole constant."""
     values: dict[str, Json] = {}
     for name, source in task.get("inputs", {}).get("parameters", {}).items():
         if "componentInputParameter" in source:
@@ -345,7 +345,7 @@ def _final_status(task: str, run: _Run, ended: Mapping[str, bool]) -> Json:
 
 
 def _of_the_pod(text: str, values: Mapping[str, Json]) -> str:
-    """Give a text of the pod's: where it names a parameter anywhere, that parameter's, of which only a text has one."""
+    """Return a pod's text: where it names a parameter anywhere, that parameter's, of which only a text has one."""
     found = re.search(r"\$\.inputs\.parameters\['(.+?)'\]", text)
     if found is None:
         return text

@@ -101,6 +101,6 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def step_env(**more: str) -> dict[str, str]:
-    """Give the environment of a step: what a container has, and no credential of whoever runs the test."""
+    """Return the environment of a step: what a container has, and no credential of whoever runs the test."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "PYTHONPATH", "TMPDIR") if name in os.environ}
     return kept | more

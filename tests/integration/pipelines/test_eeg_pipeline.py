@@ -68,7 +68,7 @@ OPTIONS = {
 
 
 def over_defaults(bucket: Bucket, *, options: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """Give a small run's parameters.
+    """Return a small run's parameters.
 
     Args:
         options: over those of a small run.
@@ -200,7 +200,7 @@ def test_a_failed_training_is_billed(backend: Backend, bucket: Bucket, compiled:
 
 
 def altered(compiled: Path, path: Path, alter: Callable[[Any], None]) -> Path:
-    """Give a pipeline of which each task was altered."""
+    """Return a pipeline of which each task was altered."""
     spec, platform = yaml.safe_load_all(compiled.read_text())
     for component in (spec["root"], *spec["components"].values()):
         for task in component.get("dag", {}).get("tasks", {}).values():

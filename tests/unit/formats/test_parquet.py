@@ -102,7 +102,7 @@ def written(table: pa.Table, **how: Any) -> bytes:
 
 
 def plain(value: Any, kind: pa.DataType) -> Any:
-    """Give a value of ours as pyarrow's ``as_py`` does, so that both can be compared."""
+    """Return a value of ours as pyarrow's ``as_py`` does, so that both can be compared."""
     if value is None:
         return None
     if isinstance(kind, pa.BaseExtensionType):
@@ -126,7 +126,7 @@ def plain(value: Any, kind: pa.DataType) -> Any:
 
 
 def raw(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Give points in time as the numbers that they are held by, wherever they lie in the type."""
+    """Return points in time as the numbers that they are held by, wherever they lie in the type."""
     kind = _raw_type(array.type)
     return array if kind == array.type else array.cast(kind)
 
@@ -332,7 +332,7 @@ def footer_at(data: bytes) -> int:
 
 
 def lying(change: str) -> bytes:
-    """Give a file that says what is not so."""
+    """Return a file that says what is not so."""
     data = written(pa.table({"a": range(100)}), compression="none", use_dictionary=False)
     at = footer_at(data)
     meta = pq.read_metadata(io.BytesIO(data)).row_group(0).column(0)

@@ -258,7 +258,7 @@ def open_rank(data: RawDataset, folder: Path, log: Path, rank: int, **changes: A
 
 
 def smallest_window(data: RawDataset, stream: WindowStream) -> int:
-    """Give the smallest bound, in steps of 16 KiB, that holds what a stream asks for."""
+    """Return the smallest bound, in steps of 16 KiB, that holds what a stream asks for."""
     spec, info = stream._settings.spec, data.info
     size = 128 << 10
     while True:

@@ -31,7 +31,7 @@ SAMPLE_BYTES = 8_000
 
 
 def view(data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None) -> NDArray[np.float32]:
-    """Give the bytes as they lie in the window."""
+    """Return the bytes as they lie in the window."""
     return np.frombuffer(data, dtype=np.float32)
 
 

@@ -25,7 +25,7 @@ WINDOW_BYTES = 2 << 20
 def decode(
     data: memoryview, *, decode: str, args: Sequence[int], rng: np.random.Generator | None
 ) -> NDArray[np.float32]:
-    """Give the sample's number, the sum of its bytes, and a number by chance."""
+    """Return the sample's number, the sum of its bytes, and a number by chance."""
     chance = rng.random() if rng is not None else -1.0
     return np.array([args[0], int(np.frombuffer(data, dtype=np.uint8).sum()), chance], dtype=np.float32)
 

@@ -141,7 +141,7 @@ def test_any_samples_read_back(
 
 
 def as_samples(taken: ExtentRows) -> list[Extent]:
-    """Give the samples that columns of rows stand for."""
+    """Return the samples that columns of rows stand for."""
     starts = [0, *taken.span_ends.tolist()]
     spans = [
         Span(
@@ -475,7 +475,7 @@ def test_samples_of_an_extent_are_named_by_it_unless_their_names_are_known() -> 
 
 
 def codec_of(subject: int) -> str:
-    """Give 4 KB that do not shrink."""
+    """Return 4 KB that do not shrink."""
     return np.random.default_rng(subject).bytes(2048).hex()
 
 

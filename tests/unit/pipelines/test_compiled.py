@@ -43,7 +43,7 @@ def pipeline() -> tuple[Any, Any]:
 
 
 def tasks() -> Any:
-    """Give all tasks, those in the exit handler and the one that runs at its exit, by name."""
+    """Return all tasks, those in the exit handler and the one that runs at its exit, by name."""
     spec = pipeline()[0]
     return spec["components"]["comp-exit-handler-1"]["dag"]["tasks"] | {
         "report-exit": spec["root"]["dag"]["tasks"]["report-exit"]

@@ -19,7 +19,7 @@ def mix_of(counts: np.ndarray, *, mix: int, lanes: int, seed: int = 0, epoch: in
 
 
 def all_of(mixed: Mix) -> list[tuple[int, int]]:
-    """Give the extent and the n-th of each position."""
+    """Return the extent and the n-th of each position."""
     found: list[tuple[int, int]] = []
     for group, positions in mixed.groups_of(np.arange(mixed.num_samples)):
         extents, numbers = group.locate(positions)

@@ -31,7 +31,7 @@ orders = st.builds(
 
 @st.composite
 def layouts(draw: st.DrawFn) -> list[tuple[int, int]]:
-    """Give the ``(first rank, ranks)`` of the nodes of a world of 1, 2, 4 or 8."""
+    """Return the ``(first rank, ranks)`` of the nodes of a world of 1, 2, 4 or 8."""
     world_size = draw(st.sampled_from([1, 2, 4, 8]))
     borders = sorted(draw(st.sets(st.integers(1, world_size - 1)))) if world_size > 1 else []
     return list(zip([0, *borders], np.diff([0, *borders, world_size]).tolist(), strict=True))

@@ -43,7 +43,7 @@ REAL = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def values(kind: Any) -> st.SearchStrategy[Any]:
-    """Give a strategy of any type that a record's field may have."""
+    """Return a strategy of any type that a record's field may have."""
     plain = {str: TEXT, int: WHOLE, float: REAL, bool: st.booleans(), type(None): st.none()}
     if kind in plain:
         return plain[kind]

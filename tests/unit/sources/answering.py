@@ -20,7 +20,7 @@ class Answering:
     requests: list[str] = field(default_factory=list)
 
     def header(self, name: str) -> list[str | None]:
-        """Give a header's value in each request."""
+        """Return a header's value in each request."""
         found = []
         for request in self.requests:
             lines = (line.partition(":") for line in request.split("\r\n")[1:])
@@ -29,7 +29,7 @@ class Answering:
 
 
 def answer(status: str, body: bytes = b"", *, length_bytes: int | None = None, **headers: str | None) -> bytes:
-    """Give an HTTP answer; ``length_bytes`` is what it promises, where that is not what it sends."""
+    """Return an HTTP answer; ``length_bytes`` is what it promises, where that is not what it sends."""
     told: dict[str, str | None] = {
         "Content-Length": str(len(body) if length_bytes is None else length_bytes),
         "Connection": "close",
@@ -42,14 +42,14 @@ def answer(status: str, body: bytes = b"", *, length_bytes: int | None = None, *
 
 
 def part(data: bytes, first: int, end: int, *, sent_bytes: int | None = None, etag: str = '"e"') -> bytes:
-    """Give the answer to a range request, its body cut off after ``sent_bytes``."""
+    """Return the answer to a range request, its body cut off after ``sent_bytes``."""
     content_range = f"bytes {first}-{end - 1}/{len(data)}"
     body = data[first:end][:sent_bytes]
     return answer("206 Partial Content", body, length_bytes=end - first, Content_Range=content_range, ETag=etag)
 
 
 def error(status: str, code: str = "", **headers: str) -> bytes:
-    """Give an error as S3 does."""
+    """Return an error as S3 does."""
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>" if code else ""
     return answer(status, body.encode(), **headers)
 

@@ -43,7 +43,7 @@ class Talking:
 
 
 def ranged(data: bytes, request: Request, *, etag: str = '"e"', extra: str = "") -> bytes:
-    """Give the right answer to a request for a range, or for all, with the connection kept open."""
+    """Return the right answer to a request for a range, or for all, with the connection kept open."""
     if "\r\nrange: " not in request.head.lower():
         return whole(data, etag=etag, extra=extra)
     first, end = request.range
@@ -55,7 +55,7 @@ def ranged(data: bytes, request: Request, *, etag: str = '"e"', extra: str = "")
 
 
 def whole(data: bytes, *, etag: str = '"e"', extra: str = "") -> bytes:
-    """Give the right answer to a request for a whole object, with the connection kept open."""
+    """Return the right answer to a request for a whole object, with the connection kept open."""
     return f"HTTP/1.1 200 OK\r\nETag: {etag}\r\nContent-Length: {len(data)}\r\n{extra}\r\n".encode() + data
 
 

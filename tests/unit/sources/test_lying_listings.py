@@ -30,7 +30,7 @@ def listed(server: SmallS3) -> list[str]:
 
 
 def answers(server: SmallS3, *bodies: bytes) -> None:
-    """Give these pages, the last one again and again."""
+    """Return these pages, the last one again and again."""
     left = list(bodies)
     server.takeover = lambda asked: Reply(body=left.pop(0) if len(left) > 1 else left[0])
 

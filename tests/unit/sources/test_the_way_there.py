@@ -35,7 +35,7 @@ def server() -> Iterator[SmallS3]:
 
 
 def ways_to_ask(url: str) -> dict[str, Callable[[], object]]:
-    """Give all that Penstock asks of a store."""
+    """Return all that Penstock asks of a store."""
     spec = SourceSpec.of("s3://bucket/data", endpoint_url=url, region="us-east-2")
 
     def blobs(do: str) -> object:

@@ -50,7 +50,7 @@ TEXTS = (
 
 
 def values(option: Option) -> st.SearchStrategy[Any]:
-    """Give values that an option can have, as it reads them from texts of all kinds."""
+    """Return values that an option can have, as it reads them from texts of all kinds."""
     if option.is_bare:
         return st.booleans()
     if (choices := option.all_choices) is not None:

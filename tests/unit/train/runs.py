@@ -40,7 +40,7 @@ STEPS_PER_EPOCH = 7
 
 
 def by_time(minutes: float | None) -> TrainConfig:
-    """Give the same run, saved by time and not by steps."""
+    """Return the same run, saved by time and not by steps."""
     return replace(CONFIG, checkpoint_every_steps=None, checkpoint_minutes=minutes)
 
 
@@ -126,7 +126,7 @@ def run(
 
 
 def without_times(record: RunRecord) -> dict[str, object]:
-    """Give what must be equal bit by bit between a disturbed run and an undisturbed one."""
+    """Return what must be equal bit by bit between a disturbed run and an undisturbed one."""
     epochs = [(e.epoch, e.num_steps, e.num_samples, e.train_loss, e.valid) for e in record.epochs]
     return {
         "weights": record.weights_sha256,

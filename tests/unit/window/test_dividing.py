@@ -27,7 +27,7 @@ seconds = st.floats(0, 10)
 
 
 def served(taking: Callable[[random.Random], float], *, in_flight: int = 32, seconds_each: float = 0.0) -> Answers:
-    """Give the answers of a source that takes so long for each range, and sends one after another."""
+    """Return the answers of a source that takes so long for each range, and sends one after another."""
     rng, answers, free = random.Random(1), Answers(), 0.0
     under_way = [(taking(rng), 0.0, answers.begin()) for _ in range(in_flight)]
     heapq.heapify(under_way)

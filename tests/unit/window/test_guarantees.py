@@ -181,7 +181,7 @@ def test_w4_kills_lose_and_repeat_nothing(dataset: RawDataset, tmp_path: Path) -
 
 
 def _last_visible(folder: Path, first: int) -> int:
-    """Give the end of what is visible from an index on when the window is full."""
+    """Return the end of what is visible from an index on when the window is full."""
     control = Control(folder, writable=False)
     seen, since = -1, time.monotonic()
     while time.monotonic() < since + 0.5:

@@ -27,7 +27,7 @@ OBJECT_BYTES = 60_000
 
 
 def bytes_of(key: str) -> bytes:
-    """Give an object's bytes."""
+    """Return an object's bytes."""
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
     return np.random.default_rng(seed).bytes(OBJECT_BYTES)
 

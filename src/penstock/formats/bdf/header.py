@@ -82,7 +82,7 @@ class BdfHeader:
 
 
 def header_size(first_bytes: bytes | memoryview, *, name: str) -> int:
-    """Give how many bytes the whole header has, from the object's first 256.
+    """Return how many bytes the whole header has, from the object's first 256.
 
     Raises:
         TruncatedObject: there are fewer than 256.
@@ -165,7 +165,7 @@ def _channel_columns(data: bytes, num_channels: int) -> list[list[bytes]]:
 
 
 def _num_records(data: bytes, header_bytes: int, object_bytes: int, record_bytes: int, name: str) -> tuple[int, str]:
-    """Give the whole records, and a note on a last one that is cut."""
+    """Return the whole records, and a note on a last one that is cut."""
     stated = _integer(data[236:244], "number of records", name)
     whole, rest = divmod(object_bytes - header_bytes, record_bytes)
     if stated < 1 and stated != UNKNOWN_RECORDS:

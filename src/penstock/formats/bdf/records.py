@@ -69,7 +69,7 @@ class RecordsSpan:
 
 
 def signal_channels(header: BdfHeader) -> tuple[int, ...]:
-    """Give the ordinary channels, in file order: no annotations or triggers, and all at the commonest rate.
+    """Return the ordinary channels, in file order: no annotations or triggers, and all at the commonest rate.
 
     Where two rates are equally common the higher one is taken.
 
@@ -122,7 +122,7 @@ def record_layout(
 
 
 def records_span(header: BdfHeader, layout: RecordLayout, first_sample: int, num_samples: int) -> RecordsSpan:
-    """Give the bytes of the whole records that hold ``num_samples`` samples from ``first_sample``.
+    """Return the bytes of the whole records that hold ``num_samples`` samples from ``first_sample``.
 
     Raises:
         DataError: they do not all lie inside the recording.

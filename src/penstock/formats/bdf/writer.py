@@ -101,7 +101,7 @@ def to_digital(header: BdfHeader, physical: NDArray[np.float32]) -> NDArray[np.i
 
 
 def _number(value: float) -> str:
-    """Give the most precise way to write a number in eight characters."""
+    """Return the most precise way to write a number in eight characters."""
     exact = repr(int(value)) if value == int(value) else repr(value)
     if len(exact) <= 8:
         return exact

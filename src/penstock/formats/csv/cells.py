@@ -17,7 +17,7 @@ _MISSING: Final = sorted(MISSING)
 
 
 def read_cells(data: bytes, header: Sequence[str], delimiter: str, columns: Sequence[str]) -> pa.Table:
-    """Give some columns of whole rows, as text.
+    """Return some columns of whole rows, as text.
 
     Raises:
         pa.ArrowException: they are no such rows.
@@ -50,7 +50,7 @@ def missing_cells(cells: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def to_numbers(cells: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None]:
-    """Give cells as numbers, NaN where there is none, and the place of the first that is neither; None for none."""
+    """Return cells as numbers, NaN where there is none, and the place of the first that is neither; None for none."""
     import pyarrow.compute as pc  # here, likewise
 
     missing = missing_cells(cells)

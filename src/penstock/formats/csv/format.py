@@ -78,7 +78,7 @@ class Csv:
         object.__setattr__(self, "block", block)
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
-        """Give an extent a block of rows; all of the object is read, some MiB at a time."""
+        """Return an extent a block of rows; all of the object is read, some MiB at a time."""
         dialect = await read_dialect(source, info, delimiter=self.delimiter, names=self.names)
         self._chosen(dialect.header, info.key)
         has_rows = False
@@ -95,7 +95,7 @@ class Csv:
             yield SkippedObject(object=info.key, reason="has no rows")
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give rows as dictionaries by column, each made when it is asked for."""
+        """Return rows as dictionaries by column, each made when it is asked for."""
         told = _codec(codec)
         columns = self._chosen(told.header, about.key)
         num_rows = None if about.args else about.num_samples
@@ -111,7 +111,7 @@ class Csv:
         return Rows(table)
 
     def _chosen(self, header: Sequence[str], key: str) -> list[str]:
-        """Give the names of the columns whose values are given.
+        """Return the names of the columns whose values are given.
 
         Raises:
             ConfigError: one that was asked for is not there.
@@ -147,7 +147,7 @@ def no_number(block: Block, dialect: Dialect, info: ObjectInfo, name: str, place
 
 
 def block_extent(info: ObjectInfo, dialect: Dialect, block: Block) -> Extent:
-    """Give the extent of a block; its key ends with the line that it begins on."""
+    """Return the extent of a block; its key ends with the line that it begins on."""
     span = info.span(block.offset, len(block.data))
     codec = msgspec.json.encode(Codec(delimiter=dialect.delimiter, header=dialect.header)).decode()
     return Extent(
@@ -156,7 +156,7 @@ def block_extent(info: ObjectInfo, dialect: Dialect, block: Block) -> Extent:
 
 
 def csv_table(data: bytes, codec: str, columns: Sequence[str], *, key: str, num_rows: int | None) -> pa.Table:
-    """Give some columns of an extent's rows as text.
+    """Return some columns of an extent's rows as text.
 
     Args:
         key: of the extent, for messages.

@@ -125,7 +125,7 @@ async def read_dialect(
 async def read_blocks(
     source: GetRange, info: ObjectInfo, dialect: Dialect, *, block_bytes: int
 ) -> AsyncIterator[Block]:
-    """Give all rows of a table, in blocks that are of ``block_bytes`` or a row more.
+    """Return all rows of a table, in blocks that are of ``block_bytes`` or a row more.
 
     Raises:
         DataError: a row is none, or has more or fewer cells than the header.
@@ -158,12 +158,12 @@ async def read_blocks(
 
 
 def row_lines(block: Block, info: ObjectInfo, delimiter: str) -> list[int]:
-    """Give the line that each row of a block begins on."""
+    """Return the line that each row of a block begins on."""
     return [row.line for row in _rows(block.data, info, block.line, delimiter, is_end=True) if row.cells]
 
 
 def _rows(data: bytes, info: ObjectInfo, line: int, delimiter: str, *, is_end: bool) -> Iterator[_Row]:
-    """Give the whole rows of some bytes, which begin with one; a blank line is one without cells.
+    """Return the whole rows of some bytes, which begin with one; a blank line is one without cells.
 
     Args:
         line: of the first.
@@ -267,7 +267,7 @@ def _check_zeros(data: bytes, info: ObjectInfo, line: int) -> None:
 
 
 def _delimiter_of(head: bytes) -> str:
-    """Give what a header has most of between its cells."""
+    """Return what a header has most of between its cells."""
     line = _QUOTED.sub(b"", head.lstrip(b"\r\n").partition(b"\n")[0])
     return max(DELIMITERS, key=lambda mark: line.count(mark.encode()))
 

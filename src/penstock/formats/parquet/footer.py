@@ -98,7 +98,7 @@ def read_footer(data: bytes, *, file_bytes: int) -> Footer:
 
 
 def row_groups(footer: Footer, leaves: Sequence[int]) -> Iterator[RowGroup]:
-    """Give the chosen columns of each row group that has rows.
+    """Return the chosen columns of each row group that has rows.
 
     Raises:
         ValueError: it tells of bytes that the file doesn't have, or in a way that cannot be read.
@@ -132,12 +132,12 @@ def row_groups(footer: Footer, leaves: Sequence[int]) -> Iterator[RowGroup]:
 
 
 def as_file(parts: Sequence[Any], footer: bytes) -> bytes:
-    """Give a Parquet file of chunks, as they are joined, and a footer."""
+    """Return a Parquet file of chunks, as they are joined, and a footer."""
     return b"".join([MAGIC, *parts, footer, len(footer).to_bytes(4, "little"), MAGIC])
 
 
 def decode_codec(codec: str) -> bytes:
-    """Give the footer that a codec is.
+    """Return the footer that a codec is.
 
     Raises:
         ValueError: it is none.
@@ -149,7 +149,7 @@ def decode_codec(codec: str) -> bytes:
 
 
 def _structs(fields: Struct, number: int, name: str) -> list[Struct]:
-    """Give the structures that a field lists."""
+    """Return the structures that a field lists."""
     kind, found = fields.get(number, (0, None))
     if kind != LIST or (found[1] and found[0] != STRUCT):
         raise ValueError(f"its footer has no {name}")
@@ -158,7 +158,7 @@ def _structs(fields: Struct, number: int, name: str) -> list[Struct]:
 
 
 def _number(fields: Struct, number: int, name: str, *, least: int = 0, default: int | None = None) -> int:
-    """Give a field's number, one from ``least`` to what 64 bits hold."""
+    """Return a field's number, one from ``least`` to what 64 bits hold."""
     kind, found = fields.get(number, (I64, default))
     if kind not in (I32, I64) or found is None or not least <= found < 1 << 63:
         raise ValueError(f"{name} is {found if kind in (I32, I64) else 'no number'}")
@@ -172,7 +172,7 @@ def _arrow_schema(fields: Struct) -> bytes:
 
 
 def _read_chunk(column: Struct, name: str, data_end: int) -> _Chunk:
-    """Give a column chunk, if it lies in the file, in clear, and packed in a way that is known."""
+    """Return a column chunk, if it lies in the file, in clear, and packed in a way that is known."""
     if _CRYPTO in column or _ENCRYPTED_META in column:
         raise ValueError(f"{name} is encrypted")
     if column.get(_FILE_PATH, (BINARY, b""))[1]:
@@ -203,7 +203,7 @@ def _read_chunk(column: Struct, name: str, data_end: int) -> _Chunk:
 
 
 def _joined(chunks: Sequence[_Chunk]) -> tuple[tuple[int, int], ...]:
-    """Give the spans of chunks, by offset, one for those that touch."""
+    """Return the spans of chunks, by offset, one for those that touch."""
     spans: list[tuple[int, int]] = []
     for start, length in sorted((chunk.start, chunk.length) for chunk in chunks):
         if spans and start <= sum(spans[-1]):
@@ -215,7 +215,7 @@ def _joined(chunks: Sequence[_Chunk]) -> tuple[tuple[int, int], ...]:
 
 
 def _placed(chunks: Sequence[_Chunk], spans: Sequence[tuple[int, int]]) -> list[tuple[_Chunk, int]]:
-    """Give chunks, each with how far it is moved where the spans are joined behind the magic."""
+    """Return chunks, each with how far it is moved where the spans are joined behind the magic."""
     moves, place = [], len(MAGIC)
     for start, length in spans:
         moves.append((start, length, place - start))

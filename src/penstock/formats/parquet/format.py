@@ -70,7 +70,7 @@ class Parquet:
             raise ConfigError(f"group_by {self.group_by!r}", fix="give the name of a column")
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
-        """Give an extent a row group; the footer alone is read, and the column that rows are grouped by."""
+        """Return an extent a row group; the footer alone is read, and the column that rows are grouped by."""
         footer = footer_of(await fetch_footer(source, info), info)
         leaves = choose_leaves(footer, info, self.columns)
         memory = size_of("memory", self.memory)
@@ -91,7 +91,7 @@ class Parquet:
             yield SkippedObject(object=info.key, reason="has no rows")
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give rows as dictionaries by column, each made when it is asked for."""
+        """Return rows as dictionaries by column, each made when it is asked for."""
         table = read_rows(bytes_of(data), codec, key=about.key, num_rows=None if about.args else about.num_samples)
         if about.args:  # some rows of a row group, where they are split by a column
             numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
@@ -101,7 +101,7 @@ class Parquet:
 
 
 def read_rows(data: bytes, codec: str, *, key: str, num_rows: int | None) -> pa.Table:
-    """Give the rows of an extent.
+    """Return the rows of an extent.
 
     Args:
         key: of the extent, for messages.
@@ -125,7 +125,7 @@ def read_rows(data: bytes, codec: str, *, key: str, num_rows: int | None) -> pa.
 
 
 def choose_leaves(footer: Footer, info: ObjectInfo, columns: Sequence[str] | None) -> list[int]:
-    """Give the numbers of the columns that are read; None is all.
+    """Return the numbers of the columns that are read; None is all.
 
     Raises:
         ConfigError: one that was asked for is not there.
@@ -149,7 +149,7 @@ def choose_leaves(footer: Footer, info: ObjectInfo, columns: Sequence[str] | Non
 
 
 def group_extent(group: RowGroup, info: ObjectInfo, *, memory_bytes: int) -> Extent:
-    """Give the extent of a row group's chosen columns.
+    """Return the extent of a row group's chosen columns.
 
     Raises:
         DataError: it takes more memory unpacked.
@@ -167,7 +167,7 @@ def group_extent(group: RowGroup, info: ObjectInfo, *, memory_bytes: int) -> Ext
 
 
 async def _grouped(extent: Extent, by: Parquet, column: Extent, source: GetRange, info: ObjectInfo) -> Extent:
-    """Give an extent with the group of each row.
+    """Return an extent with the group of each row.
 
     Args:
         by: the format of the column alone.
@@ -195,12 +195,12 @@ async def _grouped(extent: Extent, by: Parquet, column: Extent, source: GetRange
 
 
 def _path(row: Mapping[str, Any], name: str) -> list[str]:
-    """Give the names that lead to a column: its own, which may have dots, or those of what it is in."""
+    """Return the names that lead to a column: its own, which may have dots, or those of what it is in."""
     return [name] if name in row else name.split(".")
 
 
 def _in_order(names: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """Give names of the top in the order in which they, or what is in them, were asked for."""
+    """Return names of the top in the order in which they, or what is in them, were asked for."""
 
     def place(name: str) -> int:
         if name in columns:
@@ -211,7 +211,7 @@ def _in_order(names: Sequence[str], columns: Sequence[str]) -> list[str]:
 
 
 async def fetch_footer(source: GetRange, info: ObjectInfo) -> bytes:
-    """Give a file's footer, read by one request where it is no longer than was guessed.
+    """Return a file's footer, read by one request where it is no longer than was guessed.
 
     Raises:
         HeaderMismatch: it has none, or one that cannot be.
@@ -235,7 +235,7 @@ async def fetch_footer(source: GetRange, info: ObjectInfo) -> bytes:
 
 
 def footer_of(data: bytes, info: ObjectInfo) -> Footer:
-    """Give what a file's footer tells.
+    """Return what a file's footer tells.
 
     Raises:
         HeaderMismatch: it cannot be read.

@@ -51,14 +51,14 @@ class Node:
         return self.element.get(_CONVERTED_TYPE, (0, 0))[1] in _MAPS or (kind == STRUCT and _LOGICAL_MAP in logical)
 
     def walk(self) -> Iterator[Node]:
-        """Give it and everything below it."""
+        """Return it and everything below it."""
         yield self
         for child in self.children:
             yield from child.walk()
 
 
 def read_tree(elements: Sequence[Struct]) -> Node:
-    """Give the root of a schema.
+    """Return the root of a schema.
 
     Raises:
         ValueError: it is no tree.
@@ -95,7 +95,7 @@ def _read_node(left: Iterator[Struct], above: str, leaf: int, *, may_repeat: boo
 
 
 def leaves_of(root: Node, columns: Sequence[str]) -> list[int]:
-    """Give the numbers of the columns that are chosen by their paths or by those of groups that they are in.
+    """Return the numbers of the columns that are chosen by their paths or by those of groups that they are in.
 
     Keys and values of a map come together: neither means anything alone.
     """
@@ -111,14 +111,14 @@ def leaves_of(root: Node, columns: Sequence[str]) -> list[int]:
 
 
 def missing_name(root: Node, columns: Sequence[str]) -> tuple[str, list[str]] | None:
-    """Give the first asked name that nothing has, and all names; None where there is none."""
+    """Return the first asked name that nothing has, and all names; None where there is none."""
     paths = [node.path for node in root.walk() if node.path]
     wrong = next((name for name in columns if name not in paths), None)
     return None if wrong is None else (wrong, paths)
 
 
 def twice_named(root: Node, leaves: Sequence[int]) -> str:
-    """Give the path of a chosen column or group that another one beside it has too; the empty text where none is."""
+    """Return the path of a chosen column or group that another one beside it has too; the empty text where none is."""
     chosen = set(leaves)
     for node in root.walk():
         paths = [child.path for child in node.children if chosen.intersection(range(child.first_leaf, child.end_leaf))]
@@ -129,7 +129,7 @@ def twice_named(root: Node, leaves: Sequence[int]) -> str:
 
 
 def chosen_elements(root: Node, leaves: Sequence[int]) -> list[Struct]:
-    """Give the schema of some columns, as a footer has it."""
+    """Return the schema of some columns, as a footer has it."""
     chosen = set(leaves)
 
     def write(node: Node) -> Iterator[Struct]:
@@ -142,7 +142,7 @@ def chosen_elements(root: Node, leaves: Sequence[int]) -> list[Struct]:
 
 
 def chosen_arrow_schema(text: bytes, root: Node, leaves: Sequence[int]) -> bytes:
-    """Give what an ``ARROW:schema`` says of some columns, in the same form; nothing where it can't be told."""
+    """Return what an ``ARROW:schema`` says of some columns, in the same form; nothing where it can't be told."""
     try:
         schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
     except (binascii.Error, pa.ArrowException, OSError, ValueError):
@@ -160,7 +160,7 @@ def chosen_arrow_schema(text: bytes, root: Node, leaves: Sequence[int]) -> bytes
 
 
 def _children(kind: pa.DataType) -> list[pa.Field]:
-    """Give the fields in a type that columns are of; none where it is a column itself."""
+    """Return the fields in a type that columns are of; none where it is a column itself."""
     if isinstance(kind, pa.BaseExtensionType):
         return _children(kind.storage_type)
     if pa.types.is_dictionary(kind):
@@ -174,7 +174,7 @@ def _num_leaves(kind: pa.DataType) -> int:
 
 
 def _chosen_field(field: pa.Field, leaf: int, chosen: set[int]) -> pa.Field:
-    """Give a field with what is chosen of it, its first column being number ``leaf``."""
+    """Return a field with what is chosen of it, its first column being number ``leaf``."""
     kind = field.type
     if chosen.issuperset(range(leaf, leaf + _num_leaves(kind))):
         return field

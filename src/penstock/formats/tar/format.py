@@ -94,7 +94,7 @@ class Tar:
         flag_of("decoded", self.decoded)
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
-        """Give an extent a sample; the headers alone are read, or all where members are small."""
+        """Return an extent a sample; the headers alone are read, or all where members are small."""
         left_out: Counter[str] = Counter()
         samples = await _gather(source, info, left_out)
         if self.sample is not None and samples:
@@ -111,11 +111,11 @@ class Tar:
             yield SkippedObject(object=f"{count} in {info.key}", reason=reason, count=count)
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give the sample."""
+        """Return the sample."""
         return [self._sample(data, about, codec)]
 
     def _sample(self, data: Any, about: Described, codec: str) -> dict[str, Any]:
-        """Give a sample's members by what they are of it, and its key as ``__key__``."""
+        """Return a sample's members by what they are of it, and its key as ``__key__``."""
         data = bytes_of(data) if isinstance(data, Path) else data
         told = msgspec.json.decode(codec, type=_Codec)
         found: dict[str, Any] = {KEY: about.key[len(told.object) + 1 :]}
@@ -145,7 +145,7 @@ class Tar:
 
 
 async def _gather(source: GetRange, info: ObjectInfo, left_out: Counter[str]) -> Samples:
-    """Give the members of each sample of a file by what they are of it, samples in the order of their first ones."""
+    """Return the members of each sample of a file by what they are of it, samples in the order of their first ones."""
     samples: Samples = {}
     async for member in read_members(source, info):
         name = member.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -194,7 +194,7 @@ def _why_not(member: tarfile.TarInfo, name: str, *, is_named: bool) -> str:
 
 
 def _extent(info: ObjectInfo, key: str, members: Sequence[_Member]) -> Extent:
-    """Give the extent of a sample's members, in the order of the file."""
+    """Return the extent of a sample's members, in the order of the file."""
     spans: list[tuple[int, int]] = []
     places: list[int] = []
     done = 0

@@ -64,7 +64,7 @@ class _Fetched(io.RawIOBase):
 
 
 async def read_members(source: GetRange, info: ObjectInfo) -> AsyncIterator[tarfile.TarInfo]:
-    """Give the members of a TAR file in order, with ``offset`` of their first header and ``offset_data``.
+    """Return the members of a TAR file in order, with ``offset`` of their first header and ``offset_data``.
 
     Raises:
         HeaderMismatch: a header is none, or tells of what cannot be.
@@ -120,7 +120,7 @@ def _has_body(member: tarfile.TarInfo) -> bool:
 
 
 def _no_header(info: ObjectInfo, offset: int, file: _Fetched, why: str) -> DataError:
-    """Give the error of what is no header; of a file that is no TAR at all, what it is where that is known."""
+    """Return the error of what is no header; of a file that is no TAR at all, what it is where that is known."""
     if offset == 0:
         file.seek(0)
         begin = file.read(min(BLOCK, info.size_bytes))

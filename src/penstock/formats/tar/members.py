@@ -28,7 +28,7 @@ def _array(data: bytes) -> Any:
 
 
 def _picture(data: bytes) -> Any:
-    """Give a picture's numbers, shape (height, width, 3), or (height, width) of grey ones; of other kinds as RGB."""
+    """Return a picture's numbers, shape (height, width, 3), or (height, width) of grey ones; of other kinds as RGB."""
     try:
         from PIL import Image  # here: an extra
     except ImportError as error:
@@ -50,7 +50,7 @@ _DECODERS: Mapping[str, Callable[[bytes], Any]] = {
 
 
 def decode_member(extension: str, data: bytes) -> Any:
-    """Give what a member means: by what follows the last dot, its bytes where that is no kind that is known.
+    """Return what a member means: by what follows the last dot, its bytes where that is no kind that is known.
 
     Raises:
         ValueError: it isn't what its name says.

@@ -94,7 +94,7 @@ class EEGNeX(nn.Module):
         self.head = nn.Linear(first * (num_times // 4 // 8), num_outputs)
 
     def kernel(self) -> Tensor:
-        """Give the two temporal blocks as one kernel: shape (maps, 1, 127)."""
+        """Return the two temporal blocks as one kernel: shape (maps, 1, 127)."""
         first, second = self.temporal_1.weight, self.temporal_2.weight
         taps = first.shape[2]
         joined = F.conv1d(first.transpose(0, 1), second.flip(2), padding=taps - 1)

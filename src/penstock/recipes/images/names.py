@@ -16,7 +16,7 @@ SMALLEST_SIDE: Final = 16
 
 
 def library_model(name: str) -> tuple[str, str] | None:
-    """Give the library and the name in it of ``library:name``; None for a network of our own."""
+    """Return the library and the name in it of ``library:name``; None for a network of our own."""
     library, colon, inner = name.partition(":")
     return (library, inner) if colon and library in LIBRARIES else None
 

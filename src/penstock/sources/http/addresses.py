@@ -16,7 +16,7 @@ _PORTS = {True: 443, False: 80}
 def find_address(
     url: str, *, ca_file: str | None = None, ca_setting: str = "SSL_CERT_FILE", reach: Reach = "any"
 ) -> Address:
-    """Give where the server of a URL listens.
+    """Return where the server of a URL listens.
 
     Raises:
         ConfigError: the environment names a proxy that cannot be used.
@@ -41,7 +41,7 @@ def find_address(
 
 
 def host_header(address: Address) -> str:
-    """Give the value of the header Host."""
+    """Return the value of the header Host."""
     named = f"[{address.host}]" if ":" in address.host else address.host
     return named if address.port == _PORTS[address.is_tls] else f"{named}:{address.port}"
 

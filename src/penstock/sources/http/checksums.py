@@ -32,7 +32,7 @@ _ALGORITHMS: dict[str, Callable[[memoryview], bytes]] = {
 
 
 def find_mismatch(data: memoryview, checksums: Sequence[tuple[str, str]]) -> str | None:
-    """Give the algorithm whose checksum, in base64, is not that of ``data``; None where there is none."""
+    """Return the algorithm whose checksum, in base64, is not that of ``data``; None where there is none."""
     for name, told in checksums:
         if name in _ALGORITHMS and "-" not in told:
             try:

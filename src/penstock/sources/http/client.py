@@ -76,11 +76,11 @@ class Trip(Protocol):
     """One request of a caller's, through all its tries and wherever answers send it."""
 
     def wanted(self, first: int, end: int) -> Wanted:
-        """Give what a read of bytes ``first`` to ``end - 1`` expects."""
+        """Return what a read of bytes ``first`` to ``end - 1`` expects."""
         ...
 
     async def get(self, wanted: Wanted) -> Outgoing:
-        """Give the request for a range.
+        """Return the request for a range.
 
         Raises:
             PenstockError: there are no credentials.
@@ -88,7 +88,7 @@ class Trip(Protocol):
         ...
 
     async def make(self, sending: Sending) -> Outgoing:
-        """Give the head of any request.
+        """Return the head of any request.
 
         Raises:
             PenstockError: there are no credentials.
@@ -108,7 +108,7 @@ class Trip(Protocol):
         ...
 
     def failed(self, problem: Exception, tried: str) -> PenstockError:
-        """Give the error of a range that could not be read.
+        """Return the error of a range that could not be read.
 
         Args:
             problem: Answered, Cut or Stale.
@@ -219,7 +219,7 @@ class HttpClient:
         most_bytes: int = MOST_ANSWER_BYTES,
         cuts_off: bool = False,
     ) -> Answer:
-        """Give the answer to a request, one that stays: of 2xx, 3xx or 4xx.
+        """Return the answer to a request, one that stays: of 2xx, 3xx or 4xx.
 
         Args:
             method: of HTTP.
@@ -287,7 +287,7 @@ class HttpClient:
             raise
 
     def _pool(self, address: Address, loop: asyncio.AbstractEventLoop) -> Pool:
-        """Give the connections to a server that belong to the running loop."""
+        """Return the connections to a server that belong to the running loop."""
         if loop is not self._loop:
             self.close()
             self._loop = loop

@@ -51,7 +51,7 @@ class Proxy:
 
     @classmethod
     def with_login(cls, host: str, port: int, *, user: str, password: str) -> Proxy:
-        """Give a proxy that wants a name and a password (RFC 7617)."""
+        """Return a proxy that wants a name and a password (RFC 7617)."""
         login = base64.b64encode(f"{user}:{password}".encode()).decode()
         return cls(host=host, port=port, authorization=f"Basic {login}")
 
@@ -99,7 +99,7 @@ class Dialer:
         self._shunned: dict[Any, float] = {}
 
     async def connect(self, make: Callable[[], Connection]) -> Connection:
-        """Give a new connection.
+        """Return a new connection.
 
         Raises:
             Cut: there is none; the reason is told.
@@ -137,7 +137,7 @@ class Dialer:
         return connection
 
     async def _reach(self) -> socket.socket:
-        """Give a socket that is connected to the peer, at whichever of its addresses answers."""
+        """Return a socket that is connected to the peer, at whichever of its addresses answers."""
         found = await self._look_up()
         for each in found:
             check_reach(each[4][0], self._address.host, self._address.reach)
@@ -215,7 +215,7 @@ class Dialer:
             raise self._refused_by(proxy, b"".join(status).decode(errors="replace"))
 
     def _refused_by(self, proxy: Proxy, status: str) -> Exception:
-        """Give the error of a proxy that makes no way: one that stays where another try gives no other."""
+        """Return the error of a proxy that makes no way: one that stays where another try gives no other."""
         if not re.fullmatch("4[0-9][0-9]", status) or status in ("408", "429"):
             return OSError(f"the proxy answered {status or 'nothing'}")
         named = f"the proxy {proxy.host}:{proxy.port}"
@@ -229,7 +229,7 @@ class Dialer:
 
 
 def _trusting(ca_file: str | None, setting: str) -> ssl.SSLContext:
-    """Give the context that trusts a file or folder of certificates, or what the system trusts.
+    """Return the context that trusts a file or folder of certificates, or what the system trusts.
 
     Raises:
         ConfigError: the file holds none.
@@ -252,7 +252,7 @@ def is_public_address(text: str) -> bool:
 
 
 def _unwrapped(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Give an IP address, of IPv6 that wraps one of IPv4 the latter."""
+    """Return an IP address, of IPv6 that wraps one of IPv4 the latter."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv4Address):
         return address

@@ -243,7 +243,7 @@ class Connection(asyncio.BufferedProtocol):
             self._send_more()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give the memory for what comes next."""
+        """Return the memory for what comes next."""
         if self._state is _State.BODY:
             return self._place[self.received_bytes :]
         return self._buffer[self._head_bytes :] if self._state is _State.HEAD else self._buffer
@@ -289,7 +289,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(bytes(piece))
 
     def _unsent_bytes(self) -> int:
-        """Give what was handed over of a body and has not reached the server yet (tcp(7), SIOCOUTQ)."""
+        """Return what was handed over of a body and has not reached the server yet (tcp(7), SIOCOUTQ)."""
         if self.asked is None or not len(self.asked.body) or self._transport is None:
             return 0
         count = array.array("i", [0])
@@ -368,7 +368,7 @@ class Connection(asyncio.BufferedProtocol):
         self._read_text(rest)
 
     def _told_of(self, head: Head, wanted: Wanted) -> tuple[tuple[str, str], ...]:
-        """Give the checksums that a body is to match: those of a whole object."""
+        """Return the checksums that a body is to match: those of a whole object."""
         assert self.asked is not None
         if not wanted.is_whole:
             return ()
@@ -433,7 +433,7 @@ class Connection(asyncio.BufferedProtocol):
         self._finish(None)
 
     def _finish(self, answer: Answer | None) -> None:
-        """Give the answer; the connection is ready for another request, if it may be."""
+        """Return the answer; the connection is ready for another request, if it may be."""
         done, self._done, self._place, self._text = self._done, None, _NOWHERE, None
         self._state = _State.IDLE
         if not self._keeps_alive or len(self._to_send):

@@ -61,11 +61,11 @@ class Site(Protocol):
     given_by: str
 
     def url_of(self, key: str) -> str:
-        """Give the URL of an object."""
+        """Return the URL of an object."""
         ...
 
     def headers_of(self, url: str) -> Mapping[str, str]:
-        """Give headers (a token) that go to this very URL, and nowhere else."""
+        """Return headers (a token) that go to this very URL, and nowhere else."""
         ...
 
     async def may_ask(self, url: str) -> None:
@@ -77,7 +77,7 @@ class Site(Protocol):
         ...
 
     def failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
-        """Give the error of an object that could not be read."""
+        """Return the error of an object that could not be read."""
         ...
 
 
@@ -89,7 +89,7 @@ class FollowingClient(HttpClient):
         super().__init__(self._servers, limits=limits, meter=meter, purpose=purpose, max_connections=MAX_CONNECTIONS)
 
     def led_to(self, url: str) -> str:
-        """Give where the redirects of a URL led a moment ago: itself, where there were none."""
+        """Return where the redirects of a URL led a moment ago: itself, where there were none."""
         return (self._servers.remembered(url) or (url,))[0]
 
 
@@ -125,7 +125,7 @@ class _Servers:
         self._ways.pop(url, None)
 
     def address(self, url: str, reach: Reach) -> tuple[Address, str]:
-        """Give where a URL's server listens, and the value of the header Host."""
+        """Return where a URL's server listens, and the value of the header Host."""
         parts = urlsplit(url)
         server = f"{parts.scheme}://{parts.netloc}", reach
         found = self._addresses.get(server)
@@ -137,14 +137,14 @@ class _Servers:
         return found
 
     async def first_reach(self, url: str) -> Reach:
-        """Give where the URL of a source may lie: that of a list that a server gave, where that server may send to."""
+        """Return where a source's URL may lie: that of a list that a server gave, where that server may send to."""
         source = self.site.given_by
         if not source or urlsplit(source).netloc == urlsplit(url).netloc:
             return "any"
         return await self.reach_from(source)
 
     async def reach_from(self, url: str) -> Reach:
-        """Give where a server may send requests: one of a private network to others of it, one of the internet not."""
+        """Return where a server may send requests: one of a private network to others there, the internet's not."""
         host = urlsplit(url).hostname or ""
         if host not in self._private:
             self._private[host] = await _is_private(host)
@@ -253,7 +253,7 @@ class _Trip:
 
 
 def _resolved(url: str, location: str) -> str | None:
-    """Give where a redirect leads; None where that is no place, or one with a user's name."""
+    """Return where a redirect leads; None where that is no place, or one with a user's name."""
     try:
         target = urljoin(url, location.strip())
         parts = urlsplit(target)

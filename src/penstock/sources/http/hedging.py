@@ -41,7 +41,7 @@ class Hedging:
             self._seconds[kind].append(seconds)
 
     def late_after_seconds(self, size_bytes: int) -> float | None:
-        """Give the time after which a request of that size is late; None where that is not known or does not matter."""
+        """Return time after which a request of that size is late; None where that is not known or does not matter."""
         seen = self._seconds.get(size_bytes.bit_length(), ())
         if size_bytes > MOST_BYTES or len(seen) < LEAST_SEEN:
             return None

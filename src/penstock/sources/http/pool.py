@@ -85,7 +85,7 @@ class Pool:
         return (await self._send(query, place))[1]
 
     async def call(self, query: Query) -> Answer:
-        """Give the answer to a query that has no place for it.
+        """Return the answer to a query that has no place for it.
 
         Raises:
             Cut: there is none.

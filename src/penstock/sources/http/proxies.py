@@ -19,7 +19,7 @@ DEFAULT_PORT = 80
 
 
 def proxy_for(scheme: str, host: str, port: int) -> Proxy | None:
-    """Give the proxy that the way to a server leads through, None where it is straight.
+    """Return the proxy that the way to a server leads through, None where it is straight.
 
     Raises:
         ConfigError: what the environment names is none that can be used.

@@ -73,11 +73,11 @@ class Head:
     headers: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str | None:
-        """Give a header's value by its name in lower case."""
+        """Return a header's value by its name in lower case."""
         return dict(self.headers).get(name)
 
     def checksums(self, prefix: str) -> tuple[tuple[str, str], ...]:
-        """Give the checksums of the whole object, in base64, by algorithm: of headers whose names begin so."""
+        """Return the checksums of the whole object, in base64, by algorithm: of headers whose names begin so."""
         return tuple((name.removeprefix(prefix), value) for name, value in self.headers if name.startswith(prefix))
 
 

@@ -19,7 +19,7 @@ MODIFIED = "modified:"
 
 
 def version_of(head: Head) -> str:
-    """Give the version that an answer tells, empty where it tells none."""
+    """Return the version that an answer tells, empty where it tells none."""
     etag = head.etag.decode("latin-1")
     if len(etag) > 2 and etag.startswith('"') and etag.endswith('"') and etag.isascii() and etag.isprintable():
         return etag
@@ -28,7 +28,7 @@ def version_of(head: Head) -> str:
 
 
 def wanted_of(info: ObjectInfo, first: int, end: int) -> Wanted:
-    """Give what a read of bytes ``first`` to ``end - 1`` of a version expects."""
+    """Return what a read of bytes ``first`` to ``end - 1`` of a version expects."""
     validator, (name, _, digits) = info.validated_by, info.version.partition(":")
     known = ((name, base64.b64encode(bytes.fromhex(digits)).decode()),) if name in DIGESTS else ()
     if validator.startswith('"'):
@@ -38,7 +38,7 @@ def wanted_of(info: ObjectInfo, first: int, end: int) -> Wanted:
 
 
 def validator_header(wanted: Wanted) -> tuple[str, str] | None:
-    """Give the header by which a server refuses another version (RFC 9110, 13.1), None where none is known."""
+    """Return the header by which a server refuses another version (RFC 9110, 13.1), None where none is known."""
     if wanted.etag:
         return "If-Match", wanted.etag.decode("ascii")
     return ("If-Unmodified-Since", wanted.modified.decode("ascii")) if wanted.modified else None

@@ -56,7 +56,7 @@ def says_missing_path(answer: Answer) -> bool:
 def error_of(
     problem: Answer | Exception, spec: SourceSpec, about: str, *, has_token: bool, is_object: bool, tried: str = ""
 ) -> PenstockError:
-    """Give the error of the tree for a request that failed.
+    """Return the error of the tree for a request that failed.
 
     Args:
         about: the key or URI that was asked for.

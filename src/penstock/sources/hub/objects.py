@@ -116,7 +116,7 @@ class HubObjects(ObjectSource):
         return [entry.path.rpartition("/")[2] + ("/" if entry.type == "directory" else "") for entry in found]
 
     def split_uri(self, uri: str) -> tuple[str, list[str]]:
-        """Give the repository's URI, and the path's parts."""
+        """Return the repository's URI, and the path's parts."""
         place = find_place(msgspec.structs.replace(self.spec, uri=uri))
         return replace(place, path="").uri, [part for part in place.path.split("/") if part]
 
@@ -144,7 +144,7 @@ class HubObjects(ObjectSource):
         self._aim(place)
 
     async def _one_file(self, path: str) -> list[ObjectInfo]:
-        """Give the file that a URI names, whose folder becomes the source's place."""
+        """Return the file that a URI names, whose folder becomes the source's place."""
         parent = path.rpartition("/")[0]
         async for entries in self._tree(parent, deep=False):
             for entry in entries:
@@ -154,7 +154,7 @@ class HubObjects(ObjectSource):
         return []
 
     async def _tree(self, path: str, *, deep: bool) -> AsyncIterator[list[_Entry]]:
-        """Give what a folder holds, page by page; nothing where it is missing."""
+        """Return what a folder holds, page by page; nothing where it is missing."""
         url: str | None = self._place.tree(path, deep=deep)
         seen: set[str] = set()
         while url is not None:

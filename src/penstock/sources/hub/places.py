@@ -61,19 +61,19 @@ class HubPlace:
         return f"hf://{of_kind}{self.repo}@{revision}{'/' if self.path else ''}{self.path}"
 
     def url_of(self, key: str) -> str:
-        """Give the URL that an object is read from."""
+        """Return the URL that an object is read from."""
         path = f"{self.path}/{key}" if self.path else key
         of_kind = "" if self.kind == "models" else f"{self.kind}/"
         return f"{self.endpoint}/{of_kind}{self.repo}/resolve/{quote(self.revision, safe='')}/{quote(path)}"
 
     def tree(self, path: str, *, deep: bool) -> str:
-        """Give the URL of the first page of a folder's listing."""
+        """Return the URL of the first page of a folder's listing."""
         below = f"/{quote(path)}" if path else ""
         return f"{self.api}/tree/{quote(self.revision, safe='')}{below}?recursive={str(deep).lower()}&expand=false"
 
 
 def find_place(spec: SourceSpec) -> HubPlace:
-    """Give what a URI names; asks for nothing.
+    """Return what a URI names; asks for nothing.
 
     Raises:
         ConfigError: it names no repository of datasets or models, or the endpoint is none.
@@ -100,7 +100,7 @@ def find_place(spec: SourceSpec) -> HubPlace:
 
 
 def _split(rest: str) -> tuple[str, str, str]:
-    """Give repository, revision and path."""
+    """Return repository, revision and path."""
     before, at, after = rest.partition("@")
     if at and before.count("/") <= 1:
         if special := _SPECIAL.match(after):

@@ -54,11 +54,11 @@ class HubSite:
         return bool(self._headers)
 
     def url_of(self, key: str) -> str:
-        """Give the URL of an object."""
+        """Return the URL of an object."""
         return self._place.url_of(key)
 
     def headers_of(self, url: str) -> Mapping[str, str]:
-        """Give the token, for the Hub's own URLs."""
+        """Return the token, for the Hub's own URLs."""
         return self._headers if is_same_server(url, self._place.endpoint) else {}
 
     async def may_ask(self, url: str) -> None:
@@ -81,11 +81,11 @@ class HubSite:
             self._not_before[bucket] = max(self._not_before.get(bucket, 0.0), self._clock() + wait)
 
     def failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
-        """Give the error of an object that could not be read."""
+        """Return the error of an object that could not be read."""
         return error_of(problem, self._spec, key, has_token=self.has_token, is_object=True, tried=tried)
 
     def _bucket(self, url: str) -> str:
-        """Give what requests are counted as: of the API, of files, or none of the Hub's."""
+        """Return what requests are counted as: of the API, of files, or none of the Hub's."""
         if not is_same_server(url, self._place.endpoint):
             return ""
         return "api" if url.startswith(f"{self._place.endpoint}/api/") else "files"

@@ -14,7 +14,7 @@ _VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 def find_token() -> str | None:
-    """Give the token of the environment, else that of the file that a log-in writes, None where there is none.
+    """Return the token of the environment, else that of the file that a log-in writes, None where there is none.
 
     Raises:
         ConfigError: what is there can be no token; it is not shown.

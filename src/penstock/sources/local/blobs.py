@@ -18,7 +18,7 @@ class LocalBlobs:
         self._folder = folder
 
     def read(self, name: str, *, most_bytes: int = MOST_BYTES) -> bytes:
-        """Give a blob's bytes."""
+        """Return a blob's bytes."""
         try:
             with (self._folder / name).open("rb") as file:
                 data = file.read(most_bytes + 1)
@@ -46,7 +46,7 @@ class LocalBlobs:
             raise map_os_error(error, self.locate(name)) from error
 
     def locate(self, name: str) -> str:
-        """Give the path of a blob."""
+        """Return the path of a blob."""
         return str(self._folder / name)
 
 

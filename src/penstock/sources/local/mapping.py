@@ -35,7 +35,7 @@ def mapped(spec: SourceSpec, key: str) -> Iterator[None]:
 
 
 def map_source_error(error: BaseException, spec: SourceSpec, key: str) -> PenstockError:
-    """Give the error of the tree that obstore's own error stands for.
+    """Return the error of the tree that obstore's own error stands for.
 
     Args:
         error: what it raised; a panic of its native code is one too.

@@ -82,7 +82,7 @@ class LocalObjects(ObjectSource):
                 yield [_info(cast("dict[str, Any]", meta), found) for meta in page]
 
     def left_out(self) -> list[SkippedObject]:
-        """Give what is no file."""
+        """Return what is no file."""
         return [item for found in self._found.values() for item in found.left_out.told()]
 
     async def find(self, key: str) -> ObjectInfo | None:
@@ -128,7 +128,7 @@ class LocalObjects(ObjectSource):
         return names + [meta["path"].rsplit("/", 1)[-1] for meta in listing["objects"]]
 
     def split_uri(self, uri: str) -> tuple[str, list[str]]:
-        """Give a path's parts."""
+        """Return a path's parts."""
         return "", list(local_folder(uri).parts[1:])
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ __all__ = ["local_folder"]
 
 
 def local_folder(uri: str) -> Path:
-    """Give the absolute path of a local folder, written as a path or as ``file:///path``.
+    """Return the absolute path of a local folder, written as a path or as ``file:///path``.
 
     Raises:
         ConfigError: it is a URI of another scheme, or names a host.

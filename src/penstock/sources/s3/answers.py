@@ -150,7 +150,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> StoreAn
 def error_of_answer(
     answer: StoreAnswer, spec: SourceSpec, key: str, *, is_object: bool, now_seconds: float | None = None
 ) -> PenstockError:
-    """Give the error of the tree for an answer that is none of success, with what to do.
+    """Return the error of the tree for an answer that is none of success, with what to do.
 
     Args:
         spec: of the source.
@@ -287,7 +287,7 @@ def _denied(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: boo
 
 
 def no_answer(reason: str, spec: SourceSpec, key: str) -> SourceUnavailable:
-    """Give the error of a request that nothing came to."""
+    """Return the error of a request that nothing came to."""
     return SourceUnavailable(
         f"{spec.uri} did not answer ({' '.join(reason.split())[:MESSAGE_CHARACTERS]})",
         fix="check the network and --endpoint-url, then run it again",

@@ -63,7 +63,7 @@ class S3Blobs:
         self._credentials = credentials_for(self._uri, place.region)
 
     def read(self, name: str, *, most_bytes: int = MOST_BYTES) -> bytes:
-        """Give a blob's bytes."""
+        """Return a blob's bytes."""
         return self._do(lambda client: self._read(client, name, most_bytes), name, writing=False)
 
     def write(self, name: str, data: bytes) -> None:
@@ -75,7 +75,7 @@ class S3Blobs:
         self._do(lambda client: self._ask(client, "DELETE", name, "DELETE"), name, writing=True)
 
     def locate(self, name: str) -> str:
-        """Give the URI of a blob."""
+        """Return the URI of a blob."""
         return f"{self._uri}/{name}"
 
     async def _read(self, client: S3Client, name: str, most_bytes: int) -> bytes:
@@ -147,7 +147,7 @@ class S3Blobs:
             raise
 
     def _map(self, error: PenstockError, name: str, writing: bool) -> PenstockError:
-        """Give the error of a blob, which is written or read, for that of the source."""
+        """Return the error of a blob, which is written or read, for that of the source."""
         where = self.locate(name)
         if isinstance(error, BucketNotFound):
             fix = "check its name and the endpoint"

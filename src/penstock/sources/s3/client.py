@@ -160,7 +160,7 @@ class _Trip:
 
 
 def error_of(problem: GaveUp | Answer, spec: SourceSpec, key: str, *, is_object: bool) -> PenstockError:
-    """Give the error of the tree for an answer that is an error, or for none.
+    """Return the error of the tree for an answer that is an error, or for none.
 
     Args:
         spec: of the source.

@@ -85,7 +85,7 @@ class Credentials:
         self._pause_seconds = FIRST_PAUSE_SECONDS
 
     async def current(self) -> Keys:
-        """Give credentials that are good now.
+        """Return credentials that are good now.
 
         Raises:
             AccessDenied: there are none, or they were refused.
@@ -202,7 +202,7 @@ def find_keys(region: str) -> Keys | None:
 
 
 def credentials_for(about: str, region: str) -> Credentials:
-    """Give the credentials for a source or place, as botocore finds them; nothing is asked for yet."""
+    """Return the credentials for a source or place, as botocore finds them; nothing is asked for yet."""
 
     def find() -> Keys:
         keys = find_keys(region)
@@ -239,7 +239,7 @@ def _check(keys: Keys, about: str) -> None:
 
 
 def _told_as(error: Exception, about: str, *, had_before: bool) -> PenstockError:
-    """Give the error of the tree for credentials that could not be had: one that may pass, or one that stays."""
+    """Return the error of the tree for credentials that could not be had: one that may pass, or one that stays."""
     if isinstance(error, PenstockError) and not had_before:
         return error
     reason = " ".join(str(error).split())[:REASON_CHARACTERS]
@@ -275,7 +275,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _given_by_environment() -> Keys | None:
-    """Give what botocore would find first: whole credentials in the environment, unless it says when they expire."""
+    """Return what botocore would find first: whole credentials in the environment, unless it says when they expire."""
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if not key or not secret or "AWS_CREDENTIAL_EXPIRATION" in os.environ:
         return None

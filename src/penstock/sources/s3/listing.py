@@ -132,7 +132,7 @@ class PageOrder:
 
 
 def listing_query(asked: Asked) -> list[tuple[str, str]]:
-    """Give the parameters of the request for a page, sorted by name, not encoded."""
+    """Return the parameters of the request for a page, sorted by name, not encoded."""
     query = {"encoding-type": "url", "list-type": "2", "prefix": asked.prefix}
     query |= {"delimiter": "/"} if asked.by_folder else {}
     query |= {"continuation-token": asked.token} if asked.token else {}
@@ -171,7 +171,7 @@ class _Told:
         self._element, self._space = element, space
 
     def text(self, name: str) -> str:
-        """Give a child's text, empty where there is none."""
+        """Return a child's text, empty where there is none."""
         found = self._element.findall(f"{self._space}{name}")
         if len(found) > 1:
             raise BadListing(f"it says {name} twice")
@@ -229,7 +229,7 @@ def _next_token(told: _Told, asked: Asked) -> str:
 
 
 def _object(item: ElementTree.Element, space: str, asked: Asked, *, url_encoded: bool) -> ObjectInfo | None:
-    """Give an object of a page, None for the marker of the folder that was asked for itself."""
+    """Return an object of a page, None for the marker of the folder that was asked for itself."""
     told: dict[str, str] = {}
     start = len(space)
     for child in item:
@@ -261,7 +261,7 @@ def _is_restored(item: ElementTree.Element, space: str) -> bool:
 
 
 def _under(key: str, asked: Asked) -> str:
-    """Give a key without the base."""
+    """Return a key without the base."""
     if not key.startswith(asked.prefix):
         raise BadListing(f"it names {key!r}, which does not begin with {asked.prefix!r}")
     return key[len(asked.base) :]

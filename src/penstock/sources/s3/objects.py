@@ -90,7 +90,7 @@ class S3Objects(ObjectSource):
         return [*page.prefixes, *(info.key for info in page.objects)]
 
     def split_uri(self, uri: str) -> tuple[str, list[str]]:
-        """Give the bucket's URI and the prefix's parts."""
+        """Return the bucket's URI and the prefix's parts."""
         place = _place(SourceSpec.of(uri, region=self._place.region, endpoint_url=self._place.endpoint))
         return f"s3://{place.bucket}", [part for part in place.prefix.split("/") if part]
 
@@ -118,7 +118,7 @@ class S3Objects(ObjectSource):
             )
 
     async def _page(self, asked: Asked, about: str) -> Page:
-        """Give a page; a damaged one is asked for again."""
+        """Return a page; a damaged one is asked for again."""
         patience = Patience(self._limits, clock=running_seconds)
         while True:
             try:

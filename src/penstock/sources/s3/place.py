@@ -51,21 +51,21 @@ class S3Address:
 
     @property
     def url(self) -> str:
-        """Give the server's URL, the bucket in its host where it is virtual-hosted."""
+        """Return the server's URL, the bucket in its host where it is virtual-hosted."""
         if self.endpoint:
             return self.endpoint
         bucket = f"{self.bucket}." if self.virtual_hosted else ""
         return f"https://{bucket}s3.{self.region}.amazonaws.com{'.cn' if self.region.startswith('cn-') else ''}"
 
     def in_region(self, region: str) -> S3Address:
-        """Give the same place, with requests signed for another region, and sent to its host where that is AWS's."""
+        """Return the same place, with requests signed for another region, and sent to its host where that is AWS's."""
         is_aws = self.endpoint is not None and _AWS_ENDPOINT.fullmatch(self.endpoint) is not None
         endpoint = None if is_aws else self.endpoint
         return replace(self, region=region, endpoint=endpoint, virtual_hosted=_fits_host(self.bucket, endpoint))
 
 
 def source_place(spec: SourceSpec) -> S3Address | None:
-    """Give where a source lies, None where that is not S3; asks for nothing.
+    """Return where a source lies, None where that is not S3; asks for nothing.
 
     Raises:
         ConfigError: the URI, an option or a setting is not one that can be used, or options exclude each other.
@@ -81,7 +81,7 @@ def source_place(spec: SourceSpec) -> S3Address | None:
 def s3_place(
     uri: str, *, endpoint_url: str | None, region: str | None, requester_pays: bool = False
 ) -> S3Address | None:
-    """Give where an ``s3://`` URI lies, None where it is none; asks for nothing.
+    """Return where an ``s3://`` URI lies, None where it is none; asks for nothing.
 
     Raises:
         ConfigError: the URI, an option or a setting is not one that can be used.
@@ -130,7 +130,7 @@ def _region(given: str | None, settings: Mapping[str, str]) -> str:
 
 
 def _endpoint(given: str | None, settings: Mapping[str, str]) -> str | None:
-    """Give the endpoint; those of environment and profile are left where ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS``."""
+    """Return the endpoint; those of environment and profile are left where ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS``."""
     if given:
         return check_endpoint(given, "--endpoint-url")
     ignored = os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or settings.get("ignore_configured_endpoint_urls")
@@ -145,7 +145,7 @@ def _endpoint(given: str | None, settings: Mapping[str, str]) -> str | None:
 
 
 def _ca_file(settings: Mapping[str, str]) -> Path | None:
-    """Give the certificates that are to be trusted, as botocore finds them; OpenSSL reads ``SSL_CERT_FILE`` itself."""
+    """Return certificates that are to be trusted, as botocore finds them; OpenSSL reads ``SSL_CERT_FILE`` itself."""
     named = [
         ("AWS_CA_BUNDLE", os.environ.get("AWS_CA_BUNDLE")),
         ("the profile's ca_bundle", settings.get("ca_bundle")),
@@ -182,7 +182,7 @@ def _settings() -> dict[str, str]:
 
 
 def _files() -> list[Path]:
-    """Give where the AWS files are, be they there or not; a user without a home folder has none by default."""
+    """Return where the AWS files are, be they there or not; a user without a home folder has none by default."""
     files = []
     for name, default in (("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")):
         if given := os.environ.get(name):
@@ -194,7 +194,7 @@ def _files() -> list[Path]:
 
 
 def _services(name: Any, sections: Mapping[str, Any], fix: str) -> dict[str, str]:
-    """Give what the services section that a profile names has for S3, each setting as ``s3_…``."""
+    """Return what the services section that a profile names has for S3, each setting as ``s3_…``."""
     if not name:
         return {}
     if not isinstance(name, str):

@@ -47,7 +47,7 @@ class Target:
 
 
 def find_target(place: S3Address) -> Target:
-    """Give where requests for a bucket go.
+    """Return where requests for a bucket go.
 
     Raises:
         ConfigError: the environment names a proxy that cannot be used.
@@ -93,7 +93,7 @@ class Signer:
         query: str = "",
         payload: str = UNSIGNED_PAYLOAD,
     ) -> dict[str, str]:
-        """Give the headers to add to a request, ``extra`` (``x-amz-*``, in lower case) among them.
+        """Return the headers to add to a request, ``extra`` (``x-amz-*``, in lower case) among them.
 
         Args:
             keys: to sign with.
@@ -162,7 +162,7 @@ class S3Requests:
         self._extra_whole = {"x-amz-checksum-mode": "ENABLED", **self._extra}
 
     async def get(self, key: str, etag: str, wanted: Wanted) -> Signed:
-        """Give the request for a range of the version with this ETag (empty: of any).
+        """Return the request for a range of the version with this ETag (empty: of any).
 
         Raises:
             AccessDenied, SourceUnavailable: there are no credentials.
@@ -185,7 +185,7 @@ class S3Requests:
         headers: Mapping[str, str] | None = None,
         body: memoryview | None = None,
     ) -> Signed:
-        """Give the head of any request.
+        """Return the head of any request.
 
         Args:
             key: below the place's prefix; None asks the bucket itself.

@@ -8,7 +8,7 @@ __all__ = ["split_s3"]
 
 
 def split_s3(uri: str) -> tuple[str, str] | None:
-    """Give bucket and prefix (without slashes around it) of an ``s3://`` URI, None where it is none.
+    """Return bucket and prefix (without slashes around it) of an ``s3://`` URI, None where it is none.
 
     Raises:
         ConfigError: it names no bucket.

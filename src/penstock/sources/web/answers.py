@@ -93,7 +93,7 @@ _OTHER = _Advice(kind=SourceError, what="{uri} refused the request", fix="check 
 def error_of(
     problem: Answer | Exception, spec: SourceSpec, about: str, *, is_object: bool, tried: str = ""
 ) -> PenstockError:
-    """Give the error of the tree for a request that failed.
+    """Return the error of the tree for a request that failed.
 
     Args:
         problem: an answer that is an error, or what was raised in the place of one.

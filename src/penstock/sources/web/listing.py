@@ -55,7 +55,7 @@ class WebListing:
         self.num_elsewhere = self.num_unversioned = 0
 
     async def file(self, place: WebPlace, key: str) -> ObjectInfo:
-        """Give the one file of a place.
+        """Return the one file of a place.
 
         Raises:
             SourceError: there is none.
@@ -65,7 +65,7 @@ class WebListing:
     async def folder(
         self, place: WebPlace, prefix: str, *, first: IndexPage | None = None
     ) -> AsyncIterator[Sequence[ObjectInfo]]:
-        """Give the files of an index page, and of those below it, in the order of folders; nothing where it is missing.
+        """Return files of an index page, and of those below it, in the order of folders; nothing where it is missing.
 
         Args:
             first: the place's own page, where it was read already.
@@ -91,7 +91,7 @@ class WebListing:
                 yield await self._each(batch)
 
     async def listed(self, place: WebPlace, prefix: str) -> AsyncIterator[Sequence[ObjectInfo]]:
-        """Give the files that a list names.
+        """Return the files that a list names.
 
         Raises:
             SourceError: it cannot be read, or a line of it is no URL.
@@ -103,7 +103,7 @@ class WebListing:
             yield await self._each(batch)
 
     async def page(self, url: str, root: str, *, is_root: bool) -> IndexPage:
-        """Give the index page of a folder."""
+        """Return the index page of a folder."""
         try:
             answer = await self._get(url, most_bytes=MAX_PAGE_BYTES)
         except BucketNotFound:  # as in a bucket, a folder that is not there holds nothing

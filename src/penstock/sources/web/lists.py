@@ -45,7 +45,7 @@ class Listed:
         return self.of_size(self.size_bytes)
 
     def of_size(self, size_bytes: int, *, validator: str = "") -> ObjectInfo:
-        """Give the file: a checksum names its content for good, and what the server tells is what it is asked by.
+        """Return the file: a checksum names its content for good, and what the server tells is what it is asked by.
 
         Args:
             size_bytes: of the file.

@@ -110,7 +110,7 @@ class WebObjects(ObjectSource):
         return [entry.key for entry in page.entries]
 
     def split_uri(self, uri: str) -> tuple[str, list[str]]:
-        """Give the server's URL, and the path's parts."""
+        """Return the server's URL, and the path's parts."""
         scheme, _, rest = uri.partition("://")
         host, _, path = rest.partition("/")
         return f"{scheme}://{host}", [part for part in path.partition("?")[0].split("/") if part]
@@ -150,7 +150,7 @@ class WebObjects(ObjectSource):
             )
 
     async def _read_whole(self, info: ObjectInfo) -> bytes:
-        """Give all of a small file: as it was kept, or by one read for all who ask for it."""
+        """Return all of a small file: as it was kept, or by one read for all who ask for it."""
         if (kept := self._whole.get(info)) is not None:
             self._whole.move_to_end(info)
             return kept

@@ -136,7 +136,7 @@ def _read_html(body: bytes, *, url: str, root: str) -> IndexPage:
 
 
 def _resolve(url: str, link: str) -> str | None:
-    """Give where a link leads, None for one that is the same page in another order or no place."""
+    """Return where a link leads, None for one that is the same page in another order or no place."""
     try:
         parts = urlsplit(urljoin(url, link))
     except ValueError:

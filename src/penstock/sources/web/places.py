@@ -49,7 +49,7 @@ class WebPlace:
         return unquote(self.url.partition("?")[0].rpartition("/")[2])
 
     def url_of(self, key: str) -> str:
-        """Give the URL of a key.
+        """Return the URL of a key.
 
         Raises:
             ConfigError: a list's key is no URL.
@@ -65,7 +65,7 @@ class WebPlace:
 
 
 def find_place(uri: str) -> WebPlace:
-    """Give what a URI names; asks for nothing.
+    """Return what a URI names; asks for nothing.
 
     Raises:
         ConfigError: it is no URL that can be used, or holds a secret.
@@ -84,7 +84,7 @@ def find_place(uri: str) -> WebPlace:
 
 
 def plain_url(url: str, name: str) -> str:
-    """Give a URL in plain form: host in lower case, the path encoded, never empty.
+    """Return a URL in plain form: host in lower case, the path encoded, never empty.
 
     Args:
         name: what it is, as messages call it.
@@ -106,7 +106,7 @@ def plain_url(url: str, name: str) -> str:
 
 
 def key_below(base: str, url: str) -> str | None:
-    """Give the key of a URL below ``base``; None where it lies elsewhere, or its name could not be told from another.
+    """Return the key of a URL below ``base``; None where it lies elsewhere, or its name could not be told from another.
 
     Args:
         base: ends with a slash.

@@ -22,11 +22,11 @@ class WebSite:
         self.given_by = place.url if place.kind == "list" else ""
 
     def url_of(self, key: str) -> str:
-        """Give the URL of an object."""
+        """Return the URL of an object."""
         return self._place.url_of(key)
 
     def headers_of(self, url: str) -> Mapping[str, str]:
-        """Give nothing: nobody is told anything."""
+        """Return nothing: nobody is told anything."""
         return {}
 
     async def may_ask(self, url: str) -> None:
@@ -36,5 +36,5 @@ class WebSite:
         """Nothing is told of further requests."""
 
     def failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
-        """Give the error of an object that could not be read."""
+        """Return the error of an object that could not be read."""
         return error_of(problem, self._spec, key, is_object=True, tried=tried)

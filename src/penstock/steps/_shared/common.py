@@ -27,7 +27,7 @@ class Step(Protocol):
 
 
 def source_from(uri: str, args: AccessOptions) -> SourceSpec:
-    """Give the source of a URI, asked as the options say.
+    """Return the source of a URI, asked as the options say.
 
     Raises:
         ConfigError: the URI or an option is not one that Penstock can use.
@@ -36,7 +36,7 @@ def source_from(uri: str, args: AccessOptions) -> SourceSpec:
 
 
 def now() -> str:
-    """Give the time, in UTC, to the second."""
+    """Return the time, in UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

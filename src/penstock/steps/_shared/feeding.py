@@ -142,7 +142,7 @@ def open_stream(
 
 
 def decoding_of(task: Task, *, is_pinned: bool = False) -> Decoding:
-    """Give what makes batches of a task's extents: its decoder, and what it has of a transform and a collate.
+    """Return what makes batches of a task's extents: its decoder, and what it has of a transform and a collate.
 
     Args:
         is_pinned: make batches in page-locked memory; needs CUDA.

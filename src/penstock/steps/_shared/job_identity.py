@@ -51,7 +51,7 @@ def begin_job(files: JobFiles, args: JobOptions) -> JobRecord:
 
 
 def job_options(args: JobOptions) -> dict[str, str]:
-    """Give the options that a job is bound to, as text that is the same however they are spelt.
+    """Return the options that a job is bound to, as text that is the same however they are spelt.
 
     Those that were not given are left out.
 

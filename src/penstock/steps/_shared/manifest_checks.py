@@ -78,7 +78,7 @@ class ManifestChecks:
         self._named: dict[str, _Targets] = {}
 
     def split(self, extent: Extent) -> str:
-        """Give the split of an extent, which all its samples are of, and count them in."""
+        """Return the split of an extent, which all its samples are of, and count them in."""
         of_rows = extent.groups if self._cut is not None else ()
         names = of_rows or (extent.key if self._by_sample else extent.group,) * extent.num_samples
         split = self._cut(extent) if self._cut is not None else self._split(extent.key, names[0])

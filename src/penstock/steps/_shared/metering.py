@@ -66,7 +66,7 @@ def find_metering(
     checkpoints: str | None = None,
     checkpoint: str | None = None,
 ) -> Metering:
-    """Give where a step's requests are counted.
+    """Return where a step's requests are counted.
 
     Args:
         meters: folder that was asked for.

@@ -19,14 +19,14 @@ Kind = Literal["gauge", "counter"]
 
 
 def read_metrics(folder: Path, meters: Path | None = None) -> list[Metric]:
-    """Give the metrics of the window in a folder; that of the build alone where there is no window yet."""
+    """Return the metrics of the window in a folder; that of the build alone where there is no window yet."""
     found = read_gauges(folder, meters=meters)
     build = _metric("penstock_build_info", "1, with the release as a label.", "gauge", {__version__: 1}, "version")
     return [build] if found is None else [build, *prefetch_metrics(found)]
 
 
 def prefetch_metrics(found: WindowGauges) -> list[Metric]:
-    """Give the metrics of a window, in the order of a page."""
+    """Return the metrics of a window, in the order of a page."""
     return [*_window(found), *_stream(found), *_requests(found)]
 
 
@@ -149,7 +149,7 @@ def _lines(name: str, told: str, values: Sequence[tuple[dict[str, str], int]]) -
 
 
 def answers_by_class(line: RequestCount) -> list[tuple[str, int]]:
-    """Give the answers to requests by the class of their status."""
+    """Return the answers to requests by the class of their status."""
     return [
         ("2xx", line.answers_2xx),
         ("3xx", line.answers_3xx),

@@ -69,7 +69,7 @@ class Wanted:
 
 
 def room_of(folder: Path | None, window_bytes: int, prefetch: str, manifest: Path) -> Room:
-    """Give the room of a step's window; what a sidecar has already made says its bound itself."""
+    """Return the room of a step's window; what a sidecar has already made says its bound itself."""
     served = folder is not None and prefetch != "process" and is_served(folder)
     if not served and prefetch != "sidecar":
         return Room(window_bytes=window_bytes)
@@ -90,7 +90,7 @@ def check_fit(info: ManifestInfo, plan: Plan, wanted: Wanted) -> None:
 
 
 def misfits(info: ManifestInfo, plan: Plan, wanted: Wanted) -> Iterator[PenstockError]:
-    """Give all that does not fit."""
+    """Return all that does not fit."""
     checks: list[Callable[[], object]] = [lambda: check_lanes(plan.num_lanes, 1)]
     if wanted.batch_size is not None:
         checks += [lambda: _check_split(info, "train", "train on"), lambda: check_targets(info)]
@@ -127,7 +127,7 @@ def _refuse_all(found: Sequence[PenstockError]) -> NoReturn:
 
 
 def fitting_batch(info: ManifestInfo, wanted: Wanted, *, split: str, at_most: int) -> int:
-    """Give the largest batch of a split, in its order, up to a number, that a window can hold; workers need it whole.
+    """Return the largest batch of a split, in its order, up to a number, that a window can hold; workers need it whole.
 
     Raises:
         WindowTooSmall: not even one sample fits.
@@ -161,7 +161,7 @@ def _check_window(info: ManifestInfo, wanted: Wanted, batch_size: int, mixes: Ma
 
 
 def _counts(info: ManifestInfo, manifest: Path, splits: Sequence[str]) -> dict[str, NDArray[np.int64]]:
-    """Give how many samples the extents of each split have; nothing where each has one."""
+    """Return how many samples the extents of each split have; nothing where each has one."""
     if all(part.num_samples <= part.num_extents for part in info.splits):
         return {}
     with ManifestReader(manifest) as reader:
@@ -170,7 +170,7 @@ def _counts(info: ManifestInfo, manifest: Path, splits: Sequence[str]) -> dict[s
 
 
 def _most_extents(counts: Mapping[str, NDArray[np.int64]], mixes: Mapping[str, int], batch_size: int) -> int:
-    """Give the most extents that a batch lies in."""
+    """Return the most extents that a batch lies in."""
     most = (most_mixed(each, mix=mixes[name], batch_samples=batch_size) for name, each in counts.items())
     return max(most, default=batch_size)
 

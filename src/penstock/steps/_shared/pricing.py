@@ -20,7 +20,7 @@ __all__ = ["check_region", "cost_setting", "endpoint_paid", "warn_of_node", "war
 
 
 def cost_setting(args: CostOptions, instance_type: str | None) -> CostSetting:
-    """Give what the options say of the bill.
+    """Return what the options say of the bill.
 
     Raises:
         ConfigError: a value that no bill can be made with.
@@ -36,7 +36,7 @@ def cost_setting(args: CostOptions, instance_type: str | None) -> CostSetting:
 
 
 def endpoint_paid(spec: SourceSpec) -> str | None:
-    """Give the server that a source's requests go to, by its options, environment or profile; None for AWS itself."""
+    """Return the server that a source's requests go to, by its options, environment or profile; None for AWS itself."""
     return find_scheme(spec.uri).asked_server(spec)
 
 

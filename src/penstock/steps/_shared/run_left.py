@@ -124,7 +124,7 @@ def _read_status(text: str) -> dict[str, Any] | None:
 
 
 def _as_it_ended(run: RunRecord, status: dict[str, Any] | None, failures: Sequence[FailureRecord]) -> RunRecord:
-    """Give the run with the state that the pipeline ended in; a training that was killed has lasted until now."""
+    """Return the run with the state that the pipeline ended in; a training that was killed has lasted until now."""
     state = str((status or {}).get("state", "")).upper()
     if state in _ENDED_WELL or (state not in _ENDED_ILL and run.state == "succeeded" and not failures):
         return run
@@ -152,7 +152,7 @@ def _reason(status: dict[str, Any] | None, failures: Sequence[FailureRecord]) ->
 
 
 def _never_trained(run_id: str) -> RunRecord:
-    """Give the record of a run whose training never began: what is not known is empty, or 0."""
+    """Return the record of a run whose training never began: what is not known is empty, or 0."""
     return RunRecord(
         run_id=run_id,
         task="",

@@ -114,7 +114,7 @@ class RunRoot:
             log.warning("run_root.kept_failure step=%s reason=%s", step, error.what)
 
     def counting_itself(self, record: M) -> M:
-        """Give a record that counts the request that ``keep`` writes it with."""
+        """Return a record that counts the request that ``keep`` writes it with."""
         if not self._blobs.locate("").startswith("s3://"):
             return record
         itself = RequestCount(kind="PUT", purpose="records", sent=1, answers_2xx=1)
@@ -125,7 +125,7 @@ class RunRoot:
         self._write(f"{step}-failure.json", failure_record(step, error))
 
     def read(self, step: str, kind: type[R]) -> R | None:
-        """Give what a step did, None where it left nothing that can be read.
+        """Return what a step did, None where it left nothing that can be read.
 
         Raises:
             SourceError: the run root could not be read.
@@ -133,7 +133,7 @@ class RunRoot:
         return self._read(f"{step}.json", kind)
 
     def failure(self, step: str) -> FailureRecord | None:
-        """Give why the last attempt of a step failed, None where it did not.
+        """Return why the last attempt of a step failed, None where it did not.
 
         Raises:
             SourceError: the run root could not be read.
@@ -195,7 +195,7 @@ def open_run_root(args: RunRootOptions, meter: RequestMeter | None = None) -> Ru
 
 @contextlib.contextmanager
 def recorded(args: RecordedOptions, step: str, meter: RequestMeter | None = None) -> Iterator[RunRoot | None]:
-    """Give the run root to a step, and write there why the step fails if it does.
+    """Return the run root to a step, and write there why the step fails if it does.
 
     Args:
         meter: counts the requests.

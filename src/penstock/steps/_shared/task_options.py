@@ -17,7 +17,7 @@ _SHOWN = 200
 
 
 def read_options(task: Task, pairs: Sequence[str], as_json: str) -> dict[str, OptionValue]:
-    """Give a task's options, defaults included, by name in snake case.
+    """Return a task's options, defaults included, by name in snake case.
 
     Raises:
         ConfigError: an option is unknown, or its value is not of its kind.
@@ -61,5 +61,5 @@ def _read_value(option: TaskOption, raw: OptionValue) -> OptionValue:
 
 
 def as_flags(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """Give options by the names of their flags, as a manifest holds them."""
+    """Return options by the names of their flags, as a manifest holds them."""
     return {name.replace("_", "-"): value for name, value in options.items()}

@@ -10,7 +10,7 @@ __all__ = ["train_config"]
 
 
 def train_config(args: TrainingOptions, *, task: str, seed: int) -> TrainConfig:
-    """Give the training config that the options ask for.
+    """Return the training config that the options ask for.
 
     Args:
         args: how to train.

@@ -56,7 +56,7 @@ class ServedWindow:
     timeout_seconds: float
 
     def place(self, manifest: Path) -> Path:
-        """Give a manifest's path as the prefetcher sees it; it may have to be put into the window, in place of another.
+        """Return a manifest's path as the prefetcher sees it; it may be put into the window, in place of another.
 
         Raises:
             PenstockError: it cannot be put there.
@@ -92,7 +92,7 @@ def served_window(args: WindowOptions, metering: Metering) -> Iterator[ServedWin
 
 @contextlib.contextmanager
 def _folder(asked: Path | None) -> Iterator[Path]:
-    """Give the window's folder: the one asked for, which stays, or a temporary one, which goes."""
+    """Return the window's folder: the one asked for, which stays, or a temporary one, which goes."""
     if asked is not None:
         yield asked
         return

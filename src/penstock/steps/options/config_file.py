@@ -45,7 +45,7 @@ def add_config_flags(parser: argparse.ArgumentParser, options: Callable[[], type
 
 
 def with_config(words: Sequence[str], options: type[Options]) -> list[str]:
-    """Give a step's words with those that its ``--config`` stands for before them, in place of it.
+    """Return a step's words with those that its ``--config`` stands for before them, in place of it.
 
     Args:
         words: as given, the step's name first.
@@ -102,13 +102,13 @@ def _words(name: str, option: Option, node: yaml.Node, where: str) -> list[str]:
 
 
 def _read(path: Path) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
-    """Give the keys and values of the file's mapping."""
+    """Return the keys and values of the file's mapping."""
     found = read_mapping(path, wanted=_A_FILE, like="write an option a line, like `epochs: 10`")
     return [] if found is None else list(found.value)
 
 
 def _value(node: yaml.Node, where: str, *, as_text: bool) -> Any:
-    """Give what a node stands for; None for nothing, which leaves an option as it is without it."""
+    """Return what a node stands for; None for nothing, which leaves an option as it is without it."""
     import yaml
 
     if isinstance(node, yaml.SequenceNode):
@@ -119,7 +119,7 @@ def _value(node: yaml.Node, where: str, *, as_text: bool) -> Any:
 
 
 def _options(options: type[Options]) -> dict[str, Option]:
-    """Give the options that a file may hold, by name."""
+    """Return the options that a file may hold, by name."""
     return {
         one.flag.removeprefix("--"): one
         for one in options.declared().values()
@@ -128,7 +128,7 @@ def _options(options: type[Options]) -> dict[str, Option]:
 
 
 def config_schema(step: str, options: type[Options]) -> dict[str, Any]:
-    """Give the JSON Schema (draft 2020-12) of a step's file."""
+    """Return the JSON Schema (draft 2020-12) of a step's file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Options of penstock {step}",

@@ -14,7 +14,7 @@ __all__ = ["article", "kind_of", "taken_out", "told", "words_of"]
 
 
 def taken_out(flag: str, words: Sequence[str]) -> tuple[list[str], list[str | None]]:
-    """Give a command line's words without a flag, and the values that it was given; None where one is missing."""
+    """Return a command line's words without a flag, and the values that it was given; None where one is missing."""
     others: list[str] = []
     given: list[str | None] = []
     rest = iter(words)
@@ -29,7 +29,7 @@ def taken_out(flag: str, words: Sequence[str]) -> tuple[list[str], list[str | No
 
 
 def words_of(name: str, option: Option, value: Any) -> list[str]:
-    """Give a flag and its value, as a command line has them.
+    """Return a flag and its value, as a command line has them.
 
     Raises:
         ConfigError: the value is of another kind than the flag's.

@@ -39,7 +39,7 @@ class MadeHelp(str):
 
     @classmethod
     def of(cls, make: Callable[[], str]) -> MadeHelp:
-        """Give one."""
+        """Return one."""
         made = cls("made when shown")
         made.make = make
         return made
@@ -93,7 +93,7 @@ class Parser(argparse.ArgumentParser):
         return [flag for action in self._actions for flag in action.option_strings]
 
     def _step(self, words: Iterable[str]) -> Parser:
-        """Give the parser of the step that is asked for; this one where none is."""
+        """Return the parser of the step that is asked for; this one where none is."""
         steps = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
         return next((action.choices[word] for word in words for action in steps if word in action.choices), self)
 
@@ -112,13 +112,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def subparsers(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
-    """Give the parsers of a parser's subcommands, by name."""
+    """Return the parsers of a parser's subcommands, by name."""
     [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     return commands.choices
 
 
 def _flag(word: str) -> str:
-    """Give the name of the long option that a word gives; the empty text where it gives none."""
+    """Return the name of the long option that a word gives; the empty text where it gives none."""
     return word.split("=")[0] if word.startswith("--") and word != "--" else ""
 
 

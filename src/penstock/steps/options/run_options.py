@@ -51,7 +51,7 @@ class RunOption:
 
     @property
     def first(self) -> Option:
-        """Give what the first step that takes it says of it."""
+        """Return what the first step that takes it says of it."""
         return next(iter(self.of.values()))
 
     @property
@@ -61,7 +61,7 @@ class RunOption:
 
 
 def run_options() -> dict[str, RunOption]:
-    """Give the options by name, in order of the alphabet."""
+    """Return the options by name, in order of the alphabet."""
     found: dict[str, dict[str, Option]] = {}
     for step, option in _declared():
         if option.run_option:
@@ -70,7 +70,7 @@ def run_options() -> dict[str, RunOption]:
 
 
 def run_fields() -> dict[str, str]:
-    """Give the names of options that have a field of their own in the form of a run, with that field's."""
+    """Return the names of options that have a field of their own in the form of a run, with that field's."""
     return {option.name: option.field for _, option in _declared() if option.field}
 
 
@@ -81,7 +81,7 @@ def _declared() -> Iterator[tuple[str, Option]]:
 
 
 def with_options(step: str, words: Sequence[str], options: Mapping[str, RunOption]) -> list[str]:
-    """Give a step's words with the flags that its ``--options`` stand for, in place of it.
+    """Return a step's words with the flags that its ``--options`` stand for, in place of it.
 
     Raises:
         ConfigError: the options are no JSON object, a name is unknown, a value is of another kind, or a flag is given
@@ -198,7 +198,7 @@ def _flags(
 
 
 def _usable(step: str, text: str, options: Mapping[str, RunOption]) -> list[str]:
-    """Give the flags of those options that can be used, and warn of the others."""
+    """Return the flags of those options that can be used, and warn of the others."""
     words: list[str] = []
     try:
         values = _decode(text)

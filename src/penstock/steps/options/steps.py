@@ -22,6 +22,6 @@ def module_of(step: str) -> str:
 
 
 def options_of(step: str) -> type[Options]:
-    """Give the config of a step."""
+    """Return the config of a step."""
     module = importlib.import_module(f"penstock.steps.options.{module_of(step)}")
     return cast("type[Options]", getattr(module, _NAMES.get(step, f"{step.capitalize()}Options")))

@@ -66,13 +66,13 @@ def _key_of_recording(recording: Recording) -> str:
 
 
 def _kind(opened: OpenRecording) -> Hashable:
-    """Give what must be the same of recordings."""
+    """Return what must be the same of recordings."""
     names = opened.montage.names
     return opened.rate_hz, names, opened.montage.units_of(names)
 
 
 def _majority(usable: Sequence[OpenRecording], skipped: list[SkippedObject]) -> list[OpenRecording]:
-    """Give the recordings of the kind that most are of, and name the others.
+    """Return the recordings of the kind that most are of, and name the others.
 
     Where two kinds are equally common, it is the one with more channels, then the one that comes first.
     """
@@ -93,7 +93,7 @@ def _majority(usable: Sequence[OpenRecording], skipped: list[SkippedObject]) -> 
 
 
 def _as_in(norm: OpenRecording, opened: OpenRecording, *, why: str = "") -> OpenRecording:
-    """Give a recording with its channels in the order of another one.
+    """Return a recording with its channels in the order of another one.
 
     Raises:
         HeaderMismatch: its samples would not mean the same.

@@ -20,7 +20,7 @@ class EegTask:
     recipe = "eeg"
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give the one epoch of an extent, and its target.
+        """Return the one epoch of an extent, and its target.
 
         Raises:
             DataError: the bytes do not mean what they should.
@@ -29,6 +29,6 @@ class EegTask:
         return [(open_epoch(data, decode=codec, args=sample.args), sample.target)]
 
     def transform(self, value: Any, rng: np.random.Generator | None) -> dict[str, Any]:
-        """Give the part of the epoch that is learnt from, float32, shape (channels, times)."""
+        """Return the part of the epoch that is learnt from, float32, shape (channels, times)."""
         epoch, target = value
         return {"inputs": part_of_epoch(epoch, rng), "targets": target}

@@ -85,7 +85,7 @@ class Dataset:
     skipped: list[SkippedObject] = field(default_factory=list)
 
     def first(self, num_recordings: int | None) -> Dataset:
-        """Give the dataset cut to its first recordings; None keeps all."""
+        """Return the dataset cut to its first recordings; None keeps all."""
         kept = self.recordings[:num_recordings]
         skipped = list(self.skipped)
         if len(kept) < len(self.recordings):
@@ -237,7 +237,7 @@ _CHOOSE: Final = "choose with --release and --mini what lies there"
 
 
 def _release(source: ObjectSource, root: str) -> tuple[str, bool]:
-    """Give the release that a root holds (empty where its name states none), and whether it is a small one."""
+    """Return the release that a root holds (empty where its name states none), and whether it is a small one."""
     where = f"{source.spec.uri.rstrip('/')}/{root}".rstrip("/")
     match = _RELEASE.fullmatch(where.rsplit("/", 1)[-1])
     return (match["release"], bool(match["mini"])) if match else ("", False)

@@ -74,7 +74,7 @@ class Montage:
         return tuple(sorted(self.labels)) if len(set(self.labels)) == len(self.labels) else self.labels
 
     def units_of(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Give the units by name."""
+        """Return the units by name."""
         by_name = dict(zip(self.labels, self.units, strict=True))
         return tuple(by_name[name] for name in names)
 
@@ -147,7 +147,7 @@ def choose_channels(header: BdfHeader, table: Mapping[str, Channel] | None = Non
 
 
 def _matched(header: BdfHeader, table: Mapping[str, Channel]) -> dict[int, Channel]:
-    """Give the table's rows by channel number."""
+    """Return the table's rows by channel number."""
     short = {label[:LABEL_CHARACTERS].strip(): channel for label, channel in table.items()}
     found = {i: short[label] for i, label in enumerate(header.labels) if label in short}
     if table and not found:
@@ -161,7 +161,7 @@ def _matched(header: BdfHeader, table: Mapping[str, Channel]) -> dict[int, Chann
 
 
 def _kind(header: BdfHeader, i: int, told: Channel | None) -> str:
-    """Give a channel's type: ``EEG``, another one, or empty where nothing tells."""
+    """Return a channel's type: ``EEG``, another one, or empty where nothing tells."""
     if told is not None and told.kind:
         return told.kind
     label, unit = header.labels[i], header.units[i]

@@ -45,7 +45,7 @@ class EpochDecode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     normalize: Normalize
 
     def encode(self) -> str:
-        """Give it as compact JSON."""
+        """Return it as compact JSON."""
         return msgspec.json.encode(self).decode()
 
 
@@ -81,7 +81,7 @@ def open_epoch(data: memoryview, *, decode: str, args: Sequence[int]) -> OpenEpo
 
 
 def part_of_epoch(epoch: OpenEpoch, rng: np.random.Generator | None) -> NDArray[np.float32]:
-    """Give the part of an epoch that is learnt from, normalised, shape (channels, crop times).
+    """Return the part of an epoch that is learnt from, normalised, shape (channels, crop times).
 
     Args:
         rng: places the part in training; None takes the middle.

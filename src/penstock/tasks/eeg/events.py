@@ -89,14 +89,14 @@ def choose_column(tables: Mapping[str, Collection[str]]) -> str:
 
 
 def filled_columns(table: Table) -> tuple[str, ...]:
-    """Give the columns that hold a value in any row; all of them where there are no rows."""
+    """Return the columns that hold a value in any row; all of them where there are no rows."""
     if not table.rows:
         return table.columns
     return tuple(c for c in table.columns if c and any(not is_missing(row[c]) for row in table.rows))
 
 
 def events_of(table: Table, column: str | None) -> list[Event]:
-    """Give the events of a table in order of onset; rows without an onset or a value are left out.
+    """Return the events of a table in order of onset; rows without an onset or a value are left out.
 
     Args:
         column: that tells them apart; None takes ``value``, or ``trial_type`` where it holds none.
@@ -116,7 +116,7 @@ def events_of(table: Table, column: str | None) -> list[Event]:
 
 
 def find_trials(events: Sequence[Event]) -> list[Trial]:
-    """Give the trials of a recording, in order.
+    """Return the trials of a recording, in order.
 
     Args:
         events: sorted by onset.

@@ -95,7 +95,7 @@ class EegC2(EegTask):
         return regression_metrics(truth, predicted) | group_metrics(truth, predicted, groups, name="subject")
 
     def overall(self, evaluations: Sequence[Evaluation]) -> MetricValue:
-        """Give the challenge's overall score; see ``overall_score``."""
+        """Return the challenge's overall score; see ``overall_score``."""
         return overall_score(evaluations)
 
 

@@ -30,7 +30,7 @@ class Sidecars:
                 self._found.setdefault((folder, match["kind"].lower()), []).append((entities, info))
 
     def of(self, key: str, *, root: str, stem: str, kind: str) -> ObjectInfo | None:
-        """Give the table that applies to a recording, None where there is none.
+        """Return the table that applies to a recording, None where there is none.
 
         Args:
             key: of the recording.

@@ -106,7 +106,7 @@ class _Labels:
         self.bad.setdefault(_subject(row), error.what)
 
     def of(self, root: str, subject: str) -> float | None:
-        """Give a subject's label."""
+        """Return a subject's label."""
         return None if subject in self.bad else self._values.get((root, subject))
 
 

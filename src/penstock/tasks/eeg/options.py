@@ -49,5 +49,5 @@ class Options(TaskOptions):
     """Values of an EEG task's options."""
 
     def normalize(self) -> Normalize:
-        """Give how samples are scaled."""
+        """Return how samples are scaled."""
         return self.choice("normalize", NORMALIZATIONS)

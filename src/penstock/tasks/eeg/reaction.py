@@ -83,7 +83,7 @@ class EegC1(EegTask):
         return regression_metrics(truth, predicted)
 
     def overall(self, evaluations: Sequence[Evaluation]) -> MetricValue:
-        """Give the challenge's overall score; see ``overall_score``."""
+        """Return the challenge's overall score; see ``overall_score``."""
         return overall_score(evaluations)
 
 

@@ -166,7 +166,7 @@ class Reader:
         return await self._table(recording, recording.events, read_events_table)
 
     async def with_events(self, opened: OpenRecording) -> OpenRecording:
-        """Give a recording with its events; raises as ``events_table`` does."""
+        """Return a recording with its events; raises as ``events_table`` does."""
         return replace(opened, events=events_of(await self.events_table(opened.recording), self._event_column))
 
     async def _table(self, recording: Recording, info: ObjectInfo, parse: Callable[..., Result]) -> Result:

@@ -42,7 +42,7 @@ _TURNS: Final = {
 
 
 def decode_image(data: memoryview, settings: ImageDecode, rng: np.random.Generator | None) -> NDArray[np.float32]:
-    """Give an image as an array, shape (C, S, S).
+    """Return an image as an array, shape (C, S, S).
 
     Args:
         data: bytes of the file.
@@ -96,7 +96,7 @@ def _region(size: tuple[int, int], settings: ImageDecode, rng: np.random.Generat
 
 
 def _taken(size: tuple[int, int], fit: Fit) -> tuple[float, float]:
-    """Give the parts of width and height that are taken."""
+    """Return the parts of width and height that are taken."""
     if fit != "crop":
         return 1.0, 1.0
     shorter = min(size)

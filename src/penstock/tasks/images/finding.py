@@ -49,7 +49,7 @@ class Found:
     chosen: Callable[[str], bool] = lambda key: True
 
     def images(self) -> Iterator[ObjectInfo]:
-        """Give them in the order of their keys."""
+        """Return them in the order of their keys."""
         return (info for info in self.listing if self.chosen(info.key))
 
 
@@ -127,7 +127,7 @@ class _Count:
         self.num_objects = 0
 
     def look(self, info: ObjectInfo) -> Meaning | None:
-        """Give what is known of an object that is an image with a label; None for another one."""
+        """Return what is known of an object that is an image with a label; None for another one."""
         self.num_objects += 1
         key, of_table = info.key, isinstance(self._labels, LabelTable) and self._labels.has(info.key)
         if not of_table and (is_hidden(key) or not self._fits(key)):

@@ -84,7 +84,7 @@ class LabelTable:
         return self._find(key) is not None
 
     def meaning(self, key: str) -> Meaning | str:
-        """Give what the table says of an image.
+        """Return what the table says of an image.
 
         Raises:
             DataError: its row is of another image too.
@@ -102,7 +102,7 @@ class LabelTable:
         return entry.meaning
 
     def without_image(self) -> Iterator[str]:
-        """Give the paths of rows that no image was asked for by."""
+        """Return the paths of rows that no image was asked for by."""
         return (entry.path for entry in self._entries.values() if not entry.key)
 
     def _find(self, key: str) -> _Entry | None:

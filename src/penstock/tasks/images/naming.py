@@ -37,7 +37,7 @@ class Labels(Protocol):
     """Says what images are."""
 
     def meaning(self, key: str) -> Meaning | str:
-        """Give what is known of an image, or why it has no class."""
+        """Return what is known of an image, or why it has no class."""
         ...
 
 
@@ -62,7 +62,7 @@ class Level:
         return Level(place=named)
 
     def of(self, folders: list[str]) -> str:
-        """Give the folder; empty where there are too few."""
+        """Return the folder; empty where there are too few."""
         return folders[self.place] if -len(folders) <= self.place < len(folders) else ""
 
 
@@ -81,7 +81,7 @@ class FolderLabels:
     with_splits: bool
 
     def meaning(self, key: str) -> Meaning | str:
-        """Give what the folders say, or that they say nothing."""
+        """Return what the folders say, or that they say nothing."""
         folders, split = key.split("/")[:-1], ""
         if self.with_splits:
             split, folders = _without_split(folders)
@@ -97,7 +97,7 @@ class FolderLabels:
 
 
 def _without_split(folders: list[str]) -> tuple[str, list[str]]:
-    """Give the split of the first folder that is named like one, and the other folders."""
+    """Return the split of the first folder that is named like one, and the other folders."""
     for place, folder in enumerate(folders):
         if split := split_of(folder):
             return split, folders[:place] + folders[place + 1 :]

@@ -65,7 +65,7 @@ def opened(data: memoryview, *, max_pixels: int) -> Iterator[Image.Image]:
 
 
 def orientation(image: Image.Image) -> int:
-    """Give which of EXIF's eight ways an image is to be turned; 1, as it is, where nothing that can be read says so."""
+    """Return which of EXIF's eight ways an image is to be turned; 1, as it is, where nothing readable says so."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # a damaged note beside the pixels, which says nothing of them
@@ -74,7 +74,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def flattened(image: Image.Image, *, channels: int, background: int) -> Image.Image:
-    """Give an image of one mode: ``RGB``, ``L``, or ``F`` of 0 to 255 for greys of 16 bits, which lose nothing.
+    """Return an image of one mode: ``RGB``, ``L``, or ``F`` of 0 to 255 for greys of 16 bits, which lose nothing.
 
     Colours become greys by ITU-R 601 (0.299 red, 0.587 green, 0.114 blue). What is transparent lies on the background.
 

@@ -48,12 +48,12 @@ class ImageDecode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_pixels: int
 
     def encode(self) -> str:
-        """Give the text that a manifest holds."""
+        """Return the text that a manifest holds."""
         return msgspec.json.encode(self).decode()
 
     @staticmethod
     def read(text: str) -> ImageDecode:
-        """Give what a manifest's text holds.
+        """Return what a manifest's text holds.
 
         Raises:
             DataError: it holds something else.

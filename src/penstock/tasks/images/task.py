@@ -78,11 +78,11 @@ class Images:
         )
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give the image's file, which ``transform`` reads: what chance takes of it need not all be decoded."""
+        """Return the image's file, which ``transform`` reads: what chance takes of it need not all be decoded."""
         return [(data, codec, sample_of(about, 0).target)]
 
     def transform(self, value: Any, rng: np.random.Generator | None) -> dict[str, Any]:
-        """Give the image, float32, shape (channels, size, size), and its class.
+        """Return the image, float32, shape (channels, size, size), and its class.
 
         Raises:
             DataError: the bytes are no image that can be used.
@@ -128,7 +128,7 @@ def image_decode(chosen: Options) -> ImageDecode:
 
 
 async def _labels(source: ObjectSource, chosen: Options) -> Labels:
-    """Give what says of which class an image is: a table where one is named, else the folders."""
+    """Return what says of which class an image is: a table where one is named, else the folders."""
     asked = chosen.text("labels")
     of_table = ("path_column", "label_column", "group_column", "split_column")
     of_folders = ("class_folder", "group_folder")
@@ -183,7 +183,7 @@ async def _in_source(source: ObjectSource, key: str) -> ObjectInfo:
 
 
 def _own_splits(found: Found, labels: Labels) -> OwnSplits | None:
-    """Give the splits that the dataset itself has.
+    """Return the splits that the dataset itself has.
 
     Raises:
         DataError: there is none to train on.

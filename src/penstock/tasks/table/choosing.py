@@ -63,7 +63,7 @@ def choose_layout(
 
 
 def _like_kinds(kinds: Mapping[str, str], like: Like, first: ObjectInfo) -> dict[str, str]:
-    """Give the kinds of columns as an earlier listing has them.
+    """Return the kinds of columns as an earlier listing has them.
 
     Raises:
         ConfigError: one has text where the earlier listing has numbers.
@@ -80,7 +80,7 @@ def _like_kinds(kinds: Mapping[str, str], like: Like, first: ObjectInfo) -> dict
 
 
 def names_in(chosen: Options, name: str) -> tuple[str, ...]:
-    """Give a list of columns: joined by commas, or of JSON where names have commas themselves.
+    """Return a list of columns: joined by commas, or of JSON where names have commas themselves.
 
     Raises:
         ConfigError: it is no such list.

@@ -39,12 +39,12 @@ class RowsCodec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     encoding: str
 
     def encode(self) -> str:
-        """Give the text that a manifest holds."""
+        """Return the text that a manifest holds."""
         return msgspec.json.encode(self).decode()
 
     @staticmethod
     def read(text: str) -> RowsCodec:
-        """Give what a manifest's text holds.
+        """Return what a manifest's text holds.
 
         Raises:
             DataError: it holds something else.
@@ -52,7 +52,7 @@ class RowsCodec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return _read(text)
 
     def matrix(self, data: bytes, key: str, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Give some rows as numbers, shape (samples, width).
+        """Return some rows as numbers, shape (samples, width).
 
         Args:
             data: the extent's bytes.

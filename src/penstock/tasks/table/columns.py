@@ -42,7 +42,7 @@ def kind_of(kind: pa.DataType) -> str:
 
 
 def as_numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None]:
-    """Give a column as numbers, NaN where there is none: of times seconds, of dates days, of text what it says.
+    """Return a column as numbers, NaN where there is none: of times seconds, of dates days, of text what it says.
 
     Returns:
         Numbers, shape (rows,), and the place of the first text that is none; None where there is no such text.
@@ -58,7 +58,7 @@ def as_numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None
 
 
 def as_text(column: pa.ChunkedArray) -> pa.Array:
-    """Give a column as text without spaces around it, empty where there is none."""
+    """Return a column as text without spaces around it, empty where there is none."""
     array = _plain(column)
     return pc.utf8_trim_whitespace(array.cast(pa.string()).fill_null(""))
 

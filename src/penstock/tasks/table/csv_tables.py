@@ -42,7 +42,7 @@ class CsvTables:
         return False
 
     async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
-        """Give a table's columns."""
+        """Return a table's columns."""
         dialect = await read_dialect(source, info, delimiter=self.delimiter, names=self.names)
         return {name: "" for name in dialect.header if name}
 
@@ -54,7 +54,7 @@ class CsvTables:
         told: Sequence[str],
         features: Mapping[str, str],
     ) -> AsyncIterator[Part]:
-        """Give a table's parts; features come with the rest."""
+        """Return a table's parts; features come with the rest."""
         dialect = await read_dialect(source, info, delimiter=self.delimiter, names=self.names)
         check_columns([name for name in dialect.header if name], [*told, *features], info)
         async for block in read_blocks(source, info, dialect, block_bytes=self.block_bytes):
@@ -69,7 +69,7 @@ class CsvTables:
             )
 
     def extent(self, ref: bytes, columns: Sequence[str]) -> Extent:
-        """Give the extent, which is of whole rows."""
+        """Return the extent, which is of whole rows."""
         return msgspec.msgpack.decode(ref, type=Extent)
 
 

@@ -102,7 +102,7 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return [column.name for column in self.columns]
 
     def matrix(self, table: pa.Table) -> NDArray[np.float32]:
-        """Give rows as numbers, shape (rows, width).
+        """Return rows as numbers, shape (rows, width).
 
         Raises:
             DataError: a column of numbers holds something else.
@@ -115,12 +115,12 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return found
 
     def encode(self) -> str:
-        """Give the text that a manifest holds."""
+        """Return the text that a manifest holds."""
         return msgspec.json.encode(self).decode()
 
     @staticmethod
     def read(text: str) -> Encoding:
-        """Give what a manifest's text holds.
+        """Return what a manifest's text holds.
 
         Raises:
             DataError: it holds something else.

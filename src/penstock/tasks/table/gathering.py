@@ -100,7 +100,7 @@ class Gathered:
         self.places.append(self.kept.append(msgspec.msgpack.encode(kept)))
 
     def extents(self, columns: Sequence[str], encoding: str) -> Iterator[Extent]:
-        """Give the extents, each once for each split that it has rows of.
+        """Return the extents, each once for each split that it has rows of.
 
         Args:
             columns: to read.
@@ -158,7 +158,7 @@ class Gathered:
         self.statistics.add(sample.table, sample.training, lambda row: f"{sample.key}, row {row}")
 
     def _read(self, place: tuple[int, int]) -> tuple[_Kept, NDArray[np.float64], NDArray[np.int64]]:
-        """Give what is kept of a part, its preliminary targets, and the places among ``SPLITS`` of its rows."""
+        """Return what is kept of a part, its preliminary targets, and the places among ``SPLITS`` of its rows."""
         kept = msgspec.msgpack.decode(self.kept.read(*place), type=_Kept)
         targets = np.frombuffer(kept.targets, np.float64)
         rows = RowSplits(own=np.frombuffer(kept.own, np.int8), groups=kept.groups)
@@ -173,7 +173,7 @@ class Gathered:
         groups: Sequence[str],
         encoding: str,
     ) -> Extent:
-        """Give the extent of some rows of another one; its key ends with the split that they are of."""
+        """Return the extent of some rows of another one; its key ends with the split that they are of."""
         numbers = np.flatnonzero(chosen)
         codec = RowsCodec(
             format=self.tables.format,

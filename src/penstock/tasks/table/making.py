@@ -123,7 +123,7 @@ async def _listing(
 
 
 def _tables(chosen: Options, first: ObjectInfo, limits: Limits) -> Tables:
-    """Give what reads the tables: of the format that was asked for, or that the first one's name has."""
+    """Return what reads the tables: of the format that was asked for, or that the first one's name has."""
     asked: str = chosen.choice("format", ("auto", *ENDINGS))
     if asked == "auto":
         ending = first.key.rpartition(".")[2].lower()
@@ -150,7 +150,7 @@ def _targets(chosen: Options, target: str, like: Like | None) -> Targets:
 
 
 def _encoding(gathered: Gathered, chosen: Options, skipped: list[SkippedObject]) -> Encoding:
-    """Give how rows become numbers by what was found, and name the columns that are left out."""
+    """Return how rows become numbers by what was found, and name the columns that are left out."""
     if not any(found.num_rows for found in gathered.statistics.found.values()) and gathered.statistics.found:
         whole = gathered.splitter.unit
         other = ", or split rows with --option split-unit=rows" if whole == "blocks" else ""
@@ -168,7 +168,7 @@ def _encoding(gathered: Gathered, chosen: Options, skipped: list[SkippedObject])
 async def _first(
     source: ObjectSource, listing: SortedListing, tables: Tables, limits: Limits
 ) -> tuple[ObjectInfo, Mapping[str, str]]:
-    """Give the first table that can be read, with its columns.
+    """Return the first table that can be read, with its columns.
 
     Raises:
         PenstockError: one before it cannot, and none may be left out, or there is none.

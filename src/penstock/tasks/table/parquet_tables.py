@@ -51,7 +51,7 @@ class ParquetTables:
         self._last: tuple[Any, dict[int, Extent]] = (None, {})
 
     async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
-        """Give a table's columns."""
+        """Return a table's columns."""
         return _kinds(await fetch_footer(source, info), info)
 
     async def parts(
@@ -62,7 +62,7 @@ class ParquetTables:
         told: Sequence[str],
         features: Mapping[str, str],
     ) -> AsyncIterator[Part]:
-        """Give a table's parts."""
+        """Return a table's parts."""
         raw = await fetch_footer(source, info)
         there, footer = _kinds(raw, info), footer_of(raw, info)
         check_columns(list(there), [*told, *features], info)
@@ -89,12 +89,12 @@ class ParquetTables:
             )
 
     async def read(self, source: GetRange, ref: bytes, columns: Sequence[str]) -> pa.Table:
-        """Give some columns of a row group."""
+        """Return some columns of a row group."""
         told = msgspec.msgpack.decode(ref, type=_Ref)
         return await _fetch_rows(source, told.info, self.extent(ref, columns))
 
     def extent(self, ref: bytes, columns: Sequence[str]) -> Extent:
-        """Give the extent of a row group's columns."""
+        """Return the extent of a row group's columns."""
         told = msgspec.msgpack.decode(ref, type=_Ref)
         asked = told.footer, tuple(columns)
         if self._last[0] != asked:
@@ -106,7 +106,7 @@ class ParquetTables:
 
 
 def _kinds(raw: bytes, info: ObjectInfo) -> dict[str, str]:
-    """Give the kinds of a table's columns, in order."""
+    """Return the kinds of a table's columns, in order."""
     try:
         schema = pq.read_metadata(pa.BufferReader(as_file([], raw))).schema.to_arrow_schema()
     except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:

@@ -53,7 +53,7 @@ class Tables(Protocol):
         ...
 
     async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
-        """Give a table's columns: ``number``, ``text``, a type that is neither, or nothing where no type tells.
+        """Return a table's columns: ``number``, ``text``, a type that is neither, or nothing where no type tells.
 
         Raises:
             PenstockError: it is no such table, or could not be read.
@@ -68,7 +68,7 @@ class Tables(Protocol):
         told: Sequence[str],
         features: Mapping[str, str],
     ) -> AsyncIterator[Part]:
-        """Give a table's parts, in order.
+        """Return a table's parts, in order.
 
         Args:
             told: columns to read of every row.
@@ -80,7 +80,7 @@ class Tables(Protocol):
         ...
 
     def extent(self, ref: bytes, columns: Sequence[str]) -> Extent:
-        """Give the extent of a part's chosen columns, whose codec is the format's.
+        """Return the extent of a part's chosen columns, whose codec is the format's.
 
         Raises:
             DataError: it takes more memory than is allowed.
@@ -89,7 +89,7 @@ class Tables(Protocol):
 
 
 async def fetch(source: GetRange, info: ObjectInfo, extent: Extent) -> bytes:
-    """Give an extent's bytes.
+    """Return an extent's bytes.
 
     Raises:
         SourceError: they could not be had.

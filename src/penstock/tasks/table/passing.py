@@ -79,7 +79,7 @@ class _Table:
         self.task = asyncio.ensure_future(self._read())
 
     async def parts(self) -> AsyncGenerator[Part, None]:
-        """Give its parts.
+        """Return its parts.
 
         Raises:
             PenstockError: it could not be read.

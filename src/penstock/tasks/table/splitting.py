@@ -87,7 +87,7 @@ class Splitter:
         return found & (rows.own == 0) if rows.own.size else found
 
     def places(self, key: str, count: int, rows: RowSplits) -> NDArray[np.int64]:
-        """Give the places among ``SPLITS`` of an extent's rows, shape (rows,); when all were read."""
+        """Return the places among ``SPLITS`` of an extent's rows, shape (rows,); when all were read."""
         if not rows.own.size:
             return self._places(self._rule, key, count, rows.groups)
         left = left_to_cut(self._asked.fractions, self.own_names)

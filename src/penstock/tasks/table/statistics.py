@@ -118,7 +118,7 @@ class Statistics:
             found.add_numbers(values[training])
 
     def encoding(self, *, asked: Sequence[str], most_values: int) -> tuple[Encoding, dict[str, str]]:
-        """Give how rows become numbers, and why columns are left out.
+        """Return how rows become numbers, and why columns are left out.
 
         Args:
             asked: columns that a person named, which are not left out.

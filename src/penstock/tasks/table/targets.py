@@ -46,7 +46,7 @@ class Targets:
         self.num_missing = 0
 
     def add(self, column: pa.ChunkedArray, where: Callable[[int], str], *, is_typed: bool) -> NDArray[np.float64]:
-        """Give the preliminary targets of some rows, NaN where there is none.
+        """Return the preliminary targets of some rows, NaN where there is none.
 
         Args:
             where: names a row.
@@ -76,7 +76,7 @@ class Targets:
         return bool(self._is_text) or self._whole is not None
 
     def classes(self) -> tuple[str, ...]:
-        """Give the classes' names, numbers in the order of numbers; none where they are numbers to predict.
+        """Return the classes' names, numbers in the order of numbers; none where they are numbers to predict.
 
         Raises:
             DataError: there is one class alone.
@@ -95,7 +95,7 @@ class Targets:
         return tuple(names)
 
     def final(self, preliminary: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give targets: numbers, or places among the classes.
+        """Return targets: numbers, or places among the classes.
 
         Raises:
             DataError: one is none of the classes that are known.

@@ -46,7 +46,7 @@ class Table:
         return await make_samples(source, limits=limits, chosen=Options(self.options, options, task=self.name))
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Give rows, each as numbers, shape (width,), with its target.
+        """Return rows, each as numbers, shape (width,), with its target.
 
         Raises:
             DataError: the bytes do not mean what they should.

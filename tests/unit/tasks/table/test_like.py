@@ -22,7 +22,7 @@ def write(request: pytest.FixtureRequest) -> Write:
 
 
 def older(pace: float, count: int = 200) -> pa.Table:
-    """Give people who are older, some of them of a town that is new."""
+    """Return people who are older, some of them of a town that is new."""
     table = people(count, seed=5)
     ages = [None if age is None else age * pace for age in table["age"].to_pylist()]
     cities = ["Rom" if row % 5 == 0 else city for row, city in enumerate(table["city"].to_pylist())]

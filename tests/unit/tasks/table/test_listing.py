@@ -27,7 +27,7 @@ def total(listed: Listed) -> int:
 
 
 def rows_by_noise(listed: Listed) -> dict[float, str]:
-    """Give the split of each row by its noise, which is its own."""
+    """Return the split of each row by its noise, which is its own."""
     found: dict[float, str] = {}
     for split in ("train", "valid", "test"):
         inputs, _ = listed.of(split)
