@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["PLAIN", "read_mapping", "scalar_of"]
 
 MOST_BYTES = 1 << 20
+MOST_DIGITS = 1000
+"""Of a number; Python itself reads no more than 4,300."""
 PLAIN = "write a value, a list of values, or names with values"
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
@@ -75,7 +77,11 @@ def scalar_of(node: yaml.Node, where: str, *, as_text: bool) -> Any:
         return None
     if text in ("true", "false"):
         return text == "true"
-    return json.loads(text) if not as_text and _NUMBER.fullmatch(text) else text
+    if as_text or not _NUMBER.fullmatch(text):
+        return text
+    if len(text) > MOST_DIGITS:
+        raise ConfigError(f"{where}: a number of {len(text)} digits", fix="write a shorter one, or quote it for text")
+    return json.loads(text)
 
 
 def _text(path: Path, wanted: str) -> str:

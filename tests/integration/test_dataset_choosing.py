@@ -229,3 +229,16 @@ def test_what_cannot_be_honoured_is_told_by_the_name_of_the_argument(
     with pytest.raises(ConfigError, match=message) as raised:
         make(tables, files)
     assert "--" not in str(raised.value)
+
+
+def test_a_group_stays_whole_though_files_store_it_in_other_types(tmp_path: Path) -> None:
+    ids, patients = np.arange(40), np.arange(40) % 20
+    kinds = (pa.int64(), pa.float64(), pa.string(), pa.binary(), pa.decimal128(30, 2))
+    for number, kind in enumerate(kinds):
+        column = pa.array(patients) if pa.types.is_decimal(kind) else pa.array([str(each) for each in patients])
+        table = pa.table({"id": ids + 40 * number, "patient": column.cast(kind)})
+        pq.write_table(table, tmp_path / f"{number}.parquet")
+    parts = penstock.parquet(tmp_path, columns="id").split(valid=0.3, by="patient")
+    found = [{int(row["id"]) % 20 for row in rows(part)} for part in parts]
+    assert all(found)
+    assert not found[0] & found[1]

@@ -132,6 +132,11 @@ def test_few_are_kept_and_those_that_were_used_longest_ago_go(
     monkeypatch.setattr(kept_listings, "MOST_KEPT", 2)
     folder = tmp_path / "kept"
     datasets = [penstock.parquet(tables, columns="id", match=match) for match in ("0.*", "1.*", "*")]
+    others = {folder / f"penstock-manifest-{name}.parquet" for name in ("of-mine", "1", "A" * 40, "0" * 41)}
+    folder.mkdir()
+    for other in others:
+        other.touch()
+        os.utime(other, (0, 0))
     for age, dataset in ((300, datasets[0]), (200, datasets[1])):
         before = set(folder.glob("*"))
         ids(dataset, folder)
@@ -143,6 +148,8 @@ def test_few_are_kept_and_those_that_were_used_longest_ago_go(
     assert len(listings) == 3
     ids(datasets[1], folder)
     assert len(listings) == 4
+    assert len(set(folder.glob("*"))) == len(others) + 2
+    assert others < set(folder.glob("*"))
 
 
 def test_what_cannot_be_honoured_is_told(tables: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,7 @@ from penstock.dataset.splitting import PARTS
 from penstock.errors import ConfigError
 from penstock.secrets import redact
 from penstock.stream import checks
+from penstock.stream.checks import shown
 from penstock.texts import nearest
 from penstock.yaml_files import PLAIN, read_mapping, scalar_of
 
@@ -87,6 +89,8 @@ class _Entries:
     def check(self, known: list[str]) -> None:
         """Refuse names that there are none of."""
         for name, value in self.values.items():
+            if name in known and name in STEPS and value.value in (None, "", []):
+                raise self.error(f"{name} is empty", "write its value behind it, or leave it out", line=value.line)
             if name not in known:
                 meant = nearest(name.strip().lower().replace("-", "_"), known)
                 fix = f"did you mean {meant}?" if meant else f"there are: {', '.join(known)}"
@@ -109,6 +113,17 @@ class _Entries:
         if not isinstance(found.value, dict):
             raise self.error(f"{name} is no mapping", "write names with values below it", line=found.line)
         return _Entries(file=self.file, line=found.line, values=found.value)
+
+    def texts(self, name: str) -> None:
+        """Refuse what is neither text nor a list of texts.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        found = _bare(self.values[name])
+        if not all(isinstance(each, str) and each for each in (found if isinstance(found, list) else [found])):
+            like = {"where": "a pattern of keys, or a list of some"}.get(name, "a name, or a list of some")
+            raise self.error(f"{name} {shown(found)}", f"write {like}", line=self.values[name].line)
 
     def call(self, function: Callable[..., Any], names: list[str], **renamed: Any) -> Any:
         """Call a function with the values of some names; what it refuses is told with the line that it stands in.
@@ -145,8 +160,11 @@ def _mixed(entries: _Entries, part: str | None) -> Mixed:
 def _dataset(entries: _Entries, part: str | None) -> Dataset:
     for name in ("format", "source"):
         entries.require(name)
-    kind = entries.values["format"].value
-    function = FUNCTIONS.get(str(kind), of_format)
+    kind = _bare(entries.values["format"])
+    if not isinstance(kind, str):
+        line = entries.values["format"].line
+        raise entries.error(f"format {shown(kind)}", "write one name, like `format: parquet`", line=line)
+    function = FUNCTIONS.get(kind, of_format)
     parameters = inspect.signature(function).parameters
     arguments = [name for name in parameters if name != "name"]
     entries.check(["format", *arguments, *(name for name in STEPS if name not in arguments)])
@@ -159,17 +177,18 @@ def _dataset(entries: _Entries, part: str | None) -> Dataset:
     named = {"name": kind} if function is of_format else {}
     taken = [name for name in arguments if name not in steps]
     dataset: Dataset = entries.call(function, taken, **named)
-    if "where" in steps:
-        dataset = entries.call(lambda where: dataset.where(where), ["where"])
-    if "select" in steps:
-        dataset = entries.call(lambda select: dataset.select(select), ["select"])
+    for name, make in (("where", Dataset.where), ("select", Dataset.select)):
+        if name in steps:
+            entries.texts(name)
+            given = _bare(entries.values[name])
+            dataset = _told_at(entries, entries.values[name], partial(make, dataset, given))
     return _part(entries, dataset, part, is_split="split" in steps)
 
 
 def _part(entries: _Entries, dataset: Dataset, part: str | None, *, is_split: bool) -> Dataset:
     """Return the part that is asked for, where there are some."""
     own = entries.values.get("part")
-    name = part if part is not None else None if own is None else own.value
+    name = part if part is not None else None if own is None else _bare(own)
     if not is_split:
         if name is None:
             return dataset
@@ -193,7 +212,8 @@ def _told_at(entries: _Entries, value: _Value | None, make: Callable[[], Any]) -
     try:
         return make()
     except ConfigError as error:
-        raise entries.error(error.what, error.fix, line=None if value is None else value.line) from error
+        what = error.what.replace("match ", "where ", 1) if error.what.startswith("match ") else error.what
+        raise entries.error(what, error.fix, line=None if value is None else value.line) from error
 
 
 _LIKE: Final = {"format": "parquet", "source": "s3://bucket/tables", "challenge": "c1"}

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -28,6 +29,9 @@ __all__ = ["KeptListing", "kept"]
 MOST_KEPT = 64
 """Manifests of a folder; those that were used longest ago go first."""
 _BEGINNING = "penstock-manifest-"
+_DIGITS = 40
+_NAME = re.compile(rf"{_BEGINNING}[0-9a-f]{{{_DIGITS}}}\.parquet")
+"""Of a manifest; whatever else lies in the folder is not ours."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +48,7 @@ class KeptListing:
     def __init__(self, folder: Path, asked: Sequence[str], *, hours: float) -> None:
         text = "\n".join((str(ManifestInfo.version), *asked))
         digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
-        self.path = folder / f"{_BEGINNING}{digest[:40]}.parquet"
+        self.path = folder / f"{_BEGINNING}{digest[:_DIGITS]}.parquet"
         self._seconds = hours * 3600
         self._created_at = ""
 
@@ -78,7 +82,7 @@ class KeptListing:
             self.path.parent.mkdir(exist_ok=True)
             with atomic_path(self.path) as temporary:
                 shutil.copyfile(manifest, temporary)
-            found = sorted(self.path.parent.glob(f"{_BEGINNING}*.parquet"), key=_used_at)
+            found = sorted((path for path in self.path.parent.iterdir() if _is_ours(path)), key=_used_at)
         except OSError as error:
             raise map_os_error(error, str(self.path)) from error
         for old in found[:-MOST_KEPT]:
@@ -98,6 +102,10 @@ def kept(manifest: Path, shuffle: ShuffleOptions, *, seed: int, num_lanes: int) 
     with ManifestReader(manifest) as reader:
         info = reader.info
     return Listed(manifest=manifest, info=info, plan=make_plan(info, shuffle, seed=seed, num_lanes=num_lanes))
+
+
+def _is_ours(path: Path) -> bool:
+    return _NAME.fullmatch(path.name) is not None and path.is_file() and not path.is_symlink()
 
 
 def _link(path: Path, into: Path) -> None:

@@ -87,6 +87,8 @@ def test_both_ways_to_write_the_flag(tmp_path: Path, form: str) -> None:
         ("config: other.yaml", "there is no option 'config'"),
         ("!!python/object:os.system x: 1", "there is no option 'x'"),
         ("[" * 5000, " is "),
+        ("\nepochs: " + "9" * 5000, ":2: a number of 5000 digits: write a shorter one"),
+        ("\nepochs: 1.5e" + "9" * 5000, ":2: a number of 5004 digits: write a shorter one"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_its_line(tmp_path: Path, text: str, told: str) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from penstock.errors import ConfigError, DataError
 from penstock.formats.csv.cells import read_cells, to_numbers
 from penstock.formats.csv.scanning import Block, Dialect, read_blocks, read_dialect, row_lines
+from penstock.formats.group_text import group_texts
 from penstock.formats.options import names_of, size_of
 from penstock.formats.protocols import Found
 from penstock.formats.values import Rows
@@ -88,7 +89,7 @@ class Csv:
             extent = block_extent(info, dialect, block)
             if self.group_by is not None:
                 cells = read_cells(block.data, dialect.header, dialect.delimiter, [self.group_by])
-                groups = tuple(cells[self.group_by].to_pylist())
+                groups = tuple(group_texts(cells[self.group_by].to_pylist()))
                 extent = msgspec.structs.replace(extent, groups=groups)
             yield extent
         if not has_rows:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch
+from penstock.formats.group_text import group_texts
 from penstock.formats.options import names_of, size_of
 from penstock.formats.parquet.footer import (
     MAGIC,
@@ -179,19 +180,19 @@ async def _grouped(extent: Extent, by: Parquet, column: Extent, source: GetRange
     parts = [bytes(await source.get_range(info, span.offset, span.length_bytes)) for span in column.spans]
     rows = by.decode(b"".join(parts), column, column.codec, np.arange(extent.num_samples))
     assert by.columns is not None
-    groups = []
+    found = []
     for row in rows:
         value: Any = row
         for name in _path(row, by.columns[0]):
             value = None if value is None else value[name]
-        if isinstance(value, list | dict | tuple | np.ndarray):
-            raise ConfigError(
-                f"{info.key} has in the column {by.columns[0]!r} a value of the type {type(value).__name__}, "
-                "which is no name of a group",
-                fix="split by a column of text, numbers, dates or truth values",
-            )
-        groups.append("" if value is None or value != value else str(value))
-    return msgspec.structs.replace(extent, groups=tuple(groups))
+        found.append(value)
+    try:
+        return msgspec.structs.replace(extent, groups=tuple(group_texts(found)))
+    except TypeError as error:
+        raise ConfigError(
+            f"{info.key} has in the column {by.columns[0]!r} {error}, which is no name of a group",
+            fix="split by a column of text, numbers, dates or truth values",
+        ) from error
 
 
 def _path(row: Mapping[str, Any], name: str) -> list[str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.errors import DataError
+from penstock.formats.group_text import group_text
 from penstock.formats.tables import Row, open_table, require_columns
 from penstock.tasks.images.naming import IMAGE_ENDINGS, Meaning
 from penstock.tasks.split_names import split_of
@@ -148,7 +149,7 @@ def _meaning(row: Row, columns: LabelColumns) -> Meaning | str:
     label = row[columns.label]
     if label.lower() in _MISSING:
         return f"no {columns.label} in {row.table}"
-    group = row[columns.group] if columns.group is not None else ""
+    group = group_text(row[columns.group]) if columns.group is not None else ""
     if columns.group is not None and not group:
         raise row.error(f"the column {columns.group} is empty", fix="write the image's group, as of other rows")
     split = split_of(row[columns.split]) if columns.split is not None else ""

@@ -11,6 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from penstock.errors import DataError
+from penstock.formats.group_text import group_texts
+from penstock.formats.values import Rows
 from penstock.manifest import SPLITS
 from penstock.plan import SplitRule, left_to_cut, row_ranks, split_rule
 from penstock.tasks.protocols import Splitting
@@ -61,7 +63,7 @@ class Splitter:
         Raises:
             DataError: a cell is empty or no split, or a group is in two of the dataset's splits.
         """
-        groups: list[str] = as_text(told[self._group]).to_pylist() if self._group is not None else []
+        groups = _groups(told.select([self._group])) if self._group is not None else []
         if "" in groups:
             raise _empty(where(groups.index("")), str(self._group))
         own = np.zeros(0, np.int8)
@@ -119,6 +121,11 @@ class Splitter:
         self.own_names |= set(splits)
         places: NDArray[np.int8] = np.array([SPLITS.index(name) for name in splits], np.int8)[indices]
         return places
+
+
+def _groups(told: pa.Table) -> list[str]:
+    """Return the texts of a table's one column."""
+    return group_texts(value for row in Rows(told) for value in row.values())
 
 
 def _empty(where: str, column: str) -> DataError:
