@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -156,6 +157,19 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
             raise
         where = error.filename or f"what is written, as to {os.environ.get('TMPDIR') or '/tmp'} (TMPDIR)"  # noqa: S108
         return _told(args.step, words, map_os_error(error, str(where)))
+    except Exception as error:
+        if args.step == "list" and not isinstance(error, MemoryError) and _is_child(words) and not _is_of_stop(error):
+            tell_parent(_fault(error))
+        raise
+
+
+def _fault(error: Exception) -> PenstockError:
+    """Return what a parent tells of a fault of the code, which another try would meet again."""
+    *_, at = traceback.extract_tb(error.__traceback__)
+    return PenstockError(
+        f"the listing failed in {at.name} ({at.filename}, line {at.lineno}): {type(error).__name__}: {error}",
+        fix="mend it, or report it; penstock list of the same source shows the whole traceback",
+    )
 
 
 def _is_child(words: Sequence[str]) -> bool:

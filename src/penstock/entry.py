@@ -27,6 +27,9 @@ def entry() -> NoReturn:
 
     from penstock import pid_one, stopping
 
+    # Before torch is loaded. Its threads would spin while they wait for each other, on cores that a prefetcher and
+    # loading workers need: a small network took twice the CPU, and many times as long where others used the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     pid_one.fork_below()
     code: int | None = None
     try:

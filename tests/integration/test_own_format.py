@@ -71,3 +71,26 @@ def test_it_is_listed_and_decodes(site: Path, tmp_path: Path, monkeypatch: pytes
     wrong = penstock(*words, "--option", 'format_options={"sise": 8}', environment=environment)
     assert wrong.returncode == 2
     assert "the format 'records' has no option 'sise': did you mean 'size'? its options are: size" in wrong.stderr
+
+
+def test_a_fault_of_its_index_is_told_as_it_is(site: Path, tmp_path: Path) -> None:
+    """It would be met again by another listing, so there is none."""
+    with (site / "toyformat" / "records.py").open("a") as code:
+        code.write(
+            "\nasync def broken(self, source, info):\n    return memoryview(b'').rfind\n\nRecords.index = broken\n"
+        )
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.bin").write_bytes(bytes(80))
+    read = "import sys, penstock\npenstock.of_format('records', sys.argv[1], options={'size': 8}).loader(1).__enter__()"
+    ran = subprocess.run(
+        [sys.executable, "-c", read, str(tmp_path / "in")],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = ran.stderr.splitlines()[-1]
+    assert "the listing failed in broken (" in last, ran.stderr
+    assert "records.py, line" in last
+    assert "AttributeError: 'memoryview' object has no attribute 'rfind'" in last
+    assert "restart" not in ran.stderr

@@ -15,7 +15,7 @@ from penstock.records.plan import BlockShuffle, Order, Shuffle
 __all__ = ["check_is_place", "checked_place"]
 
 MOST_INDEX = 2**63 - 1
-_FIX = "go on with the options and the manifest that the run began with, or begin a new run"
+_FIX = "go on with the dataset, the order and the seed that it was saved with, or begin anew"
 _DIGITS = 12
 
 

@@ -43,7 +43,7 @@ _OF_COLUMNS = {f"{name}-column": name for name in ("path", "label", "group", "sp
 _OF_TASKS: tuple[str, ...] = ("class-folder", "group-folder", "split-folders", "unmatched-share", "max-pixels")
 _OF_TASKS += ("bids-task", "event-column", "event-values", "epoch-start", "epoch-seconds")
 _OF_TASKS += ("window-seconds", "stride-seconds", "crop-seconds")
-_OPTION = re.compile(r"(?:--option |the options? )([a-z]+(?:-[a-z]+)*)(?![\w-])")
+_OPTION = re.compile(r"(?:--option |the options? (?!(?:and|of|that|or)\b))([a-z]+(?:-[a-z]+)*)(?![\w-])")
 _BARE = re.compile(rf"(?<![\w-])({'|'.join((*_OF_COLUMNS, *_OF_TASKS))})(?![\w-])")
 _NAMES = "|".join(sorted((*map(re.escape, _ARGUMENTS), *_SAME), reverse=True))
 _FLAG = re.compile(rf"(?<![^\s`('])--({_NAMES})(?![\w-])")
