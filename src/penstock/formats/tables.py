@@ -145,15 +145,15 @@ def is_missing(cell: str) -> bool:
     return cell.lower() in MISSING
 
 
-def number(cell: str) -> float | None:
-    """Return a cell's number, None where it holds none (``n/a``, empty, text, infinite)."""
+def number(cell: str, *, infinite: bool = False) -> float | None:
+    """Return a cell's number, None where it holds none (``n/a``, empty, text; infinite unless that may be)."""
     if is_missing(cell) or "_" in cell:
         return None
     try:
         value = float(cell)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) or (infinite and not math.isnan(value)) else None
 
 
 def _text(data: bytes, name: str) -> str:

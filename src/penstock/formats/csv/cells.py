@@ -49,8 +49,12 @@ def missing_cells(cells: pa.ChunkedArray) -> NDArray[np.bool_]:
     return found
 
 
-def to_numbers(cells: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None]:
-    """Return cells as numbers, NaN where there is none, and the place of the first that is neither; None for none."""
+def to_numbers(cells: pa.ChunkedArray, *, infinite: bool = False) -> tuple[NDArray[np.float64], int | None]:
+    """Return cells as numbers, NaN where there is none, and the place of the first that is neither; None for none.
+
+    Args:
+        infinite: whether what is infinite is a number.
+    """
     import pyarrow.compute as pc  # here, likewise
 
     missing = missing_cells(cells)
@@ -59,7 +63,8 @@ def to_numbers(cells: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None]
         values: NDArray[np.float64] = (
             pc.if_else(pa.array(missing), "nan", plain).cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
         )
-        if np.isfinite(values[~missing]).all():
+        known = values[~missing]
+        if not np.isnan(known).any() if infinite else np.isfinite(known).all():
             return values, None
     except pa.ArrowInvalid:
         pass  # it reads fewer ways of writing a number than Python does
@@ -67,7 +72,7 @@ def to_numbers(cells: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None]
     for place, cell in enumerate(plain.to_pylist()):
         if missing[place]:
             continue
-        value = number(cell)
+        value = number(cell, infinite=infinite)
         if value is None:
             return found, place
         found[place] = value

@@ -35,6 +35,13 @@ class _Targets:
         size = max(abs(self.lowest), abs(self.highest))
         return self.lowest <= self.highest and no_spread(self.highest - self.lowest, size)
 
+    @property
+    def told(self) -> str:
+        """What they are where they are constant, which the floats that they are held as may only make them."""
+        if self.lowest == self.highest and abs(self.lowest) < 2**53:
+            return f"{self.lowest:.15g}"
+        return f"about {self.lowest:g}, as far as floats of 64 bits tell"
+
 
 @dataclass(kw_only=True, slots=True)
 class _Tally:
@@ -135,7 +142,11 @@ class ManifestChecks:
     def _nothing_to_learn(self) -> MissingLabel:
         tally = self._tallies["train"]
         lowest = tally.targets.lowest
-        what = f"are of the class {self._classes[int(lowest)]!r}" if self._classes else f"have the target {lowest:g}"
+        what = (
+            f"are of the class {self._classes[int(lowest)]!r}"
+            if self._classes
+            else f"have the target {tally.targets.told}"
+        )
         return MissingLabel(
             f"all {tally.num_samples} samples of the training split, of {counted(len(tally.names), 'group')}, {what}: "
             "there is nothing to learn",
@@ -166,7 +177,7 @@ class ManifestChecks:
         lowest = tally.targets.lowest
         if tally.targets.are_constant and not self._classes:
             samples = "the one target is" if tally.num_samples == 1 else f"all {tally.num_samples} targets are"
-            return [f"{split}: {samples} {lowest:g}, so {self._score} is undefined there"]
+            return [f"{split}: {samples} {tally.targets.told}, so {self._score} is undefined there"]
         if tally.targets.are_constant:
             only = self._classes[int(lowest)]
             samples = "the one sample is" if tally.num_samples == 1 else f"all {tally.num_samples} samples are"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from penstock.formats.csv.cells import to_numbers
 from penstock.formats.tables import is_missing, number
 
-__all__ = ["MOST", "as_numbers", "as_text", "kind_of", "told_kind"]
+__all__ = ["MOST", "as_numbers", "as_text", "counted_in", "kind_of", "plain", "told_kind"]
 
 LEAST_NUMBERS: Final = 0.9
 """Share of cells that are numbers, from which on those that are not are mistakes."""
@@ -47,10 +47,10 @@ def as_numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None
     Returns:
         Numbers, shape (rows,), and the place of the first text that is none; None where there is no such text.
     """
-    array = _plain(column)
+    array = plain(column)
     wrong: int | None = None
     if kind_of(array.type) == "text":
-        values, wrong = to_numbers(pa.chunked_array([array.cast(pa.string())]).fill_null(""))
+        values, wrong = to_numbers(pa.chunked_array([array.cast(pa.string())]).fill_null(""), infinite=True)
     else:
         values = _numbers(array)
     values[~(np.abs(values) <= MOST)] = np.nan
@@ -58,8 +58,14 @@ def as_numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None
 
 
 def as_text(column: pa.ChunkedArray) -> pa.Array:
-    """Return a column as text without spaces around it, empty where there is none."""
-    array = _plain(column)
+    """Return a column as text without spaces around it, empty where there is none.
+
+    Whole numbers have all their digits and no fraction, of whichever type they are; other floats as few digits as tell
+    them from all others of their type; not a number is none.
+    """
+    array = plain(column)
+    if pa.types.is_floating(array.type):
+        array = _float_text(array)
     return pc.utf8_trim_whitespace(array.cast(pa.string()).fill_null(""))
 
 
@@ -75,28 +81,44 @@ def told_kind(column: pa.ChunkedArray, *, is_typed: bool) -> str:
     known = [cell for cell in column.to_pylist() if not is_missing(cell.strip())]
     if not known:
         return ""
-    share = sum(number(cell.strip()) is not None for cell in known) / len(known)
+    share = sum(number(cell.strip(), infinite=True) is not None for cell in known) / len(known)
     return "number" if share >= LEAST_NUMBERS else "text"
 
 
-def _plain(column: pa.ChunkedArray) -> pa.Array:
+def plain(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array, dictionaries taken out."""
     whole = column.combine_chunks()
     array: Any = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
-def _numbers(array: pa.Array) -> NDArray[np.float64]:
+def counted_in(array: pa.Array) -> tuple[pa.Array, int]:
+    """Return dates and times as integers, and how many of them are the unit: a day of dates, a second of times."""
     kind = array.type
-    scale = 1.0
-    if pa.types.is_temporal(kind):
-        if pa.types.is_date32(kind):
-            array = array.cast(pa.int32())
-        elif pa.types.is_date64(kind):
-            array, scale = array.cast(pa.int64()), 1 / 86_400_000
-        else:
-            scale = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[kind.unit]
-            array = array.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64())
-    elif pa.types.is_boolean(kind):
+    if pa.types.is_date32(kind):
+        return array.cast(pa.int32()), 1
+    if pa.types.is_date64(kind):
+        return array.cast(pa.int64()), 86_400_000
+    of_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[kind.unit]
+    return array.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64()), of_second
+
+
+def _float_text(array: pa.Array) -> pa.Array:
+    wide = array.cast(pa.float64())
+    values = wide.to_numpy(zero_copy_only=False)
+    known = np.isfinite(values)
+    whole = known & (np.abs(np.where(known, values, 0)) < 2.0**63) & (np.trunc(values) == values)
+    digits = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
+    shortest = (wide if pa.types.is_float16(array.type) else array).cast(pa.string())
+    text = pc.if_else(pa.array(whole), digits, shortest)
+    return pc.if_else(pa.array(np.isnan(values)), pa.scalar(None, pa.string()), text)
+
+
+def _numbers(array: pa.Array) -> NDArray[np.float64]:
+    unit = 1
+    if pa.types.is_temporal(array.type):
+        array, unit = counted_in(array)
+    elif pa.types.is_boolean(array.type):
         array = array.cast(pa.uint8())
     values: NDArray[np.float64] = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
-    return values * scale
+    return values / unit

@@ -23,7 +23,7 @@ from penstock.tasks.table.parquet_tables import ParquetTables
 from penstock.tasks.table.parts import Part, Tables
 from penstock.tasks.table.splitting import RowSplits, Splitter
 from penstock.tasks.table.statistics import Statistics
-from penstock.tasks.table.targets import Targets
+from penstock.tasks.table.targets import Preliminary, Targets
 
 __all__ = ["Gathered", "Layout"]
 
@@ -48,6 +48,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     ref: bytes
     targets: bytes
+    are_places: bool
     own: bytes
     groups: tuple[str, ...]
 
@@ -91,12 +92,19 @@ class Gathered:
         """
         count = part.told.num_rows
         self.num_rows += count
-        targets = self.targets.add(part.told[self.targets.column], part.where, is_typed=self.tables.is_typed)
+        read = self.targets.add(part.told[self.targets.column], part.where, is_typed=self.tables.is_typed)
         rows = self.splitter.read(part.told, part.where)
         if part.features is not None:
-            training = self.splitter.training(part.key, count, rows) & ~np.isnan(targets)
+            training = self.splitter.training(part.key, count, rows) & ~np.isnan(read.values)
             self.statistics.add(part.features, training, part.where)
-        kept = _Kept(key=part.key, ref=part.ref, targets=targets.tobytes(), own=rows.own.tobytes(), groups=rows.groups)
+        kept = _Kept(
+            key=part.key,
+            ref=part.ref,
+            targets=read.values.tobytes(),
+            are_places=read.are_places,
+            own=rows.own.tobytes(),
+            groups=rows.groups,
+        )
         self.places.append(self.kept.append(msgspec.msgpack.encode(kept)))
 
     def extents(self, columns: Sequence[str], encoding: str) -> Iterator[Extent]:
@@ -111,7 +119,8 @@ class Gathered:
         """
         for place in self.places:
             kept, preliminary, splits = self._read(place)
-            whole, targets = self.tables.extent(kept.ref, columns), self.targets.final(preliminary)
+            whole = self.tables.extent(kept.ref, columns)
+            targets = self.targets.final(Preliminary(values=preliminary, are_places=kept.are_places))
             for number, split in enumerate(SPLITS):
                 chosen = (splits == number) & ~np.isnan(targets)
                 if chosen.any():
@@ -139,6 +148,16 @@ class Gathered:
             left -= size
         self.is_sampled = len(chosen) < len(found)
         return [self.places[number] for number in sorted(chosen)]
+
+    def num_training(self, enough: int) -> int:
+        """Return how many rows with a target the training split has; some number from ``enough`` on where more."""
+        count = 0
+        for place in self.places:
+            _, targets, splits = self._read(place)
+            count += int(((splits == 0) & ~np.isnan(targets)).sum())
+            if count >= enough:
+                break
+        return count
 
     async def sample(
         self, source: ObjectSource, tables: ParquetTables, place: tuple[int, int], columns: Sequence[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, Literal
 
 from penstock.errors import ConfigError, DataError, EmptyListing, MissingLabel, PenstockError
@@ -40,6 +40,8 @@ SMALL_BYTES: Final = GIB
 """Of all tables, up to which rows are split and not blocks: so much is soon fetched once more for each split."""
 _OF_ONE_FORMAT: Final = {"parquet": ("delimiter", "names", "block"), "csv": ("memory", "statistics")}
 """Options that mean nothing of a format."""
+FEWEST_ROWS: Final = 5
+"""Of the training split for each class on average; a note tells of fewer."""
 DELIMITERS: Final = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|"}
 
 
@@ -89,7 +91,7 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
         skipped=skipped,
         own_splits=_own_splits(gathered.splitter),
         split_of=lambda extent: extent.key.rpartition(":")[2],
-        notes=[*notes, _columns_note(encoding)],
+        notes=[*notes, *_class_notes(gathered, classes), _columns_note(encoding)],
         values=encoding.encode(),
     )
 
@@ -239,6 +241,17 @@ def _read_notes(gathered: Gathered) -> list[str]:
     if not gathered.is_sampled:
         return []
     return [f"means and categories are those of the training split's rows among {read:,} of {rows:,}"]
+
+
+def _class_notes(gathered: Gathered, classes: Sequence[str]) -> list[str]:
+    """Name a target of which little can be learnt, an identifier for one."""
+    rows = gathered.num_training(FEWEST_ROWS * len(classes)) if classes else 0
+    if rows >= FEWEST_ROWS * len(classes):
+        return []
+    return [
+        f"the {len(classes):,} classes of {gathered.targets.column} have on average {rows / len(classes):.2g} rows to "
+        f"train on each, too few to learn from: if it names rows or groups of them, choose another target"
+    ]
 
 
 def _columns_note(encoding: Encoding) -> str:

@@ -16,6 +16,7 @@ from penstock.errors import DataError
 from penstock.manifest import no_spread
 from penstock.tasks.table.columns import as_numbers, as_text, told_kind
 from penstock.tasks.table.encoding import Category, Encoding, Number
+from penstock.tasks.table.whole import name_of
 
 __all__ = ["MOST_VALUES", "ColumnFound", "Statistics"]
 
@@ -152,7 +153,7 @@ def _useless(found: ColumnFound, *, most_values: int, is_asked: bool) -> str:
     if found.num_missing == found.num_rows:
         return "is missing in every row"
     if found.kind != "text":
-        return "" if found.std or found.num_missing else f"is {found.low:g} in every row"
+        return "" if found.std or found.num_missing else f"is {_about(found)} in every row"
     if found.is_crowded:
         return f"has more than {MOST_VALUES:,} different values"
     if len(found.counts) == 1:
@@ -165,6 +166,12 @@ def _useless(found: ColumnFound, *, most_values: int, is_asked: bool) -> str:
     share = kept / found.num_rows
     told = f"has {len(found.counts):,} values, the {most_values} commonest of which are {100 * share:.0f} % of the rows"
     return told if share < LEAST_SHARE else ""
+
+
+def _about(found: ColumnFound) -> str:
+    """Tell what a column's numbers are, which do not differ, or by less than 64 bits tell."""
+    is_exact = found.low == found.high and abs(found.low) < 2**53
+    return name_of(found.low) if is_exact else f"about {found.low:g}, as far as floats of 64 bits tell,"
 
 
 def _encoded(name: str, found: ColumnFound, most_values: int) -> Number | Category:

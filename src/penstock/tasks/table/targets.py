@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from penstock.errors import DataError
 from penstock.tasks.table.columns import as_numbers, as_text, kind_of, told_kind
+from penstock.tasks.table.whole import name_of, whole_numbers
 
-__all__ = ["MAX_CLASSES", "PREDICT", "Predict", "Targets"]
+__all__ = ["MAX_CLASSES", "PREDICT", "Predict", "Preliminary", "Targets"]
 
 Predict = Literal["auto", "class", "number"]
 PREDICT: Final[tuple[Predict, ...]] = ("auto", "class", "number")
@@ -25,10 +27,23 @@ _NO_LABEL: Final = frozenset({"", "n/a", "nan"})
 """Text that is no label. ``none`` and ``NA`` are names that a class may have."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preliminary:
+    """Some rows' targets, before all were read.
+
+    Attributes:
+        values: NaN where there is none, shape (rows,).
+        are_places: whether they are places among what was found so far, by what came first.
+    """
+
+    values: NDArray[np.float64]
+    are_places: bool
+
+
 class Targets:
     """Reads the column of targets, a part of it after the other.
 
-    A part's numbers are preliminary: ``final`` makes targets of them when all were read.
+    What a part has is preliminary: ``final`` makes targets of it when all were read.
 
     Args:
         known: classes that there are, none where numbers are predicted; None has them found out.
@@ -41,11 +56,12 @@ class Targets:
         self._is_text: bool | None = True if predict == "class" else None
         self._names: dict[str, int] = {}
         """Of classes of text, by which comes first."""
-        self._whole: set[float] | None = set()
-        """Different numbers, while they are few and whole; None where they are not."""
+        self._whole: dict[int, int] = {}
+        """Of whole numbers, by which comes first, as long as they are few and all are whole."""
+        self._may_be_classes = bool(known) if known is not None else predict == "auto"
         self.num_missing = 0
 
-    def add(self, column: pa.ChunkedArray, where: Callable[[int], str], *, is_typed: bool) -> NDArray[np.float64]:
+    def add(self, column: pa.ChunkedArray, where: Callable[[int], str], *, is_typed: bool) -> Preliminary:
         """Return the preliminary targets of some rows, NaN where there is none.
 
         Args:
@@ -63,7 +79,7 @@ class Targets:
         if self._is_text is None:
             self._is_text = self._tells_text(column, is_typed=is_typed)
         found = self._add_text(column) if self._is_text else self._add_numbers(column, where)
-        self.num_missing += int(np.isnan(found).sum())
+        self.num_missing += int(np.isnan(found.values).sum())
         return found
 
     @property
@@ -73,7 +89,7 @@ class Targets:
             return bool(self._known)
         if self._predict != "auto":
             return self._predict == "class"
-        return bool(self._is_text) or self._whole is not None
+        return bool(self._is_text) or self._may_be_classes
 
     def classes(self) -> tuple[str, ...]:
         """Return the classes' names, numbers in the order of numbers; none where they are numbers to predict.
@@ -85,8 +101,9 @@ class Targets:
             return ()
         if self._known is not None:
             return self._known
-        whole = sorted(self._whole or ())
-        names = sorted(self._names, key=_order) if self._is_text else [f"{number:.15g}" for number in whole]
+        names = (
+            sorted(self._names, key=_order) if self._is_text else [name_of(number) for number in sorted(self._whole)]
+        )
         if len(names) == 1:
             raise DataError(
                 f"the target {self.column} is {names[0]!r} in every row: there is nothing to learn",
@@ -94,28 +111,27 @@ class Targets:
             )
         return tuple(names)
 
-    def final(self, preliminary: NDArray[np.float64]) -> NDArray[np.float64]:
+    def final(self, read: Preliminary) -> NDArray[np.float64]:
         """Return targets: numbers, or places among the classes.
 
         Raises:
             DataError: one is none of the classes that are known.
         """
-        if not self.are_classes:
-            return preliminary
-        known = ~np.isnan(preliminary)
-        found = preliminary.copy()
-        places = {name: float(place) for place, name in enumerate(self.classes())}
-        try:
-            if self._is_text:
-                by_first = np.array([places[name] for name in self._names])
-                found[known] = by_first[preliminary[known].astype(np.int64)]
-            else:
-                found[known] = [places[f"{number:.15g}"] for number in preliminary[known].tolist()]
-        except KeyError as error:
-            raise DataError(
-                f"the target {self.column} has {error.args[0]!r}, which is none of the {len(places)} classes",
-                fix="leave its rows out, or train on data that has it",
-            ) from error
+        if not read.are_places:
+            return read.values
+        found = read.values.copy()
+        known = ~np.isnan(found)
+        by_first: list[float]
+        if self.are_classes:
+            places = {name: float(place) for place, name in enumerate(self.classes())}
+            names = list(self._names) if self._is_text else [name_of(number) for number in self._whole]
+            wrong = next((name for name in names if name not in places), None)
+            if wrong is not None:
+                raise self._unknown(wrong)
+            by_first = [places[name] for name in names]
+        else:
+            by_first = [float(number) for number in self._whole]
+        found[known] = np.array(by_first)[found[known].astype(np.int64)]
         return found
 
     def _tells_text(self, column: pa.ChunkedArray, *, is_typed: bool) -> bool | None:
@@ -127,17 +143,16 @@ class Targets:
         told = told_kind(column, is_typed=is_typed)
         return told == "text" if told else None
 
-    def _add_text(self, column: pa.ChunkedArray) -> NDArray[np.float64]:
+    def _add_text(self, column: pa.ChunkedArray) -> Preliminary:
         encoded = as_text(column).dictionary_encode()
         numbers = []
         for name in encoded.dictionary.to_pylist():
             numbers.append(np.nan if name.lower() in _NO_LABEL else self._names.setdefault(name, len(self._names)))
             if len(self._names) > MAX_CLASSES:
                 raise self._too_many(list(self._names)[:3])
-        found: NDArray[np.float64] = np.array(numbers, np.float64)[encoded.indices.to_numpy()]
-        return found
+        return Preliminary(values=np.array(numbers, np.float64)[encoded.indices.to_numpy()], are_places=True)
 
-    def _add_numbers(self, column: pa.ChunkedArray, where: Callable[[int], str]) -> NDArray[np.float64]:
+    def _add_numbers(self, column: pa.ChunkedArray, where: Callable[[int], str]) -> Preliminary:
         values, wrong = as_numbers(column)
         if wrong is not None:
             cell = str(column[wrong].as_py())[:_SHOWN]
@@ -146,12 +161,35 @@ class Targets:
                 fix="correct the table, or take what is there for classes: --option predict=class",
                 about=where(wrong),
             )
-        if self._whole is not None:
-            known = np.unique(values[~np.isnan(values)])
-            self._whole |= set(known.tolist())
-            if len(self._whole) > FEW or not (known == np.round(known)).all():
-                self._whole = None
-        return values
+        places = self._places(column, values) if self._may_be_classes else None
+        return Preliminary(values=values if places is None else places, are_places=places is not None)
+
+    def _places(self, column: pa.ChunkedArray, values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return places among whole numbers, NaN where there is none; None where the column is not of classes."""
+        most = FEW if self._known is None else MAX_CLASSES
+        found = whole_numbers(column, values, most=most)
+        together = {**self._whole}
+        for number in found[0] if found is not None else ():
+            together.setdefault(number, len(together))
+        if found is None or len(together) > most:
+            if self._known is not None:
+                raise self._unknown(self._not_known(values, together))
+            self._may_be_classes = False
+            return None
+        self._whole = together
+        places = np.full(len(values), np.nan)
+        places[~np.isnan(values)] = np.array([together[number] for number in found[0]], np.float64)[found[1]]
+        return places
+
+    def _not_known(self, values: NDArray[np.float64], whole: Iterable[int]) -> str:
+        names = [*map(name_of, whole), *(name_of(value) for value in np.unique(values[~np.isnan(values)]).tolist())]
+        return next((name for name in names if name not in (self._known or ())), "another number")
+
+    def _unknown(self, name: str) -> DataError:
+        return DataError(
+            f"the target {self.column} has {name!r}, which is none of the {len(self._known or ())} classes",
+            fix="leave its rows out, or train on data that has it",
+        )
 
     def _too_many(self, shown: list[str]) -> DataError:
         return DataError(
@@ -163,5 +201,5 @@ class Targets:
 
 def _order(name: str) -> tuple[bool, int, str]:
     """Sort names as text, numbers as numbers."""
-    is_number = name.isascii() and name.isdecimal() and len(name) <= 18
+    is_number = name.isascii() and name.isdecimal() and len(name) <= 40
     return not is_number, int(name) if is_number else 0, name
