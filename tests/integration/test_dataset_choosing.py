@@ -242,3 +242,20 @@ def test_a_group_stays_whole_though_files_store_it_in_other_types(tmp_path: Path
     found = [{int(row["id"]) % 20 for row in rows(part)} for part in parts]
     assert all(found)
     assert not found[0] & found[1]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_fails_is_named_as_it_was_written(tables: Path, files: Path, workers: int) -> None:
+    def fail(value: Any) -> Any:
+        raise ZeroDivisionError
+
+    for dataset in (penstock.parquet(tables, columns="id"), penstock.objects(files)):
+        for made, told in (
+            (dataset.filter(fail), "filter of "),
+            (dataset.map(fail), "map of "),
+            (dataset.filter(bool).map(fail), "in the map, number 1 (from 0)"),
+        ):
+            with pytest.raises(ZeroDivisionError) as caught:
+                rows(made, workers=workers)
+            assert told in "\n".join(caught.value.__notes__)
+            assert "transform" not in "\n".join(each for each in caught.value.__notes__ if "Traceback" not in each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -211,6 +212,39 @@ def test_the_windows_stay_within_the_bound_together(
         next(iter(loader))
 
 
+def test_a_window_holds_what_fits_its_parts_and_the_advice_can_be_followed(tmp_path: Path) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+        for number in range(6):
+            (folder / f"{number}").write_bytes(bytes(1 << 20))
+    mixed = penstock.mix([(penstock.objects(folder).map(len), 1) for folder in folders])
+    for size in (1, 20):
+        with mixed.loader(size, window="14Mi", collate=list) as loader:
+            assert sum(map(sum, loader)) == 12 << 20
+    with pytest.raises(WindowTooSmall) as raised, mixed.loader(1, window="1500Ki") as loader:
+        next(iter(loader))
+    advised = re.search(r"([0-9]+)Mi", str(raised.value))
+    assert advised is not None
+    with mixed.loader(1, window=advised[0], collate=list) as loader:
+        place = {}
+        for number, _ in enumerate(loader):
+            place = loader.state_dict() if number == 6 else place
+    with mixed.loader(1, window="40Mi", collate=list) as loader:
+        assert len(list(_on(loader, place))) == 5
+
+
+def test_a_place_within_larger_chunks_is_gone_on_from(objects: penstock.Dataset, table: penstock.Dataset) -> None:
+    mixed = penstock.mix({objects: 1, table: 1}, seed=3)
+    with mixed.loader(30, window="4Mi") as loader:
+        for place in [loader.state_dict() for _ in islice(loader, 2)][1:]:
+            rest = sum(ids(_on(loader, place)), [])  # noqa: RUF017
+    with mixed.loader(1, window="4Mi") as loader:
+        found = sum(ids(_on(loader, place)), [])  # noqa: RUF017
+    assert len(found) == 120
+    assert found == rest
+
+
 def test_values_of_another_structure_are_refused(objects: penstock.Dataset, table: penstock.Dataset) -> None:
     other = table.map(lambda value: {"id": value["id"]})
     message = r"members \d and \d of the mix give values of different structure: .*id: int.*: make them alike with map"
@@ -235,14 +269,60 @@ def test_a_loader_is_for_one_loop_and_one_process(objects: penstock.Dataset, tab
             pickle.dumps(loader)
         with pytest.raises(CheckpointMismatch, match="no saved place in a mix"):
             loader.load_state_dict({"version": 1})
+        assert loader.state_dict()["epoch"] == 2
+        assert loader.state_dict()["position"] == 0
+        next(iter(loader))
         place = loader.state_dict()
-        for wrong in ({"position": -1}, {"position": 10**9}, {"position": "x"}, {"members": place["members"][:1]}):
-            with pytest.raises(CheckpointMismatch, match="the saved place is"):
+        member = place["members"][0]
+        for wrong in (
+            *({"position": each} for each in (-1, 10**9, "x", True, None)),
+            *({"epoch": each} for each in (-1, "x", 1.5, None, 2**70)),
+            *({"version": each} for each in (99, 1, None)),
+            *({"world_size": each} for each in (2, "x", None)),
+            *({"members": each} for each in (place["members"][:1], [], "xy", None, 3, ["x", "y"], [{}, {}])),
+            *({"members": [{**member, **each}, member]} for each in ({"first": -1}, {"used": 91}, {"stream": 3})),
+            {"position": 0},
+            {"mix": "x"},
+        ):
+            with pytest.raises(CheckpointMismatch, match="the saved place"):
                 loader.load_state_dict({**place, **wrong})
+        with pytest.raises(CheckpointMismatch):
+            loader.load_state_dict({**place, "members": [{**member, "stream": {}}, member]})
         assert loader.classes == ()
         assert loader.left_out == ()
     with pytest.raises(StreamMisused, match="closed"):
         iter(loader)
+
+
+def test_a_place_at_an_epochs_end_is_of_its_mix_alone(
+    objects: penstock.Dataset, table: penstock.Dataset, tmp_path: Path
+) -> None:
+    with penstock.mix({objects: 1, table: 1}).loader(90, window="4Mi", seed=1) as loader:
+        assert len(list(loader)) == 2
+        place = loader.state_dict()
+        assert (place["position"], place["members"]) == (0, [])
+        iter(loader)
+        assert loader.state_dict() == place
+    for number in range(FILES):
+        (tmp_path / f"{number:03}").write_bytes(b"x%d" % number)
+    others = penstock.objects(tmp_path).map(lambda data: {"id": int(data[1:]), "of": "objects"})
+    for members, seed in (({objects: 1, table: 1}, 2), ({others: 1, table: 1}, 1), ({table: 1, objects: 1}, 1)):
+        with penstock.mix(members).loader(90, window="4Mi", seed=seed) as loader:
+            with pytest.raises(CheckpointMismatch, match="of another mix"):
+                loader.load_state_dict(place)
+            assert loader.epoch == 0
+
+
+def test_a_loop_that_has_begun_is_at_its_beginning(objects: penstock.Dataset, table: penstock.Dataset) -> None:
+    mixed = penstock.mix({objects: 1, table: 1})
+    with mixed.loader(30, window="4Mi") as loader, objects.loader(30, window="4Mi") as alone:
+        for each in (loader, alone):
+            next(iter(each))
+            iter(each)
+            assert each.epoch == 1
+        place = loader.state_dict()
+        assert (place["epoch"], place["position"], place["members"]) == (1, 0, [])
+        assert alone.state_dict()["next_index"] == FILES
 
 
 @pytest.mark.parametrize(
@@ -253,6 +333,10 @@ def test_a_loader_is_for_one_loop_and_one_process(objects: penstock.Dataset, tab
         (lambda a, b: {a: 0, b: 1}, {}, "the weight 0 of a member: give numbers above 0"),
         (lambda a, b: {a: "x", b: 1}, {}, "the weight 'x'"),
         (lambda a, b: {a: float("nan"), b: 1}, {}, "the weight nan"),
+        (lambda a, b: {a: 10**400, b: 1}, {}, "the weight 1000.*: give numbers above 0"),
+        (lambda a, b: {a: 1e-320, b: 1}, {"stop": "all"}, "the weight 1e-320 of a member, beside 1, is a share below"),
+        (lambda a, b: {a: 1e-17, b: 1}, {}, "the weight 1e-17"),
+        (lambda a, b: {a: 1e308, b: 1e290}, {}, "the weight 1e.290"),
         (lambda a, b: {"a": 1, b: 1}, {}, "the member 'a' is no dataset"),
         (lambda a, b: {a: 1, b: 1}, {"stop": "last"}, "stop 'last'"),
         (lambda a, b: {a: 1, b: 1}, {"seed": -1}, "seed -1"),

@@ -31,13 +31,29 @@ class Chain:
     functions: Sequence[Callable[[Any], Any]]
     transform: Callable[[Any, np.random.Generator], Any] | None
 
+    @property
+    def called(self) -> str:
+        """What the caller calls it, for messages."""
+        names = dict.fromkeys(map(_called, self.functions))
+        return " or ".join([*names, *(["transform"] if self.transform is not None else [])])
+
     def __call__(self, value: Any, rng: np.random.Generator) -> Any:
         """Return what they make of a value, as far as one of them leaves it out."""
-        for function in self.functions:
-            value = function(value)
+        for number, function in enumerate(self.functions):
+            try:
+                value = function(value)
+            except Exception as error:
+                error.add_note(
+                    f"penstock: in the {_called(function)}, number {number} (from 0) of the dataset's functions"
+                )
+                raise
             if isinstance(value, Nothing):
                 return value
         return value if self.transform is None else self.transform(value, rng)
+
+
+def _called(function: Callable[[Any], Any]) -> str:
+    return "filter" if isinstance(function, Filter) else "map"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from penstock.stream.face import Stream
 __all__ = ["CHUNK", "Feed", "pack"]
 
 CHUNK = 16
-"""Samples that a member gives at a time."""
+"""Samples that a member gives at a time, at most: no more than a batch has, and than its window holds."""
 
 
 def pack(values: list[Any]) -> bytes:
@@ -31,6 +31,7 @@ class Feed:
 
     def __init__(self, stream: Stream, size: int) -> None:
         self._stream, self._size = stream, size
+        self._chunk = int(stream.state_dict()["batch_size"]) // stream._reading.ranks.world_size
         self._batches: Iterator[Any] | None = None
         self._start: LoaderState = {}
         self._values: list[Any] = []
@@ -60,9 +61,13 @@ class Feed:
         self._start, self._first = state["stream"], state["first"]
         self._values, self._used = [], 0
         used = state["used"]
-        if used:
+        while used:  # chunks may have been larger
+            if self._used:
+                self._first += self._used
+                self._start = self._stream.state_dict()
             self._fill()
-            self._used = used
+            self._used = min(used, len(self._values))
+            used -= self._used
 
     def _next_chunk(self) -> None:
         self._first += len(self._values)
@@ -82,5 +87,5 @@ class Feed:
         assert self._batches is not None
         packed = next(self._batches, None)
         values = [] if packed is None else pickle.loads(packed)  # noqa: S301 - of this process's own workers
-        expected = self._size - self._first if packed is None else min(CHUNK, self._size - self._first)
+        expected = self._size - self._first if packed is None else min(self._chunk, self._size - self._first)
         self._values = values[:expected] + [NOTHING] * (expected - len(values))

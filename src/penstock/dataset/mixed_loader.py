@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from torch.utils.data import IterableDataset
 
-from penstock.dataset.member_feed import CHUNK, Feed, pack
+from penstock.dataset.member_feed import Feed, pack
+from penstock.dataset.mixed_places import check_mixed_place
 from penstock.dataset.proportions import Draws, Stop, epoch_counts, rounds
 from penstock.dataset.structure import structure_of
-from penstock.errors import CheckpointMismatch, ConfigError, DataError, StreamMisused, WindowTooSmall
+from penstock.errors import ConfigError, DataError, StreamMisused, WindowTooSmall
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.failures import noting
 from penstock.records import Meters
@@ -27,8 +30,9 @@ from penstock.stream.options import Options
 
 __all__ = ["MixedLoader"]
 
-STATE_VERSION = 1
-_FIX = "go on with the mix that the place was saved of, or begin anew"
+_MEBIBYTES: Final = re.compile(r"\b([0-9]+)Mi\b")
+"""Of the window that a member needs, in an advice."""
+STATE_VERSION = 2
 
 
 class MixedLoader(IterableDataset[Any]):
@@ -53,6 +57,7 @@ class MixedLoader(IterableDataset[Any]):
         self._streams: list[Stream] = []
         self._feeds: list[Feed] = []
         self._structures: dict[int, str] = {}
+        self._fingerprints: dict[int, str] = {}
         self._epoch = self._position = self._loops = 0
         self._asked_epoch: int | None = None
         self._loaded: Mapping[str, Any] | None = None
@@ -61,7 +66,7 @@ class MixedLoader(IterableDataset[Any]):
             for number, each in enumerate(own):
                 decoder = replace(each.decoder, collate=pack)
                 with _of_member(number, each, options):
-                    stream = Stream.made_of(replace(each, batch_size=CHUNK, decoder=decoder))
+                    stream = Stream.made_of(replace(each, decoder=decoder))
                 self._streams.append(stack.enter_context(stream))
             self._stack = stack.pop_all()
 
@@ -87,6 +92,7 @@ class MixedLoader(IterableDataset[Any]):
         self._feeds = [Feed(stream, size) for stream, size in zip(self._streams, sizes, strict=True)]
         asked, self._asked_epoch = self._asked_epoch, None
         if self._loaded is None:
+            self._place = None
             self._epoch = asked if asked is not None else self._epoch + (self._position > 0)
             self._position = 0
         most = self._options.num_epochs
@@ -134,26 +140,11 @@ class MixedLoader(IterableDataset[Any]):
         Raises:
             CheckpointMismatch: it is of another mix, or of another number of ranks in the middle of an epoch.
         """
-        mine = self._state([])
-        names = {"mix": "mix", "world_size": "number of ranks"}
-        if not isinstance(state, Mapping) or any(name not in state for name in mine):
-            raise CheckpointMismatch("what is loaded is no saved place in a mix", fix="give what state_dict() gave")
-        for name, told in names.items():
-            if state[name] != mine[name] and (name == "mix" or state["position"]):
-                raise CheckpointMismatch(
-                    f"the saved place is of another {told} ({str(state[name])[:12]}, here {str(mine[name])[:12]})",
-                    fix=_FIX,
-                )
-        members, position = state["members"], state["position"]
-        if not isinstance(position, int) or not 0 <= position < sum(self._counts()):
-            raise CheckpointMismatch(
-                f"the saved place is {str(position)[:60]!r}, not in an epoch of this mix", fix=_FIX
-            )
-        if len(members) != (len(self._streams) if position else 0):
-            raise CheckpointMismatch(f"the saved place is of {len(members)} members", fix=_FIX)
-        for stream, member in zip(self._streams, members, strict=False):
+        check_mixed_place(state, self._state([]), sizes=self._sizes(), num_samples=sum(self._counts()))
+        for stream, member in zip(self._streams, state["members"], strict=False):
             stream.load_state_dict(member["stream"])
         self._loops += 1
+        self._asked_epoch = None
         self._epoch, self._position = state["epoch"], state["position"]
         self._loaded, self._place = state, dict(state)
 
@@ -235,15 +226,26 @@ class MixedLoader(IterableDataset[Any]):
             self._place = self._state([feed.state_dict() for feed in self._feeds])
 
     def _state(self, members: list[dict[str, Any]]) -> dict[str, Any]:
-        asked = (self._stop, self._seed, [round(share, 9) for share in self._shares], self._counts())
         return {
             "version": STATE_VERSION,
-            "mix": hashlib.sha256(repr(asked).encode()).hexdigest(),
+            "mix": self._fingerprint(),
             "world_size": self._world_size(),
             "epoch": self._epoch,
             "position": self._position,
             "members": members,
         }
+
+    def _fingerprint(self) -> str:
+        """Return what tells this mix, with its members' data and orders, from any other."""
+        world_size = self._world_size()
+        if world_size not in self._fingerprints:
+            asked = (self._stop, self._seed, [round(share, 9) for share in self._shares], self._counts())
+            places = [stream.state_dict() for stream in self._streams]
+            orders = [
+                [place[name] for name in ("manifest_fingerprint", "plan_fingerprint", "order")] for place in places
+            ]
+            self._fingerprints[world_size] = hashlib.sha256(repr((asked, orders)).encode()).hexdigest()
+        return self._fingerprints[world_size]
 
     def _world_size(self) -> int:
         self._streams[0]._settle()
@@ -265,5 +267,7 @@ def _of_member(number: int, own: Options, asked: Options) -> Iterator[None]:
         with noting(f"penstock: member {number} (from 0) of the mix, {own.source.uri}"):
             yield
     except WindowTooSmall as error:
+        part = own.window_bytes / asked.window_bytes
+        error.fix = _MEBIBYTES.sub(lambda found: f"{math.ceil(int(found[1]) / part)}Mi", error.fix, count=1)
         error.fix += f" (of the window of {asked.window_bytes} bytes, {own.window_bytes} are this member's)"
         raise

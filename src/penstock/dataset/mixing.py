@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from penstock.dataset.described import Dataset
+from penstock.dataset.member_feed import CHUNK
 from penstock.dataset.mixed_loader import MixedLoader
 from penstock.dataset.proportions import Stop
 from penstock.errors import ConfigError
@@ -19,6 +21,8 @@ from penstock.stream.words import in_python
 
 __all__ = ["Mixed", "mix"]
 
+LEAST_SHARE: Final = 1e-9
+"""Of a member: what is less is a mistake in the weights."""
 _STOPS: Final = ("first", "all")
 
 
@@ -67,6 +71,16 @@ class Mixed:
         return MixedLoader(asked[0], own, shares=shares, seed=self.seed, stop=self.stop)
 
 
+def _number(weight: Any) -> float:
+    """Return a weight as a number; NaN where it is none."""
+    if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
+        return math.nan
+    try:
+        return float(weight)
+    except OverflowError:
+        return math.inf
+
+
 def _own(asked: Options, number: int, shares: list[float], stop: Stop) -> Options:
     """Return a member's own options: its part of the window, and samples that are shuffled as no other member's are.
 
@@ -79,6 +93,8 @@ def _own(asked: Options, number: int, shares: list[float], stop: Stop) -> Option
         in_flight=max(1, int(asked.in_flight * part)),
         folder=None if asked.folder is None else asked.folder / f"member-{number}",
         seed=(asked.seed + 0x9E3779B9 * number) % 2**32,
+        batch_size=min(CHUNK, asked.batch_size),
+        may_shrink=True,
         drop_last=False,
         pin_memory=False,
         num_epochs=asked.num_epochs if stop == "first" else None,
@@ -120,14 +136,21 @@ def mix(
     for dataset, weight in found:
         if not isinstance(dataset, Dataset):
             raise ConfigError(f"the member {shown(dataset)} is no dataset", fix=fix)
-        is_number = isinstance(weight, numbers.Real) and not isinstance(weight, bool)
-        if not is_number or not 0 < float(weight) < float("inf"):
+        if not 0 < _number(weight) < math.inf:
             raise ConfigError(f"the weight {shown(weight)} of a member", fix="give numbers above 0")
     if len(found) < 2:
         raise ConfigError(f"{len(found)} member(s)", fix="give at least two datasets")
-    total = sum(float(weight) for _, weight in found)
+    largest = max(float(weight) for _, weight in found)  # so that no sum is infinite
+    total = sum(float(weight) / largest for _, weight in found)
+    shares = [float(weight) / largest / total for _, weight in found]
+    for (_, weight), share in zip(found, shares, strict=True):
+        if share < LEAST_SHARE:
+            raise ConfigError(
+                f"the weight {shown(weight)} of a member, beside {largest:g}, is a share below {LEAST_SHARE:g}",
+                fix="give weights that are nearer to one another, or leave that member out",
+            )
     return Mixed(
-        members=tuple((dataset, float(weight) / total) for dataset, weight in found),
+        members=tuple((dataset, share) for (dataset, _), share in zip(found, shares, strict=True)),
         seed=checks.count("seed", seed, 0, most=2**32 - 1),
         stop=checks.choice("stop", stop, _STOPS),
     )

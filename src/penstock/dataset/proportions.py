@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.errors import ConfigError
 from penstock.plan import Permutation
 
 __all__ = ["Draws", "Stop", "epoch_counts", "rounds"]
+
+MOST_SAMPLES: Final = 10**12
+"""Of an epoch, on each rank: more is a mistake in the weights."""
 
 Stop = Literal["first", "all"]
 
@@ -22,9 +26,17 @@ def epoch_counts(sizes: Sequence[int], shares: Sequence[float], *, stop: Stop) -
     Args:
         sizes: samples of each member's own epoch.
         shares: of the members, which make 1 together.
+
+    Raises:
+        ConfigError: it has more than ``MOST_SAMPLES``.
     """
     if stop == "all":
         whole = max(size / share for size, share in zip(sizes, shares, strict=True))
+        if whole > MOST_SAMPLES:
+            raise ConfigError(
+                f"an epoch of the mix has {whole:.3g} samples, until all of each member were given",
+                fix='give the largest members more weight, or stop="first"',
+            )
         return [max(size, round(whole * share)) for size, share in zip(sizes, shares, strict=True)]
     whole = min(size / share for size, share in zip(sizes, shares, strict=True))
     return [min(size, max(1, round(whole * share))) for size, share in zip(sizes, shares, strict=True)]

@@ -15,7 +15,7 @@ from typing import Any
 
 from penstock.errors import PenstockError
 
-__all__ = ["Failed", "batch_note", "noting", "sample_note"]
+__all__ = ["Failed", "batch_note", "noting", "sample_note", "transform_note"]
 
 MOST_KEYS = 64
 """Keys of a batch that a note names, each."""
@@ -54,6 +54,11 @@ def noting(note: str) -> Iterator[None]:
 def sample_note(what: str, key: str, *, position: int, epoch: int) -> str:
     """Name a sample: what was done with it, its key, and its place in the epoch's order."""
     return f"penstock: {what} {key!r}, sample {position} of epoch {epoch} (both from 0)"
+
+
+def transform_note(transform: object, key: str, *, position: int, epoch: int) -> str:
+    """Name a sample that a transform was given, by what the caller calls it."""
+    return sample_note(f"{getattr(transform, 'called', 'transform')} of", key, position=position, epoch=epoch)
 
 
 def batch_note(keys: Sequence[str], *, position: int, epoch: int) -> str:

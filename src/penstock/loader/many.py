@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from penstock.errors import DataError, OutputError, PenstockError, WindowError
 from penstock.loader.chance import chance_of, own_generators
 from penstock.loader.decoding import Decoding
-from penstock.loader.failures import batch_note, noting, sample_note
+from penstock.loader.failures import batch_note, noting, transform_note
 from penstock.loader.in_window import ManySamples, Touched
 from penstock.loader.sharing import NodeRanks, packed, unpacked
 from penstock.loader.using import SampleUser, reason_of
@@ -249,7 +249,7 @@ class PartMaker:
                 value = decoded.values[decoded.place(number)]
                 if transform is not None:
                     rng = self._chance.seed(touched.epoch, key, indices[slot])
-                    with noting(sample_note("transform of", key, position=position, epoch=touched.epoch)):
+                    with noting(transform_note(transform, key, position=position, epoch=touched.epoch)):
                         value = transform(value, rng if is_trained else None)
             except Exception as error:
                 if isinstance(error, DataError):

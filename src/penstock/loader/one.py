@@ -16,7 +16,7 @@ import numpy as np
 from penstock.errors import DataError
 from penstock.loader.chance import chance_of, own_generators
 from penstock.loader.decoding import Decoding
-from penstock.loader.failures import batch_note, noting, sample_note
+from penstock.loader.failures import batch_note, noting, sample_note, transform_note
 from penstock.loader.using import Run, SampleUser
 from penstock.manifest import sample_key
 from penstock.plan import locate, stream_indices
@@ -109,7 +109,7 @@ class OneByOne:
                     (value,) = decoding.decode(data, about, extent.codec, _THE_ONE)
             if decoding.transform is None:
                 return value
-            with noting(sample_note("transform of", key, position=place.position, epoch=place.epoch)):
+            with noting(transform_note(decoding.transform, key, position=place.position, epoch=place.epoch)):
                 return decoding.transform(value, rng if is_trained else None)
         except DataError as error:
             error.name(key)

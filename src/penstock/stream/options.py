@@ -75,6 +75,7 @@ class Options:
         match: pattern of the keys that are taken.
         num_epochs: None is without end.
         folder: of the window; None is a temporary one.
+        may_shrink: whether batches are smaller where the window holds none of ``batch_size``.
     """
 
     source: SourceSpec
@@ -97,6 +98,7 @@ class Options:
     on_bad_sample: Literal["fail", "skip"]
     ranks: AskedRanks
     data: Data = field(default_factory=Data)
+    may_shrink: bool = False
 
     def in_common(self) -> str:
         """Name what ranks that share a window must have asked for alike, by its SHA-256."""

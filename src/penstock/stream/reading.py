@@ -29,6 +29,7 @@ from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
 from penstock.records import Meters, Plan
 from penstock.sources import read_meter_files, sum_meters, take_later
+from penstock.stream.fitting import fitting_batch
 from penstock.stream.left_out import LeftOut, left_out_of
 from penstock.stream.listing import Whole, begin_listing, kept_listing_of
 from penstock.stream.options import Options
@@ -295,14 +296,17 @@ def _open_stream(
     source: _Source,
     ranks: Ranks,
 ) -> WindowStream:
+    plan, batch_size = _plan_of(listed, options.seed, ranks), options.batch_size
+    if options.may_shrink:
+        batch_size = fitting_batch(listed, splits, plan=plan, options=options, folder=source.window, ranks=ranks)
     return WindowStream(
         folder=source.window,
         manifest=listed.manifest,
         info=listed.info,
-        plan=_plan_of(listed, options.seed, ranks),
+        plan=plan,
         splits=splits,
         decoding=options.decoder,
-        batch_size=options.batch_size,
+        batch_size=batch_size,
         num_epochs=num_epochs,
         num_workers=options.num_workers,
         prefetcher=source.prefetcher,
