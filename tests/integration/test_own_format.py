@@ -76,9 +76,8 @@ def test_it_is_listed_and_decodes(site: Path, tmp_path: Path, monkeypatch: pytes
 def test_a_fault_of_its_index_is_told_as_it_is(site: Path, tmp_path: Path) -> None:
     """It would be met again by another listing, so there is none."""
     with (site / "toyformat" / "records.py").open("a") as code:
-        code.write(
-            "\nasync def broken(self, source, info):\n    return memoryview(b'').rfind\n\nRecords.index = broken\n"
-        )
+        code.write("\nasync def broken(self, source, info):\n    yield memoryview(b'').rfind\n")
+        code.write("\nRecords.index = broken\n")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.bin").write_bytes(bytes(80))
     read = "import sys, penstock\npenstock.of_format('records', sys.argv[1], options={'size': 8}).loader(1).__enter__()"

@@ -14,6 +14,7 @@ import contextlib
 import gc
 import importlib
 import json
+import math
 import os
 import pkgutil
 import runpy
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -94,12 +96,12 @@ class _Process:
         self._told.connect(_address)
         socket.send_fds(self._told, [json.dumps(asked).encode()], files)
         self.pid = int(self._told.recv(100))
+        weakref.finalize(self, self._told.close)
 
     def poll(self) -> int | None:
         with self._lock:
             if self.returncode is None and select.select([self._told], [], [], 0)[0]:
                 self.returncode = int(self._told.recv(100))
-                self._told.close()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -108,11 +110,12 @@ class _Process:
         Raises:
             subprocess.TimeoutExpired: it runs on.
         """
-        with contextlib.suppress(ValueError):  # another thread has closed it, for it has heard of the end
-            if self.poll() is None and not select.select([self._told], [], [], timeout)[0]:
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
-        code = self.poll()
-        assert code is not None
+            select.select([self._told], [], [], min(left, 0.5))  # another thread may hear of the end instead
         return code
 
     def send_signal(self, number: int) -> None:
