@@ -82,7 +82,11 @@ class PenstockError(Exception):
         self.about = self.about or about
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.fix}" if self.fix else self.what
+        if not self.fix:
+            return self.what
+        told = f"{self.what}: {self.fix}"
+        # Behind the name of a secret and a colon, the first word of the advice would be taken for its value.
+        return told if redact(told) == told else f"{self.what}; {self.fix}"
 
     def __reduce__(self) -> tuple[object, ...]:
         return error_from_fields, (type(self).__name__, self.what, self.fix, self.about)

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import errors
-from penstock.errors import DiskFull, OutputUnwritable, PenstockError, error_from_fields, map_os_error
+from penstock.errors import ConfigError, DiskFull, OutputUnwritable, PenstockError, error_from_fields, map_os_error
+from penstock.secrets import redact
 
 DOCS = Path(__file__).parents[2] / "docs" / "exit-codes.md"
 
@@ -82,3 +83,13 @@ def test_errors_of_the_operating_system_are_mapped(number: int, kind: type[Penst
     assert type(error) is kind
     assert "/some/file" in str(error)
     assert error.fix
+
+
+@pytest.mark.parametrize("name", ["aws-secret-access-key", "password", "api_key", "hf-auth-token"])
+def test_advice_behind_the_name_of_a_secret_is_told_whole(name: str) -> None:
+    told = str(ConfigError(f"there is no option {name!r}", fix="penstock list --help names them all"))
+    assert redact(told) == told
+    assert name in told
+    assert told.endswith("penstock list --help names them all")
+    assert "hunter2" not in str(ConfigError(f"{name!r}: hunter2 is given", fix="x"))
+    assert str(ConfigError("there is no option 'epoch'", fix="x")) == "there is no option 'epoch': x"

@@ -289,6 +289,11 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         return sum(split.num_samples for split in self.splits)
 
     @property
+    def holds_many(self) -> bool:
+        """Whether there are extents of several samples."""
+        return any(split.num_samples > split.num_extents for split in self.splits)
+
+    @property
     def meaning(self) -> str:
         """SHA-256 of what samples and targets mean besides their shape: classes, and ``values``."""
         return hashlib.sha256("\0".join((self.values, *self.classes)).encode(errors="surrogatepass")).hexdigest()

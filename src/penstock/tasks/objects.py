@@ -103,8 +103,14 @@ class WholeObjects:
         return {}
 
 
-async def pages_of(source: ObjectSource, pattern: str, skipped: list[SkippedObject]) -> AsyncIterator[list[ObjectInfo]]:
-    """List what fits the pattern, folder markers included, and see to it that some of it is not empty."""
+async def pages_of(
+    source: ObjectSource, pattern: str, skipped: list[SkippedObject], *, wanted: str = ""
+) -> AsyncIterator[list[ObjectInfo]]:
+    """List what fits the pattern, folder markers included, and see to it that some of it is not empty.
+
+    Args:
+        wanted: what fits it, where nobody asked for that pattern; for messages.
+    """
     fits = matcher(pattern)
     num_found = num_fitting = num_full = num_others = 0
     example = ""
@@ -121,6 +127,13 @@ async def pages_of(source: ObjectSource, pattern: str, skipped: list[SkippedObje
             yield fitting
     if not num_found:
         raise await source.nothing_found()
+    if not num_fitting and wanted:
+        raise EmptyListing(
+            f"no {wanted} lies under {source.spec.uri}: none of the {counted(num_found, 'object')} fits {pattern!r}, "
+            f"{example} for one",
+            fix="name another --source or --task, or say which objects are such with --option match=",
+            about=source.spec.uri,
+        )
     if not num_fitting:
         raise EmptyListing(
             f"none of the {counted(num_found, 'object')} under {source.spec.uri} fits {pattern!r}, {example} for one",

@@ -38,6 +38,7 @@ KEPT_SHARE = 0.87
 """Of the window, where extents are read more than once; the rest streams."""
 STREAMING_SLOTS = 4
 """Slots that streaming goes on with beyond those of a batch, before anything is kept."""
+_OF_MANY = " (what is fetched as one and has many samples, like a row group or a block of rows)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +91,7 @@ class _Needs:
     num_ranks: int
     reserved_bytes: int
     max_description_bytes: int
+    holds_many: bool = False
     keeping: bool = False
 
     def of(self, window_bytes: int) -> tuple[int, int, int]:
@@ -137,6 +139,7 @@ def plan_geometry(
     num_ranks: int = 1,
     reserved_bytes: int = 0,
     keep_bytes: int = 0,
+    holds_many: bool = False,
 ) -> Geometry:
     """Cut a bound into slots.
 
@@ -148,11 +151,12 @@ def plan_geometry(
         num_ranks: readers, a cursor file each.
         reserved_bytes: other files in the window's folder, such as a handed-over manifest.
         keep_bytes: what keeping every extent would take; 0 where extents are read only once.
+        holds_many: whether extents have many samples; for messages.
 
     Raises:
         WindowTooSmall: one extent, or one batch, does not fit.
     """
-    needs = _Needs(max_extent_bytes, batch_extents, num_ranks, reserved_bytes, max_description_bytes)
+    needs = _Needs(max_extent_bytes, batch_extents, num_ranks, reserved_bytes, max_description_bytes, holds_many)
     slot_bytes, batch_slots, fixed_bytes = needs.of(window_bytes)
     num_slots = max(0, window_bytes - fixed_bytes) // slot_bytes
     if num_slots < batch_slots:
@@ -182,7 +186,10 @@ def plan_geometry(
 
 def _too_small(window_bytes: int, needs: _Needs, num_extents: int) -> WindowTooSmall:
     size = format_bytes(needs.max_extent_bytes)
-    what = f"{num_extents} samples of up to {size} at once" if num_extents > 1 else f"one sample of {size}"
+    one, several = ("extent", "extents") if needs.holds_many else ("sample", "samples")
+    what = f"{num_extents} {several} of up to {size} at once" if num_extents > 1 else f"one {one} of {size}"
+    if needs.holds_many:
+        what += _OF_MANY
     if needs.reserved_bytes:
         what += f" beside the {format_bytes(needs.reserved_bytes)} of other files in its folder"
     why, others = (", which loading workers need", ", a smaller --batch-size, or --workers 0")

@@ -137,6 +137,7 @@ class FillerSession:
             max_extent_bytes=manifest.info.max_extent_bytes,
             max_description_bytes=manifest.info.max_description_bytes,
             batch_extents=spec.batch_extents,
+            holds_many=manifest.info.holds_many,
             num_ranks=spec.num_ranks,
             reserved_bytes=foreign_bytes(folder)
             + file_room_bytes(num_files=spec.num_files, max_extent_bytes=manifest.info.max_extent_bytes),

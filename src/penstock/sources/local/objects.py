@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import shlex
 import stat
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -55,7 +57,8 @@ class LocalObjects(ObjectSource):
         if not _is_folder(folder, spec):
             raise BucketNotFound(
                 f"{folder} is a file, not a folder" if folder.exists() else f"there is no folder {folder}",
-                fix=f"name its folder; a list of URLs is written urls+file://{folder.absolute()}"
+                fix=f"name its folder, and this file alone with --option match={_pattern(folder.name)}; "
+                f"a list of URLs is written urls+file://{folder.absolute()}"
                 if folder.is_file()
                 else _CHECK_PATH,
                 about=spec.uri,
@@ -150,6 +153,11 @@ class LocalObjects(ObjectSource):
             self.meter.add("failed_requests")
             raise
         line.answered(200)
+
+
+def _pattern(name: str) -> str:
+    """Return the pattern that a file's name alone fits, as a shell takes it."""
+    return shlex.quote(re.sub(r"[*?[{]", r"[\g<0>]", name))
 
 
 def _is_folder(folder: Path, spec: SourceSpec) -> bool:

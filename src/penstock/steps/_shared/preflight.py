@@ -162,7 +162,7 @@ def _check_window(info: ManifestInfo, wanted: Wanted, batch_size: int, mixes: Ma
 
 def _counts(info: ManifestInfo, manifest: Path, splits: Sequence[str]) -> dict[str, NDArray[np.int64]]:
     """Return how many samples the extents of each split have; nothing where each has one."""
-    if all(part.num_samples <= part.num_extents for part in info.splits):
+    if not info.holds_many:
         return {}
     with ManifestReader(manifest) as reader:
         parts = [part for part in reader.info.splits if part.name in splits and part.num_samples]
@@ -181,6 +181,7 @@ def _check_batch(info: ManifestInfo, room: Room, batch_extents: int) -> None:
         max_extent_bytes=info.max_extent_bytes,
         max_description_bytes=info.max_description_bytes,
         batch_extents=batch_extents,
+        holds_many=info.holds_many,
         reserved_bytes=room.reserved_bytes,
     )
 

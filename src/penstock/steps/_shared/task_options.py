@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,7 @@ from penstock.texts import did_you_mean
 
 __all__ = ["as_flags", "read_options"]
 
+_KINDS: Final[dict[type, str]] = {int: "an integer", float: "a number", bool: "true or false", str: "text"}
 _SHOWN = 200
 """Characters of what was given that an error shows."""
 
@@ -27,12 +29,12 @@ def read_options(task: Task, pairs: Sequence[str], as_json: str) -> dict[str, Op
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ConfigError(
             f"--task-options {as_json[:_SHOWN]!r} is not a JSON object of plain values ({error})",
-            fix='write it like {"epoch-seconds": 2}',
+            fix=f"write it like {_json_example(task)}",
         ) from error
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise ConfigError(f"--option {pair!r} has no value", fix="write it like --option epoch-seconds=2")
+            raise ConfigError(f"--option {pair!r} has no value", fix=f"write it like --option {_example(task, pair)}")
         given[name] = value
     known = {option.name: option for option in task.options}
     options: dict[str, OptionValue] = {option.name: option.default for option in task.options}
@@ -55,9 +57,32 @@ def _read_value(option: TaskOption, raw: OptionValue) -> OptionValue:
             return {"true": True, "false": False}[str(raw).lower()]
         return option.kind(raw)
     except (ValueError, KeyError, OverflowError) as error:
-        raise ConfigError(
-            f"{raw!r} is not a {option.kind.__name__} for {option.name.replace('_', '-')}", fix=option.help
-        ) from error
+        raise ConfigError(f"{raw!r} is not {_KINDS[option.kind]} for {_flag(option)}", fix=option.help) from error
+
+
+def _example(task: Task, name: str) -> str:
+    """Write an option of the task with a value: the one that is named, else its first."""
+    named = next((option for option in task.options if _flag(option) == name.strip().replace("_", "-")), None)
+    option = named or next(iter(task.options), None)
+    if option is None:
+        return "NAME=VALUE"
+    return f"{_flag(option)}={option.metavar or 'VALUE' if option.default is None else _written(option.default)}"
+
+
+def _json_example(task: Task) -> str:
+    option = next(iter(task.options), None)
+    if option is None:
+        return "{}"
+    value = option.default if option.default is not None else option.metavar or "VALUE"
+    return msgspec.json.encode({_flag(option): value}).decode()
+
+
+def _written(value: OptionValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value) or "VALUE"
+
+
+def _flag(option: TaskOption) -> str:
+    return option.name.replace("_", "-")
 
 
 def as_flags(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:

@@ -114,7 +114,8 @@ async def _listing(
     endings = [each for name, found in ENDINGS.items() if asked in ("auto", name) for each in found]
     pattern = chosen.text("match") or f"*.{{{','.join([*endings, *map(str.upper, endings)])}}}"
     listing, num_bytes, num_hidden = SortedListing(limits.scratch), 0, 0
-    async for page in pages_of(source, pattern, skipped):
+    wanted = "" if chosen.is_set("match") else "table"
+    async for page in pages_of(source, pattern, skipped, wanted=wanted):
         taken = [info for info in page if chosen.is_set("match") or not is_hidden(info.key)]
         listing.add(taken)
         num_bytes += sum(info.size_bytes for info in taken)

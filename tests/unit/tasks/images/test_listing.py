@@ -238,7 +238,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("lacks", ["labels=labels.tsv", "class-folder=1"], 2, "the option class-folder means nothing here"),
         ("lacks", ["labels=labels.tsv", "split-folders=true"], 2, "use --option split-column="),
         ("lacks", ["size=4"], 2, "give a whole number from 16 to 4096"),
-        ("lacks", ["size=64x64"], 2, "'64x64' is not a int for size"),
+        ("lacks", ["size=64x64"], 2, "'64x64' is not an integer for size"),
         ("lacks", ["channels=2"], 2, "give 3 (red, green, blue) or 1 (grey)"),
         ("lacks", ["channels=1", "normalize=imagenet"], 2, "of three channels"),
         ("lacks", ["fit=corp"], 2, "did you mean crop?"),

@@ -10,7 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from penstock.errors import ConfigError, DataError, EmptyListing, HeaderMismatch, MissingLabel, PenstockError
+from penstock.errors import (
+    BucketNotFound,
+    ConfigError,
+    DataError,
+    EmptyListing,
+    HeaderMismatch,
+    MissingLabel,
+    PenstockError,
+)
 from support.tables import list_tables, people, write_csv, write_parquet
 
 GOOD = b"x,y\n" + b"1,a\n2,b\n" * 20
@@ -157,3 +165,25 @@ def test_a_source_without_tables_says_what_lies_there(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text("x")
     assert "none of the 1 object" in refused(tmp_path / "in", EmptyListing, target="y").what
+
+
+def test_where_there_is_no_table_none_is_said_to_lie_there(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(b"x")
+    error = refused(tmp_path / "in", EmptyListing, target="y")
+    assert error.what.startswith("no table lies under ")
+    assert "a.png for one" in error.what
+    assert "another --source or --task" in error.fix
+    error = refused(tmp_path / "in", EmptyListing, target="y", match="*.csv")
+    assert error.what.startswith("none of the 1 object under")
+    assert error.fix == "choose another pattern with --option match=..."
+
+
+@pytest.mark.parametrize(("name", "match"), [("visits.csv", "visits.csv"), ("a[1] {b}*.csv", "'a[[]1] [{]b}[*].csv'")])
+def test_one_file_is_taken_as_its_refusal_says(tmp_path: Path, name: str, match: str) -> None:
+    write_csv(tmp_path / "in", people(100), files=2)
+    (tmp_path / "in" / "0.csv").rename(tmp_path / "in" / name)
+    error = refused(tmp_path / "in" / name, BucketNotFound, target="label", columns="age")
+    assert f"--option match={match};" in error.fix
+    listed = list_tables(tmp_path / "in", target="label", columns="age", match=match.strip("'"))
+    assert {extent.spans[0].object for extent in listed.extents} == {name}
