@@ -150,7 +150,7 @@ class ManifestChecks:
         return MissingLabel(
             f"all {tally.num_samples} samples of the training split, of {counted(len(tally.names), 'group')}, {what}: "
             "there is nothing to learn",
-            fix=f"{self._another_seed()}take more recordings or another label",
+            fix=f"{self._another_seed()}take more data or another label",
         )
 
     def _another_seed(self) -> str:

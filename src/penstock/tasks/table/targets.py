@@ -106,7 +106,7 @@ class Targets:
         )
         if len(names) == 1:
             raise DataError(
-                f"the target {self.column} is {names[0]!r} in every row: there is nothing to learn",
+                f"the target {self.column} is {names[0]!r} in every row that has one: there is nothing to learn",
                 fix="choose another with --option target=",
             )
         return tuple(names)

@@ -112,3 +112,18 @@ def test_rows_of_an_infinite_target_are_left_out(tmp_path: Path, write: Write) -
 def test_classes_of_few_rows_are_told(tmp_path: Path, write: Write, target: str, is_told: bool) -> None:
     listed = list_tables(write(tmp_path / "in", people(300)), target=target, columns="age")
     assert any("too few to learn from" in note for note in listed.info.notes) == is_told
+
+
+def test_classes_of_an_earlier_listing_are_told_apart_by_all_digits(tmp_path: Path, write: Write) -> None:
+    def listed(name: str, numbers: int, **options: str) -> tuple[str, ...]:
+        folder = write(
+            tmp_path / name / "in", with_column("y", pa.array([2**53 + row % numbers for row in range(150)]))
+        )
+        return list_tables(folder, target="y", **options).info.classes
+
+    classes = listed("first", 3, columns="age")
+    like = str(tmp_path / "first" / "manifest.parquet")
+    assert listed("same", 3, like=like) == classes
+    for number in (4, 150):
+        with pytest.raises(DataError, match="has '9007199254740995', which is none of the 3 classes"):
+            listed(f"other{number}", number, like=like)
