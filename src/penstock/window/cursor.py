@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from pathlib import Path
 
 from penstock import locks
@@ -35,6 +36,7 @@ class Cursor:
         self._path = path
         self._handle = handle
         self._is_own = is_own
+        self._lock = threading.Lock()
         index, is_over, session = _RECORD.unpack(os.pread(handle, _RECORD.size, 0))
         self._seen: tuple[int, int] = (index, is_over)
         self.session = bytes(session).rstrip(b"\0").decode(errors="replace")
@@ -87,7 +89,8 @@ class Cursor:
     def is_there(self) -> bool:
         """Tell whether the file still lies there under its name."""
         try:
-            return self._handle < 0 or self._path.lstat().st_ino == os.fstat(self._handle).st_ino
+            with self._lock:
+                return self._handle < 0 or self._path.lstat().st_ino == os.fstat(self._handle).st_ino
         except FileNotFoundError:
             return False
 
@@ -100,22 +103,30 @@ class Cursor:
 
     def mend(self) -> None:
         """Put what an own one says again, where another process changed the file."""
-        if self._is_own and self._handle >= 0 and os.pread(self._handle, _PLACE.size, 0) != _PLACE.pack(*self._seen):
-            self._put(*self._seen)
+        with self._lock:
+            said = _PLACE.pack(*self._seen)
+            if self._is_own and self._handle >= 0 and os.pread(self._handle, _PLACE.size, 0) != said:
+                self._write(*self._seen)
 
     def move(self, index: int) -> None:
         """Say that everything below ``index`` is not needed any more."""
         self._put(index, 0)
 
     def end(self) -> None:
-        """End the session for whoever reads along with it."""
-        if self._is_own and self._handle >= 0:
-            self._put(self._seen[0], 1)
-            locks.let_go(self._handle)
-            os.close(self._handle)
-            self._handle = -1
+        """End the session for whoever reads along with it; any thread may, and no other's move comes after it."""
+        with self._lock:
+            if self._is_own and self._handle >= 0:
+                self._write(self._seen[0], 1)
+                locks.let_go(self._handle)
+                os.close(self._handle)
+                self._handle = -1
 
     def _put(self, index: int, is_over: int) -> None:
+        with self._lock:
+            if self._handle >= 0:  # its number may be another file's by now
+                self._write(index, is_over)
+
+    def _write(self, index: int, is_over: int) -> None:
         self._seen = (index, is_over)
         os.pwrite(self._handle, _RECORD.pack(*self._seen, self.session.encode()), 0)
 
