@@ -132,6 +132,9 @@ class _Entries:
             ConfigError: it refuses one.
         """
         given = {name: _bare(self.values[name]) for name in names if name in self.values}
+        for name, value in given.items():
+            if isinstance(value, dict) and name != "options":
+                raise self.error(f"{name} {shown(value)}", "write a value or a list", line=self.values[name].line)
         try:
             return function(**{name: value for name, value in given.items() if value is not None}, **renamed)
         except ConfigError as error:
@@ -196,7 +199,7 @@ def _part(entries: _Entries, dataset: Dataset, part: str | None, *, is_split: bo
         return taken
     split = entries.within("split")
     split.check(["valid", "test", "by", "seed"])
-    if "valid" not in split.values:
+    if "valid" not in split.values or split.values["valid"].value is None:
         raise split.error("valid is missing", "write a fraction, like `valid: 0.2`")
     parts: tuple[Dataset, ...] = split.call(dataset.split, ["valid", "test", "by", "seed"])
     by_name = {each.data.split: each for each in parts}

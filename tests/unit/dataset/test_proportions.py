@@ -5,6 +5,7 @@ import pytest
 
 from penstock.dataset.proportions import Draws, epoch_counts, rounds
 from penstock.dataset.structure import structure_of
+from penstock.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,9 @@ def test_structures_tell_values_apart_that_cannot_be_collated_together() -> None
     assert (
         structure_of({"b": 1, "a": np.float32(2)}) == structure_of({"a": 3.0, "b": np.int64(4)}) == "{a: float, b: int}"
     )
+
+
+def test_an_epoch_that_has_no_end_is_refused() -> None:
+    assert epoch_counts([10**4, 10**4], [1e-9, 1 - 1e-9], stop="first")[0] == 1
+    with pytest.raises(ConfigError, match=r"an epoch of the mix has 1e.13 samples"):
+        epoch_counts([10**4, 10**4], [1e-9, 1 - 1e-9], stop="all")

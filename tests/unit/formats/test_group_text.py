@@ -13,6 +13,9 @@ import pytest
 
 from penstock.formats.group_text import group_text, group_texts
 from penstock.formats.values import Rows
+from penstock.tasks.images.label_table import LabelColumns, read_label_table
+from penstock.tasks.protocols import Splitting
+from penstock.tasks.table.splitting import Splitter
 
 NOON = datetime.datetime(2024, 1, 2, 12, 0, 0, 500_000)
 MIDNIGHT = datetime.datetime(2024, 1, 2)
@@ -82,3 +85,17 @@ def test_what_is_missing_has_none_and_what_has_parts_is_refused() -> None:
     assert group_text(b"\xff") == "b'\\xff'"
     with pytest.raises(TypeError, match="a value of the type dict"):
         group_texts([{}])
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string(), pa.binary(), pa.decimal128(5, 2)])
+def test_tables_have_the_same_texts(kind: pa.DataType) -> None:
+    splitter = Splitter(Splitting(), unit="groups", group="patient", split=None)
+    values = [b"3", b"14"] if pa.types.is_binary(kind) else ["3", "14"]
+    column = pa.array(values) if pa.types.is_binary(kind) else pa.array(values).cast(kind)
+    assert splitter.read(pa.table({"patient": column}), str).groups == ("3", "14")
+
+
+def test_tables_of_labels_have_the_same_texts() -> None:
+    columns = LabelColumns(path="path", label="label", group="patient", split=None)
+    table = read_label_table(b"path,label,patient\na.png,x,3.0\nb.png,x,3\n", name="t.csv", columns=columns)
+    assert {table._entries[name].meaning.group for name in ("a.png", "b.png")} == {"3"}
