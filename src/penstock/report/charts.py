@@ -75,7 +75,7 @@ def loss_chart(run: RunRecord) -> str:
         if np.isfinite(valid).any():
             axes.plot(ends, valid, color=_ORANGE, linewidth=1.8, marker=_marker(ends), label="validation")
         axes.set_xlabel("epochs done")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylabel("loss")
         _legend(axes)
 
@@ -103,7 +103,7 @@ def score_chart(run: RunRecord, score: str) -> str:
             axes.plot([best[0][0]], [best[0][1]], "o", markersize=9, markeredgewidth=1.6, fillstyle="none",
                       color=_INK, label=f"best: {best[0][1]:.3f}")  # fmt: skip
         axes.set_xlabel("epochs done")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylabel(label)
         _legend(axes)
 
@@ -126,7 +126,7 @@ def stall_chart(run: RunRecord) -> str:
         axes.set_xlabel("epoch")
         axes.set_ylabel("seconds")
         axes.grid(visible=False, axis="x")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlim(1 - 0.7 * each, len(run.epochs) + 0.7 * each)
         _legend(axes)
 

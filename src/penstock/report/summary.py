@@ -138,7 +138,7 @@ def _left_out_cards(steps: Sequence[StepRecord]) -> tuple[Card, ...]:
     if not number:
         return ()
     value = f"{number:,.0f} {'entry' if number == 1 else 'entries'}"
-    note = "each in the manifest: what, which may be many samples, and why"
+    note = "The manifest names each, which may be many samples, and says why."
     return (Card(label="Left out by the listing", value=value, note=note),)
 
 
