@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
+from penstock.formats.codec import Codec
 from penstock.formats.csv.cells import read_cells, to_numbers
 from penstock.formats.csv.scanning import Block, Dialect, read_blocks, read_dialect, row_lines
 from penstock.formats.group_text import group_texts
@@ -32,8 +32,10 @@ _SHOWN = 20
 """Names that an error lists."""
 
 
-class Codec(msgspec.Struct, frozen=True, kw_only=True):
+class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all extents of a table share."""
+
+    kind: ClassVar[str] = "tables of text"
 
     delimiter: str
     header: tuple[str, ...]
@@ -97,7 +99,7 @@ class Csv:
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
         """Return rows as dictionaries by column, each made when it is asked for."""
-        told = _codec(codec)
+        told = _Codec.read(codec)
         columns = self._chosen(told.header, about.key)
         num_rows = None if about.args else about.num_samples
         table = csv_table(bytes_of(data), codec, columns, key=about.key, num_rows=num_rows)
@@ -150,7 +152,7 @@ def no_number(block: Block, dialect: Dialect, info: ObjectInfo, name: str, place
 def block_extent(info: ObjectInfo, dialect: Dialect, block: Block) -> Extent:
     """Return the extent of a block; its key ends with the line that it begins on."""
     span = info.span(block.offset, len(block.data))
-    codec = msgspec.json.encode(Codec(delimiter=dialect.delimiter, header=dialect.header)).decode()
+    codec = _Codec(delimiter=dialect.delimiter, header=dialect.header).encode()
     return Extent(
         key=f"{info.key}/{block.line}", group=info.key, spans=(span,), codec=codec, num_samples=block.num_rows
     )
@@ -166,7 +168,7 @@ def csv_table(data: bytes, codec: str, columns: Sequence[str], *, key: str, num_
     Raises:
         DataError: they are not the rows that were listed.
     """
-    told = _codec(codec)
+    told = _Codec.read(codec)
     try:
         table = read_cells(data, told.header, told.delimiter, columns)
     except (pa.ArrowException, KeyError) as error:
@@ -180,16 +182,6 @@ def _unreadable(key: str, why: str) -> DataError:
     return DataError(
         f"the rows of {key} cannot be read: {' '.join(why.split())[:300]}", fix="list the dataset again", about=key
     )
-
-
-@lru_cache(maxsize=8)
-def _codec(text: str) -> Codec:
-    try:
-        return msgspec.json.decode(text, type=Codec)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise DataError(
-            f"the manifest's codec {text[:80]!r} is none of tables of text ({error})", fix="list the dataset again"
-        ) from error
 
 
 def _check_once(option: str, names: Sequence[str]) -> None:

@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch
+from penstock.formats.codec import Codec
 from penstock.formats.options import flag_of, names_of
 from penstock.formats.protocols import Found
 from penstock.formats.tar.headers import BLOCK, read_members
@@ -43,8 +43,10 @@ _SHOWN = 20
 """Names that an error lists."""
 
 
-class _Codec(msgspec.Struct, frozen=True, kw_only=True):
+class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all extents of a TAR file share: its key, and what members of samples are named."""
+
+    kind: ClassVar[str] = "TAR files"
 
     object: str
     names: tuple[str, ...]
@@ -117,7 +119,7 @@ class Tar:
     def _sample(self, data: Any, about: Described, codec: str) -> dict[str, Any]:
         """Return a sample's members by what they are of it, and its key as ``__key__``."""
         data = bytes_of(data) if isinstance(data, Path) else data
-        told = msgspec.json.decode(codec, type=_Codec)
+        told = _Codec.read(codec)
         found: dict[str, Any] = {KEY: about.key[len(told.object) + 1 :]}
         places = about.args[0]
         for number, name in enumerate(told.names):
@@ -205,7 +207,7 @@ def _extent(info: ObjectInfo, key: str, members: Sequence[_Member]) -> Extent:
             done += spans[-1][1] - spans[-1][0] if spans else 0
             spans.append((member.start, member.end))
         places += [done + member.body - spans[-1][0], member.size]
-    codec = msgspec.json.encode(_Codec(object=info.key, names=tuple(member.name for member in members))).decode()
+    codec = _Codec(object=info.key, names=tuple(member.name for member in members)).encode()
     whole = f"{info.key}/{key}"
     return Extent(
         key=whole,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
-import msgspec
-
-from penstock.errors import DataError
+from penstock.formats.codec import Codec
 
 __all__ = ["AUGMENTATIONS", "BACKGROUNDS", "FITS", "MEAN", "NORMALIZATIONS", "STD", "ImageDecode"]
 
@@ -26,7 +23,7 @@ STD: Final = (0.229, 0.224, 0.225)
 """Of ImageNet's red, green and blue, in units of the full range: what networks that were trained on it expect."""
 
 
-class ImageDecode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ImageDecode(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the decoder has to know; see ``docs/images.md`` for what each comes to.
 
     Attributes:
@@ -39,6 +36,8 @@ class ImageDecode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         max_pixels: of an image as its header has them, more are refused.
     """
 
+    kind: ClassVar[str] = "images"
+
     size: int
     channels: int
     fit: Fit
@@ -46,26 +45,3 @@ class ImageDecode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     augment: tuple[Augmentation, ...]
     background: Background
     max_pixels: int
-
-    def encode(self) -> str:
-        """Return the text that a manifest holds."""
-        return msgspec.json.encode(self).decode()
-
-    @staticmethod
-    def read(text: str) -> ImageDecode:
-        """Return what a manifest's text holds.
-
-        Raises:
-            DataError: it holds something else.
-        """
-        return _read(text)
-
-
-@lru_cache(maxsize=8)
-def _read(text: str) -> ImageDecode:
-    try:
-        return msgspec.json.decode(text, type=ImageDecode)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise DataError(
-            f"the manifest's decoder {text[:80]!r} is none of images ({error})", fix="list the dataset again"
-        ) from error

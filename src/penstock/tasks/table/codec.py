@@ -5,15 +5,13 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from penstock.errors import DataError
+from penstock.formats.codec import Codec
 from penstock.formats.csv.format import csv_table
 from penstock.formats.parquet.format import read_rows
 from penstock.tasks.table.encoding import Encoding
@@ -21,7 +19,7 @@ from penstock.tasks.table.encoding import Encoding
 __all__ = ["EncodedRows", "RowsCodec", "pack_rows"]
 
 
-class RowsCodec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RowsCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An extent's codec.
 
     Attributes:
@@ -32,24 +30,13 @@ class RowsCodec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         encoding: how they become numbers.
     """
 
+    kind: ClassVar[str] = "rows of tables"
+
     format: str
     codec: str
     num_rows: int
     rows: str
     encoding: str
-
-    def encode(self) -> str:
-        """Return the text that a manifest holds."""
-        return msgspec.json.encode(self).decode()
-
-    @staticmethod
-    def read(text: str) -> RowsCodec:
-        """Return what a manifest's text holds.
-
-        Raises:
-            DataError: it holds something else.
-        """
-        return _read(text)
 
     def matrix(self, data: bytes, key: str, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return some rows as numbers, shape (samples, width).
@@ -100,13 +87,3 @@ class EncodedRows(Sequence[dict[str, Any]]):
 def pack_rows(chosen: NDArray[np.bool_]) -> str:
     """Write which rows are chosen, a bit each, packed; the empty text for all."""
     return "" if chosen.all() else base64.b85encode(zlib.compress(np.packbits(chosen).tobytes())).decode()
-
-
-@lru_cache(maxsize=8)
-def _read(text: str) -> RowsCodec:
-    try:
-        return msgspec.json.decode(text, type=RowsCodec)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise DataError(
-            f"the manifest's decoder {text[:80]!r} is none of tables ({error})", fix="list the dataset again"
-        ) from error

@@ -8,8 +8,7 @@ of them, all 0, or the rest, where rare values share one number.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from penstock.errors import DataError
+from penstock.formats.codec import Codec
 from penstock.tasks.table.columns import as_numbers, as_text
 
 __all__ = ["Category", "Encoding", "Number"]
@@ -86,8 +86,10 @@ class Category(msgspec.Struct, frozen=True, kw_only=True, tag="category", forbid
         place[rows, numbers[rows]] = 1
 
 
-class Encoding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Encoding(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How rows become numbers."""
+
+    kind: ClassVar[str] = "the numbers of tables"
 
     columns: tuple[Number | Category, ...]
 
@@ -113,26 +115,3 @@ class Encoding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             column.fill(table[column.name], found[:, at : at + column.width])
             at += column.width
         return found
-
-    def encode(self) -> str:
-        """Return the text that a manifest holds."""
-        return msgspec.json.encode(self).decode()
-
-    @staticmethod
-    def read(text: str) -> Encoding:
-        """Return what a manifest's text holds.
-
-        Raises:
-            DataError: it holds something else.
-        """
-        return _read(text)
-
-
-@lru_cache(maxsize=8)
-def _read(text: str) -> Encoding:
-    try:
-        return msgspec.json.decode(text, type=Encoding)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise DataError(
-            f"the manifest's decoder {text[:80]!r} is none of tables ({error})", fix="list the dataset again"
-        ) from error
