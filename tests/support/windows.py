@@ -24,6 +24,7 @@ from penstock.plan import make_order, stream_rows
 from penstock.records import StreamSpec
 from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, is_served
+from penstock.window.folder import CONTROL
 from support.raw import RawDataset
 
 
@@ -97,7 +98,7 @@ def serving(folder: Path, window_bytes: int, opener: Callable[..., Any] = open_s
     thread = threading.Thread(target=lambda: loop.run_until_complete(filler.serve(stop)), name="test-filler")
     thread.start()
     try:
-        while thread.is_alive() and not is_served(folder):
+        while thread.is_alive() and not (is_served(folder) and (folder / CONTROL).exists()):
             thread.join(0.01)
         yield thread
     finally:
