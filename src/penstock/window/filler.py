@@ -137,13 +137,9 @@ class Filler:
                         self._control = control = open_control(self._folder, self._window_bytes)
                     empty_window(self._folder, control)
                 if asked != self._asked or (not asked and (self._folder / SLOTS).exists()):
+                    self._asked = asked
                     await _cancel(task)
-                    task, self._asked = None, None
-                    if self._is_left(asked):
-                        control.state = FillerState.WAITING
-                    else:
-                        self._asked = asked
-                        task = self._begin(asked, control, bell)
+                    task = self._begin(asked, control, bell)
                 if task is not None and task.done():
                     task.result()
                 await _first_of(stopping, bell.asked, timeout_seconds=SESSION_POLL_SECONDS)
@@ -175,18 +171,6 @@ class Filler:
                 about=str(self._folder),
             ) from error
 
-    def _is_left(self, asked: bytes) -> bool:
-        """Tell whether nobody reads what is asked for: its slots stay for the next session, but none is filled."""
-        with contextlib.suppress(RecordError, OSError):
-            return bool(asked) and is_left(self._folder, self._decode(asked))
-        return False
-
-    def _decode(self, asked: bytes) -> StreamSpec:
-        origin = str(self._folder / SESSION)
-        spec = decode_record(asked, StreamSpec, origin=origin)
-        check_spec(spec, origin=origin)
-        return spec
-
     def _begin(self, asked: bytes, control: Control, bell: Bell) -> asyncio.Task[None] | None:
         if not asked:
             empty_window(self._folder, control)
@@ -194,12 +178,19 @@ class Filler:
             bell.ring()
             return None
         try:
-            spec = self._decode(asked)
+            spec = decode_record(asked, StreamSpec, origin=str(self._folder / SESSION))
+            check_spec(spec, origin=str(self._folder / SESSION))
         except RecordError as error:
             _log.error("session.refused error=%s", error)
             self._report(control, _name_of(asked), error)
             bell.ring()
             return None
+        with contextlib.suppress(OSError):
+            if is_left(self._folder, spec):
+                # Its slots stay for the next session, but none is filled; looked at again, for a reader may come back.
+                self._asked = None
+                control.state = FillerState.WAITING
+                return None
         return asyncio.create_task(self._run_session(spec, control, bell))
 
     async def _run_session(self, spec: StreamSpec, control: Control, bell: Bell) -> None:
