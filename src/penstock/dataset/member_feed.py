@@ -43,10 +43,13 @@ class Feed:
         self._stream.set_epoch(epoch)
         self._begin_round()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the next samples are to be had first, by ``next_chunk``."""
+        return self._used == len(self._values)
+
     def take(self) -> Any:
         """Return the next sample, or what stands for one that is left out."""
-        if self._used == len(self._values):
-            self._next_chunk()
         self._used += 1
         return self._values[self._used - 1]
 
@@ -69,7 +72,12 @@ class Feed:
             self._used = min(used, len(self._values))
             used -= self._used
 
-    def _next_chunk(self) -> None:
+    def next_chunk(self) -> None:
+        """Have the next samples, where there are none left.
+
+        Raises:
+            PenstockError: the member failed.
+        """
         self._first += len(self._values)
         self._values, self._used = [], 0
         if self._first >= self._size:

@@ -198,8 +198,11 @@ class MixedLoader(IterableDataset[Any]):
                 )
 
     def _take(self, member: int) -> Any:
-        with _of_member(member, self._streams[member]._options, self._options):
-            value = self._feeds[member].take()
+        feed = self._feeds[member]
+        if feed.is_empty:
+            with _of_member(member, self._streams[member]._options, self._options):
+                feed.next_chunk()
+        value = feed.take()
         if self._is_checked and member not in self._structures and not isinstance(value, Nothing):
             self._check_structure(member, structure_of(value))
         return value

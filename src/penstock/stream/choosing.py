@@ -56,11 +56,6 @@ class Choice:
         """Whether the listing is taken as it is."""
         return not self.fits and not self.splits
 
-    @property
-    def has_functions(self) -> bool:
-        """Whether functions decide, which no other process can tell from others."""
-        return bool(self.fits) or self.group is not None
-
     def named(self) -> tuple[object, ...]:
         """Return what tells it from others in any process."""
         return tuple(map(_name, self.fits)), _name(self.group), self.by_column
