@@ -6,11 +6,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear signals yet
     from typing import Any
 
-    from penstock.dataset import Dataset, Mixed, eeg, images, mix, objects, of_format, open, parquet, tar  # noqa: A004
+    from penstock.dataset import (
+        Dataset,
+        Mixed,
+        eeg,
+        images,
+        jsonl,
+        mix,
+        objects,
+        of_format,
+        open,  # noqa: A004
+        parquet,
+        tar,
+    )
     from penstock.stream import Stream
 
 __all__ = ["Dataset", "Mixed", "Stream", "__version__", "eeg", "images", "mix", "objects", "of_format", "open"]
-__all__ += ["parquet", "tar"]
+__all__ += ["jsonl", "parquet", "tar"]
 
 __version__ = "0.1.0"
 
@@ -18,7 +30,7 @@ __version__ = "0.1.0"
 _FACE = {
     "Stream": "penstock.stream",
     **dict.fromkeys(("Dataset", "Mixed", "eeg", "images", "mix", "objects", "of_format"), "penstock.dataset"),
-    **dict.fromkeys(("open", "parquet", "tar"), "penstock.dataset"),
+    **dict.fromkeys(("jsonl", "open", "parquet", "tar"), "penstock.dataset"),
 }
 
 

@@ -18,7 +18,7 @@ from penstock.dataset.of_task import TaskDecode, task_words
 from penstock.dataset.splitting import PARTS, fractions_of, split_by
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
-from penstock.formats.registry import open_format
+from penstock.formats.registry import format_options, open_format
 from penstock.manifest import ManifestInfo
 from penstock.patterns import matcher
 from penstock.sources import locate
@@ -36,6 +36,8 @@ __all__ = ["WHERE", "Dataset", "checked", "of_options"]
 
 WHERE: Final = ("source", "endpoint_url", "region", "anonymous", "requester_pays")
 """Arguments that say where a dataset lies."""
+_SELECTING: Final = ("columns", "sample")
+"""Options of formats that say what of a sample is given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -108,12 +110,13 @@ class Dataset:
         return replace(self, data=replace(self.data, choice=choice))
 
     def select(self, names: str | Iterable[str]) -> Dataset:
-        """Return a dataset of some columns of Parquet or CSV, or of some members of the samples of TAR files.
+        """Return a dataset of some columns of tables or JSON, or of some members of the samples of archives.
 
         Raises:
             ConfigError: the format has none, or it is no list of names.
         """
-        option = {"csv": "columns", "parquet": "columns", "tar": "sample"}.get(self.format)
+        there = format_options(self.format) if self.task == "objects" else ()
+        option = next((name for name in _SELECTING if name in there), None)
         if option is None:
             raise ConfigError(
                 f"nothing can be selected of the format {self.format!r}", fix="take what is wanted by map"

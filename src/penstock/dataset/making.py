@@ -11,7 +11,7 @@ from penstock.errors import ConfigError
 from penstock.formats.registry import format_names
 from penstock.stream.checks import shown
 
-__all__ = ["objects", "of_format", "parquet", "tar"]
+__all__ = ["jsonl", "objects", "of_format", "parquet", "tar"]
 
 
 def objects(
@@ -58,6 +58,28 @@ def parquet(
         ConfigError: an option cannot be used.
     """
     return _dataset(locals(), "parquet", {"columns": columns, "memory": memory})
+
+
+def jsonl(
+    source: str | os.PathLike[str],
+    *,
+    columns: str | Iterable[str] | None = None,
+    match: str | Iterable[str] = "*.{jsonl,ndjson}",
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+) -> Dataset:
+    """Return a dataset of lines of JSON, each what Python's ``json`` makes of it.
+
+    Args:
+        source: as of ``objects``, as are the arguments that are not told here.
+        columns: names of those of each object that are given, None where it lacks one; None gives values as they are.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    return _dataset(locals(), "jsonl", {"columns": columns})
 
 
 def tar(

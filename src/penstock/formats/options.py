@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from penstock.errors import ConfigError
-from penstock.units import parse_bytes
+from penstock.units import MIB, format_bytes, parse_bytes
 
-__all__ = ["flag_of", "names_of", "size_of"]
+__all__ = ["block_of", "column_of", "flag_of", "names_of", "size_of"]
+
+MOST_BLOCK_BYTES = 256 * MIB
 
 _SHOWN = 80
 
@@ -44,6 +46,30 @@ def size_of(option: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigError(f"{option} {_shown(value)}", fix=fix)
     return value
+
+
+def block_of(value: Any) -> int:
+    """Return how many bytes are fetched and decoded as one.
+
+    Raises:
+        ConfigError: they are too many, or no number.
+    """
+    block = size_of("block", value)
+    if block > MOST_BLOCK_BYTES:
+        raise ConfigError(
+            f"block {format_bytes(block)}, which is held in memory", fix=f"give {MOST_BLOCK_BYTES // MIB}Mi or less"
+        )
+    return block
+
+
+def column_of(option: str, value: Any) -> None:
+    """Check the name of a column; None names none.
+
+    Raises:
+        ConfigError: it is no name.
+    """
+    if value is not None and (not isinstance(value, str) or not value):
+        raise ConfigError(f"{option} {_shown(value)}", fix="give the name of a column")
 
 
 def flag_of(option: str, value: Any) -> bool:

@@ -11,13 +11,15 @@ from penstock.formats.protocols import Format
 from penstock.plugins import Registry
 from penstock.texts import did_you_mean
 
-__all__ = ["format_names", "format_options", "open_format"]
+__all__ = ["format_names", "format_options", "open_format", "own_format_names"]
 
 _FORMATS: Final = Registry(
     kind="format",
     group="penstock.formats",
     own={
         "csv": "penstock.formats.csv:Csv",
+        "json": "penstock.formats.jsonl:Json",
+        "jsonl": "penstock.formats.jsonl:Jsonl",
         "objects": "penstock.formats.whole:WholeObject",
         "parquet": "penstock.formats.parquet:Parquet",
         "tar": "penstock.formats.tar:Tar",
@@ -28,6 +30,11 @@ _FORMATS: Final = Registry(
 def format_names() -> tuple[str, ...]:
     """Return the names of all formats."""
     return _FORMATS.names()
+
+
+def own_format_names() -> tuple[str, ...]:
+    """Return the names of our own formats, which no installed package adds to."""
+    return tuple(_FORMATS.own)
 
 
 def format_options(name: str) -> tuple[str, ...]:

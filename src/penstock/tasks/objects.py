@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
-from penstock.formats.registry import open_format
+from penstock.formats.registry import open_format, own_format_names
 from penstock.manifest import Described, LeftOutObjects, SkippedObject
 from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
@@ -45,7 +45,8 @@ class WholeObjects:
             name="format",
             kind=str,
             default="objects",
-            help="what the objects are: objects, each a sample as it is; csv; parquet; tar; or of another package",
+            help=f"what the objects are: {', '.join(own_format_names())} (objects: each a sample as it is), or another "
+            "package's",
             metavar="NAME",
         ),
         TaskOption(

@@ -1,0 +1,153 @@
+"""The formats of JSON lines, and of a list of JSON."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import DataError
+from penstock.formats.codec import Codec
+from penstock.formats.jsonl.items import items_in, read_items
+from penstock.formats.jsonl.rows import Told, check_lines
+from penstock.formats.jsonl.values import Values, rows_in
+from penstock.formats.options import block_of, column_of, names_of
+from penstock.formats.protocols import Found
+from penstock.formats.streams import ByteStream, Packing, Part, open_stream, read_line_blocks, unpacked
+from penstock.formats.streams.lines import check_held
+from penstock.formats.whole import bytes_of
+from penstock.manifest import Described, Extent, SkippedObject
+from penstock.sources import GetRange, ObjectInfo
+from penstock.units import MIB
+
+__all__ = ["Json", "Jsonl"]
+
+
+class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an extent is unpacked; nothing where it is as it stands."""
+
+    kind: ClassVar[str] = "JSON"
+
+    packing: Packing | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Block:
+    """Values that lie together; ``name`` is the number of the first one's line, or its own."""
+
+    name: int
+    part: Part
+    num_rows: int
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Rows(ABC):
+    """Objects of JSON values.
+
+    Attributes:
+        columns: names of those of an object that are given, None where it lacks one; None gives values as they are.
+        block: about how many bytes are fetched and decoded as one, like ``"4Mi"``.
+        group_by: name of the column whose value is each row's group, by which rows may be split, or names with dots
+            between them of one that lies in others; None tells no groups.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+
+    columns: Sequence[str] | None = None
+    block: str | int = 4 * MIB
+    group_by: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", names_of("columns", self.columns))
+        object.__setattr__(self, "block", block_of(self.block))
+        column_of("group_by", self.group_by)
+
+    @abstractmethod
+    def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[_Block]: ...
+
+    @abstractmethod
+    def _texts(self, data: bytes) -> list[bytes]:
+        """Return the texts of an extent's values."""
+
+    async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
+        """Return an extent a block of values; all of the object is read, some MiB at a time."""
+        stream = await open_stream(source, info, block_bytes=block_of(self.block), what="text")
+        told = Told(info, self.columns, self.group_by)
+        async with aclosing(self._blocks(stream, info, told)) as found:  # type: ignore[type-var]
+            blocks = [block async for block in found]
+        if not blocks:
+            yield SkippedObject(object=info.key, reason="has no rows")
+            return
+        told.check_columns()
+        places = stream.placed([block.part for block in blocks])
+        for block, (spans, packing) in zip(blocks, places, strict=True):
+            yield Extent(
+                key=f"{info.key}/{block.name}",
+                group=info.key,
+                spans=spans,
+                codec=_Codec(packing=packing).encode(),
+                num_samples=block.num_rows,
+                groups=block.groups,
+            )
+
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Return values as Python's ``json`` gives them, each made when it is asked for."""
+        plain = unpacked(bytes_of(data), _Codec.read(codec).packing, key=about.key)
+        try:
+            texts = self._texts(plain)
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(about.key, str(error)) from error
+        if not about.args and len(texts) != about.num_samples:
+            raise _unreadable(about.key, f"there are {len(texts)}, not {about.num_samples}")
+        if about.args:  # some rows of a block, where they are split by a column
+            numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
+        return Values([texts[number] for number in numbers.tolist()], self.columns, key=about.key)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Jsonl(_Rows):
+    """The format of JSON lines: one value a line; blank lines are none."""
+
+    async def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[_Block]:
+        async for block in read_line_blocks(stream, info):
+            num_rows, line = check_lines(block.data, block.line, info, told)
+            if num_rows:
+                part = Part(begin=block.begin, end=block.begin + len(block.data))
+                yield _Block(name=line, part=part, num_rows=num_rows, groups=told.groups())
+
+    def _texts(self, data: bytes) -> list[bytes]:
+        return rows_in(data)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Json(_Rows):
+    """The format of a list of JSON: each of its items is a sample."""
+
+    async def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[_Block]:
+        done = begin = end = count = 0
+        async for item in read_items(stream, info, told):
+            if not count:
+                begin = item.begin
+            end, count = item.end, count + 1
+            cut = stream.cut_after(begin)
+            if cut is not None and end >= cut:
+                yield _Block(name=done, part=Part(begin=begin, end=end), num_rows=count, groups=told.groups())
+                done, count = done + count, 0
+            else:
+                check_held(stream, info, end - begin)
+        if count:
+            yield _Block(name=done, part=Part(begin=begin, end=end), num_rows=count, groups=told.groups())
+
+    def _texts(self, data: bytes) -> list[bytes]:
+        return items_in(data)
+
+
+def _unreadable(key: str, why: str) -> DataError:
+    return DataError(f"the rows of {key} cannot be read: {why[:200]}", fix="list the dataset again", about=key)

@@ -1,0 +1,80 @@
+"""Streams of objects as they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.errors import HeaderMismatch
+from penstock.formats.magic import kind_of
+from penstock.formats.streams.packing import Packing
+from penstock.formats.streams.protocols import ByteStream, Part
+from penstock.manifest import Span
+from penstock.sources import GetRange, ObjectInfo
+from penstock.units import MIB
+
+__all__ = ["CHUNK_BYTES", "open_stream"]
+
+CHUNK_BYTES: Final = 4 * MIB
+"""Read at a time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plain:
+    """An object that is not packed.
+
+    Attributes:
+        head: its first bytes.
+        block_bytes: about how many a part has.
+    """
+
+    source: GetRange
+    info: ObjectInfo
+    head: bytes
+    block_bytes: int
+
+    @property
+    def most_bytes(self) -> int:
+        """Any: parts are cut where they should be."""
+        return self.info.size_bytes
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Return the bytes."""
+        yield self.head
+        at, size = len(self.head), self.info.size_bytes
+        while at < size:
+            data = bytes(await self.source.get_range(self.info, at, min(CHUNK_BYTES, size - at)))
+            at += len(data)
+            yield data
+
+    def cut_after(self, begin: int) -> int | None:
+        """Return what is a block further."""
+        return begin + self.block_bytes
+
+    def placed(self, parts: list[Part]) -> Iterator[tuple[tuple[Span, ...], Packing | None]]:
+        """Return a span a part."""
+        for part in parts:
+            yield (self.info.span(part.begin, part.end - part.begin),), None
+
+
+async def open_stream(source: GetRange, info: ObjectInfo, *, block_bytes: int, what: str) -> ByteStream:
+    """Return the stream of an object.
+
+    Args:
+        block_bytes: about how many a part should have.
+        what: it should be, for messages, like "text".
+
+    Raises:
+        HeaderMismatch: it is of a kind that is no stream.
+        SourceError: it could not be read.
+    """
+    head = bytes(await source.get_range(info, 0, min(CHUNK_BYTES, info.size_bytes)))
+    kind = kind_of(head)
+    if kind:
+        raise HeaderMismatch(
+            f"{info.key} is no {what}: it begins as {kind} does",
+            fix="unpack it, and save it as UTF-8 text, or choose other files with match",
+            about=info.key,
+        )
+    return Plain(source=source, info=info, head=head, block_bytes=block_bytes)

@@ -1,0 +1,73 @@
+"""Formats of text and archives through the library's face and the command line, from folders and from S3."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import penstock
+from penstock.errors import DataError
+from support.cli import Bucket
+from support.cli import penstock as cli
+
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
+
+def on_s3(bucket: Bucket, files: dict[str, bytes]) -> dict[str, Any]:
+    for name, data in files.items():
+        bucket.client.put_object(Bucket=bucket.name, Key=f"in/{name}", Body=data)
+    return {"source": f"s3://{bucket.name}/in", "endpoint_url": bucket.url, "region": "us-east-2"}
+
+
+def in_folder(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def read(dataset: penstock.Dataset, **options: Any) -> list[Any]:
+    with dataset.loader(16, epochs=1, collate=list, **{"window": "64Mi", **options}) as loader:
+        return [value for batch in loader for value in batch]
+
+
+def lines_of(real_data: Path) -> bytes:
+    return lzma.decompress((real_data / "text/sotu.jsonl.xz").read_bytes())
+
+
+def test_real_json_lines_from_a_bucket_and_a_folder(bucket: Bucket, real_data: Path, tmp_path: Path) -> None:
+    data = lines_of(real_data)
+    told = [json.loads(line) for line in data.splitlines()]
+    files = {"a.jsonl": data, "b/c.ndjson": data.replace(b"\n", b"\r\n"), "no.txt": b"x"}
+    for dataset in (penstock.jsonl(**on_s3(bucket, files)), penstock.jsonl(in_folder(tmp_path / "in", files))):
+        found = read(dataset.select(["id", "text"]))
+        assert [row["id"] for row in found] != [row["id"] for row in told * 2]
+        assert sorted(row["id"] for row in found) == sorted(row["id"] for row in told * 2)
+        assert sum(len(row["text"]) for row in found) == 2 * sum(len(row["text"]) for row in told)
+
+
+def test_lists_of_json_and_splits_by_a_column(tmp_path: Path) -> None:
+    rows = [{"n": number, "who": {"id": number % 40}} for number in range(500)]
+    in_folder(tmp_path, {"a.json": json.dumps(rows, indent=1).encode()})
+    dataset = penstock.of_format("json", tmp_path, match="*.json", options={"block": "1Ki"})
+    assert sorted(row["n"] for row in read(dataset)) == list(range(500))
+    train, valid = (read(part) for part in dataset.split(valid=0.3, by="who.id"))
+    assert not {row["who"]["id"] for row in train} & {row["who"]["id"] for row in valid}
+    assert sorted(row["n"] for row in train + valid) == list(range(500))
+
+
+def test_a_line_that_is_no_json_is_named_on_the_command_line(tmp_path: Path) -> None:
+    in_folder(tmp_path / "in", {"a.jsonl": b'{"a": 1}\n', "b.jsonl": b'{"a": 1}\n{"a": x}\n'})
+    with pytest.raises(DataError, match=r"b.jsonl, line 2, column 7: no JSON"):
+        read(penstock.jsonl(tmp_path / "in"))
+    said = cli(
+        "list", "--task", "objects", "--source", tmp_path / "in", "--option", "format=jsonl",
+        "--manifest", tmp_path / "m", "--plan", tmp_path / "p",
+    )  # fmt: skip
+    assert said.returncode == 30
+    assert "b.jsonl, line 2, column 7: no JSON: Expecting value" in said.stderr
+    assert not (tmp_path / "m").exists()
