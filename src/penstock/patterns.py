@@ -1,4 +1,4 @@
-"""Patterns of keys, as a shell's: ``*``, ``?``, ``[ab]``, and ``{jpg,png}`` for one of several."""
+"""Patterns of keys, as a shell's: ``*``, ``?``, ``[ab]``, ``{jpg,png}`` for one of several, ``{000..127}`` of a row."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from fnmatch import translate
 
 from penstock.errors import ConfigError
 
-__all__ = ["any_of", "is_hidden", "is_unclosed", "matcher"]
+__all__ = ["any_of", "exactly", "has_choices", "is_hidden", "is_unclosed", "matcher"]
 
 MOST_ALTERNATIVES = 10_000
 MOST_DEPTH = 20
 """Of braces in braces. A pattern is written out before it is looked for: each pair of braces multiplies it."""
 
+_ROW = re.compile(r"(-?[0-9]{1,15}|[a-zA-Z])\.\.(-?[0-9]{1,15}|[a-zA-Z])(?:\.\.(-?[0-9]{1,15}))?")
+"""As Bash has it: first, last and step of numbers, or of letters."""
 _BRACKETS = re.compile(r"\[!?+\]?+[^]]*+\]")
 
 
@@ -40,6 +42,16 @@ def any_of(patterns: Sequence[str]) -> str:
         return patterns[0]
     each = [text for pattern in patterns for text in _expand(pattern)]
     return "{" + ",".join(_guarded(text) for text in each) + "}"
+
+
+def exactly(text: str) -> str:
+    """Return the pattern that a text alone fits."""
+    return re.sub(r"[*?[{},]", r"[\g<0>]", text)
+
+
+def has_choices(pattern: str) -> bool:
+    """Tell whether a pattern has braces that stand for one of several."""
+    return _first_braces(pattern) is not None
 
 
 def is_hidden(key: str) -> bool:
@@ -124,7 +136,25 @@ def _first_braces(pattern: str) -> tuple[int, int, list[str]] | None:
                 begins = place + 1
             if depth == 0:
                 break
-        if depth == 0 and len(choices) > 1:
+        if depth == 0 and len(choices) == 1:
+            choices = _row(choices[0])
+        if depth == 0 and choices:
             return start, begins, choices
         start = plain.find("{", start + 1)
     return None
+
+
+def _row(text: str) -> list[str]:
+    """Return what a row like ``000..127`` stands for, of too many the first ones; nothing of other text."""
+    found = _ROW.fullmatch(text)
+    if found is None or found[1].isalpha() != found[2].isalpha():
+        return []
+    step = abs(int(found[3] or 1)) or 1
+    first, last = (ord(each) if each.isalpha() else int(each) for each in found.group(1, 2))
+    numbers = range(first, last + 1, step) if first <= last else range(first, last - 1, -step)
+    some = numbers[: MOST_ALTERNATIVES + 1]
+    if found[1].isalpha():
+        return [chr(number) for number in some]
+    is_padded = any(each.lstrip("-").startswith("0") and len(each.lstrip("-")) > 1 for each in found.group(1, 2))
+    width = max(len(found[1]), len(found[2])) if is_padded else 0
+    return [f"{number:0{width}d}" for number in some]

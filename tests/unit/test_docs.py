@@ -37,6 +37,18 @@ def test_the_layers_that_contributors_are_told_are_those_that_are_checked() -> N
     assert [each[0] for each in places] == list(range(len(checked)))
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
+def test_each_package_that_a_page_shows_can_be_installed(page: Path) -> None:
+    for text in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        shown = tomllib.loads(text)
+        assert shown["build-system"]["build-backend"]
+        assert shown["project"]["name"]
+        assert shown["project"]["version"]
+        packages = shown["tool"]["setuptools"]["packages"]
+        points = [value for group in shown["project"]["entry-points"].values() for value in group.values()]
+        assert {value.partition(":")[0].partition(".")[0] for value in points} <= set(packages)
+
+
 def test_every_option_of_the_eeg_tasks_is_in_their_page_as_it_is() -> None:
     page = (ROOT / "docs" / "eeg.md").read_text()
     rows = re.findall(r"^\| `([\w-]+)` \| (.*?) \| (.*?) \| (.*?) \|$", page, re.MULTILINE)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
-from penstock.patterns import any_of, is_unclosed, matcher
+from penstock.patterns import any_of, exactly, is_unclosed, matcher
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,12 @@ from penstock.patterns import any_of, is_unclosed, matcher
         ("a[,]b", ["a,b"], ["ab"]),
         ("[]{a,b}]x", ["]x", "{x", ",x"], ["[x"]),
         ("sub-{01,02}/*", ["sub-01/eeg/x"], ["sub-03/x"]),
+        ("{000..127}.tar", ["000.tar", "009.tar", "127.tar"], ["128.tar", "9.tar", "{000..127}.tar"]),
+        ("{8..11}", ["8", "10"], ["08", "12", "7"]),
+        ("{3..1}/{a..c}", ["1/a", "3/c"], ["0/a", "1/d"]),
+        ("{0..8..4}x", ["0x", "4x", "8x"], ["1x"]),
+        ("{1..x}", ["{1..x}"], ["1"]),
+        ("[{]0..9}", ["{0..9}"], ["1"]),
     ],
 )
 def test_braces_stand_for_one_of_several(pattern: str, fitting: list[str], others: list[str]) -> None:
@@ -70,3 +76,17 @@ def test_several_patterns_are_counted_together() -> None:
 )
 def test_a_brace_that_nothing_closes_is_found(pattern: str, found: bool) -> None:
     assert is_unclosed(pattern) is found
+
+
+def test_a_row_of_too_many_is_refused_before_it_is_written_out() -> None:
+    with pytest.raises(ConfigError, match="more than 10000"):
+        matcher("{0..999999999999}.tar")
+    with pytest.raises(ConfigError, match="more than 10000"):
+        any_of(["{0..9999}", "{0..9999}x"])
+
+
+@given(st.text("ab,{}[]*?!.0", min_size=1, max_size=8), st.text("ab,{}[]*?!.0", max_size=8))
+def test_a_pattern_of_one_text_takes_that_alone(text: str, other: str) -> None:
+    fits = matcher(any_of([exactly(text), "zzz"]))
+    assert fits(text)
+    assert fits(other) == (other == text)

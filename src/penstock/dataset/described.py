@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from torch.utils.data import default_collate
 
+from penstock.dataset.describing import told_of
 from penstock.dataset.functions import Chain, CollateLeft, Filter
 from penstock.dataset.of_task import TaskDecode, task_words
 from penstock.dataset.splitting import PARTS, fractions_of, split_by
@@ -40,7 +41,7 @@ _SELECTING: Final = ("columns", "sample")
 """Options of formats that say what of a sample is given."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class Dataset:
     """A dataset, lazy: ``objects``, ``parquet``, ``tar`` and ``of_format`` make it, its methods make others of it.
 
@@ -49,9 +50,12 @@ class Dataset:
         format: name of the format, or of the task that makes its samples.
         options: of the format, or of the task.
         task: that makes its samples.
+        files: names of the splits that files are taken of, by the dataset's own word; none takes all.
+        config: of the dataset's card.
         patterns: that keys fit all of.
         functions: that values go through, one after the other.
         data: what else the listing is asked for.
+        group: gives by a key what splits keep whole.
         has_own_parts: whether it has parts by its own word.
         is_part: whether it is one of some parts.
     """
@@ -60,17 +64,25 @@ class Dataset:
     format: str
     options: Mapping[str, Any]
     task: str = "objects"
+    files: tuple[str, ...] = ()
+    config: str | None = None
     patterns: tuple[str, ...] = ()
     functions: tuple[Callable[[Any], Any], ...] = ()
     data: Data = field(default_factory=Data)
+    group: Callable[[str], str] | None = None
     has_own_parts: bool = False
     is_part: bool = False
 
+    def __repr__(self) -> str:
+        return told_of(self)
+
+    @names_checked
     def map(self, function: Callable[[Any], Any]) -> Dataset:
         """Return a dataset of the values that a function makes of this one's, in the loading workers."""
         called_with("function", function, "value")
         return replace(self, functions=(*self.functions, function))
 
+    @names_checked
     def filter(self, function: Callable[[Any], Any]) -> Dataset:
         """Return a dataset of the values that a function says yes to, in the loading workers.
 
@@ -85,6 +97,7 @@ class Dataset:
         called_with("function", function, "value")
         return replace(self, functions=(*self.functions, Filter(function)))
 
+    @names_checked
     def where(self, match: str | Iterable[str] | Callable[[str], Any]) -> Dataset:
         """Return a dataset of what has a key that fits a pattern, as a shell's, or one of several, or a function.
 
@@ -109,6 +122,7 @@ class Dataset:
         choice = replace(self.data.choice, fits=(*self.data.choice.fits, fits))
         return replace(self, data=replace(self.data, choice=choice))
 
+    @names_checked
     def select(self, names: str | Iterable[str]) -> Dataset:
         """Return a dataset of some columns of tables or JSON, or of some members of the samples of archives.
 
@@ -123,6 +137,7 @@ class Dataset:
             )
         return of_options(self, {**self.options, option: names})
 
+    @names_checked
     def split(
         self, *, valid: float, test: float = 0.0, by: str | Callable[[str], str] | None = None, seed: int = 0
     ) -> tuple[Dataset, ...]:
@@ -156,6 +171,7 @@ class Dataset:
             if share
         )
 
+    @names_checked
     def part(self, name: Literal["train", "valid", "test"]) -> Dataset:
         """Return a part that the dataset has itself, by its folders' names or a column.
 
@@ -167,6 +183,7 @@ class Dataset:
             raise ConfigError(f"this dataset {told}", fix="make parts by split")
         return replace(self, data=replace(self.data, split=choice("name", name, PARTS)), is_part=True)
 
+    @names_checked
     def manifest(self, path: str | os.PathLike[str] | None = None) -> ManifestInfo:
         """List the dataset, and tell what is in it.
 
@@ -265,7 +282,9 @@ class Dataset:
         if self.task != "objects":
             return task_words(self.options)
         where = msgspec.json.encode(self.patterns).decode()
-        return (f"format={self.format}", f"format_options={_as_json(self)}", f"where={where}")
+        own = {"split": ",".join(self.files), "config": self.config}
+        of_card = (f"{name}={value}" for name, value in own.items() if value)
+        return (f"format={self.format}", f"format_options={_as_json(self)}", f"where={where}", *of_card)
 
     def _check_loading(self, *, stream_listing: Any) -> None:
         """Refuse what can be listed and not be loaded."""

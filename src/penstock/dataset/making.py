@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from penstock.dataset.described import WHERE, Dataset, of_options
+from penstock.dataset.placing import placed
 from penstock.errors import ConfigError
 from penstock.formats.registry import format_names
-from penstock.stream.checks import shown
+from penstock.stream import checks
+from penstock.stream.checks import called_with, shown
+from penstock.stream.options import names_checked
+from penstock.tasks.split_files import split_names
 
-__all__ = ["jsonl", "objects", "of_format", "parquet", "tar"]
+__all__ = ["Source", "jsonl", "objects", "of_format", "parquet", "tar"]
+
+Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+_USUAL = {"jsonl": "*.{jsonl,ndjson}", "parquet": "*.{parquet,parq}", "tar": "*.tar"}
+"""Patterns of formats' files; of others all are taken."""
 
 
+@names_checked
 def objects(
-    source: str | os.PathLike[str],
+    source: Source,
     *,
     match: str | Iterable[str] = "*",
+    group: Callable[[str], str] | None = None,
+    split: str | Iterable[str] | None = None,
+    config: str | None = None,
     endpoint_url: str | None = None,
     region: str | None = None,
     anonymous: bool = False,
@@ -26,19 +39,39 @@ def objects(
     """Return a dataset of whole objects, whose values are their bytes.
 
     Args:
-        source: ``s3://bucket/prefix``, ``hf://datasets/org/name``, ``https://host/folder/`` or a local folder.
+        source: ``s3://bucket/prefix``, ``hf://datasets/org/name``, ``https://host/folder/`` or a local folder; its last
+            parts may be a pattern, like ``s3://bucket/{000..127}.tar``. Or several such, of one bucket or repository,
+            which may be files as well.
         match: take the objects whose key fits this pattern, as a shell's, or one of several.
+        group: gives by an object's key the name of what it belongs to, like a patient: ``split`` never puts one in two
+            parts.
+        split: take the files of this split, or of several, that the dataset has itself: as the card of a Hub's
+            repository says, else by their names (``train/``, ``data/train-00000-of-00005.parquet``, ``dev.csv``). None
+            takes all.
+        config: which of the configs that the card has; None takes its default.
         endpoint_url: S3-compatible server; None is AWS.
         region: of the bucket; None asks for it.
         anonymous: do not sign requests, for public buckets.
         requester_pays: be charged for reading a bucket whose owner is not.
+
+    Raises:
+        ConfigError: an argument cannot be used.
     """
-    return _dataset(locals(), "objects", {})
+    made = _dataset(locals(), "objects", {})
+    if group is None:
+        return made
+    if isinstance(group, type):
+        raise ConfigError(f"group {shown(group)}", fix="give a function of (key) that gives text")
+    called_with("group", group, "key")
+    return replace(made, group=group)
 
 
+@names_checked
 def parquet(
-    source: str | os.PathLike[str],
+    source: Source,
     *,
+    split: str | Iterable[str] | None = None,
+    config: str | None = None,
     columns: str | Iterable[str] | None = None,
     memory: str | int = "2Gi",
     match: str | Iterable[str] = "*.{parquet,parq}",
@@ -60,9 +93,12 @@ def parquet(
     return _dataset(locals(), "parquet", {"columns": columns, "memory": memory})
 
 
+@names_checked
 def jsonl(
-    source: str | os.PathLike[str],
+    source: Source,
     *,
+    split: str | Iterable[str] | None = None,
+    config: str | None = None,
     columns: str | Iterable[str] | None = None,
     match: str | Iterable[str] = "*.{jsonl,ndjson}",
     endpoint_url: str | None = None,
@@ -82,9 +118,12 @@ def jsonl(
     return _dataset(locals(), "jsonl", {"columns": columns})
 
 
+@names_checked
 def tar(
-    source: str | os.PathLike[str],
+    source: Source,
     *,
+    split: str | Iterable[str] | None = None,
+    config: str | None = None,
     sample: str | Iterable[str] | None = None,
     decoded: bool = False,
     match: str | Iterable[str] = "*.tar",
@@ -106,10 +145,13 @@ def tar(
     return _dataset(locals(), "tar", {"sample": sample, "decoded": decoded})
 
 
+@names_checked
 def of_format(
     name: str,
-    source: str | os.PathLike[str],
+    source: Source,
     *,
+    split: str | Iterable[str] | None = None,
+    config: str | None = None,
     options: Mapping[str, Any] | None = None,
     match: str | Iterable[str] = "*",
     endpoint_url: str | None = None,
@@ -136,5 +178,28 @@ def of_format(
 
 
 def _dataset(given: Mapping[str, Any], kind: str, options: Mapping[str, Any]) -> Dataset:
-    made = Dataset(source={name: given[name] for name in (*WHERE, "match")}, format=kind, options={})
+    source, match = placed(given["source"], given["match"], usual=_USUAL.get(kind, "*"))
+    where = {**{name: given[name] for name in WHERE}, "source": source, "match": match}
+    made = Dataset(
+        source=where,
+        format=kind,
+        options={},
+        files=_splits_of(given["split"]),
+        config=checks.text("config", given["config"], like="en"),
+    )
     return of_options(made, {name: value for name, value in options.items() if value is not None})
+
+
+def _splits_of(given: Any) -> tuple[str, ...]:
+    """Return the names of splits of one or of several; none for all files.
+
+    Raises:
+        ConfigError: one is none.
+    """
+    if given is None:
+        return ()
+    is_several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+    names = list(given) if is_several else [given]
+    if not names or not all(isinstance(each, str) and each for each in names):
+        raise ConfigError(f"split {shown(given)}", fix='give a name like "train", or a list of some')
+    return tuple(dict.fromkeys(name for each in names for name in split_names(each)))

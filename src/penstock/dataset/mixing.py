@@ -16,7 +16,7 @@ from penstock.dataset.proportions import Stop
 from penstock.errors import ConfigError
 from penstock.stream import checks
 from penstock.stream.checks import shown
-from penstock.stream.options import Options
+from penstock.stream.options import Options, names_checked, no_argument
 from penstock.stream.words import in_python
 
 __all__ = ["Mixed", "mix"]
@@ -26,7 +26,7 @@ LEAST_SHARE: Final = 1e-9
 _STOPS: Final = ("first", "all")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class Mixed:
     """Datasets that are drawn from together; ``mix`` makes it.
 
@@ -39,6 +39,10 @@ class Mixed:
     members: tuple[tuple[Dataset, float], ...]
     seed: int
     stop: Stop
+
+    def __repr__(self) -> str:
+        members = ", ".join(f"{share:.3g} {dataset!r}" for dataset, share in self.members)
+        return f"<Mixed of {members}; seed {self.seed}, stop {self.stop}>"
 
     def loader(self, batch_size: int = 1, **options: Any) -> MixedLoader:
         """Open it: batches of samples of all members, for a training loop.
@@ -62,7 +66,7 @@ class Mixed:
         ]
         wrong = next((name for name in options if name not in known), None)
         if wrong is not None:
-            raise TypeError(f"loader has no argument {wrong!r}{checks.close_to(wrong, known)}")
+            raise TypeError(no_argument("loader", wrong, known))
         given = {"batch_size": batch_size, **options}
         with in_python():
             asked = [dataset.opened_with(given) for dataset, _ in self.members]
@@ -101,6 +105,7 @@ def _own(asked: Options, number: int, shares: list[float], stop: Stop) -> Option
     )
 
 
+@names_checked
 def mix(
     members: Mapping[Dataset, float] | Iterable[tuple[Dataset, float]],
     *,

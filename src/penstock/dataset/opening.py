@@ -19,6 +19,7 @@ from penstock.errors import ConfigError
 from penstock.secrets import redact
 from penstock.stream import checks
 from penstock.stream.checks import shown
+from penstock.stream.options import names_checked
 from penstock.texts import nearest
 from penstock.yaml_files import PLAIN, read_mapping, scalar_of
 
@@ -41,6 +42,7 @@ MOST_NODES: Final = 10_000
 _A_FILE = "give the path of a YAML file that describes a dataset"
 
 
+@names_checked
 def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | Mixed:  # noqa: A001
     """Return the dataset that a file describes.
 
@@ -175,8 +177,8 @@ def _dataset(entries: _Entries, part: str | None) -> Dataset:
         if parameters[name].default is inspect.Parameter.empty:
             entries.require(name)
     steps = [name for name in STEPS if name in entries.values]
-    if "split" in arguments and not isinstance(getattr(entries.values.get("split"), "value", None), dict):
-        steps = [name for name in steps if name != "split"]  # the column of a table of images
+    if "split" in arguments and isinstance(getattr(entries.values.get("split"), "value", None), str | list):
+        steps = [name for name in steps if name != "split"]  # of files, or the column of a table of images
     named = {"name": kind} if function is of_format else {}
     taken = [name for name in arguments if name not in steps]
     dataset: Dataset = entries.call(function, taken, **named)

@@ -70,7 +70,12 @@ def _with_weight(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _arguments(function: Callable[..., Any]) -> dict[str, Any]:
     hints = get_type_hints(function)
     parameters = (name for name in inspect.signature(function).parameters if name != "self")
-    return {name: _type(hints[name]) for name in parameters}
+    return {name: _type(hints[name]) for name in parameters if not _is_function(hints[name])}
+
+
+def _is_function(hint: Any) -> bool:
+    """Tell whether an annotation allows nothing that YAML has."""
+    return all(each is type(None) or get_origin(each) is Callable for each in get_args(hint) or (hint,))
 
 
 def _type(hint: Any) -> dict[str, Any]:

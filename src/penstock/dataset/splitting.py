@@ -39,6 +39,12 @@ def split_by(dataset: Dataset, by: Any) -> Dataset:
     Raises:
         ConfigError: there is nothing that it could mean.
     """
+    if dataset.group is not None:
+        if by not in (None, "group"):
+            raise ConfigError(
+                f"by {shown(by)} of a dataset with group=, which says what stays whole", fix="leave one of them out"
+            )
+        return _grouped(dataset, dataset.group, "group")
     if by is None:
         by = "sample" if dataset.task == "objects" else "group"
     if callable(by):
@@ -70,10 +76,10 @@ def _by_column(dataset: Dataset, by: Any) -> Dataset:
     return replace(made, data=replace(dataset.data, choice=replace(dataset.data.choice, by_column=True)))
 
 
-def _grouped(dataset: Dataset, group: Callable[[str], str]) -> Dataset:
+def _grouped(dataset: Dataset, group: Callable[[str], str], name: str = "by") -> Dataset:
     if dataset.has_own_parts:
         raise ConfigError("by a function or folder, of a dataset with parts of its own", fix="give by='group'")
-    choice = replace(dataset.data.choice, group=group)
+    choice = replace(dataset.data.choice, group=group, group_name=name)
     return replace(dataset, data=replace(dataset.data, choice=choice))
 
 

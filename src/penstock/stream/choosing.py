@@ -39,11 +39,13 @@ class Choice:
     Attributes:
         fits: what says by a key whether an extent is taken; all of them do.
         group: gives by its key what an extent stays whole with when splits are made.
+        group_name: argument that it was given by.
         by_column: whether each sample's group is known, so that extents are cut where theirs fall into several splits.
     """
 
     fits: tuple[Callable[[str], Any], ...] = ()
     group: Callable[[str], str] | None = None
+    group_name: str = "by"
     by_column: bool = False
 
     @property
@@ -163,10 +165,11 @@ def _split(extent: Extent, split: str, choice: Choice, groups: _Groups) -> Itera
     if not choice.splits:
         yield split, extent
     elif choice.group is not None:
-        group = _ask("by", choice.group, extent.key)
+        group = _ask(choice.group_name, choice.group, extent.key)
         if not isinstance(group, str):
             raise ConfigError(
-                f"by gave {shown(group)} for {extent.key!r}", fix="give a function of a key that gives text"
+                f"{choice.group_name} gave {shown(group)} for {extent.key!r}",
+                fix="give a function of a key that gives text",
             )
         yield groups.split_of(group), msgspec.structs.replace(extent, group=group, groups=())
     else:

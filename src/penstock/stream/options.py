@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
@@ -26,7 +26,7 @@ from penstock.tasks.listing_options import LimitOptions
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path
 
-__all__ = ["Data", "Options", "names_checked", "options_of", "pattern_of"]
+__all__ = ["Data", "Options", "names_checked", "no_argument", "options_of", "pattern_of"]
 
 MOST_PATTERN_BYTES = 100_000
 """It is a word of the command line of the listing, of which Linux allows 128 KiB."""
@@ -151,10 +151,16 @@ def names_checked(function: Callable[P, R]) -> Callable[P, R]:
         wrong = next((name for name in kwargs if name not in names), None)
         if wrong is not None:
             name = "Stream" if function.__name__ == "__init__" else function.__name__
-            raise TypeError(f"{name} has no argument {wrong!r}{checks.close_to(wrong, names)}")
+            raise TypeError(no_argument(name, wrong, names))
         return function(*args, **kwargs)
 
     return called
+
+
+def no_argument(function: str, wrong: str, names: Sequence[str]) -> str:
+    """Tell of an argument that a function does not have, and which is meant, or which there are."""
+    meant = checks.close_to(wrong, names) or f"; its arguments are: {', '.join(names)}"
+    return f"{function} has no argument {wrong!r}{meant}"
 
 
 def _source_of(given: Mapping[str, Any]) -> SourceSpec:

@@ -7,7 +7,7 @@ target: what its bytes mean is for the caller's own decoder. A format indexes ob
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.indexing import fitting, indexed, read_format_options, read_patterns
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+from penstock.tasks.split_listing import Cards, of_splits
 from penstock.texts import counted
 
 __all__ = ["WholeObjects", "full_objects", "pages_of"]
@@ -63,6 +64,21 @@ class WholeObjects:
             help='take what has a key, of an object or in one, that fits all of these patterns, as JSON: ["*/train/*"]',
             metavar="JSON",
         ),
+        TaskOption(
+            name="split",
+            kind=str,
+            default="",
+            help="take the files of this split, or of several, joined by commas: by the card's configs or by names, "
+            "like train/ and train-00000-of-00005.parquet, as the Hugging Face Hub has it",
+            metavar="NAMES",
+        ),
+        TaskOption(
+            name="config",
+            kind=str,
+            default="",
+            help="take the files of this one of the configs that the card (README.md) has",
+            metavar="NAME",
+        ),
     )
 
     async def make_samples(
@@ -77,18 +93,11 @@ class WholeObjects:
         """
         if limits.releases or limits.mini:
             raise ConfigError("whole objects have no releases", fix="leave --release and --mini out")
-        pattern = str(options["match"])
         options = {option.name: option.default for option in self.options} | dict(options)
         kind = open_format(str(options["format"]), read_format_options(str(options["format_options"])))
         fits = read_patterns(str(options["where"]))
         skipped: list[SkippedObject] = []
-        if limits.early and source.lists_in_order:
-            found = _as_they_come(source, pattern, skipped)
-        else:
-            listing = SortedListing(limits.scratch)
-            async for page in pages_of(source, pattern, skipped):
-                listing.add(page)
-            found = _stored(listing)
+        found = _found(source, options, limits, skipped)
         extents = indexed(full_objects(found, limits, skipped), kind, source, limits, skipped)
         rows = fitting(extents, fits, skipped) if fits else extents
         return SampleSet(rows=rows, shape=(), skipped=skipped)
@@ -104,19 +113,49 @@ class WholeObjects:
         return {}
 
 
+async def _found(
+    source: ObjectSource, options: Mapping[str, OptionValue], limits: Limits, skipped: list[SkippedObject]
+) -> AsyncIterator[ObjectInfo]:
+    """Return what is taken, in the order of the keys."""
+    pattern, split, config = (str(options[name]) for name in ("match", "split", "config"))
+    if limits.early and source.lists_in_order and not (split or config):
+        async for info in _as_they_come(source, pattern, skipped):
+            yield info
+        return
+    listing, cards = SortedListing(limits.scratch), Cards()
+    async for page in pages_of(source, pattern, skipped, see=cards.see if split or config else None):
+        listing.add(page)
+    found = (
+        of_splits(listing, await cards.text(source), asked=split, config=config, uri=source.spec.uri, skipped=skipped)
+        if split or config
+        else _stored(listing)
+    )
+    async for info in found:
+        yield info
+
+
 async def pages_of(
-    source: ObjectSource, pattern: str, skipped: list[SkippedObject], *, wanted: str = ""
+    source: ObjectSource,
+    pattern: str,
+    skipped: list[SkippedObject],
+    *,
+    wanted: str = "",
+    see: Callable[[ObjectInfo], None] | None = None,
 ) -> AsyncIterator[list[ObjectInfo]]:
     """List what fits the pattern, folder markers included, and see to it that some of it is not empty.
 
     Args:
         wanted: what fits it, where nobody asked for that pattern; for messages.
+        see: is shown all objects, also those that do not fit.
     """
     fits = matcher(pattern)
     num_found = num_fitting = num_full = num_others = 0
     example = ""
     with open_progress().stage("find", None, "objects") as stage:
         async for page in source.list_objects():
+            if see is not None:
+                for info in page:
+                    see(info)
             fitting = [info for info in page if fits(info.key)]
             num_found, num_fitting = num_found + len(page), num_fitting + len(fitting)
             full_fitting = sum(info.size_bytes > 0 for info in fitting)

@@ -13,7 +13,7 @@ import penstock
 from penstock.errors import ConfigError
 
 TEXTS = {"source", "match", "columns", "sample", "labels", "path", "label", "group", "split", "class_folder", "classes"}
-TEXTS |= {"group_folder", "bids_task", "event_column", "event_values", "releases", "region", "endpoint_url"}
+TEXTS |= {"config", "group_folder", "bids_task", "event_column", "event_values", "releases", "region", "endpoint_url"}
 TRUTHS = {"anonymous", "requester_pays", "decoded", "split_folders", "mini"}
 NUMBERS = {"epoch_start", "epoch_seconds", "window_seconds", "stride_seconds", "crop_seconds"}
 VALUES: list[tuple[str, Any, set[str]]] = [

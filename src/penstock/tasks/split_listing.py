@@ -1,0 +1,83 @@
+"""The objects of a source that are of some splits, by its card or by their names."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from penstock.errors import DataError, EmptyListing
+from penstock.manifest import SkippedObject
+from penstock.sources import ObjectInfo, ObjectSource, SortedListing
+from penstock.tasks.dataset_card import CARD, split_files
+from penstock.texts import counted
+
+__all__ = ["MOST_CARD_BYTES", "Cards", "of_splits"]
+
+MOST_CARD_BYTES: Final = 4 << 20
+"""The largest cards of the Hub, of hundreds of languages, have some hundred kilobytes."""
+
+
+class Cards:
+    """Looks out for a source's card while it is listed."""
+
+    def __init__(self) -> None:
+        self._info: ObjectInfo | None = None
+
+    def see(self, info: ObjectInfo) -> None:
+        """Take note of an object."""
+        if info.key == CARD and info.size_bytes:
+            self._info = info
+
+    async def text(self, source: ObjectSource) -> str:
+        """Return the card's text, the empty one where there is none.
+
+        Raises:
+            DataError: it is too long for one.
+            SourceError: it could not be read.
+        """
+        if self._info is None:
+            return ""
+        if self._info.size_bytes > MOST_CARD_BYTES:
+            raise DataError(
+                f"{CARD} has {self._info.size_bytes} bytes, too many for a card",
+                fix="leave split and config out, and choose files by match",
+                about=CARD,
+            )
+        return (await source.get(self._info)).decode(errors="replace")
+
+
+async def of_splits(
+    listing: SortedListing, card: str, *, asked: str, config: str, uri: str, skipped: list[SkippedObject]
+) -> AsyncIterator[ObjectInfo]:
+    """Return the objects of a listing that are of some splits; the others are counted.
+
+    Raises:
+        ConfigError: there is no such split or config.
+        DataError: the card cannot be read.
+        EmptyListing: the card names files for them of which none is here.
+    """
+    files = split_files(card, asked, config, uri)
+    example = ""
+    for info in listing:
+        if info.size_bytes:  # else it may be the marker of a folder
+            files.rule.see(info.key)
+        example = example or info.key
+    chosen = files.chosen()
+    num_taken = num_others = 0
+    for info in listing:
+        if set(files.rule.of(info.key)).isdisjoint(chosen):
+            num_others += 1
+            continue
+        num_taken += info.size_bytes > 0
+        yield info
+    listing.close()
+    told = " and ".join(chosen)
+    if not num_taken:
+        raise EmptyListing(
+            f"no file of the split {told} {files.told} is among those that match takes, {example} for one",
+            fix="check match, and the format: the files may be of another",
+            about=uri,
+        )
+    if num_others:
+        reason = f"not of the split {told}"
+        skipped.append(SkippedObject(object=counted(num_others, "object"), reason=reason, count=num_others))

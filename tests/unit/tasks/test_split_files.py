@@ -1,0 +1,137 @@
+"""Which split files are of, by their names and by a repository's card, as `datasets` 5.2 has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.errors import ConfigError, DataError
+from penstock.tasks.dataset_card import split_files
+from penstock.tasks.split_files import ByName, ByPattern, glob_matcher
+
+
+def by_name(*keys: str, folder: str = "") -> dict[str, list[str]]:
+    rule = ByName(folder=folder)
+    for key in keys:
+        rule.see(key)
+    return {name: [key for key in keys if name in rule.of(key)] for name in rule.names}
+
+
+SHARDS = ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "data/odd-00000-of-00001-x.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ([*SHARDS, "test/a.csv"], {"train": SHARDS[:2], "odd": SHARDS[2:]}),
+        (["train/a", "en/my-dev 2/b.csv", "test.csv"], {"train": ["train/a"], "validation": ["en/my-dev 2/b.csv"]}),
+        (["training.csv", "a_eval_1.csv", "contest.csv"], {"train": ["training.csv"], "test": ["a_eval_1.csv"]}),
+        (["a.csv", "latest.csv", "Train.csv"], {"train": ["a.csv", "latest.csv", "Train.csv"]}),
+        (["train.csv", "README.md", ".dev.csv", "__x/test.csv"], {"train": ["train.csv"]}),
+        (["train/test/a.csv"], {"train": ["train/test/a.csv"], "test": ["train/test/a.csv"]}),
+    ],
+)  # fmt: skip
+def test_names_say_the_split(keys: list[str], found: dict[str, list[str]]) -> None:
+    assert by_name(*keys) == found
+
+
+def test_names_begin_in_the_folder_of_a_config() -> None:
+    assert by_name("en/train.csv", "en/x/test.csv", "dev.csv", folder="en") == {
+        "train": ["en/train.csv"],
+        "test": ["en/x/test.csv"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting", "others"),
+    [
+        ("*.csv", ["a.csv"], ["d/a.csv"]),
+        ("**/*.csv", ["a.csv", "d/e/a.csv"], ["a.tsv"]),
+        ("data/**", ["data/a", "data/b/c"], ["x/data/a"]),
+        ("en/train-?.csv", ["en/train-1.csv"], ["en/train-10.csv", "en/x/train-1.csv"]),
+        ("./a[0-1]+.csv", ["a0+.csv"], ["a2+.csv", "a00.csv"]),
+    ],
+)
+def test_patterns_of_cards_are_those_of_files(pattern: str, fitting: list[str], others: list[str]) -> None:
+    fits = glob_matcher(pattern)
+    assert all(map(fits, fitting))
+    assert not any(map(fits, others))
+
+
+CARD = """---
+license: mit
+configs:
+- config_name: en
+  data_dir: en
+  data_files:
+  - {split: train, path: ["*.csv", "more/*.csv"]}
+  - split: hard
+    path: hard/*.csv
+- config_name: de
+  data_files: "de/**"
+- config_name: fr
+  data_dir: fr
+---
+# A dataset
+"""
+
+
+def of_card(asked: str, config: str = "", card: str = CARD) -> dict[str, list[str]]:
+    keys = ["en/a.csv", "en/more/b.csv", "en/hard/c.csv", "de/a/d.csv", "fr/train.csv", "fr/dev.csv"]
+    files = split_files(card, asked, config, "hf://datasets/org/name")
+    for key in keys:
+        files.rule.see(key)
+    return {name: [key for key in keys if name in files.rule.of(key)] for name in files.chosen()}
+
+
+def test_a_card_says_the_splits_of_its_configs() -> None:
+    assert of_card("train", "en") == {"train": ["en/a.csv", "en/more/b.csv"]}
+    assert of_card("train+hard", "en") == {"train": ["en/a.csv", "en/more/b.csv"], "hard": ["en/hard/c.csv"]}
+    assert of_card("train", "de") == {"train": ["de/a/d.csv"]}
+    assert of_card("valid", "fr") == {"validation": ["fr/dev.csv"]}
+    assert of_card("", "fr") == {"train": ["fr/train.csv"], "validation": ["fr/dev.csv"]}
+    with_default = CARD.replace("config_name: de", "config_name: de\n  default: true")
+    assert of_card("train", card=with_default) == {"train": ["de/a/d.csv"]}
+    assert of_card("train", card=CARD.replace("config_name: de", "config_name: default")) == {"train": ["de/a/d.csv"]}
+    assert of_card("dev", card="no front matter, train/ or not") == {"validation": ["fr/dev.csv"]}
+    assert of_card("dev", card="---\nlicense: mit\n---\n") == {"validation": ["fr/dev.csv"]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "config", "told"),
+    [
+        ("tran", "en", "no split 'tran' of the config 'en' in hf://.*, but train, hard: did you mean 'train'"),
+        ("test", "fr", "no split 'test' of the config 'fr' in hf://datasets/org/name, but train, validation"),
+        ("train", "", "several configs, none of which is its default: en, de, fr"),
+        ("train", "dee", "no config 'dee' in hf://datasets/org/name, but en, de, fr: did you mean 'de'"),
+        ("train[:10%]", "en", "split 'train\\[:10%\\]' is no split's name"),
+        ("", "nl", "no config 'nl'"),
+    ],
+)  # fmt: skip
+def test_what_there_is_none_of_is_told_with_what_there_is(asked: str, config: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        of_card(asked, config)
+    with pytest.raises(ConfigError, match="config 'en', but no card"):
+        of_card("train", "en", card="")
+
+
+@pytest.mark.parametrize(
+    ("card", "told"),
+    [
+        ("---\nconfigs: [\n---\n", "README.md, line 3: no YAML"),
+        ("---\nconfigs: yes\n---\n", "configs of README.md are no list"),
+        ("---\nconfigs:\n- data_files: [3]\n---\n", "name no files"),
+        ("---\nconfigs:\n- data_files: {}\n---\n", "name no files"),
+        ("---\nconfigs:\n- data_files: [{split: train}]\n---\n", "name no files"),
+        ("---\nconfigs:\n- data_files: [{split: a, path: x}, {split: a, path: y}]\n---\n", "the split 'a' twice"),
+        ("---\nconfigs:\n- data_files: https://host/a.csv\n---\n", "lie elsewhere"),
+    ],
+)
+def test_a_card_that_says_nothing_that_can_be_used_is_refused(card: str, told: str) -> None:
+    with pytest.raises(DataError, match=told):
+        of_card("train", card=card)
+
+
+def test_what_lies_elsewhere_is_of_no_split() -> None:
+    rule = ByPattern({"train": ["*.csv"]}, folder="en")
+    assert rule.of("en/a.csv") == ("train",)
+    assert rule.of("a.csv") == rule.of("end/a.csv") == ()
