@@ -21,6 +21,7 @@ SECRET_VARIABLES = (
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SECURITY_TOKEN",
     "AWS_SESSION_TOKEN",
+    "AZURE_STORAGE_CONNECTION_STRING",
     "HF_TOKEN",
     "HUGGING_FACE_HUB_TOKEN",
     "KAGGLE_API_TOKEN",
@@ -40,7 +41,7 @@ _QUERY = (
 _NAMES = (
     r"x-amz-(?:security-token|signature|credential|server-side-encryption-customer-key)|"
     r"(?:secret[-_]?)?access[-_]?key(?![-_]?id)|secret[-_]?key|(?:session|security|access|refresh|auth|id|api)[-_]?token|"
-    r"(?:api|account|private|kaggle)[-_]?key|client[-_]?secret|password|passwd"
+    r"(?:api|account|private|kaggle)[-_]?key|client[-_]?secret|shared[-_]?access[-_]?signature|password|passwd"
 )
 _AT = "(?:@|%(?:25)*40)"
 _USERINFO = re.compile(
@@ -57,7 +58,7 @@ _BEARER = re.compile(r"(\bbearer\s+)(?=\S*[\d._~+/=-])[A-Za-z0-9._~+/=-]{8,}", r
 _BY_FORM = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\b(?:IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz)[\w+/=%-]{16,}|\bhf_[A-Za-z0-9]{20,}|"
     r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bKGAT_\w{16,}|\bxox[abprs]-[\w-]{10,}|"
-    r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"
+    r"\bya29\.[\w.-]{8,}|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*"
 )
 
 

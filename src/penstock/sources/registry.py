@@ -20,6 +20,7 @@ _SCHEMES = Registry(
     group=ENTRY_POINTS,
     own={
         LOCAL: "penstock.sources.local.scheme:SCHEME",
+        "gs": "penstock.sources.gcs.scheme:SCHEME",
         "hf": "penstock.sources.hub.scheme:SCHEME",
         "s3": "penstock.sources.s3.scheme:SCHEME",
         **dict.fromkeys(
@@ -28,7 +29,6 @@ _SCHEMES = Registry(
     },
 )
 _NOT_YET = {
-    "gs": "Google Cloud Storage",
     "az": "Azure Blob Storage",
     "kaggle": "Kaggle",
 }
@@ -36,6 +36,7 @@ _MEANT = {
     "s3a": "s3",
     "s3n": "s3",
     "gcs": "gs",
+    "gcsfs": "gs",
     "abfs": "az",
     "abfss": "az",
     "azure": "az",

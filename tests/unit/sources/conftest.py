@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from penstock.sources import ObjectSource, open_source
+from support.gcs_server import Gcs, serve_gcs
 from support.web_server import Web, serve_web
-from unit.sources.places import QUICK, BucketPlace, Folder, Place, Read, WebFolder, by_get_range, by_read_into
+from unit.sources.places import QUICK, BucketPlace, Folder, GcsPlace, Place, Read, WebFolder, by_get_range, by_read_into
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +27,15 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         yield served
 
 
-@pytest.fixture(params=["local", "s3", "html", "json"])
+@pytest.fixture(params=["local", "s3", "gs", "html", "json"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """An empty folder, an empty bucket, and an empty folder of a web server."""
+    """An empty folder, an empty bucket of each store, and an empty folder of a web server."""
     if request.param == "local":
         folder = tmp_path / "source"
         folder.mkdir()
         yield Folder(path=folder)
+    elif request.param == "gs":
+        yield GcsPlace(server=request.getfixturevalue("gcs"))
     elif request.param != "s3":
         served: Web = request.getfixturevalue("web")
         folder = Path(tempfile.mkdtemp(dir=served.folder))
@@ -41,6 +44,15 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield WebFolder(path=folder, url=f"{url}/{folder.name}", kind=request.param)
     else:
         yield BucketPlace(bucket=request.getfixturevalue("bucket"))
+
+
+@pytest.fixture
+def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gcs]:
+    """An empty bucket of Google Cloud Storage, and a token for it."""
+    with serve_gcs(token="ya29.of-the-test") as server:
+        monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "ya29.of-the-test")
+        monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+        yield server
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource
 from support.cli import Bucket
+from support.gcs_server import Gcs
 
 QUICK = ClientLimits(connect_timeout_seconds=2, request_timeout_seconds=10, max_retries=2, retry_seconds=10)
 
@@ -38,7 +39,7 @@ async def by_read_into(source: ObjectSource, info: ObjectInfo, offset: int, leng
 class Place(Protocol):
     """Somewhere to put objects."""
 
-    kind: Literal["local", "s3", "html", "json"]
+    kind: Literal["local", "s3", "gs", "html", "json"]
 
     def spec(self, prefix: str = "") -> SourceSpec: ...
 
@@ -86,6 +87,21 @@ class WebFolder:
 
     def delete(self, key: str) -> None:
         (self.path / key).unlink()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GcsPlace:
+    server: Gcs
+    kind: Literal["gs"] = "gs"
+
+    def spec(self, prefix: str = "") -> SourceSpec:
+        return SourceSpec.of(f"{self.server.uri}/{prefix}", endpoint_url=self.server.url)
+
+    def put(self, key: str, data: bytes) -> None:
+        self.server.put(key, data)
+
+    def delete(self, key: str) -> None:
+        del self.server.objects[key]
 
 
 @dataclass(frozen=True, kw_only=True)

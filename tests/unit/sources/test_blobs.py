@@ -1,4 +1,4 @@
-"""Blobs: a local folder and S3 are held to the same."""
+"""Blobs: a local folder and each store are held to the same."""
 
 from __future__ import annotations
 
@@ -20,18 +20,24 @@ from penstock.errors import (
 )
 from penstock.sources import Blobs, open_blobs
 from support.cli import Bucket
+from support.gcs_server import Gcs
 from unit.sources.answering import answer, error, serve
 from unit.sources.places import QUICK
 
 Opener = Callable[[str], Blobs]
 
 
-@pytest.fixture(params=["local", "file uri", "s3", "whole bucket"])
+@pytest.fixture(params=["local", "file uri", "s3", "whole bucket", "gs", "whole gs bucket"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Opens an empty place by the name of a folder in it."""
     if request.param in ("local", "file uri"):
         root = str(tmp_path) if request.param == "local" else tmp_path.as_uri()
         yield lambda name: open_blobs(f"{root}/{name}")
+        return
+    if request.param in ("gs", "whole gs bucket"):
+        gcs: Gcs = request.getfixturevalue("gcs")
+        prefix = "runs/" if request.param == "gs" else ""
+        yield lambda name: open_blobs(f"{gcs.uri}/{prefix}{name}", endpoint_url=gcs.url)
         return
     bucket: Bucket = request.getfixturevalue("bucket")
     prefix = "runs/" if request.param == "s3" else ""
@@ -142,7 +148,19 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         blobs.write("x", b"1")
 
 
-@pytest.mark.parametrize("root", ["gs://bucket/run", "s3://", "s3:///run", "file://host/run", "https://host/run"])
+@pytest.mark.parametrize(
+    "root",
+    [
+        "kaggle://bucket/run",
+        "gs://",
+        "gs:///run",
+        "gs://Bucket/run",
+        "s3://",
+        "s3:///run",
+        "file://host/run",
+        "https://host/run",
+    ],
+)
 def test_a_root_of_another_kind(root: str) -> None:
     with pytest.raises(ConfigError):
         open_blobs(root)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.sources.s3.listing import Asked, BadListing, Page, PageOrder, listing_query, parse_page
+from penstock.sources.s3.listing import listing_query, parse_page
+from penstock.sources.stores.pages import Asked, BadListing, Page, PageOrder
 
 NS = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 ASKED = Asked(bucket="bucket", base="data/", prefix="data/")

@@ -24,6 +24,7 @@ _HEADER = re.compile(rb"\r\n([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
 _ONCE = frozenset({b"content-length", b"content-range", b"etag", b"connection", b"transfer-encoding"})
 """Headers that say what the body is: twice is a contradiction."""
 _RANGE = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})", re.I)
+_CHECKSUM = re.compile(r"(md5|crc32c)=([A-Za-z0-9+/]+=*)")
 _LENGTH = re.compile(rb"[0-9]{1,19}")
 _TRIED_AGAIN = frozenset({408, 429})
 
@@ -34,6 +35,7 @@ class Wanted(NamedTuple):
     Attributes:
         etag: of that version, empty where none is known.
         modified: its Last-Modified, empty where none is known or an ETag is.
+        told_by: the header that a server tells ``etag`` by, in lower case, where that is another.
         checksums: of the whole object by algorithm, in base64, as far as they are known beforehand.
     """
 
@@ -43,6 +45,7 @@ class Wanted(NamedTuple):
     etag: bytes
     modified: bytes = b""
     checksums: tuple[tuple[str, str], ...] = ()
+    told_by: str = ""
 
     @property
     def is_whole(self) -> bool:
@@ -61,7 +64,7 @@ class Head:
         etag: empty where it is not told.
         is_chunked: the body comes in a transfer encoding.
         keeps_alive: another request may follow on the connection.
-        headers: all of them, by their name in lower case; of those that come twice, the last.
+        headers: all of them, by their name in lower case; values of one that comes twice are joined by a comma.
     """
 
     status: int
@@ -77,8 +80,16 @@ class Head:
         return dict(self.headers).get(name)
 
     def checksums(self, prefix: str) -> tuple[tuple[str, str], ...]:
-        """Return the checksums of the whole object, in base64, by algorithm: of headers whose names begin so."""
-        return tuple((name.removeprefix(prefix), value) for name, value in self.headers if name.startswith(prefix))
+        """Return the checksums of the whole object, in base64, by algorithm: of headers whose names begin so.
+
+        A header of just that name says the algorithm in its values (``crc32c=…,md5=…``), or at its own end.
+        """
+        told = [(name.removeprefix(prefix), value) for name, value in self.headers if name.startswith(prefix)]
+        if not told or told[0][0]:
+            return tuple(told)
+        named = [_CHECKSUM.fullmatch(each.strip()) for each in told[0][1].split(",")]
+        found = tuple((each[1], each[2]) for each in named if each is not None)
+        return found or ((prefix.rpartition("-")[2], told[0][1]),)
 
 
 class Verdict(Enum):
@@ -105,7 +116,8 @@ def parse_head(data: bytes) -> Head:
         name = name.lower()
         if name in told and name in _ONCE:
             raise ValueError(f"two headers {name.decode()}")
-        told[name] = value.strip()
+        value = value.strip()
+        told[name] = value if name not in told else told[name] + b", " + value
     length = told.get(b"content-length")
     if length is not None and not _LENGTH.fullmatch(length):
         raise ValueError("a Content-Length that is no number")
@@ -155,15 +167,16 @@ def is_plain_fill(data: bytes, wanted: Wanted, checksum_header: str = "") -> boo
     else:
         span = b"\r\ncontent-range: bytes %d-%d/%d\r\n" % (wanted.first, wanted.end - 1, wanted.total_bytes)
         told = low.startswith(b"http/1.1 206 ") and span in low and low.count(b"\r\ncontent-range:") == 1
+    version = wanted.told_by.encode() or b"etag"
     return (
         told
         and b"\r\ncontent-length: %d\r\n" % length in low
-        and low.count(b"\r\ncontent-length:") == low.count(b"\r\netag:") == 1
-        and b"\r\netag: %b\r\n" % wanted.etag.lower() in low
+        and low.count(b"\r\ncontent-length:") == low.count(b"\r\n%b:" % version) == 1
+        and b"\r\n%b: %b\r\n" % (version, wanted.etag.lower()) in low
         and b" %b\r\n" % wanted.etag in data
         and b"\r\ntransfer-encoding:" not in low
         and b"\r\nconnection: close" not in low
-        and not (checksum_header and b"\r\n%b" % checksum_header.encode() in low)
+        and not (checksum_header and wanted.is_whole and b"\r\n%b" % checksum_header.encode() in low)
         and not (wanted.modified or wanted.checksums)
     )
 
@@ -202,6 +215,8 @@ def _has_version(head: Head) -> bool:
 
 def is_same(head: Head, wanted: Wanted) -> bool:
     """Tell whether an answer is of the version that is wanted, as far as that is known."""
+    if wanted.etag and wanted.told_by:
+        return (head.header(wanted.told_by) or "").encode("latin-1") == wanted.etag
     if wanted.etag:
         return head.etag == wanted.etag
     return not wanted.modified or (head.header("last-modified") or "").encode("latin-1") == wanted.modified

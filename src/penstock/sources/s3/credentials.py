@@ -3,37 +3,26 @@
 Every way that botocore knows is used (environment, profile, process, web identity, assumed role, single sign-on,
 container, instance): by a new session each time, so that what changed since (a rotated file, a renewed token) is seen,
 and so that botocore's own waiting periods do not count (it asks for credentials of less than ten minutes anew each
-time, and takes an instance's for longer-lived than they are). Others are asked for while the present ones are still
-good, in a thread of its own, by one request for all; those that a store refuses are renewed once.
+time, and takes an instance's for longer-lived than they are).
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import re
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from penstock.errors import AccessDenied, PenstockError, SourceUnavailable
+from penstock.sources.stores.renewing import FIND_SECONDS, Renewed
 
 __all__ = ["Credentials", "Keys", "credentials_for", "find_keys"]
 
-REFRESH_BEFORE_SECONDS = 300
-REFRESH_AT_SHARE = 2 / 3
-"""Of a life that is too short for that, after which others are asked for."""
-FIRST_PAUSE_SECONDS = 1.0
-MAX_PAUSE_SECONDS = 30.0
-FIND_SECONDS = 60.0
 REASON_CHARACTERS = 300
 
 _PLAIN = re.compile(r"[!-~]+")
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +43,7 @@ class Keys:
         return replace(self, expires_at_seconds=None) != replace(other, expires_at_seconds=None)
 
 
-class Credentials:
+class Credentials(Renewed[Keys]):
     """The present credentials, for any number of requests, event loops and threads.
 
     Args:
@@ -72,103 +61,7 @@ class Credentials:
         clock: Callable[[], float] = time.time,
         find_seconds: float = FIND_SECONDS,
     ) -> None:
-        self._find = find
-        self._about = about
-        self._clock = clock
-        self._find_seconds = find_seconds
-        self._lock = threading.Lock()
-        self._keys: Keys | None = None
-        self._good_until_seconds = 0.0
-        self._refresh_at_seconds = 0.0
-        self._finding: Future[Keys] | None = None
-        self._failed: tuple[PenstockError, float] | None = None
-        self._pause_seconds = FIRST_PAUSE_SECONDS
-
-    async def current(self) -> Keys:
-        """Return credentials that are good now.
-
-        Raises:
-            AccessDenied: there are none, or they were refused.
-            SourceUnavailable: they could not be had now.
-        """
-        now = self._clock()
-        keys = self._keys
-        if keys is not None and now < self._refresh_at_seconds:
-            return keys
-        finding = self._begin(now)
-        if keys is not None and now < self._good_until_seconds:
-            return keys
-        return await self._wait(finding)
-
-    async def renew(self, refused: Keys) -> bool:
-        """Look for other credentials than those that a store refused; tell whether there are any.
-
-        Raises:
-            AccessDenied: there are none any more.
-            SourceUnavailable: they could not be had now.
-        """
-        keys = self._keys
-        if keys is None or keys == refused:
-            keys = await self._wait(self._begin(self._clock()))
-        return keys.signs_otherwise_than(refused)
-
-    def _begin(self, now: float) -> Future[Keys]:
-        """Ask for credentials, unless that is under way or failed a moment ago."""
-        with self._lock:
-            if self._finding is not None:
-                return self._finding
-            finding: Future[Keys] = Future()
-            finding.set_running_or_notify_cancel()
-            if self._failed is not None and now < self._failed[1]:
-                finding.set_exception(self._failed[0])
-                return finding
-            self._finding = finding
-        threading.Thread(target=self._run, args=(finding,), name="penstock-credentials-0", daemon=True).start()
-        return finding
-
-    def _run(self, finding: Future[Keys]) -> None:
-        try:
-            keys = self._find()
-        except Exception as error:
-            self._fail(finding, error)
-        else:
-            self._take(finding, keys)
-
-    def _take(self, finding: Future[Keys], keys: Keys) -> None:
-        now = self._clock()
-        with self._lock:
-            ends = keys.expires_at_seconds
-            life_seconds = float("inf") if ends is None else ends - now
-            # Those that have ended already are for the store to judge: this machine's clock may be wrong.
-            wait_seconds = max(life_seconds - REFRESH_BEFORE_SECONDS, life_seconds * REFRESH_AT_SHARE, 1.0)
-            self._refresh_at_seconds = now + wait_seconds
-            self._good_until_seconds = now + max(life_seconds, wait_seconds)
-            self._keys, self._finding, self._failed = keys, None, None
-            self._pause_seconds = FIRST_PAUSE_SECONDS
-        finding.set_result(keys)
-
-    def _fail(self, finding: Future[Keys], error: Exception) -> None:
-        told = _told_as(error, self._about, had_before=self._keys is not None)
-        now = self._clock()
-        with self._lock:
-            self._failed = told, now + self._pause_seconds
-            self._refresh_at_seconds = now + self._pause_seconds
-            self._pause_seconds = min(self._pause_seconds * 2, MAX_PAUSE_SECONDS)
-            self._finding = None
-        if self._keys is not None and now < self._good_until_seconds:
-            _log.warning("credentials.not_renewed about=%s reason=%s", self._about, told.what)
-        finding.set_exception(told)
-
-    async def _wait(self, finding: Future[Keys]) -> Keys:
-        try:
-            async with asyncio.timeout(self._find_seconds):
-                return await asyncio.wrap_future(finding)
-        except TimeoutError as error:
-            raise SourceUnavailable(
-                f"no credentials for {self._about} came within {self._find_seconds:g} s",
-                fix="look at the process, role or single sign-on that gives them, then run it again",
-                about=self._about,
-            ) from error
+        super().__init__(find, about=about, told_as=_told_as, clock=clock, find_seconds=find_seconds)
 
 
 def find_keys(region: str) -> Keys | None:
@@ -238,7 +131,7 @@ def _check(keys: Keys, about: str) -> None:
         )
 
 
-def _told_as(error: Exception, about: str, *, had_before: bool) -> PenstockError:
+def _told_as(error: Exception, about: str, had_before: bool) -> PenstockError:
     """Return the error of the tree for credentials that could not be had: one that may pass, or one that stays."""
     if isinstance(error, PenstockError) and not had_before:
         return error

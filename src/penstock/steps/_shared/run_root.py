@@ -38,7 +38,7 @@ from penstock.records import (
     decode_record,
     encode_record,
 )
-from penstock.sources import Blobs, RequestMeter, open_blobs
+from penstock.sources import Blobs, RequestMeter, is_local, open_blobs
 from penstock.steps._shared import common
 from penstock.steps.options.run_root import RecordedOptions, RunRootOptions
 
@@ -115,7 +115,7 @@ class RunRoot:
 
     def counting_itself(self, record: M) -> M:
         """Return a record that counts the request that ``keep`` writes it with."""
-        if not self._blobs.locate("").startswith("s3://"):
+        if is_local(self._blobs.locate("")):
             return record
         itself = RequestCount(kind="PUT", purpose="records", sent=1, answers_2xx=1)
         return msgspec.structs.replace(record, meters=record.meters.plus(Meters(requests=(itself,))))

@@ -1,0 +1,65 @@
+"""Objects of buckets of Google Cloud Storage; an object's version is its generation."""
+
+from __future__ import annotations
+
+from penstock.errors import PenstockError
+from penstock.manifest import SourceSpec
+from penstock.records import Purpose
+from penstock.sources.gcs.listing import listing_query, parse_page
+from penstock.sources.gcs.place import find_place, split_gs
+from penstock.sources.gcs.requests import GcsDialect
+from penstock.sources.gcs.tokens import tokens_for
+from penstock.sources.http.client import GaveUp
+from penstock.sources.http.connection import Answer
+from penstock.sources.meter import RequestMeter
+from penstock.sources.patience import ClientLimits
+from penstock.sources.stores.client import StoreClient, error_of
+from penstock.sources.stores.objects import StoreObjects
+from penstock.sources.stores.pages import MAX_PAGE_BYTES, Asked, Page
+
+__all__ = ["GcsObjects"]
+
+
+class GcsObjects(StoreObjects):
+    """Objects under one prefix of one bucket; nothing is requested before it is used.
+
+    Raises:
+        ConfigError: the URI or an option is not one that Penstock can use.
+    """
+
+    def __init__(self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
+        place = find_place(spec)
+        self._dialect = GcsDialect(place, None if place.anonymous else tokens_for(spec.uri))
+        super().__init__(
+            spec,
+            StoreClient(spec, self._dialect, limits=limits, meter=meter, purpose=purpose),
+            bucket=place.bucket,
+            prefix=place.prefix,
+            limits=limits,
+            meter=meter,
+            purpose=purpose,
+        )
+
+    async def ask_page(self, asked: Asked, purpose: Purpose) -> Answer:
+        """Ask for a page; see the base class."""
+        return await self._client.call(
+            "GET",
+            None,
+            kind="LIST",
+            purpose=purpose,
+            query=listing_query(asked),
+            most_bytes=MAX_PAGE_BYTES,
+        )
+
+    def parse_page(self, body: bytes, asked: Asked) -> Page:
+        """Read a page; see the base class."""
+        return parse_page(body, asked)
+
+    def refused(self, problem: GaveUp | Answer, about: str) -> PenstockError:
+        """Return the error of a page that was not given."""
+        return error_of(self._dialect, problem, self.spec, about, is_object=False)
+
+    def place_in(self, uri: str) -> tuple[str, str]:
+        """Return the URI of a URI's bucket, and its prefix."""
+        bucket, prefix = split_gs(uri)
+        return f"gs://{bucket}", prefix

@@ -1,0 +1,153 @@
+"""Training from and to each store of objects, end to end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import penstock
+from penstock.errors import ObjectUnreadable, SourceChanged
+from penstock.records import RunRecord, decode_record, read_record
+from support.cli import Bucket, succeed
+from support.eeg import write_eeg
+from support.gcs_server import Gcs, serve_gcs
+from support.objects import content, to_number
+from support.small_s3 import Asked, Reply, SmallS3
+
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
+NUM_OBJECTS = 40
+KINDS = ["gs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """A store of the test's own, and how it is spoken of.
+
+    Attributes:
+        objects: its own, by key.
+        put: puts an object there.
+        server: that answers.
+        answer: its own answers.
+        secret: that nothing but requests may hold.
+        deny: lets an object not be read.
+    """
+
+    uri: str
+    url: str
+    objects: dict[str, bytes]
+    put: Callable[[str, bytes], object]
+    server: SmallS3
+    answer: Callable[[Asked], Reply]
+    secret: str
+    deny: Callable[[str], object]
+
+    def upload(self, folder: Path, prefix: str) -> None:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.put(f"{prefix}/{path.relative_to(folder)}", path.read_bytes())
+
+
+def _gs(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> Store:
+    secret = "ya29.a-token-of-the-test"
+    gcs: Gcs = stack.enter_context(serve_gcs(token=secret))
+    patch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", secret)
+    return Store(
+        uri=gcs.uri,
+        url=gcs.url,
+        objects=gcs.objects,
+        put=gcs.put,
+        server=gcs.server,
+        answer=gcs.answer,
+        secret=secret,
+        deny=gcs.denied.add,
+    )
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    with contextlib.ExitStack() as stack:
+        yield {"gs": _gs}[request.param](monkeypatch, stack)
+
+
+def opened(store: Store, **options: object) -> penstock.Stream:
+    given = {"decode": to_number, "batch_size": 8, "window": "2Mi", "seed": 1, "endpoint_url": store.url}
+    return penstock.Stream(f"{store.uri}/objects", **{**given, **options})  # type: ignore[arg-type]
+
+
+def numbers(stream: penstock.Stream) -> list[int]:
+    return [int(number) for batch in stream for number in batch]
+
+
+def test_faults_in_the_middle_leave_the_samples_as_they_are_and_are_counted(store: Store, bucket: Bucket) -> None:
+    for number in range(NUM_OBJECTS):
+        store.put(f"objects/{number:04}.bin", content(number))
+        bucket.put(f"objects/{number:04}.bin", content(number))
+    with penstock.Stream(
+        f"{bucket.uri}/objects", decode=to_number, batch_size=8, window="2Mi", seed=1, endpoint_url=bucket.url
+    ) as stream:
+        expected = [numbers(stream) for _ in range(2)]
+    hits = {"data": 0}
+
+    def failing(asked: Asked) -> Reply:
+        if "range" not in asked.headers and asked.path.endswith(".bin"):
+            hits["data"] += 1
+            if hits["data"] % 5 == 1:
+                return Reply(status=503, headers={"Retry-After": "0"})
+        return store.answer(asked)
+
+    store.server.takeover = failing
+    with opened(store) as stream:
+        assert [numbers(stream) for _ in range(2)] == expected
+    found = stream.meters()
+    assert found.count("GET", purpose="data").answers_5xx == found.retried_requests >= NUM_OBJECTS // 5
+    assert found.failed_requests == 0
+
+
+def test_an_object_that_changed_or_may_not_be_read(store: Store) -> None:
+    for number in range(8):
+        store.put(f"objects/{number:04}.bin", content(number))
+    with opened(store, batch_size=1) as stream:
+        assert len(stream) == 8
+        for number in range(8):
+            store.put(f"objects/{number:04}.bin", content(number + 1))
+        with pytest.raises(SourceChanged):
+            numbers(stream)
+    for number in range(8):
+        store.put(f"objects/{number:04}.bin", content(number))
+    store.deny("objects/0003.bin")
+    with opened(store) as stream, pytest.raises(ObjectUnreadable, match="0003"):
+        numbers(stream)
+    with opened(store, on_bad_sample="skip", batch_size=1) as stream:
+        assert sorted(numbers(stream)) == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_the_whole_job_from_and_to_a_store_gives_the_weights_that_it_gives_from_a_folder(
+    store: Store, tmp_path: Path
+) -> None:
+    write_eeg(tmp_path / "eeg")
+    store.upload(tmp_path / "eeg", "eeg")
+    words = ("--task", "eeg-events", "--split-by", "sample", "--split", "0.6,0.2,0.2", "--seed", 5)
+    training = ("--epochs", 2, "--batch-size", 4, "--threads", 1, "--window-size", "1Mi")
+    root = ("--run-root", f"{store.uri}/runs", "--run-id", "mine", "--run-endpoint-url", store.url)
+    there = ("--source", f"{store.uri}/eeg", "--endpoint-url", store.url)
+    made = ("--manifest", tmp_path / "m.parquet", "--plan", tmp_path / "p.json")
+    out = tmp_path / "out"
+    out.mkdir()
+    printed = succeed("list", *there, *words, *made)
+    printed += succeed("train", *made, *training, "--record", out / "run.json", *root)
+    best = f"{store.uri}/runs/mine/checkpoints"
+    printed += succeed("evaluate", *made, "--checkpoint", best, "--metrics", out / "e.json", *root)
+    succeed("run", "--source", tmp_path / "eeg", *words, *training, "--out", tmp_path / "local")
+    ours, local = (read_record(tmp_path / name / "run.json", RunRecord) for name in ("out", "local"))
+    assert ours.weights_sha256 == local.weights_sha256
+    kept = decode_record(store.objects["runs/mine/records/train.json"], RunRecord)
+    assert kept.weights_sha256 == ours.weights_sha256
+    assert kept.meters.count("PUT").sent > 0
+    written = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    written += [data for key, data in store.objects.items() if key.startswith("runs/")]
+    assert not any(store.secret.encode() in data for data in (*written, printed.encode()))
