@@ -14,8 +14,8 @@ from typing import Self, TypeVar
 
 from penstock.children import Child
 from penstock.errors import PenstockError, ProcessLost
-from penstock.loader.growing import Listed
-from penstock.loader.shared_listing import SharedListing, read_listed
+from penstock.manifest.following import FollowedListing
+from penstock.manifest.listed import Listed, read_listed
 from penstock.observe.endings import describe_end
 from penstock.tasks.listing_options import ListingOptions
 
@@ -47,7 +47,7 @@ class ListingProcess:
         shown = None if self._is_shown else subprocess.DEVNULL
         self._child = Child(self._words, stdout=subprocess.PIPE if self._parts else shown, stderr=shown)
         # It is at work when it is asked for anything: there is no other to wait for.
-        self._shared = SharedListing(self._manifest, self._plan, timeout_seconds=0, lost=lambda record: self._error())
+        self._shared = FollowedListing(self._manifest, self._plan, timeout_seconds=0, lost=lambda record: self._error())
         self._has_begun = False
 
     def __enter__(self) -> Self:
@@ -70,12 +70,15 @@ class ListingProcess:
         self._persist(self._begin)
 
     def part(self, number: int) -> Listed | None:
-        """Return a part as soon as it is there, None where the listing ended with fewer.
+        """Return a part as soon as it is there, None where the listing ended with fewer; without parts, everything.
 
         Raises:
             PenstockError: the listing failed before it came to that part.
             ProcessLost: it was killed again and again.
         """
+
+        if not self._parts:
+            return self.whole() if number == 0 else None
 
         def part() -> Listed | None:
             self._begin()

@@ -19,8 +19,9 @@ import torch
 import penstock
 from penstock.errors import AccessDenied, CheckpointMismatch, EmptyListing, SourceError
 from penstock.loader import ByKey, Decoding, WindowStream
-from penstock.loader.growing import GrowingStream, Listed
+from penstock.loader.dataset_stream import DatasetStream
 from penstock.manifest import ManifestInfo, ManifestReader, SourceSpec
+from penstock.manifest.listed import Listed
 from penstock.options.window import ServingOptions
 from penstock.records import Plan
 from penstock.sources import open_source
@@ -63,12 +64,12 @@ class Recorded:
 def record(spec: SourceSpec, out: Path, *, split: tuple[float, ...] = (1.0, 0.0, 0.0), early: bool = True) -> Recorded:
     listed = Recorded()
 
-    def listing(path: Path, info: ManifestInfo) -> Listed:
+    def listing(path: Path, info: ManifestInfo, *, is_whole: bool) -> Listed:
         plan = Plan(manifest_fingerprint=info.fingerprint, seed=5, num_lanes=64, shuffle="full", mix=1)
-        return Listed(manifest=path, info=info, plan=plan)
+        return Listed(manifest=path, info=info, plan=plan, is_whole=is_whole)
 
     def on_part(path: Path, info: ManifestInfo) -> None:
-        listed.parts.append(listing(path, info))
+        listed.parts.append(listing(path, info, is_whole=False))
 
     info = asyncio.run(
         make_manifest(
@@ -84,7 +85,7 @@ def record(spec: SourceSpec, out: Path, *, split: tuple[float, ...] = (1.0, 0.0,
             first_part_samples=20,
         )
     )
-    listed.everything = listing(out / "manifest.parquet", info)
+    listed.everything = listing(out / "manifest.parquet", info, is_whole=True)
     return listed
 
 
@@ -99,7 +100,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def streaming(listing: Recorded, window: Path) -> Iterator[GrowingStream]:
+def streaming(listing: Recorded, window: Path) -> Iterator[DatasetStream]:
     def open_stream(listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int) -> WindowStream:
         return WindowStream(
             folder=window,
@@ -114,7 +115,7 @@ def streaming(listing: Recorded, window: Path) -> Iterator[GrowingStream]:
 
     child = start_prefetcher(window, ServingOptions(prefetch="process", window_size=1 << 20))
     assert child is not None
-    with child, contextlib.closing(GrowingStream(listing, open_stream=open_stream, num_epochs=3)) as stream:
+    with child, contextlib.closing(DatasetStream(listing, open_stream=open_stream, num_epochs=3)) as stream:
         yield stream
 
 

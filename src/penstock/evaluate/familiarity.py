@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock.errors import CheckpointMismatch
-from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.manifest import ManifestReader
+from penstock.manifest.listed import Listed
 from penstock.manifest.trained_on import TrainedOn, groups_of_split, seen_groups
 
 __all__ = ["Familiarity", "check_familiarity"]
@@ -34,8 +35,7 @@ def check_familiarity(
     *,
     begun_with: str,
     checkpoint: str,
-    info: ManifestInfo,
-    manifest: Path,
+    listed: Listed,
     split: str,
     other_data: bool,
 ) -> Familiarity:
@@ -45,13 +45,13 @@ def check_familiarity(
         trained: what its checkpoint tells of its training.
         begun_with: fingerprint of the manifest that its training began with, for one that tells nothing.
         checkpoint: where it lies, for messages.
-        info: of the manifest.
-        manifest: where it lies.
+        listed: the manifest.
         other_data: whether its manifest may be another than the one trained on.
 
     Raises:
         CheckpointMismatch: it is another one, and may not be.
     """
+    info = listed.info
     own = trained.manifest_fingerprint if trained is not None else begun_with
     if own == info.fingerprint:
         num_groups = info.split(split).num_groups
@@ -61,7 +61,7 @@ def check_familiarity(
             )
         # Samples that are split one by one share their groups with those trained on.
         return Familiarity(trained_fingerprint=own, seen_groups=0 if info.split_by == "group" else None)
-    names = _names(manifest, split)
+    names = _names(listed.manifest, split)
     seen = None if trained is None else seen_groups(trained, names)
     told = _told(seen, len(names))
     if not other_data:

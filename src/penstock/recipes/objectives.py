@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
-from penstock.loader.growing import Listing
 from penstock.loader.protocols import BatchLoader, on_device
 from penstock.manifest import ManifestInfo
+from penstock.manifest.listed import Listed, Listing
 from penstock.tasks.learnable import check_learnable
 
 __all__ = [
@@ -174,21 +174,22 @@ def _truth(batch: Mapping[str, Any]) -> NDArray[np.float64]:
     return found
 
 
-def first_to_learn_from(listing: Listing) -> ManifestInfo:
+def first_to_learn_from(listing: Listing) -> Listed:
     """Return the first part of a listing whose training targets differ, or are not known at all; else everything.
 
-    Where parts end depends on the samples alone, so it is the same part whenever it is asked for.
+    Where parts end depends on the samples alone, so it is the same part whenever it is asked for; a listing that was
+    waited for has one.
 
     Raises:
         PenstockError: the listing failed before it came to it.
     """
     number = 0
     while (part := listing.part(number)) is not None:
-        train = next(split for split in part.info.splits if split.name == "train")
-        if train.num_samples and (part.info.classes or train.targets_differ or train.target_std is None):
-            return part.info
+        train = next((split for split in part.info.splits if split.name == "train"), None)
+        if train and train.num_samples and (part.info.classes or train.targets_differ or train.target_std is None):
+            return part
         number += 1
-    return listing.whole().info
+    return listing.whole()
 
 
 def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse") -> Objective:

@@ -12,12 +12,13 @@ from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.evaluate.evaluation import evaluate
 from penstock.evaluate.familiarity import check_familiarity
 from penstock.files import atomic_write
+from penstock.manifest import ManifestInfo
 from penstock.observe import open_progress
 from penstock.observe.labels import metrics_line
 from penstock.recipes.registry import build_model, is_own_model, objective_from_state
 from penstock.records import Evaluation, write_record
 from penstock.sources import MeterFile
-from penstock.steps._shared.feeding import Dataset, open_dataset, open_stream, skipped_line
+from penstock.steps._shared.feeding import open_dataset, open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_metrics
@@ -43,12 +44,14 @@ def run(args: EvaluateOptions) -> int:
 
 def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, counts: MeterFile) -> int:
     data = open_dataset(args)
-    room = room_of(args.window, args.window_size, args.prefetch, data.manifest)
-    wanted = Wanted(room=room, manifest=data.manifest, workers=args.workers, evaluated=args.split)
-    check_fit(data.info, data.plan, wanted)
+    listed = data.listing.whole()
+    info = listed.info
+    room = room_of(args.window, args.window_size, args.prefetch, listed.manifest)
+    wanted = Wanted(room=room, workers=args.workers, evaluated=args.split)
+    check_fit(listed, wanted)
     check_outputs(args.metrics, args.plot, inputs=(args.manifest, args.plan, Path(args.checkpoint)))
-    batch_size = fitting_batch(data.info, wanted, split=args.split, at_most=args.batch_size)
-    num_samples = data.info.split(args.split).num_samples
+    batch_size = fitting_batch(listed, wanted, split=args.split, at_most=args.batch_size)
+    num_samples = info.split(args.split).num_samples
     # First, so that the prefetcher starts while the weights are loaded.
     with open_stream(
         data,
@@ -59,20 +62,19 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
         metering=metering,
     ) as feed:
         weights = load_weights(args.checkpoint, endpoint_url=args.run_endpoint_url, meter=counts.meter)
-        _check(weights, data)
+        _check(weights, info)
         _check_model(weights, args.model)
         familiarity = check_familiarity(
             weights.trained_on,
             begun_with=weights.identity.manifest_fingerprint,
             checkpoint=weights.location,
-            info=data.info,
-            manifest=args.manifest,
+            listed=listed,
             split=args.split,
             other_data=args.other_data,
         )
         objective = objective_from_state(weights.objective, task=data.task.name)
         model = build_model(
-            weights.identity.model, task=data.task.name, shape=data.info.shape, num_outputs=objective.num_outputs
+            weights.identity.model, task=data.task.name, shape=info.shape, num_outputs=objective.num_outputs
         )
         _take_weights(model, weights)
         model.to(choose_device(args.device))
@@ -82,7 +84,7 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
                 objective=objective,
                 task=data.task,
                 loader=feed.stream.segment(0),
-                info=data.info,
+                info=info,
                 split=args.split,
                 model_name=weights.identity.model,
                 checkpoint_sha256=weights.file_sha256,
@@ -105,10 +107,10 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
     return 0
 
 
-def _check(weights: Weights, data: Dataset) -> None:
+def _check(weights: Weights, info: ManifestInfo) -> None:
     for name, found, wanted in (
-        ("task", weights.identity.task, data.task.name),
-        ("sample shape", weights.identity.shape, data.info.shape),
+        ("task", weights.identity.task, info.task),
+        ("sample shape", weights.identity.shape, info.shape),
     ):
         if found != wanted:
             raise CheckpointMismatch(
@@ -116,7 +118,7 @@ def _check(weights: Weights, data: Dataset) -> None:
                 fix="pass a checkpoint that was trained on samples of this kind",
                 about=weights.location,
             )
-    if weights.identity.meaning not in ("", data.info.meaning):
+    if weights.identity.meaning not in ("", info.meaning):
         raise CheckpointMismatch(
             f"the checkpoint {weights.location} was trained on other classes, or on samples whose numbers mean "
             "another thing, as by other means and categories",

@@ -25,6 +25,7 @@ from penstock import stopping
 from penstock.children import watch_parent
 from penstock.errors import ConfigError, PenstockError
 from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.manifest.listed import read_listed
 from penstock.observe import open_progress
 from penstock.observe.watchdog import watch_loop
 from penstock.plan import make_order, rows_in_order
@@ -33,7 +34,7 @@ from penstock.sources import MeterFile, RequestMeter, read_meter_files
 from penstock.steps._shared import common
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.run_root import recorded
-from penstock.steps._shared.window import read_listing, served_window
+from penstock.steps._shared.window import served_window
 from penstock.steps.options.prefetch import PrefetchOptions
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader
@@ -144,17 +145,16 @@ def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, 
     from penstock.steps._shared.preflight import Wanted, misfits, refuse, room_of
     from penstock.steps._shared.pricing import warn_of_node
 
-    info, plan = read_listing(manifest, plan_file)
+    listed = read_listed(manifest, plan_file)
     room = room_of(args.window, args.window_size, args.prefetch, manifest)
     wanted = Wanted(
         room=room,
-        manifest=manifest,
         batch_size=args.batch_size,
         workers=args.workers,
-        model=choose_model(info.task, args.model),
+        model=choose_model(listed.info.task, args.model),
         evaluated=None if args.evaluate_split == "none" else args.evaluate_split,
     )
-    found = list(misfits(info, plan, wanted))
+    found = list(misfits(listed, wanted))
     try:
         check_outputs(args.record, inputs=(manifest, plan_file))
         if args.run_root:
@@ -169,7 +169,8 @@ def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, 
 
 def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Metering, counts: MeterFile) -> StepRecord:
     started_at, started = common.now(), time.monotonic()
-    info, plan = read_listing(manifest, plan_file)
+    listed = read_listed(manifest, plan_file)
+    info, plan = listed.info, listed.plan
     order = make_order(info, plan, [("train", True)])
     num_extents, num_samples = _first_extents(order, info, manifest, at_least=args.samples)
     with served_window(args, metering) as window:

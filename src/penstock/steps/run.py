@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from penstock.errors import ConfigError, OutputError, PenstockError, RecordError
-from penstock.manifest import SPLITS, ManifestReader, parts_folder, read_listing_record
+from penstock.manifest import SPLITS, parts_folder, read_listing_record
+from penstock.manifest.listed import read_listed
 from penstock.options import Options
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
 from penstock.plan.split import check_fractions
 from penstock.recipes.registry import choose_model
-from penstock.records import JobRecord, Plan, RunRecord, read_record
+from penstock.records import JobRecord, RunRecord, read_record
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
 from penstock.steps._shared.preflight import Wanted, check_fit, refuse, room_of
@@ -100,18 +101,15 @@ def _check_device(name: DeviceName) -> None:
 
 def _check_listing(files: JobFiles, args: JobOptions) -> None:
     """Refuse a dataset that training or evaluation could not go through with these options."""
-    with ManifestReader(files.manifest) as reader:
-        info = reader.info
     room = room_of(args.window, args.window_size, args.prefetch, files.manifest)
     wanted = Wanted(
         room=room,
-        manifest=files.manifest,
         batch_size=args.batch_size,
         workers=args.workers,
         model=args.model,
         evaluated="test",
     )
-    check_fit(info, read_record(files.plan, Plan), wanted)
+    check_fit(read_listed(files.manifest, files.plan), wanted)
 
 
 @contextlib.contextmanager

@@ -16,13 +16,13 @@ import msgspec
 from penstock.cost.prices import load_prices
 from penstock.errors import NotOurs
 from penstock.files import atomic_write
-from penstock.manifest.trained_on import trained_on
 from penstock.observe import open_progress
 from penstock.observe.labels import metric_text, metrics_line
+from penstock.recipes.objectives import first_to_learn_from
 from penstock.recipes.registry import build_model, make_objective, recipe_of
 from penstock.records import EpochRecord, RunRecord, write_record
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
-from penstock.steps._shared.feeding import open_dataset, open_early, open_stream, skipped_line
+from penstock.steps._shared.feeding import open_dataset, open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import alone_in, check_outputs, check_writable
 from penstock.steps._shared.preflight import Wanted, check_fit, room_of
@@ -40,6 +40,7 @@ from penstock.train.device import choose_device, describe_host
 from penstock.train.loop import train
 from penstock.train.progress import StepUpdate
 from penstock.train.result import TrainResult, begun_result, make_run_record
+from penstock.train.schedule import KnownSamples
 from penstock.units import format_bytes, format_seconds
 
 NAME = "train"
@@ -60,43 +61,43 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
     started_seconds = time.monotonic()
     ranks = ranks_from(os.environ)
     check_one_rank(ranks)
-    data = open_early(args) if args.stream_listing else open_dataset(args)
-    early = {"stream-listing": True} if args.stream_listing else {}
-    config = train_config(args, task=data.task.name, seed=data.plan.seed)
-    room = room_of(args.window, args.window_size, args.prefetch, data.manifest)
-    wanted = Wanted(
-        room=room, manifest=data.manifest, batch_size=args.batch_size, workers=args.workers, model=config.model
-    )
-    check_fit(data.basis, data.plan, wanted)
+    data = open_dataset(args, goes_on=args.stream_listing, has_begun=args.listing_has_begun)
+    first, basis = data.first, first_to_learn_from(data.listing)
+    known = KnownSamples(number=basis.num_samples("train"), are_all=first.is_whole)
+    # Its first epoch has another order: it is another run.
+    in_parts: dict[str, ConfigValue] = {} if first.is_whole else {"stream-listing": True}
+    config = train_config(args, task=data.task.name, seed=first.plan.seed)
+    room = room_of(args.window, args.window_size, args.prefetch, first.manifest)
+    check_fit(basis, Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=config.model))
     check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
-    objective = make_objective(data.basis, regression_loss=args.loss)
+    objective = make_objective(basis.info, regression_loss=args.loss)
     identity = Identity(
         task=config.task,
         model=config.model,
-        shape=data.info.shape,
+        shape=first.info.shape,
         num_outputs=objective.num_outputs,
-        manifest_fingerprint=data.info.fingerprint,
-        plan_fingerprint=data.plan.fingerprint,
-        config={**config.identity(), "loss": args.loss, **early},
-        meaning=data.info.meaning,
+        manifest_fingerprint=first.info.fingerprint,
+        plan_fingerprint=first.plan.fingerprint,
+        config={**config.identity(), "loss": args.loss, **in_parts},
+        meaning=first.info.meaning,
     )
     run_id = args.run_id or uuid.uuid4().hex[:12]
     records: list[RunRecord] = []
 
     def run_record(result: TrainResult) -> RunRecord:
-        source = data.info.source
+        source = first.info.source
         options: dict[str, ConfigValue] = {
             "loss": args.loss,
             "workers": args.workers,
             "prefetch": args.prefetch,
             "source": source.uri,
         }
-        options |= {"on-bad-sample": args.on_bad_sample, **early}
+        options |= {"on-bad-sample": args.on_bad_sample, **in_parts}
         endpoint = endpoint_paid(source)
         options |= {"endpoint-url": endpoint} if endpoint else {}
         options |= {"run-endpoint-url": args.run_endpoint_url} if args.run_endpoint_url else {}
         record = make_run_record(result, run_id=run_id, options=options)
-        if data.listing is not None and result.journal.epochs:
+        if result.journal.epochs:
             whole = data.listing.whole()
             record = msgspec.structs.replace(
                 record, manifest_fingerprint=whole.info.fingerprint, plan_fingerprint=whole.plan.fingerprint
@@ -122,7 +123,6 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
             run_root.keep(NAME, record)
         records.append(record)
 
-    num_samples = data.basis.split("train").num_samples
     with (
         # First, so that the prefetcher starts while the model is built.
         open_stream(
@@ -138,7 +138,9 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
         _checkpoint_folder(args, counts.meter) as folder,
     ):
         seed_everything(config.seed)
-        model = build_model(config.model, task=data.task.name, shape=data.info.shape, num_outputs=objective.num_outputs)
+        model = build_model(
+            config.model, task=data.task.name, shape=first.info.shape, num_outputs=objective.num_outputs
+        )
         if run_root is not None and run_root.read(NAME, RunRecord) is None:
             # Stays where the trainer is killed before it can say anything: its time is billed from here on.
             host = describe_host(choose_device(config.device))
@@ -146,7 +148,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
             begun = begun_result(config, identity, score=data.task.score, host=host, num_parameters=num_parameters)
             run_root.keep(NAME, run_record(begun))
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
-        with _Shown(None if early else config.num_epochs * num_samples, score=data.task.score) as shown:
+        with _Shown(config.num_epochs * known.number if known.are_all else None, score=data.task.score) as shown:
             train(
                 config,
                 task=data.task,
@@ -160,8 +162,8 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 on_end=write_run_record,
                 on_save=keep_for_the_report,
                 started_seconds=started_seconds,
-                early_samples=num_samples if early else None,
-                trained_on=lambda: trained_on(args.manifest if data.listing is None else data.listing.whole().manifest),
+                known=known,
+                trained_on=data.trained_on,
                 own_traffic=counts.read,
                 recipe=recipe_of(data.task.name),
             )

@@ -16,8 +16,8 @@ import msgspec
 
 from penstock.errors import ConfigError, EmptyListing
 from penstock.loader.failures import noting
-from penstock.loader.growing import Listed
 from penstock.manifest import NOT_WANTED, SPLITS, Extent, ManifestInfo, ManifestReader, ManifestWriter, SkippedObject
+from penstock.manifest.listed import Listed
 from penstock.plan import SplitRule, nearest_seed, split_rule
 from penstock.stream.checks import shown
 from penstock.texts import counted

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from penstock.errors import WindowTooSmall
-from penstock.loader.growing import Listed
 from penstock.loader.in_window import in_window
+from penstock.manifest.listed import Listed
 from penstock.plan import make_order
 from penstock.plan.ranks import Ranks
 from penstock.records import Plan

@@ -6,90 +6,82 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.loader.growing import Listed, Listing
+from penstock.manifest.listed import Listing, WholeListing
 from penstock.options.plan import ShuffleOptions
 from penstock.records import write_record
 from penstock.sources.asking import source_options
 from penstock.stream.choosing import chosen
-from penstock.stream.kept_listings import KeptListing, kept
 from penstock.stream.left_out import warn_of
+from penstock.stream.manifest_cache import CachedManifest, listed_again
 from penstock.stream.options import Options
 from penstock.stream_listing import ListingProcess
 from penstock.tasks.listing_options import ListingOptions
 
-__all__ = ["Begun", "Whole", "begin_listing", "kept_listing_of", "listing_of"]
+__all__ = ["BegunListing", "begin_listing", "cached_manifest_of", "listing_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Whole:
-    """A listing that has ended."""
+class BegunListing:
+    """A listing, and what others open it by (``open_listing``).
 
-    listed: Listed
-
-    def part(self, number: int) -> Listed | None:
-        """Return everything as the first part."""
-        return self.listed if number == 0 else None
-
-    def whole(self) -> Listed:
-        """Return everything."""
-        return self.listed
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Begun:
-    """A listing, and where its manifest and plan lie or are about to."""
+    Attributes:
+        manifest: path of the whole manifest, which may not be there yet.
+        plan: path of its plan.
+        goes_on: whether it is followed part by part.
+    """
 
     listing: Listing
     manifest: Path
     plan: Path
+    goes_on: bool
 
 
 def begin_listing(
     options: Options,
     stack: contextlib.ExitStack,
-    keeping: KeptListing | None,
+    cached: CachedManifest | None,
     *,
     folder: Path,
     meters: Path,
     num_lanes: int,
-) -> Begun:
+) -> BegunListing:
     """List the source to its end, or to its first part where it is asked for in parts.
 
     Args:
         stack: that ends the listing.
-        keeping: a manifest of what is asked for, which is taken where it is fresh, and else kept.
+        cached: a manifest of what is asked for, which is taken where it is fresh, and else kept.
 
     Raises:
         PenstockError: it cannot be listed.
     """
     asked = listing_of(options, folder, meters=meters).but(lanes=num_lanes)
     manifest, plan = asked.manifest, asked.plan
-    found = keeping.take(manifest) if keeping is not None else None
+    found = cached.take(manifest) if cached is not None else None
     if found is not None:
-        listed = kept(found, options.shuffle, seed=options.seed, num_lanes=num_lanes)
+        listed = listed_again(found, options.shuffle, seed=options.seed, num_lanes=num_lanes)
     else:
         listing = stack.enter_context(ListingProcess(asked))
-        if options.parts:
-            listing.part(0)
-            return Begun(listing=listing, manifest=manifest, plan=plan)
+        first = listing.part(0)
+        if first is not None and not first.is_whole:
+            return BegunListing(listing=listing, manifest=manifest, plan=plan, goes_on=True)
         listed = listing.whole()
-        if keeping is not None:
-            keeping.keep(manifest)
+        if cached is not None:
+            cached.keep(manifest)
     listed = chosen(listed, options.data, folder / "chosen.parquet")
     write_record(plan, listed.plan)
     warn_of(listed.info.skipped, match=options.match)
-    return Begun(listing=Whole(listed=listed), manifest=listed.manifest, plan=plan)
+    return BegunListing(listing=WholeListing(listed=listed), manifest=listed.manifest, plan=plan, goes_on=False)
 
 
-def kept_listing_of(options: Options) -> KeptListing | None:
-    """Return the place of what is asked for in the folder of manifests, where one was given."""
+def cached_manifest_of(options: Options) -> CachedManifest | None:
+    """Return the manifest of what is asked for in the folder of manifests, where one was given."""
     if options.manifest_folder is None:
         return None
     # However it is shuffled, the manifest is the same.
     asked = listing_of(options, Path()).but(
         **vars(ShuffleOptions()), seed=options.data.split_seed or 0, stream_listing=False
     )
-    return KeptListing(options.manifest_folder, asked.to_argv(), hours=options.manifest_hours)
+    return CachedManifest(options.manifest_folder, asked.to_argv(), hours=options.manifest_hours)
 
 
 def listing_of(options: Options, folder: Path, *, meters: Path | None = None) -> ListingOptions:

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.errors import CheckpointMismatch, PenstockError
+from penstock.errors import PenstockError
 from penstock.loader import LoaderState, WindowStream
-from penstock.loader.growing import GrowingStream, Listed, Listing
+from penstock.loader.dataset_stream import DatasetStream
 from penstock.loader.places import check_is_place
 from penstock.loader.ranks import Found
-from penstock.loader.shared_listing import SharedListing, read_listed
+from penstock.manifest.following import open_listing
+from penstock.manifest.listed import Listed, Listing
 from penstock.options.window import ServingOptions
 from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
@@ -31,9 +32,9 @@ from penstock.records import Meters, Plan
 from penstock.sources import read_meter_files, sum_meters, take_later
 from penstock.stream.fitting import fitting_batch
 from penstock.stream.left_out import LeftOut, left_out_of
-from penstock.stream.listing import Whole, begin_listing, kept_listing_of
+from penstock.stream.listing import begin_listing, cached_manifest_of
 from penstock.stream.options import Options
-from penstock.stream.place import Place, Serving, place_of, wait_for_serving
+from penstock.stream.rendezvous import Rendezvous, Serving, rendezvous_of, wait_for_serving
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, claim_job, start_prefetcher
 
@@ -73,12 +74,12 @@ class Reading:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._keeping = kept_listing_of(options)
+        self._cached = cached_manifest_of(options)
         self._stack = contextlib.ExitStack()
         self._own: _Source | None = None
-        self._place: Place | None = None
+        self._rendezvous: Rendezvous | None = None
         self._found: Found | None = None
-        self._stream: WindowStream | GrowingStream | None = None
+        self._stream: DatasetStream | None = None
         self._past_meters = Meters()
         self._counted_in: Path | None = None
         self._traffic: dict[str, Meters] = {}
@@ -95,7 +96,7 @@ class Reading:
         return self._found.ranks if self._found is not None else ONE_RANK
 
     @property
-    def stream(self) -> WindowStream | GrowingStream:
+    def stream(self) -> DatasetStream:
         """The batches; ``settle`` comes first."""
         assert self._stream is not None
         return self._stream
@@ -141,11 +142,6 @@ class Reading:
             CheckpointMismatch: it is of another dataset or order, or no place at all.
         """
         check_is_place(state)
-        if "part" in state and not self._options.parts:
-            raise CheckpointMismatch(
-                f"the saved place in the data is in part {state['part']} of a listing that went on",
-                fix="make the Stream with stream_listing=True, as the one that saved it",
-            )
         stream = self.stream
         stream.load_state_dict({**state, "batch_size": stream.state_dict()["batch_size"]})
 
@@ -171,8 +167,8 @@ class Reading:
 
     def note_error(self, error: BaseException) -> None:
         """Forget a manifest that was kept, where an error shows that it is not what is there any more."""
-        if self._keeping is not None:
-            self._keeping.forget(error)
+        if self._cached is not None:
+            self._cached.forget(error)
 
     def interrupt(self) -> None:
         """End a wait of another thread soon."""
@@ -181,10 +177,10 @@ class Reading:
 
     def close(self, *, patience_seconds: float = LEAVE_SECONDS) -> None:
         """End everything that it began; the node's first rank waits a while for others that are behind it."""
-        if self._place is not None and self._stream is not None and patience_seconds:
+        if self._rendezvous is not None and self._stream is not None and patience_seconds:
             self._stream.leave(patience_seconds=min(patience_seconds, self._options.timeout_seconds))
         self._leave_stream()
-        self._own = self._place = None
+        self._own = self._rendezvous = None
         self._stack.close()
 
     def _leave_stream(self) -> None:
@@ -196,13 +192,13 @@ class Reading:
     def _source(self, found: Found) -> _Source:
         """Return what to read from: shared with the node's other ranks where it has some."""
         if found.ranks.local_world_size == 1:
-            if self._place is not None:
-                self._place.close()
-                self._place = None
+            if self._rendezvous is not None:
+                self._rendezvous.close()
+                self._rendezvous = None
             return self._own or self._begin(lambda serving: None)
         in_common = self._options.in_common()
         number = next(_shared[found.ranks.rank, in_common])
-        path = place_of(found.ranks, found.token, environ=os.environ, options=in_common, number=number)
+        path = rendezvous_of(found.ranks, found.token, environ=os.environ, options=in_common, number=number)
         if found.ranks.local_rank == 0:
             return self._serve(path)
         self.close(patience_seconds=0)
@@ -210,19 +206,19 @@ class Reading:
 
     def _serve(self, path: Path) -> _Source:
         """Return one's own source, and tell the others of the node of it."""
-        if self._place is not None:
-            self._place.close()
-        self._place = place = Place(path)
-        self._stack.callback(place.close)
+        if self._rendezvous is not None:
+            self._rendezvous.close()
+        self._rendezvous = rendezvous = Rendezvous(path)
+        self._stack.callback(rendezvous.close)
         try:
-            own = self._own or self._begin(place.tell)
+            own = self._own or self._begin(rendezvous.tell)
         except PenstockError as error:
-            place.tell(Serving(error=(type(error).__name__, error.what, error.fix, error.about)))
+            rendezvous.tell(Serving(error=(type(error).__name__, error.what, error.fix, error.about)))
             # Held until this process ends: others may not have seen it yet.
             self._stack.pop_all()
-            atexit.register(place.close)
+            atexit.register(rendezvous.close)
             raise
-        place.tell(own.serving)
+        rendezvous.tell(own.serving)
         return own
 
     def _begin(self, tell: Callable[[Serving], None]) -> _Source:
@@ -242,13 +238,13 @@ class Reading:
             child = start_prefetcher(window, asked)
             assert child is not None
             stack.enter_context(child)
-            begun = begin_listing(options, stack, self._keeping, folder=folder, meters=meters, num_lanes=LANES)
+            begun = begin_listing(options, stack, self._cached, folder=folder, meters=meters, num_lanes=LANES)
             serving = Serving(
                 window=str(window),
                 manifest=str(begun.manifest),
                 plan=str(begun.plan),
                 meters=str(meters),
-                parts=options.parts,
+                goes_on=begun.goes_on,
             )
             self._own = _Source(window=window, listing=begun.listing, serving=serving, meters=meters, prefetcher=child)
             tell(serving)
@@ -259,24 +255,22 @@ class Reading:
         """Return the source of the node's first rank."""
         timeout_seconds = self._options.timeout_seconds
         serving = wait_for_serving(path, timeout_seconds=timeout_seconds)
-        manifest, plan = Path(serving.manifest), Path(serving.plan)
-        listing: Listing
-        if serving.parts:
-            listing = SharedListing(manifest, plan, timeout_seconds=timeout_seconds)
-            listing.part(0)
-        else:
-            listing = Whole(listed=read_listed(manifest, plan))
+        listing = open_listing(
+            Path(serving.manifest), Path(serving.plan), goes_on=serving.goes_on, timeout_seconds=timeout_seconds
+        )
         return _Source(window=Path(serving.window), listing=listing, serving=serving, meters=Path(serving.meters))
 
-    def _open(self, source: _Source, ranks: Ranks) -> WindowStream | GrowingStream:
-        feed = partial(_open_stream, options=self._options, source=source, ranks=ranks)
-        num_epochs = self._options.num_epochs or UNBOUNDED_EPOCHS
-        if self._options.parts:
-            least = fewest_samples(
-                batch_size=self._options.batch_size, world_size=ranks.world_size, drop_last=self._options.drop_last
-            )
-            return GrowingStream(source.listing, open_stream=feed, num_epochs=num_epochs, least=least)
-        return feed(source.listing.whole(), [(self._options.data.split, True)], num_epochs)
+    def _open(self, source: _Source, ranks: Ranks) -> DatasetStream:
+        options = self._options
+        return DatasetStream(
+            source.listing,
+            open_stream=partial(_open_stream, options=options, source=source, ranks=ranks),
+            num_epochs=options.num_epochs or UNBOUNDED_EPOCHS,
+            splits=[(options.data.split, True)],
+            least=fewest_samples(
+                batch_size=options.batch_size, world_size=ranks.world_size, drop_last=options.drop_last
+            ),
+        )
 
 
 def _plan_of(listed: Listed, seed: int, ranks: Ranks) -> Plan:

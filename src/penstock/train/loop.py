@@ -11,7 +11,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -23,8 +23,8 @@ from penstock.manifest.trained_on import TrainedOn
 from penstock.recipes.objectives import Objective
 from penstock.recipes.protocols import Recipe
 from penstock.records import LossPoint, Meters, MetricValues
-from penstock.sources import take_later
 from penstock.tasks.protocols import Task
+from penstock.train.attempt import Attempt
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import TrainConfig
@@ -33,7 +33,7 @@ from penstock.train.device import describe_host
 from penstock.train.journal import Journal
 from penstock.train.progress import NoProgress, Progress, StepUpdate
 from penstock.train.result import TrainResult, ended_unsaid
-from penstock.train.schedule import Schedule, early_schedule, whole_schedule
+from penstock.train.schedule import KnownSamples, Schedule, make_schedule
 from penstock.train.signals import StopAsked, StopRequest
 from penstock.train.stepper import StepOutcome, Stepper
 from penstock.train.validation import Validation
@@ -57,7 +57,7 @@ def train(
     on_end: Callable[[TrainResult], None] = lambda result: None,
     on_save: Callable[[TrainResult], None] = lambda result: None,
     started_seconds: float | None = None,
-    early_samples: int | None = None,
+    known: KnownSamples | None = None,
     trained_on: Callable[[], TrainedOn] | None = None,
     own_traffic: Callable[[], dict[str, Meters]] = dict,
     recipe: Recipe | None = None,
@@ -81,7 +81,7 @@ def train(
         on_end: is given the result once, when the run ends, also when an error ends it.
         on_save: is given the result up to each checkpoint that is saved: what is left of a run that is then killed.
         started_seconds: ``time.monotonic()`` at the start of this attempt, None takes now.
-        early_samples: what the loader knows of its samples before the first epoch's end, where it does not know all.
+        known: samples of an epoch that are known before the first one begins; None: all, as the loader tells them.
         trained_on: describes the training split, for whoever uses the best weights; asked after the first epoch.
         own_traffic: gives what was requested otherwise than by the loaders, by the ids that it is counted under.
         recipe: that the network is of.
@@ -103,7 +103,7 @@ def train(
         identity=identity,
         progress=progress or NoProgress(),
         started_seconds=time.monotonic() if started_seconds is None else started_seconds,
-        early_samples=early_samples,
+        known=known,
         on_save=on_save,
         trained_on=trained_on,
         own_traffic=own_traffic,
@@ -135,7 +135,7 @@ class _Loop:
         identity: Identity,
         progress: Progress,
         started_seconds: float,
-        early_samples: int | None,
+        known: KnownSamples | None,
         on_save: Callable[[TrainResult], None],
         trained_on: Callable[[], TrainedOn] | None,
         own_traffic: Callable[[], dict[str, Meters]],
@@ -143,15 +143,15 @@ class _Loop:
         self._config, self._task, self._stepper = config, task, stepper
         self._train_loader, self._valid = train_loader, valid
         self._checkpoints, self._identity, self._progress = checkpoints, identity, progress
-        self._started_seconds = started_seconds
-        # Where the wall time begins, which is before data and model are opened.
-        self._started_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started_seconds)
-        self._early_samples, self._on_save = early_samples, on_save
+        self._known = known or KnownSamples(number=train_loader.num_samples or 0, are_all=True)
+        self._on_save = on_save
         self._trained_on = functools.cache(trained_on) if trained_on is not None else None
-        self._own_traffic = own_traffic
-        self._first_batch_seconds: float | None = None
+        self._attempt = Attempt(
+            started_seconds=started_seconds,
+            loaders=[train_loader] + ([valid.loader] if valid is not None else []),
+            own_traffic=own_traffic,
+        )
         self._journal = Journal()
-        self._earlier = Journal()
         self._loader_state: LoaderState = train_loader.state_dict()
         self._saved: tuple[tuple[int, int], str] | None = None
         self._saved_seconds = time.monotonic()
@@ -173,7 +173,7 @@ class _Loop:
     def _take_up(self, content: dict[str, Any]) -> None:
         try:
             self._journal = Journal.from_plain(content["journal"])
-            self._earlier = Journal.from_plain(content["journal"])
+            self._attempt.goes_on_from(Journal.from_plain(content["journal"]))
             self._stepper.load_state_dict(content)
             # It may have ended as it was asked for then, and be asked for more now.
             self._journal.finished = self._is_finished()
@@ -216,8 +216,7 @@ class _Loop:
             journal.stall_seconds += got - begun
             if batch is None:
                 return
-            if self._first_batch_seconds is None:
-                self._first_batch_seconds = time.monotonic() - self._started_seconds
+            self._attempt.note_batch()
             outcome = self._stepper.step(batch, journal.step, factor=schedule.factor(journal.step))
             journal.end_step(loss=outcome.loss, num_labelled=outcome.num_labelled, num_samples=len(batch))
             self._loader_state = self._train_loader.state_dict()
@@ -235,14 +234,11 @@ class _Loop:
     def _schedule(self) -> Schedule:
         """Return the schedule of the epoch in progress; it follows from what is known when the epoch begins."""
         journal, num_samples = self._journal, self._train_loader.num_samples
-        if self._early_samples is None:
-            assert num_samples is not None
-            return whole_schedule(self._config, num_samples=num_samples)
-        return early_schedule(
+        return make_schedule(
             self._config,
-            early_samples=self._early_samples,
-            first_epoch_steps=journal.epochs[0].num_steps if journal.epochs else None,
+            self._known,
             num_samples=num_samples,
+            first_epoch_steps=journal.epochs[0].num_steps if journal.epochs else None,
         )
 
     def _tell(self, outcome: StepOutcome, schedule: Schedule) -> None:
@@ -273,14 +269,14 @@ class _Loop:
             metrics = self._valid.metrics(self._stepper.model, journal.epoch, stop)
         # Both loaders may be parts of one stream, whose place the validation has moved on.
         self._loader_state = self._train_loader.state_dict()
-        if self._early_samples is not None and journal.epoch == 0:
+        if not self._known.are_all and journal.epoch == 0:
             journal.curve.spread(0, first_step=0, num_steps=journal.epoch_steps)
         record = journal.end_epoch(metrics, valid_seconds=time.perf_counter() - begun)
         is_best = journal.note_score(record.epoch, record.valid.get(self._task.score))
         journal.finished = self._is_finished()
         if is_best:
             self._best = self._checkpoints.save_best(
-                {**self._stepper.weights(), "trained_on": self._told_training()},
+                {**self._stepper.weights(), "trained_on": self._training_split()},
                 identity=self._identity,
                 step=journal.step,
                 epoch=record.epoch,
@@ -288,7 +284,7 @@ class _Loop:
         self._save()
         self._progress.on_epoch(record, is_best=is_best)
 
-    def _told_training(self) -> dict[str, Any] | None:
+    def _training_split(self) -> dict[str, Any] | None:
         return None if self._trained_on is None else msgspec.to_builtins(self._trained_on())
 
     def _is_finished(self) -> bool:
@@ -312,7 +308,7 @@ class _Loop:
             **self._stepper.state_dict(),
             "loader": self._loader_state,
             "rng": capture_rng(),
-            "journal": self._up_to_date().to_plain(),
+            "journal": self._attempt.added_to(self._journal, self._checkpoints.saves).to_plain(),
         }
         step, epoch = place
         where = self._checkpoints.save(content, identity=self._identity, step=step, epoch=epoch)
@@ -320,20 +316,6 @@ class _Loop:
         self._saved, self._saved_seconds = (place, where), time.monotonic()
         self._on_save(self.result(ended_unsaid()))
         return where
-
-    def _up_to_date(self) -> Journal:
-        """Return the journal with this attempt's time and meters added to those of earlier ones."""
-        loaders = [self._train_loader] + ([self._valid.loader] if self._valid is not None else [])
-        meters = self._earlier.meters
-        for loader in loaders:
-            meters = meters.plus(loader.meters().without_traffic())
-        seen = (loader.traffic() for loader in loaders)
-        traffic = take_later(self._earlier.traffic, *seen, self._own_traffic())
-        wall_seconds = self._earlier.wall_seconds + time.monotonic() - self._started_seconds
-        saves = self._earlier.saves.plus(self._checkpoints.saves)
-        return msgspec.structs.replace(
-            self._journal, meters=meters, traffic=traffic, wall_seconds=wall_seconds, saves=saves
-        )
 
     def result(self, error: BaseException | None) -> TrainResult:
         model = self._stepper.model
@@ -343,11 +325,11 @@ class _Loop:
             identity=self._identity,
             host=describe_host(self._stepper.device),
             error=error,
-            journal=self._up_to_date(),
+            journal=self._attempt.added_to(self._journal, self._checkpoints.saves),
             checkpoint=self._best,
             weights_sha256=None if error is not None else weights_sha256(model),
             num_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-            started_at=self._started_at,
+            started_at=self._attempt.started_at,
             ended_at=datetime.now(UTC),
-            seconds_to_first_batch=self._first_batch_seconds or 0.0,
+            seconds_to_first_batch=self._attempt.first_batch_seconds or 0.0,
         )

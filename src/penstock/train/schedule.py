@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from penstock.train.config import TrainConfig
 from penstock.train.options import ScheduleName
 
-__all__ = ["Schedule", "early_schedule", "whole_schedule"]
+__all__ = ["KnownSamples", "Schedule", "make_schedule"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,33 +38,37 @@ class Schedule:
         return 0.5 * (1 + math.cos(math.pi * (step - self.falls_from) / max(self.num_steps - self.falls_from, 1)))
 
 
-def whole_schedule(config: TrainConfig, *, num_samples: int) -> Schedule:
-    """Return the schedule of a run over a dataset whose size is known.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownSamples:
+    """Samples of an epoch that are known before the first one begins.
 
-    Args:
-        config: of the run.
-        num_samples: of each epoch, whose last batch may be small.
+    Attributes:
+        number: of them; where a listing goes on, those of its first part that there is something to learn from.
+        are_all: whether there are no others.
     """
-    num_steps = config.num_epochs * _epoch_steps(config, num_samples)
-    num_warmup = math.ceil(num_steps * config.warmup_fraction)
-    return Schedule(name=config.schedule, num_warmup=num_warmup, falls_from=num_warmup, num_steps=num_steps)
+
+    number: int
+    are_all: bool
 
 
-def early_schedule(
-    config: TrainConfig, *, early_samples: int, first_epoch_steps: int | None, num_samples: int | None
+def make_schedule(
+    config: TrainConfig, known: KnownSamples, *, num_samples: int | None, first_epoch_steps: int | None
 ) -> Schedule:
-    """Return the schedule of a run that begins before its dataset is listed.
+    """Return the schedule of a run, as far as it is known.
 
-    It warms up over the part that it would were the first part all there is, stays at its highest for the rest of the
-    first epoch, and falls over the others.
+    It warms up over the part that it would were the samples that are known at its beginning all there are. Where they
+    are not, it stays at its highest for the rest of the first epoch, and falls over the others.
 
     Args:
         config: of the run.
-        early_samples: of the first part.
+        known: when the run begins.
+        num_samples: of each epoch, whose last batch may be small; None where that is not known yet.
         first_epoch_steps: of the first epoch, None while it goes on.
-        num_samples: of each epoch, None while the first goes on.
     """
-    num_warmup = whole_schedule(config, num_samples=early_samples).num_warmup
+    foreseen = config.num_epochs * _epoch_steps(config, known.number)
+    num_warmup = math.ceil(foreseen * config.warmup_fraction)
+    if known.are_all:
+        return Schedule(name=config.schedule, num_warmup=num_warmup, falls_from=num_warmup, num_steps=foreseen)
     if first_epoch_steps is None or num_samples is None:
         return Schedule(name=config.schedule, num_warmup=num_warmup, falls_from=num_warmup, num_steps=None)
     num_steps = first_epoch_steps + (config.num_epochs - 1) * _epoch_steps(config, num_samples)

@@ -13,6 +13,7 @@ from penstock.cli import main
 from penstock.errors import ConfigError, MissingLabel, PenstockError, WindowTooSmall
 from penstock.loader import Decoding, WindowStream
 from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.manifest.listed import Listed
 from penstock.records import Plan, read_record
 from penstock.steps._shared.preflight import Room, Wanted, check_fit, fitting_batch, misfits
 from penstock.units import KIB, MIB
@@ -63,8 +64,11 @@ def step(made: Path, tmp_path: Path) -> Step:
 
 def wanted(**changes: object) -> Wanted:
     fields: dict[str, object] = {"room": Room(window_bytes=16 * MIB), "batch_size": 64, "workers": 2, "model": "small"}
-    fields["manifest"] = Path("not-looked-at")
     return Wanted(**{**fields, "evaluated": "test", **changes})  # type: ignore[arg-type]
+
+
+def listed(info: ManifestInfo, plan: Plan, manifest: Path = Path("not-looked-at")) -> Listed:
+    return Listed(manifest=manifest, info=info, plan=plan)
 
 
 def without(info: ManifestInfo, split: str) -> ManifestInfo:
@@ -116,21 +120,21 @@ def test_each_misfit_is_found(
     told: str,
 ) -> None:
     with pytest.raises(PenstockError, match=told) as found:
-        check_fit(change(info), plan, wanted(**wishes))
+        check_fit(listed(change(info), plan), wanted(**wishes))
     assert type(found.value) is kind
     assert found.value.fix
 
 
 def test_what_fits_is_let_through(info: ManifestInfo, plan: Plan) -> None:
-    assert list(misfits(info, plan, wanted())) == []
-    assert list(misfits(large(info), plan, wanted(workers=0))) == []
-    assert list(misfits(without(info, "valid"), plan, wanted())) == []
+    assert list(misfits(listed(info, plan), wanted())) == []
+    assert list(misfits(listed(large(info), plan), wanted(workers=0))) == []
+    assert list(misfits(listed(without(info, "valid"), plan), wanted())) == []
 
 
 def test_all_misfits_are_told_at_once(info: ManifestInfo, plan: Plan) -> None:
     bad = msgspec.structs.replace(without(large(info), "test"), shape=(8, 20))
     with pytest.raises(ConfigError, match=r"3 things do not fit: \(1\).*\(2\).*\(3\)") as found:
-        check_fit(bad, plan, wanted())
+        check_fit(listed(bad, plan), wanted())
     for told in ("300.0 KiB", "'test'", "(8, 20)", "--window-size of at least"):
         assert told in found.value.what
 
@@ -141,12 +145,12 @@ def test_an_evaluation_takes_the_largest_batch_that_fits(
     info: ManifestInfo, plan: Plan, workers: int, window_bytes: int
 ) -> None:
     room, big = Room(window_bytes=window_bytes), msgspec.structs.replace(info, max_extent_bytes=100 * KIB)
-    size = fitting_batch(big, wanted(room=room, workers=workers), split="test", at_most=128)
+    size = fitting_batch(listed(big, plan), wanted(room=room, workers=workers), split="test", at_most=128)
     assert 1 <= size <= 128
     assert size == 128 or workers
-    assert list(misfits(big, plan, wanted(room=room, batch_size=size, workers=workers))) == []
+    assert list(misfits(listed(big, plan), wanted(room=room, batch_size=size, workers=workers))) == []
     if size < 128:
-        assert list(misfits(big, plan, wanted(room=room, batch_size=size + 1, workers=workers)))
+        assert list(misfits(listed(big, plan), wanted(room=room, batch_size=size + 1, workers=workers)))
 
 
 @pytest.mark.parametrize("window_bytes", [256 * KIB, 320 * KIB, 512 * KIB])
@@ -155,8 +159,8 @@ def test_an_evaluation_of_extents_of_many_samples_takes_what_its_window_holds(
 ) -> None:
     """Of unequal extents of 8 to 12 KiB a batch needs those that it lies in, not one a sample."""
     data = make_many_dataset(tmp_path, counts=[5], valid=[8 + number % 5 for number in range(40)], sample_bytes=1024)
-    asked = wanted(room=Room(window_bytes=window_bytes), manifest=data.manifest)
-    size = fitting_batch(data.info, asked, split="valid", at_most=128)
+    asked = wanted(room=Room(window_bytes=window_bytes))
+    size = fitting_batch(listed(data.info, data.plan, data.manifest), asked, split="valid", at_most=128)
     assert size > 1
 
     def extents_at_once(batch_size: int) -> int:
@@ -189,9 +193,10 @@ def test_an_evaluation_of_extents_of_many_samples_takes_what_its_window_holds(
     assert size == 128 or not fits(size + 1)
 
 
-def test_not_even_one_sample(info: ManifestInfo) -> None:
+def test_not_even_one_sample(info: ManifestInfo, plan: Plan) -> None:
+    asked = wanted(room=Room(window_bytes=350 * KIB))
     with pytest.raises(WindowTooSmall, match=r"one sample of 300.0 KiB"):
-        fitting_batch(large(info), wanted(room=Room(window_bytes=350 * KIB)), split="test", at_most=128)
+        fitting_batch(listed(large(info), plan), asked, split="test", at_most=128)
 
 
 PROBED = [

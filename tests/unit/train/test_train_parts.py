@@ -22,7 +22,7 @@ from penstock.train.config import TrainConfig
 from penstock.train.determinism import capture_rng, restore_rng, seed_everything
 from penstock.train.device import choose_precision
 from penstock.train.journal import MAX_LOSS_POINTS, Curve, Journal
-from penstock.train.schedule import early_schedule, whole_schedule
+from penstock.train.schedule import KnownSamples, Schedule, make_schedule
 from penstock.train.stepper import Stepper
 
 
@@ -64,13 +64,18 @@ def test_the_rate_rises_then_never_rises_again(
     config = TrainConfig(
         task="t", model="m", num_epochs=1, batch_size=1, schedule=schedule, warmup_fraction=warmup_fraction
     )
-    factor = whole_schedule(config, num_samples=num_steps).factor
+    factor = whole_schedule(config, num_steps).factor
     step = data.draw(st.integers(0, num_steps))
     assert 0 < factor(step) <= 1
     if step + 1 < num_steps * warmup_fraction:
         assert factor(step) < factor(step + 1)
     elif step > num_steps * warmup_fraction + 1:
         assert factor(step) <= factor(step - 1)
+
+
+def whole_schedule(config: TrainConfig, num_samples: int) -> Schedule:
+    known = KnownSamples(number=num_samples, are_all=True)
+    return make_schedule(config, known, num_samples=num_samples, first_epoch_steps=None)
 
 
 @given(
@@ -87,8 +92,9 @@ def test_the_rate_of_a_run_that_begins_early_rises_stays_and_falls(
         task="t", model="m", num_epochs=num_epochs, batch_size=1, schedule=schedule, warmup_fraction=warmup_fraction
     )
     first = early + later
-    begun = early_schedule(config, early_samples=early, first_epoch_steps=None, num_samples=None)
-    known = early_schedule(config, early_samples=early, first_epoch_steps=first, num_samples=first)
+    part = KnownSamples(number=early, are_all=False)
+    begun = make_schedule(config, part, num_samples=None, first_epoch_steps=None)
+    known = make_schedule(config, part, num_samples=first, first_epoch_steps=first)
     factors = [begun.factor(step) for step in range(first)]
     factors += [known.factor(step) for step in range(first, num_epochs * first)]
     assert all(0 < factor <= 1 for factor in factors)
@@ -96,7 +102,7 @@ def test_the_rate_of_a_run_that_begins_early_rises_stays_and_falls(
     assert factors[: top + 1] == sorted(factors[: top + 1])
     assert factors[top:] == sorted(factors[top:], reverse=True)
     # The warm-up is that of the first part, and what is known later does not move what was.
-    alone = whole_schedule(config, num_samples=early)
+    alone = whole_schedule(config, early)
     assert [alone.factor(step) for step in range(alone.num_warmup)] == factors[: alone.num_warmup]
     assert [known.factor(step) for step in range(first)] == factors[:first]
     if schedule == "cosine" and num_epochs > 1 and alone.num_warmup < first:

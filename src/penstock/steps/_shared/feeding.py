@@ -5,26 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from penstock.loader import Decoding, WindowStream
 from penstock.loader.collate import ReusingCollate
-from penstock.loader.growing import GrowingStream, Listed, Listing, used_splits
+from penstock.loader.dataset_stream import DatasetStream
 from penstock.loader.samples import named_decoding
-from penstock.loader.shared_listing import SharedListing
-from penstock.manifest import ManifestInfo
-from penstock.recipes.objectives import first_to_learn_from
-from penstock.records import Meters, Plan
+from penstock.manifest.following import open_listing
+from penstock.manifest.listed import Listed, Listing
+from penstock.manifest.trained_on import TrainedOn, trained_on
+from penstock.records import Meters
 from penstock.steps._shared.metering import Metering
 from penstock.steps._shared.ranks import ONE_RANK, Ranks
-from penstock.steps._shared.window import read_listing, served_window
+from penstock.steps._shared.window import served_window
 from penstock.steps.options.data import FeedOptions
-from penstock.steps.options.train import TrainOptions
 from penstock.tasks.protocols import Collates, Task, Transforms
 from penstock.tasks.registry import get_task
 from penstock.window import Prefetcher
 
-__all__ = ["Dataset", "Feed", "decoding_of", "open_dataset", "open_early", "open_stream", "skipped_line"]
+__all__ = ["Dataset", "Feed", "decoding_of", "open_dataset", "open_stream", "skipped_line"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,43 +30,34 @@ class Dataset:
     """What `penstock list` made, or makes.
 
     Attributes:
-        manifest: the whole one's path; where the listing goes on, that of its first part.
-        info: of the whole manifest; where the listing goes on, of its first part.
-        plan: of the same.
-        basis: what targets are scaled by: the whole manifest, or the first part of it that there is to learn from.
-        listing: that goes on; None where the whole manifest was waited for.
+        first: first part of the listing; everything where it was waited for.
     """
 
-    manifest: Path
-    info: ManifestInfo
-    plan: Plan
+    listing: Listing
+    first: Listed
     task: Task
-    basis: ManifestInfo
-    listing: Listing | None = None
+
+    def trained_on(self) -> TrainedOn:
+        """Describe the training split; waits for the end of the listing."""
+        return trained_on(self.listing.whole().manifest)
 
 
-def open_dataset(args: FeedOptions) -> Dataset:
-    """Read manifest and plan.
+def open_dataset(args: FeedOptions, *, goes_on: bool = False, has_begun: bool = False) -> Dataset:
+    """Open what was listed, or is being listed; waits for its first part.
 
-    Raises:
-        RecordError: one cannot be read, or they do not belong together.
-    """
-    info, plan = read_listing(args.manifest, args.plan)
-    return Dataset(manifest=args.manifest, info=info, plan=plan, task=get_task(info.task), basis=info)
-
-
-def open_early(args: TrainOptions) -> Dataset:
-    """Read manifest and plan of the first part of a listing that goes on, or has ended; waits until it tells enough.
+    Args:
+        goes_on: whether to follow the listing part by part.
+        has_begun: whether it is known to be at work.
 
     Raises:
+        RecordError: manifest or plan cannot be read, or they do not belong together.
         PenstockError: the listing failed, or there is none.
     """
-    listing = SharedListing(
-        args.manifest, args.plan, timeout_seconds=args.prefetch_timeout, has_begun=args.listing_has_begun
+    listing = open_listing(
+        args.manifest, args.plan, goes_on=goes_on, timeout_seconds=args.prefetch_timeout, has_begun=has_begun
     )
     first = listing.part(0) or listing.whole()
-    task, basis = get_task(first.info.task), first_to_learn_from(listing)
-    return Dataset(manifest=first.manifest, info=first.info, plan=first.plan, task=task, basis=basis, listing=listing)
+    return Dataset(listing=listing, first=first, task=get_task(first.info.task))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +68,7 @@ class Feed:
         prefetcher: a child of this process; None where a sidecar serves the window.
     """
 
-    stream: WindowStream | GrowingStream
+    stream: DatasetStream
     prefetcher: Prefetcher | None
 
     def end(self) -> dict[str, Meters]:
@@ -131,12 +120,7 @@ def open_stream(
                 meters=window.meters,
             )
 
-        stream: WindowStream | GrowingStream
-        if data.listing is not None:
-            stream = GrowingStream(data.listing, open_stream=open_over, num_epochs=num_epochs, splits=splits)
-        else:
-            whole = Listed(manifest=args.manifest, info=data.info, plan=data.plan)
-            stream = open_over(whole, used_splits(whole, splits), num_epochs)
+        stream = DatasetStream(data.listing, open_stream=open_over, num_epochs=num_epochs, splits=splits)
         with contextlib.closing(stream):
             yield Feed(stream=stream, prefetcher=window.prefetcher)
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, PenstockError, WindowTooSmall
 from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.manifest.listed import Listed
 from penstock.plan import check_lanes, most_mixed
 from penstock.recipes.registry import check_model, check_targets
-from penstock.records import Plan
 from penstock.window import is_served, plan_geometry, read_gauges
 
 __all__ = [
@@ -53,7 +53,6 @@ class Wanted:
 
     Attributes:
         room: that each of them has.
-        manifest: where it lies; its extents' sizes are looked at where they hold several samples.
         batch_size: of the training, validation included.
         workers: that decode, in each step.
         model: name of the network.
@@ -61,7 +60,6 @@ class Wanted:
     """
 
     room: Room
-    manifest: Path
     batch_size: int | None = None
     workers: int = 0
     model: str | None = None
@@ -80,27 +78,28 @@ def room_of(folder: Path | None, window_bytes: int, prefetch: str, manifest: Pat
     )
 
 
-def check_fit(info: ManifestInfo, plan: Plan, wanted: Wanted) -> None:
+def check_fit(listed: Listed, wanted: Wanted) -> None:
     """Refuse what cannot come to its end.
 
     Raises:
         PenstockError: of the one class that all of what does not fit has, or else a ``ConfigError``; it names it all.
     """
-    refuse(list(misfits(info, plan, wanted)))
+    refuse(list(misfits(listed, wanted)))
 
 
-def misfits(info: ManifestInfo, plan: Plan, wanted: Wanted) -> Iterator[PenstockError]:
+def misfits(listed: Listed, wanted: Wanted) -> Iterator[PenstockError]:
     """Return all that does not fit."""
+    info, plan = listed.info, listed.plan
     checks: list[Callable[[], object]] = [lambda: check_lanes(plan.num_lanes, 1)]
     if wanted.batch_size is not None:
         checks += [lambda: _check_split(info, "train", "train on"), lambda: check_targets(info)]
         mixes = {"train": plan.mix, "valid": 1}
-        checks.append(lambda: _check_window(info, wanted, wanted.batch_size or 1, mixes))
+        checks.append(lambda: _check_window(listed, wanted, wanted.batch_size or 1, mixes))
     if wanted.evaluated is not None:
         split = wanted.evaluated
         checks.append(lambda: _check_split(info, split, "evaluate on"))
         if wanted.batch_size is None:
-            checks.append(lambda: _check_window(info, wanted, 1, {split: 1}))
+            checks.append(lambda: _check_window(listed, wanted, 1, {split: 1}))
     if wanted.model is not None:
         model = wanted.model
         checks.append(lambda: check_model(model, task=info.task, shape=info.shape))
@@ -126,16 +125,17 @@ def _refuse_all(found: Sequence[PenstockError]) -> NoReturn:
     raise kind(f"{len(found)} things do not fit: {told}", fix="mend them all, then run it again")
 
 
-def fitting_batch(info: ManifestInfo, wanted: Wanted, *, split: str, at_most: int) -> int:
+def fitting_batch(listed: Listed, wanted: Wanted, *, split: str, at_most: int) -> int:
     """Return the largest batch of a split, in its order, up to a number, that a window can hold; workers need it whole.
 
     Raises:
         WindowTooSmall: not even one sample fits.
     """
+    info = listed.info
     if not wanted.workers:
         _check_batch(info, wanted.room, 1)
         return at_most
-    counts = _counts(info, wanted.manifest, [split])
+    counts = _counts(listed, [split])
     least, most = 0, at_most
     while least < most:
         size = (least + most + 1) // 2
@@ -150,21 +150,21 @@ def fitting_batch(info: ManifestInfo, wanted: Wanted, *, split: str, at_most: in
     return least
 
 
-def _check_window(info: ManifestInfo, wanted: Wanted, batch_size: int, mixes: Mapping[str, int]) -> None:
+def _check_window(listed: Listed, wanted: Wanted, batch_size: int, mixes: Mapping[str, int]) -> None:
     """Check that the window can hold what must be in it at once: a batch for workers, else one extent.
 
     Args:
         mixes: extents that are opened together, of each split that is read.
     """
-    counts = _counts(info, wanted.manifest, list(mixes)) if wanted.workers else {}
-    _check_batch(info, wanted.room, _most_extents(counts, mixes, batch_size) if wanted.workers else 1)
+    counts = _counts(listed, list(mixes)) if wanted.workers else {}
+    _check_batch(listed.info, wanted.room, _most_extents(counts, mixes, batch_size) if wanted.workers else 1)
 
 
-def _counts(info: ManifestInfo, manifest: Path, splits: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+def _counts(listed: Listed, splits: Sequence[str]) -> dict[str, NDArray[np.int64]]:
     """Return how many samples the extents of each split have; nothing where each has one."""
-    if not info.holds_many:
+    if not listed.info.holds_many:
         return {}
-    with ManifestReader(manifest) as reader:
+    with ManifestReader(listed.manifest) as reader:
         parts = [part for part in reader.info.splits if part.name in splits and part.num_samples]
         return {part.name: reader.counts(part) for part in parts}
 

@@ -1,4 +1,4 @@
-"""What steps that read through a window share, without torch: manifest and plan, and a window that is served."""
+"""A window that is served, for a step that reads through it, without torch."""
 
 from __future__ import annotations
 
@@ -8,33 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from penstock import stopping
-from penstock.errors import RecordError
-from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.options.window import ServingOptions, WindowOptions
-from penstock.records import Plan, read_record
 from penstock.steps._shared.metering import Metering
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, claim_job, hand_over, start_prefetcher
 
-__all__ = ["ServedWindow", "read_listing", "served_window"]
-
-
-def read_listing(manifest: Path, plan: Path) -> tuple[ManifestInfo, Plan]:
-    """Read what `penstock list` made.
-
-    Raises:
-        RecordError: manifest or plan cannot be read, or they do not belong together.
-    """
-    with ManifestReader(manifest) as reader:
-        info = reader.info
-    found = read_record(plan, Plan)
-    if found.manifest_fingerprint != info.fingerprint:
-        raise RecordError(
-            f"the plan {plan} was made for manifest {found.manifest_fingerprint[:12]}, "
-            f"{manifest} is {info.fingerprint[:12]}",
-            fix="pass the manifest and the plan of the same `penstock list`",
-        )
-    return info, found
+__all__ = ["ServedWindow", "served_window"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,10 +9,10 @@ from penstock.options import Change, Options, choice, option
 from penstock.options.readers import any_path, worker_number
 from penstock.options.window import BadMode, WindowOptions
 
-__all__ = ["DecodingOptions", "FeedOptions", "ListingOptions"]
+__all__ = ["DecodingOptions", "FeedOptions", "ManifestOptions"]
 
 
-class ListingOptions(Options, group="data", change=Change.FIXED, in_pipelines=False):
+class ManifestOptions(Options, group="data", change=Change.FIXED, in_pipelines=False):
     """The options that name what `penstock list` made."""
 
     manifest: Path = option(read=any_path, metavar="FILE", told="manifest of `penstock list`")
@@ -36,5 +36,5 @@ class DecodingOptions(Options, group="data", change=Change.FREE):
     )
 
 
-class FeedOptions(ListingOptions, DecodingOptions, WindowOptions):
+class FeedOptions(ManifestOptions, DecodingOptions, WindowOptions):
     """The options of a step that feeds a network."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import AccessDenied, SourceChanged, SourceUnavailable
-from penstock.loader.shared_listing import SharedListing
 from penstock.manifest import Extent, ListingWriter, ManifestWriter, SourceSpec, parts_folder
+from penstock.manifest.following import FollowedListing
 from penstock.records import FailureRecord, Plan, write_record
 
 FAILURE = FailureRecord(
@@ -48,8 +48,8 @@ class Lister:
         write_record(plan, Plan(manifest_fingerprint=info.fingerprint, seed=0, num_lanes=1, shuffle="full", mix=1))
         return info.fingerprint
 
-    def follow(self, *, timeout_seconds: float = 5.0) -> SharedListing:
-        return SharedListing(self.manifest, self.plan, timeout_seconds=timeout_seconds)
+    def follow(self, *, timeout_seconds: float = 5.0) -> FollowedListing:
+        return FollowedListing(self.manifest, self.plan, timeout_seconds=timeout_seconds)
 
 
 def test_parts_come_as_they_are_written_and_the_whole_at_the_end(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_listing_that_has_begun_for_sure_and_failed_already_is_told_at_once(tm
         lister.part("a")
         lister.writer.fail(FAILURE)
     began = time.monotonic()
-    listing = SharedListing(lister.manifest, lister.plan, timeout_seconds=600, has_begun=True)
+    listing = FollowedListing(lister.manifest, lister.plan, timeout_seconds=600, has_begun=True)
     assert listing.part(0) is not None
     with pytest.raises(AccessDenied, match="denied: ask"):
         listing.part(1)

@@ -1,4 +1,4 @@
-"""A listing that another process writes, `penstock list --stream-listing`, in a folder that both see."""
+"""A listing that another process writes, `penstock list --stream-listing`, in a folder that both see, or wrote."""
 
 from __future__ import annotations
 
@@ -8,29 +8,21 @@ from pathlib import Path
 
 from penstock.clock import running_seconds
 from penstock.errors import PenstockError, SourceChanged, SourceUnavailable, error_from_fields
-from penstock.loader.growing import Listed
-from penstock.manifest import (
-    ListingRecord,
-    ManifestReader,
-    is_listing,
-    parts_folder,
-    read_listing_record,
-    wait_for_part,
-)
-from penstock.records import Plan, read_record
+from penstock.manifest.listed import Listed, Listing, WholeListing, read_listed, read_pair
+from penstock.manifest.listing import ListingRecord, is_listing, parts_folder, read_listing_record, wait_for_part
 
-__all__ = ["SharedListing", "read_listed"]
+__all__ = ["FollowedListing", "open_listing"]
 
 POLL_SECONDS = (0.02, 0.5)
 """Pause between two looks for a writer: the first, and the longest. There is nothing to wait at before it has begun."""
 
 
-class SharedListing:
+class FollowedListing:
     """Parts and whole of a listing, as they come.
 
     Args:
-        manifest: the whole manifest's place, which its parts lie beside.
-        plan: the whole manifest's plan's place.
+        manifest: path of the whole manifest, which its parts lie beside.
+        plan: path of the whole manifest's plan.
         timeout_seconds: how long to wait for a writer to begin.
         has_begun: one has begun for sure, so that what is told there is its own, though it may have ended by now.
         lost: gives the error of a writer that ended before the listing did.
@@ -67,9 +59,10 @@ class SharedListing:
         if record.whole is not None:
             # A manifest that was listed over since is refused now, not when an epoch was spent on its parts.
             self.whole()
-        for place in range(len(self._parts), min(number + 1, len(record.parts))):
-            path = self._folder / f"{place:05}.parquet"
-            self._parts.append(self._checked(read_listed(path, path.with_suffix(".json")), record.parts[place]))
+        for index in range(len(self._parts), min(number + 1, len(record.parts))):
+            path = self._folder / f"{index:05}.parquet"
+            part = read_pair(path, path.with_suffix(".json"), is_whole=False)
+            self._parts.append(self._checked(part, record.parts[index]))
         return self._parts[number] if number < len(self._parts) else None
 
     def whole(self) -> Listed:
@@ -77,7 +70,7 @@ class SharedListing:
         if self._whole is None:
             record = self._wait(None)
             assert record.whole is not None
-            self._whole = self._checked(read_listed(self._manifest, self._plan), record.whole)
+            self._whole = self._checked(read_pair(self._manifest, self._plan), record.whole)
         return self._whole
 
     def _wait(self, number: int | None) -> ListingRecord:
@@ -135,11 +128,24 @@ class SharedListing:
         )
 
 
-def read_listed(manifest: Path, plan: Path) -> Listed:
-    """Read a manifest with its plan.
+def open_listing(
+    manifest: Path, plan: Path, *, goes_on: bool, timeout_seconds: float, has_begun: bool = False
+) -> Listing:
+    """Open what `penstock list` made, or makes; its first part is there when this returns.
+
+    Args:
+        manifest: path of the whole manifest.
+        plan: path of its plan.
+        goes_on: whether to follow it part by part, as with ``--stream-listing``, whether or not it has ended by now.
+        timeout_seconds: how long to wait for a writer to begin.
+        has_begun: one has begun for sure.
 
     Raises:
-        RecordError: one of them cannot be read.
+        RecordError: manifest or plan cannot be read, or they do not belong together.
+        PenstockError: the listing failed, or there is none.
     """
-    with ManifestReader(manifest) as reader:
-        return Listed(manifest=manifest, info=reader.info, plan=read_record(plan, Plan))
+    if not goes_on:
+        return WholeListing(listed=read_listed(manifest, plan))
+    listing = FollowedListing(manifest, plan, timeout_seconds=timeout_seconds, has_begun=has_begun)
+    listing.part(0)
+    return listing

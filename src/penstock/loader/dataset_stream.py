@@ -1,56 +1,26 @@
-"""A stream over a dataset whose listing goes on: the first epoch part by part, the others over the whole.
+"""Batches of a dataset, whether it is listed whole or its listing goes on.
 
-The first epoch gives the parts of the listing in order, each shuffled in itself; where parts end depends on the listing
-alone, so its order is the same whenever it is run. Each sample comes once. A saved place names the part that it lies
-in and the parts before it: another listing is refused.
+A listing that goes on gives the first epoch part by part, each shuffled in itself, and the others as a whole; where
+parts end depends on the listing alone, so the order is the same whenever it is run. A whole manifest is a listing of
+one part, which is everything: each epoch is shuffled as a whole. Each sample comes once an epoch. A saved place within
+a part names that part and the parts before it: another listing is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from penstock.errors import CheckpointMismatch
 from penstock.loader.protocols import LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.stream import WindowStream
-from penstock.manifest import ManifestInfo
-from penstock.records import Meters, Plan
+from penstock.manifest.listed import Listed, Listing
+from penstock.records import Meters
 from penstock.sources import sum_meters, take_later
 
-__all__ = ["GrowingStream", "Listed", "Listing", "OpenStream", "used_splits"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
-    """A manifest with its plan."""
-
-    manifest: Path
-    info: ManifestInfo
-    plan: Plan
-
-
-class Listing(Protocol):
-    """A listing that goes on."""
-
-    def part(self, number: int) -> Listed | None:
-        """Return a part, 0-based, as soon as it is there; None where the listing ended with fewer.
-
-        Raises:
-            PenstockError: the listing failed before it came to that part.
-        """
-        ...
-
-    def whole(self) -> Listed:
-        """Return everything, when the listing has ended.
-
-        Raises:
-            PenstockError: the listing failed.
-        """
-        ...
+__all__ = ["DatasetStream", "OpenStream"]
 
 
 class OpenStream(Protocol):
@@ -61,16 +31,19 @@ class OpenStream(Protocol):
         ...
 
 
-class GrowingStream:
+class DatasetStream:
     """Batches of the training split, epoch after epoch, and of those that follow it in each.
 
     Args:
-        listing: of the dataset.
+        listing: of the dataset; its first part is waited for.
         open_stream: opens what each part, and then everything, is read through.
         num_epochs: of the whole.
         splits: ``(split, training)`` of each segment of an epoch; the first is given from the listing's beginning on,
             others when it has ended, where they have samples.
         least: samples that a batch of all ranks must have; a part of fewer is left out of the first epoch.
+
+    Raises:
+        PenstockError: the listing failed, or what is whole cannot be read with the options of ``open_stream``.
     """
 
     def __init__(
@@ -94,22 +67,21 @@ class GrowingStream:
         self._whole: Listed | None = None
         self._past_meters = Meters()
         self._past_traffic: dict[str, Meters] = {}
-
-    @property
-    def whole(self) -> Listed | None:
-        """Everything, once the stream has come to the listing's end; None in the first epoch's training."""
-        return self._whole
+        first = listing.part(0)
+        self._goes_on = first is not None and not first.is_whole
+        if not self._goes_on:
+            self._begin_whole()
 
     @property
     def num_samples(self) -> int:
         """Samples of one epoch's first segment; waits for the end of the listing."""
-        return self._listing.whole().info.split(self._splits[0][0]).num_samples
+        return self._listing.whole().num_samples(self._splits[0][0])
 
     @property
     def epoch(self) -> int:
         """The epoch, 0-based, that the next batch is of; at a part's end it waits for the next part."""
         stream = self._current()
-        return stream.next_index // stream.order.num_samples if self._whole else 0
+        return stream.epoch if self._whole else 0
 
     def segment(self, number: int) -> SegmentLoader:
         """Return the loader of one segment of each epoch."""
@@ -125,7 +97,7 @@ class GrowingStream:
         Raises:
             PenstockError: the data or the listing failed; raised at the batch that it belongs to.
         """
-        if (epoch, segment) == (0, 0):
+        if self._goes_on and (epoch, segment) == (0, 0):
             while (stream := self._part_stream()) is not None:
                 yield from stream.batches(0, 0)
             return
@@ -140,7 +112,7 @@ class GrowingStream:
             return [self.num_samples]
         sizes: list[int] = []
         while (part := self._listing.part(len(sizes))) is not None:
-            sizes.append(_num_samples(part, self._splits[0][0]))
+            sizes.append(part.num_samples(self._splits[0][0]))
         return sizes
 
     def begin_epoch(self) -> None:
@@ -173,17 +145,10 @@ class GrowingStream:
         Raises:
             CheckpointMismatch: it is of another dataset, order or batch size.
         """
-        self._leave()
-        self._part, self._before, self._whole = 0, "", None
-        if "part" not in state:
+        if "part" in state:
+            self._go_to_part(state)
+        elif self._whole is None:
             self._begin_whole()
-        while self._whole is None and self._part != state["part"]:
-            self._next_part()
-        if self._whole is None and self._before != state.get("parts_before"):
-            raise CheckpointMismatch(
-                f"the listing's first {self._part} part(s) are not those of the saved place",
-                fix="go on with the dataset that the run began with, or begin a new run",
-            )
         self._current(skip_ended=False).load_state_dict(state)
 
     def traffic(self) -> dict[str, Meters]:
@@ -198,17 +163,18 @@ class GrowingStream:
         return self._past_meters.plus(now).plus(sum_meters(self.traffic()))
 
     def close(self) -> None:
-        """Close the stream that is open."""
-        self._leave()
+        """Stop workers and let go of the window; what is counted meanwhile, ``traffic`` tells all the same."""
+        if self._stream is not None:
+            self._stream.close()
 
     def _current(self, *, skip_ended: bool = True) -> WindowStream:
         """Return the stream that the next batch comes from."""
         while True:
             if self._stream is None:
                 part = self._listing.part(self._part)
-                if part is None:
+                if part is None or part.is_whole:
                     return self._begin_whole()
-                if _num_samples(part, self._splits[0][0]) >= self._least:
+                if part.num_samples(self._splits[0][0]) >= self._least:
                     self._stream = self._open_stream(part, self._splits[:1], 1)
             stream = self._stream
             if stream is not None:
@@ -222,6 +188,27 @@ class GrowingStream:
         stream = self._current()
         return stream if self._whole is None else None
 
+    def _go_to_part(self, state: LoaderState) -> None:
+        """Go to the part of a saved place.
+
+        Raises:
+            CheckpointMismatch: there is none, or others came before it.
+        """
+        if not self._goes_on:
+            raise CheckpointMismatch(
+                f"the saved place in the data is in part {state['part']} of a listing that went on",
+                fix="go on with --stream-listing, as what saved it",
+            )
+        self._leave()
+        self._part, self._before, self._whole = 0, "", None
+        while self._whole is None and self._part != state["part"]:
+            self._next_part()
+        if self._whole is None and self._before != state.get("parts_before"):
+            raise CheckpointMismatch(
+                f"the listing's first {self._part} part(s) are not those of the saved place",
+                fix="go on with the dataset that the run began with, or begin a new run",
+            )
+
     def _next_part(self) -> None:
         part = self._listing.part(self._part)
         if part is None:
@@ -232,11 +219,13 @@ class GrowingStream:
         self._part += 1
 
     def _begin_whole(self) -> WindowStream:
-        """Open the stream over everything, behind the first epoch's first segment."""
+        """Open the stream over everything; behind the first epoch's first segment, where that was given in parts."""
         whole = self._listing.whole()
         self._leave()
-        self._stream = stream = self._open_stream(whole, used_splits(whole, self._splits), self._num_epochs)
-        stream.load_state_dict(stream.state_dict() | {"next_index": stream.order.segments[0].num_samples})
+        used = [*self._splits[:1], *(split for split in self._splits[1:] if whole.num_samples(split[0]))]
+        self._stream = stream = self._open_stream(whole, used, self._num_epochs)
+        if self._goes_on:
+            stream.load_state_dict(stream.state_dict() | {"next_index": stream.order.segments[0].num_samples})
         self._whole = whole
         return stream
 
@@ -246,12 +235,3 @@ class GrowingStream:
             self.traffic()
             self._past_meters = self._past_meters.plus(self._stream.meters().without_traffic())
             self._stream = None
-
-
-def used_splits(listed: Listed, splits: Sequence[tuple[str, bool]]) -> Sequence[tuple[str, bool]]:
-    """Return the first of ``(split, training)``, and those of the others that have samples."""
-    return [*splits[:1], *(split for split in splits[1:] if _num_samples(listed, split[0]))]
-
-
-def _num_samples(listed: Listed, name: str) -> int:
-    return sum(split.num_samples for split in listed.info.splits if split.name == name)

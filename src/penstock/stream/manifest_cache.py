@@ -1,4 +1,4 @@
-"""Listings that are kept in a folder, and taken instead of listing again while they are fresh.
+"""Manifests that are kept in a folder, and taken instead of listing again while they are fresh.
 
 A manifest's name is the SHA-256 of what was asked for: source, task, options, match, split, and the version of
 manifests. It is fresh for some hours; what was added since is not seen, and what changed since is refused when it is
@@ -19,12 +19,12 @@ from pathlib import Path
 
 from penstock.errors import ObjectNotFound, PenstockError, RecordError, SourceChanged, map_os_error
 from penstock.files import atomic_path
-from penstock.loader.growing import Listed
 from penstock.manifest import ManifestInfo, ManifestReader
+from penstock.manifest.listed import Listed
 from penstock.options.plan import ShuffleOptions
 from penstock.plan import make_plan
 
-__all__ = ["KeptListing", "kept"]
+__all__ = ["CachedManifest", "listed_again"]
 
 MOST_KEPT = 64
 """Manifests of a folder; those that were used longest ago go first."""
@@ -36,8 +36,8 @@ _NAME = re.compile(rf"{_BEGINNING}[0-9a-f]{{{_DIGITS}}}\.parquet")
 _log = logging.getLogger(__name__)
 
 
-class KeptListing:
-    """A place in a folder for the manifest of what is asked for.
+class CachedManifest:
+    """The manifest of what is asked for, in a folder of such manifests.
 
     Args:
         folder: made where there is none; its parent is there.
@@ -97,7 +97,7 @@ class KeptListing:
             error.fix = f"open it again, to list again: the manifest that was kept{when}, is forgotten"
 
 
-def kept(manifest: Path, shuffle: ShuffleOptions, *, seed: int, num_lanes: int) -> Listed:
+def listed_again(manifest: Path, shuffle: ShuffleOptions, *, seed: int, num_lanes: int) -> Listed:
     """Return a manifest that was kept, as a listing gives it."""
     with ManifestReader(manifest) as reader:
         info = reader.info

@@ -1,4 +1,4 @@
-"""Where the ranks of a node find the window of the first of them: a file that it holds a lock on while it serves them.
+"""How the ranks of a node find the window of the first of them: a file that it holds a lock on while it serves them.
 
 Its name is the job's, so that all ranks know it; it lies in the folder for temporary files, is this user's alone, and
 is never reached through a link. What it says counts only while it is held: what a dead job left says nothing.
@@ -21,7 +21,7 @@ from penstock import locks
 from penstock.errors import PenstockError, RankLost, WindowError, error_from_fields, map_os_error
 from penstock.plan.ranks import Ranks
 
-__all__ = ["Place", "Serving", "place_of", "wait_for_serving"]
+__all__ = ["Rendezvous", "Serving", "rendezvous_of", "wait_for_serving"]
 
 _JOB: tuple[str, ...] = ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT")
 _JOB += ("SLURM_JOB_ID", "SLURM_STEP_ID", "PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid")
@@ -35,7 +35,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         window: folder of the window; empty until the source is listed.
         meters: folder of the files that requests are counted in.
-        parts: whether the listing goes on, and gives parts.
+        goes_on: whether the listing is followed part by part.
         error: class, text, advice and object of what it failed with.
     """
 
@@ -43,11 +43,11 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str = ""
     plan: str = ""
     meters: str = ""
-    parts: bool = False
+    goes_on: bool = False
     error: tuple[str, str, str, str | None] | None = None
 
 
-def place_of(ranks: Ranks, token: str, *, environ: Mapping[str, str], options: str, number: int) -> Path:
+def rendezvous_of(ranks: Ranks, token: str, *, environ: Mapping[str, str], options: str, number: int) -> Path:
     """Name the file by which the ranks of this node find each other.
 
     Args:
@@ -66,7 +66,7 @@ def _prefix() -> str:
     return f"penstock-ranks-{os.geteuid()}-"
 
 
-class Place:
+class Rendezvous:
     """The file of the first rank.
 
     Raises:

@@ -14,7 +14,7 @@ import pytest
 
 import penstock
 from penstock.errors import ConfigError, ObjectNotFound, SourceChanged
-from penstock.stream import kept_listings, listing
+from penstock.stream import listing, manifest_cache
 
 ROWS = 60
 
@@ -129,7 +129,7 @@ def test_what_changed_since_is_an_error_that_forgets_it(
 def test_few_are_kept_and_those_that_were_used_longest_ago_go(
     tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listings: list[str]
 ) -> None:
-    monkeypatch.setattr(kept_listings, "MOST_KEPT", 2)
+    monkeypatch.setattr(manifest_cache, "MOST_KEPT", 2)
     folder = tmp_path / "kept"
     datasets = [penstock.parquet(tables, columns="id", match=match) for match in ("0.*", "1.*", "*")]
     others = {folder / f"penstock-manifest-{name}.parquet" for name in ("of-mine", "1", "A" * 40, "0" * 41)}
