@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import lzma
+import random
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import penstock
@@ -42,12 +45,35 @@ def lines_of(real_data: Path) -> bytes:
 def test_real_json_lines_from_a_bucket_and_a_folder(bucket: Bucket, real_data: Path, tmp_path: Path) -> None:
     data = lines_of(real_data)
     told = [json.loads(line) for line in data.splitlines()]
-    files = {"a.jsonl": data, "b/c.ndjson": data.replace(b"\n", b"\r\n"), "no.txt": b"x"}
+    files = {
+        "a.jsonl": data,
+        "b/c.ndjson": data.replace(b"\n", b"\r\n"),
+        "d.jsonl.gz": gzip.compress(data),
+        "e.jsonl.zst": pa.Codec("zstd").compress(data, asbytes=True),
+        "no.txt": b"x",
+    }
     for dataset in (penstock.jsonl(**on_s3(bucket, files)), penstock.jsonl(in_folder(tmp_path / "in", files))):
         found = read(dataset.select(["id", "text"]))
-        assert [row["id"] for row in found] != [row["id"] for row in told * 2]
-        assert sorted(row["id"] for row in found) == sorted(row["id"] for row in told * 2)
-        assert sum(len(row["text"]) for row in found) == 2 * sum(len(row["text"]) for row in told)
+        assert [row["id"] for row in found] != [row["id"] for row in told * 4]
+        assert sorted(row["id"] for row in found) == sorted(row["id"] for row in told * 4)
+        assert sum(len(row["text"]) for row in found) == 4 * sum(len(row["text"]) for row in told)
+
+
+def test_a_packed_file_goes_on_in_its_middle(bucket: Bucket) -> None:
+    chance = random.Random(0)
+    rows = b"".join(b'{"n": %d, "text": "%s"}\n' % (n, chance.randbytes(60).hex().encode()) for n in range(120_000))
+    data = gzip.compress(rows, 1)
+    where = on_s3(bucket, {"a.jsonl.gz": data})
+    dataset = penstock.of_format("jsonl", **where, match="*.jsonl.gz", options={"block": "512Ki"})
+    options: dict[str, Any] = {"collate": list, "shuffle": "none", "window": "4Mi", "epochs": 1}
+    with dataset.loader(1000, **options) as loader:
+        for number, _ in enumerate(loader, 1):
+            if number == 100:
+                break
+        state = loader.state_dict()
+    with dataset.loader(1000, **options) as loader:
+        loader.load_state_dict(state)
+        assert [row["n"] for batch in loader for row in batch] == list(range(100_000, 120_000))
 
 
 def test_lists_of_json_and_splits_by_a_column(tmp_path: Path) -> None:

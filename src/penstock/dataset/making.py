@@ -100,7 +100,7 @@ def jsonl(
     split: str | Iterable[str] | None = None,
     config: str | None = None,
     columns: str | Iterable[str] | None = None,
-    match: str | Iterable[str] = "*.{jsonl,ndjson}",
+    match: str | Iterable[str] = "*.{jsonl,ndjson}{,.gz,.zst}",
     endpoint_url: str | None = None,
     region: str | None = None,
     anonymous: bool = False,

@@ -79,6 +79,6 @@ def check_held(stream: ByteStream, info: ObjectInfo, held_bytes: int) -> None:
         raise DataError(
             f"{info.key} is packed in one piece of more than {format_bytes(stream.most_bytes)} unpacked, of which no "
             "part can be read alone",
-            fix="pack it again in frames, as `pzstd` or `zstd` of several parts joined do, or unpack it",
+            fix="pack it again in frames of some MiB, as `pzstd` does, or unpack it",
             about=info.key,
         )

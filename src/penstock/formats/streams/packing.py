@@ -2,25 +2,124 @@
 
 from __future__ import annotations
 
-import msgspec
+import base64
+import binascii
+import zlib
+from typing import Final, Literal
 
-__all__ = ["Packing", "unpacked"]
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from penstock.errors import DataError
+
+__all__ = ["GZIP_MAGIC", "MOST_PART_BYTES", "Packing", "unpacked", "window_bytes", "window_text"]
+
+MOST_PART_BYTES: Final = 1 << 30
+"""Of a part with what must be unpacked before it."""
+GZIP_MAGIC: Final = b"\x1f\x8b\x08"
+_RAW: Final = -zlib.MAX_WBITS
+_MEMBER: Final = zlib.MAX_WBITS + 16
+_TRAILER_BYTES: Final = 8
+"""Behind a member of gzip: its checksum and length."""
+_STEP_BYTES: Final = 1 << 20
 
 
 class Packing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a part of a packed stream is unpacked.
 
     Attributes:
-        how: "gzip" or "zstd".
         skip: bytes that come before it, unpacked.
         length: bytes that it has, unpacked.
+        bits: of gzip, that are read of the first byte, its highest ones; 0 is all.
+        window: of gzip, what was unpacked before, as ``window_text`` writes it; empty where a member begins there.
     """
 
-    how: str
+    how: Literal["gzip", "zstd"]
     skip: int
     length: int
+    bits: int = 0
+    window: str = ""
+
+
+def window_text(window: bytes) -> str:
+    """Return up to 32 KiB that were unpacked before a point, as a text."""
+    return base64.b64encode(zlib.compress(window)).decode()
+
+
+def window_bytes(text: str) -> bytes:
+    """Return what ``window_text`` was given.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    try:
+        return zlib.decompress(base64.b64decode(text, validate=True))
+    except (binascii.Error, zlib.error) as error:
+        raise ValueError(str(error)) from error
 
 
 def unpacked(data: bytes, packing: Packing | None, *, key: str) -> bytes:
-    """Return a part's bytes."""
-    return data
+    """Return a part's bytes.
+
+    Args:
+        data: from its point on.
+        key: of the extent, for messages.
+
+    Raises:
+        DataError: they cannot be unpacked, or are fewer.
+    """
+    if packing is None:
+        return data
+    end = packing.skip + packing.length
+    try:
+        if not 0 <= packing.skip <= end <= MOST_PART_BYTES:
+            raise ValueError(f"{packing.length} bytes behind {packing.skip}")  # noqa: TRY301
+        found = _gunzip(data, packing, end) if packing.how == "gzip" else _unzstd(data, end)
+    except (ValueError, zlib.error, OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{key} cannot be unpacked: {' '.join(str(error).split())[:200]}", fix="list the dataset again", about=key
+        ) from error
+    if len(found) != end:
+        raise DataError(f"{key} unpacks to {len(found)} bytes, not {end}", fix="list the dataset again", about=key)
+    return found[packing.skip :]
+
+
+def _gunzip(data: bytes, packing: Packing, end: int) -> bytes:
+    found = bytearray()
+    if packing.window:
+        member = zlib.decompressobj(_RAW, zdict=window_bytes(packing.window))
+        found += member.decompress(_shifted(data, packing.bits), end)
+        data = _next_member(data, len(member.unused_data), packing.bits) if member.eof else b""
+    while data and len(found) < end:
+        member = zlib.decompressobj(_MEMBER)
+        found += member.decompress(data, end - len(found))
+        data = member.unused_data
+    return bytes(found)
+
+
+def _next_member(data: bytes, unused_bytes: int, bits: int) -> bytes:
+    """Return what comes behind a member's end and its trailer, of bytes of which those behind the end are known.
+
+    Bytes that were moved by some bits end within one, so that the trailer begins with the next, or the one behind it.
+    """
+    begin = len(data) - unused_bytes + _TRAILER_BYTES
+    rests = [data[begin + place :] for place in ((0, 1) if bits else (0,))]
+    return next((rest for rest in rests if rest.startswith(GZIP_MAGIC)), b"")
+
+
+def _shifted(data: bytes, bits: int) -> bytes:
+    """Return bytes without the lowest bits of the first, the others moved down."""
+    if not bits:
+        return data
+    low = np.frombuffer(data, np.uint8).astype(np.uint16)
+    joined = low | np.append(low[1:], np.uint16(0)) << 8
+    return (joined >> (8 - bits)).astype(np.uint8).tobytes()
+
+
+def _unzstd(data: bytes, end: int) -> bytes:
+    found = bytearray()
+    with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+        while len(found) < end and (more := stream.read(min(_STEP_BYTES, end - len(found)))):
+            found += more
+    return bytes(found)

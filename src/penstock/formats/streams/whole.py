@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from penstock.errors import HeaderMismatch
 from penstock.formats.magic import kind_of
+from penstock.formats.streams.packed import Packed
 from penstock.formats.streams.packing import Packing
 from penstock.formats.streams.protocols import ByteStream, Part
 from penstock.manifest import Span
@@ -18,6 +19,7 @@ __all__ = ["CHUNK_BYTES", "open_stream"]
 
 CHUNK_BYTES: Final = 4 * MIB
 """Read at a time."""
+_PACKED: Final[dict[str, Literal["gzip", "zstd"]]] = {"gzip": "gzip", "Zstandard": "zstd"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +61,7 @@ class Plain:
 
 
 async def open_stream(source: GetRange, info: ObjectInfo, *, block_bytes: int, what: str) -> ByteStream:
-    """Return the stream of an object.
+    """Return the stream of an object, that of what it unpacks to where it is packed by gzip or Zstandard.
 
     Args:
         block_bytes: about how many a part should have.
@@ -71,6 +73,9 @@ async def open_stream(source: GetRange, info: ObjectInfo, *, block_bytes: int, w
     """
     head = bytes(await source.get_range(info, 0, min(CHUNK_BYTES, info.size_bytes)))
     kind = kind_of(head)
+    how = _PACKED.get(kind)
+    if how is not None:
+        return Packed(how, source=source, info=info, head=head, block_bytes=block_bytes)
     if kind:
         raise HeaderMismatch(
             f"{info.key} is no {what}: it begins as {kind} does",
