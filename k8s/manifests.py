@@ -156,7 +156,9 @@ def merged(old: Any, new: Any) -> Any:
 
 
 def _defaults(spec: Object) -> dict[str, str]:
-    given = {f"workflow.parameters.{item['name']}": item["value"] for item in spec["arguments"]["parameters"]}
+    # What a run must give has no default.
+    named = {item["name"]: item.get("value", "given") for item in spec["arguments"]["parameters"]}
+    given = {f"workflow.parameters.{name}": value for name, value in named.items()}
     return {"workflow.uid": "6f0c2e5e", "workflow.status": "Succeeded"} | given
 
 

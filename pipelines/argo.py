@@ -31,7 +31,6 @@ from pipelines.argo_pods import (
     FILES,
     GROUP,
     OF_ARGO,
-    PREFETCH_IMAGE,
     RESTRICTED,
     RUN_FOLDER,
     Files,
@@ -44,7 +43,10 @@ from pipelines.argo_pods import (
     step_patch,
     volumes,
 )
-from pipelines.pods import PREFETCH_LABEL, WINDOW_ANNOTATION, Settings, volume_limit
+from pipelines.declared import IMAGES
+from pipelines.form import Form
+from pipelines.parameters import Parameter as Field
+from pipelines.pods import PREFETCH_LABEL, SECRET_KEYS, WINDOW_ANNOTATION, Settings, volume_limit
 
 __all__ = ["FILES", "RETRYABLE_CODES", "Files", "make_workflow_template"]
 
@@ -56,11 +58,12 @@ RETRYABLE_CODES = (3, 41, 42, 43, 75, 137, 143)
 """Those that docs/exit-codes.md calls so, and SIGKILL and SIGTERM: a node that goes away, or its memory."""
 
 
-def make_workflow_template(spec: Mapping[str, Any], *, files: Files) -> str:
+def make_workflow_template(spec: Mapping[str, Any], *, form: Form, files: Files) -> str:
     """Write the WorkflowTemplate of a pipeline, as YAML.
 
     Args:
         spec: the compiled KFP pipeline, whose tasks are all in one exit handler.
+        form: of its runs.
         files: how files pass from step to step.
     """
     pipeline = _Pipeline(spec)
@@ -70,7 +73,7 @@ def make_workflow_template(spec: Mapping[str, Any], *, files: Files) -> str:
         entrypoint="main",
         on_exit="report-exit",
         service_account_name="penstock",
-        arguments=[*_given_parameters(spec), *_own_parameters()],
+        arguments=[*map(_given_parameter, form.values()), *_own_parameters()],
         pod_spec_patch=patch_text(OF_ARGO),
         security_context=m.PodSecurityContext(
             run_as_non_root=True,
@@ -196,17 +199,10 @@ def _path(task: str, key: str) -> str:
     return f"{RUN_FOLDER}/{task}/{key}"
 
 
-def _given_parameters(spec: Mapping[str, Any]) -> Iterator[Parameter]:
-    for name, definition in spec["root"]["inputDefinitions"]["parameters"].items():
-        told = " ".join(definition["description"].split())
-        choices = ["true", "false"] if definition["parameterType"] == "BOOLEAN" else _choices(told)
-        yield Parameter(name=name, value=_as_text(definition["defaultValue"]), description=told, enum=choices)
-
-
-def _choices(told: str) -> list[str] | None:
-    """Read the values of "One of a, b (which is so) and c."."""
-    found = re.search(r"One of (.+?)\.(\s|$)", told)
-    return [word.strip() for word in re.sub(r"\([^)]*\)", "", found[1]).split(",")] if found else None
+def _given_parameter(field: Field) -> Parameter:
+    choices = ["true", "false"] if field.kind is bool else list(field.choices)
+    value = {} if field.is_required else {"value": _as_text(field.default)}
+    return Parameter(name=field.name, description=field.told, enum=choices or None, **value)
 
 
 def _own_parameters() -> Iterator[Parameter]:
@@ -219,8 +215,8 @@ def _own_parameters() -> Iterator[Parameter]:
             "Limit of the window's volume; the window may be 85 % of it, since the kubelet evicts a pod past it.",
         ),
         ("shm_size", default.shm_size, "Limit of the shared memory that workers pass samples through."),
-        ("image_prefetch", PREFETCH_IMAGE, "Image of the sidecar that fills the window."),
-        ("secret", "penstock-s3", "Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, if there is one."),
+        ("image_prefetch", IMAGES["prefetch"], "Image of the sidecar that fills the window."),
+        ("secret", "penstock-s3", f"Secret with the source's credentials, if there is one: {', '.join(SECRET_KEYS)}."),
         ("train_timeout_seconds", str(default.train_timeout_seconds), "Of one attempt of train or evaluate."),
         ("retries", "3", "How often a step is tried again, after a failure that may pass."),
         ("retry_after", "30s", "Wait before the first retry; it doubles with each."),

@@ -17,7 +17,6 @@ FILES: tuple[Files, ...] = ("volume", "artifacts")
 """How manifests, plans, records, checkpoints and reports pass from step to step."""
 
 RUN_FOLDER = "/penstock/run"
-PREFETCH_IMAGE = "penstock:0.1.0-prefetch"
 SIDECAR = "penstock-prefetch"
 FED_STEPS = ("train", "evaluate")
 WINDOW_STEPS = ("prefetch", *FED_STEPS)

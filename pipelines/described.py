@@ -8,45 +8,67 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import docstring_parser
 
 from penstock.options import Option
 from penstock.steps.options.kinds import kind_of
 from penstock.steps.options.run_options import PIPELINE_STEPS, RunOption, run_options
 from penstock.steps.options.steps import STEPS, options_of
+from penstock.tasks.protocols import TaskOption
+from penstock.tasks.registry import get_task, own_task_names
+from pipelines.form import Form, Preset
+from pipelines.parameters import choices_told, default_told, help_of
 
-__all__ = ["DOCS_URL", "describe", "fields_table", "options_page", "options_table"]
+__all__ = ["DOCS_URL", "describe", "fields_table", "options_page", "options_table", "preset_table"]
 
 DOCS_URL = "docs/pipelines.md"
 
 
-def describe(pipeline: Callable[..., Any]) -> str:
+def describe(preset: Preset, form: Form) -> str:
     """Write a pipeline's description: what it does, and a sentence for each field and option."""
-    told = docstring_parser.parse(pipeline.__doc__ or "")
-    about = [text for text in (told.short_description, told.long_description) if text]
-    fields = [f"- {param.arg_name}: {_line(param.description)}" for param in told.params]
+    fields = [f"- {one.name}: {one.told}" for one in form.values()]
     options = [
         f"- {option.name} ({option.kind}{_default(option.first)}): {_sentence(option.first)}" for option in _options()
     ]
     return "\n\n".join(
         [
-            *about,
+            preset.about,
             "Fields:\n\n" + "\n".join(fields),
+            *_of_tasks(tuple(preset.tasks) or own_task_names()),
             'Options, as names in the JSON object of the field options, like {"seed": 1}:\n\n' + "\n".join(options),
             f"More in {DOCS_URL}.",
         ]
     )
 
 
-def fields_table(spec: Mapping[str, Any]) -> str:
-    """Write the table of a compiled pipeline's fields, in Markdown."""
+def _of_tasks(names: Sequence[str]) -> Iterator[str]:
+    """Write the options of tasks, those that have the same ones together."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        lines = "\n".join(f"- {one.name}{_task_default(one)}: {_plain(one.help)}" for one in get_task(name).options)
+        found.setdefault(lines, []).append(name)
+    for lines, same in found.items():
+        yield f"Of {' and '.join(same)}, as names in the JSON object of the field data_task_options:\n\n{lines}"
+
+
+def _task_default(one: TaskOption) -> str:
+    return "" if one.default in (None, "") else f" ({_text(one.default)} unless given)"
+
+
+def fields_table(form: Form) -> str:
+    """Write the table of a form's fields, in Markdown."""
     lines = ["| field | unless given | what it is |", "|---|---|---|"]
-    for name, field in spec["root"]["inputDefinitions"]["parameters"].items():
-        lines.append(f"| `{name}` | {_shown(field['defaultValue'])} | {_line(field['description'])} |")
+    for one in form.values():
+        default = "must be given" if one.is_required else _shown(one.default)
+        lines.append(f"| `{one.name}` | {default} | {_cell(one.told)} |")
+    return "\n".join(lines)
+
+
+def preset_table(preset: Preset) -> str:
+    """Write the table of what a preset puts into the form, in Markdown."""
+    lines = ["| field | unless given |", "|---|---|"]
+    lines += [f"| `{name}` | {_shown(value)} |" for name, value in sorted(preset.values.items())]
     return "\n".join(lines)
 
 
@@ -81,8 +103,9 @@ _PAGE = """# Options
 
 Made by `python pipelines/compile.py` of the declarations that the command line is made of. *On resume* says how an
 option may change when a job or a training that was stopped goes on ([training.md](training.md)); *in a pipeline* names
-the field of a run's form, or its name among the options there ([pipelines.md](pipelines.md)). All of them can stand in
-a file ([config.md](config.md)). The options of a task, for `--option`, are in the task's own page.
+the field of a run's form, or its name among the options there, or says that the pipeline gives it itself
+([pipelines.md](pipelines.md)). All of them can stand in a file ([config.md](config.md)). The options of a task, for
+`--option`, are in the task's own page.
 """
 
 
@@ -102,31 +125,27 @@ def _name(one: Option) -> str:
 def _said(one: Option, steps: Sequence[str]) -> str:
     """Write what is said of an option of some steps, but for its name."""
     run_option = f"`{one.run_option}`" if one.run_option and set(steps) & set(PIPELINE_STEPS) else ""
-    place = f"field `{one.field}`" if one.field else run_option
+    own = "gives it itself" if one.by_pipeline else run_option
+    place = f"field `{one.field}`" if one.field else own
     changes = str(one.change) if one.change is not None and {"run", "train"} & set(steps) else ""
     return " | ".join((changes, place, kind_of(one), _unless_given(one), _short(one)))
 
 
 def _unless_given(one: Option) -> str:
-    told = re.search(r"\(default: ([^)]*)\)", one.help)
     if one.is_required:
         return "must be given"
-    if told and "%" not in told[1]:
-        return told[1]
-    return _shown(None if one.default == () else one.default)
+    return default_told(one) or _shown(None if one.default == () else one.default)
 
 
 def _short(one: Option) -> str:
     """Return the sentence of an option without what follows from the tasks that are installed."""
     told = one.help.partition(" (")[0] if callable(one.told) else one.told
-    return _sentence(dataclasses.replace(one, told=told, choices=None if callable(one.choices) else one.choices))
+    return _sentence(dataclasses.replace(one, told=told))
 
 
 def _sentence(option: Option) -> str:
     """Return an option's help; its default and the names of flags are told otherwise."""
-    told = re.sub(r"\s*\(default: [^)]*\)", "", option.help).replace("%%", "%")
-    named = f". One of {', '.join(map(str, option.all_choices))}" if option.all_choices else ""
-    return _line(told).replace("|", "\\|") + named
+    return _cell(". ".join([help_of(option), *choices_told(option)]))
 
 
 def _default(option: Option) -> str:
@@ -147,5 +166,9 @@ def _text(value: Any) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
-def _line(text: str | None) -> str:
-    return " ".join((text or "").split())
+def _plain(text: str) -> str:
+    return " ".join(text.replace("%%", "%").split())
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from kfp import dsl, kubernetes
 
+from penstock.sources.registry import credential_variables
+from pipelines.declared import IMAGES
+
 WINDOW_FOLDER = "/penstock/window"
 WINDOW_VOLUME = "penstock-window"
 WINDOW_SHARE = 0.85
@@ -19,7 +22,8 @@ WINDOW_SHARE = 0.85
 
 PREFETCH_LABEL = "penstock.dev/prefetch"
 WINDOW_ANNOTATION = "penstock.dev/window-size"
-SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+SECRET_KEYS = credential_variables()
+"""Keys that a secret may have; each is a variable of the environment by the same name."""
 
 LIGHT_TIMEOUT_SECONDS = 6 * 3600
 """Of the steps without an accelerator."""
@@ -37,7 +41,7 @@ class Settings:
     """What is fixed when compiling.
 
     Attributes:
-        secret: name of a secret with ``SECRET_KEYS``, in the namespace that the pipeline runs in; None leaves
+        secret: name of a secret with some of ``SECRET_KEYS``, in the namespace that the pipeline runs in; None leaves
             credentials to the pods' service account.
         window_size: bound of the window, of a sidecar's too.
         shm_size: limit of the shared memory of train and evaluate, which workers pass samples through.
@@ -50,8 +54,8 @@ class Settings:
     window_size: str = "2Gi"
     shm_size: str = "1Gi"
     train_timeout_seconds: int = 72 * 3600
-    image_cpu: str = "penstock:0.1.0-cpu"
-    image_gpu: str = "penstock:0.1.0-gpu"
+    image_cpu: str = IMAGES["cpu"]
+    image_gpu: str = IMAGES["gpu"]
 
 
 def volume_limit(window_size: str) -> str:
@@ -79,11 +83,11 @@ def with_sidecar(task: dsl.PipelineTask, settings: Settings) -> dsl.PipelineTask
 
 
 def with_secret(task: dsl.PipelineTask, settings: Settings) -> dsl.PipelineTask:
-    """Take S3 credentials from the secret, by its name."""
+    """Take credentials from the secret, by its name; it has those keys that the source asks for."""
     if settings.secret is None:
         return task
     keys = {key: key for key in SECRET_KEYS}
-    return kubernetes.use_secret_as_env(task, secret_name=settings.secret, secret_key_to_env=keys)
+    return kubernetes.use_secret_as_env(task, secret_name=settings.secret, secret_key_to_env=keys, optional=True)
 
 
 def as_light(task: dsl.PipelineTask, *, retries: int = 0) -> dsl.PipelineTask:

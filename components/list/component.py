@@ -1,5 +1,6 @@
 """KFP component of ``penstock list``: a dataset's samples and their order, not its bytes."""
 
+# Made by pipelines/compile.py of the step's options and of pipelines/declared.py: change those, not this.
 # No `from __future__ import annotations` here: KFP reads the annotations as they are.
 from kfp import dsl
 
@@ -11,26 +12,30 @@ def list_(
     manifest: dsl.Output[dsl.Dataset],
     plan: dsl.Output[dsl.Artifact],
     record: dsl.Output[dsl.Artifact],
-    source: str = "s3://nmdatasets/NeurIPS25",
-    region: str = "us-east-2",
-    anonymous: bool = True,
-    task: str = "eeg-c1",
-    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
+    source: str,
+    task: str,
+    region: str = "",
+    anonymous: bool = False,
+    task_options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
     run_root: str = "",
     run_id: str = "",
     fail_fast: bool = True,
+    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
 ) -> dsl.ContainerSpec:
     """List a dataset, make its samples and split them.
 
     Args:
-        source: Where the dataset lies, as s3://bucket/prefix.
-        region: Region of the source's bucket. Empty is the environment's.
-        anonymous: Do not sign requests, for public buckets.
-        task: What is learnt. One of eeg-c1, eeg-c2, eeg-events, images, or your own.
+        source: Where the dataset lies: s3://bucket/prefix, hf://datasets/org/name, https://host/folder/ or a local
+            folder.
+        task: What is learnt. Like eeg-c1, eeg-c2, eeg-events, images, table, or your own.
+        region: Region of the bucket. Empty is the environment's.
+        anonymous: Do not sign requests: for public buckets.
+        task_options: Options of the task as one JSON object, like {"labels": "labels.csv", "size": 128}.
+        run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to <run
+            root>/<run id>. Empty is none, so that a step that is tried again begins anew.
+        run_id: Name of the run, which a run root needs.
+        fail_fast: Fail at once where an earlier attempt, as the run root has it, failed for good within the last hour.
         options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
-        run_root: Folder of many runs, as s3://bucket/prefix; the step's record goes to <run root>/<run id>/records.
-        run_id: Name of the run. It is needed where run_root is given.
-        fail_fast: Fail at once where an earlier attempt failed for good within the last hour, as the run root has it.
 
     Returns:
         manifest: Every sample with its spans, labels and split, as Parquet.
@@ -43,20 +48,22 @@ def list_(
         args=[
             "--source",
             source,
+            "--task",
+            task,
             "--region",
             region,
             "--anonymous",
             anonymous,
-            "--task",
-            task,
-            "--options",
-            options,
+            "--task-options",
+            task_options,
             "--run-root",
             run_root,
             "--run-id",
             run_id,
             "--fail-fast",
             fail_fast,
+            "--options",
+            options,
             "--manifest",
             manifest.path,
             "--plan",

@@ -1,5 +1,6 @@
 """KFP component of ``penstock prefetch``: a probe that streams the first samples, and passes none of them on."""
 
+# Made by pipelines/compile.py of the step's options and of pipelines/declared.py: change those, not this.
 # No `from __future__ import annotations` here: KFP reads the annotations as they are.
 from kfp import dsl
 
@@ -14,12 +15,12 @@ def prefetch(
     window: str = "",
     window_size: str = "256Mi",
     prefetch: str = "process",
-    model: str = "",
     instance_type: str = "",
-    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
+    model: str = "",
     run_root: str = "",
     run_id: str = "",
     fail_fast: bool = True,
+    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
 ) -> dsl.ContainerSpec:
     """Stream the first samples of a manifest through a window and check every byte.
 
@@ -30,14 +31,17 @@ def prefetch(
         manifest: Manifest of the list step.
         plan: Plan of the list step.
         window: Folder of the window. Empty is a temporary one.
-        window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
-        prefetch: Who fills the window. One of auto, sidecar, process.
-        model: Network that is trained later, as the train step has it. Empty is the task's first.
-        instance_type: Type of the node that it is trained on, like g5.xlarge; one without a price is warned of.
+        window_size: Bound on everything in the folder, like 32Mi or 1.5Gi.
+        prefetch: Who fills the window: a sidecar that serves it, a child process, or auto: the sidecar if there is one.
+            One of auto, sidecar, process.
+        instance_type: Node of training: warned of where it has no price.
+        model: Network: one of the task's, or your own, as package.module:factory, which is called with shape= and
+            num_outputs=. Empty is the task's first.
+        run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to <run
+            root>/<run id>. Empty is none, so that a step that is tried again begins anew.
+        run_id: Name of the run, which a run root needs.
+        fail_fast: Fail at once where an earlier attempt, as the run root has it, failed for good within the last hour.
         options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
-        run_root: Folder of many runs, as s3://bucket/prefix; the step's record goes to <run root>/<run id>/records.
-        run_id: Name of the run. It is needed where run_root is given.
-        fail_fast: Fail at once where an earlier attempt failed for good within the last hour, as the run root has it.
 
     Returns:
         record: How fast the samples came and what it took, as JSON.
@@ -56,18 +60,18 @@ def prefetch(
             window_size,
             "--prefetch",
             prefetch,
-            "--model",
-            model,
             "--instance-type",
             instance_type,
-            "--options",
-            options,
+            "--model",
+            model,
             "--run-root",
             run_root,
             "--run-id",
             run_id,
             "--fail-fast",
             fail_fast,
+            "--options",
+            options,
             "--record",
             record.path,
         ],

@@ -1,5 +1,6 @@
 """KFP component of ``penstock report``: the page and the bill of a run, from its records alone."""
 
+# Made by pipelines/compile.py of the step's options and of pipelines/declared.py: change those, not this.
 # No `from __future__ import annotations` here: KFP reads the annotations as they are.
 from kfp import dsl
 
@@ -26,8 +27,8 @@ def report(
         evaluation: Metrics of the evaluate step.
         list_record: Record of the list step.
         prefetch_record: Record of the prefetch step.
-        instance_type: Node of the training, like g5.xlarge. Empty is the one that the run record names.
-        node_usd_per_hour: Price of the node, in USD. Empty takes the price file's for the instance type.
+        instance_type: Node of the training. Empty is as recorded.
+        node_usd_per_hour: Price of the node, in USD an hour. Empty is the price file's for its type.
         options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
 
     Returns:

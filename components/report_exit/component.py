@@ -1,5 +1,6 @@
 """KFP component of ``penstock report`` as a pipeline's exit task: the report of a run however it ended."""
 
+# Made by pipelines/compile.py of the step's options and of pipelines/declared.py: change those, not this.
 # No `from __future__ import annotations` here: KFP reads the annotations as they are.
 from kfp import dsl
 
@@ -8,25 +9,26 @@ IMAGE = "penstock:0.1.0-cpu"
 
 @dsl.container_component
 def report_exit(
-    final_status: dsl.PipelineTaskFinalStatus,
     html: dsl.Output[dsl.HTML],
     markdown: dsl.Output[dsl.Markdown],
     cost: dsl.Output[dsl.Artifact],
-    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
+    final_status: dsl.PipelineTaskFinalStatus,
     run_root: str = "",
     run_id: str = "",
     instance_type: str = "",
     node_usd_per_hour: str = "",
+    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
 ) -> dsl.ContainerSpec:
     """Make the report and the bill of a run from what its steps left in the run root, however it ended.
 
     Args:
         final_status: How the pipeline ended, as the backend tells it.
+        run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to <run
+            root>/<run id>. Empty is none, so that a step that is tried again begins anew.
+        run_id: Name of the run, which a run root needs.
+        instance_type: Node of the training. Empty is as recorded.
+        node_usd_per_hour: Price of the node, in USD an hour. Empty is the price file's for its type.
         options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
-        run_root: Folder of many runs, as s3://bucket/prefix. Empty leaves nothing to bill: the reason alone is told.
-        run_id: Name of the run. It is needed where run_root is given.
-        instance_type: Node of the training, like g5.xlarge. Empty is the one that the run record names.
-        node_usd_per_hour: Price of the node, in USD. Empty takes the price file's for the instance type.
 
     Returns:
         html: The report, one self-contained page that the KFP UI shows.
@@ -39,8 +41,6 @@ def report_exit(
         args=[
             "--final-status",
             final_status,
-            "--options",
-            options,
             "--run-root",
             run_root,
             "--run-id",
@@ -49,6 +49,8 @@ def report_exit(
             instance_type,
             "--node-usd-per-hour",
             node_usd_per_hour,
+            "--options",
+            options,
             "--html",
             html.path,
             "--markdown",

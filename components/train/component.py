@@ -1,5 +1,6 @@
 """KFP component of ``penstock train``: a model trained through the window, resumed from its run root."""
 
+# Made by pipelines/compile.py of the step's options and of pipelines/declared.py: change those, not this.
 # No `from __future__ import annotations` here: KFP reads the annotations as they are.
 from kfp import dsl
 
@@ -12,36 +13,39 @@ def train(
     plan: dsl.Input[dsl.Artifact],
     checkpoint: dsl.Output[dsl.Model],
     record: dsl.Output[dsl.Artifact],
-    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
-    run_root: str = "",
-    run_id: str = "",
+    window: str = "",
+    window_size: str = "256Mi",
+    prefetch: str = "auto",
     model: str = "",
     epochs: int = 10,
     checkpoint_minutes: float = 10.0,
     instance_type: str = "",
-    window: str = "",
-    window_size: str = "256Mi",
-    prefetch: str = "auto",
+    run_root: str = "",
+    run_id: str = "",
     fail_fast: bool = True,
+    options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
 ) -> dsl.ContainerSpec:
     """Train a model through the window, or go on with a run that was stopped.
 
     Args:
         manifest: Manifest of the list step.
         plan: Plan of the list step.
-        options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
-        run_root: Folder of many runs, as s3://bucket/prefix; checkpoints go to <run root>/<run id>/checkpoints.
-            Empty keeps them in the pod, so that a retry begins anew.
-        run_id: Name of the run. It is needed where run_root is given.
-        model: Network, like small, or your own in the image, as package.module:factory. Empty is the task's first.
-        epochs: Passes over the data.
-        checkpoint_minutes: Also save every so many minutes, which is what a step that is killed loses at most. 0 saves
-            after epochs, and steps where they are asked for, only.
-        instance_type: The node's type, like g5.xlarge, for the bill.
         window: Folder of the window. Empty is a temporary one.
-        window_size: Bound on everything in the window, like 32Mi or 1.5Gi.
-        prefetch: Who fills the window. One of auto, sidecar, process.
-        fail_fast: Fail at once where an earlier attempt failed for good within the last hour, as the run root has it.
+        window_size: Bound on everything in the folder, like 32Mi or 1.5Gi.
+        prefetch: Who fills the window: a sidecar that serves it, a child process, or auto: the sidecar if there is one.
+            One of auto, sidecar, process.
+        model: Network: one of the task's, or your own, as package.module:factory, which is called with shape= and
+            num_outputs=. Empty is the task's first.
+        epochs: Passes over the data.
+        checkpoint_minutes: Also save when the last save is so many minutes ago, the most that a kill without warning
+            costs; 0 saves at the ends of epochs alone.
+        instance_type: Type of the node, like g5.xlarge, for the bill.
+        run_root: Folder of many runs, like s3://bucket/runs: checkpoints go to <run root>/<run id>/checkpoints, records
+            and reports beside them. Empty is a temporary folder, so that a step that is tried again begins anew and the
+            report of a run that fails has no figures.
+        run_id: Name of the run, which a run root needs.
+        fail_fast: Fail at once where an earlier attempt, as the run root has it, failed for good within the last hour.
+        options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.
 
     Returns:
         checkpoint: The best weights.
@@ -55,12 +59,12 @@ def train(
             manifest.path,
             "--plan",
             plan.path,
-            "--options",
-            options,
-            "--run-root",
-            run_root,
-            "--run-id",
-            run_id,
+            "--window",
+            window,
+            "--window-size",
+            window_size,
+            "--prefetch",
+            prefetch,
             "--model",
             model,
             "--epochs",
@@ -69,14 +73,14 @@ def train(
             checkpoint_minutes,
             "--instance-type",
             instance_type,
-            "--window",
-            window,
-            "--window-size",
-            window_size,
-            "--prefetch",
-            prefetch,
+            "--run-root",
+            run_root,
+            "--run-id",
+            run_id,
             "--fail-fast",
             fail_fast,
+            "--options",
+            options,
             "--checkpoint-out",
             checkpoint.path,
             "--record",

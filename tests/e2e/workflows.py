@@ -118,7 +118,6 @@ def small_run(bucket: Bucket, **options: object) -> Mapping[str, str]:
         "threads": 1,
         "probe_samples": 16,
         "title": "Penstock EEG",
-        "task_options": {},
     }
     return {
         "data_source": bucket.uri,

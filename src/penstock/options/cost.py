@@ -41,7 +41,7 @@ class CostOptions(Options, group="prices", change=Change.FREE):
         read=_optional_usd,
         default=None,
         metavar="USD",
-        told="price of the node, instead of the file's",
+        told="price of the node, in USD an hour (default: the price file's for its type)",
         field="price_node_usd_per_hour",
     )
     price_region: str | None = option(read=optional_text, default=None, metavar="REGION", told="region of the prices")

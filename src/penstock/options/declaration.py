@@ -44,9 +44,12 @@ class Option:
         one_of: of all options of a step with the same word here, exactly one is given.
         hidden: whether it is left out of the help, being for other programs.
         of_parent: whether a parent process or a pipeline alone gives it: no file does.
-        field: of a pipeline's run form that it is given by; empty where it has none of its own.
-        run_option: its name among the options of a pipeline's run; empty where pipelines give it themselves, or have
-            no use for it.
+        field: of a pipeline's run form that it is given by, as a parameter of the step's component; empty where it has
+            none of its own.
+        by_pipeline: whether pipelines give it themselves, as a parameter of the step's component.
+        run_option: its name among the options of a pipeline's run; empty where it is a parameter, or pipelines have no
+            use for it.
+        known: some of its values, where the choices follow from what is installed.
     """
 
     name: str = ""
@@ -65,7 +68,14 @@ class Option:
     hidden: bool = False
     of_parent: bool = False
     field: str = ""
+    by_pipeline: bool = False
     run_option: str | None = None
+    known: Sequence[str] = ()
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether the step's component has a parameter for it."""
+        return bool(self.field) or self.by_pipeline
 
     @property
     def flag(self) -> str:
@@ -104,7 +114,9 @@ class _More(TypedDict, total=False):
     hidden: bool
     of_parent: bool
     field: str
+    by_pipeline: bool
     run_option: str
+    known: Sequence[str]
 
 
 def option(
@@ -193,7 +205,7 @@ class Options:
                     name=name,
                     group=said.group or group,
                     change=said.change or change,
-                    run_option="" if said.field or said.of_parent else run_option,
+                    run_option="" if said.is_parameter or said.of_parent else run_option,
                 )
                 field.metadata = MappingProxyType({_KEY: known})
         dataclass(frozen=True, kw_only=True)(cls)

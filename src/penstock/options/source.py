@@ -8,7 +8,7 @@ from penstock.options.rules import Change
 
 __all__ = ["AccessOptions", "OptionalSourceOptions", "SourceOptions"]
 
-_TOLD = "s3://bucket/prefix, hf://datasets/org/name, https://host/folder/ or a local folder"
+_TOLD = "where the dataset lies: s3://bucket/prefix, hf://datasets/org/name, https://host/folder/ or a local folder"
 
 
 class AccessOptions(Options, group="source", change=Change.FIXED):
@@ -21,7 +21,11 @@ class AccessOptions(Options, group="source", change=Change.FIXED):
         told="S3-compatible server of the source (default: AWS's own)",
     )
     region: str | None = option(
-        read=optional_text, default=None, metavar="REGION", told="region of the bucket", field="data_region"
+        read=optional_text,
+        default=None,
+        metavar="REGION",
+        told="region of the bucket (default: the environment's)",
+        field="data_region",
     )
     anonymous: bool = switch(default=False, told="do not sign requests: for public buckets", field="data_anonymous")
     requester_pays: bool = switch(

@@ -36,20 +36,20 @@ class _Bounds(Options, group="window", change=Change.FREE):
         default=None,
         metavar="DIR",
         told="folder of the window (default: a temporary one)",
-        run_option="",
+        by_pipeline=True,
     )
     window_size: int = option(
         read=bytes_option,
         default=256 * MIB,
         metavar="SIZE",
         told="bound on everything in the folder, like 32Mi or 1.5Gi (default: 256Mi)",
-        run_option="",
+        by_pipeline=True,
     )
     prefetch: PrefetchName = choice(
         choices=get_args(PrefetchName),
         default="auto",
         told="who fills the window: a sidecar that serves it, a child process, or auto: the sidecar if there is one",
-        run_option="",
+        by_pipeline=True,
     )
     prefetch_timeout: float = option(
         read=seconds_option,

@@ -5,12 +5,14 @@ A scheme is imported when a URI names it. Own names win: no package changes what
 
 from __future__ import annotations
 
+from typing import cast
+
 from penstock.errors import ConfigError
 from penstock.plugins import Registry
 from penstock.sources.scheme import Scheme
 from penstock.texts import nearest
 
-__all__ = ["ENTRY_POINTS", "find_scheme", "scheme_name", "scheme_names"]
+__all__ = ["ENTRY_POINTS", "credential_variables", "find_scheme", "scheme_name", "scheme_names"]
 
 ENTRY_POINTS = "penstock.sources"
 LOCAL = "file"
@@ -55,6 +57,12 @@ def scheme_name(uri: str) -> str:
 def scheme_names() -> list[str]:
     """Return the names of all schemes that can be used."""
     return sorted(_SCHEMES.names())
+
+
+def credential_variables() -> tuple[str, ...]:
+    """Name the variables of the environment that hold credentials of Penstock's own schemes."""
+    found = (cast("Scheme", _SCHEMES.load(name)).credential_variables for name in _SCHEMES.own)
+    return tuple(dict.fromkeys(variable for variables in found for variable in variables))
 
 
 def find_scheme(uri: str) -> Scheme:

@@ -76,6 +76,7 @@ class Scheme:
         folder: gives the folder on this machine that a URI names, None where it names none.
         is_local: bytes come from this machine's file system: nothing is gained by looking how long a read takes.
         asked_server: gives the server that a source's requests go to, None for the scheme's own.
+        credential_variables: of the environment, which a secret of a pipeline may hold.
         open_blobs: opens a place for checkpoints and records; None where nothing can be written.
     """
 
@@ -89,6 +90,7 @@ class Scheme:
     folder: Callable[[str], Path | None] = lambda uri: None
     is_local: bool = False
     asked_server: Callable[[SourceSpec], str | None] = lambda spec: spec.text("endpoint_url")
+    credential_variables: tuple[str, ...] = ()
     open_blobs: OpenBlobs | None = None
 
 

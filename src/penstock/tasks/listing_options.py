@@ -13,7 +13,7 @@ from penstock.options.plan import PlanOptions
 from penstock.options.readers import any_path, optional_count, optional_path
 from penstock.options.source import SourceOptions
 from penstock.options.window import BadMode, MetersOption
-from penstock.tasks.registry import get_task, learnt_task_names, task_names
+from penstock.tasks.registry import get_task, learnt_task_names, own_task_names, task_names
 
 __all__ = ["LearntTaskOptions", "LimitOptions", "ListedOptions", "ListingOptions", "TaskOptions"]
 
@@ -21,7 +21,7 @@ __all__ = ["LearntTaskOptions", "LimitOptions", "ListedOptions", "ListingOptions
 class TaskOptions(Options, group="samples", change=Change.FIXED):
     """The options that name a task and its own options."""
 
-    task: str = choice(choices=task_names, told="what is learnt", field="data_task")
+    task: str = choice(choices=task_names, told="what is learnt", known=own_task_names(), field="data_task")
     option: tuple[str, ...] = repeated(
         read=str,
         default=(),
@@ -34,7 +34,7 @@ class TaskOptions(Options, group="samples", change=Change.FIXED):
 class LearntTaskOptions(TaskOptions, group="samples", change=Change.FIXED):
     """The same, of a step that learns: some tasks are only read."""
 
-    task: str = choice(choices=learnt_task_names, told="what is learnt")
+    task: str = choice(choices=learnt_task_names, told="what is learnt", known=own_task_names())
     option: tuple[str, ...] = repeated(
         read=str,
         default=(),
@@ -45,7 +45,11 @@ class LearntTaskOptions(TaskOptions, group="samples", change=Change.FIXED):
 
 class _AsJson(Options, group="samples", change=Change.FIXED):
     task_options: str = option(
-        read=str, default="{}", metavar="JSON", told='options of the task as one JSON object, like {"epoch-seconds": 2}'
+        read=str,
+        default="{}",
+        metavar="JSON",
+        told='options of the task as one JSON object, like {"labels": "labels.csv", "size": 128}',
+        field="data_task_options",
     )
 
 

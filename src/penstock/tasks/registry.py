@@ -9,7 +9,7 @@ from penstock.plugins import Registry
 if TYPE_CHECKING:
     from penstock.tasks.protocols import Task
 
-__all__ = ["get_task", "learnt_task_names", "task_names"]
+__all__ = ["get_task", "learnt_task_names", "own_task_names", "task_names"]
 
 _TASKS: Final = Registry(
     kind="task",
@@ -36,6 +36,11 @@ def task_names() -> tuple[str, ...]:
 def learnt_task_names() -> tuple[str, ...]:
     """Return the names of the tasks that have something to learn."""
     return tuple(name for name in task_names() if name not in _WITHOUT_TARGETS)
+
+
+def own_task_names() -> tuple[str, ...]:
+    """Return the names of Penstock's own tasks that have something to learn, whatever else is installed."""
+    return tuple(name for name in _TASKS.own if name not in _WITHOUT_TARGETS)
 
 
 def get_task(name: str) -> Task:

@@ -22,8 +22,8 @@ class ModelOption(Options, group="training", change=Change.FIXED):
         read=optional_text,
         default=None,
         metavar="NAME",
-        told="network: one of the task's, whose first is the default (of EEG: small, eegnex), or your own, as "
-        "package.module:factory, which is called with shape= and num_outputs=",
+        told="network: one of the task's, or your own, as package.module:factory, which is called with shape= and "
+        "num_outputs= (default: the task's first)",
         field="model_name",
     )
 
@@ -79,8 +79,8 @@ class _Saving(Options, group="training", change=Change.FREE):
         read=at_least_zero,
         default=10.0,
         metavar="X",
-        told="also save when the last save is X minutes ago, the most that a kill without warning costs; 0 saves at "
-        "the ends of epochs alone (default: 10)",
+        told="also save when the last save is so many minutes ago, the most that a kill without warning costs; 0 saves "
+        "at the ends of epochs alone (default: 10)",
         field="run_checkpoint_minutes",
     )
     keep_checkpoints: int = option(read=positive_int, default=2, metavar="N", told="how many to keep beside the best")
@@ -88,7 +88,7 @@ class _Saving(Options, group="training", change=Change.FREE):
         read=optional_text,
         default=None,
         metavar="NAME",
-        told="the node's, like g5.xlarge, for the bill",
+        told="type of the node, like g5.xlarge, for the bill",
         field="node_type",
     )
 

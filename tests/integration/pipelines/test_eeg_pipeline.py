@@ -61,7 +61,6 @@ OPTIONS = {
     "split": "0.34,0.33,0.33",
     "probe_samples": 16,
     "batch_size": 4,
-    "task_options": {"epoch-seconds": 2},
     "title": "Penstock EEG",
     "on_bad_object": "skip",
 }
@@ -78,6 +77,7 @@ def over_defaults(bucket: Bucket, *, options: Mapping[str, Any] | None = None, *
         "data_source": "s3://eeg/demo",
         "data_region": "us-east-1",
         "data_anonymous": False,
+        "data_task_options": {"epoch-seconds": 2},
         "model_epochs": 2,
         "node_type": "g5.xlarge",
         "options": {**OPTIONS, **servers, **(options or {})},

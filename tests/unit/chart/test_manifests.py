@@ -18,18 +18,18 @@ STEPS = {"list", "prefetch", "train", "evaluate", "report", "report-exit"}
 
 @cache
 def objects(files: str) -> dict[str, Any]:
-    made = argo_objects(yaml.safe_load((WORKFLOWS / f"penstock-eeg-{files}.yaml").read_text()))
+    made = argo_objects(yaml.safe_load((WORKFLOWS / f"penstock-{files}.yaml").read_text()))
     return {f"{item['kind']} {item['metadata']['name']}": item for item in made}
 
 
 @pytest.mark.parametrize("files", ["volume", "artifacts"])
 def test_every_step_is_a_pod_and_no_placeholder_of_a_parameter_is_left(files: str) -> None:
-    assert {f"Pod penstock-eeg-{step}" for step in STEPS} <= objects(files).keys()
+    assert {f"Pod penstock-{step}" for step in STEPS} <= objects(files).keys()
     assert "{{workflow." not in yaml.safe_dump(objects(files))
 
 
 def test_patches_give_a_trainer_its_limits() -> None:
-    spec = objects("volume")["Pod penstock-eeg-train"]["spec"]
+    spec = objects("volume")["Pod penstock-train"]["spec"]
     assert [container["name"] for container in spec["containers"]] == ["main"]
     assert [container["name"] for container in spec["initContainers"]] == ["penstock-prefetch"]
     assert spec["containers"][0]["resources"] == {"limits": {"nvidia.com/gpu": "1"}}
@@ -41,7 +41,7 @@ def test_patches_give_a_trainer_its_limits() -> None:
 
 
 def test_the_volume_of_a_run_is_a_claim() -> None:
-    assert objects("volume")["PersistentVolumeClaim penstock-eeg-run"]["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert objects("volume")["PersistentVolumeClaim penstock-run"]["spec"]["accessModes"] == ["ReadWriteOnce"]
     assert not any(name.startswith("PersistentVolumeClaim") for name in objects("artifacts"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 import yaml
 
+from penstock.sources.registry import credential_variables
 from penstock.steps.options.run_options import run_fields, run_options
-from pipelines.compile import compile_all, main
+from penstock.tasks.registry import get_task, own_task_names
+from pipelines.compile import PIPELINE, PIPELINES, compile_all, main
+from pipelines.files import GENERAL, documents, sources
 
 ROOT = Path(__file__).parents[3]
-COMPILED = ROOT / "pipelines/compiled/penstock-eeg.yaml"
-GOLDENS = [COMPILED, *sorted((ROOT / "components").glob("*/component.yaml"))]
+GOLDENS = [*(ROOT / path for path in PIPELINES), *sorted((ROOT / "components").glob("*/component.yaml"))]
+EACH = pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
 
 WORKFLOWS = sorted((ROOT / "charts/penstock/workflows").glob("*.yaml"))
 
@@ -37,26 +41,30 @@ IN_A_CONSTANT = {"{{$.pipeline_job_uuid}}"} | {
 }
 
 
-def pipeline() -> tuple[Any, Any]:
-    spec, platform = yaml.safe_load_all(COMPILED.read_text())
+@functools.cache
+def pipeline(path: Path = PIPELINE) -> tuple[Any, Any]:
+    spec, platform = yaml.safe_load_all((ROOT / path).read_text())
     return spec, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
-def tasks() -> Any:
+def tasks(path: Path = PIPELINE) -> Any:
     """Return all tasks, those in the exit handler and the one that runs at its exit, by name."""
-    spec = pipeline()[0]
+    spec = pipeline(path)[0]
     return spec["components"]["comp-exit-handler-1"]["dag"]["tasks"] | {
         "report-exit": spec["root"]["dag"]["tasks"]["report-exit"]
     }
 
 
-def test_the_compiled_files_are_what_the_declarations_give() -> None:
-    made = compile_all()
+def test_the_files_are_what_the_declarations_give() -> None:
+    made = {**sources(), **compile_all(), **documents()}
     assert {ROOT / path for path in made} == {
         *GOLDENS,
         *WORKFLOWS,
+        *(ROOT / "components").glob("*/component.py"),
+        *(ROOT / "components").glob("*/README.md"),
         ROOT / "docs/pipelines.md",
         ROOT / "docs/options.md",
+        *(path for path in (ROOT / "docs/schemas").iterdir() if path.name != "dataset.json"),
     }
     for path, text in made.items():
         assert (ROOT / path).read_text() == text, "run `python pipelines/compile.py`"
@@ -87,13 +95,16 @@ def test_images_and_secret_are_chosen_when_compiling(tmp_path: Path, monkeypatch
     assert container["image"] == "registry.example/penstock@sha256:00"
     for path in (tmp_path / "charts/penstock/workflows").iterdir():
         parameters = yaml.safe_load(path.read_text())["spec"]["arguments"]["parameters"]
-        given = {parameter["name"]: parameter["value"] for parameter in parameters}
+        given = {parameter["name"]: parameter.get("value") for parameter in parameters}
         assert given["image_cpu"] == "registry.example/penstock@sha256:00"
     executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     for label in ("exec-list", "exec-prefetch", "exec-train", "exec-evaluate", "exec-report-exit"):
         [secret] = executors[label]["secretAsEnv"]
         assert secret["secretName"] == "s3-reader"
-        assert {entry["envVar"] for entry in secret["keyToEnv"]} == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+        taken = {entry["envVar"]: entry["secretKey"] for entry in secret["keyToEnv"]}
+        assert taken == {name: name for name in credential_variables()}
+        assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN"} <= taken.keys()
+        assert secret["optional"] is True, "a source asks for some of them alone"
     assert "secretAsEnv" not in executors["exec-report"]
 
 
@@ -103,18 +114,29 @@ def test_other_images_are_not_written_over_the_committed_files(monkeypatch: pyte
         main([])
 
 
-def test_every_pipeline_parameter_has_a_default_and_a_description() -> None:
-    for name, definition in pipeline()[0]["root"]["inputDefinitions"]["parameters"].items():
-        assert "defaultValue" in definition, name
+@EACH
+def test_every_pipeline_parameter_has_a_description_and_a_default_but_what_the_data_are(path: Path) -> None:
+    parameters = pipeline(path)[0]["root"]["inputDefinitions"]["parameters"]
+    for name, definition in parameters.items():
         assert len(definition.get("description", "")) > 10, name
+        assert definition.get("isOptional", False) == (name in with_defaults(parameters)), name
+    given = set() if path == PIPELINE else {"data_source", "data_task"}
+    assert set(parameters) - with_defaults(parameters) == given
 
 
-def test_a_pipeline_parameter_goes_to_a_step_with_the_same_type() -> None:
-    spec, _ = pipeline()
+def with_defaults(parameters: Any) -> set[str]:
+    """Name the parameters with a default; KFP writes none that is an empty object or list."""
+    kinds = ("STRUCT", "LIST")
+    return {name for name, one in parameters.items() if "defaultValue" in one or one["parameterType"] in kinds}
+
+
+@EACH
+def test_a_pipeline_parameter_goes_to_a_step_with_the_same_type(path: Path) -> None:
+    spec, _ = pipeline(path)
     declared = spec["root"]["inputDefinitions"]["parameters"]
     handler = spec["components"]["comp-exit-handler-1"]["inputDefinitions"]["parameters"]
     used = set()
-    for task in tasks().values():
+    for task in tasks(path).values():
         inner = spec["components"][task["componentRef"]["name"]]["inputDefinitions"].get("parameters", {})
         for name, source in task.get("inputs", {}).get("parameters", {}).items():
             outer = source.get("componentInputParameter", "")
@@ -145,8 +167,9 @@ def test_the_backend_knows_every_placeholder(path: Path) -> None:
     assert {text for text in constants if "{{" in str(text)} <= IN_A_CONSTANT
 
 
-def test_training_and_evaluation_ask_for_a_sidecar_its_volume_and_accelerators() -> None:
-    spec, platform = pipeline()
+@EACH
+def test_training_and_evaluation_ask_for_a_sidecar_its_volume_and_accelerators(path: Path) -> None:
+    spec, platform = pipeline(path)
     for label in ("exec-train", "exec-evaluate"):
         assert platform[label]["podMetadata"]["labels"] == {"penstock.dev/prefetch": "true"}
         assert platform[label]["tolerations"] == [
@@ -191,20 +214,23 @@ def test_a_window_that_has_no_size_is_refused(size: str, tmp_path: Path, capsys:
     assert "is not a size: write it like 512Mi" in capsys.readouterr().err
 
 
-def test_caching_and_retries() -> None:
-    assert not [name for name, task in tasks().items() if task["cachingOptions"].get("enableCache")]
-    tried = {name: task["retryPolicy"]["maxRetryCount"] for name, task in tasks().items() if "retryPolicy" in task}
+@EACH
+def test_caching_and_retries(path: Path) -> None:
+    found = tasks(path)
+    assert not [name for name, task in found.items() if task["cachingOptions"].get("enableCache")]
+    tried = {name: task["retryPolicy"]["maxRetryCount"] for name, task in found.items() if "retryPolicy" in task}
     assert tried == {"list": 1, "prefetch": 1, "train": 3, "evaluate": 1}
     for name in tried:
-        given = tasks()[name]["inputs"]["parameters"]
+        given = found[name]["inputs"]["parameters"]
         assert given["run_id"] == {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
         assert given["run_root"] == {"componentInputParameter": f"{CHANNEL}run_root"}
         assert given["fail_fast"] == {"runtimeValue": {"constant": True}}
-    assert "prefetch" in tasks()["train"]["dependentTasks"]
+    assert "prefetch" in found["train"]["dependentTasks"]
 
 
-def test_the_exit_task_is_told_how_the_run_ended_and_where_its_records_are() -> None:
-    task = tasks()["report-exit"]
+@EACH
+def test_the_exit_task_is_told_how_the_run_ended_and_where_its_records_are(path: Path) -> None:
+    task = tasks(path)["report-exit"]
     assert task["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
     assert task["dependentTasks"] == ["exit-handler-1"]
     given = task["inputs"]["parameters"]
@@ -213,10 +239,11 @@ def test_the_exit_task_is_told_how_the_run_ended_and_where_its_records_are() -> 
     assert "artifacts" not in task["inputs"]
 
 
-def test_no_step_takes_the_dataset_as_an_artifact() -> None:
+@EACH
+def test_no_step_takes_the_dataset_as_an_artifact(path: Path) -> None:
     passed = {
         source["taskOutputArtifact"]["producerTask"] + "." + source["taskOutputArtifact"]["outputArtifactKey"]
-        for task in tasks().values()
+        for task in tasks(path).values()
         for source in task.get("inputs", {}).get("artifacts", {}).values()
     }
     assert passed == {
@@ -235,39 +262,60 @@ def test_no_secret_is_in_a_compiled_file(path: Path) -> None:
     assert not re.search(r"(AKIA|ASIA)[A-Z0-9]{16}|password|x-amz|://[^/\s]*@", path.read_text(), re.IGNORECASE)
 
 
-def test_no_field_of_a_run_is_for_a_secret() -> None:
-    for name in pipeline()[0]["root"]["inputDefinitions"]["parameters"]:
+@EACH
+def test_no_field_of_a_run_is_for_a_secret(path: Path) -> None:
+    for name in pipeline(path)[0]["root"]["inputDefinitions"]["parameters"]:
         assert not re.search(r"secret|password|token|key", name)
 
 
-def test_the_form_has_few_fields_whose_names_group_by_alphabet() -> None:
-    names = list(pipeline()[0]["root"]["inputDefinitions"]["parameters"])
-    assert len(names) <= 17
+@EACH
+def test_the_form_has_few_fields_whose_names_group_by_alphabet(path: Path) -> None:
+    names = list(pipeline(path)[0]["root"]["inputDefinitions"]["parameters"])
+    assert len(names) <= 18
     assert names == sorted(names)
     groups = [name.partition("_")[0] for name in names]
     assert list(dict.fromkeys(groups)) == ["data", "image", "model", "node", "options", "price", "run"]
 
 
-def test_a_person_at_the_form_finds_a_sentence_for_every_field_and_option() -> None:
-    spec, _ = pipeline()
+@EACH
+def test_a_person_at_the_form_finds_a_sentence_for_every_field_and_option(path: Path) -> None:
+    spec, _ = pipeline(path)
     told = spec["pipelineInfo"]["description"]
     docs = (ROOT / "docs/pipelines.md").read_text()
     for name, field in spec["root"]["inputDefinitions"]["parameters"].items():
         sentence = " ".join(field["description"].split())
         assert f"- {name}: {sentence}" in told
         assert f"| `{name}` |" in docs
-        assert sentence in docs
+        assert sentence in docs or (path, name) == (PIPELINE, "data_task")
     options = run_options()
     assert len(options) > 30
     for name in options:
         assert re.search(rf"^- {name} \(.+\): ..........", told, re.MULTILINE), name
         assert f"| `{name}` |" in docs
-    assert spec["root"]["inputDefinitions"]["parameters"]["options"]["defaultValue"].keys() <= options.keys()
+    assert spec["root"]["inputDefinitions"]["parameters"]["options"].get("defaultValue", {}).keys() <= options.keys()
+    for task in ("eeg-c1",) if path == PIPELINE else own_task_names():
+        for option in get_task(task).options:
+            assert re.search(rf"^- {option.name}( \(.+ unless given\))?: .....", told, re.MULTILINE), (
+                task,
+                option.name,
+            )
 
 
-def test_the_form_has_the_fields_that_options_are_declared_to_be_given_by() -> None:
+def test_the_general_pipeline_knows_no_dataset() -> None:
+    """Nothing but what tasks say of themselves names EEG, or its places, outside the preset's own files."""
+    spec, platform = pipeline(GENERAL)
+    text = json.dumps([{**spec, "pipelineInfo": {}}, platform]).replace(", ".join(own_task_names()), "")
+    assert not re.search(r"eeg|nmdatasets|us-east|recording", text, re.IGNORECASE)
+    for source in [*(ROOT / "pipelines").glob("*.py"), *(ROOT / "components").glob("*/*.*")]:
+        words = source.read_text().replace(", ".join(own_task_names()), "")
+        allowed = source.name in ("eeg.py", "files.py")
+        assert allowed or not re.search(r"\beeg|nmdatasets|us-east", words, re.IGNORECASE), source
+
+
+@EACH
+def test_the_form_has_the_fields_that_options_are_declared_to_be_given_by(path: Path) -> None:
     """Each is declared at its option; the form's other fields are of the pipeline alone."""
-    fields = set(pipeline()[0]["root"]["inputDefinitions"]["parameters"])
+    fields = set(pipeline(path)[0]["root"]["inputDefinitions"]["parameters"])
     assert set(run_fields().values()) <= fields
     others = {name for name in fields - set(run_fields().values()) if name.partition("_")[0] not in ("image", "node")}
     assert others == {"options"}
@@ -285,7 +333,7 @@ def test_workflows_name_secrets_and_hold_none(path: Path) -> None:
 def test_declarations_import_no_torch_and_no_storage_client() -> None:
     script = (
         "import sys, json\n"
-        "import pipelines.compile, pipelines.eeg\n"
+        "import pipelines.compile, pipelines.eeg, pipelines.argo\n"
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

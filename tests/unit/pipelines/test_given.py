@@ -11,11 +11,11 @@ from kfp import components, dsl
 
 from components.list.component import list_
 from components.report_exit.component import report_exit
-from pipelines.compile import PIPELINE, STEPS, compile_pipeline, main
+from pipelines.compile import PIPELINE, PIPELINES, STEPS, compile_pipeline, main
 from pipelines.given import LeftOut, left_out, whole
 
 ROOT = Path(__file__).parents[3]
-OURS = [PIPELINE, *(Path("components", step, "component.yaml") for step in STEPS)]
+OURS = [*PIPELINES, *(Path("components", step, "component.yaml") for step in STEPS)]
 
 
 def read(path: Path) -> Any:
@@ -100,7 +100,7 @@ def looped() -> None:
 @dsl.pipeline
 def at_exit() -> None:
     with dsl.ExitHandler(report_exit(run_root="s3://runs")):
-        whole(list_)
+        whole(list_, source="s3://bucket/recordings", task="images")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_component_that_was_loaded_is_made_whole(step: str, tmp_path: Path) ->
 
     @dsl.pipeline
     def mine(source: str = "s3://bucket/recordings") -> None:
-        whole(loaded, source=source, options={"seed": 3})
+        whole(loaded, source=source, task="images", options={"seed": 3})
 
     compile_pipeline(mine, tmp_path / "mine.yaml")
     [task] = tasks(read(tmp_path / "mine.yaml"))

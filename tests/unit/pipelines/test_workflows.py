@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from functools import cache
@@ -15,20 +16,27 @@ import penstock.errors
 from penstock.cli import build_parser
 from penstock.errors import PenstockError
 from pipelines.argo import FILES, make_workflow_template
+from pipelines.compile import PIPELINES
+from pipelines.form import run_form
+from pipelines.general import GENERAL
+from pipelines.pods import Settings
 
 ROOT = Path(__file__).parents[3]
 STEPS = ["list", "prefetch", "train", "evaluate", "report", "report-exit"]
-KINDS = pytest.mark.parametrize("files", FILES)
+KINDS = pytest.mark.parametrize("files", [f"{path.stem}-{files}" for path in PIPELINES for files in FILES])
+GIVEN = {"data_source": "s3://bucket/pets", "data_task": "images"}
+"""What has no default in the general pipeline."""
 
 
 @cache
 def workflow(files: str) -> Any:
-    return yaml.safe_load((ROOT / f"charts/penstock/workflows/penstock-eeg-{files}.yaml").read_text())["spec"]
+    return yaml.safe_load((ROOT / f"charts/penstock/workflows/{files}.yaml").read_text())["spec"]
 
 
 @cache
-def kfp() -> Any:
-    return next(iter(yaml.safe_load_all((ROOT / "pipelines/compiled/penstock-eeg.yaml").read_text())))
+def kfp(files: str) -> Any:
+    name = files.rpartition("-")[0]
+    return next(iter(yaml.safe_load_all((ROOT / f"pipelines/compiled/{name}.yaml").read_text())))
 
 
 def templates(files: str) -> dict[str, Any]:
@@ -41,7 +49,8 @@ def parameters(files: str) -> dict[str, Any]:
 
 def filled(text: str, files: str) -> str:
     """Replace a template's placeholders as Argo does, by the defaults."""
-    values = {f"workflow.parameters.{name}": parameter["value"] for name, parameter in parameters(files).items()}
+    given = {name: parameter.get("value", GIVEN.get(name)) for name, parameter in parameters(files).items()}
+    values = {f"workflow.parameters.{name}": value for name, value in given.items()}
     values |= {"workflow.uid": "6f0c", "workflow.status": "Failed"}
     return re.sub(r"\{\{(.+?)\}\}", lambda found: values[found[1]], text)
 
@@ -81,7 +90,11 @@ def test_parameters_are_those_of_the_kfp_pipeline_and_all_are_used(files: str) -
         "retries",
         "retry_after",
     }
-    assert set(declared) == set(kfp()["root"]["inputDefinitions"]["parameters"]) | ours
+    fields = kfp(files)["root"]["inputDefinitions"]["parameters"]
+    assert set(declared) == set(fields) | ours
+    assert {name for name, one in declared.items() if "value" not in one} == {
+        name for name, one in fields.items() if not one.get("isOptional")
+    }
     used = set(re.findall(r"\{\{workflow\.parameters\.(\w+)\}\}", json.dumps(workflow(files))))
     assert used == set(declared)
     for name, parameter in declared.items():
@@ -93,7 +106,8 @@ def test_choices_are_those_of_the_command_line() -> None:
     [commands] = [action for action in build_parser(["list"])._actions if action.dest == "step"]
     assert commands.choices is not None
     actions = {action.dest: action for action in dict(commands.choices)["list"]._actions}  # type: ignore[arg-type]
-    assert set(parameters("volume")["data_task"]["enum"]) <= set(actions["task"].choices or ())
+    assert set(parameters("penstock-eeg-volume")["data_task"]["enum"]) <= set(actions["task"].choices or ())
+    assert "enum" not in parameters("penstock-volume")["data_task"], "a task of one's own"
 
 
 def test_codes_that_are_tried_again_are_the_retryable_ones() -> None:
@@ -101,10 +115,10 @@ def test_codes_that_are_tried_again_are_the_retryable_ones() -> None:
     classes = [kind for kind in found if isinstance(kind, type) and issubclass(kind, PenstockError)]
     retryable = {kind.exit_code for kind in classes if kind.retryable}
     for step in ("list", "prefetch", "train", "evaluate"):
-        expression = templates("volume")[step]["retryStrategy"]["expression"]
+        expression = templates("penstock-volume")[step]["retryStrategy"]["expression"]
         codes = json.loads(re.search(r"in (\[.+?\])", expression)[1])  # type: ignore[index]
         assert set(codes) == retryable | {128 + 9, 128 + 15}
-    assert not any("retryStrategy" in templates("volume")[step] for step in ("report", "report-exit"))
+    assert not any("retryStrategy" in templates("penstock-volume")[step] for step in ("report", "report-exit"))
 
 
 @KINDS
@@ -168,27 +182,29 @@ def test_every_container_keeps_to_the_restricted_level(files: str) -> None:
         assert context["readOnlyRootFilesystem"] is True
 
 
-def test_files_pass_as_artifacts_or_through_a_volume() -> None:
-    by_volume, by_artifacts = workflow("volume"), workflow("artifacts")
+@pytest.mark.parametrize("name", [path.stem for path in PIPELINES])
+def test_files_pass_as_artifacts_or_through_a_volume(name: str) -> None:
+    by_volume, by_artifacts = workflow(f"{name}-volume"), workflow(f"{name}-artifacts")
     assert [claim["metadata"]["name"] for claim in by_volume["volumeClaimTemplates"]] == ["run"]
     assert "volumeClaimTemplates" not in by_artifacts
     assert not any("artifacts" in template.get("outputs", {}) for template in by_volume["templates"])
-    for name, template in templates("artifacts").items():
+    for step, template in templates(f"{name}-artifacts").items():
         words = " ".join(template.get("container", {}).get("args", []))
         for side in ("inputs", "outputs"):
             for artifact in template.get(side, {}).get("artifacts", []):
-                assert artifact["path"] in words, (name, artifact["name"])
+                assert artifact["path"] in words, (step, artifact["name"])
     passed = {
         artifact["from"]
-        for task in templates("artifacts")["main"]["dag"]["tasks"]
+        for task in templates(f"{name}-artifacts")["main"]["dag"]["tasks"]
         for artifact in task.get("arguments", {}).get("artifacts", [])
     }
     assert "{{tasks.train.outputs.artifacts.checkpoint}}" in passed
 
 
-def test_it_is_made_of_the_pipeline_it_is_given() -> None:
-    spec = json.loads(json.dumps(kfp()))
-    spec["root"]["inputDefinitions"]["parameters"]["model_epochs"]["defaultValue"] = 7
-    made = yaml.safe_load(make_workflow_template(spec, files="volume"))
-    given = {parameter["name"]: parameter["value"] for parameter in made["spec"]["arguments"]["parameters"]}
+def test_it_is_made_of_the_pipeline_and_the_form_that_it_is_given() -> None:
+    preset = dataclasses.replace(GENERAL, values={"model_epochs": 7})
+    form = run_form(preset, Settings())
+    made = yaml.safe_load(make_workflow_template(kfp("penstock-volume"), form=form, files="volume"))
+    given = {parameter["name"]: parameter.get("value") for parameter in made["spec"]["arguments"]["parameters"]}
     assert given["model_epochs"] == "7"
+    assert given["data_source"] is None, "Argo asks for it"

@@ -29,7 +29,7 @@ def test_an_option_of_a_run_is_given_one_way_in_every_step() -> None:
     fields = run_fields()
     for step in PIPELINE_STEPS:
         for name, option in options_of(step).declared().items():
-            assert not (option.run_option and option.field), (step, name)
+            assert [bool(option.run_option), bool(option.field), option.by_pipeline].count(True) <= 1, (step, name)
             assert (name in fields) == bool(option.field), (step, name)
             if option.run_option:
                 assert OPTIONS[option.run_option].of[step] is option
@@ -51,7 +51,6 @@ def test_a_step_takes_what_is_its_own() -> None:
     assert words("evaluate", given) == ["--workers=2", "--split=valid"]
     assert words("report", given) == ["--title=it's; $(me)"]
     assert words("train", {"workers": 2.0}) == ["--workers=2"], "a backend may know one kind of number"
-    assert words("list", {"task_options": {"epoch-seconds": 2}}) == ['--task-options={"epoch-seconds": 2}']
     assert words("list", "") == words("list", "{}") == []
     args = build_parser(["train"]).parse_args(["train", *_required("train"), *words("train", given)])
     assert (args.learning_rate, args.workers) == (1e-5, 2)
@@ -95,7 +94,11 @@ def _required(step: str) -> list[str]:
         ({"learning_rate": -1}, "a number above 0"),
         ({"warmup": 5}, "0 or more and less than 1"),
         ({"weight_decay": -0.1}, "0 or more"),
-        ({"task_options": "x"}, "where a JSON object is wanted"),
+        (
+            {"task_options": {"size": 32}},
+            "'task_options' is no option: it is a field of its own: give it as data_task_",
+        ),
+        ({"--data-source": "s3://b"}, "it is a field of its own: give it as data_source"),
         ({"today": "tomorrow"}, "is not a date"),
     ],
     ids=lambda value: str(value)[:30],

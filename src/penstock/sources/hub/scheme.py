@@ -30,4 +30,5 @@ SCHEME = Scheme(
     open=HubObjects,
     same_place=_same_place,
     takes={"endpoint_url": str, "anonymous": bool},
+    credential_variables=("HF_TOKEN",),
 )

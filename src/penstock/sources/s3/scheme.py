@@ -69,5 +69,6 @@ SCHEME = Scheme(
     payee=_payee,
     takes={"endpoint_url": str, "region": str, "anonymous": bool, "requester_pays": bool},
     asked_server=_asked_server,
+    credential_variables=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
     open_blobs=_open_blobs,
 )

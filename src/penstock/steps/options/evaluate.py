@@ -23,7 +23,8 @@ class _Evaluation(Options, group="evaluation"):
         read=optional_text,
         default=None,
         metavar="NAME",
-        told="network of the checkpoint; to be given where it is your own (package.module:factory), whose code is run",
+        told="network of the checkpoint; to be given where it is your own (package.module:factory), whose code is run "
+        "(default: the checkpoint's)",
         field="model_name",
     )
     split: SplitName = choice(

@@ -13,7 +13,8 @@ class _RunRoot(Options, group="run", change=Change.NAMES):
         read=optional_location,
         default=None,
         metavar="DIR|s3://…",
-        told="folder of many runs: the step's record also goes to <run root>/<run id>/records",
+        told="folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to "
+        "<run root>/<run id> (default: none, so that a step that is tried again begins anew)",
         field="run_root",
     )
 
@@ -21,7 +22,9 @@ class _RunRoot(Options, group="run", change=Change.NAMES):
 class RunRootOptions(_RunRoot, group="run", change=Change.NAMES):
     """The options that say which run a step is of."""
 
-    run_id: str | None = option(read=run_name, default=None, metavar="NAME", told="name of the run", run_option="")
+    run_id: str | None = option(
+        read=run_name, default=None, metavar="NAME", told="name of the run, which a run root needs", by_pipeline=True
+    )
     run_endpoint_url: str | None = option(
         read=optional_endpoint,
         default=None,
@@ -36,4 +39,5 @@ class RecordedOptions(RunRootOptions, change=Change.FREE, in_pipelines=False):
     fail_fast: bool = switch(
         default=False,
         told="fail at once where an earlier attempt, as the run root has it, failed for good within the last hour",
+        by_pipeline=True,
     )
