@@ -18,11 +18,12 @@ if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear
         open,  # noqa: A004
         parquet,
         tar,
+        text,
     )
     from penstock.stream import Stream
 
 __all__ = ["Dataset", "Mixed", "Stream", "__version__", "eeg", "images", "mix", "objects", "of_format", "open"]
-__all__ += ["jsonl", "parquet", "tar"]
+__all__ += ["jsonl", "parquet", "tar", "text"]
 
 __version__ = "0.1.0"
 
@@ -30,7 +31,7 @@ __version__ = "0.1.0"
 _FACE = {
     "Stream": "penstock.stream",
     **dict.fromkeys(("Dataset", "Mixed", "eeg", "images", "mix", "objects", "of_format"), "penstock.dataset"),
-    **dict.fromkeys(("jsonl", "open", "parquet", "tar"), "penstock.dataset"),
+    **dict.fromkeys(("jsonl", "open", "parquet", "tar", "text"), "penstock.dataset"),
 }
 
 

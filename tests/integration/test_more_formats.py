@@ -34,7 +34,7 @@ def in_folder(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def read(dataset: penstock.Dataset, **options: Any) -> list[Any]:
-    with dataset.loader(16, epochs=1, collate=list, **{"window": "64Mi", **options}) as loader:
+    with dataset.loader(8, epochs=1, collate=list, **{"window": "128Mi", **options}) as loader:
         return [value for batch in loader for value in batch]
 
 
@@ -97,3 +97,15 @@ def test_a_line_that_is_no_json_is_named_on_the_command_line(tmp_path: Path) -> 
     assert said.returncode == 30
     assert "b.jsonl, line 2, column 7: no JSON: Expecting value" in said.stderr
     assert not (tmp_path / "m").exists()
+
+
+def test_text_by_lines_documents_and_files(bucket: Bucket, real_data: Path, tmp_path: Path) -> None:
+    speeches = [json.loads(line)["text"].strip() for line in lines_of(real_data).splitlines()][:60]
+    data = "<|end|>".join(speeches).encode()
+    files = {"a.txt": data, "b.txt.gz": gzip.compress(data), "c.txt.zst": pa.Codec("zstd").compress(data, asbytes=True)}
+    in_folder(tmp_path / "in", files)
+    for where in (on_s3(bucket, files), {"source": tmp_path / "in"}):
+        assert sorted(read(penstock.text(**where, by="document", separator="<|end|>"))) == sorted(speeches * 3)
+    lines = [line for line in data.decode().split("\n") if line.strip()]
+    assert sorted(read(penstock.text(tmp_path / "in"))) == sorted(lines * 3)
+    assert read(penstock.text(tmp_path / "in", by="file")) == [data.decode()] * 3

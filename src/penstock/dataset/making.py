@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from penstock.dataset.described import WHERE, Dataset, of_options
 from penstock.dataset.placing import placed
@@ -16,10 +16,15 @@ from penstock.stream.checks import called_with, shown
 from penstock.stream.options import names_checked
 from penstock.tasks.split_files import split_names
 
-__all__ = ["Source", "jsonl", "objects", "of_format", "parquet", "tar"]
+__all__ = ["Source", "jsonl", "objects", "of_format", "parquet", "tar", "text"]
 
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-_USUAL = {"jsonl": "*.{jsonl,ndjson}", "parquet": "*.{parquet,parq}", "tar": "*.tar"}
+_USUAL = {
+    "jsonl": "*.{jsonl,ndjson}{,.gz,.zst}",
+    "parquet": "*.{parquet,parq}",
+    "tar": "*.tar",
+    "text": "*.{txt,text,md}{,.gz,.zst}",
+}
 """Patterns of formats' files; of others all are taken."""
 
 
@@ -116,6 +121,35 @@ def jsonl(
         ConfigError: an option cannot be used.
     """
     return _dataset(locals(), "jsonl", {"columns": columns})
+
+
+@names_checked
+def text(
+    source: Source,
+    *,
+    split: str | Iterable[str] | None = None,
+    config: str | None = None,
+    by: Literal["line", "document", "file"] = "line",
+    separator: str | None = None,
+    blank: bool = False,
+    match: str | Iterable[str] = "*.{txt,text,md}{,.gz,.zst}",
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+) -> Dataset:
+    """Return a dataset of UTF-8 text, whose values are ``str``.
+
+    Args:
+        source: as of ``objects``, as are the arguments that are not told here.
+        by: what a value is: "line", without its end; "document", what lies between separators; "file".
+        separator: of documents, like ``"<|endoftext|>"``; None is one blank line or more.
+        blank: give lines of white space too.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    return _dataset(locals(), "text", {"by": by, "separator": separator, "blank": blank})
 
 
 @names_checked

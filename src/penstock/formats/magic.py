@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["kind_of"]
+__all__ = ["MAGIC_BYTES", "kind_of"]
 
+MAGIC_BYTES: Final = 8
+"""First bytes that it takes to tell."""
 _KINDS: Final = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "ZIP",

@@ -23,6 +23,7 @@ _FORMATS: Final = Registry(
         "objects": "penstock.formats.whole:WholeObject",
         "parquet": "penstock.formats.parquet:Parquet",
         "tar": "penstock.formats.tar:Tar",
+        "text": "penstock.formats.text:Text",
     },
 )
 

@@ -6,44 +6,24 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import DataError
-from penstock.formats.codec import Codec
 from penstock.formats.jsonl.items import items_in, read_items
 from penstock.formats.jsonl.rows import Told, check_lines
 from penstock.formats.jsonl.values import Values, rows_in
 from penstock.formats.options import block_of, column_of, names_of
 from penstock.formats.protocols import Found
-from penstock.formats.streams import ByteStream, Packing, Part, open_stream, read_line_blocks, unpacked
+from penstock.formats.streams import ByteStream, Part, open_stream, read_line_blocks
+from penstock.formats.streams.extents import Block, asked_rows, block_bytes, block_extents, unreadable
 from penstock.formats.streams.lines import check_held
-from penstock.formats.whole import bytes_of
-from penstock.manifest import Described, Extent, SkippedObject
+from penstock.manifest import Described
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import MIB
 
 __all__ = ["Json", "Jsonl"]
-
-
-class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How an extent is unpacked; nothing where it is as it stands."""
-
-    kind: ClassVar[str] = "JSON"
-
-    packing: Packing | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Block:
-    """Values that lie together; ``name`` is the number of the first one's line, or its own."""
-
-    name: int
-    part: Part
-    num_rows: int
-    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +50,7 @@ class _Rows(ABC):
         column_of("group_by", self.group_by)
 
     @abstractmethod
-    def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[_Block]: ...
+    def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[Block]: ...
 
     @abstractmethod
     def _texts(self, data: bytes) -> list[bytes]:
@@ -82,45 +62,31 @@ class _Rows(ABC):
         told = Told(info, self.columns, self.group_by)
         async with aclosing(self._blocks(stream, info, told)) as found:  # type: ignore[type-var]
             blocks = [block async for block in found]
-        if not blocks:
-            yield SkippedObject(object=info.key, reason="has no rows")
-            return
-        told.check_columns()
-        places = stream.placed([block.part for block in blocks])
-        for block, (spans, packing) in zip(blocks, places, strict=True):
-            yield Extent(
-                key=f"{info.key}/{block.name}",
-                group=info.key,
-                spans=spans,
-                codec=_Codec(packing=packing).encode(),
-                num_samples=block.num_rows,
-                groups=block.groups,
-            )
+        if blocks:
+            told.check_columns()
+        for extent in block_extents(stream, info, blocks):
+            yield extent
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
         """Return values as Python's ``json`` gives them, each made when it is asked for."""
-        plain = unpacked(bytes_of(data), _Codec.read(codec).packing, key=about.key)
+        plain = block_bytes(data, about, codec)
         try:
             texts = self._texts(plain)
         except (ValueError, RecursionError) as error:
-            raise _unreadable(about.key, str(error)) from error
-        if not about.args and len(texts) != about.num_samples:
-            raise _unreadable(about.key, f"there are {len(texts)}, not {about.num_samples}")
-        if about.args:  # some rows of a block, where they are split by a column
-            numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
-        return Values([texts[number] for number in numbers.tolist()], self.columns, key=about.key)
+            raise unreadable(about.key, str(error)) from error
+        return Values(asked_rows(texts, about, numbers), self.columns, key=about.key)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Jsonl(_Rows):
     """The format of JSON lines: one value a line; blank lines are none."""
 
-    async def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[_Block]:
+    async def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[Block]:
         async for block in read_line_blocks(stream, info):
             num_rows, line = check_lines(block.data, block.line, info, told)
             if num_rows:
                 part = Part(begin=block.begin, end=block.begin + len(block.data))
-                yield _Block(name=line, part=part, num_rows=num_rows, groups=told.groups())
+                yield Block(name=line, part=part, num_rows=num_rows, groups=told.groups())
 
     def _texts(self, data: bytes) -> list[bytes]:
         return rows_in(data)
@@ -130,7 +96,7 @@ class Jsonl(_Rows):
 class Json(_Rows):
     """The format of a list of JSON: each of its items is a sample."""
 
-    async def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[_Block]:
+    async def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[Block]:
         done = begin = end = count = 0
         async for item in read_items(stream, info, told):
             if not count:
@@ -138,16 +104,12 @@ class Json(_Rows):
             end, count = item.end, count + 1
             cut = stream.cut_after(begin)
             if cut is not None and end >= cut:
-                yield _Block(name=done, part=Part(begin=begin, end=end), num_rows=count, groups=told.groups())
+                yield Block(name=done, part=Part(begin=begin, end=end), num_rows=count, groups=told.groups())
                 done, count = done + count, 0
             else:
                 check_held(stream, info, end - begin)
         if count:
-            yield _Block(name=done, part=Part(begin=begin, end=end), num_rows=count, groups=told.groups())
+            yield Block(name=done, part=Part(begin=begin, end=end), num_rows=count, groups=told.groups())
 
     def _texts(self, data: bytes) -> list[bytes]:
         return items_in(data)
-
-
-def _unreadable(key: str, why: str) -> DataError:
-    return DataError(f"the rows of {key} cannot be read: {why[:200]}", fix="list the dataset again", about=key)

@@ -1,7 +1,8 @@
-"""Blocks of whole lines of a stream, in bounded memory."""
+"""Blocks of whole lines, or of what else ends with a mark of its own, in bounded memory."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
@@ -11,10 +12,11 @@ from penstock.formats.streams.protocols import ByteStream
 from penstock.sources import ObjectInfo
 from penstock.units import MIB, format_bytes
 
-__all__ = ["BOM", "MOST_LINE_BYTES", "LineBlock", "check_held", "read_line_blocks"]
+__all__ = ["BOM", "LINE_END", "MOST_LINE_BYTES", "LineBlock", "check_held", "read_line_blocks"]
 
 MOST_LINE_BYTES: Final = 64 * MIB
 """Of one line, or of anything else that is not cut."""
+LINE_END: Final = re.compile(rb"\n")
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -33,10 +35,15 @@ class LineBlock:
     data: bytes
 
 
-async def read_line_blocks(stream: ByteStream, info: ObjectInfo) -> AsyncIterator[LineBlock]:
+async def read_line_blocks(
+    stream: ByteStream, info: ObjectInfo, *, ends: re.Pattern[bytes] = LINE_END, what: str = "line"
+) -> AsyncIterator[LineBlock]:
     """Return all lines of a stream in blocks that end where the stream is best cut, or a line later.
 
     A byte order mark at its begin is of no line.
+
+    Args:
+        ends: what ends a line, or what is read instead of lines, which is called ``what``.
 
     Raises:
         DataError: a line is too long, or the stream cannot be unpacked, or not be cut.
@@ -50,7 +57,7 @@ async def read_line_blocks(stream: ByteStream, info: ObjectInfo) -> AsyncIterato
             if held.startswith(BOM):
                 begin, held = len(BOM), held[len(BOM) :]
         while (cut := stream.cut_after(begin)) is not None and cut <= begin + len(held):
-            end = held.find(b"\n", max(0, cut - begin - 1)) + 1
+            end = _first_end(ends, held, cut - begin)
             if not end:
                 break
             block = held[:end]
@@ -58,15 +65,33 @@ async def read_line_blocks(stream: ByteStream, info: ObjectInfo) -> AsyncIterato
             line += block.count(b"\n")
             begin, held = begin + end, held[end:]
         check_held(stream, info, len(held))
-        if len(held) - (held.rfind(b"\n") + 1) > MOST_LINE_BYTES:
+        rest = _last_end(ends, held)
+        if len(held) - rest > MOST_LINE_BYTES:
             raise DataError(
-                f"{info.key}, line {line + held.count(bytes([10]))}: a line of more than "
+                f"{info.key}, line {line + held.count(bytes([10]), 0, rest)}: a {what} of more than "
                 f"{format_bytes(MOST_LINE_BYTES)}",
-                fix="check that the file is what it is taken for, and that its lines end with a line feed",
+                fix=f"check that the file is what it is taken for, and what its {what}s end with",
                 about=info.key,
             )
     if held:
         yield LineBlock(line=line, begin=begin, data=held)
+
+
+def _first_end(ends: re.Pattern[bytes], held: bytes, least: int) -> int:
+    """Return the first end of a line at or behind a place; 0 where there is none yet.
+
+    Of marks that may overlap each other those count that are found from the begin.
+    """
+    if ends is LINE_END:
+        return held.find(b"\n", max(0, least - 1)) + 1
+    return next((found.end() for found in ends.finditer(held) if found.end() >= least), 0)
+
+
+def _last_end(ends: re.Pattern[bytes], held: bytes) -> int:
+    """Return what comes behind the last end, of what is held and too long to be let through unseen."""
+    if len(held) <= MOST_LINE_BYTES:
+        return 0
+    return max((found.end() for found in ends.finditer(held)), default=0)
 
 
 def check_held(stream: ByteStream, info: ObjectInfo, held_bytes: int) -> None:

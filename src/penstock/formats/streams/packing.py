@@ -13,11 +13,21 @@ import pyarrow as pa
 
 from penstock.errors import DataError
 
-__all__ = ["GZIP_MAGIC", "MOST_PART_BYTES", "Packing", "unpacked", "window_bytes", "window_text"]
+__all__ = [
+    "GZIP_MAGIC",
+    "MOST_PART_BYTES",
+    "ZSTD_MAGIC",
+    "Packing",
+    "unpacked",
+    "unpacked_whole",
+    "window_bytes",
+    "window_text",
+]
 
 MOST_PART_BYTES: Final = 1 << 30
 """Of a part with what must be unpacked before it."""
 GZIP_MAGIC: Final = b"\x1f\x8b\x08"
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _RAW: Final = -zlib.MAX_WBITS
 _MEMBER: Final = zlib.MAX_WBITS + 16
 _TRAILER_BYTES: Final = 8
@@ -83,6 +93,40 @@ def unpacked(data: bytes, packing: Packing | None, *, key: str) -> bytes:
     if len(found) != end:
         raise DataError(f"{key} unpacks to {len(found)} bytes, not {end}", fix="list the dataset again", about=key)
     return found[packing.skip :]
+
+
+def unpacked_whole(data: bytes, *, key: str) -> bytes:
+    """Return what a whole object unpacks to; itself where it is not packed.
+
+    Raises:
+        DataError: it cannot be unpacked, or is far too large.
+    """
+    if not data.startswith((GZIP_MAGIC, ZSTD_MAGIC)):
+        return data
+    try:
+        found = _gunzip_whole(data) if data.startswith(GZIP_MAGIC) else _unzstd(data, MOST_PART_BYTES + 1)
+    except (ValueError, zlib.error, OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"{key} cannot be unpacked: {' '.join(str(error).split())[:200]}",
+            fix="the file is damaged or cut off: upload it again, or leave it out",
+            about=key,
+        ) from error
+    if len(found) > MOST_PART_BYTES:
+        raise DataError(
+            f"{key} unpacks to more than {MOST_PART_BYTES >> 30} GiB", fix="unpack it, or leave it out", about=key
+        )
+    return found
+
+
+def _gunzip_whole(data: bytes) -> bytes:
+    found = bytearray()
+    while data and any(data) and len(found) <= MOST_PART_BYTES:
+        member = zlib.decompressobj(_MEMBER)
+        found += member.decompress(data, MOST_PART_BYTES + 1 - len(found))
+        if not member.eof and len(found) <= MOST_PART_BYTES:
+            raise ValueError("it ends within what is packed in it")
+        data = member.unused_data
+    return bytes(found)
 
 
 def _gunzip(data: bytes, packing: Packing, end: int) -> bytes:

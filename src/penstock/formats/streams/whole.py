@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from penstock.errors import HeaderMismatch
-from penstock.formats.magic import kind_of
+from penstock.formats.magic import MAGIC_BYTES, kind_of
 from penstock.formats.streams.packed import Packed
 from penstock.formats.streams.packing import Packing
 from penstock.formats.streams.protocols import ByteStream, Part
@@ -71,7 +71,7 @@ async def open_stream(source: GetRange, info: ObjectInfo, *, block_bytes: int, w
         HeaderMismatch: it is of a kind that is no stream.
         SourceError: it could not be read.
     """
-    head = bytes(await source.get_range(info, 0, min(CHUNK_BYTES, info.size_bytes)))
+    head = bytes(await source.get_range(info, 0, min(max(CHUNK_BYTES, MAGIC_BYTES), info.size_bytes)))
     kind = kind_of(head)
     how = _PACKED.get(kind)
     if how is not None:

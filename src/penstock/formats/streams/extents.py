@@ -1,0 +1,89 @@
+"""Extents of blocks of a stream, and their bytes again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import DataError
+from penstock.formats.codec import Codec
+from penstock.formats.protocols import Found
+from penstock.formats.streams.packing import Packing, unpacked
+from penstock.formats.streams.protocols import ByteStream, Part
+from penstock.formats.whole import bytes_of
+from penstock.manifest import Described, Extent, SkippedObject
+from penstock.sources import ObjectInfo
+
+__all__ = ["Block", "asked_rows", "block_bytes", "block_extents", "unreadable"]
+
+
+class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an extent is unpacked; nothing where it is as it stands."""
+
+    kind: ClassVar[str] = "blocks of text"
+
+    packing: Packing | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """Rows that lie together.
+
+    Attributes:
+        name: number of the first one's line, or its own.
+        groups: of the rows; none where nothing is known of them.
+    """
+
+    name: int
+    part: Part
+    num_rows: int
+    groups: tuple[str, ...] = ()
+
+
+def block_extents(stream: ByteStream, info: ObjectInfo, blocks: Sequence[Block]) -> Iterator[Found]:
+    """Return the extents of all blocks of a stream, when it was read to its end."""
+    if not blocks:
+        yield SkippedObject(object=info.key, reason="has no rows")
+        return
+    places = stream.placed([block.part for block in blocks])
+    for block, (spans, packing) in zip(blocks, places, strict=True):
+        yield Extent(
+            key=f"{info.key}/{block.name}",
+            group=info.key,
+            spans=spans,
+            codec=_Codec(packing=packing).encode(),
+            num_samples=block.num_rows,
+            groups=block.groups,
+        )
+
+
+def block_bytes(data: Any, about: Described, codec: str) -> bytes:
+    """Return the bytes of an extent's block.
+
+    Raises:
+        DataError: they cannot be unpacked.
+    """
+    return unpacked(bytes_of(data), _Codec.read(codec).packing, key=about.key)
+
+
+def asked_rows(texts: Sequence[bytes], about: Described, numbers: NDArray[np.int64]) -> list[bytes]:
+    """Return the n-th rows of an extent, of all rows of its block.
+
+    Raises:
+        DataError: they are not those that were listed.
+    """
+    if not about.args:
+        if len(texts) != about.num_samples:
+            raise unreadable(about.key, f"there are {len(texts)}, not {about.num_samples}")
+        return [texts[number] for number in numbers.tolist()]
+    # Some rows of a block, where they are split by a column.
+    return [texts[about.args[number][0]] for number in numbers.tolist()]
+
+
+def unreadable(key: str, why: str) -> DataError:
+    """Make the error of rows that cannot be read."""
+    return DataError(f"the rows of {key} cannot be read: {why[:200]}", fix="list the dataset again", about=key)
