@@ -194,6 +194,12 @@ def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[st
 
 def _told(step: str, words: Sequence[str], error: PenstockError) -> int:
     """Tell an error, to the parent process where there is one that listens."""
+    if isinstance(error, ConfigError) and any(word.partition("=")[0] == CONFIG for word in words):
+        from penstock.steps.options.config_places import place_of  # here: few commands have such a file
+
+        if place := place_of(words, error):
+            error.what = f"{place}: {error.what}"
+            error.args = (error.what,)
     if not (_is_child(words) and tell_parent(error)):
         sys.stderr.write(f"{f'penstock {step}'.strip()}: error: {redact(' '.join(str(error).split()))}\n")
     return error.exit_code

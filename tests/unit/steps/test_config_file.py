@@ -155,3 +155,35 @@ def test_a_schema_takes_what_the_reader_takes(tmp_path: Path) -> None:
     for bad in ({"epoch": 1}, {"epochs": "three"}, {"mini": "yes"}, {"loss": "l1"}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("option:\n  target: a\n  sizze: 3", "c.yaml:5: table has no option 'sizze'"),
+        ("option:\n  target: a\n  max-values: x", "c.yaml:5: 'x' is not an integer for max-values"),
+        ("option:\n  target: a\n  max-values: 1", "c.yaml:5: the option max-values is 1"),
+        ("option: [target=a,\n  predict=much]", "c.yaml:4: the option predict is 'much'"),
+        ("option:\n- match=*\n- target=z", "c.yaml:5: a.csv has no column 'z' of --option target="),
+        ("option:\n  target: a\n  columns: a", "c.yaml:5: the column a is both learnt from and predicted"),
+        ("option: {target: a}\nendpoint-url: http://host", "c.yaml:4: --endpoint-url means nothing"),
+    ],
+)
+def test_what_is_found_out_late_is_told_with_its_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], option: str, told: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "c.yaml").write_text(f"source: {tmp_path}/data\ntask: table\n{option}\n")
+    outputs = [f"--{name}={tmp_path}/{name}" for name in ("manifest", "plan", "record")]
+    assert main(["list", "--config", f"{tmp_path}/c.yaml", *outputs]) == 2
+    assert told in capfd.readouterr().err.splitlines()[-1]
+
+
+def test_what_the_command_line_gives_is_told_without_a_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n3,4\n")
+    (tmp_path / "c.yaml").write_text(f"source: {tmp_path}\ntask: table\noption: {{target: a, max-values: 5}}\n")
+    outputs = [f"--{name}={tmp_path}/{name}" for name in ("manifest", "plan", "record")]
+    words = ["list", "--config", f"{tmp_path}/c.yaml", *outputs, "--option", "target=a", "--option", "max-values=1"]
+    assert main(words) == 2
+    assert "penstock list: error: the option max-values is 1" in capfd.readouterr().err

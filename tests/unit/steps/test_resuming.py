@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import penstock
 from penstock.cli import build_parser
 from penstock.errors import CheckpointMismatch
 from penstock.options import Change, Options
-from penstock.steps._shared.job_identity import job_options
+from penstock.records import JobRecord, read_record, write_record
+from penstock.steps._shared.job_files import JobFiles
+from penstock.steps._shared.job_identity import begin_job, job_options
 from penstock.steps.options.listing import ListOptions
 from penstock.steps.options.parser import subparsers
 from penstock.steps.options.run import JobOptions, ListedJobOptions
@@ -54,6 +58,24 @@ def test_a_checkpoint_is_of_what_the_job_is_bound_to() -> None:
     assert bound <= set(JobOptions.declared())
     learning = {name for name, rule in TrainingOptions.rules().items() if binds(rule)}
     assert learning - bound == {"loss"}  # which the train step adds
+
+
+def test_of_a_job_that_is_begun_anew_no_option_is_told_that_nobody_gave(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = JobFiles(tmp_path)
+    asked = ["--source", "/data", "--out", tmp_path]
+    table = [*asked, "--task", "table", "--option", "target=a"]
+    begin_job(files, config_of(JobOptions, *asked, "--task", "images"))
+    begin_job(files, config_of(JobOptions, *table))
+    assert "begun anew (--task images, and now table; no --option target, and now a)" in capfd.readouterr().err
+    job = read_record(files.job, JobRecord)
+    without = json.loads(job.options["task_options"])
+    del without["split-unit"]  # as of a release that had no such option
+    older = msgspec.structs.replace(job, options={**job.options, "task_options": json.dumps(without)})
+    write_record(files.job, older)
+    begin_job(files, config_of(JobOptions, *table, "--option", "max-values=64"))
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("step", STEPS)

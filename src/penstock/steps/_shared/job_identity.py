@@ -6,10 +6,11 @@ that could not list, is begun anew with mended options, in the same folder.
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -41,7 +42,8 @@ def begin_job(files: JobFiles, args: JobOptions) -> JobRecord:
     if not files.job.exists():
         return _written(files, JobRecord(run_id=uuid.uuid4().hex[:12], options=options))
     job = read_record(files.job, JobRecord)
-    changed = list(changed_options(job.options, options, rules=JobOptions.rules()))
+    asked, now = (_as_given(each) for each in (job.options, options))
+    changed = list(changed_options(asked, now, rules=JobOptions.rules()))
     if changed and has_learnt(files.checkpoints):
         raise _refusal(files.folder, changed)
     if changed:
@@ -67,6 +69,23 @@ def job_options(args: JobOptions) -> dict[str, str]:
     chosen = as_flags(read_options(task, args.option, args.task_options))
     values["task_options"] = msgspec.json.encode(chosen, order="sorted").decode()
     return {name: _text(value) for name, value in sorted(values.items()) if value is not None and value != ""}
+
+
+def _as_given(options: Mapping[str, str]) -> dict[str, str]:
+    """Return the options of a job without those of its task that are as they are where nobody gives them.
+
+    Those of another task, or that a later release added, are no change then.
+    """
+    found = dict(options)
+    try:
+        defaults = as_flags(read_options(get_task(options.get("task", "")), (), ""))
+        chosen = json.loads(options.get("task_options", "{}"))
+    except (ConfigError, ValueError):  # a task that is not there any more
+        return found
+    if isinstance(chosen, dict):
+        left = {name: value for name, value in chosen.items() if name not in defaults or value != defaults[name]}
+        found["task_options"] = msgspec.json.encode(left, order="sorted").decode()
+    return found
 
 
 def has_learnt(checkpoints: Path) -> bool:

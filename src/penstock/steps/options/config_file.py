@@ -24,7 +24,7 @@ from penstock.yaml_files import read_mapping, scalar_of
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["FLAG", "add_config_flags", "config_schema", "with_config"]
+__all__ = ["FLAG", "add_config_flags", "config_schema", "file_of", "read_entries", "with_config"]
 
 FLAG = "--config"
 _SCHEMA_FLAG = "--config-schema"
@@ -55,14 +55,19 @@ def with_config(words: Sequence[str], options: type[Options]) -> list[str]:
         ConfigError: the file cannot be read, is no mapping, or names an option that is none or a value that is of
             another kind; the message names file and line.
     """
-    others, path = _without(words)
+    others, path = file_of(words)
     if path is None:
         return others
     given = {word.partition("=")[0] for word in others if word.startswith("-")}
     return [*others[:1], *_flags(path, others[0], options, given), *others[1:]]
 
 
-def _without(words: Sequence[str]) -> tuple[list[str], Path | None]:
+def file_of(words: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Return words without the one that names a file, and the file; None where none is given.
+
+    Raises:
+        ConfigError: several are.
+    """
     others, given = taken_out(FLAG, words)
     if not given:
         return others, None
@@ -74,7 +79,7 @@ def _without(words: Sequence[str]) -> tuple[list[str], Path | None]:
 def _flags(path: Path, step: str, options: type[Options], given: set[str]) -> Iterator[str]:
     known = _options(options)
     seen: dict[str, int] = {}
-    for key, node in _read(path):
+    for key, node in read_entries(path):
         name, line = str(key.value), key.start_mark.line + 1
         where = f"{path}:{line}"
         option = known.get(name)
@@ -101,8 +106,12 @@ def _words(name: str, option: Option, node: yaml.Node, where: str) -> list[str]:
         raise ConfigError(f"{where}: {error.what}", fix=error.fix) from error
 
 
-def _read(path: Path) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
-    """Return the keys and values of the file's mapping."""
+def read_entries(path: Path) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+    """Return the keys and values of the file's mapping.
+
+    Raises:
+        ConfigError: it cannot be read, or is none.
+    """
     found = read_mapping(path, wanted=_A_FILE, like="write an option a line, like `epochs: 10`")
     return [] if found is None else list(found.value)
 

@@ -36,7 +36,10 @@ def choose_layout(
     if like is not None:
         asked = tuple(like.encoding.names)
         kinds = {**kinds, **_like_kinds(kinds, like, first)}
-    check_columns(list(kinds), [*told, *asked, *categories], first)
+    by_option = {"target": (target,), "columns" if like is None else "like": asked, "categorical": categories}
+    by_option |= {f"{of}-column": tuple(filter(None, [chosen.text(f"{of}_column")])) for of in ("group", "split")}
+    for option, names in by_option.items():
+        check_columns(list(kinds), names, first, option=option)
     if target in others:
         raise ConfigError(
             f"the column {target} is both predicted and what splits", fix="choose another group-column or split-column"

@@ -98,8 +98,11 @@ async def fetch(source: GetRange, info: ObjectInfo, extent: Extent) -> bytes:
     return b"".join(await asyncio.gather(*spans))
 
 
-def check_columns(there: Sequence[str], wanted: Sequence[str], info: ObjectInfo) -> None:
+def check_columns(there: Sequence[str], wanted: Sequence[str], info: ObjectInfo, *, option: str = "") -> None:
     """Check that a table has columns.
+
+    Args:
+        option: that names them, for messages.
 
     Raises:
         ConfigError: one is not there; names the nearest one that is.
@@ -108,6 +111,6 @@ def check_columns(there: Sequence[str], wanted: Sequence[str], info: ObjectInfo)
     if wrong is not None:
         more = f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
         raise ConfigError(
-            f"{info.key} has no column {wrong!r}",
+            f"{info.key} has no column {wrong!r}{f' of --option {option}=' if option else ''}",
             fix=f"{did_you_mean(wrong, there)}its columns are: {', '.join(there[:_SHOWN])}{more}",
         )
