@@ -189,3 +189,35 @@ def test_every_option_of_a_task_is_told_as_an_argument(task: str) -> None:
             assert "option" not in told
             assert not text or any(name in told for name in arguments)
             assert flag not in told or "-" not in flag
+
+
+@pytest.mark.parametrize(
+    ("asked", "reasons"),
+    [
+        ({"match": "*.png"}, {"not like *.png"}),
+        ({"classes": sorted(CLASSES)[:2]}, {"not of the classes asked for, but of"}),
+        ({}, set()),
+    ],
+)
+def test_what_a_person_has_left_out_is_no_warning(
+    folders: Path, caplog: pytest.LogCaptureFixture, asked: dict[str, Any], reasons: set[str]
+) -> None:
+    with penstock.images(folders, **asked).loader(8, window="2Mi", epochs=1) as loader:
+        found = {each.reason for each in loader.left_out}
+    assert all(each.startswith(tuple(reasons)) for each in found)
+    assert len(found) == len(reasons)
+    assert not caplog.records
+
+
+def test_the_table_of_labels_is_nothing_left_out_and_other_files_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_labelled(tmp_path / "labelled", 12)
+    dataset = penstock.images(folder, labels="labels.tsv")
+    with dataset.loader(8, window="2Mi", epochs=1) as loader:
+        assert loader.left_out == ()
+    assert not caplog.records
+    (folder / "notes.txt").write_text("notes")
+    with dataset.loader(8, window="2Mi", epochs=1) as loader:
+        assert [each.count for each in loader.left_out] == [1]
+    assert "the listing left out 1 (no image by name, notes.txt for one)" in caplog.text

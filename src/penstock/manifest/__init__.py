@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.manifest.columns import ExtentRows
-from penstock.manifest.left_out import NOT_WANTED, LeftOutObjects
+from penstock.manifest.left_out import NOT_WANTED, LeftOutObjects, was_asked
 from penstock.manifest.listing import (
     ListingRecord,
     ListingWriter,
@@ -55,4 +55,5 @@ __all__ = [
     "sample_key",
     "sample_of",
     "wait_for_part",
+    "was_asked",
 ]

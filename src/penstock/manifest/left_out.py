@@ -7,13 +7,21 @@ from collections import Counter
 from penstock.manifest.schema import SkippedObject
 from penstock.texts import counted
 
-__all__ = ["NOT_WANTED", "LeftOutObjects"]
+__all__ = ["NOT_WANTED", "LeftOutObjects", "was_asked"]
 
 NOT_WANTED = "not as where asks"
 """Reason of what a person asked to have left out."""
 
+_ASKED = (NOT_WANTED, "not like ", "not of the split ", "not of the classes asked for", "beyond max-files")
+"""What reasons begin with that are a person's own choice."""
+
 NAMED_OBJECTS = 100
 """Most objects that are named for one reason."""
+
+
+def was_asked(reason: str) -> bool:
+    """Tell whether a reason is that a person asked for others."""
+    return reason.startswith(_ASKED)
 
 
 class LeftOutObjects:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penstock.manifest import NOT_WANTED, SkippedObject
+from penstock.manifest import SkippedObject, was_asked
 
 __all__ = ["LeftOut", "left_out_of", "warn_of"]
 
@@ -41,10 +41,9 @@ def left_out_of(skipped: Sequence[SkippedObject]) -> tuple[LeftOut, ...]:
     )
 
 
-def warn_of(skipped: Sequence[SkippedObject], *, match: str) -> None:
+def warn_of(skipped: Sequence[SkippedObject]) -> None:
     """Say that not everything that was asked for is given."""
-    asked = f"not like {match}", NOT_WANTED
-    found = [each for each in left_out_of(skipped) if each.reason not in asked]
+    found = [each for each in left_out_of(skipped) if not was_asked(each.reason)]
     if found:
         told = "; ".join(
             f"{each.count} ({each.reason}){f', like {each.keys[0]}' if each.keys else ''}" for each in found

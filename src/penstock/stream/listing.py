@@ -69,7 +69,7 @@ def begin_listing(
             cached.keep(manifest)
     listed = chosen(listed, options.data, folder / "chosen.parquet")
     write_record(plan, listed.plan)
-    warn_of(listed.info.skipped, match=options.match)
+    warn_of(listed.info.skipped)
     return BegunListing(listing=WholeListing(listed=listed), manifest=listed.manifest, plan=plan, goes_on=False)
 
 

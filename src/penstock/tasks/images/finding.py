@@ -12,10 +12,10 @@ from typing import Final
 from penstock.errors import DataError, EmptyListing, MissingLabel, ObjectUnreadable
 from penstock.manifest import LeftOutObjects, SkippedObject
 from penstock.observe import open_progress
-from penstock.patterns import is_hidden
+from penstock.patterns import is_hidden, matcher
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.images.label_table import LabelTable
-from penstock.tasks.images.naming import Labels, Meaning
+from penstock.tasks.images.naming import Labels, Meaning, looks_like_image
 from penstock.tasks.protocols import Limits
 from penstock.texts import counted, did_you_mean
 
@@ -58,14 +58,14 @@ async def find_images(
     labels: Labels,
     *,
     limits: Limits,
-    fits: Callable[[str], bool],
+    pattern: str | None,
     classes: Sequence[str],
     most_unmatched: float,
 ) -> Found:
     """List a source, and take the images that have a label.
 
     Args:
-        fits: tells by its key whether an object is an image.
+        pattern: that keys of images fit; None takes what has an image's ending.
         classes: to take alone; none takes all.
         most_unmatched: share of the images without a label, and of the table's rows without an image, above which
             the dataset is refused.
@@ -74,7 +74,7 @@ async def find_images(
         SourceError: the source could not be listed, or no image lies there.
         DataError: too many images have no label, or rows no image, or there are not two classes.
     """
-    count = _Count(source, labels, fits=fits, classes=frozenset(classes), skip_bad=limits.skip_bad)
+    count = _Count(source, labels, pattern=pattern, classes=frozenset(classes), skip_bad=limits.skip_bad)
     found = Found(listing=SortedListing(limits.scratch))
     async for page in _pages(source):
         taken = []
@@ -110,12 +110,13 @@ class _Count:
         source: ObjectSource,
         labels: Labels,
         *,
-        fits: Callable[[str], bool],
+        pattern: str | None,
         classes: frozenset[str],
         skip_bad: bool,
     ) -> None:
         self._source, self._labels = source, labels
-        self._fits, self._classes, self._skip_bad = fits, classes, skip_bad
+        self._pattern, self._classes, self._skip_bad = pattern, classes, skip_bad
+        self._fits = matcher(pattern) if pattern is not None else looks_like_image
         self._left_out = LeftOutObjects()
         self._others: Counter[str] = Counter()
         self._splits: dict[str, str] = {}
@@ -131,7 +132,7 @@ class _Count:
         self.num_objects += 1
         key, of_table = info.key, isinstance(self._labels, LabelTable) and self._labels.has(info.key)
         if not of_table and (is_hidden(key) or not self._fits(key)):
-            if info.size_bytes:
+            if info.size_bytes and not (isinstance(self._labels, LabelTable) and key == self._labels.name):
                 self._num_no_image += 1
                 self._no_image += [key] if len(self._no_image) < SHOWN else []
             return None
@@ -177,8 +178,9 @@ class _Count:
         uri = self._source.spec.uri
         if not self._num_images:
             looked_at = counted(self.num_objects, "object")
+            wanted = "is an image by its name" if self._pattern is None else f"fits {self._pattern!r}"
             raise EmptyListing(
-                f"none of the {looked_at} under {uri} is an image by its name, {self._shown()}",
+                f"none of the {looked_at} under {uri} {wanted}, {self._shown()}",
                 fix="check the prefix, or say which are with --option match=PATTERN",
                 about=uri,
             )
@@ -201,7 +203,7 @@ class _Count:
             found.skipped.append(SkippedObject(object=counted(number, "image"), reason=reason, count=number))
         if self._num_no_image:
             number = self._num_no_image
-            reason = f"no image by name, {self._shown()}"
+            reason = f"no image by name, {self._shown()}" if self._pattern is None else f"not like {self._pattern}"
             found.skipped.append(SkippedObject(object=counted(number, "object"), reason=reason, count=number))
         found.skipped += self._source.left_out()
 

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, ObjectNotFound, PenstockError
 from penstock.manifest import Described, Extent, SourceSpec, sample_of
-from penstock.patterns import matcher
 from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, find_object
 from penstock.sources.registry import scheme_name
 from penstock.tasks.images.finding import Found, find_images
 from penstock.tasks.images.label_table import LabelColumns, LabelTable, read_label_table
-from penstock.tasks.images.naming import FolderLabels, Labels, Level, Meaning, looks_like_image
+from penstock.tasks.images.naming import FolderLabels, Labels, Level, Meaning
 from penstock.tasks.images.options import OPTIONS
 from penstock.tasks.images.settings import AUGMENTATIONS, BACKGROUNDS, FITS, NORMALIZATIONS, ImageDecode
 from penstock.tasks.metrics import auroc_metric, classification_metrics
@@ -59,12 +58,11 @@ class Images:
         chosen = Options(self.options, options, task=self.name)
         decode = image_decode(chosen)
         labels = await _labels(source, chosen)
-        pattern = chosen.text("match")
         found = await find_images(
             source,
             labels,
             limits=limits,
-            fits=matcher(pattern) if pattern is not None else looks_like_image,
+            pattern=chosen.text("match"),
             classes=chosen.names("classes"),
             most_unmatched=chosen.share("unmatched_share"),
         )
