@@ -14,9 +14,11 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["group_text", "group_texts"]
+__all__ = ["WITH_FRACTION", "group_text", "group_texts", "merged", "whole_text"]
 
-_WHOLE: Final = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0*")
+WITH_FRACTION: Final = r"(-?(?:0|[1-9][0-9]*))\.0*"
+"""A whole number that is written with a fraction of nothing, in the words of Python and of RE2."""
+_WHOLE: Final = re.compile(WITH_FRACTION)
 _TIME: Final = re.compile(
     r"([0-9]{4,}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?(?:Z|\+00:?00)?)?", re.ASCII
 )
@@ -80,9 +82,23 @@ def group_texts(values: Iterable[Any]) -> list[str]:
     return found
 
 
+def whole_text(text: str) -> str:
+    """Return a text, one that is a whole number without its fraction: ``3`` of ``3.0``."""
+    whole = _WHOLE.fullmatch(text)
+    found = text if whole is None else whole[1]
+    return "0" if found == "-0" else found
+
+
+def merged(names: Iterable[str]) -> dict[str, str]:
+    """Return the class of each name: a whole number that is written in two ways, ``1`` and ``1.0``, is one, ``1``."""
+    ways: dict[str, list[str]] = {}
+    for name in names:
+        ways.setdefault(whole_text(name), []).append(name)
+    return {name: whole if len(found) > 1 else name for whole, found in ways.items() for name in found}
+
+
 def _of_text(text: str) -> str:
-    if whole := _WHOLE.fullmatch(text):
-        return "0" if whole[1] == "-0" else whole[1]
+    text = whole_text(text)
     if time := _TIME.fullmatch(text):
         day, clock, fraction = time.groups()
         fraction = (fraction or "").rstrip("0")
@@ -90,7 +106,7 @@ def _of_text(text: str) -> str:
         return day if at in (None, "00:00:00") else f"{day}T{at}"
     if re.fullmatch(r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]+", text):
         return text.rstrip("0").rstrip(".")
-    return "0" if text == "-0" else _TRUTHS.get(text, text)
+    return _TRUTHS.get(text, text)
 
 
 def _plain(number: Decimal) -> str:

@@ -132,7 +132,7 @@ class _Count:
         self.num_objects += 1
         key, of_table = info.key, isinstance(self._labels, LabelTable) and self._labels.has(info.key)
         if not of_table and (is_hidden(key) or not self._fits(key)):
-            if info.size_bytes and not (isinstance(self._labels, LabelTable) and key == self._labels.name):
+            if info.size_bytes and not (isinstance(self._labels, LabelTable) and self._labels.is_at(key)):
                 self._num_no_image += 1
                 self._no_image += [key] if len(self._no_image) < SHOWN else []
             return None

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from penstock.errors import DataError
-from penstock.formats.group_text import group_text
+from penstock.formats.group_text import group_text, merged
 from penstock.formats.tables import Row, open_table, require_columns
 from penstock.tasks.images.naming import IMAGE_ENDINGS, Meaning
 from penstock.tasks.split_names import split_of
@@ -102,6 +102,18 @@ class LabelTable:
         entry.key = key
         return entry.meaning
 
+    def end(self) -> None:
+        """Make classes of labels, when all rows were added."""
+        told = [(entry, entry.meaning) for entry in self._entries.values() if isinstance(entry.meaning, Meaning)]
+        classes = merged({meaning.label for _, meaning in told})
+        for entry, meaning in told:
+            if classes[meaning.label] != meaning.label:
+                entry.meaning = replace(meaning, label=classes[meaning.label])
+
+    def is_at(self, key: str) -> bool:
+        """Tell whether an object of the source is the table itself."""
+        return self.name in (key, f"{self._source_uri}{key}")
+
     def without_image(self) -> Iterator[str]:
         """Return the paths of rows that no image was asked for by."""
         return (entry.path for entry in self._entries.values() if not entry.key)
@@ -140,6 +152,7 @@ def read_label_table(data: bytes, *, name: str, columns: LabelColumns, source_ur
     table = LabelTable(name, source_uri=source_uri)
     for row in rows:
         table.add(row, columns)
+    table.end()
     if not len(table):
         raise DataError(f"{name} has no rows below its header", fix="write a row for each image", about=name)
     return table

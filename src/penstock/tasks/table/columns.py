@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from penstock.formats.csv.cells import to_numbers
+from penstock.formats.group_text import WITH_FRACTION
 from penstock.formats.tables import is_missing, number
 
 __all__ = ["MOST", "as_numbers", "as_text", "counted_in", "kind_of", "plain", "told_kind"]
@@ -57,8 +58,11 @@ def as_numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], int | None
     return values, wrong
 
 
-def as_text(column: pa.ChunkedArray) -> pa.Array:
+def as_text(column: pa.ChunkedArray, *, by_value: bool = False) -> pa.Array:
     """Return a column as text without spaces around it, empty where there is none.
+
+    Args:
+        by_value: what is text and a whole number is written as one, without a fraction.
 
     Whole numbers have all their digits and no fraction, of whichever type they are; other floats as few digits as tell
     them from all others of their type; not a number is none.
@@ -66,7 +70,11 @@ def as_text(column: pa.ChunkedArray) -> pa.Array:
     array = plain(column)
     if pa.types.is_floating(array.type):
         array = _float_text(array)
-    return pc.utf8_trim_whitespace(array.cast(pa.string()).fill_null(""))
+    text = pc.utf8_trim_whitespace(array.cast(pa.string()).fill_null(""))
+    if not by_value:
+        return text
+    whole = pc.replace_substring_regex(text, pattern=f"^{WITH_FRACTION}$", replacement=r"\1")
+    return pc.if_else(pc.equal(whole, "-0"), "0", whole)
 
 
 def told_kind(column: pa.ChunkedArray, *, is_typed: bool) -> str:

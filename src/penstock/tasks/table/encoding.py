@@ -61,17 +61,21 @@ class Number(msgspec.Struct, frozen=True, kw_only=True, tag="number", forbid_unk
             place[:, 1] = missing
 
 
-class Category(msgspec.Struct, frozen=True, kw_only=True, tag="category", forbid_unknown_fields=True):
+class Category(
+    msgspec.Struct, frozen=True, kw_only=True, tag="category", forbid_unknown_fields=True, omit_defaults=True
+):
     """A column of categories.
 
     Attributes:
         values: that have a number each; the empty text is a missing value.
         has_rest: whether all other values share one.
+        by_value: whether whole numbers are one value however they are written, ``1`` and ``1.0``.
     """
 
     name: str
     values: tuple[str, ...]
     has_rest: bool
+    by_value: bool = False
 
     @property
     def width(self) -> int:
@@ -80,7 +84,7 @@ class Category(msgspec.Struct, frozen=True, kw_only=True, tag="category", forbid
 
     def fill(self, column: pa.ChunkedArray, place: NDArray[np.float32]) -> None:
         """Write a column's numbers, zeros before, shape (rows, width)."""
-        found = pc.index_in(as_text(column), value_set=pa.array(self.values, pa.string()))
+        found = pc.index_in(as_text(column, by_value=self.by_value), value_set=pa.array(self.values, pa.string()))
         numbers = found.fill_null(len(self.values)).to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(numbers < self.width)
         place[rows, numbers[rows]] = 1

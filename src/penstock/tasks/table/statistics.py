@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ MOST_VALUES: Final = 100_000
 LEAST_SHARE: Final = 0.1
 """Of the rows, that the values of a category which are told apart must have, where nobody asked for it."""
 _SHOWN: Final = 40
+_NUMBER: Final = re.compile(r"-?[0-9]+")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -111,7 +113,7 @@ class Statistics:
             if not found.kind:
                 found.kind = told_kind(column, is_typed=self._is_typed)
             if found.kind == "text":
-                found.add_text(as_text(column).filter(pa.array(training)))
+                found.add_text(as_text(column, by_value=True).filter(pa.array(training)))
                 continue
             values, wrong = as_numbers(column)
             if wrong is not None:
@@ -179,7 +181,8 @@ def _encoded(name: str, found: ColumnFound, most_values: int) -> Number | Catego
         return Number(name=name, mean=found.mean, std=found.std or 1.0, marks_missing=found.num_missing > 0)
     ranked = sorted(found.counts, key=lambda value: (-found.counts[value], value))
     kept = ranked[:most_values]
-    return Category(name=name, values=tuple(sorted(kept)), has_rest=len(ranked) > len(kept))
+    by_value = any(_NUMBER.fullmatch(value) for value in kept)
+    return Category(name=name, values=tuple(sorted(kept)), has_rest=len(ranked) > len(kept), by_value=by_value)
 
 
 def _no_number(name: str, cell: str, where: str) -> DataError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from penstock.errors import DataError
+from penstock.formats.group_text import merged, whole_text
 from penstock.tasks.table.columns import as_numbers, as_text, kind_of, told_kind
 from penstock.tasks.table.whole import name_of, whole_numbers
 
@@ -102,7 +103,9 @@ class Targets:
         if self._known is not None:
             return self._known
         names = (
-            sorted(self._names, key=_order) if self._is_text else [name_of(number) for number in sorted(self._whole)]
+            sorted(set(merged(self._names).values()), key=_order)
+            if self._is_text
+            else [name_of(number) for number in sorted(self._whole)]
         )
         if len(names) == 1:
             raise DataError(
@@ -125,6 +128,9 @@ class Targets:
         if self.are_classes:
             places = {name: float(place) for place, name in enumerate(self.classes())}
             names = list(self._names) if self._is_text else [name_of(number) for number in self._whole]
+            if self._is_text:
+                by_name = merged(self._names) if self._known is None else _known_as(self._known, self._names)
+                names = [by_name[name] for name in names]
             wrong = next((name for name in names if name not in places), None)
             if wrong is not None:
                 raise self._unknown(wrong)
@@ -197,6 +203,12 @@ class Targets:
             fix="a class is what many rows share: choose another with --option target=, or, where they are numbers, "
             "--option predict=number",
         )
+
+
+def _known_as(known: Sequence[str], names: Iterable[str]) -> dict[str, str]:
+    """Return the class of each text among those that are known, which may be written in another way; else itself."""
+    by_value = {whole_text(name): name for name in known}
+    return {name: name if name in known else by_value.get(whole_text(name), name) for name in names}
 
 
 def _order(name: str) -> tuple[bool, int, str]:

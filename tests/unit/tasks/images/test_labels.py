@@ -156,3 +156,11 @@ def test_a_table_that_does_not_add_up_is_told(text: str, columns: dict[str, str]
 def test_a_table_that_is_no_text_is_told() -> None:
     with pytest.raises(DataError, match=r"a \.parquet file"):
         table("x", name="labels.parquet")
+
+
+def test_a_number_that_is_written_in_two_ways_is_one_class() -> None:
+    columns = LabelColumns(path="path", label="label", group=None, split=None)
+    for labels, wanted in ((["1", "1.0", "x"], ["1", "1", "x"]), (["1.0", "2.0", "1.0"], ["1.0", "2.0", "1.0"])):
+        text = "path,label\n" + "".join(f"{number}.png,{label}\n" for number, label in enumerate(labels))
+        found = read_label_table(text.encode(), name="labels.csv", columns=columns)
+        assert [found.meaning(f"{number}.png") for number in range(3)] == [Meaning(label=label) for label in wanted]

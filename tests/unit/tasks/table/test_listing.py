@@ -187,6 +187,35 @@ def test_what_is_predicted_follows_from_what_is_in_the_column(
         assert listed.left_out == {f"{80 - len(known)} rows": "no y"}
 
 
+@pytest.mark.parametrize("make", ["csv", "parquet"])
+def test_a_number_that_files_write_in_two_ways_is_one_class_and_one_category(tmp_path: Path, make: str) -> None:
+    """As Pandas does, which writes whole numbers with a fraction where one is missing."""
+    ways = (["1", "2", "x"], ["1.0", "2.0", "x"])
+    for number, (one, two, other) in enumerate(ways):
+        table = pa.table({"y": [one, two, other] * 20, "z": [two, one, other] * 20})
+        if make == "csv":
+            write_csv(tmp_path / "in" / str(number), table, files=1)
+        else:
+            write_parquet(tmp_path / "in" / str(number), table, files=1)
+    listed = list_tables(tmp_path / "in", fractions=(1, 0, 0), target="y", predict="class", categorical="z")
+    assert listed.info.classes == ("1", "2", "x")
+    inputs, targets = listed.of("train")
+    assert inputs.shape == (120, 3)
+    assert np.bincount(targets.astype(int)).tolist() == [40, 40, 40]
+    assert (inputs.argmax(axis=1) == np.array([1, 0, 2])[targets.astype(int)]).all()
+
+
+def test_classes_that_are_written_in_one_way_are_named_as_they_are(tmp_path: Path) -> None:
+    table = pa.table({"y": ["1.0", "2.0", "007", "7"] * 20, "x": np.random.default_rng(0).normal(size=80)})
+    first = list_tables(write_csv(tmp_path / "a" / "in", table), target="y", predict="class")
+    assert set(first.info.classes) == {"7", "007", "1.0", "2.0"}
+    other = table.set_column(0, "y", [["1", "2", "007", "7"] * 20])
+    manifest = str(tmp_path / "a" / "manifest.parquet")
+    again = list_tables(write_csv(tmp_path / "b" / "in", other), fractions=(1, 0, 0), target="y", like=manifest)
+    assert again.info.classes == first.info.classes
+    assert np.bincount(again.of("train")[1].astype(int)).tolist() == [20, 20, 20, 20]
+
+
 def test_columns_of_many_types_are_numbers(tmp_path: Path) -> None:
     count = 60
     at = np.arange(count)
