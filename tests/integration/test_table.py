@@ -80,7 +80,12 @@ def test_numbers_of_csv_are_learnt_by_a_network_of_ones_own(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     assert value(out, "skill") == value(out, "r2") > 0.8
     assert value(out, "nrmse") < 0.45
-    assert read_record(out / "evaluation.json", Evaluation).num_samples == 120
+    found = read_record(out / "evaluation.json", Evaluation)
+    assert found.num_samples == 120
+    prices = people(1200)["price"].to_pylist()
+    for each in found.predictions:  # named by its row in its file, as Pandas counts them
+        file, row = each.key.split("#")
+        assert each.truth == pytest.approx(prices[600 * int(file.removesuffix(".csv")) + int(row)], rel=1e-5)
 
 
 def test_shuffled_labels_are_not_learnt(tmp_path: Path) -> None:

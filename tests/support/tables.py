@@ -84,19 +84,28 @@ class Listed:
     splits: list[str]
     read_bytes: int
 
+    def keys(self, split: str) -> list[str]:
+        """Return the names of a split's rows, in the order of the manifest."""
+        found: list[str] = []
+        for extent, own in zip(self.extents, self.splits, strict=True):
+            if own == split:
+                rows: Any = self._decoded(extent, np.arange(extent.num_samples))
+                found += [rows.key_of(at) for at in range(len(rows))]
+        return found
+
+    def _decoded(self, extent: Extent, numbers: np.ndarray[Any, Any]) -> Sequence[Any]:
+        parts = [(self.folder / span.object).read_bytes()[span.offset :][: span.length_bytes] for span in extent.spans]
+        found: Sequence[Any] = get_task("table").decode(memoryview(b"".join(parts)), extent, extent.codec, numbers)  # type: ignore[arg-type]
+        return found
+
     def of(self, split: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Return a split's inputs and targets, in the order of the manifest."""
-        task, inputs, targets = get_task("table"), [], []
+        inputs, targets = [], []
         for extent, own in zip(self.extents, self.splits, strict=True):
             if own != split:
                 continue
-            data = b"".join(
-                (self.folder / span.object).read_bytes()[span.offset : span.offset + span.length_bytes]
-                for span in extent.spans
-            )
             numbers = np.arange(extent.num_samples)
-            found: Sequence[Any] = task.decode(memoryview(data), extent, extent.codec, numbers)  # type: ignore
-            half: Sequence[Any] = task.decode(memoryview(data), extent, extent.codec, numbers[1::2])  # type: ignore
+            found, half = self._decoded(extent, numbers), self._decoded(extent, numbers[1::2])
             assert [row["inputs"].tolist() for row in half] == [row["inputs"].tolist() for row in found[1::2]]
             inputs += [row["inputs"] for row in found]
             targets += [row["targets"] for row in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
-from typing import Any, overload
+from typing import Any, Protocol, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from penstock.loader.decoding import Decoding, Transform
 from penstock.loader.protocols import Batch
 from penstock.manifest import Described, sample_key
 
-__all__ = ["named_decoding"]
+__all__ = ["KnowsKeys", "named_decoding"]
 
 INPUTS = "inputs"
 
@@ -39,6 +39,15 @@ def named_decoding(
     )
 
 
+@runtime_checkable
+class KnowsKeys(Protocol):
+    """Values that know better than their extent what people call each."""
+
+    def key_of(self, at: int) -> str:
+        """Return the name of one; the empty text where nothing is known."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Named:
     """A value with its sample's key and group."""
@@ -55,6 +64,7 @@ class _NamedValues(Sequence[_Named]):
     values: Sequence[Any]
     about: Described
     numbers: NDArray[np.int64]
+    key_of: Callable[[int], str] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -70,7 +80,8 @@ class _NamedValues(Sequence[_Named]):
             return [self[each] for each in range(*at.indices(len(self)))]
         number, about = int(self.numbers[at]), self.about
         group = about.groups[number] if about.groups else about.group
-        return _Named(sample_key(about, number), group, self.values[at])
+        key = self.key_of(at) if self.key_of is not None else ""
+        return _Named(key or sample_key(about, number), group, self.values[at])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,8 @@ class _Decode:
     decode: Decoder
 
     def __call__(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        return _NamedValues(self.decode(data, about, codec, numbers), about, numbers)
+        values = self.decode(data, about, codec, numbers)
+        return _NamedValues(values, about, numbers, values.key_of if isinstance(values, KnowsKeys) else None)
 
 
 @dataclass(frozen=True, slots=True)

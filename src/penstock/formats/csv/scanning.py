@@ -65,11 +65,13 @@ class Block:
 
     Attributes:
         line: that the first of them begins on.
+        first_row: number of the first of them in the file, from 0, the header not counted.
         offset: of the first byte.
         data: from it on.
     """
 
     line: int
+    first_row: int
     offset: int
     num_rows: int
     data: bytes
@@ -133,7 +135,7 @@ async def read_blocks(
     """
     size, width = info.size_bytes, len(dialect.header)
     at, line, held = dialect.start, dialect.line, b""
-    done, num_rows, first_line = 0, 0, line
+    done, num_rows, first_line, first_row = 0, 0, line, 0
     while at + len(held) < size:
         behind = at + len(held)
         more = bytes(await source.get_range(info, behind, min(max(CHUNK_BYTES, block_bytes), size - behind)))
@@ -148,13 +150,14 @@ async def read_blocks(
                 num_rows += 1
             done, line = start + row.end, row.next_line
             if num_rows and done - begin >= block_bytes:
-                yield Block(line=first_line, offset=at + begin, num_rows=num_rows, data=held[begin:done])
-                begin, num_rows = done, 0
+                found = held[begin:done]
+                yield Block(line=first_line, first_row=first_row, offset=at + begin, num_rows=num_rows, data=found)
+                begin, first_row, num_rows = done, first_row + num_rows, 0
         if len(held) - done > MOST_ROW_BYTES:
             raise _too_long(info, line)
         held, at, done = held[begin:], at + begin, done - begin
     if num_rows:
-        yield Block(line=first_line, offset=at, num_rows=num_rows, data=held)
+        yield Block(line=first_line, first_row=first_row, offset=at, num_rows=num_rows, data=held)
 
 
 def row_lines(block: Block, info: ObjectInfo, delimiter: str) -> list[int]:

@@ -26,6 +26,7 @@ class RowsCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
         format: ``csv`` or ``parquet``.
         codec: the format's own.
         num_rows: of the format's extent.
+        first_row: number of its first row in its table, from 0; None is not known.
         rows: which of them there are, by ``pack_rows``; empty for all.
         encoding: how they become numbers.
     """
@@ -37,14 +38,22 @@ class RowsCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     num_rows: int
     rows: str
     encoding: str
+    first_row: int | None = None
 
-    def matrix(self, data: bytes, key: str, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+    def places(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which of the extent's rows some samples are, by their n-ths, shape (samples,)."""
+        if not self.rows:
+            return numbers
+        packed = np.frombuffer(zlib.decompress(base64.b85decode(self.rows)), np.uint8)
+        return np.flatnonzero(np.unpackbits(packed, count=self.num_rows))[numbers]
+
+    def matrix(self, data: bytes, key: str, places: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return some rows as numbers, shape (samples, width).
 
         Args:
             data: the extent's bytes.
             key: of it, for messages.
-            numbers: n-ths of its samples.
+            places: of the rows in the extent.
 
         Raises:
             DataError: the bytes do not mean what they should.
@@ -54,11 +63,7 @@ class RowsCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
             table = csv_table(data, self.codec, encoding.names, key=key, num_rows=self.num_rows)
         else:
             table = read_rows(data, self.codec, key=key, num_rows=self.num_rows)
-        rows = numbers
-        if self.rows:
-            packed = np.frombuffer(zlib.decompress(base64.b85decode(self.rows)), np.uint8)
-            rows = np.flatnonzero(np.unpackbits(packed, count=self.num_rows))[numbers]
-        return encoding.matrix(table if len(rows) == self.num_rows else table.take(pa.array(rows)))
+        return encoding.matrix(table if len(places) == self.num_rows else table.take(pa.array(places)))
 
 
 class EncodedRows(Sequence[dict[str, Any]]):
@@ -68,12 +73,25 @@ class EncodedRows(Sequence[dict[str, Any]]):
         matrix: numbers of the rows, shape (rows, width).
         targets: of all samples of the extent.
         numbers: which of them the rows are, shape (rows,).
+        table: name of the table.
+        rows: numbers of the rows in their table, from 0, shape (rows,); None where they are not known.
     """
 
     def __init__(
-        self, matrix: NDArray[np.float32], targets: Sequence[float | None], numbers: NDArray[np.int64]
+        self,
+        matrix: NDArray[np.float32],
+        targets: Sequence[float | None],
+        numbers: NDArray[np.int64],
+        *,
+        table: str,
+        rows: NDArray[np.int64] | None,
     ) -> None:
         self._matrix, self._targets, self._numbers = matrix, targets, numbers
+        self._table, self._rows = table, rows
+
+    def key_of(self, row: int) -> str:
+        """Name a row as people find it in its table; the empty text where that is not known."""
+        return "" if self._rows is None else f"{self._table}#{int(self._rows[row])}"
 
     def __len__(self) -> int:
         return len(self._matrix)

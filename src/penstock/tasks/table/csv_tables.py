@@ -62,6 +62,7 @@ class CsvTables:
             extent = block_extent(info, dialect, block)
             yield Part(
                 key=extent.key,
+                first_row=block.first_row,
                 told=table.select(list(told)),
                 features=table.select(list(features)),
                 ref=msgspec.msgpack.encode(extent),

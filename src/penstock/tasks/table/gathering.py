@@ -46,6 +46,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of a part."""
 
     key: str
+    first_row: int
     ref: bytes
     targets: bytes
     are_places: bool
@@ -99,6 +100,7 @@ class Gathered:
             self.statistics.add(part.features, training, part.where)
         kept = _Kept(
             key=part.key,
+            first_row=part.first_row,
             ref=part.ref,
             targets=read.values.tobytes(),
             are_places=read.are_places,
@@ -124,7 +126,7 @@ class Gathered:
             for number, split in enumerate(SPLITS):
                 chosen = (splits == number) & ~np.isnan(targets)
                 if chosen.any():
-                    yield self._extent(whole, split, chosen, targets, kept.groups, encoding)
+                    yield self._extent(whole, kept, split, chosen, targets, encoding)
         self.kept.close()
 
     def trained_on(self, budget_bytes: int, columns: Sequence[str]) -> list[tuple[int, int]]:
@@ -186,10 +188,10 @@ class Gathered:
     def _extent(
         self,
         whole: Extent,
+        kept: _Kept,
         split: str,
         chosen: NDArray[np.bool_],
         targets: NDArray[np.float64],
-        groups: Sequence[str],
         encoding: str,
     ) -> Extent:
         """Return the extent of some rows of another one; its key ends with the split that they are of."""
@@ -198,6 +200,7 @@ class Gathered:
             format=self.tables.format,
             codec=whole.codec,
             num_rows=whole.num_samples,
+            first_row=kept.first_row,
             rows=pack_rows(chosen),
             encoding=encoding,
         )
@@ -208,6 +211,6 @@ class Gathered:
             spans=whole.spans,
             codec=codec.encode(),
             num_samples=len(numbers),
-            groups=tuple(groups[number] for number in numbers.tolist()) if groups else (),
+            groups=tuple(kept.groups[number] for number in numbers.tolist()) if kept.groups else (),
             targets=tuple(targets[numbers].tolist()),
         )

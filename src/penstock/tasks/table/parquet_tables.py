@@ -78,15 +78,18 @@ class ParquetTables:
             groups = list(row_groups(footer, choose_leaves(footer, info, told)))
         except ValueError as error:
             raise lies(info, str(error)) from error
+        first_row = 0
         for group in groups:
             extent = group_extent(group, info, memory_bytes=self._memory_bytes)
             yield Part(
                 key=extent.key,
+                first_row=first_row,
                 told=await _fetch_rows(source, info, extent),
                 features=None,
                 ref=msgspec.msgpack.encode(_Ref(info=info, footer=kept, number=group.number)),
                 where=_namer(extent.key),
             )
+            first_row += extent.num_samples
 
     async def read(self, source: GetRange, ref: bytes, columns: Sequence[str]) -> pa.Table:
         """Return some columns of a row group."""

@@ -26,6 +26,7 @@ class Part:
 
     Attributes:
         key: of the extent.
+        first_row: number of the first row in its table, from 0.
         told: the columns that are read of every row.
         features: those that are learnt from, where they come with the rest; else None.
         ref: what ``Tables.extent`` makes the extent of.
@@ -33,6 +34,7 @@ class Part:
     """
 
     key: str
+    first_row: int
     told: pa.Table
     features: pa.Table | None
     ref: bytes

@@ -53,8 +53,11 @@ class Table:
         """
         from penstock.tasks.table.codec import EncodedRows, RowsCodec  # here, likewise
 
-        matrix = RowsCodec.read(codec).matrix(bytes_of(data), about.key, numbers)
-        return EncodedRows(matrix, about.targets, numbers)
+        told = RowsCodec.read(codec)
+        places = told.places(numbers)
+        matrix = told.matrix(bytes_of(data), about.key, places)
+        rows = None if told.first_row is None else places + told.first_row
+        return EncodedRows(matrix, about.targets, numbers, table=about.key.rpartition("/")[0], rows=rows)
 
     def metrics(
         self, truth: NDArray[np.float64], predicted: NDArray[np.float64], groups: Sequence[str]

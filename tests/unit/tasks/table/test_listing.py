@@ -81,6 +81,29 @@ def test_parquet_and_csv_are_the_same_dataset(tmp_path: Path) -> None:
     assert sorted(every[0][1]) == sorted(every[1][1])
 
 
+@pytest.mark.parametrize("make", ["csv", "parquet"])
+def test_a_row_is_named_by_its_number_in_its_file(tmp_path: Path, make: str) -> None:
+    count = 90
+    table = pa.table(
+        {
+            "n": range(count),
+            "y": ["a", "b", None] * 30,
+            "text": ['two\nlines "quoted"' if n % 7 else "" for n in range(count)],
+        }
+    )
+    if make == "csv":
+        write_csv(tmp_path / "in", table, files=1)
+        text = (tmp_path / "in" / "0.csv").read_text().replace("\n50,", "\n\n\n50,")  # blank lines are no rows
+        (tmp_path / "in" / "0.csv").write_text(text)
+        listed = list_tables(tmp_path / "in", target="n", columns="y", predict="number", block="300")
+    else:
+        write_parquet(tmp_path / "in", table, files=1, group_rows=20)
+        listed = list_tables(tmp_path / "in", target="n", columns="y", predict="number")
+    assert len({extent.key.rpartition(":")[0] for extent in listed.extents}) >= 4
+    for split in ("train", "valid", "test"):
+        assert listed.keys(split) == [f"0.{make}#{int(number)}" for number in listed.of(split)[1]]
+
+
 def test_what_is_added_moves_no_row(tmp_path: Path, write: Write) -> None:
     folder = write(tmp_path / "in", people(300))
     before = list_tables(folder, target="label", columns="noise")
