@@ -44,8 +44,10 @@ _NAMES = (
     r"(?:api|account|private|kaggle)[-_]?key|client[-_]?secret|shared[-_]?access[-_]?signature|password|passwd"
 )
 _AT = "(?:@|%(?:25)*40)"
+_PLAIN_USER = r"(?:(?<!\baz://)(?<!\babfs://)(?<!\babfss://)|(?![a-z0-9$-]{1,63}@))"
+"""None before a container's name, which stands there in URIs of Azure's."""
 _USERINFO = re.compile(
-    rf"(?<=://)(?:[^/\s@:'\"]*:[^\s'\"]*@|[^/\s@:'\"]*%(?:25)*3[aA][^\s'\"]*{_AT}|[^/\s?#@'\"]+{_AT})"
+    rf"(?<=://)(?:[^/\s@:'\"]*:[^\s'\"]*@|[^/\s@:'\"]*%(?:25)*3[aA][^\s'\"]*{_AT}|{_PLAIN_USER}[^/\s?#@'\"]+{_AT})"
     r"|(?<=[A-Za-z0-9+.-]:/)(?!/)[^/\s@:'\"]*:[^\s'\"]*@"
 )
 """Percent-encoded too, and after one slash, as people mistype it; there only with a colon, for paths hold ``@``."""

@@ -21,6 +21,9 @@ _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,;=@%-]+)*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
 _STORES = r"s3[an]?|gs|gcs|az|abfss?|wasbs?|hf|kaggle|https?|file|ftp"
 """Schemes that a path beginning with them is taken to mean, whatever follows their colon."""
+_WITH_ACCOUNT = frozenset({"az", "abfs", "abfss"})
+_CONTAINER_AT = re.compile(r"[a-z0-9$-]{1,63}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+"""What stands before the host of a URI of Azure's is a container's name."""
 _NO_SLASHES = re.compile(rf"({_STORES}):(?!//)/?|{_SCHEME.pattern}(?!/)", re.IGNORECASE)
 
 
@@ -107,7 +110,10 @@ def refuse_secrets(url: str, name: str) -> str:
     authority = _decoded(re.split(r"[/?#]", rest, maxsplit=1)[0])
     rest = _decoded(rest)
     has_port = scheme.lower().rpartition("+")[2] in ("http", "https")
-    if "@" in authority or (":" in authority and ("@" in rest or not has_port) and not authority.startswith("arn:")):
+    is_account = scheme.lower() in _WITH_ACCOUNT and _CONTAINER_AT.fullmatch(authority) is not None
+    if ("@" in authority and not is_account) or (
+        ":" in authority and ("@" in rest or not has_port) and not authority.startswith("arn:")
+    ):
         raise ConfigError(
             f"{name} holds a user name or a key before its host ({scheme}://{REDACTED}), which records and command "
             "lines would show",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import penstock
 from penstock.errors import ObjectUnreadable, SourceChanged
 from penstock.records import RunRecord, decode_record, read_record
+from support.azure_server import ACCOUNT, KEY, Azure, serve_azure
 from support.cli import Bucket, succeed
 from support.eeg import write_eeg
 from support.gcs_server import Gcs, serve_gcs
@@ -21,7 +23,6 @@ from support.small_s3 import Asked, Reply, SmallS3
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
 NUM_OBJECTS = 40
-KINDS = ["gs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +69,31 @@ def _gs(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> Store:
     )
 
 
+def _az(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> Store:
+    azure: Azure = stack.enter_context(serve_azure())
+    for name in [name for name in os.environ if name.startswith("AZURE_")]:
+        patch.delenv(name)
+    patch.setenv("AZURE_STORAGE_ACCOUNT", ACCOUNT)
+    patch.setenv("AZURE_STORAGE_KEY", KEY)
+    return Store(
+        uri=azure.uri,
+        url=azure.url,
+        objects=azure.objects,
+        put=azure.put,
+        server=azure.server,
+        answer=azure.answer,
+        secret=KEY,
+        deny=azure.denied.add,
+    )
+
+
+KINDS = {"gs": _gs, "az": _az}
+
+
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     with contextlib.ExitStack() as stack:
-        yield {"gs": _gs}[request.param](monkeypatch, stack)
+        yield KINDS[request.param](monkeypatch, stack)
 
 
 def opened(store: Store, **options: object) -> penstock.Stream:
@@ -126,24 +148,33 @@ def test_an_object_that_changed_or_may_not_be_read(store: Store) -> None:
         assert sorted(numbers(stream)) == [0, 1, 2, 4, 5, 6, 7]
 
 
+WORDS = ("--task", "eeg-events", "--split-by", "sample", "--split", "0.6,0.2,0.2", "--seed", 5)
+TRAINING = ("--epochs", 2, "--batch-size", 4, "--threads", 1, "--window-size", "1Mi")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of recordings, and what a training on them from there gave."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_eeg(folder / "eeg")
+    succeed("run", "--source", folder / "eeg", *WORDS, *TRAINING, "--out", folder / "local")
+    return folder
+
+
 def test_the_whole_job_from_and_to_a_store_gives_the_weights_that_it_gives_from_a_folder(
-    store: Store, tmp_path: Path
+    store: Store, trained: Path, tmp_path: Path
 ) -> None:
-    write_eeg(tmp_path / "eeg")
-    store.upload(tmp_path / "eeg", "eeg")
-    words = ("--task", "eeg-events", "--split-by", "sample", "--split", "0.6,0.2,0.2", "--seed", 5)
-    training = ("--epochs", 2, "--batch-size", 4, "--threads", 1, "--window-size", "1Mi")
+    store.upload(trained / "eeg", "eeg")
     root = ("--run-root", f"{store.uri}/runs", "--run-id", "mine", "--run-endpoint-url", store.url)
     there = ("--source", f"{store.uri}/eeg", "--endpoint-url", store.url)
     made = ("--manifest", tmp_path / "m.parquet", "--plan", tmp_path / "p.json")
     out = tmp_path / "out"
     out.mkdir()
-    printed = succeed("list", *there, *words, *made)
-    printed += succeed("train", *made, *training, "--record", out / "run.json", *root)
+    printed = succeed("list", *there, *WORDS, *made)
+    printed += succeed("train", *made, *TRAINING, "--record", out / "run.json", *root)
     best = f"{store.uri}/runs/mine/checkpoints"
     printed += succeed("evaluate", *made, "--checkpoint", best, "--metrics", out / "e.json", *root)
-    succeed("run", "--source", tmp_path / "eeg", *words, *training, "--out", tmp_path / "local")
-    ours, local = (read_record(tmp_path / name / "run.json", RunRecord) for name in ("out", "local"))
+    ours, local = (read_record(folder / "run.json", RunRecord) for folder in (out, trained / "local"))
     assert ours.weights_sha256 == local.weights_sha256
     kept = decode_record(store.objects["runs/mine/records/train.json"], RunRecord)
     assert kept.weights_sha256 == ours.weights_sha256

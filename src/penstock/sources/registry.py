@@ -22,6 +22,7 @@ _SCHEMES = Registry(
     group=ENTRY_POINTS,
     own={
         LOCAL: "penstock.sources.local.scheme:SCHEME",
+        **dict.fromkeys(("az", "abfs", "abfss"), "penstock.sources.azure.scheme:SCHEME"),
         "gs": "penstock.sources.gcs.scheme:SCHEME",
         "hf": "penstock.sources.hub.scheme:SCHEME",
         "s3": "penstock.sources.s3.scheme:SCHEME",
@@ -31,7 +32,6 @@ _SCHEMES = Registry(
     },
 )
 _NOT_YET = {
-    "az": "Azure Blob Storage",
     "kaggle": "Kaggle",
 }
 _MEANT = {
@@ -39,10 +39,10 @@ _MEANT = {
     "s3n": "s3",
     "gcs": "gs",
     "gcsfs": "gs",
-    "abfs": "az",
-    "abfss": "az",
     "azure": "az",
     "wasb": "az",
+    "wasbs": "az",
+    "adl": "az",
     "path": LOCAL,
 }
 """Names that other programs give to a scheme."""

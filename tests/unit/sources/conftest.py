@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,21 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from penstock.sources import ObjectSource, open_source
+from support.azure_server import ACCOUNT, KEY, Azure, serve_azure
 from support.gcs_server import Gcs, serve_gcs
 from support.web_server import Web, serve_web
-from unit.sources.places import QUICK, BucketPlace, Folder, GcsPlace, Place, Read, WebFolder, by_get_range, by_read_into
+from unit.sources.places import (
+    QUICK,
+    AzurePlace,
+    BucketPlace,
+    Folder,
+    GcsPlace,
+    Place,
+    Read,
+    WebFolder,
+    by_get_range,
+    by_read_into,
+)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +40,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
         yield served
 
 
-@pytest.fixture(params=["local", "s3", "gs", "html", "json"])
+@pytest.fixture(params=["local", "s3", "gs", "az", "html", "json"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty folder, an empty bucket of each store, and an empty folder of a web server."""
     if request.param == "local":
@@ -36,6 +49,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield Folder(path=folder)
     elif request.param == "gs":
         yield GcsPlace(server=request.getfixturevalue("gcs"))
+    elif request.param == "az":
+        yield AzurePlace(server=request.getfixturevalue("azure"))
     elif request.param != "s3":
         served: Web = request.getfixturevalue("web")
         folder = Path(tempfile.mkdtemp(dir=served.folder))
@@ -52,6 +67,17 @@ def gcs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gcs]:
     with serve_gcs(token="ya29.of-the-test") as server:
         monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "ya29.of-the-test")
         monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+        yield server
+
+
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
+    """An empty container of Azure Blob Storage, and its account's key."""
+    with serve_azure() as server:
+        for name in [name for name in os.environ if name.startswith("AZURE_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", ACCOUNT)
+        monkeypatch.setenv("AZURE_STORAGE_KEY", KEY)
         yield server
 
 

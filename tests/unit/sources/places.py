@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource
+from support.azure_server import Azure
 from support.cli import Bucket
 from support.gcs_server import Gcs
 
@@ -39,7 +40,7 @@ async def by_read_into(source: ObjectSource, info: ObjectInfo, offset: int, leng
 class Place(Protocol):
     """Somewhere to put objects."""
 
-    kind: Literal["local", "s3", "gs", "html", "json"]
+    kind: Literal["local", "s3", "gs", "az", "html", "json"]
 
     def spec(self, prefix: str = "") -> SourceSpec: ...
 
@@ -93,6 +94,21 @@ class WebFolder:
 class GcsPlace:
     server: Gcs
     kind: Literal["gs"] = "gs"
+
+    def spec(self, prefix: str = "") -> SourceSpec:
+        return SourceSpec.of(f"{self.server.uri}/{prefix}", endpoint_url=self.server.url)
+
+    def put(self, key: str, data: bytes) -> None:
+        self.server.put(key, data)
+
+    def delete(self, key: str) -> None:
+        del self.server.objects[key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AzurePlace:
+    server: Azure
+    kind: Literal["az"] = "az"
 
     def spec(self, prefix: str = "") -> SourceSpec:
         return SourceSpec.of(f"{self.server.uri}/{prefix}", endpoint_url=self.server.url)

@@ -19,6 +19,7 @@ from penstock.errors import (
     SourceUnavailable,
 )
 from penstock.sources import Blobs, open_blobs
+from support.azure_server import ACCOUNT, CONTAINER, Azure
 from support.cli import Bucket
 from support.gcs_server import Gcs
 from unit.sources.answering import answer, error, serve
@@ -27,7 +28,7 @@ from unit.sources.places import QUICK
 Opener = Callable[[str], Blobs]
 
 
-@pytest.fixture(params=["local", "file uri", "s3", "whole bucket", "gs", "whole gs bucket"])
+@pytest.fixture(params=["local", "file uri", "s3", "whole bucket", "gs", "whole gs bucket", "az", "az by account"])
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
     """Opens an empty place by the name of a folder in it."""
     if request.param in ("local", "file uri"):
@@ -38,6 +39,11 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
         gcs: Gcs = request.getfixturevalue("gcs")
         prefix = "runs/" if request.param == "gs" else ""
         yield lambda name: open_blobs(f"{gcs.uri}/{prefix}{name}", endpoint_url=gcs.url)
+        return
+    if request.param in ("az", "az by account"):
+        azure: Azure = request.getfixturevalue("azure")
+        at = f"{azure.uri}/runs" if request.param == "az" else f"abfss://{CONTAINER}@{ACCOUNT}.dfs.core.windows.net"
+        yield lambda name: open_blobs(f"{at}/{name}", endpoint_url=azure.url)
         return
     bucket: Bucket = request.getfixturevalue("bucket")
     prefix = "runs/" if request.param == "s3" else ""
