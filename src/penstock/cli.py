@@ -11,22 +11,19 @@ import importlib
 import importlib.util
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from penstock import __version__
-from penstock.children import tell_parent
+from penstock.children.telling import tell_error
 from penstock.entry import entry
 from penstock.errors import ConfigError, Interrupted, PenstockError, map_os_error
 from penstock.observe import configure_logging, redact
-from penstock.options.child import ChildOptions
 from penstock.steps.options.arguments import add_options, parsed
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.config_file import FLAG as CONFIG
 from penstock.steps.options.config_file import add_config_flags, with_config
-from penstock.steps.options.kinds import taken_out
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_options import FLAG, PIPELINE_STEPS, keep_refusal, run_options, with_options
 from penstock.steps.options.steps import STEPS, module_of, options_of
@@ -49,7 +46,6 @@ _NEEDS = {
 """Modules of extras that a step needs, at its end too."""
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Of a disk that is full, or that may not be written to, wherever a step meets them."""
-_CHILD = ChildOptions.declared()["until_stdin_closes"].flag
 _HELP = {
     "list": "list a dataset, make its samples, split them: manifest and plan",
     "prefetch": "fill a window for a trainer, or try out a manifest through one",
@@ -142,8 +138,7 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
         keep_refusal(asked, words, error)
         if isinstance(error, ConfigError):
             return _told(asked[0], words, error)
-        if _is_child(words):
-            tell_parent(ConfigError(error.message, fix=""))
+        tell_error(ConfigError(error.message, fix=""))
         return error.exit_code
     configure_logging(verbose=args.verbose)
     try:
@@ -157,25 +152,6 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
             raise
         where = error.filename or f"what is written, as to {os.environ.get('TMPDIR') or '/tmp'} (TMPDIR)"  # noqa: S108
         return _told(args.step, words, map_os_error(error, str(where)))
-    except Exception as error:
-        if args.step == "list" and not isinstance(error, MemoryError) and _is_child(words) and not _is_of_stop(error):
-            tell_parent(_fault(error))
-        raise
-
-
-def _fault(error: Exception) -> PenstockError:
-    """Return what a parent tells of a fault of the code, which another try would meet again."""
-    *_, at = traceback.extract_tb(error.__traceback__)
-    return PenstockError(
-        f"the listing failed in {at.name} ({at.filename}, line {at.lineno}): {type(error).__name__}: {error}",
-        fix="mend it, or report it; penstock list of the same source shows the whole traceback",
-    )
-
-
-def _is_child(words: Sequence[str]) -> bool:
-    """Tell whether a parent process listens, by words that may be refused."""
-    _, given = taken_out(_CHILD, words)
-    return bool(given) and given[-1] != "false"
 
 
 def _with_config(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
@@ -200,6 +176,6 @@ def _told(step: str, words: Sequence[str], error: PenstockError) -> int:
         if place := place_of(words, error):
             error.what = f"{place}: {error.what}"
             error.args = (error.what,)
-    if not (_is_child(words) and tell_parent(error)):
+    if not tell_error(error):
         sys.stderr.write(f"{f'penstock {step}'.strip()}: error: {redact(' '.join(str(error).split()))}\n")
     return error.exit_code

@@ -43,8 +43,6 @@ def entry() -> NoReturn:
 
 
 def _run() -> int:
-    import sys
-
     from penstock import stopping
 
     try:
@@ -63,8 +61,25 @@ def _run() -> int:
         if number is not None and stopping.is_stopping():
             # What became of it on its way: imports and others raise their own errors in its place.
             raise stopping.StopAsked(number) from error
-        sys.excepthook(*sys.exc_info())
-        return 1
+        return _fault(error)
+
+
+def _fault(error: BaseException) -> int:
+    """Show the traceback of a fault of the code, and tell the parent process of it; give the exit code."""
+    import contextlib
+    import sys
+    import traceback
+
+    told = "".join(traceback.format_exception(error))
+    with contextlib.suppress(Exception):  # where not even these can be imported
+        from penstock.children.telling import tell_fault
+        from penstock.secrets import redact
+        from penstock.texts import printable
+
+        told = printable(redact(told), lines=True)
+        tell_fault(error)
+    sys.stderr.write(told)
+    return 1
 
 
 def _stopped(stopped: KeyboardInterrupt) -> int:

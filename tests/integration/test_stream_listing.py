@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,9 @@ import pytest
 import torch
 
 import penstock
-from penstock.errors import AccessDenied, CheckpointMismatch, EmptyListing, SourceError
+from penstock import stream_listing
+from penstock.children.step import Restarts
+from penstock.errors import AccessDenied, CheckpointMismatch, EmptyListing, ProcessLost, SourceError
 from penstock.loader import ByKey, Decoding, WindowStream
 from penstock.loader.dataset_stream import DatasetStream
 from penstock.manifest import ManifestInfo, ManifestReader, SourceSpec
@@ -283,6 +288,46 @@ def test_training_begins_before_the_listing_has_ended(*, fails: bool) -> None:
         else:
             assert len(stream) == 1500
         assert len(next(batches)) == 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_listing_that_is_killed_is_gone_on_with(number: signal.Signals) -> None:
+    with slow_bucket() as (go_on, options), penstock.Stream("s3://b", **options) as stream:
+        batches = iter(stream)
+        found = [*next(batches).tolist(), *next(batches).tolist()]
+        before = listers(options["endpoint_url"])
+        os.kill(before[0], number)
+        while listers(options["endpoint_url"]) in ([], before):
+            time.sleep(0.05)
+        go_on.set()
+        found += next(batches).tolist()
+        assert len(stream) == 1500
+        found += next(batches).tolist()
+    assert len(set(found)) == 32
+
+
+def test_a_listing_that_is_killed_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_listing, "PROGRAM", replace(stream_listing.PROGRAM, restarts=Restarts(deaths=2)))
+    with slow_bucket() as (_, options), penstock.Stream("s3://b", **options) as stream:
+        for _ in range(2):
+            while not (before := listers(options["endpoint_url"])):
+                time.sleep(0.05)
+            os.kill(before[0], signal.SIGKILL)
+            while listers(options["endpoint_url"]) == before:
+                time.sleep(0.05)
+        with pytest.raises(ProcessLost, match=r"was killed .*2 times in a row"):
+            len(stream)
+
+
+def listers(url: str) -> list[int]:
+    """Return the processes that list what a server has."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes()
+            if b"\0list\0" in words and url.encode() in words:
+                found.append(int(path.parent.name))
+    return found
 
 
 def test_a_listing_that_does_not_come_by_key_is_refused() -> None:

@@ -35,7 +35,7 @@ from types import SimpleNamespace
 from typing import IO, Any, NoReturn
 
 import penstock
-from penstock import children
+from penstock.children import process as children
 
 _ROOM_BYTES = 4096
 """For the command line of a forked process, which takes the place of this program's."""

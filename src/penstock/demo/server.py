@@ -2,8 +2,8 @@
 
 It answers what a reader of a public bucket asks (a listing by pages, objects, ranges of them, by ``If-Match``), sends
 files from the kernel without copying them (about 2,600 ranges of 116 kB a second on one core, where moto gives 200),
-and can be as slow as a link of a given rate. ``python -m penstock.demo.server FOLDER`` prints its URL and serves until
-its standard input ends.
+and can be as slow as a link of a given rate. ``python -m penstock.demo.server`` serves until its standard
+input ends.
 """
 
 from __future__ import annotations
@@ -14,27 +14,68 @@ import contextlib
 import logging
 import os
 import signal
-import subprocess
+import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from penstock.children import Child, watch_parent
-from penstock.errors import ConfigError
+from penstock.children.step import ChildStep, Program
+from penstock.children.telling import tell_begun, tell_error, tell_fault, watch_parent
+from penstock.errors import ConfigError, PenstockError
 
 __all__ = ["BUCKET", "REGION", "serve_s3"]
 
 BUCKET = "penstock-demo"
 REGION: Final = "us-east-2"
+HOST = "127.0.0.1"
 PAGE_KEYS = 1000
 CHUNK_BYTES = 1 << 16
 WHOLE_BYTES = 1 << 20
 """Of an answer, up to which it is made at once: the server should take little of the CPU that the training needs."""
 BURST_SECONDS = 0.05
 """How far ahead of its rate a limited link may be."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerConfig:
+    """What is served, and how.
+
+    Attributes:
+        folder: its files are the objects.
+        port: of the loopback interface, which another process holds.
+        link_bytes_per_second: what all answers together get; None sends as fast as the machine can.
+    """
+
+    folder: Path
+    port: int
+    link_bytes_per_second: int | None = None
+
+    def to_argv(self) -> list[str]:
+        """Return the words that ``from_argv`` reads as this."""
+        link = self.link_bytes_per_second
+        rate = [] if link is None else ["--link-bytes-per-second", str(link)]
+        return ["--port", str(self.port), *rate, "--", str(self.folder)]
+
+    @classmethod
+    def from_argv(cls) -> ServerConfig:
+        """Read the words of this process."""
+        parser = argparse.ArgumentParser()
+        parser.add_argument("folder", type=Path)
+        parser.add_argument("--port", type=int, required=True)
+        parser.add_argument("--link-bytes-per-second", type=int)
+        return cls(**vars(parser.parse_args()))
+
+
+PROGRAM = Program(
+    words=("penstock.demo.server",),
+    name="the demo's S3 server",
+    event="demo_server",
+    fix="see what it wrote above, and run the demo again",
+)
 
 
 @contextlib.contextmanager
@@ -46,15 +87,27 @@ def serve_s3(folder: Path, *, link_bytes_per_second: int | None = None) -> Itera
         link_bytes_per_second: what all answers together get; None sends as fast as the machine can.
 
     Raises:
-        ConfigError: the server did not start.
+        PenstockError: the server did not start, or what the block failed for is that it was lost.
     """
-    link = [] if link_bytes_per_second is None else ["--link-bytes-per-second", str(link_bytes_per_second)]
-    words = ["penstock.demo.server", str(folder), *link]
-    with Child(words, stdout=subprocess.PIPE) as server:
-        url = server.stdout.readline().decode().strip()
-        if not url:
-            raise ConfigError("the demo's S3 server did not start", fix="see what it wrote above")
-        yield url
+    with _held_port() as port:
+        config = ServerConfig(folder=folder, port=port, link_bytes_per_second=link_bytes_per_second)
+        with ChildStep(PROGRAM, config) as server:
+            server.wait_begun()
+            try:
+                yield f"http://{HOST}:{port}"
+            except PenstockError as error:
+                if (lost := server.error()) is not None:
+                    raise lost from error
+                raise
+
+
+@contextlib.contextmanager
+def _held_port() -> Iterator[int]:
+    """Keep a free port for one server after another."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind((HOST, 0))
+        yield kept.getsockname()[1]
 
 
 class Link:
@@ -103,8 +156,11 @@ def _is_no_hang_up(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], ConnectionError))
 
 
-async def _serve(folder: Path, link: Link | None) -> None:
+async def _serve(config: ServerConfig) -> None:
     from aiohttp import web
+
+    folder = config.folder
+    link = None if config.link_bytes_per_second is None else Link(config.link_bytes_per_second)
 
     def found() -> list[tuple[str, int, str]]:
         paths = sorted((str(path.relative_to(folder)), path.stat()) for path in folder.rglob("*") if path.is_file())
@@ -160,26 +216,31 @@ async def _serve(folder: Path, link: Link | None) -> None:
     logging.getLogger("aiohttp.server").addFilter(_is_no_hang_up)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    sys.stdout.write(f"http://{host}:{port}\n")
-    sys.stdout.flush()
+    try:
+        await web.TCPSite(runner, HOST, config.port, reuse_port=True).start()
+    except OSError as error:
+        raise ConfigError(
+            f"the demo's S3 server cannot listen at {HOST}:{config.port} ({error.strerror})", fix="run the demo again"
+        ) from error
     done = asyncio.Event()
     watch_parent(partial(asyncio.get_running_loop().call_soon_threadsafe, done.set))
+    tell_begun()
     await done.wait()
     await runner.cleanup()
 
 
 def _main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--link-bytes-per-second", type=int)
-    args = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGHUP):  # the parent ends it
         signal.signal(number, signal.SIG_IGN)
-    link = None if args.link_bytes_per_second is None else Link(args.link_bytes_per_second)
-    asyncio.run(_serve(args.folder, link))
+    try:
+        asyncio.run(_serve(ServerConfig.from_argv()))
+    except PenstockError as error:
+        if not tell_error(error):
+            sys.stderr.write(f"{error}\n")
+        os._exit(error.exit_code)
+    except Exception as error:
+        tell_fault(error)
+        raise
     os._exit(0)
 
 

@@ -14,7 +14,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from penstock.children import wake_with_parent
+from penstock.children.telling import wake_with_parent
 
 __all__ = ["end_with", "remove_shared_memory"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from penstock.children import watch_parent
+from penstock.children.telling import tell_begun, tell_done, watch_parent
 from penstock.manifest import SPLITS, ListingWriter, ManifestInfo, parts_folder
 from penstock.plan import check_lanes, make_plan
 from penstock.records import Plan, StepRecord, write_record
@@ -44,7 +44,10 @@ def run(args: ListOptions) -> int:
         _end_with_parent()
     metering = find_metering(args, NAME, meters=args.meters)
     with metering.open() as counts, _shared(args) as listing, recorded(args, NAME, counts.meter) as run_root:
-        return _run(args, run_root, listing, metering, counts)
+        _run(args, run_root, listing, metering, counts)
+    if args.until_stdin_closes:
+        tell_done()
+    return 0
 
 
 def _run(
@@ -53,7 +56,7 @@ def _run(
     listing: ListingWriter | None,
     metering: Metering,
     counts: MeterFile,
-) -> int:
+) -> None:
     started_at, started = common.now(), time.monotonic()
     check_outputs(args.manifest, args.plan, args.record)
     task = get_task(args.task)
@@ -104,7 +107,6 @@ def _run(
     if listing is not None:
         listing.end(info.fingerprint)
     sys.stdout.write(describe(info))
-    return 0
 
 
 def _plan(args: ListOptions, info: ManifestInfo) -> Plan:
@@ -118,8 +120,11 @@ def _shared(args: ListOptions) -> Iterator[ListingWriter | None]:
         yield None
         return
     with ListingWriter(parts_folder(args.manifest)) as listing:
-        sys.stdout.write(f"parts go to {listing.folder}\n")
-        sys.stdout.flush()
+        if args.until_stdin_closes:
+            tell_begun()
+        else:
+            sys.stdout.write(f"parts go to {listing.folder}\n")
+            sys.stdout.flush()
         try:
             yield listing
         except Exception as error:

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from penstock import stopping
-from penstock.children import watch_parent
+from penstock.children.telling import watch_parent
 from penstock.errors import ConfigError, PenstockError
 from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.manifest.listed import read_listed

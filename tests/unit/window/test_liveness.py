@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from penstock.children.step import Restarts
 from penstock.errors import ConfigError, PrefetcherLost
 from penstock.loader import WindowStream
 from penstock.options.window import ServingOptions
@@ -161,7 +163,7 @@ def test_forked_process_does_not_keep_the_child_alive(tmp_path: Path) -> None:
 
 
 def test_child_that_gets_nothing_done_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child_module, "MAX_DEATHS", 3)
+    monkeypatch.setattr(child_module, "RESTARTS", Restarts(deaths=3))
     child = start_prefetcher(tmp_path / "window", OWN)
     assert child is not None
     with child:
@@ -208,9 +210,9 @@ def test_prefetcher_that_only_fails_is_given_up_soon(
         )
         batches = stream.segment(0).epoch(0)
         next(batches)
-        monkeypatch.setattr(child, "_words", ("penstock.there_is_no_such_module",))
+        monkeypatch.setattr(child, "_program", replace(child._program, words=("penstock.there_is_no_such_module",)))
         kill_serving(child)
-        with pytest.raises(PrefetcherLost, match="ended with exit code 1, 4 times in a row"):
+        with pytest.raises(PrefetcherLost, match="ended with exit code 1, 3 times in a row"):
             list(batches)
         stream.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.children import Child
+from penstock.children.process import Child
 
 
 @pytest.mark.parametrize(("own", "told"), [(None, b"1"), ("3", b"3")])
