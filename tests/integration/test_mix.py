@@ -267,7 +267,7 @@ def test_a_loader_is_for_one_loop_and_one_process(objects: penstock.Dataset, tab
             next(first)
         with pytest.raises(StreamMisused, match="pickled"):
             pickle.dumps(loader)
-        with pytest.raises(CheckpointMismatch, match="no saved place in a mix"):
+        with pytest.raises(CheckpointMismatch, match="no saved position in a mix"):
             loader.load_state_dict({"version": 1})
         assert loader.state_dict()["epoch"] == 2
         assert loader.state_dict()["position"] == 0
@@ -284,7 +284,7 @@ def test_a_loader_is_for_one_loop_and_one_process(objects: penstock.Dataset, tab
             {"position": 0},
             {"mix": "x"},
         ):
-            with pytest.raises(CheckpointMismatch, match="the saved place"):
+            with pytest.raises(CheckpointMismatch, match="the saved position"):
                 loader.load_state_dict({**place, **wrong})
         with pytest.raises(CheckpointMismatch):
             loader.load_state_dict({**place, "members": [{**member, "stream": {}}, member]})

@@ -62,7 +62,7 @@ def test_an_iterator_that_was_replaced_is_refused_and_one_that_is_over_stays_so(
         assert list(second) == []
         next(third)
         stream.load_state_dict(stream.state_dict())
-        with pytest.raises(StreamMisused, match="or a place loaded"):
+        with pytest.raises(StreamMisused, match="or a position loaded"):
             next(third)
 
 

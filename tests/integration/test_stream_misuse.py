@@ -289,7 +289,7 @@ def test_an_error_is_told_once_and_by_who_meets_it(
 
 @pytest.mark.parametrize("state", [None, 3, "x", {}, [], {"next_index": 4}])
 def test_what_is_no_place_is_not_taken_up(stream: penstock.Stream, state: Any) -> None:
-    with pytest.raises(CheckpointMismatch, match=r"no saved place.*give what state_dict\(\) gave"):
+    with pytest.raises(CheckpointMismatch, match=r"no saved position.*give what state_dict\(\) gave"):
         stream.load_state_dict(state)
     assert whole(stream)
 

@@ -87,7 +87,7 @@ class Dataset:
         """Return a dataset of the values that a function says yes to, in the loading workers.
 
         Each is fetched and decoded before it is asked, and what is left out leaves its batch smaller: batches are cut
-        as if it were there, so places, ranks and resuming are exact, and ``len`` counts it. A batch that nothing is
+        as if it were there, so positions, ranks and resuming are exact, and ``len`` counts it. A batch that nothing is
         left of is not given; where several ranks step together it is an error. To leave out by key, at no cost and
         with full batches, use ``where``.
 

@@ -1,4 +1,4 @@
-"""The samples of one member of a mix, one after the other, whose place can be saved between any two."""
+"""The samples of one member of a mix, one after the other, whose position can be saved between any two."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class Feed:
         return self._values[self._used - 1]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the place after the last sample."""
+        """Return the position after the last sample."""
         return {"stream": self._start, "first": self._first, "used": self._used}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a saved place."""
+        """Take up a saved position."""
         self._stream.load_state_dict(state["stream"])
         self._batches = iter(self._stream)
         self._start, self._first = state["stream"], state["first"]

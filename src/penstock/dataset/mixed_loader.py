@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn, Self
 from torch.utils.data import IterableDataset
 
 from penstock.dataset.member_feed import Feed, pack
-from penstock.dataset.mixed_places import check_mixed_place
+from penstock.dataset.mixed_positions import check_mixed_position
 from penstock.dataset.proportions import Draws, Stop, epoch_counts, rounds
 from penstock.dataset.structure import structure_of
 from penstock.errors import ConfigError, DataError, StreamMisused, WindowTooSmall
@@ -38,7 +38,7 @@ STATE_VERSION = 2
 class MixedLoader(IterableDataset[Any]):
     """Batches of a mix, epoch after epoch; ``Mixed.loader`` opens it, and it behaves as ``Stream`` does.
 
-    A place may be saved anywhere and taken up with another batch size or number of workers, but by as many ranks.
+    A position may be saved anywhere and taken up with another batch size or number of workers, but by as many ranks.
 
     Args:
         options: that were asked for.
@@ -61,7 +61,7 @@ class MixedLoader(IterableDataset[Any]):
         self._epoch = self._position = self._loops = 0
         self._asked_epoch: int | None = None
         self._loaded: Mapping[str, Any] | None = None
-        self._place: dict[str, Any] | None = None
+        self._saved: dict[str, Any] | None = None
         with contextlib.ExitStack() as stack:
             for number, each in enumerate(own):
                 decoder = replace(each.decoder, collate=pack)
@@ -81,7 +81,7 @@ class MixedLoader(IterableDataset[Any]):
         return number // size if self._options.drop_last else -(-number // size)
 
     def __iter__(self) -> Iterator[Any]:
-        """Begin a fresh epoch, or go on from the place that was loaded; an iterator from before is over.
+        """Begin a fresh epoch, or go on from the position that was loaded; an iterator from before is over.
 
         Raises:
             PenstockError: the data failed; raised at the batch that it belongs to.
@@ -92,7 +92,7 @@ class MixedLoader(IterableDataset[Any]):
         self._feeds = [Feed(stream, size) for stream, size in zip(self._streams, sizes, strict=True)]
         asked, self._asked_epoch = self._asked_epoch, None
         if self._loaded is None:
-            self._place = None
+            self._saved = None
             self._epoch = asked if asked is not None else self._epoch + (self._position > 0)
             self._position = 0
         most = self._options.num_epochs
@@ -117,7 +117,7 @@ class MixedLoader(IterableDataset[Any]):
 
     @property
     def epoch(self) -> int:
-        """The epoch, 0-based, of the place that was reached: after an epoch's last batch it is the next one."""
+        """The epoch, 0-based, of the position that was reached: after an epoch's last batch it is the next one."""
         return self._epoch
 
     def set_epoch(self, epoch: int) -> None:
@@ -129,24 +129,24 @@ class MixedLoader(IterableDataset[Any]):
         self._asked_epoch = count("epoch", epoch, 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the place after the last batch that was given, to save in a checkpoint; the same on all ranks."""
-        if self._place is not None:
-            return self._place
+        """Return the position after the last batch that was given, to save in a checkpoint; the same on all ranks."""
+        if self._saved is not None:
+            return self._saved
         return self._state([])
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a saved place: the next batch is the one that would have come.
+        """Take up a saved position: the next batch is the one that would have come.
 
         Raises:
             CheckpointMismatch: it is of another mix, or of another number of ranks in the middle of an epoch.
         """
-        check_mixed_place(state, self._state([]), sizes=self._sizes(), num_samples=sum(self._counts()))
+        check_mixed_position(state, self._state([]), sizes=self._sizes(), num_samples=sum(self._counts()))
         for stream, member in zip(self._streams, state["members"], strict=False):
             stream.load_state_dict(member["stream"])
         self._loops += 1
         self._asked_epoch = None
         self._epoch, self._position = state["epoch"], state["position"]
-        self._loaded, self._place = state, dict(state)
+        self._loaded, self._saved = state, dict(state)
 
     def meters(self) -> Meters:
         """Return what was moved so far for all members, of this node."""
@@ -182,7 +182,7 @@ class MixedLoader(IterableDataset[Any]):
                 break
             if loop != self._loops:
                 raise StreamMisused(
-                    "another loop over this mix was begun, or a place loaded, since this one began",
+                    "another loop over this mix was begun, or a position loaded, since this one began",
                     fix="use one iterator at a time",
                 )
             left = [value for value in map(self._take, members) if not isinstance(value, Nothing)]
@@ -218,15 +218,15 @@ class MixedLoader(IterableDataset[Any]):
         self._structures[member] = structure
 
     def _reach(self, position: int, total: int) -> None:
-        """Note the place behind a batch."""
+        """Note the position behind a batch."""
         self._loaded = None
         left = total - position
         if left < (self._options.batch_size if self._options.drop_last else 1):
             self._epoch, self._position = self._epoch + 1, 0
-            self._place = self._state([])
+            self._saved = self._state([])
         else:
             self._position = position
-            self._place = self._state([feed.state_dict() for feed in self._feeds])
+            self._saved = self._state([feed.state_dict() for feed in self._feeds])
 
     def _state(self, members: list[dict[str, Any]]) -> dict[str, Any]:
         return {

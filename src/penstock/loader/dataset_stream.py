@@ -2,8 +2,8 @@
 
 A listing that goes on gives the first epoch part by part, each shuffled in itself, and the others as a whole; where
 parts end depends on the listing alone, so the order is the same whenever it is run. A whole manifest is a listing of
-one part, which is everything: each epoch is shuffled as a whole. Each sample comes once an epoch. A saved place within
-a part names that part and the parts before it: another listing is refused.
+one part, which is everything: each epoch is shuffled as a whole. Each sample comes once an epoch. A saved position
+within a part names that part and the parts before it: another listing is refused.
 """
 
 from __future__ import annotations
@@ -134,13 +134,13 @@ class DatasetStream:
             self._stream.interrupt()
 
     def state_dict(self) -> LoaderState:
-        """Return the place after the last batch that was given."""
+        """Return the position after the last batch that was given."""
         stream = self._stream or self._current()
-        place: LoaderState = {} if self._whole else {"part": self._part, "parts_before": self._before}
-        return stream.state_dict() | place
+        position: LoaderState = {} if self._whole else {"part": self._part, "parts_before": self._before}
+        return stream.state_dict() | position
 
     def load_state_dict(self, state: LoaderState) -> None:
-        """Take up a saved place; waits until the listing has come to it.
+        """Take up a saved position; waits until the listing has come to it.
 
         Raises:
             CheckpointMismatch: it is of another dataset, order or batch size.
@@ -189,14 +189,14 @@ class DatasetStream:
         return stream if self._whole is None else None
 
     def _go_to_part(self, state: LoaderState) -> None:
-        """Go to the part of a saved place.
+        """Go to the part of a saved position.
 
         Raises:
             CheckpointMismatch: there is none, or others came before it.
         """
         if not self._goes_on:
             raise CheckpointMismatch(
-                f"the saved place in the data is in part {state['part']} of a listing that went on",
+                f"the saved position in the data is in part {state['part']} of a listing that went on",
                 fix="go on with --stream-listing, as what saved it",
             )
         self._leave()
@@ -205,7 +205,7 @@ class DatasetStream:
             self._next_part()
         if self._whole is None and self._before != state.get("parts_before"):
             raise CheckpointMismatch(
-                f"the listing's first {self._part} part(s) are not those of the saved place",
+                f"the listing's first {self._part} part(s) are not those of the saved position",
                 fix="go on with the dataset that the run began with, or begin a new run",
             )
 

@@ -53,7 +53,7 @@ def on_device(tree: Any, device: torch.device) -> Any:
 
 
 class BatchLoader(Protocol):
-    """Batches of one split, epoch after epoch, whose place can be saved and taken up again."""
+    """Batches of one split, epoch after epoch, whose position can be saved and taken up again."""
 
     @property
     def num_samples(self) -> int | None:
@@ -61,7 +61,7 @@ class BatchLoader(Protocol):
         ...
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Return the batches of an epoch, from the place of the loaded state if that lies in it.
+        """Return the batches of an epoch, from the position of the loaded state if that lies in it.
 
         Raises:
             PenstockError: the data failed; raised at the batch that it belongs to.
@@ -69,11 +69,11 @@ class BatchLoader(Protocol):
         ...
 
     def state_dict(self) -> LoaderState:
-        """Return the place after the last batch that was given, for ``load_state_dict`` of an equal loader."""
+        """Return the position after the last batch that was given, for ``load_state_dict`` of an equal loader."""
         ...
 
     def load_state_dict(self, state: LoaderState) -> None:
-        """Take up a saved place.
+        """Take up a saved position.
 
         Raises:
             CheckpointMismatch: the state is of another plan, batch size or split.

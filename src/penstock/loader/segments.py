@@ -19,15 +19,15 @@ class SegmentedStream(Protocol):
         ...
 
     def batches(self, epoch: int, segment: int) -> Iterator[Batch]:
-        """Return what is left of a segment of an epoch, from the stream's place on."""
+        """Return what is left of a segment of an epoch, from the stream's position on."""
         ...
 
     def state_dict(self) -> LoaderState:
-        """Return the stream's place."""
+        """Return the stream's position."""
         ...
 
     def load_state_dict(self, state: LoaderState) -> None:
-        """Take up a saved place."""
+        """Take up a saved position."""
         ...
 
     def traffic(self) -> dict[str, Meters]:
@@ -60,11 +60,11 @@ class SegmentLoader:
         return self._stream.batches(epoch, self._number)
 
     def state_dict(self) -> LoaderState:
-        """Return the stream's place."""
+        """Return the stream's position."""
         return self._stream.state_dict()
 
     def load_state_dict(self, state: LoaderState) -> None:
-        """Take up a saved place of the stream."""
+        """Take up a saved position of the stream."""
         self._stream.load_state_dict(state)
 
     def traffic(self) -> dict[str, Meters]:

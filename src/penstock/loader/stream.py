@@ -1,4 +1,4 @@
-"""A torch DataLoader over the window, whose place can be saved and taken up again.
+"""A torch DataLoader over the window, whose position can be saved and taken up again.
 
 One stream gives every epoch's segments in turn (training, then validation), so the prefetcher runs on across
 their borders. Workers read the window themselves; batches arrive in plan order, and the cursor moves when the next one
@@ -29,7 +29,7 @@ from penstock.loader.decoding import Decoding
 from penstock.loader.failures import Failed
 from penstock.loader.in_window import in_window
 from penstock.loader.making import Made, made_by_workers, made_here
-from penstock.loader.places import checked_place
+from penstock.loader.positions import checked_position
 from penstock.loader.protocols import Batch, LoaderState
 from penstock.loader.segments import SegmentLoader
 from penstock.loader.together import Together
@@ -184,7 +184,7 @@ class WindowStream:
         return SegmentLoader(self, number)
 
     def batches(self, epoch: int, segment: int) -> Iterator[Batch]:
-        """Return what is left of a segment of an epoch, from the stream's place on.
+        """Return what is left of a segment of an epoch, from the stream's position on.
 
         Raises:
             ConfigError: the stream has no such epoch.
@@ -262,7 +262,7 @@ class WindowStream:
         return self._next_index
 
     def state_dict(self) -> LoaderState:
-        """Return the place after the last batch that was given."""
+        """Return the position after the last batch that was given."""
         spec = self._settings.spec
         return {
             "version": STATE_VERSION,
@@ -274,12 +274,12 @@ class WindowStream:
         }
 
     def load_state_dict(self, state: LoaderState) -> None:
-        """Take up a saved place.
+        """Take up a saved position.
 
         Raises:
-            CheckpointMismatch: it is of another plan, order, batch size or version, or no place in a stream.
+            CheckpointMismatch: it is of another plan, order, batch size or version, or no position in a stream.
         """
-        self._restart(checked_place(state, self.state_dict()))
+        self._restart(checked_position(state, self.state_dict()))
 
     def traffic(self) -> dict[str, Meters]:
         """Return what was requested so far for the stream's owner in all attempts, by the ids it is counted under."""

@@ -32,7 +32,7 @@ class Epoch(Iterator[Any]):
     """The batches of one loop; it holds its stream, so that a stream without a name lives as long as its loop.
 
     Args:
-        number: of the loop; one that began later, or a place that was loaded, ends this one.
+        number: of the loop; one that began later, or a position that was loaded, ends this one.
     """
 
     def __init__(self, stream: Stream, number: int, batches: Iterator[Any]) -> None:
@@ -50,7 +50,7 @@ class Epoch(Iterator[Any]):
         with stream._taking_turn():
             if stream._loops != self._number:
                 raise StreamMisused(
-                    "another loop over this Stream was begun, or a place loaded, since this one began",
+                    "another loop over this Stream was begun, or a position loaded, since this one began",
                     fix="use one iterator at a time; for two at once make two Streams",
                 )
             try:

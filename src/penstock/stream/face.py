@@ -38,7 +38,7 @@ class Stream(IterableDataset[Any]):
     """Batches of the objects of a bucket or folder, epoch after epoch, through a bounded window.
 
     Each ``for`` loop over it is a fresh epoch: every object once, in an order that ``seed`` and the epoch decide. After
-    a loop that was left early the next one begins the next epoch; only a place that was loaded is gone on from.
+    a loop that was left early the next one begins the next epoch; only a position that was loaded is gone on from.
 
     Of several processes that train together each is given its share, as ``torch.distributed`` or the launcher
     (torchrun, Accelerate, Lightning, Slurm, MPI) tell their number; those of one node share one window. All of them
@@ -183,7 +183,7 @@ class Stream(IterableDataset[Any]):
             )
 
     def __iter__(self) -> Iterator[Any]:
-        """Begin a fresh epoch, or go on from the place that was loaded; an iterator from before is over.
+        """Begin a fresh epoch, or go on from the position that was loaded; an iterator from before is over.
 
         Raises:
             PenstockError: the data failed; raised at the batch that it belongs to.
@@ -208,14 +208,14 @@ class Stream(IterableDataset[Any]):
 
     @property
     def epoch(self) -> int:
-        """The epoch, 0-based, of the place that was reached: after an epoch's last batch it is the next one."""
+        """The epoch, 0-based, of the position that was reached: after an epoch's last batch it is the next one."""
         self._settle()
         return self._reading.stream.epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next loop that epoch, 0-based; without it each loop is the epoch after the one before.
 
-        A place that was loaded is gone on from all the same, until its loop has given a batch.
+        A position that was loaded is gone on from all the same, until its loop has given a batch.
 
         Raises:
             ConfigError: it is no number of an epoch.
@@ -224,12 +224,12 @@ class Stream(IterableDataset[Any]):
         self._asked_epoch = count("epoch", epoch, 0)
 
     def state_dict(self) -> LoaderState:
-        """Return the place after the last batch that was given, to save in a checkpoint; the same on all ranks."""
+        """Return the position after the last batch that was given, to save in a checkpoint; the same on all ranks."""
         self._settle()
         return self._reading.stream.state_dict()
 
     def load_state_dict(self, state: LoaderState) -> None:
-        """Take up a saved place: the next batch is the one that would have come, of whatever batch size now.
+        """Take up a saved position: the next batch is the one that would have come, of whatever batch size now.
 
         Raises:
             CheckpointMismatch: it is of another dataset or order.

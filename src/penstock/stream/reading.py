@@ -8,31 +8,26 @@ from __future__ import annotations
 import atexit
 import contextlib
 import itertools
-import math
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from penstock.errors import PenstockError
-from penstock.loader import LoaderState, WindowStream
+from penstock.loader import LoaderState
 from penstock.loader.dataset_stream import DatasetStream
-from penstock.loader.places import check_is_place
+from penstock.loader.positions import check_is_position
 from penstock.loader.ranks import Found
 from penstock.manifest.following import open_listing
-from penstock.manifest.listed import Listed, Listing
+from penstock.manifest.listed import Listing
 from penstock.options.window import ServingOptions
-from penstock.plan import fewest_samples
 from penstock.plan.ranks import ONE_RANK, Ranks
-from penstock.records import Meters, Plan
+from penstock.records import Meters
 from penstock.sources import read_meter_files, sum_meters, take_later
-from penstock.stream.fitting import fitting_batch
 from penstock.stream.left_out import LeftOut, left_out_of
 from penstock.stream.listing import begin_listing, cached_manifest_of
+from penstock.stream.opening import open_stream
 from penstock.stream.options import Options
 from penstock.stream.rendezvous import Rendezvous, Serving, rendezvous_of, wait_for_serving
 from penstock.temporary import TemporaryFolder
@@ -40,12 +35,8 @@ from penstock.window import Prefetcher, claim_job, start_prefetcher
 
 __all__ = ["Reading", "alone"]
 
-UNBOUNDED_EPOCHS = 1_000_000
 LANES = 2**7 * 3**3 * 5**2 * 7 * 11 * 13
 """Any number of ranks up to 16 shares them evenly, and most larger ones."""
-MIXED_LANES = 2**4 * 3 * 5
-"""Where extents have many samples: each lane shuffles its part of those that are opened together, so few are better.
-Numbers of ranks that do not divide them have more."""
 LEAVE_SECONDS = 10.0
 """How long the first rank of a node serves others that are behind it, once it is closed itself."""
 
@@ -102,7 +93,7 @@ class Reading:
         return self._stream
 
     def settle(self, found: Found) -> None:
-        """Read as one of these ranks from now on, at the place that was reached.
+        """Read as one of these ranks from now on, at the position that was reached.
 
         Raises:
             PenstockError: the source cannot be listed, an option cannot be honoured, or a rank is missing.
@@ -114,7 +105,15 @@ class Reading:
         try:
             source = self._source(found)
             self._listing, self._counted_in = source.listing, source.meters
-            self._found, self._stream = found, self._open(source, found.ranks)
+            self._found = found
+            self._stream = open_stream(
+                source.listing,
+                self._options,
+                found.ranks,
+                window=source.window,
+                meters=source.meters,
+                prefetcher=source.prefetcher,
+            )
             if state is not None:
                 self.load(state)
         except BaseException:
@@ -136,12 +135,12 @@ class Reading:
             stream.load_state_dict({**stream.state_dict(), "next_index": epoch * stream.num_samples})
 
     def load(self, state: LoaderState) -> None:
-        """Take up a place; of any batch size and any number of ranks, since it is a place in the order of all.
+        """Take up a position; of any batch size and any number of ranks, since it is one in the order of all.
 
         Raises:
-            CheckpointMismatch: it is of another dataset or order, or no place at all.
+            CheckpointMismatch: it is of another dataset or order, or no position at all.
         """
-        check_is_place(state)
+        check_is_position(state)
         stream = self.stream
         stream.load_state_dict({**state, "batch_size": stream.state_dict()["batch_size"]})
 
@@ -259,57 +258,3 @@ class Reading:
             Path(serving.manifest), Path(serving.plan), goes_on=serving.goes_on, timeout_seconds=timeout_seconds
         )
         return _Source(window=Path(serving.window), listing=listing, serving=serving, meters=Path(serving.meters))
-
-    def _open(self, source: _Source, ranks: Ranks) -> DatasetStream:
-        options = self._options
-        return DatasetStream(
-            source.listing,
-            open_stream=partial(_open_stream, options=options, source=source, ranks=ranks),
-            num_epochs=options.num_epochs or UNBOUNDED_EPOCHS,
-            splits=[(options.data.split, True)],
-            least=fewest_samples(
-                batch_size=options.batch_size, world_size=ranks.world_size, drop_last=options.drop_last
-            ),
-        )
-
-
-def _plan_of(listed: Listed, seed: int, ranks: Ranks) -> Plan:
-    """Return the plan: the listing's seed may be that of a split alone, and its lanes are those of single samples."""
-    plan = msgspec.structs.replace(listed.plan, seed=seed)
-    if listed.info.num_samples == listed.info.num_extents:
-        return plan
-    return msgspec.structs.replace(plan, num_lanes=math.lcm(MIXED_LANES, ranks.world_size))
-
-
-def _open_stream(
-    listed: Listed,
-    splits: Sequence[tuple[str, bool]],
-    num_epochs: int,
-    *,
-    options: Options,
-    source: _Source,
-    ranks: Ranks,
-) -> WindowStream:
-    plan, batch_size = _plan_of(listed, options.seed, ranks), options.batch_size
-    if options.may_shrink:
-        batch_size = fitting_batch(listed, splits, plan=plan, options=options, folder=source.window, ranks=ranks)
-    return WindowStream(
-        folder=source.window,
-        manifest=listed.manifest,
-        info=listed.info,
-        plan=plan,
-        splits=splits,
-        decoding=options.decoder,
-        batch_size=batch_size,
-        num_epochs=num_epochs,
-        num_workers=options.num_workers,
-        prefetcher=source.prefetcher,
-        rank=ranks.rank,
-        world_size=ranks.world_size,
-        local_rank=ranks.local_rank,
-        local_world_size=ranks.local_world_size,
-        timeout_seconds=options.timeout_seconds,
-        on_bad_sample=options.on_bad_sample,
-        drop_last=options.drop_last,
-        meters=source.meters,
-    )

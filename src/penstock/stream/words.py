@@ -24,6 +24,7 @@ _ARGUMENTS = {
     "split-by": "split(by=...)",
     "release": "releases",
     "max-files": "max_files",
+    "stream-listing": "stream_listing=True",
 }
 """Flags that have another name."""
 _SAME: tuple[str, ...] = (
@@ -31,7 +32,6 @@ _SAME: tuple[str, ...] = (
     "region",
     "anonymous",
     "requester-pays",
-    "stream-listing",
     "in-flight",
     "source",
     "workers",

@@ -1,63 +1,259 @@
-"""One attempt at a run: its time and what it moved, added to what earlier ones left in the journal."""
+"""One attempt at a run: epochs, steps, validation, and a checkpoint of all that it is.
+
+Time spent after the last checkpoint before a SIGKILL is not in ``wall_seconds``.
+"""
 
 from __future__ import annotations
 
+import functools
+import logging
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
-from penstock.loader.protocols import BatchLoader
-from penstock.records import Meters, Saves
-from penstock.sources import take_later
+from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
+from penstock.loader.protocols import BatchLoader, LoaderState
+from penstock.manifest.trained_on import TrainedOn
+from penstock.records import LossPoint, Meters, MetricValues
+from penstock.tasks.protocols import Task
+from penstock.train.checkpoint import Checkpoints
+from penstock.train.checkpoint_file import Identity
+from penstock.train.config import TrainConfig
+from penstock.train.determinism import capture_rng, restore_rng, weights_sha256
+from penstock.train.device import describe_host
 from penstock.train.journal import Journal
+from penstock.train.progress import Progress, StepUpdate
+from penstock.train.result import TrainResult, ended_unsaid
+from penstock.train.schedule import KnownSamples, Schedule, make_schedule
+from penstock.train.signals import StopAsked, StopRequest
+from penstock.train.spent import Spent
+from penstock.train.stepper import StepOutcome, Stepper
+from penstock.train.validation import Validation
 
 __all__ = ["Attempt"]
 
+log = logging.getLogger(__name__)
+
 
 class Attempt:
-    """Measures an attempt.
-
-    Args:
-        started_seconds: ``time.monotonic()`` at its start, which is before data and model are opened.
-        loaders: that it reads from.
-        own_traffic: gives what was requested otherwise than by them, by the ids that it is counted under.
-    """
+    """One attempt at a run: moves the journal on, and saves it with everything it belongs to."""
 
     def __init__(
         self,
+        config: TrainConfig,
         *,
+        task: Task,
+        stepper: Stepper,
+        train_loader: BatchLoader,
+        valid: Validation | None,
+        checkpoints: Checkpoints,
+        identity: Identity,
+        progress: Progress,
         started_seconds: float,
-        loaders: Sequence[BatchLoader],
+        known: KnownSamples | None,
+        on_save: Callable[[TrainResult], None],
+        trained_on: Callable[[], TrainedOn] | None,
         own_traffic: Callable[[], dict[str, Meters]],
     ) -> None:
-        self._started_seconds = started_seconds
-        self.started_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started_seconds)
-        self._loaders, self._own_traffic = loaders, own_traffic
-        self._earlier = Journal()
-        self.first_batch_seconds: float | None = None
+        self._config, self._task, self._stepper = config, task, stepper
+        self._train_loader, self._valid = train_loader, valid
+        self._checkpoints, self._identity, self._progress = checkpoints, identity, progress
+        self._known = known or KnownSamples(number=train_loader.num_samples or 0, are_all=True)
+        self._on_save = on_save
+        self._trained_on = functools.cache(trained_on) if trained_on is not None else None
+        self._spent = Spent(
+            started_seconds=started_seconds,
+            loaders=[train_loader] + ([valid.loader] if valid is not None else []),
+            own_traffic=own_traffic,
+        )
+        self._journal = Journal()
+        self._loader_state: LoaderState = train_loader.state_dict()
+        self._saved: tuple[tuple[int, int], str] | None = None
+        self._saved_seconds = time.monotonic()
+        self._best: str | None = None
 
-    def goes_on_from(self, earlier: Journal) -> None:
-        """Add up to the journal of earlier attempts, which must not change any more."""
-        self._earlier = earlier
+    def begin(self) -> None:
+        """Go on from the last checkpoint; where there is none, save the untrained state.
 
-    def note_batch(self) -> None:
-        """Take note that a batch is there."""
-        if self.first_batch_seconds is None:
-            self.first_batch_seconds = time.monotonic() - self._started_seconds
+        That first save finds a place that cannot be written to before an epoch is spent, not after it.
+        """
+        content = self._checkpoints.load(self._identity)
+        if content is None:
+            self._save()
+        else:
+            self._take_up(content)
+        journal, num_samples = self._journal, self._train_loader.num_samples
+        self._progress.on_begin(epoch=journal.epoch, epoch_samples=journal.epoch_samples, num_samples=num_samples)
 
-    def added_to(self, journal: Journal, saves: Saves) -> Journal:
-        """Return a journal with this attempt's time, meters and saves added to those of earlier ones."""
-        earlier = self._earlier
-        meters = earlier.meters
-        for loader in self._loaders:
-            meters = meters.plus(loader.meters().without_traffic())
-        seen = (loader.traffic() for loader in self._loaders)
-        return msgspec.structs.replace(
-            journal,
-            meters=meters,
-            traffic=take_later(earlier.traffic, *seen, self._own_traffic()),
-            wall_seconds=earlier.wall_seconds + time.monotonic() - self._started_seconds,
-            saves=earlier.saves.plus(saves),
+    def _take_up(self, content: dict[str, Any]) -> None:
+        try:
+            self._journal = Journal.from_plain(content["journal"])
+            self._spent.goes_on_from(Journal.from_plain(content["journal"]))
+            self._stepper.load_state_dict(content)
+            # It may have ended as it was asked for then, and be asked for more now.
+            self._journal.finished = self._is_finished()
+            if not self._journal.finished:
+                self._train_loader.load_state_dict(content["loader"])
+                self._loader_state = content["loader"]
+                restore_rng(content["rng"])
+                self._journal.num_resumes += 1
+        except (KeyError, msgspec.ValidationError) as error:
+            what = f"the last checkpoint lacks what a run goes on from ({error})"
+            raise CheckpointCorrupt(what, fix="give this run another folder to start it anew") from error
+        self._best = self._checkpoints.best()
+        log.info("resumed", extra={"step": self._journal.step, "epoch": self._journal.epoch})
+
+    def run(self, stop: StopRequest) -> None:
+        """Do the epochs that are left.
+
+        Raises:
+            Interrupted: a stop was asked for; what was done is saved.
+            PenstockError: the data failed; what was done is saved.
+            TrainingDiverged: the loss or the gradient is not finite.
+        """
+        try:
+            while not self._journal.finished:
+                self._train_epoch(stop)
+                self._end_epoch(stop)
+                if not self._journal.finished:
+                    stop.check()
+        except StopAsked:
+            raise self._interrupted(stop) from None
+        except (SourceError, DataError, WindowError, ProcessLost):
+            # What was learnt up to the batch that failed is whole: another attempt need not repeat it.
+            self._save()
+            raise
+
+    def _train_epoch(self, stop: StopRequest) -> None:
+        journal, schedule = self._journal, self._schedule()
+        self._stepper.model.train()
+        batches = iter(self._train_loader.epoch(journal.epoch))
+        while True:
+            begun = time.perf_counter()
+            with stop.waiting():
+                batch = next(batches, None)
+            got = time.perf_counter()
+            journal.stall_seconds += got - begun
+            if batch is None:
+                return
+            self._spent.note_batch()
+            outcome = self._stepper.step(batch, journal.step, factor=schedule.factor(journal.step))
+            journal.end_step(loss=outcome.loss, num_labelled=outcome.num_labelled, num_samples=len(batch))
+            self._loader_state = self._train_loader.state_dict()
+            journal.compute_seconds += time.perf_counter() - got
+            self._tell(outcome, schedule)
+            self._after_step(stop)
+
+    def _after_step(self, stop: StopRequest) -> None:
+        stop.check()
+        every, minutes = self._config.checkpoint_every_steps, self._config.checkpoint_minutes
+        is_due = minutes is not None and time.monotonic() - self._saved_seconds >= 60 * minutes
+        if is_due or (every is not None and self._journal.step % every == 0):
+            self._save()
+
+    def _schedule(self) -> Schedule:
+        """Return the schedule of the epoch in progress; it follows from what is known when the epoch begins."""
+        journal, num_samples = self._journal, self._train_loader.num_samples
+        return make_schedule(
+            self._config,
+            self._known,
+            num_samples=num_samples,
+            first_epoch_steps=journal.epochs[0].num_steps if journal.epochs else None,
+        )
+
+    def _tell(self, outcome: StepOutcome, schedule: Schedule) -> None:
+        journal, num_samples = self._journal, self._train_loader.num_samples
+        place = journal.epoch + (journal.epoch_samples / max(num_samples, 1) if num_samples is not None else 0.0)
+        journal.curve.add(
+            LossPoint(step=journal.step, epoch=place, loss=outcome.loss, learning_rate=outcome.learning_rate)
+        )
+        self._progress.on_step(
+            StepUpdate(
+                step=journal.step,
+                num_steps=schedule.num_steps,
+                epoch=journal.epoch,
+                num_epochs=self._config.num_epochs,
+                epoch_samples=journal.epoch_samples,
+                num_samples=num_samples,
+                loss=outcome.loss,
+                learning_rate=outcome.learning_rate,
+                stall_seconds=journal.stall_seconds,
+                compute_seconds=journal.compute_seconds,
+            )
+        )
+
+    def _end_epoch(self, stop: StopRequest) -> None:
+        journal, begun = self._journal, time.perf_counter()
+        metrics: MetricValues = {}
+        if self._valid is not None:
+            metrics = self._valid.metrics(self._stepper.model, journal.epoch, stop)
+        # Both loaders may be parts of one stream, whose place the validation has moved on.
+        self._loader_state = self._train_loader.state_dict()
+        if not self._known.are_all and journal.epoch == 0:
+            journal.curve.spread(0, first_step=0, num_steps=journal.epoch_steps)
+        record = journal.end_epoch(metrics, valid_seconds=time.perf_counter() - begun)
+        is_best = journal.note_score(record.epoch, record.valid.get(self._task.score))
+        journal.finished = self._is_finished()
+        if is_best:
+            self._best = self._checkpoints.save_best(
+                {**self._stepper.weights(), "trained_on": self._training_split()},
+                identity=self._identity,
+                step=journal.step,
+                epoch=record.epoch,
+            )
+        self._save()
+        self._progress.on_epoch(record, is_best=is_best)
+
+    def _training_split(self) -> dict[str, Any] | None:
+        return None if self._trained_on is None else msgspec.to_builtins(self._trained_on())
+
+    def _is_finished(self) -> bool:
+        journal, config = self._journal, self._config
+        out_of_patience = config.patience is not None and journal.bad_epochs >= config.patience
+        return journal.epoch >= config.num_epochs or out_of_patience
+
+    def _interrupted(self, stop: StopRequest) -> Interrupted:
+        name = "a signal" if stop.received is None else stop.received.name
+        return Interrupted(
+            f"{name} stopped the run after step {self._journal.step}, saved as {self._save()}",
+            fix="run the same command again to go on",
+        )
+
+    def _save(self) -> str:
+        """Save the state after the last step, if that is not done yet; give the file's path or URI."""
+        place = (self._journal.step, self._journal.epoch)
+        if self._saved is not None and self._saved[0] == place:
+            return self._saved[1]
+        content = {
+            **self._stepper.state_dict(),
+            "loader": self._loader_state,
+            "rng": capture_rng(),
+            "journal": self._spent.added_to(self._journal, self._checkpoints.saves).to_plain(),
+        }
+        step, epoch = place
+        where = self._checkpoints.save(content, identity=self._identity, step=step, epoch=epoch)
+        log.info("saved", extra={"checkpoint": where, "step": step, "epoch": epoch})
+        self._saved, self._saved_seconds = (place, where), time.monotonic()
+        self._on_save(self.result(ended_unsaid()))
+        return where
+
+    def result(self, error: BaseException | None) -> TrainResult:
+        """Return how the run ended, or where it is."""
+        model = self._stepper.model
+        return TrainResult(
+            config=self._config,
+            score=self._task.score,
+            identity=self._identity,
+            host=describe_host(self._stepper.device),
+            error=error,
+            journal=self._spent.added_to(self._journal, self._checkpoints.saves),
+            checkpoint=self._best,
+            weights_sha256=None if error is not None else weights_sha256(model),
+            num_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+            started_at=self._spent.started_at,
+            ended_at=datetime.now(UTC),
+            seconds_to_first_batch=self._spent.first_batch_seconds or 0.0,
         )

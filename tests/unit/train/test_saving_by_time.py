@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from penstock.records import UNSAID
-from penstock.train import loop
+from penstock.train import attempt
 from penstock.train.config import TrainConfig
 from penstock.train.result import TrainResult, make_run_record
 from support.forked import run_forked
@@ -56,7 +56,7 @@ def test_a_save_is_due_so_long_after_the_last_one(
 ) -> None:
     """Each step takes half a minute, by a clock of the test's own; each epoch's end saves as well."""
     now = [0.0]
-    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0], perf_counter=lambda: now[0]))
+    monkeypatch.setattr(attempt, "time", SimpleNamespace(monotonic=lambda: now[0], perf_counter=lambda: now[0]))
     seen: list[int] = []
 
     def after_step(update: object) -> None:

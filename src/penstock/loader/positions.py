@@ -1,4 +1,4 @@
-"""Saved places in the data, and whether they can be taken up."""
+"""Saved positions in the data, and whether they can be taken up."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from penstock.errors import CheckpointMismatch
 from penstock.loader.protocols import LoaderState
 from penstock.records.plan import BlockShuffle, Order, Shuffle
 
-__all__ = ["check_is_place", "checked_place"]
+__all__ = ["check_is_position", "checked_position"]
 
 MOST_INDEX = 2**63 - 1
 _FIX = "go on with the dataset, the order and the seed that it was saved with, or begin anew"
 _DIGITS = 12
 
 
-def check_is_place(state: object) -> None:
-    """Refuse what is no saved place at all.
+def check_is_position(state: object) -> None:
+    """Refuse what is no saved position at all.
 
     Raises:
         CheckpointMismatch: it is none.
@@ -32,24 +32,24 @@ def check_is_place(state: object) -> None:
     else:
         return
     raise CheckpointMismatch(
-        f"what is loaded is no saved place in the data: it {told}", fix="give what state_dict() gave, as it was"
+        f"what is loaded is no saved position in the data: it {told}", fix="give what state_dict() gave, as it was"
     )
 
 
-def checked_place(state: LoaderState, mine: LoaderState) -> int:
-    """Return the stream index of a saved place.
+def checked_position(state: LoaderState, mine: LoaderState) -> int:
+    """Return the stream index of a saved position.
 
     Args:
-        mine: the place of the stream that is to take it up, whose other fields must be the same.
+        mine: the position of the stream that is to take it up, whose other fields must be the same.
 
     Raises:
-        CheckpointMismatch: it is of another plan, order, batch size or version, or no place in a stream; it tells all
-            that differs.
+        CheckpointMismatch: it is of another plan, order, batch size or version, or no position in a stream; all that
+            differs is named.
     """
-    check_is_place(state)
+    check_is_position(state)
     if differences := list(_differences(state, mine)):
         raise CheckpointMismatch(
-            f"the saved place in the data is of another {'; another '.join(differences)}", fix=_FIX
+            f"the saved position in the data is of another {'; another '.join(differences)}", fix=_FIX
         )
     index: Any = state["next_index"]
     try:
@@ -57,14 +57,14 @@ def checked_place(state: LoaderState, mine: LoaderState) -> int:
     except TypeError:
         number = -1
     if not 0 <= number <= MOST_INDEX:
-        raise CheckpointMismatch(f"the saved place in the data is {str(index)[:60]!r}, not a stream index", fix=_FIX)
+        raise CheckpointMismatch(f"the saved position in the data is {str(index)[:60]!r}, not a stream index", fix=_FIX)
     return number
 
 
 def _differences(state: LoaderState, mine: LoaderState) -> Iterator[str]:
-    """Name what a saved place and a stream's own differ in, with both values."""
+    """Name what a saved position and a stream's own differ in, with both values."""
     if state["version"] != mine["version"]:
-        yield _told("version of saved places", state["version"], mine["version"])
+        yield _told("version of saved positions", state["version"], mine["version"])
         return
     orders = _order_differences(state["order"], mine["order"]) if state["order"] != mine["order"] else []
     yield from orders

@@ -1,4 +1,4 @@
-"""Saved places in a mix, and whether they can be taken up."""
+"""Saved positions in a mix, and whether they can be taken up."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any, Final
 
 from penstock.errors import CheckpointMismatch
 
-__all__ = ["check_mixed_place"]
+__all__ = ["check_mixed_position"]
 
 MOST_EPOCH: Final = 2**31 - 1
-_FIX: Final = "go on with the mix that the place was saved of, or begin anew"
-_NO_PLACE: Final = "what is loaded is no saved place in a mix"
+_FIX: Final = "go on with the mix that the position was saved of, or begin anew"
+_NO_POSITION: Final = "what is loaded is no saved position in a mix"
 _GIVE: Final = "give what state_dict() gave, as it was"
 
 
-def check_mixed_place(state: Any, mine: Mapping[str, Any], *, sizes: Sequence[int], num_samples: int) -> None:
-    """Refuse what is no place in this mix; places of members are looked at by their streams.
+def check_mixed_position(state: Any, mine: Mapping[str, Any], *, sizes: Sequence[int], num_samples: int) -> None:
+    """Refuse what is no position in this mix; positions of members are looked at by their streams.
 
     Args:
-        mine: a place of the mix that is to take it up.
+        mine: a position of the mix that is to take it up.
         sizes: samples of a round of each member on this rank.
         num_samples: of an epoch on this rank.
 
@@ -28,25 +28,26 @@ def check_mixed_place(state: Any, mine: Mapping[str, Any], *, sizes: Sequence[in
             or damaged.
     """
     if not isinstance(state, Mapping) or any(name not in state for name in mine):
-        raise CheckpointMismatch(_NO_PLACE, fix=_GIVE)
+        raise CheckpointMismatch(_NO_POSITION, fix=_GIVE)
     position = state["position"]
     for name, told in (("version", "version"), ("mix", "mix"), ("world_size", "number of ranks")):
         if state[name] != mine[name] and (name != "world_size" or position or not _is_count(state[name], 1)):
             raise CheckpointMismatch(
-                f"the saved place is of another {told} ({str(state[name])[:12]}, here {str(mine[name])[:12]})", fix=_FIX
+                f"the saved position is of another {told} ({str(state[name])[:12]}, here {str(mine[name])[:12]})",
+                fix=_FIX,
             )
     if not _is_count(position, 0, num_samples - 1):
-        raise CheckpointMismatch(f"the saved place is {str(position)[:60]!r}, not in an epoch of this mix", fix=_FIX)
+        raise CheckpointMismatch(f"the saved position is {str(position)[:60]!r}, not in an epoch of this mix", fix=_FIX)
     if not _is_count(state["epoch"], 0):
-        raise CheckpointMismatch(f"the saved place is in epoch {str(state['epoch'])[:60]!r}", fix=_GIVE)
+        raise CheckpointMismatch(f"the saved position is in epoch {str(state['epoch'])[:60]!r}", fix=_GIVE)
     members = state["members"]
     if not isinstance(members, list | tuple):
-        raise CheckpointMismatch(f"the saved place is of members {str(members)[:60]!r}", fix=_GIVE)
+        raise CheckpointMismatch(f"the saved position is of members {str(members)[:60]!r}", fix=_GIVE)
     if len(members) != (len(sizes) if position else 0):
-        raise CheckpointMismatch(f"the saved place is of {len(members)} members", fix=_FIX)
+        raise CheckpointMismatch(f"the saved position is of {len(members)} members", fix=_FIX)
     for number, (member, size) in enumerate(zip(members, sizes, strict=False)):
         if not _is_member(member, size):
-            raise CheckpointMismatch(f"the saved place is no place of member {number} (from 0)", fix=_GIVE)
+            raise CheckpointMismatch(f"the saved position is no position of member {number} (from 0)", fix=_GIVE)
 
 
 def _is_member(member: Any, size: int) -> bool:

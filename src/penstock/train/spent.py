@@ -1,0 +1,63 @@
+"""What an attempt at a run spends, in time, requests and saves, added to what earlier ones spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from penstock.loader.protocols import BatchLoader
+from penstock.records import Meters, Saves
+from penstock.sources import take_later
+from penstock.train.journal import Journal
+
+__all__ = ["Spent"]
+
+
+class Spent:
+    """Measures an attempt.
+
+    Args:
+        started_seconds: ``time.monotonic()`` at its start, which is before data and model are opened.
+        loaders: that it reads from.
+        own_traffic: gives what was requested otherwise than by them, by the ids that it is counted under.
+    """
+
+    def __init__(
+        self,
+        *,
+        started_seconds: float,
+        loaders: Sequence[BatchLoader],
+        own_traffic: Callable[[], dict[str, Meters]],
+    ) -> None:
+        self._started_seconds = started_seconds
+        self.started_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started_seconds)
+        self._loaders, self._own_traffic = loaders, own_traffic
+        self._earlier = Journal()
+        self.first_batch_seconds: float | None = None
+
+    def goes_on_from(self, earlier: Journal) -> None:
+        """Add up to the journal of earlier attempts, which must not change any more."""
+        self._earlier = earlier
+
+    def note_batch(self) -> None:
+        """Take note that a batch is there."""
+        if self.first_batch_seconds is None:
+            self.first_batch_seconds = time.monotonic() - self._started_seconds
+
+    def added_to(self, journal: Journal, saves: Saves) -> Journal:
+        """Return a journal with this attempt's time, meters and saves added to those of earlier ones."""
+        earlier = self._earlier
+        meters = earlier.meters
+        for loader in self._loaders:
+            meters = meters.plus(loader.meters().without_traffic())
+        seen = (loader.traffic() for loader in self._loaders)
+        return msgspec.structs.replace(
+            journal,
+            meters=meters,
+            traffic=take_later(earlier.traffic, *seen, self._own_traffic()),
+            wall_seconds=earlier.wall_seconds + time.monotonic() - self._started_seconds,
+            saves=earlier.saves.plus(saves),
+        )
