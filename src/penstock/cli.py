@@ -7,6 +7,7 @@ bug and shows its traceback, with exit code 1.
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import importlib.util
 import os
@@ -142,7 +143,9 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
         return error.exit_code
     configure_logging(verbose=args.verbose)
     try:
-        return load_step(args.step).run(parsed(options_of(args.step), args))
+        step = load_step(args.step)
+        gc.enable()
+        return step.run(parsed(options_of(args.step), args))
     except PenstockError as error:
         if _is_of_stop(error):
             raise

@@ -43,12 +43,15 @@ def entry() -> NoReturn:
 
 
 def _run() -> int:
+    import gc
+
     from penstock import stopping
 
     try:
         from penstock import outlets
 
         outlets.make_lasting()
+        gc.disable()  # until all is imported: to look through it again and again is an eighth of a start
         from penstock.cli import main
 
         return main()

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 __all__ = ["Rows"]
 
 Reader = Callable[[int], Any]
+_LARGE_BYTES = 4096
+"""Mean of binary values from which on each is made when it is asked for."""
 
 
 class Rows(Sequence[dict[str, Any]]):
@@ -73,10 +75,24 @@ def _reader(array: Any) -> Reader:
         bounds = _bounds_of(array.offsets.to_numpy())
         read = _map_reader(array, bounds) if pa.types.is_map(kind) else _list_reader(array.values, bounds)
         return _where_known(array, read)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return _where_known(array, _binary_reader(array))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         found = array.to_pylist()
         return lambda at: found[at]
     return lambda at: array[at].as_py()
+
+
+def _binary_reader(array: Any) -> Reader:
+    """Return what makes bytes: small ones at once, which is faster each, others when they are asked for."""
+    if array.nbytes < _LARGE_BYTES * len(array):
+        found = array.to_pylist()
+        return lambda at: found[at]
+    _, ends, values = array.buffers()
+    dtype = np.dtype(np.int32 if pa.types.is_binary(array.type) else np.int64)
+    bounds = np.frombuffer(ends, dtype)[array.offset : array.offset + len(array) + 1].tolist()
+    data = memoryview(values)
+    return lambda at: bytes(data[bounds[at] : bounds[at + 1]])
 
 
 def _tensor_reader(array: Any) -> Reader:

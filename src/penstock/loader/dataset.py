@@ -10,6 +10,7 @@ from typing import Any
 from torch.utils.data import Dataset
 
 from penstock.errors import ConfigError
+from penstock.loader.batch_memory import keep_freed_memory
 from penstock.loader.decoding import ByKey, Decoding
 from penstock.loader.failures import Failed
 from penstock.loader.in_window import ManySamples, OneSample
@@ -109,6 +110,7 @@ class WindowDataset(Dataset[Any]):
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Return one batch, what is left of it, or the error that one of its samples met."""
         settings = self._settings
+        keep_freed_memory()
         try:
             if self._reader is None:
                 reader = WindowReader(

@@ -15,7 +15,7 @@ from typing import Any
 
 from penstock.errors import PenstockError
 
-__all__ = ["Failed", "batch_note", "noting", "sample_note", "transform_note"]
+__all__ = ["Failed", "add_note", "batch_note", "noting", "sample_note", "transform_note"]
 
 MOST_KEYS = 64
 """Keys of a batch that a note names, each."""
@@ -46,9 +46,14 @@ def noting(note: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
+        add_note(error, note)
         raise
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Say once with an error what it belongs to."""
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
 
 
 def sample_note(what: str, key: str, *, position: int, epoch: int) -> str:

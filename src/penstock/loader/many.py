@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from penstock.errors import DataError, OutputError, PenstockError, WindowError
 from penstock.loader.chance import chance_of, own_generators
 from penstock.loader.decoding import Decoding
-from penstock.loader.failures import batch_note, noting, transform_note
+from penstock.loader.failures import add_note, batch_note, noting, transform_note
 from penstock.loader.in_window import ManySamples, Touched
 from penstock.loader.sharing import NodeRanks, packed, unpacked
 from penstock.loader.using import SampleUser, reason_of
@@ -207,12 +207,12 @@ class PartMaker:
                     return _Decoded(about, part.numbers, error=error)
                 self._user.note(about.key, error)
                 return _Decoded(about, part.numbers, bad=reason_of(about.key, error))
-            if values is not None and reader.is_intact(extent):
+            if reader.is_intact(extent):
                 self._user.begin_anew()
                 return _Decoded(about, part.numbers, values)
 
-    def _values(self, reader: WindowReader, extent: WindowExtent, touched: Touched, part: Part) -> Sequence[Any] | None:
-        """Return the values of an extent; None where its bytes changed before they were copied."""
+    def _values(self, reader: WindowReader, extent: WindowExtent, touched: Touched, part: Part) -> Sequence[Any]:
+        """Return the values of an extent, which may be views of its bytes."""
         key, decode = extent.meta.key, self._decoding.decode
         self._chance.seed(touched.epoch, key)
         with noting(f"penstock: decode of {key!r}, an extent of epoch {touched.epoch} (from 0)"):
@@ -220,11 +220,7 @@ class PartMaker:
                 with reader.as_file(extent) as path:
                     values = decode(path, extent.meta, extent.codec, part.numbers)
             else:
-                # A copy of its own: the slot is used again while the values are still there.
-                data = memoryview(bytes(extent.data))
-                if not reader.is_intact(extent):
-                    return None
-                values = decode(data, extent.meta, extent.codec, part.numbers)
+                values = decode(extent.data, extent.meta, extent.codec, part.numbers)
             if len(values) != len(part.numbers):
                 raise ValueError(f"{len(values)} values were decoded of {key!r}, not the {len(part.numbers)} asked for")
         return values
@@ -245,20 +241,27 @@ class PartMaker:
             if decoded.bad:
                 part.skipped.append((slot, SkippedSample(key=key, reason=decoded.bad)))
                 continue
+            is_decoded = False
             try:
                 value = decoded.values[decoded.place(number)]
                 if transform is not None:
                     rng = self._chance.seed(touched.epoch, key, indices[slot])
-                    with noting(transform_note(transform, key, position=position, epoch=touched.epoch)):
-                        value = transform(value, rng if is_trained else None)
-            except Exception as error:
-                if isinstance(error, DataError):
-                    error.name(key)
-                if not self._user.may_skip(error):
-                    raise
-                part.skipped.append((slot, self._user.note(key, error)))
+                    is_decoded = True
+                    value = transform(value, rng if is_trained else None)
+            except BaseException as error:
+                if is_decoded:
+                    add_note(error, transform_note(transform, key, position=position, epoch=touched.epoch))
+                part.skipped.append((slot, self._skipped(key, error)))
             else:
                 part.values.append((slot, key, value))
+
+    def _skipped(self, key: str, error: BaseException) -> SkippedSample:
+        """Note a sample that is left out for an error; raises it where none is."""
+        if isinstance(error, DataError):
+            error.name(key)
+        if not isinstance(error, Exception) or not self._user.may_skip(error):
+            raise error
+        return self._user.note(key, error)
 
 
 class Joiner:

@@ -1,22 +1,21 @@
 """Batches of samples that are an extent each.
 
-A decoder may give a view of the window. Either the batch is made before the bytes are let go of, and counts only if
-they were still those of the session then; or a decoder is given a copy, and the bytes are let go of as soon as it
-returns. So no batch holds bytes that changed under it, whatever happens to the session meanwhile.
+A decoder may give a view of the bytes that it is given, which are a copy. Of pure decoders the window's are let go of
+as soon as they return; else a batch counts only if they were still those of the session when it was made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from penstock.errors import DataError
 from penstock.loader.chance import chance_of, own_generators
 from penstock.loader.decoding import Decoding
-from penstock.loader.failures import batch_note, noting, sample_note, transform_note
+from penstock.loader.failures import add_note, batch_note, noting, sample_note, transform_note
 from penstock.loader.using import Run, SampleUser
 from penstock.manifest import sample_key
 from penstock.plan import locate, stream_indices
@@ -71,14 +70,17 @@ class OneByOne:
         self, reader: WindowReader, numbers: dict[int, int], values: list[Any], keys: list[str]
     ) -> list[Run] | None:
         """Decode all samples; give their runs, or None where the window changed under a value that is still there."""
-        is_trained = self._trained[locate(self._order, next(iter(numbers.values()))).segment]
+        indices = list(numbers)
+        first = numbers[indices[0]]
+        place = locate(self._order, first)  # of the batch's first sample: none crosses a segment
+        is_trained = self._trained[place.segment]
 
         def use(extent: WindowExtent) -> None:
-            key = sample_key(extent.meta, 0)
-            values.append(self._value(reader, extent, key, numbers[extent.index], is_trained=is_trained))
+            key, number = sample_key(extent.meta, 0), numbers[extent.index]
+            at = _Place(place.epoch, place.position + number - first, number)
+            values.append(self._value(reader, extent, key, at, is_trained=is_trained))
             keys.append(key)
 
-        indices = list(numbers)
         runs: list[Run] = []
         done = 0
         while done < len(indices):
@@ -95,22 +97,31 @@ class OneByOne:
                 reader.advance(indices[done - 1] + 1)
         return runs
 
-    def _value(self, reader: WindowReader, extent: WindowExtent, key: str, number: int, *, is_trained: bool) -> Any:
+    def _value(self, reader: WindowReader, extent: WindowExtent, key: str, at: _Place, *, is_trained: bool) -> Any:
         """Decode and transform a sample, with chance of its own."""
-        decoding, about, place = self._decoding, extent.meta, locate(self._order, number)
-        rng = self._chance.seed(place.epoch, key, number)
+        decoding, about, transform = self._decoding, extent.meta, self._decoding.transform
+        rng = self._chance.seed(at.epoch, key, at.number)
+        is_decoded = False
         try:
-            with noting(sample_note("decode of", key, position=place.position, epoch=place.epoch)):
-                if decoding.takes_path:
-                    with reader.as_file(extent) as path:
-                        (value,) = decoding.decode(path, about, extent.codec, _THE_ONE)
-                else:
-                    data = memoryview(bytes(extent.data)) if decoding.is_pure else extent.data
-                    (value,) = decoding.decode(data, about, extent.codec, _THE_ONE)
-            if decoding.transform is None:
-                return value
-            with noting(transform_note(decoding.transform, key, position=place.position, epoch=place.epoch)):
-                return decoding.transform(value, rng if is_trained else None)
-        except DataError as error:
-            error.name(key)
+            if decoding.takes_path:
+                with reader.as_file(extent) as path:
+                    (value,) = decoding.decode(path, about, extent.codec, _THE_ONE)
+            else:
+                (value,) = decoding.decode(extent.data, about, extent.codec, _THE_ONE)
+            is_decoded = True
+            return value if transform is None else transform(value, rng if is_trained else None)
+        except BaseException as error:
+            told = {"position": at.position, "epoch": at.epoch}
+            note = transform_note(transform, key, **told) if is_decoded else sample_note("decode of", key, **told)
+            add_note(error, note)
+            if isinstance(error, DataError):
+                error.name(key)
             raise
+
+
+class _Place(NamedTuple):
+    """Where a sample stands: in its epoch, and in the stream."""
+
+    epoch: int
+    position: int
+    number: int

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ __all__ = ["Texts", "narrow"]
 
 LOOKED_AT_ROWS = 1024
 SHORT_TEXT_BYTES = 256
+FEW_ENCODINGS = 8
+"""Columns of row groups, up to which encoding by way of Python takes less than that import."""
+_encodings = itertools.count()
 
 
 class Texts:
@@ -77,9 +81,10 @@ class Texts:
 
 def _encoded(array: pa.Array, first: list[str]) -> pa.DictionaryArray:
     """Return each distinct text once; ``first`` are those at the beginning, or all."""
-    if len(first) == len(array):
-        return pa.array(first, pa.dictionary(pa.int32(), array.type))
-    return array.dictionary_encode()
+    if len(first) < len(array) and next(_encodings) >= FEW_ENCODINGS:
+        return array.dictionary_encode()  # imports pyarrow.compute
+    texts = first if len(first) == len(array) else array.to_pylist()
+    return pa.array(texts, pa.dictionary(pa.int32(), array.type))
 
 
 def _python_bytes(texts: NDArray[np.object_]) -> int:

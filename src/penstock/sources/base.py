@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
+import numpy as np
+
 from penstock.errors import EmptyListing, PenstockError, SourceChanged, TruncatedObject
 from penstock.manifest import SkippedObject, SourceSpec
 from penstock.sources.meter import RequestMeter
@@ -61,7 +63,7 @@ class ObjectSource(ABC):
             TruncatedObject: it ends before the range does.
             ObjectNotFound, AccessDenied, SourceUnavailable: it could not be read.
         """
-        place = memoryview(bytearray(length_bytes))
+        place = np.empty(length_bytes, np.uint8).data  # a bytearray would be filled with zeros before
         await self.read_into(info, offset, place)
         return place.toreadonly()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -35,6 +36,8 @@ NAME = "list"
 __all__ = ["NAME", "run"]
 
 SKIPPED_SHOWN = 5
+_GC_OBJECTS = 50_000
+"""Objects made before the youngest are looked through for cycles: extents are many, and none lies in a cycle."""
 CLASSES_SHOWN = 50
 
 
@@ -42,6 +45,8 @@ def run(args: ListOptions) -> int:
     """List, and say what was found."""
     if args.until_stdin_closes:
         _end_with_parent()
+    gc.freeze()
+    gc.set_threshold(_GC_OBJECTS)
     metering = find_metering(args, NAME, meters=args.meters)
     with metering.open() as counts, _shared(args) as listing, recorded(args, NAME, counts.meter) as run_root:
         _run(args, run_root, listing, metering, counts)

@@ -18,10 +18,15 @@ from penstock.patterns import matcher
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.protocols import Limits
 from penstock.texts import counted
+from penstock.units import MIB
 
 __all__ = ["fitting", "indexed", "read_format_options", "read_patterns"]
 
-OBJECTS_AT_ONCE = 16
+OBJECTS_AT_ONCE = 16, 64
+"""Fewest and most that are indexed at a time: as many as are found to hold few extents, which wait for their turn."""
+HELD_EXTENTS = 1 << 16
+LARGE_READ_BYTES = 1 * MIB
+"""From which on a read counts as a large one; as many objects are read by such at a time as the fewest."""
 _SHOWN = 200
 
 
@@ -102,15 +107,20 @@ async def indexed(
             yield whole_extent(info)
         return
     left_out, num_objects, num_extents, known = LeftOutObjects(), 0, 0, len(skipped)
+    turns, at_once = asyncio.Semaphore(OBJECTS_AT_ONCE[0]), OBJECTS_AT_ONCE[0]
+    most = 0
     running: deque[asyncio.Task[list[Found]]] = deque()
     keys: deque[str] = deque()
     try:
         async for info in objects:
-            running.append(asyncio.ensure_future(_index(kind, source, info)))
+            running.append(asyncio.ensure_future(_index(kind, source, turns, info)))
             keys.append(info.key)
             num_objects += 1
-            if len(running) >= OBJECTS_AT_ONCE:
-                for extent in await _take(running.popleft(), keys.popleft(), limits, left_out, skipped):
+            while len(running) >= at_once:
+                extents = await _take(running.popleft(), keys.popleft(), limits, left_out, skipped)
+                most = max(most, len(extents))
+                at_once = min(max(HELD_EXTENTS // max(most, 1), OBJECTS_AT_ONCE[0]), OBJECTS_AT_ONCE[1])
+                for extent in extents:
                     num_extents += 1
                     yield extent
         while running:
@@ -134,8 +144,32 @@ def _nothing_in(num_objects: int, skipped: Sequence[SkippedObject]) -> EmptyList
     )
 
 
-async def _index(kind: Format, source: ObjectSource, info: ObjectInfo) -> list[Found]:
-    return [found async for found in kind.index(source, info)]
+class _InTurn:
+    """A source that one object is read from; large reads, which take memory, wait for their turn and keep it."""
+
+    def __init__(self, source: ObjectSource, turns: asyncio.Semaphore) -> None:
+        self._source, self._turns = source, turns
+        self._has_turn = False
+
+    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
+        """Return bytes, as the source does."""
+        if length_bytes >= LARGE_READ_BYTES and not self._has_turn:
+            await self._turns.acquire()
+            self._has_turn = True
+        return await self._source.get_range(info, offset, length_bytes)
+
+    def end(self) -> None:
+        """Let another have the turn."""
+        if self._has_turn:
+            self._turns.release()
+
+
+async def _index(kind: Format, source: ObjectSource, turns: asyncio.Semaphore, info: ObjectInfo) -> list[Found]:
+    in_turn = _InTurn(source, turns)
+    try:
+        return [found async for found in kind.index(in_turn, info)]
+    finally:
+        in_turn.end()
 
 
 async def _take(

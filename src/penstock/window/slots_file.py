@@ -11,6 +11,7 @@ from pathlib import Path
 
 from penstock.files import open_regular
 from penstock.window.folder import SLOTS
+from penstock.window.read_memory import ReadMemory
 
 __all__ = ["SlotsFile"]
 
@@ -29,6 +30,7 @@ class SlotsFile:
 
     def __init__(self, folder: Path, size_bytes: int) -> None:
         self._size_bytes = size_bytes
+        self._memory = ReadMemory()
         self._handle = open_regular(folder / SLOTS, os.O_RDONLY)
         if os.fstat(self._handle).st_size != size_bytes:
             raise ValueError(f"{folder / SLOTS} is not of {size_bytes} bytes")
@@ -38,7 +40,11 @@ class SlotsFile:
             os.close(self._handle)
 
     def read(self, offset: int, size_bytes: int) -> memoryview:
-        """Return bytes as they are now; fewer where the file has no more, none where there is no such place."""
-        if offset + size_bytes > self._size_bytes:
+        """Return bytes as they are now; fewer where the file has no more, none where there is no such place.
+
+        They are a copy, which stays as it is for as long as anything refers to it.
+        """
+        if not 0 < size_bytes <= self._size_bytes - offset:
             return memoryview(b"")
-        return memoryview(os.pread(self._handle, size_bytes, offset))
+        place = self._memory.take(size_bytes)
+        return place[: os.preadv(self._handle, [place], offset)].toreadonly()

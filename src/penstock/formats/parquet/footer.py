@@ -14,6 +14,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from penstock.formats.parquet.schema import Node, chosen_arrow_schema, chosen_elements, read_tree
 from penstock.formats.parquet.thrift import BINARY, I32, I64, LIST, STRUCT, Struct, decode_struct, encode_struct
 
@@ -131,9 +134,10 @@ def row_groups(footer: Footer, leaves: Sequence[int]) -> Iterator[RowGroup]:
         )
 
 
-def as_file(parts: Sequence[Any], footer: bytes) -> bytes:
-    """Return a Parquet file of chunks, as they are joined, and a footer."""
-    return b"".join([MAGIC, *parts, footer, len(footer).to_bytes(4, "little"), MAGIC])
+def as_file(parts: Sequence[Any], footer: bytes) -> NDArray[np.uint8]:
+    """Return a Parquet file of chunks, as they are joined, and a footer, shape (bytes,)."""
+    pieces = [MAGIC, *parts, footer, len(footer).to_bytes(4, "little"), MAGIC]
+    return np.concatenate([np.frombuffer(piece, np.uint8) for piece in pieces])
 
 
 def decode_codec(codec: str) -> bytes:

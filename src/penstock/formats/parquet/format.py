@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,7 +29,6 @@ from penstock.formats.parquet.footer import (
 from penstock.formats.parquet.schema import leaves_of, missing_name, twice_named
 from penstock.formats.protocols import Found
 from penstock.formats.values import Rows
-from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
@@ -93,7 +93,8 @@ class Parquet:
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
         """Return rows as dictionaries by column, each made when it is asked for."""
-        table = read_rows(bytes_of(data), codec, key=about.key, num_rows=None if about.args else about.num_samples)
+        held = data.read_bytes() if isinstance(data, Path) else data
+        table = read_rows(held, codec, key=about.key, num_rows=None if about.args else about.num_samples)
         if about.args:  # some rows of a row group, where they are split by a column
             numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
         if len(numbers) < table.num_rows:
@@ -101,7 +102,7 @@ class Parquet:
         return Rows(table if self.columns is None else table.select(_in_order(table.column_names, self.columns)))
 
 
-def read_rows(data: bytes, codec: str, *, key: str, num_rows: int | None) -> pa.Table:
+def read_rows(data: bytes | memoryview, codec: str, *, key: str, num_rows: int | None) -> pa.Table:
     """Return the rows of an extent.
 
     Args:
@@ -113,7 +114,9 @@ def read_rows(data: bytes, codec: str, *, key: str, num_rows: int | None) -> pa.
     """
     try:
         whole = as_file([data], decode_codec(codec))
-        table = pq.ParquetFile(pa.BufferReader(whole), page_checksum_verification=True).read(use_threads=False)
+        table = pq.ParquetFile(pa.BufferReader(pa.py_buffer(whole)), page_checksum_verification=True).read(
+            use_threads=False
+        )
         if num_rows is not None and table.num_rows != num_rows:
             raise ValueError(f"it has {table.num_rows} rows, not {num_rows}")
     except _UNREADABLE as error:

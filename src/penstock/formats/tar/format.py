@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from penstock.errors import ConfigError, DataError, HeaderMismatch
 from penstock.formats.codec import Codec
 from penstock.formats.options import flag_of, names_of
 from penstock.formats.protocols import Found
-from penstock.formats.tar.headers import BLOCK, read_members
+from penstock.formats.tar.headers import BLOCK, Header, read_members
 from penstock.formats.tar.members import decode_member
 from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject
@@ -39,6 +39,16 @@ MOST_GAP_BYTES = 4 * KIB
 _NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
 """Of a member: what its sample is called, and what it is of it."""
 _META = re.compile(r"__[^/]*__(/|$)")
+_KINDS = {
+    tarfile.DIRTYPE: "",
+    tarfile.SYMTYPE: "a link",
+    tarfile.LNKTYPE: "a link",
+    tarfile.CHRTYPE: "a device",
+    tarfile.BLKTYPE: "a device",
+    tarfile.FIFOTYPE: "a device",
+    tarfile.GNUTYPE_SPARSE: "a sparse file",
+}
+"""Why members are left out that are no files, by their kind; folders without a word."""
 _SHOWN = 20
 """Names that an error lists."""
 
@@ -52,8 +62,7 @@ class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Member:
+class _Member(NamedTuple):
     """A member with its header.
 
     Attributes:
@@ -149,46 +158,40 @@ class Tar:
 async def _gather(source: GetRange, info: ObjectInfo, left_out: Counter[str]) -> Samples:
     """Return the members of each sample of a file by what they are of it, samples in the order of their first ones."""
     samples: Samples = {}
-    async for member in read_members(source, info):
-        name = member.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        found = _NAME.fullmatch(name)
-        reason = _why_not(member, name, is_named=found is not None)
-        if reason or found is None:
-            if reason:
-                left_out[reason] += 1
-            continue
-        key, what = found[1], found[2].lower()
-        members = samples.setdefault(key, {})
-        if what in members:
-            raise HeaderMismatch(
-                f"{info.key} has {name!r} twice, at byte {members[what].start} and at byte {member.offset}",
-                fix="write it again with each member once",
-                about=info.key,
-            )
-        end = member.offset_data + -(-member.size // BLOCK) * BLOCK
-        members[what] = _Member(
-            name=what,
-            start=member.offset,
-            body=member.offset_data,
-            size=member.size,
-            end=min(end, info.size_bytes),
-        )
+    async for headers in read_members(source, info):
+        for header in headers:
+            _put(samples, header, info, left_out)
     return samples
 
 
-def _why_not(member: tarfile.TarInfo, name: str, *, is_named: bool) -> str:
+def _put(samples: Samples, header: Header, info: ObjectInfo, left_out: Counter[str]) -> None:
+    """Put a member to those of its sample, or count why it is left out."""
+    name = header.name
+    if not name.isascii():
+        name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    found = _NAME.fullmatch(name)
+    reason = _why_not(header.kind, name, is_named=found is not None)
+    if reason or found is None:
+        if reason:
+            left_out[reason] += 1
+        return
+    key, what = found[1], found[2].lower()
+    members = samples.setdefault(key, {})
+    if what in members:
+        raise HeaderMismatch(
+            f"{info.key} has {name!r} twice, at byte {members[what].start} and at byte {header.offset}",
+            fix="write it again with each member once",
+            about=info.key,
+        )
+    end = min(header.offset_data + -(-header.size // BLOCK) * BLOCK, info.size_bytes)
+    members[what] = _Member(what, header.offset, header.offset_data, header.size, end)
+
+
+def _why_not(kind: bytes, name: str, *, is_named: bool) -> str:
     """Say why a member is left out; folders are no members."""
-    if member.isdir():
-        return ""
-    if member.issym() or member.islnk():
-        return "a link"
-    if member.isdev():
-        return "a device"
-    if member.issparse():
-        return "a sparse file"
-    if not member.isreg():
-        return f"of a kind that is not known, {member.type!r}"
-    if _META.match(name):
+    if kind != tarfile.REGTYPE:
+        return _KINDS.get(kind, f"of a kind that is not known, {kind!r}")
+    if name.startswith("__") and _META.match(name):
         return "of the file, not of a sample"
     if name.lower().endswith(f".{KEY}"):
         return f"is named {KEY}, which is the sample's own name"
