@@ -44,13 +44,19 @@ def backend(bucket: Bucket, tmp_path: Path) -> Backend:
 
 
 def make_backend(
-    folder: Path, *, retries: bool = True, ends: Mapping[str, Callable[[Step], bool]] | None = None
+    folder: Path,
+    *,
+    retries: bool = True,
+    ends: Mapping[str, Callable[[Step], bool]] | None = None,
+    secret: Mapping[str, str] | None = None,
 ) -> Backend:
     """Make a backend whose store and pods are in a folder.
 
     Args:
         ends: as ``Processes`` has it.
+        secret: variables that the pods have of a secret, beside those of S3.
     """
-    env = step_env(PATH=f"{Path(sys.executable).parent}:/usr/bin:/bin", AWS_DEFAULT_REGION=REGION, **CREDENTIALS)
+    shared = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "AWS_DEFAULT_REGION": REGION, **CREDENTIALS}
+    env = step_env(**shared, **(secret or {}))
     launcher = Processes(folder=folder / "pods", env=env, ends=ends or {})
     return Backend(store=Store(folder=folder / "store"), launcher=launcher, retries=retries)

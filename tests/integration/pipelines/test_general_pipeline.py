@@ -1,0 +1,170 @@
+"""The compiled pipeline for any dataset, run by what stands in for the backend: images in S3, a table of the Hub."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from integration.pipelines.conftest import Bucket, make_backend
+from integration.pipelines.executor import Backend, Run
+from penstock.manifest import ManifestReader
+from penstock.records import CostReport, Evaluation, RunRecord, read_record
+from pipelines.compile import compile_all
+from pipelines.files import GENERAL
+from support.hub_server import Hub, serve_hub
+from support.images import CLASSES, write_class_folders
+from support.moto_s3 import connect
+from support.tables import people
+
+STEPS = ["list", "prefetch", "train", "evaluate", "report", "report-exit"]
+IMAGES = 60
+WINDOW = 2**20
+TOKEN = "hf_" + "aBcDeFgHiJ" * 4
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("compiled") / "penstock.yaml"
+    path.write_text(compile_all(window_size="1Mi")[GENERAL])
+    return path
+
+
+@pytest.fixture(scope="module")
+def pets(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Images in class folders of a bucket."""
+    folder = write_class_folders(tmp_path_factory.mktemp("pets"), IMAGES)
+    client = connect(bucket.url)
+    client.create_bucket(Bucket="pets", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    for path in folder.rglob("*.*"):
+        client.put_object(Bucket="pets", Key=str(path.relative_to(folder)), Body=path.read_bytes())
+    return "s3://pets"
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    with serve_hub() as served:
+        served.token = TOKEN
+        yield served
+
+
+def small(bucket: Bucket, *, options: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    """Return the parameters of a small run: those of its dataset, over what keeps any run small."""
+    few = {"run_endpoint_url": bucket.url, "split": "0.5,0.25,0.25", "probe_samples": 8, "threads": 1}
+    return {
+        "model_epochs": 1,
+        "node_type": "g5.xlarge",
+        "options": {**few, **(options or {})},
+        "run_root": "s3://runs/general",
+        **fields,
+    }
+
+
+def check(run: Run) -> tuple[RunRecord, Evaluation]:
+    """Look at what any dataset's run has to show; return what it learnt."""
+    assert run.succeeded, "\n".join(done.stderr for done in run.executions.values())
+    assert list(run.executions) == STEPS
+    assert all(len(done.attempts) == 1 for done in run.executions.values())
+    assert not [word for done in run.executions.values() for word in done.argv if "{{" in word]
+    trained = read_record(run.executions["train"].artifacts["record"], RunRecord)
+    assert (trained.run_id, trained.state, len(trained.epochs)) == (run.job_id, "succeeded", 1)
+    assert 0 < trained.meters.window_high_water_bytes <= WINDOW
+    scored = read_record(run.executions["evaluate"].artifacts["metrics"], Evaluation)
+    [shown] = run.executions["evaluate"].executor_output["artifacts"]["metrics_ui"]["artifacts"]
+    assert shown["metadata"] == {
+        key: metric.value for key, metric in scored.metrics.items() if metric.value is not None
+    }
+    assert read_record(run.executions["report-exit"].artifacts["cost"], CostReport).total_usd > 0
+    return trained, scored
+
+
+def test_images_in_class_folders(bucket: Bucket, compiled: Path, pets: str, tmp_path: Path) -> None:
+    given = small(
+        bucket,
+        data_source=pets,
+        data_region="us-east-2",
+        data_task="images",
+        data_task_options={"size": 16, "augment": "none"},
+        options={"endpoint_url": bucket.url, "batch_size": 8, "workers": 0, "title": "Pets"},
+    )
+    run = make_backend(tmp_path).run(compiled, given, job_id="pets")
+    _, scored = check(run)
+    with ManifestReader(run.executions["list"].artifacts["manifest"]) as reader:
+        assert reader.info.num_samples == IMAGES
+    assert {"balanced_accuracy", "accuracy", "auroc"} <= scored.metrics.keys()
+    page = run.executions["report"].artifacts["html"].read_text()
+    assert "Pets" in page
+    assert all(name in page for name in CLASSES)
+
+
+def real_or_planted() -> tuple[bytes, dict[str, Any], int]:
+    """Return a table in Parquet, what is learnt of it and of how many rows: the first of a real one if there is one."""
+    data = os.environ.get("PENSTOCK_TEST_DATA")
+    if data:
+        about = {"target": "patient_gender", "columns": "patient_age,view_position", "group_column": "patient_id"}
+        with pq.ParquetFile(Path(data, "parquet/nih_chestxray14_labels.parquet")) as file:
+            table, group_rows = file.read_row_groups([0]), 2500
+    else:
+        table, about, group_rows = people(200), {"target": "label"}, 50
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=group_rows)
+    return sink.getvalue(), about, table.num_rows
+
+
+def test_a_table_of_a_private_repository(bucket: Bucket, compiled: Path, hub: Hub, tmp_path: Path) -> None:
+    table, about, rows = real_or_planted()
+    hub.files = {"data/train.parquet": table}
+    hub.large = set(hub.files)
+    given = small(
+        bucket,
+        data_source="hf://datasets/org/name",
+        data_task="table",
+        data_task_options=about,
+        options={"endpoint_url": hub.url, "batch_size": 512},
+    )
+    backend = make_backend(tmp_path / "run", secret={"HF_TOKEN": TOKEN})
+    run = backend.run(compiled, given, job_id="table")
+    check(run)
+    with ManifestReader(run.executions["list"].artifacts["manifest"]) as reader:
+        assert reader.info.num_samples == rows
+    for done in run.executions.values():
+        assert TOKEN not in f"{done.argv}{done.stderr}"
+        assert not [path for path in done.artifacts.values() if TOKEN.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "told"),
+    [
+        ({"data_task": "imagess"}, 2, "did you mean images?"),
+        ({"data_task_options": {"lables": "labels.csv"}}, 2, "images has no option 'lables': did you mean 'labels'?"),
+        ({"data_task_options": {"size": "large"}}, 2, "'large' is not an integer for size"),
+        ({"options": {"task_options": {"size": 32}}}, 2, "it is a field of its own: give it as data_task_options"),
+        ({"data_source": "hf://datasets/org/name"}, 20, "set HF_TOKEN to a token that may read it"),
+    ],
+    ids=["task", "task option", "its value", "an option of before", "no token"],
+)
+def test_what_cannot_be_is_told_by_the_first_step_and_by_the_report(
+    bucket: Bucket, compiled: Path, hub: Hub, tmp_path: Path, fields: dict[str, Any], code: int, told: str
+) -> None:
+    options = {"endpoint_url": hub.url} if "data_source" in fields else {"endpoint_url": bucket.url}
+    options |= fields.pop("options", {})
+    given = small(bucket, **{"data_source": "s3://pets", "data_task": "images"} | fields, options=options)
+    backend: Backend = make_backend(tmp_path, retries=False)
+    run = backend.run(compiled, given, job_id=f"wrong-{code}-{abs(hash(str(fields)))}")
+    assert list(run.executions) == ["list", "report-exit"]
+    listed = run.executions["list"]
+    assert (listed.command_code, listed.attempts[0].stderr.count("error:")) == (code, 1), listed.stderr
+    assert told in listed.stderr
+    assert run.executions["report-exit"].returncode == 0
+    assert "**Failed**" in run.executions["report-exit"].artifacts["markdown"].read_text()
+
+
+def test_what_the_data_are_must_be_given(bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
+    run = make_backend(tmp_path, retries=False).run(compiled, small(bucket, data_task="images"), job_id="no-source")
+    assert "list" not in run.executions
+    assert "does not have input parameter 'data_source'" in run.executions["exit-handler-1"].stderr
