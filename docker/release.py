@@ -101,7 +101,7 @@ def _run(words: Sequence[str], *, fix: str, env: Mapping[str, str] | None = None
 def _told(out: Path, pushed: Mapping[str, str]) -> str:
     images = "".join(f"  {target:8} {image}\n" for target, image in pushed.items())
     return (
-        f"pushed\n{images}written below {out}: upload pipelines/compiled/penstock-eeg.yaml in the KFP UI, and install "
+        f"pushed\n{images}written below {out}: upload pipelines/compiled/penstock.yaml in the KFP UI, and install "
         f"the chart by\n  helm upgrade --install penstock charts/penstock --values {out}/values.yaml\n"
     )
 
