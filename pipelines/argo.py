@@ -46,6 +46,7 @@ from pipelines.argo_pods import (
 from pipelines.declared import IMAGES
 from pipelines.form import Form
 from pipelines.parameters import Parameter as Field
+from pipelines.parameters import parameters_of
 from pipelines.pods import PREFETCH_LABEL, SECRET_KEYS, WINDOW_ANNOTATION, Settings, volume_limit
 
 __all__ = ["FILES", "RETRYABLE_CODES", "Files", "make_workflow_template"]
@@ -208,7 +209,7 @@ def _given_parameter(field: Field) -> Parameter:
 def _own_parameters() -> Iterator[Parameter]:
     default = Settings()
     for name, value, told in (
-        ("window_size", default.window_size, "Bound on the bytes on disk at a time, like 512Mi."),
+        ("window_size", default.window_size, parameters_of("train")["window_size"].told),
         (
             "window_volume_size",
             volume_limit(default.window_size),

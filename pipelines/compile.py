@@ -67,10 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         made = compile_all(images=images, **settings)
         if args.out is None:
             made |= documents()
-    except ValueError as error:
+        folder = args.out or ROOT
+        return check(made, folder) if args.check else write(made, folder)
+
+    except (OSError, ValueError) as error:
         parser.error(str(error))
-    folder = args.out or ROOT
-    return check(made, folder) if args.check else write(made, folder)
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

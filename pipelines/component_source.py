@@ -123,7 +123,7 @@ def _line(name: str, told: str) -> str:
 
 def _wrapped(text: str, indent: str, *, further: str | None = None) -> str:
     return textwrap.fill(
-        text,
+        text.replace("\\", "\\\\").replace('"""', r"\"\"\""),
         _WIDTH,
         initial_indent=indent,
         subsequent_indent=further or indent,

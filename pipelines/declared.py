@@ -69,8 +69,15 @@ class Component:
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """Its parameters by name, those first that must be given."""
+        """Its parameters by name, those first that must be given.
+
+        Raises:
+            ValueError: one would be named like something else.
+        """
         found = {name: one for name, one in parameters_of(self.step).items() if name not in self.without}
+        for name in found:
+            if name in {*self.inputs, *self.outputs, "options", "final_status", "dsl"}:
+                raise ValueError(f"penstock {self.step} cannot have a parameter {name!r}: its component uses that name")
         changed = {name: dataclasses.replace(found[name], default=value) for name, value in self.defaults.items()}
         return found | changed | {"options": _OPTIONS}
 

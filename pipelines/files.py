@@ -126,10 +126,20 @@ def verify(paths: Sequence[Path]) -> int:
         except LeftOut as error:
             sys.stderr.write(f"{path}: {error}\n")
             code = 1
-        except (OSError, yaml.YAMLError, StopIteration, KeyError, TypeError) as error:
-            sys.stderr.write(f"{path} is not a compiled pipeline ({type(error).__name__}: {error})\n")
+        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+            sys.stderr.write(f"{path} cannot be read ({_line(error)}): name a file that `kfp` has compiled\n")
+            code = 1
+        except (StopIteration, AttributeError, KeyError, TypeError, IndexError):
+            sys.stderr.write(f"{path} is not a compiled pipeline: name a file that `kfp` has compiled\n")
             code = 1
     return code
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:_REASON_CHARACTERS]
+
+
+_REASON_CHARACTERS = 200
 
 
 def _components() -> Iterator[tuple[Path, object]]:

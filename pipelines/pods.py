@@ -57,6 +57,36 @@ class Settings:
     image_cpu: str = IMAGES["cpu"]
     image_gpu: str = IMAGES["gpu"]
 
+    def __post_init__(self) -> None:
+        """Refuse what a cluster would refuse once the pipeline runs.
+
+        Raises:
+            ValueError: a value cannot be one.
+        """
+        if self.secret is not None and not _NAME.fullmatch(self.secret):
+            raise ValueError(f"{self.secret!r} is no name of a secret: write it like s3-reader")
+        for size in (self.window_size, self.shm_size):
+            _size_bytes(size)
+        if self.train_timeout_seconds < 1:
+            raise ValueError(f"{self.train_timeout_seconds} seconds are no time to train in: give 1 or more")
+        for image in (self.image_cpu, self.image_gpu):
+            if not _IMAGE.fullmatch(image):
+                raise ValueError(f"{image!r} is no name of an image: write it like registry.example/penstock:1-cpu")
+
+
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""DNS subdomains of RFC 1123, as Kubernetes names secrets."""
+
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@\[\]-]*")
+
+
+def _size_bytes(text: str) -> float:
+    """Read a size, as Kubernetes writes it."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]i?)?", text)
+    if not found or float(found[1]) == 0:
+        raise ValueError(f"{text!r} is not a size: write it like 512Mi or 8.5Gi")
+    return float(found[1]) * _UNITS[found[2] or ""]
+
 
 def volume_limit(window_size: str) -> str:
     """Return the limit of a volume of which a window is 85 %, in whole MiB.
@@ -64,10 +94,7 @@ def volume_limit(window_size: str) -> str:
     Raises:
         ValueError: it is not a size.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]i?)?", window_size)
-    if not found or float(found[1]) == 0:
-        raise ValueError(f"{window_size!r} is not a size: write it like 512Mi or 8.5Gi")
-    return f"{math.ceil(float(found[1]) * _UNITS[found[2] or ''] / WINDOW_SHARE / 2**20)}Mi"
+    return f"{math.ceil(_size_bytes(window_size) / WINDOW_SHARE / 2**20)}Mi"
 
 
 def with_window(task: dsl.PipelineTask, settings: Settings) -> dsl.PipelineTask:

@@ -31,8 +31,8 @@ def list_(
         region: Region of the bucket. Empty is the environment's.
         anonymous: Do not sign requests: for public buckets.
         task_options: Options of the task as one JSON object, like {"labels": "labels.csv", "size": 128}.
-        run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to <run
-            root>/<run id>. Empty is none, so that a step that is tried again begins anew.
+        run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to a
+            folder of its id there. Empty is none, so that a step that is tried again begins anew.
         run_id: Name of the run, which a run root needs.
         fail_fast: Fail at once where an earlier attempt, as the run root has it, failed for good within the last hour.
         options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.

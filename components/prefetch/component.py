@@ -37,8 +37,8 @@ def prefetch(
         instance_type: Node of training: warned of where it has no price.
         model: Network: one of the task's, or your own, as package.module:factory, which is called with shape= and
             num_outputs=. Empty is the task's first.
-        run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to <run
-            root>/<run id>. Empty is none, so that a step that is tried again begins anew.
+        run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to a
+            folder of its id there. Empty is none, so that a step that is tried again begins anew.
         run_id: Name of the run, which a run root needs.
         fail_fast: Fail at once where an earlier attempt, as the run root has it, failed for good within the last hour.
         options: Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.

@@ -23,8 +23,8 @@ def report_exit(
 
     Args:
         final_status: How the pipeline ended, as the backend tells it.
-        run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to <run
-            root>/<run id>. Empty is none, so that a step that is tried again begins anew.
+        run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to a
+            folder of its id there. Empty is none, so that a step that is tried again begins anew.
         run_id: Name of the run, which a run root needs.
         instance_type: Node of the training. Empty is as recorded.
         node_usd_per_hour: Price of the node, in USD an hour. Empty is the price file's for its type.

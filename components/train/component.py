@@ -40,8 +40,8 @@ def train(
         checkpoint_minutes: Also save when the last save is so many minutes ago, the most that a kill without warning
             costs; 0 saves at the ends of epochs alone.
         instance_type: Type of the node, like g5.xlarge, for the bill.
-        run_root: Folder of many runs, like s3://bucket/runs: checkpoints go to <run root>/<run id>/checkpoints, records
-            and reports beside them. Empty is a temporary folder, so that a step that is tried again begins anew and the
+        run_root: Folder of many runs, like s3://bucket/runs: checkpoints, records and reports of this one go to a
+            folder of its id there. Empty is a temporary folder, so that a step that is tried again begins anew and the
             report of a run that fails has no figures.
         run_id: Name of the run, which a run root needs.
         fail_fast: Fail at once where an earlier attempt, as the run root has it, failed for good within the last hour.

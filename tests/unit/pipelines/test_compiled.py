@@ -201,11 +201,38 @@ def test_a_sidecar_the_steps_and_the_volume_have_one_size_of_the_window(size: st
         assert told == ({} if step == "prefetch" else {"penstock.dev/window-size": size})
 
 
-@pytest.mark.parametrize("size", ["0", "much", "-1Gi", "500m"])
-def test_a_window_that_has_no_size_is_refused(size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        *((f"--window-size={size}", "is not a size: write it like 512Mi") for size in ("0", "much", "-1Gi", "500m")),
+        ("--shm-size=lots", "is not a size: write it like 512Mi"),
+        ("--secret=", "'' is no name of a secret: write it like s3-reader"),
+        ("--secret=My_Secret", "is no name of a secret"),
+        ("--secret=a b", "is no name of a secret"),
+        ("--train-timeout-seconds=0", "are no time to train in"),
+        ("--train-timeout-seconds=-5", "are no time to train in"),
+        ("PENSTOCK_IMAGE_CPU=a b: c", "is no name of an image: write it like registry.example/penstock:1-cpu"),
+    ],
+)
+def test_what_a_cluster_would_refuse_is_not_compiled(
+    given: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, _, value = given.partition("=")
+    if not name.startswith("--"):
+        monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
-        main(["--out", str(tmp_path), f"--window-size={size}"])
-    assert "is not a size: write it like 512Mi" in capsys.readouterr().err
+        main(["--out", str(tmp_path), *([given] if name.startswith("--") else [])])
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("error:") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path / "file")])
+    assert "error: [Errno 20] Not a directory" in capsys.readouterr().err
 
 
 @EACH

@@ -151,9 +151,29 @@ def test_a_component_that_was_loaded_is_made_whole(step: str, tmp_path: Path) ->
     assert given["fail_fast"] == {"runtimeValue": {"constant": True}}
 
 
-def test_what_is_no_pipeline_is_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "other.yaml").write_text("a: 1\n")
-    assert main(["--verify", str(tmp_path / "other.yaml"), str(tmp_path / "none.yaml")]) == 1
-    told = capsys.readouterr().err
-    assert "other.yaml is not a compiled pipeline" in told
-    assert "none.yaml is not a compiled pipeline" in told
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"a: 1\n", "is not a compiled pipeline"),
+        (b"- 1\n", "is not a compiled pipeline"),
+        (b"text", "is not a compiled pipeline"),
+        (b"", "is not a compiled pipeline"),
+        (b"root: 1\n", "is not a compiled pipeline"),
+        (b"root: {}\ncomponents: [1]\n", "is not a compiled pipeline"),
+        (b"root: {dag: {tasks: {a: {componentRef: {name: b}}}}}\n", "is not a compiled pipeline"),
+        (b"\xff\xfe", "cannot be read ('utf-8' codec"),
+        (b"a: [", "cannot be read (while parsing"),
+        (b"[" * 5000, "cannot be read ("),
+        (None, "cannot be read ([Errno 2]"),
+    ],
+)
+def test_what_is_no_pipeline_is_said_to_be_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes | None, told: str
+) -> None:
+    path = tmp_path / "other.yaml"
+    if data is not None:
+        path.write_bytes(data)
+    assert main(["--verify", str(path)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"{path} {told}")
+    assert err.count("\n") == 1

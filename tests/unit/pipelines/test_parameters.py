@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,6 +22,8 @@ from penstock.options.readers import (
 )
 from penstock.steps.options.evaluate import EvaluateOptions
 from pipelines import parameters
+from pipelines.component_source import component_source, parameters_table
+from pipelines.declared import COMPONENTS
 from pipelines.eeg import EEG
 from pipelines.form import Preset, run_form
 from pipelines.parameters import parameters_of
@@ -119,6 +123,27 @@ def test_what_a_pipeline_could_not_give_is_no_parameter(
     with pytest.raises(ValueError, match=told) as refused:
         of(config, monkeypatch)
     assert "penstock list --x" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["manifest", "record", "options", "dsl"])
+def test_a_parameter_is_not_named_like_something_else(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = option(read=str, default="", metavar="X", told="x", by_pipeline=True)
+    monkeypatch.setattr(parameters, "options_of", lambda step: _bad(**{name: declared}))
+    with pytest.raises(ValueError, match=f"penstock list cannot have a parameter '{name}'"):
+        _ = COMPONENTS["list"].parameters
+
+
+def test_any_sentence_makes_a_module_that_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = 'a\\b "quoted" """thrice""", 100 %% {braced} of s3://… | more'
+    declared = option(read=str, default="", metavar="X", told=told, by_pipeline=True)
+    monkeypatch.setattr(parameters, "options_of", lambda step: _bad(x=declared))
+    plain = dataclasses.replace(COMPONENTS["list"], defaults={})
+    source = component_source("list", plain)
+    tree = ast.parse(source)
+    [function] = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    said = " ".join((ast.get_docstring(function) or "").split())
+    assert f"x: A{told[1:].replace('%%', '%')}." in said
+    assert parameters_table(plain).count("\\|") == 1
 
 
 def test_a_preset_s_values_are_of_fields_that_there_are() -> None:

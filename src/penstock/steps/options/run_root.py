@@ -13,8 +13,8 @@ class _RunRoot(Options, group="run", change=Change.NAMES):
         read=optional_location,
         default=None,
         metavar="DIR|s3://…",
-        told="folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to "
-        "<run root>/<run id> (default: none, so that a step that is tried again begins anew)",
+        told="folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to a folder "
+        "of its id there (default: none, so that a step that is tried again begins anew)",
         field="run_root",
     )
 

@@ -36,9 +36,9 @@ class _Output(Options, group="output", change=Change.FREE, in_pipelines=False):
         read=location_or_empty,
         default=None,
         metavar="DIR|s3://…",
-        told="folder of many runs, like s3://bucket/runs: checkpoints go to <run root>/<run id>/checkpoints, records "
-        "and reports beside them (default: a temporary folder, so that a step that is tried again begins anew and the "
-        "report of a run that fails has no figures)",
+        told="folder of many runs, like s3://bucket/runs: checkpoints, records and reports of this one go to a folder "
+        "of its id there (default: a temporary folder, so that a step that is tried again begins anew and the report of "
+        "a run that fails has no figures)",
         one_of="place",
         change=Change.NAMES,
         field="run_root",
