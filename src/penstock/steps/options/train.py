@@ -37,8 +37,8 @@ class _Output(Options, group="output", change=Change.FREE, in_pipelines=False):
         default=None,
         metavar="DIR|s3://…",
         told="folder of many runs, like s3://bucket/runs: checkpoints, records and reports of this one go to a folder "
-        "of its id there (default: a temporary folder, so that a step that is tried again begins anew and the report of "
-        "a run that fails has no figures)",
+        "of its id there (default: a temporary folder, so that a step that is tried again begins anew and the report "
+        "of a run that fails has no figures)",
         one_of="place",
         change=Change.NAMES,
         field="run_root",
