@@ -51,9 +51,10 @@ bench-stall: install ## Measure how long a trainer waits as the link grows narro
 bench-epochs: install ## Measure what windows download over several epochs (about 5 minutes, needs nginx)
 	$(BIN)/python -m benchmarks.epochs
 
-soak: install ## Kill 1,000 times under faults, by one trainer and by two; 200 signals; 1,000,000 steps of states
+soak: install ## Kill 1,000 times under faults, by one trainer and by two; 100 of each format; 200 signals; 1,000,000 steps of states
 	PENSTOCK_SOAK_STEPS=1000000 $(BIN)/pytest -q -s --timeout 7200 tests/unit/window/test_policy.py -k machine
 	$(BIN)/python -m benchmarks.chaos --kills 1000 --ranks 1 --ranks 2 --scenario all --report
+	$(BIN)/python -m benchmarks.chaos --layout files --kills 100 --ranks 1 --ranks 2 --workers 0 --workers 2 --report
 	$(BIN)/python -m benchmarks.signals --signals 200 --report
 
 golden: install ## Make the golden files anew

@@ -21,9 +21,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-__all__ = ["FAULTS", "Answer", "misbehave", "send_error"]
+__all__ = ["FAULTS", "LISTING_FAULTS", "Answer", "misbehave", "send_error"]
 
-FAULTS = (
+FAULTS: tuple[str, ...] = (
     "error",
     "slow-down",
     "cut-body",
@@ -37,6 +37,8 @@ FAULTS = (
     "reset",
     "slow-first-byte",
 )
+LISTING_FAULTS = tuple(fault for fault in FAULTS if fault != "other-range")
+"""Of a page of a listing, which is asked for as a whole."""
 PAUSE_SECONDS = 0.1
 
 

@@ -7,21 +7,42 @@ milliseconds, where an interpreter with its imports takes half a second of CPU.
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
-from benchmarks.chaos.trainer import train
-
-__all__ = ["Job"]
+__all__ = ["Job", "Place", "Program", "save"]
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["benchmarks.chaos.trainer"])
+_CONTEXT.set_forkserver_preload(["benchmarks.chaos.trainer", "benchmarks.chaos.loop", "benchmarks.chaos.command"])
+
+Place = dict[str, Any]
+"""Of a rank in its data, at least ``next_index``."""
+Program = Callable[[Path, int, int, Place, Connection], None]
+"""Of a rank: what is run is given the run's folder, the rank, the attempt, where to go on, and whom to tell."""
+BEGINNING: Place = {"next_index": 0}
+WORKER_LOST = "ProcessLost: a loading worker"
+
+
+def _begin(program: Program, *given: Any) -> None:
+    multiprocessing.set_start_method("fork", force=True)  # of what it starts itself, as in a program of a user's
+    program(*given)
+
+
+def save(folder: Path, rank: int, place: Place) -> None:
+    """Save a rank's place."""
+    path = folder / f"place-{rank}"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(place))
+    temporary.replace(path)
 
 
 @dataclass(slots=True)
@@ -48,49 +69,59 @@ class _Rank:
 class Job:
     """The trainers of one attempt after another; each goes on from the last place that all of them had saved.
 
+    Args:
+        folder: of the run, which holds ``place-<rank>``.
+        program: of a rank.
+
     Attributes:
         attempts: how often the job was started, with the first index of each.
         errors: of trainers that ended by themselves and not well.
     """
 
-    def __init__(self, folder: Path, num_ranks: int) -> None:
+    def __init__(self, folder: Path, num_ranks: int, program: Program) -> None:
         self._folder = folder
         self._num_ranks = num_ranks
+        self._program = program
         self._ranks: list[_Rank] = []
         self.attempts: list[int] = []
         self.errors: list[str] = []
+        self._noted: list[str] = []
 
     @property
     def progress(self) -> int:
         """The stream index that all ranks have passed in this attempt."""
         return min(rank.index for rank in self._ranks)
 
-    def place(self) -> int:
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the ranks."""
+        return [rank.process.pid or 0 for rank in self._ranks]
+
+    def place(self) -> Place:
         """Return the last place that all ranks had saved."""
-        places = (self._folder / f"place-{rank}" for rank in range(self._num_ranks))
-        return min(int(place.read_text()) if place.exists() else 0 for place in places)
+        paths = [self._folder / f"place-{rank}" for rank in range(self._num_ranks)]
+        places = [json.loads(path.read_text()) if path.exists() else BEGINNING for path in paths]
+        return min(places, key=lambda place: int(place["next_index"]))
 
     def start(self) -> None:
         """Start all ranks."""
-        first = self.place()
-        self._go_back(first)
-        self.attempts.append(first)
+        place = self.place()
+        self._go_back(place)
+        self.attempts.append(place["next_index"])
         self._ranks = []
         for rank in range(self._num_ranks):
             told, tells = _CONTEXT.Pipe(duplex=False)
-            process = _CONTEXT.Process(target=train, args=(self._folder, rank, len(self.attempts), first, tells))
+            attempt = len(self.attempts)
+            process = _CONTEXT.Process(target=_begin, args=(self._program, self._folder, rank, attempt, place, tells))
             process.start()
             tells.close()
-            self._ranks.append(_Rank(process, told, first))
+            self._ranks.append(_Rank(process, told, place["next_index"]))
 
-    def _go_back(self, first: int) -> None:
+    def _go_back(self, place: Place) -> None:
         """Forget places past the common one: what a rank had read past it, it has to read again."""
         for rank in range(self._num_ranks):
-            place = self._folder / f"place-{rank}"
-            if place.exists():
-                temporary = place.with_suffix(".tmp")
-                temporary.write_text(str(first))
-                temporary.replace(place)
+            if (self._folder / f"place-{rank}").exists():
+                save(self._folder, rank, place)
 
     def kill(self, number: int) -> None:
         """Kill one rank; the others are ended as torchrun does when one dies."""
@@ -134,6 +165,13 @@ class Job:
         for rank in ended:
             rank.process.join()
             if rank.process.exitcode:
-                self.errors.append(rank.error or f"a trainer ended with exit code {rank.process.exitcode}")
+                self._note(rank.error or f"a trainer ended with exit code {rank.process.exitcode}")
                 return False
         return True if len(ended) == len(self._ranks) else None
+
+    def _note(self, error: str) -> None:
+        """Note an error, once an attempt; of several ranks one that lost a worker ends all: they go on together."""
+        if len(self._noted) < len(self.attempts):
+            self._noted += [error] * (len(self.attempts) - len(self._noted))
+            if self._num_ranks == 1 or WORKER_LOST not in error:
+                self.errors.append(error)

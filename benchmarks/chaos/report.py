@@ -20,11 +20,16 @@ REPORTS = Path(__file__).parents[1] / "reports"
 def write_report(runs: Sequence[tuple[Setting, Outcome]], scenes: Sequence[Scene], *, command: str) -> Path:
     """Write what was run and seen."""
     day = datetime.now(UTC).date().isoformat()
-    path = REPORTS / f"chaos_{platform.machine()}_{day}.md"
+    of_files = runs and all(setting.layout != "window" for setting, _ in runs)
+    path = REPORTS / f"{'chaos-files' if of_files else 'chaos'}_{platform.machine()}_{day}.md"
     machine = f"{os.cpu_count()} CPUs, load {os.getloadavg()[2]:.1f} over the last 15 minutes"
     lines = ["# Chaos run", "", f"{day}, {machine}, Python {platform.python_version()}.", "", f"    {command}"]
     for setting, outcome in runs:
-        lines += ["", f"## {setting.kills} kills, {setting.num_ranks} rank(s)", ""]
+        lines += [
+            "",
+            f"## {setting.layout}: {setting.kills} kills, {setting.num_ranks} rank(s), {setting.workers} worker(s)",
+            "",
+        ]
         lines += ["| setting | value |", "|---|---:|", *(f"| {name} | {value} |" for name, value in _rows(setting)), ""]
         lines += ["| seen | value |", "|---|---:|", *(f"| {name} | {value} |" for name, value in _rows(outcome)), ""]
         lines += ["| the server answered with | times |", "|---|---:|"]

@@ -1,8 +1,9 @@
-"""An S3-like server of random objects that fails in every way that a real one does, by a seeded chance.
+"""An S3-like server that fails in every way that a real one does, by a seeded chance.
 
-GET with or without Range and If-Match, path-style. An object's bytes are a function of its number and version, so
-that any process can check any sample. Where it asks for credentials, an access key says in its name until when it is
-good (``AK<seconds since 1970>``); signatures are not looked at.
+GET with or without Range and If-Match, path-style, of random objects, whose bytes are a function of their number and
+version, so that any process can check any sample; or of the files of a folder, which it lists too. Where it asks for
+credentials, an access key says in its name until when it is good (``AK<seconds since 1970>``); signatures are not
+looked at.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import sys
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 import numpy as np
 
-from benchmarks.chaos.faults import FAULTS, Answer, misbehave, send_error
+from benchmarks.chaos.faults import FAULTS, LISTING_FAULTS, Answer, misbehave, send_error
 
 __all__ = ["Served", "object_bytes", "object_etag"]
 
@@ -46,16 +49,18 @@ class Served:
         on_change: whether If-Match is heard (412) or the new version is given as if it were the old one.
         asks_for_key: whether requests must be signed with a key that is still good.
         good_requests: answers after which no key is good any more, None for no end.
+        folder: whose files are served in the place of random objects.
     """
 
-    num_objects: int
-    object_bytes: int
+    num_objects: int = 0
+    object_bytes: int = 0
     faults: float
     seed: int
     changing: int | None = None
     on_change: Literal["412", "given"] = "412"
     asks_for_key: bool = False
     good_requests: int | None = None
+    folder: str | None = None
 
     def words(self) -> list[str]:
         """Return the command line that serves it."""
@@ -70,6 +75,7 @@ class ChaosServer:
         self._random = random.Random(served.seed)
         self._objects: dict[tuple[int, int], bytes] = {}
         self._num_asked: Counter[int] = Counter()
+        self._files = _read_files(Path(served.folder)) if served.folder else {}
         self.counts: Counter[str] = Counter()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,9 +91,10 @@ class ChaosServer:
 
     async def _answer(self, head: str, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; tell whether the connection goes on."""
-        found = re.search(r"(\d{6})\.bin HTTP", head)
-        span = re.search(r"(?i)\r\nrange: bytes=(\d+)-(\d+)", head)
-        if not head.startswith("GET ") or found is None or int(found[1]) >= self._served.num_objects:
+        answer, faults = self._find(head), FAULTS
+        if answer is None and self._served.folder and re.match(r"GET /[^/ ]+/?\?[^ ]*list-type=2", head):
+            answer, faults = self._list(head), LISTING_FAULTS
+        if answer is None:
             self.counts["404"] += 1
             await send_error(writer, "404 Not Found", "NoSuchKey")
             return True
@@ -95,32 +102,64 @@ class ChaosServer:
             self.counts["403"] += 1
             await send_error(writer, "403 Forbidden", "ExpiredToken")
             return True
-        number = int(found[1])
-        first, end = (int(span[1]), int(span[2]) + 1) if span else (0, self._served.object_bytes)
-        answer = self._find(number, first, end, is_whole=span is None)
         match = re.search(r"(?i)\r\nif-match: ([^\r]*)", head)
         if self._served.on_change == "412" and match and match[1] != answer.etag:
             self.counts["412"] += 1
             await send_error(writer, "412 Precondition Failed", "PreconditionFailed")
             return True
-        fault = self._random.choice(FAULTS) if self._random.random() < self._served.faults else "none"
+        fault = self._random.choice(faults) if self._random.random() < self._served.faults else "none"
         self.counts[fault] += 1
         return await misbehave(fault, writer, answer)
 
-    def _find(self, number: int, first: int, end: int, *, is_whole: bool) -> Answer:
-        size = self._served.object_bytes
+    def _find(self, head: str) -> Answer | None:
+        """Return what was asked for of an object; None where there is none of that name."""
+        asked = re.match(r"GET /[^/]+/([^ ?]+) HTTP", head)
+        found = self._object(unquote(asked[1])) if asked else None
+        if found is None:
+            return None
+        data, etag = found
+        span = re.search(r"(?i)\r\nrange: bytes=(\d+)-(\d+)", head)
+        first, end = (int(span[1]), int(span[2]) + 1) if span else (0, len(data))
+        return Answer(body=data[first:end], first=first, total_bytes=len(data), etag=etag, is_whole=span is None)
+
+    def _object(self, key: str) -> tuple[bytes, str] | None:
+        """Return the bytes and the ETag of an object."""
+        if self._served.folder:
+            return self._files.get(key)
+        numbered = re.fullmatch(r"(\d{6})\.bin", key)
+        if numbered is None or int(numbered[1]) >= self._served.num_objects:
+            return None
+        number, size = int(numbered[1]), self._served.object_bytes
         version = int(number == self._served.changing and self._num_asked[number] > 0)
         self._num_asked[number] += 1
         if (number, version) not in self._objects:
             self._objects[number, version] = object_bytes(number, size, version)
-        body = self._objects[number, version][first:end]
-        etag = object_etag(number, size, version)
-        return Answer(body=body, first=first, total_bytes=size, etag=etag, is_whole=is_whole)
+        return self._objects[number, version], object_etag(number, size, version)
+
+    def _list(self, head: str) -> Answer:
+        """Return the listing of everything, in one page."""
+        bucket = head.removeprefix("GET /").partition("?")[0].rstrip("/")
+        entries = "".join(
+            f"<Contents><Key>{key}</Key><Size>{len(data)}</Size><ETag>{etag}</ETag></Contents>"
+            for key, (data, etag) in sorted(self._files.items())
+        )
+        body = f"<ListBucketResult><Name>{bucket}</Name><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"
+        return Answer(body=body.encode(), first=0, total_bytes=len(body), etag='"listing"', is_whole=True)
 
     def _has_good_key(self, head: str) -> bool:
         found = re.search(r"Credential=AK(\d+)/", head)
         over = self._served.good_requests is not None and self.counts["none"] >= self._served.good_requests
         return found is not None and int(found[1]) > time.time() and not over
+
+
+def _read_files(folder: Path) -> dict[str, tuple[bytes, str]]:
+    """Return the bytes and the ETag of each file below a folder."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            found[str(path.relative_to(folder))] = data, f'"{hashlib.md5(data).hexdigest()}"'
+    return found
 
 
 async def _serve(served: Served) -> None:

@@ -12,9 +12,13 @@ class Setting:
     """What is run.
 
     Attributes:
+        layout: of the files that a user's loop reads through ``penstock.parquet(…).loader(…)`` and its like; "window"
+            is objects through a reader of the window itself, "train" a run of ``penstock run`` over Parquet.
         faults: chance that a request meets a fault.
         window_share: the window's part of the dataset.
     """
+
+    layout: str
 
     kills: int
     num_samples: int
@@ -24,6 +28,7 @@ class Setting:
     faults: float
     window_share: float
     seed: int
+    workers: int = 0
 
     @property
     def window_bytes(self) -> int:
@@ -48,9 +53,11 @@ class Outcome:
     """What was seen.
 
     Attributes:
-        prefetcher_restarts: how often it came back; a kill that meets one that is just dying adds none.
+        prefetcher_restarts: how often it came back; a kill that meets one that is just dying adds none. None where it
+            is the trainer's own.
+        other_kills: of loading workers and listings.
         attempts: how often all ranks were started.
-        read_again: samples that an attempt read past the place that the next one began at.
+        read_again: samples, or batches of a user's loop, that were read past the place that the next attempt began at.
         errors: of trainers that ended by themselves, a line each; none is due, since every fault passes.
         allocated_bytes: what the window's files are together, by their sizes, at the most.
         peak_bytes: the most that the window's folder took, looked at every few milliseconds.
@@ -60,7 +67,6 @@ class Outcome:
     checked: Checked
     trainer_kills: int
     prefetcher_kills: int
-    prefetcher_restarts: int
     attempts: int
     read_again: int
     errors: tuple[str, ...]
@@ -70,6 +76,8 @@ class Outcome:
     peak_bytes: int
     volume: str
     seconds: float
+    other_kills: int = 0
+    prefetcher_restarts: int | None = None
     server: dict[str, int] = field(default_factory=dict)
 
     @property

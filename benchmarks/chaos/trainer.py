@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.chaos.dataset import NUM_LANES
+from benchmarks.chaos.job import Place, save
 from penstock.errors import PenstockError
 from penstock.plan import rank_batches
 from penstock.records import StreamSpec, decode_record
@@ -31,12 +32,12 @@ SAVE_EVERY = 5
 TIMEOUT_SECONDS = 60
 
 
-def train(folder: Path, rank: int, attempt: int, first: int, tells: Connection) -> None:
-    """Read from ``first`` to the end, and tell how far it is after each batch; the process ends with it."""
+def train(folder: Path, rank: int, attempt: int, place: Place, tells: Connection) -> None:
+    """Read from a place to the end, and tell how far it is after each batch; the process ends with it."""
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     asked = decode_record((folder / "spec.json").read_bytes(), StreamSpec)
     session = uuid.uuid4().hex if rank == 0 else ""
-    spec = msgspec.structs.replace(asked, session=session, first_index=first)
+    spec = msgspec.structs.replace(asked, session=session, first_index=place["next_index"])
     try:
         reader = WindowReader(folder / "window", spec, rank=rank, timeout_seconds=TIMEOUT_SECONDS).begin()
         _read(folder, rank, attempt, reader, tells)
@@ -65,7 +66,7 @@ def _read(folder: Path, rank: int, attempt: int, reader: WindowReader, tells: Co
         os.write(journal, "".join(lines).encode())
         reader.advance(batch.next_index)
         if number % SAVE_EVERY == 0 or batch.next_index == spec.end_index:
-            _save(folder / f"place-{rank}", batch.next_index)
+            save(folder, rank, {"next_index": batch.next_index})
         tells.send_bytes(str(batch.next_index).encode())
 
 
@@ -75,9 +76,3 @@ def _take(reader: WindowReader, index: int, attempt: int) -> str:
         line = f"{attempt} {index} {sample.meta.key} {hashlib.sha256(sample.data).hexdigest()}\n"
         if reader.is_intact(sample):
             return line
-
-
-def _save(place: Path, index: int) -> None:
-    temporary = place.with_suffix(".tmp")
-    temporary.write_text(str(index))
-    temporary.replace(place)

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,39 @@ def test_nothing_is_lost_repeated_or_wrong(num_ranks: int) -> None:
     assert seen["window_bytes"] // 2 < seen["peak_bytes"] <= seen["window_bytes"]
     assert seen["allocated_bytes"] <= seen["window_bytes"]
     assert len(seen["server"].keys() - {"none", "connection ended"}) >= NUM_FAULTS - 2
+
+
+def outcomes(told: str) -> list[dict[str, Any]]:
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while at < len(told.rstrip()):
+        outcome, at = decoder.raw_decode(told, at)
+        found.append(outcome)
+        at += 1
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--layout parquet --layout csv --layout tar --samples 400 --sample-bytes 2048 --window-share 0.5 --seed 3",
+        "--layout parquet --ranks 2 --workers 2 --samples 1600 --window-share 0.95",
+        "--layout train --workers 2 --samples 600 --sample-bytes 4096 --window-share 2",
+    ],
+    ids=["one process", "two ranks with workers", "penstock run"],
+)
+def test_nothing_is_lost_of_extents_of_many_samples(words: str) -> None:
+    """By what a user writes: a loop over ``penstock.parquet(…).loader(…)`` and its like, and a training by a command.
+
+    Batches and weights are those of a run where nobody is killed and no request fails.
+    """
+    told = outcomes(run_chaos(*words.split(), "--kills", "5", "--epochs", "2", "--faults", "0.05"))
+    assert len(told) == words.count("--layout")
+    for seen in told:
+        assert seen["kept"]
+        assert seen["trainer_kills"] + seen["prefetcher_kills"] + seen["other_kills"] >= 3
+        assert seen["allocated_bytes"] <= seen["window_bytes"]
+        assert len(seen["server"].keys() - {"none", "connection ended"}) >= 3
 
 
 @pytest.mark.parametrize("name", ["changed-412", "changed-given", "credentials-end", "credentials-renewed"])

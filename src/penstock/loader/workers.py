@@ -30,6 +30,7 @@ from penstock import stopping
 from penstock.errors import ProcessLost
 from penstock.loader.failures import Failed
 from penstock.loader.worker_end import end_with, remove_shared_memory
+from penstock.loader.worker_loss import LossWatch
 from penstock.observe.endings import count_oom_kills, describe_end
 
 __all__ = ["Losses", "Workers", "begin_worker", "sockets_parent"]
@@ -145,6 +146,7 @@ class Workers:
         self._loader, self._before_end = loader, before_end
         self._oom_kills = count_oom_kills()
         self._batches: Any = iter(())
+        self._watch: LossWatch | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -154,6 +156,7 @@ class Workers:
                     # torch's handler of SIGCHLD knows of them no more, and raises nowhere.
                     torch._C._remove_worker_pids(id(self._batches))
                     self._batches._worker_pids_set = False
+                self._watch = LossWatch(self._processes(), self._batches._worker_result_queue)
         except BaseException:  # a stop that was put off, for one: they run already
             self._end()
             raise
@@ -169,6 +172,8 @@ class Workers:
             return
         pids = [process.pid for process in self._processes()]
         with stopping.put_off():
+            if self._watch is not None:
+                self._watch.close()
             self._before_end()
             if any(process.exitcode is not None for process in self._processes()):
                 self._kill()
@@ -189,10 +194,11 @@ class Workers:
         except Exception as error:
             if isinstance(error, OSError | EOFError):
                 self._wait_for_an_end()
+            first = self._watch.code if self._watch is not None else None
             codes = [code for process in self._processes() if (code := process.exitcode) is not None]
-            if not codes:
+            if first is None and not codes:
                 raise
-            raise self._lost(codes[0]) from None
+            raise self._lost(codes[0] if first is None else first) from None
         if isinstance(item, Failed) and "unable to allocate shared memory" in str(item.error):
             # torch's words, where a batch is put together there.
             raise ProcessLost("a loading worker found no room for a batch in /dev/shm", fix=_SHM_FIX) from item.error

@@ -120,14 +120,20 @@ class _Needs:
         return target if target >= KEEPING_LEAST_EXTENTS * need_bytes else _target_bytes(window_bytes)
 
     def smallest_window(self, too_small_bytes: int) -> int:
-        """Return a bound, a whole number of MiB, that holds what is needed."""
-        size = _round_up(too_small_bytes, MIB)
-        while True:
-            slot_bytes, batch_slots, fixed_bytes = self.of(size)
-            needed = fixed_bytes + batch_slots * slot_bytes
-            if needed <= size:
-                return size
-            size = _round_up(needed, MIB)
+        """Return the least bound, a whole number of MiB, that holds what is needed."""
+        too_small, enough = too_small_bytes // MIB, too_small_bytes // MIB + 1
+        while not self.fit(enough * MIB):
+            too_small, enough = enough, enough * 2
+        # Larger slots may hold less well what is needed, but a larger bound never does.
+        while enough - too_small > 1:
+            middle = (enough + too_small) // 2
+            too_small, enough = (too_small, middle) if self.fit(middle * MIB) else (middle, enough)
+        return enough * MIB
+
+    def fit(self, window_bytes: int) -> bool:
+        """Tell whether a window of that bound holds what is needed at once."""
+        slot_bytes, batch_slots, fixed_bytes = self.of(window_bytes)
+        return (window_bytes - fixed_bytes) // slot_bytes >= batch_slots
 
 
 def plan_geometry(
@@ -193,6 +199,8 @@ def _too_small(window_bytes: int, needs: _Needs, num_extents: int) -> WindowTooS
     if needs.reserved_bytes:
         what += f" beside the {format_bytes(needs.reserved_bytes)} of other files in its folder"
     why, others = (", which loading workers need", ", a smaller --batch-size, or --workers 0")
+    if needs.holds_many:  # all that is opened together, however few samples of it a batch has
+        why, others = (", which workers and ranks share", ", or --workers 0 with one rank on a node")
     if num_extents <= needs.num_ranks:  # each rank is about its own extent, whoever decodes it
         why, others = (", one for each rank", " or fewer ranks on this node") if num_extents > 1 else ("", "")
     return WindowTooSmall(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import multiprocessing
 import os
 import signal
 import socket
+import termios
+import threading
+import time
 from functools import partial
 from multiprocessing.resource_sharer import DupFd
 from pathlib import Path
@@ -100,3 +104,51 @@ def test_a_worker_that_is_killed_leaves_nothing_in_shared_memory(tmp_path: Path)
         with pytest.raises(ProcessLost):
             next(batches)
     assert not list(Path("/dev/shm").glob(f"torch_{worker.pid}_*"))
+
+
+class _Large(Dataset[bytes]):
+    """Samples of more than a pipe holds."""
+
+    def __getitem__(self, index: int) -> bytes:
+        return bytes([index]) * 1_000_000
+
+    def __len__(self) -> int:
+        return 8
+
+
+def _only(items: list[bytes]) -> bytes:
+    return items[0]
+
+
+@pytest.mark.parametrize("whom", [slice(0, 1), slice(1, 2), slice(0, 2)], ids=["first", "second", "both"])
+def test_workers_that_are_killed_in_the_middle_of_a_batch_are_lost(tmp_path: Path, whom: slice) -> None:
+    """What they had sent of it is read, and its rest would be waited for without end."""
+    init = partial(begin_worker, os.getpid(), tmp_path, False)
+    loader = DataLoader(_Large(), batch_size=1, num_workers=2, collate_fn=_only, worker_init_fn=init)
+    with Workers(loader) as batches:
+        pipe = batches._batches._worker_result_queue._reader
+        while _waiting_bytes(pipe.fileno()) < 60_000:
+            time.sleep(0.01)
+        for worker in batches._processes()[whom]:
+            worker.kill()
+        found: list[BaseException] = []
+        reading = threading.Thread(target=_note_end_of, args=(batches, found), daemon=True)
+        reading.start()
+        reading.join(60)
+        assert not reading.is_alive()
+        assert [type(error) for error in found] == [ProcessLost]
+        assert "was killed (SIGKILL)" in str(found[0])
+    assert not multiprocessing.active_children()
+
+
+def _note_end_of(batches: Workers, found: list[BaseException]) -> None:
+    try:
+        list(batches)
+    except ProcessLost as error:
+        found.append(error)
+
+
+def _waiting_bytes(pipe: int) -> int:
+    told = bytearray(4)
+    fcntl.ioctl(pipe, termios.FIONREAD, told)
+    return int.from_bytes(told, "little")
