@@ -19,11 +19,12 @@ if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear
         parquet,
         tar,
         text,
+        zip,  # noqa: A004
     )
     from penstock.stream import Stream
 
 __all__ = ["Dataset", "Mixed", "Stream", "__version__", "eeg", "images", "mix", "objects", "of_format", "open"]
-__all__ += ["jsonl", "parquet", "tar", "text"]
+__all__ += ["jsonl", "parquet", "tar", "text", "zip"]
 
 __version__ = "0.1.0"
 
@@ -31,7 +32,7 @@ __version__ = "0.1.0"
 _FACE = {
     "Stream": "penstock.stream",
     **dict.fromkeys(("Dataset", "Mixed", "eeg", "images", "mix", "objects", "of_format"), "penstock.dataset"),
-    **dict.fromkeys(("jsonl", "open", "parquet", "tar", "text"), "penstock.dataset"),
+    **dict.fromkeys(("jsonl", "open", "parquet", "tar", "text", "zip"), "penstock.dataset"),
 }
 
 

@@ -6,6 +6,8 @@ import gzip
 import json
 import lzma
 import random
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,7 @@ def lines_of(real_data: Path) -> bytes:
 
 
 def test_real_json_lines_from_a_bucket_and_a_folder(bucket: Bucket, real_data: Path, tmp_path: Path) -> None:
-    data = lines_of(real_data)
+    data = b"".join(lines_of(real_data).splitlines(keepends=True)[:80])
     told = [json.loads(line) for line in data.splitlines()]
     files = {
         "a.jsonl": data,
@@ -109,3 +111,28 @@ def test_text_by_lines_documents_and_files(bucket: Bucket, real_data: Path, tmp_
     lines = [line for line in data.decode().split("\n") if line.strip()]
     assert sorted(read(penstock.text(tmp_path / "in"))) == sorted(lines * 3)
     assert read(penstock.text(tmp_path / "in", by="file")) == [data.decode()] * 3
+
+
+def test_members_of_zip_files_by_range(bucket: Bucket, real_data: Path, tmp_path: Path) -> None:
+    """Of real speeches, of which those of some years are wanted."""
+    told = [json.loads(line) for line in lines_of(real_data).splitlines()]
+    for number in range(2):
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for row in told[number::2]:
+                archive.writestr(f"{row['year']}/{row['id']}.txt", row["text"])
+                archive.writestr(f"{row['year']}/{row['id']}.json", json.dumps({"party": row["party"]}))
+    where = on_s3(bucket, {path.name: path.read_bytes() for path in tmp_path.iterdir()})
+    dataset = penstock.zip(**where, decoded=True, sample=["txt", "json"])
+    found = read(dataset)
+    assert sorted(row["txt"] for row in found) == sorted(row["text"] for row in told)
+    by_text = {row["text"]: row["party"] for row in told}
+    assert all(by_text[row["txt"]] == row["json"]["party"] for row in found)
+    some = penstock.zip(**where, by="member").where("*/19[0-4]*/*.txt")
+    with some.loader(8, epochs=1, collate=list, window="64Mi") as loader:
+        texts = [value.decode() for batch in loader for value in batch]
+        moved = loader.meters().bytes_downloaded
+    wanted = [row["text"] for row in told if 1900 <= row["year"] < 1950]
+    assert sorted(texts) == sorted(wanted)
+    members = [info for path in tmp_path.iterdir() for info in zipfile.ZipFile(path).infolist()]
+    packed = sum(info.compress_size for info in members if re.fullmatch(r"19[0-4]./.*\.txt", info.filename))
+    assert moved <= 1.1 * packed + 2 * 70_000

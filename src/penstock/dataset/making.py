@@ -16,7 +16,7 @@ from penstock.stream.checks import called_with, shown
 from penstock.stream.options import names_checked
 from penstock.tasks.split_files import split_names
 
-__all__ = ["Source", "jsonl", "objects", "of_format", "parquet", "tar", "text"]
+__all__ = ["Source", "jsonl", "objects", "of_format", "parquet", "tar", "text", "zip"]
 
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 _USUAL = {
@@ -24,6 +24,7 @@ _USUAL = {
     "parquet": "*.{parquet,parq}",
     "tar": "*.tar",
     "text": "*.{txt,text,md}{,.gz,.zst}",
+    "zip": "*.zip",
 }
 """Patterns of formats' files; of others all are taken."""
 
@@ -177,6 +178,37 @@ def tar(
         ConfigError: an option cannot be used.
     """
     return _dataset(locals(), "tar", {"sample": sample, "decoded": decoded})
+
+
+@names_checked
+def zip(  # noqa: A001
+    source: Source,
+    *,
+    split: str | Iterable[str] | None = None,
+    config: str | None = None,
+    by: Literal["sample", "member"] = "sample",
+    sample: str | Iterable[str] | None = None,
+    decoded: bool = False,
+    memory: str | int = "1Gi",
+    match: str | Iterable[str] = "*.zip",
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+) -> Dataset:
+    """Return a dataset of what lies in ZIP files, which are never unpacked whole.
+
+    Args:
+        source: as of ``objects``, as are the arguments that are not told here.
+        by: what a value is: "sample", the members of one name, a dictionary by extension as of ``tar``; "member", each.
+        sample: what of samples is read, like ``("jpg", "cls")``; those that lack one are left out. None is all.
+        decoded: give what members mean by their extension, instead of their bytes.
+        memory: that a member may take unpacked.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    return _dataset(locals(), "zip", {"by": by, "sample": sample, "decoded": decoded, "memory": memory})
 
 
 @names_checked

@@ -24,6 +24,7 @@ _FORMATS: Final = Registry(
         "parquet": "penstock.formats.parquet:Parquet",
         "tar": "penstock.formats.tar:Tar",
         "text": "penstock.formats.text:Text",
+        "zip": "penstock.formats.zip:Zip",
     },
 )
 

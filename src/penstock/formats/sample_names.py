@@ -1,0 +1,42 @@
+"""What members of archives are samples together by their names, as WebDataset has it.
+
+What a name has before the first dot of its last part is its sample's, what follows is what it is of it: ``d/0001.jpg``
+and ``d/0001.seg.png`` are ``jpg`` and ``seg.png`` of ``d/0001``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from penstock.patterns import is_hidden
+
+__all__ = ["KEY", "split_name", "why_left_out"]
+
+KEY: Final = "__key__"
+"""What a sample's name is of it."""
+_NAME: Final = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
+_META: Final = re.compile(r"__[^/]*__(/|$)")
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """Return the name of a member's sample, and what it is of it in lower case; None where it is of none."""
+    found = _NAME.fullmatch(name)
+    return None if found is None else (found[1], found[2].lower())
+
+
+def why_left_out(name: str, *, is_alone: bool = False) -> str:
+    """Say why a file of that name is of no sample; nothing where it is of one.
+
+    Args:
+        is_alone: whether each file is a sample.
+    """
+    if is_hidden(name):
+        return "a system's own"
+    if is_alone:
+        return ""
+    if _META.match(name):
+        return "of the file, not of a sample"
+    if name.lower().endswith(f".{KEY}"):
+        return f"is named {KEY}, which is the sample's own name"
+    return "" if _NAME.fullmatch(name) else "has no extension"
