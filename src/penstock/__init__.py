@@ -36,6 +36,10 @@ _FACE = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Import what a user of the library calls, and torch with it, when it is asked for.
 

@@ -191,3 +191,27 @@ def test_a_mix_by_weights(served: Hub) -> None:
     mixed = penstock.mix({a: 0.7, b: 0.3}, seed=0)
     with mixed.loader(5, window="4Mi", epochs=1) as loader:
         assert sum(len(batch["text"]) for batch in loader) == 33
+
+
+def test_what_a_person_prints_is_one_line(served: Hub) -> None:
+    ds = penstock.parquet("hf://datasets/org/name@v1", split="train", columns=["text", "label"])
+    train, _ = ds.where("data/*").map(dict).filter(bool).split(valid=0.2, by="patient", seed=3)
+    assert str(ds) == (
+        "<Dataset parquet of hf://datasets/org/name@v1; match *.{parquet,parq}; columns text, label; split train>"
+    )
+    assert repr(train) == (
+        "<Dataset parquet of hf://datasets/org/name@v1; match *.{parquet,parq}; columns text, label; group_by patient; "
+        "split train; where data/*; 1 map and 1 filter; part train of train 0.8, valid 0.2 (seed 3)>"
+    )
+    mixed = penstock.mix({ds: 3, penstock.objects("s3://pets", group=len): 1})  # type: ignore[dict-item]
+    assert repr(mixed) == f"<Mixed of 0.75 {ds}, 0.25 <Dataset objects of s3://pets; group len>; seed 0, stop first>"
+    found = ds.manifest()
+    assert str(found) == f"<ManifestInfo objects: 50 samples of 2 objects in {found.source.uri} (train 50)>"
+    with ds.loader(5, window="2Mi", epochs=1) as loader:
+        assert repr(loader) == "<Stream of hf://datasets/org/name@v1: batches of 5, window 2.0 MiB>"
+    for each in (str(ds), repr(train), repr(mixed), str(found)):
+        assert "\n" not in each
+
+
+def test_the_face_is_seen_before_it_is_imported() -> None:
+    assert {"parquet", "tar", "Stream", "mix"} <= set(dir(penstock))

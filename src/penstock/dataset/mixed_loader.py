@@ -107,6 +107,9 @@ class MixedLoader(IterableDataset[Any]):
                 feed.begin(self._epoch * rounds(number, size))
         return self._batches(self._loops, counts)
 
+    def __repr__(self) -> str:
+        return f"<MixedLoader of {len(self._shares)} datasets: batches of {self._options.batch_size}>"
+
     def __enter__(self) -> Self:
         return self
 

@@ -278,6 +278,12 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     notes: tuple[str, ...]
     values: str
 
+    def __str__(self) -> str:
+        parts = ", ".join(f"{split.name} {split.num_samples:,}" for split in self.splits if split.num_samples)
+        told = f"{self.num_samples:,} samples of {self.num_objects:,} objects in {self.source.uri} ({parts})"
+        classes = f", {len(self.classes):,} classes" if self.classes else ""
+        return f"<ManifestInfo {self.task}: {told}{classes}>"
+
     @property
     def num_extents(self) -> int:
         """Rows of all splits."""

@@ -132,6 +132,11 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         fetched = self.bytes_downloaded - self.wasted_bytes - self.refetched_bytes
         return max(0.0, 1 - fetched / self.sample_bytes) if self.sample_bytes else 0.0
 
+    @property
+    def stands_ready(self) -> bool:
+        """Whether most of what the window took was slots, which are allocated whole, and not samples."""
+        return 0 < 2 * (self.kept_bytes + self.ahead_bytes) < self.window_high_water_bytes
+
     def without_traffic(self) -> Meters:
         """Return what is not counted where requests are made: sizes of the window, and what was left out."""
         return Meters(

@@ -119,7 +119,8 @@ def _window_card(meters: Meters) -> Card:
     note = f"of {format_bytes(bound)} allowed{'' if kept else ': bound broken'}"
     if meters.kept_bytes or meters.ahead_bytes:
         need = f", {format_bytes(meters.ahead_bytes)} is what reading ahead needs" if meters.ahead_bytes else ""
-        note += f"; {format_bytes(meters.kept_bytes)} kept at the end{need}"
+        rest = ", the rest is slots that stand ready for more" if meters.stands_ready else ""
+        note += f"; {format_bytes(meters.kept_bytes)} kept at the end{need}{rest}"
     tone = "plain" if kept else "bad"
     return Card(label="Peak window", value=format_bytes(peak), note=note, tone=tone, share=min(1.0, peak / bound))
 

@@ -28,6 +28,7 @@ from penstock.stream.options import Options
 from penstock.stream.reading import Reading, alone
 from penstock.stream.shared_again import shared_again_by
 from penstock.stream.words import in_python
+from penstock.units import format_bytes
 
 __all__ = ["Stream"]
 
@@ -162,6 +163,12 @@ class Stream(IterableDataset[Any]):
         _unended[id(self._reading)] = self._end
         _watch_the_end()
         self._settle(is_needed=False)
+
+    def __repr__(self) -> str:
+        asked = self._options
+        return (
+            f"<Stream of {asked.source.uri}: batches of {asked.batch_size}, window {format_bytes(asked.window_bytes)}>"
+        )
 
     @property
     def num_samples(self) -> int:

@@ -130,6 +130,12 @@ def test_broken_bound_is_told() -> None:
     assert "bound broken" in _words(_Page(_render(run, None)))
 
 
+@pytest.mark.parametrize(("kept", "is_told"), [(50_000, True), (6 << 20, False)])
+def test_a_window_of_far_more_than_its_samples_says_what_the_rest_is(kept: int, is_told: bool) -> None:
+    meters = Meters(window_bytes=256 << 20, window_high_water_bytes=8 << 20, kept_bytes=kept)
+    assert ("the rest is slots that stand ready" in _words(_Page(_render(make_run(meters=meters), None)))) is is_told
+
+
 @pytest.mark.parametrize("state", ["failed", "interrupted"])
 def test_run_that_did_not_succeed_says_so_at_the_top(state: Any) -> None:
     words = _words(_Page(_render(make_run(state=state, error="DiskFull: no space is left for /w"), None)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from penstock.manifest import ManifestReader
 from penstock.observe.labels import metric_text, metrics_line
-from penstock.records import Evaluation, RunRecord, StepRecord, read_record
+from penstock.records import Evaluation, Meters, RunRecord, StepRecord, read_record
 from penstock.texts import counted
 from penstock.units import format_bytes, format_seconds
 
@@ -47,10 +47,7 @@ def describe(files: JobFiles) -> str:
         ("samples", f"{info.num_samples} in {counted(info.num_objects, 'object')} ({format_bytes(info.object_bytes)})"),
         ("trained on", f"{record.num_trained_samples} in {counted(len(record.epochs), 'epoch')}"),
         ("downloaded", format_bytes(downloaded)),
-        (
-            "peak window",
-            f"{format_bytes(record.meters.window_high_water_bytes)} of {format_bytes(record.meters.window_bytes)}",
-        ),
+        ("peak window", _window(record.meters)),
         ("stall", f"{format_seconds(record.stall_seconds)} ({100 * record.stall_share:.1f} % of training)"),
         ("wall", format_seconds(record.wall_seconds)),
         (f"{found.split} score", f"{found.score} {metric_text(found.metrics.get(found.score))}"),
@@ -60,6 +57,12 @@ def describe(files: JobFiles) -> str:
         ("report", str(files.html)),
     ]
     return "".join(f"{name:>14}  {value}\n" for name, value in rows)
+
+
+def _window(meters: Meters) -> str:
+    taken = f"{format_bytes(meters.window_high_water_bytes)} of {format_bytes(meters.window_bytes)}"
+    kept = f" (of samples {format_bytes(meters.kept_bytes)}; the rest is slots that stand ready)"
+    return f"{taken}{kept if meters.stands_ready else ''}"
 
 
 def _skipped_rows(record: RunRecord, found: Evaluation) -> list[tuple[str, str]]:

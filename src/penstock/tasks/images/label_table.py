@@ -11,15 +11,16 @@ The table is held in memory: some 300 bytes a row.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from penstock.errors import DataError
+from penstock.errors import ConfigError, DataError
 from penstock.formats.group_text import group_text, merged
-from penstock.formats.tables import Row, open_table, require_columns
+from penstock.formats.tables import COLUMNS_SHOWN, Row, open_table
 from penstock.tasks.images.naming import IMAGE_ENDINGS, Meaning
 from penstock.tasks.split_names import split_of
+from penstock.texts import did_you_mean
 
 __all__ = ["LabelColumns", "LabelTable", "read_label_table"]
 
@@ -36,11 +37,6 @@ class LabelColumns:
     label: str
     group: str | None
     split: str | None
-
-    @property
-    def named(self) -> tuple[str, ...]:
-        """Those that are used."""
-        return tuple(name for name in (self.path, self.label, self.group, self.split) if name is not None)
 
 
 @dataclass(slots=True)
@@ -136,7 +132,8 @@ def read_label_table(data: bytes, *, name: str, columns: LabelColumns, source_ur
         source_uri: that paths may begin with.
 
     Raises:
-        DataError: it is no table, lacks a column, or says two things of one image.
+        DataError: it is no table, or says two things of one image.
+        ConfigError: it lacks a column.
     """
     if (ending := name.rpartition(".")[2].lower()) in _NOT_TEXT:
         raise DataError(
@@ -145,10 +142,7 @@ def read_label_table(data: bytes, *, name: str, columns: LabelColumns, source_ur
     header = data.partition(b"\n")[0]
     delimiter = max("\t,;", key=lambda mark: header.count(mark.encode()))
     have, rows = open_table(data, name=name, delimiter=delimiter)
-    require_columns(
-        have, columns.named, name=name, fix="name it with --option path-column=, label-column=, group-column= or "
-        "split-column="
-    )  # fmt: skip
+    _check_columns(have, columns, name)
     table = LabelTable(name, source_uri=source_uri)
     for row in rows:
         table.add(row, columns)
@@ -156,6 +150,19 @@ def read_label_table(data: bytes, *, name: str, columns: LabelColumns, source_ur
     if not len(table):
         raise DataError(f"{name} has no rows below its header", fix="write a row for each image", about=name)
     return table
+
+
+def _check_columns(have: Sequence[str], columns: LabelColumns, name: str) -> None:
+    there = [column for column in have if column]
+    for option in ("path", "label", "group", "split"):
+        wanted = getattr(columns, option)
+        if wanted is not None and wanted not in there:
+            shown = ", ".join(there[:COLUMNS_SHOWN]) + (", …" if len(there) > COLUMNS_SHOWN else "")
+            raise ConfigError(
+                f"{name} has no column {wanted!r} of --option {option}-column= (it has {shown or 'no columns'})",
+                fix=f"{did_you_mean(wanted, there)}name it with --option {option}-column=",
+                about=name,
+            )
 
 
 def _meaning(row: Row, columns: LabelColumns) -> Meaning | str:

@@ -136,13 +136,23 @@ def test_a_missing_label_is_no_class() -> None:
 @pytest.mark.parametrize(
     ("text", "columns", "told"),
     [
-        ("file,label\n1,2\n", {}, r"no column path \(it has file, label\)"),
+        ("file,label\n1,2\n", {}, r"no column 'path' of --option path-column= \(it has file, label\)"),
         ("path,labels\n1,2\n", {}, "did you mean 'labels'"),
         ("path,label,Patient\n1,2,3\n", {"group": "patient"}, "did you mean 'Patient'"),
+        ("", {}, "no columns"),
+    ],
+)
+def test_a_column_that_is_not_there_is_told_with_the_nearest(text: str, columns: dict[str, str], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        table(text, **columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "told"),
+    [
         ("path,label\n1,a\n1,b\n", {}, "line 3: 1 comes twice, and line 2 says another thing"),
         ("path,label\n,b\n", {}, "line 2: the column path is empty"),
         ("path,label\n", {}, "has no rows"),
-        ("", {}, "no columns"),
         ("path,label,who\n1,a,\n", {"group": "who"}, "line 2: the column who is empty"),
         ("path,label,part\n1,a,third\n", {"split": "part"}, "part is 'third', which is no split"),
         ("path,label\n1,a,b\n", {}, "3 cells where the header has 2"),

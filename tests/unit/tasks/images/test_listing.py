@@ -222,7 +222,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "10 of the 20 rows of labels.tsv have no image, 0000.jpg, 0002.jpg, 0004.jpg",
         ),
         ("short", ["labels=labels.tsv"], 34, "9 of 20 images have no label, images/"),
-        ("short", ["labels=labels.tsv", "path-column=pth"], 30, "did you mean 'path'?"),
+        ("short", ["labels=labels.tsv", "path-column=pth"], 2, "did you mean 'path'?"),
         ("short", ["labels=label.tsv"], 24, "did you mean labels.tsv?"),
         ("short", ["labels=/nowhere/labels.tsv"], 20, "/nowhere"),
         ("short", ["labels=./nothing.tsv"], 24, "there is no ./nothing.tsv"),
