@@ -153,7 +153,13 @@ def secrets(asked: Object) -> list[Object]:
     return [
         {
             "name": entry["envVar"],
-            "valueFrom": {"secretKeyRef": {"name": secret["secretName"], "key": entry["secretKey"]}},
+            "valueFrom": {
+                "secretKeyRef": {
+                    "name": secret["secretName"],
+                    "key": entry["secretKey"],
+                    "optional": secret.get("optional", False),
+                }
+            },
         }
         for secret in asked.get("secretAsEnv", [])
         for entry in secret["keyToEnv"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from penstock.records import Evaluation, RunRecord, read_record
 from support.cli import Bucket, penstock
 from support.moto_s3 import CREDENTIALS
 
-SOURCE = ("--region", "us-east-2", "--task", "eeg-c1", "--split", "0.5,0.25,0.25")
+SOURCE = ("--region", "us-east-2", "--split", "0.5,0.25,0.25")
+EEG = ("--task", "eeg-c1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,9 @@ class Local:
     evaluation: Evaluation
 
 
-def run_here(bucket: Bucket, folder: Path, *, epochs: int, checkpoint_every: int = 0) -> Local:
+def run_here(
+    bucket: Bucket, folder: Path, *, epochs: int, checkpoint_every: int = 0, task: Sequence[str] = EEG
+) -> Local:
     """List, train and evaluate on this machine, with as many threads as a pod without limits has."""
     environment = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **CREDENTIALS}
 
@@ -30,7 +34,7 @@ def run_here(bucket: Bucket, folder: Path, *, epochs: int, checkpoint_every: int
         assert done.returncode == 0, done.stderr
 
     made = ("--manifest", folder / "m.parquet", "--plan", folder / "plan.json")
-    step("list", "--source", bucket.uri, "--endpoint-url", bucket.url, *SOURCE, *made)
+    step("list", "--source", bucket.uri, "--endpoint-url", bucket.url, *SOURCE, *task, *made)
     learn = ("--epochs", epochs, "--batch-size", 8, "--threads", 1, "--checkpoint-every", checkpoint_every)
     step("train", *made, *learn, "--checkpoints", folder / "checkpoints", "--record", folder / "run.json")
     step("evaluate", *made, "--checkpoint", folder / "checkpoints", "--metrics", folder / "metrics.json")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import uuid
 from pathlib import Path
@@ -16,6 +18,8 @@ from e2e.local import Local, run_here
 from e2e.workflows import TEMPLATE, Workflow, runs_of
 from penstock.records import CostReport, Evaluation, RunRecord
 from support.cli import Bucket
+from support.images import write_class_folders
+from support.moto_s3 import REGION
 
 STEPS = ["list", "prefetch", "train", "evaluate", "report"]
 LONG_EPOCHS = 40
@@ -93,6 +97,11 @@ def test_five_steps_give_what_one_machine_gives(templates: tuple[Namespace, Buck
     assert {"html", "cost", "markdown"} <= names
 
 
+def templates_of(text: str) -> dict[str, Object]:
+    """Return the templates that the chart renders, by name."""
+    return {made["metadata"]["name"]: made for made in yaml.safe_load_all(text) if made}
+
+
 @pytest.fixture
 def volume_template(templates: tuple[Namespace, Bucket]) -> str:
     """The other template, under a name of its own, on a cluster that gives volumes."""
@@ -109,7 +118,7 @@ def volume_template(templates: tuple[Namespace, Bucket]) -> str:
         "helm", "template", "penstock", str(CHART), "-s", "templates/workflow-template.yaml", *options, *apis,
         "--namespace", namespace.name,
     )  # fmt: skip
-    made: Object = yaml.safe_load(text)
+    made: Object = templates_of(text)[TEMPLATE]
     made["metadata"]["name"] = f"{TEMPLATE}-volume"
     namespace.apply(made)
     return f"{TEMPLATE}-volume"
@@ -120,9 +129,11 @@ def test_chart_says_the_port_of_metrics(images: dict[str, str], port: int, words
     rendered = ("helm", "template", "penstock", str(CHART), "-s", "templates/workflow-template.yaml")
     apis = ("--kube-version", "1.36.0", "--api-versions", "argoproj.io/v1alpha1/WorkflowTemplate")
     values = ("workflows.enabled=true", "injection.enabled=false", f"prefetch.metricsPort={port}")
-    made = yaml.safe_load(succeed(*rendered, *apis, *(word for value in values for word in ("--set", value))))
-    found = [sidecar for step in made["spec"]["templates"] for sidecar in step.get("initContainers", [])]
-    assert len(found) == 2
+    made = templates_of(succeed(*rendered, *apis, *(word for value in values for word in ("--set", value))))
+    assert set(made) == {"penstock", TEMPLATE}
+    steps = [step for one in made.values() for step in one["spec"]["templates"]]
+    found = [sidecar for step in steps for sidecar in step.get("initContainers", [])]
+    assert len(found) == 4
     for sidecar in found:
         assert sidecar["args"][sidecar["args"].index("--verbose") + 1 :] == words
         assert [given["containerPort"] for given in sidecar.get("ports", [])] == [port][: len(words)]
@@ -141,6 +152,22 @@ def volume(folder: str) -> Object:
             "hostPath": {"path": folder, "type": "Directory"},
         },
     }
+
+
+def test_images_by_the_general_template(templates: tuple[Namespace, Bucket], tmp_path: Path) -> None:
+    """A dataset that is no EEG: nothing but parameters says so."""
+    namespace, recordings = templates
+    pets = dataclasses.replace(recordings, name="pets")
+    for name in (pets.name, runs_of(pets)):
+        pets.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    pets.upload(write_class_folders(tmp_path / "pets", 60))
+    of_task = {"size": 16, "augment": "none"}
+    done = Workflow(name="images", namespace=namespace, bucket=pets).submit(
+        template="penstock", data_task="images", data_task_options=json.dumps(of_task), model_epochs=2
+    )
+    done.succeed()
+    words = [word for name, value in of_task.items() for word in ("--option", f"{name}={value}")]
+    check_results(done, run_here(pets, tmp_path, epochs=2, task=("--task", "images", *words)))
 
 
 def test_files_pass_through_a_volume_too(
