@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from penstock.errors import ConfigError
+from penstock.steps.options.kinds import json_object
 from penstock.tasks.protocols import OptionValue, Task, TaskOption
 from penstock.texts import did_you_mean
 
@@ -24,40 +26,64 @@ def read_options(task: Task, pairs: Sequence[str], as_json: str) -> dict[str, Op
     Raises:
         ConfigError: an option is unknown, or its value is not of its kind.
     """
-    try:
-        given = msgspec.json.decode(as_json or "{}", type=dict[str, str | int | float | bool | None])
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ConfigError(
-            f"--task-options {as_json[:_SHOWN]!r} is not a JSON object of plain values ({error})",
-            fix=f"write it like {_json_example(task)}",
-        ) from error
+    written = json_object(as_json or "{}", f"--task-options {as_json[:_SHOWN]!r}", like=_json_example(task))
+    options: dict[str, OptionValue] = {option.name: option.default for option in task.options}
+    seen: dict[str, str] = {}
+    for name, raw in written.items():
+        option = _known(task, name)
+        if option.name in seen:
+            raise ConfigError(f"--task-options has {seen[option.name]!r} and {name!r}", fix="write it once")
+        seen[option.name] = name
+        if raw is not None:  # as if it were not given
+            options[option.name] = _read_value(option, raw)
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise ConfigError(f"--option {pair!r} has no value", fix=f"write it like --option {_example(task, pair)}")
-        given[name] = value
-    known = {option.name: option for option in task.options}
-    options: dict[str, OptionValue] = {option.name: option.default for option in task.options}
-    for name, raw in given.items():
-        option = known.get(name.replace("-", "_"))
-        if option is None:
-            flags = [flag.replace("_", "-") for flag in known]
-            meant = did_you_mean(name, flags)
-            names = ", ".join(flags) or "none"
-            raise ConfigError(f"{task.name} has no option {name!r}", fix=f"{meant}its options are: {names}")
-        options[option.name] = _read_value(option, raw)
+        option = _known(task, name)
+        options[option.name] = _read_value(option, value)
     return options
 
 
-def _read_value(option: TaskOption, raw: OptionValue) -> OptionValue:
-    if raw is None or isinstance(raw, option.kind):
-        return raw
+def _known(task: Task, name: str) -> TaskOption:
+    for option in task.options:
+        if option.name == name.replace("-", "_"):
+            return option
+    flags = [_flag(option) for option in task.options]
+    meant = did_you_mean(name, flags)
+    raise ConfigError(
+        f"{task.name} has no option {name!r}", fix=f"{meant}its options are: {', '.join(flags) or 'none'}"
+    )
+
+
+def _read_value(option: TaskOption, raw: object) -> OptionValue:
     try:
-        if option.kind is bool:
-            return {"true": True, "false": False}[str(raw).lower()]
-        return option.kind(raw)
-    except (ValueError, KeyError, OverflowError) as error:
-        raise ConfigError(f"{raw!r} is not {_KINDS[option.kind]} for {_flag(option)}", fix=option.help) from error
+        return _of_kind(option.kind, raw)
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        shown = repr(raw)[:_SHOWN]
+        raise ConfigError(f"{shown} is not {_KINDS[option.kind]} for {_flag(option)}", fix=option.help) from error
+
+
+def _of_kind(kind: type[str] | type[int] | type[float] | type[bool], raw: object) -> OptionValue:
+    """Make a value of what stands in JSON or on a command line; a backend may write whole numbers as others.
+
+    Raises:
+        TypeError, ValueError, KeyError, OverflowError: it is none.
+    """
+    if kind is bool:
+        return raw if isinstance(raw, bool) else {"true": True, "false": False}[str(raw).lower()]
+    if isinstance(raw, bool | list | dict):
+        raise TypeError(raw)
+    if kind is not float and isinstance(raw, float):
+        if not raw.is_integer() and kind is int:
+            raise ValueError(raw)
+        raw = int(raw) if raw.is_integer() else raw
+    if kind is str:
+        return str(raw)
+    number = int(str(raw)) if kind is int else float(str(raw))
+    if not math.isfinite(number):
+        raise ValueError(raw)
+    return number
 
 
 def _example(task: Task, name: str) -> str:

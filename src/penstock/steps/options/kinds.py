@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.errors import ConfigError
 from penstock.options import Option
 
-__all__ = ["article", "kind_of", "taken_out", "told", "words_of"]
+__all__ = ["article", "json_object", "kind_of", "taken_out", "told", "words_of"]
 
 
 def taken_out(flag: str, words: Sequence[str]) -> tuple[list[str], list[str | None]]:
@@ -26,6 +27,42 @@ def taken_out(flag: str, words: Sequence[str]) -> tuple[list[str], list[str | No
         else:
             others.append(word)
     return others, given
+
+
+def json_object(text: str, what: str, *, like: str) -> dict[str, Any]:
+    """Read a JSON object whose names are each there once, and whose numbers are finite.
+
+    Args:
+        what: it is, for messages.
+        like: an example of it.
+
+    Raises:
+        ConfigError: it is none.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{twice[0]!r} is there twice")
+        return dict(pairs)
+
+    def no_constant(word: str) -> None:
+        raise ValueError(f"{word} is no number of JSON")
+
+    def finite(word: str) -> float:
+        number = float(word)
+        if not math.isfinite(number):
+            raise ValueError(f"{word[:_TOLD_CHARACTERS]} is out of range")
+        return number
+
+    advice = f"write it like {like}"
+    try:
+        found = json.loads(text, object_pairs_hook=once, parse_constant=no_constant, parse_float=finite)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{what} is not a JSON object ({error})", fix=advice) from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{what} is not a JSON object ({told(found)})", fix=advice)
+    return found
 
 
 def words_of(name: str, option: Option, value: Any) -> list[str]:

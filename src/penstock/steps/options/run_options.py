@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any
 from penstock.errors import ConfigError, PenstockError
 from penstock.options import Option
 from penstock.steps.options.arguments import add_options, parsed
-from penstock.steps.options.kinds import kind_of, taken_out, told, words_of
+from penstock.steps.options.kinds import json_object, kind_of, taken_out, words_of
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import RunRootOptions
 from penstock.steps.options.steps import options_of
@@ -134,24 +133,7 @@ def _without(words: Sequence[str]) -> tuple[list[str], str]:
 
 
 def _decode(text: str) -> dict[str, Any]:
-    """Read a JSON object whose names are each there once."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"{twice[0]!r} is there twice")
-        return dict(pairs)
-
-    def no_constant(word: str) -> None:
-        raise ValueError(f"{word} is no number of JSON")
-
-    try:
-        values = json.loads(text, object_pairs_hook=once, parse_constant=no_constant)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"options are not a JSON object ({error})", fix='write them like {"seed": 1}') from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"options are {told(values)}, not a JSON object", fix='write them like {"seed": 1}')
-    return values
+    return json_object(text, FLAG, like='{"seed": 1}')
 
 
 def _check_name(name: str, options: Mapping[str, RunOption]) -> None:
