@@ -89,7 +89,7 @@ def confusion_counts(truth: NDArray[np.float64], logits: NDArray[np.float64]) ->
 
 
 def evenly_taken(num_items: int, at_most: int) -> Sequence[int]:
-    """Give up to ``at_most`` ascending indices below ``num_items``, evenly spaced, first and last included."""
+    """Return up to ``at_most`` ascending indices below ``num_items``, evenly spaced, first and last included."""
     if num_items <= at_most:
         return range(num_items)
     indices: list[int] = np.linspace(0, num_items - 1, at_most).round().astype(np.int64).tolist()

@@ -22,7 +22,7 @@ from penstock.steps._shared.feeding import open_dataset, open_stream, skipped_li
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_metrics
-from penstock.steps._shared.preflight import Wanted, check_fit, fitting_batch, room_of
+from penstock.steps._shared.preflight import Intended, check_fit, fitting_batch, room_of
 from penstock.steps._shared.run_root import RunRoot, recorded
 from penstock.steps.options.evaluate import EvaluateOptions
 from penstock.texts import counted
@@ -47,7 +47,7 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
     listed = data.listing.whole()
     info = listed.info
     room = room_of(args.window, args.window_size, args.prefetch, listed.manifest)
-    wanted = Wanted(room=room, workers=args.workers, evaluated=args.split)
+    wanted = Intended(room=room, workers=args.workers, evaluated=args.split)
     check_fit(listed, wanted)
     check_outputs(args.metrics, args.plot, inputs=(args.manifest, args.plan, Path(args.checkpoint)))
     batch_size = fitting_batch(listed, wanted, split=args.split, at_most=args.batch_size)

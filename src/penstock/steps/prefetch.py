@@ -142,12 +142,12 @@ def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, 
     from penstock.cost.prices import load_prices
     from penstock.recipes.registry import choose_model
     from penstock.steps._shared.outputs import check_outputs, check_writable
-    from penstock.steps._shared.preflight import Wanted, misfits, refuse, room_of
+    from penstock.steps._shared.preflight import Intended, misfits, refuse, room_of
     from penstock.steps._shared.pricing import warn_of_node
 
     listed = read_listed(manifest, plan_file)
     room = room_of(args.window, args.window_size, args.prefetch, manifest)
-    wanted = Wanted(
+    wanted = Intended(
         room=room,
         batch_size=args.batch_size,
         workers=args.workers,

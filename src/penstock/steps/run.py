@@ -24,7 +24,7 @@ from penstock.recipes.registry import choose_model
 from penstock.records import JobRecord, RunRecord, read_record
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
-from penstock.steps._shared.preflight import Wanted, check_fit, refuse, room_of
+from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_of
 from penstock.steps._shared.pricing import warn_of_prices
 from penstock.steps._shared.shuffling import check_shuffle_options
 from penstock.steps._shared.train_config import train_config
@@ -102,7 +102,7 @@ def _check_device(name: DeviceName) -> None:
 def _check_listing(files: JobFiles, args: JobOptions) -> None:
     """Refuse a dataset that training or evaluation could not go through with these options."""
     room = room_of(args.window, args.window_size, args.prefetch, files.manifest)
-    wanted = Wanted(
+    wanted = Intended(
         room=room,
         batch_size=args.batch_size,
         workers=args.workers,

@@ -25,7 +25,7 @@ from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps._shared.feeding import open_dataset, open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import alone_in, check_outputs, check_writable
-from penstock.steps._shared.preflight import Wanted, check_fit, room_of
+from penstock.steps._shared.preflight import Intended, check_fit, room_of
 from penstock.steps._shared.pricing import endpoint_paid, warn_of_node
 from penstock.steps._shared.ranks import check_one_rank, ranks_from
 from penstock.steps._shared.run_root import RunRoot, recorded
@@ -68,7 +68,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
     in_parts: dict[str, ConfigValue] = {} if first.is_whole else {"stream-listing": True}
     config = train_config(args, task=data.task.name, seed=first.plan.seed)
     room = room_of(args.window, args.window_size, args.prefetch, first.manifest)
-    check_fit(basis, Wanted(room=room, batch_size=args.batch_size, workers=args.workers, model=config.model))
+    check_fit(basis, Intended(room=room, batch_size=args.batch_size, workers=args.workers, model=config.model))
     check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
     objective = make_objective(basis.info, regression_loss=args.loss)
     identity = Identity(

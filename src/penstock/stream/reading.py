@@ -221,7 +221,11 @@ class Reading:
         return own
 
     def _begin(self, tell: Callable[[Serving], None]) -> _Source:
-        """Start a prefetcher, list the source, and give them; ``tell`` is told when others may follow the listing."""
+        """Start a prefetcher and list the source, to its first part at least.
+
+        Args:
+            tell: called with what other ranks need, as soon as they may follow the listing.
+        """
         options = self._options
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(TemporaryFolder("penstock-stream-"))

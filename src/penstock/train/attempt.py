@@ -223,7 +223,7 @@ class Attempt:
         )
 
     def _save(self) -> str:
-        """Save the state after the last step, if that is not done yet; give the file's path or URI."""
+        """Save the state after the last step, if that is not done yet; return the file's path or URI."""
         place = (self._journal.step, self._journal.epoch)
         if self._saved is not None and self._saved[0] == place:
             return self._saved[1]

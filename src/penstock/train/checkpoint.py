@@ -79,7 +79,7 @@ class Checkpoints:
         self._left: list[CheckpointRecord | None] | None = None
 
     def save(self, content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> str:
-        """Write a resumable checkpoint, point to it, remove those beyond the number to keep; give its path or URI.
+        """Write a resumable checkpoint, point to it, remove those beyond the number to keep; return its path or URI.
 
         Raises:
             OutputError: it could not be written; the last one is untouched.
@@ -105,7 +105,7 @@ class Checkpoints:
             return self._blobs.locate(file)
 
     def save_best(self, content: Mapping[str, Any], *, identity: Identity, step: int, epoch: int) -> str:
-        """Write the best epoch's weights in place of the last best ones; give their path or URI.
+        """Write the best epoch's weights in place of the last best ones; return their path or URI.
 
         Raises:
             OutputError: they could not be written; the last ones are untouched.
@@ -183,7 +183,7 @@ class Checkpoints:
             raise NotOurs(
                 f"another training saves its checkpoints to {self._blobs.locate('').rstrip('/')} too: latest.json "
                 f"names {record.file} of step {record.step}, which this one did not write",
-                fix="wait for its end, or choose another place for one of them",
+                fix="wait for its end, or choose another folder for one of them",
                 about=self._blobs.locate("latest.json"),
             )
         return record

@@ -22,7 +22,7 @@ from penstock.train.attempt import Attempt
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import TrainConfig
-from penstock.train.progress import NoProgress, Progress
+from penstock.train.progress import Progress, Unwatched
 from penstock.train.result import TrainResult
 from penstock.train.schedule import KnownSamples
 from penstock.train.signals import StopRequest
@@ -90,7 +90,7 @@ def train(
         valid=None if valid_loader is None else Validation(task=task, objective=objective, loader=valid_loader),
         checkpoints=checkpoints,
         identity=identity,
-        progress=progress or NoProgress(),
+        progress=progress or Unwatched(),
         started_seconds=time.monotonic() if started_seconds is None else started_seconds,
         known=known,
         on_save=on_save,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from penstock.records import EpochRecord
 
-__all__ = ["NoProgress", "Progress", "StepUpdate"]
+__all__ = ["Progress", "StepUpdate", "Unwatched"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ class Progress(Protocol):
         ...
 
 
-class NoProgress:
+class Unwatched:
     """Tells nobody."""
 
     def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:

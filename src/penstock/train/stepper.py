@@ -98,7 +98,7 @@ class Stepper:
         step: int,
         rate: float,
     ) -> float:
-        """Have optimisers make a step down the gradient of a loss, which is clipped; give the loss."""
+        """Have optimisers make a step down the gradient of a loss, which is clipped; return the loss."""
         value = loss.item()
         if not math.isfinite(value):
             raise _diverged("loss", value, step=step, rate=rate, batch=batch)

@@ -15,7 +15,7 @@ from penstock.loader import Decoding, WindowStream
 from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.manifest.listed import Listed
 from penstock.records import Plan, read_record
-from penstock.steps._shared.preflight import Room, Wanted, check_fit, fitting_batch, misfits
+from penstock.steps._shared.preflight import Intended, Room, check_fit, fitting_batch, misfits
 from penstock.units import KIB, MIB
 from penstock.window.geometry import plan_geometry
 from support.eeg import write_eeg
@@ -62,9 +62,9 @@ def step(made: Path, tmp_path: Path) -> Step:
     return do
 
 
-def wanted(**changes: object) -> Wanted:
+def wanted(**changes: object) -> Intended:
     fields: dict[str, object] = {"room": Room(window_bytes=16 * MIB), "batch_size": 64, "workers": 2, "model": "small"}
-    return Wanted(**{**fields, "evaluated": "test", **changes})  # type: ignore[arg-type]
+    return Intended(**{**fields, "evaluated": "test", **changes})  # type: ignore[arg-type]
 
 
 def listed(info: ManifestInfo, plan: Plan, manifest: Path = Path("not-looked-at")) -> Listed:

@@ -19,7 +19,7 @@ from penstock.sources.http.following import FollowingClient
 from penstock.sources.http.versions import MODIFIED, version_of
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.web.answers import error_of
-from penstock.sources.web.lists import Listed, read_list
+from penstock.sources.web.lists import ListedAddress, read_list
 from penstock.sources.web.pages import BadPage, Entry, IndexPage, read_page
 from penstock.sources.web.places import WebPlace
 
@@ -153,17 +153,17 @@ class WebListing:
             raise error_of(answer, self._spec, url, is_object=False)
         return answer
 
-    async def _each(self, batch: Sequence[Entry] | Sequence[Listed]) -> list[ObjectInfo]:
+    async def _each(self, batch: Sequence[Entry] | Sequence[ListedAddress]) -> list[ObjectInfo]:
         """Look at files, many at a time; what is known of one already is not asked for."""
         places = asyncio.Semaphore(HEADS_AT_ONCE)
 
-        async def look(each: Entry | Listed) -> ObjectInfo:
+        async def look(each: Entry | ListedAddress) -> ObjectInfo:
             known = _known(each)
             if known is not None:
                 return known
             async with places:
                 found = await self._look(each.url, each.key, is_object=False)
-            return _as_listed(found, each) if isinstance(each, Listed) else found
+            return _as_listed(found, each) if isinstance(each, ListedAddress) else found
 
         tasks = [asyncio.create_task(look(each)) for each in batch]
         try:
@@ -214,15 +214,15 @@ class WebListing:
             )
 
 
-def _known(each: Entry | Listed) -> ObjectInfo | None:
-    if isinstance(each, Listed):
+def _known(each: Entry | ListedAddress) -> ObjectInfo | None:
+    if isinstance(each, ListedAddress):
         return each.info
     if each.size_bytes is None:
         return None
     return ObjectInfo(key=each.key, size_bytes=each.size_bytes, version=f"{MODIFIED}{each.modified}")
 
 
-def _as_listed(found: ObjectInfo, listed: Listed) -> ObjectInfo:
+def _as_listed(found: ObjectInfo, listed: ListedAddress) -> ObjectInfo:
     """Hold a file to what its list says of it."""
     if found.trouble:
         return found

@@ -11,13 +11,13 @@ from penstock.sources.http.versions import DIGESTS
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.web.places import plain_url
 
-__all__ = ["Listed", "read_list"]
+__all__ = ["ListedAddress", "read_list"]
 
 MAX_SIZE_BYTES = 1 << 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
+class ListedAddress:
     """A URL of a list.
 
     Attributes:
@@ -57,7 +57,7 @@ class Listed:
         return ObjectInfo(key=self.key, size_bytes=size_bytes, version=self.digest, validator=validator)
 
 
-def read_list(text: str, about: str) -> Iterator[Listed]:
+def read_list(text: str, about: str) -> Iterator[ListedAddress]:
     """Read a list.
 
     Args:
@@ -87,7 +87,7 @@ def read_list(text: str, about: str) -> Iterator[Listed]:
         yield listed
 
 
-def _listed(row: dict[str, str]) -> Listed:
+def _listed(row: dict[str, str]) -> ListedAddress:
     url = plain_url(row.get("url", ""), "the URL")
     size = row.get("size", "")
     if size and not (size.isascii() and size.isdigit() and int(size) <= MAX_SIZE_BYTES):
@@ -102,7 +102,7 @@ def _listed(row: dict[str, str]) -> Listed:
         if digits and (len(digits) != num_digits or set(digits) - set("0123456789abcdef")):
             raise ValueError(f"{name} {digits!r}, which is not {num_digits} hex digits")
         digest = f"{name}:{digits}" if digits else digest
-    return Listed(url=url, size_bytes=int(size) if size else None, etag=etag, digest=digest)
+    return ListedAddress(url=url, size_bytes=int(size) if size else None, etag=etag, digest=digest)
 
 
 def _bad(about: str, number: int, what: str) -> SourceError:

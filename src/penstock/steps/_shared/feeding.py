@@ -22,11 +22,11 @@ from penstock.tasks.protocols import Collates, Task, Transforms
 from penstock.tasks.registry import get_task
 from penstock.window import Prefetcher
 
-__all__ = ["Dataset", "Feed", "decoding_of", "open_dataset", "open_stream", "skipped_line"]
+__all__ = ["OpenedDataset", "OpenedFeed", "decoding_of", "open_dataset", "open_stream", "skipped_line"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Dataset:
+class OpenedDataset:
     """What `penstock list` made, or makes.
 
     Attributes:
@@ -42,7 +42,7 @@ class Dataset:
         return trained_on(self.listing.whole().manifest)
 
 
-def open_dataset(args: FeedOptions, *, goes_on: bool = False, has_begun: bool = False) -> Dataset:
+def open_dataset(args: FeedOptions, *, goes_on: bool = False, has_begun: bool = False) -> OpenedDataset:
     """Open what was listed, or is being listed; waits for its first part.
 
     Args:
@@ -57,11 +57,11 @@ def open_dataset(args: FeedOptions, *, goes_on: bool = False, has_begun: bool = 
         args.manifest, args.plan, goes_on=goes_on, timeout_seconds=args.prefetch_timeout, has_begun=has_begun
     )
     first = listing.part(0) or listing.whole()
-    return Dataset(listing=listing, first=first, task=get_task(first.info.task))
+    return OpenedDataset(listing=listing, first=first, task=get_task(first.info.task))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Feed:
+class OpenedFeed:
     """A stream, and what fills its window.
 
     Attributes:
@@ -72,7 +72,7 @@ class Feed:
     prefetcher: Prefetcher | None
 
     def end(self) -> dict[str, Meters]:
-        """End both, and give what was requested: nothing is sent any more, but by a sidecar that reads ahead."""
+        """End both, and return what was requested: nothing is sent any more, but by a sidecar that reads ahead."""
         self.stream.close()
         if self.prefetcher is not None:
             self.prefetcher.close()
@@ -81,7 +81,7 @@ class Feed:
 
 @contextlib.contextmanager
 def open_stream(
-    data: Dataset,
+    data: OpenedDataset,
     args: FeedOptions,
     *,
     splits: Sequence[tuple[str, bool]],
@@ -90,8 +90,8 @@ def open_stream(
     ranks: Ranks = ONE_RANK,
     pin_memory: bool = False,
     metering: Metering,
-) -> Iterator[Feed]:
-    """Start a prefetcher unless a sidecar serves the window, and give the stream; close both at the end.
+) -> Iterator[OpenedFeed]:
+    """Start a prefetcher unless a sidecar serves the window, and yield the stream; close both at the end.
 
     Splits that have no samples are left out, but for the first.
     """
@@ -122,7 +122,7 @@ def open_stream(
 
         stream = DatasetStream(data.listing, open_stream=open_over, num_epochs=num_epochs, splits=splits)
         with contextlib.closing(stream):
-            yield Feed(stream=stream, prefetcher=window.prefetcher)
+            yield OpenedFeed(stream=stream, prefetcher=window.prefetcher)
 
 
 def decoding_of(task: Task, *, is_pinned: bool = False) -> Decoding:

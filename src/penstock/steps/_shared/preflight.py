@@ -22,8 +22,8 @@ from penstock.recipes.registry import check_model, check_targets
 from penstock.window import is_served, plan_geometry, read_gauges
 
 __all__ = [
+    "Intended",
     "Room",
-    "Wanted",
     "check_fit",
     "fitting_batch",
     "misfits",
@@ -48,7 +48,7 @@ class Room:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class Intended:
     """What steps are to do with a manifest; None is not looked at.
 
     Attributes:
@@ -78,7 +78,7 @@ def room_of(folder: Path | None, window_bytes: int, prefetch: str, manifest: Pat
     )
 
 
-def check_fit(listed: Listed, wanted: Wanted) -> None:
+def check_fit(listed: Listed, wanted: Intended) -> None:
     """Refuse what cannot come to its end.
 
     Raises:
@@ -87,7 +87,7 @@ def check_fit(listed: Listed, wanted: Wanted) -> None:
     refuse(list(misfits(listed, wanted)))
 
 
-def misfits(listed: Listed, wanted: Wanted) -> Iterator[PenstockError]:
+def misfits(listed: Listed, wanted: Intended) -> Iterator[PenstockError]:
     """Return all that does not fit."""
     info, plan = listed.info, listed.plan
     checks: list[Callable[[], object]] = [lambda: check_lanes(plan.num_lanes, 1)]
@@ -125,7 +125,7 @@ def _refuse_all(found: Sequence[PenstockError]) -> NoReturn:
     raise kind(f"{len(found)} things do not fit: {told}", fix="mend them all, then run it again")
 
 
-def fitting_batch(listed: Listed, wanted: Wanted, *, split: str, at_most: int) -> int:
+def fitting_batch(listed: Listed, wanted: Intended, *, split: str, at_most: int) -> int:
     """Return the largest batch of a split, in its order, up to a number, that a window can hold; workers need it whole.
 
     Raises:
@@ -150,7 +150,7 @@ def fitting_batch(listed: Listed, wanted: Wanted, *, split: str, at_most: int) -
     return least
 
 
-def _check_window(listed: Listed, wanted: Wanted, batch_size: int, mixes: Mapping[str, int]) -> None:
+def _check_window(listed: Listed, wanted: Intended, batch_size: int, mixes: Mapping[str, int]) -> None:
     """Check that the window can hold what must be in it at once: a batch for workers, else one extent.
 
     Args:
