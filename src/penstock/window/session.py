@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
+import numpy as np
 
 from penstock.manifest import ManifestReader
 from penstock.plan import window_extents
@@ -237,10 +238,10 @@ class FillerSession:
     async def _begin(self) -> None:
         control, start = self._control, max(self._spec.first_index, self._cursor())
         same = control.session == self._spec.session
-        self._handed = HandedOver(control.cursor if same else start)
+        self._handed, self._reused = (HandedOver(control.cursor if same else start) for _ in range(2))
         if same:  # readers went on while no prefetcher was there: what they passed goes in a moment
             for held in self._slots.ready():
-                self._handed.put(held.first_index, self._slots.sizes(held.slot))
+                self._put_handed(held)
         self._count_passed(start)
         adopted = await self._adopt(start, same_session=same)
         self._slots.free_all_but({held.slot for held in adopted})
@@ -248,7 +249,7 @@ class FillerSession:
             self._slots.num_slots, start_index=start, end_index=self._spec.end_index, adopted=adopted
         )
         for held in adopted:
-            self._handed.put(held.first_index, self._slots.sizes(held.slot))
+            self._put_handed(held)
         self._fetched_before = control.fetched_through
         control.gauge(used_bytes(self._folder))
         control.put_error(self._spec.session, None)
@@ -309,7 +310,9 @@ class FillerSession:
             put_skipped(fill)
         count = len(pack.keys) if failed_at is None else failed_at + 1
         self._publish(slot, pack, pack.table.tobytes() + pack.described, count=count)
-        self._handed.put(pack.first_index, given_bytes(pack.table[:count]))
+        given = given_bytes(pack.table[:count])
+        self._handed.put(pack.first_index, given)
+        self._reused.put(pack.first_index, np.where(np.isin(np.arange(count), sorted(fill.reused)), given, 0))
         if failed_at is None:
             self._policy.complete(slot)
             self._count(fill)
@@ -331,13 +334,20 @@ class FillerSession:
         again_bytes = int(sizes[:again][status[:again] == ExtentStatus.DATA].sum())
         meter = self._source.meter
         meter.add("refetched_bytes", again_bytes)
-        meter.add("reused_bytes", int(sizes[sorted(at for at in fill.reused if at >= again)].sum()))
         meter.add("wasted_bytes", pack.wasted_bytes)
         self._control.fetched_through = max(self._control.fetched_through, pack.end_index)
+
+    def _put_handed(self, held: SlotRange) -> None:
+        """Take in a slot that an earlier process filled; what it has of the kept part was there, but at first."""
+        given, kept = self._slots.sizes(held.slot)
+        self._handed.put(held.first_index, given)
+        is_first = held.first_index < window_extents(self._spec.order)
+        self._reused.put(held.first_index, np.zeros_like(kept) if is_first else kept)
 
     def _count_passed(self, cursor: int) -> None:
         """Count what was handed over below a cursor, before it is told that this was counted."""
         self._source.meter.add("sample_bytes", self._handed.move(cursor))
+        self._source.meter.add("reused_bytes", self._reused.move(cursor))
         self._control.cursor = cursor
 
     def _put_failed(self) -> None:

@@ -165,10 +165,16 @@ class Slots:
             has_error=bool((table["status"] == ExtentStatus.ERROR).any()),
         )
 
-    def sizes(self, slot: int) -> NDArray[np.int64]:
-        """Return the bytes of a visible slot's extents, shape (extents,); none where its table is damaged."""
+    def sizes(self, slot: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the bytes of a visible slot's extents, shape (extents,), and those of them that the kept part has.
+
+        None where its table is damaged.
+        """
         table = read_table(self.place(slot), self.control.entries[slot], self._stream)
-        return np.zeros(0, np.int64) if table is None else given_bytes(table)
+        if table is None:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        given = given_bytes(table)
+        return given, np.where(table["status"] == ExtentStatus.KEPT, given, 0)
 
     def set_state(self, slot: int, state: SlotState) -> None:
         """Set a slot's state."""

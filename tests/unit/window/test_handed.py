@@ -54,7 +54,10 @@ def test_reading_stops_early(dataset: RawDataset, tmp_path: Path, num_read: int)
         wanted = sum(reader_bytes(reader, dataset, num_read))
         assert reader.meters().sample_bytes == wanted
         reader.close()
-    assert told(folder).sample_bytes == wanted
+    found = told(folder)
+    assert found.sample_bytes == wanted
+    # Of the epochs that were made ready and that nobody read nothing was used again.
+    assert found.reused_bytes == max(0, wanted - sum(SIZES))
 
 
 def test_a_session_that_goes_on_counts_on(dataset: RawDataset, tmp_path: Path) -> None:
@@ -66,6 +69,8 @@ def test_a_session_that_goes_on_counts_on(dataset: RawDataset, tmp_path: Path) -
     with serving(folder, 2 << 20):
         take_all(reader, dataset, 50, 240)
         assert reader.meters().sample_bytes == 2 * sum(SIZES)
+        # And what the first prefetcher had on its way into the kept part when it ended.
+        assert sum(SIZES) <= reader.meters().reused_bytes < 2 * sum(SIZES)
         reader.close()
         again = WindowReader(folder, make_spec(dataset, epochs=2)).begin()
         take_all(again, dataset, 0, 120)
@@ -85,6 +90,7 @@ def test_what_is_read_while_no_prefetcher_lives_is_counted_by_the_next_one(datas
     take_all(reader, dataset, 50, 240)
     with serving(folder, 2 << 20):
         assert reader.meters().sample_bytes == 2 * sum(SIZES)
+        assert reader.meters().reused_bytes == sum(SIZES)
         reader.close()
 
 
