@@ -6,7 +6,8 @@ that they are this child's, and not what an earlier one left, is known by its wo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Self, TypeVar
 
 from penstock.children.step import ChildStep, Program
@@ -33,14 +34,21 @@ class ListingProcess:
     Args:
         options: of the listing; parts are given while it goes on where they say ``stream_listing``.
         is_shown: whether what it tells a person is shown; without parts.
+        environment: variables that it has beside this process's; None takes one away.
     """
 
-    def __init__(self, options: ListingOptions, *, is_shown: bool = False) -> None:
+    def __init__(
+        self,
+        options: ListingOptions,
+        *,
+        is_shown: bool = False,
+        environment: Mapping[str, str | None] | None = None,
+    ) -> None:
         self._manifest, self._plan, self._has_parts = options.manifest, options.plan, options.stream_listing
         # It is at work when it is asked for anything: there is no other to wait for.
         self._followed = FollowedListing(self._manifest, self._plan, timeout_seconds=0, lost=lambda record: _ended())
         self._step = ChildStep(
-            PROGRAM,
+            replace(PROGRAM, environment=environment or {}),
             options.but(until_stdin_closes=True),
             shows_stdout=is_shown and not self._has_parts,
             shows_stderr=is_shown,

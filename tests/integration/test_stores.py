@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import penstock
-from penstock.errors import ObjectUnreadable, SourceChanged
+from penstock.errors import AccessDenied, ObjectUnreadable, SourceChanged
 from penstock.records import RunRecord, decode_record, read_record
 from support.azure_server import ACCOUNT, KEY, Azure, serve_azure
 from support.cli import Bucket, succeed
@@ -36,6 +36,8 @@ class Store:
         answer: its own answers.
         secret: that nothing but requests may hold.
         deny: lets an object not be read.
+        storage_options: with which nothing of the environment is needed.
+        variables: of the environment, which the secret stands in.
     """
 
     uri: str
@@ -46,6 +48,8 @@ class Store:
     answer: Callable[[Asked], Reply]
     secret: str
     deny: Callable[[str], object]
+    storage_options: dict[str, object]
+    variables: tuple[str, ...]
 
     def upload(self, folder: Path, prefix: str) -> None:
         for path in sorted(folder.rglob("*")):
@@ -54,6 +58,8 @@ class Store:
 
 
 def _gs(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> Store:
+    patch.setenv("NO_GCE_CHECK", "true")
+    patch.setenv("CLOUDSDK_CONFIG", "/nowhere")
     secret = "ya29.a-token-of-the-test"
     gcs: Gcs = stack.enter_context(serve_gcs(token=secret))
     patch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", secret)
@@ -66,6 +72,8 @@ def _gs(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> Store:
         answer=gcs.answer,
         secret=secret,
         deny=gcs.denied.add,
+        storage_options={"token": secret, "endpoint_url": gcs.url},
+        variables=("GOOGLE_OAUTH_ACCESS_TOKEN",),
     )
 
 
@@ -73,6 +81,7 @@ def _az(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> Store:
     azure: Azure = stack.enter_context(serve_azure())
     for name in [name for name in os.environ if name.startswith("AZURE_")]:
         patch.delenv(name)
+    patch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:9")
     patch.setenv("AZURE_STORAGE_ACCOUNT", ACCOUNT)
     patch.setenv("AZURE_STORAGE_KEY", KEY)
     return Store(
@@ -84,6 +93,8 @@ def _az(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> Store:
         answer=azure.answer,
         secret=KEY,
         deny=azure.denied.add,
+        storage_options={"account_name": ACCOUNT, "account_key": KEY, "endpoint_url": azure.url},
+        variables=("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY"),
     )
 
 
@@ -146,6 +157,32 @@ def test_an_object_that_changed_or_may_not_be_read(store: Store) -> None:
         numbers(stream)
     with opened(store, on_bad_sample="skip", batch_size=1) as stream:
         assert sorted(numbers(stream)) == [0, 1, 2, 4, 5, 6, 7]
+
+
+def test_storage_options_reach_those_alone_that_ask_the_source(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in store.variables:
+        monkeypatch.delenv(name)
+    for number in range(8):
+        store.put(f"objects/{number:04}.bin", content(number))
+    folders = {name: tmp_path / name for name in ("window_folder", "manifest_folder")}
+    options = {"endpoint_url": None, "storage_options": store.storage_options, **folders}
+    with opened(store, **options) as stream:
+        for _ in range(2):
+            assert sorted(numbers(stream)) == list(range(8))
+        kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+        words = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert len(kept) >= 2
+    assert not any(store.secret.encode() in data for data in (*kept, *words))
+    dataset = penstock.objects(f"{store.uri}/objects", storage_options=store.storage_options)
+    assert store.secret not in repr(dataset)
+    assert dataset.manifest(tmp_path / "m.parquet").num_samples == 8
+    assert store.secret.encode() not in (tmp_path / "m.parquet").read_bytes()
+    with dataset.map(len).loader(4) as loader:
+        assert sum(int(size) for batch in loader for size in batch) == 8 * 2_000
+    with pytest.raises(AccessDenied), opened(store) as stream:
+        numbers(stream)
 
 
 WORDS = ("--task", "eeg-events", "--split-by", "sample", "--split", "0.6,0.2,0.2", "--seed", 5)

@@ -192,7 +192,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 NONE_MAY_BE = {"window_folder", "shuffle_block", "shuffle_mix", "epochs", "endpoint_url", "region", "transform"}
-NONE_MAY_BE |= {"manifest_folder", "rank", "world_size", "local_rank", "local_world_size"}
+NONE_MAY_BE |= {"storage_options", "manifest_folder", "rank", "world_size", "local_rank", "local_world_size"}
 PARAMETERS = [name for name in inspect.signature(penstock.Stream).parameters if name != "self"]
 NUMBERS = {"batch_size", "workers", "seed", "epochs", "in_flight", "timeout_seconds", "shuffle_block", "shuffle_mix"}
 NUMBERS |= {"manifest_hours"}

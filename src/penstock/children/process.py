@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, Self
 
 from penstock.children.messages import MOST_BYTES, Message, decode_message
@@ -52,6 +52,7 @@ class Child:
         words: the module and its arguments, as after ``python -m``.
         stdout: where its standard output goes, as ``subprocess.Popen`` takes it; None is this process's own.
         stderr: the same of its standard error.
+        environment: variables that it has beside this process's; None takes one away.
 
     Raises:
         OSError: it cannot be started.
@@ -63,7 +64,9 @@ class Child:
         *,
         stdout: int | IO[Any] | None = None,
         stderr: int | IO[Any] | None = None,
+        environment: Mapping[str, str | None] | None = None,
     ) -> None:
+        variables = {**_ENVIRONMENT, **os.environ, **(environment or {})}
         with _starting, contextlib.ExitStack() as opened:
             ours, its = (opened.enter_context(end) for end in socket.socketpair(type=socket.SOCK_SEQPACKET))
             self._process = subprocess.Popen(  # noqa: S603 - our own modules, no shell
@@ -71,7 +74,7 @@ class Child:
                 stdin=its.fileno(),
                 stdout=stdout,
                 stderr=stderr,
-                env=_ENVIRONMENT | os.environ,
+                env={name: value for name, value in variables.items() if value is not None},
                 start_new_session=True,
             )
             self._ours = socket.socket(fileno=ours.detach())

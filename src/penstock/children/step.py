@@ -12,8 +12,8 @@ import os
 import subprocess
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from penstock.children.messages import Done, Failed
@@ -77,6 +77,7 @@ class Program:
         idle: what it failed to do in between, for messages: " without fetching anything".
         about: what the error is about.
         progress: gives what changes whenever it gets something done.
+        environment: variables that it has beside this process's, where secrets for it stand; None takes one away.
     """
 
     words: Sequence[str]
@@ -88,6 +89,7 @@ class Program:
     idle: str = ""
     about: str | None = None
     progress: Callable[[], object] = _nothing
+    environment: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,7 +182,7 @@ class ChildStep:
 
     def _start(self) -> Child:
         words = [*self._program.words, *self._config.to_argv()]
-        return Child(words, stdout=self._stdout, stderr=self._stderr)
+        return Child(words, stdout=self._stdout, stderr=self._stderr, environment=self._program.environment)
 
     def _wait(self, has_come: Callable[[], bool]) -> int:
         with self._changed:

@@ -35,7 +35,7 @@ from penstock.temporary import TemporaryFolder
 
 __all__ = ["WHERE", "Dataset", "checked", "of_options"]
 
-WHERE: Final = ("source", "endpoint_url", "region", "anonymous", "requester_pays")
+WHERE: Final = ("source", "endpoint_url", "region", "anonymous", "requester_pays", "storage_options")
 """Arguments that say where a dataset lies."""
 _SELECTING: Final = ("columns", "sample")
 """Options of formats that say what of a sample is given."""
@@ -198,7 +198,9 @@ class Dataset:
         """
         kept = None if path is None else Path(checks.path("path", path, like="a file's name"))
         with in_python(), TemporaryFolder("penstock-manifest-") as folder:
-            with ListingProcess(listing_of(self._options({}), folder).but(stream_listing=False)) as listing:
+            options = self._options({})
+            asked = listing_of(options, folder).but(stream_listing=False)
+            with ListingProcess(asked, environment=options.environment) as listing:
                 found = chosen(listing.whole(), self.data, folder / "chosen.parquet")
             if self.is_part:
                 found.info.split(self.data.split)

@@ -41,6 +41,7 @@ def objects(
     region: str | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a dataset of whole objects, whose values are their bytes.
 
@@ -59,6 +60,7 @@ def objects(
         region: of the bucket; None asks for it.
         anonymous: do not sign requests, for public buckets.
         requester_pays: be charged for reading a bucket whose owner is not.
+        storage_options: more of how the source is asked, by the names of fsspec's file systems, as ``Stream`` has it.
 
     Raises:
         ConfigError: an argument cannot be used.
@@ -85,6 +87,7 @@ def parquet(
     region: str | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a dataset of the rows of Parquet files, each a dictionary by column.
 
@@ -111,6 +114,7 @@ def jsonl(
     region: str | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a dataset of lines of JSON, each what Python's ``json`` makes of it.
 
@@ -138,6 +142,7 @@ def text(
     region: str | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a dataset of UTF-8 text, whose values are ``str``.
 
@@ -166,6 +171,7 @@ def tar(
     region: str | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a dataset of the samples of TAR files, as WebDataset writes them, each a dictionary by extension.
 
@@ -224,6 +230,7 @@ def of_format(
     region: str | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a dataset of any format, such as one of an installed package's.
 

@@ -57,6 +57,7 @@ def images(
     region: str | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a dataset of images, each a pair: an array of float32 (channels, size, size) and the number of its class.
 
@@ -120,6 +121,7 @@ def eeg(
     region: str | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a dataset of stretches of EEG, each a pair: an array of float32 (channels, samples) and its target.
 

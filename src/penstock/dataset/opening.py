@@ -26,7 +26,7 @@ from penstock.yaml_files import PLAIN, read_mapping, scalar_of
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["FUNCTIONS", "STEPS", "open"]
+__all__ = ["FUNCTIONS", "NOT_OF_FILES", "STEPS", "open"]
 
 FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
     "objects": objects,
@@ -36,6 +36,8 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
     "eeg": eeg,
 }
 """What makes a dataset, by the format that a file names; ``of_format`` does of others."""
+NOT_OF_FILES: Final = ("storage_options",)
+"""Arguments that may hold secrets, which have no place in a file."""
 STEPS: Final = ("where", "select", "split", "part")
 """What is made of it then."""
 MOST_NODES: Final = 10_000
@@ -171,7 +173,7 @@ def _dataset(entries: _Entries, part: str | None) -> Dataset:
         raise entries.error(f"format {shown(kind)}", "write one name, like `format: parquet`", line=line)
     function = FUNCTIONS.get(kind, of_format)
     parameters = inspect.signature(function).parameters
-    arguments = [name for name in parameters if name != "name"]
+    arguments = [name for name in parameters if name not in ("name", *NOT_OF_FILES)]
     entries.check(["format", *arguments, *(name for name in STEPS if name not in arguments)])
     for name in arguments:
         if parameters[name].default is inspect.Parameter.empty:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from penstock.dataset.described import Dataset
 from penstock.dataset.making import of_format
 from penstock.dataset.mixing import mix
-from penstock.dataset.opening import FUNCTIONS
+from penstock.dataset.opening import FUNCTIONS, NOT_OF_FILES
 from penstock.dataset.splitting import PARTS
 
 __all__ = ["dataset_schema"]
@@ -41,7 +41,7 @@ def dataset_schema() -> dict[str, Any]:
 
 def _of(function: Callable[..., Any], kind: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the mapping whose names are a function's arguments."""
-    properties = {name: each for name, each in _arguments(function).items() if name != "name"}
+    properties = {name: each for name, each in _arguments(function).items() if name not in ("name", *NOT_OF_FILES)}
     text = {"type": ["string", "array"], "items": {"type": "string"}}
     split = {
         "type": "object",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.options.declaration import Options, option, switch
+from penstock.options.declaration import Options, option, repeated, switch
 from penstock.options.readers import location, optional_endpoint, optional_location, optional_text
 from penstock.options.rules import Change
 
@@ -30,6 +30,12 @@ class AccessOptions(Options, group="source", change=Change.FIXED):
     anonymous: bool = switch(default=False, told="do not sign requests: for public buckets", field="data_anonymous")
     requester_pays: bool = switch(
         default=False, told="agree to pay for requests and transfer of a requester-pays bucket"
+    )
+    source_option: tuple[str, ...] = repeated(
+        read=str,
+        default=(),
+        metavar="NAME=VALUE",
+        told="option of the source's own kind, may be repeated: account=NAME of az://, project=ID of gs://",
     )
 
 

@@ -18,9 +18,12 @@ from penstock.sources.base import ObjectSource
 from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
+from penstock.sources.storage_options import GivenOptions, StorageOptions
 
-__all__ = ["OpenBlobs", "OpenSource", "Payee", "Scheme", "check_options"]
+__all__ = ["COMMON", "OpenBlobs", "OpenSource", "Payee", "Scheme", "check_options"]
 
+COMMON = ("endpoint_url", "region", "anonymous", "requester_pays")
+"""Options that have a flag of their own."""
 Payee = Literal["s3", "nobody", "unknown"]
 """Who charges for requests and transfer: at S3's prices, nobody, or somebody whose prices are not known."""
 
@@ -78,6 +81,7 @@ class Scheme:
         asked_server: gives the server that a source's requests go to, None for the scheme's own.
         credential_variables: of the environment, which a secret of a pipeline may hold.
         open_blobs: opens a place for checkpoints and records; None where nothing can be written.
+        storage_options: reads ``storage_options`` as fsspec names them; None where there are none.
     """
 
     title: str
@@ -92,6 +96,7 @@ class Scheme:
     asked_server: Callable[[SourceSpec], str | None] = lambda spec: spec.text("endpoint_url")
     credential_variables: tuple[str, ...] = ()
     open_blobs: OpenBlobs | None = None
+    storage_options: Callable[[GivenOptions], StorageOptions] | None = None
 
 
 def check_options(scheme: Scheme, spec: SourceSpec) -> None:
@@ -101,7 +106,7 @@ def check_options(scheme: Scheme, spec: SourceSpec) -> None:
         ConfigError: one is given.
     """
     for name, value in spec.options.items():
-        flag = f"--{name.replace('_', '-')}"
+        flag = f"--{name.replace('_', '-')}" if name in COMMON else f"the option {name}"
         kind = scheme.takes.get(name)
         if kind is None:
             raise ConfigError(

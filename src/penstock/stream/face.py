@@ -8,7 +8,7 @@ import functools
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self
 
@@ -76,6 +76,9 @@ class Stream(IterableDataset[Any]):
         region: of the bucket; None asks for it.
         anonymous: do not sign requests, for public buckets.
         requester_pays: be charged for reading a bucket whose owner is not.
+        storage_options: more of how the source is asked, by the names of fsspec's file systems (s3fs, gcsfs, adlfs,
+            HfFileSystem), like ``{"key": ..., "secret": ...}``. What is secret stays in the memory of this process and
+            of those that it starts.
         manifest_folder: a folder where manifests are kept, 64 of them. One of the same source and options that is
             fresh is taken instead of listing: what was added since is not seen; what changed since is an error when it
             is fetched, which forgets the manifest. None lists each time.
@@ -124,6 +127,7 @@ class Stream(IterableDataset[Any]):
         region: str | None = None,
         anonymous: bool = False,
         requester_pays: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
         manifest_folder: str | os.PathLike[str] | None = None,
         manifest_hours: float = 24.0,
         stream_listing: bool = False,

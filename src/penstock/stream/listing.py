@@ -60,7 +60,7 @@ def begin_listing(
     if found is not None:
         listed = listed_again(found, options.shuffle, seed=options.seed, num_lanes=num_lanes)
     else:
-        listing = stack.enter_context(ListingProcess(asked))
+        listing = stack.enter_context(ListingProcess(asked, environment=options.environment))
         first = listing.part(0)
         if first is not None and not first.is_whole:
             return BegunListing(listing=listing, manifest=manifest, plan=plan, goes_on=True)

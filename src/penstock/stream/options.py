@@ -20,6 +20,8 @@ from penstock.loader.ranks import AskedRanks
 from penstock.manifest import SourceSpec
 from penstock.options.plan import ShuffleName, ShuffleOptions
 from penstock.patterns import any_of
+from penstock.sources.asking import read_storage_options
+from penstock.sources.storage_options import StorageOptions
 from penstock.stream import checks
 from penstock.stream.choosing import Choice
 from penstock.tasks.listing_options import LimitOptions
@@ -72,6 +74,7 @@ class Options:
     """What a stream was asked for.
 
     Attributes:
+        environment: variables that processes are given which ask the source, where secrets stand.
         match: pattern of the keys that are taken.
         num_epochs: None is without end.
         folder: of the window; None is a temporary one.
@@ -99,6 +102,7 @@ class Options:
     ranks: AskedRanks
     data: Data = field(default_factory=Data)
     may_shrink: bool = False
+    environment: Mapping[str, str | None] = field(default_factory=dict, repr=False)
 
     def in_common(self) -> str:
         """Name what ranks that share a window must have asked for alike, by its SHA-256."""
@@ -118,8 +122,10 @@ def options_of(given: Mapping[str, Any], *, data: Data | None = None) -> Options
         ConfigError: one is not what it should be.
     """
     epochs = given["epochs"]
+    source, environment = _source_of(given)
     return Options(
-        source=_source_of(given),
+        source=source,
+        environment=environment,
         match=pattern_of("match", given["match"]),
         decoder=_decoder_of(given, is_of_format=data is not None),
         batch_size=checks.count("batch_size", given["batch_size"], 1),
@@ -163,18 +169,24 @@ def no_argument(function: str, wrong: str, names: Sequence[str]) -> str:
     return f"{function} has no argument {wrong!r}{meant}"
 
 
-def _source_of(given: Mapping[str, Any]) -> SourceSpec:
-    """Return the source: a URI as it is, a folder by its whole path."""
+def _source_of(given: Mapping[str, Any]) -> tuple[SourceSpec, Mapping[str, str | None]]:
+    """Return the source, a folder by its whole path, and the variables that are for processes which ask it."""
     found = check_location(
         checks.path("source", given["source"], like='a URI like "s3://bucket/prefix", or a folder'), "source"
     )
-    return SourceSpec.of(
-        found if "://" in found else str(Path(found).absolute()),
-        endpoint_url=checks.text("endpoint_url", given["endpoint_url"], like="https://host:9000"),
-        region=checks.text("region", given["region"], like="us-east-2"),
-        anonymous=checks.flag("anonymous", given["anonymous"]),
-        requester_pays=checks.flag("requester_pays", given["requester_pays"]),
-    )
+    uri = found if "://" in found else str(Path(found).absolute())
+    own: dict[str, str | bool | None] = {
+        "endpoint_url": checks.text("endpoint_url", given["endpoint_url"], like="https://host:9000"),
+        "region": checks.text("region", given["region"], like="us-east-2"),
+        "anonymous": checks.flag("anonymous", given["anonymous"]),
+        "requester_pays": checks.flag("requester_pays", given["requester_pays"]),
+    }
+    told = given["storage_options"]
+    stored = read_storage_options(uri, told) if told is not None else StorageOptions()
+    for name, value in stored.options.items():
+        if own.get(name) and own[name] != value:
+            raise ConfigError(f"{name} is given in storage_options too, as another", fix="leave one of them out")
+    return SourceSpec.of(uri, **{**own, **stored.options}), stored.environment
 
 
 def _decoder_of(given: Mapping[str, Any], *, is_of_format: bool) -> Decoding:

@@ -238,7 +238,7 @@ class Reading:
             asked = ServingOptions(
                 prefetch="process", window_size=options.window_bytes, in_flight=options.in_flight, meters=meters
             )
-            child = start_prefetcher(window, asked)
+            child = start_prefetcher(window, asked, environment=options.environment)
             assert child is not None
             stack.enter_context(child)
             begun = begin_listing(options, stack, self._cached, folder=folder, meters=meters, num_lanes=LANES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -23,9 +24,12 @@ class Prefetcher(ChildStep):
     Args:
         folder: of the window.
         options: of the window.
+        environment: variables that it has beside this process's; None takes one away.
     """
 
-    def __init__(self, folder: Path, options: ServingOptions) -> None:
+    def __init__(
+        self, folder: Path, options: ServingOptions, *, environment: Mapping[str, str | None] | None = None
+    ) -> None:
         program = Program(
             words=("penstock", "prefetch"),
             name="the prefetcher",
@@ -36,6 +40,7 @@ class Prefetcher(ChildStep):
             idle=" without fetching anything",
             about=str(folder),
             progress=partial(_fetched, folder),
+            environment=environment or {},
         )
         super().__init__(program, options.but(window=folder, prefetch="auto", until_stdin_closes=True))
 
@@ -49,13 +54,16 @@ def _fetched(folder: Path) -> tuple[str, int]:
     return control.session, control.num_filled
 
 
-def start_prefetcher(folder: Path, options: ServingOptions) -> Prefetcher | None:
+def start_prefetcher(
+    folder: Path, options: ServingOptions, *, environment: Mapping[str, str | None] | None = None
+) -> Prefetcher | None:
     """Start a child if none serves a window, and the options do not say otherwise; None where a sidecar does, or will.
 
     Args:
         folder: of the window.
         options: of the window; their ``prefetch`` says who serves it.
+        environment: variables that the child has beside this process's; None takes one away.
     """
     if options.prefetch == "sidecar" or (options.prefetch == "auto" and is_served_by_sidecar(folder)):
         return None
-    return Prefetcher(folder, options)
+    return Prefetcher(folder, options, environment=environment)

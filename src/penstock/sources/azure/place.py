@@ -17,7 +17,7 @@ from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.urls import check_endpoint
 
-__all__ = ["CONNECTION", "AzurePlace", "connection", "find_place", "split_az"]
+__all__ = ["CONNECTION", "AzurePlace", "account_of", "connection", "find_place", "read_connection", "split_az"]
 
 CONNECTION = "AZURE_STORAGE_CONNECTION_STRING"
 ACCOUNTS = ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME")
@@ -79,11 +79,22 @@ def connection() -> dict[str, str]:
     Raises:
         ConfigError: it is none; it is not shown.
     """
-    text = os.environ.get(CONNECTION, "").strip()
-    parts = [part.strip().partition("=") for part in text.split(";") if part.strip()]
+    return read_connection(os.environ.get(CONNECTION, ""), CONNECTION)
+
+
+def read_connection(text: str, name: str) -> dict[str, str]:
+    """Return the parts of a connection string by their names in lower case; nothing of an empty one.
+
+    Args:
+        name: of what holds it.
+
+    Raises:
+        ConfigError: it is none; it is not shown.
+    """
+    parts = [part.strip().partition("=") for part in text.strip().split(";") if part.strip()]
     if any(not name or not separator for name, separator, _ in parts):
         raise ConfigError(
-            f"{CONNECTION} is no connection string",
+            f"{name} is no connection string",
             fix="write it like AccountName=…;AccountKey=…",
         )
     found = {name.lower(): value for name, _, value in parts}
@@ -108,8 +119,8 @@ def find_place(spec: SourceSpec) -> AzurePlace:
         endpoint = check_endpoint(os.environ[ENDPOINT], ENDPOINT)
     environment = next((os.environ[name] for name in ACCOUNTS if os.environ.get(name)), "")
     of_uri = named[1] if named else ""
-    account = of_uri or spec.text("account") or told.get("accountname") or _account_of(endpoint) or environment
-    account = account or _account_of(told.get("blobendpoint"))
+    account = of_uri or spec.text("account") or told.get("accountname") or account_of(endpoint) or environment
+    account = account or account_of(told.get("blobendpoint"))
     if not account:
         raise ConfigError(
             f"no storage account is known for {spec.uri}",
@@ -135,14 +146,14 @@ def find_place(spec: SourceSpec) -> AzurePlace:
 
 def _endpoint_of(account: str, suffix: str, told: Mapping[str, str]) -> str:
     """Return the endpoint of an account: that of its connection string, or Azure's own."""
-    if told.get("blobendpoint") and account in (told.get("accountname"), _account_of(told["blobendpoint"])):
+    if told.get("blobendpoint") and account in (told.get("accountname"), account_of(told["blobendpoint"])):
         return check_endpoint(told["blobendpoint"].rstrip("/"), CONNECTION)
     protocol = told.get("defaultendpointsprotocol", "https").lower() if not suffix else "https"
     suffix = suffix or told.get("endpointsuffix") or SUFFIX
     return check_endpoint(f"{protocol}://{account}.blob.{suffix}", CONNECTION)
 
 
-def _account_of(endpoint: str | None) -> str:
+def account_of(endpoint: str | None) -> str:
     """Return the account that an endpoint is of, empty where it does not say."""
     if not endpoint:
         return ""

@@ -10,6 +10,7 @@ from penstock.records import Purpose
 from penstock.sources.azure.blobs import AzureBlobs
 from penstock.sources.azure.objects import AzureObjects
 from penstock.sources.azure.place import find_place, split_az
+from penstock.sources.azure.storage_options import read_options
 from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
@@ -65,5 +66,9 @@ SCHEME = Scheme(
     same_place=_same_place,
     takes={"endpoint_url": str, "anonymous": bool, "account": str},
     asked_server=_asked_server,
+    credential_variables=(
+        *("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING"),
+    ),
     open_blobs=_open_blobs,
+    storage_options=read_options,
 )

@@ -9,6 +9,7 @@ from penstock.sources.blobs import Blobs
 from penstock.sources.gcs.blobs import GcsBlobs
 from penstock.sources.gcs.objects import GcsObjects
 from penstock.sources.gcs.place import DEFAULT_ENDPOINT, find_place, split_gs
+from penstock.sources.gcs.storage_options import read_options
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.scheme import Scheme
@@ -60,5 +61,7 @@ SCHEME = Scheme(
     same_place=_same_place,
     takes={"endpoint_url": str, "anonymous": bool, "requester_pays": bool, "project": str},
     asked_server=_asked_server,
+    credential_variables=("GOOGLE_APPLICATION_CREDENTIALS_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN"),
     open_blobs=_open_blobs,
+    storage_options=read_options,
 )

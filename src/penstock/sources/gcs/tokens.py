@@ -1,9 +1,10 @@
 """Access tokens as google-auth finds them, shared by all requests of a source and renewed before they end.
 
-A token that is given (``GOOGLE_OAUTH_ACCESS_TOKEN``, ``CLOUDSDK_AUTH_ACCESS_TOKEN``) is taken as it is. Else every way
-of Google's own clients is used (cloud.google.com/docs/authentication/application-default-credentials): the file that
-``GOOGLE_APPLICATION_CREDENTIALS`` names (a service account, a workload identity federation, a user), that of ``gcloud
-auth application-default login``, the metadata service of a machine or pod. They are looked for anew each time.
+A token that is given (``GOOGLE_OAUTH_ACCESS_TOKEN``, ``CLOUDSDK_AUTH_ACCESS_TOKEN``) is taken as it is, and so are
+credentials in ``GOOGLE_APPLICATION_CREDENTIALS_JSON``. Else every way of Google's own clients is used
+(cloud.google.com/docs/authentication/application-default-credentials): the file that ``GOOGLE_APPLICATION_CREDENTIALS``
+names (a service account, a workload identity federation, a user), that of ``gcloud auth application-default login``,
+the metadata service of a machine or pod. They are looked for anew each time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any
 
+import msgspec
+
 from penstock.errors import AccessDenied, PenstockError, SourceUnavailable
 from penstock.secrets import redact
 from penstock.sources.stores.lending import Lent, NoLender, ask_lender
@@ -23,6 +26,9 @@ from penstock.sources.stores.renewing import Renewed
 __all__ = ["Token", "find_token", "tokens_for"]
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+INLINE = "GOOGLE_APPLICATION_CREDENTIALS_JSON"
+"""What such a file has, itself."""
 GIVEN = ("GOOGLE_OAUTH_ACCESS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN")
 PROJECTS = ("GOOGLE_CLOUD_QUOTA_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT")
 REASON_CHARACTERS = 300
@@ -72,7 +78,10 @@ def find_token(about: str) -> Token:
     logging.getLogger("google.auth._default").setLevel(logging.ERROR)  # its advice is for its own callers
     ask: Any = _ask
     try:
-        found, of_project = google.auth.default(scopes=[SCOPE], request=ask)
+        if inline := os.environ.get(INLINE):
+            found, of_project = _of_text(inline, ask)
+        else:
+            found, of_project = google.auth.default(scopes=[SCOPE], request=ask)
     except DefaultCredentialsError as error:
         reason = " ".join(redact(str(error)).split())[:REASON_CHARACTERS]
         is_none = "credentials were not found" in reason
@@ -91,6 +100,25 @@ def find_token(about: str) -> Token:
         project=project or getattr(credentials, "quota_project_id", None) or of_project,
         expires_at_seconds=None if expiry is None else expiry.replace(tzinfo=UTC).timestamp(),
     )
+
+
+def _of_text(text: str, ask: Any) -> tuple[Any, str | None]:
+    """Return credentials of what their file has.
+
+    Raises:
+        DefaultCredentialsError: it is none; it is not shown.
+    """
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+
+    make: Any = DefaultCredentialsError
+    try:
+        told = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        raise make(f"{INLINE} is no JSON of a credentials file") from None
+    load: Any = google.auth.load_credentials_from_dict
+    loaded: tuple[Any, str | None] = load(told, scopes=[SCOPE], request=ask)
+    return loaded
 
 
 def _ask(

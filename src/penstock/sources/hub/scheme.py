@@ -6,6 +6,7 @@ from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.sources.hub.objects import HubObjects
 from penstock.sources.hub.places import find_place
+from penstock.sources.hub.storage_options import read_options
 from penstock.sources.scheme import Scheme
 
 __all__ = ["SCHEME"]
@@ -30,5 +31,6 @@ SCHEME = Scheme(
     open=HubObjects,
     same_place=_same_place,
     takes={"endpoint_url": str, "anonymous": bool},
+    storage_options=read_options,
     credential_variables=("HF_TOKEN",),
 )

@@ -13,6 +13,7 @@ from penstock.sources.patience import ClientLimits
 from penstock.sources.s3.blobs import S3Blobs
 from penstock.sources.s3.objects import S3Objects
 from penstock.sources.s3.place import s3_place, source_place
+from penstock.sources.s3.storage_options import read_options
 from penstock.sources.s3.uris import split_s3
 from penstock.sources.scheme import Payee, Scheme
 
@@ -71,4 +72,5 @@ SCHEME = Scheme(
     asked_server=_asked_server,
     credential_variables=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
     open_blobs=_open_blobs,
+    storage_options=read_options,
 )
