@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import lzma
 import random
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import penstock
@@ -136,3 +138,20 @@ def test_members_of_zip_files_by_range(bucket: Bucket, real_data: Path, tmp_path
     members = [info for path in tmp_path.iterdir() for info in zipfile.ZipFile(path).infolist()]
     packed = sum(info.compress_size for info in members if re.fullmatch(r"19[0-4]./.*\.txt", info.filename))
     assert moved <= 1.1 * packed + 2 * 70_000
+
+
+def test_a_column_of_real_arrow_files(bucket: Bucket, real_data: Path) -> None:
+    """Of the labels of a real dataset, written as a file and as a stream."""
+    table = pq.read_table(next((real_data / "parquet").glob("*.parquet"))).slice(0, 20_000)
+    files = {}
+    for name, new in (("a.arrow", pa.ipc.new_file), ("b.arrow", pa.ipc.new_stream)):
+        file = io.BytesIO()
+        with new(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=4_000)
+        files[name] = file.getvalue()
+    dataset = penstock.of_format("arrow", **on_s3(bucket, files), match="*.arrow").select("patient_id")
+    with dataset.loader(1000, epochs=1, window="64Mi") as loader:
+        found = [number for batch in loader for number in batch["patient_id"].tolist()]
+        moved = loader.meters().sample_bytes
+    assert sorted(found) == sorted(table["patient_id"].to_pylist() * 2)
+    assert moved <= 1.2 * 8 * len(found)

@@ -17,6 +17,7 @@ _FORMATS: Final = Registry(
     kind="format",
     group="penstock.formats",
     own={
+        "arrow": "penstock.formats.arrow:Arrow",
         "csv": "penstock.formats.csv:Csv",
         "json": "penstock.formats.jsonl:Json",
         "jsonl": "penstock.formats.jsonl:Jsonl",
