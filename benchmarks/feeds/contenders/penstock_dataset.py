@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 import penstock
 from benchmarks.feeds.cellspec import BUCKET, REGION, CellSpec
+from benchmarks.feeds.contenders.penstock_manifest import manifest_folder
 
 CONFIG = (
     "penstock.tar(source) or penstock.parquet(source).loader(batch, transform=..., window=limit) with its default "
-    "options, shuffled; listed and indexed within the clock"
+    "options, shuffled; listed and indexed within the clock, but for -again, where manifest_folder= has it from a run "
+    "before; -early with stream_listing=True"
 )
 
 
@@ -32,7 +34,7 @@ def from_parquet(row: dict[str, Any], rng: np.random.Generator) -> NDArray[np.ui
 @contextmanager
 def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
     """Return the batches of one epoch."""
-    layout = cell.contender.removeprefix("penstock-face-")
+    layout, _, how = cell.contender.removeprefix("penstock-face-").partition("-")
     source = f"s3://{BUCKET}/{cell.data.name}/{layout}"
     where = {"endpoint_url": cell.endpoint, "region": REGION, "anonymous": True}
     is_tar = layout == "tar"
@@ -43,5 +45,7 @@ def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
         window=cell.limit_bytes,
         window_folder=cell.cache_folder,
         epochs=1,
+        stream_listing=how == "early",
+        manifest_folder=manifest_folder(cell) if how == "again" else None,
     ) as loader:
         yield iter(loader)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.feeds.cellspec import BUCKET, REGION, DataSpec
+from benchmarks.feeds.cellspec import BUCKET, REGION, CellSpec, DataSpec
 from benchmarks.feeds.contenders.spans import sample_spans
 from penstock.manifest import Extent, ManifestWriter, SourceSpec, Span
 
@@ -13,6 +13,11 @@ from penstock.manifest import Extent, ManifestWriter, SourceSpec, Span
 def manifest_path(data: DataSpec, layout: str, endpoint: str) -> Path:
     """Return where the manifest of a layout on a server lies."""
     return Path(data.root) / "manifests" / f"{data.name}-{layout}-{endpoint.rpartition(':')[2]}.parquet"
+
+
+def manifest_folder(cell: CellSpec) -> Path:
+    """Return the folder where manifests lie that a run before a cell has kept for it."""
+    return Path(cell.data.root) / "kept-manifests"
 
 
 def make_manifest(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 import tarfile
+import time
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -21,9 +22,11 @@ from penstock.units import KIB, MIB
 __all__ = ["Header", "read_members"]
 
 BLOCK = tarfile.BLOCKSIZE
-SMALL_MEMBER_BYTES = 128 * KIB
-"""Mean of members up to which all of a file is read: a request costs client and server what 200 KiB do, and takes a
-round trip."""
+SMALL_MEMBER_BYTES, LARGE_MEMBER_BYTES = 128 * KIB, 1 * MIB
+"""Mean of members up to which all of a file is read, since a request costs client and server what 200 KiB do; and up to
+which it is where requests are found to take longer than the bytes."""
+FAR_SECONDS = 0.005
+"""What a request must take for it to be worth trying."""
 WHOLE_READ_BYTES = 4 * MIB
 HEADERS_READ_BYTES = 8 * KIB
 FIRST_READ_BYTES = 64 * KIB
@@ -104,7 +107,7 @@ async def read_members(source: GetRange, info: ObjectInfo) -> AsyncIterator[list
     """
     file = _Fetched(info.size_bytes)
     archive = _archive(file)
-    walked = 0
+    pace = _Pace()
     found: list[Header] = []
     while True:
         begun = archive.offset
@@ -118,8 +121,10 @@ async def read_members(source: GetRange, info: ObjectInfo) -> AsyncIterator[list
                 yield found
                 found = []
             file.put(begun, memoryview(b""))  # so that it does not lie in memory beside the next
-            length = min(max(needed, _read_ahead(begun, walked)), info.size_bytes - begun)
+            length = min(max(needed, pace.choose(begun)), info.size_bytes - begun)
+            began = time.monotonic()
             file.put(begun, await source.get_range(info, begun, length))
+            pace.seconds = time.monotonic() - began
             continue
         except tarfile.TruncatedHeaderError as error:  # type: ignore[attr-defined]
             raise _cut_off(info, begun, "a header") from error
@@ -131,7 +136,7 @@ async def read_members(source: GetRange, info: ObjectInfo) -> AsyncIterator[list
             raise _lies(info, begun, f"{header.name!r} of {header.size} bytes")
         if _has_body(header.kind) and header.offset_data + header.size > info.size_bytes:
             raise _cut_off(info, begun, f"{header.name!r}, which is said to have {header.size} bytes")
-        walked += 1
+        pace.num_walked += 1
         found.append(header)
     if found:
         yield found
@@ -205,11 +210,38 @@ def _archive(file: _Fetched) -> tarfile.TarFile:
     return archive
 
 
-def _read_ahead(begun: int, walked: int) -> int:
-    """Choose how many bytes to fetch, from how large members were so far."""
-    if not walked:
-        return FIRST_READ_BYTES
-    return WHOLE_READ_BYTES if begun // walked <= SMALL_MEMBER_BYTES else HEADERS_READ_BYTES
+class _Pace:
+    """Chooses how many bytes to fetch at a time: headers alone or all, from how large members were, and how far away.
+
+    Attributes:
+        num_walked: members so far.
+        seconds: that the last read took.
+    """
+
+    def __init__(self) -> None:
+        self.num_walked = 0
+        self.seconds = 0.0
+        self._length = self._walked_before = 0
+        self._seconds_each: dict[int, float] = {}
+        """What a member took, by the bytes that were read at a time."""
+
+    def choose(self, begun: int) -> int:
+        """Return how many bytes to fetch from here on, where all that was fetched is walked."""
+        if self._length and self.num_walked > self._walked_before:
+            self._seconds_each[self._length] = self.seconds / (self.num_walked - self._walked_before)
+        self._walked_before = self.num_walked
+        self._length = self._chosen(begun // self.num_walked if self.num_walked else 0)
+        return self._length
+
+    def _chosen(self, mean_bytes: int) -> int:
+        if not self.num_walked:
+            return FIRST_READ_BYTES
+        if mean_bytes <= SMALL_MEMBER_BYTES:
+            return WHOLE_READ_BYTES
+        by_header = self._seconds_each.get(HEADERS_READ_BYTES, 0.0)
+        is_far = mean_bytes <= LARGE_MEMBER_BYTES and by_header > FAR_SECONDS
+        by_block = self._seconds_each.get(WHOLE_READ_BYTES, 0.0)
+        return WHOLE_READ_BYTES if is_far and by_block < by_header else HEADERS_READ_BYTES
 
 
 def _has_body(kind: bytes) -> bool:
