@@ -5,7 +5,6 @@ Fresh memory of 8 MiB takes 2,048 page faults, half of what making a batch of it
 
 from __future__ import annotations
 
-import functools
 import weakref
 from typing import Any
 
@@ -13,23 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from penstock.units import MIB
+__all__ = ["BatchMemory"]
 
-__all__ = ["BatchMemory", "keep_freed_memory"]
-
-LARGE_BYTES = 31 * MIB
 MOST_KEPT = 8
 """Pieces; a batch that finds all of them held lies in memory of its own."""
-
-
-@functools.cache
-def keep_freed_memory() -> None:
-    """Have this process keep what it frees of small memory, up to 62 MiB, for the next samples of a batch.
-
-    Until a program has freed something large, glibc gives memory back at once (mallopt(3), M_MMAP_THRESHOLD, of which
-    the dynamic threshold goes up to 32 MiB), and fresh memory is a page fault every 4 KiB.
-    """
-    np.empty(LARGE_BYTES, np.uint8)  # freed at once, and never touched
 
 
 class BatchMemory:

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from penstock.allocating import keep_freed_memory
 from penstock.errors import ConfigError
-from penstock.loader.batch_memory import keep_freed_memory
 from penstock.loader.decoding import ByKey, Decoding
 from penstock.loader.failures import Failed
 from penstock.loader.in_window import ManySamples, OneSample

@@ -60,7 +60,10 @@ class _Moments:
 
 def _named(extent: Extent) -> Extent:
     """Return an extent by what names its content: how a server is asked for it is no part of that."""
-    if all(span.validator is None for span in extent.spans):
+    for span in extent.spans:
+        if span.validator is not None:
+            break
+    else:
         return extent
     spans = tuple(msgspec.structs.replace(span, validator=None) for span in extent.spans)
     return msgspec.structs.replace(extent, spans=spans)
@@ -292,7 +295,7 @@ def _check(extent: Extent) -> None:
     """Refuse an extent that tells of other samples than it has, or of targets that are no numbers."""
     count = extent.num_samples
     told = extent.keys, extent.groups, extent.targets, extent.args
-    if count < 1 or any(len(each) != count for each in told if each):
+    if count < 1 or not {len(each) for each in told} <= {0, count}:
         names = (f"{len(each)} {name}" for each, name in zip(told, ("keys", "groups", "targets", "args"), strict=True))
         raise DataError(
             f"{extent.key} is of {count} sample(s), with {', '.join(names)}",

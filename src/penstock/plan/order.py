@@ -33,7 +33,8 @@ __all__ = [
 CHUNK_POSITIONS = 4096
 CACHED_PERMUTATIONS = 64
 MAX_GROUP_SAMPLES = 1 << 31
-MIX_BYTES = 256 << 20
+FIRST_MIX_BYTES, MIX_BYTES = 64 << 20, 256 << 20
+FEW_MIXED = 8
 FEWEST_MIXED, MOST_MIXED = 2, 64
 BLOCK_SAMPLES = 16
 BLOCK_BYTES = (64 << 10, 256 << 10)
@@ -96,8 +97,14 @@ def choose_blocks(
 
 
 def choose_mix(*, max_extent_bytes: int) -> int:
-    """Choose how many extents of several samples are opened together: as many as fit 256 MiB, but 2 to 64."""
-    return min(max(MIX_BYTES // max(1, max_extent_bytes), FEWEST_MIXED), MOST_MIXED)
+    """Choose how many extents of several samples are opened together: 2 to 64.
+
+    As many as fit 64 MiB, since all of them are there before the first sample is given; large ones are 8 all the same
+    if they fit 256 MiB, since few mix badly.
+    """
+    size = max(1, max_extent_bytes)
+    fitting = max(FIRST_MIX_BYTES // size, min(FEW_MIXED, MIX_BYTES // size))
+    return min(max(fitting, FEWEST_MIXED), MOST_MIXED)
 
 
 @functools.lru_cache(maxsize=CACHED_PERMUTATIONS)

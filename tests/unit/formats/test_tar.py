@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import pickle
 import tarfile
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError, TruncatedObject
 from penstock.formats.registry import format_names, open_format
+from penstock.formats.tar.headers import FAR_SECONDS
 from penstock.manifest import SkippedObject
+from penstock.sources import ObjectInfo
 from support.ranges import Ranges
 
 KINDS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
@@ -106,6 +109,43 @@ def test_large_bodies_are_skipped_and_small_ones_read_in_few_requests() -> None:
     small.index(open_format("tar", {}))
     assert len(small.reads) <= 3
     assert small.read_bytes <= 1.02 * len(small.data)
+
+
+class Far(Ranges):
+    """Ranges that take a while each, whatever their length."""
+
+    async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
+        await asyncio.sleep(2 * FAR_SECONDS)
+        return await super().get_range(info, offset, length_bytes)
+
+
+@pytest.mark.parametrize(("size", "most_far", "most_near"), [(300_000, 12, 41), (60_000, 4, 4), (2_000_000, 41, 41)])
+def test_where_requests_take_longer_than_bytes_all_of_a_file_is_read(size: int, most_far: int, most_near: int) -> None:
+    data = tar({f"{n:03}.bin": bytes(size) for n in range(40)})
+    far, near = Far(data), Ranges(data)
+    found = far.index(open_format("tar", {}))
+    assert found == near.index(open_format("tar", {}))
+    assert len(found[0]) == 40
+    assert len(near.reads) <= most_near
+    assert len(far.reads) <= most_far
+
+
+@pytest.mark.parametrize("kind", ["gnu", "pax"])
+@pytest.mark.parametrize("mtime", [0, 1.5])
+def test_headers_that_are_read_here_are_as_tarfile_reads_them(
+    kind: str, mtime: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Python and WebDataset write is left to ``tarfile`` where it says more than times and owners."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=KINDS[kind]) as archive:
+        for name in ["a.txt", "d/b.txt", "é.txt", "n" * 150 + ".txt", "m" * 90 + "/" + "k" * 60 + ".txt"]:
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime, member.uname = 3, mtime, "somebody"
+            archive.addfile(member, io.BytesIO(b"abc"))
+    found = Ranges(file.getvalue()).index(open_format("tar", {}))
+    monkeypatch.setattr("penstock.formats.tar.headers._read_plain", lambda file, begun: None)
+    assert found == Ranges(file.getvalue()).index(open_format("tar", {}))
+    assert len(found[0]) == 5
 
 
 def test_links_devices_folders_and_what_has_no_sample_are_left_out_and_counted() -> None:

@@ -87,15 +87,17 @@ class ManifestChecks:
     def split(self, extent: Extent) -> str:
         """Return the split of an extent, which all its samples are of, and count them in."""
         of_rows = extent.groups if self._cut is not None else ()
-        names = of_rows or (extent.key if self._by_sample else extent.group,) * extent.num_samples
+        # One for all of them, where rows have none of their own: there may be millions of rows.
+        names = of_rows or (extent.key if self._by_sample else extent.group,)
         split = self._cut(extent) if self._cut is not None else self._split(extent.key, names[0])
         tally = self._tallies[split]
         tally.num_samples += extent.num_samples
         for name in dict.fromkeys(names):
             if len(self._named) < COUNTED_NAMES:
                 tally.names.add(name)
-                self._named.setdefault(name, _Targets())
-        for name, target in zip(names, extent.targets, strict=False):
+                if name not in self._named:
+                    self._named[name] = _Targets()
+        for name, target in zip(of_rows or names * len(extent.targets), extent.targets, strict=False):
             if target is None:
                 continue
             for targets in (tally.targets, self._named.get(name)):
