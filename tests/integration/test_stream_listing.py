@@ -343,3 +343,22 @@ def test_an_error_as_long_as_what_was_given_is_told_as_what_it_is(tmp_path: Path
     (tmp_path / "object").write_bytes(b"x")
     with pytest.raises(EmptyListing, match="none of the 1 object"):
         penstock.Stream(tmp_path, decode=lambda data, key: 1, match="a" * 100_000, window="1Mi").__enter__()
+
+
+def test_all_but_the_first_epochs_order_is_the_same_without_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it gives, counts, leaves out and warns of: once, when the listing has ended."""
+    for number in range(40):
+        (tmp_path / f"{number:04}.bin").write_bytes(content(number) if number % 10 else b"")
+    (tmp_path / "other.txt").write_bytes(b"x")
+    told = []
+    for early in (False, True):
+        caplog.clear()
+        options = {"match": "*.bin", "batch_size": 8, "stream_listing": early, "epochs": 2}
+        with penstock.Stream(tmp_path, decode=to_tensor, **options) as stream:  # type: ignore[arg-type]
+            epochs = [torch.cat(list(stream)).tolist() for _ in range(2)]
+            found = (sorted(epochs[0]), epochs[1], stream.num_samples, len(stream), stream.left_out, stream.classes)
+        told.append((*found, [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]))
+    assert told[0] == told[1]
+    assert len(told[0][-1]) == 1

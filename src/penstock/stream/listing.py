@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.manifest.listed import Listing, WholeListing
+from penstock.manifest.listed import Listed, Listing, WholeListing
 from penstock.options.plan import ShuffleOptions
 from penstock.records import write_record
 from penstock.sources.asking import source_options
@@ -36,6 +36,26 @@ class BegunListing:
     goes_on: bool
 
 
+class _Warning:
+    """A listing that warns of what it left out, once that is known."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        self._has_warned = False
+
+    def part(self, number: int) -> Listed | None:
+        """Return a part as the listing has it."""
+        return self._listing.part(number)
+
+    def whole(self) -> Listed:
+        """Return everything."""
+        whole = self._listing.whole()
+        if not self._has_warned:
+            self._has_warned = True
+            warn_of(whole.info.skipped)
+        return whole
+
+
 def begin_listing(
     options: Options,
     stack: contextlib.ExitStack,
@@ -63,14 +83,14 @@ def begin_listing(
         listing = stack.enter_context(ListingProcess(asked, environment=options.environment))
         first = listing.part(0)
         if first is not None and not first.is_whole:
-            return BegunListing(listing=listing, manifest=manifest, plan=plan, goes_on=True)
+            return BegunListing(listing=_Warning(listing), manifest=manifest, plan=plan, goes_on=True)
         listed = listing.whole()
         if cached is not None:
             cached.keep(manifest)
     listed = chosen(listed, options.data, folder / "chosen.parquet")
     write_record(plan, listed.plan)
-    warn_of(listed.info.skipped)
-    return BegunListing(listing=WholeListing(listed=listed), manifest=listed.manifest, plan=plan, goes_on=False)
+    whole = _Warning(WholeListing(listed=listed))
+    return BegunListing(listing=whole, manifest=listed.manifest, plan=plan, goes_on=False)
 
 
 def cached_manifest_of(options: Options) -> CachedManifest | None:
