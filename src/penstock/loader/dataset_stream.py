@@ -157,10 +157,13 @@ class DatasetStream:
             self._past_traffic = take_later(self._past_traffic, self._stream.traffic())
         return self._past_traffic
 
+    def moved(self) -> Meters:
+        """Return what was moved so far, the window's sizes, and what was left out; not what was requested for it."""
+        return self._past_meters.plus(self._stream.moved()) if self._stream is not None else self._past_meters
+
     def meters(self) -> Meters:
-        """Return what was moved so far, the window's sizes, and what was left out."""
-        now = self._stream.meters().without_traffic() if self._stream is not None else Meters()
-        return self._past_meters.plus(now).plus(sum_meters(self.traffic()))
+        """Return what was moved so far, the window's sizes, what was left out, and ``traffic``."""
+        return self.moved().plus(sum_meters(self.traffic()))
 
     def close(self) -> None:
         """Stop workers and let go of the window; what is counted meanwhile, ``traffic`` tells all the same."""
@@ -233,5 +236,5 @@ class DatasetStream:
         if self._stream is not None:
             self._stream.close()
             self.traffic()
-            self._past_meters = self._past_meters.plus(self._stream.meters().without_traffic())
+            self._past_meters = self._past_meters.plus(self._stream.moved())
             self._stream = None

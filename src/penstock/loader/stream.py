@@ -287,10 +287,14 @@ class WindowStream:
         self._traffic = take_later(self._traffic, now)
         return self._traffic
 
-    def meters(self) -> Meters:
-        """Return what was moved so far, the window's sizes, and what was left out."""
+    def moved(self) -> Meters:
+        """Return what was moved so far, the window's sizes, and what was left out; not what was requested for it."""
         now = self._reader.meters().without_traffic() if self._reader is not None else Meters()
-        return self._past_meters.plus(now).plus(sum_meters(self.traffic()))
+        return self._past_meters.plus(now)
+
+    def meters(self) -> Meters:
+        """Return what was moved so far, the window's sizes, what was left out, and ``traffic``."""
+        return self.moved().plus(sum_meters(self.traffic()))
 
     def close(self) -> None:
         """Stop workers and let go of the window."""

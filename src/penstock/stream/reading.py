@@ -146,7 +146,7 @@ class Reading:
 
     def meters(self) -> Meters:
         """Return what was moved so far, by the listing too."""
-        now = self._stream.meters().without_traffic() if self._stream is not None else Meters()
+        now = self._stream.moved() if self._stream is not None else Meters()
         self._note_traffic()
         return self._past_meters.plus(now).plus(sum_meters(self._traffic))
 
@@ -185,7 +185,7 @@ class Reading:
     def _leave_stream(self) -> None:
         if self._stream is not None:
             self._stream.close()
-            self._past_meters = self._past_meters.plus(self._stream.meters().without_traffic())
+            self._past_meters = self._past_meters.plus(self._stream.moved())
             self._stream = None
 
     def _source(self, found: Found) -> _Source:

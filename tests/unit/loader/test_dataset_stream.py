@@ -115,7 +115,7 @@ class InPlace:
     def traffic(self) -> dict[str, Meters]:
         return dict(self.counted)
 
-    def meters(self) -> Meters:
+    def moved(self) -> Meters:
         return Meters()
 
     def advance(self) -> None: ...
