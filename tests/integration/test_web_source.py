@@ -47,6 +47,13 @@ def test_objects_of_a_web_server_come_each_epoch_once(web: Web, kind: str) -> No
     assert epochs[0] != epochs[1]
 
 
+def test_a_row_of_a_servers_files_and_some_of_them(web: Web) -> None:
+    row = penstock.objects(f"{web.html}/objects/{{0010..0029}}.bin").manifest()
+    assert (row.num_samples, row.object_bytes) == (20, 20 * 2000)
+    some = penstock.objects([f"{web.html}/objects/{number:04}.bin" for number in (3, 5, 8)]).manifest()
+    assert some.num_samples == 3
+
+
 def test_a_list_of_urls_is_trained_on(web: Web, tmp_path: Path) -> None:
     urls = tmp_path / "urls.txt"
     urls.write_text("".join(f"{web.html}/objects/{number:04}.bin\n" for number in range(0, NUM_OBJECTS, 2)))

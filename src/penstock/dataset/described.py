@@ -56,6 +56,9 @@ class Dataset:
         functions: that values go through, one after the other.
         data: what else the listing is asked for.
         group: gives by a key what splits keep whole.
+        gives_classes: whether targets of the task are numbers of classes.
+        group_option: of the task, that names the column of what splits keep whole; empty where there is none.
+        group_name: what a group of the task is called.
         has_own_parts: whether it has parts by its own word.
         is_part: whether it is one of some parts.
     """
@@ -70,6 +73,9 @@ class Dataset:
     functions: tuple[Callable[[Any], Any], ...] = ()
     data: Data = field(default_factory=Data)
     group: Callable[[str], str] | None = None
+    gives_classes: bool = True
+    group_option: str = ""
+    group_name: str = "group"
     has_own_parts: bool = False
     is_part: bool = False
 
@@ -272,7 +278,7 @@ class Dataset:
         given["decode"] = (
             open_format(self.format, self.options).decode
             if self.task == "objects"
-            else TaskDecode(task=self.task, augments=self.data.split == "train")
+            else TaskDecode(task=self.task, augments=self.data.split == "train", gives_classes=self.gives_classes)
         )
         data = replace(self.data, task=self.task, task_options=self._task_options())
         made = options_of(given, data=data)

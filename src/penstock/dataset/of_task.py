@@ -7,7 +7,7 @@ import numbers
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,6 @@ from penstock.tasks.registry import get_task
 
 __all__ = ["TaskDecode", "option_values", "task_words"]
 
-_WITH_NUMBERS: Final = frozenset({"eeg-c1", "eeg-c2"})
-"""Tasks whose targets are no classes."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskDecode:
@@ -31,10 +28,12 @@ class TaskDecode:
 
     Attributes:
         augments: whether chance changes samples as the task has it in training.
+        gives_classes: whether targets are numbers of classes, and no numbers to predict.
     """
 
     task: str
     augments: bool
+    gives_classes: bool = True
 
     def __call__(
         self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]
@@ -46,7 +45,7 @@ class TaskDecode:
             rng = np.random.default_rng(np.random.randint(2**63)) if self.augments else None
             sample = task.transform(value, rng) if isinstance(task, Transforms) else value
             target = sample["targets"]
-            found.append((sample["inputs"], int(target) if self.task not in _WITH_NUMBERS else np.float32(target)))
+            found.append((sample["inputs"], int(target) if self.gives_classes else np.float32(target)))
         return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from penstock.dataset.described import WHERE, Dataset, checked
@@ -96,7 +97,9 @@ def images(
         chosen = Options(OPTIONS, options, task="images")
         image_decode(chosen)
         chosen.share("unmatched_share")
-    return _of_task("images", arguments, options, has_own_parts=split is not None or bool(split_folders))
+    made = _of_task("images", arguments, options)
+    own = split is not None or bool(split_folders)
+    return replace(made, has_own_parts=own, group_option="group_column" if labels is not None else "")
 
 
 @names_checked
@@ -171,7 +174,8 @@ def eeg(
         mini=flag("mini", mini),
         max_files=None if max_files is None else count("max_files", max_files, 1),
     )
-    return _of_task(task, arguments, options, limits=limits)
+    made = _of_task(task, arguments, options, limits=limits)
+    return replace(made, gives_classes=challenge == "events", group_name="subject")
 
 
 def _of_task(
@@ -180,7 +184,6 @@ def _of_task(
     options: Mapping[str, Any],
     *,
     limits: LimitOptions | None = None,
-    has_own_parts: bool = False,
 ) -> Dataset:
     return checked(
         Dataset(
@@ -189,6 +192,5 @@ def _of_task(
             options=options,
             task=task,
             data=Data(limits=limits or LimitOptions()),
-            has_own_parts=has_own_parts,
         )
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from penstock.errors import ConfigError
 from penstock.patterns import exactly, has_choices
+from penstock.sources import find_scheme
 from penstock.stream import checks
 from penstock.stream.checks import shown
 from penstock.stream.options import pattern_of
@@ -17,8 +18,6 @@ from penstock.stream.options import pattern_of
 __all__ = ["placed"]
 
 _LIKE: Final = 'a URI like "s3://bucket/prefix", a folder, or a list of some'
-_LIST: Final = "urls+"
-"""What the scheme of a list of URLs begins with."""
 
 
 def placed(source: Any, match: Any, *, usual: str) -> tuple[str, str]:
@@ -56,19 +55,21 @@ def placed(source: Any, match: Any, *, usual: str) -> tuple[str, str]:
 
 def _cut(text: str) -> tuple[str, str | None]:
     """Return the part of a location before its first pattern, and the pattern; None where there is none."""
-    scheme, separator, rest = text.rpartition("://")
-    if scheme.startswith(_LIST) or "\0" in text:
+    is_uri = "://" in text
+    if "\0" in text or (not any(mark in text for mark in "*{") and is_uri):
         return text, None
-    if not separator and _is_there(text):
+    if not is_uri and _is_there(text):
         file = Path(text).expanduser().absolute()
         return (str(file.parent), exactly(file.name)) if file.is_file() else (text, None)
-    parts = rest.split("/")
-    first = 1 if separator else 0  # a bucket or a host is none
-    at = next((at for at, part in enumerate(parts) if at >= first and ("*" in part or has_choices(part))), None)
+    root = find_scheme(text).root(text) if is_uri else ""
+    parts = text[len(root) :].split("/")
+    at = next((at for at, part in enumerate(parts) if "*" in part or has_choices(part)), None)
     if at is None:
         return text, None
-    place = "/".join(parts[:at]) or ("/" if text.startswith("/") else "." if not separator else "")
-    return f"{scheme}{separator}{place}", "/".join(parts[at:])
+    place = root + "/".join(parts[:at])
+    # A server's pages of links end with a slash, which tells them from files.
+    place = f"{place}/" if is_uri else place or ("/" if text.startswith("/") else ".")
+    return place, "/".join(parts[at:])
 
 
 def _is_there(path: str) -> bool:
@@ -86,15 +87,13 @@ def _in_common(places: Sequence[str]) -> str:
     """
     if all("://" not in place for place in places):
         return os.path.commonpath([Path(place).expanduser().absolute() for place in places])
-    parts = [place.split("/") for place in places]
-    hub = places[0].startswith("hf://")
-    least = 3 + hub + places[0].startswith(("hf://datasets/", "hf://models/"))  # of the parts of what holds all
-    pairs = zip(*parts, strict=False)
-    common = [each[0] for each in itertools.takewhile(lambda each: len(set(each)) == 1, pairs)]
-    if len(common) < min(least, *map(len, parts)) or "://" not in places[0]:
-        other = next(place for place in places if place.split("/")[:least] != parts[0][:least])
+    roots = [find_scheme(place).root(place).rstrip("/") if "://" in place else "" for place in places]
+    other = next((place for place, root in zip(places, roots, strict=True) if root != roots[0]), None)
+    if other is not None:
         raise ConfigError(
             f"source {shown(places[0])} and {shown(other)} are not of one bucket, repository or server",
             fix="make a dataset of each, and put them together with mix",
         )
-    return "/".join(common)
+    below = zip(*(place[len(roots[0]) :].split("/") for place in places), strict=False)
+    common = [each[0] for each in itertools.takewhile(lambda each: len(set(each)) == 1, below)]
+    return f"{roots[0]}{'/'.join(common)}/"

@@ -54,15 +54,14 @@ def split_by(dataset: Dataset, by: Any) -> Dataset:
         return _by_column(dataset, by)
     if by == "folder":
         return _grouped(dataset, _folder)
-    if by in ("sample", "group") or (by == "subject" and dataset.task.startswith("eeg-")):
+    if by in ("sample", "group", dataset.group_name):
         kind: Literal["sample", "group"] = "sample" if by == "sample" else "group"
         return replace(dataset, data=replace(dataset.data, split_by=kind))
     return _by_column(dataset, by)
 
 
 def _by_column(dataset: Dataset, by: Any) -> Dataset:
-    is_table = dataset.format == "images" and "labels" in dataset.options
-    option = "group_column" if is_table else None
+    option: str | None = dataset.group_option or None
     if dataset.task == "objects" and _OPTION in format_options(dataset.format):
         option = _OPTION
     if option is None or not isinstance(by, str) or not by:
@@ -71,7 +70,7 @@ def _by_column(dataset: Dataset, by: Any) -> Dataset:
             f"by {shown(by)}", fix=f"give 'sample', 'group', 'folder', {column}or a function of a key that gives text"
         )
     made = replace(dataset, options={**dataset.options, option: checks.text("by", by, like="patient")})
-    if is_table:
+    if dataset.group_option:
         return replace(made, data=replace(dataset.data, split_by="group"))
     return replace(made, data=replace(dataset.data, choice=replace(dataset.data.choice, by_column=True)))
 

@@ -20,7 +20,7 @@ from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.storage_options import GivenOptions, StorageOptions
 
-__all__ = ["COMMON", "OpenBlobs", "OpenSource", "Payee", "Scheme", "check_options"]
+__all__ = ["COMMON", "OpenBlobs", "OpenSource", "Payee", "Scheme", "authority_of", "check_options"]
 
 COMMON = ("endpoint_url", "region", "anonymous", "requester_pays")
 """Options that have a flag of their own."""
@@ -64,6 +64,12 @@ class OpenBlobs(Protocol):
         ...
 
 
+def authority_of(uri: str) -> str:
+    """Return a URI as far as the name of its bucket or server; the empty text of a path."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}" if separator else ""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scheme:
     """A kind of place where datasets lie.
@@ -74,6 +80,7 @@ class Scheme:
         locate: gives a source's spec checked and with its URI written out; asks for nothing.
         open: opens a source.
         same_place: gives one text for all URIs of one place; never fails.
+        root: gives what of a URI is no folder or file: bucket, repository, server; all of it where nothing lies below.
         payee: who charges for what is read, by URI and the server that was asked (empty: the scheme's own).
         takes: options of a ``SourceSpec`` that mean something here, by name: ``str`` or ``bool``.
         folder: gives the folder on this machine that a URI names, None where it names none.
@@ -89,6 +96,7 @@ class Scheme:
     locate: Callable[[SourceSpec], SourceSpec]
     open: OpenSource
     same_place: Callable[[str], str] = lambda uri: uri.rstrip("/")
+    root: Callable[[str], str] = authority_of
     payee: Callable[[str, str], Payee] = lambda uri, server: "unknown"
     takes: Mapping[str, type[str] | type[bool]] = field(default_factory=dict)
     folder: Callable[[str], Path | None] = lambda uri: None

@@ -60,7 +60,7 @@ class LimitOptions(Options, group="samples", change=Change.FIXED):
         read=optional_count,
         default=None,
         metavar="N",
-        told="take at most N recordings; empty or 0: all (default: all)",
+        told="take at most N objects; empty or 0: all (default: all)",
     )
     release: str = option(
         read=str,
@@ -75,7 +75,7 @@ class _BadObjects(Options, group="samples", change=Change.FIXED):
     on_bad_object: BadMode = choice(
         choices=get_args(BadMode),
         default="fail",
-        told="what to do with a recording that cannot be used: fail, or skip it and name it (default: fail)",
+        told="what to do with an object that cannot be used: fail, or skip it and name it (default: fail)",
     )
 
 

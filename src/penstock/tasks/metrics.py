@@ -210,7 +210,7 @@ def _area(scores: Array, is_class: NDArray[np.bool_]) -> float:
 
 def _check(truth: Array, predicted: Array) -> None:
     if not truth.size:
-        raise DataError("there are no samples to score", fix="take more recordings, so that the split is not empty")
+        raise DataError("there are no samples to score", fix="take more samples, so that the split is not empty")
     if not np.isfinite(predicted).all():
         raise TrainingDiverged(
             "a prediction is not a finite number", fix="lower the learning rate or clip gradients more strongly"

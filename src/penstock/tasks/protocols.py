@@ -66,7 +66,7 @@ class Limits:
     """Which part of a dataset to take, and where to put what does not fit in memory.
 
     Attributes:
-        max_files: take at most that many recordings, in key order; None takes all.
+        max_files: take at most that many objects, in key order; None takes all.
         releases: take these releases only, empty takes all that lie there.
         mini: take the small version of each release.
         skip_bad: leave out an object that cannot be used, and name it, where False fails.

@@ -203,7 +203,7 @@ def _diverged(what: str, value: float, *, step: int, rate: float, batch: Batch) 
         key = batch.keys[int(bad.int().argmax())]
         return TrainingDiverged(
             f"the {what} is {value} at step {step + 1}: sample {key} holds values that are not finite",
-            fix="repair that recording or leave it out",
+            fix="repair that sample, or leave it out",
             about=key,
         )
     return TrainingDiverged(

@@ -24,12 +24,21 @@ def _same_place(uri: str) -> str:
         return uri
 
 
+def _root(uri: str) -> str:
+    try:
+        path = find_place(SourceSpec(uri=uri)).path
+    except ConfigError:
+        return uri
+    return uri.rstrip("/").removesuffix(path).rstrip("/")
+
+
 SCHEME = Scheme(
     title="the Hugging Face Hub",
     example="hf://datasets/org/name@revision/path",
     locate=_locate,
     open=HubObjects,
     same_place=_same_place,
+    root=_root,
     takes={"endpoint_url": str, "anonymous": bool},
     storage_options=read_options,
     credential_variables=("HF_TOKEN",),

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 from penstock.errors import ConfigError
 from penstock.urls import check_endpoint, refuse_secrets
 
-__all__ = ["WebPlace", "find_place", "key_below", "plain_url"]
+__all__ = ["LIST", "WebPlace", "find_place", "key_below", "plain_url"]
 
 LIST = "urls+"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
-from penstock.sources.scheme import Scheme
+from penstock.sources.scheme import Scheme, authority_of
 from penstock.sources.web.objects import WebObjects
-from penstock.sources.web.places import find_place
+from penstock.sources.web.places import LIST, find_place
 
 __all__ = ["SCHEME"]
 
@@ -24,6 +24,15 @@ def _same_place(uri: str) -> str:
     return f"{place.kind} {place.path or place.url}"
 
 
+def _root(uri: str) -> str:
+    return uri if uri.lower().startswith(LIST) else authority_of(uri)
+
+
 SCHEME = Scheme(
-    title="a web server", example="https://host/folder/", locate=_locate, open=WebObjects, same_place=_same_place
+    title="a web server",
+    example="https://host/folder/",
+    locate=_locate,
+    open=WebObjects,
+    same_place=_same_place,
+    root=_root,
 )
