@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import io
 import json
 import lzma
 import random
 import re
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import penstock
+from penstock.dataset.described import WHERE
 from penstock.errors import DataError
 from support.cli import Bucket
 from support.cli import penstock as cli
@@ -44,6 +47,13 @@ def read(dataset: penstock.Dataset, **options: Any) -> list[Any]:
 
 def lines_of(real_data: Path) -> bytes:
     return lzma.decompress((real_data / "text/sotu.jsonl.xz").read_bytes())
+
+
+@pytest.mark.parametrize("name", ["jsonl", "objects", "parquet", "tar", "text", "zip"])
+def test_functions_of_formats_take_all_that_says_where_a_dataset_lies(name: str, tmp_path: Path) -> None:
+    make = getattr(penstock, name)
+    assert set(WHERE) <= set(inspect.signature(make).parameters)
+    assert make(tmp_path, split=None, config=None).format == name
 
 
 def test_real_json_lines_from_a_bucket_and_a_folder(bucket: Bucket, real_data: Path, tmp_path: Path) -> None:
@@ -155,3 +165,34 @@ def test_a_column_of_real_arrow_files(bucket: Bucket, real_data: Path) -> None:
         moved = loader.meters().sample_bytes
     assert sorted(found) == sorted(table["patient_id"].to_pylist() * 2)
     assert moved <= 1.2 * 8 * len(found)
+
+
+def test_samples_of_packed_tar_files(bucket: Bucket, real_data: Path) -> None:
+    """Each epoch gives every sample once; keys choose samples within an extent, and splits go by them."""
+    told = [json.loads(line) for line in lines_of(real_data).splitlines()]
+    files = {}
+    for name, mode in (("a.tar.gz", "w:gz"), ("b.tar.zst", "w")):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
+            for row in told:
+                for what, data in (("txt", row["text"].encode()), ("cls", b"%d" % row["year"])):
+                    member = tarfile.TarInfo(f"{row['year']}/{row['id']}.{what}")
+                    member.size = len(data)
+                    archive.addfile(member, io.BytesIO(data))
+        files[name] = file.getvalue()
+    frames = [files["b.tar.zst"][at : at + (1 << 20)] for at in range(0, len(files["b.tar.zst"]), 1 << 20)]
+    files["b.tar.zst"] = b"".join(pa.Codec("zstd").compress(frame, asbytes=True) for frame in frames)
+    dataset = penstock.tar(**on_s3(bucket, files), decoded=True)
+    with dataset.loader(8, window="128Mi", collate=list, workers=1) as loader:
+        for _ in range(2):
+            found = [sample for batch in loader for sample in batch]
+            assert sorted(sample["txt"] for sample in found) == sorted([row["text"] for row in told] * 2)
+    wanted = sorted([row["year"] for row in told if 1900 <= row["year"] < 1950] * 2)
+    assert sorted(sample["cls"] for sample in read(dataset.where("*/19[0-4]?/*"))) == wanted
+    assert (
+        sorted(sample["cls"] for sample in read(dataset.where(lambda key: "1900" <= key.split("/")[-2] < "1950")))
+        == wanted
+    )
+    train, valid = (read(part) for part in dataset.split(valid=0.3, by=lambda key: key.split("/")[-2]))
+    assert not {sample["cls"] for sample in train} & {sample["cls"] for sample in valid}
+    assert len(train) + len(valid) == 2 * len(told)

@@ -22,7 +22,7 @@ Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 _USUAL = {
     "jsonl": "*.{jsonl,ndjson}{,.gz,.zst}",
     "parquet": "*.{parquet,parq}",
-    "tar": "*.tar",
+    "tar": "*.{tar,tar.gz,tgz,tar.zst}",
     "text": "*.{txt,text,md}{,.gz,.zst}",
     "zip": "*.zip",
 }
@@ -166,7 +166,7 @@ def tar(
     config: str | None = None,
     sample: str | Iterable[str] | None = None,
     decoded: bool = False,
-    match: str | Iterable[str] = "*.tar",
+    match: str | Iterable[str] = "*.{tar,tar.gz,tgz,tar.zst}",
     endpoint_url: str | None = None,
     region: str | None = None,
     anonymous: bool = False,
@@ -201,6 +201,7 @@ def zip(  # noqa: A001
     region: str | None = None,
     anonymous: bool = False,
     requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Return a dataset of what lies in ZIP files, which are never unpacked whole.
 

@@ -20,6 +20,7 @@ from penstock.manifest import NOT_WANTED, SPLITS, Extent, ManifestInfo, Manifest
 from penstock.manifest.listed import Listed
 from penstock.plan import SplitRule, nearest_seed, split_rule
 from penstock.stream.checks import shown
+from penstock.tasks.indexing import some_samples
 from penstock.texts import counted
 
 if TYPE_CHECKING:
@@ -84,9 +85,14 @@ def chosen(listed: Listed, data: Data, path: Path) -> Listed:
         info = reader.info
         for part in info.splits:
             for extent in reader.rows(part.name) if part.num_samples else ():
-                if not all(_ask("where", fits, extent.key) for fits in choice.fits):
-                    num_others, example = num_others + 1, example or extent.key
-                    continue
+                keys = extent.keys or (extent.key,)
+                numbers = [n for n, key in enumerate(keys) if all(_ask("where", fits, key) for fits in choice.fits)]
+                if len(numbers) < len(keys):
+                    num_others += len(keys) - len(numbers)
+                    example = example or keys[min(set(range(len(keys))) - set(numbers))]
+                    if not numbers:
+                        continue
+                    extent = some_samples(extent, numbers)
                 for split, taken in _split(extent, part.name, choice, groups):
                     writer.add(taken, split=split)
                     found[split] += taken.num_samples
@@ -165,15 +171,22 @@ def _split(extent: Extent, split: str, choice: Choice, groups: _Groups) -> Itera
     if not choice.splits:
         yield split, extent
     elif choice.group is not None:
-        group = _ask(choice.group_name, choice.group, extent.key)
-        if not isinstance(group, str):
-            raise ConfigError(
-                f"{choice.group_name} gave {shown(group)} for {extent.key!r}",
-                fix="give a function of a key that gives text",
-            )
-        yield groups.split_of(group), msgspec.structs.replace(extent, group=group, groups=())
+        names = tuple(_group_of(key, choice, choice.group) for key in extent.keys or (extent.key,))
+        if extent.keys:
+            yield from _cut(msgspec.structs.replace(extent, groups=names), groups)
+        else:
+            yield groups.split_of(names[0]), msgspec.structs.replace(extent, group=names[0], groups=())
     else:
         yield from _cut(extent, groups)
+
+
+def _group_of(key: str, choice: Choice, group: Callable[[str], Any]) -> str:
+    found = _ask(choice.group_name, group, key)
+    if not isinstance(found, str):
+        raise ConfigError(
+            f"{choice.group_name} gave {shown(found)} for {key!r}", fix="give a function of a key that gives text"
+        )
+    return found
 
 
 def _cut(extent: Extent, groups: _Groups) -> Iterator[tuple[str, Extent]]:
@@ -182,16 +195,5 @@ def _cut(extent: Extent, groups: _Groups) -> Iterator[tuple[str, Extent]]:
     for split in SPLITS:
         numbers = [number for number, name in enumerate(splits) if name == split]
         if numbers:
-            yield split, _taken(extent, numbers)
-
-
-def _taken(extent: Extent, numbers: Sequence[int]) -> Extent:
-    """Return some samples of an extent; groups are not kept of each, since those of a split stay whole by now."""
-    return msgspec.structs.replace(
-        extent,
-        num_samples=len(numbers),
-        keys=tuple(extent.keys[number] for number in numbers) if extent.keys else (),
-        groups=(),
-        targets=tuple(extent.targets[number] for number in numbers) if extent.targets else (),
-        args=tuple(extent.args[number] for number in numbers) if extent.args else tuple((each,) for each in numbers),
-    )
+            # Groups are not kept of each, since those of a split stay whole by now.
+            yield split, msgspec.structs.replace(some_samples(extent, numbers), groups=())

@@ -20,7 +20,7 @@ from penstock.tasks.protocols import Limits
 from penstock.texts import counted
 from penstock.units import MIB
 
-__all__ = ["fitting", "indexed", "read_format_options", "read_patterns"]
+__all__ = ["fitting", "indexed", "read_format_options", "read_patterns", "some_samples"]
 
 OBJECTS_AT_ONCE = 16, 64
 """Fewest and most that are indexed at a time: as many as are found to hold few extents, which wait for their turn."""
@@ -60,10 +60,22 @@ def read_patterns(text: str) -> tuple[Callable[[str], bool], ...]:
     return tuple(map(matcher, patterns))
 
 
+def some_samples(extent: Extent, numbers: Sequence[int]) -> Extent:
+    """Return some samples of an extent; ``args`` say which, where they say nothing of each already."""
+    return msgspec.structs.replace(
+        extent,
+        num_samples=len(numbers),
+        keys=tuple(extent.keys[number] for number in numbers) if extent.keys else (),
+        groups=tuple(extent.groups[number] for number in numbers) if extent.groups else (),
+        targets=tuple(extent.targets[number] for number in numbers) if extent.targets else (),
+        args=tuple(extent.args[number] for number in numbers) if extent.args else tuple((each,) for each in numbers),
+    )
+
+
 async def fitting(
     extents: AsyncIterator[Extent], fits: Sequence[Callable[[str], bool]], skipped: list[SkippedObject]
 ) -> AsyncIterator[Extent]:
-    """Return the extents whose keys fit all patterns, and count the others.
+    """Return the extents whose keys fit all patterns, those of its samples where it has any, and count the others.
 
     Raises:
         EmptyListing: there are others alone.
@@ -71,12 +83,16 @@ async def fitting(
     num_given = num_others = 0
     example = ""
     async for extent in extents:
-        if all(fit(extent.key) for fit in fits):
-            num_given += 1
+        keys = extent.keys or (extent.key,)
+        numbers = [number for number, key in enumerate(keys) if all(fit(key) for fit in fits)]
+        num_given += len(numbers)
+        num_others += len(keys) - len(numbers)
+        if not example and len(numbers) < len(keys):
+            example = keys[min(set(range(len(keys))) - set(numbers))]
+        if len(numbers) == len(keys):
             yield extent
-        else:
-            num_others += 1
-            example = example or extent.key
+        elif numbers:
+            yield some_samples(extent, numbers)
     if num_others and not num_given:
         raise EmptyListing(
             f"none of {counted(num_others, 'key')} fits what was asked for by where, {example} for one",

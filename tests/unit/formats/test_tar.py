@@ -239,8 +239,9 @@ LONG_NAME = tar({"a.txt": b"1", "n" * 200 + ".txt": b"2"})
     ("data", "error", "message"),
     [
         (b"no tar at all" * 99, HeaderMismatch, "one is no TAR file: it does not begin with a TAR header"),
-        (b"\x1f\x8b" + bytes(600), HeaderMismatch, "one is no TAR file: it is packed by gzip: unpack it first"),
-        (b"\x28\xb5\x2f\xfd" + bytes(600), HeaderMismatch, "one is no TAR file: it is packed by zstd"),
+        (b"\x1f\x8b" + bytes(600), DataError, "one cannot be unpacked from about byte 4 of 602: "),
+        (b"\x28\xb5\x2f\xfd" + b"\xff" * 600, DataError, "one cannot be unpacked from about byte 0 of 604: "),
+        (b"BZh" + bytes(600), HeaderMismatch, "one is no TAR file: it is packed by bzip2: unpack it, or"),
         (b"x" * 100, TruncatedObject, "one has 100 bytes and ends within a header, from byte 0"),
         (at(TWO, 1024, b"z"), HeaderMismatch, r"one has no header \(bad checksum\) at byte 1024"),
         (at(TWO, 1024 + 148, b"!!!!!!!!"), HeaderMismatch, r"one has no header .* at byte 1024"),

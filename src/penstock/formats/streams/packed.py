@@ -115,11 +115,18 @@ class Packed:
         place = bisect_left(points, begin + self._spacing // 2, key=lambda point: point.unpacked)
         return points[place].unpacked if place < len(points) else None
 
+    def point_before(self, offset: int) -> int:
+        """Return where unpacking begins for an offset."""
+        return self._point(offset).unpacked
+
+    def _point(self, offset: int) -> Point:
+        points = self._unpacker.points
+        return points[bisect_right(points, offset, key=lambda point: point.unpacked) - 1]
+
     def placed(self, parts: list[Part]) -> Iterator[tuple[tuple[Span, ...], Packing | None]]:
         """Return for each part a span, from the last point before it to where it was unpacked whole."""
         for part in parts:
-            points = self._unpacker.points
-            point = points[bisect_right(points, part.begin, key=lambda point: point.unpacked) - 1]
+            point = self._point(part.begin)
             end = min(self._unpacker.packed_end(part.end), self._info.size_bytes)
             packing = Packing(
                 how=self._how,

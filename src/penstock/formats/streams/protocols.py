@@ -45,6 +45,10 @@ class ByteStream(Protocol):
         """Return the least offset that a part that begins there should end at; None while that is not known yet."""
         ...
 
+    def point_before(self, offset: int) -> int:
+        """Return the last offset before that one, or itself, at which reading can begin; when all chunks were given."""
+        ...
+
     def placed(self, parts: list[Part]) -> Iterator[tuple[tuple[Span, ...], Packing | None]]:
         """Return where each of some parts lies, in their order, and how it is unpacked; when all chunks were given."""
         ...

@@ -54,6 +54,10 @@ class Plain:
         """Return what is a block further."""
         return begin + self.block_bytes
 
+    def point_before(self, offset: int) -> int:
+        """Return the offset: reading can begin anywhere."""
+        return offset
+
     def placed(self, parts: list[Part]) -> Iterator[tuple[tuple[Span, ...], Packing | None]]:
         """Return a span a part."""
         for part in parts:

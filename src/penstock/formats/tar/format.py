@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tarfile
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -22,10 +22,12 @@ from penstock.errors import ConfigError, DataError, HeaderMismatch
 from penstock.formats.codec import Codec
 from penstock.formats.options import flag_of, names_of
 from penstock.formats.protocols import Found
-from penstock.formats.tar.headers import BLOCK, Header, read_members
+from penstock.formats.streams import open_stream
+from penstock.formats.tar.headers import BLOCK, Header, IsPacked, read_members
 from penstock.formats.tar.members import decode_member
+from penstock.formats.tar.packed import BLOCK_BYTES, Forward, Run, joined_runs, sample_runs
 from penstock.formats.whole import bytes_of
-from penstock.manifest import Described, Extent, SkippedObject
+from penstock.manifest import Described, Extent, SkippedObject, sample_key
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import KIB
@@ -53,13 +55,18 @@ _SHOWN = 20
 """Names that an error lists."""
 
 
-class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all extents of a TAR file share: its key, and what members of samples are named."""
+class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What all extents of a TAR file share: its key, and what members of samples are named.
+
+    Attributes:
+        runs: how an extent is unpacked, of a file that is packed; of such each extent has its own.
+    """
 
     kind: ClassVar[str] = "TAR files"
 
     object: str
     names: tuple[str, ...]
+    runs: tuple[Run, ...] = ()
 
 
 class _Member(NamedTuple):
@@ -107,42 +114,86 @@ class Tar:
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return an extent a sample; the headers alone are read, or all where members are small."""
         left_out: Counter[str] = Counter()
-        samples = await _gather(source, info, left_out)
-        if self.sample is not None and samples:
-            self._check_names(samples, info)
-        for key, members in samples.items():
-            wanted = (
-                members if self.sample is None else {name: members[name] for name in self.sample if name in members}
-            )
-            if self.sample is not None and len(wanted) < len(self.sample):
-                left_out[f"lacks {', '.join(name for name in self.sample if name not in members)}"] += 1
-                continue
-            yield _extent(info, key, sorted(wanted.values(), key=lambda member: member.start))
+        try:
+            samples = await _gather(source, info, left_out)
+        except IsPacked:
+            async for extent in self._index_packed(source, info, left_out):
+                yield extent
+        else:
+            for key, members in self._wanted(samples, info, left_out):
+                yield _extent(info, key, members)
         for reason, count in sorted(left_out.items()):
             yield SkippedObject(object=f"{count} in {info.key}", reason=reason, count=count)
 
-    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Return the sample."""
-        return [self._sample(data, about, codec)]
+    async def _index_packed(self, source: GetRange, info: ObjectInfo, left_out: Counter[str]) -> AsyncIterator[Extent]:
+        """Return the extents of a file that is packed, for which all of it is read and unpacked."""
+        stream = await open_stream(source, info, block_bytes=BLOCK_BYTES, what="TAR file")
+        forward = Forward(stream, info)
+        try:
+            samples = await _gather(forward, forward.info, left_out)
+        except IsPacked:
+            raise HeaderMismatch(
+                f"{info.key} is no TAR file: it is packed twice", fix="unpack it once", about=info.key
+            ) from None
+        every = [member for members in samples.values() for member in members.values()]
+        await forward.check_end(max((member.body + member.size for member in every), default=0))
+        for number, found in enumerate(sample_runs(stream, info, list(self._wanted(samples, info, left_out)))):
+            yield Extent(
+                key=f"{info.key}/#{number}",
+                group=info.key,
+                spans=found.spans,
+                codec=_Codec(object=info.key, names=found.names, runs=found.runs).encode(),
+                num_samples=len(found.keys),
+                keys=tuple(f"{info.key}/{key}" for key in found.keys),
+                args=tuple(found.args),
+            )
 
-    def _sample(self, data: Any, about: Described, codec: str) -> dict[str, Any]:
-        """Return a sample's members by what they are of it, and its key as ``__key__``."""
+    def _wanted(
+        self, samples: Samples, info: ObjectInfo, left_out: Counter[str]
+    ) -> Iterator[tuple[str, list[_Member]]]:
+        """Return samples with the members that are read, in the order in which they lie; others are counted."""
+        if self.sample is not None and samples:
+            self._check_names(samples, info)
+        for key, members in samples.items():
+            wanted = members
+            if self.sample is not None:
+                lacking = [name for name in self.sample if name not in members]
+                if lacking:
+                    left_out[f"lacks {', '.join(lacking)}"] += 1
+                    continue
+                wanted = {name: members[name] for name in self.sample}
+            yield key, sorted(wanted.values(), key=lambda member: member.start)
+
+    def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Return samples: their members by what they are of them, and their keys as ``__key__``."""
         data = bytes_of(data) if isinstance(data, Path) else data
         told = _Codec.read(codec)
-        found: dict[str, Any] = {KEY: about.key[len(told.object) + 1 :]}
-        places = about.args[0]
-        for number, name in enumerate(told.names):
-            start, size = places[2 * number : 2 * number + 2]
-            body = bytes(data[start : start + size])
-            try:
-                found[name] = decode_member(name, body) if self.decoded else body
-            except ValueError as error:
-                raise DataError(
-                    f"{name} of {about.key} cannot be decoded: {' '.join(str(error).split())[:200]}",
-                    fix="write it again, or leave it out",
-                    about=about.key,
-                ) from error
+        if told.runs:
+            data = memoryview(joined_runs(bytes(data), told.runs, key=about.key))
+        found = []
+        for number in numbers.tolist():
+            key, places = sample_key(about, number), about.args[number]
+            if told.runs:
+                members = zip((told.names[at] for at in places[::3]), places[1::3], places[2::3], strict=True)
+            else:
+                members = zip(told.names, places[::2], places[1::2], strict=True)
+            sample: dict[str, Any] = {KEY: key[len(told.object) + 1 :]}
+            for name, start, size in members:
+                sample[name] = self._value(name, bytes(data[start : start + size]), key)
+            found.append(sample)
         return found
+
+    def _value(self, name: str, body: bytes, key: str) -> Any:
+        if not self.decoded:
+            return body
+        try:
+            return decode_member(name, body)
+        except ValueError as error:
+            raise DataError(
+                f"{name} of {key} cannot be decoded: {' '.join(str(error).split())[:200]}",
+                fix="write it again, or leave it out",
+                about=key,
+            ) from error
 
     def _check_names(self, samples: Samples, info: ObjectInfo) -> None:
         """Refuse names that no sample of the file has."""

@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from penstock.errors import DataError, HeaderMismatch, TruncatedObject
+from penstock.formats.magic import kind_of
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import KIB, MIB
 
-__all__ = ["Header", "read_members"]
+__all__ = ["Header", "IsPacked", "read_members"]
 
 BLOCK = tarfile.BLOCKSIZE
 SMALL_MEMBER_BYTES, LARGE_MEMBER_BYTES = 128 * KIB, 1 * MIB
@@ -37,7 +38,8 @@ _NAME, _SIZE, _CHECKSUM, _TYPE, _PREFIX = slice(0, 100), slice(124, 136), slice(
 _PLAIN, _PAX = b"0\0", ord("x")
 _RECORD = re.compile(rb"([0-9]{1,3}) (?:[amc]time|[ug]id|[ug]name)=[^\n]*\n")
 """Of a pax header, what says nothing of a file's name, size or kind (POSIX.1-2001)."""
-_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "ZIP"}
+UNPACKED = ("gzip", "Zstandard")
+"""Kinds of what can be unpacked."""
 
 
 class Header(NamedTuple):
@@ -56,6 +58,10 @@ class Header(NamedTuple):
     offset: int
     offset_data: int
     size: int
+
+
+class IsPacked(Exception):
+    """The file is packed by what can be unpacked."""
 
 
 class _Missing(Exception):
@@ -104,6 +110,7 @@ async def read_members(source: GetRange, info: ObjectInfo) -> AsyncIterator[list
     Raises:
         HeaderMismatch: a header is none, or tells of what cannot be.
         TruncatedObject: the file ends within a member.
+        IsPacked: it is packed.
     """
     file = _Fetched(info.size_bytes)
     archive = _archive(file)
@@ -126,9 +133,11 @@ async def read_members(source: GetRange, info: ObjectInfo) -> AsyncIterator[list
             file.put(begun, await source.get_range(info, begun, length))
             pace.seconds = time.monotonic() - began
             continue
-        except tarfile.TruncatedHeaderError as error:  # type: ignore[attr-defined]
-            raise _cut_off(info, begun, "a header") from error
         except (tarfile.TarError, ValueError, IndexError, OverflowError) as error:
+            if begun == 0 and kind_of(file.block(0)) in UNPACKED:
+                raise IsPacked from error
+            if isinstance(error, tarfile.TruncatedHeaderError):  # type: ignore[attr-defined]
+                raise _cut_off(info, begun, "a header") from error
             raise _no_header(info, begun, file, str(error)) from error
         if header is None:
             break
@@ -251,11 +260,9 @@ def _has_body(kind: bytes) -> bool:
 def _no_header(info: ObjectInfo, offset: int, file: _Fetched, why: str) -> DataError:
     """Return the error of what is no header; of a file that is no TAR at all, what it is where that is known."""
     if offset == 0:
-        file.seek(0)
-        begin = file.read(min(BLOCK, info.size_bytes))
-        packed = next((name for magic, name in _PACKED.items() if begin.startswith(magic)), "")
+        packed = kind_of(file.block(0))
         what = f"it is packed by {packed}" if packed else "it does not begin with a TAR header"
-        fix = "unpack it first" if packed else "choose TAR files with match"
+        fix = "unpack it, or pack it by gzip or in frames of Zstandard" if packed else "choose TAR files with match"
         return HeaderMismatch(f"{info.key} is no TAR file: {what}", fix=fix, about=info.key)
     return _lies(info, offset, f"no header ({why})")
 
