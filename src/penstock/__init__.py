@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear signals yet
     from typing import Any
@@ -55,4 +57,5 @@ def __getattr__(name: str) -> Any:
             if error.name != "torch":
                 raise
         raise ModuleNotFoundError(f"penstock.{name} needs torch: pip install 'penstock[train]'", name="torch")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # With these Python tells which name was meant.
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from penstock.sources import find_scheme
 from penstock.stream import checks
 from penstock.stream.checks import shown
 from penstock.stream.options import pattern_of
+from penstock.urls import refuse_secrets
 
 __all__ = ["placed"]
 
@@ -38,19 +39,26 @@ def placed(source: Any, match: Any, *, usual: str) -> tuple[str, str]:
         if own is not None and pattern != usual:
             raise ConfigError(f"match {shown(match)} beside the pattern {own!r} of source", fix="leave one of them out")
         return place, pattern if own is None else own
+    if isinstance(source, Mapping):
+        raise ConfigError(f"source {shown(source)}", fix=f"give {_LIKE}")
     several = list(source)
     if len(several) == 1:
         return placed(several[0], match, usual=usual)
     cut = [_cut(checks.path("source", each, like=_LIKE)) for each in several]
     if not cut:
         raise ConfigError(f"source {shown(source)}", fix=f"give {_LIKE}")
-    base = _in_common([place.rstrip("/") for place, _ in cut])
+    places = [_whole(place) for place, _ in cut]
+    base = _in_common(places)
     patterns: list[str] = []
-    for place, own in cut:
-        below = exactly(place.rstrip("/")[len(base) :].strip("/"))
+    for place, (_, own) in zip(places, cut, strict=True):
+        below = exactly(place[len(base) :].strip("/"))
         inner = f"{below}/" if below else ""
         patterns += [f"{inner}{own or pattern}", *([below] if below and own is None else [])]
     return base, pattern_of("source", list(dict.fromkeys(patterns)))
+
+
+def _whole(place: str) -> str:
+    return place.rstrip("/") if "://" in place else os.path.abspath(Path(place).expanduser())  # noqa: PTH100 - without ..
 
 
 def _cut(text: str) -> tuple[str, str | None]:
@@ -61,7 +69,7 @@ def _cut(text: str) -> tuple[str, str | None]:
     if not is_uri and _is_there(text):
         file = Path(text).expanduser().absolute()
         return (str(file.parent), exactly(file.name)) if file.is_file() else (text, None)
-    root = find_scheme(text).root(text) if is_uri else ""
+    root = find_scheme(refuse_secrets(text, "source")).root(text) if is_uri else ""
     parts = text[len(root) :].split("/")
     at = next((at for at, part in enumerate(parts) if "*" in part or has_choices(part)), None)
     if at is None:
@@ -86,7 +94,7 @@ def _in_common(places: Sequence[str]) -> str:
         ConfigError: they have no bucket, repository or root in common.
     """
     if all("://" not in place for place in places):
-        return os.path.commonpath([Path(place).expanduser().absolute() for place in places])
+        return os.path.commonpath(places)
     roots = [find_scheme(place).root(place).rstrip("/") if "://" in place else "" for place in places]
     other = next((place for place, root in zip(places, roots, strict=True) if root != roots[0]), None)
     if other is not None:

@@ -51,11 +51,33 @@ def test_what_is_there_is_no_pattern_and_a_file_is_one_of_its_folder(tmp_path: P
     assert (place, matcher(pattern)("[x].tar"), matcher(pattern)("x.tar")) == (str(odd), True, False)
 
 
+def test_paths_are_of_the_folder_that_the_process_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    place, pattern = placed(["train", "../other/{1,2}"], "*.tar", usual="*.tar")
+    fits = matcher(pattern)
+    assert (place, fits(f"{tmp_path.name}/train/x.tar"), fits("other/1")) == (str(tmp_path.parent), True, True)
+    place, pattern = placed(["train", "valid"], "*.tar", usual="*.tar")
+    fits = matcher(pattern)
+    assert (place, fits("train/x.tar"), fits("valid/x.tar"), fits("test/x.tar")) == (str(tmp_path), True, True, False)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["https://host/x?X-Amz-Signature=abcdef0123456789&a=*", "https://u:p@host/{1..3}", "s3://key:secret@b/*"],
+)
+def test_a_secret_never_becomes_a_pattern(source: str) -> None:
+    for each in (source, [source, "https://host/y"]):
+        with pytest.raises(ConfigError, match="source holds a ") as caught:
+            placed(each, "*", usual="*")
+        assert "abcdef" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("source", "match", "told"),
     [
         ("s3://b/*.tar", "x*", "match 'x\\*' beside the pattern '\\*.tar' of source"),
         ([], "*", "source \\[\\]"),
+        ({"s3://b": 1}, "*", "source {'s3://b': 1}"),
         (["s3://b", 3], "*", "source 3"),
         (["s3://a/x", "s3://b/x"], "*", "source 's3://a/x' and 's3://b/x' are not of one bucket"),
         (["hf://datasets/o/n", "hf://datasets/o/m"], "*", "not of one bucket, repository"),

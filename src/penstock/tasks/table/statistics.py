@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -138,7 +138,7 @@ class Statistics:
                 columns.append(_encoded(name, found, most_values))
             elif name in asked:
                 raise DataError(
-                    f"the column {name} {reason} of the training split", fix="choose other --option columns="
+                    f"the column {name} {reason} of the training split", fix="name other columns with --option columns="
                 )
             else:
                 left_out[name] = reason
@@ -146,9 +146,16 @@ class Statistics:
             told = "; ".join(f"{name} {reason}" for name, reason in list(left_out.items())[:5])
             raise DataError(
                 f"there is no column to learn from{f': {told}' if told else ''}",
-                fix="choose some with --option columns=",
+                fix=self._advice(left_out, most_values=most_values),
             )
         return Encoding(columns=tuple(columns)), left_out
+
+    def _advice(self, left_out: Iterable[str], *, most_values: int) -> str:
+        """Say what to do where all columns are left out: those that are by choice alone may be named."""
+        may = [name for name in left_out if not _useless(self.found[name], most_values=most_values, is_asked=True)]
+        if not may:
+            return "take tables with a column beside the target whose rows differ"
+        return f"name what is to be learnt from all the same, like --option columns={may[0]}"
 
 
 def _useless(found: ColumnFound, *, most_values: int, is_asked: bool) -> str:

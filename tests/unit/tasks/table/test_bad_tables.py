@@ -187,3 +187,17 @@ def test_one_file_is_taken_as_its_refusal_says(tmp_path: Path, name: str, match:
     assert f"--option match={match};" in error.fix
     listed = list_tables(tmp_path / "in", target="label", columns="age", match=match.strip("'"))
     assert {extent.spans[0].object for extent in listed.extents} == {name}
+
+
+def test_what_may_be_chosen_all_the_same_is_told_and_nothing_else(tmp_path: Path) -> None:
+    """Text of its own in each row is left out, and learnt from where somebody names it; what never differs is not."""
+    own = pa.table({"note": [f"row {number}" for number in range(200)], "same": ["x"] * 200, "y": ["a", "b"] * 100})
+    error = refused(write_csv(tmp_path / "a", own), DataError, target="y")
+    assert "name what is to be learnt from all the same, like --option columns=note" in error.fix
+    assert list_tables(tmp_path / "a", target="y", columns="note").info.num_samples == 200
+    error = refused(write_csv(tmp_path / "b", own.select(["same", "y"])), DataError, target="y")
+    assert error.fix == "take tables with a column beside the target whose rows differ"
+    assert (
+        refused(tmp_path / "b", DataError, target="y", columns="same").fix
+        == "name other columns with --option columns="
+    )
