@@ -22,6 +22,7 @@ from penstock.cost.seller import seller_of
 from penstock.errors import ConfigError
 from penstock.options.cost import CostOptions, SourcePrices, TransferKind
 from penstock.records import CostLine, CostReport, Evaluation, Meters, Price, PriceList, RunRecord, StepRecord
+from penstock.sources import Tariff
 from penstock.units import GIB, format_usd
 
 __all__ = [
@@ -51,8 +52,8 @@ class CostSetting:
         num_nodes: nodes of the training step.
         region: where the prices are looked for; None takes those that the price file has.
         transfer: the way from the source to the node.
-        source_prices: ``auto`` takes S3's prices where the run read from AWS, none where it read from a folder of the
-            node's own, and leaves those of another server open; ``s3`` takes S3's whatever it read from.
+        source_prices: ``auto`` takes the prices of the store that the run read from, none where it read from a folder
+            of the node's own, and leaves those of another server open; ``s3`` takes S3's whatever it read from.
         disk: item that the window's disk is billed as; None: it is the node's own disk or memory.
         disk_bytes: size of that disk; None takes the window's bound.
         put_requests: PUT requests of checkpoints and records; None takes those that were counted.
@@ -139,6 +140,7 @@ class _Book:
         self.assumptions: list[str] = []
         self.warnings: list[str] = []
         self.used: list[Price] = []
+        self.has_priced_requests = False
         self._prices = prices
 
     def warn(self, text: str) -> None:
@@ -248,25 +250,26 @@ def _add_traffic(book: _Book, run: RunRecord, traffic: Meters) -> None:
     seller = seller_of(run, prices=book.setting.source_prices)
     book.warnings += [seller.warning] if seller.warning else []
     book.assumptions += [seller.assumption] if seller.assumption else []
-    if seller.name != "nobody":
-        _add_requests(book, traffic, is_priced=seller.name == "s3")
-        _add_transfer(book, traffic, is_priced=seller.name == "s3")
+    if seller.tariff is not None:
+        book.has_priced_requests = seller.is_priced
+        _add_requests(book, traffic, seller.tariff, is_priced=seller.is_priced)
+        _add_transfer(book, traffic, seller.tariff, is_priced=seller.is_priced)
 
 
-def _add_requests(book: _Book, traffic: Meters, *, is_priced: bool) -> None:
+def _add_requests(book: _Book, traffic: Meters, tariff: Tariff, *, is_priced: bool) -> None:
     unit = "1000 requests"
     gets, lists, puts = (traffic.count(*kinds).billed for kinds in (("GET", "HEAD"), ("LIST",), ("PUT", "POST")))
-    book.buy("s3-get", unit, "GET and HEAD requests", gets / 1000, is_priced=is_priced)
-    book.buy("s3-list", unit, "LIST requests", lists / 1000, is_priced=is_priced)
+    book.buy(tariff.get, unit, "GET and HEAD requests", gets / 1000, is_priced=is_priced)
+    book.buy(tariff.list, unit, "LIST requests", lists / 1000, is_priced=is_priced)
     puts = puts if book.setting.put_requests is None else book.setting.put_requests
     if puts:
-        book.buy("s3-put", unit, "PUT requests (checkpoints, records)", puts / 1000, is_priced=is_priced)
+        book.buy(tariff.put, unit, "PUT requests (checkpoints, records)", puts / 1000, is_priced=is_priced)
 
 
-def _add_transfer(book: _Book, traffic: Meters, *, is_priced: bool) -> None:
+def _add_transfer(book: _Book, traffic: Meters, tariff: Tariff, *, is_priced: bool) -> None:
     kind = book.setting.transfer
     what = f"Transfer from the source ({kind})"
-    book.buy(f"transfer-{kind}", "GiB", what, traffic.bytes_downloaded / GIB, is_priced=is_priced)
+    book.buy(f"{tariff.transfer}-{kind}", "GiB", what, traffic.bytes_downloaded / GIB, is_priced=is_priced)
 
 
 def _add_disk(book: _Book, traffic: Meters, hours: float) -> None:
@@ -299,7 +302,7 @@ def _explain(book: _Book, traffic: Meters) -> None:
         book.assumptions.append(f"{total.unanswered:,} requests that got no answer are billed as if they had.")
     if free:
         book.assumptions.append(f"{free:,} DELETE requests are free.")
-    if any(price.item.startswith("s3-") for price in book.used):
+    if book.has_priced_requests:
         book.assumptions.append(
             "Requests and transfer are priced as if the reader paid; for a public bucket without requester pays its "
             "owner does."

@@ -1,14 +1,13 @@
-"""Who charges for a run's requests and transfer: AWS, nobody, or somebody whose prices are not known."""
+"""Who charges for a run's requests and transfer: the store, nobody, or somebody whose prices are not known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from penstock.errors import ConfigError
 from penstock.options.cost import SourcePrices
 from penstock.records import RunRecord
-from penstock.sources import Payee, find_scheme
+from penstock.sources import Payee, Tariff, find_scheme
 
 __all__ = ["Seller", "seller_of"]
 
@@ -18,12 +17,14 @@ class Seller:
     """Who charges.
 
     Attributes:
-        name: ``s3`` has prices, ``nobody`` takes nothing, of ``unknown`` the prices are not known.
+        tariff: whose items the bill's lines are; None where nobody takes anything.
+        is_priced: whether its prices are those that are paid; otherwise they are not known.
         assumption: what was taken for granted, empty where nothing was.
         warning: what makes the bill doubtful, empty where nothing does.
     """
 
-    name: Literal["s3", "nobody", "unknown"]
+    tariff: Tariff | None
+    is_priced: bool
     assumption: str = ""
     warning: str = ""
 
@@ -32,30 +33,35 @@ def seller_of(run: RunRecord, *, prices: SourcePrices) -> Seller:
     """Tell who charges for what a run read."""
     uri = str(run.config.get("source") or "")
     endpoint = str(run.config.get("endpoint-url") or run.config.get("endpoint_url") or "")
+    s3 = find_scheme("s3://").tariff
     if not uri:
         told = "Where the bytes came from is not recorded: requests and transfer are priced as S3's."
-        return Seller(name="s3", assumption=told)
-    payee, title = _asked(uri, endpoint)
-    if payee == "s3":
-        return Seller(name="s3")
-    where = title if payee == "nobody" else endpoint or uri
+        return Seller(tariff=s3, is_priced=True, assumption=told)
+    payee, title, own = _asked(uri, endpoint)
+    if payee == "own" and (prices == "auto" or own == s3):
+        return Seller(tariff=own, is_priced=True)
+    where = title if payee in ("own", "nobody") else endpoint or uri
     if prices == "s3":
         told = f"The run read from {where}, not from AWS: requests and transfer are what S3 would have charged."
-        return Seller(name="s3", warning=told)
+        return Seller(tariff=s3, is_priced=True, warning=told)
     if payee == "nobody":
         told = f"The run read from {where}: its requests and transfer are not billed."
-        return Seller(name="nobody", assumption=told)
-    told = f"The run read from {where}, not from AWS: what its requests and transfer cost is not known, and not in the "
+        return Seller(tariff=None, is_priced=False, assumption=told)
+    tariff = own or s3
+    seller = tariff.seller if tariff is not None else "AWS"
+    told = f"The run read from {where}, not from {seller}: what its requests and transfer cost is not known, and not "
     return Seller(
-        name="unknown",
-        warning=f"{told}total. Pass --source-prices s3 to have them priced as if it had been S3.",
+        tariff=tariff,
+        is_priced=False,
+        warning=f"{told}in the total. Pass --source-prices s3 to have them priced as if it had been S3.",
     )
 
 
-def _asked(uri: str, endpoint: str) -> tuple[Payee, str]:
-    """Return who charges by the source's scheme, and what it is called."""
+def _asked(uri: str, endpoint: str) -> tuple[Payee, str, Tariff | None]:
+    """Return who charges by the source's scheme, what it is called, and its tariff."""
     try:
         scheme = find_scheme(uri)
     except ConfigError:  # the run was made where the package that brings it is installed
-        return "unknown", uri
-    return scheme.payee(uri, endpoint), scheme.title
+        return "unknown", uri, None
+    payee = scheme.payee(uri, endpoint)
+    return ("unknown" if payee == "own" and scheme.tariff is None else payee), scheme.title, scheme.tariff

@@ -56,7 +56,7 @@ def objects(
             repository says, else by their names (``train/``, ``data/train-00000-of-00005.parquet``, ``dev.csv``). None
             takes all.
         config: which of the configs that the card has; None takes its default.
-        endpoint_url: S3-compatible server; None is AWS.
+        endpoint_url: server of the store, where that is not its own.
         region: of the bucket; None asks for it.
         anonymous: do not sign requests, for public buckets.
         requester_pays: be charged for reading a bucket whose owner is not.

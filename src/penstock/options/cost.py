@@ -53,7 +53,7 @@ class CostOptions(Options, group="prices", change=Change.FREE):
     source_prices: SourcePrices = choice(
         choices=get_args(SourcePrices),
         default="auto",
-        told="price requests and transfer as S3 does where the run read from AWS, and leave them open elsewhere (auto, "
-        "default), or wherever it read from (s3)",
+        told="price requests and transfer as the store does that the run read from (S3, Google Cloud Storage), and "
+        "leave them open elsewhere (auto, default), or as S3 does wherever it read from (s3)",
     )
     today: date | None = option(read=_date, default=None, metavar="YYYY-MM-DD", told="day of the bill (default: today)")

@@ -18,7 +18,7 @@ class AccessOptions(Options, group="source", change=Change.FIXED):
         read=optional_endpoint,
         default=None,
         metavar="URL",
-        told="S3-compatible server of the source (default: AWS's own)",
+        told="server of the source, where that is not the store's own (default)",
     )
     region: str | None = option(
         read=optional_text,

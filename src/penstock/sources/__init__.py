@@ -10,7 +10,7 @@ from penstock.sources.opening import find_object, is_local, locate, open_blobs, 
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import GetRange, ListObjects, ObjectInfo, ReadInto
 from penstock.sources.registry import find_scheme, scheme_names
-from penstock.sources.scheme import Payee, Scheme
+from penstock.sources.scheme import Payee, Scheme, Tariff
 from penstock.sources.sorting import SortedListing
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "RequestMeter",
     "Scheme",
     "SortedListing",
+    "Tariff",
     "find_object",
     "find_scheme",
     "is_local",

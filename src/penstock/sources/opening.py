@@ -103,7 +103,7 @@ def open_blobs(
     purpose: Purpose = "records",
     limits: ClientLimits = _DEFAULT_LIMITS,
 ) -> Blobs:
-    """Open a place for checkpoints and records, as a local folder or an ``s3://bucket/prefix``; asks for nothing.
+    """Open a place for checkpoints and records, as a local folder or in a store; asks for nothing.
 
     Args:
         meter: counts what is sent and received; None is one of its own.

@@ -20,12 +20,31 @@ from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.storage_options import GivenOptions, StorageOptions
 
-__all__ = ["COMMON", "OpenBlobs", "OpenSource", "Payee", "Scheme", "authority_of", "check_options"]
+__all__ = ["COMMON", "OpenBlobs", "OpenSource", "Payee", "Scheme", "Tariff", "authority_of", "check_options"]
 
 COMMON = ("endpoint_url", "region", "anonymous", "requester_pays")
 """Options that have a flag of their own."""
-Payee = Literal["s3", "nobody", "unknown"]
-"""Who charges for requests and transfer: at S3's prices, nobody, or somebody whose prices are not known."""
+Payee = Literal["own", "nobody", "unknown"]
+"""Who charges for requests and transfer: at the scheme's own tariff, nobody, or somebody of unknown prices."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tariff:
+    """What requests to a store and transfer from it are billed as: items of a price list.
+
+    Attributes:
+        seller: who charges.
+        get: 1000 requests for objects or what is known of them.
+        list: 1000 requests for pages of a listing.
+        put: 1000 requests that write.
+        transfer: what the items of transfer begin with, before the way (``-same-region``).
+    """
+
+    seller: str
+    get: str
+    list: str
+    put: str
+    transfer: str
 
 
 class OpenSource(Protocol):
@@ -82,6 +101,7 @@ class Scheme:
         same_place: gives one text for all URIs of one place; never fails.
         root: gives what of a URI is no folder or file: bucket, repository, server; all of it where nothing lies below.
         payee: who charges for what is read, by URI and the server that was asked (empty: the scheme's own).
+        tariff: what is billed where the payee is its own; None where no prices are known.
         takes: options of a ``SourceSpec`` that mean something here, by name: ``str`` or ``bool``.
         folder: gives the folder on this machine that a URI names, None where it names none.
         is_local: bytes come from this machine's file system: nothing is gained by looking how long a read takes.
@@ -98,6 +118,7 @@ class Scheme:
     same_place: Callable[[str], str] = lambda uri: uri.rstrip("/")
     root: Callable[[str], str] = authority_of
     payee: Callable[[str, str], Payee] = lambda uri, server: "unknown"
+    tariff: Tariff | None = None
     takes: Mapping[str, type[str] | type[bool]] = field(default_factory=dict)
     folder: Callable[[str], Path | None] = lambda uri: None
     is_local: bool = False

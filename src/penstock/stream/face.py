@@ -72,7 +72,7 @@ class Stream(IterableDataset[Any]):
         collate: makes a batch of a list of values; torch's own does so in memory that is used again once nobody refers
             to a batch that lay there.
         epochs: ends the prefetching after that many; None goes on for as long as it is asked.
-        endpoint_url: S3-compatible server; None is AWS.
+        endpoint_url: server of the store, where that is not its own.
         region: of the bucket; None asks for it.
         anonymous: do not sign requests, for public buckets.
         requester_pays: be charged for reading a bucket whose owner is not.

@@ -240,8 +240,8 @@ def load_weights(
     """Load weights from a checkpoint's file, or from a run's folder of checkpoints (its best epoch).
 
     Args:
-        location: local path or ``s3://`` URI.
-        endpoint_url: of the S3 server, None for AWS.
+        location: local path, or a URI of a store.
+        endpoint_url: of the store, where that is not its own.
         region: of the bucket.
         meter: counts the requests.
 

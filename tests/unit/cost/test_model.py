@@ -18,6 +18,7 @@ from penstock.records import (
     Evaluation,
     Host,
     Meters,
+    Price,
     PriceList,
     RequestCount,
     RunRecord,
@@ -191,7 +192,6 @@ OTHER = (
     {"source": "s3://b/p", "endpoint_url": "https://storage.googleapis.com"},
     {"source": "s3://b/p", "endpoint-url": "https://amazonaws.com.example.net"},
     {"source": "s3://b/p", "endpoint-url": "https://notamazonaws.com"},
-    {"source": "gs://b/p"},
     {"source": "hf://datasets/a/b"},
 )
 
@@ -206,6 +206,43 @@ def test_another_server_than_aws_is_not_billed_at_its_prices(config: dict[str, s
     asked = _bill(make_run(config=config), transfer="internet", source_prices="s3")
     assert asked.unpriced == ()
     assert any(named in warning for warning in asked.warnings)
+
+
+@pytest.mark.parametrize(
+    ("source", "endpoint", "items"),
+    [
+        (
+            "gs://b/p",
+            "",
+            {"gcs-class-b": 2.5 * 0.0004, "gcs-class-a": 0.005 / 1000, "gcs-transfer-internet": 110 * 0.12},
+        ),
+        ("gs://b/p", "http://127.0.0.1:9000", dict.fromkeys(("gcs-class-b", "gcs-class-a", "gcs-transfer-internet"))),
+        ("az://box/p", "", dict.fromkeys(("azure-read", "azure-list", "azure-transfer-internet"))),
+        ("az://box/p", "http://127.0.0.1:9000/a", dict.fromkeys(("azure-read", "azure-list"))),
+    ],
+)
+def test_a_store_is_billed_by_its_own_items(source: str, endpoint: str, items: dict[str, float | None]) -> None:
+    meters = Meters(requests=sent(GET=2500, LIST=1), bytes_downloaded=110 * GIB)
+    report = _bill(make_run(config={"source": source, "endpoint-url": endpoint}, meters=meters), transfer="internet")
+    found = {line.item: line.usd for line in report.lines}
+    for item, usd in items.items():
+        assert found[item] == (None if usd is None else pytest.approx(usd))
+    assert not any(item.startswith(("s3-", "transfer-")) for item in found)
+    is_old = any("days old" in warning and "gcs-class-b" in warning for warning in report.warnings)
+    assert is_old == (source == "gs://b/p" and not endpoint)
+
+
+def test_prices_that_a_person_has_are_taken_for_a_store_without_any() -> None:
+    rows = (("azure-read", "1000 requests", 0.0005), ("azure-list", "1000 requests", 0.005))
+    own = [
+        Price(item=item, unit=unit, usd=usd, region="", as_of="2026-07-01", source="mine") for item, unit, usd in rows
+    ]
+    prices = PriceList(prices=(*load_prices().prices, *own))
+    run = make_run(config={"source": "az://box/p"}, meters=Meters(requests=sent(GET=2000, LIST=1000)))
+    setting = CostSetting(today=date(2026, 8, 1))
+    report = bill(run, steps=[], evaluation=None, prices=prices, setting=setting)
+    assert (_line(report, "azure-read").usd, _line(report, "azure-list").usd) == (pytest.approx(0.001), 0.005)
+    assert _line(report, "azure-transfer-same-region").usd == 0
 
 
 @pytest.mark.parametrize("endpoint", [None, "", "https://s3.us-east-2.amazonaws.com", "https://s3.dualstack.x.api.aws"])

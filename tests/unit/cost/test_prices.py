@@ -20,7 +20,9 @@ def _price(usd: float = 1.0, *, region: str = "us-east-1", as_of: str = "2026-10
 def test_packaged_prices_are_dated_and_have_a_source() -> None:
     prices = load_prices()
     for price in prices.prices:
-        assert date(2026, 7, 1) <= date.fromisoformat(price.as_of) <= date(2026, 10, 31)
+        # Those of other stores than S3 were read from older pages: a bill with them warns of that.
+        oldest = date(2025, 7, 1) if price.item.startswith(("gcs-", "azure-")) else date(2026, 7, 1)
+        assert oldest <= date.fromisoformat(price.as_of) <= date(2026, 10, 31)
         assert price.source
         assert price.region
     assert {price.unit for price in prices.prices} == {"hour", "GiB", "1000 requests", "GiB-month"}

@@ -14,7 +14,7 @@ from penstock.sources.azure.storage_options import read_options
 from penstock.sources.blobs import Blobs
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
-from penstock.sources.scheme import Scheme
+from penstock.sources.scheme import Scheme, Tariff
 
 __all__ = ["SCHEME"]
 
@@ -64,6 +64,8 @@ SCHEME = Scheme(
     locate=_locate,
     open=AzureObjects,
     same_place=_same_place,
+    payee=lambda uri, server: "own" if not server or _OF_AZURE in (urlsplit(server).hostname or "") else "unknown",
+    tariff=Tariff(seller="Azure", get="azure-read", list="azure-list", put="azure-write", transfer="azure-transfer"),
     takes={"endpoint_url": str, "anonymous": bool, "account": str},
     asked_server=_asked_server,
     credential_variables=(

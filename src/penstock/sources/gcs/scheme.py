@@ -12,7 +12,7 @@ from penstock.sources.gcs.place import DEFAULT_ENDPOINT, find_place, split_gs
 from penstock.sources.gcs.storage_options import read_options
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
-from penstock.sources.scheme import Scheme
+from penstock.sources.scheme import Scheme, Tariff
 
 __all__ = ["SCHEME"]
 
@@ -59,6 +59,10 @@ SCHEME = Scheme(
     locate=_locate,
     open=GcsObjects,
     same_place=_same_place,
+    payee=lambda uri, server: "unknown" if server and server != DEFAULT_ENDPOINT else "own",
+    tariff=Tariff(
+        seller="Google Cloud", get="gcs-class-b", list="gcs-class-a", put="gcs-class-a", transfer="gcs-transfer"
+    ),
     takes={"endpoint_url": str, "anonymous": bool, "requester_pays": bool, "project": str},
     asked_server=_asked_server,
     credential_variables=("GOOGLE_APPLICATION_CREDENTIALS_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN"),

@@ -15,7 +15,7 @@ from penstock.sources.s3.objects import S3Objects
 from penstock.sources.s3.place import s3_place, source_place
 from penstock.sources.s3.storage_options import read_options
 from penstock.sources.s3.uris import split_s3
-from penstock.sources.scheme import Payee, Scheme
+from penstock.sources.scheme import Payee, Scheme, Tariff
 
 __all__ = ["SCHEME"]
 
@@ -44,7 +44,7 @@ def _asked_server(spec: SourceSpec) -> str | None:
 
 
 def _payee(uri: str, server: str) -> Payee:
-    return "s3" if not server or (urlsplit(server).hostname or "").endswith(_OF_AWS) else "unknown"
+    return "own" if not server or (urlsplit(server).hostname or "").endswith(_OF_AWS) else "unknown"
 
 
 def _open_blobs(
@@ -68,6 +68,7 @@ SCHEME = Scheme(
     open=S3Objects,
     same_place=_same_place,
     payee=_payee,
+    tariff=Tariff(seller="AWS", get="s3-get", list="s3-list", put="s3-put", transfer="transfer"),
     takes={"endpoint_url": str, "region": str, "anonymous": bool, "requester_pays": bool},
     asked_server=_asked_server,
     credential_variables=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from penstock.errors import ConfigError, OutputError
 from penstock.files import refuse_not_plain
-from penstock.sources import RequestMeter, open_blobs
-from penstock.sources.local.uris import local_folder
+from penstock.sources import RequestMeter, find_scheme, open_blobs
 
 __all__ = ["alone_in", "check_outputs", "check_writable"]
 
@@ -48,7 +47,7 @@ def check_outputs(*paths: Path | None, inputs: Sequence[Path | None] = ()) -> No
 
 
 def check_writable(place: str, *, endpoint_url: str | None = None, meter: RequestMeter | None = None) -> None:
-    """Write a thing to a folder or an ``s3://`` place and remove it again.
+    """Write a thing to a folder or a place in a store and remove it again.
 
     Raises:
         PenstockError: it cannot be written or removed.
@@ -71,7 +70,7 @@ def alone_in(place: str, *, what: str) -> Iterator[None]:
     Raises:
         OutputError: another process has it.
     """
-    folder = Path(place) if "://" not in place else local_folder(place) if place.lower().startswith("file:") else None
+    folder = find_scheme(place).folder(place)
     if folder is None or not folder.is_dir():
         yield
         return

@@ -16,6 +16,8 @@ from penstock.sources import find_scheme
 from penstock.steps.options.run import JobOptions
 from penstock.texts import nearest
 
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+){1,2}-[0-9]{1,2}|[a-z]+(?:-[a-z]+)+[0-9]{1,2}")
+"""As AWS or Google name one."""
 __all__ = ["check_region", "cost_setting", "endpoint_paid", "warn_of_node", "warn_of_prices"]
 
 
@@ -41,19 +43,19 @@ def endpoint_paid(spec: SourceSpec) -> str | None:
 
 
 def check_region(region: str | None, prices: PriceList) -> None:
-    """Refuse a region that no price is of, and that AWS does not have; others take the price of another one, told so.
+    """Refuse a region that no price is of, and that no cloud has; others take the price of another one, told so.
 
     Raises:
         ConfigError: there is no such region.
     """
     known = sorted({price.region for price in prices.prices if price.region})
-    if region is None or region in known or re.fullmatch(r"[a-z]{2}(-[a-z]+){1,2}-[0-9]{1,2}", region):
+    if region is None or region in known or re.fullmatch(_REGION, region):
         return
     near = nearest(region, known)
     raise ConfigError(
         f"there is no price of the region {region!r}{f'; did you mean {near!r}?' if near else ''}",
         fix=f"leave --price-region out, or pass one that has prices ({', '.join(known) or 'none has'}), a region of "
-        "AWS, or a price file of your own with --prices",
+        "AWS or Google Cloud, or a price file of your own with --prices",
     )
 
 

@@ -18,7 +18,7 @@ SplitName = Literal["train", "valid", "test"]
 
 
 class _Evaluation(Options, group="evaluation"):
-    checkpoint: str = option(read=location, metavar="FILE|s3://…", told="checkpoint of `penstock train`", run_option="")
+    checkpoint: str = option(read=location, metavar="FILE|URI", told="checkpoint of `penstock train`", run_option="")
     model: str | None = option(
         read=optional_text,
         default=None,

@@ -12,7 +12,7 @@ class _RunRoot(Options, group="run", change=Change.NAMES):
     run_root: str | None = option(
         read=optional_location,
         default=None,
-        metavar="DIR|s3://…",
+        metavar="DIR|URI",
         told="folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to a folder "
         "of its id there (default: none, so that a step that is tried again begins anew)",
         field="run_root",
@@ -29,7 +29,7 @@ class RunRootOptions(_RunRoot, group="run", change=Change.NAMES):
         read=optional_endpoint,
         default=None,
         metavar="URL",
-        told="S3-compatible server of the run root or the checkpoints (default: AWS's own)",
+        told="server of the run root or the checkpoints, where that is not the store's own (default)",
     )
 
 

@@ -27,7 +27,7 @@ class _Output(Options, group="output", change=Change.FREE, in_pipelines=False):
     checkpoints: str | None = option(
         read=location,
         default=None,
-        metavar="DIR|s3://…",
+        metavar="DIR|URI",
         told="where checkpoints are kept; a run that was stopped goes on from the last one there",
         one_of="place",
         change=Change.NAMES,
@@ -35,7 +35,7 @@ class _Output(Options, group="output", change=Change.FREE, in_pipelines=False):
     run_root: str | None = option(
         read=location_or_empty,
         default=None,
-        metavar="DIR|s3://…",
+        metavar="DIR|URI",
         told="folder of many runs, like s3://bucket/runs: checkpoints, records and reports of this one go to a folder "
         "of its id there (default: a temporary folder, so that a step that is tried again begins anew and the report "
         "of a run that fails has no figures)",
