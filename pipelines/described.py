@@ -6,15 +6,14 @@ shows beside the form, and as tables in docs/pipelines.md: both are made of the 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock.options import Option
 from penstock.steps.options.kinds import kind_of
-from penstock.steps.options.run_options import PIPELINE_STEPS, RunOption, run_options
-from penstock.steps.options.steps import STEPS, options_of
+from penstock.steps.options.run_options import RunOption, run_options
+from penstock.steps.options.steps import PIPELINE_STEPS, STEPS, options_of
 from penstock.tasks.protocols import TaskOption
 from penstock.tasks.registry import get_task, own_task_names
 from pipelines.form import Form, Preset
@@ -93,7 +92,7 @@ def options_page() -> str:
         for one in options_of(step).declared().values():
             if not one.hidden:
                 _, steps = groups.setdefault(one.group, {}).setdefault(
-                    f"{one.name} {_unless_given(one)} {_short(one)}", (one, [])
+                    f"{one.name} {_unless_given(one)} {_sentence(one)}", (one, [])
                 )
                 steps.append(step)
     return "\n".join([_PAGE, *(line for title, rows in groups.items() for line in _group(title, rows))])
@@ -128,19 +127,13 @@ def _said(one: Option, steps: Sequence[str]) -> str:
     own = "gives it itself" if one.by_pipeline else run_option
     place = f"field `{one.field}`" if one.field else own
     changes = str(one.change) if one.change is not None and {"run", "train"} & set(steps) else ""
-    return " | ".join((changes, place, kind_of(one), _unless_given(one), _short(one)))
+    return " | ".join((changes, place, kind_of(one), _unless_given(one), _sentence(one)))
 
 
 def _unless_given(one: Option) -> str:
     if one.is_required:
         return "must be given"
     return default_told(one) or _shown(None if one.default == () else one.default)
-
-
-def _short(one: Option) -> str:
-    """Return the sentence of an option without what follows from the tasks that are installed."""
-    told = one.help.partition(" (")[0] if callable(one.told) else one.told
-    return _sentence(dataclasses.replace(one, told=told))
 
 
 def _sentence(option: Option) -> str:

@@ -104,12 +104,12 @@ def _reads(one: Option, text: str) -> bool:
 
 def help_of(one: Option) -> str:
     """Return an option's help without its default."""
-    return " ".join(_DEFAULT.sub("", one.help).replace("%%", "%").split())
+    return " ".join(_DEFAULT.sub("", one.told).replace("%%", "%").split())
 
 
 def default_told(one: Option) -> str:
     """Return what the help says of the default; empty where it says nothing."""
-    found = _DEFAULT.search(one.help)
+    found = _DEFAULT.search(one.told)
     return found[1] if found and "%" not in found[1] else ""
 
 

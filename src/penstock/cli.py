@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from penstock import __version__
-from penstock.children.telling import tell_error
 from penstock.entry import entry
 from penstock.errors import ConfigError, Interrupted, PenstockError, map_os_error
 from penstock.observe import configure_logging, redact
@@ -26,8 +25,8 @@ from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.config_file import FLAG as CONFIG
 from penstock.steps.options.config_file import add_config_flags, with_config
 from penstock.steps.options.parser import Parser, Refused
-from penstock.steps.options.run_options import FLAG, PIPELINE_STEPS, keep_refusal, run_options, with_options
-from penstock.steps.options.steps import STEPS, module_of, options_of
+from penstock.steps.options.steps import PIPELINE_STEPS, RUN_OPTIONS, STEPS, TOLD, module_of, options_of
+from penstock.steps.options.task_help import add_task_help
 from penstock.stopping import StopAsked, is_from_stop, is_stopping
 
 if TYPE_CHECKING:
@@ -47,17 +46,6 @@ _NEEDS = {
 """Modules of extras that a step needs, at its end too."""
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Of a disk that is full, or that may not be written to, wherever a step meets them."""
-_HELP = {
-    "list": "list a dataset, make its samples, split them: manifest and plan",
-    "prefetch": "fill a window for a trainer, or try out a manifest through one",
-    "train": "train a model through the window",
-    "evaluate": "score a checkpoint on a split it was not trained on",
-    "report": "make the report and the bill of a run",
-    "run": "list, prefetch, train, evaluate and report, in one command",
-    "demo": "the whole job on a generated dataset, from a server of its own",
-    "doctor": "tell what a cluster, or this machine, lacks, and what to do",
-    "new-task": "write a package for a task of your own",
-}
 
 
 def load_step(name: str) -> Step:
@@ -82,20 +70,28 @@ def _is_there(module: str) -> bool:
         return False
 
 
-def build_parser(steps: Sequence[str] = STEPS) -> Parser:
-    """Make the parser, with the options of the given steps."""
+def build_parser(steps: Sequence[str] = STEPS, words: Sequence[str] = ()) -> Parser:
+    """Make the parser, with the options of the given steps.
+
+    Args:
+        words: that it is to read; help that is asked for there tells of the task that is named beside it.
+    """
     parser = Parser(
         prog="penstock", description="Train on datasets bigger than the disk, straight from where they lie."
     )
     parser.add_argument("-V", "--version", action="version", version=f"penstock {__version__}")
     commands = parser.add_subparsers(dest="step", metavar="STEP", required=True)
     for name in STEPS:
-        description = f"{_HELP[name][0].upper()}{_HELP[name][1:]}."
-        command = commands.add_parser(name, help=_HELP[name], description=description)
+        description = f"{TOLD[name][0].upper()}{TOLD[name][1:]}."
+        command = commands.add_parser(name, help=TOLD[name], description=description)
         add_options(command, options_of(name) if name in steps else CommonOptions)
+        if name in steps:
+            add_task_help(command, options_of(name), words)
         add_config_flags(command, partial(options_of, name))
         if name in PIPELINE_STEPS:
-            command.add_argument(FLAG, metavar="JSON", help="options of a pipeline's run; the step takes its own")
+            command.add_argument(
+                RUN_OPTIONS, metavar="JSON", help="options of a pipeline's run; the step takes its own"
+            )
     return parser
 
 
@@ -131,15 +127,20 @@ def _is_of_stop(error: BaseException) -> bool:
 
 
 def _run(asked: Sequence[str], words: Sequence[str]) -> int:
+    if not words:
+        build_parser(()).print_help(sys.stderr)
     try:
-        args = build_parser(asked).parse_args(_with_run_options(asked, _with_config(asked, words)))
+        args = build_parser(asked, words).parse_args(_with_run_options(asked, _with_config(asked, words)))
     except (ConfigError, Refused) as error:
         if _is_of_stop(error):
             raise
-        keep_refusal(asked, words, error)
+        if any(word.startswith("--run-root") for word in words):
+            from penstock.steps.options.run_options import keep_refusal  # here: few commands have one
+
+            keep_refusal(asked, words, error)
         if isinstance(error, ConfigError):
             return _told(asked[0], words, error)
-        tell_error(ConfigError(error.message, fix=""))
+        _tell_parent(ConfigError(error.message, fix=""))
         return error.exit_code
     configure_logging(verbose=args.verbose)
     try:
@@ -166,8 +167,10 @@ def _with_config(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
 
 def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
     """Replace ``--options`` by the flags that it stands for."""
-    if not asked or asked[0] not in PIPELINE_STEPS or not any(word.partition("=")[0] == FLAG for word in words):
+    if not asked or asked[0] not in PIPELINE_STEPS or not any(word.partition("=")[0] == RUN_OPTIONS for word in words):
         return words
+    from penstock.steps.options.run_options import run_options, with_options  # here: pipelines alone have such options
+
     return with_options(asked[0], words, run_options())
 
 
@@ -179,6 +182,12 @@ def _told(step: str, words: Sequence[str], error: PenstockError) -> int:
         if place := place_of(words, error):
             error.what = f"{place}: {error.what}"
             error.args = (error.what,)
-    if not tell_error(error):
+    if not _tell_parent(error):
         sys.stderr.write(f"{f'penstock {step}'.strip()}: error: {redact(' '.join(str(error).split()))}\n")
     return error.exit_code
+
+
+def _tell_parent(error: PenstockError) -> bool:
+    from penstock.children.telling import tell_error  # here: most commands do without it
+
+    return tell_error(error)

@@ -8,17 +8,19 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
 from penstock.texts import did_you_mean
 
-__all__ = ["Registry", "load_attribute"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["Names", "Registry", "load_attribute"]
 
 REASON_CHARACTERS = 300
 _NAMES_SHOWN = 8
@@ -40,9 +42,13 @@ class Registry:
     group: str
     own: Mapping[str, str]
 
-    def names(self) -> tuple[str, ...]:
-        """Return all names, the package's own first; nothing is imported."""
-        return (*self.own, *sorted(set(_found(self.group)) - set(self.own)))
+    def names(self, *, without: Sequence[str] = ()) -> Names:
+        """Return all names, the package's own first; nothing is imported, and nothing looked for but others' names."""
+        return Names(self, without)
+
+    def found(self) -> tuple[str, ...]:
+        """Look for the names of other packages."""
+        return tuple(sorted(set(_found(self.group)) - set(self.own)))
 
     def load(self, name: str) -> object:
         """Import what a name stands for. A name of the package's own is never another's.
@@ -54,16 +60,36 @@ class Registry:
             return load_attribute(self.own[name], what=f"the {self.kind} {name!r}")
         found = _found(self.group).get(name, ())
         if not found:
-            meant = did_you_mean(name, self.names())
-            raise ConfigError(
-                f"there is no {self.kind} {name!r}", fix=f"{meant}choose one of: {', '.join(self.names())}"
-            )
+            names = tuple(self.names())
+            meant = did_you_mean(name, names)
+            raise ConfigError(f"there is no {self.kind} {name!r}", fix=f"{meant}choose one of: {', '.join(names)}")
         if len(found) > 1:
             packages = ", ".join(_package(point) for point in found)
             raise ConfigError(
                 f"several installed packages have a {self.kind} {name!r}: {packages}", fix="uninstall all but one"
             )
         return load_attribute(found[0].value, what=f"the {self.kind} {name!r} of {_package(found[0])}")
+
+
+class Names(Sequence[str]):
+    """The names of a registry. Installed packages are asked for theirs, 30 ms of CPU, where one is not its own."""
+
+    def __init__(self, registry: Registry, without: Sequence[str]) -> None:
+        self._registry, self._without = registry, without
+
+    def __contains__(self, name: object) -> bool:
+        own = self._registry.own
+        return name not in self._without and (name in own or name in self._registry.found())
+
+    def __iter__(self) -> Iterator[str]:
+        names = (*self._registry.own, *self._registry.found())
+        return (name for name in names if name not in self._without)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, place: Any) -> Any:
+        return tuple(self)[place]
 
 
 def load_attribute(path: str, *, what: str) -> object:
@@ -90,6 +116,8 @@ def load_attribute(path: str, *, what: str) -> object:
             raise ConfigError(
                 f"{what}: {module} has no {attribute!r}", fix=_what_there_is(holder, attribute)
             ) from error
+        import traceback  # here: what can be imported does without it
+
         lines = traceback.extract_tb(error.__traceback__)[1:]
         own = [f"{Path(line.filename).name}:{line.lineno} in {line.name}" for line in lines if _is_of(line.filename)]
         where = f" ({'; '.join(own[-_FRAMES:])})" if own else ""
@@ -114,6 +142,8 @@ def _is_of(file: str) -> bool:
 
 @functools.cache
 def _found(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+    from importlib.metadata import entry_points  # here: 30 modules, which names of our own do without
+
     found: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=group):
         # A package that lies on the path twice is one.

@@ -12,11 +12,13 @@ import signal
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from penstock.children.messages import Begun, Done, Failed, encode_message
 from penstock.errors import PenstockError
+
+if TYPE_CHECKING:
+    from penstock.children.messages import Message
 
 __all__ = ["STOP_SECONDS", "tell_begun", "tell_done", "tell_error", "tell_fault", "wake_with_parent", "watch_parent"]
 
@@ -57,11 +59,15 @@ def wake_with_parent() -> None:
 
 def tell_begun() -> None:
     """Tell the parent that this process is at work."""
+    from penstock.children.messages import Begun
+
     _tell(Begun())
 
 
 def tell_done() -> None:
     """Tell the parent that this process has done what it was started for."""
+    from penstock.children.messages import Done
+
     _tell(Done())
 
 
@@ -70,6 +76,8 @@ def tell_error(error: PenstockError) -> bool:
 
     Nothing else is written to standard error then: the parent tells it.
     """
+    from penstock.children.messages import Failed
+
     return _tell(Failed.of(error))
 
 
@@ -80,6 +88,8 @@ def tell_fault(error: BaseException) -> bool:
     """
     if not isinstance(error, Exception) or isinstance(error, MemoryError):
         return False
+    import traceback
+
     at = traceback.extract_tb(error.__traceback__)[-1:]
     where = "".join(f" in {each.name} ({each.filename}, line {each.lineno})" for each in at)
     return tell_error(
@@ -90,7 +100,9 @@ def tell_fault(error: BaseException) -> bool:
     )
 
 
-def _tell(message: Begun | Done | Failed) -> bool:
+def _tell(message: Message) -> bool:
+    from penstock.children.messages import encode_message
+
     try:
         with socket.socket(fileno=os.dup(0)) as parent:
             if (parent.family, parent.type) != (socket.AF_UNIX, socket.SOCK_SEQPACKET):

@@ -32,7 +32,7 @@ _FORMATS: Final = Registry(
 
 def format_names() -> tuple[str, ...]:
     """Return the names of all formats."""
-    return _FORMATS.names()
+    return tuple(_FORMATS.names())
 
 
 def own_format_names() -> tuple[str, ...]:

@@ -31,7 +31,7 @@ class Option:
     Attributes:
         name: of the field; its flag has hyphens in place of underscores.
         group: title in the help; empty is none.
-        told: what it is, for a person, or what makes that.
+        told: what it is, for a person.
         metavar: what stands for its value in the help; None where there is none, or the choices do.
         read: makes the value of a text; raises ``argparse.ArgumentTypeError``. None is a text as it is.
         default: ``MISSING`` where it must be given.
@@ -54,7 +54,7 @@ class Option:
 
     name: str = ""
     group: str = ""
-    told: str | Callable[[], str]
+    told: str
     metavar: str | None = None
     read: Callable[[str], Any] | None = None
     default: Any = MISSING
@@ -81,11 +81,6 @@ class Option:
     def flag(self) -> str:
         """As it is written."""
         return f"--{self.name.replace('_', '-')}"
-
-    @property
-    def help(self) -> str:
-        """What it is, for a person."""
-        return self.told() if callable(self.told) else self.told
 
     @property
     def all_choices(self) -> Sequence[Any] | None:
@@ -122,7 +117,7 @@ class _More(TypedDict, total=False):
 def option(
     *,
     read: Callable[[str], T],
-    told: str | Callable[[], str],
+    told: str,
     metavar: str,
     default: T = MISSING,  # type: ignore[assignment]
     **more: Unpack[_More],
@@ -135,7 +130,7 @@ def option(
 def repeated(
     *,
     read: Callable[[str], T],
-    told: str | Callable[[], str],
+    told: str,
     metavar: str | None = None,
     choices: Sequence[str] | None = None,
     default: tuple[T, ...],

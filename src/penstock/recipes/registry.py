@@ -45,7 +45,7 @@ _RECIPES: Final = Registry(
 
 def recipe_names() -> tuple[str, ...]:
     """Return the names of all recipes."""
-    return _RECIPES.names()
+    return tuple(_RECIPES.names())
 
 
 def choose_model(task: str, asked: str | None) -> str:

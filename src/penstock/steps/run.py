@@ -193,7 +193,6 @@ def list_options(files: JobFiles, args: JobOptions) -> ListOptions:
     return ListOptions(
         **args.but(meters=files.meters).shared_with(ListOptions),
         task=args.task,
-        option=args.option,
         manifest=files.manifest,
         plan=files.plan,
         record=files.list_record,

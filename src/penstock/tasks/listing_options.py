@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from penstock.errors import ConfigError
 from penstock.options import Change, Options, choice, option, repeated, switch
 from penstock.options.child import ChildOptions
 from penstock.options.plan import PlanOptions
 from penstock.options.readers import any_path, optional_count, optional_path
 from penstock.options.source import SourceOptions
 from penstock.options.window import BadMode, MetersOption
-from penstock.tasks.registry import get_task, learnt_task_names, own_task_names, task_names
+from penstock.tasks.registry import learnt_task_names, own_task_names, task_names
 
 __all__ = ["LearntTaskOptions", "LimitOptions", "ListedOptions", "ListingOptions", "TaskOptions"]
 
 
-class TaskOptions(Options, group="samples", change=Change.FIXED):
-    """The options that name a task and its own options."""
-
+class _Task(Options, group="samples", change=Change.FIXED):
     task: str = choice(choices=task_names, told="what is learnt", known=own_task_names(), field="data_task")
+
+
+class _LearntTask(Options, group="samples", change=Change.FIXED):
+    task: str = choice(choices=learnt_task_names, told="what is learnt", known=own_task_names())
+
+
+class _OfTask(Options, group="samples", change=Change.FIXED):
     option: tuple[str, ...] = repeated(
         read=str,
         default=(),
         metavar="NAME=VALUE",
-        told=lambda: f"option of the task, may be repeated ({_options_help(task_names())})",
+        told="option of the task, may be repeated; --task NAME --help tells what there are",
         run_option="",
     )
 
 
-class LearntTaskOptions(TaskOptions, group="samples", change=Change.FIXED):
-    """The same, of a step that learns: some tasks are only read."""
+class TaskOptions(_Task, _OfTask):
+    """The options that name a task and its own options."""
 
-    task: str = choice(choices=learnt_task_names, told="what is learnt", known=own_task_names())
-    option: tuple[str, ...] = repeated(
-        read=str,
-        default=(),
-        metavar="NAME=VALUE",
-        told=lambda: f"option of the task, may be repeated ({_options_help(learnt_task_names())})",
-    )
+
+class LearntTaskOptions(_LearntTask, _OfTask):
+    """The same, of a step that learns: some tasks are only read."""
 
 
 class _AsJson(Options, group="samples", change=Change.FIXED):
@@ -66,9 +65,9 @@ class LimitOptions(Options, group="samples", change=Change.FIXED):
         read=str,
         default="",
         metavar="NAMES",
-        told="take these releases only, like R1,R2 (default: all there are)",
+        told="of the EEG challenge: take these releases only, like R1,R2 (default: all there are)",
     )
-    mini: bool = switch(default=False, told="take the small version of each release")
+    mini: bool = switch(default=False, told="of the EEG challenge: take the small version of each release")
 
 
 class _BadObjects(Options, group="samples", change=Change.FIXED):
@@ -96,19 +95,3 @@ class _Output(Options, group="output", in_pipelines=False):
 
 class ListingOptions(SourceOptions, TaskOptions, ListedOptions, _Output, ChildOptions, MetersOption):
     """The options of a listing, in whatever process it goes on."""
-
-
-def _options_help(tasks: Sequence[str]) -> str:
-    """Name the options of tasks with their defaults; a task that cannot be imported says so where it is asked for."""
-    parts = []
-    for name in tasks:
-        try:
-            found = get_task(name).options
-        except ConfigError:
-            parts.append(f"{name}: cannot be imported")
-            continue
-        options = ", ".join(
-            option.name.replace("_", "-") + ("" if option.default is None else f"={option.default}") for option in found
-        )
-        parts.append(f"{name}: {options or 'none'}")
-    return "; ".join(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from penstock.plugins import Registry
+from penstock.plugins import Names, Registry
 
 if TYPE_CHECKING:
     from penstock.tasks.protocols import Task
@@ -24,18 +24,18 @@ _TASKS: Final = Registry(
     },
 )
 
-_WITHOUT_TARGETS: Final = frozenset({"objects"})
+_WITHOUT_TARGETS: Final = ("objects",)
 """Tasks whose samples are for training loops of one's own."""
 
 
-def task_names() -> tuple[str, ...]:
+def task_names() -> Names:
     """Return the names of all tasks."""
     return _TASKS.names()
 
 
-def learnt_task_names() -> tuple[str, ...]:
+def learnt_task_names() -> Names:
     """Return the names of the tasks that have something to learn."""
-    return tuple(name for name in task_names() if name not in _WITHOUT_TARGETS)
+    return _TASKS.names(without=_WITHOUT_TARGETS)
 
 
 def own_task_names() -> tuple[str, ...]:

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from penstock.cli import build_parser
-from penstock.steps.options.run_options import FLAG, run_options
+from penstock.steps.options.run_options import run_options
+from penstock.steps.options.steps import RUN_OPTIONS as FLAG
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = {name: name for name in ("list", "prefetch", "train", "evaluate", "report")} | {"report_exit": "report"}

@@ -17,6 +17,7 @@ from penstock.options.readers import rate_option
 from penstock.plan import check_lanes
 from penstock.steps.options.parser import subparsers
 from penstock.stopping import StopAsked
+from penstock.tasks.registry import get_task
 from penstock.train.config import TrainConfig
 
 
@@ -222,3 +223,51 @@ def test_rates_are_bytes_a_second() -> None:
         500_000,
         1 << 20,
     ]
+
+
+def test_without_a_step_all_are_listed_with_what_they_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    told = capsys.readouterr().err
+    for step in STEPS:
+        assert re.search(rf"^    {step} +\w.{{10,}}$", told, re.MULTILINE), step
+    assert told.splitlines()[-1] == "penstock: error: the following arguments are required: STEP"
+
+
+def test_help_imports_no_task_and_nothing_large() -> None:
+    code = """
+import sys
+from penstock.cli import STEPS, main
+for step in STEPS:
+    try: main([step, "--help"])
+    except SystemExit: pass
+tasks = [name for name in sys.modules if name.startswith("penstock.tasks.") and name.count(".") > 2]
+sys.exit(" ".join(sorted({"numpy", "pyarrow", "asyncio", "msgspec", *tasks} & set(sys.modules))) or None)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [["list", "--task", "table", "--help"], ["run", "-h", "--task=table"]])
+def test_help_beside_a_task_tells_its_options(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "options of the task table:\n  each as --option NAME=VALUE\n" in told
+    for option in get_task("table").options:
+        assert f"  {option.name.replace('_', '-')}=" in told
+        assert " ".join(option.help.split())[:20] in " ".join(told.split())
+    assert "block=SIZE" in told
+    assert "(default: 4Mi)" in told
+
+
+def test_help_beside_a_task_that_there_is_not_names_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--task", "tabel", "--help"]) == 2
+    assert "did you mean table?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_help_is_of_any_dataset(step: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([step, "--help"])
+    assert "recording" not in capsys.readouterr().out

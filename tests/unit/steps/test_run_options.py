@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from penstock.cli import build_parser, main
 from penstock.errors import ConfigError
 from penstock.records import FailureRecord, read_record
-from penstock.steps.options.run_options import PIPELINE_STEPS, run_fields, run_options, with_options
-from penstock.steps.options.steps import options_of
+from penstock.steps.options.run_options import run_fields, run_options, with_options
+from penstock.steps.options.steps import PIPELINE_STEPS, options_of
 
 OPTIONS = run_options()
 LIST = ["list", "--source", "/nowhere", "--task", "eeg-c1", "--manifest", "/tmp/m", "--plan", "/tmp/p"]

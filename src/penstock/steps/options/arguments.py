@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from penstock.options import Option, Options
-from penstock.steps.options.parser import MadeHelp
-from penstock.train.resuming import told_of
 
 __all__ = ["add_options", "parsed"]
 
@@ -29,11 +27,13 @@ def add_options(parser: argparse.ArgumentParser, options: type[Options]) -> None
             place = groups[key]
         _add(place, one)
     if options.goes_on:
+        from penstock.train.resuming import told_of  # here: few steps go on
+
         parser.epilog = told_of(options)
 
 
 def _add(place: argparse._ActionsContainer, one: Option) -> None:
-    more: dict[str, Any] = {"help": argparse.SUPPRESS if one.hidden else _help(one)}
+    more: dict[str, Any] = {"help": argparse.SUPPRESS if one.hidden else one.told}
     if one.is_bare:
         more["action"] = "store_true"
     else:
@@ -50,10 +50,6 @@ def _add(place: argparse._ActionsContainer, one: Option) -> None:
     else:
         more["default"] = list(one.default) if one.is_repeated else one.default
     place.add_argument(*([one.letter] if one.letter else []), one.flag, **more)
-
-
-def _help(one: Option) -> str:
-    return MadeHelp.of(one.told) if callable(one.told) else one.told
 
 
 def parsed(options: type[O], found: argparse.Namespace) -> O:

@@ -164,7 +164,7 @@ def _property(option: Option) -> dict[str, Any]:
     if option.is_repeated:
         one = {"type": ["array", "object", "string"], "items": one}
     is_plain = isinstance(option.default, str | int | float) and option.default != ""
-    return {"description": option.help, **one, **({"default": option.default} if is_plain else {})}
+    return {"description": option.told, **one, **({"default": option.default} if is_plain else {})}
 
 
 class _PrintSchema(argparse.Action):

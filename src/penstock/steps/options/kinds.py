@@ -140,4 +140,4 @@ def article(kind: str) -> str:
 
 
 def _advice(option: Option) -> str:
-    return f"see {option.flag}: {option.help}"
+    return f"see {option.flag}: {option.told}"

@@ -7,13 +7,13 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from penstock.secrets import redact
 from penstock.texts import nearest, printable
 
-__all__ = ["HelpFormatter", "MadeHelp", "Parser", "Refused", "subparsers"]
+__all__ = ["HelpFormatter", "Parser", "Refused", "subparsers"]
 
 WIDEST_CHARACTERS = 100
 
@@ -31,20 +31,6 @@ class Refused(SystemExit):
         self.message = message
 
 
-class MadeHelp(str):
-    """A help text that is made when it is shown: what it tells of may take long to import."""
-
-    __slots__ = ("make",)
-    make: Callable[[], str]
-
-    @classmethod
-    def of(cls, make: Callable[[], str]) -> MadeHelp:
-        """Return one."""
-        made = cls("made when shown")
-        made.make = make
-        return made
-
-
 class HelpFormatter(argparse.HelpFormatter):
     """Help as wide as the terminal: lines break at spaces alone, and every default is named that the text does not."""
 
@@ -56,7 +42,7 @@ class HelpFormatter(argparse.HelpFormatter):
         return textwrap.wrap(text, width, break_on_hyphens=False)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        told = action.help.make() if isinstance(action.help, MadeHelp) else action.help or ""
+        told = action.help or ""
         has_none = any(action.default is none for none in (None, False, argparse.SUPPRESS))  # 0 is a default
         silent = has_none or action.default in ("", []) or action.required
         return told if silent or "default" in told or "%(" in told else f"{told} (default: %(default)s)"

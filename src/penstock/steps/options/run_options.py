@@ -22,15 +22,11 @@ from penstock.steps.options.arguments import add_options, parsed
 from penstock.steps.options.kinds import json_object, kind_of, taken_out, words_of
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import RunRootOptions
-from penstock.steps.options.steps import options_of
+from penstock.steps.options.steps import PIPELINE_STEPS, RUN_OPTIONS, options_of
 from penstock.texts import did_you_mean
 from penstock.train.options import TrainingOptions
 
-__all__ = ["FLAG", "PIPELINE_STEPS", "RunOption", "keep_refusal", "run_fields", "run_options", "with_options"]
-
-FLAG = "--options"
-PIPELINE_STEPS = ("list", "prefetch", "train", "evaluate", "report")
-"""Those that a pipeline runs, the first one first."""
+__all__ = ["RunOption", "keep_refusal", "run_fields", "run_options", "with_options"]
 
 _SECRET_WORDS = ("secret", "password", "token", "credential", "access_key", "api_key")
 
@@ -126,14 +122,14 @@ def _without(words: Sequence[str]) -> tuple[list[str], str]:
     Raises:
         ConfigError: they are given twice, or without a value.
     """
-    others, given = taken_out(FLAG, words)
+    others, given = taken_out(RUN_OPTIONS, words)
     if len(given) > 1 or None in given:
-        raise ConfigError(f"{FLAG} is given {len(given)} times or without a value", fix="give one JSON object")
+        raise ConfigError(f"{RUN_OPTIONS} is given {len(given)} times or without a value", fix="give one JSON object")
     return others, given[0] or "{}" if given else "{}"
 
 
 def _decode(text: str) -> dict[str, Any]:
-    return json_object(text, FLAG, like='{"seed": 1}')
+    return json_object(text, RUN_OPTIONS, like='{"seed": 1}')
 
 
 def _check_name(name: str, options: Mapping[str, RunOption]) -> None:

@@ -7,10 +7,27 @@ from typing import cast
 
 from penstock.options import Options
 
-__all__ = ["STEPS", "module_of", "options_of"]
+__all__ = ["PIPELINE_STEPS", "RUN_OPTIONS", "STEPS", "TOLD", "module_of", "options_of"]
 
 STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor", "new-task")
 """Each is declared in ``penstock.steps.options.<module>``, and done by ``penstock.steps.<module>``."""
+
+TOLD = {
+    "list": "list a dataset, make its samples, split them: manifest and plan",
+    "prefetch": "fill a window for a trainer, or try out a manifest through one",
+    "train": "train a model through the window",
+    "evaluate": "score a checkpoint on a split it was not trained on",
+    "report": "make the report and the bill of a run",
+    "run": "list, prefetch, train, evaluate and report, in one command",
+    "demo": "the whole job on a generated dataset, from a server of its own",
+    "doctor": "tell what a cluster, or this machine, lacks, and what to do",
+    "new-task": "write a package for a task of your own",
+}
+"""What each does, for a person."""
+PIPELINE_STEPS = ("list", "prefetch", "train", "evaluate", "report")
+"""Those that a pipeline runs, the first one first."""
+RUN_OPTIONS = "--options"
+"""Flag of each of them for the options of the pipeline's run (``run_options``)."""
 
 _MODULES = {"list": "listing", "new-task": "new_task"}
 _NAMES = {"new-task": "NewTaskOptions", "run": "JobOptions"}
