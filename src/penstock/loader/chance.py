@@ -7,9 +7,11 @@ decoded here never changes what a training loop draws next, dropout for one.
 
 from __future__ import annotations
 
+import _random
 import contextlib
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,9 @@ import xxhash
 from penstock.loader.decoding import Decoding
 
 __all__ = ["Chance", "IndexChance", "SampleChance", "chance_of", "own_generators"]
+
+_OF_THE_PROCESS: Any = random.seed.__self__  # type: ignore[attr-defined]
+"""The generator that the functions of ``random`` draw from."""
 
 
 class Chance:
@@ -54,7 +59,8 @@ class SampleChance:
         It takes 15 us. Call it within ``own_generators``.
         """
         number = xxhash.xxh64_intdigest(f"{self._seed} {epoch} {key}".encode(errors="surrogatepass"))
-        random.seed(number)
+        _random.Random.seed(_OF_THE_PROCESS, number)  # as random.seed, which takes three times as long
+        _OF_THE_PROCESS.gauss_next = None
         np.random.seed(number % 2**32)
         torch.default_generator.manual_seed(number)
         return self._chance.of(number)
