@@ -25,11 +25,16 @@ def tail(text: str) -> str:
     return "\n".join(lines[-12:])[-ERROR_CHARACTERS:]
 
 
+def usual_environment() -> dict[str, str]:
+    """Return this process's environment, but for a word that has each start of Python compile all modules anew."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 @contextlib.contextmanager
 def started(words: Sequence[str], scratch: Path) -> Iterator[subprocess.Popen[str]]:
     """Start a process whose home and temporary files are its own; what is left of it is killed in the end."""
     (scratch / "tmp").mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {
+    environment = usual_environment() | {
         "HOME": str(scratch),
         "TMPDIR": str(scratch / "tmp"),
         "HF_HOME": str(scratch / "hf"),

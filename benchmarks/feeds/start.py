@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from benchmarks.common.processes import usual_environment
+
 TRIES = 7
 PROGRAMS = {
     "the interpreter": "pass",
@@ -22,5 +24,5 @@ def start_seconds(tries: int = TRIES) -> dict[str, float]:
 
 def _seconds(program: str) -> float:
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, env=usual_environment())
     return time.perf_counter() - began

@@ -12,7 +12,7 @@ from penstock.loader.chance import SampleChance
 
 
 def drawn() -> list[float]:
-    return [random.random(), random.gauss(0, 1), float(np.random.random()), float(torch.rand(()))]  # noqa: S311
+    return [random.random(), random.gauss(0, 1), float(np.random.random()), float(torch.rand(()))]
 
 
 def test_what_a_sample_draws_is_of_seed_epoch_and_key_alone_whatever_was_drawn_before() -> None:
