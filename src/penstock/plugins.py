@@ -124,7 +124,9 @@ def load_attribute(path: str, *, what: str) -> object:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON_CHARACTERS]
         raise ConfigError(
             f"{what} cannot be imported from {path}: {reason}{where}",
-            fix="install what it lacks, or put its folder on PYTHONPATH",
+            fix="install what it lacks, or put its folder on PYTHONPATH"
+            if isinstance(error, ImportError | AttributeError)
+            else "correct what fails as it is imported, or uninstall it",
         ) from error
     return found
 
