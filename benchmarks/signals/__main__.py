@@ -40,7 +40,9 @@ def main() -> int:
     """Run, tell, and report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.signals", description=__doc__)
     parser.add_argument("--signals", type=int, default=200, help="of all subjects together")
-    parser.add_argument("--subject", action="append", choices=("run", "run-early", "loop"), help="default: all")
+    parser.add_argument(
+        "--subject", action="append", choices=("run", "run-early", "run-table", "loop"), help="default: all"
+    )
     parser.add_argument("--workers", action="append", type=int, help="default: 0 and 2")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--parallel", type=int, default=1, help="subjects that are disturbed at the same time")
@@ -55,6 +57,7 @@ def main() -> int:
             makers = {
                 "run": lambda workers=workers: Run(url=url, workers=workers, early=False),
                 "run-early": lambda workers=workers: Run(url=url, workers=workers, early=True),
+                "run-table": lambda workers=workers: Run(url=url, workers=workers, early=False, table=True),
                 "loop": lambda workers=workers: Loop(url=url, workers=workers),
             }
             subjects += [make() for name, make in makers.items() if name in (args.subject or makers)]

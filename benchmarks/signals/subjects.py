@@ -1,4 +1,4 @@
-"""What is disturbed: ``penstock run``, and a loop over ``penstock.Stream``; how each is started and looked over."""
+"""What is disturbed: ``penstock run``, of EEG or of a table, and a loop over ``penstock.Stream``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from penstock.demo.generate import generate_dataset
 from penstock.demo.server import BUCKET, serve_s3
@@ -20,6 +22,8 @@ __all__ = ["Loop", "Run", "Subject", "served"]
 
 NUM_OBJECTS, OBJECT_BYTES = 240, 20_000
 LOOP_EPOCHS, LOOP_BATCH = 3, 8
+TABLE_ROWS = 200
+"""Of each file."""
 
 
 class Subject(Protocol):
@@ -45,18 +49,21 @@ class Run:
     url: str
     workers: int
     early: bool
+    table: bool = False
     epochs: int = 6
     saves: bool = True
 
     @property
     def name(self) -> str:
         """In words."""
-        return f"penstock run, {self.workers} workers" + (", --stream-listing" if self.early else "")
+        what = "penstock run of a table" if self.table else "penstock run"
+        return f"{what}, {self.workers} workers" + (", --stream-listing" if self.early else "")
 
     def words(self, folder: Path) -> list[str]:
         """Return the argv of an attempt."""
-        words = ["run", "--source", f"s3://{BUCKET}/eeg", "--endpoint-url", self.url, "--anonymous", "true"]
-        words += ["--task", "eeg-c1", "--split", "0.5,0.25,0.25", "--out", str(folder / "out"), "--batch-size", "8"]
+        what, task = ("table", ["table", "--option", "target=label"]) if self.table else ("eeg", ["eeg-c1"])
+        words = ["run", "--source", f"s3://{BUCKET}/{what}", "--endpoint-url", self.url, "--anonymous", "true"]
+        words += ["--task", *task, "--split", "0.5,0.25,0.25", "--out", str(folder / "out"), "--batch-size", "8"]
         words += ["--epochs", str(self.epochs), "--threads", "1", "--window-size", "2Mi", "--checkpoint-every", "5"]
         words += ["--workers", str(self.workers), "--stream-listing", str(self.early).lower()]
         return [sys.executable, "-m", "penstock", *words, "--prefetch-timeout", "120s"]
@@ -109,6 +116,12 @@ def served(folder: Path) -> Iterator[str]:
 
     size = 3 * 8 * 100 * 40 * 3 * 8
     generate_dataset(put, effect=0.9, size_bytes=size, num_releases=1, num_trials=40, num_channels=8)
+    (folder / "table").mkdir()
+    for number in range(3):
+        rng = np.random.default_rng(number)
+        columns = {f"x{each}": rng.normal(size=TABLE_ROWS) for each in range(4)}
+        label = np.where(columns["x0"] * columns["x1"] > 0, "yes", "no")
+        pq.write_table(pa.table({**columns, "label": label}), folder / "table" / f"{number}.parquet", row_group_size=20)
     (folder / "objects").mkdir()
     for number in range(NUM_OBJECTS):
         (folder / "objects" / f"{number:04}.bin").write_bytes(np.random.default_rng(number).bytes(OBJECT_BYTES))
