@@ -81,10 +81,9 @@ def begin_listing(
         listed = listed_again(found, options.shuffle, seed=options.seed, num_lanes=num_lanes)
     else:
         listing = stack.enter_context(ListingProcess(asked, environment=options.environment))
-        first = listing.part(0)
-        if first is not None and not first.is_whole:
+        listed = listing.part(0) or listing.whole()
+        if not listed.is_whole:
             return BegunListing(listing=_Warning(listing), manifest=manifest, plan=plan, goes_on=True)
-        listed = listing.whole()
         if cached is not None:
             cached.keep(manifest)
     listed = chosen(listed, options.data, folder / "chosen.parquet")
