@@ -51,7 +51,6 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
     check_fit(listed, wanted)
     check_outputs(args.metrics, args.plot, inputs=(args.manifest, args.plan, Path(args.checkpoint)))
     batch_size = fitting_batch(listed, wanted, split=args.split, at_most=args.batch_size)
-    num_samples = info.split(args.split).num_samples
     # First, so that the prefetcher starts while the weights are loaded.
     with open_stream(
         data,
@@ -72,13 +71,9 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
             split=args.split,
             other_data=args.other_data,
         )
-        objective = objective_from_state(weights.objective, task=data.task.name)
-        model = build_model(
-            weights.identity.model, task=data.task.name, shape=info.shape, num_outputs=objective.num_outputs
-        )
-        _take_weights(model, weights)
-        model.to(choose_device(args.device))
-        with open_progress().stage("evaluate", num_samples) as stage:
+        objective = objective_from_state(weights.objective, task=info.task)
+        model = _trained_model(weights, info, num_outputs=objective.num_outputs).to(choose_device(args.device))
+        with open_progress().stage("evaluate", info.split(args.split).num_samples) as stage:
             found = evaluate(
                 model,
                 objective=objective,
@@ -93,7 +88,12 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
             stage.advance(found.num_samples)
         # What the stream told, with what this process asked for itself, as checkpoints.
         traffic = metering.total(counts, feed.end())
-        found = msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic))
+    _write(args, msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic)), run_root)
+    return 0
+
+
+def _write(args: EvaluateOptions, found: Evaluation, run_root: RunRoot | None) -> None:
+    """Write what was found wherever it was asked for, and say it."""
     if run_root is not None:
         found = run_root.counting_itself(found)
     if args.plot is not None:
@@ -104,7 +104,6 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
         run_root.keep(NAME, found)
     write_metrics(args.executor_input, found)
     sys.stdout.write(describe(found))
-    return 0
 
 
 def _check(weights: Weights, info: ManifestInfo) -> None:
@@ -144,7 +143,13 @@ def _check_model(weights: Weights, asked: str | None) -> None:
         )
 
 
-def _take_weights(model: nn.Module, weights: Weights) -> None:
+def _trained_model(weights: Weights, info: ManifestInfo, *, num_outputs: int) -> nn.Module:
+    """Return the network with the weights of a checkpoint.
+
+    Raises:
+        CheckpointMismatch: they do not fit it.
+    """
+    model = build_model(weights.identity.model, task=info.task, shape=info.shape, num_outputs=num_outputs)
     try:
         model.load_state_dict(weights.model)
     except RuntimeError as error:
@@ -153,6 +158,7 @@ def _take_weights(model: nn.Module, weights: Weights) -> None:
             fix="evaluate with the code that it was trained with",
             about=weights.location,
         ) from error
+    return model
 
 
 def _draw(found: Evaluation) -> str:

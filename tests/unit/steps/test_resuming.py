@@ -12,7 +12,7 @@ import pytest
 
 import penstock
 from penstock.cli import build_parser
-from penstock.errors import CheckpointMismatch
+from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.options import Change, Options
 from penstock.records import JobRecord, read_record, write_record
 from penstock.steps._shared.job_files import JobFiles
@@ -232,3 +232,32 @@ def test_a_checkpoint_takes_what_the_job_takes(changes: dict[str, object]) -> No
 def test_a_checkpoint_refuses_by_the_options_names(changes: dict[str, object], told: str) -> None:
     with pytest.raises(CheckpointMismatch, match=f"x is of a run with {told}"):
         check_identity(identity(), identity(**changes), origin="x")
+
+
+BOUND = sorted(set(options()) - {"source", "task", "task_options"})
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_a_job_of_a_release_that_had_no_such_option_goes_on(tmp_path: Path, name: str) -> None:
+    """Whichever option a release adds, at its default it is what the release before did."""
+    args = config_of(JobOptions, *BASE[1:], "--out", tmp_path)
+    files = JobFiles(tmp_path)
+    files.checkpoints.mkdir()
+    (files.checkpoints / "latest.json").write_text('{"step": 3}')
+    write_record(files.job, JobRecord(run_id="r", options={k: v for k, v in options().items() if k != name}))
+    assert begin_job(files, args).run_id == "r"
+    assert read_record(files.job, JobRecord).options == options()
+
+
+def test_an_option_that_a_release_added_is_told_where_it_is_given_a_value_of_its_own(tmp_path: Path) -> None:
+    files = JobFiles(tmp_path)
+    files.checkpoints.mkdir()
+    (files.checkpoints / "latest.json").write_text('{"step": 3}')
+    older = {k: v for k, v in options().items() if k != "clip_norm"}
+    write_record(files.job, JobRecord(run_id="r", options=older))
+    with pytest.raises(ConfigError, match=r"no --clip-norm, and now 2"):
+        begin_job(files, config_of(JobOptions, *BASE[1:], "--out", tmp_path, "--clip-norm", "2"))
+
+
+def test_nothing_that_was_not_given_is_kept() -> None:
+    assert [name for name, value in options().items() if not value] == []

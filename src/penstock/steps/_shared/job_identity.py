@@ -42,7 +42,7 @@ def begin_job(files: JobFiles, args: JobOptions) -> JobRecord:
     if not files.job.exists():
         return _written(files, JobRecord(run_id=uuid.uuid4().hex[:12], options=options))
     job = read_record(files.job, JobRecord)
-    asked, now = (_as_given(each) for each in (job.options, options))
+    asked, now = (_as_given(each) for each in (job.options, _without_new_defaults(options, before=job.options)))
     changed = list(changed_options(asked, now, rules=JobOptions.rules()))
     if changed and has_learnt(files.checkpoints):
         raise _refusal(files.folder, changed)
@@ -68,7 +68,7 @@ def job_options(args: JobOptions) -> dict[str, str]:
     del values["option"]
     chosen = as_flags(read_options(task, args.option, args.task_options))
     values["task_options"] = msgspec.json.encode(chosen, order="sorted").decode()
-    return {name: _text(value) for name, value in sorted(values.items()) if value is not None and value != ""}
+    return {name: _text(value) for name, value in sorted(values.items()) if value not in (None, "", ())}
 
 
 def _as_given(options: Mapping[str, str]) -> dict[str, str]:
@@ -86,6 +86,12 @@ def _as_given(options: Mapping[str, str]) -> dict[str, str]:
         left = {name: value for name, value in chosen.items() if name not in defaults or value != defaults[name]}
         found["task_options"] = msgspec.json.encode(left, order="sorted").decode()
     return found
+
+
+def _without_new_defaults(options: Mapping[str, str], *, before: Mapping[str, str]) -> dict[str, str]:
+    """Return options without those at their default that the job has not: a later release added them."""
+    declared = JobOptions.declared()
+    return {name: value for name, value in options.items() if name in before or value != _text(declared[name].default)}
 
 
 def has_learnt(checkpoints: Path) -> bool:

@@ -1,0 +1,76 @@
+"""A run of training as it was asked for: what is known of it, and was checked, before anything is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from penstock.recipes.objectives import Objective, first_to_learn_from
+from penstock.recipes.registry import make_objective
+from penstock.steps._shared.feeding import OpenedDataset, open_dataset
+from penstock.steps._shared.outputs import check_outputs
+from penstock.steps._shared.preflight import Intended, check_fit, room_of
+from penstock.steps._shared.train_config import train_config
+from penstock.steps.options.train import TrainOptions
+from penstock.train.checkpoint_file import Identity
+from penstock.train.config import ConfigValue, TrainConfig
+from penstock.train.schedule import KnownSamples
+
+__all__ = ["PlannedRun", "plan_run"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedRun:
+    """What is to be trained, on what.
+
+    Attributes:
+        identity: what a checkpoint must be of for the run to go on from it.
+        known: samples of an epoch that are known before the first one begins.
+        order_options: options that decide the order beside the plan, for identity and record.
+    """
+
+    data: OpenedDataset
+    config: TrainConfig
+    objective: Objective
+    identity: Identity
+    known: KnownSamples
+    order_options: dict[str, ConfigValue]
+
+    @property
+    def known_total(self) -> int | None:
+        """Samples of all epochs, None where the listing goes on."""
+        return self.config.num_epochs * self.known.number if self.known.are_all else None
+
+
+def plan_run(args: TrainOptions) -> PlannedRun:
+    """Open the dataset, and look at all that the run needs.
+
+    Raises:
+        PenstockError: the listing failed, or something of the run does not fit.
+    """
+    data = open_dataset(args, goes_on=args.stream_listing, has_begun=args.listing_has_begun)
+    first, basis = data.first, first_to_learn_from(data.listing)
+    config = train_config(args, task=data.task.name, seed=first.plan.seed)
+    room = room_of(args.window, args.window_size, args.prefetch, first.manifest)
+    check_fit(basis, Intended(room=room, batch_size=args.batch_size, workers=args.workers, model=config.model))
+    check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
+    objective = make_objective(basis.info, regression_loss=args.loss)
+    # Where the listing goes on the first epoch has an order of its own: it is another run.
+    order_options: dict[str, ConfigValue] = {} if first.is_whole else {"stream-listing": True}
+    identity = Identity(
+        task=config.task,
+        model=config.model,
+        shape=first.info.shape,
+        num_outputs=objective.num_outputs,
+        manifest_fingerprint=first.info.fingerprint,
+        plan_fingerprint=first.plan.fingerprint,
+        config={**config.identity(), "loss": args.loss, **order_options},
+        meaning=first.info.meaning,
+    )
+    return PlannedRun(
+        data=data,
+        config=config,
+        objective=objective,
+        identity=identity,
+        known=KnownSamples(number=basis.num_samples("train"), are_all=first.is_whole),
+        order_options=order_options,
+    )

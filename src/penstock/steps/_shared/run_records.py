@@ -1,0 +1,100 @@
+"""The record of a run: kept in its run root as it goes on, written where it was asked for when it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+
+import msgspec
+from torch import nn
+
+from penstock.errors import NotOurs
+from penstock.records import Meters, RunRecord, write_record
+from penstock.steps._shared.planned_run import PlannedRun
+from penstock.steps._shared.pricing import endpoint_paid
+from penstock.steps._shared.run_root import RunRoot
+from penstock.steps.options.train import TrainOptions
+from penstock.train.config import ConfigValue
+from penstock.train.device import choose_device, describe_host
+from penstock.train.result import TrainResult, begun_result, make_run_record
+
+__all__ = ["RunRecords"]
+
+STEP = "train"
+
+
+class RunRecords:
+    """Makes records of a run's results, and puts them where they belong.
+
+    Args:
+        run_root: None where there is none.
+    """
+
+    def __init__(self, args: TrainOptions, planned: PlannedRun, run_root: RunRoot | None) -> None:
+        self._args, self._planned, self._run_root = args, planned, run_root
+        self._run_id = args.run_id or uuid.uuid4().hex[:12]
+
+    def begin(self, model: nn.Module) -> None:
+        """Keep that the run has begun, where it had not before.
+
+        It stays where the trainer is killed before it can say anything: its time is billed from here on.
+        """
+        if self._run_root is None or self._run_root.read(STEP, RunRecord) is not None:
+            return
+        planned = self._planned
+        begun = begun_result(
+            planned.config,
+            planned.identity,
+            score=planned.data.task.score,
+            host=describe_host(choose_device(planned.config.device)),
+            num_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        )
+        self._run_root.keep(STEP, self._record(begun))
+
+    def keep(self, result: TrainResult) -> None:
+        """Keep how far the run is."""
+        if self._run_root is not None:
+            self._run_root.keep(STEP, self._record(result))
+
+    def write(self, result: TrainResult, traffic: dict[str, Meters]) -> RunRecord:
+        """Write how the run ended, keep it too, and return it.
+
+        Args:
+            traffic: all that was requested, by the ids that it is counted under; the record's own is added.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        journal = msgspec.structs.replace(result.journal, traffic=traffic)
+        record = self._record(dataclasses.replace(result, journal=journal))
+        if self._run_root is not None:
+            record = self._run_root.counting_itself(record)
+        write_record(self._args.record, record)
+        if self._run_root is not None and not isinstance(result.error, NotOurs):
+            self._run_root.keep(STEP, record)
+        return record
+
+    def _record(self, result: TrainResult) -> RunRecord:
+        record = make_run_record(result, run_id=self._run_id, options=self._options())
+        if result.journal.epochs:
+            whole = self._planned.data.listing.whole()
+            record = msgspec.structs.replace(
+                record, manifest_fingerprint=whole.info.fingerprint, plan_fingerprint=whole.plan.fingerprint
+            )
+        host = msgspec.structs.replace(record.host, instance_type=self._args.instance_type)
+        return msgspec.structs.replace(record, host=host)
+
+    def _options(self) -> dict[str, ConfigValue]:
+        """Return the options that the record names beside those of the training config."""
+        args, source = self._args, self._planned.data.first.info.source
+        options: dict[str, ConfigValue] = {
+            "loss": args.loss,
+            "workers": args.workers,
+            "prefetch": args.prefetch,
+            "source": source.uri,
+            "on-bad-sample": args.on_bad_sample,
+            **self._planned.order_options,
+        }
+        endpoint = endpoint_paid(source)
+        options |= {"endpoint-url": endpoint} if endpoint else {}
+        return options | ({"run-endpoint-url": args.run_endpoint_url} if args.run_endpoint_url else {})
