@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -196,3 +197,17 @@ def test_samples_of_packed_tar_files(bucket: Bucket, real_data: Path) -> None:
     train, valid = (read(part) for part in dataset.split(valid=0.3, by=lambda key: key.split("/")[-2]))
     assert not {sample["cls"] for sample in train} & {sample["cls"] for sample in valid}
     assert len(train) + len(valid) == 2 * len(told)
+
+
+def test_rows_of_arrays_from_a_bucket(bucket: Bucket) -> None:
+    file, packed = io.BytesIO(), io.BytesIO()
+    np.save(file, np.arange(30_000, dtype=np.float32).reshape(3_000, 10))
+    np.savez_compressed(packed, x=np.eye(4), y=np.arange(3))
+    where = on_s3(bucket, {"a.npy": file.getvalue(), "b.npz": packed.getvalue()})
+    rows = penstock.of_format("npy", **where, match="*.npy", options={"by": "row", "block": "16Ki"})
+    with rows.loader(64, epochs=1, window="64Mi") as loader:
+        found = [int(row[0]) for batch in loader for row in batch]
+    assert sorted(found) == list(range(0, 30_000, 10))
+    (sample,) = read(penstock.of_format("npz", **where, match="*.npz").select("x"))
+    assert list(sample) == ["x"]
+    assert sample["x"].tolist() == np.eye(4).tolist()

@@ -25,7 +25,7 @@ from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import GIB, format_bytes
 
-__all__ = ["Zip"]
+__all__ = ["Zip", "check_readable", "entries_of"]
 
 _SHOWN: Final = 20
 """Names that an error lists."""
@@ -84,7 +84,7 @@ class Zip:
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return an extent a sample or member; the central directory alone is read."""
         left_out: Counter[str] = Counter()
-        samples = self._gather(await _entries(source, info), info, left_out)
+        samples = self._gather(await entries_of(source, info), info, left_out)
         if self.sample is not None and samples:
             self._check_names(samples, info)
         for key, members in samples.items():
@@ -145,15 +145,7 @@ class Zip:
         """Refuse a member that cannot be read, of those that are wanted."""
         if self.sample is not None and what not in self.sample:
             return
-        if entry.is_encrypted or entry.method not in _READABLE:
-            how = METHODS.get(entry.method, f"method {entry.method}")
-            raise lies(
-                info,
-                f"{entry.name!r}, which is {'encrypted' if entry.is_encrypted else f'packed by {how}'}",
-                fix="write it again with members that are stored or packed by deflate, without encryption",
-            )
-        if entry.method == 0 and entry.packed != entry.size:
-            raise lies(info, f"{entry.name!r}, stored in {entry.packed} bytes, that is said to have {entry.size}")
+        check_readable(entry, info)
         memory = size_of("memory", self.memory)
         if entry.size > memory:
             raise lies(
@@ -174,7 +166,24 @@ class Zip:
             )
 
 
-async def _entries(source: GetRange, info: ObjectInfo) -> list[tuple[Entry, int]]:
+def check_readable(entry: Entry, info: ObjectInfo) -> None:
+    """Refuse a member that is encrypted, packed by what is not unpacked here, or of a length that cannot be.
+
+    Raises:
+        HeaderMismatch: it is; names it.
+    """
+    if entry.is_encrypted or entry.method not in _READABLE:
+        how = METHODS.get(entry.method, f"method {entry.method}")
+        raise lies(
+            info,
+            f"{entry.name!r}, which is {'encrypted' if entry.is_encrypted else f'packed by {how}'}",
+            fix="write it again with members that are stored or packed by deflate, without encryption",
+        )
+    if entry.method == 0 and entry.packed != entry.size:
+        raise lies(info, f"{entry.name!r}, stored in {entry.packed} bytes, that is said to have {entry.size}")
+
+
+async def entries_of(source: GetRange, info: ObjectInfo) -> list[tuple[Entry, int]]:
     """Return the members in the order in which they lie, each with where the next thing begins.
 
     Raises:
