@@ -82,7 +82,7 @@ def options_table() -> str:
 
 
 def _options() -> Iterator[RunOption]:
-    yield from run_options().values()
+    yield from (option for option in run_options().values() if not option.first.hidden)
 
 
 def options_page() -> str:
