@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock.options import Option
-from penstock.steps.options.kinds import kind_of
+from penstock.steps.options.kinds import kind_told
 from penstock.steps.options.run_options import RunOption, run_options
 from penstock.steps.options.steps import PIPELINE_STEPS, STEPS, options_of
 from penstock.tasks.protocols import TaskOption
@@ -127,7 +127,7 @@ def _said(one: Option, steps: Sequence[str]) -> str:
     own = "gives it itself" if one.by_pipeline else run_option
     place = f"field `{one.field}`" if one.field else own
     changes = str(one.change) if one.change is not None and {"run", "train"} & set(steps) else ""
-    return " | ".join((changes, place, kind_of(one), _unless_given(one), _sentence(one)))
+    return " | ".join((changes, place, kind_told(one), _unless_given(one), _sentence(one)))
 
 
 def _unless_given(one: Option) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.options.declaration import Option, Options, choice, flag, option, repeated, switch
+from penstock.options.declaration import PAIR, Option, Options, choice, flag, option, repeated, switch
 from penstock.options.rules import Change
 
-__all__ = ["Change", "Option", "Options", "choice", "flag", "option", "repeated", "switch"]
+__all__ = ["PAIR", "Change", "Option", "Options", "choice", "flag", "option", "repeated", "switch"]

@@ -17,9 +17,11 @@ from penstock.options.readers import read_switch
 from penstock.options.rules import Change
 from penstock.options.words import as_words
 
-__all__ = ["Option", "Options", "choice", "flag", "option", "repeated", "switch"]
+__all__ = ["PAIR", "Option", "Options", "choice", "flag", "option", "repeated", "switch"]
 
 T = TypeVar("T")
+
+PAIR = "NAME=VALUE"
 
 _KEY = "option"
 
@@ -86,6 +88,11 @@ class Option:
     def all_choices(self) -> Sequence[Any] | None:
         """All values that there are."""
         return self.choices() if callable(self.choices) else self.choices
+
+    @property
+    def takes_pairs(self) -> bool:
+        """Whether it is given as names with values, one at a time; a file or an object holds them as a mapping."""
+        return self.is_repeated and self.metavar == PAIR
 
     @property
     def is_required(self) -> bool:

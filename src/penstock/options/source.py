@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.options.declaration import Options, option, repeated, switch
+from penstock.options.declaration import PAIR, Options, option, repeated, switch
 from penstock.options.readers import location, optional_endpoint, optional_location, optional_text
 from penstock.options.rules import Change
 
@@ -34,7 +34,7 @@ class AccessOptions(Options, group="source", change=Change.FIXED):
     source_option: tuple[str, ...] = repeated(
         read=str,
         default=(),
-        metavar="NAME=VALUE",
+        metavar=PAIR,
         told="option of the source's own kind, may be repeated: account=NAME of az://, project=ID of gs://",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from penstock.options import Change, Options, choice, option, repeated, switch
+from penstock.options import PAIR, Change, Options, choice, option, repeated, switch
 from penstock.options.child import ChildOptions
 from penstock.options.plan import PlanOptions
 from penstock.options.readers import any_path, optional_count, optional_path
@@ -28,7 +28,7 @@ class _OfTask(Options, group="samples", change=Change.FIXED):
     option: tuple[str, ...] = repeated(
         read=str,
         default=(),
-        metavar="NAME=VALUE",
+        metavar=PAIR,
         told="option of the task, may be repeated; --task NAME --help tells what there are",
         run_option="",
     )

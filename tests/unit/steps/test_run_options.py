@@ -56,6 +56,28 @@ def test_a_step_takes_what_is_its_own() -> None:
     assert (args.learning_rate, args.workers) == (1e-5, 2)
 
 
+@pytest.mark.parametrize(
+    ("given", "flags"),
+    [
+        ({"project": "p", "depth": 2.0}, ["project=p", "depth=2"]),
+        (["project=p", "depth=2"], ["project=p", "depth=2"]),
+        ("project=p", ["project=p"]),
+        ({}, []),
+        ([], []),
+    ],
+    ids=str,
+)
+def test_what_may_be_repeated_is_an_object_of_pairs_or_a_list(given: object, flags: list[str]) -> None:
+    assert words("list", {"source_option": given}) == [f"--source-option={pair}" for pair in flags]
+    assert OPTIONS["source_option"].kind == "JSON object"
+
+
+@pytest.mark.parametrize("given", [[["project=p"]], [1], None, 7, True, [{"project": "p"}]], ids=str)
+def test_what_may_be_repeated_is_of_texts(given: object) -> None:
+    with pytest.raises(ConfigError, match="where a text is wanted"):
+        words("list", {"source_option": given})
+
+
 def _required(step: str) -> list[str]:
     needed = [one.flag for one in options_of(step).declared().values() if one.is_required]
     return [word for flag in [*needed, "--checkpoints"] for word in (flag, "some")]

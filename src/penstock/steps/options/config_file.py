@@ -98,8 +98,6 @@ def _words(name: str, option: Option, node: yaml.Node, where: str) -> list[str]:
     value = _value(node, where, as_text=kind_of(option) == "text")
     if value is None:
         return []
-    if option.is_repeated and isinstance(value, dict):
-        value = [f"{key}={one if isinstance(one, str) else json.dumps(one)}" for key, one in value.items()]
     try:
         return words_of(name, option, value)
     except ConfigError as error:
@@ -162,7 +160,7 @@ def _property(option: Option) -> dict[str, Any]:
     if option.all_choices is not None:
         one["enum"] = list(option.all_choices)
     if option.is_repeated:
-        one = {"type": ["array", "object", "string"], "items": one}
+        one = {"type": ["array", *(["object"] if option.takes_pairs else []), "string"], "items": one}
     is_plain = isinstance(option.default, str | int | float) and option.default != ""
     return {"description": option.told, **one, **({"default": option.default} if is_plain else {})}
 

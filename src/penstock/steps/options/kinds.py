@@ -11,7 +11,7 @@ from typing import Any
 from penstock.errors import ConfigError
 from penstock.options import Option
 
-__all__ = ["article", "json_object", "kind_of", "taken_out", "told", "words_of"]
+__all__ = ["article", "json_object", "kind_of", "kind_told", "taken_out", "told", "words_of"]
 
 
 def taken_out(flag: str, words: Sequence[str]) -> tuple[list[str], list[str | None]]:
@@ -66,13 +66,28 @@ def json_object(text: str, what: str, *, like: str) -> dict[str, Any]:
 
 
 def words_of(name: str, option: Option, value: Any) -> list[str]:
-    """Return a flag and its value, as a command line has them.
+    """Return a flag and its value, as a command line has them; for each of several where it may be repeated.
 
     Raises:
         ConfigError: the value is of another kind than the flag's.
     """
-    if option.is_repeated and isinstance(value, list):
-        return [word for one in value for word in words_of(name, option, one)]
+    if not option.is_repeated:
+        return _words_of_one(name, option, value)
+    if option.takes_pairs and isinstance(value, dict):
+        value = [f"{key}={_plain(one)}" for key, one in value.items()]
+    return [
+        word for one in (value if isinstance(value, list) else [value]) for word in _words_of_one(name, option, one)
+    ]
+
+
+def _plain(value: Any) -> str:
+    """Write a value of a pair; a backend may write whole numbers as others."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _words_of_one(name: str, option: Option, value: Any) -> list[str]:
     kind = kind_of(option)
     if kind == "whole number" and isinstance(value, float) and value.is_integer():
         value = int(value)  # as a backend may write it that knows only one kind of number
@@ -114,6 +129,13 @@ def kind_of(option: Option) -> str:
     if _read(option, "7s") is not None or _read(option, "7Mi") is not None:
         return "text or number"
     return "number" if _read(option, "0.5") is not None or isinstance(number, float) else "whole number"
+
+
+def kind_told(option: Option) -> str:
+    """Tell what is written for an option in JSON or YAML."""
+    if option.takes_pairs:
+        return "JSON object"
+    return f"{kind_of(option)}, or a list" if option.is_repeated else kind_of(option)
 
 
 def _read(option: Option, text: str) -> Any:

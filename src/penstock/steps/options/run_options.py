@@ -19,7 +19,7 @@ from typing import Any
 from penstock.errors import ConfigError, PenstockError
 from penstock.options import Option
 from penstock.steps.options.arguments import add_options, parsed
-from penstock.steps.options.kinds import json_object, kind_of, taken_out, words_of
+from penstock.steps.options.kinds import json_object, kind_told, taken_out, words_of
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import RunRootOptions
 from penstock.steps.options.steps import PIPELINE_STEPS, RUN_OPTIONS, options_of
@@ -52,7 +52,7 @@ class RunOption:
     @property
     def kind(self) -> str:
         """Say what is written for it in JSON."""
-        return kind_of(self.first)
+        return kind_told(self.first)
 
 
 def run_options() -> dict[str, RunOption]:
