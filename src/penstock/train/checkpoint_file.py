@@ -20,7 +20,7 @@ from penstock.errors import CheckpointCorrupt, CheckpointMismatch
 from penstock.manifest.trained_on import TrainedOn
 from penstock.records.codec import Part
 from penstock.records.telling import what_it_is
-from penstock.train.config import ConfigValue, option_of
+from penstock.train.config import ConfigValue, TrainConfig, option_of
 from penstock.train.determinism import tensors_sha256
 from penstock.train.options import TrainingOptions
 from penstock.train.resuming import changed_options
@@ -93,7 +93,8 @@ def check_identity(found: Identity, wanted: Identity, *, origin: str) -> None:
             about=origin,
         )
     options = _as_text(found.config), _as_text(wanted.config)
-    changed = list(changed_options(*options, rules=TrainingOptions.rules()))
+    defaults = _as_text(TrainConfig(task="", model="").as_dict())
+    changed = list(changed_options(*options, rules=TrainingOptions.rules(), defaults=defaults))
     if changed:
         raise CheckpointMismatch(
             f"{origin} is of a run with {'; '.join(map(str, changed))}",

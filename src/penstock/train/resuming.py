@@ -58,7 +58,11 @@ def binds(rule: Change) -> bool:
 
 
 def changed_options(
-    before: Mapping[str, str | None], now: Mapping[str, str | None], *, rules: Mapping[str, Change]
+    before: Mapping[str, str | None],
+    now: Mapping[str, str | None],
+    *,
+    rules: Mapping[str, Change],
+    defaults: Mapping[str, str | None],
 ) -> Iterator[Changed]:
     """Return the options that changed as they may not, by name.
 
@@ -66,10 +70,14 @@ def changed_options(
         before: values as one way of writing them, by the option's name; an option that is not there was not given.
         now: the same, as it is asked for now.
         rules: how each may change, by the option's name; one that is not there may not.
+        defaults: values where nobody gives one. An option that was not there before, of an older release, did not
+            change where it is at its default.
     """
     for name in sorted(before.keys() | now.keys()):
         rule = rules.get(name.replace("-", "_"), Change.FIXED)
         old, new = before.get(name), now.get(name)
+        if name not in before and name in defaults and new == defaults[name]:
+            continue
         if not binds(rule) or old == new or (rule is Change.LARGER and _is_more(name, old, new)):
             continue
         yield from _by_part(name, old, new) or [Changed(name=name, before=old, now=new, rule=rule)]

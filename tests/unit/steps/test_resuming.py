@@ -169,7 +169,7 @@ def test_another_value_is_a_change(words: str) -> None:
     if "--option" in words:
         first = next(iter(__import__("penstock.tasks.registry", fromlist=["x"]).get_task("eeg-c1").options))
         words = f"--option {first.name.replace('_', '-')}={'x' if first.kind is str else 3}"
-    changed = list(changed_options(options(), options(*words.split()), rules=JobOptions.rules()))
+    changed = list(changed_options(options(), options(*words.split()), rules=JobOptions.rules(), defaults={}))
     assert len(changed) == 1, changed
 
 
@@ -192,7 +192,7 @@ def test_another_value_is_a_change(words: str) -> None:
     ],
 )
 def test_a_change_is_told_with_both_values(before: dict[str, str], now: dict[str, str], told: str | None) -> None:
-    found = changed_options(before, now, rules=JobOptions.rules())
+    found = changed_options(before, now, rules=JobOptions.rules(), defaults={})
     assert list(map(str, found)) == ([] if told is None else [told])
 
 
@@ -261,3 +261,17 @@ def test_an_option_that_a_release_added_is_told_where_it_is_given_a_value_of_its
 
 def test_nothing_that_was_not_given_is_kept() -> None:
     assert [name for name, value in options().items() if not value] == []
+
+
+@pytest.mark.parametrize("name", sorted(set(TrainConfig(task="t", model="small").identity()) - {"task", "model"}))
+def test_a_checkpoint_of_a_release_that_had_no_such_option_is_gone_on_from(name: str) -> None:
+    now = identity()
+    older = msgspec.structs.replace(now, config={k: v for k, v in now.config.items() if k != name})
+    check_identity(older, now, origin="x")
+
+
+def test_a_checkpoint_of_a_release_that_had_no_such_option_is_refused_where_it_is_given() -> None:
+    now = identity(clip_norm=2.0)
+    older = msgspec.structs.replace(now, config={k: v for k, v in now.config.items() if k != "clip_norm"})
+    with pytest.raises(CheckpointMismatch, match="no --clip-norm, and now 2"):
+        check_identity(older, now, origin="x")

@@ -42,8 +42,9 @@ def begin_job(files: JobFiles, args: JobOptions) -> JobRecord:
     if not files.job.exists():
         return _written(files, JobRecord(run_id=uuid.uuid4().hex[:12], options=options))
     job = read_record(files.job, JobRecord)
-    asked, now = (_as_given(each) for each in (job.options, _without_new_defaults(options, before=job.options)))
-    changed = list(changed_options(asked, now, rules=JobOptions.rules()))
+    asked, now = (_as_given(each) for each in (job.options, options))
+    defaults = {name: _text(option.default) for name, option in JobOptions.declared().items()}
+    changed = list(changed_options(asked, now, rules=JobOptions.rules(), defaults=defaults))
     if changed and has_learnt(files.checkpoints):
         raise _refusal(files.folder, changed)
     if changed:
@@ -86,12 +87,6 @@ def _as_given(options: Mapping[str, str]) -> dict[str, str]:
         left = {name: value for name, value in chosen.items() if name not in defaults or value != defaults[name]}
         found["task_options"] = msgspec.json.encode(left, order="sorted").decode()
     return found
-
-
-def _without_new_defaults(options: Mapping[str, str], *, before: Mapping[str, str]) -> dict[str, str]:
-    """Return options without those at their default that the job has not: a later release added them."""
-    declared = JobOptions.declared()
-    return {name: value for name, value in options.items() if name in before or value != _text(declared[name].default)}
 
 
 def has_learnt(checkpoints: Path) -> bool:
