@@ -25,8 +25,8 @@ def list_(
     """List a dataset, make its samples and split them.
 
     Args:
-        source: Where the dataset lies: s3://bucket/prefix, hf://datasets/org/name, https://host/folder/ or a local
-            folder.
+        source: Where the dataset lies: s3://bucket/prefix, gs://bucket/prefix, az://container/prefix,
+            hf://datasets/org/name, https://host/folder/ or a local folder.
         task: What is learnt. Like eeg-c1, eeg-c2, eeg-events, images, table, or your own.
         region: Region of the bucket. Empty is the environment's.
         anonymous: Do not sign requests: for public buckets.

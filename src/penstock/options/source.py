@@ -8,7 +8,10 @@ from penstock.options.rules import Change
 
 __all__ = ["AccessOptions", "OptionalSourceOptions", "SourceOptions"]
 
-_TOLD = "where the dataset lies: s3://bucket/prefix, hf://datasets/org/name, https://host/folder/ or a local folder"
+_TOLD = (
+    "where the dataset lies: s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, hf://datasets/org/name, "
+    "https://host/folder/ or a local folder"
+)
 
 
 class AccessOptions(Options, group="source", change=Change.FIXED):

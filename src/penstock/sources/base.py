@@ -126,7 +126,14 @@ class ObjectSource(ABC):
     async def nothing_found(self, prefix: str = "") -> EmptyListing:
         """Return the error of an empty listing: it names what lies beside the prefix."""
         asked = f"{self.spec.uri.rstrip('/')}/{prefix}".rstrip("/") if prefix else self.spec.uri
-        beside = await self._beside(asked)
+        beside, is_file = await self._beside(asked)
+        if is_file:
+            folder, _, name = asked.rstrip("/").rpartition("/")
+            return EmptyListing(
+                f"nothing lies under {asked}, which is an object and no folder",
+                fix=f"name its folder, {folder}, and choose {name!r} by its name (match)",
+                about=asked,
+            )
         lies = f"; beside it lie: {beside}" if beside else "; the bucket or folder holds nothing"
         return EmptyListing(
             f"nothing lies under {asked}{lies}",
@@ -134,8 +141,11 @@ class ObjectSource(ABC):
             about=asked,
         )
 
-    async def _beside(self, asked: str) -> str:
-        """Name what lies under the nearest parent of a URI that holds anything; empty where that is not known."""
+    async def _beside(self, asked: str) -> tuple[str, bool]:
+        """Name what lies under the nearest parent of a URI that holds anything; empty where that is not known.
+
+        And tell whether the URI is itself an object's.
+        """
         base, parts = self.split_uri(asked)
         for depth in range(len(parts) - 1, -1, -1):
             uri = "/".join([base, *parts[:depth]]) or "/"
@@ -144,11 +154,13 @@ class ObjectSource(ABC):
                     names = await self.names_in(uri)
             except (OSError, ValueError, PenstockError):  # the empty listing is the news, whatever the parents say
                 continue
+            if depth == len(parts) - 1 and parts[depth] in names:
+                return "", True
             beside = sorted(set(names) - {f"{parts[depth]}/"})
             if beside:
                 more = f" and {len(beside) - NEIGHBOURS_SHOWN} more" if len(beside) > NEIGHBOURS_SHOWN else ""
-                return f"{', '.join(beside[:NEIGHBOURS_SHOWN])}{more} (in {uri})"
-        return ""
+                return f"{', '.join(beside[:NEIGHBOURS_SHOWN])}{more} (in {uri})", False
+        return "", False
 
 
 def refuse_beyond(info: ObjectInfo, end: int) -> None:

@@ -31,7 +31,7 @@ from penstock.errors import (
 )
 from penstock.manifest import SourceSpec
 from penstock.secrets import redact
-from penstock.sources import ObjectSource, RequestMeter, find_scheme, locate, open_blobs, open_source
+from penstock.sources import ClientLimits, ObjectSource, RequestMeter, find_scheme, locate, open_blobs, open_source
 from penstock.sources.azure import blobs as azure_blobs
 from penstock.sources.azure.keys import keys_for
 from penstock.sources.azure.place import DEVELOPMENT_KEY, find_place
@@ -321,6 +321,7 @@ def test_a_public_container(bare: Azure) -> None:
         ("az://box", {"account": "mine", "endpoint_url": "http://azurite:10000"}, {}, "http://azurite:10000/mine"),
         ("az://box", {"endpoint_url": "http://127.0.0.1:10000/mine"}, {}, "http://127.0.0.1:10000/mine"),
         ("az://box", {"endpoint_url": "https://mine.blob.core.windows.net"}, {}, "https://mine.blob.core.windows.net"),
+        ("az://box", {"endpoint_url": "https://mine.dfs.core.windows.net"}, {}, "https://mine.blob.core.windows.net"),
         (
             BY_ACCOUNT,
             {},
@@ -424,6 +425,14 @@ def test_what_an_answer_means(
     wrong = failure(lambda: blobs.write("x", b"1"))
     assert type(wrong) is (OutputError if of_object is SourceUnavailable else OutputUnwritable)
     assert f"{azure.uri}/run/x" in wrong.what
+
+
+def test_an_account_that_nobody_has(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT")
+    limits = ClientLimits(max_retries=0, retry_seconds=1, first_answer_seconds=1)
+    spec = SourceSpec.of("az://box/x", endpoint_url="https://nobody.blob.core.windows.invalid", account="nobody")
+    with pytest.raises(SourceUnavailable, match=r"check the account's name \(nobody\)"):
+        asyncio.run(open_source(spec, limits=limits).list_all())
 
 
 def test_a_page_of_what_passes_with_200_is_asked_for_again(azure: Azure) -> None:

@@ -259,6 +259,30 @@ def test_an_empty_folder_of_a_source_names_what_lies_beside_it(place: Place, sou
         asyncio.run(source.list_all("R1/R99"))
 
 
+@pytest.mark.parametrize("key", ["a b#?.parquet", "t/deep/a.parquet"])
+def test_a_uri_of_one_object_is_a_source_of_it_alone(place: Place, key: str, read: Read) -> None:
+    if place.kind not in ("s3", "gs", "az"):
+        pytest.skip("a path that names a file is refused, and a web server's file is read otherwise")
+    for each in (key, f"{key}.old", f"{key[:-3]}x", "other"):
+        place.put(each, b"0123456789")
+    source = open_source(place.spec(key), limits=QUICK)
+    (info,) = asyncio.run(source.list_all())
+    assert info.key == key.rpartition("/")[2]
+    assert bytes(asyncio.run(read(source, info, 2, 5))) == b"23456"
+    again = open_source(source.spec, limits=QUICK)  # as of a manifest
+    assert bytes(asyncio.run(read(again, info, 2, 5))) == b"23456"
+    whole, found = asyncio.run(find_object(place.spec(key), meter=RequestMeter()))
+    assert bytes(asyncio.run(whole.get(found))) == b"0123456789"
+
+
+def test_an_object_in_a_folders_place_is_told(place: Place, source: ObjectSource) -> None:
+    if place.kind not in ("s3", "gs", "az"):
+        pytest.skip("a file in a folder's place is another thing there")
+    place.put("t/a.parquet", b"x")
+    with pytest.raises(EmptyListing, match=r"an object and no folder: name its folder, .*/t, and choose 'a.parquet'"):
+        asyncio.run(source.list_all("t/a.parquet"))
+
+
 def test_the_nearest_parent_that_holds_anything_is_told(bucket: Bucket) -> None:
     place = BucketPlace(bucket=bucket)
     with pytest.raises(EmptyListing, match="the bucket or folder holds nothing"):

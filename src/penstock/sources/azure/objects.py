@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from penstock.errors import PenstockError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
@@ -28,8 +30,9 @@ class AzureObjects(StoreObjects):
     """
 
     def __init__(self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
-        place = find_place(spec)
-        self._dialect = AzureDialect(place, None if place.anonymous else keys_for(place, spec.uri))
+        self._place = place = find_place(spec)
+        self._purpose, self._keys = purpose, None if place.anonymous else keys_for(place, spec.uri)
+        self._dialect = AzureDialect(place, self._keys)
         super().__init__(
             spec,
             StoreClient(spec, self._dialect, limits=limits, meter=meter, purpose=purpose),
@@ -44,6 +47,11 @@ class AzureObjects(StoreObjects):
     def lists_in_order(self) -> bool:
         """Whether listings come sorted: those of accounts with folders do not."""
         return False
+
+    def client_below(self, prefix: str) -> StoreClient:
+        """Return a client whose keys are below another prefix."""
+        self._dialect = AzureDialect(replace(self._place, prefix=prefix), self._keys)
+        return StoreClient(self.spec, self._dialect, limits=self._limits, meter=self.meter, purpose=self._purpose)
 
     async def ask_page(self, asked: Asked, purpose: Purpose) -> Answer:
         """Ask for a page; see the base class."""

@@ -133,6 +133,8 @@ def find_place(spec: SourceSpec) -> AzurePlace:
     if endpoint is None:
         suffix = named[2] if named else ""
         endpoint = _endpoint_of(account, suffix, told)
+    elif ".dfs.core." in endpoint:  # of the same account, which lists and reads otherwise
+        endpoint = endpoint.replace(".dfs.core.", ".blob.core.", 1)
     elif not urlsplit(endpoint).path and _names_no_account(urlsplit(endpoint).hostname or ""):
         endpoint = f"{endpoint}/{account}"
     return AzurePlace(

@@ -26,6 +26,7 @@ VERSION = "2021-12-02"
 """Of the API: names that XML cannot hold come encoded, uploads may have 5000 MiB."""
 
 _LOOPBACK = re.compile(r"localhost|127\.[0-9.]+|::1|.+\.localhost")
+_NO_NAME = re.compile(r"not known|nodename|No address associated", re.I)
 _SIGNED = (
     "content-encoding",
     "content-language",
@@ -107,7 +108,10 @@ class AzureDialect:
     ) -> PenstockError:
         """Return the error of a request; see the protocol."""
         if answer is None:
-            return no_answer(reason, spec, key)
+            error = no_answer(reason, spec, key)
+            is_unknown = _NO_NAME.search(reason) is not None
+            fix = f"check the account's name ({self._place.account}), and the network: no host is called so"
+            return type(error)(error.what, fix=fix, about=error.about) if is_unknown else error
         return error_of_answer(answer, spec, key, is_object=is_object, is_anonymous=self.credentials is None)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from penstock.errors import PenstockError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
@@ -28,8 +30,9 @@ class GcsObjects(StoreObjects):
     """
 
     def __init__(self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
-        place = find_place(spec)
-        self._dialect = GcsDialect(place, None if place.anonymous else tokens_for(spec.uri))
+        self._place = place = find_place(spec)
+        self._purpose, self._keys = purpose, None if place.anonymous else tokens_for(spec.uri)
+        self._dialect = GcsDialect(place, self._keys)
         super().__init__(
             spec,
             StoreClient(spec, self._dialect, limits=limits, meter=meter, purpose=purpose),
@@ -39,6 +42,11 @@ class GcsObjects(StoreObjects):
             meter=meter,
             purpose=purpose,
         )
+
+    def client_below(self, prefix: str) -> StoreClient:
+        """Return a client whose keys are below another prefix."""
+        self._dialect = GcsDialect(replace(self._place, prefix=prefix), self._keys)
+        return StoreClient(self.spec, self._dialect, limits=self._limits, meter=self.meter, purpose=self._purpose)
 
     async def ask_page(self, asked: Asked, purpose: Purpose) -> Answer:
         """Ask for a page; see the base class."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from penstock.errors import PenstockError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
@@ -31,15 +33,27 @@ class S3Objects(StoreObjects):
     ) -> None:
         meter = RequestMeter() if meter is None else meter
         self._place = place = _place(spec)
-        credentials = None if spec.flag("anonymous") else credentials_for(spec.uri, place.region)
+        self._credentials = None if spec.flag("anonymous") else credentials_for(spec.uri, place.region)
+        self._purpose = purpose
         super().__init__(
             spec,
-            S3Client(spec, place, limits=limits, credentials=credentials, meter=meter, purpose=purpose),
+            S3Client(spec, place, limits=limits, credentials=self._credentials, meter=meter, purpose=purpose),
             bucket=place.bucket,
             prefix=place.prefix,
             limits=limits,
             meter=meter,
             purpose=purpose,
+        )
+
+    def client_below(self, prefix: str) -> S3Client:
+        """Return a client whose keys are below another prefix."""
+        return S3Client(
+            self.spec,
+            replace(self._place, prefix=prefix),
+            limits=self._limits,
+            credentials=self._credentials,
+            meter=self.meter,
+            purpose=self._purpose,
         )
 
     async def ask_page(self, asked: Asked, purpose: Purpose) -> Answer:

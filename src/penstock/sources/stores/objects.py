@@ -8,6 +8,8 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
+import msgspec
+
 from penstock.clock import running_seconds
 from penstock.errors import PenstockError, SourceError, SourceUnavailable
 from penstock.manifest import SourceSpec
@@ -74,6 +76,10 @@ class StoreObjects(ObjectSource):
     def place_in(self, uri: str) -> tuple[str, str]:
         """Return the URI of a URI's bucket, and its prefix without slashes around it."""
 
+    @abstractmethod
+    def client_below(self, prefix: str) -> HttpClient:
+        """Return a client whose keys are below another prefix."""
+
     @property
     def lists_in_order(self) -> bool:
         """Whether listings come sorted."""
@@ -83,9 +89,13 @@ class StoreObjects(ObjectSource):
         """List; see the base class."""
         base = self._base()
         below = f"{base}{prefix.rstrip('/')}/" if prefix else base
+        is_empty = True
         async for page in self._pages(Asked(bucket=self._bucket, base=base, prefix=below), prefix):
             if page.objects:
+                is_empty = False
                 yield page.objects
+        if is_empty and not prefix and (found := await self._one_object()) is not None:
+            yield [found]
 
     async def find(self, key: str) -> ObjectInfo | None:
         """Look one object up by the first page of what begins with its key; see the base class."""
@@ -114,6 +124,21 @@ class StoreObjects(ObjectSource):
     def close(self) -> None:
         """Close connections."""
         self._client.close()
+
+    async def _one_object(self) -> ObjectInfo | None:
+        """Return the object that the URI names, whose folder becomes the source's place; None where it names none."""
+        if not self._prefix:
+            return None
+        parent, _, name = self._prefix.rpartition("/")
+        base = f"{parent}/" if parent else ""
+        page = await self._page(Asked(bucket=self._bucket, base=base, prefix=self._prefix), "")
+        found = next((info for info in page.objects if info.key == name), None)
+        if found is not None:
+            uri = self.spec.uri.rstrip("/").removesuffix(name).rstrip("/")
+            self.spec = msgspec.structs.replace(self.spec, uri=uri)
+            self._client.close()
+            self._client, self._prefix = self.client_below(parent), parent
+        return found
 
     def _base(self) -> str:
         return f"{self._prefix}/" if self._prefix else ""
