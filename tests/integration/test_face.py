@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,3 +216,12 @@ def test_what_a_person_prints_is_one_line(served: Hub) -> None:
 
 def test_the_face_is_seen_before_it_is_imported() -> None:
     assert {"parquet", "tar", "Stream", "mix"} <= set(dir(penstock))
+
+
+def test_meters_are_told_on_one_line(served: Hub) -> None:
+    with penstock.parquet("hf://datasets/org/name", split="test").loader(5, window="2Mi", epochs=1) as loader:
+        assert len(list(loader)) == 2
+    assert re.fullmatch(
+        r"<Meters: downloaded .* by \d+ GET and \d+ LIST; gave samples of .*; window .* of 2\.0 MiB>",
+        str(loader.meters()),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from penstock.records.codec import Part
+from penstock.units import format_bytes
 
 __all__ = ["NAMED_SKIPS", "Meters", "Purpose", "RequestCount", "RequestKind", "SkippedSample"]
 
@@ -103,6 +104,14 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     num_skipped: int = 0
     requests: tuple[RequestCount, ...] = ()
     skipped: tuple[SkippedSample, ...] = ()
+
+    def __str__(self) -> str:
+        again = f", {format_bytes(self.reused_bytes)} of them from what it had kept" if self.reused_bytes else ""
+        return (
+            f"<Meters: downloaded {format_bytes(self.bytes_downloaded)} by {self.get_requests:,} GET and "
+            f"{self.list_requests:,} LIST; gave samples of {format_bytes(self.sample_bytes)}{again}; window "
+            f"{format_bytes(self.window_high_water_bytes)} of {format_bytes(self.window_bytes)}>"
+        )
 
     def count(self, *kinds: RequestKind, purpose: Purpose | None = None) -> RequestCount:
         """Add the requests of some kinds (none: all) and a purpose (None: all) up."""

@@ -24,6 +24,7 @@ _ARGUMENTS = {
     "split-by": "split(by=...)",
     "release": "releases",
     "max-files": "max_files",
+    "source-option": "storage_options",
     "stream-listing": "stream_listing=True",
 }
 """Flags that have another name."""
@@ -47,6 +48,7 @@ _OPTION = re.compile(r"(?:--option |the options? (?!(?:and|of|that|or)\b))([a-z]
 _BARE = re.compile(rf"(?<![\w-])({'|'.join((*_OF_COLUMNS, *_OF_TASKS))})(?![\w-])")
 _NAMES = "|".join(sorted((*map(re.escape, _ARGUMENTS), *_SAME), reverse=True))
 _FLAG = re.compile(rf"(?<![^\s`('])--({_NAMES})(?![\w-])")
+_NAMED = re.compile(r"--option ([a-z]+(?:_[a-z]+)+)(?=\W)")
 _WHOLE_BATCHES = {
     ", which loading workers need": ", the whole batch that is decoded",
     ", a smaller --batch-size, or --workers 0": " or a smaller --batch-size",
@@ -62,6 +64,7 @@ def python_words(text: str) -> str:
         text = text.replace(said, true)
     text = _STEP.sub(lambda found: "the listing" if "list" in found[0] else "the prefetcher", text)
     text = _FLAG.sub(lambda found: _ARGUMENTS.get(found[1], found[1].replace("-", "_")), text)
+    text = _NAMED.sub(r"\1", text)
     text = _OPTION.sub(lambda found: found[1], text)
     return _BARE.sub(lambda found: _OF_COLUMNS.get(found[1], found[1].replace("-", "_")), text)
 
