@@ -160,6 +160,22 @@ def test_what_takes_more_memory_is_refused() -> None:
     assert len(values(written(zeros, packed="zstd", rows=1 << 20))) == 1 << 20
 
 
+def test_a_batch_of_more_rows_than_its_bytes_can_hold_is_refused() -> None:
+    rows = (100).to_bytes(8, "little")
+    data = written(pa.table({"n": np.arange(100)}), rows=100)
+    assert data.count(rows) == 2  # of the batch and of its column
+    for many in (2**62, 2**31, 801 * 8):
+        with pytest.raises(HeaderMismatch, match=rf"a record batch of {many} rows in 800 bytes at byte \d+"):
+            values(data.replace(rows, many.to_bytes(8, "little"), 1))
+    name = written(pa.table({"name": [1]})).replace(b"name", b"n\xffme")
+    with pytest.raises(HeaderMismatch, match="t is no Arrow IPC that can be read"):
+        values(name)
+    assert len(values(written(pa.table({"z": pa.nulls(1000)}), rows=1000))) == 1000
+    empty = pa.table({"flag": [True] * 100_000})
+    for packed in (None, "lz4", "zstd"):
+        assert len(values(written(empty, packed=packed, rows=100_000))) == 100_000
+
+
 def test_damage_anywhere_is_an_error_or_seen_by_nobody() -> None:
     chance = random.Random(0)
     for data in (FILE, STREAM, written(TABLE, packed="lz4")):

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from penstock.formats.arrow.flat import Batch
 
-__all__ = ["column_buffers", "wanted_ranges"]
+__all__ = ["column_buffers", "count_of", "wanted_ranges"]
 
 _GAP_BYTES = 4096
 """Between wanted buffers, up to which what lies there is read too."""
@@ -18,7 +18,7 @@ def column_buffers(schema: pa.Schema) -> list[range] | None:
     """Return the numbers of each column's buffers; None where they are not known before a batch is read."""
     found, first = [], 0
     for field in schema:
-        count = _count(field.type)
+        count = count_of(field.type)
         if count is None:
             return None
         found.append(range(first, first + count))
@@ -26,11 +26,11 @@ def column_buffers(schema: pa.Schema) -> list[range] | None:
     return found
 
 
-def _count(kind: pa.DataType) -> int | None:
+def count_of(kind: pa.DataType) -> int | None:
     """Return how many buffers a column of a type has with those of its children; None of types of no fixed number."""
     types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
-        return _count(kind.storage_type)
+        return count_of(kind.storage_type)
     if types.is_null(kind):
         return 0
     if types.is_dictionary(kind):
@@ -45,7 +45,7 @@ def _count(kind: pa.DataType) -> int | None:
         own = 1
     else:  # views of strings have as many as they like; unions and runs are rare
         return None
-    children = [_count(kind.field(number).type) for number in range(kind.num_fields)]
+    children = [count_of(kind.field(number).type) for number in range(kind.num_fields)]
     return None if None in children else own + sum(each for each in children if each is not None)
 
 

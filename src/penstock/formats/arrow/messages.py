@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from penstock.errors import HeaderMismatch, TruncatedObject
 from penstock.formats.arrow.flat import BATCH, DICTIONARY, SCHEMA, Message, Place, read_footer, read_message
+from penstock.formats.arrow.layout import count_of
 from penstock.formats.magic import kind_of
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import KIB, MIB
@@ -23,6 +24,10 @@ _GOES_ON: Final = b"\xff\xff\xff\xff"
 _READ_BYTES: Final = 64 * KIB
 _MOST_HEAD_BYTES: Final = 64 * MIB
 _AT_ONCE: Final = 16
+_MOST_ROWS: Final = 2**31 - 1
+"""Of a batch, as Arrow's specification has it."""
+_MOST_RATIO: Final = 1 << 15
+"""Of a batch that is packed, unpacked to packed bytes; a buffer has 8 bytes at least."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,6 +166,10 @@ def _contents(message: bytes, dictionaries: list[Place], batches: list[tuple[Pla
     if read_message(head_of(message)).kind != SCHEMA:
         raise ValueError("no schema before its messages")
     schema = pa.ipc.read_schema(pa.py_buffer(message))
+    if not all(isinstance(name, str) for name in schema.names):  # they are decoded here
+        raise ValueError("names of columns that are no text")
+    for place, head, _ in batches:
+        _check_rows(schema, place, head)
     return Contents(schema=schema, schema_message=message, dictionaries=dictionaries, batches=batches)
 
 
@@ -170,6 +179,22 @@ def _cut_off(info: ObjectInfo, offset: int) -> TruncatedObject:
         fix="the file was cut off: upload it again, or leave it out",
         about=info.key,
     )
+
+
+def _check_rows(schema: pa.Schema, place: Place, head: Message) -> None:
+    """Refuse a batch of more rows than its bytes could hold, or than a batch may have.
+
+    Raises:
+        ValueError: it is one.
+    """
+    batch = head.batch
+    assert batch is not None
+    most = _MOST_ROWS
+    if any(count_of(field.type) != 0 for field in schema):
+        # A truth value takes a bit; what is packed by LZ4 or Zstandard takes some thousandth at best.
+        most = min(most, 8 * head.body_bytes * (_MOST_RATIO if batch.is_packed else 1))
+    if batch.num_rows > most:
+        raise ValueError(f"a record batch of {batch.num_rows} rows in {head.body_bytes} bytes at byte {place.offset}")
 
 
 def lies(info: ObjectInfo, what: str) -> HeaderMismatch:
