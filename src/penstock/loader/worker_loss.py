@@ -11,7 +11,7 @@ import contextlib
 import os
 import select
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -27,14 +27,16 @@ class LossWatch:
     Args:
         processes: the workers.
         results: the queue that they write to.
+        is_over: tells whether they have been told to end.
 
     Attributes:
         code: that the first one ended with, or a signal's number below 0; None as long as none is lost.
     """
 
-    def __init__(self, processes: Iterable[Any], results: Any) -> None:
+    def __init__(self, processes: Iterable[Any], results: Any, *, is_over: Callable[[], bool]) -> None:
         self.code: int | None = None
         self._processes: dict[int, Any] = {process.sentinel: process for process in processes}
+        self._is_over = is_over
         self._writer: int = results._writer.fileno()
         self._closed, self._closing = os.pipe()
         self._thread = threading.Thread(target=self._watch, name="penstock-workers-0", daemon=True)
@@ -52,11 +54,11 @@ class LossWatch:
         running = dict(self._processes)
         while self.code is None:
             ended = wait([self._closed, *running])
-            if self._closed in ended:
+            if self._closed in ended or self._is_over():
                 return
             for sentinel in running.keys() & set(ended):
-                # Those that have done all they had to end by themselves.
-                self.code = self.code or _code_of(running.pop(sentinel)) or None
+                code = _code_of(running.pop(sentinel))
+                self.code = code if self.code is None else self.code
         for process in self._processes.values():
             process.kill()
         while running:

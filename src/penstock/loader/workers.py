@@ -156,7 +156,7 @@ class Workers:
                     # torch's handler of SIGCHLD knows of them no more, and raises nowhere.
                     torch._C._remove_worker_pids(id(self._batches))
                     self._batches._worker_pids_set = False
-                self._watch = LossWatch(self._processes(), self._batches._worker_result_queue)
+                self._watch = LossWatch(self._processes(), self._batches._worker_result_queue, is_over=self._is_over)
         except BaseException:  # a stop that was put off, for one: they run already
             self._end()
             raise
@@ -211,6 +211,10 @@ class Workers:
         for process in processes:
             if process.sentinel in ending:
                 process.join(ENDING_SECONDS)
+
+    def _is_over(self) -> bool:
+        """Tell whether torch has begun to end the workers, which have done all they had to."""
+        return bool(self._batches._shutdown)
 
     def _processes(self) -> list[Any]:
         return list(getattr(self._batches, "_workers", ()))

@@ -152,3 +152,28 @@ def _waiting_bytes(pipe: int) -> int:
     told = bytearray(4)
     fcntl.ioctl(pipe, termios.FIONREAD, told)
     return int.from_bytes(told, "little")
+
+
+class _Leaves(_Large):
+    """Ends its process without a word while an earlier batch is handed over."""
+
+    def __getitem__(self, index: int) -> bytes:
+        if index > 1:
+            time.sleep(0.3)
+            os._exit(0)
+        return super().__getitem__(index)
+
+
+def test_a_worker_that_leaves_as_if_all_was_well_is_lost_too(tmp_path: Path) -> None:
+    init = partial(begin_worker, os.getpid(), tmp_path, False)
+    loader = DataLoader(_Leaves(), batch_size=1, num_workers=2, collate_fn=_only, worker_init_fn=init)
+    with Workers(loader) as batches:
+        for worker in batches._processes():
+            worker.join(60)
+        found: list[BaseException] = []
+        reading = threading.Thread(target=_note_end_of, args=(batches, found), daemon=True)
+        reading.start()
+        reading.join(60)
+        assert [str(error) for error in found] == [
+            "a loading worker ended with exit code 0: see its log; run it again to go on"
+        ]
