@@ -85,7 +85,7 @@ def _reader(array: Any) -> Reader:
 
 def _binary_reader(array: Any) -> Reader:
     """Return what makes bytes: small ones at once, which is faster each, others when they are asked for."""
-    if array.nbytes < _LARGE_BYTES * len(array):
+    if array.nbytes <= _LARGE_BYTES * len(array):
         found = array.to_pylist()
         return lambda at: found[at]
     _, ends, values = array.buffers()
