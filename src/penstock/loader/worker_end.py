@@ -38,7 +38,9 @@ def end_with(parent_pid: int, worker: int, folder: Path) -> None:
         return  # a sandbox that does not know the call: torch's own looking is what is left
 
     def watch() -> None:
-        select.select([parent], [], [])
+        ended = select.poll()  # not select, which knows no file above number 1,023
+        ended.register(parent, select.POLLIN)
+        ended.poll()
         _end(folder)
 
     threading.Thread(target=watch, name=f"penstock-parent-{worker}", daemon=True).start()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, overload
 
 import numpy as np
@@ -85,7 +85,7 @@ def _to_lists(lists: Sequence[Sequence[Any]], kind: pa.ListType) -> pa.Array:
 
 
 def _as_lists(counts: Sequence[int], values: pa.Array, kind: pa.ListType) -> pa.Array:
-    return pa.ListArray.from_arrays(pa.array(np.cumsum([0, *counts]), pa.int32()), values, type=kind)
+    return pa.ListArray.from_arrays(pa.array(list(accumulate(counts, initial=0)), pa.int32()), values, type=kind)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
