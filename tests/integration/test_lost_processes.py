@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -191,3 +193,30 @@ def test_full_shared_memory_is_told_with_what_to_do(folder: Path, shared: bool) 
     words = ["unshare", "--mount", "bash", "-c", mounted, "-", sys.executable, "-c", textwrap.dedent(script)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert "make /dev/shm larger (docker run --shm-size" in done.stdout, done.stderr
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Have more files open than select(2) knows numbers of, as a trainer that maps many may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for handle in held:
+        os.close(handle)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+@pytest.mark.parametrize("workers", [0, 1])
+def test_many_open_files_are_nothing_to_a_stream_nor_to_what_it_starts_again(
+    folder: Path, order: list[int], workers: int
+) -> None:
+    with penstock.Stream(str(folder), decode=to_number, workers=workers, **OPTIONS | {"window": "300Ki"}) as stream:
+        before, found = children(), []
+        for batch in stream:
+            found += batch.tolist()
+            if len(found) == 12:
+                for pid in [*prefetchers(), *workers_of(before)]:
+                    os.kill(pid, signal.SIGKILL)
+    assert found == order

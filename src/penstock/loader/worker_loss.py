@@ -72,7 +72,10 @@ class LossWatch:
 
     def _make_up_the_rest(self) -> None:
         """Write on for those that are gone, as much as is read."""
-        while self._closed not in select.select([self._closed], [self._writer], [])[0]:
+        events = select.poll()  # not select, which knows no file above number 1,023
+        events.register(self._closed, select.POLLIN)
+        events.register(self._writer, select.POLLOUT)
+        while self._closed not in dict(events.poll()):
             os.write(self._writer, _REST)
 
 

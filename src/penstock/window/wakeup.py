@@ -14,6 +14,7 @@ import os
 import select
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,11 +187,13 @@ class Listener:
             return
         if self._socket is None:
             low, high = FALLBACK_POLL_SECONDS
-            select.select([], [], [], min(high, low * (1 + self._polls // POLLS_A_STEP)))
+            time.sleep(min(high, low * (1 + self._polls // POLLS_A_STEP)))
             self._polls += 1
             return
         self._polls = 0
-        ready, _, _ = select.select([self._socket], [], [], CONNECTED_POLL_SECONDS)
+        events = select.poll()  # not select, which knows no file above number 1,023
+        events.register(self._socket, select.POLLIN)
+        ready = events.poll(1000 * CONNECTED_POLL_SECONDS)
         try:
             while ready and self._socket.recv(64, socket.MSG_DONTWAIT):
                 pass
