@@ -21,7 +21,7 @@ if str(ROOT) not in sys.path:  # as a script: Python put this file's folder ther
 
 from pipelines.files import (  # noqa: E402 - needs the path
     IMAGE_VARIABLES,
-    PIPELINE,
+    EEG_PIPELINE,
     PIPELINES,
     STEPS,
     compile_all,
@@ -31,7 +31,7 @@ from pipelines.files import (  # noqa: E402 - needs the path
     verify,
 )
 
-__all__ = ["PIPELINE", "PIPELINES", "STEPS", "check", "compile_all", "compile_pipeline", "main"]
+__all__ = ["EEG_PIPELINE", "PIPELINES", "STEPS", "check", "compile_all", "compile_pipeline", "main"]
 
 SETTINGS = ("secret", "window_size", "shm_size", "train_timeout_seconds")
 

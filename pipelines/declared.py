@@ -138,7 +138,7 @@ COMPONENTS: Mapping[str, Component] = {
         outputs={
             "metrics": Artifact(kind="Artifact", told="Metrics and predictions, as JSON."),
             "metrics_ui": Artifact(kind="Metrics", told="The same metrics for the KFP UI.", flag=None),
-            "plot": Artifact(kind="HTML", told="Truth against prediction, an SVG that the KFP UI shows."),
+            "plot": Artifact(kind="HTML", told="Predictions against the truth, an SVG that the KFP UI shows."),
         },
         defaults=_TRIED_AGAIN,
         takes_executor_input=True,

@@ -30,7 +30,7 @@ from pipelines.given import LeftOut, check_given
 
 __all__ = [
     "IMAGE_VARIABLES",
-    "PIPELINE",
+    "EEG_PIPELINE",
     "PIPELINES",
     "STEPS",
     "compile_all",
@@ -48,7 +48,7 @@ PIPELINES = {
 }
 """Module and name of the preset of each pipeline: a new one is a line here."""
 
-GENERAL, PIPELINE = PIPELINES
+GENERAL_PIPELINE, EEG_PIPELINE = PIPELINES
 """The pipeline for any dataset, and that with a public one in its form."""
 
 WORKFLOWS = Path("charts/penstock/workflows")
@@ -94,9 +94,9 @@ def documents() -> dict[Path, str]:
     fixed = importlib.import_module("pipelines.pods").Settings()
     form = importlib.import_module("pipelines.form").run_form
     tables = {
-        "fields": described.fields_table(form(_preset(GENERAL), fixed)),
+        "fields": described.fields_table(form(_preset(GENERAL_PIPELINE), fixed)),
         "options": described.options_table(),
-        "eeg": described.preset_table(_preset(PIPELINE)),
+        "eeg": described.preset_table(_preset(EEG_PIPELINE)),
     }
     schemas = {
         Path("docs/schemas", f"{step}.json"): f"{json.dumps(config_schema(step, options_of(step)), indent=2)}\n"

@@ -45,7 +45,7 @@ def evaluate(
     Returns:
         metrics: Metrics and predictions, as JSON.
         metrics_ui: The same metrics for the KFP UI.
-        plot: Truth against prediction, an SVG that the KFP UI shows.
+        plot: Predictions against the truth, an SVG that the KFP UI shows.
     """
     return dsl.ContainerSpec(
         image=IMAGE,

@@ -17,7 +17,7 @@ from e2e.local import run_here
 from e2e.workflows import runs_of, small_run
 from integration.pipelines.executor import Backend, Store, load_compiled
 from penstock.records import CostReport, Evaluation, RunRecord, read_record
-from pipelines.compile import PIPELINE, compile_all
+from pipelines.compile import EEG_PIPELINE, compile_all
 from support.cli import Bucket
 
 STEPS = ["list", "prefetch", "train", "evaluate", "report"]
@@ -31,7 +31,7 @@ def compiled(ready: tuple[Namespace, Bucket], tmp_path_factory: pytest.TempPathF
     # That of train and evaluate is a run's to say.
     images = {"PENSTOCK_IMAGE_CPU": image, "PENSTOCK_IMAGE_GPU": "registry.invalid/penstock:none"}
     path = tmp_path_factory.mktemp("compiled") / "pipeline.yaml"
-    path.write_text(compile_all(images=images, secret=SECRET, window_size="2Mi", shm_size="64Mi")[PIPELINE])
+    path.write_text(compile_all(images=images, secret=SECRET, window_size="2Mi", shm_size="64Mi")[EEG_PIPELINE])
     return path
 
 

@@ -61,7 +61,8 @@ def scheme_names() -> list[str]:
 
 def credential_variables() -> tuple[str, ...]:
     """Name the variables of the environment that hold credentials of Penstock's own schemes."""
-    found = (cast("Scheme", _SCHEMES.load(name)).credential_variables for name in _SCHEMES.own)
+    stores = (name for name in _SCHEMES.own if name != LOCAL)
+    found = (cast("Scheme", _SCHEMES.load(name)).credential_variables for name in stores)
     return tuple(dict.fromkeys(variable for variables in found for variable in variables))
 
 

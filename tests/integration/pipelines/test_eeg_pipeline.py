@@ -28,7 +28,7 @@ from integration.pipelines.executor import (
 )
 from penstock.manifest import ManifestReader
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record
-from pipelines.compile import PIPELINE, compile_all
+from pipelines.compile import EEG_PIPELINE, compile_all
 from support.moto_s3 import connect
 
 STEPS = ["list", "prefetch", "train", "evaluate", "report"]
@@ -52,7 +52,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compile_to(path: Path, **settings: Any) -> Path:
-    path.write_text(compile_all(**settings)[PIPELINE])
+    path.write_text(compile_all(**settings)[EEG_PIPELINE])
     return path
 
 

@@ -16,7 +16,7 @@ from integration.pipelines.executor import Backend, Run
 from penstock.manifest import ManifestReader
 from penstock.records import CostReport, Evaluation, RunRecord, read_record
 from pipelines.compile import compile_all
-from pipelines.files import GENERAL
+from pipelines.files import GENERAL_PIPELINE
 from support.hub_server import Hub, serve_hub
 from support.images import CLASSES, write_class_folders
 from support.moto_s3 import connect
@@ -31,7 +31,7 @@ TOKEN = "hf_" + "aBcDeFgHiJ" * 4
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("compiled") / "penstock.yaml"
-    path.write_text(compile_all(window_size="1Mi")[GENERAL])
+    path.write_text(compile_all(window_size="1Mi")[GENERAL_PIPELINE])
     return path
 
 

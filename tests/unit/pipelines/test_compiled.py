@@ -16,8 +16,8 @@ import yaml
 from penstock.sources.registry import credential_variables
 from penstock.steps.options.run_options import run_fields, run_options
 from penstock.tasks.registry import get_task, own_task_names
-from pipelines.compile import PIPELINE, PIPELINES, compile_all, main
-from pipelines.files import GENERAL, documents, sources
+from pipelines.compile import EEG_PIPELINE, PIPELINES, compile_all, main
+from pipelines.files import GENERAL_PIPELINE, documents, sources
 
 ROOT = Path(__file__).parents[3]
 GOLDENS = [*(ROOT / path for path in PIPELINES), *sorted((ROOT / "components").glob("*/component.yaml"))]
@@ -42,12 +42,12 @@ IN_A_CONSTANT = {"{{$.pipeline_job_uuid}}"} | {
 
 
 @functools.cache
-def pipeline(path: Path = PIPELINE) -> tuple[Any, Any]:
+def pipeline(path: Path = EEG_PIPELINE) -> tuple[Any, Any]:
     spec, platform = yaml.safe_load_all((ROOT / path).read_text())
     return spec, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
-def tasks(path: Path = PIPELINE) -> Any:
+def tasks(path: Path = EEG_PIPELINE) -> Any:
     """Return all tasks, those in the exit handler and the one that runs at its exit, by name."""
     spec = pipeline(path)[0]
     return spec["components"]["comp-exit-handler-1"]["dag"]["tasks"] | {
@@ -120,7 +120,7 @@ def test_every_pipeline_parameter_has_a_description_and_a_default_but_what_the_d
     for name, definition in parameters.items():
         assert len(definition.get("description", "")) > 10, name
         assert definition.get("isOptional", False) == ("defaultValue" in definition), name
-    given = set() if path == PIPELINE else {"data_source", "data_task"}
+    given = set() if path == EEG_PIPELINE else {"data_source", "data_task"}
     assert {name for name, definition in parameters.items() if "defaultValue" not in definition} == given
 
 
@@ -307,7 +307,7 @@ def test_a_person_at_the_form_finds_a_sentence_for_every_field_and_option(path: 
         sentence = " ".join(field["description"].split())
         assert f"- {name}: {sentence}" in told
         assert f"| `{name}` |" in docs
-        assert sentence in docs or (path, name) == (PIPELINE, "data_task")
+        assert sentence in docs or (path, name) == (EEG_PIPELINE, "data_task")
     options = run_options()
     assert len(options) > 30
     for name, option in options.items():
@@ -317,7 +317,7 @@ def test_a_person_at_the_form_finds_a_sentence_for_every_field_and_option(path: 
         assert re.search(rf"^- {name} \(.+\): ..........", told, re.MULTILINE), name
         assert f"| `{name}` |" in docs
     assert spec["root"]["inputDefinitions"]["parameters"]["options"].get("defaultValue", {}).keys() <= options.keys()
-    for task in ("eeg-c1",) if path == PIPELINE else own_task_names():
+    for task in ("eeg-c1",) if path == EEG_PIPELINE else own_task_names():
         for option in get_task(task).options:
             assert re.search(rf"^- {option.name}( \(.+ unless given\))?: .....", told, re.MULTILINE), (
                 task,
@@ -327,7 +327,7 @@ def test_a_person_at_the_form_finds_a_sentence_for_every_field_and_option(path: 
 
 def test_the_general_pipeline_knows_no_dataset() -> None:
     """Nothing but what tasks say of themselves names EEG, or its places, outside the preset's own files."""
-    spec, platform = pipeline(GENERAL)
+    spec, platform = pipeline(GENERAL_PIPELINE)
     text = json.dumps([{**spec, "pipelineInfo": {}}, platform]).replace(", ".join(own_task_names()), "")
     assert not re.search(r"eeg|nmdatasets|us-east|recording", text, re.IGNORECASE)
     for source in [*(ROOT / "pipelines").glob("*.py"), *(ROOT / "components").glob("*/*.*")]:
@@ -363,7 +363,7 @@ def test_declarations_import_no_torch_and_no_storage_client() -> None:
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert "kfp" in loaded
-    assert not loaded & {"torch", "boto3", "botocore", "huggingface_hub"}
+    assert not loaded & {"torch", "boto3", "botocore", "huggingface_hub", "obstore", "azure"}
 
 
 @pytest.mark.parametrize("how", [["pipelines/compile.py"], ["-m", "pipelines.compile"]], ids=["script", "module"])
