@@ -20,8 +20,8 @@ if str(ROOT) not in sys.path:  # as a script: Python put this file's folder ther
     sys.path.insert(0, str(ROOT))
 
 from pipelines.files import (  # noqa: E402 - needs the path
-    IMAGE_VARIABLES,
     EEG_PIPELINE,
+    IMAGE_VARIABLES,
     PIPELINES,
     STEPS,
     compile_all,

@@ -29,8 +29,8 @@ from pipelines.declared import COMPONENTS, IMAGES
 from pipelines.given import LeftOut, check_given
 
 __all__ = [
-    "IMAGE_VARIABLES",
     "EEG_PIPELINE",
+    "IMAGE_VARIABLES",
     "PIPELINES",
     "STEPS",
     "compile_all",
