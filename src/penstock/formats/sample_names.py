@@ -11,12 +11,13 @@ from typing import Final
 
 from penstock.patterns import is_hidden
 
-__all__ = ["KEY", "split_name", "why_left_out"]
+__all__ = ["KEY", "META", "split_name", "why_left_out"]
 
 KEY: Final = "__key__"
 """What a sample's name is of it."""
 _NAME: Final = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
-_META: Final = re.compile(r"__[^/]*__(/|$)")
+META: Final = re.compile(r"__[^/]*__(/|$)")
+"""Names of what is of a file, not of a sample."""
 
 
 def split_name(name: str) -> tuple[str, str] | None:
@@ -35,7 +36,7 @@ def why_left_out(name: str, *, is_alone: bool = False) -> str:
         return "a system's own"
     if is_alone:
         return ""
-    if _META.match(name):
+    if META.match(name):
         return "of the file, not of a sample"
     if name.lower().endswith(f".{KEY}"):
         return f"is named {KEY}, which is the sample's own name"

@@ -166,8 +166,8 @@ def _contents(message: bytes, dictionaries: list[Place], batches: list[tuple[Pla
     if read_message(head_of(message)).kind != SCHEMA:
         raise ValueError("no schema before its messages")
     schema = pa.ipc.read_schema(pa.py_buffer(message))
-    if not all(isinstance(name, str) for name in schema.names):  # they are decoded here
-        raise ValueError("names of columns that are no text")
+    for field in schema:
+        _check_names(field)
     for place, head, _ in batches:
         _check_rows(schema, place, head)
     return Contents(schema=schema, schema_message=message, dictionaries=dictionaries, batches=batches)
@@ -179,6 +179,17 @@ def _cut_off(info: ObjectInfo, offset: int) -> TruncatedObject:
         fix="the file was cut off: upload it again, or leave it out",
         about=info.key,
     )
+
+
+def _check_names(field: pa.Field) -> None:
+    """Decode the names of a field and of those in it.
+
+    Raises:
+        ValueError: one is no text.
+    """
+    assert isinstance(field.name, str)
+    for number in range(field.type.num_fields):
+        _check_names(field.type.field(number))
 
 
 def _check_rows(schema: pa.Schema, place: Place, head: Message) -> None:

@@ -7,7 +7,6 @@ neighbours. An extent is a sample: its members with their headers, so that neigh
 
 from __future__ import annotations
 
-import re
 import tarfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -22,6 +21,7 @@ from penstock.errors import ConfigError, DataError, HeaderMismatch
 from penstock.formats.codec import Codec
 from penstock.formats.options import flag_of, names_of
 from penstock.formats.protocols import Found
+from penstock.formats.sample_names import KEY, META, split_name
 from penstock.formats.streams import open_stream
 from penstock.formats.tar.headers import BLOCK, Header, IsPacked, read_members
 from penstock.formats.tar.members import decode_member
@@ -34,13 +34,8 @@ from penstock.units import KIB
 
 __all__ = ["Tar"]
 
-KEY = "__key__"
-"""What a sample's name is of it."""
 MOST_GAP_BYTES = 4 * KIB
 """Between two members of a sample, up to which what lies between them is read too."""
-_NAME = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
-"""Of a member: what its sample is called, and what it is of it."""
-_META = re.compile(r"__[^/]*__(/|$)")
 _KINDS = {
     tarfile.DIRTYPE: "",
     tarfile.SYMTYPE: "a link",
@@ -220,13 +215,13 @@ def _put(samples: Samples, header: Header, info: ObjectInfo, left_out: Counter[s
     name = header.name
     if not name.isascii():
         name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    found = _NAME.fullmatch(name)
+    found = split_name(name)
     reason = _why_not(header.kind, name, is_named=found is not None)
     if reason or found is None:
         if reason:
             left_out[reason] += 1
         return
-    key, what = found[1], found[2].lower()
+    key, what = found
     members = samples.setdefault(key, {})
     if what in members:
         raise HeaderMismatch(
@@ -242,7 +237,7 @@ def _why_not(kind: bytes, name: str, *, is_named: bool) -> str:
     """Say why a member is left out; folders are no members."""
     if kind != tarfile.REGTYPE:
         return _KINDS.get(kind, f"of a kind that is not known, {kind!r}")
-    if name.startswith("__") and _META.match(name):
+    if name.startswith("__") and META.match(name):
         return "of the file, not of a sample"
     if name.lower().endswith(f".{KEY}"):
         return f"is named {KEY}, which is the sample's own name"
