@@ -159,6 +159,14 @@ def test_an_object_that_changed_or_may_not_be_read(store: Store) -> None:
         assert sorted(numbers(stream)) == [0, 1, 2, 4, 5, 6, 7]
 
 
+def test_an_epoch_begins_before_the_source_is_listed_to_its_end(store: Store) -> None:
+    for number in range(NUM_OBJECTS):
+        store.put(f"objects/{number:04}.bin", content(number))
+    with opened(store, stream_listing=True) as stream:
+        for _ in range(2):
+            assert sorted(numbers(stream)) == list(range(NUM_OBJECTS))
+
+
 def test_storage_options_reach_those_alone_that_ask_the_source(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

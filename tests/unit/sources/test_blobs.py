@@ -66,6 +66,14 @@ def test_a_large_blob(opened: Opener) -> None:
     assert opened("run").read("step.pt") == data
 
 
+def test_a_blob_of_several_parts(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.sources.stores.blobs.PART_BYTES", 1000)
+    for size in (999, 1000, 1001, 3500):
+        data = (bytes(range(256)) * 14)[:size]
+        opened("run").write("step.pt", data)
+        assert opened("run").read("step.pt") == data
+
+
 def test_a_blob_that_is_not_there(opened: Opener) -> None:
     blobs = opened("run")
     for name in ("nothing", "no/thing"):

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from penstock.sources.http.json import read_json
 from penstock.sources.stores.lending import Lent, NoLender, ask_lender
 from penstock.urls import check_endpoint
 
@@ -126,7 +127,7 @@ def _of_cli() -> EntraToken | None:
     words = [program, "account", "get-access-token", "--resource", RESOURCE, "--output", "json"]
     try:
         done = subprocess.run(words, capture_output=True, timeout=CLI_SECONDS, check=False)  # noqa: S603 - fixed words
-        told = msgspec.json.decode(done.stdout, type=_OfCli) if done.returncode == 0 else None
+        told = read_json(done.stdout, _OfCli) if done.returncode == 0 else None
     except (OSError, subprocess.TimeoutExpired, msgspec.MsgspecError):
         return None
     if told is None:
@@ -141,7 +142,7 @@ def _read(lent: Lent) -> EntraToken:
         if lent.status != 200:
             told = _refusal(lent)
             raise NoToken(f"HTTP {lent.status} {told.error}: {told.error_description[:MESSAGE_CHARACTERS]}")
-        found = msgspec.json.decode(lent.data, type=_Told)
+        found = read_json(lent.data, _Told)
         ends = float(found.expires_on) if found.expires_on else time.time() + float(found.expires_in or 300)
     except (msgspec.MsgspecError, ValueError) as error:
         raise NoToken(f"HTTP {lent.status}, and no token") from error
@@ -150,6 +151,6 @@ def _read(lent: Lent) -> EntraToken:
 
 def _refusal(lent: Lent) -> _Refused:
     try:
-        return msgspec.json.decode(lent.data, type=_Refused)
+        return read_json(lent.data, _Refused)
     except msgspec.MsgspecError:
         return _Refused()

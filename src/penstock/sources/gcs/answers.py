@@ -24,6 +24,7 @@ from penstock.manifest import SourceSpec
 from penstock.secrets import redact
 from penstock.sources.base import changed
 from penstock.sources.http.connection import Answer
+from penstock.sources.http.json import read_json
 from penstock.sources.http.response import is_web_page
 from penstock.sources.http.response import may_pass as may_pass_by_status
 
@@ -79,7 +80,7 @@ def read_answer(answer: Answer) -> GcsAnswer:
     body = answer.body[:MOST_READ_BYTES]
     reason, message = "", ""
     try:
-        found = msgspec.json.decode(body, type=_Body).error
+        found = read_json(body, _Body).error
         reason, message = found.errors[0].reason if found.errors else "", found.message
     except msgspec.MsgspecError:
         text = body.decode(errors="replace")

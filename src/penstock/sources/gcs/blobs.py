@@ -15,6 +15,7 @@ from penstock.sources.gcs.requests import GENERATION, GcsDialect
 from penstock.sources.gcs.tokens import tokens_for
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer
+from penstock.sources.http.json import read_json
 from penstock.sources.http.response import is_web_page
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
@@ -62,7 +63,7 @@ class GcsBlobs(StoreBlobs[StoreClient]):
         if answer.head.status >= 300 or is_web_page(answer.head):
             raise Refused(answer)
         try:
-            told = msgspec.json.decode(answer.body, type=_Written)
+            told = read_json(answer.body, _Written)
         except msgspec.MsgspecError as error:
             raise self._untrusted(name, "the store's answer is none of its own") from error
         ours = base64.b64encode(google_crc32c.value(bytes(data)).to_bytes(4, "big")).decode()

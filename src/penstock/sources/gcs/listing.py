@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from penstock.sources.http.json import read_json
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.stores.pages import (
     MAX_OBJECT_BYTES,
@@ -55,10 +56,10 @@ def parse_page(body: bytes, asked: Asked) -> Page:
     if len(body) > MAX_PAGE_BYTES:
         raise BadListing(f"a page has more than {MAX_PAGE_BYTES} bytes")
     try:
-        told = msgspec.json.decode(body, type=_Page)
+        told = read_json(body, _Page)
     except msgspec.ValidationError as error:
         raise BadListing(f"a page is none ({error})") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except msgspec.MsgspecError as error:
         is_page = body.lstrip().startswith(b"{")
         if is_page:
             raise BadListing(f"a page is cut off or damaged ({error})", may_pass=True) from error

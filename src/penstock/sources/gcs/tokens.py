@@ -20,6 +20,7 @@ import msgspec
 
 from penstock.errors import AccessDenied, PenstockError, SourceUnavailable
 from penstock.secrets import redact
+from penstock.sources.http.json import read_json
 from penstock.sources.stores.lending import Lent, NoLender, ask_lender
 from penstock.sources.stores.renewing import Renewed
 
@@ -113,7 +114,7 @@ def _of_text(text: str, ask: Any) -> tuple[Any, str | None]:
 
     make: Any = DefaultCredentialsError
     try:
-        told = msgspec.json.decode(text, type=dict[str, Any])
+        told = read_json(text, dict[str, Any])
     except msgspec.MsgspecError:
         raise make(f"{INLINE} is no JSON of a credentials file") from None
     load: Any = google.auth.load_credentials_from_dict

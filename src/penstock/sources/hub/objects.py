@@ -22,6 +22,7 @@ from penstock.sources.base import ObjectSource, refuse_beyond
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer
 from penstock.sources.http.following import FollowingClient, NoRanges
+from penstock.sources.http.json import read_json
 from penstock.sources.hub.answers import error_of, says_missing_path
 from penstock.sources.hub.places import HubPlace, find_place, is_same_server
 from penstock.sources.hub.site import HubSite
@@ -185,7 +186,7 @@ class HubObjects(ObjectSource):
 
     def _decode(self, answer: Answer, kind: Any) -> Any:
         try:
-            return msgspec.json.decode(answer.body, type=kind)
+            return read_json(answer.body, kind)
         except msgspec.MsgspecError as error:
             raise self._untrusted(str(error)) from error
 

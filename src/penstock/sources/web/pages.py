@@ -9,6 +9,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import msgspec
 
+from penstock.sources.http.json import read_json
 from penstock.sources.web.places import key_below
 
 __all__ = ["BadPage", "Entry", "IndexPage", "read_page"]
@@ -77,7 +78,7 @@ def read_page(body: bytes, content_type: str, *, url: str, root: str) -> IndexPa
 
 def _read_json(body: bytes, *, url: str, root: str) -> IndexPage:
     try:
-        named = msgspec.json.decode(body, type=list[_Named])
+        named = read_json(body, list[_Named])
     except msgspec.MsgspecError as error:
         raise BadPage(f"it is JSON, and not as nginx writes it ({error})") from error
     entries, num_elsewhere = [], 0
