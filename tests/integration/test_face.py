@@ -161,6 +161,8 @@ def test_shards_by_a_row_of_numbers(served: Hub) -> None:
     assert sorted(found) == list(range(12))
     some = penstock.tar(["s3://pets/000.tar", "s3://pets/002.tar"], sample=("jpg", "cls"))
     assert some.manifest().num_samples == 8
+    with pytest.raises(EmptyListing, match=r"nothing under s3://pets/ fits '.*7\.tar.*', nor 1 more pattern"):
+        penstock.tar(["s3://pets/000.tar", "s3://pets/7.tar", "s3://pets/nowhere/"]).manifest()
 
 
 def test_recordings_of_a_release(served: Hub) -> None:

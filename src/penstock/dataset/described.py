@@ -52,6 +52,7 @@ class Dataset:
         task: that makes its samples.
         files: names of the splits that files are taken of, by the dataset's own word; none takes all.
         config: of the dataset's card.
+        each: patterns, each of which some key must fit.
         patterns: that keys fit all of.
         functions: that values go through, one after the other.
         data: what else the listing is asked for.
@@ -69,6 +70,7 @@ class Dataset:
     task: str = "objects"
     files: tuple[str, ...] = ()
     config: str | None = None
+    each: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     functions: tuple[Callable[[Any], Any], ...] = ()
     data: Data = field(default_factory=Data)
@@ -290,7 +292,8 @@ class Dataset:
         if self.task != "objects":
             return task_words(self.options)
         where = msgspec.json.encode(self.patterns).decode()
-        own = {"split": ",".join(self.files), "config": self.config}
+        each = msgspec.json.encode(self.each).decode() if self.each else ""
+        own = {"split": ",".join(self.files), "config": self.config, "each": each}
         of_card = (f"{name}={value}" for name, value in own.items() if value)
         return (f"format={self.format}", f"format_options={_as_json(self)}", f"where={where}", *of_card)
 

@@ -252,7 +252,7 @@ def of_format(
 
 
 def _dataset(given: Mapping[str, Any], kind: str, options: Mapping[str, Any]) -> Dataset:
-    source, match = placed(given["source"], given["match"], usual=_USUAL.get(kind, "*"))
+    source, match, each = placed(given["source"], given["match"], usual=_USUAL.get(kind, "*"))
     where = {**{name: given[name] for name in WHERE}, "source": source, "match": match}
     made = Dataset(
         source=where,
@@ -260,6 +260,7 @@ def _dataset(given: Mapping[str, Any], kind: str, options: Mapping[str, Any]) ->
         options={},
         files=_splits_of(given["split"]),
         config=checks.text("config", given["config"], like="en"),
+        each=each,
     )
     return of_options(made, {name: value for name, value in options.items() if value is not None})
 

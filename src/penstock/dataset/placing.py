@@ -21,8 +21,8 @@ __all__ = ["placed"]
 _LIKE: Final = 'a URI like "s3://bucket/prefix", a folder, or a list of some'
 
 
-def placed(source: Any, match: Any, *, usual: str) -> tuple[str, str]:
-    """Return the place that is listed, and the pattern that keys below it are to fit.
+def placed(source: Any, match: Any, *, usual: str) -> tuple[str, str, tuple[str, ...]]:
+    """Return the place that is listed, the pattern that keys below it are to fit, and what must each find some.
 
     Args:
         source: a URI or a path; its last parts may be a pattern, like ``s3://bucket/{000..127}.tar``. Or several, that
@@ -38,7 +38,7 @@ def placed(source: Any, match: Any, *, usual: str) -> tuple[str, str]:
         place, own = _cut(checks.path("source", source, like=_LIKE))
         if own is not None and pattern != usual:
             raise ConfigError(f"match {shown(match)} beside the pattern {own!r} of source", fix="leave one of them out")
-        return place, pattern if own is None else own
+        return place, pattern if own is None else own, ()
     if isinstance(source, Mapping):
         raise ConfigError(f"source {shown(source)}", fix=f"give {_LIKE}")
     several = list(source)
@@ -49,12 +49,12 @@ def placed(source: Any, match: Any, *, usual: str) -> tuple[str, str]:
         raise ConfigError(f"source {shown(source)}", fix=f"give {_LIKE}")
     places = [_whole(place) for place, _ in cut]
     base = _in_common(places)
-    patterns: list[str] = []
+    each: list[str] = []
     for place, (_, own) in zip(places, cut, strict=True):
         below = exactly(place[len(base) :].strip("/"))
         inner = f"{below}/" if below else ""
-        patterns += [f"{inner}{own or pattern}", *([below] if below and own is None else [])]
-    return base, pattern_of("source", list(dict.fromkeys(patterns)))
+        each.append(pattern_of("source", [f"{inner}{own or pattern}", *([below] if below and own is None else [])]))
+    return base, pattern_of("source", list(dict.fromkeys(each))), tuple(dict.fromkeys(each))
 
 
 def _whole(place: str) -> str:

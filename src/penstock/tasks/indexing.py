@@ -20,7 +20,7 @@ from penstock.tasks.protocols import Limits
 from penstock.texts import counted
 from penstock.units import MIB
 
-__all__ = ["fitting", "indexed", "read_format_options", "read_patterns", "some_samples"]
+__all__ = ["EachFound", "fitting", "indexed", "read_format_options", "read_patterns", "some_samples"]
 
 OBJECTS_AT_ONCE = 16, 64
 """Fewest and most that are indexed at a time: as many as are found to hold few extents, which wait for their turn."""
@@ -45,19 +45,22 @@ def read_format_options(text: str) -> dict[str, Any]:
         ) from error
 
 
-def read_patterns(text: str) -> tuple[Callable[[str], bool], ...]:
+def read_patterns(text: str, option: str = "where") -> tuple[Callable[[str], bool], ...]:
     """Read patterns of JSON, each as what tells whether a key fits it.
 
     Raises:
         ConfigError: it is none.
     """
+    return tuple(map(matcher, _patterns(option, text)))
+
+
+def _patterns(option: str, text: str) -> tuple[str, ...]:
     try:
-        patterns = msgspec.json.decode(text or "[]", type=tuple[str, ...])
+        return msgspec.json.decode(text or "[]", type=tuple[str, ...])
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ConfigError(
-            f"where {text[:_SHOWN]!r} is not a JSON list of patterns ({error})", fix='write it like ["*/train/*"]'
+            f"{option} {text[:_SHOWN]!r} is not a JSON list of patterns ({error})", fix='write it like ["*/train/*"]'
         ) from error
-    return tuple(map(matcher, patterns))
 
 
 def some_samples(extent: Extent, numbers: Sequence[int]) -> Extent:
@@ -70,6 +73,36 @@ def some_samples(extent: Extent, numbers: Sequence[int]) -> Extent:
         targets=tuple(extent.targets[number] for number in numbers) if extent.targets else (),
         args=tuple(extent.args[number] for number in numbers) if extent.args else tuple((each,) for each in numbers),
     )
+
+
+class EachFound:
+    """Patterns of keys, each of which some object must fit.
+
+    Raises:
+        ConfigError: they are no JSON list of patterns.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._missing = dict(zip(_patterns("each", text), read_patterns(text, "each"), strict=True))
+
+    def see(self, info: ObjectInfo) -> None:
+        """Take note of an object."""
+        for pattern in [pattern for pattern, fits in self._missing.items() if fits(info.key)]:
+            del self._missing[pattern]
+
+    def check(self, uri: str) -> None:
+        """Refuse a listing in which some have found nothing.
+
+        Raises:
+            EmptyListing: one has.
+        """
+        if self._missing:
+            first = next(iter(self._missing))
+            others = len(self._missing) - 1
+            more = f", nor {counted(others, 'more pattern')} of those that were asked for" if others else ""
+            raise EmptyListing(
+                f"nothing under {uri} fits {first!r}{more}", fix="check its name, or leave it out", about=uri
+            )
 
 
 async def fitting(

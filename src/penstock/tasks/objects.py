@@ -20,7 +20,7 @@ from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
 from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
-from penstock.tasks.indexing import fitting, indexed, read_format_options, read_patterns
+from penstock.tasks.indexing import EachFound, fitting, indexed, read_format_options, read_patterns
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.split_listing import Cards, of_splits
 from penstock.texts import counted
@@ -79,6 +79,13 @@ class WholeObjects:
             help="take the files of this one of the configs that the card (README.md) has",
             metavar="NAME",
         ),
+        TaskOption(
+            name="each",
+            kind=str,
+            default="[]",
+            help='patterns of keys, each of which something that is taken must fit, as JSON: ["a.tar", "b/*"]',
+            metavar="JSON",
+        ),
     )
 
     async def make_samples(
@@ -118,13 +125,19 @@ async def _found(
 ) -> AsyncIterator[ObjectInfo]:
     """Return what is taken, in the order of the keys."""
     pattern, split, config = (str(options[name]) for name in ("match", "split", "config"))
+    wanted = EachFound(str(options["each"]))
     if limits.early and source.lists_in_order and not (split or config):
         async for info in _as_they_come(source, pattern, skipped):
+            wanted.see(info)
             yield info
+        wanted.check(source.spec.uri)
         return
     listing, cards = SortedListing(limits.scratch), Cards()
     async for page in pages_of(source, pattern, skipped, see=cards.see if split or config else None):
         listing.add(page)
+        for info in page:
+            wanted.see(info)
+    wanted.check(source.spec.uri)
     found = (
         of_splits(listing, await cards.text(source), asked=split, config=config, uri=source.spec.uri, skipped=skipped)
         if split or config

@@ -35,7 +35,7 @@ from penstock.patterns import matcher
     ],
 )  # fmt: skip
 def test_a_place_and_what_is_taken_below_it(source: Any, place: str, taken: list[str], others: list[str]) -> None:
-    found, pattern = placed(source, "*.tar", usual="*.tar")
+    found, pattern, _ = placed(source, "*.tar", usual="*.tar")
     fits = matcher(pattern)
     assert found == place
     assert all(map(fits, taken))
@@ -46,17 +46,17 @@ def test_what_is_there_is_no_pattern_and_a_file_is_one_of_its_folder(tmp_path: P
     odd = tmp_path / "{a,b}*"
     odd.mkdir()
     (odd / "[x].tar").write_bytes(b"x")
-    assert placed(odd, "*.tar", usual="*.tar") == (str(odd), "*.tar")
-    place, pattern = placed(odd / "[x].tar", "*", usual="*")
+    assert placed(odd, "*.tar", usual="*.tar") == (str(odd), "*.tar", ())
+    place, pattern, _ = placed(odd / "[x].tar", "*", usual="*")
     assert (place, matcher(pattern)("[x].tar"), matcher(pattern)("x.tar")) == (str(odd), True, False)
 
 
 def test_paths_are_of_the_folder_that_the_process_is_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    place, pattern = placed(["train", "../other/{1,2}"], "*.tar", usual="*.tar")
+    place, pattern, _ = placed(["train", "../other/{1,2}"], "*.tar", usual="*.tar")
     fits = matcher(pattern)
     assert (place, fits(f"{tmp_path.name}/train/x.tar"), fits("other/1")) == (str(tmp_path.parent), True, True)
-    place, pattern = placed(["train", "valid"], "*.tar", usual="*.tar")
+    place, pattern, _ = placed(["train", "valid"], "*.tar", usual="*.tar")
     fits = matcher(pattern)
     assert (place, fits("train/x.tar"), fits("valid/x.tar"), fits("test/x.tar")) == (str(tmp_path), True, True, False)
 
