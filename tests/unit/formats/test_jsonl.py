@@ -153,6 +153,13 @@ def test_values_without_an_end_are_refused_before_they_fill_memory(kind: str, mo
     assert source.read_bytes <= 12 << 20
 
 
+def test_a_list_over_several_lines_is_sent_to_its_own_format() -> None:
+    for data, told in ((b"[\n1\n]", 'is of the format "json"'), (b'{"a":\n1}', "one JSON value a line, or leave")):
+        with pytest.raises(DataError) as caught:
+            values(data)
+        assert told in (caught.value.fix or "")
+
+
 def test_what_has_no_rows_is_told() -> None:
     for kind, data in (("jsonl", b"\n \r\n"), ("json", b" [\n] ")):
         extents, (skipped,) = Ranges(data, "t").index(open_format(kind, {}))

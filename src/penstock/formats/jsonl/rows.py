@@ -123,7 +123,7 @@ def check_lines(data: bytes, line: int, info: ObjectInfo, told: Told) -> tuple[i
             else:
                 check_json(text)
         except (ValueError, RecursionError) as error:
-            fix = _ARRAY_FIX if not count and text.lstrip().startswith((b"[", b"{")) else ""
+            fix = _ARRAY_FIX if not count and text.lstrip().startswith(b"[") else ""
             raise no_json(error, text, where=f"{info.key}, line {place}", about=info.key, fix=fix) from error
         first = first or place
         count += 1
