@@ -15,6 +15,9 @@ import yaml
 import penstock.errors
 from penstock.cli import build_parser
 from penstock.errors import PenstockError
+from penstock.sources.registry import find_scheme
+from penstock.steps._shared.task_options import read_options
+from penstock.tasks.registry import get_task
 from pipelines.argo import FILES, make_workflow_template
 from pipelines.compile import PIPELINES
 from pipelines.form import run_form
@@ -199,6 +202,19 @@ def test_files_pass_as_artifacts_or_through_a_volume(name: str) -> None:
         for artifact in task.get("arguments", {}).get("artifacts", [])
     }
     assert "{{tasks.train.outputs.artifacts.checkpoint}}" in passed
+
+
+def test_examples_of_the_page_are_values_that_the_first_step_takes() -> None:
+    rows = re.findall(r"^ +\| `(data_\w+)` \| (.*) \|$", (ROOT / "docs/pipelines.md").read_text(), re.MULTILINE)
+    found = {name: [cell.strip().strip("`") for cell in cells.split(" | ")] for name, cells in rows}
+    assert set(found["data_task"]) == {"images", "table", "eeg-events"}
+    assert set(found) <= {one.name for one in run_form(GENERAL, Settings()).values()}
+    for task, options, source in zip(
+        *(found[f"data_{key}"] for key in ("task", "task_options", "source")), strict=True
+    ):
+        read = read_options(get_task(task), (), options)
+        assert all(read[name.replace("-", "_")] == value for name, value in json.loads(options).items())
+        assert find_scheme(source).title
 
 
 def test_it_is_made_of_the_pipeline_and_the_form_that_it_is_given() -> None:
