@@ -45,10 +45,11 @@ class LossWatch:
     def close(self) -> None:
         """Watch no more."""
         if self._closing >= 0:
-            os.close(self._closing)
-            self._closing = -1
+            os.write(self._closing, b"\0")  # others that were forked since may hold it open
             self._thread.join()
-            os.close(self._closed)
+            for end in (self._closed, self._closing):
+                os.close(end)
+            self._closing = -1
 
     def _watch(self) -> None:
         running = dict(self._processes)

@@ -177,3 +177,17 @@ def test_a_worker_that_leaves_as_if_all_was_well_is_lost_too(tmp_path: Path) -> 
         assert [str(error) for error in found] == [
             "a loading worker ended with exit code 0: see its log; run it again to go on"
         ]
+
+
+def test_workers_end_while_those_of_another_loader_that_began_later_go_on(tmp_path: Path) -> None:
+    """They were forked from the same process, and hold whatever it had open."""
+    init = partial(begin_worker, os.getpid(), tmp_path, False)
+    loader = DataLoader(_Large(), batch_size=1, num_workers=1, collate_fn=_only, worker_init_fn=init)
+    first = Workers(loader).__enter__()
+    with Workers(loader) as second:
+        next(first)
+        ending = threading.Thread(target=first.__exit__, args=(None, None, None), daemon=True)
+        ending.start()
+        ending.join(30)
+        assert not ending.is_alive()
+        assert len(list(second)) == len(_Large())
