@@ -245,7 +245,8 @@ class ChildStep:
 
     def _end(self, error: PenstockError | None) -> None:
         if error is not None:
-            _log.error("%s.given_up restarts=%d error=%s", self._program.event, self.num_restarts, error)
+            # Whoever waits for it is given the error, and tells it.
+            _log.info("%s.given_up restarts=%d error=%s", self._program.event, self.num_restarts, error)
         with self._changed:
             self._error, self._is_over = error, True
             self._changed.notify_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import subprocess
@@ -109,11 +110,14 @@ def test_deaths_and_failures_are_counted_to_their_own_ends(start: Start) -> None
         failed.wait_begun()
 
 
-def test_an_error_that_it_tells_is_the_parents_at_once(start: Start) -> None:
+def test_an_error_that_it_tells_is_the_parents_at_once_and_told_once(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     child = start("tell_begun()\ntell_error(AccessDenied('no key', fix='get one', about='s3://b/k'))\nos._exit(21)")
     with pytest.raises(AccessDenied) as told:
         child.wait_done()
     assert (told.value.what, told.value.fix, told.value.about) == ("no key", "get one", "s3://b/k")
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
     assert child.num_restarts == 0
 
 
