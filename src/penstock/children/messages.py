@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
+
 import msgspec
 
 from penstock.errors import PenstockError, error_from_fields
+from penstock.secrets import redact
 
-__all__ = ["MOST_BYTES", "Begun", "Done", "Failed", "Message", "decode_message", "encode_message"]
+__all__ = ["MOST_BYTES", "Begun", "Done", "Failed", "Faulty", "Message", "decode_message", "encode_message"]
 
 MOST_BYTES = 65_536
 """Of a message: a socket's buffer holds several, so that a child never waits for who should read them."""
@@ -48,7 +51,24 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         return error_from_fields(self.error, self.what, self.fix, self.about)
 
 
-Message = Begun | Done | Failed
+class Faulty(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It ends with a fault of the code, which another one like it would meet as well.
+
+    Attributes:
+        what: where it was met, and what it was.
+    """
+
+    what: str
+
+    @classmethod
+    def of(cls, error: Exception) -> Faulty:
+        """Return the message of what no step raises for a user."""
+        at = traceback.extract_tb(error.__traceback__)[-1:]
+        where = "".join(f" in {each.name} ({each.filename}, line {each.lineno})" for each in at)
+        return cls(what=_text(redact(f"failed{where}: {type(error).__name__}: {error}")))
+
+
+Message = Begun | Done | Failed | Faulty
 
 
 def encode_message(message: Message) -> bytes:

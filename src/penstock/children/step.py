@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-from penstock.children.messages import Done, Failed
+from penstock.children.messages import Done, Failed, Faulty
 from penstock.children.process import Child
 from penstock.errors import PenstockError, ProcessLost
 from penstock.observe.endings import describe_end
@@ -233,8 +233,8 @@ class ChildStep:
         """Take in what the child tells until it ends."""
         failed = None
         for message in self._child.messages():
-            if isinstance(message, Failed):
-                failed = message.to_error()
+            if isinstance(message, Failed | Faulty):
+                failed = self._fault(message) if isinstance(message, Faulty) else message.to_error()
                 continue
             with self._changed:
                 self._has_begun = True
@@ -253,6 +253,10 @@ class ChildStep:
         for reference in self._on_lost if error is not None else ():
             if (call := reference()) is not None:
                 call()
+
+    def _fault(self, met: Faulty) -> PenstockError:
+        name = self._program.name
+        return PenstockError(f"{name} {met.what}", fix=f"mend it, or report it; {name} shows its whole traceback")
 
     def _lost(self, what: str) -> PenstockError:
         program = self._program

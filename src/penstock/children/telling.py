@@ -88,16 +88,9 @@ def tell_fault(error: BaseException) -> bool:
     """
     if not isinstance(error, Exception) or isinstance(error, MemoryError):
         return False
-    import traceback
+    from penstock.children.messages import Faulty
 
-    at = traceback.extract_tb(error.__traceback__)[-1:]
-    where = "".join(f" in {each.name} ({each.filename}, line {each.lineno})" for each in at)
-    return tell_error(
-        PenstockError(
-            f"a process of its own failed{where}: {type(error).__name__}: {error}",
-            fix="mend it, or report it; its traceback is on standard error where that is shown",
-        )
-    )
+    return _tell(Faulty.of(error))
 
 
 def _tell(message: Message) -> bool:

@@ -150,7 +150,9 @@ def test_a_fault_of_the_code_is_told_without_its_secrets_and_not_tried_again(sta
             tell_fault(error)
     """
     child = start(body)
-    with pytest.raises(PenstockError, match=r"failed in decode \(.*acts0.py, line \d+\): TypeError: ☃ .*\[redacted\]"):
+    with pytest.raises(
+        PenstockError, match=r"^the child failed in decode \(.*acts0.py, line \d+\): TypeError: ☃ .*\[redacted\]"
+    ):
         child.wait_begun()
     assert child.num_restarts == 0
 
