@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Self, TypeVar
 
-from penstock.children.step import ChildStep, Program
+from penstock.children.step import ChildStep, Program, Restarts
 from penstock.errors import ProcessLost
 from penstock.manifest.following import FollowedListing
 from penstock.manifest.listed import Listed, read_listed
@@ -24,6 +24,7 @@ PROGRAM = Program(
     event="listing",
     fix="run it again; where memory was short, give it more, or list fewer objects at a time",
 )
+ONCE = Restarts(deaths=1, failures=1)
 
 T = TypeVar("T")
 
@@ -34,6 +35,8 @@ class ListingProcess:
     Args:
         options: of the listing; parts are given while it goes on where they say ``stream_listing``.
         is_shown: whether what it tells a person is shown; without parts.
+        is_outlived: whether another takes the place of one that is lost; not where its parts are followed past this
+            object, by what takes its end for the listing's.
         environment: variables that it has beside this process's; None takes one away.
     """
 
@@ -42,13 +45,14 @@ class ListingProcess:
         options: ListingOptions,
         *,
         is_shown: bool = False,
+        is_outlived: bool = True,
         environment: Mapping[str, str | None] | None = None,
     ) -> None:
         self._manifest, self._plan, self._has_parts = options.manifest, options.plan, options.stream_listing
         # It is at work when it is asked for anything: there is no other to wait for.
         self._followed = FollowedListing(self._manifest, self._plan, timeout_seconds=0, lost=lambda record: _ended())
         self._step = ChildStep(
-            replace(PROGRAM, environment=environment or {}),
+            replace(PROGRAM, environment=environment or {}, restarts=PROGRAM.restarts if is_outlived else ONCE),
             options.but(until_stdin_closes=True),
             shows_stdout=is_shown and not self._has_parts,
             shows_stderr=is_shown,

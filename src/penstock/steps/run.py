@@ -122,7 +122,7 @@ def _listed(files: JobFiles, args: JobOptions) -> Iterator[None]:
         yield
         return
     early = args.stream_listing
-    with ListingProcess(list_options(files, args), is_shown=not early) as listing:
+    with ListingProcess(list_options(files, args), is_shown=not early, is_outlived=not early) as listing:
         if early:
             listing.begin()
         else:
