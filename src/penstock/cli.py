@@ -44,6 +44,8 @@ _NEEDS = {
     "demo": ("torch", "jinja2", "matplotlib", "aiohttp"),
 }
 """Modules of extras that a step needs, at its end too."""
+_WITHOUT_ALGEBRA = ("list", "prefetch")
+"""Steps that have no use for the thread a core that numpy starts as it is imported, as children of ours (``Child``)."""
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Of a disk that is full, or that may not be written to, wherever a step meets them."""
 
@@ -60,6 +62,8 @@ def load_step(name: str) -> Step:
                 f"`penstock {name}` needs {module}, which is not installed",
                 fix=f"pip install 'penstock[{_EXTRAS[module]}]'",
             )
+    if name in _WITHOUT_ALGEBRA:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return cast("Step", importlib.import_module(f"penstock.steps.{module_of(name)}"))
 
 
