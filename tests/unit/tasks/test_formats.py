@@ -107,7 +107,7 @@ def test_members_that_are_left_out_are_counted_in_the_manifest(folder: Path) -> 
 @pytest.mark.parametrize(
     ("kind", "text", "message"),
     [
-        ("zip", "{}", "there is no format 'zip'"),
+        ("rar", "{}", "there is no format 'rar'"),
         ("parquet", "[1]", "format-options '\\[1\\]' is not a JSON object"),
         ("objects", '{"a": 1}', "the format 'objects' has no option 'a': its options are: none"),
     ],
