@@ -200,7 +200,7 @@ class DatasetStream:
         if not self._goes_on:
             raise CheckpointMismatch(
                 f"the saved position in the data is in part {state['part']} of a listing that went on",
-                fix="go on with --stream-listing, as what saved it",
+                fix="go on with --stream-listing=True, as what saved it",
             )
         self._leave()
         self._part, self._before, self._whole = 0, "", None

@@ -25,7 +25,6 @@ _ARGUMENTS = {
     "release": "releases",
     "max-files": "max_files",
     "source-option": "storage_options",
-    "stream-listing": "stream_listing=True",
 }
 """Flags that have another name."""
 _SAME: tuple[str, ...] = (
@@ -33,6 +32,7 @@ _SAME: tuple[str, ...] = (
     "region",
     "anonymous",
     "requester-pays",
+    "stream-listing",
     "in-flight",
     "source",
     "workers",
