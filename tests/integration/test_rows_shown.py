@@ -112,6 +112,26 @@ def test_w7_by_the_servers_log(kind: str, share: float, server: SmallS3, tmp_pat
 
 
 @pytest.mark.parametrize("kind", ["parquet", "tar"])
+def test_a_place_in_what_is_not_shuffled_is_gone_on_with_without_what_lies_before_it(
+    kind: str, server: SmallS3, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {"manifest_folder": tmp_path, "shuffle": "none", "epochs": 1, "window": "16Mi"}
+    dataset, done = dataset_of(kind, server), ROWS // GROUP_ROWS * 3 // 4
+    with dataset.loader(GROUP_ROWS, **asked) as loader:
+        batches = iter(loader)
+        for _ in range(done):
+            next(batches)
+        state = loader.state_dict()
+    server.requests.clear()
+    with dataset.loader(GROUP_ROWS, **asked) as loader:
+        loader.load_state_dict(state)
+        assert numbers_of(kind, loader) == [*range(done * GROUP_ROWS, ROWS)]
+        moved = loader.meters()
+    least = (ROWS - done * GROUP_ROWS) * PAYLOAD_BYTES
+    assert least <= moved.bytes_downloaded - moved.wasted_bytes <= 1.5 * least
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tar"])
 def test_w7_of_a_folder_where_what_is_kept_is_known_from_the_start(
     kind: str, files: dict[str, bytes], tmp_path: Path
 ) -> None:

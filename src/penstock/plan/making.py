@@ -16,13 +16,13 @@ def make_plan(info: ManifestInfo, asked: ShuffleOptions, *, seed: int, num_lanes
     Raises:
         ConfigError: it cannot be shuffled like that.
     """
-    has_several = info.num_samples > info.num_extents
+    is_mixed = info.num_samples > info.num_extents and asked.shuffle != "none"
     return Plan(
         manifest_fingerprint=info.fingerprint,
         seed=seed,
         num_lanes=num_lanes,
         shuffle=_shuffle(info, asked),
-        mix=choose_mix(max_extent_bytes=info.max_extent_bytes) if has_several else 1,
+        mix=choose_mix(max_extent_bytes=info.max_extent_bytes) if is_mixed else 1,
     )
 
 
