@@ -21,6 +21,8 @@ from penstock.records import Meters
 from support.azure_server import ACCOUNT, KEY, serve_azure
 from support.gcs_server import serve_gcs
 from support.hub_server import serve_hub
+from support.kaggle_server import TOKEN as KAGGLE_TOKEN
+from support.kaggle_server import serve_kaggle
 from support.objects import content, to_number
 from support.small_s3 import Asked, Reply, SmallS3, small_s3
 
@@ -120,6 +122,15 @@ def _hf(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) ->
     return Place(uri=lambda name: f"hf://datasets/org/name/{name}", options=options, faulty=faulty)
 
 
+def _kaggle(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
+    kaggle = stack.enter_context(serve_kaggle())
+    kaggle.files = {1: FILES}
+    kaggle.is_private = True
+    faulty = _watched(kaggle.store, kaggle.signed, lambda asked: True)
+    options = {"storage_options": {"token": KAGGLE_TOKEN, "endpoint": kaggle.url}}
+    return Place(uri=lambda name: f"kaggle://datasets/owner/name/{name}", options=options, faulty=faulty)
+
+
 def _web(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
     server = stack.enter_context(small_s3(is_open=True))
     faulty = _watched(server, _page_or_file, _is_file)
@@ -168,7 +179,7 @@ def _page_or_file(asked: Asked) -> Reply:
     return Reply(status=206, body=data[first : last + 1], headers=told)
 
 
-PLACES = {"local": _local, "s3": _s3, "gs": _gs, "az": _az, "hf": _hf, "web": _web, "urls": _urls}
+PLACES = {"local": _local, "s3": _s3, "gs": _gs, "az": _az, "hf": _hf, "kaggle": _kaggle, "web": _web, "urls": _urls}
 
 
 @pytest.fixture(params=PLACES)

@@ -100,7 +100,7 @@ def test_a_manifest_holds_the_place_that_redirects_led_to(web: Web, tmp_path: Pa
     ("words", "told"),
     [
         (("--source", "htps://h/x"), "did you mean https://"),
-        (("--source", "kaggle://b/x"), "not there yet"),
+        (("--source", "kaggle://b/x"), "neither a dataset nor a competition"),
         (("--source", "https://h/x", "--anonymous"), "--anonymous means nothing for a web server"),
         (("--source", "https://h/x", "--region", "us-east-2"), "--region means nothing for a web server"),
         (("--source", "https://user:hunter2@h/x"), "user name"),

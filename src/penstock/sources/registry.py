@@ -25,15 +25,13 @@ _SCHEMES = Registry(
         **dict.fromkeys(("az", "abfs", "abfss"), "penstock.sources.azure.scheme:SCHEME"),
         "gs": "penstock.sources.gcs.scheme:SCHEME",
         "hf": "penstock.sources.hub.scheme:SCHEME",
+        "kaggle": "penstock.sources.kaggle.scheme:SCHEME",
         "s3": "penstock.sources.s3.scheme:SCHEME",
         **dict.fromkeys(
             ("https", "http", "urls+https", "urls+http", "urls+file"), "penstock.sources.web.scheme:SCHEME"
         ),
     },
 )
-_NOT_YET = {
-    "kaggle": "Kaggle",
-}
 _MEANT = {
     "s3a": "s3",
     "s3n": "s3",
@@ -86,11 +84,6 @@ def find_scheme(uri: str) -> Scheme:
 
 def _unknown(name: str, uri: str) -> ConfigError:
     meant = _MEANT.get(name, name)
-    if meant in _NOT_YET:
-        return ConfigError(
-            f"cannot use {uri!r}: {meant}:// ({_NOT_YET[meant]}) is not there yet",
-            fix=f"write it like s3://bucket/prefix, or as a local path; there is {_shown()}",
-        )
     names = scheme_names()
     close = meant if meant in names else nearest(name, names)
     hint = f"did you mean {close}://? " if close else ""

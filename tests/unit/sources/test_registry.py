@@ -35,7 +35,6 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     [
         ("gcs://bucket/x", r"no scheme 'gcs': did you mean gs://\?"),
         ("azure://container/x", r"no scheme 'azure': did you mean az://\?"),
-        ("kaggle://owner/data", "Kaggle.*is not there yet"),
         ("s3a://bucket/x", r"no scheme 's3a': did you mean s3://\?"),
         ("S33://bucket/x", r"no scheme 's33': did you mean s3://\?"),
         ("quux://x", "no scheme 'quux'"),

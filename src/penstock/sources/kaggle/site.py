@@ -1,0 +1,79 @@
+"""Kaggle as its client knows it: credentials for it alone, and its rate limit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from penstock.errors import PenstockError
+from penstock.manifest import SourceSpec
+from penstock.sources.http.connection import Answer
+from penstock.sources.http.response import retry_after_seconds
+from penstock.sources.kaggle.answers import error_of
+from penstock.sources.kaggle.credentials import Credentials
+from penstock.sources.kaggle.places import KagglePlace
+
+__all__ = ["KaggleSite"]
+
+MAX_WAIT_SECONDS = 300.0
+
+_log = logging.getLogger(__name__)
+
+
+class KaggleSite:
+    """Kaggle for one source.
+
+    Args:
+        spec: of the source.
+        place: in Kaggle.
+        credentials: sent to Kaggle alone; None for none.
+        clock: gives seconds.
+    """
+
+    given_by = ""
+
+    def __init__(
+        self,
+        spec: SourceSpec,
+        place: KagglePlace,
+        credentials: Credentials | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.uri = spec.uri
+        self.credentials = credentials
+        self._spec, self._place, self._clock = spec, place, clock
+        self._headers = {"Authorization": credentials.authorization} if credentials is not None else {}
+        self._not_before = 0.0
+
+    def url_of(self, key: str) -> str:
+        """Return the URL of an object."""
+        return self._place.url_of(key)
+
+    def headers_of(self, url: str) -> Mapping[str, str]:
+        """Return the credentials, for Kaggle's own URLs."""
+        return self._headers if self._is_own(url) else {}
+
+    async def may_ask(self, url: str) -> None:
+        """Wait until Kaggle wants to be asked again; the servers of its links do not mind."""
+        while self._is_own(url) and (left := self._not_before - self._clock()) > 0:
+            await asyncio.sleep(left)
+
+    def heed(self, url: str, answer: Answer) -> None:
+        """Take Kaggle's limit in, for all requests."""
+        if answer.head.status != 429 or not self._is_own(url):
+            return
+        wait = min(retry_after_seconds(answer.head.header("retry-after")) or 0.0, MAX_WAIT_SECONDS)
+        _log.info("kaggle.limited source=%s seconds=%.0f", self.uri, wait)
+        self._not_before = max(self._not_before, self._clock() + wait)
+
+    def failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
+        """Return the error of an object that could not be read."""
+        return error_of(problem, self._spec, self._place, key, self.credentials, is_object=True, tried=tried)
+
+    def _is_own(self, url: str) -> bool:
+        one, other = urlsplit(url), urlsplit(self._place.endpoint)
+        return (one.scheme, one.netloc.lower()) == (other.scheme, other.netloc.lower())
