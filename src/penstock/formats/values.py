@@ -15,11 +15,29 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "some_rows"]
 
 Reader = Callable[[int], Any]
 _LARGE_BYTES = 4096
 """Mean of binary values from which on each is made when it is asked for."""
+
+
+def some_rows(table: pa.Table, numbers: NDArray[np.int64]) -> pa.Table:
+    """Return some rows of a table.
+
+    Args:
+        numbers: of them, ascending, shape (rows,).
+    """
+    if len(numbers) == table.num_rows:
+        return table
+    try:
+        return table.take(pa.array(numbers))
+    except pa.ArrowNotImplementedError:  # views of text and runs are cut to pieces, but not taken from by number
+        cuts = np.flatnonzero(np.diff(numbers) != 1) + 1
+        runs = np.split(numbers, cuts) if len(numbers) else []
+        return pa.concat_tables(
+            [table.slice(int(run[0]), len(run)) for run in runs] or [table.slice(0, 0)]
+        ).combine_chunks()
 
 
 class Rows(Sequence[dict[str, Any]]):

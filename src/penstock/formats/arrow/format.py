@@ -20,7 +20,7 @@ from penstock.formats.codec import Codec
 from penstock.formats.group_text import group_texts
 from penstock.formats.options import column_of, names_of, size_of
 from penstock.formats.protocols import Found
-from penstock.formats.values import Rows
+from penstock.formats.values import Rows, some_rows
 from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject, Span
 from penstock.sources import GetRange, ObjectInfo
@@ -111,8 +111,7 @@ class Arrow:
             ) from error
         if about.args:  # some rows of a batch, where they are split by a column
             numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
-        if len(numbers) < table.num_rows:
-            table = table.take(pa.array(numbers))
+        table = some_rows(table, numbers)
         return Rows(table if self.columns is None else table.select(list(self.columns)))
 
     def _extent(

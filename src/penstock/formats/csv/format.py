@@ -18,7 +18,7 @@ from penstock.formats.csv.scanning import Block, Dialect, read_blocks, read_dial
 from penstock.formats.group_text import group_texts
 from penstock.formats.options import names_of, size_of
 from penstock.formats.protocols import Found
-from penstock.formats.values import Rows
+from penstock.formats.values import Rows, some_rows
 from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
@@ -105,8 +105,7 @@ class Csv:
         table = csv_table(bytes_of(data), codec, columns, key=about.key, num_rows=num_rows)
         if about.args:  # some rows of a block, where they are split by a column
             numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
-        if len(numbers) < table.num_rows:
-            table = table.take(pa.array(numbers))
+        table = some_rows(table, numbers)
         for name in self.numbers or ():
             if name in columns:
                 values, _ = to_numbers(table[name])

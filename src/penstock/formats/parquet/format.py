@@ -28,7 +28,7 @@ from penstock.formats.parquet.footer import (
 )
 from penstock.formats.parquet.schema import leaves_of, missing_name, twice_named
 from penstock.formats.protocols import Found
-from penstock.formats.values import Rows
+from penstock.formats.values import Rows, some_rows
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
@@ -97,8 +97,7 @@ class Parquet:
         table = read_rows(held, codec, key=about.key, num_rows=None if about.args else about.num_samples)
         if about.args:  # some rows of a row group, where they are split by a column
             numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
-        if len(numbers) < table.num_rows:
-            table = table.take(pa.array(numbers))
+        table = some_rows(table, numbers)
         return Rows(table if self.columns is None else table.select(_in_order(table.column_names, self.columns)))
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from penstock.formats.codec import Codec
 from penstock.formats.csv.format import csv_table
 from penstock.formats.parquet.format import read_rows
+from penstock.formats.values import some_rows
 from penstock.tasks.table.encoding import Encoding
 
 __all__ = ["EncodedRows", "RowsCodec", "pack_rows"]
@@ -63,7 +63,7 @@ class RowsCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
             table = csv_table(data, self.codec, encoding.names, key=key, num_rows=self.num_rows)
         else:
             table = read_rows(data, self.codec, key=key, num_rows=self.num_rows)
-        return encoding.matrix(table if len(places) == self.num_rows else table.take(pa.array(places)))
+        return encoding.matrix(some_rows(table, places))
 
 
 class EncodedRows(Sequence[dict[str, Any]]):
