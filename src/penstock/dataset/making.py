@@ -210,7 +210,7 @@ def zip(  # noqa: A001
         by: what a value is: "sample", the members of one name, a dictionary by extension as of ``tar``; "member", each.
         sample: what of samples is read, like ``("jpg", "cls")``; those that lack one are left out. None is all.
         decoded: give what members mean by their extension, instead of their bytes.
-        memory: that a member may take unpacked.
+        memory: that a sample may take unpacked.
 
     Raises:
         ConfigError: an option cannot be used.

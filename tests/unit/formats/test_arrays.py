@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import random
+import re
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,34 @@ def test_tensors_that_lie_in_each_other_are_refused() -> None:
     ).encode()
     with pytest.raises(HeaderMismatch, match="the tensor 'a' ends within 'b'"):
         values(len(text).to_bytes(8, "little") + text + bytes(6), "safetensors")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ([0, 1 << 62], "the shape (0, 4611686018427387904)"),
+        ([True], r"no shape and place"),
+        ([1] * 65, "the shape (1, 1"),
+    ],
+)
+def test_shapes_that_no_array_has_are_refused_when_listed(shape: list[int], message: str) -> None:
+    data = safe({"a": ("F32", shape, b""), "b": ("F32", [], bytes(4))})
+    with pytest.raises(HeaderMismatch, match=re.escape(message)):
+        values(data, "safetensors")
+
+
+def test_a_length_that_is_a_truth_value_is_refused() -> None:
+    data = npy(np.zeros(1, np.float32)).replace(b"'shape': (1,), ", b"'shape': (True,),")
+    with pytest.raises(HeaderMismatch, match=re.escape("the shape (True,)")):
+        values(data, "npy")
+
+
+def test_truth_values_are_true_or_false_whatever_their_bytes() -> None:
+    told = b"\2\0\xff"
+    for kind, data in (("npy", npy(np.ones(3, bool))[:-3] + told), ("safetensors", safe({"": ("BOOL", [3], told)}))):
+        (found,) = values(data, kind)
+        truths = found if kind == "npy" else found[""]
+        assert truths.view(np.uint8).tolist() == [1, 0, 1]
 
 
 def test_what_takes_more_memory_is_refused() -> None:

@@ -201,6 +201,13 @@ def test_members_that_unpack_to_more_than_they_should_are_refused() -> None:
     bomb = made({"a.txt": bytes(50 << 20)})
     with pytest.raises(HeaderMismatch, match=r"takes 50.0 MiB unpacked, more than memory=1.0 MiB: give more memory"):
         values(bomb, memory="1Mi")
+    # Many members of a sample are as large as one.
+    parts = made({f"a.{number}": bytes(1 << 20) for number in range(20)})
+    with pytest.raises(
+        HeaderMismatch, match=r"the sample 'a' \(a.0, a.1, .*takes 20.0 MiB unpacked, more than memory=19"
+    ):
+        values(parts, memory="19Mi")
+    assert len(values(parts, memory="19Mi", sample=["1", "2"])) == len(values(parts, memory="1Mi", by="member")) / 20
     entry = bomb.index(b"PK\x01\x02")
     for size, told in ((99, "more than 99"), (60 << 20, "fewer than 62914560")):
         lying = at(bomb, entry + 24, struct.pack("<L", size))

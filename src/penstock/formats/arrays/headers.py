@@ -76,6 +76,8 @@ def array_of(data: Any, dtype: str, shape: tuple[int, ...], *, is_fortran: bool 
     if kind.itemsize == 0:
         return np.zeros(shape, kind)
     found: NDArray[Any] = np.frombuffer(data, kind)
+    if kind == np.bool_:
+        found = np.frombuffer(data, np.uint8) != 0  # other bytes than 0 and 1 would be neither true nor false
     found = found.reshape(shape[::-1]).T if is_fortran else found.reshape(shape)
     if dtype == BF16:
         return (found.astype(np.uint32) << 16).view(np.float32)
@@ -166,5 +168,8 @@ def _counts(value: Any) -> list[int] | None:
 
 
 def _check_shape(layout: Layout) -> None:
-    if len(layout.shape) > _MOST_SHAPE or min(layout.shape, default=0) < 0 or layout.num_bytes > _MOST_BYTES:
+    is_of_counts = all(type(length) is int and length >= 0 for length in layout.shape)
+    # Of an array without numbers too: its other lengths are numpy's as well.
+    most = math.prod(max(length, 1) for length in layout.shape) * max(1, dtype_of(layout.dtype).itemsize)
+    if len(layout.shape) > _MOST_SHAPE or not is_of_counts or most > _MOST_BYTES:
         raise ValueError(f"the shape {str(layout.shape)[:60]}")

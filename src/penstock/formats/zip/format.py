@@ -60,7 +60,7 @@ class Zip:
             that; "member", each, whose value is its bytes.
         sample: what of samples is read, like ``["jpg", "cls"]``; samples that lack one are left out. None is all.
         decoded: give what members mean (``cls`` numbers, ``txt``, ``json``, ``npy``, pictures), instead of their bytes.
-        memory: that a member may take unpacked, like ``"1Gi"``.
+        memory: that a sample may take unpacked, like ``"1Gi"``.
 
     Raises:
         ConfigError: an option cannot be used.
@@ -94,6 +94,7 @@ class Zip:
             if self.sample is not None and len(wanted) < len(self.sample):
                 left_out[f"lacks {', '.join(name for name in self.sample if name not in members)}"] += 1
                 continue
+            self._check_memory(key, wanted, info)
             yield await _extent(source, info, key, sorted(wanted.values(), key=lambda member: member.entry.offset))
         for reason, count in sorted(left_out.items()):
             yield SkippedObject(object=f"{count} in {info.key}", reason=reason, count=count)
@@ -146,13 +147,17 @@ class Zip:
         if self.sample is not None and what not in self.sample:
             return
         check_readable(entry, info)
-        memory = size_of("memory", self.memory)
-        if entry.size > memory:
+
+    def _check_memory(self, key: str, members: dict[str, _Member], info: ObjectInfo) -> None:
+        """Refuse a sample whose members unpack to more than they may take together."""
+        memory, size = size_of("memory", self.memory), sum(member.entry.size for member in members.values())
+        if size > memory:
+            names = ", ".join(member.entry.name for member in list(members.values())[:_SHOWN])
             raise lies(
                 info,
-                f"{entry.name!r}, which takes {format_bytes(entry.size)} unpacked, more than "
+                f"the sample {key!r} ({names}), which takes {format_bytes(size)} unpacked, more than "
                 f"memory={format_bytes(memory)}",
-                fix="give more memory, or leave the file out",
+                fix="give more memory, choose fewer members with sample, or leave the file out",
             )
 
     def _check_names(self, samples: dict[str, dict[str, _Member]], info: ObjectInfo) -> None:
