@@ -86,6 +86,11 @@ def test_a_fault_of_the_code_in_a_child_is_the_parents_at_once(
     ):
         list(stream)
     assert SECRET not in str(told.value)
+    # What a child says is the prefetcher's to show; of the listing a script would see nothing else.
+    notes = "".join(getattr(told.value, "__notes__", ()))
+    assert ("shows its whole traceback" in told.value.fix) is (word == "prefetch")
+    assert ("in its process: " in notes and "find_spec" in notes) is (word == "list")
+    assert SECRET not in notes
 
 
 def test_memory_that_is_short_in_a_child_is_no_fault(

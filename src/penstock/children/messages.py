@@ -15,6 +15,8 @@ MOST_BYTES = 65_536
 """Of a message: a socket's buffer holds several, so that a child never waits for who should read them."""
 _MOST_CHARACTERS = 1_500
 """Of each text of an error, one of which may take 12 bytes."""
+_MOST_OF_TRACEBACK = 3_500
+"""Characters of a traceback, of its end: what is told with it fits ``MOST_BYTES`` as well."""
 
 
 class Begun(msgspec.Struct, frozen=True, tag=True):
@@ -56,16 +58,20 @@ class Faulty(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     Attributes:
         what: where it was met, and what it was.
+        traceback: its end, without secrets; empty where it is not told.
     """
 
     what: str
+    traceback: str = ""
 
     @classmethod
     def of(cls, error: Exception) -> Faulty:
         """Return the message of what no step raises for a user."""
         at = traceback.extract_tb(error.__traceback__)[-1:]
         where = "".join(f" in {each.name} ({each.filename}, line {each.lineno})" for each in at)
-        return cls(what=_text(redact(f"failed{where}: {type(error).__name__}: {error}")))
+        told = _whole(redact("".join(traceback.format_exception(error)).rstrip()))
+        cut = told if len(told) <= _MOST_OF_TRACEBACK else f"…{told[1 - _MOST_OF_TRACEBACK :]}"
+        return cls(what=_text(redact(f"failed{where}: {type(error).__name__}: {error}")), traceback=cut)
 
 
 Message = Begun | Done | Failed | Faulty
@@ -85,6 +91,10 @@ def decode_message(data: bytes) -> Message | None:
     return message
 
 
+def _whole(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()  # names of files may hold what is no text
+
+
 def _text(text: str) -> str:
-    whole = text.encode(errors="backslashreplace").decode()  # names of files may hold what is no text
+    whole = _whole(text)
     return whole if len(whole) <= _MOST_CHARACTERS else f"{whole[: _MOST_CHARACTERS - 1]}…"

@@ -20,6 +20,7 @@ from penstock.children.messages import Done, Failed, Faulty
 from penstock.children.process import Child
 from penstock.errors import PenstockError, ProcessLost
 from penstock.observe.endings import describe_end
+from penstock.texts import printable
 
 __all__ = ["ChildStep", "Program", "Restarts"]
 
@@ -255,8 +256,12 @@ class ChildStep:
                 call()
 
     def _fault(self, met: Faulty) -> PenstockError:
-        name = self._program.name
-        return PenstockError(f"{name} {met.what}", fix=f"mend it, or report it; {name} shows its whole traceback")
+        name, is_shown = self._program.name, self._stderr is None
+        fix = f"mend it, or report it{f'; {name} shows its whole traceback' if is_shown else ''}"
+        error = PenstockError(f"{name} {met.what}", fix=fix)
+        if not is_shown and met.traceback:
+            error.add_note(f"in its process: {printable(met.traceback, lines=True)}")
+        return error
 
     def _lost(self, what: str) -> PenstockError:
         program = self._program

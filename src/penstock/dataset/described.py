@@ -17,6 +17,7 @@ from penstock.dataset.describing import told_of
 from penstock.dataset.functions import Chain, CollateLeft, Filter
 from penstock.dataset.of_task import TaskDecode, task_words
 from penstock.dataset.splitting import PARTS, fractions_of, split_by
+from penstock.dataset.unread import Unread
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.formats.registry import format_options, open_format
@@ -42,7 +43,7 @@ _SELECTING: Final = ("columns", "sample")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
-class Dataset:
+class Dataset(Unread):
     """A dataset, lazy: ``objects``, ``parquet``, ``tar`` and ``of_format`` make it, its methods make others of it.
 
     Attributes:

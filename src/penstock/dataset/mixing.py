@@ -13,6 +13,7 @@ from penstock.dataset.described import Dataset
 from penstock.dataset.member_feed import CHUNK
 from penstock.dataset.mixed_loader import MixedLoader
 from penstock.dataset.proportions import Stop
+from penstock.dataset.unread import Unread
 from penstock.errors import ConfigError
 from penstock.stream import checks
 from penstock.stream.checks import shown
@@ -27,7 +28,7 @@ _STOPS: Final = ("first", "all")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
-class Mixed:
+class Mixed(Unread):
     """Datasets that are drawn from together; ``mix`` makes it.
 
     Attributes:

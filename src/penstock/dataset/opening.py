@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.dataset.described import Dataset
-from penstock.dataset.making import objects, of_format, parquet, tar
+from penstock.dataset.making import jsonl, objects, of_format, parquet, tar, text, zip  # noqa: A004
 from penstock.dataset.mixing import Mixed, mix
 from penstock.dataset.of_tasks import eeg, images
 from penstock.dataset.splitting import PARTS
@@ -31,7 +31,10 @@ __all__ = ["FUNCTIONS", "NOT_OF_FILES", "STEPS", "open"]
 FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
     "objects": objects,
     "parquet": parquet,
+    "jsonl": jsonl,
+    "text": text,
     "tar": tar,
+    "zip": zip,
     "images": images,
     "eeg": eeg,
 }

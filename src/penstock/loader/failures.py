@@ -13,12 +13,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch.utils.data import default_collate
+
 from penstock.errors import PenstockError
 
-__all__ = ["Failed", "add_note", "batch_note", "noting", "sample_note", "transform_note"]
+__all__ = ["Failed", "add_note", "batch_note", "collating", "noting", "sample_note", "transform_note"]
 
 MOST_KEYS = 64
 """Keys of a batch that a note names, each."""
+_UNLIKE = (
+    "penstock: a batch takes values of one type and shape, and none that are missing: map them, or give a collate="
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,19 @@ def noting(note: str) -> Iterator[None]:
     except BaseException as error:
         add_note(error, note)
         raise
+
+
+@contextlib.contextmanager
+def collating(keys: Sequence[str], *, position: int, epoch: int) -> Iterator[None]:
+    """Say with an error of ``collate`` which batch it met, and what helps where values are not alike."""
+    with noting(batch_note(keys, position=position, epoch=epoch)):
+        try:
+            yield
+        except Exception as error:
+            at = [each.filename for each in traceback.extract_tb(error.__traceback__)]
+            if default_collate.__code__.co_filename in at:  # None, arrays of other shapes, types that it does not know
+                add_note(error, _UNLIKE)
+            raise
 
 
 def add_note(error: BaseException, note: str) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from penstock.errors import DataError, OutputError, PenstockError, WindowError
 from penstock.loader.chance import chance_of, own_generators
 from penstock.loader.decoding import Decoding
-from penstock.loader.failures import add_note, batch_note, noting, transform_note
+from penstock.loader.failures import add_note, collating, noting, transform_note
 from penstock.loader.in_window import ManySamples, Touched
 from penstock.loader.sharing import NodeRanks, packed, unpacked
 from penstock.loader.using import SampleUser, reason_of
@@ -284,7 +284,7 @@ class Joiner:
             epoch, position, keys = parts[0].epoch, parts[0].position, [key for _, key, _ in values]
             with nullcontext() if self._decoding.is_pure else own_generators():
                 self._chance.seed(epoch, f"batch of {keys[0]}")
-                with noting(batch_note(keys, position=position, epoch=epoch)):
+                with collating(keys, position=position, epoch=epoch):
                     batch = self._decoding.collate([value for _, _, value in values])
         return batch, tuple(bad for _, bad in skipped)
 

@@ -15,7 +15,7 @@ import numpy as np
 from penstock.errors import DataError
 from penstock.loader.chance import chance_of, own_generators
 from penstock.loader.decoding import Decoding
-from penstock.loader.failures import add_note, batch_note, noting, sample_note, transform_note
+from penstock.loader.failures import add_note, collating, noting, sample_note, transform_note
 from penstock.loader.using import Run, SampleUser
 from penstock.manifest import sample_key
 from penstock.plan import locate, stream_indices
@@ -63,7 +63,7 @@ class OneByOne:
     def _collate(self, values: list[Any], keys: Sequence[str], first: int) -> Any:
         place = locate(self._order, first)
         self._chance.seed(place.epoch, f"batch of {keys[0]}")
-        with noting(batch_note(keys, position=place.position, epoch=place.epoch)):
+        with collating(keys, position=place.position, epoch=place.epoch):
             return self._decoding.collate(values)
 
     def _decode_runs(

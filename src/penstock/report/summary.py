@@ -30,6 +30,7 @@ __all__ = [
 MAX_EPOCH_ROWS = 120
 DASH = metric_text(None)
 """Stands for what is not known: a zero would be read as measured."""
+_LEAST_USD = 0.0001
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,9 +186,14 @@ def _cost_card(cost: CostReport | None) -> Card:
         return Card(label="Cost", value=DASH, note="nothing was measured that could be billed")
     if cost.unpriced:
         note = f"without what has no price: {'; '.join(map(_lower, cost.unpriced))}"
-        return Card(label="Cost, in part", value=format_usd(cost.total_usd), note=note)
-    stall = "" if cost.stall_usd is None else f"{format_usd(cost.stall_usd)} of it for stall"
-    return Card(label="Cost", value=format_usd(cost.total_usd), note=stall)
+        return Card(label="Cost, in part", value=_in_short(cost.total_usd), note=note)
+    stall = "" if cost.stall_usd is None else f"{_in_short(cost.stall_usd)} of it for stall"
+    return Card(label="Cost", value=_in_short(cost.total_usd), note=stall)
+
+
+def _in_short(usd: float) -> str:
+    """Write a sum so that it fits a card: what is next to nothing takes as much room as any other."""
+    return f"< {format_usd(_LEAST_USD)}" if 0 < usd < _LEAST_USD else format_usd(usd)
 
 
 def _lower(text: str) -> str:

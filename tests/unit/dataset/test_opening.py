@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import jsonschema
 import pytest
 
 import penstock
+from penstock.dataset.opening import FUNCTIONS
 from penstock.dataset.schema import dataset_schema
 from penstock.errors import ConfigError
 
@@ -26,6 +28,9 @@ PUBLISHED = Path(__file__).parents[3] / "docs" / "schemas" / "dataset.json"
         ("format: parquet", "d.yaml:1: source is missing"),
         ("format: parquett\nsource: /", "d.yaml:1: there is no format 'parquett'"),
         ("format: parquet\nsource: /\ncolums: a", "d.yaml:3: there is no 'colums' here: did you mean columns"),
+        ("format: jsonl\nsource: /\ncolums: a", "d.yaml:3: there is no 'colums' here: did you mean columns"),
+        ("format: text\nsource: /\nby: page", "d.yaml:3: by 'page'"),
+        ("format: zip\nsource: /\nsampel: png", "d.yaml:3: there is no 'sampel' here: did you mean sample"),
         ("format: parquet\nsource: /\n\nmemory: lots", "d.yaml:4: memory 'lots' is not a size"),
         ("format: parquet\nsource: /\ncolumns: 3", "d.yaml:3: columns 3"),
         ("format: parquet\nsource: /\nsource: /", "d.yaml:3: source is in line 2 already"),
@@ -90,6 +95,20 @@ def test_many_aliases_of_little_take_no_memory(tmp_path: Path) -> None:
     (tmp_path / "d.yaml").write_text("\n".join(lines))
     with pytest.raises(ConfigError, match="there is too much"):
         penstock.open(tmp_path / "d.yaml")
+
+
+def test_every_function_that_makes_a_dataset_has_its_format_in_a_file(tmp_path: Path) -> None:
+    made = {name: getattr(penstock, name) for name in penstock.__all__}
+    makers = {
+        name
+        for name, each in made.items()
+        if inspect.isfunction(each) and inspect.signature(each).return_annotation == "Dataset"
+    }
+    assert {"jsonl", "parquet", "zip"} <= makers
+    assert makers - {"of_format"} == FUNCTIONS.keys()
+    (tmp_path / "d.yaml").write_text(f"format: jsonl\nsource: {tmp_path}\ncolumns: [text]\n")
+    opened = penstock.open(tmp_path / "d.yaml")
+    assert repr(opened) == repr(penstock.jsonl(str(tmp_path), columns=["text"]))
 
 
 def test_the_published_schema_is_that_of_the_functions(request: pytest.FixtureRequest) -> None:

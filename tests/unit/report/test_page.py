@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from penstock.cost import CostSetting, bill, load_prices
 from penstock.records import CostReport, Evaluation, Meters, Prediction, RunRecord, Saves, StepRecord
 from penstock.report.judging import judge
 from penstock.report.page import render_markdown, render_report
+from penstock.report.summary import cards
 from penstock.tasks.metrics import classification_metrics, metric_value
 from support.runs import make_evaluation, make_list_step, make_run
 
@@ -104,6 +106,15 @@ def test_pictures_and_tables_can_be_read_out() -> None:
             assert attributes["scope"] in ("row", "col")
     assert page.count("desc") == page.count("svg")
     assert page.count("caption") == page.count("table")
+
+
+@pytest.mark.parametrize(
+    ("usd", "told"), [(0.0, "$0.00"), (1.2e-10, "< $0.0001"), (0.00031, "$0.00031"), (12.3, "$12.30")]
+)
+def test_a_cost_of_next_to_nothing_fits_its_card(usd: float, told: str) -> None:
+    cost = msgspec.structs.replace(_cost(make_run(), None, []), total_usd=usd, stall_usd=usd)
+    [card] = [card for card in cards(make_run(), evaluation=None, cost=cost, steps=[]) if card.label.startswith("Cost")]
+    assert card.value == told
 
 
 def test_headline_figures_are_those_of_the_records() -> None:
