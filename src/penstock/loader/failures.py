@@ -17,7 +17,7 @@ from torch.utils.data import default_collate
 
 from penstock.errors import PenstockError
 
-__all__ = ["Failed", "add_note", "batch_note", "collating", "noting", "sample_note", "transform_note"]
+__all__ = ["Failed", "add_note", "collating", "noting", "sample_note", "transform_note"]
 
 MOST_KEYS = 64
 """Keys of a batch that a note names, each."""

@@ -15,7 +15,7 @@ import numpy as np
 from penstock.errors import DataError
 from penstock.loader.chance import chance_of, own_generators
 from penstock.loader.decoding import Decoding
-from penstock.loader.failures import add_note, collating, noting, sample_note, transform_note
+from penstock.loader.failures import add_note, collating, sample_note, transform_note
 from penstock.loader.using import Run, SampleUser
 from penstock.manifest import sample_key
 from penstock.plan import locate, stream_indices
