@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.hub_server import COMMIT, serve_hub
 from support.kaggle_server import KEY, TOKEN, USER, Kaggle, serve_kaggle
 
 DATA = bytes(range(256)) * 100
@@ -55,3 +56,28 @@ def _take_all(kagglehub: Any, kaggle: Kaggle, *, is_known: bool) -> None:
     with pytest.raises(Exception, match="403"):
         kagglehub.dataset_download("owner/other")
     assert not any("authorization" in asked.headers for asked in kaggle.store.requests)
+
+
+def test_huggingface_hub_is_content_with_the_hub_of_the_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub_client = client("huggingface_hub")
+    monkeypatch.setattr(client("huggingface_hub.constants"), "HF_HUB_DISABLE_XET", True)  # by the bridge
+    files = {"README.md": b"---\n---\n", "data/a b.parquet": DATA, "data/deep/c.bin": DATA[::-1]}
+    with serve_hub() as hub:
+        hub.files, hub.large, hub.page_entries = files, {"data/a b.parquet"}, 1
+        hub.bucket = {"data/a.bin": DATA, "b.bin": b"b"}
+        hub.token = "hf_thisisatokenofthetestsalone"
+        api = hub_client.HfApi(endpoint=hub.url, token=hub.token)
+        assert api.repo_info("org/name", repo_type="dataset").sha == COMMIT
+        assert api.repo_info("org/name", repo_type="dataset", revision="refs/convert/parquet").sha == COMMIT
+        tree = api.list_repo_tree("org/name", repo_type="dataset", recursive=True)
+        assert {each.path: each.size for each in tree if hasattr(each, "size")} == {k: len(v) for k, v in files.items()}
+        whole = Path(api.snapshot_download("org/name", repo_type="dataset", cache_dir=tmp_path))
+        assert {name: (whole / name).read_bytes() for name in files} == files
+        found = {each.path: each.size for each in api.list_bucket_tree("org/files", recursive=True)}
+        assert found == {"data/a.bin": len(DATA), "b.bin": 1}
+        assert api.get_bucket_file_metadata("org/files", "data/a.bin").size == len(DATA)
+        assert not any("authorization" in asked.headers for asked in hub.cdn.requests)
+        with pytest.raises(hub_client.errors.RepositoryNotFoundError):
+            hub_client.HfApi(endpoint=hub.url, token=False).repo_info("org/name", repo_type="dataset")
+        with pytest.raises(hub_client.errors.RevisionNotFoundError):
+            api.repo_info("org/name", repo_type="dataset", revision="v9")

@@ -23,6 +23,7 @@ class Hub:
 
     Attributes:
         files: of the dataset ``org/name``, by path.
+        bucket: files of the bucket ``org/files``, by path.
         large: paths that lie behind signed links; others come from the Hub itself.
         token: that the repository wants, None where it is public.
         link_seconds: how long a signed link is good.
@@ -33,6 +34,7 @@ class Hub:
     hub: SmallS3
     cdn: SmallS3
     files: dict[str, bytes] = field(default_factory=dict)
+    bucket: dict[str, bytes] = field(default_factory=dict)
     large: set[str] = field(default_factory=set)
     token: str | None = None
     link_seconds: float = 3600
@@ -58,6 +60,13 @@ class Hub:
             return Reply(
                 status=401, headers={"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"}
             )
+        if asked.path.startswith("/api/buckets/org/files/tree"):
+            return self._bucket_page(asked)
+        if asked.path.startswith("/buckets/org/files/resolve/"):
+            name = unquote(asked.path.removeprefix("/buckets/org/files/resolve/"))
+            return self._link(asked, f"bucket/{name}", self.bucket.get(name))
+        if asked.path == "/api/datasets/org/name":
+            return _json({"sha": COMMIT, "id": "org/name"})
         if asked.path.startswith("/api/datasets/org/name/"):
             return self._api(asked, asked.path.removeprefix("/api/datasets/org/name/"))
         if asked.path.startswith("/datasets/org/name/resolve/"):
@@ -71,12 +80,12 @@ class Hub:
             return Reply(status=404, headers={"X-Error-Code": "RevisionNotFound"})
         if verb == "revision":
             return _json({"sha": COMMIT, "id": "org/name"})
-        entries = self._entries(unquote(path), deep=asked.query["recursive"] == "true")
+        entries = self._entries(unquote(path), deep=asked.query.get("recursive", "").lower() == "true")
         if not entries and path:
             return Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})
         first = int(asked.query.get("cursor", 0))
         page, rest_of = entries[first : first + self.page_entries], entries[first + self.page_entries :]
-        more = f"{self.url}{asked.path}?recursive={asked.query['recursive']}&cursor={first + self.page_entries}"
+        more = f"{self.url}{asked.path}?recursive={asked.query.get('recursive')}&cursor={first + self.page_entries}"
         return _json(page, **({"Link": f'<{more}>; rel="next"'} if rest_of else {}))
 
     def _entries(self, path: str, *, deep: bool) -> list[dict[str, object]]:
@@ -97,18 +106,53 @@ class Hub:
 
     def _resolve(self, asked: Asked, rest: str) -> Reply:
         path = unquote(rest.partition("/")[2])
-        if path not in self.files:
+        data = self.files.get(path)
+        if data is None:
             return Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})
         if path not in self.large:
-            return _part(self.files[path], asked)
-        expires = time.monotonic() + self.link_seconds
-        return Reply(status=302, headers={"Location": f"{self.cdn.url}/{quote(path)}?Expires={expires}&Signature=abc"})
+            reply = _part(data, asked)
+            told = {"ETag": f'"{hashlib.sha256(data).hexdigest()[:40]}"', "X-Repo-Commit": COMMIT}
+            return Reply(status=reply.status, body=reply.body, headers={**reply.headers, **told})
+        return self._link(asked, path, data)
+
+    def _link(self, asked: Asked, path: str, data: bytes | None) -> Reply:
+        """Lead to the bridge to Xet, as the Hub leads a client that does not speak it."""
+        if data is None:
+            return Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})
+        expires, digest = time.monotonic() + self.link_seconds, hashlib.sha256(data).hexdigest()
+        told = {
+            "Location": f"{self.cdn.url}/{quote(path)}?Expires={expires}&Signature=abc",
+            "X-Repo-Commit": COMMIT,
+            "X-Linked-Size": str(len(data)),
+            "X-Linked-ETag": f'"{digest}"',
+            "X-Xet-Hash": digest,
+            "Link": f'<{self.url}/api/xet-read-token/{COMMIT}>; rel="xet-auth"',
+        }
+        return Reply(status=302, headers=told)
+
+    def _bucket_page(self, asked: Asked) -> Reply:
+        """Return what begins with a path, which a bucket takes for no folder."""
+        below = unquote(asked.path.removeprefix("/api/buckets/org/files/tree").removeprefix("/"))
+        entries = [
+            {"type": "file", "path": name, "size": len(data), "xetHash": hashlib.sha256(data).hexdigest()}
+            for name, data in sorted(self.bucket.items())
+            if name.startswith(below)
+        ]
+        if asked.query.get("recursive", "").lower() != "true":
+            start = len(below) + 1 if below else 0
+            names = [str(entry["path"]) for entry in entries]
+            folders = {name[: name.find("/", start)] for name in names if "/" in name[start:]}
+            entries = [entry for entry, name in zip(entries, names, strict=True) if "/" not in name[start:]]
+            entries += [{"type": "directory", "path": folder} for folder in sorted(folders)]
+        return _json(entries)
 
     def signed(self, asked: Asked) -> Reply:
         """Answer as the server of the signed links."""
         if time.monotonic() > float(asked.query["Expires"]):
             return Reply(status=403, body=b"<Error><Code>AccessDenied</Code></Error>")
-        return _part(self.files[unquote(asked.path[1:])], asked)
+        name = unquote(asked.path[1:])
+        data = self.files[name] if name in self.files else self.bucket[name.removeprefix("bucket/")]
+        return _part(data, asked)
 
 
 def _json(value: object, **headers: str) -> Reply:

@@ -35,7 +35,15 @@ TOKEN = "hf_thisisatokenofthetestsalone"
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH", "HF_ENDPOINT", "XDG_CACHE_HOME"):
+    for name in (
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+        "HF_TOKEN_PATH",
+        "HF_ENDPOINT",
+        "HF_HUB_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
+        "XDG_CACHE_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     with serve_hub() as served:
@@ -221,7 +229,10 @@ def test_a_repository_that_is_gated(hub: Hub) -> None:
     hub.hub.takeover = lambda asked: Reply(status=403, headers={"X-Error-Code": "GatedRepo"})
     with pytest.raises(AccessDenied, match="is gated, and no token was sent") as caught:
         listed(opened(hub))
-    assert "accept its conditions" in caught.value.fix
+    assert f"accept its conditions at {hub.url}/datasets/org/name," in caught.value.fix
+    with pytest.raises(AccessDenied) as caught:
+        listed(opened(hub, "models/org/model"))
+    assert f"accept its conditions at {hub.url}/org/model," in caught.value.fix
 
 
 @pytest.mark.parametrize(
@@ -267,6 +278,8 @@ def test_pages_without_an_end(hub: Hub, link: str) -> None:
         "hf://datasets",
         "hf://datasets/",
         "hf://spaces/org/app",
+        "hf://buckets/org",
+        "hf://buckets/org/na me",
         "hf://a b/c",
         "hf://org/..",
         "hf://org/name@",
@@ -283,3 +296,66 @@ def test_options_of_s3_mean_nothing() -> None:
     for options in ({"region": "us-east-2"}, {"requester_pays": True}):
         with pytest.raises(ConfigError, match="means nothing for the Hugging Face Hub"):
             locate(SourceSpec.of("hf://org/name", **options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_nothing_is_asked_where_the_environment_says_so(hub: Hub, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(ConfigError, match=f"{name} is set, by which nothing is asked"):
+        listed(opened(hub))
+    assert not hub.hub.requests
+    monkeypatch.setenv(name, "0")
+    assert listed(opened(hub))
+
+
+@pytest.mark.parametrize("variable", ["HF_HOME", "HF_TOKEN_PATH"])
+def test_the_file_of_a_token(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str) -> None:
+    hub.token = TOKEN
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    monkeypatch.setenv(variable, "$FOLDER" if variable == "HF_HOME" else "${FOLDER}/token")
+    assert listed(opened(hub))
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        ("", {"data/a b.bin", "data/deep/c.bin", "database.bin"}),
+        ("/data", {"a b.bin", "deep/c.bin"}),
+        ("/data/deep", {"c.bin"}),
+        ("/data/a b.bin", {"a b.bin"}),
+        ("/database.bin", {"database.bin"}),
+    ],
+)
+def test_a_bucket_of_files(hub: Hub, path: str, keys: set[str]) -> None:
+    hub.bucket = {"data/a b.bin": DATA, "data/deep/c.bin": DATA[::-1], "database.bin": b"base"}
+    source = opened(hub, f"buckets/org/files{path}")
+    found = listed(source)
+    assert set(found) == keys
+    assert all(info.version.startswith("xet:") for info in found.values())
+    again = open_source(source.spec, limits=QUICK)
+    for key, info in found.items():
+        name = next(name for name in hub.bucket if name.endswith(key) and len(hub.bucket[name]) == info.size_bytes)
+        assert len(asyncio.run(again.get(info))) == len(hub.bucket[name])
+        assert bytes(asyncio.run(again.get_range(info, 1, 2))) in (DATA[1:3], DATA[::-1][1:3], b"as")
+
+
+def test_what_a_bucket_has_not(hub: Hub) -> None:
+    hub.bucket = {"data/a.bin": DATA}
+    with pytest.raises(EmptyListing, match="beside it lie: data/"):
+        listed(opened(hub, "buckets/org/files/dat"))
+    with pytest.raises(BucketNotFound, match="there is no hf://buckets/org/other, or it is private"):
+        listed(opened(hub, "buckets/org/other"))
+
+
+def test_a_file_of_a_bucket_that_is_another_by_now(hub: Hub) -> None:
+    hub.bucket = {"a b.bin": DATA}
+    source = opened(hub, "buckets/org/files")
+    info = listed(source)["a b.bin"]
+    assert bytes(asyncio.run(source.get_range(info, 0, 10))) == DATA[:10]
+    hub.bucket["a b.bin"] = DATA[::-1]  # of the same size
+    with pytest.raises(SourceChanged, match=r"a b\.bin in .* changed"):
+        asyncio.run(opened(hub, "buckets/org/files").get_range(info, 0, 10))
+    del hub.bucket["a b.bin"]
+    with pytest.raises(ObjectNotFound):
+        asyncio.run(opened(hub, "buckets/org/files").get(info))

@@ -18,6 +18,7 @@ from penstock.sources.base import changed
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer, Answered, Damaged
 from penstock.sources.http.response import Verdict, is_web_page, may_pass
+from penstock.sources.hub.places import HubPlace
 
 __all__ = ["error_of", "says_missing_path"]
 
@@ -33,7 +34,7 @@ _BY_CODE: dict[str, tuple[type[PenstockError], str, str]] = {
     "GatedRepo": (
         AccessDenied,
         "{uri} is gated, and {token}",
-        "accept its conditions on the Hub, and set HF_TOKEN to a token of that account",
+        "accept its conditions at {page}, and set HF_TOKEN to a token of that account",
     ),
 }
 _BY_STATUS: dict[int, tuple[type[PenstockError], str, str]] = {
@@ -54,7 +55,14 @@ def says_missing_path(answer: Answer) -> bool:
 
 
 def error_of(
-    problem: Answer | Exception, spec: SourceSpec, about: str, *, has_token: bool, is_object: bool, tried: str = ""
+    problem: Answer | Exception,
+    spec: SourceSpec,
+    place: HubPlace,
+    about: str,
+    *,
+    has_token: bool,
+    is_object: bool,
+    tried: str = "",
 ) -> PenstockError:
     """Return the error of the tree for a request that failed.
 
@@ -82,7 +90,11 @@ def error_of(
     message = (answer.head.header("x-error-message") or "").strip()
     told = f"HTTP {answer.head.status}{f': {redact(message)[:MESSAGE_CHARACTERS]}' if message else ''}"
     end = end if issubclass(kind, SourceUnavailable) else ""
-    return kind(f"{what.format(uri=spec.uri, about=about, token=token)} ({told}){end}", fix=fix, about=about)
+    return kind(
+        f"{what.format(uri=spec.uri, about=about, token=token)} ({told}){end}",
+        fix=fix.format(page=place.page),
+        about=about,
+    )
 
 
 def _find(answer: Answer, *, is_object: bool) -> tuple[type[PenstockError], str, str]:

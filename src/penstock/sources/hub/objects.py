@@ -1,7 +1,8 @@
-"""Files of a repository of the Hub as objects, pinned to a commit when they are listed.
+"""Files of a repository of the Hub as objects, pinned to a commit when they are listed, or of a bucket.
 
 A file's version is the SHA-256 of its content (of large files) or Git's own of it; the commit names both for good, so
-that a read need not ask for them. Bytes come by signed links to other servers, which are asked for anew when they end.
+that a read need not ask for them. Files of a bucket, which has no commits, are known by their Xet hash, which is told
+with each link. Bytes come by signed links to other servers, which are asked for anew when they end.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from penstock.sources.http.following import FollowingClient, NoRanges
 from penstock.sources.http.json import read_json
 from penstock.sources.hub.answers import error_of, says_missing_path
 from penstock.sources.hub.places import HubPlace, find_place, is_same_server
-from penstock.sources.hub.site import HubSite
-from penstock.sources.hub.tokens import find_token
+from penstock.sources.hub.site import HubSite, expected_hash
+from penstock.sources.hub.tokens import find_token, refuse_offline
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
@@ -37,6 +38,7 @@ MAX_PAGE_BYTES = 32 << 20
 MAX_PAGES = 100_000
 _NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_XET = "xet:"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 _log = logging.getLogger(__name__)
@@ -47,12 +49,14 @@ class _Lfs(msgspec.Struct):
     size: int
 
 
-class _Entry(msgspec.Struct):
+class _Entry(msgspec.Struct, rename="camel"):
     type: str
     path: str
     oid: str = ""
     size: int = 0
     lfs: _Lfs | None = None
+    xet_hash: str | None = None
+    uploaded_at: str | None = None
 
 
 class _Revision(msgspec.Struct):
@@ -68,6 +72,7 @@ class HubObjects(ObjectSource):
 
     def __init__(self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
         super().__init__(spec, meter)
+        refuse_offline(spec.uri)
         self._limits, self._purpose = limits, purpose
         self._token = None if spec.flag("anonymous") else find_token()
         self._aim(find_place(spec))
@@ -87,13 +92,13 @@ class HubObjects(ObjectSource):
         await self._pin()
         base = self._place.path
         below = "/".join(part for part in (base, prefix.strip("/")) if part)
-        num_pages = 0
+        found_any = False
         async for entries in self._tree(below, deep=True):
-            num_pages += 1
             files = [self._info(entry, base) for entry in entries if entry.type == "file"]
+            found_any |= bool(entries)
             if files:
                 yield files
-        if not num_pages and below and not prefix:
+        if not found_any and below and not prefix:
             yield await self._one_file(below)
 
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
@@ -101,6 +106,7 @@ class HubObjects(ObjectSource):
         refuse_beyond(info, offset + len(place))
         if not len(place):
             return
+        expected_hash.set(info.version.removeprefix(_XET) if info.version.startswith(_XET) else "")
         try:
             await self._client.read_into(info, offset, place)
         except NoRanges as error:
@@ -164,13 +170,19 @@ class HubObjects(ObjectSource):
                 return
             if answer.head.status != 200:
                 raise self._refused(answer)
-            yield self._decode(answer, list[_Entry])
+            yield self._below(self._decode(answer, list[_Entry]), path)
             seen.add(url)
             following = _NEXT.search(answer.head.header("link") or "")
             url = urljoin(url, following[1]) if following else None
             is_good = url not in seen and len(seen) < MAX_PAGES
             if url is not None and not (is_good and is_same_server(url, self._place.endpoint)):
                 raise self._untrusted("its next page is one that came before, or of another server")
+
+    def _below(self, entries: list[_Entry], path: str) -> list[_Entry]:
+        """Return what lies in a folder; a bucket gives what begins with its name as well."""
+        if not (self._place.is_bucket and path):
+            return entries
+        return [entry for entry in entries if entry.path.startswith(f"{path}/")]
 
     async def _get(self, url: str) -> Answer:
         purpose: Purpose = "probe" if self._purpose == "probe" else "listing"
@@ -182,7 +194,7 @@ class HubObjects(ObjectSource):
     def _refused(self, problem: Answer | Exception) -> Exception:
         if isinstance(problem, Answer):
             self.meter.add("failed_requests")
-        return error_of(problem, self.spec, self.spec.uri, has_token=self._site.has_token, is_object=False)
+        return error_of(problem, self.spec, self._place, self.spec.uri, has_token=self._site.has_token, is_object=False)
 
     def _decode(self, answer: Answer, kind: Any) -> Any:
         try:
@@ -208,4 +220,6 @@ class HubObjects(ObjectSource):
             raise self._untrusted(f"it gives {entry.path!r} a size of {size}")
         oid = entry.lfs.oid.removeprefix("sha256:") if entry.lfs is not None else ""
         version = f"sha256:{oid}" if _SHA256.fullmatch(oid) else f"git:{entry.oid}"
+        if self._place.is_bucket:
+            version = f"{_XET}{entry.xet_hash}" if entry.xet_hash else f"uploaded:{entry.uploaded_at or ''}"
         return ObjectInfo(key=key, size_bytes=size, version=version, validator="")

@@ -11,19 +11,25 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from urllib.parse import unquote, urlsplit
 
 from penstock.errors import PenstockError
 from penstock.manifest import SourceSpec
+from penstock.sources.base import changed
 from penstock.sources.http.connection import Answer
 from penstock.sources.http.response import retry_after_seconds
 from penstock.sources.hub.answers import error_of
 from penstock.sources.hub.places import HubPlace, is_same_server
 
-__all__ = ["HubSite"]
+__all__ = ["HubSite", "expected_hash"]
 
 MAX_WAIT_SECONDS = 300.0
 """The Hub counts requests over five minutes."""
 _LIMIT = re.compile(r'"([^"]*)"\s*;\s*r=(\d+)\s*;\s*t=(\d+)')
+
+expected_hash: ContextVar[str] = ContextVar("expected_hash", default="")
+"""Xet's hash of the file that this task reads, empty where none is known: what its links are to tell."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,11 +73,20 @@ class HubSite:
             await asyncio.sleep(left)
 
     def heed(self, url: str, answer: Answer) -> None:
-        """Take the Hub's limits in."""
+        """Take the Hub's limits in, and see that a link leads to the file that is read.
+
+        Raises:
+            SourceChanged: the file is another by now.
+        """
         if not is_same_server(url, self._place.endpoint):
             return
-        told = [(int(left), int(seconds)) for _, left, seconds in _LIMIT.findall(answer.head.header("ratelimit") or "")]
-        waits = [float(seconds) for left, seconds in told if left == 0]
+        told, expected = answer.head.header("x-xet-hash"), expected_hash.get()
+        if told and expected and told != expected and answer.head.status < 400:
+            raise changed(self._spec, unquote(urlsplit(url).path.partition("/resolve/")[2]))
+        limits = [
+            (int(left), int(seconds)) for _, left, seconds in _LIMIT.findall(answer.head.header("ratelimit") or "")
+        ]
+        waits = [float(seconds) for left, seconds in limits if left == 0]
         if answer.head.status == 429 and (asked := retry_after_seconds(answer.head.header("retry-after"))) is not None:
             waits.append(asked)
         if waits:
@@ -82,7 +97,7 @@ class HubSite:
 
     def failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
         """Return the error of an object that could not be read."""
-        return error_of(problem, self._spec, key, has_token=self.has_token, is_object=True, tried=tried)
+        return error_of(problem, self._spec, self._place, key, has_token=self.has_token, is_object=True, tried=tried)
 
     def _bucket(self, url: str) -> str:
         """Return what requests are counted as: of the API, of files, or none of the Hub's."""

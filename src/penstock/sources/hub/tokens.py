@@ -8,9 +8,24 @@ from pathlib import Path
 from penstock.errors import ConfigError
 from penstock.urls import expand_home
 
-__all__ = ["find_token"]
+__all__ = ["find_token", "refuse_offline"]
 
 _VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_YES = ("1", "ON", "YES", "TRUE")
+
+
+def refuse_offline(uri: str) -> None:
+    """See that the Hub may be asked.
+
+    Raises:
+        ConfigError: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE says that it may not.
+    """
+    name = "HF_HUB_OFFLINE" if os.environ.get("HF_HUB_OFFLINE") else "TRANSFORMERS_OFFLINE"
+    if os.environ.get(name, "").upper() in _YES:
+        raise ConfigError(
+            f"{uri} cannot be read: {name} is set, by which nothing is asked of the Hub",
+            fix="take it out of the environment, or give a local folder that holds a copy",
+        )
 
 
 def find_token() -> str | None:
@@ -22,7 +37,7 @@ def find_token() -> str | None:
     for name in _VARIABLES:
         if token := os.environ.get(name, "").strip():
             return _checked(token, name)
-    if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() in ("1", "ON", "YES", "TRUE"):
+    if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() in _YES:
         return None
     path = _file()
     try:
@@ -34,9 +49,9 @@ def find_token() -> str | None:
 
 def _file() -> Path | None:
     if path := os.environ.get("HF_TOKEN_PATH"):
-        return Path(expand_home(path, "HF_TOKEN_PATH"))
+        return Path(expand_home(os.path.expandvars(path), "HF_TOKEN_PATH"))
     if home := os.environ.get("HF_HOME"):
-        return Path(expand_home(home, "HF_HOME"), "token")
+        return Path(expand_home(os.path.expandvars(home), "HF_HOME"), "token")
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     try:
         return Path(expand_home(cache, "XDG_CACHE_HOME"), "huggingface", "token")
