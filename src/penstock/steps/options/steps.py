@@ -9,7 +9,7 @@ from penstock.options import Options
 
 __all__ = ["PIPELINE_STEPS", "RUN_OPTIONS", "STEPS", "TOLD", "module_of", "options_of"]
 
-STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor", "new-task")
+STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor", "inspect", "new-task")
 """Each is declared in ``penstock.steps.options.<module>``, and done by ``penstock.steps.<module>``."""
 
 TOLD = {
@@ -21,6 +21,7 @@ TOLD = {
     "run": "list, prefetch, train, evaluate and report, in one command",
     "demo": "the whole job on a generated dataset, from a server of its own",
     "doctor": "tell what a cluster, or this machine, lacks, and what to do",
+    "inspect": "tell what lies at a URI: objects, formats, columns, first samples, advice",
     "new-task": "write a package for a task of your own",
 }
 """What each does, for a person."""

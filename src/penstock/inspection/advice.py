@@ -1,0 +1,118 @@
+"""Whether the objects suit training through a window, in figures: requests of an epoch, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from penstock.cost.prices import find_price, load_prices
+from penstock.errors import ConfigError
+from penstock.inspection.found import Kind
+from penstock.manifest import SourceSpec
+from penstock.sources import find_scheme
+from penstock.texts import counted
+from penstock.units import GIB, MIB, format_bytes, format_usd
+
+__all__ = ["RANGE_BYTES", "SHARD_BYTES", "GetPrice", "advise", "get_price", "requests_of"]
+
+RANGE_BYTES = 8 * MIB
+"""That large objects are fetched by (``window/packing.py``)."""
+SHARD_BYTES = 256 * MIB
+"""Of the shards that are advised."""
+SMALL_BYTES = 256 << 10
+"""Mean of objects below which a request costs more time than its bytes, at usual latencies and bandwidths."""
+FEW_OBJECTS = 1000
+SMALL_SHARD_BYTES = 8 * MIB
+LARGE_GROUP_BYTES = 256 * MIB
+LARGE_OBJECT_BYTES = GIB
+_SHARDS = ("parquet", "tar", "arrow", "zip")
+
+
+class GetPrice:
+    """US dollars of a request for an object; None where nobody is paid, or the price is not known."""
+
+    def __init__(self, usd: float | None, told: str) -> None:
+        self.usd, self.told = usd, told
+
+
+def get_price(spec: SourceSpec, today: date) -> GetPrice:
+    """Return what a GET costs at a source."""
+    scheme = find_scheme(spec.uri)
+    payee = scheme.payee(spec.uri, scheme.asked_server(spec) or "")
+    if payee == "nobody":
+        return GetPrice(0.0, "requests are not billed here")
+    if payee == "unknown" or scheme.tariff is None:
+        return GetPrice(None, "what requests cost here is not known")
+    try:
+        price = find_price(
+            load_prices(), scheme.tariff.get, unit="1000 requests", region=spec.text("region"), today=today
+        )
+    except ConfigError:
+        return GetPrice(None, "what requests cost here is not known")
+    return GetPrice(price.usd / 1000, f"at {format_usd(price.usd)} per 1,000 requests ({price.as_of})")
+
+
+def requests_of(sizes: Sequence[int]) -> int:
+    """Return the requests that fetch objects of such sizes whole: ranges of ``RANGE_BYTES``, one at least."""
+    return sum(max(1, -(-size // RANGE_BYTES)) for size in sizes)
+
+
+def advise(
+    sizes: Sequence[int], kinds: Sequence[Kind], largest_kept: int, price: GetPrice, *, is_whole: bool
+) -> tuple[str, ...]:
+    """Return advice in sentences.
+
+    Args:
+        sizes: of all objects that were listed.
+        kinds: that there are.
+        largest_kept: size of the largest object that is fetched and kept as one.
+        is_whole: those are all objects that there are.
+    """
+    total, requests = sum(sizes), requests_of(sizes)
+    of = "" if is_whole else " of what was listed"
+    told = [f"An epoch{of} takes {counted(requests, 'request')}{_cost(requests, price)}."]
+    told += _too_small(sizes, kinds, requests, total, price)
+    told += [text for kind in kinds for text in _of_kind(kind)]
+    if largest_kept > LARGE_OBJECT_BYTES:
+        told.append(
+            f"Too large: an object of {format_bytes(largest_kept)} is fetched whole: a window must hold several."
+        )
+    return tuple(told)
+
+
+def _cost(requests: int, price: GetPrice) -> str:
+    if price.usd is None or not price.usd:
+        return f" ({price.told})"
+    return f", {format_usd(requests * price.usd)} {price.told}"
+
+
+def _too_small(sizes: Sequence[int], kinds: Sequence[Kind], requests: int, total: int, price: GetPrice) -> list[str]:
+    mean = total // len(sizes)
+    if mean >= SMALL_BYTES or len(sizes) < FEW_OBJECTS:
+        return []
+    shards = max(1, -(-total // SHARD_BYTES))
+    packed = requests_of([total // shards] * shards)
+    saved = f", {format_usd((requests - packed) * price.usd)} less" if price.usd else ""
+    return [
+        f"Too small: {counted(len(sizes), 'object')} of {format_bytes(mean)} on average. In {counted(shards, 'shard')} "
+        f"of {format_bytes(total / shards)} (TAR or Parquet) an epoch would take "
+        f"{counted(packed, 'request')} instead of {requests:,}{saved}."
+    ]
+
+
+def _of_kind(kind: Kind) -> list[str]:
+    told = []
+    mean = kind.total_bytes // kind.num_objects
+    if kind.format in _SHARDS and kind.num_objects > 100 and mean < SMALL_SHARD_BYTES:
+        told.append(
+            f"Too small: {kind.extension} shards of {format_bytes(mean)} on average, {kind.num_objects:,} of them. "
+            f"Some {format_bytes(SHARD_BYTES)} each ({max(1, -(-kind.total_bytes // SHARD_BYTES)):,} shards) are "
+            "listed faster and read by fewer requests."
+        )
+    if kind.group_bytes > LARGE_GROUP_BYTES:
+        told.append(
+            f"Too large: {kind.example} has a row group or sample of {format_bytes(kind.group_bytes)}, which is "
+            f"fetched and kept as one. Write row groups of {format_bytes(LARGE_GROUP_BYTES // 4)} or less, or "
+            "read fewer columns."
+        )
+    return told
