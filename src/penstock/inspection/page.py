@@ -12,7 +12,6 @@ from penstock.inspection.words import (
     KIND_HEADS,
     headline,
     kind_cells,
-    kind_notes,
     notes,
     sizes_told,
     spent_told,
@@ -29,7 +28,7 @@ def as_page(found: Inspection, pictures: Sequence[Picture]) -> str:
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     sections = [_summary(found), _panel("Advice", _items([*found.advice, *notes(found), spent_told(found)]))]
     sections.append(_panel("Kinds", _table(KIND_HEADS, [kind_cells(kind) for kind in found.kinds], numbers=(1, 2, 3))))
-    sections += [_of_kind(kind) for kind in found.kinds if kind.columns or kind_notes(kind)]
+    sections += [_of_kind(kind) for kind in found.kinds if kind.columns or kind.mismatches or kind.note]
     if pictures:
         sections.append(_panel("Pictures", f'<div class="pictures">{"".join(map(_picture, pictures))}</div>'))
     title = f"What lies at {found.source}"
@@ -57,7 +56,8 @@ def _summary(found: Inspection) -> str:
 
 
 def _of_kind(kind: Kind) -> str:
-    told = "".join(f'<p class="warn">{escape(note)}</p>' for note in kind_notes(kind))
+    told = "".join(f'<p class="warn">{escape(note)}</p>' for note in kind.mismatches)
+    told += f'<p class="note">{escape(kind.note)}</p>' if kind.note else ""
     if not kind.columns:
         return _panel(kind.extension or "(no extension)", told)
     num_values = max(len(column.values) for column in kind.columns)

@@ -11,7 +11,6 @@ __all__ = [
     "QUANTILES",
     "headline",
     "kind_cells",
-    "kind_notes",
     "notes",
     "sizes_told",
     "spent_told",
@@ -51,12 +50,6 @@ def _samples(kind: Kind) -> str:
         return "-"
     is_exact = kind.format == "objects" or (kind.num_objects == 1 and kind.num_samples is not None)
     return f"{kind.about_samples:,}" if is_exact else f"about {float(f'{kind.about_samples:.2g}'):,.0f}"
-
-
-def kind_notes(kind: Kind) -> list[str]:
-    """Return what is to be said of a kind."""
-    told = list(kind.mismatches)
-    return [*told, f"{kind.example}: {kind.note}"] if kind.note else told
 
 
 def splits_told(found: Inspection) -> list[str]:
