@@ -232,6 +232,25 @@ def test_every_source_gives_the_same_rows_whatever_fails(place: Place, expected:
     _check_faults(place, meters)
 
 
+def test_members_of_the_archive_of_kaggle_are_those_files_whatever_fails() -> None:
+    """One link does for all members, asked for anew when it ends; the archive is not read twice."""
+    with serve_kaggle() as kaggle:
+        kaggle.files, kaggle.is_private, kaggle.link_seconds = {1: FILES}, True, 0.3
+        faulty = _watched(kaggle.store, kaggle.signed, lambda asked: True)
+        faulty.every = 5
+        options = {"token": KAGGLE_TOKEN, "endpoint": kaggle.url, "archive": True}
+        dataset = penstock.zip("kaggle://datasets/owner/name", by="member", storage_options=options)
+        with dataset.loader(8, seed=1, window="2Mi", epochs=1, collate=list) as loader:
+            found = [value for batch in loader for value in batch]
+        meters = loader.meters()
+        assert sorted(found) == sorted(FILES.values())
+        assert meters.failed_requests == 0
+        assert meters.retried_requests <= faulty.num_faults
+        downloads = [asked for asked in kaggle.api.requests if "/download/" in asked.path]
+        assert 1 <= len(downloads) < 16
+        assert not any("authorization" in asked.headers for asked in kaggle.store.requests)
+
+
 def _check_faults(place: Place, meters: Meters) -> None:
     """See that each fault was met by one more try, and counted."""
     assert meters.failed_requests == 0

@@ -123,6 +123,19 @@ def test_a_split_of_a_repository_of_the_hub(served: Hub) -> None:
     assert all(sizes)
 
 
+def test_a_config_of_what_the_hub_converted_by_itself(served: Hub) -> None:
+    uri = "hf://datasets/org/name@refs/convert/parquet"
+    with serve_hub() as hub:
+        hub.files = {"de/train/0000.parquet": table(0, 5), "en/train/0000.parquet": table(5, 10)}
+        hub.files["en/odd/0000.parquet"] = table(15, 20)
+        for split, config, num in (("train", "en", 10), ("odd", "en", 20), ("train", "de", 5), (None, "en", 30)):
+            ds = penstock.parquet(uri, split=split, config=config, endpoint_url=hub.url)
+            assert ds.manifest().num_samples == num
+        with pytest.raises(ConfigError, match="several configs, none of which is its default: de, en") as caught:
+            penstock.parquet(uri, split="train", endpoint_url=hub.url).manifest()
+    assert "--" not in str(caught.value)
+
+
 def test_a_split_that_is_not_there_is_told_with_those_that_are(served: Hub) -> None:
     with pytest.raises(ConfigError, match=r"no split 'valid' in hf://\S+, but train, test") as caught:
         penstock.parquet("hf://datasets/org/name", split="valid").manifest()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from penstock.errors import ConfigError, DataError
+from penstock.tasks.converted_files import ByConversion
 from penstock.tasks.split_files import ByName, ByPattern, SplitFiles, split_names
 from penstock.texts import did_you_mean
 
@@ -23,7 +24,7 @@ _DEFAULT: Final = "default"
 _FIX: Final = "correct it, or leave split out and choose files by match"
 
 
-def split_files(card: str, asked: str, config: str, uri: str) -> SplitFiles:
+def split_files(card: str, asked: str, config: str, uri: str, *, is_conversion: bool = False) -> SplitFiles:
     """Return what finds the files of some splits: as a card says, else by their names.
 
     Args:
@@ -31,6 +32,7 @@ def split_files(card: str, asked: str, config: str, uri: str) -> SplitFiles:
         asked: names of splits; empty for all of a config.
         config: name of one of the card's configs; empty takes its default.
         uri: of the source, for messages.
+        is_conversion: the source is one that the Hub made of another.
 
     Raises:
         ConfigError: a name is none, or it is not said which of several configs is meant.
@@ -39,8 +41,8 @@ def split_files(card: str, asked: str, config: str, uri: str) -> SplitFiles:
     names = split_names(asked) if asked else ()
     configs = configs_of(card, CARD)
     if not configs:
-        if config:
-            raise ConfigError(f"config {config!r}, but no card of {uri} has configs", fix="leave config out")
+        if config or is_conversion:
+            return SplitFiles(asked=names, rule=ByConversion(config, uri), told=f"in {uri}")
         return SplitFiles(asked=names, rule=ByName(), told=f"in {uri}")
     name = _chosen(configs, config, uri)
     return SplitFiles(asked=names, rule=_rule(configs[name], CARD), told=f"of the config {name!r} in {uri}")

@@ -20,6 +20,7 @@ from penstock.observe import open_progress
 from penstock.patterns import is_unclosed, matcher
 from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
+from penstock.tasks.converted_files import is_converted
 from penstock.tasks.indexing import EachFound, fitting, indexed, read_format_options, read_patterns
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.split_listing import Cards, of_splits
@@ -132,18 +133,25 @@ async def _found(
             yield info
         wanted.check(source.spec.uri)
         return
-    listing, cards = SortedListing(limits.scratch), Cards()
+    listing, cards, is_conversion = SortedListing(limits.scratch), Cards(), is_converted(source.spec.uri)
     async for page in pages_of(source, pattern, skipped, see=cards.see if split or config else None):
         listing.add(page)
         for info in page:
             wanted.see(info)
     wanted.check(source.spec.uri)
-    found = (
-        of_splits(listing, await cards.text(source), asked=split, config=config, uri=source.spec.uri, skipped=skipped)
-        if split or config
-        else _stored(listing)
-    )
-    async for info in found:
+    if not (split or config):
+        async for info in _stored(listing):
+            yield info
+        return
+    async for info in of_splits(
+        listing,
+        await cards.text(source),
+        asked=split,
+        config=config,
+        uri=source.spec.uri,
+        is_conversion=is_conversion,
+        skipped=skipped,
+    ):
         yield info
 
 

@@ -15,12 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from penstock.errors import ConfigError
 from penstock.texts import did_you_mean
 
-__all__ = ["KEYWORDS", "ByName", "ByPattern", "SplitFiles", "glob_matcher", "own_name", "split_names"]
+__all__ = ["KEYWORDS", "ByName", "ByPattern", "SplitFiles", "SplitRule", "glob_matcher", "own_name", "split_names"]
 
 KEYWORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "train": ("train", "training"),
@@ -130,6 +130,23 @@ class ByPattern:
         return tuple(name for name, fits in self._fits.items() if any(fit(rest) for fit in fits))
 
 
+class SplitRule(Protocol):
+    """Says of which splits files are; is shown all of them first."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the splits that there are."""
+        ...
+
+    def see(self, key: str) -> None:
+        """Take note of a file that there is."""
+        ...
+
+    def of(self, key: str) -> tuple[str, ...]:
+        """Return the splits that a file is of."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitFiles:
     """The files of some splits.
@@ -141,7 +158,7 @@ class SplitFiles:
     """
 
     asked: tuple[str, ...]
-    rule: ByName | ByPattern
+    rule: SplitRule
     told: str
 
     def chosen(self) -> tuple[str, ...]:

@@ -47,7 +47,14 @@ class Cards:
 
 
 async def of_splits(
-    listing: SortedListing, card: str, *, asked: str, config: str, uri: str, skipped: list[SkippedObject]
+    listing: SortedListing,
+    card: str,
+    *,
+    asked: str,
+    config: str,
+    uri: str,
+    is_conversion: bool,
+    skipped: list[SkippedObject],
 ) -> AsyncIterator[ObjectInfo]:
     """Return the objects of a listing that are of some splits; the others are counted.
 
@@ -56,7 +63,7 @@ async def of_splits(
         DataError: the card cannot be read.
         EmptyListing: the card names files for them of which none is here.
     """
-    files = split_files(card, asked, config, uri)
+    files = split_files(card, asked, config, uri, is_conversion=is_conversion)
     example = ""
     for info in listing:
         if info.size_bytes:  # else it may be the marker of a folder

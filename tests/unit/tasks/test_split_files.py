@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.errors import ConfigError, DataError
+from penstock.tasks.converted_files import is_converted
 from penstock.tasks.dataset_card import split_files
 from penstock.tasks.split_files import ByName, ByPattern, glob_matcher
 
@@ -135,3 +136,49 @@ def test_what_lies_elsewhere_is_of_no_split() -> None:
     rule = ByPattern({"train": ["*.csv"]}, folder="en")
     assert rule.of("en/a.csv") == ("train",)
     assert rule.of("a.csv") == rule.of("end/a.csv") == ()
+
+
+CONVERTED = [
+    "de/train/0000.parquet",
+    "en/partial-train/0000.parquet",
+    "en/partial-train/0001.parquet",
+    "en/odd_one/0000.parquet",
+    "en/odd_one-part1/0000.parquet",
+]
+
+
+def of_conversion(asked: str, config: str, keys: list[str], uri: str) -> dict[str, list[str]]:
+    files = split_files("", asked, config, uri, is_conversion=is_converted(uri))
+    for key in [".gitattributes", *keys]:
+        files.rule.see(key)
+    chosen = files.chosen()
+    return {name: [key for key in keys if name in files.rule.of(key)] for name in chosen}
+
+
+@pytest.mark.parametrize(
+    "uri", ["hf://datasets/o/n@refs/convert/parquet", "hf://datasets/o/n@refs%2Fconvert%2Fparquet", "/a/copy"]
+)
+def test_a_conversion_has_a_folder_for_each_config_and_split(uri: str) -> None:
+    assert of_conversion("train", "en", CONVERTED, uri) == {"train": CONVERTED[1:3]}
+    assert of_conversion("odd_one", "en", CONVERTED, uri) == {"odd_one": CONVERTED[3:]}
+    assert of_conversion("", "de", CONVERTED, uri) == {"train": CONVERTED[:1]}
+    with pytest.raises(ConfigError, match=r"no config 'enn' in .*, but de, en: did you mean 'en'"):
+        of_conversion("train", "enn", CONVERTED, uri)
+    with pytest.raises(ConfigError, match=r"no split 'test' in .*, but odd_one, train"):
+        of_conversion("test", "en", CONVERTED, uri)
+
+
+def test_a_config_of_a_conversion_is_chosen_where_it_can_be() -> None:
+    uri = "hf://datasets/o/n@refs/convert/parquet"
+    with pytest.raises(ConfigError, match="several configs, none of which is its default: de, en"):
+        of_conversion("train", "", CONVERTED, uri)
+    own = [key.replace("de/", "default/") for key in CONVERTED]
+    assert of_conversion("train", "", own, uri) == {"train": own[:1]}
+    assert of_conversion("odd_one", "", CONVERTED[1:], uri) == {"odd_one": CONVERTED[3:]}
+    below = [key.removeprefix("en/") for key in CONVERTED[1:]]
+    assert of_conversion("train", "", below, f"{uri}/en") == {"train": below[:2]}
+    assert of_conversion("train", "", ["0000.parquet"], f"{uri}/en/train") == {"train": ["0000.parquet"]}
+    # Elsewhere such folders say nothing of configs where none is asked for.
+    assert of_conversion("train", "", ["a/train/0000.parquet", "b/train/0000.parquet"], "/a/folder") == {
+        "train": ["a/train/0000.parquet", "b/train/0000.parquet"]
+    }

@@ -231,6 +231,6 @@ class KaggleObjects(ObjectSource):
     def _packed(self, key: str) -> SourceError:
         return SourceError(
             f"Kaggle gives {key} packed, as {key}.zip alone, of which no part can be read",
-            fix="read the archive of all files (the option archive=true, --format zip), or download it",
+            fix="read the archive of all files (--source-option archive=true, and the format zip), or download it",
             about=key,
         )
