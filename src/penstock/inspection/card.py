@@ -40,7 +40,7 @@ def _splits(card: str, config: str, objects: Sequence[ObjectInfo], uri: str, *, 
     rule = split_files(card, "", config, uri).rule
     before = f"{config}: " if several else ""
     if not isinstance(rule, ByName):
-        return [f"{before}{name}" for name in rule.patterns]
+        return [f"{before}{name}" for name in rule.names]
     for info in objects:
         if info.size_bytes:
             rule.see(info.key)
