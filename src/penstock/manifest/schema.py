@@ -92,6 +92,7 @@ class Extent(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         group: what stays whole when splits are made, the same for all its samples; without ``groups`` it is theirs.
         spans: where its bytes lie, in the order in which they are joined.
         codec: what its object's decoder must know, the same for all extents of the object, which it is kept once for.
+        decoded_bytes: about how many it takes unpacked, where that is told before it is read; manifests keep the most.
     """
 
     key: str
@@ -103,6 +104,7 @@ class Extent(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     groups: tuple[str, ...] = ()
     targets: tuple[float | None, ...] = ()
     args: tuple[tuple[int, ...], ...] = ()
+    decoded_bytes: int = 0
 
     @property
     def size_bytes(self) -> int:
@@ -248,6 +250,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         object_bytes: their sizes together.
         max_extent_bytes: the largest extent's bytes.
         max_description_bytes: the most that an extent's description takes with its codec, 0 where there is no extent.
+        max_decoded_bytes: the most that an extent takes unpacked, as far as that is told before it is read.
         fractions: of train, valid and test that were asked for, empty where nothing was.
         split_by: what stays whole.
         notes: what a person should know of it before training.
@@ -277,6 +280,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     split_by: Literal["group", "sample"]
     notes: tuple[str, ...]
     values: str
+    max_decoded_bytes: int = 0
 
     def __str__(self) -> str:
         parts = ", ".join(f"{split.name} {split.num_samples:,}" for split in self.splits if split.num_samples)

@@ -157,7 +157,7 @@ class ManifestWriter:
         self._path = path
         scratch = scratch or path.parent
         self._splits: dict[str, _SplitWriter] = {}
-        self._max_extent_bytes = self._max_description_bytes = 0
+        self._max_extent_bytes = self._max_description_bytes = self._max_decoded_bytes = 0
         with self._errors():
             scratch.mkdir(parents=True, exist_ok=True)
             self._scratch = TemporaryFolder(SCRATCH, scratch)
@@ -193,6 +193,7 @@ class ManifestWriter:
             raise self._mapped(error) from error
         self._max_extent_bytes = max(self._max_extent_bytes, size_bytes)
         self._max_description_bytes = max(self._max_description_bytes, described_bytes)
+        self._max_decoded_bytes = max(self._max_decoded_bytes, extent.decoded_bytes)
         for span in extent.spans:
             self._objects.add(span.object, span.object_bytes)
 
@@ -241,6 +242,7 @@ class ManifestWriter:
             object_bytes=object_bytes,
             max_extent_bytes=self._max_extent_bytes,
             max_description_bytes=self._max_description_bytes,
+            max_decoded_bytes=self._max_decoded_bytes,
             skipped=tuple(skipped),
             fingerprint=digest.hexdigest(),
             created_at=created_at,

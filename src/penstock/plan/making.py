@@ -22,8 +22,12 @@ def make_plan(info: ManifestInfo, asked: ShuffleOptions, *, seed: int, num_lanes
         seed=seed,
         num_lanes=num_lanes,
         shuffle=_shuffle(info, asked),
-        mix=choose_mix(max_extent_bytes=info.max_extent_bytes) if is_mixed else 1,
+        mix=_mix(info) if is_mixed else 1,
     )
+
+
+def _mix(info: ManifestInfo) -> int:
+    return choose_mix(max_extent_bytes=info.max_extent_bytes, max_decoded_bytes=info.max_decoded_bytes)
 
 
 def _shuffle(info: ManifestInfo, asked: ShuffleOptions) -> Shuffle:

@@ -34,6 +34,8 @@ CHUNK_POSITIONS = 4096
 CACHED_PERMUTATIONS = 64
 MAX_GROUP_SAMPLES = 1 << 31
 FIRST_MIX_BYTES, MIX_BYTES = 64 << 20, 256 << 20
+DECODED_BYTES = 1 << 30
+"""Of a group, decoded."""
 FEW_MIXED = 8
 FEWEST_MIXED, MOST_MIXED = 2, 64
 BLOCK_SAMPLES = 16
@@ -96,15 +98,20 @@ def choose_blocks(
     return shuffle
 
 
-def choose_mix(*, max_extent_bytes: int) -> int:
+def choose_mix(*, max_extent_bytes: int, max_decoded_bytes: int = 0) -> int:
     """Choose how many extents of several samples are opened together: 2 to 64.
 
     As many as fit 64 MiB, since all of them are there before the first sample is given; large ones are 8 all the same
-    if they fit 256 MiB, since few mix badly.
+    if they fit 256 MiB, since few mix badly. Fewer of those that unpack to more than 1 GiB together.
+
+    Args:
+        max_extent_bytes: the largest one's.
+        max_decoded_bytes: the most that one takes unpacked, as far as that is known.
     """
     size = max(1, max_extent_bytes)
     fitting = max(FIRST_MIX_BYTES // size, min(FEW_MIXED, MIX_BYTES // size))
-    return min(max(fitting, FEWEST_MIXED), MOST_MIXED)
+    decoded = DECODED_BYTES // max(1, max_decoded_bytes)
+    return min(max(min(fitting, decoded), FEWEST_MIXED), MOST_MIXED)
 
 
 @functools.lru_cache(maxsize=CACHED_PERMUTATIONS)

@@ -155,8 +155,11 @@ def test_what_takes_more_memory_is_refused() -> None:
     with pytest.raises(DataError, match=r"record batch 0 of t takes .* more than memory=1.0 KiB"):
         values(FILE, memory="1Ki")
     zeros = pa.table({"z": np.zeros(1 << 20)})
-    with pytest.raises(DataError, match=r"the rows of t/0 cannot be read: they take 8.0 MiB unpacked, more than"):
+    with pytest.raises(DataError, match=r"record batch 0 of t takes 8.0 MiB, more than memory=1.0 MiB"):
         values(written(zeros, packed="zstd", rows=1 << 20), memory="1Mi")
+    texts = pa.table({"z": ["x" * 100_000] * 100})  # how much they are is told by what is packed alone
+    with pytest.raises(DataError, match=r"the rows of t/0 cannot be read: they take 9.5 MiB unpacked, more than"):
+        values(written(texts, packed="zstd", rows=100), memory="1Mi")
     assert len(values(written(zeros, packed="zstd", rows=1 << 20))) == 1 << 20
 
 

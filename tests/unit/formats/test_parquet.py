@@ -327,6 +327,25 @@ def test_a_row_group_larger_than_memory_says_what_to_do() -> None:
         row(data, memory="4Ki")
 
 
+@pytest.mark.parametrize(
+    ("column", "least"),
+    [
+        (np.zeros(100_000), 800_000),
+        (pa.nulls(100_000, pa.int32()), 400_000),
+        (pa.array([b"four"] * 100_000, pa.binary(4)), 400_000),
+        (["text " * 20] * 100_000, 10_000_000),
+        ([[1, 1, 1]] * 100_000, 2_400_000),
+    ],
+)
+def test_values_that_repeat_take_what_they_take_all_the_same(column: Any, least: int) -> None:
+    data = written(pa.table({"a": column}))
+    assert len(data) < least / 20
+    (extent,), _ = Ranges(data).index(open_format("parquet", {}))
+    assert least <= extent.decoded_bytes <= 1.2 * least
+    with pytest.raises(DataError, match=r"row group 0 of one takes .* unpacked, more than memory=100.0 KiB"):
+        row(data, memory="100Ki")
+
+
 def footer_at(data: bytes) -> int:
     return len(data) - 8 - int.from_bytes(data[-8:-4], "little")
 

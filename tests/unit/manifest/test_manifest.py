@@ -137,6 +137,7 @@ def test_any_samples_read_back(
             assert reader.row(number) == in_file[number]
     assert info.num_extents == len(samples)
     assert info.max_extent_bytes == max((sample.size_bytes for sample in in_file), default=0)
+    assert info.max_decoded_bytes == 0
     assert info.num_objects == len({span.object for sample in in_file for span in sample.spans})
 
 

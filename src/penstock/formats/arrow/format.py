@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
 from penstock.formats.arrow.flat import Batch, Message, Place, read_message
-from penstock.formats.arrow.layout import column_buffers, wanted_ranges
+from penstock.formats.arrow.layout import column_buffers, least_bytes, wanted_ranges
 from penstock.formats.arrow.messages import Contents, head_of, lies, read_contents
 from penstock.formats.codec import Codec
 from penstock.formats.group_text import group_texts
@@ -132,6 +132,7 @@ class Arrow:
             raise lies(info, f"record batch {number} has {error}") from error
         memory = size_of("memory", self.memory)
         num_bytes = sum(map(len, ranges)) + sum(each.body_bytes for each in dictionaries)
+        num_bytes = max(num_bytes, least_bytes(found.schema, wanted, batch.num_rows))
         if num_bytes > memory:
             raise DataError(
                 f"record batch {number} of {info.key} takes {format_bytes(num_bytes)}, more than "
@@ -154,6 +155,7 @@ class Arrow:
             spans=_spans(info, lying),
             codec=codec,
             num_samples=batch.num_rows,
+            decoded_bytes=num_bytes,
         )
 
 

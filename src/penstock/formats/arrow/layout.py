@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from penstock.formats.arrow.flat import Batch
 
-__all__ = ["column_buffers", "count_of", "wanted_ranges"]
+__all__ = ["column_buffers", "count_of", "least_bytes", "wanted_ranges"]
 
 _GAP_BYTES = 4096
 """Between wanted buffers, up to which what lies there is read too."""
@@ -47,6 +47,17 @@ def count_of(kind: pa.DataType) -> int | None:
         return None
     children = [count_of(kind.field(number).type) for number in range(kind.num_fields)]
     return None if None in children else own + sum(each for each in children if each is not None)
+
+
+def least_bytes(schema: pa.Schema, wanted: Sequence[int], num_rows: int) -> int:
+    """Return what the values of columns take at least unpacked, where those of a type take as much each."""
+    bits = 0
+    for number in wanted:
+        try:
+            bits += schema.field(number).type.bit_width
+        except ValueError:  # of no fixed width
+            continue
+    return num_rows * bits // 8
 
 
 def wanted_ranges(batch: Batch, columns: Sequence[range] | None, wanted: Sequence[int], body_bytes: int) -> list[range]:

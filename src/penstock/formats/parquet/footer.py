@@ -34,7 +34,11 @@ _VERSION, _SCHEMA, _NUM_ROWS, _ROW_GROUPS, _KEY_VALUES = range(1, 6)
 _COLUMNS, _GROUP_BYTES, _GROUP_ROWS = 1, 2, 3
 _FILE_PATH, _FILE_OFFSET, _META, _CRYPTO, _ENCRYPTED_META = 1, 2, 3, 8, 9
 _TYPE, _ENCODINGS, _PATH, _COMPRESSION, _NUM_VALUES, _UNPACKED, _PACKED = range(1, 8)
-_DATA_PAGE, _DICTIONARY_PAGE = 9, 11
+_DATA_PAGE, _DICTIONARY_PAGE, _SIZES = 9, 11, 16
+_TYPE_LENGTH, _TEXT_BYTES = 2, 1
+"""Of a schema's element, and of what a chunk tells of sizes."""
+_BITS = {0: 1, 1: 32, 2: 64, 3: 64, 4: 32, 5: 64, 6: 32}
+"""That a value takes, by type; of text and bytes those of its place alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +62,7 @@ class RowGroup:
 
     Attributes:
         spans: offset and length of its bytes in the file.
-        decoded_bytes: what they take unpacked, as the footer says.
+        decoded_bytes: what they take unpacked, as far as the footer tells.
         codec: what they are decoded by.
     """
 
@@ -129,9 +133,25 @@ def row_groups(footer: Footer, leaves: Sequence[int]) -> Iterator[RowGroup]:
             number=number,
             num_rows=num_rows,
             spans=spans,
-            decoded_bytes=sum(chunk.unpacked for chunk in chunks),
+            decoded_bytes=sum(map(_decoded_bytes, chunks, (columns[leaf].element for leaf in leaves))),
             codec=base64.b85encode(zlib.compress(packed)).decode(),
         )
+
+
+def _decoded_bytes(chunk: _Chunk, element: Struct) -> int:
+    """Return what a column's values take, which may be far more than their unpacked pages, where values repeat."""
+    bits = _BITS.get(chunk.meta.get(_TYPE, (I32, None))[1], 0)
+    if not bits:
+        bits = 8 * max(0, _plain(element, _TYPE_LENGTH))
+    kind, sizes = chunk.meta.get(_SIZES, (0, {}))
+    text_bytes = max(0, _plain(sizes, _TEXT_BYTES)) if kind == STRUCT else 0
+    return max(chunk.unpacked, chunk.num_values * bits // 8 + text_bytes)
+
+
+def _plain(fields: Struct, number: int) -> int:
+    """Return a number that a field may have, 0 where it has none."""
+    kind, found = fields.get(number, (0, 0))
+    return int(found) if kind in (I32, I64) else 0
 
 
 def as_file(parts: Sequence[Any], footer: bytes) -> NDArray[np.uint8]:

@@ -166,7 +166,14 @@ def group_extent(group: RowGroup, info: ObjectInfo, *, memory_bytes: int) -> Ext
         )
     spans = tuple(info.span(offset, length) for offset, length in group.spans)
     key = f"{info.key}/{group.number}"
-    return Extent(key=key, group=info.key, spans=spans, codec=group.codec, num_samples=group.num_rows)
+    return Extent(
+        key=key,
+        group=info.key,
+        spans=spans,
+        codec=group.codec,
+        num_samples=group.num_rows,
+        decoded_bytes=group.decoded_bytes,
+    )
 
 
 async def _grouped(extent: Extent, by: Parquet, column: Extent, source: GetRange, info: ObjectInfo) -> Extent:

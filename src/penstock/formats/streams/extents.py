@@ -58,6 +58,7 @@ def block_extents(stream: ByteStream, info: ObjectInfo, blocks: Sequence[Block])
             codec=_Codec(packing=packing).encode(),
             num_samples=block.num_rows,
             groups=block.groups,
+            decoded_bytes=block.part.end - block.part.begin,
         )
 
 

@@ -141,6 +141,7 @@ class Tar:
                 num_samples=len(found.keys),
                 keys=tuple(f"{info.key}/{key}" for key in found.keys),
                 args=tuple(found.args),
+                decoded_bytes=sum(run.packing.length for run in found.runs),
             )
 
     def _wanted(

@@ -213,4 +213,5 @@ class Gathered:
             num_samples=len(numbers),
             groups=tuple(kept.groups[number] for number in numbers.tolist()) if kept.groups else (),
             targets=tuple(targets[numbers].tolist()),
+            decoded_bytes=whole.decoded_bytes,
         )
