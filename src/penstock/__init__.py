@@ -58,4 +58,17 @@ def __getattr__(name: str) -> Any:
                 raise
         raise ModuleNotFoundError(f"penstock.{name} needs torch: pip install 'penstock[train]'", name="torch")
     # With these Python tells which name was meant.
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
+    what = f"module {__name__!r} has no attribute {name!r}{_of_format(name)}"
+    raise AttributeError(what, name=name, obj=sys.modules[__name__])
+
+
+def _of_format(name: str) -> str:
+    """Return what to write for a format that has no function of its own; the empty text for other names."""
+    from importlib.machinery import PathFinder
+
+    # What Python itself and its tools look for; and modules, which `from penstock import` looks for here first.
+    if name.startswith("_") or PathFinder.find_spec(f"{__name__}.{name}", __path__) is not None:
+        return ""
+    from penstock.formats.registry import format_names
+
+    return f": write penstock.of_format({name!r}, ...)" if name in format_names() else ""

@@ -15,6 +15,7 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.records.codec import Part, Record
+from penstock.texts import counted
 from penstock.urls import check_endpoint, check_location
 
 __all__ = [
@@ -284,7 +285,8 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __str__(self) -> str:
         parts = ", ".join(f"{split.name} {split.num_samples:,}" for split in self.splits if split.num_samples)
-        told = f"{self.num_samples:,} samples of {self.num_objects:,} objects in {self.source.uri} ({parts})"
+        held = f"{counted(self.num_samples, 'sample')} of {counted(self.num_objects, 'object')}"
+        told = f"{held} in {self.source.uri} ({parts})"
         classes = f", {len(self.classes):,} classes" if self.classes else ""
         return f"<ManifestInfo {self.task}: {told}{classes}>"
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from penstock.records import Evaluation, RunRecord
 from penstock.report.svg import THEME, clean_text, to_inline_svg
+from penstock.texts import counted
 
 __all__ = ["confusion_chart", "loss_chart", "score_chart", "stall_chart", "truth_chart"]
 
@@ -81,7 +82,7 @@ def loss_chart(run: RunRecord) -> str:
 
     last = f"; the last epoch's mean is {run.epochs[-1].train_loss:.4g}" if run.epochs else ""
     thinned = f" Each point of the line is the mean of {bucket} recorded points." if bucket > 1 else ""
-    return _chart("loss", "Loss", f"Training loss over {len(run.epochs)} epochs{last}.{thinned}", draw)
+    return _chart("loss", "Loss", f"Training loss over {counted(len(run.epochs), 'epoch')}{last}.{thinned}", draw)
 
 
 def score_chart(run: RunRecord, score: str) -> str:
@@ -107,7 +108,7 @@ def score_chart(run: RunRecord, score: str) -> str:
         axes.set_ylabel(label)
         _legend(axes)
 
-    shown = f"Best, at epoch {best[0][0]}: {best[0][1]:.4g}." if best else f"{len(points)} epochs."
+    shown = f"Best, at epoch {best[0][0]}: {best[0][1]:.4g}." if best else f"{counted(len(points), 'epoch')}."
     against = f" A model that learnt nothing has {baseline:g}." if baseline is not None else ""
     return _chart("score", f"Validation {label} by epoch", shown + against, draw)
 

@@ -27,6 +27,7 @@ from penstock.steps._shared.run_root import RunRoot, recorded
 from penstock.steps._shared.shown_training import ShownTraining
 from penstock.steps.options.train import TrainOptions
 from penstock.temporary import TemporaryFolder
+from penstock.texts import counted
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.determinism import seed_everything
 from penstock.train.device import choose_device
@@ -135,7 +136,8 @@ def describe(record: RunRecord) -> str:
     chosen = "best" if score is not None and score.value is not None else "no score tells the best; last"
     metrics = metrics_line(best.valid) if best else metric_text(None)
     return (
-        f"trained {record.model} ({record.num_parameters} parameters) for {len(record.epochs)} epochs in "
+        f"trained {record.model} ({counted(record.num_parameters, 'parameter')}) for "
+        f"{counted(len(record.epochs), 'epoch')} in "
         f"{format_seconds(record.wall_seconds)}, {100 * record.stall_share:.1f} % of it waiting for data\n"
         f"  read {format_bytes(record.meters.sample_bytes)} in {record.meters.get_requests} requests through at most "
         f"{format_bytes(record.meters.window_high_water_bytes)}\n"

@@ -98,7 +98,8 @@ def chosen(listed: Listed, data: Data, path: Path) -> Listed:
                     found[split] += taken.num_samples
         if not found:
             raise EmptyListing(
-                f"none of {num_others} keys is taken by where, {example} for one", fix="take others with where(...)"
+                f"none of {counted(num_others, 'key')} is taken by where, {example} for one",
+                fix="take others with where(...)",
             )
         if rule is not None:
             groups.check(rule, data.fractions, found)
