@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 from support.small_s3 import Asked, Reply, SmallS3, small_s3
 
-__all__ = ["KEY", "TOKEN", "USER", "Kaggle", "serve_kaggle"]
+__all__ = ["KEY", "TOKEN", "USER", "Kaggle", "serve_kaggle", "zipped"]
 
 USER, KEY, TOKEN = "somebody", "0123456789abcdef0123456789abcdef", "KGAT_0123456789abcdef0123456789abcdef"
 _DENIED = "Permission 'datasets.get' was denied"
@@ -112,9 +112,9 @@ class Kaggle:
         if name and name not in files:
             return _told(404, "File not found")
         if not name:
-            where, data = f"{whole}/archive.zip", _zipped(files)
+            where, data = f"{whole}/archive.zip", zipped(files)
         elif name in self.packed:
-            where, data = f"{whole}/{name}.zip", _zipped({name.rpartition("/")[2]: files[name]})
+            where, data = f"{whole}/{name}.zip", zipped({name.rpartition("/")[2]: files[name]})
         else:
             where, data = f"{whole}/{name}", files[name]
         self.archives.setdefault(where, data) if not name else self.archives.update({where: data})
@@ -179,7 +179,8 @@ def _read(asked: Asked) -> tuple[str, dict[str, str]]:
     return "competition-list" if rest[1] == "list" else "competition-download", given
 
 
-def _zipped(files: dict[str, bytes]) -> bytes:
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Return a ZIP file."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted(files.items()):

@@ -28,7 +28,7 @@ from penstock.errors import (
 from penstock.formats.zip.format import Zip
 from penstock.manifest import Extent, SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, locate, open_source
-from support.kaggle_server import KEY, TOKEN, USER, Kaggle, serve_kaggle
+from support.kaggle_server import KEY, TOKEN, USER, Kaggle, serve_kaggle, zipped
 from support.small_s3 import Asked, Reply
 from unit.sources.places import QUICK
 
@@ -308,13 +308,52 @@ def test_a_file_that_goes_or_changes(kaggle: Kaggle) -> None:
         asyncio.run(opened(kaggle, f"{DATASET}@3").get(info))
 
 
-def test_a_file_that_is_kept_packed_is_no_change(kaggle: Kaggle) -> None:
+@pytest.mark.parametrize("path", [DATASET, f"{DATASET}/images", CONTEST])
+def test_a_file_that_is_kept_packed_is_read_once(kaggle: Kaggle, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    kaggle.packed |= {"images/a b.png", "train/a.bin"}
+    source = opened(kaggle, path)
+    info = next(info for key, info in listed(source).items() if key.endswith(("a b.png", "a.bin")))
+
+    async def read() -> bytes:
+        parts = await asyncio.gather(*(source.get_range(info, at, 1024) for at in range(0, len(DATA), 1024)))
+        return b"".join(parts)
+
+    assert asyncio.run(read()) == DATA
+    assert asyncio.run(source.get(info)) == DATA
+    assert len(kaggle.store.requests) == 1
+    assert source.meter.failed_requests == 0
+    source.close()
+
+
+def test_a_large_file_that_is_kept_packed(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.sources.kaggle.packed.MOST_PACKED_BYTES", len(DATA) - 1)
     kaggle.packed.add("images/a b.png")
     source = opened(kaggle)
-    with pytest.raises(SourceError, match=r"packed, as images/a b\.png\.zip") as caught:
+    with pytest.raises(SourceError, match=r"packed, as images/a b\.png\.zip .* more than") as caught:
         asyncio.run(source.get(listed(source)["images/a b.png"]))
     assert "archive=true" in caught.value.fix
     assert not isinstance(caught.value, SourceChanged)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"a b.png": DATA[:-1]}, "holds 'a b.png' of"),
+        ({"c.png": DATA}, "holds 'c.png'"),
+        ({"a b.png": DATA, "c.png": b""}, "other things"),
+        ({}, "other things"),
+        (None, "cannot be unpacked"),
+    ],
+)
+def test_what_a_packed_file_may_not_hold(kaggle: Kaggle, files: dict[str, bytes] | None, told: str) -> None:
+    kaggle.packed.add("images/a b.png")
+    source = opened(kaggle)
+    info = listed(source)["images/a b.png"]
+    kaggle.store.takeover = lambda asked: Reply(body=b"no ZIP" if files is None else zipped(files))
+    with pytest.raises(PenstockError, match=told) as caught:
+        asyncio.run(source.get(info))
+    assert caught.value.exit_code in (25, 35)
 
 
 @pytest.mark.parametrize("limited", [1, 3])

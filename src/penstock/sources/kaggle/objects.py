@@ -10,11 +10,10 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from penstock.errors import PenstockError, SourceChanged, SourceError
+from penstock.errors import PenstockError, SourceError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.base import ObjectSource, refuse_beyond
@@ -25,8 +24,9 @@ from penstock.sources.http.json import read_json
 from penstock.sources.http.versions import version_of
 from penstock.sources.kaggle.answers import error_of, status_of
 from penstock.sources.kaggle.credentials import find_credentials
+from penstock.sources.kaggle.packed import MOST_PACKED_BYTES, UnpackedFiles
 from penstock.sources.kaggle.places import ARCHIVE, KagglePlace, find_place
-from penstock.sources.kaggle.site import KaggleSite
+from penstock.sources.kaggle.site import KaggleSite, PackedFile, reads_packed
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
@@ -73,8 +73,9 @@ class KaggleObjects(ObjectSource):
 
     def _aim(self, place: KagglePlace) -> None:
         self._place = place
-        site = KaggleSite(self.spec, place, self._credentials)
-        self._client = FollowingClient(site, limits=self._limits, meter=self.meter, purpose=self._purpose)
+        self._site = KaggleSite(self.spec, place, self._credentials)
+        self._unpacked = UnpackedFiles(self._fetch_packed)
+        self._client = FollowingClient(self._site, limits=self._limits, meter=self.meter, purpose=self._purpose)
 
     @property
     def lists_in_order(self) -> bool:
@@ -106,6 +107,17 @@ class KaggleObjects(ObjectSource):
         refuse_beyond(info, offset + len(place))
         if not len(place):
             return
+        if self._place.url_of(info.key) not in self._site.packed:
+            try:
+                await self._read_part(info, offset, place)
+            except PackedFile:
+                pass
+            else:
+                return
+        whole = await self._unpacked.get(info)
+        place[:] = whole[offset : offset + len(place)]
+
+    async def _read_part(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         try:
             await self._client.read_into(info, offset, place)
         except NoRanges as error:
@@ -114,10 +126,6 @@ class KaggleObjects(ObjectSource):
                 fix="check --endpoint-url or KAGGLE_API_ENDPOINT: Kaggle's own servers give them",
                 about=info.key,
             ) from error
-        except SourceChanged as error:
-            if self._is_packed(info.key):
-                raise self._packed(info.key) from error
-            raise
 
     async def names_in(self, uri: str) -> list[str]:
         """Name what lies in a folder, by the first page of the listing that tells any of it."""
@@ -136,6 +144,7 @@ class KaggleObjects(ObjectSource):
 
     def close(self) -> None:
         """Close connections."""
+        self._unpacked.close()
         self._client.close()
 
     async def _pin(self) -> None:
@@ -164,6 +173,21 @@ class KaggleObjects(ObjectSource):
                 about=self.spec.uri,
             )
         return ObjectInfo(key=ARCHIVE, size_bytes=span[2], version=version_of(answer.head))
+
+    async def _fetch_packed(self, info: ObjectInfo) -> bytes:
+        """Return a file as it is packed; in a task of its own."""
+        reads_packed.set(True)
+        url = self._place.url_of(info.key)
+        try:
+            answer = await self._client.call(
+                "GET", url, kind="GET", purpose=self._purpose, most_bytes=2 * MOST_PACKED_BYTES
+            )
+        except GaveUp as error:
+            raise self._site.failed(error, info.key, error.tried) from error
+        if answer.head.status != 200:
+            self.meter.add("failed_requests")
+            raise error_of(answer, self.spec, self._place, info.key, self._credentials, is_object=True)
+        return answer.body
 
     async def _pages(self) -> AsyncIterator[list[_File]]:
         token, seen = "", set[str]()
@@ -222,15 +246,3 @@ class KaggleObjects(ObjectSource):
         version = f"created:{file.creation_date}" if self._place.is_competition else f"version:{self._place.version}"
         key = file.name.removeprefix(f"{base}/") if base else file.name
         return ObjectInfo(key=key, size_bytes=file.total_bytes, version=version, validator="")
-
-    def _is_packed(self, key: str) -> bool:
-        """Tell whether the link of a file led to it packed, as Kaggle keeps large tables."""
-        led = unquote(urlsplit(self._client.led_to(self._place.url_of(key))).path)
-        return led.rpartition("/")[2] == f"{key.rpartition('/')[2]}.zip"
-
-    def _packed(self, key: str) -> SourceError:
-        return SourceError(
-            f"Kaggle gives {key} packed, as {key}.zip alone, of which no part can be read",
-            fix="read the archive of all files (--source-option archive=true, and the format zip), or download it",
-            about=key,
-        )

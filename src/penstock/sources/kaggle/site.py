@@ -6,7 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
+from contextvars import ContextVar
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from penstock.errors import PenstockError
 from penstock.manifest import SourceSpec
@@ -16,15 +17,25 @@ from penstock.sources.kaggle.answers import error_of
 from penstock.sources.kaggle.credentials import Credentials
 from penstock.sources.kaggle.places import KagglePlace
 
-__all__ = ["KaggleSite"]
+__all__ = ["KaggleSite", "PackedFile", "reads_packed"]
 
 MAX_WAIT_SECONDS = 300.0
+
+reads_packed: ContextVar[bool] = ContextVar("reads_packed", default=False)
+"""Whether this task reads a file as it is packed."""
 
 _log = logging.getLogger(__name__)
 
 
+class PackedFile(Exception):
+    """A link leads to a file as it is packed."""
+
+
 class KaggleSite:
     """Kaggle for one source.
+
+    Attributes:
+        packed: URLs of files that are kept packed, as far as that was seen.
 
     Args:
         spec: of the source.
@@ -47,6 +58,7 @@ class KaggleSite:
         self.credentials = credentials
         self._spec, self._place, self._clock = spec, place, clock
         self._headers = {"Authorization": credentials.authorization} if credentials is not None else {}
+        self.packed: set[str] = set()
         self._not_before = 0.0
 
     def url_of(self, key: str) -> str:
@@ -63,7 +75,13 @@ class KaggleSite:
             await asyncio.sleep(left)
 
     def heed(self, url: str, answer: Answer) -> None:
-        """Take Kaggle's limit in, for all requests."""
+        """Take Kaggle's limit in, for all requests.
+
+        Raises:
+            PackedFile: a link leads to a file that is packed, and this task reads it otherwise.
+        """
+        if answer.head.status in (301, 302, 303, 307, 308) and self._is_own(url):
+            self._see_link(url, answer.head.header("location") or "")
         if answer.head.status != 429 or not self._is_own(url):
             return
         wait = min(retry_after_seconds(answer.head.header("retry-after")) or 0.0, MAX_WAIT_SECONDS)
@@ -73,6 +91,15 @@ class KaggleSite:
     def failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
         """Return the error of an object that could not be read."""
         return error_of(problem, self._spec, self._place, key, self.credentials, is_object=True, tried=tried)
+
+    def _see_link(self, url: str, location: str) -> None:
+        asked = urlsplit(url)
+        path = dict(parse_qsl(asked.query)).get("file_name") or unquote(asked.path)
+        led = unquote(urlsplit(location).path).rpartition("/")[2]
+        is_packed = led == f"{path.rpartition('/')[2]}.zip" and not self._place.is_archive
+        if is_packed and not reads_packed.get():
+            self.packed.add(url)
+            raise PackedFile
 
     def _is_own(self, url: str) -> bool:
         one, other = urlsplit(url), urlsplit(self._place.endpoint)
