@@ -28,6 +28,7 @@ from penstock.errors import (
 from penstock.formats.zip.format import Zip
 from penstock.manifest import Extent, SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, locate, open_source
+from penstock.sources.registry import find_scheme
 from support.kaggle_server import KEY, TOKEN, USER, Kaggle, serve_kaggle, zipped
 from support.small_s3 import Asked, Reply
 from unit.sources.places import QUICK
@@ -440,6 +441,20 @@ def test_a_uri_that_cannot_be(uri: str, told: str) -> None:
 def test_the_endpoint_of_the_environment(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAGGLE_API_ENDPOINT", kaggle.url)
     assert set(listed(open_source(SourceSpec(uri="kaggle://datasets/owner/name@2"), limits=QUICK))) == {"old.csv"}
+
+
+@pytest.mark.parametrize(
+    ("base", "path"),
+    [
+        ("kaggle://datasets/owner/name", "images/*.png"),
+        ("kaggle://datasets/owner/name@3", "images/*.png"),
+        ("kaggle://datasets/owner/name/versions/3", "images/{a,b}.png"),
+        ("kaggle://competitions/contest", "train/"),
+        ("kaggle://competitions/contest", ""),
+    ],
+)
+def test_what_of_a_uri_is_no_folder_is_how_it_begins(base: str, path: str) -> None:
+    assert find_scheme(base).root(f"{base}/{path}") == base
 
 
 def test_options_that_cannot_be() -> None:

@@ -54,15 +54,21 @@ def find_credentials() -> Credentials | None:
 
 def _of_variables() -> Credentials | None:
     if told := os.environ.get("KAGGLE_API_TOKEN", "").strip():
-        path = Path(told)
-        is_file = "/" in told and path.is_file()
-        token = _read(path) if is_file else told
-        return _of_token(token, f"KAGGLE_API_TOKEN ({path})" if is_file else "KAGGLE_API_TOKEN")
+        if _is_file(told):
+            return _of_token(_read(Path(told)), f"KAGGLE_API_TOKEN ({told})")
+        return _of_token(told, "KAGGLE_API_TOKEN")
     user, key = (os.environ.get(name, "").strip() for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"))
     if bool(user) != bool(key):
         here, lacks = ("KAGGLE_USERNAME", "KAGGLE_KEY") if user else ("KAGGLE_KEY", "KAGGLE_USERNAME")
         raise ConfigError(f"{here} is set, and {lacks} is not", fix="set both, or neither, or KAGGLE_API_TOKEN alone")
     return _of_key(user, key, "KAGGLE_USERNAME and KAGGLE_KEY") if user else None
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # too long for a name, as tokens may be
+        return False
 
 
 def _of_token_files() -> Credentials | None:

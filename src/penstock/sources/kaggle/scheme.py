@@ -26,9 +26,10 @@ def _same_place(uri: str) -> str:
 
 def _root(uri: str) -> str:
     try:
-        return find_place(SourceSpec(uri=uri)).base
+        path = find_place(SourceSpec(uri=uri)).path
     except ConfigError:
         return uri
+    return uri.rstrip("/").removesuffix(path).rstrip("/")
 
 
 SCHEME = Scheme(
