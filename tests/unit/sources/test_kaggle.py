@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from penstock.formats.zip.format import Zip
 from penstock.manifest import Extent, SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, locate, open_source
 from penstock.sources.registry import find_scheme
+from penstock.units import GIB
 from support.kaggle_server import KEY, TOKEN, USER, Kaggle, serve_kaggle, zipped
 from support.small_s3 import Asked, Reply
 from unit.sources.places import QUICK
@@ -144,6 +146,54 @@ def test_members_of_the_archive_are_read_by_range(kaggle: Kaggle, path: str, mon
     links = [asked for asked in kaggle.api.requests if "/download" in asked.path]
     assert len(links) <= 2
     assert sum(given) < info.size_bytes // 4
+
+
+def write_large_archive(path: Path, num_members: int, large_bytes: int) -> None:
+    """Write a ZIP64 file with small members before and behind a large one, which is a hole."""
+    with path.open("wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("first.bin", b"first")
+        large = zipfile.ZipInfo("large.bin")
+        large.header_offset, large.file_size, large.compress_size, large.CRC = file.tell(), large_bytes, large_bytes, 0
+        file.write(large.FileHeader(zip64=True))
+        file.seek(large_bytes, 1)
+        archive.filelist.append(large)
+        archive.start_dir = file.tell()
+        for number in range(num_members):
+            archive.writestr(f"small/{number:05}.bin", b"%05d" % number)
+
+
+def test_members_of_an_archive_of_45_gb(kaggle: Kaggle, tmp_path: Path) -> None:
+    write_large_archive(tmp_path / "large.zip", 2000, 45 * GIB)
+    total = (tmp_path / "large.zip").stat().st_size
+    given: list[int] = []
+
+    def give(asked: Asked) -> Reply:
+        first, last = map(int, asked.headers["range"].removeprefix("bytes=").split("-"))
+        with (tmp_path / "large.zip").open("rb") as file:
+            file.seek(first)
+            data = file.read(last + 1 - first)
+        given.append(len(data))
+        return Reply(status=206, body=data, headers={"ETag": '"v"', "Content-Range": f"bytes {first}-{last}/{total}"})
+
+    kaggle.store.takeover = give
+    source = opened(kaggle, archive=True)
+    info = listed(source)["archive.zip"]
+    assert info.size_bytes == total
+
+    async def read(kind: Zip, extent: Extent) -> bytes:
+        parts = [await source.get_range(info, span.offset, span.length_bytes) for span in extent.spans]
+        return bytes(kind.decode(memoryview(b"".join(parts)), extent, extent.codec, np.arange(1))[0])
+
+    async def read_some() -> list[bytes]:
+        kind = Zip(by="member", memory="64Gi")
+        found = [each async for each in kind.index(source, info) if isinstance(each, Extent)]
+        assert len(found) == 2002
+        by_key = {each.key: each for each in found}
+        return [await read(kind, by_key[f"archive.zip/{key}.bin"]) for key in ("first", "small/00000", "small/01999")]
+
+    assert asyncio.run(read_some()) == [b"first", b"00000", b"01999"]
+    assert sum(given) < 1_000_000  # the directory, and what was asked for
+    assert len([asked for asked in kaggle.api.requests if "/download/" in asked.path]) == 1
 
 
 def test_an_archive_that_is_another_by_now(kaggle: Kaggle) -> None:
