@@ -46,7 +46,7 @@ _NEEDS = {
 """Modules of extras that a step needs, at its end too."""
 _WITHOUT_ALGEBRA = ("list", "prefetch")
 """Steps that have no use for the thread a core that numpy starts as it is imported, as children of ours (``Child``)."""
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Of a disk that is full, or that may not be written to, wherever a step meets them."""
 
 

@@ -318,6 +318,9 @@ def map_os_error(error: OSError, path: str) -> PenstockError:
     """Return the error of the tree that an ``OSError`` on writing ``path`` stands for."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"no space is left for {path}", fix="free some space or choose another folder", about=path)
+    if error.errno == errno.EFBIG:  # the file system's own bound, or that of `ulimit -f`
+        what = f"no file may be as large there as {path}"
+        return DiskFull(what, fix="ask for less or choose another folder", about=path)
     return OutputUnwritable(
         f"cannot write {path} ({error.strerror or error})",
         fix="choose a folder that exists and that this user may write to",

@@ -84,7 +84,7 @@ def test_a_full_disk_for_temporary_files_is_told(words: list[object], listing: l
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
 def test_a_disk_that_nobody_looked_at_is_told_too(
     number: int, listing: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

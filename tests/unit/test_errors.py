@@ -74,6 +74,7 @@ def test_an_error_of_an_unknown_name_is_still_an_error() -> None:
     [
         (errno.ENOSPC, DiskFull),
         (errno.EDQUOT, DiskFull),
+        (errno.EFBIG, DiskFull),
         (errno.EACCES, OutputUnwritable),
         (errno.EROFS, OutputUnwritable),
     ],

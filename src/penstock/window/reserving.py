@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from penstock.errors import PenstockError, map_os_error
+from penstock.errors import DiskFull, PenstockError, map_os_error
 from penstock.files import open_regular
-from penstock.units import MIB
+from penstock.units import MIB, format_bytes
 
 __all__ = ["Reservation"]
 
@@ -51,15 +51,18 @@ class Reservation:
         try:
             handle = self._handle = open_regular(path, os.O_RDWR)
             size_bytes = max(end for _, end in parts)
+            _check_room(self._handle, size_bytes, path)
             if os.fstat(self._handle).st_size < size_bytes:
                 os.truncate(self._handle, size_bytes)
             for first, end in at_once:
                 if end > first:
                     os.posix_fallocate(self._handle, first, end - first)
                     self._note(first, end)
-        except OSError as error:
+        except BaseException as error:
             if handle >= 0:
                 os.close(handle)
+            if not isinstance(error, OSError):
+                raise
             raise map_os_error(error, str(path)) from error
         self._thread = threading.Thread(target=self._reserve, name="penstock-reserve-0", daemon=True)
         self._thread.start()
@@ -124,3 +127,21 @@ class Reservation:
             end if part_first <= first <= reserved < end <= part_end else reserved
             for (part_first, part_end), reserved in zip(self._parts, self._reserved, strict=True)
         ]
+
+
+def _check_room(handle: int, size_bytes: int, path: Path) -> None:
+    """Refuse what cannot be reserved before any of it is: to fill the disk first would be felt by all who write to it.
+
+    Raises:
+        DiskFull: the file system has less free than the file lacks.
+    """
+    volume = os.fstatvfs(handle)
+    free_bytes = volume.f_frsize * (volume.f_bavail if os.geteuid() else volume.f_bfree)
+    missing_bytes = size_bytes - os.fstat(handle).st_blocks * 512
+    if volume.f_blocks and missing_bytes > free_bytes:
+        wanted = f"{format_bytes(missing_bytes)} are wanted, {format_bytes(free_bytes)} are free"
+        raise DiskFull(
+            f"no space is left for {path}: {wanted}",
+            fix="choose a smaller --window-size or another folder, or free some space",
+            about=str(path),
+        )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from penstock.errors import OutputError, WindowError
+from penstock.errors import DiskFull, OutputError, WindowError
 from penstock.manifest import ManifestReader
 from penstock.sources import open_source
 from penstock.window.reserving import Reservation
@@ -33,6 +35,25 @@ def test_reservation_that_cannot_be_made_keeps_no_file_open(tmp_path: Path) -> N
         Reservation(tmp_path / "slots", parts=((0, 4096),), at_once=((0, 1 << 62),), on_more=lambda: None)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert not reserving()
+
+
+def test_what_cannot_fit_is_refused_before_the_disk_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "slots").touch()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(DiskFull, match=r"slots: \S+ TiB are wanted, .* are free: choose a smaller --window-size"):
+        Reservation(tmp_path / "slots", parts=((0, (1 << 63) - 1),), at_once=((0, 4096),), on_more=lambda: None)
+    assert (tmp_path / "slots").stat().st_blocks == 0
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not reserving()
+
+
+def test_what_is_reserved_already_is_not_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "slots").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 1 << 20)
+    volume = os.statvfs(tmp_path)
+    full = SimpleNamespace(f_frsize=volume.f_frsize, f_bavail=0, f_bfree=0, f_blocks=volume.f_blocks)
+    monkeypatch.setattr(os, "fstatvfs", lambda _: full)
+    Reservation(tmp_path / "slots", parts=((0, 1 << 20),), at_once=((0, 1 << 20),), on_more=lambda: None).close()
 
 
 def test_parts_are_reserved_side_by_side(tmp_path: Path) -> None:
