@@ -38,6 +38,7 @@ class Tariff:
         list: 1000 requests for pages of a listing.
         put: 1000 requests that write.
         transfer: what the items of transfer begin with, before the way (``-same-region``).
+        storage: a GiB that is kept for a month; empty where that has no price.
     """
 
     seller: str
@@ -45,6 +46,7 @@ class Tariff:
     list: str
     put: str
     transfer: str
+    storage: str = ""
 
 
 class OpenSource(Protocol):

@@ -68,7 +68,7 @@ SCHEME = Scheme(
     open=S3Objects,
     same_place=_same_place,
     payee=_payee,
-    tariff=Tariff(seller="AWS", get="s3-get", list="s3-list", put="s3-put", transfer="transfer"),
+    tariff=Tariff(seller="AWS", get="s3-get", list="s3-list", put="s3-put", transfer="transfer", storage="s3-standard"),
     takes={"endpoint_url": str, "region": str, "anonymous": bool, "requester_pays": bool},
     asked_server=_asked_server,
     credential_variables=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),

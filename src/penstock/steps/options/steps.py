@@ -9,7 +9,7 @@ from penstock.options import Options
 
 __all__ = ["PIPELINE_STEPS", "RUN_OPTIONS", "STEPS", "TOLD", "module_of", "options_of"]
 
-STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor", "inspect", "new-task")
+STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor", "inspect", "pack", "new-task")
 """Each is declared in ``penstock.steps.options.<module>``, and done by ``penstock.steps.<module>``."""
 
 TOLD = {
@@ -22,6 +22,7 @@ TOLD = {
     "demo": "the whole job on a generated dataset, from a server of its own",
     "doctor": "tell what a cluster, or this machine, lacks, and what to do",
     "inspect": "tell what lies at a URI: objects, formats, columns, first samples, advice",
+    "pack": "write a dataset anew in shards of a given size, verified and resumable",
     "new-task": "write a package for a task of your own",
 }
 """What each does, for a person."""

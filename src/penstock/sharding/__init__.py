@@ -1,0 +1,1 @@
+"""A dataset written anew in shards of a given size: deterministic, verified, gone on with where it was stopped."""

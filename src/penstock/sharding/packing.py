@@ -1,0 +1,222 @@
+"""Packing: shards of one part are read, written, read back and compared, one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from penstock.errors import ConfigError, OutputError
+from penstock.formats.protocols import Format
+from penstock.formats.registry import open_format
+from penstock.formats.sample_names import split_name
+from penstock.inspection.advice import requests_of
+from penstock.inspection.budget import InMemory
+from penstock.manifest import Extent, Span
+from penstock.sharding.cutting import Shard, Unit, cut_shards
+from penstock.sharding.layouts import LAYOUTS, Layout, digest_of
+from penstock.sharding.records import ShardRecord, read_record, shard_name, write_record
+from penstock.sources import Blobs, ObjectInfo, ObjectSource
+
+__all__ = ["Asked", "Done", "Place", "pack"]
+
+AT_ONCE = 16
+"""Extents that are read at a time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """How a dataset is packed.
+
+    Attributes:
+        layout: one of ``LAYOUTS``.
+        format: that reads the dataset, with these options.
+        part: which of ``num_parts`` this is, from 0: it makes every shard whose number leaves that remainder.
+        settings: all that the samples depend on beside the dataset, as text.
+    """
+
+    layout: str
+    format: str
+    options: Mapping[str, Any]
+    shard_bytes: int
+    part: int
+    num_parts: int
+    settings: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where shards are written; ``there`` is the same as a source, which tells whether one lies there."""
+
+    blobs: Blobs
+    there: ObjectSource
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """A shard of this part that is there; ``is_new`` tells that it was made now."""
+
+    record: ShardRecord
+    is_new: bool
+
+
+async def pack(
+    extents: AsyncIterator[Extent],
+    source: ObjectSource,
+    place: Place,
+    asked: Asked,
+    tell: Callable[[Done], None],
+) -> int:
+    """Make the shards of a part that are not there yet; return how many shards the dataset has in all.
+
+    Raises:
+        ConfigError: the place holds shards of something else, or the layout cannot hold the samples.
+        DataError, SourceError: the samples could not be read.
+        OutputError: a shard could not be written, or is not what was written.
+    """
+    layout, kind = LAYOUTS[asked.layout](), open_format(asked.format, asked.options)
+    count = 0
+    async for shard in cut_shards(extents, size_bytes=asked.shard_bytes, own_names=asked.format == "objects"):
+        count += 1
+        if shard.number % asked.num_parts != asked.part:
+            continue
+        made_of = shard.fingerprint(asked.settings)
+        record = await _finished(place, shard.number, made_of)
+        if record is None:
+            samples = await _samples(source, kind, layout, shard)
+            record = await _write(place.blobs, layout, shard, samples, made_of)
+            tell(Done(record=record, is_new=True))
+        else:
+            tell(Done(record=record, is_new=False))
+    return count
+
+
+async def _finished(place: Place, number: int, made_of: str) -> ShardRecord | None:
+    """Return the record of a shard that is there already, whole; None where it is to be made."""
+    record = await asyncio.to_thread(read_record, place.blobs, number)
+    if record is None:
+        return None
+    if record.made_of != made_of:
+        where = place.blobs.locate(record.name)
+        raise ConfigError(
+            f"{where} is of other samples, or was packed by other options",
+            fix="choose another folder, or remove all that lies there (the dataset may have changed)",
+            about=where,
+        )
+    found = await place.there.find(record.name)
+    return record if found is not None and found.size_bytes == record.num_bytes else None
+
+
+async def _samples(source: ObjectSource, kind: Format, layout: Layout, shard: Shard) -> list[tuple[str, Any]]:
+    """Return the names and fields of a shard's samples."""
+    turns = asyncio.Semaphore(AT_ONCE)
+    extents = [extent for unit in shard.units for extent in unit.extents]
+    tasks = [asyncio.ensure_future(_read(source, extent, turns)) for extent in extents]
+    found: list[tuple[str, Any]] = []
+    try:
+        waiting = iter(tasks)
+        for unit in shard.units:
+            parts = [(extent, await next(waiting)) for extent in unit.extents]
+            for sample in _of_unit(unit, parts, kind):
+                name = unit.name or f"{shard.first_sample + len(found):010}"
+                found.append((name, layout.fields_of(sample, name)))
+    finally:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)
+    return found
+
+
+async def _read(source: ObjectSource, extent: Extent, turns: asyncio.Semaphore) -> bytes:
+    async with turns:
+        parts = [await source.get_range(_info(span), span.offset, span.length_bytes) for span in extent.spans]
+    return b"".join(parts)
+
+
+def _info(span: Span) -> ObjectInfo:
+    return ObjectInfo(key=span.object, size_bytes=span.object_bytes, version=span.version, validator=span.validator)
+
+
+def _of_unit(unit: Unit, parts: Sequence[tuple[Extent, bytes]], kind: Format) -> list[dict[str, Any]]:
+    """Return the samples of a unit."""
+    if unit.name:
+        return [_of_files(parts)]
+    samples: list[dict[str, Any]] = []
+    for extent, data in parts:
+        rows = kind.decode(data, extent, extent.codec, np.arange(extent.num_samples))
+        values = [rows[number] for number in range(len(rows))]
+        samples += [dict(value) if isinstance(value, Mapping) else {_usual(value): value} for value in values]
+    return samples
+
+
+def _of_files(parts: Sequence[tuple[Extent, bytes]]) -> dict[str, Any]:
+    """Return a sample of files, by their extensions."""
+    fields: dict[str, Any] = {}
+    for extent, data in parts:
+        field = (split_name(extent.key) or ("", ""))[1]
+        if field in fields:
+            raise ConfigError(
+                f"{extent.key} and another object differ in capitals of their extensions alone",
+                fix="rename one of them, or leave it out by match",
+                about=extent.key,
+            )
+        fields[field] = data
+    return fields
+
+
+def _usual(value: Any) -> str:
+    """Name a value that has no fields."""
+    return "txt" if isinstance(value, str) else "bin" if isinstance(value, bytes) else "value"
+
+
+async def _write(
+    place: Blobs, layout: Layout, shard: Shard, samples: Sequence[tuple[str, Any]], made_of: str
+) -> ShardRecord:
+    """Write a shard, read it back and compare it; only then its record is written."""
+    name, data = shard_name(shard.number, layout.extension), layout.encode(samples)
+    extents = [extent for unit in shard.units for extent in unit.extents]
+    record = ShardRecord(
+        name=name,
+        first_sample=shard.first_sample,
+        num_samples=len(samples),
+        num_bytes=len(data),
+        made_of=made_of,
+        content=_joined([digest_of(fields) for _, fields in samples]),
+        source_bytes=sum(extent.size_bytes for extent in extents),
+        source_requests=requests_of([extent.size_bytes for extent in extents]),
+    )
+    await asyncio.to_thread(place.write, name, data)
+    back = await asyncio.to_thread(place.read, name, most_bytes=len(data))
+    if await _content(back, name, layout) != record.content:
+        await asyncio.to_thread(place.delete, name)
+        raise OutputError(
+            f"{place.locate(name)} does not hold the samples that were written to it, and was removed",
+            fix="run the same command again; if it happens again, tell us",
+            about=place.locate(name),
+        )
+    await asyncio.to_thread(write_record, place, shard.number, record)
+    return record
+
+
+async def _content(data: bytes, name: str, layout: Layout) -> str:
+    """Return the fingerprint of a shard's samples, as Penstock's own format reads them."""
+    kind, info = open_format(layout.format, layout.options), ObjectInfo(key=name, size_bytes=len(data), version="")
+    digests = []
+    async for extent in kind.index(InMemory(data), info):
+        if isinstance(extent, Extent):
+            parts = b"".join(data[span.offset : span.offset + span.length_bytes] for span in extent.spans)
+            rows = kind.decode(parts, extent, extent.codec, np.arange(extent.num_samples))
+            for number in range(len(rows)):
+                fields = {field: value for field, value in rows[number].items() if field != "__key__"}
+                digests.append(digest_of(fields))
+    return _joined(digests)
+
+
+def _joined(digests: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"".join(digests)).hexdigest()

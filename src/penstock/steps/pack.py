@@ -1,0 +1,112 @@
+"""``penstock pack``: write a dataset anew in shards of a given size."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+from penstock.cost.prices import find_price, load_prices
+from penstock.errors import ConfigError
+from penstock.inspection.advice import get_price
+from penstock.manifest import SourceSpec
+from penstock.sharding.packing import Asked, Done, Place, pack
+from penstock.sharding.paying import paying
+from penstock.sources import RequestMeter, find_scheme, locate, open_blobs, open_source
+from penstock.steps._shared.common import source_from
+from penstock.steps._shared.outputs import check_writable
+from penstock.steps.options.pack import PackOptions
+from penstock.tasks.indexing import read_format_options
+from penstock.tasks.objects import WholeObjects
+from penstock.tasks.protocols import Limits
+from penstock.texts import counted, printable
+from penstock.units import format_bytes
+
+NAME = "pack"
+
+__all__ = ["NAME", "run"]
+
+
+def run(args: PackOptions) -> int:
+    """Pack, and say what was made."""
+    spec, place = source_from(args.uri, args), locate(SourceSpec.of(args.into)).uri
+    if f"{_same(place)}/".startswith(f"{_same(spec.uri)}/"):
+        raise ConfigError(f"{args.into} lies in the dataset that is packed", fix="write the shards elsewhere")
+    check_writable(place, endpoint_url=args.into_endpoint_url)
+    meter = RequestMeter()
+    done: list[Done] = []
+
+    def tell(each: Done) -> None:
+        done.append(each)
+        told = "written and verified" if each.is_new else "was there"
+        size = format_bytes(each.record.num_bytes)
+        sys.stdout.write(f"{each.record.name}: {counted(each.record.num_samples, 'sample')}, {size}: {told}\n")
+        sys.stdout.flush()
+
+    count = asyncio.run(_pack(args, spec, meter, tell))
+    sys.stdout.write("\n".join(_told(args, spec, place, done, count)) + "\n")
+    return 0
+
+
+async def _pack(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: Callable[[Done], None]) -> int:
+    options = {name: getattr(args, name) for name in ("match", "format", "format_options", "split")} | {
+        "config": args.card_config
+    }
+    part, num_parts = map(int, args.part.split("/"))
+    source = open_source(spec, meter=meter, purpose="data")
+    try:
+        found = await WholeObjects().make_samples(source, limits=Limits(), options=options)
+        asked = Asked(
+            layout=args.to,
+            format=args.format,
+            options=read_format_options(args.format_options),
+            shard_bytes=args.shard_size,
+            part=part - 1,
+            num_parts=num_parts,
+            settings=json.dumps([args.to, args.shard_size, args.format, read_format_options(args.format_options)]),
+        )
+        place = open_blobs(args.into, endpoint_url=args.into_endpoint_url, meter=meter, purpose="data")
+        into = locate(SourceSpec.of(args.into, **_endpoint(args.into_endpoint_url)))
+        there = open_source(into, meter=meter, purpose="listing")
+        count = await pack(found.rows, source, Place(blobs=place, there=there), asked, tell)
+        for item in found.skipped:
+            sys.stderr.write(f"penstock pack: left out: {printable(item.object)}: {printable(item.reason)}\n")
+        return count
+    finally:
+        source.close()
+
+
+def _same(uri: str) -> str:
+    return find_scheme(uri).same_place(uri).rstrip("/")
+
+
+def _endpoint(url: str | None) -> dict[str, str]:
+    return {} if url is None else {"endpoint_url": url}
+
+
+def _told(args: PackOptions, spec: SourceSpec, place: str, done: list[Done], count: int) -> list[str]:
+    records, today = [each.record for each in done], datetime.now(UTC).date()
+    of = "" if args.part == "1/1" else f" (part {args.part})"
+    num_samples = sum(record.num_samples for record in records)
+    lines = [
+        f"{counted(len(records), 'shard')} of {count:,}{of} in {printable(place)}, "
+        f"{sum(each.is_new for each in done):,} made now: {counted(num_samples, 'sample')}"
+    ]
+    if not records:
+        return [*lines, "There is nothing to do for this part: there are fewer shards than parts."]
+    put = _price(place, "put", "1000 requests", today)
+    storage = _price(place, "storage", "GiB-month", today)
+    return lines + paying(records, get_price(spec, today), None if put is None else put / 1000, storage)
+
+
+def _price(place: str, what: str, unit: str, today: date) -> float | None:
+    """Return what something costs at a place; None where that is not known."""
+    scheme = find_scheme(place)
+    if scheme.tariff is None or scheme.payee(place, "") != "own" or not getattr(scheme.tariff, what):
+        return None
+    try:
+        return find_price(load_prices(), getattr(scheme.tariff, what), unit=unit, region=None, today=today).usd
+    except ConfigError:
+        return None
