@@ -446,6 +446,14 @@ def test_listings_that_lie(kaggle: Kaggle, page: object) -> None:
         listed(opened(kaggle))
 
 
+@pytest.mark.parametrize("path", [f"{DATASET}@3", CONTEST])
+def test_what_kaggle_leaves_out_or_gives_as_null(kaggle: Kaggle, path: str) -> None:
+    own = b'[{"name": "x", "creationDate": null, "columns": null}, {"name": "y"}], "nextPageToken": null}'
+    kind, other = (b"datasetFiles", b"files") if path.startswith(DATASET) else (b"files", b"datasetFiles")
+    kaggle.api.takeover = lambda asked: Reply(body=b'{"%b": null, "%b": %b' % (other, kind, own))
+    assert set(listed(opened(kaggle, path))) == {"x", "y"}
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [

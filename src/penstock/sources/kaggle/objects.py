@@ -44,12 +44,12 @@ _log = logging.getLogger(__name__)
 class _File(msgspec.Struct, rename="camel"):
     name: str
     total_bytes: int = 0
-    creation_date: str = ""
+    creation_date: str | None = None
 
 
 class _Page(msgspec.Struct, rename="camel"):
-    dataset_files: list[_File] = []
-    files: list[_File] = []
+    dataset_files: list[_File] | None = None
+    files: list[_File] | None = None
     next_page_token: str | None = None
     error_message: str | None = None
 
@@ -195,7 +195,7 @@ class KaggleObjects(ObjectSource):
             page = self._decode(await self._get(self._place.files(token)), _Page)
             if page.error_message:
                 raise self._untrusted(page.error_message[:200])
-            yield page.dataset_files or page.files
+            yield page.dataset_files or page.files or []
             token = page.next_page_token or ""
             if not token:
                 return
@@ -243,6 +243,8 @@ class KaggleObjects(ObjectSource):
             raise self._untrusted(f"it names {file.name!r}")
         if not 0 <= file.total_bytes < MAX_OBJECT_BYTES:
             raise self._untrusted(f"it gives {file.name!r} a size of {file.total_bytes}")
-        version = f"created:{file.creation_date}" if self._place.is_competition else f"version:{self._place.version}"
+        version = (
+            f"created:{file.creation_date or ''}" if self._place.is_competition else f"version:{self._place.version}"
+        )
         key = file.name.removeprefix(f"{base}/") if base else file.name
         return ObjectInfo(key=key, size_bytes=file.total_bytes, version=version, validator="")
