@@ -40,11 +40,28 @@ def stored(data: bytes) -> bytes:
     return made.compress(data) + made.flush()
 
 
+def flushed(data: bytes, how: int) -> bytes:
+    """What writers make that flush now and then, and pigz behind each of its pieces: stored blocks amid others."""
+    made = zlib.compressobj(6, zlib.DEFLATED, 31)
+    pieces = [made.compress(data[at : at + 7_001]) + made.flush(how) for at in range(0, len(data), 7_001)]
+    return b"".join(pieces) + made.flush()
+
+
+def of_codes(data: bytes, strategy: int) -> bytes:
+    made = zlib.compressobj(6, zlib.DEFLATED, 31, 1, strategy)
+    return made.compress(data) + made.flush()
+
+
 SKIPPABLE = b"\x50\x2a\x4d\x18\x05\0\0\0index"
 PACKED = {
     "gzip": gzip.compress(DATA),
     "gzip -1": gzip.compress(DATA, 1),
     "stored": stored(DATA),
+    "flushed": flushed(DATA, zlib.Z_SYNC_FLUSH),
+    "flushed whole": flushed(DATA, zlib.Z_FULL_FLUSH),
+    "flushed in part": flushed(DATA, 1),
+    "codes alone": of_codes(DATA, zlib.Z_HUFFMAN_ONLY),
+    "fixed codes": of_codes(DATA, zlib.Z_FIXED),
     "bgzip": members(DATA, 40_000) + gzip.compress(b""),
     "two and zeros": members(DATA, len(DATA) // 2 + 77) + bytes(512),
     "pzstd": SKIPPABLE + framed(DATA, 50_000) + SKIPPABLE,
@@ -76,6 +93,20 @@ def test_parts_overlap_little_and_what_lies_before_is_not_read() -> None:
     assert len(extents) >= 8
     assert sum(extent.size_bytes for extent in extents) <= 1.35 * len(data)
     assert max(len(extent.codec) for extent in extents) < 50_000
+
+
+def test_parts_are_begun_at_every_bit_of_a_byte_with_stored_blocks_behind() -> None:
+    noise = [json.dumps({"n": n, "text": random.Random(n).randbytes(400 + n).hex()[n % 7 :]}) for n in range(300)]
+    plain = "\n".join(noise).encode()
+    made = zlib.compressobj(1, zlib.DEFLATED, 31, 1)
+    data = b"".join(made.compress(line.encode() + b"\n") + made.flush(zlib.Z_SYNC_FLUSH) for line in noise)
+    data += made.flush()
+    assert gzip.decompress(data).rstrip() == plain
+    source = Ranges(data, "t")
+    kind = open_format("jsonl", {"block": 1_500})
+    extents, _ = source.index(kind)
+    assert {json.loads(extent.codec)["packing"].get("bits", 0) for extent in extents} >= set(range(1, 8))
+    assert source.values(kind) == list(map(json.loads, noise))
 
 
 @settings(max_examples=40, deadline=None)

@@ -8,7 +8,6 @@ import zlib
 from typing import Final, Literal
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from penstock.errors import DataError
@@ -33,6 +32,13 @@ _MEMBER: Final = zlib.MAX_WBITS + 16
 _TRAILER_BYTES: Final = 8
 """Behind a member of gzip: its checksum and length."""
 _STEP_BYTES: Final = 1 << 20
+_FIXED: Final = "010" + "0000000"
+"""Bits of a block of deflate's own codes that holds its end alone, in the order in which they are read."""
+_LENGTHS: Final = "".join("100" if code in (18, 1) else "000" for code in (
+    16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15
+))  # fmt: skip
+_DYNAMIC: Final = "001" + "00000" + "00000" + "1111" + _LENGTHS + "1" + "1111111" + "1" + "1101011" + "0" + "0" + "0"
+"""Those of one with codes of its own, of an odd number: 138 and 118 codes of no length, that of the end, one more."""
 
 
 class Packing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -133,8 +139,9 @@ def _gunzip(data: bytes, packing: Packing, end: int) -> bytes:
     found = bytearray()
     if packing.window:
         member = zlib.decompressobj(_RAW, zdict=window_bytes(packing.window))
-        found += member.decompress(_shifted(data, packing.bits), end)
-        data = _next_member(data, len(member.unused_data), packing.bits) if member.eof else b""
+        found += member.decompress(_begun_at(data, packing.bits), end)
+        # Behind a member's last bits its trailer begins with the next byte.
+        data = member.unused_data[_TRAILER_BYTES:] if member.eof else b""
     while data and len(found) < end:
         member = zlib.decompressobj(_MEMBER)
         found += member.decompress(data, end - len(found))
@@ -142,23 +149,20 @@ def _gunzip(data: bytes, packing: Packing, end: int) -> bytes:
     return bytes(found)
 
 
-def _next_member(data: bytes, unused_bytes: int, bits: int) -> bytes:
-    """Return what comes behind a member's end and its trailer, of bytes of which those behind the end are known.
+def _begun_at(data: bytes, bits: int) -> bytes:
+    """Return bytes of deflate that begin with the highest bits of the first one, all where there are 0, as whole bytes.
 
-    Bytes that were moved by some bits end within one, so that the trailer begins with the next, or the one behind it.
+    Blocks that hold nothing come in the place of the bits that are left out, and no bit moves within its byte: blocks
+    that are stored begin with the next byte (RFC 1951, 3.2.4).
     """
-    begin = len(data) - unused_bytes + _TRAILER_BYTES
-    rests = [data[begin + place :] for place in ((0, 1) if bits else (0,))]
-    return next((rest for rest in rests if rest.startswith(GZIP_MAGIC)), b"")
-
-
-def _shifted(data: bytes, bits: int) -> bytes:
-    """Return bytes without the lowest bits of the first, the others moved down."""
     if not bits:
         return data
-    low = np.frombuffer(data, np.uint8).astype(np.uint16)
-    joined = low | np.append(low[1:], np.uint16(0)) << 8
-    return (joined >> (8 - bits)).astype(np.uint8).tobytes()
+    left_out = 8 - bits
+    blocks = _DYNAMIC * (left_out % 2)
+    while len(blocks) % 8 != left_out:
+        blocks += _FIXED
+    begin = int(blocks[::-1], 2) | data[0] >> left_out << len(blocks)
+    return begin.to_bytes((len(blocks) + bits) // 8, "little") + data[1:]
 
 
 def _unzstd(data: bytes, end: int) -> bytes:
