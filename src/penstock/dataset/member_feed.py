@@ -1,13 +1,13 @@
-"""The samples of one member of a mix, one after the other, whose position can be saved between any two."""
+"""The samples of one member of a mix, by their positions in its endless order."""
 
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from penstock.loader import LoaderState
-from penstock.stream.epochs import NOTHING
+from penstock.dataset.proportions import settled
 from penstock.stream.face import Stream
 
 __all__ = ["CHUNK", "Feed", "pack"]
@@ -22,78 +22,47 @@ def pack(values: list[Any]) -> bytes:
 
 
 class Feed:
-    """Gives a member's samples, round after round.
+    """Gives this rank's samples of a member.
 
     Args:
-        stream: of the member, whose batches are packed.
-        size: samples of a round on this rank.
+        stream: of the member, whose batches are packed and have something in the place of each sample.
     """
 
-    def __init__(self, stream: Stream, size: int) -> None:
-        self._stream, self._size = stream, size
-        self._chunk = int(stream.state_dict()["batch_size"]) // stream._reading.ranks.world_size
-        self._batches: Iterator[Any] | None = None
-        self._start: LoaderState = {}
-        self._values: list[Any] = []
-        self._first = self._used = 0
+    def __init__(self, stream: Stream) -> None:
+        self._stream, self._size, self.world_size = stream, stream.num_samples, stream.ranks.world_size
+        self._chunk = int(stream.state_dict()["batch_size"]) // self.world_size
+        self._batches: Iterator[Any] = iter(())
+        self._values: deque[Any] = deque()
+        self._next = -1
 
-    def begin(self, epoch: int) -> None:
-        """Begin a round that is an epoch of the member."""
-        self._stream._has_loaded = False
-        self._stream.set_epoch(epoch)
-        self._begin_round()
+    def has(self, position: int) -> bool:
+        """Whether ``take`` gives the sample there at once."""
+        return position == self._next and bool(self._values)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the next samples are to be had first, by ``next_chunk``."""
-        return self._used == len(self._values)
-
-    def take(self) -> Any:
-        """Return the next sample, or what stands for one that is left out."""
-        self._used += 1
-        return self._values[self._used - 1]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the position after the last sample."""
-        return {"stream": self._start, "first": self._first, "used": self._used}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a saved position."""
-        self._stream.load_state_dict(state["stream"])
-        self._batches = iter(self._stream)
-        self._start, self._first = state["stream"], state["first"]
-        self._values, self._used = [], 0
-        used = state["used"]
-        while used:  # chunks may have been larger
-            if self._used:
-                self._first += self._used
-                self._start = self._stream.state_dict()
-            self._fill()
-            self._used = min(used, len(self._values))
-            used -= self._used
-
-    def next_chunk(self) -> None:
-        """Have the next samples, where there are none left.
+    def fetch(self, position: int) -> None:
+        """Have the samples from a position on: of this rank, that among as many as there are ranks.
 
         Raises:
             PenstockError: the member failed.
         """
-        self._first += len(self._values)
-        self._values, self._used = [], 0
-        if self._first >= self._size:
-            self._begin_round()
-        self._start = self._stream.state_dict()
-        self._fill()
+        try:
+            if position != self._next:
+                self._stream.load_state_dict({**self._stream.state_dict(), "next_index": position})
+                self._batches = iter(self._stream)
+            packed = next(self._batches, None)
+            if packed is None:
+                self._batches = iter(self._stream)
+                packed = next(self._batches)
+        except BaseException:
+            self._next = -1
+            self._values.clear()
+            raise
+        # At an epoch's end some ranks have a sample more, which is of no mix.
+        number = min(self._chunk, (self._size - position % self._size) // self.world_size)
+        self._values = deque(pickle.loads(packed)[:number])  # noqa: S301 - of this process's own workers
+        self._next = position
 
-    def _begin_round(self) -> None:
-        self._batches = iter(self._stream)
-        self._start = self._stream.state_dict()
-        self._values, self._first, self._used = [], 0, 0
-
-    def _fill(self) -> None:
-        """Take the next samples; what is missing of them was left out, and what is more is of no rank's round."""
-        assert self._batches is not None
-        packed = next(self._batches, None)
-        values = [] if packed is None else pickle.loads(packed)  # noqa: S301 - of this process's own workers
-        expected = self._size - self._first if packed is None else min(self._chunk, self._size - self._first)
-        self._values = values[:expected] + [NOTHING] * (expected - len(values))
+    def take(self) -> Any:
+        """Return the next sample, or what stands for one that is left out."""
+        self._next = settled(self._next + self.world_size, size=self._size, world_size=self.world_size)
+        return self._values.popleft()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
@@ -15,56 +16,85 @@ from typing import Any, Final, NoReturn, Self
 from torch.utils.data import IterableDataset
 
 from penstock.dataset.member_feed import Feed, pack
-from penstock.dataset.mixed_positions import check_mixed_position
-from penstock.dataset.proportions import Draws, Stop, epoch_counts, rounds
+from penstock.dataset.mixed_epochs import MixEpochs
+from penstock.dataset.mixed_positions import check_mixed_position, check_passed
+from penstock.dataset.proportions import Limit, Rule, Turns
 from penstock.dataset.structure import structure_of
+from penstock.dataset.weights import Weighed
 from penstock.errors import ConfigError, DataError, StreamMisused, WindowTooSmall
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.failures import noting
 from penstock.records import Meters
 from penstock.stream import LeftOut
 from penstock.stream.checks import count
-from penstock.stream.epochs import Nothing, pinned
+from penstock.stream.epochs import NOTHING, Nothing, pinned
 from penstock.stream.face import Stream
 from penstock.stream.options import Options
 
-__all__ = ["MixedLoader"]
+__all__ = ["MixedLoader", "Share"]
 
 _MEBIBYTES: Final = re.compile(r"\b([0-9]+)Mi\b")
 """Of the window that a member needs, in an advice."""
-STATE_VERSION = 2
+STATE_VERSION = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What a member of a mix gives, of all ranks.
+
+    Attributes:
+        source: where its samples lie.
+        share: of the epoch's samples, by its weight.
+        planned: samples of the epoch.
+        given: of all epochs since the beginning, runs that saved a position included.
+    """
+
+    source: str
+    share: float
+    planned: int
+    given: int
 
 
 class MixedLoader(IterableDataset[Any]):
     """Batches of a mix, epoch after epoch; ``Mixed.loader`` opens it, and it behaves as ``Stream`` does.
 
-    A position may be saved anywhere and taken up with another batch size or number of workers, but by as many ranks.
+    A position may be saved anywhere, and taken up with another batch size, and number of workers or ranks.
 
     Args:
         options: that were asked for.
         own: of each member.
-        shares: of the members, which make 1 together.
+        weighed: the members' weights.
+        limits: of each member.
 
     Raises:
         PenstockError: a member cannot be opened.
     """
 
     def __init__(
-        self, options: Options, own: Sequence[Options], *, shares: Sequence[float], seed: int, stop: Stop
+        self,
+        options: Options,
+        own: Sequence[Options],
+        *,
+        weighed: Weighed,
+        rule: Rule,
+        limits: Sequence[Limit],
+        seed: int,
     ) -> None:
-        self._options, self._shares, self._seed, self._stop = options, shares, seed, stop
+        self._options, self._own = options, own
+        self._weighed, self._rule, self._limits, self._seed = weighed, rule, limits, seed
         self._is_checked = isinstance(options.decoder.collate, ReusingCollate)
         self._streams: list[Stream] = []
         self._feeds: list[Feed] = []
         self._structures: dict[int, str] = {}
-        self._fingerprints: dict[int, str] = {}
-        self._epoch = self._position = self._loops = 0
+        self._epochs: MixEpochs | None = None
+        self._name = ""
+        self._epoch = self._loops = 0
+        self._passed, self._given = [0] * len(own), [0] * len(own)
         self._asked_epoch: int | None = None
-        self._loaded: Mapping[str, Any] | None = None
-        self._saved: dict[str, Any] | None = None
+        self._has_loaded = False
         with contextlib.ExitStack() as stack:
             for number, each in enumerate(own):
-                decoder = replace(each.decoder, collate=pack)
+                decoder = replace(each.decoder, collate=pack, stand_in=NOTHING)
                 with _of_member(number, each, options):
                     stream = Stream.made_of(replace(each, decoder=decoder))
                 self._streams.append(stack.enter_context(stream))
@@ -72,12 +102,12 @@ class MixedLoader(IterableDataset[Any]):
 
     @property
     def num_samples(self) -> int:
-        """Samples of one epoch, of all ranks."""
-        return sum(self._counts()) * self._world_size()
+        """Samples of the epoch, of all ranks."""
+        return self._whole().left * self._world_size()
 
     def __len__(self) -> int:
-        """Return this rank's batches of one epoch."""
-        number, size = sum(self._counts()), self._options.batch_size
+        """Return this rank's batches of the epoch."""
+        number, size = self._whole().left, self._options.batch_size
         return number // size if self._options.drop_last else -(-number // size)
 
     def __iter__(self) -> Iterator[Any]:
@@ -87,28 +117,26 @@ class MixedLoader(IterableDataset[Any]):
             PenstockError: the data failed; raised at the batch that it belongs to.
         """
         self._loops += 1
-        counts = self._counts()
-        sizes = self._sizes()
-        self._feeds = [Feed(stream, size) for stream, size in zip(self._streams, sizes, strict=True)]
+        world_size = self._world_size()
+        if not self._feeds or self._feeds[0].world_size != world_size:
+            self._feeds = [Feed(stream) for stream in self._streams]
         asked, self._asked_epoch = self._asked_epoch, None
-        if self._loaded is None:
-            self._saved = None
-            self._epoch = asked if asked is not None else self._epoch + (self._position > 0)
-            self._position = 0
+        if not self._has_loaded:
+            self._epoch = asked if asked is not None else self._epoch + any(self._passed)
+            self._passed = [0] * len(self._own)
         most = self._options.num_epochs
         if most is not None and self._epoch >= most:
             raise ConfigError(f"epoch {self._epoch} of a mix of {most} epochs", fix="ask for more epochs")
-        if self._position:
-            assert self._loaded is not None
-            for feed, state in zip(self._feeds, self._loaded["members"], strict=True):
-                feed.load_state_dict(state)
-        else:
-            for feed, number, size in zip(self._feeds, counts, sizes, strict=True):
-                feed.begin(self._epoch * rounds(number, size))
-        return self._batches(self._loops, counts)
+        turns = self._known().turns(self._epoch, list(self._passed), world_size=world_size)
+        if not turns.left:
+            raise ConfigError(
+                f"epoch {self._epoch} of the mix has no sample for each of {world_size} ranks",
+                fix="use fewer ranks, or give the small members more weight",
+            )
+        return self._batches(self._loops, turns)
 
     def __repr__(self) -> str:
-        return f"<MixedLoader of {len(self._shares)} datasets: batches of {self._options.batch_size}>"
+        return f"<MixedLoader of {len(self._own)} datasets: batches of {self._options.batch_size}>"
 
     def __enter__(self) -> Self:
         return self
@@ -133,23 +161,44 @@ class MixedLoader(IterableDataset[Any]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position after the last batch that was given, to save in a checkpoint; the same on all ranks."""
-        if self._saved is not None:
-            return self._saved
-        return self._state([])
+        self._known()
+        return {
+            "version": STATE_VERSION,
+            "mix": self._name,
+            "epoch": self._epoch,
+            "passed": list(self._passed),
+            "given": list(self._given),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up a saved position: the next batch is the one that would have come.
 
+        With as many ranks as saved it samples come in the very order that they would have; with others each member's
+        do, and the members' turns go on from what was given of each.
+
         Raises:
-            CheckpointMismatch: it is of another mix, or of another number of ranks in the middle of an epoch.
+            CheckpointMismatch: it is of another mix, or none.
         """
-        check_mixed_position(state, self._state([]), sizes=self._sizes(), num_samples=sum(self._counts()))
-        for stream, member in zip(self._streams, state["members"], strict=False):
-            stream.load_state_dict(member["stream"])
+        check_mixed_position(state, self.state_dict())
+        epoch, passed = state["epoch"], list(state["passed"])
+        check_passed(passed, [quota.count for quota in self._known().quotas(epoch)])
         self._loops += 1
         self._asked_epoch = None
-        self._epoch, self._position = state["epoch"], state["position"]
-        self._loaded, self._saved = state, dict(state)
+        self._given = list(state["given"])
+        left = self._known().turns(epoch, list(passed), world_size=self._world_size()).left
+        self._reach(epoch, passed, left)
+        self._has_loaded = True
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """What each member gives to the epoch, and gave so far."""
+        known = self._known()
+        return tuple(
+            Share(source=own.source.uri, share=share, planned=quota.count, given=given)
+            for own, share, quota, given in zip(
+                self._own, known.shares(self._epoch), known.quotas(self._epoch), self._given, strict=True
+            )
+        )
 
     def meters(self) -> Meters:
         """Return what was moved so far for all members, of this node."""
@@ -176,35 +225,36 @@ class MixedLoader(IterableDataset[Any]):
             fix="make it in the process that needs it; to decode in several processes give it workers=",
         )
 
-    def _batches(self, loop: int, counts: Sequence[int]) -> Iterator[Any]:
-        size, total = self._options.batch_size, sum(counts)
-        draws = Draws(counts, seed=self._seed, epoch=self._epoch)
-        for first in range(self._position, total, size):
-            members = draws(first, size).tolist()
-            if self._options.drop_last and len(members) < size:
-                break
+    def _batches(self, loop: int, turns: Turns) -> Iterator[Any]:
+        size, epoch, world_size = self._options.batch_size, self._epoch, self._world_size()
+        given = self._given
+        while turns.left >= self._least():
             if loop != self._loops:
                 raise StreamMisused(
                     "another loop over this mix was begun, or a position loaded, since this one began",
                     fix="use one iterator at a time",
                 )
-            left = [value for value in map(self._take, members) if not isinstance(value, Nothing)]
+            drawn = list(itertools.islice(turns, size))
+            left = [value for value in map(self._take, drawn) if not isinstance(value, Nothing)]
             batch = self._options.decoder.collate(left) if left else None
-            self._reach(first + len(members), total)
+            given = [each + world_size * number for each, number in zip(given, _times(drawn, given), strict=True)]
+            self._given, self._has_loaded = given, False
+            self._reach(epoch, turns.given, turns.left)
             if left:
                 yield pinned(batch) if self._options.pin_memory else batch
-            elif self._world_size() > 1:
+            elif world_size > 1:
                 raise DataError(
                     "nothing is left of a batch",
                     fix="ranks step together, so none may be left without a sample: use larger batches, or leave out "
                     "by key, with where",
                 )
 
-    def _take(self, member: int) -> Any:
+    def _take(self, turn: tuple[int, int]) -> Any:
+        member, position = turn
         feed = self._feeds[member]
-        if feed.is_empty:
-            with _of_member(member, self._streams[member]._options, self._options):
-                feed.next_chunk()
+        if not feed.has(position):
+            with _of_member(member, self._own[member], self._options):
+                feed.fetch(position)
         value = feed.take()
         if self._is_checked and member not in self._structures and not isinstance(value, Nothing):
             self._check_structure(member, structure_of(value))
@@ -220,50 +270,45 @@ class MixedLoader(IterableDataset[Any]):
                 )
         self._structures[member] = structure
 
-    def _reach(self, position: int, total: int) -> None:
-        """Note the position behind a batch."""
-        self._loaded = None
-        left = total - position
-        if left < (self._options.batch_size if self._options.drop_last else 1):
-            self._epoch, self._position = self._epoch + 1, 0
-            self._saved = self._state([])
-        else:
-            self._position = position
-            self._saved = self._state([feed.state_dict() for feed in self._feeds])
+    def _reach(self, epoch: int, passed: Sequence[int], left: int) -> None:
+        """Note the position behind a batch: the next epoch's where too little is left of this one."""
+        is_over = left < self._least()
+        self._epoch = epoch + is_over
+        self._passed = [0] * len(passed) if is_over else list(passed)
 
-    def _state(self, members: list[dict[str, Any]]) -> dict[str, Any]:
-        return {
-            "version": STATE_VERSION,
-            "mix": self._fingerprint(),
-            "world_size": self._world_size(),
-            "epoch": self._epoch,
-            "position": self._position,
-            "members": members,
-        }
+    def _least(self) -> int:
+        """Return the samples of the fewest batch of a rank."""
+        return self._options.batch_size if self._options.drop_last else 1
 
-    def _fingerprint(self) -> str:
-        """Return what tells this mix, with its members' data and orders, from any other."""
-        world_size = self._world_size()
-        if world_size not in self._fingerprints:
-            asked = (self._stop, self._seed, [round(share, 9) for share in self._shares], self._counts())
-            places = [stream.state_dict() for stream in self._streams]
-            orders = [
-                [place[name] for name in ("manifest_fingerprint", "plan_fingerprint", "order")] for place in places
-            ]
-            self._fingerprints[world_size] = hashlib.sha256(repr((asked, orders)).encode()).hexdigest()
-        return self._fingerprints[world_size]
+    def _whole(self) -> Turns:
+        """Return the turns of the whole epoch that the next loop is of."""
+        epoch = self._epoch if self._asked_epoch is None else self._asked_epoch
+        return self._known().turns(epoch, [0] * len(self._own), world_size=self._world_size())
 
     def _world_size(self) -> int:
-        self._streams[0]._settle()
-        return self._streams[0]._reading.ranks.world_size
+        return self._streams[0].ranks.world_size
 
-    def _sizes(self) -> list[int]:
-        """Return the samples of each member's epoch that every rank is given."""
-        world_size = self._world_size()
-        return [stream.num_samples // world_size for stream in self._streams]
+    def _known(self) -> MixEpochs:
+        """Return the epochs of the mix, which its members' sizes tell."""
+        if self._epochs is None:
+            sizes = tuple(stream.num_samples for stream in self._streams)
+            asked = (self._weighed, self._rule, tuple(self._limits), self._seed)
+            states = [stream.state_dict() for stream in self._streams]
+            names = ("manifest_fingerprint", "plan_fingerprint", "order")
+            orders = [[state[name] for name in names] for state in states]
+            self._name = hashlib.sha256(repr((asked, sizes, orders)).encode()).hexdigest()
+            self._epochs = MixEpochs(
+                weighed=self._weighed, rule=self._rule, limits=self._limits, seed=self._seed, sizes=sizes
+            )
+        return self._epochs
 
-    def _counts(self) -> list[int]:
-        return epoch_counts(self._sizes(), self._shares, stop=self._stop)
+
+def _times(drawn: Sequence[tuple[int, int]], members: Sequence[int]) -> list[int]:
+    """Return how often each member was drawn."""
+    found = [0] * len(members)
+    for member, _ in drawn:
+        found[member] += 1
+    return found
 
 
 @contextlib.contextmanager

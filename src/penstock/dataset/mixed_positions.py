@@ -7,56 +7,55 @@ from typing import Any, Final
 
 from penstock.errors import CheckpointMismatch
 
-__all__ = ["check_mixed_position"]
+__all__ = ["check_mixed_position", "check_passed"]
 
 MOST_EPOCH: Final = 2**31 - 1
+MOST_GIVEN: Final = 2**62
 _FIX: Final = "go on with the mix that the position was saved of, or begin anew"
 _NO_POSITION: Final = "what is loaded is no saved position in a mix"
 _GIVE: Final = "give what state_dict() gave, as it was"
 
 
-def check_mixed_position(state: Any, mine: Mapping[str, Any], *, sizes: Sequence[int], num_samples: int) -> None:
-    """Refuse what is no position in this mix; positions of members are looked at by their streams.
+def check_mixed_position(state: Any, mine: Mapping[str, Any]) -> None:
+    """Refuse what is no position in this mix.
 
     Args:
         mine: a position of the mix that is to take it up.
-        sizes: samples of a round of each member on this rank.
-        num_samples: of an epoch on this rank.
 
     Raises:
-        CheckpointMismatch: it is of another mix or version, or of another number of ranks in the middle of an epoch,
-            or damaged.
+        CheckpointMismatch: it is of another mix or version, or damaged.
     """
-    if not isinstance(state, Mapping) or any(name not in state for name in mine):
+    if not isinstance(state, Mapping) or "mix" not in state or "version" not in state:
         raise CheckpointMismatch(_NO_POSITION, fix=_GIVE)
-    position = state["position"]
-    for name, told in (("version", "version"), ("mix", "mix"), ("world_size", "number of ranks")):
-        if state[name] != mine[name] and (name != "world_size" or position or not _is_count(state[name], 1)):
-            raise CheckpointMismatch(
-                f"the saved position is of another {told} ({str(state[name])[:12]}, here {str(mine[name])[:12]})",
-                fix=_FIX,
-            )
-    if not _is_count(position, 0, num_samples - 1):
-        raise CheckpointMismatch(f"the saved position is {str(position)[:60]!r}, not in an epoch of this mix", fix=_FIX)
-    if not _is_count(state["epoch"], 0):
+    for name in ("version", "mix"):
+        if state[name] != mine[name]:
+            told = f"another {name} ({str(state[name])[:12]}, here {str(mine[name])[:12]})"
+            raise CheckpointMismatch(f"the saved position is of {told}", fix=_FIX)
+    if missing := [name for name in mine if name not in state]:
+        raise CheckpointMismatch(f"{_NO_POSITION}: it lacks {', '.join(missing)}", fix=_GIVE)
+    if not _is_count(state["epoch"], MOST_EPOCH):
         raise CheckpointMismatch(f"the saved position is in epoch {str(state['epoch'])[:60]!r}", fix=_GIVE)
-    members = state["members"]
-    if not isinstance(members, list | tuple):
-        raise CheckpointMismatch(f"the saved position is of members {str(members)[:60]!r}", fix=_GIVE)
-    if len(members) != (len(sizes) if position else 0):
-        raise CheckpointMismatch(f"the saved position is of {len(members)} members", fix=_FIX)
-    for number, (member, size) in enumerate(zip(members, sizes, strict=False)):
-        if not _is_member(member, size):
-            raise CheckpointMismatch(f"the saved position is no position of member {number} (from 0)", fix=_GIVE)
+    for name in ("passed", "given"):
+        numbers = state[name]
+        if not isinstance(numbers, list | tuple) or len(numbers) != len(mine[name]):
+            raise CheckpointMismatch(f"the saved position has {name} {str(numbers)[:60]!r}", fix=_GIVE)
+        if not all(_is_count(each, MOST_GIVEN) for each in numbers):
+            raise CheckpointMismatch(f"the saved position has {name} {str(numbers)[:60]!r}", fix=_GIVE)
 
 
-def _is_member(member: Any, size: int) -> bool:
-    if not isinstance(member, Mapping) or not isinstance(member.get("stream"), Mapping):
-        return False
-    first: Any = member.get("first")
-    used: Any = member.get("used")
-    return _is_count(first, 0, size) and _is_count(used, 0, size - first)
+def check_passed(passed: Sequence[int], counts: Sequence[int]) -> None:
+    """Refuse a position behind what an epoch has.
+
+    Raises:
+        CheckpointMismatch: it is.
+    """
+    for number, (each, count) in enumerate(zip(passed, counts, strict=True)):
+        if each > count:
+            raise CheckpointMismatch(
+                f"the saved position is behind {each} samples of member {number} (from 0), of {count} in the epoch",
+                fix=_GIVE,
+            )
 
 
-def _is_count(value: Any, least: int, most: int = MOST_EPOCH) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+def _is_count(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most

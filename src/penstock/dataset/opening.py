@@ -26,7 +26,7 @@ from penstock.yaml_files import PLAIN, read_mapping, scalar_of
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["FUNCTIONS", "NOT_OF_FILES", "STEPS", "open"]
+__all__ = ["FUNCTIONS", "MEMBER_LIMITS", "MIX_OPTIONS", "NOT_OF_FILES", "STEPS", "open"]
 
 FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
     "objects": objects,
@@ -43,6 +43,10 @@ NOT_OF_FILES: Final = ("storage_options",)
 """Arguments that may hold secrets, which have no place in a file."""
 STEPS: Final = ("where", "select", "split", "part")
 """What is made of it then."""
+MIX_OPTIONS: Final = ("seed", "stop", "samples", "temperature")
+"""Of a mix."""
+MEMBER_LIMITS: Final = ("most_samples", "most_epochs")
+"""Of a member of a mix, beside its weight."""
 MOST_NODES: Final = 10_000
 _A_FILE = "give the path of a YAML file that describes a dataset"
 
@@ -53,8 +57,9 @@ def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | 
 
     The file has ``format`` and ``source``, the arguments of the function of that name (``penstock.parquet`` ...), and
     ``where``, ``select``, ``split`` (with ``valid``, ``test``, ``by`` and ``seed``) and ``part``; or ``mix``, a list of
-    such mappings each with a ``weight``, and ``seed`` and ``stop``. Paths are as on a command line: of the folder that
-    the process is in.
+    such mappings each with a ``weight``, ``most_samples`` and ``most_epochs``, where it is to have some, and the other
+    arguments of ``penstock.mix``; a member may have a ``mix`` of its own. Paths are as on a command line: of the folder
+    that the process is in.
 
     Args:
         path: of the file.
@@ -150,21 +155,40 @@ class _Entries:
 
 
 def _mixed(entries: _Entries, part: str | None) -> Mixed:
-    entries.check(["mix", "seed", "stop"])
+    entries.check(["mix", *MIX_OPTIONS])
     members = entries.values["mix"]
     if not isinstance(members.value, list):
         raise entries.error("mix is no list", "write its members below it, each behind a hyphen", line=members.line)
-    pairs = []
+    found, weights = [], []
+    limits: dict[str, list[Any]] = {name: [] for name in MEMBER_LIMITS}
     for member in members.value:
         if not isinstance(member.value, dict):
             raise entries.error("a member of mix is no mapping", "write its format, source, weight", line=member.line)
         values = dict(member.value)
-        weight = values.pop("weight", None)
-        if weight is None:
-            raise entries.error("a member of mix has no weight", "write one, like `weight: 0.3`", line=member.line)
-        pairs.append((_dataset(_Entries(file=entries.file, line=member.line, values=values), part), _bare(weight)))
-    made: Mixed = entries.call(mix, ["seed", "stop"], members=pairs)
+        weights.append(_weight(entries, values.pop("weight", None)))
+        for name, given in limits.items():
+            given.append(_bare(values.pop(name)) if name in values else None)
+        own = _Entries(file=entries.file, line=member.line, values=values)
+        found.append(_mixed(own, part) if "mix" in values else _dataset(own, part))
+    lacking = [each.line for each, weight in zip(members.value, weights, strict=True) if weight is None]
+    if lacking and len(lacking) < len(weights):
+        fix = "write one, like `weight: 0.3`, or none for all, which weigh what they have samples"
+        raise entries.error("a member of mix has no weight", fix, line=lacking[0])
+    pairs = found if lacking else list(zip(found, weights, strict=True))
+    made: Mixed = entries.call(mix, list(MIX_OPTIONS), members=pairs, **limits)
     return made
+
+
+def _weight(entries: _Entries, value: _Value | None) -> Any:
+    """Return a weight, by the numbers of epochs where it changes."""
+    given = None if value is None else _bare(value)
+    if value is None or not isinstance(given, dict):
+        return given
+    if not all(epoch.isdecimal() for epoch in given):
+        raise entries.error(
+            f"weight {shown(given)}", "write weights by epoch, like `{0: 0.9, 3: 0.5}`", line=value.line
+        )
+    return {int(epoch): weight for epoch, weight in given.items()}
 
 
 def _dataset(entries: _Entries, part: str | None) -> Dataset:

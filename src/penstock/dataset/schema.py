@@ -11,11 +11,20 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from penstock.dataset.described import Dataset
 from penstock.dataset.making import of_format
 from penstock.dataset.mixing import mix
-from penstock.dataset.opening import FUNCTIONS, NOT_OF_FILES
+from penstock.dataset.opening import FUNCTIONS, MEMBER_LIMITS, MIX_OPTIONS, NOT_OF_FILES
 from penstock.dataset.splitting import PARTS
 
 __all__ = ["dataset_schema"]
 
+_ANY_MIX: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["mix"],
+    "properties": {
+        "mix": {"$ref": "#/oneOf/0/properties/mix"},
+        **{name: {"$ref": f"#/oneOf/0/properties/{name}"} for name in MIX_OPTIONS},
+    },
+}
 _PLAIN: Mapping[Any, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
@@ -28,8 +37,12 @@ def dataset_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["mix"],
         "properties": {
-            "mix": {"type": "array", "minItems": 2, "items": {"oneOf": [_with_weight(each) for each in described]}},
-            **{name: each for name, each in _arguments(mix).items() if name != "members"},
+            "mix": {
+                "type": "array",
+                "minItems": 2,
+                "items": {"oneOf": [_as_member(each) for each in (*described, _ANY_MIX)]},
+            },
+            **{name: each for name, each in _arguments(mix).items() if name in MIX_OPTIONS},
         },
     }
     return {
@@ -61,10 +74,12 @@ def _of(function: Callable[..., Any], kind: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _with_weight(schema: Mapping[str, Any]) -> dict[str, Any]:
-    weight = {"type": "number", "exclusiveMinimum": 0}
-    properties = {"weight": weight, **schema["properties"]}
-    return {**schema, "required": ["weight", *schema["required"]], "properties": properties}
+def _as_member(schema: Mapping[str, Any]) -> dict[str, Any]:
+    number = {"type": "number", "exclusiveMinimum": 0}
+    by_epoch = {"type": "object", "required": ["0"], "additionalProperties": {"type": "number", "minimum": 0}}
+    limits = {name: {"type": "integer", "minimum": 1} for name in MEMBER_LIMITS}
+    own = {} if schema is _ANY_MIX else limits
+    return {**schema, "properties": {"weight": {"anyOf": [number, by_epoch]}, **own, **schema["properties"]}}
 
 
 def _arguments(function: Callable[..., Any]) -> dict[str, Any]:

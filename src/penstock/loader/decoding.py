@@ -31,6 +31,7 @@ class Decoding:
         is_pure: whether all of them draw from nothing but the generator that ``transform`` is given. Batches are then
             made beside the training loop, and random numbers are of seed and stream index. Else they are of seed,
             epoch and key, and the process's generators are seeded by them and put back.
+        stand_in: what ``collate`` is given in the place of a sample that is left out; None leaves its place out too.
     """
 
     decode: Decoder
@@ -38,6 +39,7 @@ class Decoding:
     takes_path: bool = False
     transform: Transform | None = None
     is_pure: bool = False
+    stand_in: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,6 +279,8 @@ class Joiner:
         """Return a batch, None where nothing is left of it, and what it lacks."""
         values = sorted((each for part in parts for each in part.values), key=lambda each: each[0])
         skipped = sorted((each for part in parts for each in part.skipped), key=lambda each: each[0])
+        if (stand_in := self._decoding.stand_in) is not None:
+            values = sorted([*values, *((slot, bad.key, stand_in) for slot, bad in skipped)], key=lambda each: each[0])
         batch = None
         if values:
             epoch, position, keys = parts[0].epoch, parts[0].position, [key for _, key, _ in values]

@@ -50,9 +50,13 @@ class OneByOne:
             while True:
                 values: list[Any] = []
                 keys: list[str] = []
-                runs = self._decode_runs(reader, numbers, values, keys)
+                taken: list[int] = []
+                runs = self._decode_runs(reader, numbers, values, keys, taken)
                 if runs is None:
                     continue
+                if self._decoding.stand_in is not None:
+                    there = dict(zip(taken, values, strict=True))
+                    values = [there.get(index, self._decoding.stand_in) for index in indices]
                 batch = self._collate(values, keys, numbers[indices[0]]) if values else None
                 if not holds or reader.is_intact(*(run.first for run in runs if run.first is not None)):
                     skipped += [bad for run in runs for bad in run.skipped]
@@ -62,14 +66,18 @@ class OneByOne:
 
     def _collate(self, values: list[Any], keys: Sequence[str], first: int) -> Any:
         place = locate(self._order, first)
-        self._chance.seed(place.epoch, f"batch of {keys[0]}")
+        self._chance.seed(place.epoch, f"batch of {keys[0] if keys else ''}")
         with collating(keys, position=place.position, epoch=place.epoch):
             return self._decoding.collate(values)
 
     def _decode_runs(
-        self, reader: WindowReader, numbers: dict[int, int], values: list[Any], keys: list[str]
+        self, reader: WindowReader, numbers: dict[int, int], values: list[Any], keys: list[str], taken: list[int]
     ) -> list[Run] | None:
-        """Decode all samples; give their runs, or None where the window changed under a value that is still there."""
+        """Decode all samples; give their runs, or None where the window changed under a value that is still there.
+
+        Args:
+            values: put what is decoded in here, and its keys and window indices into ``keys`` and ``taken``.
+        """
         indices = list(numbers)
         first = numbers[indices[0]]
         place = locate(self._order, first)  # of the batch's first sample: none crosses a segment
@@ -80,6 +88,7 @@ class OneByOne:
             at = _Place(place.epoch, place.position + number - first, number)
             values.append(self._value(reader, extent, key, at, is_trained=is_trained))
             keys.append(key)
+            taken.append(extent.index)
 
         runs: list[Run] = []
         done = 0
@@ -89,7 +98,7 @@ class OneByOne:
             if run is None:
                 if not self._decoding.is_pure:
                     return None
-                del values[good:], keys[good:]
+                del values[good:], keys[good:], taken[good:]
                 continue
             runs.append(run)
             done += run.num_passed

@@ -19,6 +19,7 @@ from penstock.errors import StreamMisused
 from penstock.loader import LoaderState
 from penstock.loader.ranks import Undecided, find_ranks
 from penstock.plan import num_rank_batches
+from penstock.plan.ranks import Ranks
 from penstock.records import Meters
 from penstock.stream import options as of
 from penstock.stream.checks import count
@@ -273,6 +274,12 @@ class Stream(IterableDataset[Any]):
         self._settle()
         with in_python():
             return self._reading.classes()
+
+    @property
+    def ranks(self) -> Ranks:
+        """Which of the processes that read together this one is, and how many there are."""
+        self._settle()
+        return self._reading.ranks
 
     def close(self) -> None:
         """End the prefetcher and the workers, and remove the temporary folder."""

@@ -63,7 +63,22 @@ PUBLISHED = Path(__file__).parents[3] / "docs" / "schemas" / "dataset.json"
         ("format: eeg\nsource: /", "d.yaml:1: challenge is missing"),
         ("mix: 3", "d.yaml:1: mix is no list"),
         ("mix:\n - a", "d.yaml:2: a member of mix is no mapping"),
-        ("mix:\n - format: parquet\n   source: /", "d.yaml:2: a member of mix has no weight"),
+        (
+            "mix:\n - format: parquet\n   source: /\n - {weight: 1, format: tar, source: /}",
+            "d.yaml:2: a member of mix has no weight",
+        ),
+        ("mix:\n - {format: tar, source: /}", r"d.yaml:1: 1 member\(s\)"),
+        ("mix:\n - {weight: {a: 1}, format: tar, source: /}", r"d.yaml:2: weight {'a': 1}: write weights by epoch"),
+        (
+            "mix:\n - {weight: {1: 1}, format: tar, source: /}\n - {weight: 1, format: tar, source: /}",
+            "the weight {1: 1} of a member: give weights by the epoch, from 0",
+        ),
+        (
+            "mix:\n - {most_samples: 0, format: tar, source: /}\n - {format: tar, source: /}",
+            "most_samples 0: give a whole number of at least 1",
+        ),
+        ("mix:\n - {mix: 3, weight: 1}", "d.yaml:2: mix is no list"),
+        ("mix:\n - {format: tar, source: /}\n - {format: tar, source: /}\nstop: repeat", "samples None with stop='rep"),
         ("mix:\n - {weight: 1, format: parquet, source: /}", r"d.yaml:1: 1 member\(s\)"),
         ("mix: []\nseed: 1\nwindow: 3", "d.yaml:3: there is no 'window' here"),
         ("format: tar\nsource: /\n1: 2", "d.yaml:3: there is no '1' here"),
