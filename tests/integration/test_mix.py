@@ -251,6 +251,122 @@ def test_a_place_within_larger_chunks_is_gone_on_from(objects: penstock.Dataset,
     assert found == rest
 
 
+def loaded(mixed: penstock.Mixed, place: dict[str, Any], **options: Any) -> tuple[list[int], dict[str, Any]]:
+    """Numbers of the batches asked for, or of what is left of an epoch, and the position behind them."""
+    number = options.pop("number", None)
+    with mixed.loader(options.pop("size", 5), window="4Mi", seed=9, **options) as loader:
+        if place:
+            loader.load_state_dict(place)
+        found = sum(ids(islice(loader, number)), [])  # noqa: RUF017
+        return found, loader.state_dict()
+
+
+@pytest.mark.parametrize(("stop", "samples"), [("all", None), ("repeat", 333)])
+def test_a_place_is_gone_on_from_by_any_number_of_ranks(
+    objects: penstock.Dataset, table: penstock.Dataset, stop: Any, samples: int | None
+) -> None:
+    mixed = penstock.mix([(objects, 0.4), (table, 0.6)], seed=5, stop=stop, samples=samples)
+    whole, _ = loaded(mixed, {})
+    found: list[int] = []
+    place: dict[str, Any] = {}
+    for world_size, number, size in ((2, 7, 5), (3, 3, 4)):
+        ranks = {"world_size": world_size, "local_rank": 0, "local_world_size": 1}
+        each = [loaded(mixed, place, rank=rank, number=number, size=size, **ranks) for rank in range(world_size)]
+        assert len({len(numbers) for numbers, _ in each}) == 1
+        assert all(position == each[0][1] for _, position in each)
+        found += [number for numbers, _ in each for number in numbers]
+        place = each[0][1]
+    rest, _ = loaded(mixed, place)
+    assert place["epoch"] == 0
+    assert sum(place["given"]) == len(found)
+    # Of each member what one rank is given, but for what is too little for all ranks at the member's end.
+    lost = Counter(whole) - Counter(found + rest)
+    assert Counter(found + rest) - Counter(whole) == Counter()
+    assert lost.total() <= 3 * len(mixed.members)
+
+
+def test_members_repeat_drop_out_and_are_limited(objects: penstock.Dataset, table: penstock.Dataset) -> None:
+    with penstock.mix([(objects, 1), (table, 1)], stop="once").loader(10, window="4Mi") as loader:
+        found = ids(loader)
+        assert sorted(sum(found, [])) == [*range(FILES), *range(1000, 1000 + ROWS)]  # noqa: RUF017
+        assert of_objects(found[30:]) == []
+    mixed = penstock.mix([(objects, 3), (table, 1)], stop="repeat", samples=120, seed=2)
+    with mixed.loader(10, window="4Mi") as loader:
+        found = [sum(ids(loader), []) for _ in range(4)]  # noqa: RUF017
+        assert [len(of_objects([each])) for each in found] == [90] * 4
+        assert len(set(of_table(found))) == 120
+        assert [share.planned for share in loader.shares] == [90, 30]
+        assert [share.given for share in loader.shares] == [360, 120]
+        place = loader.state_dict()
+    with mixed.loader(10, window="4Mi") as loader:
+        loader.load_state_dict(place)
+        next(iter(loader))
+        assert sum(share.given for share in loader.shares) == 490
+        assert [share.share for share in loader.shares] == [0.75, 0.25]
+        assert all(share.source for share in loader.shares)
+    limited = penstock.mix([(objects, 1), (table, 1)], stop="all", most_samples={table: 100}, most_epochs=[1, None])
+    with limited.loader(10, window="4Mi") as loader:
+        epochs = [ids(loader) for _ in range(2)]
+    for epoch in epochs:
+        assert (sorted(of_objects(epoch)), len(set(of_table(epoch)))) == (list(range(FILES)), 100)
+
+
+def test_weights_change_by_epoch_and_are_of_sizes_and_of_mixes_within(
+    objects: penstock.Dataset, table: penstock.Dataset
+) -> None:
+    mixed = penstock.mix([(objects, {0: 1, 1: 0, 2: 1}), (table, {0: 1, 2: 4})], stop="first")
+    with mixed.loader(10, window="4Mi") as loader:
+        found = [ids(loader) for _ in range(3)]
+        assert [(len(of_objects(each)), len(of_table(each))) for each in found] == [(90, 90), (0, 400), (90, 360)]
+        loader.set_epoch(1)
+        assert (len(loader), ids(loader)) == (40, found[1])
+    by_size = penstock.mix([objects, table])
+    assert "by its size" in repr(by_size)
+    with by_size.loader(49, window="4Mi") as loader:
+        batches = ids(loader)
+        assert sum(map(len, batches)) == FILES + ROWS
+        assert all(8 <= len(of_objects([batch])) <= 10 for batch in batches)
+    with penstock.mix([objects, table], temperature=2).loader(49, window="4Mi") as loader:
+        shares = [share.share for share in loader.shares]
+    assert shares == pytest.approx([90**0.5 / (90**0.5 + 20), 20 / (90**0.5 + 20)])
+    around = penstock.mix([(penstock.mix([objects, objects], temperature=3, seed=9), 1), (table, 1)], seed=3)
+    assert len(around.datasets) == 3
+    with around.loader(36, window="4Mi") as loader:
+        batches = ids(loader)
+    assert Counter(of_objects(batches)) == dict.fromkeys(range(FILES), 2)
+    assert len(of_table(batches)) == 180
+
+
+def test_more_ranks_than_an_epoch_has_samples_for_are_told(objects: penstock.Dataset, table: penstock.Dataset) -> None:
+    mixed = penstock.mix([(objects, 1), (table, 1)], most_samples=[1, None])
+    options: dict[str, Any] = {"rank": 0, "world_size": 2, "local_rank": 0, "local_world_size": 1}
+    with (
+        mixed.loader(2, window="4Mi", **options) as loader,
+        pytest.raises(ConfigError, match="epoch 0 of the mix has no sample for each of 2 ranks"),
+    ):
+        iter(loader)
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_bad_samples_keep_their_places_for_any_number_of_ranks(
+    objects: penstock.Dataset, table: penstock.Dataset, size: int
+) -> None:
+    members = [
+        (each.map(lambda value: {**value, "id": value["id"] + 0 // (value["id"] % 5)}), 1) for each in (objects, table)
+    ]
+    mixed = penstock.mix(members, stop="once", seed=1)
+    options: dict[str, Any] = {"on_bad_sample": "skip"}
+    found, place = loaded(mixed, {}, number=17, size=size, **options)
+    for world_size in (1, 2):
+        local: dict[str, Any] = {"world_size": world_size, "local_rank": 0, "local_world_size": 1}
+        rest = [loaded(mixed, place, size=13, rank=rank, **local, **options)[0] for rank in range(world_size)]
+        numbers = found + sum(rest, [])  # noqa: RUF017
+        good = [number for number in (*range(FILES), *range(1000, 1000 + ROWS)) if number % 5]
+        assert len(numbers) == len(set(numbers))
+        assert set(numbers) <= set(good)
+        assert len(good) - len(numbers) <= 2 * (world_size - 1)
+
+
 def test_values_of_another_structure_are_refused(objects: penstock.Dataset, table: penstock.Dataset) -> None:
     other = table.map(lambda value: {"id": value["id"]})
     message = r"members \d and \d of the mix give values of different structure: .*id: int.*: make them alike with map"
@@ -344,6 +460,26 @@ def test_a_loop_that_has_begun_is_at_its_beginning(objects: penstock.Dataset, ta
         (lambda a, b: {"a": 1, b: 1}, {}, "the member 'a' is no dataset"),
         (lambda a, b: {a: 1, b: 1}, {"stop": "last"}, "stop 'last'"),
         (lambda a, b: {a: 1, b: 1}, {"seed": -1}, "seed -1"),
+        (lambda a, b: [a, (b, 1)], {}, "members "),
+        (lambda a, b: {a: {}, b: 1}, {}, "the weight {} of a member: give weights by the epoch, from 0"),
+        (lambda a, b: {a: {1: 1}, b: 1}, {}, "the weight {1: 1} of a member"),
+        (lambda a, b: {a: {0: -1}, b: 1}, {}, "the weight {0: -1} of a member"),
+        (lambda a, b: {a: {"x": 1}, b: 1}, {}, "epoch of a weight 'x'"),
+        (lambda a, b: {a: {0: 1, 5: 0}, b: {0: 1, 5: 0}}, {}, "no member of the mix has a weight in epoch 5"),
+        (lambda a, b: {a: 1, b: 1}, {"stop": "repeat"}, "samples None with stop='repeat'"),
+        (lambda a, b: {a: 1, b: 1}, {"samples": 9}, "samples 9 with stop='first'"),
+        (lambda a, b: {a: 1, b: 1}, {"stop": "repeat", "samples": 0}, "samples 0"),
+        *(
+            (lambda a, b: {a: 1, b: 1}, {"temperature": each}, f"temperature {each!r}")
+            for each in (0, -1, float("nan"), float("inf"), "x", None, True)
+        ),
+        (lambda a, b: {a: 1e-5, b: 1}, {"temperature": 0.1}, "the weight 1e-05 of a member"),
+        (lambda a, b: {a: 1, b: 1}, {"most_samples": {"a": 1}}, "most_samples .* of what is no member"),
+        (lambda a, b: {a: 1, b: 1}, {"most_samples": [1]}, r"most_samples \[1\] for 2 members"),
+        (lambda a, b: {a: 1, b: 1}, {"most_epochs": 3}, "most_epochs 3 for 2 members"),
+        (lambda a, b: {a: 1, b: 1}, {"most_epochs": [0, 1]}, "most_epochs 0"),
+        (lambda a, b: [(penstock.mix([a, b]), 1), (b, 1)], {"stop": "all"}, "stop 'all' around a mix of stop 'first'"),
+        (lambda a, b: [penstock.mix([a, b]), b], {"most_epochs": [1, 1]}, "of a mix within: give them to that mix"),
     ],
 )
 def test_what_cannot_be_mixed_is_told(

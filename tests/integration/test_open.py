@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -70,6 +71,42 @@ def test_images_of_a_table(data: Path, tmp_path: Path) -> None:
     assert dataset.manifest().num_samples == 24
     own = described(tmp_path, f"format: images\nsource: {data}/images\nlabels: labels.tsv\nsplit: part\npart: valid\n")
     assert penstock.open(own).options["split_column"] == "part"  # type: ignore[union-attr]
+
+
+def test_a_mix_with_mixes_within(data: Path, tmp_path: Path) -> None:
+    text = f"""
+        mix:
+          - weight: {{0: 3, 2: 0}}
+            most_samples: 50
+            format: parquet
+            source: {data}/tables
+            columns: id
+          - weight: 1.0
+            mix:
+              - {{format: parquet, source: {data}/tables, columns: id}}
+              - {{format: parquet, source: {data}/tables, columns: id, most_epochs: 2}}
+            temperature: 2
+            stop: repeat
+            samples: 40
+        stop: repeat
+        samples: 40
+        """
+    mixed = penstock.open(described(tmp_path, text))
+    jsonschema.validate(yaml.load(text, StringKeys), dataset_schema())  # noqa: S506 - a safe loader's
+    assert isinstance(mixed, penstock.Mixed)
+    assert mixed.weighed.epochs == (0, 2)
+    assert [(each.most_samples, each.most_epochs) for each in mixed.limits] == [(50, None), (None, None), (None, 2)]
+    with mixed.loader(20, window="16Mi") as loader:
+        assert [len(batch["id"]) for batch in loader] == [20, 20]
+        assert [share.given for share in loader.shares] == [30, 5, 5]
+        assert [share.share for share in loader.shares] == [0.75, 0.125, 0.125]
+
+
+class StringKeys(yaml.SafeLoader):
+    """Reads names as JSON has them."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        return {str(key): value for key, value in super().construct_mapping(node, deep).items()}
 
 
 def test_a_mix(data: Path, tmp_path: Path) -> None:
