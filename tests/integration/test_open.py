@@ -91,8 +91,10 @@ def test_a_mix_with_mixes_within(data: Path, tmp_path: Path) -> None:
         stop: repeat
         samples: 40
         """
-    mixed = penstock.open(described(tmp_path, text))
-    jsonschema.validate(yaml.load(text, StringKeys), dataset_schema())  # noqa: S506 - a safe loader's
+    path = tmp_path / "d.yaml"
+    path.write_text(text)
+    mixed = penstock.open(path)
+    jsonschema.validate(yaml.load(text, StringKeys), dataset_schema())
     assert isinstance(mixed, penstock.Mixed)
     assert mixed.weighed.epochs == (0, 2)
     assert [(each.most_samples, each.most_epochs) for each in mixed.limits] == [(50, None), (None, None), (None, 2)]
