@@ -159,23 +159,25 @@ def _mixed(entries: _Entries, part: str | None) -> Mixed:
     members = entries.values["mix"]
     if not isinstance(members.value, list):
         raise entries.error("mix is no list", "write its members below it, each behind a hyphen", line=members.line)
-    found, weights = [], []
+    found: list[tuple[Dataset | Mixed, Any]] = []
+    lacking: list[int] = []
     limits: dict[str, list[Any]] = {name: [] for name in MEMBER_LIMITS}
     for member in members.value:
         if not isinstance(member.value, dict):
             raise entries.error("a member of mix is no mapping", "write its format, source, weight", line=member.line)
         values = dict(member.value)
-        weights.append(_weight(entries, values.pop("weight", None)))
+        weight = _weight(entries, values.pop("weight", None))
+        if weight is None:
+            lacking.append(member.line)
         for name, given in limits.items():
             given.append(_bare(values.pop(name)) if name in values else None)
         own = _Entries(file=entries.file, line=member.line, values=values)
-        found.append(_mixed(own, part) if "mix" in values else _dataset(own, part))
-    lacking = [each.line for each, weight in zip(members.value, weights, strict=True) if weight is None]
-    if lacking and len(lacking) < len(weights):
+        found.append((_mixed(own, part) if "mix" in values else _dataset(own, part), weight))
+    if lacking and len(lacking) < len(found):
         fix = "write one, like `weight: 0.3`, or none for all, which weigh what they have samples"
         raise entries.error("a member of mix has no weight", fix, line=lacking[0])
-    pairs = found if lacking else list(zip(found, weights, strict=True))
-    made: Mixed = entries.call(mix, list(MIX_OPTIONS), members=pairs, **limits)
+    given_members = [each for each, _ in found] if lacking else found
+    made: Mixed = entries.call(mix, list(MIX_OPTIONS), members=given_members, **limits)
     return made
 
 
