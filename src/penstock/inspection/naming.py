@@ -16,7 +16,7 @@ _FORMATS: Final = {
     **dict.fromkeys((".parquet", ".parq"), "parquet"),
     **dict.fromkeys((".tar", ".tar.gz", ".tgz", ".tar.zst"), "tar"),
     **dict.fromkeys((f"{name}{packed}" for name in (".jsonl", ".ndjson") for packed in ("", ".gz", ".zst")), "jsonl"),
-    **dict.fromkeys((f"{name}{packed}" for name in (".csv", ".tsv") for packed in ("", ".gz")), "csv"),
+    **dict.fromkeys((f"{name}{packed}" for name in (".csv", ".tsv") for packed in ("", ".gz", ".zst")), "csv"),
     **dict.fromkeys((f"{name}{packed}" for name in (".txt", ".text", ".md") for packed in ("", ".gz", ".zst")), "text"),
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
     ".json": "json",

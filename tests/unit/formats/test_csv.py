@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
 import pickle
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.errors import ConfigError, DataError
+from penstock.errors import ConfigError, DataError, TruncatedObject
 from penstock.formats.csv import scanning
 from penstock.formats.registry import open_format
+from penstock.formats.streams import packed, whole
 from penstock.manifest import SkippedObject
 from support.ranges import Ranges
 
@@ -54,15 +58,15 @@ def test_any_table_gives_the_rows_that_were_written(
     header = [f"c{place}" for place in range(len(rows[0]) if rows else 1)]
     data = written([header, *rows], lineterminator=end, delimiter=delimiter, quoting=csv.QUOTE_ALL)
     data = data if is_ended else data.removesuffix(end.encode())
-    before = scanning.CHUNK_BYTES, scanning.HEAD_BYTES
-    scanning.CHUNK_BYTES = scanning.HEAD_BYTES = chunk
+    before = whole.CHUNK_BYTES
+    whole.CHUNK_BYTES = chunk
     try:
         source = Ranges(b"\xef\xbb\xbf" * bom + data, "t.csv")
         kind = open_format("csv", {"delimiter": delimiter, "block": block})
         found = source.values(kind)
         extents, _ = source.index(kind)
     finally:
-        scanning.CHUNK_BYTES, scanning.HEAD_BYTES = before
+        whole.CHUNK_BYTES = before
     assert [list(row.values()) for row in found] == rows
     assert all(list(row) == header for row in found)
     if block == 1:
@@ -108,7 +112,7 @@ def test_a_block_is_read_once_and_a_table_in_bounded_memory() -> None:
     assert sum(extent.num_samples for extent in extents) == 300_000
     assert all(2**20 <= extent.size_bytes < 2**20 + 100 for extent in extents[:-1])
     assert source.read_bytes < len(data) + 100_000
-    assert max(length for _, length in source.reads) <= scanning.CHUNK_BYTES
+    assert max(length for _, length in source.reads) <= whole.CHUNK_BYTES
 
 
 @pytest.mark.parametrize(
@@ -124,7 +128,7 @@ def test_a_block_is_read_once_and_a_table_in_bounded_memory() -> None:
         (b"a,b,a\n1,2,3\n", "t.csv, line 1: the column 'a' comes twice"),
         (b"1.5,2\n1,2\n", "t.csv has no header: its first line has no names, but '1.5, 2'"),
         (b"\n\n", "t.csv has no header"),
-        (b"\x1f\x8b\x08abc", "t.csv is no table of text: it begins as gzip does"),
+        (b"PK\x03\x04abc", "t.csv is no table of text: it begins as ZIP does"),
         (b"PAR1abc", "it begins as Parquet does"),
         ("a,b\n1,2\n".encode("utf-16"), "it begins as UTF-16 does"),
     ],
@@ -195,8 +199,83 @@ def test_blocks_are_those_of_large_chunks(monkeypatch: pytest.MonkeyPatch) -> No
     data = b"a,b\n" + b"".join(b"%d,%d\n" % (row, row * row) for row in range(3000))
     kind = open_format("csv", {"block": 500})
     found = Ranges(data).index(kind)
-    monkeypatch.setattr(scanning, "CHUNK_BYTES", 777)
+    monkeypatch.setattr(whole, "CHUNK_BYTES", 777)
     assert Ranges(data).index(kind) == found
+
+
+ROWS = [[str(number), f'n "{number}",\n{number * 7919 % 104729}', str(number / 4)] for number in range(6_000)]
+TABLE = b"\xef\xbb\xbf" + written([["id", "name", "x"], *ROWS])
+
+
+def members(data: bytes) -> bytes:
+    return b"".join(gzip.compress(data[at : at + 40_000]) for at in range(0, len(data), 40_000))
+
+
+def frames(data: bytes) -> bytes:
+    made = pa.Codec("zstd")
+    return b"".join(made.compress(data[at : at + 50_000], asbytes=True) for at in range(0, len(data), 50_000))
+
+
+def one_frame(data: bytes) -> bytes:
+    return bytes(pa.Codec("zstd").compress(data, asbytes=True))
+
+
+PACKINGS = [gzip.compress, members, frames, one_frame]
+
+
+@pytest.mark.parametrize("pack", PACKINGS)
+@pytest.mark.parametrize("chunk", [1_001, 4 << 20])
+def test_rows_of_a_packed_table_are_those_of_the_plain_one(
+    pack: Any, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(packed, "CHUNK_BYTES", chunk)
+    kind = open_format("csv", {"block": 20_000, "numbers": ["x"], "group_by": "id"})
+    source = Ranges(pack(TABLE), "t.csv")
+    extents, _ = source.index(kind)
+    assert source.read_bytes == len(source.data)
+    assert (len(extents) > 1) == (pack is not one_frame)
+    assert [group for extent in extents for group in extent.groups] == [row[0] for row in ROWS]
+    lines = 2 * np.cumsum([0, *(extent.num_samples for extent in extents[:-1])]) + 2
+    assert [extent.key for extent in extents] == [f"t.csv/{line}" for line in lines]
+    assert source.values(kind) == Ranges(TABLE, "t.csv").values(kind)
+
+
+@pytest.mark.parametrize("pack", PACKINGS)
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"a,b\n1,2\n1,2,3\n", "t.csv, line 3: 3 cells where the header has 2"),
+        (b'a,b\n1,2\n"1,2\n', "t.csv, line 3: a quoted cell does not end"),
+        (b"a,b\n1,2\n1,\x00\n", "t.csv, line 3: a zero byte"),
+        (b"1.5,2\n1,2\n", "t.csv has no header: its first line"),
+        (b"\n", "t.csv has no header"),
+        (b"PAR1abcd", "t.csv is no table of text: what is packed in it begins as Parquet does"),
+        ("a,b\n".encode("utf-16"), "what is packed in it begins as UTF-16 does"),
+        (gzip.compress(b"a,b\n"), "what is packed in it begins as gzip does"),
+    ],
+)
+def test_what_is_no_packed_table_is_named_as_of_a_plain_one(pack: Any, data: bytes, told: str) -> None:
+    assert told in refused(pack(data))
+
+
+@pytest.mark.parametrize("pack", PACKINGS)
+def test_a_packed_table_that_ends_within_is_refused(pack: Any) -> None:
+    data = pack(TABLE)
+    with pytest.raises(TruncatedObject, match=r"t\.csv has \d+ bytes and ends within what is packed in it"):
+        Ranges(data[: len(data) - 12], "t.csv").index(open_format("csv", {"block": 20_000}))
+
+
+def test_damage_of_a_packed_table_and_other_packings_are_refused() -> None:
+    data = bytearray(gzip.compress(TABLE))
+    data[len(data) // 2] ^= 0xFF
+    assert "t.csv cannot be unpacked from about byte" in refused(bytes(data))
+    assert "it begins as bzip2 does" in refused(bz2.compress(TABLE))
+
+
+def test_a_packed_table_without_rows_is_left_out() -> None:
+    left_out = [SkippedObject(object="t.csv", reason="has no rows")]
+    assert Ranges(gzip.compress(b"a,b\n\n"), "t.csv").index(open_format("csv", {})) == ([], left_out)
 
 
 @settings(max_examples=80, deadline=None)

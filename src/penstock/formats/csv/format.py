@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -14,10 +13,12 @@ from numpy.typing import NDArray
 from penstock.errors import ConfigError, DataError
 from penstock.formats.codec import Codec
 from penstock.formats.csv.cells import read_cells, to_numbers
-from penstock.formats.csv.scanning import Block, Dialect, read_blocks, read_dialect, row_lines
+from penstock.formats.csv.scanning import Block, Dialect, TextTable, open_table, read_blocks, row_lines
 from penstock.formats.group_text import group_texts
 from penstock.formats.options import names_of, size_of
 from penstock.formats.protocols import Found
+from penstock.formats.streams import Packing, unpacked
+from penstock.formats.streams.extents import Block as Listed
 from penstock.formats.values import Rows, some_rows
 from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject
@@ -25,20 +26,21 @@ from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import MIB, format_bytes
 
-__all__ = ["Csv", "block_extent", "csv_table", "no_number"]
+__all__ = ["Csv", "csv_table", "no_number", "table_extents"]
 
 MOST_BLOCK_BYTES = 256 * MIB
 _SHOWN = 20
 """Names that an error lists."""
 
 
-class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all extents of a table share."""
+class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an extent's bytes are; ``packing`` is how they are unpacked, none where they are as they stand."""
 
     kind: ClassVar[str] = "tables of text"
 
     delimiter: str
     header: tuple[str, ...]
+    packing: Packing | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,19 +84,19 @@ class Csv:
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return an extent a block of rows; all of the object is read, some MiB at a time."""
-        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=self.names)
-        self._chosen(dialect.header, info.key)
-        has_rows = False
-        async for block in read_blocks(source, info, dialect, block_bytes=size_of("block", self.block)):
-            has_rows = True
-            self._check_numbers(block, dialect, info)
-            extent = block_extent(info, dialect, block)
-            if self.group_by is not None:
-                cells = read_cells(block.data, dialect.header, dialect.delimiter, [self.group_by])
-                groups = tuple(group_texts(cells[self.group_by].to_pylist()))
-                extent = msgspec.structs.replace(extent, groups=groups)
+        blocks = []
+        block_bytes = size_of("block", self.block)
+        async with open_table(
+            source, info, block_bytes=block_bytes, delimiter=self.delimiter, names=self.names
+        ) as table:
+            self._chosen(table.dialect.header, info.key)
+            async for block in read_blocks(table):
+                self._check_numbers(block, table.dialect, info)
+                groups = self._groups(block, table.dialect)
+                blocks.append(Listed(name=block.line, part=block.part, num_rows=block.num_rows, groups=groups))
+        for extent in table_extents(table, blocks):
             yield extent
-        if not has_rows:
+        if not blocks:
             yield SkippedObject(object=info.key, reason="has no rows")
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
@@ -128,6 +130,12 @@ class Csv:
             )
         return there if self.columns is None else list(self.columns)
 
+    def _groups(self, block: Block, dialect: Dialect) -> tuple[str, ...]:
+        if self.group_by is None:
+            return ()
+        cells = read_cells(block.data, dialect.header, dialect.delimiter, [self.group_by])
+        return tuple(group_texts(cells[self.group_by].to_pylist()))
+
     def _check_numbers(self, block: Block, dialect: Dialect, info: ObjectInfo) -> None:
         if not self.numbers:
             return
@@ -148,13 +156,23 @@ def no_number(block: Block, dialect: Dialect, info: ObjectInfo, name: str, place
     )
 
 
-def block_extent(info: ObjectInfo, dialect: Dialect, block: Block) -> Extent:
-    """Return the extent of a block; its key ends with the line that it begins on."""
-    span = info.span(block.offset, len(block.data))
-    codec = _Codec(delimiter=dialect.delimiter, header=dialect.header).encode()
-    return Extent(
-        key=f"{info.key}/{block.line}", group=info.key, spans=(span,), codec=codec, num_samples=block.num_rows
-    )
+def table_extents(table: TextTable, blocks: Sequence[Listed]) -> Iterator[Extent]:
+    """Return the extents of all blocks of a table that was read to its end.
+
+    Their keys end with the lines that they begin on.
+    """
+    info, dialect = table.info, table.dialect
+    places = table.stream.placed([block.part for block in blocks])
+    for block, (spans, packing) in zip(blocks, places, strict=True):
+        yield Extent(
+            key=f"{info.key}/{block.name}",
+            group=info.key,
+            spans=spans,
+            codec=_Codec(delimiter=dialect.delimiter, header=dialect.header, packing=packing).encode(),
+            num_samples=block.num_rows,
+            groups=block.groups,
+            decoded_bytes=0 if packing is None else packing.length,
+        )
 
 
 def csv_table(data: bytes, codec: str, columns: Sequence[str], *, key: str, num_rows: int | None) -> pa.Table:
@@ -169,7 +187,7 @@ def csv_table(data: bytes, codec: str, columns: Sequence[str], *, key: str, num_
     """
     told = _Codec.read(codec)
     try:
-        table = read_cells(data, told.header, told.delimiter, columns)
+        table = read_cells(unpacked(data, told.packing, key=key), told.header, told.delimiter, columns)
     except (pa.ArrowException, KeyError) as error:
         raise _unreadable(key, str(error)) from error
     if num_rows is not None and table.num_rows != num_rows:

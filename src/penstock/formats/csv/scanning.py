@@ -9,37 +9,26 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from penstock.errors import DataError, HeaderMismatch
+from penstock.formats.magic import MAGIC_BYTES, kind_of
+from penstock.formats.streams import ByteStream, Part, open_stream
+from penstock.formats.streams.lines import BOM, check_held
 from penstock.formats.tables import number
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import counted
-from penstock.units import KIB, MIB, format_bytes
+from penstock.units import MIB, format_bytes
 
-__all__ = ["Block", "Dialect", "read_blocks", "read_dialect", "row_lines"]
+__all__ = ["Block", "Dialect", "TextTable", "open_table", "read_blocks", "row_lines"]
 
-HEAD_BYTES: Final = 64 * KIB
-CHUNK_BYTES: Final = 4 * MIB
-"""Read at a time."""
 MOST_ROW_BYTES: Final = 16 * MIB
 """Of one row."""
 DELIMITERS: Final = ",\t;|"
 SHOWN: Final = 40
 """Characters of a cell or a line that messages show."""
-_BOM: Final = b"\xef\xbb\xbf"
-_PACKED: Final = {
-    b"\x1f\x8b": "gzip",
-    b"PK\x03\x04": "ZIP (as an .xlsx file is)",
-    b"\x28\xb5\x2f\xfd": "Zstandard",
-    b"\xfd7zXZ": "xz",
-    b"BZh": "bzip2",
-    b"PAR1": "Parquet",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-"""First bytes of what is no text of UTF-8."""
 _QUOTED: Final = re.compile(rb'"[^"]*"')
 
 
@@ -49,7 +38,7 @@ class Dialect:
 
     Attributes:
         header: names of its columns, in order; empty for a column without a name.
-        start: offset of the first byte behind the header.
+        start: offset of the first byte behind the header, in what the table's stream gives.
         line: of the first line behind the header, from 1.
     """
 
@@ -66,15 +55,31 @@ class Block:
     Attributes:
         line: that the first of them begins on.
         first_row: number of the first of them in the file, from 0, the header not counted.
-        offset: of the first byte.
-        data: from it on.
+        part: where they lie in the table's stream.
+        data: their bytes.
     """
 
     line: int
     first_row: int
-    offset: int
+    part: Part
     num_rows: int
     data: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextTable:
+    """A table whose header was read.
+
+    Attributes:
+        chunks: of its stream, that come behind ``rest``.
+        rest: what was read behind the header.
+    """
+
+    info: ObjectInfo
+    dialect: Dialect
+    stream: ByteStream
+    chunks: AsyncIterator[bytes]
+    rest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,77 +92,93 @@ class _Row:
     next_line: int
 
 
-async def read_dialect(
-    source: GetRange, info: ObjectInfo, *, delimiter: str | None, names: Sequence[str] | None
-) -> Dialect:
-    """Read a table's header.
+@asynccontextmanager
+async def open_table(
+    source: GetRange, info: ObjectInfo, *, block_bytes: int, delimiter: str | None, names: Sequence[str] | None
+) -> AsyncIterator[TextTable]:
+    """Read a table's header; its rows can be read once then.
 
     Args:
+        block_bytes: about how many a block should have, unpacked where the table is packed.
         delimiter: between cells; None is the one that the first line has most of.
         names: of the columns, where the object has no header; None reads it.
 
     Raises:
         HeaderMismatch: it has none, or it isn't a table of text.
+        DataError: it cannot be unpacked.
         SourceError: it could not be read.
     """
-    asked = HEAD_BYTES
+    stream = await open_stream(source, info, block_bytes=block_bytes, what="table of text")
+    async with aclosing(stream.chunks()) as chunks:  # type: ignore[type-var]
+        dialect, rest = await _read_dialect(chunks, info, delimiter, names)
+        yield TextTable(info=info, dialect=dialect, stream=stream, chunks=chunks, rest=rest)
+
+
+async def _read_dialect(
+    chunks: AsyncIterator[bytes], info: ObjectInfo, delimiter: str | None, names: Sequence[str] | None
+) -> tuple[Dialect, bytes]:
+    """Read how a table is written, and what was read behind its header."""
+    head, is_whole = b"", False
     while True:
-        head = bytes(await source.get_range(info, 0, min(asked, info.size_bytes)))
-        begin = len(_BOM) if head.startswith(_BOM) else 0
+        chunk = await anext(chunks, None)
+        head, is_whole = head + (chunk or b""), chunk is None
+        if len(head) < MAGIC_BYTES and not is_whole:
+            continue
+        begin = len(BOM) if head.startswith(BOM) else 0
         _check_text(head, info)
-        is_whole = len(head) == info.size_bytes
         found = delimiter or _delimiter_of(head[begin:])
         first = next((row for row in _rows(head[begin:], info, 1, found, is_end=is_whole) if row.cells), None)
         if first is not None or is_whole:
             break
-        if asked >= MOST_ROW_BYTES:
+        if len(head) > MOST_ROW_BYTES:
             raise _too_long(info, 1)
-        asked *= 16
     if names is not None:
-        return Dialect(delimiter=found, header=tuple(names), start=begin, line=1)
+        return Dialect(delimiter=found, header=tuple(names), start=begin, line=1), head[begin:]
     if first is None:
         raise HeaderMismatch(
             f"{info.key} has no header", fix="write the columns' names in its first line", about=info.key
         )
     header = tuple(cell.strip() for cell in first.cells)
     _check_header(header, info)
-    return Dialect(delimiter=found, header=header, start=begin + first.end, line=first.next_line)
+    start = begin + first.end
+    return Dialect(delimiter=found, header=header, start=start, line=first.next_line), head[start:]
 
 
-async def read_blocks(
-    source: GetRange, info: ObjectInfo, dialect: Dialect, *, block_bytes: int
-) -> AsyncIterator[Block]:
-    """Return all rows of a table, in blocks that are of ``block_bytes`` or a row more.
+async def read_blocks(table: TextTable) -> AsyncIterator[Block]:
+    """Return all rows of a table, in blocks that end where its stream is best cut, or a row later.
 
     Raises:
-        DataError: a row is none, or has more or fewer cells than the header.
+        DataError: a row is none, or has more or fewer cells than the header, or the table cannot be unpacked or cut.
         SourceError: it could not be read.
     """
-    size, width = info.size_bytes, len(dialect.header)
-    at, line, held = dialect.start, dialect.line, b""
+    info, stream, dialect = table.info, table.stream, table.dialect
+    at, line, held, is_end = dialect.start, dialect.line, table.rest, False
     done, num_rows, first_line, first_row = 0, 0, line, 0
-    while at + len(held) < size:
-        behind = at + len(held)
-        more = bytes(await source.get_range(info, behind, min(max(CHUNK_BYTES, block_bytes), size - behind)))
-        held += more
+    while True:
         _check_zeros(held[done:], info, line)
-        is_end = at + len(held) == size
-        begin, start = 0, done
+        begin, start, cut = 0, done, stream.cut_after(at)
         for row in _rows(held[start:], info, line, dialect.delimiter, is_end=is_end):
             if row.cells:
-                _check_width(row, width, info)
+                _check_width(row, len(dialect.header), info)
                 first_line = first_line if num_rows else row.line
                 num_rows += 1
             done, line = start + row.end, row.next_line
-            if num_rows and done - begin >= block_bytes:
-                found = held[begin:done]
-                yield Block(line=first_line, first_row=first_row, offset=at + begin, num_rows=num_rows, data=found)
+            if num_rows and cut is not None and at + done >= cut:
+                part = Part(begin=at + begin, end=at + done)
+                yield Block(line=first_line, first_row=first_row, part=part, num_rows=num_rows, data=held[begin:done])
                 begin, first_row, num_rows = done, first_row + num_rows, 0
+                cut = stream.cut_after(at + begin)
         if len(held) - done > MOST_ROW_BYTES:
             raise _too_long(info, line)
         held, at, done = held[begin:], at + begin, done - begin
+        if is_end:
+            break
+        check_held(stream, info, len(held))
+        chunk = await anext(table.chunks, None)
+        held, is_end = held + (chunk or b""), chunk is None
     if num_rows:
-        yield Block(line=first_line, first_row=first_row, offset=at, num_rows=num_rows, data=held)
+        part = Part(begin=at, end=at + len(held))
+        yield Block(line=first_line, first_row=first_row, part=part, num_rows=num_rows, data=held)
 
 
 def row_lines(block: Block, info: ObjectInfo, delimiter: str) -> list[int]:
@@ -248,10 +269,10 @@ def _check_header(header: Sequence[str], info: ObjectInfo) -> None:
 
 
 def _check_text(head: bytes, info: ObjectInfo) -> None:
-    kind = next((kind for magic, kind in _PACKED.items() if head.startswith(magic)), "")
-    if kind:
+    kind = kind_of(head)
+    if kind:  # of what is packed: the object itself was looked at when it was opened
         raise HeaderMismatch(
-            f"{info.key} is no table of text: it begins as {kind} does",
+            f"{info.key} is no table of text: what is packed in it begins as {kind} does",
             fix="unpack it, and save it as UTF-8 text, or choose other files with match",
             about=info.key,
         )

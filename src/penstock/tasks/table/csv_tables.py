@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import msgspec
 
+from penstock.files import ScratchFile
 from penstock.formats.csv.cells import read_cells
-from penstock.formats.csv.format import block_extent
-from penstock.formats.csv.scanning import Block, Dialect, read_blocks, read_dialect, row_lines
+from penstock.formats.csv.format import table_extents
+from penstock.formats.csv.scanning import Block, Dialect, TextTable, open_table, read_blocks, row_lines
+from penstock.formats.streams.extents import Block as Listed
 from penstock.manifest import Extent
 from penstock.sources import GetRange, ObjectInfo
 from penstock.tasks.table.parts import Part, check_columns
@@ -17,34 +20,30 @@ from penstock.tasks.table.parts import Part, check_columns
 __all__ = ["CsvTables"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class CsvTables:
-    """Reads CSV, TSV and the like; see ``Tables``.
+    """Reads CSV, TSV and the like, packed or not; see ``Tables``.
 
-    Attributes:
+    Args:
         delimiter: between cells; None is the one that the header has most of.
         names: of all columns, of tables without a header; None reads it.
         block_bytes: about how many bytes of rows are an extent.
+        scratch: folder for extents until it is known what is learnt from.
     """
 
-    delimiter: str | None
-    names: Sequence[str] | None
-    block_bytes: int
+    format = "csv"
+    is_typed = False
 
-    @property
-    def format(self) -> str:
-        """Name of the format."""
-        return "csv"
-
-    @property
-    def is_typed(self) -> bool:
-        """Columns are of text."""
-        return False
+    def __init__(
+        self, *, delimiter: str | None, names: Sequence[str] | None, block_bytes: int, scratch: Path | None
+    ) -> None:
+        self._delimiter, self._names, self._block_bytes = delimiter, names, block_bytes
+        self._kept = ScratchFile(scratch)
+        self._places: list[list[tuple[int, int]]] = []
 
     async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
         """Return a table's columns."""
-        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=self.names)
-        return {name: "" for name in dialect.header if name}
+        async with self._open(source, info) as table:
+            return {name: "" for name in table.dialect.header if name}
 
     async def parts(
         self,
@@ -55,23 +54,32 @@ class CsvTables:
         features: Mapping[str, str],
     ) -> AsyncIterator[Part]:
         """Return a table's parts; features come with the rest."""
-        dialect = await read_dialect(source, info, delimiter=self.delimiter, names=self.names)
-        check_columns([name for name in dialect.header if name], [*told, *features], info)
-        async for block in read_blocks(source, info, dialect, block_bytes=self.block_bytes):
-            table = read_cells(block.data, dialect.header, dialect.delimiter, [*told, *features])
-            extent = block_extent(info, dialect, block)
-            yield Part(
-                key=extent.key,
-                first_row=block.first_row,
-                told=table.select(list(told)),
-                features=table.select(list(features)),
-                ref=msgspec.msgpack.encode(extent),
-                where=_namer(block, dialect, info),
-            )
+        number, blocks = len(self._places), list[Listed]()
+        self._places.append([])
+        async with self._open(source, info) as table:
+            dialect = table.dialect
+            check_columns([name for name in dialect.header if name], [*told, *features], info)
+            async for block in read_blocks(table):
+                cells = read_cells(block.data, dialect.header, dialect.delimiter, [*told, *features])
+                yield Part(
+                    key=f"{info.key}/{block.line}",
+                    first_row=block.first_row,
+                    told=cells.select(list(told)),
+                    features=cells.select(list(features)),
+                    ref=msgspec.msgpack.encode((number, len(blocks))),
+                    where=_namer(block, dialect, info),
+                )
+                blocks.append(Listed(name=block.line, part=block.part, num_rows=block.num_rows))
+        for extent in table_extents(table, blocks):
+            self._places[number].append(self._kept.append(msgspec.msgpack.encode(extent)))
 
     def extent(self, ref: bytes, columns: Sequence[str]) -> Extent:
         """Return the extent, which is of whole rows."""
-        return msgspec.msgpack.decode(ref, type=Extent)
+        table, number = msgspec.msgpack.decode(ref, type=tuple[int, int])
+        return msgspec.msgpack.decode(self._kept.read(*self._places[table][number]), type=Extent)
+
+    def _open(self, source: GetRange, info: ObjectInfo) -> AbstractAsyncContextManager[TextTable]:
+        return open_table(source, info, block_bytes=self._block_bytes, delimiter=self._delimiter, names=self._names)
 
 
 def _namer(block: Block, dialect: Dialect, info: ObjectInfo) -> Callable[[int], str]:

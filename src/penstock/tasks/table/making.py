@@ -33,7 +33,7 @@ __all__ = ["make_samples"]
 
 ENDINGS: Final = {
     "parquet": ("parquet", "parq", "pq"),
-    "csv": ("csv", "tsv", "tab"),
+    "csv": tuple(f"{name}{packed}" for packed in ("", ".gz", ".zst") for name in ("csv", "tsv", "tab")),
 }
 """Of the names of tables, by format."""
 SMALL_BYTES: Final = GIB
@@ -129,8 +129,8 @@ def _tables(chosen: Options, first: ObjectInfo, limits: Limits) -> Tables:
     """Return what reads the tables: of the format that was asked for, or that the first one's name has."""
     asked: str = chosen.choice("format", ("auto", *ENDINGS))
     if asked == "auto":
-        ending = first.key.rpartition(".")[2].lower()
-        asked = next((name for name, endings in ENDINGS.items() if ending in endings), "")
+        key = first.key.lower()
+        asked = next((name for name, of in ENDINGS.items() if key.endswith(tuple(f".{each}" for each in of))), "")
         if not asked:
             raise ConfigError(
                 f"what {first.key} is does not follow from its name", fix="say --option format=csv or format=parquet"
@@ -143,7 +143,9 @@ def _tables(chosen: Options, first: ObjectInfo, limits: Limits) -> Tables:
     word = chosen.text("delimiter")
     delimiter = DELIMITERS[chosen.choice("delimiter", tuple(DELIMITERS))] if word is not None else None
     kind = Csv(block=chosen.text("block") or "", names=names_in(chosen, "names") or None)  # for its checks
-    return CsvTables(delimiter=delimiter, names=kind.names, block_bytes=size_of("block", kind.block))
+    return CsvTables(
+        delimiter=delimiter, names=kind.names, block_bytes=size_of("block", kind.block), scratch=limits.scratch
+    )
 
 
 def _targets(chosen: Options, target: str, like: Like | None) -> Targets:

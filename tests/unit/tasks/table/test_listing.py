@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -379,3 +381,20 @@ def test_what_systems_and_programs_leave_beside_tables_is_none(tmp_path: Path, w
     assert total(listed) == 100
     assert listed.left_out["2 objects"] in ("hidden", "not like *")
     assert "hidden" in [item.reason for item in listed.info.skipped]
+
+
+@pytest.mark.parametrize("ending", ["csv.gz", "csv.zst", "TSV.GZ"])
+def test_packed_tables_of_text_are_those_of_plain_ones(tmp_path: Path, ending: str) -> None:
+    table = people(400)
+    plain = write_csv(tmp_path / "plain", table)
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    is_gzip = ending.lower().endswith("gz")
+    pack = gzip.compress if is_gzip else functools.partial(pa.Codec("zstd").compress, asbytes=True)
+    for file in plain.iterdir():
+        (packed / f"{file.stem}.{ending}").write_bytes(pack(file.read_bytes()))
+    options = {"target": "price", "columns": COLUMNS, "group_column": "patient"}
+    found, wanted = (list_tables(folder, **options) for folder in (packed, plain))
+    for split in ("train", "valid", "test"):
+        for own, other in zip(found.of(split), wanted.of(split), strict=True):
+            np.testing.assert_array_equal(own, other)
