@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import subprocess
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -243,3 +245,67 @@ def test_one_that_is_killed_is_gone_on_with_and_nothing_is_half_there(tmp_path: 
     assert "shard-000000.tar: 4 samples" in told
     assert "was there" in told
     assert members(out) == pairs(60)
+
+
+def test_names_that_no_member_can_have_are_numbered_and_nothing_is_lost(tmp_path: Path) -> None:
+    names = ("..x", ".hidden", "a b.c d", "__m__.txt", "noext", "a.b.c.d", "e.", "f..g", "x.TXT", "dir.d/y", "é.ü")
+    files = {f"odd/{name}": name.encode() for name in names}
+    succeed("pack", write(tmp_path / "in", files), "--into", tmp_path / "out")
+    found = members(tmp_path / "out")
+    assert sorted(found.values()) == sorted(files.values())
+    assert found["odd/a b.c d"] == b"a b.c d"
+    assert found["odd/x.txt"] == b"x.TXT"
+
+
+@pytest.mark.parametrize("kind", ["jsonl.gz", "zip", "tar", "txt", "csv", "npy"])
+def test_each_format_is_packed(tmp_path: Path, kind: str) -> None:
+    folder = write(tmp_path / "in", {f"a.{kind}": SOURCES[kind]()})
+    name = {"jsonl.gz": "jsonl", "txt": "text"}.get(kind, kind)
+    succeed("pack", folder, "--into", tmp_path / "out", "--format", name, *PACK_WORDS.get(kind, ()))
+    found = members(tmp_path / "out")
+    assert {value for key, value in found.items() if key.startswith("0000000001")} == EXPECTED[kind]
+
+
+def zipped() -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(3):
+            file.writestr(f"{number}.txt", f"t{number}")
+            file.writestr(f"{number}.cls", f"{number}")
+    return made.getvalue()
+
+
+def tarred() -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as file:
+        for number in range(3):
+            for name, data in (("txt", b"t%d" % number), ("seg.png", b"")):
+                member = tarfile.TarInfo(f"{number}.{name}")
+                member.size = len(data)
+                file.addfile(member, io.BytesIO(data))
+    return made.getvalue()
+
+
+def saved(array: Any) -> bytes:
+    made = io.BytesIO()
+    np.save(made, array)
+    return made.getvalue()
+
+
+SOURCES = {
+    "jsonl.gz": lambda: gzip.compress(b'{"m": [{"r": 1}], "i": 0}\n{"m": [], "i": 1}\n'),
+    "zip": zipped,
+    "tar": tarred,
+    "txt": lambda: b"one\ntwo\n",
+    "csv": lambda: b"a,b\n1,x\n2,y\n",
+    "npy": lambda: saved(np.arange(6, dtype=np.int16).reshape(3, 2)),
+}
+PACK_WORDS = {"npy": ("--format-options", '{"by": "row"}')}
+EXPECTED = {
+    "jsonl.gz": {b"[]", b"1"},
+    "zip": {b"t1", b"1"},
+    "tar": {b"t1", b""},
+    "txt": {b"two"},
+    "csv": {b"2", b"y"},
+    "npy": {saved(np.array([2, 3], np.int16))},
+}

@@ -88,4 +88,5 @@ def _own_name(key: str) -> str:
     found = split_name(key)
     if found is None or why_left_out(key) or key.startswith("/") or {"..", ".", ""} & set(key.split("/")):
         return ""
-    return found[0]
+    extension = found[1]
+    return found[0] if extension == extension.strip(".") and extension.isprintable() and extension else ""

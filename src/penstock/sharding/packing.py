@@ -189,7 +189,7 @@ async def _write(
         made_of=made_of,
         content=_joined([digest_of(fields) for _, fields in samples]),
         source_bytes=sum(extent.size_bytes for extent in extents),
-        source_requests=requests_of([extent.size_bytes for extent in extents]),
+        source_requests=requests_of(list(_by_object(extents).values())),
     )
     await asyncio.to_thread(place.write, name, data)
     back = await asyncio.to_thread(place.read, name, most_bytes=len(data))
@@ -202,6 +202,15 @@ async def _write(
         )
     await asyncio.to_thread(write_record, place, shard.number, record)
     return record
+
+
+def _by_object(extents: Sequence[Extent]) -> dict[str, int]:
+    """Return the bytes that are read of each object: neighbours are read by one request."""
+    found: dict[str, int] = {}
+    for extent in extents:
+        for span in extent.spans:
+            found[span.object] = found.get(span.object, 0) + span.length_bytes
+    return found
 
 
 async def _content(data: bytes, name: str, layout: Layout) -> str:
