@@ -23,6 +23,7 @@ def entry() -> NoReturn:
     abort the process (seen in 14 of 60 runs; the same race is PyO3/pyo3-async-runtimes issue 40).
     """
     _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP))
+    import gc
     import os
 
     from penstock import pid_one, stopping
@@ -31,6 +32,7 @@ def entry() -> NoReturn:
     # loading workers need: a small network took twice the CPU, and many times as long where others used the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     pid_one.fork_below()
+    gc.disable()  # until all is imported: to look through it again and again is an eighth of a start
     code: int | None = None
     try:
         stopping.install()
@@ -43,15 +45,12 @@ def entry() -> NoReturn:
 
 
 def _run() -> int:
-    import gc
-
     from penstock import stopping
 
     try:
         from penstock import outlets
 
         outlets.make_lasting()
-        gc.disable()  # until all is imported: to look through it again and again is an eighth of a start
         from penstock.cli import main
 
         return main()
