@@ -67,7 +67,7 @@ def test_a_requester_who_pays_says_so(requester_pays: bool, read: Read) -> None:
     # The last one asks whether what is empty as a folder is one object.
     assert server.header("x-amz-request-payer") == ["requester" if requester_pays else None] * 3
     assert all((value or "").startswith("AWS4-HMAC-SHA256") for value in server.header("authorization"))
-    assert server.header("x-amz-security-token") == [f"token-{SECRET}"] * 2
+    assert server.header("x-amz-security-token") == [f"token-{SECRET}"] * 3
 
 
 def test_a_requester_who_pays_must_sign() -> None:
