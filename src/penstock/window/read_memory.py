@@ -25,7 +25,7 @@ class ReadMemory:
     """Gives memory to read to; a copy of it, such as that of a forked process, shares nothing with it."""
 
     def __init__(self) -> None:
-        self._pieces: list[tuple[NDArray[np.uint8], weakref.ref[NDArray[np.uint8]]]] = []
+        self._pieces: list[tuple[bytearray, weakref.ref[NDArray[np.uint8]]]] = []
         self._current: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._used_bytes = 0
 
@@ -43,9 +43,10 @@ class ReadMemory:
         """Return a piece that nobody refers to, the current one included."""
         self._current = np.empty(0, np.uint8)
         place = next((at for at, (_, given) in enumerate(self._pieces) if given() is None), None)
-        piece = np.empty(PIECE_BYTES, np.uint8) if place is None else self._pieces.pop(place)[0]
-        # Views keep the array that they are of, so that is what tells whether the memory is in use.
-        given = piece.view()
+        piece = bytearray(PIECE_BYTES) if place is None else self._pieces.pop(place)[0]
+        # Views keep the array that they are of, so that is what tells whether the memory is in use. It is itself no
+        # view of an array: numpy would have arrays made of it (``np.ndarray(buffer=…)``) keep that one instead.
+        given = np.frombuffer(piece, np.uint8)
         self._pieces.append((piece, weakref.ref(given)))
         if len(self._pieces) > MOST_PIECES:
             del self._pieces[0]
