@@ -9,6 +9,7 @@ import json
 import lzma
 import random
 import re
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -22,6 +23,7 @@ import pytest
 import penstock
 from penstock.dataset.described import WHERE
 from penstock.errors import DataError
+from penstock.manifest import ManifestReader
 from support.cli import Bucket
 from support.cli import penstock as cli
 
@@ -211,3 +213,36 @@ def test_rows_of_arrays_from_a_bucket(bucket: Bucket) -> None:
     (sample,) = read(penstock.of_format("npz", **where, match="*.npz").select("x"))
     assert list(sample) == ["x"]
     assert sample["x"].tolist() == np.eye(4).tolist()
+
+
+def test_shards_of_mds_from_a_bucket_by_the_library_and_by_the_command_line(bucket: Bucket, tmp_path: Path) -> None:
+    """Their index lies beside them; one of them is packed."""
+    told = json.dumps(
+        {
+            "column_names": ["n", "text"],
+            "column_encodings": ["int", "str"],
+            "column_sizes": [8, None],
+            "format": "mds",
+            "version": 2,
+        }
+    ).encode()
+    samples = [struct.pack("<Iq", n % 50, n) + b"x" * (n % 50) for n in range(2000)]
+    begin = 4 + 4 * (len(samples) + 1) + len(told)
+    offsets = np.cumsum([begin, *map(len, samples)]).astype("<u4").tobytes()
+    shard = struct.pack("<I", len(samples)) + offsets + told + b"".join(samples)
+    files = {"train/shard.00000.mds": shard, "train/index.json": b"{}"}
+    files["train/shard.00001.mds.zstd"] = pa.Codec("zstd").compress(shard, asbytes=True)
+    where = on_s3(bucket, files)
+    found = read(penstock.of_format("mds", **where, split="train", options={"block": "16Ki"}))
+    assert sorted(row["n"] for row in found) == sorted([*range(2000)] * 2)
+    assert all(row["text"] == "x" * (row["n"] % 50) for row in found)
+    words = ["list", "--task", "objects", "--option", "format=mds", "--split", "1,0,0"]
+    made = ["--manifest", tmp_path / "m", "--plan", tmp_path / "p"]
+    done = cli(*words, "--source", in_folder(tmp_path / "in", files), *made)
+    assert done.returncode == 0, done.stderr
+    with ManifestReader(tmp_path / "m") as reader:
+        assert reader.info.num_samples == 4000
+    bad = in_folder(tmp_path / "bad", {"a.mds": shard[:-1]})
+    done = cli(*words, "--source", bad, *made)
+    assert done.returncode == 31
+    assert f"a.mds has {len(shard) - 1} bytes and ends before its last sample, at byte {len(shard)}" in done.stderr

@@ -10,7 +10,7 @@ __all__ = ["HEAD_BYTES", "expected_kind", "extension_of", "format_of", "kind_of_
 
 HEAD_BYTES: Final = 4096
 """That it takes to tell by."""
-_PACKED: Final = (".gz", ".zst", ".bz2", ".xz")
+_PACKED: Final = (".gz", ".zst", ".zstd", ".bz2", ".xz")
 _LONGEST: Final = 12
 _FORMATS: Final = {
     **dict.fromkeys((".parquet", ".parq"), "parquet"),
@@ -19,6 +19,7 @@ _FORMATS: Final = {
     **dict.fromkeys((f"{name}{packed}" for name in (".csv", ".tsv") for packed in ("", ".gz", ".zst")), "csv"),
     **dict.fromkeys((f"{name}{packed}" for name in (".txt", ".text", ".md") for packed in ("", ".gz", ".zst")), "text"),
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
+    **dict.fromkeys((".mds", ".mds.gz", ".mds.zstd", ".mds.zst"), "mds"),
     ".json": "json",
     ".npy": "npy",
     ".npz": "npz",
@@ -52,7 +53,7 @@ _KINDS: Final = {
     ".tar": "TAR",
     ".tgz": "gzip",
     ".gz": "gzip",
-    ".zst": "Zstandard",
+    **dict.fromkeys((".zst", ".zstd"), "Zstandard"),
     ".bz2": "bzip2",
     ".xz": "xz",
     ".7z": "7-Zip",

@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import ConfigError
+from penstock.formats.pictures import picture_of
 
 __all__ = ["PICTURES", "decode_member"]
 
 PICTURES = frozenset({"bmp", "gif", "jpeg", "jpg", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp"})
-
-
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Those of ``PICTURES``: others, told by the bytes whatever the name, may start programs of their own."""
-_GREYS = frozenset({"L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
+"""Ends of names of pictures."""
 
 
 def _array(data: bytes) -> Any:
@@ -27,25 +24,12 @@ def _array(data: bytes) -> Any:
     return np.load(io.BytesIO(data), allow_pickle=False)
 
 
-def _picture(data: bytes) -> Any:
-    """Return a picture's numbers, shape (height, width, 3), or (height, width) of grey ones; of other kinds as RGB."""
-    try:
-        from PIL import Image  # here: an extra
-    except ImportError as error:
-        raise ConfigError(
-            "pictures are decoded by Pillow, which is not there",
-            fix="pip install 'penstock[images]', or leave decoded out",
-        ) from error
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-        return np.array(picture if picture.mode in {"RGB", *_GREYS} else picture.convert("RGB"))
-
-
 _DECODERS: Mapping[str, Callable[[bytes], Any]] = {
     **dict.fromkeys(("class", "cls", "index", "count"), lambda data: int(data)),
     **dict.fromkeys(("txt", "text"), lambda data: data.decode("utf-8")),
     "json": lambda data: json.loads(data),
     "npy": _array,
-    **dict.fromkeys(PICTURES, _picture),
+    **dict.fromkeys(PICTURES, picture_of),
 }
 
 
