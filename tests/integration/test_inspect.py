@@ -7,7 +7,9 @@ import io
 import json
 import re
 import tarfile
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -326,3 +328,62 @@ def test_an_object_that_must_not_be_read_is_told_and_the_others_are_looked_at(se
     kinds = kinds_of(record_of("s3://b", *asked_as(server)))
     assert "a.parquet" in kinds[".parquet"]["note"]
     assert kinds[".jsonl"]["num_samples"] == 1
+
+
+class Web(ThreadingHTTPServer):
+    """A server whose index has many files, or no end of folders without any."""
+
+    daemon_threads = True
+
+    def __init__(self, *, num_files: int) -> None:
+        super().__init__(("127.0.0.1", 0), WebHandler)
+        self.num_files = num_files
+        self.num_requests = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/data/"
+
+
+class WebHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Web
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        self.server.num_requests += 1
+        num_files = self.server.num_files
+        is_page = self.path.endswith("/")
+        names = [f"{n:05}.txt" for n in range(num_files)] or [f"{self.server.num_requests}{n}/" for n in range(3)]
+        page = f"<html><head><title>Index of {self.path}</title></head><body><pre>"
+        page += "".join(f'<a href="{name}">{name}</a>\n' for name in names)
+        body = f"{page}</pre></body></html>".encode() if is_page else b"a line\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html" if is_page else "text/plain")
+        self.send_header("ETag", '"e"')
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+
+@pytest.mark.parametrize("num_files", [0, 3000])
+def test_a_web_server_is_not_asked_for_more_than_was_said(num_files: int) -> None:
+    with Web(num_files=num_files) as web:
+        thread = threading.Thread(target=web.serve_forever, daemon=True)
+        thread.start()
+        done = penstock("inspect", web.url, "--max-requests", "100")
+        web.shutdown()
+    assert web.num_requests <= 120
+    if num_files:
+        assert done.returncode == 0, done.stderr
+        assert "the listing was not read to its end" in done.stdout
+        assert "a line" in done.stdout
+    else:
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr

@@ -9,6 +9,9 @@ from penstock.sources import ObjectInfo, ObjectSource, RequestMeter
 __all__ = ["Budget", "BudgetSpent", "Budgeted", "InMemory"]
 
 
+_PAGE_REQUESTS = 8
+
+
 class BudgetSpent(Exception):
     """The next read would go beyond the budget."""
 
@@ -43,6 +46,11 @@ class Budget:
     def is_half_spent(self) -> bool:
         """Whether half of the requests were sent."""
         return 2 * self.spent().requests >= self._requests
+
+    @property
+    def is_overdrawn(self) -> bool:
+        """Whether listing has sent more than its half, by what one page of a store may take."""
+        return 2 * self.spent().requests > self._requests + _PAGE_REQUESTS
 
     def check(self, num_bytes: int) -> None:
         """Look whether so many bytes can be read.

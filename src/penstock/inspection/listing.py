@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from urllib.parse import quote
+
+import msgspec
 
 from penstock.errors import EmptyListing, PenstockError
 from penstock.inspection.budget import Budget
 from penstock.inspection.found import Figures, SizeClass
 from penstock.manifest import SkippedObject
-from penstock.sources import ObjectInfo, ObjectSource
+from penstock.sources import ObjectInfo, ObjectSource, open_source
 
 __all__ = ["Looked", "figures_of", "look"]
 
 FOLDERS = 8
 """That are listed beside the beginning, where that is not all."""
 _NAMES_SECONDS = 10.0
+_LOOK_SECONDS = 0.005
+_FILES = 20
+"""That are looked up one by one."""
 _QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 
 
@@ -46,6 +53,8 @@ async def look(source: ObjectSource, budget: Budget, *, most: int) -> Looked:
         folders = await _folders(source, found)
         for folder in folders:
             await _take(source, folder, found, budget, most=len(found) + max(1, most // len(folders)))
+    if not (found or is_whole):
+        await _by_names(source, found)
     if not found:
         raise await source.nothing_found()
     kept = _without_markers(found)
@@ -62,11 +71,45 @@ async def look(source: ObjectSource, budget: Budget, *, most: int) -> Looked:
 async def _take(source: ObjectSource, folder: str, found: dict[str, ObjectInfo], budget: Budget, *, most: int) -> bool:
     """Take pages until so many objects are found, or half the requests are spent; tell whether that was all."""
     async with aclosing(source.list_objects(folder)) as pages:  # type: ignore[type-var]
-        async for page in pages:
+        while (page := await _next_page(pages, budget)) is not None:
             found.update((info.key, info) for info in page)
             if len(found) >= most or budget.is_half_spent:
                 return False
-    return True
+    return not budget.is_overdrawn
+
+
+async def _next_page(pages: AsyncIterator[Sequence[ObjectInfo]], budget: Budget) -> Sequence[ObjectInfo] | None:
+    """Return the next page; None where there is none, or where it alone takes too many requests (a web server's)."""
+    task = asyncio.ensure_future(_anext(pages))
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=_LOOK_SECONDS)
+            if not task.done() and budget.is_overdrawn:
+                return None
+        return task.result()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, PenstockError):
+            await task
+
+
+async def _anext(pages: AsyncIterator[Sequence[ObjectInfo]]) -> Sequence[ObjectInfo] | None:
+    return await anext(pages, None)
+
+
+async def _by_names(source: ObjectSource, found: dict[str, ObjectInfo]) -> None:
+    """Look a few files up, one by one, where a page of the listing takes a request a file."""
+    async with asyncio.timeout(_NAMES_SECONDS):
+        names = [name for name in await source.names_in(source.spec.uri) if not name.endswith("/")]
+    step = max(1, len(names) // _FILES)
+    for name in sorted(names)[::step][:_FILES]:
+        spec = msgspec.structs.replace(source.spec, uri=f"{source.spec.uri.rstrip('/')}/{quote(name)}")
+        one = open_source(spec, meter=source.meter, purpose="data")
+        try:
+            async with aclosing(one.list_objects()) as pages:  # type: ignore[type-var]
+                found.update((info.key, info) for info in await anext(pages, ()))
+        finally:
+            one.close()
 
 
 async def _folders(source: ObjectSource, found: dict[str, ObjectInfo]) -> list[str]:
