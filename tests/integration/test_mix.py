@@ -340,11 +340,15 @@ def test_weights_change_by_epoch_and_are_of_sizes_and_of_mixes_within(
 def test_more_ranks_than_an_epoch_has_samples_for_are_told(objects: penstock.Dataset, table: penstock.Dataset) -> None:
     mixed = penstock.mix([(objects, 1), (table, 1)], most_samples=[1, None])
     options: dict[str, Any] = {"rank": 0, "world_size": 2, "local_rank": 0, "local_world_size": 1}
-    with (
-        mixed.loader(2, window="4Mi", **options) as loader,
-        pytest.raises(ConfigError, match="epoch 0 of the mix has no sample for each of 2 ranks"),
+    for own, told in (
+        (options, "0 samples for each of 2 ranks, and a batch needs 1"),
+        ({"drop_last": True}, "2 samples .* needs 5"),
     ):
-        iter(loader)
+        with (
+            mixed.loader(5, window="4Mi", **own) as loader,
+            pytest.raises(ConfigError, match=f"epoch 0 of the mix has {told}"),
+        ):
+            iter(loader)
 
 
 @pytest.mark.parametrize("size", [1, 7])

@@ -128,10 +128,11 @@ class MixedLoader(IterableDataset[Any]):
         if most is not None and self._epoch >= most:
             raise ConfigError(f"epoch {self._epoch} of a mix of {most} epochs", fix="ask for more epochs")
         turns = self._known().turns(self._epoch, list(self._passed), world_size=world_size)
-        if not turns.left:
+        if turns.left < self._least():
+            told = f"epoch {self._epoch} of the mix has {turns.left} samples for each of {world_size} ranks"
             raise ConfigError(
-                f"epoch {self._epoch} of the mix has no sample for each of {world_size} ranks",
-                fix="use fewer ranks, or give the small members more weight",
+                f"{told}, and a batch needs {self._least()}",
+                fix="use fewer ranks or smaller batches, or give small members more weight",
             )
         return self._batches(self._loops, turns)
 
