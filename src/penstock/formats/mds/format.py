@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
@@ -153,7 +154,7 @@ class _Samples:
 
     def __init__(self, data: bytes, columns: Sequence[Column], key: str) -> None:
         self.data, self.key = data, key
-        self.starts: list[int] = []
+        self.starts = array("Q")
         self._columns = columns
         self._sizes = struct.Struct(f"<{sum(not column.size for column in columns)}I")
         self._fixed = sum(column.size for column in columns)
