@@ -18,7 +18,12 @@ SplitName = Literal["train", "valid", "test"]
 
 
 class _Evaluation(Options, group="evaluation"):
-    checkpoint: str = option(read=location, metavar="FILE|URI", told="checkpoint of `penstock train`", run_option="")
+    checkpoint: str = option(
+        read=location,
+        metavar="FILE|URI",
+        told="checkpoint of `penstock train`, or the folder of them, for that of its best epoch",
+        run_option="",
+    )
     model: str | None = option(
         read=optional_text,
         default=None,
