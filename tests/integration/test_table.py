@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import signal
 from pathlib import Path
@@ -122,3 +124,14 @@ def test_a_target_that_is_not_there_is_one_line_with_the_nearest(tmp_path: Path)
     assert len(lines) == 1
     assert "0.csv has no column 'lable'" in lines[0]
     assert "did you mean 'label'?" in lines[0]
+
+
+def test_rows_of_packed_json_lines_are_learnt(tmp_path: Path) -> None:
+    source, out = tmp_path / "data", tmp_path / "out"
+    source.mkdir()
+    for number in range(2):
+        rows = people(1200).slice(number * 600, 600).to_pylist()
+        lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        (source / f"{number}.jsonl.gz").write_bytes(gzip.compress(lines))
+    succeed(*words(source, out, "target=label", "columns=age,city,noise,member", "block=20Ki"), "--workers", 1)
+    assert value(out, "accuracy") > 0.85

@@ -8,7 +8,7 @@ from typing import Any
 from penstock.errors import ConfigError
 from penstock.units import MIB, format_bytes, parse_bytes
 
-__all__ = ["block_of", "column_of", "flag_of", "names_of", "size_of"]
+__all__ = ["block_of", "column_of", "flag_of", "names_of", "packed_endings", "size_of"]
 
 MOST_BLOCK_BYTES = 256 * MIB
 
@@ -86,3 +86,8 @@ def flag_of(option: str, value: Any) -> bool:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def packed_endings(*endings: str) -> tuple[str, ...]:
+    """Return endings of names, with those of files that are packed by gzip or Zstandard."""
+    return tuple(f"{ending}{packed}" for packed in ("", ".gz", ".zst") for ending in endings)

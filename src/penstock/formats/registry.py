@@ -11,7 +11,7 @@ from penstock.formats.protocols import Format
 from penstock.plugins import Registry
 from penstock.texts import did_you_mean
 
-__all__ = ["format_names", "format_options", "open_format", "own_format_names"]
+__all__ = ["format_names", "format_options", "open_format", "own_format_names", "table_formats"]
 
 _FORMATS: Final = Registry(
     kind="format",
@@ -51,6 +51,32 @@ def format_options(name: str) -> tuple[str, ...]:
         ConfigError: there is no such format, or it cannot be imported.
     """
     return tuple(inspect.signature(cast("Callable[..., Format]", _FORMATS.load(name))).parameters)
+
+
+def table_formats() -> dict[str, tuple[str, ...]]:
+    """Return the formats whose samples are dictionaries by column, each with the endings of its objects' names.
+
+    A format says so of itself, by ``table_endings``; one of another package that cannot be imported is not among them.
+
+    Raises:
+        ConfigError: one says something else.
+    """
+    found = {}
+    for name in _FORMATS.names():
+        try:
+            endings = getattr(_FORMATS.load(name), "table_endings", None)
+        except ConfigError:
+            if name in _FORMATS.own:
+                raise
+            continue
+        if endings is None:
+            continue
+        if not isinstance(endings, tuple | list) or not all(isinstance(ending, str) for ending in endings):
+            raise ConfigError(
+                f"the table_endings of the format {name!r} are {endings!r}", fix='make them names\' endings: ("rows",)'
+            )
+        found[name] = tuple(ending.lower().removeprefix(".") for ending in endings)
+    return found
 
 
 def open_format(name: str, options: Mapping[str, Any]) -> Format:

@@ -66,6 +66,8 @@ class Arrow:
         ConfigError: an option cannot be used.
     """
 
+    table_endings: ClassVar[tuple[str, ...]] = ("arrow", "feather", "ipc")
+
     columns: Sequence[str] | None = None
     memory: str | int = 2 * GIB
     group_by: str | None = None

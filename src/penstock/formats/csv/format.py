@@ -15,7 +15,7 @@ from penstock.formats.codec import Codec
 from penstock.formats.csv.cells import read_cells, to_numbers
 from penstock.formats.csv.scanning import Block, Dialect, TextTable, open_table, read_blocks, row_lines
 from penstock.formats.group_text import group_texts
-from penstock.formats.options import names_of, size_of
+from penstock.formats.options import names_of, packed_endings, size_of
 from penstock.formats.protocols import Found
 from penstock.formats.streams import Packing, unpacked
 from penstock.formats.streams.extents import Block as Listed
@@ -58,6 +58,8 @@ class Csv:
     Raises:
         ConfigError: an option cannot be used.
     """
+
+    table_endings: ClassVar[tuple[str, ...]] = packed_endings("csv", "tsv", "tab")
 
     columns: Sequence[str] | None = None
     numbers: Sequence[str] | None = None

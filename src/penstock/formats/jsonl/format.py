@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from penstock.formats.jsonl.items import items_in, read_items
 from penstock.formats.jsonl.rows import Told, check_lines
 from penstock.formats.jsonl.values import Values, rows_in
-from penstock.formats.options import block_of, column_of, names_of
+from penstock.formats.options import block_of, column_of, names_of, packed_endings
 from penstock.formats.protocols import Found
 from penstock.formats.streams import ByteStream, Part, open_stream, read_line_blocks
 from penstock.formats.streams.extents import Block, asked_rows, block_bytes, block_extents, unreadable
@@ -81,6 +81,8 @@ class _Rows(ABC):
 class Jsonl(_Rows):
     """The format of JSON lines: one value a line; blank lines are none."""
 
+    table_endings: ClassVar[tuple[str, ...]] = packed_endings("jsonl", "ndjson")
+
     async def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[Block]:
         async for block in read_line_blocks(stream, info):
             num_rows, line = check_lines(block.data, block.line, info, told)
@@ -95,6 +97,8 @@ class Jsonl(_Rows):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Json(_Rows):
     """The format of a list of JSON: each of its items is a sample."""
+
+    table_endings: ClassVar[tuple[str, ...]] = packed_endings("json")
 
     async def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[Block]:
         done = begin = end = count = 0

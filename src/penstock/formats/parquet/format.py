@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -59,6 +59,8 @@ class Parquet:
     Raises:
         ConfigError: an option cannot be used.
     """
+
+    table_endings: ClassVar[tuple[str, ...]] = ("parquet", "parq", "pq")
 
     columns: Sequence[str] | None = None
     memory: str | int = 2 * GIB

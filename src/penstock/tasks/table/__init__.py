@@ -1,1 +1,1 @@
-"""Tables: rows of Parquet and of CSV, their columns as numbers."""
+"""Tables: rows of whatever format gives them by column, the columns as numbers."""

@@ -15,17 +15,19 @@ from penstock.formats.csv.format import csv_table
 from penstock.formats.parquet.format import read_rows
 from penstock.formats.values import some_rows
 from penstock.tasks.table.encoding import Encoding
+from penstock.tasks.table.row_tables import decoded_rows
 
 __all__ = ["EncodedRows", "RowsCodec", "pack_rows"]
 
 
-class RowsCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RowsCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """An extent's codec.
 
     Attributes:
-        format: ``csv`` or ``parquet``.
+        format: its name.
         codec: the format's own.
         num_rows: of the format's extent.
+        options: that the format is made with, as JSON; empty for none.
         first_row: number of its first row in its table, from 0; None is not known.
         rows: which of them there are, by ``pack_rows``; empty for all.
         encoding: how they become numbers.
@@ -39,6 +41,7 @@ class RowsCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rows: str
     encoding: str
     first_row: int | None = None
+    options: str = ""
 
     def places(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return which of the extent's rows some samples are, by their n-ths, shape (samples,)."""
@@ -61,8 +64,13 @@ class RowsCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
         encoding = Encoding.read(self.encoding)
         if self.format == "csv":
             table = csv_table(data, self.codec, encoding.names, key=key, num_rows=self.num_rows)
-        else:
+        elif self.format == "parquet":
             table = read_rows(data, self.codec, key=key, num_rows=self.num_rows)
+        else:
+            names = encoding.names
+            return encoding.matrix(
+                decoded_rows(data, self.codec, places, names, format_name=self.format, options=self.options)
+            )
         return encoding.matrix(some_rows(table, places))
 
 

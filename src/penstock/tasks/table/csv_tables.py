@@ -31,6 +31,7 @@ class CsvTables:
     """
 
     format = "csv"
+    options = ""
     is_typed = False
 
     def __init__(

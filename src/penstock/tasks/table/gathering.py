@@ -203,6 +203,7 @@ class Gathered:
             first_row=kept.first_row,
             rows=pack_rows(chosen),
             encoding=encoding,
+            options=self.tables.options,
         )
         key = f"{whole.key}:{split}"
         return Extent(

@@ -7,19 +7,17 @@ from typing import Final, Literal
 
 from penstock.errors import ConfigError, DataError, EmptyListing, MissingLabel, PenstockError
 from penstock.files import ScratchFile
-from penstock.formats.csv import Csv
 from penstock.formats.options import size_of
 from penstock.manifest import Extent, SkippedObject
-from penstock.patterns import is_hidden
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
-from penstock.tasks.objects import full_objects, pages_of
+from penstock.tasks.objects import full_objects
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OwnSplits, SampleSet
 from penstock.tasks.table.choosing import choose_layout, names_in
-from penstock.tasks.table.csv_tables import CsvTables
 from penstock.tasks.table.encoding import Encoding
 from penstock.tasks.table.gathering import Gathered
 from penstock.tasks.table.like import Like, read_like
+from penstock.tasks.table.opening import list_tables, open_tables
 from penstock.tasks.table.parquet_tables import ParquetTables
 from penstock.tasks.table.parts import Tables
 from penstock.tasks.table.passing import gather, sample
@@ -31,18 +29,10 @@ from penstock.units import GIB
 
 __all__ = ["make_samples"]
 
-ENDINGS: Final = {
-    "parquet": ("parquet", "parq", "pq"),
-    "csv": tuple(f"{name}{packed}" for packed in ("", ".gz", ".zst") for name in ("csv", "tsv", "tab")),
-}
-"""Of the names of tables, by format."""
 SMALL_BYTES: Final = GIB
 """Of all tables, up to which rows are split and not blocks: so much is soon fetched once more for each split."""
-_OF_ONE_FORMAT: Final = {"parquet": ("delimiter", "names", "block"), "csv": ("memory", "statistics")}
-"""Options that mean nothing of a format."""
 FEWEST_ROWS: Final = 5
 """Of the training split for each class on average; a note tells of fewer."""
-DELIMITERS: Final = {"comma": ",", "tab": "\t", "semicolon": ";", "bar": "|"}
 
 
 async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options) -> SampleSet:
@@ -58,11 +48,11 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
     if target is None:
         raise ConfigError("the task table has no target", fix="name the column to predict: --option target=COLUMN")
     skipped: list[SkippedObject] = []
-    listing, num_bytes = await _listing(source, chosen, limits, skipped)
+    listing, num_bytes, format_name = await list_tables(source, chosen, limits, skipped)
     some = next((info for info in listing if info.size_bytes), None)
     if some is None:
         raise EmptyListing("none of the tables can be read: they are hidden or empty", fix="choose others with match")
-    tables = _tables(chosen, some, limits)
+    tables = open_tables(chosen, format_name, limits, skipped)
     like = read_like(chosen)
     first, kinds = await _first(source, listing, tables, limits)
     layout = choose_layout(first, kinds, chosen, target, like, skipped)
@@ -104,48 +94,6 @@ def _check_limits(limits: Limits) -> None:
             "tables are read whole before the first sample, so that their classes and categories are known",
             fix="leave --stream-listing out: it would gain nothing",
         )
-
-
-async def _listing(
-    source: ObjectSource, chosen: Options, limits: Limits, skipped: list[SkippedObject]
-) -> tuple[SortedListing, int]:
-    """List the objects that are tables; give their bytes together as well."""
-    asked = chosen.choice("format", ("auto", *ENDINGS))
-    endings = [each for name, found in ENDINGS.items() if asked in ("auto", name) for each in found]
-    pattern = chosen.text("match") or f"*.{{{','.join([*endings, *map(str.upper, endings)])}}}"
-    listing, num_bytes, num_hidden = SortedListing(limits.scratch), 0, 0
-    wanted = "" if chosen.is_set("match") else "table"
-    async for page in pages_of(source, pattern, skipped, wanted=wanted):
-        taken = [info for info in page if chosen.is_set("match") or not is_hidden(info.key)]
-        listing.add(taken)
-        num_bytes += sum(info.size_bytes for info in taken)
-        num_hidden += len(page) - len(taken)
-    if num_hidden:
-        skipped.append(SkippedObject(object=counted(num_hidden, "object"), reason="hidden", count=num_hidden))
-    return listing, num_bytes
-
-
-def _tables(chosen: Options, first: ObjectInfo, limits: Limits) -> Tables:
-    """Return what reads the tables: of the format that was asked for, or that the first one's name has."""
-    asked: str = chosen.choice("format", ("auto", *ENDINGS))
-    if asked == "auto":
-        key = first.key.lower()
-        asked = next((name for name, of in ENDINGS.items() if key.endswith(tuple(f".{each}" for each in of))), "")
-        if not asked:
-            raise ConfigError(
-                f"what {first.key} is does not follow from its name", fix="say --option format=csv or format=parquet"
-            )
-    other = next((name for name in _OF_ONE_FORMAT[asked] if chosen.is_set(name)), None)
-    if other is not None:
-        raise ConfigError(f"the option {other} means nothing of {asked}", fix="leave it out")
-    if asked == "parquet":
-        return ParquetTables(memory_bytes=size_of("memory", chosen.text("memory")), scratch=limits.scratch)
-    word = chosen.text("delimiter")
-    delimiter = DELIMITERS[chosen.choice("delimiter", tuple(DELIMITERS))] if word is not None else None
-    kind = Csv(block=chosen.text("block") or "", names=names_in(chosen, "names") or None)  # for its checks
-    return CsvTables(
-        delimiter=delimiter, names=kind.names, block_bytes=size_of("block", kind.block), scratch=limits.scratch
-    )
 
 
 def _targets(chosen: Options, target: str, like: Like | None) -> Targets:

@@ -43,6 +43,7 @@ class ParquetTables:
     """
 
     format = "parquet"
+    options = ""
     is_typed = True
 
     def __init__(self, *, memory_bytes: int, scratch: Path | None) -> None:

@@ -50,6 +50,11 @@ class Tables(Protocol):
         ...
 
     @property
+    def options(self) -> str:
+        """Options that the format decodes with, as JSON; empty for none."""
+        ...
+
+    @property
     def is_typed(self) -> bool:
         """Whether columns have types."""
         ...
