@@ -131,14 +131,15 @@ async def _first(
         if not info.size_bytes or info.trouble:
             continue
         try:
-            return info, await tables.kinds(source, info)
+            if kinds := await tables.kinds(source, info):
+                return info, kinds
         except PenstockError as error:
             if not (limits.skip_bad and error.skippable):
                 raise
             bad = bad or error
     if bad is not None:
         raise bad
-    raise EmptyListing("none of the tables can be read", fix="check what was uploaded there")
+    raise EmptyListing("none of the tables has rows that can be read", fix="check what was uploaded there")
 
 
 def _splitter(chosen: Options, limits: Limits, *, num_bytes: int) -> Splitter:

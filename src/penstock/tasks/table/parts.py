@@ -62,6 +62,8 @@ class Tables(Protocol):
     async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
         """Return a table's columns: ``number``, ``text``, a type that is neither, or nothing where no type tells.
 
+        There are none where rows alone tell columns, and it has no rows.
+
         Raises:
             PenstockError: it is no such table, or could not be read.
         """

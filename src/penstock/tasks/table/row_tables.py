@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from penstock.errors import DataError
 from penstock.files import ScratchFile
 from penstock.formats.protocols import Format
 from penstock.formats.registry import open_format
@@ -51,12 +50,12 @@ class RowTables:
         self._skipped = skipped
 
     async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
-        """Return a table's columns, by the rows of its first extent."""
+        """Return a table's columns, by the rows of its first extent; none where it has no rows."""
         async with aclosing(self._kind.index(source, info)) as found:  # type: ignore[type-var]
             async for extent in found:
                 if isinstance(extent, Extent):
                     return kinds_in(await self._rows(source, info, extent), extent.key)
-        raise DataError(f"{info.key} has no rows", fix="leave it out", about=info.key)
+        return {}
 
     async def parts(
         self,

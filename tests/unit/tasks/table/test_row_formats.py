@@ -137,6 +137,18 @@ def test_what_cannot_be_a_table_is_named(tmp_path: Path, rows: Any, options: dic
     assert told in caught.value.what
 
 
+def test_a_first_file_without_rows_is_left_out(tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", people(200), "json", as_json)
+    (folder / "-empty.json").write_text("[]")
+    found = list_tables(folder, target="label", columns=COLUMNS)
+    assert sum(extent.num_samples for extent in found.extents) == 200
+    assert found.left_out["-empty.json"] == "has no rows"
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "a.jsonl").write_text("\n")
+    with pytest.raises(PenstockError, match="none of the tables has rows"):
+        list_tables(tmp_path / "none", target="label")
+
+
 def test_what_lies_beside_tables_is_no_table(tmp_path: Path) -> None:
     folder = write_csv(tmp_path / "in", people(300))
     (folder / "0-infos.json").write_text('{"rows": 300}')
