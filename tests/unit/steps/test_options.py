@@ -45,7 +45,7 @@ TEXTS = (
         "https://h:9000/x",
         "a.b-c_d",
     ),
-    *("2026-11-21", "{}", '{"a": [1, "x"]}', "name=value", "~/x", "65535", "None"),
+    *("2026-11-21", "{}", '{"a": [1, "x"]}', "name=value", "~/x", "65535", "None", "1/4"),
 )
 
 
@@ -81,7 +81,8 @@ def configs(step: str) -> st.SearchStrategy[Options]:
 
 def as_it_can_be(found: dict[str, Any]) -> bool:
     """An option that counts as given by being there is there, and a name is none that looks like a flag."""
-    return not str(found.get("name", "")).startswith("-") and found.get("run_root", "") is not None
+    bare = (str(found.get(name, "")) for name in ("name", "uri"))
+    return not any(one.startswith("-") for one in bare) and found.get("run_root", "") is not None
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from penstock.formats.registry import own_format_names
 from penstock.options import Options, choice, option
 from penstock.options.readers import bytes_option, location, optional_endpoint
 from penstock.options.source import AccessOptions
@@ -58,7 +57,7 @@ class _Dataset(Options, group="dataset"):
         read=str,
         default="objects",
         metavar="NAME",
-        told=f"what the objects are: {', '.join(own_format_names())} (default: objects, each a file of a sample)",
+        told="what the objects are, like parquet, tar or jsonl (default: objects, each a file of a sample)",
     )
     format_options: str = option(
         read=str, default="{}", metavar="JSON", told='options of the format, like {"columns": ["text"]}'
