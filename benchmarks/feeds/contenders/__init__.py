@@ -101,6 +101,13 @@ CONTENDERS = {
             what="the same with manifest_folder=, which has listing and index from a run before",
         ),
         Contender(
+            name="penstock-face-tar-block-again",
+            module="penstock_dataset",
+            layout="tar",
+            limited=True,
+            what="the same with manifest_folder= and shuffle='block', which keeps neighbours near as WebDataset does",
+        ),
+        Contender(
             name="penstock-face-parquet",
             module="penstock_dataset",
             layout="parquet",

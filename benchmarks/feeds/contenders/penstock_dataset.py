@@ -17,7 +17,7 @@ from benchmarks.feeds.contenders.penstock_manifest import manifest_folder
 CONFIG = (
     "penstock.tar(source) or penstock.parquet(source).loader(batch, transform=..., window=limit) with its default "
     "options, shuffled; listed and indexed within the clock, but for -again, where manifest_folder= has it from a run "
-    "before; -early with stream_listing=True"
+    "before; -early with stream_listing=True; -block with shuffle='block'"
 )
 
 
@@ -45,7 +45,8 @@ def open_feed(cell: CellSpec) -> Iterator[Iterator[torch.Tensor]]:
         window=cell.limit_bytes,
         window_folder=cell.cache_folder,
         epochs=1,
-        stream_listing=how == "early",
-        manifest_folder=manifest_folder(cell) if how == "again" else None,
+        shuffle="block" if "block" in how else "full",
+        stream_listing="early" in how,
+        manifest_folder=manifest_folder(cell) if "again" in how else None,
     ) as loader:
         yield iter(loader)
