@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -57,10 +58,13 @@ def test_a_record_of_other_fields_is_refused_by_name(kind: type[Record], data: s
     unknown = {**body, "colour": "red"}
     with pytest.raises(RecordError, match="colour"):
         decode_record(json.dumps(unknown), kind, origin="x.json")
-    for name in kind.__struct_fields__:
-        missing = {key: value for key, value in body.items() if key != name}
-        with pytest.raises(RecordError, match=f"x.json does not fit.*{name}"):
-            decode_record(json.dumps(missing), kind, origin="x.json")
+    for field in msgspec.structs.fields(kind):
+        missing = json.dumps({key: value for key, value in body.items() if key != field.name})
+        if not field.required:  # later releases added it: what an earlier one wrote is read
+            assert getattr(decode_record(missing, kind, origin="x.json"), field.name) == field.default
+            continue
+        with pytest.raises(RecordError, match=f"x.json does not fit.*{field.name}"):
+            decode_record(missing, kind, origin="x.json")
 
 
 def test_kinds_have_names_of_their_own() -> None:
