@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -41,7 +42,8 @@ def children() -> list[int]:
     """Return this process's children, whichever of its threads started them."""
     found = []
     for thread in Path("/proc/self/task").iterdir():
-        found += [int(pid) for pid in (thread / "children").read_text().split()]
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile
+            found += [int(pid) for pid in (thread / "children").read_text().split()]
     return found
 
 
