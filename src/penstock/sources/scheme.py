@@ -20,7 +20,19 @@ from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.storage_options import GivenOptions, StorageOptions
 
-__all__ = ["COMMON", "OpenBlobs", "OpenSource", "Payee", "Scheme", "Tariff", "authority_of", "check_options"]
+__all__ = [
+    "COMMON",
+    "Located",
+    "OpenBlobs",
+    "OpenSource",
+    "Payee",
+    "Scheme",
+    "Tariff",
+    "authority_of",
+    "check_options",
+    "without_path",
+    "written_out",
+]
 
 COMMON = ("endpoint_url", "region", "anonymous", "requester_pays")
 """Options that have a flag of their own."""
@@ -83,6 +95,37 @@ class OpenBlobs(Protocol):
             ConfigError: the URI or an option is not one that can be used.
         """
         ...
+
+
+class Located(Protocol):
+    """A place that a URI names; ``path`` is of it, and stands at the end of ``uri``."""
+
+    @property
+    def uri(self) -> str:
+        """All of it, as it is written out."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """What lies below the repository, empty for nothing."""
+        ...
+
+
+def written_out(find_place: Callable[[SourceSpec], Located], uri: str) -> str:
+    """Return a URI as its place writes it, or as it is where it names none: ``Scheme.same_place`` of repositories."""
+    try:
+        return find_place(SourceSpec(uri=uri)).uri
+    except ConfigError:
+        return uri
+
+
+def without_path(find_place: Callable[[SourceSpec], Located], uri: str) -> str:
+    """Return a URI without its place's path: ``Scheme.root`` of repositories."""
+    try:
+        path = find_place(SourceSpec(uri=uri)).path
+    except ConfigError:
+        return uri
+    return uri.rstrip("/").removesuffix(path).rstrip("/")
 
 
 def authority_of(uri: str) -> str:

@@ -23,8 +23,8 @@ from penstock.manifest import SourceSpec
 from penstock.secrets import redact
 from penstock.sources.base import changed
 from penstock.sources.http.connection import Answer
-from penstock.sources.http.response import is_web_page
 from penstock.sources.http.response import may_pass as may_pass_by_status
+from penstock.sources.stores.between import Told, in_between
 
 __all__ = ["AzureAnswer", "error_of_answer", "is_key_refused", "may_pass", "read_answer"]
 
@@ -84,9 +84,6 @@ def may_pass(answer: Answer) -> bool:
     return may_pass_by_status(answer.head.status) or read_answer(answer).code in _BUSY
 
 
-Told = tuple[type[PenstockError], str, str]
-
-
 def error_of_answer(
     answer: Answer, spec: SourceSpec, key: str, *, is_object: bool, is_anonymous: bool
 ) -> PenstockError:
@@ -99,21 +96,9 @@ def error_of_answer(
         is_anonymous: no credentials were sent.
     """
     about, found = key or spec.uri, read_answer(answer)
-    told = _in_between(answer, found, spec) or _by_code(found, spec, about, is_object=is_object, is_nobody=is_anonymous)
+    told = in_between(answer, spec) or _by_code(found, spec, about, is_object=is_object, is_nobody=is_anonymous)
     kind, what, fix = told or _by_status(found, spec, about, is_object=is_object, is_anonymous=is_anonymous)
     return kind(what, fix=fix, about=about)
-
-
-def _in_between(answer: Answer, found: AzureAnswer, spec: SourceSpec) -> Told | None:
-    """Say that something answered in the store's place."""
-    status = answer.head.status
-    if status == 407:
-        fix = "give the proxy's user and password in HTTPS_PROXY, or the store's host in NO_PROXY"
-        return SourceError, f"a proxy before {spec.uri} asks for a login (HTTP {status})", fix
-    if status == 511 or (status < 300 and is_web_page(answer.head)):
-        fix = "sign in to the network (a captive portal or proxy answers), or check --endpoint-url"
-        return SourceError, f"a web page came in the place of {spec.uri} (HTTP {status})", fix
-    return None
 
 
 def _by_code(answer: AzureAnswer, spec: SourceSpec, about: str, *, is_object: bool, is_nobody: bool) -> Told | None:

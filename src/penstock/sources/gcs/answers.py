@@ -25,8 +25,8 @@ from penstock.secrets import redact
 from penstock.sources.base import changed
 from penstock.sources.http.connection import Answer
 from penstock.sources.http.json import read_json
-from penstock.sources.http.response import is_web_page
 from penstock.sources.http.response import may_pass as may_pass_by_status
+from penstock.sources.stores.between import Told, in_between
 
 __all__ = ["GcsAnswer", "error_of_answer", "is_token_refused", "may_pass", "read_answer"]
 
@@ -101,9 +101,6 @@ def may_pass(answer: Answer) -> bool:
     return answer.head.status in (400, 403) and read_answer(answer).reason in _BUSY
 
 
-Told = tuple[type[PenstockError], str, str]
-
-
 def error_of_answer(
     answer: Answer, spec: SourceSpec, key: str, *, is_object: bool, is_anonymous: bool
 ) -> PenstockError:
@@ -116,21 +113,9 @@ def error_of_answer(
         is_anonymous: no token was sent.
     """
     about, found = key or spec.uri, read_answer(answer)
-    told = _in_between(answer, spec) or _by_reason(found, spec, about, is_object=is_object)
+    told = in_between(answer, spec) or _by_reason(found, spec, about, is_object=is_object)
     kind, what, fix = told or _by_status(found, spec, about, is_object=is_object, is_anonymous=is_anonymous)
     return kind(what, fix=fix, about=about)
-
-
-def _in_between(answer: Answer, spec: SourceSpec) -> Told | None:
-    """Say that something answered in the store's place."""
-    status = answer.head.status
-    if status == 407:
-        fix = "give the proxy's user and password in HTTPS_PROXY, or the store's host in NO_PROXY"
-        return SourceError, f"a proxy before {spec.uri} asks for a login (HTTP {status})", fix
-    if status == 511 or (status < 300 and is_web_page(answer.head)):
-        fix = "sign in to the network (a captive portal or proxy answers), or check --endpoint-url"
-        return SourceError, f"a web page came in the place of {spec.uri} (HTTP {status})", fix
-    return None
 
 
 def _by_reason(answer: GcsAnswer, spec: SourceSpec, about: str, *, is_object: bool) -> Told | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from penstock.errors import ConfigError
+from functools import partial
+
 from penstock.manifest import SourceSpec
 from penstock.sources.kaggle.objects import KaggleObjects
 from penstock.sources.kaggle.places import find_place
 from penstock.sources.kaggle.storage_options import read_options
-from penstock.sources.scheme import Scheme
+from penstock.sources.scheme import Scheme, without_path, written_out
 
 __all__ = ["SCHEME"]
 
@@ -17,28 +18,13 @@ def _locate(spec: SourceSpec) -> SourceSpec:
     return spec
 
 
-def _same_place(uri: str) -> str:
-    try:
-        return find_place(SourceSpec(uri=uri)).uri
-    except ConfigError:
-        return uri
-
-
-def _root(uri: str) -> str:
-    try:
-        path = find_place(SourceSpec(uri=uri)).path
-    except ConfigError:
-        return uri
-    return uri.rstrip("/").removesuffix(path).rstrip("/")
-
-
 SCHEME = Scheme(
     title="Kaggle",
     example="kaggle://datasets/owner/name@version/path",
     locate=_locate,
     open=KaggleObjects,
-    same_place=_same_place,
-    root=_root,
+    same_place=partial(written_out, find_place),
+    root=partial(without_path, find_place),
     payee=lambda uri, server: "unknown" if server else "nobody",
     takes={"endpoint_url": str, "anonymous": bool, "archive": bool},
     storage_options=read_options,

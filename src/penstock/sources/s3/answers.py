@@ -25,8 +25,10 @@ from penstock.errors import (
 )
 from penstock.manifest import SourceSpec
 from penstock.sources.base import changed
+from penstock.sources.http.response import may_pass as may_pass_by_status
+from penstock.sources.stores.between import Told
 
-__all__ = ["PASSING_CODES", "StoreAnswer", "error_of_answer", "no_answer", "read_answer"]
+__all__ = ["PASSING_CODES", "StoreAnswer", "error_of_answer", "read_answer"]
 
 MESSAGE_CHARACTERS = 200
 MOST_READ_BYTES = 16384
@@ -48,7 +50,6 @@ _OTHER_KEYS = frozenset(
     {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestExpired", "TokenRefreshRequired"}
 )
 _EXPIRED = _OTHER_KEYS - {"InvalidAccessKeyId"}
-_PASSING = frozenset({408, 425, 429})
 PASSING_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -102,11 +103,7 @@ class StoreAnswer:
     @property
     def may_pass(self) -> bool:
         """Whether the same request may succeed later."""
-        return (
-            (self.status >= 500 and self.status not in (501, 505, 511))
-            or self.status in _PASSING
-            or (self.code in PASSING_CODES)
-        )
+        return may_pass_by_status(self.status) or self.code in PASSING_CODES
 
     @property
     def told(self) -> str:
@@ -165,9 +162,6 @@ def error_of_answer(
         return kind(what, fix=fix, about=about)
     kind, what, fix = _by_status(answer, spec, about, is_object=is_object)
     return kind(what, fix=fix, about=about)
-
-
-Told = tuple[type[PenstockError], str, str]
 
 
 def _by_code(
@@ -284,15 +278,6 @@ def _denied(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: boo
         )
     kind = ObjectUnreadable if is_object and answer.status == 403 else AccessDenied
     return kind, f"access to {about} was denied ({answer.told})", fix
-
-
-def no_answer(reason: str, spec: SourceSpec, key: str) -> SourceUnavailable:
-    """Return the error of a request that nothing came to."""
-    return SourceUnavailable(
-        f"{spec.uri} did not answer ({' '.join(reason.split())[:MESSAGE_CHARACTERS]})",
-        fix="check the network and --endpoint-url, then run it again",
-        about=key or spec.uri,
-    )
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

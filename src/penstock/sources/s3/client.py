@@ -8,20 +8,20 @@ from __future__ import annotations
 import logging
 import time
 
-from penstock.errors import ChecksumMismatch, PenstockError, SourceUnavailable
+from penstock.errors import PenstockError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
-from penstock.sources.base import changed
 from penstock.sources.http.client import GaveUp, HttpClient, Outgoing, Sending
-from penstock.sources.http.connection import Answer, Answered, Damaged
-from penstock.sources.http.response import Verdict, Wanted
+from penstock.sources.http.connection import Answer, Answered
+from penstock.sources.http.response import Wanted
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
-from penstock.sources.s3.answers import StoreAnswer, error_of_answer, no_answer, read_answer
+from penstock.sources.s3.answers import StoreAnswer, error_of_answer, read_answer
 from penstock.sources.s3.credentials import Credentials, Keys
 from penstock.sources.s3.place import S3Address
 from penstock.sources.s3.requests import S3Requests, find_target
+from penstock.sources.stores.client import no_answer, no_such_range, with_tries, wrong_bytes
 
 __all__ = ["S3Client", "error_of"]
 
@@ -140,21 +140,10 @@ class _Trip:
         told = _read(problem.answer) if isinstance(problem, Answered) else None
         if told is not None and told.is_web_page:
             return error_of_answer(told, spec, key, is_object=True)
-        if isinstance(problem, Answered) and problem.verdict is Verdict.CHANGED:
-            return changed(spec, key)
-        if isinstance(problem, Damaged):
-            return ChecksumMismatch(
-                f"{key} in {spec.uri} came damaged each time: {problem}; {tried}",
-                fix="upload the object again, or look for what damages bytes on the way",
-                about=key,
-            )
+        if (error := wrong_bytes(problem, spec, key, tried)) is not None:
+            return error
         if isinstance(problem, Answered) and problem.status < 300:
-            return SourceUnavailable(
-                f"{spec.uri} gave no such range of {key} as was asked for (HTTP {problem.status}); {tried}",
-                fix="a proxy may answer in the store's place, or the server knows no ranges: check the network and "
-                "--endpoint-url",
-                about=key,
-            )
+            return no_such_range(problem.status, spec, key, tried)
         answer = problem.answer if isinstance(problem, Answered) else None
         return error_of(GaveUp(problem, answer, tried), spec, key, is_object=True)
 
@@ -173,9 +162,7 @@ def error_of(problem: GaveUp | Answer, spec: SourceSpec, key: str, *, is_object:
         error = no_answer(str(problem), spec, key)
     else:
         error = error_of_answer(_read(answer), spec, key, is_object=is_object, now_seconds=time.time())
-    if isinstance(problem, GaveUp) and isinstance(error, SourceUnavailable):
-        return type(error)(f"{error.what}; {problem.tried}", fix=error.fix, about=error.about)
-    return error
+    return with_tries(error, problem.tried) if isinstance(problem, GaveUp) else error
 
 
 def _read(answer: Answer) -> StoreAnswer:

@@ -23,7 +23,16 @@ from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.stores.renewing import Renewed
 
-__all__ = ["Dialect", "Server", "StoreClient", "error_of", "no_answer"]
+__all__ = [
+    "Dialect",
+    "Server",
+    "StoreClient",
+    "error_of",
+    "no_answer",
+    "no_such_range",
+    "with_tries",
+    "wrong_bytes",
+]
 
 MESSAGE_CHARACTERS = 200
 
@@ -168,22 +177,11 @@ class _Trip:
     def failed(self, problem: Exception, tried: str) -> PenstockError:
         spec, key, dialect = self._bucket.spec, self._key or "", self._bucket.dialect
         answer = problem.answer if isinstance(problem, Answered) else None
-        if isinstance(problem, Answered) and problem.verdict is Verdict.CHANGED:
-            return changed(spec, key)
-        if isinstance(problem, Damaged):
-            return ChecksumMismatch(
-                f"{key} in {spec.uri} came damaged each time: {problem}; {tried}",
-                fix="upload the object again, or look for what damages bytes on the way",
-                about=key,
-            )
+        if (error := wrong_bytes(problem, spec, key, tried)) is not None:
+            return error
         if answer is not None and answer.head.status < 300 and not is_web_page(answer.head):
-            return SourceUnavailable(
-                f"{spec.uri} gave no such range of {key} as was asked for (HTTP {answer.head.status}); {tried}",
-                fix="a proxy may answer in the store's place, or the server knows no ranges: check the network and "
-                "--endpoint-url",
-                about=key,
-            )
-        return _with_tries(dialect.error_of(answer, spec, key, is_object=True, reason=str(problem)), tried)
+            return no_such_range(answer.head.status, spec, key, tried)
+        return with_tries(dialect.error_of(answer, spec, key, is_object=True, reason=str(problem)), tried)
 
 
 def error_of(
@@ -198,14 +196,37 @@ def error_of(
     """
     answer = problem.answer if isinstance(problem, GaveUp) else problem
     error = dialect.error_of(answer, spec, key, is_object=is_object, reason=str(problem) if answer is None else "")
-    return _with_tries(error, problem.tried) if isinstance(problem, GaveUp) else error
+    return with_tries(error, problem.tried) if isinstance(problem, GaveUp) else error
 
 
-def _with_tries(error: PenstockError, tried: str) -> PenstockError:
+def with_tries(error: PenstockError, tried: str) -> PenstockError:
     """Return an error of what may pass with how often it was tried."""
     if not tried or not isinstance(error, SourceUnavailable):
         return error
     return type(error)(f"{error.what}; {tried}", fix=error.fix, about=error.about)
+
+
+def wrong_bytes(problem: Exception, spec: SourceSpec, key: str, tried: str) -> PenstockError | None:
+    """Return the error of a read that gave other bytes than were listed, or damaged ones; None where it gave none."""
+    if isinstance(problem, Answered) and problem.verdict is Verdict.CHANGED:
+        return changed(spec, key)
+    if isinstance(problem, Damaged):
+        return ChecksumMismatch(
+            f"{key} in {spec.uri} came damaged each time: {problem}; {tried}",
+            fix="upload the object again, or look for what damages bytes on the way",
+            about=key,
+        )
+    return None
+
+
+def no_such_range(status: int, spec: SourceSpec, key: str, tried: str) -> SourceUnavailable:
+    """Return the error of a read that was answered by what is not the range that was asked for."""
+    return SourceUnavailable(
+        f"{spec.uri} gave no such range of {key} as was asked for (HTTP {status}); {tried}",
+        fix="a proxy may answer in the store's place, or the server knows no ranges: check the network and "
+        "--endpoint-url",
+        about=key,
+    )
 
 
 def no_answer(reason: str, spec: SourceSpec, key: str) -> SourceUnavailable:
