@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["WITH_FRACTION", "group_text", "group_texts", "merged", "whole_text"]
+from penstock.errors import ConfigError
+
+__all__ = ["WITH_FRACTION", "column_groups", "group_text", "group_texts", "merged", "whole_text"]
 
 WITH_FRACTION: Final = r"(-?(?:0|[1-9][0-9]*))\.0*"
 """A whole number that is written with a fraction of nothing, in the words of Python and of RE2."""
@@ -80,6 +82,21 @@ def group_texts(values: Iterable[Any]) -> list[str]:
             known[value] = text
         found.append(text)
     return found
+
+
+def column_groups(values: Iterable[Any], *, object_key: str, column: str) -> tuple[str, ...]:
+    """Return the groups of rows by the values of a column.
+
+    Raises:
+        ConfigError: one is no name of a group.
+    """
+    try:
+        return tuple(group_texts(values))
+    except TypeError as error:
+        raise ConfigError(
+            f"{object_key} has in the column {column!r} {error}, which is no name of a group",
+            fix="split by a column of text, numbers, dates or truth values",
+        ) from error
 
 
 def whole_text(text: str) -> str:

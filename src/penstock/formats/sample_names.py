@@ -7,17 +7,22 @@ and ``d/0001.seg.png`` are ``jpg`` and ``seg.png`` of ``d/0001``.
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
+from penstock.errors import ConfigError
 from penstock.patterns import is_hidden
+from penstock.texts import did_you_mean
 
-__all__ = ["KEY", "META", "split_name", "why_left_out"]
+__all__ = ["KEY", "META", "check_names", "split_name", "why_left_out"]
 
 KEY: Final = "__key__"
 """What a sample's name is of it."""
 _NAME: Final = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
 META: Final = re.compile(r"__[^/]*__(/|$)")
 """Names of what is of a file, not of a sample."""
+_SHOWN: Final = 20
+"""Names that an error lists."""
 
 
 def split_name(name: str) -> tuple[str, str] | None:
@@ -41,3 +46,18 @@ def why_left_out(name: str, *, is_alone: bool = False) -> str:
     if name.lower().endswith(f".{KEY}"):
         return f"is named {KEY}, which is the sample's own name"
     return "" if _NAME.fullmatch(name) else "has no extension"
+
+
+def check_names(wanted: Sequence[str], samples: Iterable[Mapping[str, Any]], *, object_key: str) -> None:
+    """Refuse names that no sample of a file has.
+
+    Raises:
+        ConfigError: one is.
+    """
+    there = sorted({name for members in samples for name in members})
+    wrong = next((name for name in wanted if name not in there), None)
+    if wrong is not None:
+        raise ConfigError(
+            f"no sample in {object_key} has {wrong!r}",
+            fix=f"{did_you_mean(wrong, there)}its samples have: {', '.join(there[:_SHOWN])}",
+        )

@@ -14,7 +14,7 @@ import numpy as np
 from penstock.errors import ConfigError, OutputError
 from penstock.formats.protocols import Format
 from penstock.formats.registry import open_format
-from penstock.formats.sample_names import split_name
+from penstock.formats.sample_names import KEY, split_name
 from penstock.inspection.advice import requests_of
 from penstock.inspection.budget import InMemory
 from penstock.manifest import Extent, Span
@@ -222,7 +222,7 @@ async def _content(data: bytes, name: str, layout: Layout) -> str:
             parts = b"".join(data[span.offset : span.offset + span.length_bytes] for span in extent.spans)
             rows = kind.decode(parts, extent, extent.codec, np.arange(extent.num_samples))
             for number in range(len(rows)):
-                fields = {field: value for field, value in rows[number].items() if field != "__key__"}
+                fields = {field: value for field, value in rows[number].items() if field != KEY}
                 digests.append(digest_of(fields))
     return _joined(digests)
 

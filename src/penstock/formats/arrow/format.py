@@ -17,9 +17,10 @@ from penstock.formats.arrow.flat import Batch, Message, Place, read_message
 from penstock.formats.arrow.layout import column_buffers, least_bytes, wanted_ranges
 from penstock.formats.arrow.messages import Contents, head_of, lies, read_contents
 from penstock.formats.codec import Codec
-from penstock.formats.group_text import group_texts
+from penstock.formats.group_text import column_groups
 from penstock.formats.options import column_of, names_of, size_of
 from penstock.formats.protocols import Found
+from penstock.formats.rows import block_rows
 from penstock.formats.values import Rows, some_rows
 from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject, Span
@@ -111,9 +112,7 @@ class Arrow:
                 fix="write the file again, or leave it out",
                 about=about.key,
             ) from error
-        if about.args:  # some rows of a batch, where they are split by a column
-            numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
-        table = some_rows(table, numbers)
+        table = some_rows(table, block_rows(about, numbers))
         return Rows(table if self.columns is None else table.select(list(self.columns)))
 
     def _extent(
@@ -252,10 +251,5 @@ async def _grouped(extent: Extent, by: Arrow, column: Extent, source: GetRange, 
     rows = by.decode(b"".join(parts), column, column.codec, np.arange(extent.num_samples))
     assert by.columns is not None
     name = by.columns[0]
-    try:
-        return msgspec.structs.replace(extent, groups=tuple(group_texts(row[name] for row in rows)))
-    except TypeError as error:
-        raise ConfigError(
-            f"{info.key} has in the column {name!r} {error}, which is no name of a group",
-            fix="split by a column of text, numbers, dates or truth values",
-        ) from error
+    groups = column_groups((row[name] for row in rows), object_key=info.key, column=name)
+    return msgspec.structs.replace(extent, groups=groups)

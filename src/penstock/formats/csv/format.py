@@ -15,8 +15,9 @@ from penstock.formats.codec import Codec
 from penstock.formats.csv.cells import read_cells, to_numbers
 from penstock.formats.csv.scanning import Block, Dialect, TextTable, open_table, read_blocks, row_lines
 from penstock.formats.group_text import group_texts
-from penstock.formats.options import names_of, packed_endings, size_of
+from penstock.formats.options import block_of, column_of, names_of, packed_endings
 from penstock.formats.protocols import Found
+from penstock.formats.rows import block_rows
 from penstock.formats.streams import Packing, unpacked
 from penstock.formats.streams.extents import Block as Listed
 from penstock.formats.values import Rows, some_rows
@@ -24,11 +25,10 @@ from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
-from penstock.units import MIB, format_bytes
+from penstock.units import MIB
 
 __all__ = ["Csv", "csv_table", "no_number", "table_extents"]
 
-MOST_BLOCK_BYTES = 256 * MIB
 _SHOWN = 20
 """Names that an error lists."""
 
@@ -75,19 +75,13 @@ class Csv:
             _check_once(name, getattr(self, name) or ())
         if self.delimiter is not None:
             _check_delimiter(self.delimiter)
-        if self.group_by is not None and (not isinstance(self.group_by, str) or not self.group_by):
-            raise ConfigError(f"group_by {self.group_by!r}", fix="give the name of a column")
-        block = size_of("block", self.block)
-        if block > MOST_BLOCK_BYTES:
-            raise ConfigError(
-                f"block {format_bytes(block)}, which is held in memory", fix=f"give {MOST_BLOCK_BYTES // MIB}Mi or less"
-            )
-        object.__setattr__(self, "block", block)
+        column_of("group_by", self.group_by)
+        object.__setattr__(self, "block", block_of(self.block))
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return an extent a block of rows; all of the object is read, some MiB at a time."""
         blocks = []
-        block_bytes = size_of("block", self.block)
+        block_bytes = block_of(self.block)
         async with open_table(
             source, info, block_bytes=block_bytes, delimiter=self.delimiter, names=self.names
         ) as table:
@@ -107,9 +101,7 @@ class Csv:
         columns = self._chosen(told.header, about.key)
         num_rows = None if about.args else about.num_samples
         table = csv_table(bytes_of(data), codec, columns, key=about.key, num_rows=num_rows)
-        if about.args:  # some rows of a block, where they are split by a column
-            numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
-        table = some_rows(table, numbers)
+        table = some_rows(table, block_rows(about, numbers))
         for name in self.numbers or ():
             if name in columns:
                 values, _ = to_numbers(table[name])

@@ -18,6 +18,7 @@ from penstock.formats.mds.shards import BEGIN_BYTES, Column, Shard, lies, read_p
 from penstock.formats.mds.values import Value, value_of, why_not
 from penstock.formats.options import block_of, names_of
 from penstock.formats.protocols import Found
+from penstock.formats.rows import block_rows
 from penstock.formats.streams import ByteStream, Packing, Part, open_stream, unpacked
 from penstock.formats.streams.lines import check_held
 from penstock.formats.whole import bytes_of
@@ -135,8 +136,6 @@ class Mds:
         """Return samples as dictionaries by column, each made when it is asked for."""
         told = _Codec.read(codec)
         held = unpacked(bytes_of(data), told.packing, key=about.key)
-        if about.args:  # some samples of a run
-            numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
         chosen = [column.name for column in told.columns] if self.columns is None else list(self.columns)
         samples = _Samples(held, told.columns, about.key)
         samples.walk(None if about.args else about.num_samples)
@@ -146,7 +145,7 @@ class Mds:
             readers = [(name, value_of(encodings[name], is_raw=is_raw)) for name in chosen]
         except (KeyError, ValueError) as error:
             raise samples.error(0, f"a column {error}") from error
-        return _Rows(samples, numbers.tolist(), readers)
+        return _Rows(samples, block_rows(about, numbers).tolist(), readers)
 
 
 class _Samples:

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch
-from penstock.formats.group_text import group_texts
-from penstock.formats.options import names_of, size_of
+from penstock.formats.group_text import column_groups
+from penstock.formats.options import column_of, names_of, size_of
 from penstock.formats.parquet.footer import (
     MAGIC,
     TAIL_BYTES,
@@ -28,6 +28,7 @@ from penstock.formats.parquet.footer import (
 )
 from penstock.formats.parquet.schema import leaves_of, missing_name, twice_named
 from penstock.formats.protocols import Found
+from penstock.formats.rows import block_rows
 from penstock.formats.values import Rows, some_rows
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
@@ -69,8 +70,7 @@ class Parquet:
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", names_of("columns", self.columns))
         object.__setattr__(self, "memory", size_of("memory", self.memory))
-        if self.group_by is not None and (not isinstance(self.group_by, str) or not self.group_by):
-            raise ConfigError(f"group_by {self.group_by!r}", fix="give the name of a column")
+        column_of("group_by", self.group_by)
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return an extent a row group; the footer alone is read, and the column that rows are grouped by."""
@@ -97,9 +97,7 @@ class Parquet:
         """Return rows as dictionaries by column, each made when it is asked for."""
         held = data.read_bytes() if isinstance(data, Path) else data
         table = read_rows(held, codec, key=about.key, num_rows=None if about.args else about.num_samples)
-        if about.args:  # some rows of a row group, where they are split by a column
-            numbers = np.array([about.args[number][0] for number in numbers.tolist()], np.int64)
-        table = some_rows(table, numbers)
+        table = some_rows(table, block_rows(about, numbers))
         return Rows(table if self.columns is None else table.select(_in_order(table.column_names, self.columns)))
 
 
@@ -197,13 +195,8 @@ async def _grouped(extent: Extent, by: Parquet, column: Extent, source: GetRange
         for name in _path(row, by.columns[0]):
             value = None if value is None else value[name]
         found.append(value)
-    try:
-        return msgspec.structs.replace(extent, groups=tuple(group_texts(found)))
-    except TypeError as error:
-        raise ConfigError(
-            f"{info.key} has in the column {by.columns[0]!r} {error}, which is no name of a group",
-            fix="split by a column of text, numbers, dates or truth values",
-        ) from error
+    groups = column_groups(found, object_key=info.key, column=by.columns[0])
+    return msgspec.structs.replace(extent, groups=groups)
 
 
 def _path(row: Mapping[str, Any], name: str) -> list[str]:

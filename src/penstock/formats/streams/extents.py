@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from penstock.errors import DataError
 from penstock.formats.codec import Codec
 from penstock.formats.protocols import Found
+from penstock.formats.rows import block_rows
 from penstock.formats.streams.packing import Packing, unpacked
 from penstock.formats.streams.protocols import ByteStream, Part
 from penstock.formats.whole import bytes_of
@@ -77,12 +78,9 @@ def asked_rows(texts: Sequence[bytes], about: Described, numbers: NDArray[np.int
     Raises:
         DataError: they are not those that were listed.
     """
-    if not about.args:
-        if len(texts) != about.num_samples:
-            raise unreadable(about.key, f"there are {len(texts)}, not {about.num_samples}")
-        return [texts[number] for number in numbers.tolist()]
-    # Some rows of a block, where they are split by a column.
-    return [texts[about.args[number][0]] for number in numbers.tolist()]
+    if not about.args and len(texts) != about.num_samples:
+        raise unreadable(about.key, f"there are {len(texts)}, not {about.num_samples}")
+    return [texts[number] for number in block_rows(about, numbers).tolist()]
 
 
 def unreadable(key: str, why: str) -> DataError:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from penstock.formats.streams.packing import window_text
 
-__all__ = ["Inflater", "Point", "has_zlib"]
+__all__ = ["Inflater", "Marks", "Point", "has_zlib"]
 
 _OUT_BYTES: Final = 64 << 10
 _WINDOW_BYTES: Final = 32 << 10
@@ -43,6 +43,28 @@ class Point:
     packed: int
     bits: int = 0
     window: str = ""
+
+
+class Marks:
+    """How far an object was read when so much of it was unpacked."""
+
+    def __init__(self) -> None:
+        self._unpacked, self._read = array("Q"), array("Q")
+
+    @property
+    def last_unpacked(self) -> int | None:
+        """Bytes that were unpacked at the last mark; None before the first."""
+        return self._unpacked[-1] if self._unpacked else None
+
+    def add(self, unpacked: int, read: int) -> None:
+        """Note how many packed bytes were read for all that is unpacked."""
+        self._unpacked.append(unpacked)
+        self._read.append(read)
+
+    def packed_end(self, unpacked: int) -> int | None:
+        """Return how many bytes were read for the first ones that were unpacked; None behind the last mark."""
+        place = bisect_left(self._unpacked, unpacked)
+        return self._read[place] if place < len(self._read) else None
 
 
 class _Stream(ctypes.Structure):
@@ -104,7 +126,7 @@ class Inflater:
         self._out = ctypes.create_string_buffer(_OUT_BYTES)
         self._is_between = False
         self._read = self._given = 0
-        self._marks = array("Q"), array("Q")
+        self._marks = Marks()
         self.points = [Point(0, 0)]
 
     @property
@@ -123,9 +145,8 @@ class Inflater:
 
     def packed_end(self, unpacked: int) -> int:
         """Return how many bytes must be read for the first ones that were unpacked."""
-        ends, reads = self._marks
-        place = bisect_left(ends, unpacked)
-        return reads[place] if place < len(reads) else self._read
+        end = self._marks.packed_end(unpacked)
+        return self._read if end is None else end
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Unpack more bytes.
@@ -155,10 +176,9 @@ class Inflater:
             self._note(ended=code == _STREAM_END)
 
     def _note(self, *, ended: bool) -> None:
-        ends, reads = self._marks
-        if not ends or self._given - ends[-1] >= _OUT_BYTES // 2 or ended:
-            ends.append(self._given)
-            reads.append(self._read)
+        last = self._marks.last_unpacked
+        if last is None or self._given - last >= _OUT_BYTES // 2 or ended:
+            self._marks.add(self._given, self._read)
         if ended:
             self._is_between = True
             return

@@ -6,14 +6,12 @@ Frames are told by their headers and those of their blocks (RFC 8878), so that n
 from __future__ import annotations
 
 import io
-from array import array
-from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
 import pyarrow as pa
 
-from penstock.formats.streams.inflate import Point
+from penstock.formats.streams.inflate import Marks, Point
 
 __all__ = ["MOST_FRAME_BYTES", "Unzstd"]
 
@@ -41,7 +39,7 @@ class Unzstd:
         self._walked = 0
         """Bytes of what is held that blocks were found in."""
         self._read = self._given = 0
-        self._marks = array("Q"), array("Q")
+        self._marks = Marks()
         self.points = [Point(0, 0)]
 
     @property
@@ -56,9 +54,8 @@ class Unzstd:
 
     def packed_end(self, unpacked: int) -> int:
         """Return how many bytes must be read for the first ones that were unpacked."""
-        ends, reads = self._marks
-        place = bisect_left(ends, unpacked)
-        return reads[place] if place < len(reads) else self._read
+        end = self._marks.packed_end(unpacked)
+        return self._read if end is None else end
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Unpack more bytes.
@@ -80,14 +77,12 @@ class Unzstd:
     def _unpack(self, frame: bytes) -> Iterator[bytes]:
         if self._given - self.points[-1].unpacked >= self._spacing:
             self.points.append(Point(self._given, self._read))
-        ends, reads = self._marks
         file = io.BytesIO(frame)
         try:
             with pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd") as stream:
                 while made := stream.read(_STEP_BYTES):
                     self._given += len(made)
-                    ends.append(self._given)
-                    reads.append(self._read + file.tell())
+                    self._marks.add(self._given, self._read + file.tell())
                     yield made
         except (OSError, pa.ArrowException) as error:
             raise ValueError(str(error)) from error

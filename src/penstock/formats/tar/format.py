@@ -17,11 +17,11 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import ConfigError, DataError, HeaderMismatch
+from penstock.errors import DataError, HeaderMismatch
 from penstock.formats.codec import Codec
 from penstock.formats.options import flag_of, names_of
 from penstock.formats.protocols import Found
-from penstock.formats.sample_names import KEY, META, split_name
+from penstock.formats.sample_names import KEY, META, check_names, split_name
 from penstock.formats.streams import open_stream
 from penstock.formats.tar.headers import BLOCK, Header, IsPacked, read_members
 from penstock.formats.tar.members import decode_member
@@ -29,7 +29,6 @@ from penstock.formats.tar.packed import BLOCK_BYTES, Forward, Run, joined_runs, 
 from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject, sample_key
 from penstock.sources import GetRange, ObjectInfo
-from penstock.texts import did_you_mean
 from penstock.units import KIB
 
 __all__ = ["Tar"]
@@ -46,8 +45,6 @@ _KINDS = {
     tarfile.GNUTYPE_SPARSE: "a sparse file",
 }
 """Why members are left out that are no files, by their kind; folders without a word."""
-_SHOWN = 20
-"""Names that an error lists."""
 
 
 class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -149,7 +146,7 @@ class Tar:
     ) -> Iterator[tuple[str, list[_Member]]]:
         """Return samples with the members that are read, in the order in which they lie; others are counted."""
         if self.sample is not None and samples:
-            self._check_names(samples, info)
+            check_names(self.sample, samples.values(), object_key=info.key)
         for key, members in samples.items():
             wanted = members
             if self.sample is not None:
@@ -190,16 +187,6 @@ class Tar:
                 fix="write it again, or leave it out",
                 about=key,
             ) from error
-
-    def _check_names(self, samples: Samples, info: ObjectInfo) -> None:
-        """Refuse names that no sample of the file has."""
-        there = sorted({name for members in samples.values() for name in members})
-        wrong = next((name for name in self.sample or () if name not in there), None)
-        if wrong is not None:
-            raise ConfigError(
-                f"no sample in {info.key} has {wrong!r}",
-                fix=f"{did_you_mean(wrong, there)}its samples have: {', '.join(there[:_SHOWN])}",
-            )
 
 
 async def _gather(source: GetRange, info: ObjectInfo, left_out: Counter[str]) -> Samples:

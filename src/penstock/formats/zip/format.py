@@ -15,14 +15,13 @@ from penstock.errors import ConfigError, DataError
 from penstock.formats.codec import Codec
 from penstock.formats.options import flag_of, names_of, size_of
 from penstock.formats.protocols import Found
-from penstock.formats.sample_names import KEY, split_name, why_left_out
+from penstock.formats.sample_names import KEY, check_names, split_name, why_left_out
 from penstock.formats.tar.members import decode_member
 from penstock.formats.whole import bytes_of
 from penstock.formats.zip.directory import METHODS, Entry, find_directory, lies, read_entries
 from penstock.formats.zip.members import member_bytes, spans_of
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
-from penstock.texts import did_you_mean
 from penstock.units import GIB, format_bytes
 
 __all__ = ["Zip", "check_readable", "entries_of"]
@@ -86,7 +85,7 @@ class Zip:
         left_out: Counter[str] = Counter()
         samples = self._gather(await entries_of(source, info), info, left_out)
         if self.sample is not None and samples:
-            self._check_names(samples, info)
+            check_names(self.sample, samples.values(), object_key=info.key)
         for key, members in samples.items():
             wanted = (
                 members if self.sample is None else {name: members[name] for name in self.sample if name in members}
@@ -158,16 +157,6 @@ class Zip:
                 f"the sample {key!r} ({names}), which takes {format_bytes(size)} unpacked, more than "
                 f"memory={format_bytes(memory)}",
                 fix="give more memory, choose fewer members with sample, or leave the file out",
-            )
-
-    def _check_names(self, samples: dict[str, dict[str, _Member]], info: ObjectInfo) -> None:
-        """Refuse names that no sample of the file has."""
-        there = sorted({name for members in samples.values() for name in members})
-        wrong = next((name for name in self.sample or () if name not in there), None)
-        if wrong is not None:
-            raise ConfigError(
-                f"no sample in {info.key} has {wrong!r}",
-                fix=f"{did_you_mean(wrong, there)}its samples have: {', '.join(there[:_SHOWN])}",
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from penstock.formats.parquet.format import choose_leaves, fetch_footer, footer_
 from penstock.manifest import Extent
 from penstock.sources import GetRange, ObjectInfo
 from penstock.tasks.table.columns import kind_of
-from penstock.tasks.table.parts import Part, check_columns, fetch
+from penstock.tasks.table.parts import Part, check_columns, fetch, row_namer
 
 __all__ = ["ParquetTables"]
 
@@ -88,7 +88,7 @@ class ParquetTables:
                 told=await _fetch_rows(source, info, extent),
                 features=None,
                 ref=msgspec.msgpack.encode(_Ref(info=info, footer=kept, number=group.number)),
-                where=_namer(extent.key),
+                where=row_namer(extent.key),
             )
             first_row += extent.num_samples
 
@@ -122,7 +122,3 @@ def _kinds(raw: bytes, info: ObjectInfo) -> dict[str, str]:
 async def _fetch_rows(source: GetRange, info: ObjectInfo, extent: Extent) -> pa.Table:
     data = await fetch(source, info, extent)
     return read_rows(data, extent.codec, key=extent.key, num_rows=extent.num_samples)
-
-
-def _namer(key: str) -> Callable[[int], str]:
-    return lambda row: f"{key}, row {row}"

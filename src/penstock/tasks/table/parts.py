@@ -14,7 +14,7 @@ from penstock.manifest import Extent
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 
-__all__ = ["Part", "Tables", "check_columns", "fetch"]
+__all__ = ["Part", "Tables", "check_columns", "fetch", "row_namer"]
 
 _SHOWN = 20
 """Names that an error lists."""
@@ -123,3 +123,8 @@ def check_columns(there: Sequence[str], wanted: Sequence[str], info: ObjectInfo,
             f"{info.key} has no column {wrong!r}{f' of --option {option}=' if option else ''}",
             fix=f"{did_you_mean(wrong, there)}its columns are: {', '.join(there[:_SHOWN])}{more}",
         )
+
+
+def row_namer(key: str) -> Callable[[int], str]:
+    """Return what names the rows of an extent, for messages."""
+    return lambda row: f"{key}, row {row}"

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from penstock.formats.protocols import Format
 from penstock.formats.registry import open_format
 from penstock.manifest import Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
-from penstock.tasks.table.parts import Part, check_columns, fetch
+from penstock.tasks.table.parts import Part, check_columns, fetch, row_namer
 from penstock.tasks.table.values import columns_of, kinds_in, rows_table
 
 __all__ = ["RowTables", "decoded_rows"]
@@ -81,7 +81,7 @@ class RowTables:
                     told=rows_table(rows, told, found.key),
                     features=rows_table(rows, list(features), found.key),
                     ref=msgspec.msgpack.encode(self._kept.append(msgspec.msgpack.encode(found))),
-                    where=_namer(found.key),
+                    where=row_namer(found.key),
                 )
                 first_row += found.num_samples
         if first_row:
@@ -124,7 +124,3 @@ def _opened(format_name: str, options: str) -> Format:
 
 def _decoded(kind: Format, data: bytes, extent: Extent, numbers: NDArray[np.int64]) -> list[Any]:
     return list(kind.decode(memoryview(data), extent, extent.codec, numbers))
-
-
-def _namer(key: str) -> Callable[[int], str]:
-    return lambda row: f"{key}, row {row}"
