@@ -1,6 +1,7 @@
 """One attempt at a run: epochs, steps, validation, and a checkpoint of all that it is.
 
-Time spent after the last checkpoint before a SIGKILL is not in ``wall_seconds``.
+Neither time spent after the last checkpoint before a SIGKILL nor the time that a failed attempt's last
+save took is in ``wall_seconds`` of the attempts after it.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def test_failing_data_resumes_exactly_at_every_step(tmp_path: Path, undisturbed:
     assert runs.without_times(resumed) == undisturbed
     assert resumed.num_resumes == 1
     assert resumed.meters.sample_bytes == 4 * 8 * 64 * 3 * (104 + 40)
-    assert resumed.wall_seconds >= record.wall_seconds
+    # What a save tells of can't hold the time that this save itself takes.
+    assert resumed.wall_seconds >= record.wall_seconds - record.saves.seconds
 
 
 def test_sigterm_saves_after_the_step_and_says_retry_me(tmp_path: Path, undisturbed: dict[str, object]) -> None:
