@@ -2,8 +2,8 @@
 
 A run that is killed at any moment and started again goes on from its last checkpoint and ends with the
 same weights, losses and metrics, bit for bit, as one that was never disturbed (on one kind of CPU with one
-number of threads). Neither time spent after the last checkpoint before a SIGKILL nor the time that a failed attempt's last
-save took is in ``wall_seconds`` of the attempts after it.
+number of threads). Neither time spent after the last checkpoint before a SIGKILL nor the time that a failed
+attempt's last save took is in ``wall_seconds`` of the attempts after it.
 """
 
 from __future__ import annotations
