@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from penstock.errors import NotOurs, OutputUnwritable, map_os_error
 
@@ -161,6 +162,13 @@ class ScratchFile:
         """Return bytes that were written."""
         with self._errors():
             return os.pread(self._handle, length_bytes, offset)
+
+    def reader(self) -> BinaryIO:
+        """Return a file that reads it from its begin; who gets it closes it."""
+        with self._errors():
+            file = os.fdopen(os.dup(self._handle), "rb")
+            file.seek(0)
+        return file
 
     def close(self) -> None:
         """Let go of it."""

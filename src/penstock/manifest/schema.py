@@ -16,7 +16,7 @@ import msgspec
 from penstock.errors import ConfigError
 from penstock.records.codec import Part, Record
 from penstock.texts import counted
-from penstock.urls import check_endpoint, check_location
+from penstock.urls import check_endpoint, check_location, refuse_secrets
 
 __all__ = [
     "SPLITS",
@@ -183,8 +183,10 @@ class SourceSpec(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         check_location(self.uri, "the source")
         for name, value in self.options.items():
-            if isinstance(value, str) and (name.endswith("_url") or "://" in value):
+            if isinstance(value, str) and (name.endswith("_url") or value.lower().startswith(("http://", "https://"))):
                 check_endpoint(value, f"--{name.replace('_', '-')}")
+            elif isinstance(value, str) and "://" in value:
+                refuse_secrets(value, f"--source-option {name}")
 
     @classmethod
     def of(cls, uri: str, **options: str | bool | None) -> SourceSpec:

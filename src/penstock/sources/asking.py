@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from penstock.errors import ConfigError
@@ -62,8 +64,21 @@ def read_storage_options(uri: str, values: Any) -> StorageOptions:
     scheme = find_scheme(uri)
     given = GivenOptions(values)
     found = StorageOptions() if scheme.storage_options is None else scheme.storage_options(given)
+    if scheme.inventory is not None:
+        found = replace(found, options={**found.options, **_inventory_options(given)})
     given.end(scheme.title)
     return found
+
+
+def _inventory_options(given: GivenOptions) -> dict[str, str]:
+    """Return which inventory a source is listed by, and how many of its objects are looked up."""
+    number = given.any("inventory_sample")
+    if number is not None and (isinstance(number, bool) or not isinstance(number, int | str)):
+        raise given.wrong("inventory_sample", f"is no number but {kind_of(number)}", "give a number of objects")
+    uri = given.any("inventory")
+    uri = str(uri) if isinstance(uri, Path) else given.text("inventory")
+    told = {"inventory": uri, "inventory_sample": None if number is None else str(number)}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _own_options(scheme: Scheme, pairs: Sequence[str]) -> dict[str, str | bool]:

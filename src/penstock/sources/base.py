@@ -55,6 +55,10 @@ class ObjectSource(ABC):
         """Return what a listing that has ended passed over, since it is no object; stores hold nothing else."""
         return []
 
+    def notes(self) -> list[str]:
+        """Return what a person should know of a listing that has ended; most say nothing."""
+        return []
+
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Return ``length_bytes`` bytes from ``offset`` of the version of the object that ``info`` names.
 

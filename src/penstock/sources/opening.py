@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,12 +13,16 @@ from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.base import ObjectSource
 from penstock.sources.blobs import Blobs
+from penstock.sources.inventory.report import INVENTORY_OPTIONS, InventoryKind
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.registry import find_scheme
 from penstock.sources.scheme import check_options
 from penstock.urls import check_location
+
+if TYPE_CHECKING:
+    from penstock.sources.inventory.finding import OpenSpec
 
 __all__ = ["ObjectSource", "find_object", "is_local", "locate", "open_blobs", "open_source"]
 
@@ -64,7 +70,21 @@ def open_source(
     """
     scheme = find_scheme(spec.uri)
     check_options(scheme, spec)
-    return scheme.open(spec, limits=limits, meter=RequestMeter() if meter is None else meter, purpose=purpose)
+    meter = RequestMeter() if meter is None else meter
+    if scheme.inventory is None or not INVENTORY_OPTIONS.keys() & spec.options.keys():
+        return scheme.open(spec, limits=limits, meter=meter, purpose=purpose)
+    own = {name: value for name, value in spec.options.items() if name not in INVENTORY_OPTIONS}
+    live = scheme.open(msgspec.structs.replace(spec, options=own), limits=limits, meter=meter, purpose=purpose)
+    listing: Purpose = "probe" if purpose == "probe" else "listing"
+    return _by_inventory(
+        spec, live, scheme.inventory, partial(open_source, limits=limits, meter=meter, purpose=listing)
+    )
+
+
+def _by_inventory(spec: SourceSpec, live: ObjectSource, kind: InventoryKind, open_spec: OpenSpec) -> ObjectSource:
+    from penstock.sources.inventory.source import InventorySource  # here: readers of tables, for listings alone
+
+    return InventorySource(spec, live, kind, open_spec)
 
 
 async def find_object(spec: SourceSpec, *, meter: RequestMeter) -> tuple[ObjectSource, ObjectInfo]:

@@ -16,6 +16,7 @@ from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.base import ObjectSource
 from penstock.sources.blobs import Blobs
+from penstock.sources.inventory.report import InventoryKind
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.storage_options import GivenOptions, StorageOptions
@@ -154,6 +155,7 @@ class Scheme:
         credential_variables: of the environment, which a secret of a pipeline may hold.
         open_blobs: opens a place for checkpoints and records; None where nothing can be written.
         storage_options: reads ``storage_options`` as fsspec names them; None where there are none.
+        inventory: how its store writes inventories; None where it writes none.
     """
 
     title: str
@@ -171,6 +173,7 @@ class Scheme:
     credential_variables: tuple[str, ...] = ()
     open_blobs: OpenBlobs | None = None
     storage_options: Callable[[GivenOptions], StorageOptions] | None = None
+    inventory: InventoryKind | None = None
 
 
 def check_options(scheme: Scheme, spec: SourceSpec) -> None:

@@ -8,10 +8,12 @@ from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.azure.blobs import AzureBlobs
+from penstock.sources.azure.inventory import INVENTORY
 from penstock.sources.azure.objects import AzureObjects
 from penstock.sources.azure.place import find_place, split_az
 from penstock.sources.azure.storage_options import read_options
 from penstock.sources.blobs import Blobs
+from penstock.sources.inventory.report import INVENTORY_OPTIONS
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.scheme import Scheme, Tariff
@@ -66,7 +68,8 @@ SCHEME = Scheme(
     same_place=_same_place,
     payee=lambda uri, server: "own" if not server or _OF_AZURE in (urlsplit(server).hostname or "") else "unknown",
     tariff=Tariff(seller="Azure", get="azure-read", list="azure-list", put="azure-write", transfer="azure-transfer"),
-    takes={"endpoint_url": str, "anonymous": bool, "account": str},
+    takes={"endpoint_url": str, "anonymous": bool, "account": str, **INVENTORY_OPTIONS},
+    inventory=INVENTORY,
     asked_server=_asked_server,
     credential_variables=(
         *("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING"),

@@ -7,9 +7,11 @@ from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.blobs import Blobs
 from penstock.sources.gcs.blobs import GcsBlobs
+from penstock.sources.gcs.inventory import INVENTORY
 from penstock.sources.gcs.objects import GcsObjects
 from penstock.sources.gcs.place import DEFAULT_ENDPOINT, find_place, split_gs
 from penstock.sources.gcs.storage_options import read_options
+from penstock.sources.inventory.report import INVENTORY_OPTIONS
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.scheme import Scheme, Tariff
@@ -63,7 +65,8 @@ SCHEME = Scheme(
     tariff=Tariff(
         seller="Google Cloud", get="gcs-class-b", list="gcs-class-a", put="gcs-class-a", transfer="gcs-transfer"
     ),
-    takes={"endpoint_url": str, "anonymous": bool, "requester_pays": bool, "project": str},
+    takes={"endpoint_url": str, "anonymous": bool, "requester_pays": bool, "project": str, **INVENTORY_OPTIONS},
+    inventory=INVENTORY,
     asked_server=_asked_server,
     credential_variables=("GOOGLE_APPLICATION_CREDENTIALS_JSON", "GOOGLE_OAUTH_ACCESS_TOKEN"),
     open_blobs=_open_blobs,

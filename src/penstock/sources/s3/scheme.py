@@ -8,9 +8,11 @@ from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.blobs import Blobs
+from penstock.sources.inventory.report import INVENTORY_OPTIONS
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.s3.blobs import S3Blobs
+from penstock.sources.s3.inventory import INVENTORY
 from penstock.sources.s3.objects import S3Objects
 from penstock.sources.s3.place import s3_place, source_place
 from penstock.sources.s3.storage_options import read_options
@@ -69,7 +71,8 @@ SCHEME = Scheme(
     same_place=_same_place,
     payee=_payee,
     tariff=Tariff(seller="AWS", get="s3-get", list="s3-list", put="s3-put", transfer="transfer", storage="s3-standard"),
-    takes={"endpoint_url": str, "region": str, "anonymous": bool, "requester_pays": bool},
+    takes={"endpoint_url": str, "region": str, "anonymous": bool, "requester_pays": bool, **INVENTORY_OPTIONS},
+    inventory=INVENTORY,
     asked_server=_asked_server,
     credential_variables=("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
     open_blobs=_open_blobs,

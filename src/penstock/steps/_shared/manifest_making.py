@@ -105,7 +105,7 @@ async def make_manifest(
                 stage.advance(num_new)
                 num_new = 0
         stage.advance(num_new)
-        notes = (*samples.notes, *_own_notes(fractions, own), *checks.finish())
+        notes = (*source.notes(), *samples.notes, *_own_notes(fractions, own), *checks.finish())
         if parts is not None:
             parts.finish()
         return finish(writer, samples.skipped, notes)
