@@ -8,6 +8,7 @@ It ends with 1 where anything was found. With no options it goes over all format
 from __future__ import annotations
 
 import argparse
+import base64
 import gzip
 import io
 import json
@@ -29,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from penstock.errors import PenstockError
 from penstock.formats.registry import open_format
+from support.folder_source import Folder
 from support.ranges import Ranges
 
 SLOW_SECONDS = 5
@@ -79,8 +81,26 @@ def safetensors() -> bytes:
     return len(header).to_bytes(8, "little") + header + bytes(16)
 
 
-def examples() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
-    """Return formats with an object of each, and options to read it by."""
+def litdata(name: str) -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:
+    """Return each object of a dataset of LitData, to be damaged beside the others."""
+    golden = Path(__file__).parents[2] / "tests/unit/formats/golden/litdata.json"
+    files = {key: base64.b64decode(text) for key, text in json.loads(golden.read_text())[name]["files"].items()}
+    options = [{"block": 1}, {"memory": "1Mi", "pictures": "bytes"}]
+    return [("litdata", files[key], options, beside(files, key)) for key in files]
+
+
+def beside(files: dict[str, bytes], key: str) -> Callable[[bytes], Any]:
+    return lambda data: Folder(files | {key: data})
+
+
+def examples() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:
+    """Return formats with an object of each, options to read it by, and what makes a source of it."""
+    names = ("plain", "chunk", "batch", "sample", "packed rows", "mixed", "tokens")
+    many = [each for name in names for each in litdata(name)]
+    return [(*each, Ranges) for each in single()] + many
+
+
+def single() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
     tar = written(write_tar)
     array = "".join(chr(byte) for byte in LINES.strip()).replace("\n", ",\n").encode("latin-1")
     table = b"a,b\n" + b'1,"x,\n2"\n' * 20
@@ -138,11 +158,11 @@ def main() -> int:
     chosen = [example for example in examples() if asked.format in ("", example[0])]
     end = time.monotonic() + asked.seconds
     while time.monotonic() < end:
-        kind, data, options = chance.choice(chosen)
+        kind, data, options, source = chance.choice(chosen)
         one, how = damaged(data, chance), chance.choice(options)
         begun, wrong = time.monotonic(), ""
         try:
-            Ranges(one).values(open_format(kind, how))
+            source(one).values(open_format(kind, how))
         except PenstockError:
             pass
         except BaseException as error:

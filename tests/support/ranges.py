@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,15 @@ class Ranges:
         assert 0 <= offset <= offset + length_bytes <= len(self.data)
         self.reads.append((offset, length_bytes))
         return memoryview(self.data)[offset : offset + length_bytes]
+
+    async def find(self, key: str) -> ObjectInfo | None:
+        return self.info if key == self.info.key else None
+
+    async def beside(self, key: str) -> tuple[ObjectInfo, bytes] | None:
+        return None
+
+    async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
+        yield [self.info]
 
     @property
     def read_bytes(self) -> int:

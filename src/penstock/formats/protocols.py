@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.manifest import Described, Extent, SkippedObject
-from penstock.sources import GetRange, ObjectInfo
+from penstock.sources import FindObject, GetRange, ListObjects, ObjectInfo, ReadBeside
 
-__all__ = ["Decoder", "Format", "Found"]
+__all__ = ["Decoder", "Format", "Found", "Store"]
 
 Found = Extent | SkippedObject
 """What indexing an object finds: extents, and what it leaves out with the reason."""
+
+
+class Store(GetRange, FindObject, ListObjects, ReadBeside, Protocol):
+    """What an object is indexed from: its own bytes, and those of others that belong to it."""
 
 
 class Decoder(Protocol):
@@ -44,7 +48,7 @@ class Decoder(Protocol):
 class Format(Protocol):
     """A format, made with its options as keywords; it goes to loading workers, so it must be picklable."""
 
-    def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
+    def index(self, source: Store, info: ObjectInfo) -> AsyncIterator[Found]:
         """Find the extents of an object, in an order that depends on the object alone, reading as little as it takes.
 
         Args:

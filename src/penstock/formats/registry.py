@@ -21,6 +21,7 @@ _FORMATS: Final = Registry(
         "csv": "penstock.formats.csv:Csv",
         "json": "penstock.formats.jsonl:Json",
         "jsonl": "penstock.formats.jsonl:Jsonl",
+        "litdata": "penstock.formats.litdata:LitData",
         "mds": "penstock.formats.mds:Mds",
         "npy": "penstock.formats.arrays:Npy",
         "npz": "penstock.formats.arrays:Npz",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
 from penstock.inspection.found import Spent
 from penstock.manifest import SourceSpec
 from penstock.sources import ObjectInfo, ObjectSource, RequestMeter
@@ -88,6 +91,36 @@ class Budgeted:
         self._kept[info.key, offset, length_bytes] = data
         return data
 
+    async def find(self, key: str) -> ObjectInfo | None:
+        """Find another object, as the source does.
+
+        Raises:
+            BudgetSpent: no request is left.
+        """
+        self.budget.check(1)
+        return await self._source.find(key)
+
+    async def beside(self, key: str) -> tuple[ObjectInfo, bytes] | None:
+        """Read what tells of many objects, as the source does.
+
+        Raises:
+            BudgetSpent: no request is left.
+        """
+        self.budget.check(1)
+        return await self._source.beside(key)
+
+    async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
+        """List a folder, as the source does.
+
+        Raises:
+            BudgetSpent: no request is left.
+        """
+        self.budget.check(1)
+        async with aclosing(self._source.list_objects(prefix)) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                yield page
+                self.budget.check(1)
+
     def forget(self) -> None:
         """Let go of what was read."""
         self._kept.clear()
@@ -102,3 +135,17 @@ class InMemory:
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Return bytes."""
         return self._data[offset : offset + length_bytes]
+
+    async def find(self, key: str) -> ObjectInfo | None:
+        """Return none: there is no other object."""
+        return None
+
+    async def beside(self, key: str) -> tuple[ObjectInfo, bytes] | None:
+        """Return none: there is no other object."""
+        return None
+
+    async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
+        """Return none: there is no other object."""
+        none: tuple[Sequence[ObjectInfo], ...] = ()
+        for page in none:
+            yield page

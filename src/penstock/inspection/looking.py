@@ -115,7 +115,11 @@ async def _kind(
     note = "" if full else (objects[0].trouble or "all are empty")
     by_magic: Counter[str] = Counter()
     mismatches: list[str] = []
-    example, kind, name = next(iter(full or objects)), "", format_of(extension, "", b"")
+    example, kind, name = (
+        next(iter(full or objects)),
+        "",
+        format_of(extension, "", b"", next(iter(full or objects)).key),
+    )
     for number, info in enumerate(_spread(full)):
         try:
             head = bytes(await source.get_range(info, 0, min(HEAD_BYTES, info.size_bytes)))
@@ -132,7 +136,7 @@ async def _kind(
         if told := mismatch_of(extension, each):
             mismatches.append(printable(f"{info.key} {told}"))
         if not number or (kind != expected_kind(extension) and each == expected_kind(extension)):
-            example, kind, name = info, each, format_of(extension, each, head)
+            example, kind, name = info, each, format_of(extension, each, head, info.key)
     if not full or note:
         return _made(extension, objects, by_magic, mismatches, name, example, Peeked(note=note)), ()
     peeked, pictures = await _peeked(source, example, full, name, kind, limits)

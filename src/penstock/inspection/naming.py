@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from penstock.formats.magic import kind_of
@@ -26,6 +27,8 @@ _FORMATS: Final = {
     ".safetensors": "safetensors",
     ".zip": "zip",
 }
+_NAMED: Final = {"litdata": re.compile(r"chunk-\d+-\d+(\.zstd.*)?\.bin")}
+"""Of names that tell more than their extensions do."""
 _BY_KIND: Final = {
     "Parquet": "parquet",
     "Arrow": "arrow",
@@ -143,13 +146,16 @@ def mismatch_of(extension: str, kind: str) -> str:
     return f"is {kind} by its first bytes" if kind else f"is no {promised} by its first bytes"
 
 
-def format_of(extension: str, kind: str, head: bytes) -> str:
+def format_of(extension: str, kind: str, head: bytes, key: str = "") -> str:
     """Return the format that reads such objects; ``objects`` where each is a sample as it is.
 
     Args:
+        key: of one of them, where it is known; some are told by all of their names.
         kind: by the first bytes, ``head``; both may be empty.
     """
-    by_name = _FORMATS.get(extension, "")
+    by_name = _FORMATS.get(extension, "") or next(
+        (name for name, named in _NAMED.items() if named.fullmatch(key.rpartition("/")[2])), ""
+    )
     if by_name == "json" and not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
         return "objects"
     promised = expected_kind(extension)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from penstock.errors import PenstockError, SourceUnavailable
-from penstock.formats.protocols import Format
+from penstock.formats.protocols import Format, Store
 from penstock.formats.registry import format_options, open_format
 from penstock.inspection.budget import Budgeted, BudgetSpent
 from penstock.inspection.found import Picture
@@ -19,7 +19,7 @@ from penstock.inspection.recordings import peek_recording
 from penstock.inspection.tables import peek_parquet
 from penstock.inspection.values import columns_of
 from penstock.manifest import Extent
-from penstock.sources import GetRange, ObjectInfo
+from penstock.sources import ObjectInfo, object_of
 from penstock.texts import printable
 from penstock.units import KIB, MIB, format_bytes
 
@@ -88,7 +88,7 @@ async def _peek_head(source: Budgeted, info: ObjectInfo, name: str, num_samples:
 
 async def _peek_extents(
     budgeted: Budgeted,
-    source: GetRange,
+    source: Store,
     info: ObjectInfo,
     made: Format,
     share: float,
@@ -126,9 +126,7 @@ async def _peek_extents(
     )
 
 
-async def _first_samples(
-    source: GetRange, made: Format, extents: list[Extent], num_samples: int
-) -> tuple[list[Any], str]:
+async def _first_samples(source: Store, made: Format, extents: list[Extent], num_samples: int) -> tuple[list[Any], str]:
     samples: list[Any] = []
     left = MOST_SAMPLE_BYTES
     for extent in extents:
@@ -138,8 +136,7 @@ async def _first_samples(
         left -= extent.size_bytes
         try:
             parts = [
-                bytes(await source.get_range(_named(extent, span), span.offset, span.length_bytes))
-                for span in extent.spans
+                bytes(await source.get_range(object_of(span), span.offset, span.length_bytes)) for span in extent.spans
             ]
         except BudgetSpent:
             return samples, "" if samples else "its samples are not read: the budget is spent"
@@ -147,10 +144,6 @@ async def _first_samples(
         rows = made.decode(b"".join(parts), extent, extent.codec, wanted)
         samples += [rows[at] for at in range(len(rows))]
     return samples, ""
-
-
-def _named(extent: Extent, span: Any) -> ObjectInfo:
-    return ObjectInfo(key=span.object, size_bytes=span.object_bytes, version=span.version, validator=span.validator)
 
 
 def _pictures(samples: list[Any]) -> tuple[Picture, ...]:

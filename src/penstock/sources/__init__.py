@@ -8,7 +8,7 @@ from penstock.sources.meter import RequestMeter
 from penstock.sources.meter_file import MeterFile, read_meter_files, sum_meters, sweep_meter_files, take_later
 from penstock.sources.opening import find_object, is_local, locate, open_blobs, open_source
 from penstock.sources.patience import ClientLimits
-from penstock.sources.protocols import GetRange, ListObjects, ObjectInfo, ReadInto
+from penstock.sources.protocols import FindObject, GetRange, ListObjects, ObjectInfo, ReadBeside, ReadInto, object_of
 from penstock.sources.registry import find_scheme, scheme_names
 from penstock.sources.scheme import Payee, Scheme, Tariff
 from penstock.sources.sorting import SortedListing
@@ -16,12 +16,14 @@ from penstock.sources.sorting import SortedListing
 __all__ = [
     "Blobs",
     "ClientLimits",
+    "FindObject",
     "GetRange",
     "ListObjects",
     "MeterFile",
     "ObjectInfo",
     "ObjectSource",
     "Payee",
+    "ReadBeside",
     "ReadInto",
     "RequestMeter",
     "Scheme",
@@ -31,6 +33,7 @@ __all__ = [
     "find_scheme",
     "is_local",
     "locate",
+    "object_of",
     "open_blobs",
     "open_source",
     "read_meter_files",

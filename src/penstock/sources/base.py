@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 import numpy as np
 
-from penstock.errors import EmptyListing, PenstockError, SourceChanged, TruncatedObject
+from penstock.errors import EmptyListing, ObjectUnreadable, PenstockError, SourceChanged, TruncatedObject
 from penstock.manifest import SkippedObject, SourceSpec
 from penstock.sources.meter import RequestMeter
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.sorting import without_repeats
+from penstock.units import MIB, format_bytes
 
 __all__ = ["ObjectSource", "changed", "refuse_beyond"]
 
 NEIGHBOURS_SHOWN = 8
 NEIGHBOURS_SECONDS = 10
+BESIDE_KEPT = 8
+MOST_BESIDE_BYTES = 64 * MIB
 
 
 class ObjectSource(ABC):
@@ -36,6 +40,7 @@ class ObjectSource(ABC):
     def __init__(self, spec: SourceSpec, meter: RequestMeter) -> None:
         self.spec = spec
         self.meter = meter
+        self._small: OrderedDict[str, asyncio.Future[tuple[ObjectInfo, bytes] | None]] = OrderedDict()
 
     @property
     @abstractmethod
@@ -122,6 +127,32 @@ class ObjectSource(ABC):
                     if info.key == key:
                         return info
         return None
+
+    async def beside(self, key: str) -> tuple[ObjectInfo, bytes] | None:
+        """Return a small object with its bytes, None where there is none of that key; the last few are kept.
+
+        Raises:
+            SourceError: it could not be had, or is larger than 64 MiB.
+        """
+        kept = self._small.get(key)
+        loop = asyncio.get_running_loop()
+        if kept is None or kept.cancelled() or kept.get_loop() is not loop:
+            kept = self._small[key] = loop.create_task(self._read_beside(key))
+            while len(self._small) > BESIDE_KEPT:
+                self._small.popitem(last=False)
+        return await asyncio.shield(kept)
+
+    async def _read_beside(self, key: str) -> tuple[ObjectInfo, bytes] | None:
+        info = await self.find(key)
+        if info is None:
+            return None
+        if info.size_bytes > MOST_BESIDE_BYTES:
+            raise ObjectUnreadable(
+                f"{key} has {format_bytes(info.size_bytes)}, more than the 64 MiB that an index may have",
+                fix="check what was uploaded there",
+                about=key,
+            )
+        return info, await self.get(info)
 
     async def get(self, info: ObjectInfo) -> bytes:
         """Return a whole (small) object."""

@@ -9,7 +9,7 @@ import msgspec
 
 from penstock.manifest import Span
 
-__all__ = ["GetRange", "ListObjects", "ObjectInfo", "ReadInto"]
+__all__ = ["FindObject", "GetRange", "ListObjects", "ObjectInfo", "ReadBeside", "ReadInto", "object_of"]
 
 
 class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,11 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def object_of(span: Span) -> ObjectInfo:
+    """Return the object that a span is of."""
+    return ObjectInfo(key=span.object, size_bytes=span.object_bytes, version=span.version, validator=span.validator)
+
+
 class ListObjects(Protocol):
     """Lists objects."""
 
@@ -63,6 +68,30 @@ class GetRange(Protocol):
         Raises:
             SourceChanged: the object is another one by now.
             SourceError: it could not be had.
+        """
+        ...
+
+
+class FindObject(Protocol):
+    """Finds an object by its key."""
+
+    async def find(self, key: str) -> ObjectInfo | None:
+        """Return one object, None where there is none of that key.
+
+        Raises:
+            SourceError: that could not be told.
+        """
+        ...
+
+
+class ReadBeside(Protocol):
+    """Reads small objects that tell of many others."""
+
+    async def beside(self, key: str) -> tuple[ObjectInfo, bytes] | None:
+        """Return an object with its bytes, None where there is none of that key; it is found and read once.
+
+        Raises:
+            SourceError: it could not be had, or is no small one.
         """
         ...
 

@@ -207,6 +207,18 @@ class _InTurn:
             self._has_turn = True
         return await self._source.get_range(info, offset, length_bytes)
 
+    async def find(self, key: str) -> ObjectInfo | None:
+        """Find another object, as the source does."""
+        return await self._source.find(key)
+
+    async def beside(self, key: str) -> tuple[ObjectInfo, bytes] | None:
+        """Read what tells of many objects, as the source does."""
+        return await self._source.beside(key)
+
+    def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
+        """List a folder, as the source does."""
+        return self._source.list_objects(prefix)
+
     def end(self) -> None:
         """Let another have the turn."""
         if self._has_turn:

@@ -12,9 +12,10 @@ from penstock.files import ScratchFile
 from penstock.formats.csv.cells import read_cells
 from penstock.formats.csv.format import table_extents
 from penstock.formats.csv.scanning import Block, Dialect, TextTable, open_table, read_blocks, row_lines
+from penstock.formats.protocols import Store
 from penstock.formats.streams.extents import Block as Listed
 from penstock.manifest import Extent
-from penstock.sources import GetRange, ObjectInfo
+from penstock.sources import ObjectInfo
 from penstock.tasks.table.parts import Part, check_columns
 
 __all__ = ["CsvTables"]
@@ -41,14 +42,14 @@ class CsvTables:
         self._kept = ScratchFile(scratch)
         self._places: list[list[tuple[int, int]]] = []
 
-    async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
+    async def kinds(self, source: Store, info: ObjectInfo) -> Mapping[str, str]:
         """Return a table's columns."""
         async with self._open(source, info) as table:
             return {name: "" for name in table.dialect.header if name}
 
     async def parts(
         self,
-        source: GetRange,
+        source: Store,
         info: ObjectInfo,
         *,
         told: Sequence[str],
@@ -79,7 +80,7 @@ class CsvTables:
         table, number = msgspec.msgpack.decode(ref, type=tuple[int, int])
         return msgspec.msgpack.decode(self._kept.read(*self._places[table][number]), type=Extent)
 
-    def _open(self, source: GetRange, info: ObjectInfo) -> AbstractAsyncContextManager[TextTable]:
+    def _open(self, source: Store, info: ObjectInfo) -> AbstractAsyncContextManager[TextTable]:
         return open_table(source, info, block_bytes=self._block_bytes, delimiter=self._delimiter, names=self._names)
 
 

@@ -14,8 +14,9 @@ from penstock.errors import DataError
 from penstock.files import ScratchFile
 from penstock.formats.parquet.footer import as_file, row_groups
 from penstock.formats.parquet.format import choose_leaves, fetch_footer, footer_of, group_extent, lies, read_rows
+from penstock.formats.protocols import Store
 from penstock.manifest import Extent
-from penstock.sources import GetRange, ObjectInfo
+from penstock.sources import ObjectInfo
 from penstock.tasks.table.columns import kind_of
 from penstock.tasks.table.parts import Part, check_columns, fetch, row_namer
 
@@ -51,13 +52,13 @@ class ParquetTables:
         self._kept = ScratchFile(scratch)
         self._last: tuple[Any, dict[int, Extent]] = (None, {})
 
-    async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
+    async def kinds(self, source: Store, info: ObjectInfo) -> Mapping[str, str]:
         """Return a table's columns."""
         return _kinds(await fetch_footer(source, info), info)
 
     async def parts(
         self,
-        source: GetRange,
+        source: Store,
         info: ObjectInfo,
         *,
         told: Sequence[str],
@@ -92,7 +93,7 @@ class ParquetTables:
             )
             first_row += extent.num_samples
 
-    async def read(self, source: GetRange, ref: bytes, columns: Sequence[str]) -> pa.Table:
+    async def read(self, source: Store, ref: bytes, columns: Sequence[str]) -> pa.Table:
         """Return some columns of a row group."""
         told = msgspec.msgpack.decode(ref, type=_Ref)
         return await _fetch_rows(source, told.info, self.extent(ref, columns))
@@ -119,6 +120,6 @@ def _kinds(raw: bytes, info: ObjectInfo) -> dict[str, str]:
     return {name: "" if kind == "none" else kind for name, kind in kinds.items()}
 
 
-async def _fetch_rows(source: GetRange, info: ObjectInfo, extent: Extent) -> pa.Table:
-    data = await fetch(source, info, extent)
+async def _fetch_rows(source: Store, info: ObjectInfo, extent: Extent) -> pa.Table:
+    data = await fetch(source, extent)
     return read_rows(data, extent.codec, key=extent.key, num_rows=extent.num_samples)

@@ -10,8 +10,9 @@ from typing import Protocol
 import pyarrow as pa
 
 from penstock.errors import ConfigError
+from penstock.formats.protocols import Store
 from penstock.manifest import Extent
-from penstock.sources import GetRange, ObjectInfo
+from penstock.sources import GetRange, ObjectInfo, object_of
 from penstock.texts import did_you_mean
 
 __all__ = ["Part", "Tables", "check_columns", "fetch", "row_namer"]
@@ -59,7 +60,7 @@ class Tables(Protocol):
         """Whether columns have types."""
         ...
 
-    async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
+    async def kinds(self, source: Store, info: ObjectInfo) -> Mapping[str, str]:
         """Return a table's columns: ``number``, ``text``, a type that is neither, or nothing where no type tells.
 
         There are none where rows alone tell columns, and it has no rows.
@@ -71,7 +72,7 @@ class Tables(Protocol):
 
     def parts(
         self,
-        source: GetRange,
+        source: Store,
         info: ObjectInfo,
         *,
         told: Sequence[str],
@@ -97,13 +98,13 @@ class Tables(Protocol):
         ...
 
 
-async def fetch(source: GetRange, info: ObjectInfo, extent: Extent) -> bytes:
+async def fetch(source: GetRange, extent: Extent) -> bytes:
     """Return an extent's bytes.
 
     Raises:
         SourceError: they could not be had.
     """
-    spans = (source.get_range(info, span.offset, span.length_bytes) for span in extent.spans)
+    spans = (source.get_range(object_of(span), span.offset, span.length_bytes) for span in extent.spans)
     return b"".join(await asyncio.gather(*spans))
 
 

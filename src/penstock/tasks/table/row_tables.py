@@ -18,10 +18,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from penstock.files import ScratchFile
-from penstock.formats.protocols import Format
+from penstock.formats.protocols import Format, Store
 from penstock.formats.registry import open_format
 from penstock.manifest import Extent, SkippedObject
-from penstock.sources import GetRange, ObjectInfo
+from penstock.sources import ObjectInfo
 from penstock.tasks.table.parts import Part, check_columns, fetch, row_namer
 from penstock.tasks.table.values import columns_of, kinds_in, rows_table
 
@@ -49,7 +49,7 @@ class RowTables:
         self._kept = ScratchFile(scratch)
         self._skipped = skipped
 
-    async def kinds(self, source: GetRange, info: ObjectInfo) -> Mapping[str, str]:
+    async def kinds(self, source: Store, info: ObjectInfo) -> Mapping[str, str]:
         """Return a table's columns, by the rows of its first extent; none where it has no rows."""
         async with aclosing(self._kind.index(source, info)) as found:  # type: ignore[type-var]
             async for extent in found:
@@ -59,7 +59,7 @@ class RowTables:
 
     async def parts(
         self,
-        source: GetRange,
+        source: Store,
         info: ObjectInfo,
         *,
         told: Sequence[str],
@@ -94,8 +94,8 @@ class RowTables:
         about = msgspec.msgpack.encode(msgspec.structs.replace(extent, spans=(), targets=(), groups=()))
         return msgspec.structs.replace(extent, codec=base64.b85encode(zlib.compress(about)).decode())
 
-    async def _rows(self, source: GetRange, info: ObjectInfo, extent: Extent) -> list[Any]:
-        data = await fetch(source, info, extent)
+    async def _rows(self, source: Store, info: ObjectInfo, extent: Extent) -> list[Any]:
+        data = await fetch(source, extent)
         return await asyncio.to_thread(_decoded, self._kind, data, extent, np.arange(extent.num_samples))
 
 
