@@ -114,10 +114,13 @@ def _binary_reader(array: Any) -> Reader:
 
 
 def _tensor_reader(array: Any) -> Reader:
-    if array.null_count:
+    known = array.is_valid().to_numpy(zero_copy_only=False)
+    whole = array if not array.null_count else pa.ExtensionArray.from_storage(array.type, array.storage.drop_null())
+    if whole.storage.flatten().null_count:  # a tensor of which a part is missing is none that numpy has
         return _reader(array.storage)
-    values: NDArray[Any] = array.to_numpy_ndarray()
-    return lambda at: values[at].copy()
+    values: NDArray[Any] = whole.to_numpy_ndarray()
+    places = np.cumsum(known) - 1
+    return lambda at: values[places[at]].copy() if known[at] else None
 
 
 def _bounds_of(ends: NDArray[Any]) -> Callable[[int], tuple[int, int]]:

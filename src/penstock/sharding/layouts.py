@@ -1,8 +1,7 @@
-"""Ways to write a shard: a TAR file as WebDataset has it, or arrays of all samples in one safetensors file."""
+"""Ways to write a shard: TAR as WebDataset has it, arrays in a safetensors file, and those of modules of their own."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -17,10 +16,13 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError
 from penstock.formats.sample_names import KEY
+from penstock.sharding.mds import MdsShards
+from penstock.sharding.tables import ParquetShards
+from penstock.sharding.text import str_of
 
-__all__ = ["LAYOUTS", "Arrays", "Layout", "Tar", "digest_of"]
+__all__ = ["COMPRESSIONS", "LAYOUTS", "Arrays", "Layout", "Tar", "open_layout"]
 
-Fields = dict[str, bytes] | dict[str, NDArray[Any]]
+Fields = Mapping[str, Any]
 """A sample as it is written."""
 
 
@@ -30,8 +32,10 @@ class Layout(Protocol):
     Attributes:
         extension: of a shard's file.
         format: of Penstock that reads it, with these options.
+        needs_schema: whether all shards have something in common, as the first one has it.
     """
 
+    needs_schema: bool
     extension: str
     format: str
     options: Mapping[str, Any]
@@ -44,28 +48,42 @@ class Layout(Protocol):
         """
         ...
 
-    def encode(self, samples: Sequence[tuple[str, Any]]) -> bytes:
-        """Return a shard of samples with their names; equal samples give equal bytes.
+    def fields_back(self, row: Mapping[str, Any]) -> Fields:
+        """Return the same of a sample that was read back."""
+        ...
+
+    def schema_of(self, samples: Sequence[tuple[str, Any]]) -> str:
+        """Return what all shards have in common, as the first one's samples have it; empty where they have nothing.
 
         Raises:
             ConfigError: this layout cannot hold them together.
         """
         ...
 
+    def encode(self, samples: Sequence[tuple[str, Any]], schema: str) -> tuple[bytes, int]:
+        """Return a shard of samples with their names, and its bytes unpacked; equal samples give equal bytes.
 
-def digest_of(fields: Mapping[str, Any]) -> bytes:
-    """Return what names a sample's content exactly."""
-    digest = hashlib.sha256()
-    for name in sorted(fields):
-        value = fields[name]
-        data = value if isinstance(value, bytes) else np.ascontiguousarray(value).tobytes()
-        kind = "bytes" if isinstance(value, bytes) else f"{np.asarray(value).dtype.str}{np.shape(value)}"
-        digest.update(repr((name, kind, len(data))).encode())
-        digest.update(data)
-    return digest.digest()
+        Raises:
+            ConfigError: this layout cannot hold them together, or they are not of the schema.
+        """
+        ...
 
 
-class Tar:
+class _Plain:
+    """What layouts have in common that need no schema; a sample's name is none of its fields."""
+
+    needs_schema = False
+
+    def fields_back(self, row: Mapping[str, Any]) -> Fields:
+        """Return the same of a sample that was read back."""
+        return {field: value for field, value in row.items() if field != KEY}
+
+    def schema_of(self, samples: Sequence[tuple[str, Any]]) -> str:
+        """Return nothing."""
+        return ""
+
+
+class Tar(_Plain):
     """Members ``NAME.FIELD``; the end of a field's name says what it is, as WebDataset and ``penstock.tar`` read it."""
 
     extension = "tar"
@@ -89,7 +107,7 @@ class Tar:
             raise ConfigError(f"{name} has nothing to be written", fix="choose other columns or members")
         return found
 
-    def encode(self, samples: Sequence[tuple[str, Any]]) -> bytes:
+    def encode(self, samples: Sequence[tuple[str, Any]], schema: str = "") -> tuple[bytes, int]:
         """Write a file; its members have no times and no owners."""
         made = io.BytesIO()
         seen: set[str] = set()
@@ -103,7 +121,7 @@ class Tar:
                     member.size = len(fields[field])
                     member.mode = 0o644
                     file.addfile(member, io.BytesIO(fields[field]))
-        return made.getvalue()
+        return made.getvalue(), len(made.getvalue())
 
 
 def _members(field: str, value: Any, name: str) -> list[tuple[str, bytes]]:
@@ -116,7 +134,7 @@ def _members(field: str, value: Any, name: str) -> list[tuple[str, bytes]]:
         case bytes() | bytearray() | memoryview():
             return [(clean, bytes(value))]
         case str():
-            return [(_ending(clean, "txt", "text"), value.encode())]
+            return [(_ending(clean, "txt", "text"), str_of(value, field, name).encode())]
         case bool() | float() | None:
             return [(_ending(clean, "json"), json.dumps(value).encode())]
         case int():
@@ -166,7 +184,7 @@ _TYPES: Final = {
 }
 
 
-class Arrays:
+class Arrays(_Plain):
     """One array a field, of all samples: safetensors, which ``by="row"`` reads sample by sample."""
 
     extension = "safetensors"
@@ -188,7 +206,7 @@ class Arrays:
             found[str(field)] = array.astype(array.dtype.newbyteorder("<"))
         return found
 
-    def encode(self, samples: Sequence[tuple[str, Any]]) -> bytes:
+    def encode(self, samples: Sequence[tuple[str, Any]], schema: str = "") -> tuple[bytes, int]:
         """Write a file."""
         (first_name, first), *others = samples
         told = {field: (array.dtype, array.shape) for field, array in first.items()}
@@ -209,12 +227,43 @@ class Arrays:
             parts.append(part)
         text = json.dumps(header, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 8)
-        return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+        data = b"".join([len(text).to_bytes(8, "little"), text, *parts])
+        return data, len(data)
 
 
 def _shown(fields: Mapping[str, NDArray[Any]]) -> str:
     return ", ".join(f"{name} {array.dtype}{list(array.shape)}" for name, array in list(fields.items())[:4])
 
 
-LAYOUTS: Final[Mapping[str, type[Layout]]] = {"tar": Tar, "arrays": Arrays}
-"""By the names of ``--to``."""
+LAYOUTS: Final = ("tar", "arrays", "parquet", "mds")
+"""The names of ``--to``."""
+COMPRESSIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "tar": ("none",),
+    "arrays": ("none",),
+    "parquet": ("zstd", "none", "snappy", "gzip"),
+    "mds": ("none", "zstd"),
+}
+"""What each may be compressed by, the usual one first."""
+
+
+def open_layout(name: str, *, compression: str = "", group_bytes: int) -> Layout:
+    """Return a layout.
+
+    Args:
+        compression: empty for the usual one.
+        group_bytes: of the row groups that some have.
+
+    Raises:
+        ConfigError: it is not compressed in that way.
+    """
+    known = COMPRESSIONS[name]
+    if compression and compression not in known:
+        raise ConfigError(
+            f"--compression {compression}, which shards of {name} do not have", fix=f"choose one of: {', '.join(known)}"
+        )
+    chosen = compression or known[0]
+    if name == "parquet":
+        return ParquetShards(compression=chosen, group_bytes=group_bytes)
+    if name == "mds":
+        return MdsShards(compression=chosen)
+    return Arrays() if name == "arrays" else Tar()

@@ -19,7 +19,9 @@ from penstock.inspection.advice import requests_of
 from penstock.inspection.budget import InMemory
 from penstock.manifest import Extent, Span
 from penstock.sharding.cutting import Shard, Unit, cut_shards
-from penstock.sharding.layouts import LAYOUTS, Layout, digest_of
+from penstock.sharding.digests import digest_of
+from penstock.sharding.layouts import Layout
+from penstock.sharding.mds import INDEX, index_of
 from penstock.sharding.records import ShardRecord, read_record, shard_name, write_record
 from penstock.sources import Blobs, ObjectInfo, ObjectSource
 
@@ -34,13 +36,13 @@ class Asked:
     """How a dataset is packed.
 
     Attributes:
-        layout: one of ``LAYOUTS``.
+        layout: how shards are written.
         format: that reads the dataset, with these options.
         part: which of ``num_parts`` this is, from 0: it makes every shard whose number leaves that remainder.
         settings: all that the samples depend on beside the dataset, as text.
     """
 
-    layout: str
+    layout: Layout
     format: str
     options: Mapping[str, Any]
     shard_bytes: int
@@ -79,21 +81,94 @@ async def pack(
         DataError, SourceError: the samples could not be read.
         OutputError: a shard could not be written, or is not what was written.
     """
-    layout, kind = LAYOUTS[asked.layout](), open_format(asked.format, asked.options)
-    count = 0
-    async for shard in cut_shards(extents, size_bytes=asked.shard_bytes, own_names=asked.format == "objects"):
-        count += 1
-        if shard.number % asked.num_parts != asked.part:
-            continue
-        made_of = shard.fingerprint(asked.settings)
-        record = await _finished(place, shard.number, made_of)
-        if record is None:
-            samples = await _samples(source, kind, layout, shard)
-            record = await _write(place.blobs, layout, shard, samples, made_of)
-            tell(Done(record=record, is_new=True))
-        else:
-            tell(Done(record=record, is_new=False))
-    return count
+    packer = _Packer(source=source, place=place, asked=asked, kind=open_format(asked.format, asked.options))
+    made_of: list[str] = []
+    async for shard in cut_shards(extents, size_bytes=asked.shard_bytes, own_names=packer.has_names):
+        made_of.append(shard.fingerprint(asked.settings))
+        if not shard.number:
+            packer.first = shard
+        if shard.number % asked.num_parts == asked.part:
+            tell(await packer.make(shard, made_of[-1]))
+    if asked.layout.format == "mds" and made_of:
+        await _write_index(place, made_of)
+    return len(made_of)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Packer:
+    """Makes shards.
+
+    Attributes:
+        first: shard of the dataset, whose samples all others are like.
+    """
+
+    source: ObjectSource
+    place: Place
+    asked: Asked
+    kind: Format
+    first: Shard | None = None
+    _schema: str | None = None
+
+    @property
+    def has_names(self) -> bool:
+        """Whether each extent is an object, whose name tells of which sample it is."""
+        return self.asked.format == "objects"
+
+    async def make(self, shard: Shard, made_of: str) -> Done:
+        """Make a shard, if it is not there."""
+        record = await _finished(self.place, shard.number, made_of)
+        if record is not None:
+            self._schema = record.schema
+            return Done(record=record, is_new=False)
+        samples = await self._samples(shard)
+        record = await _write(self.place.blobs, self.asked.layout, shard, samples, made_of, await self._of_all(samples))
+        return Done(record=record, is_new=True)
+
+    async def _of_all(self, samples: Sequence[tuple[str, Any]]) -> str:
+        """Return the schema of the first shard, which another part may have made."""
+        if self._schema is None:
+            assert self.first is not None
+            if self.asked.part:
+                there = await asyncio.to_thread(read_record, self.place.blobs, 0)
+                is_ours = there is not None and there.made_of == self.first.fingerprint(self.asked.settings)
+                if there is not None and is_ours:
+                    self._schema = there.schema
+                    return self._schema
+                if self.asked.layout.needs_schema:
+                    samples = await self._samples(self.first)
+            self._schema = self.asked.layout.schema_of(samples)
+        return self._schema
+
+    async def _samples(self, shard: Shard) -> list[tuple[str, Any]]:
+        """Return the names and fields of a shard's samples."""
+        turns = asyncio.Semaphore(AT_ONCE)
+        extents = [extent for unit in shard.units for extent in unit.extents]
+        tasks = [asyncio.ensure_future(_read(self.source, extent, turns)) for extent in extents]
+        found: list[tuple[str, Any]] = []
+        try:
+            waiting = iter(tasks)
+            for unit in shard.units:
+                parts = [(extent, await next(waiting)) for extent in unit.extents]
+                for sample in _of_unit(unit, parts, self.kind, is_named=self.has_names):
+                    name = unit.name or f"{shard.first_sample + len(found):010}"
+                    found.append((name, self.asked.layout.fields_of(sample, name)))
+        finally:
+            for task in tasks:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*tasks, return_exceptions=True)
+        return found
+
+
+async def _write_index(place: Place, made_of: Sequence[str]) -> None:
+    """Write what tells of all shards, if all are there: whichever part is the last to finish finds them."""
+    records = []
+    for number, fingerprint in enumerate(made_of):
+        record = await asyncio.to_thread(read_record, place.blobs, number)
+        if record is None or record.made_of != fingerprint:
+            return
+        records.append(record)
+    await asyncio.to_thread(place.blobs.write, INDEX, index_of(records))
 
 
 async def _finished(place: Place, number: int, made_of: str) -> ShardRecord | None:
@@ -112,27 +187,6 @@ async def _finished(place: Place, number: int, made_of: str) -> ShardRecord | No
     return record if found is not None and found.size_bytes == record.num_bytes else None
 
 
-async def _samples(source: ObjectSource, kind: Format, layout: Layout, shard: Shard) -> list[tuple[str, Any]]:
-    """Return the names and fields of a shard's samples."""
-    turns = asyncio.Semaphore(AT_ONCE)
-    extents = [extent for unit in shard.units for extent in unit.extents]
-    tasks = [asyncio.ensure_future(_read(source, extent, turns)) for extent in extents]
-    found: list[tuple[str, Any]] = []
-    try:
-        waiting = iter(tasks)
-        for unit in shard.units:
-            parts = [(extent, await next(waiting)) for extent in unit.extents]
-            for sample in _of_unit(unit, parts, kind):
-                name = unit.name or f"{shard.first_sample + len(found):010}"
-                found.append((name, layout.fields_of(sample, name)))
-    finally:
-        for task in tasks:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
-    return found
-
-
 async def _read(source: ObjectSource, extent: Extent, turns: asyncio.Semaphore) -> bytes:
     async with turns:
         parts = [await source.get_range(_info(span), span.offset, span.length_bytes) for span in extent.spans]
@@ -143,15 +197,18 @@ def _info(span: Span) -> ObjectInfo:
     return ObjectInfo(key=span.object, size_bytes=span.object_bytes, version=span.version, validator=span.validator)
 
 
-def _of_unit(unit: Unit, parts: Sequence[tuple[Extent, bytes]], kind: Format) -> list[dict[str, Any]]:
+def _of_unit(
+    unit: Unit, parts: Sequence[tuple[Extent, bytes]], kind: Format, *, is_named: bool
+) -> list[dict[str, Any]]:
     """Return the samples of a unit."""
     if unit.name:
-        return [_of_files(parts)]
+        return [{KEY: unit.name, **_of_files(parts)}]
     samples: list[dict[str, Any]] = []
     for extent, data in parts:
         rows = kind.decode(data, extent, extent.codec, np.arange(extent.num_samples))
         values = [rows[number] for number in range(len(rows))]
-        samples += [dict(value) if isinstance(value, Mapping) else {_usual(value): value} for value in values]
+        own = {KEY: extent.key} if is_named else {}
+        samples += [own | (dict(value) if isinstance(value, Mapping) else {_usual(value): value}) for value in values]
     return samples
 
 
@@ -176,10 +233,11 @@ def _usual(value: Any) -> str:
 
 
 async def _write(
-    place: Blobs, layout: Layout, shard: Shard, samples: Sequence[tuple[str, Any]], made_of: str
+    place: Blobs, layout: Layout, shard: Shard, samples: Sequence[tuple[str, Any]], made_of: str, schema: str
 ) -> ShardRecord:
     """Write a shard, read it back and compare it; only then its record is written."""
-    name, data = shard_name(shard.number, layout.extension), layout.encode(samples)
+    name = shard_name(shard.number, layout.extension)
+    data, raw_bytes = await asyncio.to_thread(layout.encode, samples, schema)
     extents = [extent for unit in shard.units for extent in unit.extents]
     record = ShardRecord(
         name=name,
@@ -190,6 +248,8 @@ async def _write(
         content=_joined([digest_of(fields) for _, fields in samples]),
         source_bytes=sum(extent.size_bytes for extent in extents),
         source_requests=requests_of(list(_by_object(extents).values())),
+        schema=schema,
+        raw_bytes=raw_bytes,
     )
     await asyncio.to_thread(place.write, name, data)
     back = await asyncio.to_thread(place.read, name, most_bytes=len(data))
@@ -222,8 +282,7 @@ async def _content(data: bytes, name: str, layout: Layout) -> str:
             parts = b"".join(data[span.offset : span.offset + span.length_bytes] for span in extent.spans)
             rows = kind.decode(parts, extent, extent.codec, np.arange(extent.num_samples))
             for number in range(len(rows)):
-                fields = {field: value for field, value in rows[number].items() if field != KEY}
-                digests.append(digest_of(fields))
+                digests.append(digest_of(layout.fields_back(rows[number])))
     return _joined(digests)
 
 

@@ -10,7 +10,7 @@ from penstock.units import MIB
 
 __all__ = ["ShardRecord", "read_record", "shard_name", "write_record"]
 
-_MOST_BYTES = MIB
+_MOST_BYTES = 16 * MIB
 
 
 class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +19,8 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         made_of: fingerprint of the samples that it is of, and of how they are written.
         content: fingerprint of its samples, before they were written and as they were read back.
+        schema: what it has in common with all others, as its layout has it; empty where that is nothing.
+        raw_bytes: that it takes unpacked; 0 in records of releases that did not tell.
         source_bytes: that its samples were read from, by ``source_requests`` requests at least.
     """
 
@@ -30,6 +32,8 @@ class ShardRecord(msgspec.Struct, frozen=True, kw_only=True):
     content: str
     source_bytes: int
     source_requests: int
+    schema: str = ""
+    raw_bytes: int = 0
 
 
 def shard_name(number: int, extension: str) -> str:

@@ -12,6 +12,7 @@ from penstock.cost.prices import find_price, load_prices
 from penstock.errors import ConfigError
 from penstock.inspection.advice import get_price
 from penstock.manifest import SourceSpec
+from penstock.sharding.layouts import open_layout
 from penstock.sharding.packing import Asked, Done, Place, pack
 from penstock.sharding.paying import paying
 from penstock.sources import RequestMeter, find_scheme, locate, open_blobs, open_source
@@ -58,14 +59,15 @@ async def _pack(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: 
     source = open_source(spec, meter=meter, purpose="data")
     try:
         found = await WholeObjects().make_samples(source, limits=Limits(), options=options)
+        layout = open_layout(args.to, compression=args.compression, group_bytes=args.group_size)
         asked = Asked(
-            layout=args.to,
+            layout=layout,
             format=args.format,
             options=read_format_options(args.format_options),
             shard_bytes=args.shard_size,
             part=part - 1,
             num_parts=num_parts,
-            settings=json.dumps([args.to, args.shard_size, args.format, read_format_options(args.format_options)]),
+            settings=_settings(args),
         )
         place = open_blobs(args.into, endpoint_url=args.into_endpoint_url, meter=meter, purpose="data")
         into = locate(SourceSpec.of(args.into, **_endpoint(args.into_endpoint_url)))
@@ -76,6 +78,13 @@ async def _pack(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: 
         return count
     finally:
         source.close()
+
+
+def _settings(args: PackOptions) -> str:
+    """Return all that shards depend on beside the dataset."""
+    told: list[object] = [args.to, args.shard_size, args.format, read_format_options(args.format_options)]
+    chosen: dict[str, list[object]] = {"parquet": [args.compression, args.group_size], "mds": [args.compression]}
+    return json.dumps([*told, *chosen.get(args.to, [])])
 
 
 def _same(uri: str) -> str:

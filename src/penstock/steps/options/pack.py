@@ -9,7 +9,7 @@ from penstock.options.readers import bytes_option, location, optional_endpoint
 from penstock.options.source import AccessOptions
 from penstock.steps.options.common import CommonOptions
 
-__all__ = ["PackOptions", "part_option"]
+__all__ = ["PackOptions", "compression_option", "part_option"]
 
 
 def part_option(text: str) -> str:
@@ -18,6 +18,14 @@ def part_option(text: str) -> str:
     fits = slash and all(each.isascii() and each.isdigit() and len(each) < 7 for each in (number, count))
     if not fits or not 1 <= int(number) <= int(count):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no part; write it like 1/4, the first of four")
+    return text
+
+
+def compression_option(text: str) -> str:
+    """Read the name of a compression, for argparse; empty is the usual one."""
+    known = ("", "none", "zstd", "snappy", "gzip")
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no compression; choose one of: {', '.join(known[1:])}")
     return text
 
 
@@ -35,12 +43,27 @@ class _What(Options):
 
 
 class _How(Options, group="shards"):
-    to: str = choice(choices=("tar", "arrays"), default="tar", told="what shards are (default: %(default)s)")
+    to: str = choice(
+        choices=("tar", "arrays", "parquet", "mds"), default="tar", told="what shards are (default: %(default)s)"
+    )
     shard_size: int = option(
         read=bytes_option,
         default=256 << 20,
         metavar="SIZE",
         told="of what the samples of a shard are read from, about (default: 256Mi)",
+    )
+    compression: str = option(
+        read=compression_option,
+        default="",
+        metavar="NAME",
+        told="of shards: zstd, snappy, gzip or none for parquet, zstd or none for mds (default: zstd for parquet, none "
+        "for others)",
+    )
+    group_size: int = option(
+        read=bytes_option,
+        default=16 << 20,
+        metavar="SIZE",
+        told="of a row group of Parquet before it is compressed, about (default: 16Mi)",
     )
     part: str = option(
         read=part_option,
