@@ -220,11 +220,12 @@ def _fork_children() -> None:
 
 def _start_child(argv: Sequence[str], **how: Any) -> object:
     """Start a child of ours, as ``subprocess.Popen`` does."""
-    return _Child(argv, **how) if list(argv[1:4]) == ["-P", "-m", "penstock"] else subprocess.Popen(argv, **how)
+    is_ours = list(argv[1:3]) == ["-P", "-m"] and argv[3].split(".")[0] == "penstock"
+    return _Child(argv, **how) if is_ours else subprocess.Popen(argv, **how)
 
 
 class _Child(_Process):
-    """A prefetcher or a listing."""
+    """A prefetcher or a listing, or another of our modules."""
 
     def __init__(
         self,
@@ -240,7 +241,7 @@ class _Child(_Process):
         asked = {
             "words": list(argv[4:]),
             "environment": dict(env),
-            "script": None,
+            "script": None if argv[3] == "penstock" else str(importlib.import_module(argv[3]).__file__),
             "cwd": str(Path.cwd()),
             "session": start_new_session,
             "forks_children": False,

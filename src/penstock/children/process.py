@@ -117,6 +117,14 @@ class Child:
                     break
         yield from self._receive()[0]
 
+    def tell(self, data: bytes) -> None:
+        """Send it a datagram, which it reads of its standard input.
+
+        Raises:
+            OSError: it has ended.
+        """
+        self._ours.send(data)
+
     def wait(self, seconds: float | None = None) -> int:
         """Wait for its end; give its exit code, or a signal's number below 0.
 

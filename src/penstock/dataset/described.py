@@ -13,14 +13,16 @@ import msgspec
 import numpy as np
 from torch.utils.data import default_collate
 
+from penstock.dataset.changed import Changed
 from penstock.dataset.describing import told_of
-from penstock.dataset.functions import Chain, CollateLeft, Filter
+from penstock.dataset.functions import Chain, CollateLeft, Filter, parted
 from penstock.dataset.of_task import TaskDecode, task_words
+from penstock.dataset.sharded import Shelf
 from penstock.dataset.splitting import PARTS, fractions_of, split_by
-from penstock.dataset.unread import Unread
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
-from penstock.formats.registry import format_options, open_format
+from penstock.formats.protocols import Decoder
+from penstock.formats.registry import open_format
 from penstock.manifest import ManifestInfo
 from penstock.patterns import matcher
 from penstock.sources import locate
@@ -38,12 +40,10 @@ __all__ = ["WHERE", "Dataset", "checked", "of_options"]
 
 WHERE: Final = ("source", "endpoint_url", "region", "anonymous", "requester_pays", "storage_options")
 """Arguments that say where a dataset lies."""
-_SELECTING: Final = ("columns", "sample")
-"""Options of formats that say what of a sample is given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
-class Dataset(Unread):
+class Dataset(Changed):
     """A dataset, lazy: ``objects``, ``parquet``, ``tar`` and ``of_format`` make it, its methods make others of it.
 
     Attributes:
@@ -81,30 +81,10 @@ class Dataset(Unread):
     group_name: str = "group"
     has_own_parts: bool = False
     is_part: bool = False
+    _shelf: Shelf = field(default_factory=Shelf, init=False)
 
     def __repr__(self) -> str:
         return told_of(self)
-
-    @names_checked
-    def map(self, function: Callable[[Any], Any]) -> Dataset:
-        """Return a dataset of the values that a function makes of this one's, in the loading workers."""
-        called_with("function", function, "value")
-        return replace(self, functions=(*self.functions, function))
-
-    @names_checked
-    def filter(self, function: Callable[[Any], Any]) -> Dataset:
-        """Return a dataset of the values that a function says yes to, in the loading workers.
-
-        Each is fetched and decoded before it is asked, and what is left out leaves its batch smaller: batches are cut
-        as if it were there, so positions, ranks and resuming are exact, and ``len`` counts it. A batch that nothing is
-        left of is not given; where several ranks step together it is an error. To leave out by key, at no cost and
-        with full batches, use ``where``.
-
-        Args:
-            function: of a value as it is there, behind ``map`` before it; it should say the same each time.
-        """
-        called_with("function", function, "value")
-        return replace(self, functions=(*self.functions, Filter(function)))
 
     @names_checked
     def where(self, match: str | Iterable[str] | Callable[[str], Any]) -> Dataset:
@@ -130,21 +110,6 @@ class Dataset(Unread):
     def _choosing(self, fits: Callable[[str], Any]) -> Dataset:
         choice = replace(self.data.choice, fits=(*self.data.choice.fits, fits))
         return replace(self, data=replace(self.data, choice=choice))
-
-    @names_checked
-    def select(self, names: str | Iterable[str]) -> Dataset:
-        """Return a dataset of some columns of tables or JSON, or of some members of the samples of archives.
-
-        Raises:
-            ConfigError: the format has none, or it is no list of names.
-        """
-        there = format_options(self.format) if self.task == "objects" else ()
-        option = next((name for name in _SELECTING if name in there), None)
-        if option is None:
-            raise ConfigError(
-                f"nothing can be selected of the format {self.format!r}", fix="take what is wanted by map"
-            )
-        return of_options(self, {**self.options, option: names})
 
     @names_checked
     def split(
@@ -276,18 +241,26 @@ class Dataset(Unread):
         given = {**defaults, "files": False, **self.source, **loading}
         if given["transform"] is not None:
             called_with("transform", given["transform"], "value", "rng")
-        if self.functions:
-            given["transform"] = Chain(functions=self.functions, transform=given["transform"])
-        given["decode"] = (
-            open_format(self.format, self.options).decode
-            if self.task == "objects"
-            else TaskDecode(task=self.task, augments=self.data.split == "train", gives_classes=self.gives_classes)
-        )
+        of_values, of_batches = parted(self.functions)
+        if of_values:
+            given["transform"] = Chain(functions=of_values, transform=given["transform"])
+        given["decode"] = self._decode(augments=self.data.split == "train")
         data = replace(self.data, task=self.task, task_options=self._task_options())
         made = options_of(given, data=data)
-        if not any(isinstance(each, Filter) for each in self.functions):
+        if not of_batches and not any(isinstance(each, Filter) for each in of_values):
             return made
-        return replace(made, decoder=replace(made.decoder, collate=CollateLeft(made.decoder.collate)))
+        collate = CollateLeft(made.decoder.collate, of_batches, before=len(of_values))
+        return replace(made, decoder=replace(made.decoder, collate=collate))
+
+    def _decode(self, *, augments: bool) -> Decoder:
+        """Return what makes values of extents' bytes.
+
+        Args:
+            augments: chance changes samples where a task has it so.
+        """
+        if self.task == "objects":
+            return open_format(self.format, self.options).decode
+        return TaskDecode(task=self.task, augments=augments, gives_classes=self.gives_classes)
 
     def _task_options(self) -> tuple[str, ...]:
         if self.task != "objects":

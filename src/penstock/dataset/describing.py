@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock.dataset.functions import Filter
+from penstock.dataset.functions import name_of
 from penstock.secrets import redact
 from penstock.texts import counted, printable
 
@@ -42,16 +43,19 @@ def _parts(dataset: Dataset) -> Iterator[str]:
     if fits:
         yield f"where by {counted(len(fits), 'function')} or pattern"
     if dataset.functions:
-        filters = sum(isinstance(each, Filter) for each in dataset.functions)
-        each = [counted(filters, "filter")] if filters else []
-        maps = len(dataset.functions) - filters
-        yield " and ".join([*([counted(maps, "map")] if maps else []), *each])
+        yield " and ".join(_functions(dataset.functions))
     if dataset.group is not None:
         yield f"group {getattr(dataset.group, '__qualname__', type(dataset.group).__qualname__)}"
     if dataset.is_part:
         yield _part(dataset)
     elif dataset.has_own_parts:
         yield "with parts of its own"
+
+
+def _functions(functions: Sequence[Callable[..., Any]]) -> Iterator[str]:
+    """Tell of each kind of function how many there are, in the order in which kinds first come."""
+    for name, number in Counter(map(name_of, functions)).items():
+        yield f"{number:,} {name}" if name == "map_batches" else counted(number, name)
 
 
 def _part(dataset: Dataset) -> str:

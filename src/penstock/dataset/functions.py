@@ -2,26 +2,163 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
+from penstock.errors import ConfigError
+from penstock.stream.checks import shown
 from penstock.stream.epochs import NOTHING, Nothing
+from penstock.texts import did_you_mean
 
-__all__ = ["Chain", "CollateLeft", "Filter"]
+__all__ = ["Batched", "Chain", "CollateLeft", "Drop", "Filter", "Keep", "Rename", "change_of", "name_of", "parted"]
+
+
+_Functions = Sequence[Callable[..., Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Leaves values out that a function says no to."""
 
+    called: ClassVar[str] = "filter"
+
     function: Callable[[Any], Any]
 
     def __call__(self, value: Any) -> Any:
         """Return the value, or what stands for one that is left out."""
         return value if self.function(value) else NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Gives columns of a row other names, in their places."""
+
+    called: ClassVar[str] = "rename"
+
+    names: Mapping[str, str]
+
+    def __call__(self, value: Any) -> dict[str, Any]:
+        """Return the row.
+
+        Raises:
+            ConfigError: it is no row, lacks a column, or has one of a new name already.
+        """
+        row = _row(value, self.called, self.names)
+        renamed = {self.names.get(name, name): row[name] for name in row}
+        if len(renamed) < len(row):
+            twice = next(new for old, new in self.names.items() if new in row and new not in self.names and old in row)
+            raise ConfigError(
+                f"rename gives the name {twice!r} to a column, and there is one of that name",
+                fix=f"drop {twice!r} before, or choose another name",
+            )
+        return renamed
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Leaves columns of a row out."""
+
+    called: ClassVar[str] = "drop"
+
+    names: tuple[str, ...]
+
+    def __call__(self, value: Any) -> dict[str, Any]:
+        """Return the row.
+
+        Raises:
+            ConfigError: it is no row, or lacks a column.
+        """
+        row = _row(value, self.called, self.names)
+        return {name: row[name] for name in row if name not in self.names}
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Leaves all columns of a row out but some, and gives those in their order."""
+
+    called: ClassVar[str] = "select"
+
+    names: tuple[str, ...]
+
+    def __call__(self, value: Any) -> dict[str, Any]:
+        """Return the row.
+
+        Raises:
+            ConfigError: it is no row, or lacks a column.
+        """
+        row = _row(value, self.called, self.names)
+        return {name: row[name] for name in self.names}
+
+
+def _row(value: Any, verb: str, names: Mapping[str, str] | Sequence[str]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{verb} of {', '.join(map(repr, names))}: a value has no columns, it is of type {type(value).__name__}",
+            fix="make it a dictionary with map first",
+        )
+    for name in names:
+        if name not in value:
+            there = [str(each) for each in value]
+            near = did_you_mean(name, there)
+            more = ", …" if len(there) > 20 else ""
+            raise ConfigError(
+                f"{verb} of {name!r}: a value has no such column, it has {', '.join(map(repr, there[:20]))}{more}",
+                fix=f"{near}rows that lack some are made alike with map",
+            )
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Batched:
+    """Makes other values of all values of a batch, as many."""
+
+    called: ClassVar[str] = "map_batches"
+
+    function: Callable[..., Any]
+    has_chance: bool = False
+
+    def __call__(self, values: list[Any]) -> list[Any]:
+        """Return the values.
+
+        Raises:
+            ConfigError: they are none, or not as many.
+        """
+        given = len(values)
+        # Of the batch's own, whoever makes it: the process's generators are seeded for it.
+        chance = (np.random.default_rng(np.random.randint(2**63)),) if self.has_chance else ()
+        made = self.function(values, *chance)
+        if isinstance(made, Mapping):
+            made = _rows_of(made)
+        elif isinstance(made, str | bytes) or (not isinstance(made, Sequence | np.ndarray) and not _has_rows(made)):
+            raise ConfigError(
+                f"map_batches was given a {type(made).__name__}, {shown(made)}, for {given} values",
+                fix="return a list with a value for each, or a dictionary of such lists by column",
+            )
+        if len(made) != given:
+            raise ConfigError(
+                f"map_batches was given {len(made)} values for {given}",
+                fix="return one for each, in their order, so that positions and ranks stay exact; to leave some out "
+                "use filter",
+            )
+        return [made[at] for at in range(given)]
+
+
+def _has_rows(made: Any) -> bool:
+    return hasattr(type(made), "__len__") and hasattr(type(made), "__getitem__") and not isinstance(made, set)
+
+
+def _rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of columns."""
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ConfigError(
+            f"map_batches was given columns of several lengths: {shown(lengths)}", fix="return columns of one length"
+        )
+    length = next(iter(lengths.values()), 0)
+    return [{name: column[at] for name, column in columns.items()} for at in range(length)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +171,7 @@ class Chain:
     @property
     def called(self) -> str:
         """What the caller calls it, for messages."""
-        names = dict.fromkeys(map(_called, self.functions))
+        names = dict.fromkeys(map(name_of, self.functions))
         return " or ".join([*names, *(["transform"] if self.transform is not None else [])])
 
     def __call__(self, value: Any, rng: np.random.Generator) -> Any:
@@ -43,26 +180,70 @@ class Chain:
             try:
                 value = function(value)
             except Exception as error:
-                error.add_note(
-                    f"penstock: in the {_called(function)}, number {number} (from 0) of the dataset's functions"
-                )
+                _note(error, function, number)
                 raise
             if isinstance(value, Nothing):
                 return value
         return value if self.transform is None else self.transform(value, rng)
 
 
-def _called(function: Callable[[Any], Any]) -> str:
-    return "filter" if isinstance(function, Filter) else "map"
+def _note(error: Exception, function: Callable[..., Any], number: int) -> None:
+    error.add_note(f"penstock: in the {name_of(function)}, number {number} (from 0) of the dataset's functions")
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the verb that a function was given to."""
+    return str(getattr(type(function), "called", "map"))
 
 
 @dataclass(frozen=True, slots=True)
 class CollateLeft:
-    """Makes batches of what is left of them."""
+    """Makes batches of what is left of them.
+
+    Attributes:
+        functions: that a batch goes through first, ``Batched`` and those of values behind it.
+        before: how many of the dataset's functions come before them.
+    """
 
     collate: Callable[[list[Any]], Any]
+    functions: Sequence[Callable[..., Any]] = field(default=())
+    before: int = 0
 
     def __call__(self, values: list[Any]) -> Any:
         """Return the batch, or what stands for one that nothing is left of."""
         left = [value for value in values if not isinstance(value, Nothing)]
+        for number, function in enumerate(self.functions, self.before):
+            if not left:
+                break
+            try:
+                found = function(left) if isinstance(function, Batched) else [function(value) for value in left]
+            except Exception as error:
+                _note(error, function, number)
+                raise
+            left = [value for value in found if not isinstance(value, Nothing)]
         return self.collate(left) if left else NOTHING
+
+
+def parted(
+    functions: Sequence[Callable[..., Any]],
+) -> tuple[Sequence[Callable[..., Any]], Sequence[Callable[..., Any]]]:
+    """Return the functions of values alone, and those from the first of batches on."""
+    at = next((at for at, each in enumerate(functions) if isinstance(each, Batched)), len(functions))
+    return functions[:at], functions[at:]
+
+
+def change_of(functions: Sequence[Callable[..., Any]]) -> Callable[[Any], Any] | None:
+    """Return what functions make of a value that is in no batch, None where there are none.
+
+    Raises:
+        ConfigError: one is of batches.
+    """
+    if parted(functions)[1]:
+        raise ConfigError(
+            "the rows of a shard, which are in no batch, with map_batches",
+            fix="open shards of the dataset before map_batches, or use map",
+        )
+    if not functions:
+        return None
+    chain, rng = Chain(functions=functions, transform=None), np.random.default_rng(0)
+    return lambda value: chain(value, rng)

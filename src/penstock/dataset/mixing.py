@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from penstock.dataset.described import Dataset
+from penstock.dataset.functions import parted
 from penstock.dataset.member_feed import CHUNK
 from penstock.dataset.mixed_loader import MixedLoader
 from penstock.dataset.proportions import Limit, Rule, Stop
@@ -93,6 +94,12 @@ class Mixed(Unread):
                 fix="leave it out: how many samples of each member an epoch has follows from all listings, which "
                 "manifest_folder keeps",
             )
+        for dataset in self.datasets:
+            if parted(dataset.functions)[1]:
+                raise ConfigError(
+                    "a mix of a dataset with map_batches, whose batches would be the mix's",
+                    fix="leave it out, and give the mix's loader a collate= that calls the function first",
+                )
         given = {"batch_size": batch_size, **options}
         with in_python():
             asked = [dataset.opened_with(given) for dataset in self.datasets]

@@ -41,7 +41,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
 """What makes a dataset, by the format that a file names; ``of_format`` does of others."""
 NOT_OF_FILES: Final = ("storage_options",)
 """Arguments that may hold secrets, which have no place in a file."""
-STEPS: Final = ("where", "select", "split", "part")
+STEPS: Final = ("where", "select", "drop", "rename", "split", "part")
 """What is made of it then."""
 MIX_OPTIONS: Final = ("seed", "stop", "samples", "temperature")
 """Of a mix."""
@@ -56,10 +56,10 @@ def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | 
     """Return the dataset that a file describes.
 
     The file has ``format`` and ``source``, the arguments of the function of that name (``penstock.parquet`` ...), and
-    ``where``, ``select``, ``split`` (with ``valid``, ``test``, ``by`` and ``seed``) and ``part``; or ``mix``, a list of
-    such mappings each with a ``weight``, ``most_samples`` and ``most_epochs``, where it is to have some, and the other
-    arguments of ``penstock.mix``; a member may have a ``mix`` of its own. Paths are as on a command line: of the folder
-    that the process is in.
+    ``where``, ``select``, ``drop``, ``rename``, ``split`` (with ``valid``, ``test``, ``by`` and ``seed``) and ``part``,
+    done in this order; or ``mix``, a list of such mappings each with a ``weight``, ``most_samples`` and
+    ``most_epochs``, where it is to have some, and the other arguments of ``penstock.mix``; a member may have a ``mix``
+    of its own. Paths are as on a command line: of the folder that the process is in.
 
     Args:
         path: of the file.
@@ -213,11 +213,14 @@ def _dataset(entries: _Entries, part: str | None) -> Dataset:
     named = {"name": kind} if function is of_format else {}
     taken = [name for name in arguments if name not in steps]
     dataset: Dataset = entries.call(function, taken, **named)
-    for name, make in (("where", Dataset.where), ("select", Dataset.select)):
+    for name, make in (("where", Dataset.where), ("select", Dataset.select), ("drop", Dataset.drop)):
         if name in steps:
             entries.texts(name)
             given = _bare(entries.values[name])
             dataset = _told_at(entries, entries.values[name], partial(make, dataset, given))
+    if "rename" in steps:
+        given = {name: _bare(value) for name, value in entries.within("rename").values.items()}
+        dataset = _told_at(entries, entries.values["rename"], partial(dataset.rename, given))
     return _part(entries, dataset, part, is_split="split" in steps)
 
 

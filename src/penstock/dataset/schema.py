@@ -65,7 +65,8 @@ def _of(function: Callable[..., Any], kind: Mapping[str, Any]) -> dict[str, Any]
         },
     }
     own = {"split": {"anyOf": [properties["split"], split]}} if "split" in properties else {"split": split}
-    steps = {"where": text, "select": text, **own, "part": {"enum": list(PARTS)}}
+    names = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}
+    steps = {"where": text, "select": text, "drop": text, "rename": names, **own, "part": {"enum": list(PARTS)}}
     return {
         "type": "object",
         "additionalProperties": False,

@@ -1,0 +1,230 @@
+"""The shards of a dataset: its objects, or what else lies together, each to be read alone and from any row on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from penstock.dataset.functions import change_of
+from penstock.dataset.shard_index import ShardIndex
+from penstock.dataset.shard_rows import ShardRows
+from penstock.errors import ConfigError
+from penstock.inspection.values import type_of
+from penstock.manifest import Extent, ManifestReader
+from penstock.ranges import RangeReader
+from penstock.stream.checks import count, shown
+from penstock.stream.listing import begin_listing, cached_manifest_of
+from penstock.stream.reading import LANES
+from penstock.stream.words import in_python
+from penstock.temporary import TemporaryFolder
+from penstock.texts import counted, did_you_mean, printable
+
+if TYPE_CHECKING:
+    from penstock.dataset.described import Dataset
+
+__all__ = ["ShardInfo", "Shards"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardInfo:
+    """What is known of a shard.
+
+    Attributes:
+        name: key of its object, or of what its objects are members of.
+        format: that reads it; of a task's samples the task.
+        num_rows: samples, of the dataset's part where it is one, and of what is taken by ``where``.
+        num_extents: what they are read in: row groups, blocks of lines, members.
+        num_objects: that they lie in.
+        size_bytes: of those objects.
+        read_bytes: of what is read of them for all rows: the chosen columns or members alone.
+        version: of its object; of several what names all their versions.
+        columns: names, each with its type, as of the dataset's ``columns``.
+    """
+
+    name: str
+    format: str
+    num_rows: int
+    num_extents: int
+    num_objects: int
+    size_bytes: int
+    read_bytes: int
+    version: str
+    columns: Mapping[str, str]
+
+
+class Shards:
+    """Shards of a dataset that was listed; ``Dataset.shards`` makes it. A context manager.
+
+    Any number of shards may be open at a time, and be read by any threads, each shard by one.
+
+    Args:
+        manifest_folder: as of ``Dataset.loader``, likewise ``manifest_hours``.
+
+    Raises:
+        SourceError: the source could not be listed.
+        DataError: an object is not of the format.
+        ConfigError: an option cannot be honoured.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        manifest_folder: str | os.PathLike[str] | None = None,
+        manifest_hours: float = 24.0,
+    ) -> None:
+        self.change: Callable[[Any], Any] | None = change_of(dataset.functions)
+        self._format = dataset.format
+        with contextlib.ExitStack() as stack, in_python():
+            options = dataset.opened_with({"manifest_folder": manifest_folder, "manifest_hours": manifest_hours})
+            self.decode: Callable[..., Sequence[Any]] = dataset._decode(augments=False)
+            self._cached = cached_manifest_of(options)
+            folder = stack.enter_context(TemporaryFolder("penstock-manifest-"))
+            with contextlib.ExitStack() as listing:
+                begun = begin_listing(
+                    options, listing, self._cached, folder=folder, meters=folder / "meters", num_lanes=LANES
+                )
+                manifest = begun.listing.whole().manifest
+            self._reader = stack.enter_context(ManifestReader(manifest))
+            self._index = ShardIndex(self._reader, self._reader.info.split(options.data.split))
+            self.ranges = RangeReader(self._reader.info.source, options.environment)
+            stack.callback(self.ranges.close)
+            self._stack = stack.pop_all()
+        self._lock = threading.Lock()
+        self._columns: dict[str, Mapping[str, str]] = {}
+        self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        of = printable(self._reader.info.source.uri)
+        return f"<Shards of {of}: {counted(self.num_shards, 'shard')}{', closed' if self._is_closed else ''}>"
+
+    def close(self) -> None:
+        """End the process that reads, and remove the manifest; nothing can be opened any more."""
+        self._is_closed = True
+        self._stack.close()
+
+    @property
+    def shard_names(self) -> tuple[str, ...]:
+        """Names of all shards, in their order: keys of objects, or of what objects are members of."""
+        return self._index.names
+
+    @property
+    def num_shards(self) -> int:
+        """How many there are."""
+        return len(self._index.names)
+
+    def open_shard(self, name: str) -> ShardRows:
+        """Return the rows of a shard, in their order.
+
+        Raises:
+            ConfigError: there is no such shard.
+        """
+        return self.open_shard_at_row(name, 0)
+
+    def open_shard_at_row(self, name: str, row: int) -> ShardRows:
+        """Return the rows of a shard from one on; nothing that lies before the extent that holds it is read.
+
+        Args:
+            row: number, 0-based, as rows are stored: those that ``filter`` leaves out are counted. As many as there are
+                gives none.
+
+        Raises:
+            ConfigError: there is no such shard, or no such row.
+        """
+        found = self._known(name)
+        first = count("row", row, 0, most=2**63 - 1)
+        num_rows = self._index.num_rows(found)
+        if first > num_rows:
+            raise ConfigError(
+                f"row {first} of the shard {shown(found)}, which has {counted(num_rows, 'row')}",
+                fix=f"give a row from 0 to {num_rows}",
+            )
+        return ShardRows(self, found, self._extents(found, first), first)
+
+    def shard_info(self, name: str) -> ShardInfo:
+        """Return what is known of a shard; types of columns are those of its first row, which is read for that.
+
+        Raises:
+            ConfigError: there is no such shard.
+        """
+        found = self._known(name)
+        versions: dict[str, tuple[int, str]] = {}
+        read_bytes = 0
+        for row in self._index.rows(found):
+            extent = self._extent(row)
+            read_bytes += extent.size_bytes
+            versions.update({span.object: (span.object_bytes, span.version) for span in extent.spans})
+        only = next(iter(versions.values()))[1] if len(versions) == 1 else _digest(versions)
+        return ShardInfo(
+            name=found,
+            format=self._format,
+            num_rows=self._index.num_rows(found),
+            num_extents=self._index.num_extents(found),
+            num_objects=len(versions),
+            size_bytes=sum(size for size, _ in versions.values()),
+            read_bytes=read_bytes,
+            version=only,
+            columns=self._columns_of(found),
+        )
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Names of columns, or of an archive's members, each with its type; empty where rows have none.
+
+        They are those of the first row, which is read when they are first asked for.
+        """
+        for name in self.shard_names:
+            if found := self._columns_of(name):
+                return found
+        return {}
+
+    def note_error(self, error: BaseException) -> None:
+        """Forget a manifest that was kept, where an error shows that it is no longer what is there."""
+        if self._cached is not None:
+            self._cached.forget(error)
+
+    def _known(self, name: str) -> str:
+        if self._is_closed:
+            raise ConfigError("these shards are closed", fix="make others with shards()")
+        if not isinstance(name, str) or name not in self._index:
+            near = did_you_mean(name, self.shard_names[:1000]) if isinstance(name, str) else ""
+            first = self.shard_names[0]
+            raise ConfigError(
+                f"there is no shard {shown(name)} among {counted(self.num_shards, 'shard')}, {first!r} for one",
+                fix=f"{near}take one of shard_names",
+            )
+        return name
+
+    def _extents(self, name: str, row: int) -> Iterator[tuple[Extent, int]]:
+        for number, first in self._index.from_row(name, row):
+            yield self._extent(number), first
+
+    def _extent(self, row: int) -> Extent:
+        with self._lock:
+            return self._reader.row(row)
+
+    def _columns_of(self, name: str) -> Mapping[str, str]:
+        if name not in self._columns:
+            with self.open_shard(name) as rows:
+                value = next(rows, None)
+            row = value if isinstance(value, Mapping) else {}
+            self._columns[name] = {str(each): type_of(row[each]) for each in row}
+        return self._columns[name]
+
+
+def _digest(versions: Mapping[str, tuple[int, str]]) -> str:
+    """Name the versions of several objects."""
+    return hashlib.sha256(msgspec.json.encode(sorted(versions.items()))).hexdigest()

@@ -1,0 +1,307 @@
+"""Shards of datasets: each format's, read alone and from any row on, by no more than the extents that hold the rows."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+import pickle
+import re
+import signal
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import penstock
+from penstock.errors import ConfigError, DataError, SourceChanged, StreamMisused
+from support.formats import FORMATS, NUM_ROWS, plain, text_lines, zip_file
+from support.small_s3 import Asked, Reply, SmallS3, small_s3
+
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SmallS3]:
+    with small_s3(is_open=True) as state:
+        for name, (_, ending, data, _) in FORMATS.items():
+            for number in range(2):
+                state.objects[f"b/{name}/{number}.{ending}"] = data
+        yield state
+
+
+def on_server(server: SmallS3, name: str) -> penstock.Dataset:
+    kind, _, _, options = FORMATS[name]
+    where: dict[str, Any] = {"endpoint_url": server.url, "region": "us-east-2", "anonymous": True}
+    return penstock.of_format(kind, f"s3://b/{name}", options=options, **where)
+
+
+def spans(server: SmallS3) -> list[tuple[int, int]]:
+    """Return what was asked for: first byte and what is behind the last one."""
+    found = []
+    for asked in server.requests:
+        span = re.fullmatch(r"bytes=(\d+)-(\d+)", asked.headers.get("range", ""))
+        size = len(server.objects.get(asked.path.lstrip("/"), b""))
+        found.append((int(span[1]), int(span[2]) + 1) if span else (0, size))
+    return found
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl.gz", "objects", "parquet", "tar", "zip"])
+def test_a_shard_goes_on_at_each_row_and_reads_nothing_that_lies_before(server: SmallS3, name: str) -> None:
+    dataset = on_server(server, name)
+    first, second = dataset.shard_names
+    assert (first, second) == tuple(f"{number}.{FORMATS[name][1]}" for number in range(2))
+    assert dataset.num_shards == 2
+    whole = [plain(row) for row in dataset.open_shard(second)]
+    assert [plain(row) for row in dataset.open_shard(first)] == whole
+    info = dataset.shard_info(second)
+    assert (info.name, info.num_rows, info.size_bytes) == (second, len(whole), len(FORMATS[name][2]))
+    assert info.num_rows in (1, NUM_ROWS, 2 * NUM_ROWS)
+    assert info.version
+    assert list(info.columns) == ([str(each) for each in whole[0]] if isinstance(whole[0], dict) else [])
+    assert dataset.columns == info.columns
+    shards = dataset._shelf.get(dataset)  # which extent a row is of, to tell what may be read
+    for row in {0, 1, info.num_rows // 2, info.num_rows - 1, info.num_rows}:
+        server.requests.clear()
+        with dataset.open_shard_at_row(second, row) as rows:
+            assert not server.requests
+            some = [plain(each) for _, each in zip(range(1), rows, strict=False)]
+            assert some == whole[row : row + 1]
+            holding = [extent for extent, _ in shards._extents(second, row)][:1]
+            allowed = {(span.offset, span.offset + span.length_bytes) for each in holding for span in each.spans}
+            assert sorted(spans(server)) == sorted(allowed)
+            assert rows.row == row + len(some)
+            assert [*some, *map(plain, rows)] == whole[row:]
+            assert list(rows) == []
+
+
+def test_a_whole_shard_is_read_once_and_ahead(server: SmallS3) -> None:
+    dataset = on_server(server, "jsonl")
+    info = dataset.shard_info("0.jsonl")
+    server.requests.clear()
+    assert len(list(dataset.open_shard("0.jsonl"))) == NUM_ROWS
+    assert len(spans(server)) == info.num_extents
+    read = sum(end - begin for begin, end in spans(server))
+    assert read == info.read_bytes <= len(FORMATS["jsonl"][2])
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_what_fails_on_the_way_is_tried_again(server: SmallS3, count: int) -> None:
+    dataset = on_server(server, "parquet")
+    whole = list(dataset.open_shard("1.parquet"))
+    left = [count]
+
+    def now_and_then(asked: Asked) -> Reply | None:
+        if "range" not in asked.headers or not left[0]:
+            return None
+        left[0] -= 1
+        return Reply(status=503, headers={"Retry-After": "0"})
+
+    server.takeover = now_and_then
+    try:
+        assert list(dataset.open_shard_at_row("1.parquet", 3)) == whole[3:]
+        assert left == [0]
+    finally:
+        server.takeover = lambda asked: None
+
+
+def test_one_column_is_all_that_is_read_of_it(server: SmallS3) -> None:
+    dataset = on_server(server, "parquet").select(["n"])
+    info = dataset.shard_info("0.parquet")
+    assert list(info.columns) == ["n"]
+    assert info.read_bytes < info.size_bytes / 2
+    server.requests.clear()
+    assert [row["n"] for row in dataset.open_shard("0.parquet")] == list(range(NUM_ROWS))
+    assert sum(end - begin for begin, end in spans(server)) == info.read_bytes
+
+
+def test_a_shard_has_what_is_taken_by_key_and_part(server: SmallS3) -> None:
+    dataset = on_server(server, "zip").where(lambda key: key.endswith(("1", "3")))
+    assert [int(row["cls"]) for row in dataset.open_shard("1.zip")] == [1, 3, 11, 13, 21, 23, 31, 33]
+    assert [int(row["cls"]) for row in dataset.open_shard_at_row("1.zip", 5)] == [23, 31, 33]
+    train, valid = on_server(server, "zip").split(valid=0.3)
+    found = [[int(row["cls"]) for row in part.open_shard("0.zip")] for part in (train, valid)]
+    assert all(found)
+    assert all(each == sorted(each) for each in found)
+    assert sorted(found[0] + found[1]) == list(range(NUM_ROWS))
+
+
+def test_functions_change_rows_and_those_that_are_left_out_are_counted(server: SmallS3) -> None:
+    base = on_server(server, "jsonl")
+    dataset = base.rename({"n": "number"}).drop("text").filter(lambda row: row["number"] % 2)
+    dataset = dataset.map(lambda row: {**row, "square": row["number"] ** 2})
+    with dataset.open_shard_at_row("0.jsonl", 10) as rows:
+        assert next(rows) == {"number": 11, "square": 121}
+        assert rows.row == 12
+    assert dataset.columns == {"number": "int", "square": "int"}
+    with pytest.raises(ConfigError, match="in no batch, with map_batches"):
+        _ = base.map_batches(list).shard_names
+
+
+def test_what_is_asked_for_and_is_not_there_is_said_before_anything_is_read(server: SmallS3) -> None:
+    dataset = on_server(server, "tar")
+    with pytest.raises(ConfigError, match=r"no shard '1.tat' among 2 shards, '0.tar' for one: did you mean '1.tar'\?"):
+        dataset.open_shard("1.tat")
+    with pytest.raises(ConfigError, match=r"row 41 of the shard '1.tar', which has 40 rows: give a row from 0 to 40"):
+        dataset.open_shard_at_row("1.tar", 41)
+    for wrong in (-1, 1.5, True, "1", None):
+        with pytest.raises(ConfigError, match=r"row .*: give a whole number"):
+            dataset.open_shard_at_row("1.tar", wrong)  # type: ignore[arg-type]
+    for name in (0, None, "", ["1.tar"]):
+        with pytest.raises(ConfigError, match="there is no shard"):
+            dataset.shard_info(name)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="no argument 'at'"):
+        dataset.open_shard_at_row("1.tar", at=3)  # type: ignore[call-arg]
+
+
+def test_rows_that_are_closed_let_go_and_give_nothing_more(server: SmallS3) -> None:
+    dataset = on_server(server, "tar")
+    rows = dataset.open_shard("0.tar")
+    next(rows)
+    next(rows)
+    assert "at row 2" in repr(rows)
+    for make in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(StreamMisused, match="cannot be pickled"):
+            make(rows)
+    rows.close()
+    rows.close()
+    assert list(rows) == []
+    assert "closed" in repr(rows)
+    ranges = dataset._shelf.get(dataset).ranges
+    assert not ranges._waiting
+    assert not ranges._found
+    with dataset.shards() as shards:
+        assert len(list(shards.open_shard("0.tar"))) == NUM_ROWS
+    with pytest.raises(ConfigError, match="these shards are closed"):
+        shards.open_shard("0.tar")
+
+
+def test_a_dataset_that_has_shards_open_is_copied_without_them(server: SmallS3) -> None:
+    dataset = on_server(server, "npy")
+    assert dataset.num_shards == 2
+    for other in (copy.copy(dataset), copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))):
+        assert other.shard_names == dataset.shard_names
+
+
+def test_an_error_of_a_function_names_shard_and_row_and_ends_it(server: SmallS3) -> None:
+    def fail(row: Any) -> Any:
+        if row["n"] == 9:
+            raise ValueError("no nine")
+        return row
+
+    rows = on_server(server, "jsonl").map(fail).open_shard("1.jsonl")
+    found = []
+    with pytest.raises(ValueError, match="no nine") as caught:
+        found += [row["n"] for row in iter(lambda: next(rows), None)]
+    assert any("of the shard '1.jsonl', row 9" in note for note in caught.value.__notes__)
+    assert list(rows) == []
+    ended = on_server(server, "jsonl").map(lambda row: next(iter(()))).open_shard("1.jsonl")
+    with pytest.raises(RuntimeError, match="StopIteration was raised"):
+        next(ended)
+
+
+def test_several_shards_are_read_at_once_by_threads(server: SmallS3) -> None:
+    dataset = on_server(server, "mds")
+    found: dict[str, list[int]] = {}
+
+    def read(name: str) -> None:
+        found[threading.current_thread().name] = [row["n"] for row in dataset.open_shard(name)]
+
+    threads = [threading.Thread(target=read, args=(name,)) for name in dataset.shard_names * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(found.values()) == [list(range(NUM_ROWS))] * 6
+
+
+def test_the_process_that_reads_may_be_killed(server: SmallS3) -> None:
+    dataset = on_server(server, "csv")
+    rows = dataset.open_shard("0.csv")
+    some = [next(rows)["n"] for _ in range(20)]
+    child = dataset._shelf.get(dataset).ranges._own.child()
+    assert child is not None
+    os.kill(child.pid, signal.SIGKILL)
+    assert [*some, *(row["n"] for row in rows)] == [str(number) for number in range(NUM_ROWS)]
+
+
+def test_a_forked_process_reads_by_a_process_of_its_own(server: SmallS3) -> None:
+    dataset = on_server(server, "csv")
+    rows = dataset.open_shard("0.csv")
+    next(rows)
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            os.write(write, b"%d" % len(list(dataset.open_shard("1.csv"))))
+            dataset._shelf.get(dataset).close()
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(write)
+    with os.fdopen(read, "rb") as told:
+        assert told.read() == b"%d" % NUM_ROWS
+    assert os.waitpid(pid, 0)[1] == 0
+    assert len(list(rows)) == NUM_ROWS - 1
+
+
+def test_an_object_that_changed_is_an_error_and_a_kept_manifest_is_forgotten(tmp_path: Path) -> None:
+    with small_s3(is_open=True) as server:
+        server.objects["b/in/a.jsonl"] = text_lines()
+        where: dict[str, Any] = {"endpoint_url": server.url, "region": "us-east-2", "anonymous": True}
+        dataset = penstock.jsonl("s3://b/in", **where)
+        kept = tmp_path / "kept"
+        with dataset.shards(manifest_folder=kept) as shards:
+            assert len(list(shards.open_shard("a.jsonl"))) == NUM_ROWS
+        server.requests.clear()
+        with dataset.shards(manifest_folder=kept) as shards:
+            assert not server.requests
+            assert shards.shard_info("a.jsonl").num_rows == NUM_ROWS
+            server.objects["b/in/a.jsonl"] = b'{"n": 1}\n' * 1000
+            with pytest.raises(SourceChanged, match=r"a\.jsonl .* changed .* is forgotten"):
+                list(shards.open_shard("a.jsonl"))
+        with dataset.shards(manifest_folder=kept) as shards:
+            assert len(list(shards.open_shard("a.jsonl"))) == 1000
+
+
+def test_bytes_that_do_not_mean_what_they_should_are_named(tmp_path: Path) -> None:
+    data = bytearray(zip_file())
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        at = archive.getinfo("0007.txt").header_offset
+    data[at + 40] ^= 0xFF
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(DataError, match="0007"):
+        list(penstock.zip(tmp_path).open_shard("a.zip"))
+
+
+def test_secrets_of_storage_options_reach_the_process_that_reads_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    with small_s3(takes={"AKIDTEST"}) as server:
+        server.objects["b/in/a.jsonl"] = text_lines()
+        options = {"key": "AKIDTEST", "secret": "very-secret-indeed", "endpoint_url": server.url}
+        dataset = penstock.jsonl("s3://b/in", region="us-east-2", storage_options=options)
+        assert [row["n"] for row in dataset.open_shard_at_row("a.jsonl", 38)] == [38, 39]
+        child = dataset._shelf.get(dataset).ranges._own.child()
+        assert child is not None
+        assert b"very-secret" not in Path(f"/proc/{child.pid}/cmdline").read_bytes()
+        assert "very-secret-indeed" not in os.environ.values()
+
+
+def test_a_task_s_samples_are_in_shards_too(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / label / f"{number}.png")
+    dataset = penstock.images(tmp_path, size=16)
+    assert dataset.shard_names[:2] == ("cat/0.png", "cat/1.png")
+    ((pixels, label),) = dataset.open_shard("dog/2.png")
+    assert pixels.shape == (3, 16, 16)
+    assert label == 1
+    assert dataset.columns == {}
