@@ -27,6 +27,7 @@ _FORMATS: Final = Registry(
         "npz": "penstock.formats.arrays:Npz",
         "objects": "penstock.formats.whole:WholeObject",
         "parquet": "penstock.formats.parquet:Parquet",
+        "recordings": "penstock.formats.recordings:Recordings",
         "safetensors": "penstock.formats.arrays:Safetensors",
         "tar": "penstock.formats.tar:Tar",
         "text": "penstock.formats.text:Text",

@@ -33,7 +33,8 @@ class BdfHeader:
     Attributes:
         name: key of the object, for messages.
         width_bytes: bytes of one stored number, 3 for BDF and 2 for EDF.
-        variant: the reserved field (``24BIT``, ``BDF+C``, ``EDF+C`` or empty), stripped.
+        variant: the reserved field (``24BIT``, ``BDF+C``, ``EDF+C`` or empty), stripped; of ``BDF+D`` and ``EDF+D``
+            the annotations tell when each record begins.
         num_records: records in the object, inferred from its size where the header says -1.
         record_seconds: time that one record spans.
         units: physical dimension as written, ``uV``.
@@ -118,19 +119,13 @@ def parse_header(first_bytes: bytes | memoryview, *, object_bytes: int, name: st
     Raises:
         TruncatedObject: the object ends more than a record before its header says it should.
         HeaderMismatch: the header contradicts itself or the object has more records than it says.
-        DataError: it is neither BDF nor EDF, or is discontinuous (``BDF+D``).
+        DataError: it is neither BDF nor EDF.
     """
     size = header_size(first_bytes, name=name)
     if len(first_bytes) < size or object_bytes < size:
         raise _truncated(name, min(len(first_bytes), object_bytes), size, "of header")
     data = bytes(first_bytes[:size])
     variant = _text(data[192:236])
-    if variant[3:5] == "+D":
-        raise DataError(
-            f"{name} is discontinuous ({variant[:5]}): its records do not follow on each other in time",
-            fix="leave it out, or rewrite it as a continuous recording",
-            about=name,
-        )
     columns = _channel_columns(data, (size - FIXED_BYTES) // CHANNEL_BYTES)
     width_bytes = _width(data, name)
     samples = tuple(_integer(field, "samples per record", name) for field in columns[_SAMPLES])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,23 @@ from penstock.errors import DataError
 from penstock.formats.bdf.header import BdfHeader
 from penstock.records.codec import Part
 
-__all__ = ["RecordLayout", "RecordsSpan", "decode_records", "record_layout", "records_span", "signal_channels"]
+__all__ = [
+    "RecordLayout",
+    "RecordsSpan",
+    "decode_records",
+    "record_layout",
+    "records_span",
+    "runs_of",
+    "shared",
+    "signal_channels",
+]
 
 BLOCK_BYTES: Final = 1 << 19
 # Volts per unit, by the spellings that occur: Greek mu, micro sign, mu of Shift JIS.
-_VOLTS: Final = {"μV": 1e-6, "µV": 1e-6, "\x83\xcaV": 1e-6, "uV": 1e-6, "mV": 1e-3}
+VOLTS: Final = {"μV": 1e-6, "µV": 1e-6, "\x83\xcaV": 1e-6, "uV": 1e-6, "mV": 1e-3}
 
 
-class RecordLayout(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RecordLayout(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How to decode the wanted channels of whole records; a scale that all channels share is one number.
 
     Attributes:
@@ -37,6 +46,9 @@ class RecordLayout(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         gain: physical units per stored step.
         offset: physical value that a stored 0 stands for.
         unit: volts per physical unit, 1 where it is no voltage.
+        number: numpy's type of the stored numbers; empty where they are BDF's or EDF's, by their width.
+        packed: what the whole object is that the records must be taken out of; empty where they lie there as they are.
+        num_records: of a packed object.
     """
 
     width_bytes: int
@@ -46,6 +58,9 @@ class RecordLayout(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gain: float | tuple[float, ...]
     offset: float | tuple[float, ...]
     unit: float | tuple[float, ...]
+    number: str = ""
+    packed: Literal["", "mat5", "hdf5"] = ""
+    num_records: int = 0
 
     @property
     def num_channels(self) -> int:
@@ -114,10 +129,10 @@ def record_layout(
         width_bytes=header.width_bytes,
         record_bytes=header.record_bytes,
         samples_per_record=samples.pop(),
-        runs=_runs(header, wanted),
-        gain=_shared(gains),
-        offset=_shared(offsets),
-        unit=_shared([_VOLTS.get(header.units[i], 1.0) for i in wanted]),
+        runs=runs_of(header.samples_per_record, wanted),
+        gain=shared(gains),
+        offset=shared(offsets),
+        unit=shared([VOLTS.get(header.units[i], 1.0) for i in wanted]),
     )
 
 
@@ -161,6 +176,8 @@ def decode_records(data: bytes | memoryview, layout: RecordLayout) -> NDArray[np
             fix="run `penstock list` again: the manifest does not fit the data",
         )
     gain, offset, unit = (_column(scale) for scale in (layout.gain, layout.offset, layout.unit))
+    if layout.number:
+        return _plain_numbers(data, layout, gain * unit)
     step = min(num_records, max(1, BLOCK_BYTES // layout.record_bytes))
     padded = np.zeros(step * layout.record_bytes + 1, dtype=np.uint8)
     numbers = np.empty((layout.num_channels, step, layout.samples_per_record), dtype=np.int32)
@@ -200,8 +217,22 @@ def _stored_numbers(padded: NDArray[np.uint8], layout: RecordLayout, out: NDArra
     return out
 
 
-def _runs(header: BdfHeader, channels: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    starts = np.cumsum([0, *header.samples_per_record])
+def _plain_numbers(data: bytes | memoryview, layout: RecordLayout, scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Decode records of numbers that numpy has a type for, shape (channels, times)."""
+    numbers = np.frombuffer(data, np.dtype(layout.number)).reshape(-1, layout.record_bytes // layout.width_bytes)
+    samples, row = layout.samples_per_record, 0
+    decoded = np.empty((layout.num_channels, len(numbers), samples), dtype=np.float64)
+    scales = np.broadcast_to(scale, (layout.num_channels, 1, 1))
+    for before, count in layout.runs:
+        wanted = numbers[:, before : before + count * samples].reshape(-1, count, samples).transpose(1, 0, 2)
+        np.multiply(wanted, scales[row : row + count], out=decoded[row : row + count])
+        row += count
+    return decoded.reshape(layout.num_channels, -1)
+
+
+def runs_of(samples_per_record: Sequence[int], channels: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Return neighbouring channels as (numbers of the record before them, how many channels)."""
+    starts = np.cumsum([0, *samples_per_record])
     runs: list[list[int]] = []
     for previous, channel in zip((-2, *channels), channels, strict=False):
         if channel == previous + 1:
@@ -211,7 +242,8 @@ def _runs(header: BdfHeader, channels: Sequence[int]) -> tuple[tuple[int, int], 
     return tuple((before, count) for before, count in runs)
 
 
-def _shared(values: list[float]) -> float | tuple[float, ...]:
+def shared(values: list[float]) -> float | tuple[float, ...]:
+    """Return a scale of channels, as one number where it is that of all."""
     return values[0] if len(set(values)) == 1 else tuple(values)
 
 

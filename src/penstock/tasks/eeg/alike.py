@@ -113,7 +113,7 @@ def _as_in(norm: OpenRecording, opened: OpenRecording, *, why: str = "") -> Open
     elif mine.labels == other.labels:
         return opened
     else:
-        return replace(opened, layout=mine.layout(opened.header, other.labels))
+        return replace(opened, layout=mine.layout(opened.file, other.labels))
     raise HeaderMismatch(
         difference, fix="take recordings that agree, or leave the others out with --on-bad-object skip", about=here
     )
@@ -135,7 +135,7 @@ class _LeftOut:
     def add(self, opened: OpenRecording) -> None:
         bad = opened.montage.bad
         named = f"{len(bad)} channels are marked bad, and are zeros: {', '.join(bad)}" if bad else ""
-        for reason in (opened.header.note, opened.montage.left_out, named):
+        for reason in (opened.file.note, opened.montage.left_out, named):
             if reason:
                 self._found.setdefault(reason, []).append(_key(opened))
 

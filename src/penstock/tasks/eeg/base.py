@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.manifest import Described, sample_of
-from penstock.tasks.eeg.epochs import open_epoch, part_of_epoch
+from penstock.tasks.eeg.epochs import open_epochs, part_of_epoch
 
 __all__ = ["EegTask"]
 
@@ -20,13 +20,14 @@ class EegTask:
     recipe = "eeg"
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
-        """Return the one epoch of an extent, and its target.
+        """Return epochs of an extent, and their targets.
 
         Raises:
             DataError: the bytes do not mean what they should.
         """
-        sample = sample_of(about, 0)
-        return [(open_epoch(data, decode=codec, args=sample.args), sample.target)]
+        samples = [sample_of(about, number) for number in numbers.tolist()]
+        epochs = open_epochs(data, decode=codec, args=[sample.args for sample in samples], name=about.key)
+        return [(epoch, sample.target) for epoch, sample in zip(epochs, samples, strict=True)]
 
     def transform(self, value: Any, rng: np.random.Generator | None) -> dict[str, Any]:
         """Return the part of the epoch that is learnt from, float32, shape (channels, times)."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from penstock.errors import EmptyListing
+from penstock.formats.recordings import COMPANION_ENDINGS, RECORDING_ENDINGS, ending_of
 from penstock.manifest import SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.eeg.inheritance import Sidecars
@@ -54,6 +55,7 @@ class Recording:
         root: key of the BIDS root that it lies in, empty or ending in a slash.
         subject: BIDS name, ``sub-01``.
         task: BIDS task, empty where the name states none.
+        companions: objects of the source that recordings may have beside their header, by key.
         name: unique and readable, the root and ``sub-01_task-rest_run-1``; other recordings have no say in it.
     """
 
@@ -64,6 +66,12 @@ class Recording:
     subject: str
     task: str
     name: str
+    companions: Mapping[str, ObjectInfo] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def stem(self) -> str:
+        """Its key without the ending."""
+        return self.info.key.rpartition(".")[0]
 
     @property
     def events_key(self) -> str:
@@ -113,7 +121,8 @@ async def find_recordings(
     objects = await _list_objects(source, limits)
     by_key = {info.key: info for info in objects}
     sidecars = Sidecars(objects)
-    found = [recording for info in objects if (recording := _recording(info, sidecars)) is not None]
+    companions = {info.key: info for info in objects if ending_of(info.key) in COMPANION_ENDINGS}
+    found = [recording for info in objects if (recording := _recording(info, sidecars, companions)) is not None]
     found, unread = _one_of_each(found)
     unread += [*unread_files(objects), *source.left_out()]
     if not found:
@@ -121,7 +130,9 @@ async def find_recordings(
             f", but {len(unread)} files are not read, like {unread[0].object}: {unread[0].reason}" if unread else ""
         )
         raise _empty(
-            source, f"no *_eeg.bdf or *_eeg.edf lies among the {len(objects)} objects{others}", "check the prefix"
+            source,
+            f"no *_eeg.bdf, .edf, .vhdr, .set or .fif lies among the {len(objects)} objects{others}",
+            "check the prefix",
         )
     roots = _wanted_roots(source, sorted({recording.root for recording in found}), limits)
     wanted = [r for r in found if r.root in roots and (not bids_tasks or r.task in bids_tasks)]
@@ -148,11 +159,11 @@ async def find_recordings(
 
 
 def _one_of_each(found: Sequence[Recording]) -> tuple[list[Recording], list[SkippedObject]]:
-    """Take one of recordings that lie there in both formats, the one with the finer numbers."""
+    """Take one of recordings that lie there in several formats, the one with the finer numbers."""
     taken: dict[str, Recording] = {}
     twice = []
-    for recording in sorted(found, key=lambda recording: recording.info.key):  # .bdf before .edf
-        stem = recording.info.key[: -len(".bdf")]
+    for recording in sorted(found, key=lambda each: (each.stem, RECORDING_ENDINGS.index(ending_of(each.info.key)))):
+        stem = recording.stem
         if stem in taken:
             reason = f"the same recording lies there as {taken[stem].info.key}"
             twice.append(SkippedObject(object=recording.info.key, reason=reason))
@@ -187,7 +198,7 @@ async def _list_folder(source: ObjectSource, folder: str) -> list[ObjectInfo]:
     return [info async for page in source.list_objects(f"{folder}/") for info in page]
 
 
-def _recording(info: ObjectInfo, sidecars: Sidecars) -> Recording | None:
+def _recording(info: ObjectInfo, sidecars: Sidecars, companions: Mapping[str, ObjectInfo]) -> Recording | None:
     *folders, name = info.key.split("/")
     match = RECORDING.fullmatch(name)
     if match is None or not DERIVED.isdisjoint(folders):
@@ -203,6 +214,7 @@ def _recording(info: ObjectInfo, sidecars: Sidecars) -> Recording | None:
         subject=match["subject"],
         task=task[1] if task else "",
         name=f"{root}{match['stem']}",
+        companions=companions,
     )
 
 

@@ -180,21 +180,20 @@ def _event_samples(epochs: Epochs, start_seconds: float, classes: Sequence[str])
     opened = epochs.opened
     wanted = [(i, event) for i, event in enumerate(opened.events) if event.value in classes]
     shift = round(start_seconds * opened.rate_hz)
-    made = [
-        epochs.sample(
-            first_sample=round(event.onset_seconds * opened.rate_hz) + shift,
+    samples, left_out = [], Counter[str]()
+    for i, event in wanted:
+        first = epochs.first_sample(event.onset_seconds, shift)
+        if first is None:
+            left_out[epochs.why_not(event.onset_seconds, shift)] += 1
+            continue
+        sample = epochs.sample(
+            first_sample=first,
             key=f"{opened.recording.name}/event-{i:04d}",
             group=opened.recording.subject,
             target=float(classes.index(event.value)),
         )
-        for i, event in wanted
-    ]
-    samples = [sample for sample in made if sample is not None]
-    return Made(
-        samples=samples,
-        candidates=len(wanted),
-        left_out={"outside the recording": len(wanted) - len(samples)},
-    )
+        samples.append(sample)
+    return Made(samples=samples, candidates=len(wanted), left_out=left_out)
 
 
 def _no_events(what: str) -> DataError:

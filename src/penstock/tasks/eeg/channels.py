@@ -1,4 +1,5 @@
-"""Which channels of a recording are EEG: by its ``_channels.tsv`` where there is one, else by their names and units.
+"""Which channels of a recording are EEG: by its ``_channels.tsv`` where there is one, else by what the file says of
+their types, else by their names and units.
 
 A channel that the table calls bad keeps its place, so that all recordings have the same channels, and is all zeros.
 """
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.errors import DataError
-from penstock.formats.bdf import BdfHeader, RecordLayout, record_layout
+from penstock.formats.bdf import RecordLayout
+from penstock.formats.recordings import Recording
 from penstock.formats.tables import is_missing, read_table
 
 __all__ = ["Channel", "Montage", "choose_channels", "parse_channels"]
@@ -57,7 +59,7 @@ class Montage:
         numbers: their places in the file.
         bad: those of them that are bad.
         units: what their numbers are in: ``V`` for any voltage.
-        rate: samples of each in a record.
+        rate_hz: samples per second.
         left_out: a phrase on the others, empty where there are none.
     """
 
@@ -65,7 +67,7 @@ class Montage:
     numbers: tuple[int, ...]
     bad: tuple[str, ...]
     units: tuple[str, ...]
-    rate: int
+    rate_hz: float
     left_out: str
 
     @property
@@ -78,7 +80,7 @@ class Montage:
         by_name = dict(zip(self.labels, self.units, strict=True))
         return tuple(by_name[name] for name in names)
 
-    def layout(self, header: BdfHeader, order: Sequence[str] | None = None) -> RecordLayout:
+    def layout(self, file: Recording, order: Sequence[str] | None = None) -> RecordLayout:
         """Describe how to decode them, bad ones as zeros.
 
         Args:
@@ -87,7 +89,7 @@ class Montage:
         by_name = dict(zip(self.labels, self.numbers, strict=True))
         wanted = self.numbers if order is None or order == self.labels else tuple(by_name[name] for name in order)
         silent = frozenset(by_name[name] for name in self.bad)
-        return record_layout(header, wanted, silent=silent)
+        return file.numbers.layout(wanted, silent)
 
 
 def parse_channels(data: bytes, *, name: str) -> dict[str, Channel]:
@@ -111,60 +113,63 @@ def parse_channels(data: bytes, *, name: str) -> dict[str, Channel]:
     return found
 
 
-def choose_channels(header: BdfHeader, table: Mapping[str, Channel] | None = None) -> Montage:
+def choose_channels(file: Recording, table: Mapping[str, Channel] | None = None) -> Montage:
     """Choose the EEG channels: of the commonest rate among them, the higher one where two are equally common.
 
     Raises:
         DataError: there are none, all of them are bad, or the table is of another recording.
     """
-    told = _matched(header, table or {})
-    text = {*header.annotation_channels, *header.trigger_channels}
-    kinds = {i: _kind(header, i, told.get(i)) for i in range(header.num_channels) if i not in text}
+    told = _matched(file, table or {})
+    kinds = {i: _kind(file, i, told.get(i)) for i in range(file.num_channels) if i not in file.text}
     taken = [i for i, kind in kinds.items() if kind == EEG] or [i for i, kind in kinds.items() if not kind]
     if not taken:
         raise DataError(
-            f"{header.name} has no EEG channel (it has {', '.join(header.labels)})",
+            f"{file.name} has no EEG channel (it has {', '.join(file.labels)})",
             fix="leave it out, or correct the types of its channels.tsv",
-            about=header.name,
+            about=file.name,
         )
-    counts = Counter(header.samples_per_record[i] for i in taken)
-    rate = max(counts, key=lambda samples: (counts[samples], samples))
+    counts = Counter(file.rates_hz[i] for i in taken)
+    rate = max(counts, key=lambda hz: (counts[hz], hz))
     # Names that say nothing are taken for EEG, as MNE does, where they are of the same rate.
-    numbers = [i for i, kind in kinds.items() if kind in (EEG, "") and header.samples_per_record[i] == rate]
-    bad = tuple(header.labels[i] for i in numbers if i in told and told[i].is_bad)
+    numbers = [i for i, kind in kinds.items() if kind in (EEG, "") and file.rates_hz[i] == rate]
+    bad = tuple(
+        file.labels[i] for i in numbers if (told[i].is_bad if i in told else not table and file.labels[i] in file.bad)
+    )
     if len(bad) == len(numbers):
         raise DataError(
-            f"all {len(numbers)} EEG channels of {header.name} are marked bad", fix="leave it out", about=header.name
+            f"all {len(numbers)} EEG channels of {file.name} are marked bad", fix="leave it out", about=file.name
         )
     return Montage(
-        labels=tuple(header.labels[i] for i in numbers),
+        labels=tuple(file.labels[i] for i in numbers),
         numbers=tuple(numbers),
         bad=bad,
-        units=tuple("V" if _is_voltage(header.units[i]) else header.units[i] for i in numbers),
-        rate=rate,
-        left_out=_left_out(header, kinds, numbers, rate),
+        units=tuple("V" if _is_voltage(file.units[i]) else file.units[i] for i in numbers),
+        rate_hz=rate,
+        left_out=_left_out(file, kinds, numbers, rate),
     )
 
 
-def _matched(header: BdfHeader, table: Mapping[str, Channel]) -> dict[int, Channel]:
+def _matched(file: Recording, table: Mapping[str, Channel]) -> dict[int, Channel]:
     """Return the table's rows by channel number."""
     short = {label[:LABEL_CHARACTERS].strip(): channel for label, channel in table.items()}
-    found = {i: short[label] for i, label in enumerate(header.labels) if label in short}
+    found = {i: short[label] for i, label in enumerate(file.labels) if label in short}
     if table and not found:
         raise DataError(
-            f"the channels.tsv of {header.name} names none of its channels (it has {', '.join(list(table)[:3])}, "
-            f"the recording {', '.join(header.labels[:3])})",
+            f"the channels.tsv of {file.name} names none of its channels (it has {', '.join(list(table)[:3])}, "
+            f"the recording {', '.join(file.labels[:3])})",
             fix="correct the table, or remove it",
-            about=header.name,
+            about=file.name,
         )
     return found
 
 
-def _kind(header: BdfHeader, i: int, told: Channel | None) -> str:
+def _kind(file: Recording, i: int, told: Channel | None) -> str:
     """Return a channel's type: ``EEG``, another one, or empty where nothing tells."""
     if told is not None and told.kind:
         return told.kind
-    label, unit = header.labels[i], header.units[i]
+    if file.kinds[i]:
+        return file.kinds[i]
+    label, unit = file.labels[i], file.units[i]
     if match := _OTHER_NAME.match(label):
         return match[0].upper()
     if unit and not _is_voltage(unit):
@@ -176,15 +181,14 @@ def _is_voltage(unit: str) -> bool:
     return _VOLTAGE.fullmatch(unit) is not None
 
 
-def _left_out(header: BdfHeader, kinds: Mapping[int, str], taken: Sequence[int], rate: int) -> str:
+def _left_out(file: Recording, kinds: Mapping[int, str], taken: Sequence[int], rate: float) -> str:
     left = [i for i in kinds if i not in taken]
     if not left:
         return ""
     named = ", ".join(
-        f"{header.labels[i]} ({kinds[i]})"
+        f"{file.labels[i]} ({kinds[i]})"
         if kinds[i] not in (EEG, "")
-        else f"{header.labels[i]} ({header.samples_per_record[i] / header.record_seconds:g} Hz, not "
-        f"{rate / header.record_seconds:g})"
+        else f"{file.labels[i]} ({file.rates_hz[i]:g} Hz, not {rate:g})"
         for i in left
     )
     return f"{len(left)} of {len(kinds)} channels are not taken: {named}"

@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import DataError
-from penstock.formats.bdf import RecordLayout, decode_records
+from penstock.formats.bdf import RecordLayout
+from penstock.formats.recordings import decode_runs
 from penstock.records.codec import Part
 
-__all__ = ["NORMALIZATIONS", "EpochDecode", "Normalize", "OpenEpoch", "open_epoch", "part_of_epoch"]
+__all__ = ["NORMALIZATIONS", "EpochDecode", "Normalize", "OpenEpoch", "open_epochs", "part_of_epoch"]
 
 Normalize = Literal["zscore", "microvolts", "none"]
 NORMALIZATIONS: Final[tuple[Normalize, ...]] = ("zscore", "microvolts", "none")
@@ -57,27 +58,24 @@ class OpenEpoch:
     how: EpochDecode
 
 
-def open_epoch(data: memoryview, *, decode: str, args: Sequence[int]) -> OpenEpoch:
-    """Decode an epoch.
+def open_epochs(data: Any, *, decode: str, args: Sequence[Sequence[int]], name: str) -> list[OpenEpoch]:
+    """Decode epochs of an extent.
 
     Args:
-        data: whole records.
+        data: the extent's bytes.
         decode: JSON of an ``EpochDecode``.
-        args: the number of samples before the epoch.
+        args: of each epoch, the number of samples before it.
+        name: of the extent, for messages.
 
     Raises:
         DataError: ``decode`` or ``args`` are not of this module, or the bytes do not fit them.
     """
     how = _read(decode)
-    if len(args) != 1:
-        raise DataError(f"an epoch takes one argument, not {list(args)}", fix="run `penstock list` again")
-    decoded = decode_records(data, how.layout)
-    if args[0] < 0 or args[0] + how.num_times > decoded.shape[1]:
-        raise DataError(
-            f"{len(data)} bytes hold {decoded.shape[1]} samples, {args[0] + how.num_times} are needed",
-            fix="run `penstock list` again: the manifest does not fit the data",
-        )
-    return OpenEpoch(decoded[:, args[0] : args[0] + how.num_times], how)
+    wrong = next((each for each in args if len(each) != 1), None)
+    if wrong is not None:
+        raise DataError(f"an epoch takes one argument, not {list(wrong)}", fix="run `penstock list` again")
+    runs = decode_runs(data, how.layout, [each[0] for each in args], how.num_times, name=name)
+    return [OpenEpoch(run, how) for run in runs]
 
 
 def part_of_epoch(epoch: OpenEpoch, rng: np.random.Generator | None) -> NDArray[np.float32]:

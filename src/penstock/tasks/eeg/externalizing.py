@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
-from penstock.manifest import Extent
 from penstock.records import Evaluation, MetricValue, MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
@@ -101,8 +100,12 @@ class EegC2(EegTask):
 
 def _window_samples(epochs: Epochs, stride: int, label: float) -> Made:
     recording = epochs.opened.recording
-    starts = range(0, epochs.opened.num_samples - epochs.num_times + 1, stride)
-    made = (
+    starts = [
+        stretch.first_sample + start
+        for stretch in epochs.opened.stretches
+        for start in range(0, stretch.num_samples - epochs.num_times + 1, stride)
+    ]
+    samples = [
         epochs.sample(
             first_sample=start,
             key=f"{recording.name}/window-{i:04d}",
@@ -110,8 +113,7 @@ def _window_samples(epochs: Epochs, stride: int, label: float) -> Made:
             target=label,
         )
         for i, start in enumerate(starts)
-    )
-    samples: list[Extent] = [sample for sample in made if sample is not None]
+    ]
     return Made(samples=samples, candidates=len(starts))
 
 

@@ -9,7 +9,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from penstock.errors import DataError
-from penstock.formats.bdf import records_span
 from penstock.manifest import Extent, SkippedObject
 from penstock.tasks.eeg.alike import open_alike
 from penstock.tasks.eeg.bids import Dataset
@@ -50,7 +49,8 @@ class EpochSpec:
                 fix="take longer epochs",
                 about=opened.recording.info.key,
             )
-        decode = EpochDecode(layout=opened.layout, num_times=num_times, crop_times=crop_times, normalize=self.normalize)
+        layout = opened.file.numbers.fitted(opened.layout, num_times)
+        decode = EpochDecode(layout=layout, num_times=num_times, crop_times=crop_times, normalize=self.normalize)
         return Epochs(opened=opened, num_times=num_times, crop_times=crop_times, decode=decode.encode())
 
 
@@ -69,19 +69,33 @@ class Epochs:
     crop_times: int
     decode: str
 
-    def sample(self, *, first_sample: int, key: str, group: str, target: float | None) -> Extent | None:
-        """Make the extent of one sample, from ``first_sample`` on; None where it does not lie inside the recording."""
-        if first_sample < 0 or first_sample + self.num_times > self.opened.num_samples:
-            return None
-        span = records_span(self.opened.header, self.opened.layout, first_sample, self.num_times)
-        info = self.opened.recording.info
+    def first_sample(self, onset_seconds: float, shift: int) -> int | None:
+        """Return the first sample of the epoch ``shift`` samples after an event; None where it is not all there."""
+        for stretch in self.opened.stretches:
+            first = stretch.at(onset_seconds) + shift
+            if stretch.has(first, self.num_times):
+                return first
+        return None
+
+    def why_not(self, onset_seconds: float, shift: int) -> str:
+        """Return why an epoch is not all there."""
+        last = self.opened.stretches[-1]
+        first = last.at(onset_seconds) + shift
+        is_inside = last.rate_hz * onset_seconds + shift >= 0 and first + self.num_times <= (
+            last.first_sample + last.num_samples
+        )
+        return "across a gap" if is_inside else "outside the recording"
+
+    def sample(self, *, first_sample: int, key: str, group: str, target: float | None) -> Extent:
+        """Make the extent of one sample, from ``first_sample`` on."""
+        spans, skip_samples = self.opened.file.numbers.cut(self.opened.layout, first_sample, self.num_times)
         return Extent(
             key=key,
             group=group,
-            spans=(info.span(span.offset, span.length_bytes),),
+            spans=spans,
             codec=self.decode,
             targets=(target,),
-            args=((span.skip_samples,),),
+            args=((skip_samples,),),
         )
 
 
@@ -165,7 +179,7 @@ async def _rows(
             if not made.samples:
                 why = f"{made.candidates} {what}" + (f": {made.reasons}" if made.reasons else "")
                 skipped.append(SkippedObject(object=opened.recording.info.key, reason=f"no sample in {why}"))
-            for sample in made.samples:
+            for sample in _together(made.samples, opened):
                 yield sample
     told = _phrase(left_out)
     if not num_samples:
@@ -176,6 +190,26 @@ async def _rows(
         number = sum(left_out.values())
         skipped.append(SkippedObject(object=f"{number} of {num_candidates} {what}", reason=told))
         _log.info("left out %d of %d %s (%s)", number, num_candidates, what, told)
+
+
+def _together(samples: Sequence[Extent], opened: OpenRecording) -> Sequence[Extent]:
+    """Return the samples as one extent where the recording can be read as a whole alone: once, and not for each."""
+    if not opened.file.numbers.is_whole or len(samples) < 2:
+        return samples
+    first = samples[0]
+    return [
+        Extent(
+            key=opened.recording.name,
+            group=first.group,
+            spans=first.spans,
+            codec=first.codec,
+            num_samples=len(samples),
+            keys=tuple(sample.key for sample in samples),
+            targets=tuple(sample.targets[0] for sample in samples),
+            args=tuple(sample.args[0] for sample in samples),
+            decoded_bytes=opened.layout.num_records * opened.layout.record_bytes,
+        )
+    ]
 
 
 async def _with_first(first: Extent, rest: AsyncGenerator[Extent, None]) -> AsyncIterator[Extent]:

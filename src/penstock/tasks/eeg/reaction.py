@@ -100,16 +100,17 @@ def _trial_samples(epochs: Epochs, start_seconds: float) -> Made:
         if trial.response_seconds is None:
             left_out["without a response"] += 1
             continue
+        first = epochs.first_sample(trial.stimulus_seconds, shift)
+        if first is None:
+            left_out[epochs.why_not(trial.stimulus_seconds, shift)] += 1
+            continue
         sample = epochs.sample(
-            first_sample=round(trial.stimulus_seconds * opened.rate_hz) + shift,
+            first_sample=first,
             key=f"{opened.recording.name}/trial-{trial.number:03d}",
             group=opened.recording.subject,
             target=trial.response_seconds - trial.stimulus_seconds,
         )
-        if sample is None:
-            left_out["outside the recording"] += 1
-        else:
-            samples.append(sample)
+        samples.append(sample)
     return Made(samples=samples, candidates=len(trials), left_out=left_out)
 
 

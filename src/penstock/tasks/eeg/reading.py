@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from penstock.errors import DataError, ObjectUnreadable, PenstockError
-from penstock.formats.bdf import BdfHeader, RecordLayout, header_size, parse_header
-from penstock.formats.bdf.header import FIXED_BYTES
+from penstock.formats.bdf import RecordLayout
+from penstock.formats.recordings import Recording as RecordingFile
+from penstock.formats.recordings import Stretch, open_recording
+from penstock.formats.recordings.sharing import Sharing
 from penstock.formats.tables import Table
 from penstock.manifest import SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource
@@ -26,8 +28,6 @@ from penstock.tasks.eeg.events import Event, events_of, read_events_table
 __all__ = ["OpenRecording", "Reader", "in_order", "take_good"]
 
 MAX_IN_FLIGHT: Final = 32
-# Holds the header of 255 channels, so that one request is enough for nearly every recording.
-HEADER_READ_BYTES: Final = 64 * 1024
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,16 +41,16 @@ class OpenRecording:
         montage: the channels that are taken.
         layout: of those channels, in the order that all recordings have.
         rate_hz: samples per second of the channels that are taken.
-        num_samples: samples that each of them has.
+        stretches: of their samples that follow on each other in time.
         events: sorted by onset; empty where they were not asked for.
     """
 
     recording: Recording
-    header: BdfHeader
+    file: RecordingFile
     montage: Montage
     layout: RecordLayout
     rate_hz: float
-    num_samples: int
+    stretches: tuple[Stretch, ...]
     events: Sequence[Event]
 
 
@@ -125,7 +125,7 @@ class Reader:
         self._source = source
         self._event_column = event_column
         self._inherited: dict[str, asyncio.Future[Any]] = {}
-        self._known: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        self._sharing = Sharing()
 
     async def open(self, recording: Recording) -> OpenRecording:
         """Read the header and the channels of a recording.
@@ -135,18 +135,22 @@ class Reader:
             SourceError: it could not be read.
         """
         info = _readable(recording.info)
-        header = self._slim(parse_header(await self._header_bytes(info), object_bytes=info.size_bytes, name=info.key))
+
+        async def find(key: str) -> ObjectInfo | None:
+            return recording.companions.get(key)
+
+        file = self._sharing.slim(await open_recording(self._source, info, find=find))
         table = None
         if recording.channels is not None:
             table = await self._table(recording, recording.channels, parse_channels)
-        montage = choose_channels(header, table)
+        montage = choose_channels(file, table)
         return OpenRecording(
             recording=recording,
-            header=header,
+            file=file,
             montage=montage,
-            layout=montage.layout(header),
-            rate_hz=montage.rate / header.record_seconds,
-            num_samples=montage.rate * header.num_records,
+            layout=montage.layout(file),
+            rate_hz=montage.rate_hz,
+            stretches=file.stretches(montage.numbers[0]),
             events=(),
         )
 
@@ -179,21 +183,6 @@ class Reader:
             self._inherited[info.key] = asyncio.ensure_future(read())
         found: Result = await asyncio.shield(self._inherited[info.key])
         return found
-
-    async def _header_bytes(self, info: ObjectInfo) -> bytes:
-        start = bytes(await self._source.get_range(info, 0, min(info.size_bytes, HEADER_READ_BYTES)))
-        size = header_size(start[:FIXED_BYTES], name=info.key)
-        if size <= len(start):
-            return start
-        return start + bytes(await self._source.get_range(info, len(start), size - len(start)))
-
-    def _slim(self, header: BdfHeader) -> BdfHeader:
-        """Let recordings share what their headers have in common: there may be thousands."""
-        fields: dict[str, Any] = {name: getattr(header, name) for name in BdfHeader.__dataclass_fields__}
-        for name, value in fields.items():
-            if isinstance(value, tuple):
-                fields[name] = self._known.setdefault(value, value)
-        return BdfHeader(**fields)
 
 
 def _readable(info: ObjectInfo) -> ObjectInfo:

@@ -7,23 +7,26 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from penstock.formats.recordings import COMPANION_ENDINGS, RECORDING_ENDINGS
 from penstock.manifest import SkippedObject
 from penstock.sources import ObjectInfo
 
 __all__ = ["DERIVED", "RECORDING", "unread_files"]
 
-RECORDING: Final = re.compile(r"(?P<stem>(?P<subject>sub-[^_/]+)(?:_[a-z]+-[^_/]+)*)_eeg\.(?:bdf|edf)", re.IGNORECASE)
+RECORDING: Final = re.compile(
+    r"(?P<stem>(?P<subject>sub-[^_/]+)(?:_[a-z]+-[^_/]+)*)_eeg\.(?:bdf|edf|vhdr|set|fif)", re.IGNORECASE
+)
 # Folders of a BIDS dataset that hold other forms of its recordings.
 DERIVED: Final = frozenset({"derivatives", "sourcedata"})
 
-_READ: Final = re.compile(r"\.(?:bdf|edf)$", re.IGNORECASE)
+_READ: Final = re.compile(r"\.(?:bdf|edf|vhdr|set|fif)$", re.IGNORECASE)
 # Of what a recording of another format consists of, the file that is opened.
 _OTHER: Final = re.compile(
-    r"\.(?:set|vhdr|fif|cnt|gdf|mff|eeg|egi|raw|nwb|xdf|lay|trc|mef|(?:bdf|edf|fif|set)\.(?:gz|zip|xz|bz2|zst))$",
+    r"\.(?:cnt|gdf|mff|eeg|egi|raw|nwb|xdf|lay|trc|mef|(?:bdf|edf|fif|set)\.(?:gz|zip|xz|bz2|zst))$",
     re.IGNORECASE,
 )
-_SUFFIX: Final = re.compile(r"_(?:i?eeg|meg|nirs)(?P<ending>\.[^/]+)", re.IGNORECASE)
-_SIDECARS: Final = frozenset({".json", ".tsv", ".tsv.gz", ".fdt", ".vmrk"})
+_SUFFIX: Final = re.compile(r"_(?P<kind>i?eeg|meg|nirs)(?P<ending>\.[^/]+)", re.IGNORECASE)
+_SIDECARS: Final = frozenset({".json", ".tsv", ".tsv.gz"})
 
 
 def unread_files(objects: Iterable[ObjectInfo]) -> list[SkippedObject]:
@@ -53,8 +56,11 @@ def _reason(key: str, name: str, keys: set[str]) -> str:
     ending = suffix["ending"] if suffix else match[0] if match else ""
     if not ending or ending.lower() in _SIDECARS:
         return ""
-    if ending.lower() == ".eeg" and f"{key[: -len(ending)]}.vhdr" in keys:
-        return ""
+    if header := COMPANION_ENDINGS.get(ending.lower()):
+        stem = key[: -len(ending)]
+        return "" if f"{stem}{header}" in keys else f"its header, {stem.rpartition('/')[2]}{header}, is not there"
+    if suffix and suffix["kind"].lower() != "eeg":
+        return f"it is no _eeg, but _{suffix['kind'].lower()}"
     if _READ.fullmatch(ending):
         return "its name is not like sub-01_task-rest_eeg.bdf"
-    return f"its format ({ending}) is not read, only .bdf and .edf are"
+    return f"its format ({ending}) is not read, only {', '.join(sorted(RECORDING_ENDINGS))} are"

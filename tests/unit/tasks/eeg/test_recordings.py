@@ -13,7 +13,9 @@ import pytest
 
 from penstock.errors import DataError, EmptyListing, HeaderMismatch
 from penstock.formats.bdf import encode_bdf
+from penstock.formats.recordings.opening import of_records
 from penstock.manifest import Extent
+from penstock.sources import ObjectInfo
 from penstock.tasks.eeg.channels import choose_channels
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
@@ -24,6 +26,7 @@ from .test_tasks import fetch, reasons
 
 SKIP = Limits(skip_bad=True)
 PLAIN = {"normalize": "none"}
+NO_OBJECT = ObjectInfo(key="made", size_bytes=1, version="v")
 
 
 def put(
@@ -183,7 +186,7 @@ def test_tables_of_channels_that_cannot_be_right_are_refused_or_named(
 )  # fmt: skip
 def test_names_of_eeg_channels(bids: Bids, label: str) -> None:
     header = replace(bids.header(4), labels=(label, "AUX1", "AUX2", "Q"), samples_per_record=(5, 9, 9, 9))
-    assert choose_channels(header).labels == (label,)
+    assert choose_channels(of_records(NO_OBJECT, header)).labels == (label,)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,7 @@ def test_names_of_eeg_channels(bids: Bids, label: str) -> None:
 )  # fmt: skip
 def test_names_and_units_of_other_channels(bids: Bids, label: str, unit: str) -> None:
     header = replace(bids.header(2), labels=(label, "Cz"), units=(unit, "uV"))
-    assert choose_channels(header).labels == ("Cz",)
+    assert choose_channels(of_records(NO_OBJECT, header)).labels == ("Cz",)
 
 
 # Events.
@@ -341,9 +344,13 @@ def test_a_subject_of_two_releases_has_one_label(bids: Bids, make: Make) -> None
 def test_files_of_other_formats_and_names_are_named(bids: Bids, make: Make) -> None:
     put(bids, "sub-A")
     stem = bids.stem("sub-B")
-    others = ("set", "fdt", "json", "vhdr", "vmrk", "eeg", "fif", "edf.gz", "cnt")
-    for ending in others:
+    for ending in ("json", "edf.gz", "fif.gz", "cnt"):
         bids.put(f"{stem}_eeg.{ending}", "x")
+    for ending in ("fdt", "vmrk", "eeg"):
+        bids.put(f"{stem}_eeg.{ending}", "x")
+        bids.put(f"{bids.stem('sub-A')}_eeg.{ending}", "x")
+    for ending in ("set", "vhdr", "fif"):
+        bids.put(f"{bids.stem('sub-A')}_eeg.{ending}", "x")
     bids.put("sub-C/meg/sub-C_task-rest_meg.fif", "x")
     bids.put("loose/recording.bdf", "x")
     bids.put("loose/other.vhdr", "x")
@@ -353,22 +360,28 @@ def test_files_of_other_formats_and_names_are_named(bids: Bids, make: Make) -> N
     put(bids, "sub-A", ending=".edf")
     bids.recording("sub-A", task="rest")
     told = reasons(make(bids, "eeg-c1")[0])
-    not_read = "is not read, only .bdf and .edf are"
+    not_read = "is not read, only .bdf, .edf, .fif, .set, .vhdr are"
+    name = stem.rpartition("/")[2]
+    headers = {"fdt": "set", "vmrk": "vhdr", "eeg": "vhdr"}
     assert told == {
-        **{f"{stem}_eeg.{e}": f"its format (.{e}) {not_read}" for e in ("set", "vhdr", "fif", "edf.gz", "cnt")},
-        "sub-C/meg/sub-C_task-rest_meg.fif": f"its format (.fif) {not_read}",
+        **{f"{stem}_eeg.{e}": f"its format (.{e}) {not_read}" for e in ("edf.gz", "fif.gz", "cnt")},
+        **{f"{stem}_eeg.{e}": f"its header, {name}_eeg.{h}, is not there" for e, h in headers.items()},
+        "sub-C/meg/sub-C_task-rest_meg.fif": "it is no _eeg, but _meg",
         "loose/recording.bdf": "its name is not like sub-01_task-rest_eeg.bdf",
-        "loose/other.vhdr": f"its format (.vhdr) {not_read}",
+        "loose/other.vhdr": "its name is not like sub-01_task-rest_eeg.bdf",
         "2 recordings below derivatives/": "other forms of the dataset's recordings",
-        f"{bids.stem('sub-A')}_eeg.edf": f"the same recording lies there as {key(bids, 'sub-A')}",
+        **{
+            f"{bids.stem('sub-A')}_eeg.{e}": f"the same recording lies there as {key(bids, 'sub-A')}"
+            for e in ("edf", "vhdr", "set", "fif")
+        },
         "1 recording of task rest": "not of the task that was asked for",
     }
 
 
 def test_a_dataset_of_other_formats_alone_says_so(bids: Bids, make: Make) -> None:
-    bids.put(f"{bids.stem('sub-A')}_eeg.set", "x")
+    bids.put(f"{bids.stem('sub-A')}_eeg.cnt", "x")
     with pytest.raises(
-        EmptyListing, match=r"but 1 files are not read, like .*_eeg\.set: its format \(\.set\) is not read"
+        EmptyListing, match=r"but 1 files are not read, like .*_eeg\.cnt: its format \(\.cnt\) is not read"
     ):
         make(bids, "eeg-c1")
 

@@ -1,0 +1,145 @@
+"""Recordings of each kind are read as MNE reads them, by range where that can be, and gaps are never crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mne
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from penstock.formats.recordings import Recordings
+from support.recordings import Objects, brainvision, edf_plus, eeglab, fif, hdf5_set, microvolts
+
+RATE = 100
+NUM = 1000
+MARKS = [("Stimulus", "S  1", 101, 1), ("Response", "R  4", 351, 10), ("Stimulus", "S  2", 990, 1)]
+WORDS = mne.Annotations([1.0, 3.5, 9.89], [0.01, 0.1, 0.01], ["Stimulus/S  1", "Response/R  4", "Stimulus/S  2"])
+LATENCIES = [("S1", 101.0), ("R4", 351.0), ("S2", 990.0)]
+
+Made = tuple[dict[str, bytes], str, Callable[..., Any]]
+
+
+def made(kind: str, folder: Path) -> Made:
+    """Return the objects of a recording, the key of the one that is opened, and how MNE reads it."""
+    data = microvolts(4, NUM)
+    if kind.startswith("brainvision"):
+        _, number, orientation = kind.split("-")
+        stored = data if number == "IEEE_FLOAT_32" else np.round(data * 10)
+        files = brainvision(stored, number=number, orientation=orientation, markers=MARKS)
+        return files, "r.vhdr", mne.io.read_raw_brainvision
+    if kind.startswith("eeglab"):
+        how = kind.split("-")[1]
+        if how == "fdt":
+            body = np.ascontiguousarray(data.T, "<f4").tobytes()
+            return (
+                {"r.set": eeglab("r.fdt", 4, NUM, events=LATENCIES), "r.fdt": body},
+                "r.set",
+                mne.io.read_raw_eeglab,
+            )
+        if how == "float32":
+            return {"r.set": eeglab(data.astype("f4"), 4, NUM, events=LATENCIES)}, "r.set", mne.io.read_raw_eeglab
+        packed, flat = "packed" in how, "flat" in how
+        return (
+            {"r.set": eeglab(data, 4, NUM, events=LATENCIES, packed=packed, flat=flat)},
+            "r.set",
+            mne.io.read_raw_eeglab,
+        )
+    if kind.startswith("fif"):
+        _, number, seconds, first = kind.split("-")
+        data = fif(
+            data * 1e-6,
+            folder,
+            number=number,
+            annotations=WORDS,
+            buffer_seconds=float(seconds),
+            first_sample=int(first),
+        )
+        return {"r_raw.fif": data}, "r_raw.fif", mne.io.read_raw_fif
+    width = 3 if kind == "bdf+" else 2
+    lists = [(0, "+1\x140\x14Stimulus/S  1\x14".replace("\x140", "\x150.01")), (3, "+3.5\x150.1\x14Response/R  4\x14")]
+    lists += [(9, "+9.89\x14Stimulus/S  2\x14")]
+    digital = np.round(data * 100).astype(np.int32)
+    key = f"r.{kind[:3]}"
+    read = mne.io.read_raw_bdf if width == 3 else mne.io.read_raw_edf
+    return {key: edf_plus(digital, width_bytes=width, annotations=lists)}, key, read
+
+
+KINDS = [
+    *(f"brainvision-{n}-{o}" for n in ("INT_16", "INT_32", "IEEE_FLOAT_32") for o in ("MULTIPLEXED", "VECTORIZED")),
+    *(f"eeglab-{how}" for how in ("fdt", "plain", "float32", "packed", "flat", "packedflat")),
+    *(f"fif-{number}-{seconds}-{first}" for number, seconds, first in (("single", 1, 0), ("double", 3, 250))),
+    "fif-short-0.5-0", "fif-int-1-70", "edf+", "bdf+",
+]  # fmt: skip
+
+
+def by_mne(objects: Objects, key: str, read: Callable[..., Any], folder: Path) -> Any:
+    for name, data in objects.files.items():
+        (folder / name).write_bytes(data)
+    return read(folder / key, preload=True, verbose="error")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whole_recording_is_as_mne_reads_it(kind: str, tmp_path: Path) -> None:
+    files, key, read = made(kind, tmp_path)
+    objects = Objects(files)
+    raw = by_mne(objects, key, read, tmp_path)
+    (value,) = objects.values_of(Recordings(dtype="float64"), key)
+    assert_array_equal(value["signal"], raw.get_data())
+    assert value["start"] == 0.0
+    named = Recordings(dtype="float64", channels=["Pz", "Fz"])
+    assert_array_equal(objects.values_of(named, key)[0]["signal"], raw.get_data(["Pz", "Fz"]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_windows_are_cut_by_range_and_are_as_mne_has_them(kind: str, tmp_path: Path) -> None:
+    files, key, read = made(kind, tmp_path)
+    objects = Objects(files)
+    raw = by_mne(objects, key, read, tmp_path).get_data()
+    cut = Recordings(seconds=2.5, stride=1.5, dtype="float64")
+    extents, _ = objects.index_of(cut, key)
+    values = objects.values_of(cut, key)
+    assert [value["start"] for value in values] == [1.5 * number for number in range(6)]
+    for number, value in enumerate(values):
+        assert_array_equal(value["signal"], raw[:, 150 * number : 150 * number + 250])
+    if "packed" in kind:
+        assert len(extents) == 1
+        assert extents[0].size_bytes == len(files[key])
+    elif kind[0] not in "be" or kind.startswith(("brain", "eeglab")):
+        itemsize = extents[0].size_bytes // (4 * 250)
+        assert all(extent.size_bytes == 4 * 250 * itemsize for extent in extents)
+        assert itemsize in (1, 2, 4, 8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_events_are_those_of_mne(kind: str, tmp_path: Path) -> None:
+    files, key, read = made(kind, tmp_path)
+    objects = Objects(files)
+    raw = by_mne(objects, key, read, tmp_path)
+    cut = Recordings(events="*", tmin=-0.25, tmax=0.5, dtype="float64")
+    values = objects.values_of(cut, key)
+    _, skipped = objects.index_of(cut, key)
+    assert [one.reason for one in skipped] == ["1 of 3 events: 1 outside the recording"]
+    found, names = mne.events_from_annotations(raw, verbose="error")
+    texts = {number: str(name) for name, number in names.items()}
+    assert [value["event"] for value in values] == [texts[number] for number in found[:2, 2]]
+    for value, at in zip(values, found[:, 0] - raw.first_samp, strict=False):
+        assert value["start"] == (at - 25) / RATE
+        assert_array_equal(value["signal"], raw.get_data()[:, at - 25 : at + 50])
+
+
+def test_a_matlab_file_of_version_7_3_is_read_whole() -> None:
+    pytest.importorskip("h5py")
+    data = microvolts(4, NUM)
+    objects = Objects({"r.set": hdf5_set(data, events=LATENCIES_TEXT)})
+    (value,) = objects.values_of(Recordings(dtype="float64"), "r.set")
+    assert_array_equal(value["signal"], data * 1e-6)
+    values = objects.values_of(Recordings(events="S*", tmin=0, tmax=0.1, dtype="float64"), "r.set")
+    assert [value["event"] for value in values] == ["S1", "S2"]
+    assert_array_equal(values[0]["signal"], data[:, 100:110] * 1e-6)
+
+
+LATENCIES_TEXT = [("S1", 101.0), ("R4", 351.0), ("S2", 900.0)]

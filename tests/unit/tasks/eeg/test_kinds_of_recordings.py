@@ -1,0 +1,166 @@
+"""One dataset as files of each kind gives the same samples, of the same targets; gaps are crossed by none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penstock.errors import DataError
+from penstock.formats.bdf import encode_bdf
+from penstock.manifest import Extent
+from penstock.tasks.protocols import Limits
+from penstock.tasks.registry import get_task
+from support.recordings import brainvision, edf_plus, eeglab, fif
+from support.samples import decoded_inputs
+
+from .conftest import Bids, Make, trial
+from .test_tasks import fetch, reasons
+
+PLAIN = {"normalize": "none"}
+LABELS = ("E1", "E2", "E3", "E4")
+KINDS = (
+    "bdf", "edf", "edf+", "bdf+", "brainvision", "brainvision-float", "brainvision-vectorized", "eeglab-fdt",
+    "eeglab-plain", "eeglab-packed", "fif", "fif-double",
+)  # fmt: skip
+STEP_VOLTS = 1e-7
+"""Of what is recorded: every kind below can hold it."""
+
+
+def stored(subject: str, rate: int, seconds: int) -> np.ndarray:
+    """Return a recording in steps of 0.1 microvolts, shape (channels, samples)."""
+    return np.random.default_rng(sum(subject.encode())).integers(-9999, 9999, (4, seconds * rate), dtype=np.int32)
+
+
+def put(bids: Bids, subject: str, kind: str, *, starts: list[float] | None = None) -> None:
+    """Write a subject's recording as a file of some kind, in steps of 0.1 microvolts."""
+    steps, form, stem = stored(subject, bids.rate, bids.seconds), kind.partition("-")[0], f"{bids.stem(subject)}_eeg"
+    name, num = stem.rpartition("/")[2], bids.seconds * bids.rate
+    if form in ("edf+", "bdf+"):
+        width = 2 if form == "edf+" else 3
+        made = edf_plus(
+            steps, width_bytes=width, labels=LABELS, rate=bids.rate, starts=starts, broken=starts is not None
+        )
+        bids.put(f"{stem}.{form[:3]}", made)
+    elif form in ("bdf", "edf"):
+        width, most = 3 if form == "bdf" else 2, 2**15
+        header = replace(
+            bids.header(4),
+            width_bytes=width,
+            variant="24BIT" if width == 3 else "",
+            labels=LABELS,
+            physical_min=(-most / 10,) * 4,
+            physical_max=((most - 1) / 10,) * 4,
+            digital_min=(-most,) * 4,
+            digital_max=(most - 1,) * 4,
+        )
+        bids.put(f"{stem}.{form}", encode_bdf(header, steps))
+    elif form == "brainvision":
+        how = {"number": "IEEE_FLOAT_32"} if kind.endswith("float") else {}
+        how |= {"orientation": "VECTORIZED"} if kind.endswith("vectorized") else {}
+        for key, data in brainvision(steps, name=name, labels=LABELS, rate_hz=bids.rate, **how).items():
+            bids.put(f"{stem.rpartition('/')[0]}/{key}", data)
+    elif form == "eeglab":
+        micro = steps / 10
+        if kind.endswith("fdt"):
+            bids.put(f"{stem}.fdt", np.ascontiguousarray(micro.T, "<f4").tobytes())
+        data = f"{name}.fdt" if kind.endswith("fdt") else micro
+        packed = kind.endswith("packed")
+        bids.put(f"{stem}.set", eeglab(data, 4, num, labels=LABELS, rate_hz=bids.rate, packed=packed))
+    else:
+        number = "double" if kind.endswith("double") else "single"
+        volts = steps * STEP_VOLTS
+        bids.put(f"{stem}.fif", fif(volts, bids.folder.parent, labels=LABELS, rate_hz=bids.rate, number=number))
+
+
+def dataset(folder: Path, kind: str) -> Bids:
+    bids = Bids(folder=folder)
+    for number, subject in enumerate(("sub-A", "sub-B")):
+        rows = [event for i in range(4) for event in trial(1 + 4 * i, reaction=1.0 + number / 4 + i / 8)]
+        bids.events(subject, [*rows, (17.0, "contrastTrial_start")])
+        put(bids, subject, kind)
+    bids.put("participants.tsv", "participant_id\texternalizing\nsub-A\t0.5\nsub-B\t-0.25\n")
+    return bids
+
+
+def samples(bids: Bids, task: str, extents: list[Extent]) -> dict[str, tuple[str, float | None, np.ndarray]]:
+    """Return what the samples of some extents are, by their keys."""
+    found, made = {}, get_task(task)
+    for extent in extents:
+        values = made.decode(fetch(bids.folder, extent), extent, extent.codec, np.arange(extent.num_samples))
+        keys = extent.keys or (extent.key,)
+        for key, value, target in zip(keys, values, extent.targets, strict=True):
+            inputs = made.transform(value, None)["inputs"]  # type: ignore[attr-defined]
+            found[key] = (extent.group, target, inputs)
+    return found
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> Bids:
+    return dataset(tmp_path_factory.mktemp("bdf") / "data", "bdf")
+
+
+@pytest.mark.parametrize("task", ["eeg-c1", "eeg-c2", "eeg-events"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_file_gives_the_same_samples(
+    expected: Bids, tmp_path: Path, make: Make, kind: str, task: str
+) -> None:
+    bids = dataset(tmp_path / "data", kind)
+    made, extents = make(bids, task, PLAIN)
+    _, wanted = make(expected, task, PLAIN)
+    assert made.shape[0] == 4
+    assert [name for name in reasons(made) if "sub-" in name] == []
+    here, there = samples(bids, task, extents), samples(expected, task, wanted)
+    assert list(here) == list(there)
+    for key, (group, target, inputs) in there.items():
+        assert here[key][:2] == (group, target)
+        # float32 of a value in volts is within a 2^23rd of it, which is less than any of these steps
+        np.testing.assert_allclose(here[key][2], inputs, rtol=1e-6, atol=STEP_VOLTS / 1000)
+    if kind == "eeglab-packed":
+        assert len(extents) == 2  # a recording that can be read as a whole alone is read once, and not for each sample
+
+
+@pytest.mark.parametrize("kind", ["edf+", "bdf+"])
+def test_no_sample_lies_across_a_gap_and_times_count_the_gap(tmp_path: Path, make: Make, kind: str) -> None:
+    bids = Bids(folder=tmp_path / "data")
+    # Eight seconds are missing behind the tenth record.
+    starts = [float(each if each < 10 else each + 8) for each in range(bids.seconds)]
+    put(bids, "sub-A", kind, starts=starts)
+    onsets = (2.0, 8.5, 9.5, 12.0, 17.0, 20.0)
+    bids.events("sub-A", [(onset, f"e{number % 2}") for number, onset in enumerate(onsets)])
+    options = PLAIN | {"epoch_start": 0.0, "epoch_seconds": 1.0, "event_values": "e0,e1"}
+    made, extents = make(bids, "eeg-events", options)
+    steps = stored("sub-A", bids.rate, bids.seconds)
+    firsts = {0: 100, 1: 425, 5: 600}
+    got = samples(bids, "eeg-events", extents)
+    assert [int(key[-4:]) for key in got] == list(firsts)
+    for (_, _, inputs), first in zip(got.values(), firsts.values(), strict=True):
+        np.testing.assert_allclose(inputs, steps[:, first : first + 50] * STEP_VOLTS, rtol=1e-6)
+    told = reasons(made)
+    assert told[f"{bids.stem('sub-A')}_eeg.{kind[:3]}"] == "it has 1 gap in time, which no sample lies across"
+    assert told["3 of 6 events"] == "3 across a gap"
+
+
+def test_windows_lie_between_gaps(tmp_path: Path, make: Make) -> None:
+    bids = Bids(folder=tmp_path / "data", seconds=11)
+    put(bids, "sub-A", "edf+", starts=[float(each if each < 5 else each + 2) for each in range(11)])
+    bids.put("participants.tsv", "participant_id\texternalizing\nsub-A\t0.5\n")
+    _, extents = make(bids, "eeg-c2", PLAIN)
+    steps = stored("sub-A", bids.rate, bids.seconds)
+    # Windows of 4 s every 2 s: one in the first 5 s, two in the 6 s behind the gap.
+    for (_, _, inputs), first in zip(samples(bids, "eeg-c2", extents).values(), (0, 250, 350), strict=True):
+        np.testing.assert_allclose(inputs, steps[:, first + 50 : first + 150] * STEP_VOLTS, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "lost"), [("brainvision", ".eeg"), ("brainvision", ".vmrk"), ("eeglab-fdt", ".fdt")])
+def test_a_recording_that_lacks_a_part_is_named_or_left_out(tmp_path: Path, make: Make, kind: str, lost: str) -> None:
+    bids = dataset(tmp_path / "data", kind)
+    (bids.folder / f"{bids.stem('sub-A')}_eeg{lost}").unlink()
+    with pytest.raises(DataError, match=rf"names .*sub-A.*_eeg\{lost}, which is not there, or empty: upload it"):
+        make(bids, "eeg-c1")
+    made, extents = make(bids, "eeg-c1", limits=Limits(skip_bad=True))
+    assert {extent.group for extent in extents} == {"sub-B"}
+    assert any(f"_eeg{lost}, which is not there" in reason for reason in reasons(made).values())
+    assert decoded_inputs(get_task("eeg-c1"), fetch(bids.folder, extents[0]), extents[0]).shape == (4, 100)
