@@ -19,11 +19,14 @@ _LABELS = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _IPV6 = re.compile(r"[0-9a-fA-F:.]+(?:%25[A-Za-z0-9]+)?")
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,;=@%-]+)*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
-_STORES = r"s3[an]?|gs|gcs|az|abfss?|wasbs?|hf|kaggle|https?|file|ftp"
+_BUCKETS = r"s3[an]?|gs|gcs|az|abfss?|wasbs?|hf|kaggle"
+_STORES = rf"{_BUCKETS}|https?|file|ftp"
 """Schemes that a path beginning with them is taken to mean, whatever follows their colon."""
 _WITH_ACCOUNT = frozenset({"az", "abfs", "abfss"})
 _CONTAINER_AT = re.compile(r"[a-z0-9$-]{1,63}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 """What stands before the host of a URI of Azure's is a container's name."""
+_HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+"""Of a scheme that is no store's; what follows a store's colon would be a secret."""
 _NO_SLASHES = re.compile(rf"({_STORES}):(?!//)/?|{_SCHEME.pattern}(?!/)", re.IGNORECASE)
 
 
@@ -109,7 +112,10 @@ def refuse_secrets(url: str, name: str) -> str:
         return url
     authority = _decoded(re.split(r"[/?#]", rest, maxsplit=1)[0])
     rest = _decoded(rest)
-    has_port = scheme.lower().rpartition("+")[2] in ("http", "https")
+    is_store = re.fullmatch(_BUCKETS, scheme, re.IGNORECASE) is not None
+    has_port = scheme.lower().rpartition("+")[2] in ("http", "https") or (
+        not is_store and _HOST_AND_PORT.fullmatch(authority) is not None
+    )
     is_account = scheme.lower() in _WITH_ACCOUNT and _CONTAINER_AT.fullmatch(authority) is not None
     if ("@" in authority and not is_account) or (
         ":" in authority and ("@" in rest or not has_port) and not authority.startswith("arn:")

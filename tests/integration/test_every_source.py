@@ -19,6 +19,7 @@ import torch
 import penstock
 from penstock.records import Meters
 from support.azure_server import ACCOUNT, KEY, serve_azure
+from support.ftp_server import PASSWORD, USER, Ftp, serve_ftp
 from support.gcs_server import serve_gcs
 from support.hub_server import serve_hub
 from support.kaggle_server import TOKEN as KAGGLE_TOKEN
@@ -79,7 +80,7 @@ class Place:
 
     uri: Callable[[str], str]
     options: Mapping[str, Any] = field(default_factory=dict)
-    faulty: Faulty | None = None
+    faulty: Faulty | Ftp | None = None
 
 
 def _watched(server: SmallS3, answer: Callable[[Asked], Reply], is_data: Callable[[Asked], bool]) -> Faulty:
@@ -156,6 +157,13 @@ def _local(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path)
     return Place(uri=lambda name: str(folder / name))
 
 
+def _ftp(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
+    _local(patch, stack, folder)
+    server = stack.enter_context(serve_ftp(folder))
+    options = {"storage_options": {"username": USER, "password": PASSWORD}}
+    return Place(uri=lambda name: f"{server.uri}/{name}", options=options, faulty=server)
+
+
 def _is_file(asked: Asked) -> bool:
     return asked.method == "GET" and not asked.path.endswith("/")
 
@@ -179,7 +187,17 @@ def _page_or_file(asked: Asked) -> Reply:
     return Reply(status=206, body=data[first : last + 1], headers=told)
 
 
-PLACES = {"local": _local, "s3": _s3, "gs": _gs, "az": _az, "hf": _hf, "kaggle": _kaggle, "web": _web, "urls": _urls}
+PLACES = {
+    "local": _local,
+    "s3": _s3,
+    "gs": _gs,
+    "az": _az,
+    "hf": _hf,
+    "kaggle": _kaggle,
+    "web": _web,
+    "urls": _urls,
+    "ftp": _ftp,
+}
 
 
 @pytest.fixture(params=PLACES)

@@ -9,6 +9,7 @@ from typing import cast
 
 from penstock.errors import ConfigError
 from penstock.plugins import Registry
+from penstock.sources.fsspec.systems import is_installed, knows
 from penstock.sources.scheme import Scheme
 from penstock.texts import nearest
 
@@ -72,6 +73,10 @@ def find_scheme(uri: str) -> Scheme:
     """
     name = scheme_name(uri)
     if name not in _SCHEMES.names():
+        if name not in _MEANT and knows(name):
+            from penstock.sources.fsspec.scheme import scheme_of  # here: what it needs is an extra
+
+            return scheme_of(name)
         raise _unknown(name, uri)
     scheme = _SCHEMES.load(name)
     if not isinstance(scheme, Scheme):
@@ -83,14 +88,23 @@ def find_scheme(uri: str) -> Scheme:
 
 
 def _unknown(name: str, uri: str) -> ConfigError:
+    if "::" in uri:
+        raise ConfigError(
+            f"cannot use {uri!r}: it is a chain of file systems",
+            fix="name where the archive lies, and read its members by its format (zip, tar)",
+        )
     meant = _MEANT.get(name, name)
     names = scheme_names()
     close = meant if meant in names else nearest(name, names)
     hint = f"did you mean {close}://? " if close else ""
     return ConfigError(
         f"cannot use {uri!r}: there is no scheme {name!r}",
-        fix=f"{hint}write it like s3://bucket/prefix, or as a local path; there is {_shown()}",
+        fix=f"{hint}write it like s3://bucket/prefix, or as a local path; there is {_shown()}{_more()}",
     )
+
+
+def _more() -> str:
+    return ", and what fsspec knows" if is_installed() else "; others are read by fsspec: pip install penstock[fsspec]"
 
 
 def _shown() -> str:

@@ -78,6 +78,12 @@ class GivenOptions:
             return GivenOptions(value or {}, f"{self._where}[{name!r}]")
         raise self.wrong(name, f"is no dictionary but {kind_of(value)}", "give a dictionary")
 
+    def others(self) -> dict[str, Any]:
+        """Return all that nobody has asked for; None is as if it were not given."""
+        found = {name: value for name, value in self._values.items() if name not in self._asked and value is not None}
+        self._asked += found
+        return found
+
     def wrong(self, name: str, what: str, fix: str) -> ConfigError:
         """Return the error of one that cannot be used."""
         return ConfigError(f"{self._where}[{name!r}] {what}", fix=fix)
