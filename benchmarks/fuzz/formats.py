@@ -97,7 +97,32 @@ def examples() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes],
     """Return formats with an object of each, options to read it by, and what makes a source of it."""
     names = ("plain", "chunk", "batch", "sample", "packed rows", "mixed", "tokens")
     many = [each for name in names for each in litdata(name)]
-    return [(*each, Ranges) for each in single()] + many
+    return [(*each, Ranges) for each in single()] + many + zarrs()
+
+
+def zarrs() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:
+    """Return objects of groups of Zarr, each to be damaged beside the others."""
+    import numcodecs
+    import zarr
+
+    found = []
+    for version in (2, 3):
+        store: dict[str, Any] = {}
+        group = zarr.open_group(zarr.storage.MemoryStore(store), mode="w", zarr_format=version)
+        group.create_array("x", data=np.arange(40).reshape(10, 4), chunks=(3, 2))
+        group.create_array("t", shape=(10,), chunks=(4,), dtype=str)[:] = np.array(["é" * n for n in range(10)], object)
+        if version == 3:
+            group.create_array("s", data=np.arange(10.0), chunks=(2,), shards=(4,))
+        else:
+            packers = numcodecs.Zlib(), numcodecs.LZ4(), numcodecs.BZ2(), numcodecs.LZMA(), numcodecs.Zstd()
+            for number, packer in enumerate(packers):
+                group.create_array(f"p{number}", shape=(10,), chunks=(5,), dtype="i8", compressors=packer)[:] = 7
+            filters = [numcodecs.Delta("i8"), numcodecs.Shuffle(8), numcodecs.Fletcher32()]
+            group.create_array("f", shape=(10,), chunks=(5,), dtype="i8", filters=filters)[:] = 7
+        files = {key: value.to_bytes() for key, value in store.items()}
+        options = [{"block": 1, "memory": "1Mi"}, {"by": "chunk", "columns": ["x"], "memory": "1Mi"}]
+        found += [("zarr", files[key], options, beside(files, key)) for key in files if not key.endswith(".zattrs")]
+    return found
 
 
 def single() -> list[tuple[str, bytes, list[dict[str, Any]]]]:

@@ -31,6 +31,7 @@ _FORMATS: Final = Registry(
         "safetensors": "penstock.formats.arrays:Safetensors",
         "tar": "penstock.formats.tar:Tar",
         "text": "penstock.formats.text:Text",
+        "zarr": "penstock.formats.zarr:Zarr",
         "zip": "penstock.formats.zip:Zip",
     },
 )

@@ -29,6 +29,8 @@ KINDS = 10
 HEADS = 3
 """Objects of each whose first bytes are looked at."""
 _PICTURE_HEAD = 64 * KIB
+_TELLING = ("zarr",)
+"""Formats whose objects tell of others, so that their sizes tell nothing of how many samples there are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,7 +202,7 @@ def _made(
     about = None
     if name == "objects" and peeked.num_samples is not None:
         about = sum(info.size_bytes > 0 for info in objects)
-    elif peeked.num_samples and example.size_bytes:
+    elif peeked.num_samples and example.size_bytes and name not in _TELLING:
         about = round(peeked.num_samples / (example.size_bytes * peeked.share) * total)
         about = peeked.num_samples if len(objects) == 1 and peeked.share == 1 else about
     return Kind(

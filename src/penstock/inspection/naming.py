@@ -25,10 +25,13 @@ _FORMATS: Final = {
     ".npy": "npy",
     ".npz": "npz",
     ".safetensors": "safetensors",
+    ".zarr": "zarr",
     ".zip": "zip",
 }
 _NAMED: Final = {"litdata": re.compile(r"chunk-\d+-\d+(\.zstd.*)?\.bin")}
 """Of names that tell more than their extensions do."""
+_ZARR: Final = ("zarr.json", ".zarray", ".zgroup")
+"""Of what tells of the chunks beside it."""
 _BY_KIND: Final = {
     "Parquet": "parquet",
     "Arrow": "arrow",
@@ -100,7 +103,10 @@ _CONTROLS: Final = frozenset(range(32)) - frozenset(b"\t\n\v\f\r\x1b")
 
 def extension_of(key: str) -> str:
     """Return a key's extension in small letters, with that of what it is packed in: ``.jsonl.gz``; or the empty one."""
-    name = key.rpartition("/")[2].lower().lstrip(".")
+    name = key.rpartition("/")[2].lower()
+    if name in _ZARR:
+        return ".zarr"
+    name = name.lstrip(".")
     stem, dot, last = name.rpartition(".")
     if not dot or not stem or len(last) > _LONGEST or not last.isascii() or not last.isalnum():
         return ""
