@@ -12,10 +12,11 @@ def list_(
     manifest: dsl.Output[dsl.Dataset],
     plan: dsl.Output[dsl.Artifact],
     record: dsl.Output[dsl.Artifact],
-    source: str,
-    task: str,
+    dataset: str = "",
+    source: str = "",
     region: str = "",
     anonymous: bool = False,
+    task: str = "",
     task_options: dict = {},  # noqa: B006 - a declaration; KFP copies it into the component
     run_root: str = "",
     run_id: str = "",
@@ -25,11 +26,13 @@ def list_(
     """List a dataset, make its samples and split them.
 
     Args:
+        dataset: Description of the dataset, or of a mix of several, as penstock.open reads it: a YAML file, its URI, or
+            its text; it says source, task and options, and may say window, batch and transform.
         source: Where the dataset lies: s3://bucket/prefix, gs://bucket/prefix, az://container/prefix,
             hf://datasets/org/name, https://host/folder/ or a local folder.
-        task: What is learnt. Like eeg-c1, eeg-c2, eeg-events, images, table, or your own.
         region: Region of the bucket. Empty is the environment's.
         anonymous: Do not sign requests: for public buckets.
+        task: What is learnt. Like eeg-c1, eeg-c2, eeg-events, images, table, or your own.
         task_options: Options of the task as one JSON object, like {"labels": "labels.csv", "size": 128}.
         run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to a
             folder of its id there. Empty is none, so that a step that is tried again begins anew.
@@ -46,14 +49,16 @@ def list_(
         image=IMAGE,
         command=["penstock", "list"],
         args=[
+            "--dataset",
+            dataset,
             "--source",
             source,
-            "--task",
-            task,
             "--region",
             region,
             "--anonymous",
             anonymous,
+            "--task",
+            task,
             "--task-options",
             task_options,
             "--run-root",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_parser", "entry", "main", "tell_stop"]
 
+DATASET = "--dataset"
 _EXTRAS = {"torch": "train", "jinja2": "report", "matplotlib": "report", "aiohttp": "demo"}
 """Of the package, by the module that it brings."""
 _NEEDS = {
@@ -134,15 +135,17 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
     if not words:
         build_parser(()).print_help(sys.stderr)
     try:
-        args = build_parser(asked, words).parse_args(_with_run_options(asked, _with_config(asked, words)))
-    except (ConfigError, Refused) as error:
+        args = build_parser(asked, words).parse_args(
+            _with_run_options(asked, _with_dataset(asked, _with_config(asked, words)))
+        )
+    except (PenstockError, Refused) as error:
         if _is_of_stop(error):
             raise
         if any(word.startswith("--run-root") for word in words):
             from penstock.steps.options.run_options import keep_refusal  # here: few commands have one
 
             keep_refusal(asked, words, error)
-        if isinstance(error, ConfigError):
+        if isinstance(error, PenstockError):
             return _told(asked[0], words, error)
         _tell_parent(ConfigError(error.message, fix=""))
         return error.exit_code
@@ -167,6 +170,15 @@ def _with_config(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
     if not asked or not any(word.partition("=")[0] == CONFIG for word in words):
         return words
     return with_config(words, options_of(asked[0]))
+
+
+def _with_dataset(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
+    """Add what a job takes of the file of its ``--dataset``."""
+    if list(asked) != ["run"] or not any(word.partition("=")[0] == DATASET for word in words):
+        return words
+    from penstock.steps.options.dataset_file import with_window  # here: few commands have such a file
+
+    return with_window(words)
 
 
 def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:

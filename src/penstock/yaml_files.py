@@ -15,7 +15,7 @@ from penstock.errors import ConfigError
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["PLAIN", "read_mapping", "scalar_of"]
+__all__ = ["MOST_BYTES", "PLAIN", "mapping_of", "read_mapping", "read_text", "scalar_of"]
 
 MOST_BYTES = 1 << 20
 MOST_DIGITS = 1000
@@ -34,25 +34,50 @@ def read_mapping(path: Path, *, wanted: str, like: str) -> yaml.MappingNode | No
     Raises:
         ConfigError: it cannot be read, or is none; the message names file and line.
     """
-    import yaml  # here: `--help` does without it
+    return mapping_of(read_text(path, wanted=wanted), str(path), like=like)
 
+
+def read_text(path: Path, *, wanted: str) -> str:
+    """Return the text of a file.
+
+    Raises:
+        ConfigError: it cannot be read, has more than ``MOST_BYTES``, or is no UTF-8.
+    """
     try:
-        found = yaml.compose(_text(path, wanted), Loader=yaml.SafeLoader)
+        return _text(path, wanted)
     except OSError as error:
         raise ConfigError(f"cannot read {path} ({error.strerror})", fix=wanted) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not text in UTF-8", fix=wanted) from error
+    except ValueError as error:  # a name that no file can have
+        raise ConfigError(f"cannot read {str(path)[:80]!r} ({error})", fix=wanted) from error
+
+
+def mapping_of(text: str, name: str, *, like: str) -> yaml.MappingNode | None:
+    """Return the mapping that a text is; None of an empty one.
+
+    Args:
+        name: of the text, for messages.
+        like: what to write where it is no mapping.
+
+    Raises:
+        ConfigError: it is none; the message names the line.
+    """
+    import yaml  # here: `--help` does without it
+
+    try:
+        found = yaml.compose(text, Loader=yaml.SafeLoader)
     except RecursionError as error:
-        raise ConfigError(f"{path} is nested too deeply", fix=PLAIN) from error
+        raise ConfigError(f"{name} is nested too deeply", fix=PLAIN) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "it cannot be parsed"
-        raise ConfigError(f"{path}{line} is not YAML: {problem}", fix="correct it there") from error
+        raise ConfigError(f"{name}{line} is not YAML: {problem}", fix="correct it there") from error
     if found is None:
         return None
     if not isinstance(found, yaml.MappingNode):
-        raise ConfigError(f"{path}:{found.start_mark.line + 1} is not a mapping", fix=like)
+        raise ConfigError(f"{name}:{found.start_mark.line + 1} is not a mapping", fix=like)
     return found
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import default_collate
 from penstock.dataset.changed import Changed
 from penstock.dataset.describing import told_of
 from penstock.dataset.functions import Chain, CollateLeft, Filter, parted
-from penstock.dataset.of_task import TaskDecode, task_words
+from penstock.dataset.of_task import TaskDecode, TaskValues, task_words
 from penstock.dataset.sharded import Shelf
 from penstock.dataset.splitting import PARTS, fractions_of, split_by
 from penstock.errors import ConfigError
@@ -40,6 +40,8 @@ __all__ = ["WHERE", "Dataset", "checked", "of_options"]
 
 WHERE: Final = ("source", "endpoint_url", "region", "anonymous", "requester_pays", "storage_options")
 """Arguments that say where a dataset lies."""
+_LOADING: Final = {"batch_size": 1, "window": "1Gi"}
+"""Arguments of ``loader`` that nobody gives."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
@@ -59,6 +61,8 @@ class Dataset(Changed):
         data: what else the listing is asked for.
         group: gives by a key what splits keep whole.
         gives_classes: whether targets of the task are numbers of classes.
+        gives_pairs: whether values of the task are pairs; else as they are trained on.
+        loading: arguments of ``loader`` where it is given none: those that a file says.
         group_option: of the task, that names the column of what splits keep whole; empty where there is none.
         group_name: what a group of the task is called.
         has_own_parts: whether it has parts by its own word.
@@ -77,6 +81,8 @@ class Dataset(Changed):
     data: Data = field(default_factory=Data)
     group: Callable[[str], str] | None = None
     gives_classes: bool = True
+    gives_pairs: bool = True
+    loading: Mapping[str, Any] = field(default_factory=dict)
     group_option: str = ""
     group_name: str = "group"
     has_own_parts: bool = False
@@ -185,10 +191,10 @@ class Dataset(Changed):
     @names_checked
     def loader(
         self,
-        batch_size: int = 1,
+        batch_size: int | None = None,
         *,
         transform: Callable[[Any, np.random.Generator], Any] | None = None,
-        window: str | int = "1Gi",
+        window: str | int | None = None,
         window_folder: str | os.PathLike[str] | None = None,
         shuffle: bool | Literal["full", "block", "none"] = True,
         shuffle_block: int | None = None,
@@ -212,6 +218,11 @@ class Dataset(Changed):
     ) -> Stream:
         """Open it: batches for a training loop, as ``Stream`` gives them, whose arguments these are.
 
+        Args:
+            batch_size: None is what the file says that the dataset was opened of, or 1.
+            transform: None is that of the file, where it says one.
+            window: None is what the file says, or "1Gi".
+
         Raises:
             SourceError: the source could not be listed.
             DataError: an object is not of the format.
@@ -234,11 +245,22 @@ class Dataset(Changed):
         self._check_loading(stream_listing=given.get("stream_listing", False))
         return self._options(given)
 
+    def asked(self) -> Options:
+        """Return what its listing is asked for, checked; of one that has parts all of them.
+
+        Raises:
+            ConfigError: an option cannot be honoured.
+        """
+        with in_python():
+            return self._options({})
+
     def _options(self, loading: Mapping[str, Any]) -> Options:
         """Return checked options of a ``Stream``; those of loading are the defaults where they are not given."""
         known = inspect.signature(Dataset.loader).parameters
         defaults = {name: each.default for name, each in known.items() if name != "self"}
         given = {**defaults, "files": False, **self.source, **loading}
+        usual = {**_LOADING, **self.loading}
+        given |= {name: value for name, value in usual.items() if given[name] is None}
         if given["transform"] is not None:
             called_with("transform", given["transform"], "value", "rng")
         of_values, of_batches = parted(self.functions)
@@ -260,6 +282,8 @@ class Dataset(Changed):
         """
         if self.task == "objects":
             return open_format(self.format, self.options).decode
+        if not self.gives_pairs:
+            return TaskValues(task=self.task, augments=augments)
         return TaskDecode(task=self.task, augments=augments, gives_classes=self.gives_classes)
 
     def _task_options(self) -> tuple[str, ...]:

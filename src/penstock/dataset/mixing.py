@@ -66,7 +66,7 @@ class Mixed(Unread):
             each for member, _ in self.members for each in (member.datasets if isinstance(member, Mixed) else (member,))
         )
 
-    def loader(self, batch_size: int = 1, **options: Any) -> MixedLoader:
+    def loader(self, batch_size: int | None = None, **options: Any) -> MixedLoader:
         """Open it: batches of samples of all members, for a training loop.
 
         The window is shared out: a half of it evenly, the other half by weights. So are ranges in flight. Each member
@@ -74,7 +74,7 @@ class Mixed(Unread):
         in this process.
 
         Args:
-            batch_size: samples of a batch, on each rank.
+            batch_size: samples of a batch, on each rank; None is what the file says that it was opened of, or 1.
             options: as of ``Dataset.loader``; ``stream_listing`` is refused, since how many samples of each member an
                 epoch has follows from all listings.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from penstock.stream.checks import shown
 from penstock.tasks.protocols import OptionValue, Transforms
 from penstock.tasks.registry import get_task
 
-__all__ = ["TaskDecode", "option_values", "task_words"]
+__all__ = ["TaskDecode", "TaskValues", "option_values", "task_words"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,14 +39,38 @@ class TaskDecode:
         self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]
     ) -> Sequence[tuple[NDArray[np.float32], int | np.float32]]:
         """Return the pairs: a class's number, or a number of float32, NaN where there is none."""
-        task, found = get_task(self.task), []
-        for value in task.decode(data, about, codec, numbers):
-            # The process's generator is the extent's own while it is decoded.
-            rng = np.random.default_rng(np.random.randint(2**63)) if self.augments else None
-            sample = task.transform(value, rng) if isinstance(task, Transforms) else value
-            target = sample["targets"]
-            found.append((sample["inputs"], int(target) if self.gives_classes else np.float32(target)))
-        return found
+        samples = _samples(self.task, data, about, codec, numbers, augments=self.augments)
+        return [
+            (each["inputs"], int(each["targets"]) if self.gives_classes else np.float32(each["targets"]))
+            for each in samples
+        ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskValues:
+    """Gives a task's samples as they are trained on.
+
+    Attributes:
+        augments: as of ``TaskDecode``.
+    """
+
+    task: str
+    augments: bool
+
+    def __call__(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
+        """Return dictionaries with ``inputs`` and ``targets``, NaN where there is none."""
+        samples = _samples(self.task, data, about, codec, numbers, augments=self.augments)
+        return [{**each, "targets": math.nan} if each.get("targets", 0) is None else each for each in samples]
+
+
+def _samples(
+    name: str, data: Any, about: Described, codec: str, numbers: NDArray[np.int64], *, augments: bool
+) -> Iterator[Any]:
+    task = get_task(name)
+    for value in task.decode(data, about, codec, numbers):
+        # The process's generator is the extent's own while it is decoded.
+        rng = np.random.default_rng(np.random.randint(2**63)) if augments else None
+        yield task.transform(value, rng) if isinstance(task, Transforms) else value
 
 
 def option_values(

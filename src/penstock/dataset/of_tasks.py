@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from penstock.dataset.described import WHERE, Dataset, checked
 from penstock.dataset.of_task import option_values
+from penstock.dataset.placing import placed
 from penstock.errors import ConfigError
 from penstock.stream.checks import choice, count, flag, shown
 from penstock.stream.options import Data, names_checked, pattern_of
@@ -20,7 +21,7 @@ from penstock.tasks.listing_options import LimitOptions
 from penstock.tasks.options import Options
 from penstock.tasks.registry import get_task
 
-__all__ = ["eeg", "images"]
+__all__ = ["eeg", "images", "of_task"]
 
 _COLUMNS: Final = {
     "path": "path_column",
@@ -29,6 +30,8 @@ _COLUMNS: Final = {
     "split": "split_column",
 }
 """Arguments whose options have another name."""
+_GROUPS: Final = "group_column"
+"""Option of tasks that read tables, for what splits keep whole."""
 _CHALLENGES: Final = {"c1": "eeg-c1", "c2": "eeg-c2", "events": "eeg-events"}
 
 
@@ -99,7 +102,7 @@ def images(
         chosen.share("unmatched_share")
     made = _of_task("images", arguments, options)
     own = split is not None or bool(split_folders)
-    return replace(made, has_own_parts=own, group_option="group_column" if labels is not None else "")
+    return replace(made, has_own_parts=own, group_option=_GROUPS if labels is not None else "")
 
 
 @names_checked
@@ -176,6 +179,39 @@ def eeg(
     )
     made = _of_task(task, arguments, options, limits=limits)
     return replace(made, gives_classes=challenge == "events", group_name="subject")
+
+
+def of_task(
+    task: str,
+    *,
+    source: str | os.PathLike[str],
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+    **options: Any,
+) -> Dataset:
+    """Return a dataset of a task's samples as they are trained on: dictionaries with ``inputs`` and ``targets``.
+
+    Args:
+        task: name of the task.
+        source: as of ``objects``, as are the arguments that are not told here.
+        options: of the task.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    arguments = {**dict.fromkeys(WHERE), **{name: value for name, value in locals().items() if name in WHERE}}
+    place, match, each = placed(source, options.get("match") or "*", usual="*")
+    if each or (match != "*" and "match" not in [option.name for option in get_task(task).options]):
+        raise ConfigError(
+            f"source {shown(source)} is a pattern or a list, which the task {task!r} does not take",
+            fix="give one folder or prefix; several are a mix",
+        )
+    chosen = option_values(task, {**options, **({"match": match} if match != "*" else {})})
+    made = _of_task(task, {**arguments, "source": place}, chosen)
+    known = [option.name for option in get_task(task).options]
+    return replace(made, gives_pairs=False, group_option=_GROUPS if _GROUPS in known else "")
 
 
 def _of_task(

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from penstock.dataset.described import Dataset
+from penstock.dataset.described import WHERE, Dataset
+from penstock.dataset.entries import Entries, Value, bare, entries_of
+from penstock.dataset.loading import LOADING, loading_of
 from penstock.dataset.making import jsonl, objects, of_format, parquet, tar, text, zip  # noqa: A004
 from penstock.dataset.mixing import Mixed, mix
-from penstock.dataset.of_tasks import eeg, images
+from penstock.dataset.of_tasks import eeg, images, of_task
 from penstock.dataset.splitting import PARTS
 from penstock.errors import ConfigError
-from penstock.secrets import redact
 from penstock.stream import checks
 from penstock.stream.checks import shown
 from penstock.stream.options import names_checked
-from penstock.texts import nearest
-from penstock.yaml_files import PLAIN, read_mapping, scalar_of
+from penstock.tasks.registry import get_task, learnt_task_names
+from penstock.texts import did_you_mean
+from penstock.yaml_files import mapping_of, read_text
 
-if TYPE_CHECKING:
-    import yaml
-
-__all__ = ["FUNCTIONS", "MEMBER_LIMITS", "MIX_OPTIONS", "NOT_OF_FILES", "STEPS", "open"]
+__all__ = [
+    "FUNCTIONS",
+    "MEMBER_LIMITS",
+    "MIX_OPTIONS",
+    "NOT_OF_FILES",
+    "STEPS",
+    "TASKS_OF_FORMATS",
+    "described",
+    "loading_said",
+    "open",
+]
 
 FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
     "objects": objects,
@@ -43,12 +52,16 @@ NOT_OF_FILES: Final = ("storage_options",)
 """Arguments that may hold secrets, which have no place in a file."""
 STEPS: Final = ("where", "select", "drop", "rename", "split", "part")
 """What is made of it then."""
+_STEPS_OF_TASKS: Final = ("where", "split", "part")
+TASKS_OF_FORMATS: Final = ("images", "eeg")
+"""Formats that are what a task makes samples of; the first is that task's name too."""
 MIX_OPTIONS: Final = ("seed", "stop", "samples", "temperature")
 """Of a mix."""
 MEMBER_LIMITS: Final = ("most_samples", "most_epochs")
 """Of a member of a mix, beside its weight."""
-MOST_NODES: Final = 10_000
-_A_FILE = "give the path of a YAML file that describes a dataset"
+_A_FILE: Final = "give the path of a YAML file that describes a dataset"
+_LIKE: Final = "write a thing a line, like `format: parquet`"
+_FILLED: Final = (*STEPS, *LOADING, "task")
 
 
 @names_checked
@@ -59,7 +72,9 @@ def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | 
     ``where``, ``select``, ``drop``, ``rename``, ``split`` (with ``valid``, ``test``, ``by`` and ``seed``) and ``part``,
     done in this order; or ``mix``, a list of such mappings each with a ``weight``, ``most_samples`` and
     ``most_epochs``, where it is to have some, and the other arguments of ``penstock.mix``; a member may have a ``mix``
-    of its own. Paths are as on a command line: of the folder that the process is in.
+    of its own. ``window``, ``batch`` and ``transform`` (``package.module:function``) are what ``loader`` takes unless
+    it is given others. With ``task`` it has that task's samples, and the task's options by their names. Paths are as
+    on a command line: of the folder that the process is in.
 
     Args:
         path: of the file.
@@ -71,90 +86,81 @@ def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | 
     file = Path(checks.path("path", path, like="a file's path"))
     if part is not None:
         checks.choice("part", part, PARTS)
-    found = read_mapping(file, wanted=_A_FILE, like="write a thing a line, like `format: parquet`")
+    return described(read_text(file, wanted=_A_FILE), str(file), part=part)
+
+
+def described(
+    text: str,
+    name: str,
+    *,
+    part: str | None = None,
+    task: str | None = None,
+    is_whole: bool = False,
+) -> Dataset | Mixed:
+    """Return the dataset that a text describes, as ``open`` does of a file.
+
+    Args:
+        name: of the text, for messages.
+        task: that makes the samples, where the text names none.
+        is_whole: give datasets that know their split whole, as one of its parts, whichever the text names.
+
+    Raises:
+        ConfigError: it describes none.
+    """
+    entries = _entries(text, name)
+    making = _Making(part=part, is_whole=is_whole, task=_task_of(entries) or task, loading=loading_of(entries))
+    own = {name: value for name, value in entries.values.items() if name not in (*LOADING, "task")}
+    kept = Entries(file=entries.file, line=entries.line, values=own)
+    return _mixed(kept, making) if "mix" in own else _dataset(kept, making)
+
+
+def loading_said(text: str, name: str) -> dict[str, Any]:
+    """Return what a text that describes a dataset says of loading, as it stands there, by the names of ``LOADING``.
+
+    Raises:
+        ConfigError: it describes none.
+    """
+    values = _entries(text, name).values
+    return {each: bare(values[each]) for each in LOADING if each in values}
+
+
+def _entries(text: str, name: str) -> Entries:
+    found = mapping_of(text, name, like=_LIKE)
     if found is None:
-        raise ConfigError(f"{file} is empty", fix="write format: and source:, or mix:")
-    entries = _Entries(file=file, line=1, values=_plain(found, file))
-    return _mixed(entries, part) if "mix" in entries.values else _dataset(entries, part)
+        raise ConfigError(f"{name} is empty", fix="write format: and source:, or mix:")
+    return entries_of(found, name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Value:
-    """What stands in a file: a plain value, or entries."""
+class _Making:
+    """What holds for everything that a file describes.
 
-    line: int
-    value: Any
+    Attributes:
+        part: that is asked for.
+        is_whole: whether what is split is wanted with all its parts.
+        task: that makes samples; None leaves values to formats.
+        loading: of all datasets.
+    """
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Entries:
-    """A mapping of a file."""
-
-    file: Path
-    line: int
-    values: Mapping[str, _Value]
-
-    def error(self, what: str, fix: str, *, line: int | None = None) -> ConfigError:
-        """Name the place of what is wrong."""
-        return ConfigError(f"{self.file}:{line or self.line}: {what}", fix=fix)
-
-    def check(self, known: list[str]) -> None:
-        """Refuse names that there are none of."""
-        for name, value in self.values.items():
-            if name in known and name in STEPS and value.value in (None, "", []):
-                raise self.error(f"{name} is empty", "write its value behind it, or leave it out", line=value.line)
-            if name not in known:
-                meant = nearest(name.strip().lower().replace("-", "_"), known)
-                fix = f"did you mean {meant}?" if meant else f"there are: {', '.join(known)}"
-                raise self.error(f"there is no {redact(name)!r} here", fix, line=value.line)
-
-    def require(self, name: str) -> None:
-        """Refuse a mapping that lacks a name."""
-        if name not in self.values or self.values[name].value in (None, ""):
-            near = nearest(name, list(self.values)) if name not in self.values else ""
-            meant = f"in the place of {near!r}, " if near else ""
-            raise self.error(f"{name} is missing", f"write it, {meant}like `{name}: {_LIKE.get(name, '...')}`")
-
-    def within(self, name: str) -> _Entries:
-        """Return the mapping that a name has.
-
-        Raises:
-            ConfigError: it has something else.
-        """
-        found = self.values[name]
-        if not isinstance(found.value, dict):
-            raise self.error(f"{name} is no mapping", "write names with values below it", line=found.line)
-        return _Entries(file=self.file, line=found.line, values=found.value)
-
-    def texts(self, name: str) -> None:
-        """Refuse what is neither text nor a list of texts.
-
-        Raises:
-            ConfigError: it is something else.
-        """
-        found = _bare(self.values[name])
-        if not all(isinstance(each, str) and each for each in (found if isinstance(found, list) else [found])):
-            like = {"where": "a pattern of keys, or a list of some"}.get(name, "a name, or a list of some")
-            raise self.error(f"{name} {shown(found)}", f"write {like}", line=self.values[name].line)
-
-    def call(self, function: Callable[..., Any], names: list[str], **renamed: Any) -> Any:
-        """Call a function with the values of some names; what it refuses is told with the line that it stands in.
-
-        Raises:
-            ConfigError: it refuses one.
-        """
-        given = {name: _bare(self.values[name]) for name in names if name in self.values}
-        for name, value in given.items():
-            if isinstance(value, dict) and name != "options":
-                raise self.error(f"{name} {shown(value)}", "write a value or a list", line=self.values[name].line)
-        try:
-            return function(**{name: value for name, value in given.items() if value is not None}, **renamed)
-        except ConfigError as error:
-            at = next((self.values[name].line for name in given if error.what.startswith(f"{name} ")), self.line)
-            raise self.error(error.what, error.fix, line=at) from error
+    part: str | None
+    is_whole: bool
+    task: str | None
+    loading: Mapping[str, Any]
 
 
-def _mixed(entries: _Entries, part: str | None) -> Mixed:
+def _task_of(entries: Entries) -> str | None:
+    if "task" not in entries.values:
+        return None
+    value = entries.values["task"]
+    name = bare(value)
+    if not isinstance(name, str) or name not in learnt_task_names():
+        names = [*learnt_task_names()]
+        meant = did_you_mean(name, names) if isinstance(name, str) else ""
+        raise entries.error(f"task {shown(name)}", f"{meant}choose one of: {', '.join(names)}", line=value.line)
+    return name
+
+
+def _mixed(entries: Entries, making: _Making) -> Mixed:
     entries.check(["mix", *MIX_OPTIONS])
     members = entries.values["mix"]
     if not isinstance(members.value, list):
@@ -170,9 +176,9 @@ def _mixed(entries: _Entries, part: str | None) -> Mixed:
         if weight is None:
             lacking.append(member.line)
         for name, given in limits.items():
-            given.append(_bare(values.pop(name)) if name in values else None)
-        own = _Entries(file=entries.file, line=member.line, values=values)
-        found.append((_mixed(own, part) if "mix" in values else _dataset(own, part), weight))
+            given.append(bare(values.pop(name)) if name in values else None)
+        own = Entries(file=entries.file, line=member.line, values=values)
+        found.append((_mixed(own, making) if "mix" in values else _dataset(own, making), weight))
     if lacking and len(lacking) < len(found):
         fix = "write one, like `weight: 0.3`, or none for all, which weigh what they have samples"
         raise entries.error("a member of mix has no weight", fix, line=lacking[0])
@@ -181,9 +187,9 @@ def _mixed(entries: _Entries, part: str | None) -> Mixed:
     return made
 
 
-def _weight(entries: _Entries, value: _Value | None) -> Any:
+def _weight(entries: Entries, value: Value | None) -> Any:
     """Return a weight, by the numbers of epochs where it changes."""
-    given = None if value is None else _bare(value)
+    given = None if value is None else bare(value)
     if value is None or not isinstance(given, dict):
         return given
     if not all(epoch.isdecimal() for epoch in given):
@@ -193,17 +199,45 @@ def _weight(entries: _Entries, value: _Value | None) -> Any:
     return {int(epoch): weight for epoch, weight in given.items()}
 
 
-def _dataset(entries: _Entries, part: str | None) -> Dataset:
-    for name in ("format", "source"):
-        entries.require(name)
-    kind = _bare(entries.values["format"])
+def _dataset(entries: Entries, making: _Making) -> Dataset:
+    kind = _kind(entries, making.task)
+    if making.task is not None and kind not in TASKS_OF_FORMATS:
+        dataset, steps = _of_task(entries, making.task)
+    else:
+        dataset, steps = _of_format(entries, kind)
+    if making.task not in (None, dataset.task):
+        told = f"format {kind} makes samples of the task {dataset.task}, not of {making.task}"
+        raise entries.error(told, f"write `task: {dataset.task}`, or leave it out")
+    for name, make in (("where", Dataset.where), ("select", Dataset.select), ("drop", Dataset.drop)):
+        if name in steps:
+            entries.texts(name)
+            given = bare(entries.values[name])
+            dataset = entries.told_at(entries.values[name], partial(make, dataset, given))
+    if "rename" in steps:
+        given = {name: bare(value) for name, value in entries.within("rename").values.items()}
+        dataset = entries.told_at(entries.values["rename"], partial(dataset.rename, given))
+    return replace(_part(entries, dataset, making, is_split="split" in steps), loading=making.loading)
+
+
+def _kind(entries: Entries, task: str | None) -> str:
+    """Return the format; of a task that has one of that name, and of those that need none, it may be left out."""
+    if "format" not in entries.values and task is not None:
+        return task if task in TASKS_OF_FORMATS else ""
+    entries.require("format")
+    kind = bare(entries.values["format"])
     if not isinstance(kind, str):
         line = entries.values["format"].line
         raise entries.error(f"format {shown(kind)}", "write one name, like `format: parquet`", line=line)
+    return kind
+
+
+def _of_format(entries: Entries, kind: str) -> tuple[Dataset, list[str]]:
+    """Return the dataset that a function makes, and what is to be made of it then."""
+    entries.require("source")
     function = FUNCTIONS.get(kind, of_format)
     parameters = inspect.signature(function).parameters
     arguments = [name for name in parameters if name not in ("name", *NOT_OF_FILES)]
-    entries.check(["format", *arguments, *(name for name in STEPS if name not in arguments)])
+    entries.check(["format", *arguments, *(name for name in STEPS if name not in arguments)], filled=_FILLED)
     for name in arguments:
         if parameters[name].default is inspect.Parameter.empty:
             entries.require(name)
@@ -213,25 +247,29 @@ def _dataset(entries: _Entries, part: str | None) -> Dataset:
     named = {"name": kind} if function is of_format else {}
     taken = [name for name in arguments if name not in steps]
     dataset: Dataset = entries.call(function, taken, **named)
-    for name, make in (("where", Dataset.where), ("select", Dataset.select), ("drop", Dataset.drop)):
-        if name in steps:
-            entries.texts(name)
-            given = _bare(entries.values[name])
-            dataset = _told_at(entries, entries.values[name], partial(make, dataset, given))
-    if "rename" in steps:
-        given = {name: _bare(value) for name, value in entries.within("rename").values.items()}
-        dataset = _told_at(entries, entries.values["rename"], partial(dataset.rename, given))
-    return _part(entries, dataset, part, is_split="split" in steps)
+    return dataset, steps
 
 
-def _part(entries: _Entries, dataset: Dataset, part: str | None, *, is_split: bool) -> Dataset:
+def _of_task(entries: Entries, task: str) -> tuple[Dataset, list[str]]:
+    """Return the dataset of a task's samples, whose options stand in the file by their names, likewise."""
+    entries.require("source")
+    own = [option.name for option in get_task(task).options]
+    places = [name for name in WHERE if name not in NOT_OF_FILES]
+    steps = [name for name in _STEPS_OF_TASKS if name not in own]
+    entries.check([*places, *own, *steps], filled=_FILLED)
+    names = [name for name in entries.values if name in (*places, *own)]
+    dataset: Dataset = entries.call(partial(of_task, task), names)
+    return dataset, [name for name in steps if name in entries.values]
+
+
+def _part(entries: Entries, dataset: Dataset, making: _Making, *, is_split: bool) -> Dataset:
     """Return the part that is asked for, where there are some."""
     own = entries.values.get("part")
-    name = part if part is not None else None if own is None else _bare(own)
+    name = making.part if making.part is not None else None if own is None else bare(own)
     if not is_split:
-        if name is None:
+        if name is None or making.is_whole:
             return dataset
-        taken: Dataset = _told_at(entries, own, lambda: dataset.part(checks.choice("part", name, PARTS)))
+        taken: Dataset = entries.told_at(own, lambda: dataset.part(checks.choice("part", name, PARTS)))
         return taken
     split = entries.within("split")
     split.check(["valid", "test", "by", "seed"])
@@ -239,63 +277,11 @@ def _part(entries: _Entries, dataset: Dataset, part: str | None, *, is_split: bo
         raise split.error("valid is missing", "write a fraction, like `valid: 0.2`")
     parts: tuple[Dataset, ...] = split.call(dataset.split, ["valid", "test", "by", "seed"])
     by_name = {each.data.split: each for each in parts}
+    if making.is_whole:
+        return parts[0]
     if name is None:
         raise split.error(
             f"it is split into {', '.join(by_name)}, and none is named", "write `part: train`, or give part= to open"
         )
-    _told_at(entries, own, lambda: checks.choice("part", name, tuple(by_name)))
+    entries.told_at(own, lambda: checks.choice("part", name, tuple(by_name)))
     return by_name[checks.choice("part", name, tuple(by_name))]
-
-
-def _told_at(entries: _Entries, value: _Value | None, make: Callable[[], Any]) -> Any:
-    try:
-        return make()
-    except ConfigError as error:
-        what = error.what.replace("match ", "where ", 1) if error.what.startswith("match ") else error.what
-        raise entries.error(what, error.fix, line=None if value is None else value.line) from error
-
-
-_LIKE: Final = {"format": "parquet", "source": "s3://bucket/tables", "challenge": "c1"}
-
-
-def _bare(value: _Value) -> Any:
-    """Return a value without lines."""
-    if isinstance(value.value, dict):
-        return {name: _bare(each) for name, each in value.value.items()}
-    return [_bare(each) for each in value.value] if isinstance(value.value, list) else value.value
-
-
-def _plain(node: yaml.Node, file: Path) -> dict[str, _Value]:
-    """Return what a mapping holds, with lines.
-
-    Raises:
-        ConfigError: a name comes twice or is none, or it has more than ``MOST_NODES`` values.
-    """
-    left = iter(range(MOST_NODES))
-    found = _read(node, file, left, depth=0).value
-    assert isinstance(found, dict)
-    return found
-
-
-def _read(node: yaml.Node, file: Path, left: Iterator[int], *, depth: int) -> _Value:
-    import yaml
-
-    line = node.start_mark.line + 1
-    where = f"{file}:{line}"
-    if next(left, None) is None or depth > 8:
-        raise ConfigError(f"{where}: there is too much, or it is nested too deeply", fix=PLAIN)
-    if isinstance(node, yaml.SequenceNode):
-        return _Value(line=line, value=[_read(each, file, left, depth=depth + 1) for each in node.value])
-    if not isinstance(node, yaml.MappingNode):
-        return _Value(line=line, value=scalar_of(node, where, as_text=False))
-    found: dict[str, _Value] = {}
-    for key, value in node.value:
-        name = scalar_of(key, where, as_text=True)
-        at = key.start_mark.line + 1
-        if not isinstance(name, str):
-            raise ConfigError(f"{file}:{at}: {name!r} is no name", fix="write a name before the colon")
-        if name in found:
-            raise ConfigError(f"{file}:{at}: {redact(name)} is in line {found[name].line} already", fix="write it once")
-        read = _read(value, file, left, depth=depth + 1)
-        found[name] = _Value(line=at, value=read.value)
-    return _Value(line=line, value=found)

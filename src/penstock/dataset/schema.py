@@ -8,11 +8,12 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from penstock.dataset.described import Dataset
-from penstock.dataset.making import of_format
+from penstock.dataset.described import WHERE, Dataset
+from penstock.dataset.making import objects, of_format
 from penstock.dataset.mixing import mix
-from penstock.dataset.opening import FUNCTIONS, MEMBER_LIMITS, MIX_OPTIONS, NOT_OF_FILES
+from penstock.dataset.opening import FUNCTIONS, MEMBER_LIMITS, MIX_OPTIONS, NOT_OF_FILES, TASKS_OF_FORMATS
 from penstock.dataset.splitting import PARTS
+from penstock.tasks.registry import get_task, own_task_names
 
 __all__ = ["dataset_schema"]
 
@@ -25,13 +26,20 @@ _ANY_MIX: Mapping[str, Any] = {
         **{name: {"$ref": f"#/oneOf/0/properties/{name}"} for name in MIX_OPTIONS},
     },
 }
+_LOADING: Mapping[str, Any] = {
+    "window": {"type": ["string", "integer"]},
+    "batch": {"type": "integer", "minimum": 1},
+    "transform": {"type": "string", "pattern": "^[^:]+:[^:]+$"},
+}
 _PLAIN: Mapping[Any, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
 def dataset_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of what ``penstock.open`` reads."""
+    """Return the JSON Schema (draft 2020-12) of what ``penstock.open``, and ``penstock run --dataset``, reads."""
     kinds = [_of(function, {"const": name}) for name, function in FUNCTIONS.items()]
     described = [*kinds, _of(of_format, {"type": "string", "not": {"enum": list(FUNCTIONS)}})]
+    of_formats = [name for name in own_task_names() if name in TASKS_OF_FORMATS]
+    tasks = [_of_task(name) for name in own_task_names() if name not in of_formats]
     mixed = {
         "type": "object",
         "additionalProperties": False,
@@ -40,23 +48,60 @@ def dataset_schema() -> dict[str, Any]:
             "mix": {
                 "type": "array",
                 "minItems": 2,
-                "items": {"oneOf": [_as_member(each) for each in (*described, _ANY_MIX)]},
+                "items": {"anyOf": [_as_member(each) for each in (*described, *tasks, _ANY_MIX)]},
             },
             **{name: each for name, each in _arguments(mix).items() if name in MIX_OPTIONS},
+            "task": {"type": "string"},
+            **_LOADING,
         },
     }
+    whole = [_as_whole(each) for each in described] + [_with_task(each) for each in tasks]
+    others = {"type": "string", "not": {"enum": [*own_task_names()]}}
+    whole.append({"type": "object", "required": ["task", "source"], "properties": {"task": others, **_LOADING}})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A dataset for penstock.open",
-        "oneOf": [mixed, *described],
+        "oneOf": [mixed, *whole],
     }
 
 
-def _of(function: Callable[..., Any], kind: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe the mapping whose names are a function's arguments."""
-    properties = {name: each for name, each in _arguments(function).items() if name not in ("name", *NOT_OF_FILES)}
+def _as_whole(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe what a file as a whole may say beside its dataset; the task of what is a task's too may be named."""
+    kind = schema["properties"]["format"].get("const")
+    if kind not in TASKS_OF_FORMATS:
+        return {**schema, "properties": {**schema["properties"], **_LOADING}}
+    tasks = [name for name in own_task_names() if name == kind or name.startswith(f"{kind}-")]
+    named = {**schema, "properties": {**schema["properties"], "task": {"enum": tasks}, **_LOADING}}
+    if kind not in tasks:
+        return named
+    alone = {"required": ["task"], "properties": {"task": {"const": kind}}}
+    return {**named, "required": ["source"], "anyOf": [{"required": ["format"]}, alone]}
+
+
+def _of_task(name: str) -> dict[str, Any]:
+    """Describe the mapping whose names are options of a task."""
+    where = {each: kind for each, kind in _arguments(objects).items() if each in WHERE and each not in NOT_OF_FILES}
     text = {"type": ["string", "array"], "items": {"type": "string"}}
-    split = {
+    own = {
+        option.name: text if option.kind is str else {"type": _PLAIN[option.kind]} for option in get_task(name).options
+    }
+    steps = {"where": text, "split": _split(), "part": {"enum": list(PARTS)}}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["source"],
+        "title": name,
+        "properties": {**where, **own, **{each: kind for each, kind in steps.items() if each not in own}},
+    }
+
+
+def _with_task(schema: Mapping[str, Any]) -> dict[str, Any]:
+    named = {"task": {"const": schema["title"]}, **schema["properties"], **_LOADING}
+    return {**schema, "required": ["task", *schema["required"]], "properties": named}
+
+
+def _split() -> dict[str, Any]:
+    return {
         "type": "object",
         "additionalProperties": False,
         "required": ["valid"],
@@ -64,6 +109,13 @@ def _of(function: Callable[..., Any], kind: Mapping[str, Any]) -> dict[str, Any]
             name: {"type": "string"} if name == "by" else each for name, each in _arguments(Dataset.split).items()
         },
     }
+
+
+def _of(function: Callable[..., Any], kind: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the mapping whose names are a function's arguments."""
+    properties = {name: each for name, each in _arguments(function).items() if name not in ("name", *NOT_OF_FILES)}
+    text = {"type": ["string", "array"], "items": {"type": "string"}}
+    split = _split()
     own = {"split": {"anyOf": [properties["split"], split]}} if "split" in properties else {"split": split}
     names = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}
     steps = {"where": text, "select": text, "drop": text, "rename": names, **own, "part": {"enum": list(PARTS)}}

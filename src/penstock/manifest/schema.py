@@ -258,6 +258,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         split_by: what stays whole.
         notes: what a person should know of it before training.
         values: SHA-256 of what the numbers of samples mean, where that was found in the dataset itself; else empty.
+        transform: function, like ``package.module:name``, that samples go through on their way into a batch.
     """
 
     kind: ClassVar[str] = "manifest"
@@ -284,6 +285,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     notes: tuple[str, ...]
     values: str
     max_decoded_bytes: int = 0
+    transform: str = ""
 
     def __str__(self) -> str:
         parts = ", ".join(f"{split.name} {split.num_samples:,}" for split in self.splits if split.num_samples)
@@ -310,7 +312,10 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def meaning(self) -> str:
         """SHA-256 of what samples and targets mean besides their shape: classes, and ``values``."""
-        return hashlib.sha256("\0".join((self.values, *self.classes)).encode(errors="surrogatepass")).hexdigest()
+        transform = ("\0transform", self.transform) if self.transform else ()
+        return hashlib.sha256(
+            "\0".join((self.values, *self.classes, *transform)).encode(errors="surrogatepass")
+        ).hexdigest()
 
     def split(self, name: str) -> Split:
         """Return a split by its name.

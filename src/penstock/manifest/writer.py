@@ -213,13 +213,19 @@ class ManifestWriter:
         split_by: Literal["group", "sample"] = "group",
         notes: Sequence[str] = (),
         values: str = "",
+        values_sha256: str = "",
+        transform: str = "",
     ) -> ManifestInfo:
         """Join the splits into the file, fingerprint it, put it in its place, and say what it holds.
+
+        Args:
+            values_sha256: of ``values``, where it is known instead of them.
 
         Raises:
             RecordError: what is told of the samples cannot be written.
         """
-        meaning = (task, sorted(task_options.items()), source.uri, list(shape), list(classes))
+        behind = (transform,) if transform else ()
+        meaning = (task, sorted(task_options.items()), source.uri, list(shape), list(classes), *behind)
         with self._errors():
             digest = hashlib.sha256(msgspec.msgpack.encode(meaning))
             for split in self._splits.values():
@@ -250,7 +256,8 @@ class ManifestWriter:
             fractions=tuple(fractions),
             split_by=split_by,
             notes=tuple(notes),
-            values=hashlib.sha256(values.encode()).hexdigest() if values else "",
+            values=hashlib.sha256(values.encode()).hexdigest() if values else values_sha256,
+            transform=transform,
         )
         encoded = encode_record(info)
         with atomic_path(self._path) as temporary:

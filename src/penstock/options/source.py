@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from penstock.options.declaration import PAIR, Options, option, repeated, switch
-from penstock.options.readers import location, optional_endpoint, optional_location, optional_text
+from penstock.options.readers import location_or_empty, optional_endpoint, optional_location, optional_text
 from penstock.options.rules import Change
 
-__all__ = ["AccessOptions", "OptionalSourceOptions", "SourceOptions"]
+__all__ = ["AccessOptions", "DatasetOption", "OptionalSourceOptions", "SourceOptions"]
 
 _TOLD = (
     "where the dataset lies: s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, hf://datasets/org/name, "
@@ -43,7 +43,21 @@ class AccessOptions(Options, group="source", change=Change.FIXED):
 
 
 class _Source(Options, group="source", change=Change.FIXED):
-    source: str = option(read=location, metavar="URI", told=_TOLD, field="data_source")
+    source: str = option(read=location_or_empty, default="", metavar="URI", told=_TOLD, field="data_source")
+
+
+class DatasetOption(Options, group="source"):
+    """The option that describes a dataset in the place of those that say where it lies and what it is."""
+
+    dataset: str = option(
+        read=str,
+        default="",
+        metavar="FILE|URI|YAML",
+        told="description of the dataset, or of a mix of several, as penstock.open reads it: a YAML file, its URI, or "
+        "its text; it says source, task and options, and may say window, batch and transform",
+        change=Change.FIXED,
+        field="data_file",
+    )
 
 
 class _OptionalSource(Options, group="source"):

@@ -26,7 +26,7 @@ Shuffle: TypeAlias = Literal["full", "none"] | BlockShuffle
 """How a split is shuffled, anew each epoch: every sample anywhere, not at all, or by blocks."""
 
 
-class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything that the order of samples depends on, besides the epoch's number.
 
     Attributes:
@@ -35,6 +35,7 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         num_lanes: ordered streams that ranks share out; a world size must divide it.
         shuffle: how the training split is shuffled anew each epoch.
         mix: extents that are opened together, whose samples are shuffled together, where extents have several.
+        batch_size: samples of a step, where whoever described the dataset says so.
     """
 
     kind: ClassVar[str] = "plan"
@@ -46,6 +47,7 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     num_lanes: int
     shuffle: Shuffle
     mix: int
+    batch_size: int | None = None
 
     @property
     def fingerprint(self) -> str:

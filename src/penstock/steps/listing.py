@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import os
@@ -18,17 +17,14 @@ from penstock.children.telling import tell_begun, tell_done, watch_parent
 from penstock.manifest import SPLITS, ListingWriter, ManifestInfo, parts_folder
 from penstock.plan import check_lanes, make_plan
 from penstock.records import Plan, StepRecord, write_record
-from penstock.sources import MeterFile, open_source
+from penstock.sources import MeterFile
 from penstock.steps._shared import common
-from penstock.steps._shared.manifest_making import make_manifest
+from penstock.steps._shared.dataset_listing import check_named, list_dataset, require_torch
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.run_root import RunRoot, failure_record, recorded
 from penstock.steps._shared.shuffling import check_shuffle_options
-from penstock.steps._shared.task_options import read_options
 from penstock.steps.options.listing import ListOptions
-from penstock.tasks.protocols import Limits
-from penstock.tasks.registry import get_task
 from penstock.texts import counted, printable
 from penstock.units import format_bytes
 
@@ -66,33 +62,9 @@ def _run(
 ) -> None:
     started_at, started = common.now(), time.monotonic()
     check_outputs(args.manifest, args.plan, args.record)
-    task = get_task(args.task)
-    options = read_options(task, args.option, args.task_options)
     check_shuffle_options(args)
-    limits = Limits(
-        max_files=args.max_files,
-        releases=tuple(name for name in args.release.split(",") if name),
-        mini=args.mini,
-        skip_bad=args.on_bad_object == "skip",
-        early=args.stream_listing,
-    )
     check_lanes(args.lanes, 1)
-    source = open_source(common.source_from(args.source, args), meter=counts.meter, purpose="listing")
-    info = asyncio.run(
-        make_manifest(
-            source,
-            task,
-            path=args.manifest,
-            limits=limits,
-            options=options,
-            fractions=args.split,
-            by_sample=args.split_by == "sample",
-            seed=args.seed,
-            on_part=partial(_add_part, args, listing) if listing is not None else None,
-            first_part_samples=args.first_part,
-        )
-    )
-    write_record(args.plan, _plan(args, info))
+    info = _list_described(args, counts) if args.dataset else _list(args, counts, listing)
     record = StepRecord(
         step=NAME,
         started_at=started_at,
@@ -114,6 +86,30 @@ def _run(
     if listing is not None:
         listing.end(info.fingerprint)
     sys.stdout.write(describe(info))
+
+
+def _list(args: ListOptions, counts: MeterFile, listing: ListingWriter | None) -> ManifestInfo:
+    """List what the options name."""
+    check_named(args)
+    info = list_dataset(
+        args,
+        path=args.manifest,
+        seed=args.seed,
+        meter=counts.meter,
+        on_part=partial(_add_part, args, listing) if listing is not None else None,
+    )
+    write_record(args.plan, _plan(args, info))
+    return info
+
+
+def _list_described(args: ListOptions, counts: MeterFile) -> ManifestInfo:
+    """List what a file describes."""
+    require_torch("--dataset")
+    from penstock.steps._shared.described_listing import list_described  # here: few listings have such a file
+
+    listed = list_described(args, meter=counts.meter)
+    write_record(args.plan, listed.plan)
+    return listed.info
 
 
 def _plan(args: ListOptions, info: ManifestInfo) -> Plan:

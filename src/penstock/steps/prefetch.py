@@ -144,17 +144,23 @@ def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, 
     from penstock.steps._shared.outputs import check_outputs, check_writable
     from penstock.steps._shared.preflight import Intended, misfits, refuse, room_of
     from penstock.steps._shared.pricing import warn_of_node
+    from penstock.steps._shared.transforming import check_agreed
+    from penstock.train.options import BATCH_SIZE
 
     listed = read_listed(manifest, plan_file)
     room = room_of(args.window, args.window_size, args.prefetch, manifest)
     wanted = Intended(
         room=room,
-        batch_size=args.batch_size,
+        batch_size=args.batch_size or listed.plan.batch_size or BATCH_SIZE,
         workers=args.workers,
         model=choose_model(listed.info.task, args.model),
         evaluated=None if args.evaluate_split == "none" else args.evaluate_split,
     )
     found = list(misfits(listed, wanted))
+    try:
+        check_agreed(listed.info.transform, args.transform)
+    except PenstockError as error:
+        found.append(error)
     try:
         check_outputs(args.record, inputs=(manifest, plan_file))
         if args.run_root:

@@ -22,6 +22,7 @@ from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
 from penstock.plan.split import check_fractions
 from penstock.recipes.registry import choose_model
 from penstock.records import JobRecord, RunRecord, read_record
+from penstock.steps._shared.job_dataset import JobDataset, dataset_of
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
 from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_of
@@ -34,7 +35,7 @@ from penstock.steps.options.report import ReportOptions
 from penstock.steps.options.run import JobOptions
 from penstock.steps.options.train import TrainOptions
 from penstock.stream_listing import ListingProcess
-from penstock.train.options import DeviceName
+from penstock.train.options import BATCH_SIZE, DeviceName
 from penstock.window import remove_window
 
 NAME = "run"
@@ -45,15 +46,16 @@ __all__ = ["NAME", "run"]
 def run(args: JobOptions) -> int:
     """Do what is left of the job, and sum it up."""
     warn_of_prices(args)
-    args = args.but(model=choose_model(args.task, args.model))
-    _check_options(args)
+    dataset = dataset_of(args)
+    args = dataset.args.but(model=choose_model(dataset.args.task, args.model))
+    _check_options(args, dataset)
     files = JobFiles(args.out.absolute())
     with _locked(files.folder):
-        job = begin_job(files, args)
+        job = begin_job(files, args, dataset_sha256=dataset.sha256)
         with _listed(files, args):
             if not args.stream_listing:
-                _check_listing(files, args)
-            _train_and_report(files, args, job)
+                _check_listing(files, args, dataset)
+            _train_and_report(files, args, job, dataset)
         _report(files, args)
         if args.window is None:
             remove_window(files.window)
@@ -61,7 +63,7 @@ def run(args: JobOptions) -> int:
     return 0
 
 
-def _check_options(args: JobOptions) -> None:
+def _check_options(args: JobOptions, dataset: JobDataset) -> None:
     """Refuse what no step could do, before there is anything.
 
     Raises:
@@ -71,8 +73,8 @@ def _check_options(args: JobOptions) -> None:
         lambda: train_config(args, task=args.task, seed=args.seed),
         lambda: check_fractions(args.split),
         lambda: check_shuffle_options(args),
-        lambda: job_options(args),
-        lambda: _check_test_split(args.split),
+        lambda: job_options(args, dataset_sha256=dataset.sha256),
+        lambda: None if dataset.is_split else _check_test_split(args.split),
         lambda: _check_device(args.device),
     ]
     found: list[PenstockError] = []
@@ -99,7 +101,7 @@ def _check_device(name: DeviceName) -> None:
         choose_device(name)
 
 
-def _check_listing(files: JobFiles, args: JobOptions) -> None:
+def _check_listing(files: JobFiles, args: JobOptions, dataset: JobDataset) -> None:
     """Refuse a dataset that training or evaluation could not go through with these options."""
     room = room_of(args.window, args.window_size, args.prefetch, files.manifest)
     wanted = Intended(
@@ -107,7 +109,7 @@ def _check_listing(files: JobFiles, args: JobOptions) -> None:
         batch_size=args.batch_size,
         workers=args.workers,
         model=args.model,
-        evaluated="test",
+        evaluated=dataset.evaluated,
     )
     check_fit(read_listed(files.manifest, files.plan), wanted)
 
@@ -138,14 +140,14 @@ def _is_listed(files: JobFiles, *, early: bool) -> bool:
     return record is not None and record.whole is not None
 
 
-def _train_and_report(files: JobFiles, args: JobOptions, job: JobRecord) -> None:
+def _train_and_report(files: JobFiles, args: JobOptions, job: JobRecord, dataset: JobDataset) -> None:
     """Train and evaluate; a failed training is still reported, with what it cost."""
     try:
         if not _is_trained(files, args):
             files.metrics.unlink(missing_ok=True)
-            _quietly("train", train_options(files, args, job))
+            _quietly("train", train_options(files, args, job, transform=dataset.transform))
         if not files.metrics.exists():
-            _quietly("evaluate", evaluate_options(files, args))
+            _quietly("evaluate", evaluate_options(files, args, dataset))
     except PenstockError:
         if files.run_record.exists():
             _report(files, args)
@@ -200,7 +202,7 @@ def list_options(files: JobFiles, args: JobOptions) -> ListOptions:
     )
 
 
-def train_options(files: JobFiles, args: JobOptions, job: JobRecord) -> TrainOptions:
+def train_options(files: JobFiles, args: JobOptions, job: JobRecord, *, transform: str = "") -> TrainOptions:
     """Return the config of the job's training."""
     return TrainOptions(
         **_feeding(files, args).shared_with(TrainOptions),
@@ -210,13 +212,14 @@ def train_options(files: JobFiles, args: JobOptions, job: JobRecord) -> TrainOpt
         checkpoints=str(files.checkpoints),
         record=files.run_record,
         run_id=job.run_id,
+        transform=transform,
         in_job=True,
         # Of the listing that this job began: it may have failed before training looks for it.
         listing_has_begun=args.stream_listing,
     )
 
 
-def evaluate_options(files: JobFiles, args: JobOptions) -> EvaluateOptions:
+def evaluate_options(files: JobFiles, args: JobOptions, dataset: JobDataset) -> EvaluateOptions:
     """Return the config of the job's evaluation."""
     return EvaluateOptions(
         **_feeding(files, args).shared_with(EvaluateOptions),
@@ -224,7 +227,9 @@ def evaluate_options(files: JobFiles, args: JobOptions) -> EvaluateOptions:
         plan=files.plan,
         checkpoint=str(files.checkpoints),
         model=args.model,
-        batch_size=args.batch_size,
+        split=dataset.evaluated,
+        transform=dataset.transform,
+        batch_size=args.batch_size or BATCH_SIZE,
         device=args.device,
         metrics=files.metrics,
         plot=files.plot,

@@ -158,7 +158,8 @@ def _finish(
         fractions=info.fractions if fractions is None else fractions,
         split_by=info.split_by if fractions is None else "group",
         notes=info.notes,
-        values=info.values,
+        values_sha256=info.values,
+        transform=info.transform,
     )
 
 

@@ -28,7 +28,7 @@ from penstock.tasks.listing_options import LimitOptions
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path
 
-__all__ = ["Data", "Options", "names_checked", "no_argument", "options_of", "pattern_of"]
+__all__ = ["Data", "Options", "bytes_of", "names_checked", "no_argument", "options_of", "pattern_of"]
 
 MOST_PATTERN_BYTES = 100_000
 """It is a word of the command line of the listing, of which Linux allows 128 KiB."""
@@ -133,7 +133,7 @@ def options_of(given: Mapping[str, Any], *, data: Data | None = None) -> Options
         pin_memory=checks.flag("pin_memory", given["pin_memory"]),
         manifest_folder=_manifest_folder_of(given),
         manifest_hours=checks.hours("manifest_hours", given["manifest_hours"]),
-        window_bytes=_bytes_of("window", given["window"]),
+        window_bytes=bytes_of("window", given["window"]),
         folder=_folder_of("window_folder", given["window_folder"]),
         shuffle=_shuffle_of(given["shuffle"], given["shuffle_block"], given["shuffle_mix"]),
         seed=checks.count("seed", given["seed"], 0, most=2**32 - 1),
@@ -209,8 +209,12 @@ def _ranks_of(given: Mapping[str, Any]) -> AskedRanks:
     return AskedRanks(**asked)
 
 
-def _bytes_of(name: str, value: Any) -> int:
-    """Return a number of bytes of one, or of text like "2Gi"."""
+def bytes_of(name: str, value: Any) -> int:
+    """Return a number of bytes of one, or of text like "2Gi".
+
+    Raises:
+        ConfigError: it is none.
+    """
     fix = 'give bytes as a whole number of at least 1, or text like "2Gi"'
     if not isinstance(value, str):
         try:

@@ -17,11 +17,11 @@ __all__ = ["LearntTaskOptions", "LimitOptions", "ListedOptions", "ListingOptions
 
 
 class _Task(Options, group="samples", change=Change.FIXED):
-    task: str = choice(choices=task_names, told="what is learnt", known=own_task_names(), field="data_task")
+    task: str = choice(choices=task_names, default="", told="what is learnt", known=own_task_names(), field="data_task")
 
 
 class _LearntTask(Options, group="samples", change=Change.FIXED):
-    task: str = choice(choices=learnt_task_names, told="what is learnt", known=own_task_names())
+    task: str = choice(choices=learnt_task_names, default="", told="what is learnt", known=own_task_names())
 
 
 class _OfTask(Options, group="samples", change=Change.FIXED):

@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 
 from penstock.errors import ConfigError
 from penstock.options import Change
-from penstock.train.options import AmpMode, DeviceName, ScheduleName, TrainingOptions
+from penstock.train.options import BATCH_SIZE, AmpMode, DeviceName, ScheduleName, TrainingOptions
 
 __all__ = ["ConfigValue", "TrainConfig", "option_of"]
 
@@ -57,7 +57,7 @@ class TrainConfig:
     task: str
     model: str
     num_epochs: int = _GIVEN.epochs
-    batch_size: int = _GIVEN.batch_size
+    batch_size: int = BATCH_SIZE
     learning_rate: float = _GIVEN.learning_rate
     weight_decay: float = _GIVEN.weight_decay
     schedule: ScheduleName = _GIVEN.schedule

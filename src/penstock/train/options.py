@@ -7,12 +7,16 @@ from typing import Literal, get_args
 from penstock.options import Change, Options, choice, option
 from penstock.options.readers import at_least_zero, optional_text, positive_int, whole_number
 
-__all__ = ["AmpMode", "DeviceName", "LossName", "ModelOption", "ScheduleName", "TrainingOptions"]
+__all__ = ["BATCH_SIZE", "AmpMode", "DeviceName", "LossName", "ModelOption", "ScheduleName", "TrainingOptions"]
 
 AmpMode = Literal["auto", "off"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 LossName = Literal["mse", "smooth_l1"]
 ScheduleName = Literal["cosine", "constant"]
+
+
+BATCH_SIZE = 64
+"""Samples of a step where nobody says how many."""
 
 
 class ModelOption(Options, group="training", change=Change.FIXED):
@@ -43,7 +47,12 @@ class _Learning(Options, group="training", change=Change.FIXED):
         change=Change.LARGER,
         field="model_epochs",
     )
-    batch_size: int = option(read=positive_int, default=64, metavar="N", told="samples of a step")
+    batch_size: int | None = option(
+        read=positive_int,
+        default=None,
+        metavar="N",
+        told="samples of a step (default: what the dataset's file says, or 64)",
+    )
     learning_rate: float = option(read=float, default=1e-3, metavar="X", told="highest learning rate of the schedule")
     weight_decay: float = option(read=float, default=1e-2, metavar="X", told="decoupled weight decay of AdamW")
     loss: LossName = choice(choices=get_args(LossName), default="mse", told="loss of regression (default: mse)")

@@ -166,5 +166,8 @@ def test_what_cannot_be_is_told_by_the_first_step_and_by_the_report(
 
 def test_what_the_data_are_must_be_given(bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
     run = make_backend(tmp_path, retries=False).run(compiled, small(bucket, data_task="images"), job_id="no-source")
-    assert "list" not in run.executions
-    assert "does not have input parameter 'data_source'" in run.executions["exit-handler-1"].stderr
+    assert list(run.executions) == ["list", "report-exit"]
+    assert run.executions["list"].command_code == 2
+    assert "--source is missing or empty: say where the dataset lies, or give --dataset a file" in (
+        run.executions["list"].stderr
+    )

@@ -18,6 +18,7 @@ from penstock.cli import build_parser
 from penstock.options import Option, Options
 from penstock.options.window import WindowOptions
 from penstock.records import JobRecord
+from penstock.steps._shared.job_dataset import JobDataset
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps.options.demo import DemoOptions
 from penstock.steps.options.evaluate import EvaluateOptions
@@ -164,7 +165,7 @@ def test_a_job_gives_its_steps_what_they_share() -> None:
     steps = {
         "list": list_options(files, JOB),
         "train": train_options(files, JOB, job),
-        "evaluate": evaluate_options(files, JOB),
+        "evaluate": evaluate_options(files, JOB, JobDataset(args=JOB)),
         "report": report_options(files, JOB),
     }
     other = {("list", "meters"), ("train", "meters"), ("train", "window"), ("evaluate", "meters")}

@@ -163,7 +163,6 @@ def test_a_missing_extra_is_one_line_that_installs_it(
     ("words", "told"),
     [
         (["list", "--source", "s3:/bucket/a"], "did you mean s3://bucket/a?"),
-        (["list", "--source", ""], "is empty"),
         (["list", "--run-root", "s3:/bucket"], "did you mean s3://bucket?"),
         (["train", "--run-root", "s3:/bucket"], "did you mean s3://bucket?"),
         (["train", "--checkpoints", "https:/host"], "did you mean https://host?"),

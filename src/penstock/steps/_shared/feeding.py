@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from penstock.loader import Decoding, WindowStream
 from penstock.loader.collate import ReusingCollate
@@ -16,9 +17,10 @@ from penstock.manifest.trained_on import TrainedOn, trained_on
 from penstock.records import Meters
 from penstock.steps._shared.metering import Metering
 from penstock.steps._shared.ranks import ONE_RANK, Ranks
+from penstock.steps._shared.transforming import check_agreed, transform_of
 from penstock.steps._shared.window import served_window
 from penstock.steps.options.data import FeedOptions
-from penstock.tasks.protocols import Collates, Task, Transforms
+from penstock.tasks.protocols import Collates, Task
 from penstock.tasks.registry import get_task
 from penstock.window import Prefetcher
 
@@ -31,11 +33,13 @@ class OpenedDataset:
 
     Attributes:
         first: first part of the listing; everything where it was waited for.
+        transform: what samples go through on their way into a batch.
     """
 
     listing: Listing
     first: Listed
     task: Task
+    transform: Callable[[Any, Any], Any] | None = None
 
     def trained_on(self) -> TrainedOn:
         """Describe the training split; waits for the end of the listing."""
@@ -52,12 +56,15 @@ def open_dataset(args: FeedOptions, *, goes_on: bool = False, has_begun: bool = 
     Raises:
         RecordError: manifest or plan cannot be read, or they do not belong together.
         PenstockError: the listing failed, or there is none.
+        ConfigError: nobody agreed that its transform is run, or that cannot be imported.
     """
     listing = open_listing(
         args.manifest, args.plan, goes_on=goes_on, timeout_seconds=args.prefetch_timeout, has_begun=has_begun
     )
     first = listing.part(0) or listing.whole()
-    return OpenedDataset(listing=listing, first=first, task=get_task(first.info.task))
+    task = get_task(first.info.task)
+    check_agreed(first.info.transform, args.transform)
+    return OpenedDataset(listing=listing, first=first, task=task, transform=transform_of(task, first.info))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +111,7 @@ def open_stream(
                 info=listed.info,
                 plan=listed.plan,
                 splits=splits,
-                decoding=decoding_of(data.task, is_pinned=pin_memory and not args.workers),
+                decoding=decoding_of(data, is_pinned=pin_memory and not args.workers),
                 batch_size=batch_size,
                 num_epochs=num_epochs,
                 num_workers=args.workers,
@@ -125,15 +132,16 @@ def open_stream(
             yield OpenedFeed(stream=stream, prefetcher=window.prefetcher)
 
 
-def decoding_of(task: Task, *, is_pinned: bool = False) -> Decoding:
-    """Return what makes batches of a task's extents: its decoder, and what it has of a transform and a collate.
+def decoding_of(data: OpenedDataset, *, is_pinned: bool = False) -> Decoding:
+    """Return what makes batches of a dataset's extents: its task's decoder, transforms, and a collate.
 
     Args:
         is_pinned: make batches in page-locked memory; needs CUDA.
     """
+    task = data.task
     return named_decoding(
         task.decode,
-        transform=task.transform if isinstance(task, Transforms) else None,
+        transform=data.transform,
         collate=task.collate if isinstance(task, Collates) else ReusingCollate(is_pinned=is_pinned),
     )
 

@@ -32,13 +32,16 @@ __all__ = ["begin_job", "job_options"]
 _PORTS = {"http": 80, "https": 443}
 
 
-def begin_job(files: JobFiles, args: JobOptions) -> JobRecord:
+def begin_job(files: JobFiles, args: JobOptions, *, dataset_sha256: str = "") -> JobRecord:
     """Take up the job that the folder holds, or begin it.
+
+    Args:
+        dataset_sha256: of the text that describes the dataset.
 
     Raises:
         ConfigError: the folder holds a job of other options, with which something was learnt.
     """
-    options = job_options(args)
+    options = job_options(args, dataset_sha256=dataset_sha256)
     if not files.job.exists():
         return _written(files, JobRecord(run_id=uuid.uuid4().hex[:12], options=options))
     job = read_record(files.job, JobRecord)
@@ -53,17 +56,18 @@ def begin_job(files: JobFiles, args: JobOptions) -> JobRecord:
     return job if job.options == options else _written(files, JobRecord(run_id=job.run_id, options=options))
 
 
-def job_options(args: JobOptions) -> dict[str, str]:
+def job_options(args: JobOptions, *, dataset_sha256: str = "") -> dict[str, str]:
     """Return the options that a job is bound to, as text that is the same however they are spelt.
 
-    Those that were not given are left out.
+    Those that were not given are left out. A job is bound to what a file says of its dataset, wherever it lies.
 
     Raises:
         ConfigError: an option of the task is unknown or no value of its kind, or the source is none.
     """
     task = get_task(args.task)
     values: dict[str, object] = {name: getattr(args, name) for name, rule in args.rules().items() if binds(rule)}
-    values["source"] = _one_place(args.source)
+    values["source"] = _one_place(args.source) if args.source else ""
+    values["dataset"] = f"sha256:{dataset_sha256[:12]}" if dataset_sha256 else ""
     values["endpoint_url"] = _one_url(args.endpoint_url)
     values["release"] = ",".join(sorted({name.strip() for name in args.release.split(",")} - {""}))
     del values["option"]

@@ -33,12 +33,14 @@ async def make_manifest(
     fractions: Sequence[float],
     by_sample: bool,
     seed: int,
+    transform: str = "",
     on_part: Callable[[Path, ManifestInfo], None] | None = None,
     first_part_samples: int = FIRST_PART_SAMPLES,
 ) -> ManifestInfo:
     """Write the manifest of what lies in a source.
 
     Args:
+        transform: that the samples go through, like ``package.module:name``.
         on_part: called with the manifest of each part that is whole while the listing goes on; None makes no parts.
         first_part_samples: samples of the first part.
 
@@ -82,6 +84,7 @@ async def make_manifest(
             split_by="sample" if by_sample else "group",
             notes=notes,
             values=samples.values,
+            transform=transform,
         )
 
     with contextlib.ExitStack() as stack:

@@ -49,9 +49,9 @@ def plan_run(args: TrainOptions) -> PlannedRun:
     """
     data = open_dataset(args, goes_on=args.stream_listing, has_begun=args.listing_has_begun)
     first, basis = data.first, first_to_learn_from(data.listing)
-    config = train_config(args, task=data.task.name, seed=first.plan.seed)
+    config = train_config(args, task=data.task.name, seed=first.plan.seed, batch_size=first.plan.batch_size)
     room = room_of(args.window, args.window_size, args.prefetch, first.manifest)
-    check_fit(basis, Intended(room=room, batch_size=args.batch_size, workers=args.workers, model=config.model))
+    check_fit(basis, Intended(room=room, batch_size=config.batch_size, workers=args.workers, model=config.model))
     check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
     objective = make_objective(basis.info, regression_loss=args.loss)
     # Where the listing goes on the first epoch has an order of its own: it is another run.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from penstock.options import Option, Options
@@ -37,7 +37,7 @@ def _add(place: argparse._ActionsContainer, one: Option) -> None:
     if one.is_bare:
         more["action"] = "store_true"
     else:
-        more |= {"type": one.read, "metavar": one.metavar, "choices": one.all_choices}
+        more |= {"type": one.read, "metavar": one.metavar, "choices": _choices(one)}
     if one.is_switch:
         more |= {"nargs": "?", "const": True}
     if one.is_repeated:
@@ -50,6 +50,31 @@ def _add(place: argparse._ActionsContainer, one: Option) -> None:
     else:
         more["default"] = list(one.default) if one.is_repeated else one.default
     place.add_argument(*([one.letter] if one.letter else []), one.flag, **more)
+
+
+def _choices(one: Option) -> Sequence[Any] | None:
+    """Return all values that there are; of an option that may be left out, the empty text too, as pipelines pass it."""
+    known = one.all_choices
+    return _OrEmpty(known) if known is not None and one.default == "" else known
+
+
+class _OrEmpty(Sequence[Any]):
+    """Choices that the empty text is taken beside, and not named among."""
+
+    def __init__(self, choices: Sequence[Any]) -> None:
+        self._choices = choices
+
+    def __contains__(self, value: object) -> bool:
+        return value == "" or value in self._choices
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._choices[place]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._choices)
+
+    def __len__(self) -> int:
+        return len(self._choices)
 
 
 def parsed(options: type[O], found: argparse.Namespace) -> O:

@@ -9,7 +9,7 @@ from penstock.options import Change, Options, choice, option
 from penstock.options.readers import any_path, worker_number
 from penstock.options.window import BadMode, WindowOptions
 
-__all__ = ["DecodingOptions", "FeedOptions", "ManifestOptions"]
+__all__ = ["DecodingOptions", "FeedOptions", "ManifestOptions", "TransformOption"]
 
 
 class ManifestOptions(Options, group="data", change=Change.FIXED, in_pipelines=False):
@@ -36,5 +36,16 @@ class DecodingOptions(Options, group="data", change=Change.FREE):
     )
 
 
-class FeedOptions(ManifestOptions, DecodingOptions, WindowOptions):
+class TransformOption(Options, group="data", change=Change.FREE):
+    """The option by which a person agrees that the code of a dataset's transform is run."""
+
+    transform: str = option(
+        read=str,
+        default="",
+        metavar="PATH",
+        told="transform that the dataset's file names, as package.module:function: given to agree that its code is run",
+    )
+
+
+class FeedOptions(ManifestOptions, DecodingOptions, TransformOption, WindowOptions):
     """The options of a step that feeds a network."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.options.source import DatasetOption
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.run_root import RecordedOptions
 from penstock.tasks.listing_options import ListingOptions
@@ -9,5 +10,5 @@ from penstock.tasks.listing_options import ListingOptions
 __all__ = ["ListOptions"]
 
 
-class ListOptions(CommonOptions, ListingOptions, RecordedOptions):
+class ListOptions(CommonOptions, DatasetOption, ListingOptions, RecordedOptions):
     """The options of `penstock list`."""

@@ -10,6 +10,7 @@ from penstock.options import Options, choice, option
 from penstock.options.readers import optional_path, optional_text, positive_int, worker_number
 from penstock.options.window import ServingOptions
 from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.data import TransformOption
 from penstock.steps.options.run_root import RecordedOptions
 from penstock.train.options import ModelOption
 
@@ -52,7 +53,12 @@ class _Probe(Options, group="probe", in_pipelines=False):
 
 
 class _Follows(Options, group=_FOLLOWS):
-    batch_size: int = option(read=positive_int, default=64, metavar="N", told="samples of a step of training")
+    batch_size: int | None = option(
+        read=positive_int,
+        default=None,
+        metavar="N",
+        told="samples of a step of training (default: what the dataset's file says, or 64)",
+    )
     workers: int = option(
         read=worker_number, default=0, metavar="N", told="processes that decode, in training and evaluation"
     )
@@ -68,5 +74,7 @@ class _Follows(Options, group=_FOLLOWS):
     )
 
 
-class PrefetchOptions(CommonOptions, ServingOptions, _Serving, _Probe, _Follows, ModelOption, RecordedOptions):
+class PrefetchOptions(
+    CommonOptions, ServingOptions, _Serving, _Probe, TransformOption, _Follows, ModelOption, RecordedOptions
+):
     """The options of `penstock prefetch`."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 from penstock.options import Change, Options, option, switch
 from penstock.options.cost import CostOptions
 from penstock.options.readers import any_path
-from penstock.options.source import SourceOptions
+from penstock.options.source import DatasetOption, SourceOptions
 from penstock.options.window import WindowOptions
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.data import DecodingOptions
@@ -25,7 +25,7 @@ class _Early(Options, change=Change.FIXED):
     )
 
 
-class ListedJobOptions(SourceOptions, LearntTaskOptions, ListedOptions, _Early):
+class ListedJobOptions(DatasetOption, SourceOptions, LearntTaskOptions, ListedOptions, _Early):
     """The options of a job that its listing follows from."""
 
 

@@ -96,7 +96,7 @@ def with_options(step: str, words: Sequence[str], options: Mapping[str, RunOptio
     return [*others, *_flags(step, values, options, others)]
 
 
-def keep_refusal(asked: Sequence[str], words: Sequence[str], error: ConfigError | Refused) -> None:
+def keep_refusal(asked: Sequence[str], words: Sequence[str], error: PenstockError | Refused) -> None:
     """Leave in the run root, where one is named, why a step of a pipeline was refused before it began."""
     if not asked or asked[0] not in PIPELINE_STEPS or not any(word.startswith("--run-root") for word in words):
         return
@@ -112,7 +112,7 @@ def keep_refusal(asked: Sequence[str], words: Sequence[str], error: ConfigError 
             args, _ = parser.parse_known_args([*others, *_usable(asked[0], text, where)])
         run_root = open_run_root(parsed(RunRootOptions, args))
         if run_root is not None:
-            told = error if isinstance(error, ConfigError) else ConfigError(error.message, fix="correct it")
+            told = error if isinstance(error, PenstockError) else ConfigError(error.message, fix="correct it")
             run_root.keep_failure(asked[0], told)
 
 

@@ -1,0 +1,105 @@
+"""Listing one dataset, as options name it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+from penstock.errors import ConfigError
+from penstock.manifest import ManifestInfo
+from penstock.sources import RequestMeter, open_source
+from penstock.steps._shared import common
+from penstock.steps._shared.manifest_making import make_manifest
+from penstock.steps._shared.task_options import read_options
+from penstock.steps.options.listing import ListOptions
+from penstock.steps.options.run import JobOptions
+from penstock.tasks.protocols import Limits
+from penstock.tasks.registry import get_task
+
+__all__ = ["check_named", "list_dataset", "refuse_early", "require_torch"]
+
+
+def check_named(args: ListOptions | JobOptions) -> None:
+    """Refuse options that say neither where a dataset lies nor what describes it.
+
+    Raises:
+        ConfigError: they do.
+    """
+    for name, told in (("source", "where the dataset lies"), ("task", "what is learnt")):
+        if not getattr(args, name):
+            raise ConfigError(f"--{name} is missing or empty", fix=f"say {told}, or give --dataset a file that does")
+
+
+def refuse_early(args: ListOptions | JobOptions) -> None:
+    """Refuse to go on with a part of what a file describes.
+
+    Raises:
+        ConfigError: that was asked for.
+    """
+    if args.stream_listing:
+        raise ConfigError(
+            "--stream-listing with --dataset", fix="leave it out: what a file says is done behind the whole listing"
+        )
+
+
+def require_torch(flag: str) -> None:
+    """Refuse an option whose file is read with torch where that is not installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise ConfigError(
+            f"{flag} needs torch, which is not installed",
+            fix="pip install 'penstock[train]', or say --source and --task",
+        )
+
+
+def list_dataset(
+    args: ListOptions,
+    *,
+    path: Path,
+    seed: int,
+    meter: RequestMeter,
+    transform: str = "",
+    on_part: Callable[[Path, ManifestInfo], None] | None = None,
+) -> ManifestInfo:
+    """List a dataset, make its samples and split them.
+
+    Args:
+        args: what is listed.
+        path: of the manifest.
+        seed: that splits are made by.
+        meter: counts requests.
+        transform: as of ``make_manifest``, as is ``on_part``.
+
+    Raises:
+        PenstockError: it could not be listed, be used, be split or be written.
+    """
+    task = get_task(args.task)
+    options = read_options(task, args.option, args.task_options)
+    limits = Limits(
+        max_files=args.max_files,
+        releases=tuple(name for name in args.release.split(",") if name),
+        mini=args.mini,
+        skip_bad=args.on_bad_object == "skip",
+        early=args.stream_listing,
+    )
+    source = open_source(common.source_from(args.source, args), meter=meter, purpose="listing")
+    return asyncio.run(
+        make_manifest(
+            source,
+            task,
+            path=path,
+            limits=limits,
+            options=options,
+            fractions=args.split,
+            by_sample=args.split_by == "sample",
+            seed=seed,
+            transform=transform,
+            on_part=on_part,
+            first_part_samples=args.first_part,
+        )
+    )
