@@ -1,4 +1,7 @@
-"""Patterns of keys, as a shell's: ``*``, ``?``, ``[ab]``, ``{jpg,png}`` for one of several, ``{000..127}`` of a row."""
+"""Patterns of keys, as a shell's: ``*``, ``?``, ``[ab]``, ``{jpg,png}`` for one of several, ``{000..127}`` of a row.
+
+``*`` takes slashes as well; ``**/`` stands for any number of folders, and for none.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ MOST_DEPTH = 20
 
 _ROW = re.compile(r"(-?[0-9]{1,15}|[a-zA-Z])\.\.(-?[0-9]{1,15}|[a-zA-Z])(?:\.\.(-?[0-9]{1,15}))?")
 """As Bash has it: first, last and step of numbers, or of letters."""
+MOST_FOLDERS = 5
+_FOLDERS = re.compile(r"(?:(?<=/)|(?<![\s\S]))\*\*/")
 _BRACKETS = re.compile(r"\[!?+\]?+[^]]*+\]")
 
 
@@ -26,7 +31,7 @@ def matcher(pattern: str) -> Callable[[str], bool]:
         ConfigError: it stands for too many patterns, or its braces lie too deep in each other.
     """
     _check(pattern)
-    fits = re.compile("|".join(translate(each) for each in _expand(pattern))).match
+    fits = re.compile("|".join(translate(each) for whole in _expand(pattern) for each in _depths_of(whole))).match
     return lambda key: fits(key) is not None
 
 
@@ -119,6 +124,17 @@ def _expand(pattern: str) -> list[str]:
     start, end, choices = found
     rests = _expand(pattern[end:])
     return [pattern[:start] + each + rest for choice in choices for each in _expand(choice) for rest in rests]
+
+
+def _depths_of(pattern: str) -> list[str]:
+    """Return the patterns that one stands for, with and without each ``**/`` that begins a part of a path."""
+    parts = _FOLDERS.split(pattern)
+    if len(parts) > MOST_FOLDERS:
+        return [pattern]
+    found = [parts[0]]
+    for part in parts[1:]:
+        found = [begin + folders + part for begin in found for folders in ("", "**/")]
+    return found
 
 
 def _first_braces(pattern: str) -> tuple[int, int, list[str]] | None:

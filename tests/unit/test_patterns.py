@@ -29,6 +29,10 @@ from penstock.patterns import any_of, exactly, is_unclosed, matcher
         ("{0..8..4}x", ["0x", "4x", "8x"], ["1x"]),
         ("{1..x}", ["{1..x}"], ["1"]),
         ("[{]0..9}", ["{0..9}"], ["1"]),
+        ("**/*.txt", ["a.txt", "d/a.txt", "d/e/a.txt"], ["a.tx", "d/a"]),
+        ("d/**/a.{x,y}", ["d/a.x", "d/e/a.y", "d/e/f/a.x"], ["a.x", "da.x", "d/ea.x"]),
+        ("**/d/**/a", ["d/a", "e/d/a", "d/e/a", "e/d/f/a"], ["a", "da", "d/ea"]),
+        ("x**/a", ["x/a", "xy/a", "x/y/a"], ["a", "xa"]),
     ],
 )
 def test_braces_stand_for_one_of_several(pattern: str, fitting: list[str], others: list[str]) -> None:
