@@ -18,6 +18,7 @@ _FORMATS: Final = Registry(
     group="penstock.formats",
     own={
         "arrow": "penstock.formats.arrow:Arrow",
+        "audio": "penstock.formats.media:Audio",
         "csv": "penstock.formats.csv:Csv",
         "json": "penstock.formats.jsonl:Json",
         "jsonl": "penstock.formats.jsonl:Jsonl",
@@ -31,6 +32,7 @@ _FORMATS: Final = Registry(
         "safetensors": "penstock.formats.arrays:Safetensors",
         "tar": "penstock.formats.tar:Tar",
         "text": "penstock.formats.text:Text",
+        "video": "penstock.formats.media:Video",
         "zarr": "penstock.formats.zarr:Zarr",
         "zip": "penstock.formats.zip:Zip",
     },

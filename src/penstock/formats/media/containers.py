@@ -1,0 +1,59 @@
+"""Containers of video and audio, told by their first bytes; FFmpeg is told which, and never guesses.
+
+What it guessed might be one that names other files to be opened (HLS, DASH, lists), which no dataset's object may.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["container_of", "told_size"]
+
+MAGIC_BYTES: Final = 512
+_MAGIC: Final = (
+    (4, b"ftyp", "mov"),
+    (4, b"moov", "mov"),
+    (4, b"mdat", "mov"),
+    (4, b"wide", "mov"),
+    (4, b"free", "mov"),
+    (4, b"skip", "mov"),
+    (4, b"styp", "mov"),
+    (0, b"\x1aE\xdf\xa3", "matroska"),
+    (8, b"AVI ", "avi"),
+    (8, b"WAVE", "wav"),
+    (0, b"OggS", "ogg"),
+    (0, b"fLaC", "flac"),
+    (0, b"FLV\x01", "flv"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
+    (0, b"\x00\x00\x01\xba", "mpeg"),
+    (0, b"caff", "caf"),
+    (0, b"#!AMR", "amr"),
+    (0, b"ID3", "mp3"),
+    (0, b"\xff\xf1", "aac"),
+    (0, b"\xff\xf9", "aac"),
+    (0, b"\xff\xfb", "mp3"),
+    (0, b"\xff\xf3", "mp3"),
+    (0, b"\xff\xf2", "mp3"),
+    (0, b"\xff\xfa", "mp3"),
+)
+_PACKET: Final = 188
+"""Bytes of a packet of MPEG-TS."""
+
+
+def container_of(head: bytes) -> str:
+    """Return FFmpeg's name of the container that some first bytes are of; empty where it is none that is read."""
+    if head[:1] == b"G" and head[_PACKET : _PACKET + 1] in (b"G", b""):
+        return "mpegts" if len(head) >= _PACKET else ""
+    if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
+        return "aiff"
+    return next((name for at, magic, name in _MAGIC if head[at : at + len(magic)] == magic), "")
+
+
+def told_size(head: bytes, container: str) -> int | None:
+    """Return the bytes that a file says in its head that it has; None where it does not."""
+    if container in ("avi", "wav") and head.startswith(b"RIFF"):
+        size = int.from_bytes(head[4:8], "little")
+        return None if size in (0, 0xFFFFFFFF) else size + 8
+    if container == "aiff":
+        return int.from_bytes(head[4:8], "big") + 8
+    return None
