@@ -3,13 +3,16 @@
 Stores list in an order of their own: S3 by key but for its folder markers, file systems as they like. Objects are
 sorted ``RUN_OBJECTS`` at a time; what does not fit in memory goes to one scratch file that has no name, so that
 nothing is left behind however the process ends, and runs are merged as they are read. A listing that comes in order
-makes a single run. Listing and reading take linear time, and the memory of one run and a batch of each.
+makes a single run. Reading takes the memory of a batch of each run: so ``FAN_IN`` runs are merged to one as soon as
+there are as many, and 10^9 objects in no order are 39 merged runs and 256 others at most, of 90 MB of batches, beside
+120 bytes for the place of each batch. An object is written once, or twice where it comes in such a mess.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 
@@ -24,6 +27,11 @@ __all__ = ["SortedListing", "without_repeats"]
 RUN_OBJECTS = 100_000
 """Objects held in memory, about 30 MB."""
 BATCH_OBJECTS = 1024
+FAN_IN = 256
+"""Runs that are merged to one, before more are written."""
+
+_Batches = list[tuple[int, int]]
+"""Offset and length of each batch of a run in its scratch file."""
 
 _SCHEMA = pa.schema(
     [(name, pa.int64() if name == "size_bytes" else pa.string()) for name in ObjectInfo.__struct_fields__]
@@ -46,10 +54,10 @@ class SortedListing:
         self._scratch = scratch
         self._run_objects = run_objects or RUN_OBJECTS
         self._held: list[ObjectInfo] = []
-        self._runs: list[list[tuple[int, int]]] = []
-        """Offset and length of each batch of each run in the scratch file."""
+        self._runs: list[_Batches] = []
         self._last_key = ""
         self._file: ScratchFile | None = None
+        self._merged: list[tuple[ScratchFile, _Batches]] = []
         self._num_objects = 0
 
     def __len__(self) -> int:
@@ -57,8 +65,8 @@ class SortedListing:
 
     @property
     def num_runs(self) -> int:
-        """Runs in the scratch file: 1 where all objects came in order, none where they fit in memory."""
-        return len(self._runs)
+        """Runs in scratch files: 1 where all objects came in order, none where they fit in memory."""
+        return len(self._runs) + len(self._merged)
 
     def add(self, page: Sequence[ObjectInfo]) -> None:
         """Take objects in."""
@@ -74,33 +82,55 @@ class SortedListing:
             SourceError: two of them have the same key.
         """
         self._held.sort(key=_KEY)
-        runs = [iter(self._held), *(self._read(run) for run in self._runs)]
+        runs = [iter(self._held), *(_read(*run) for run in self._merged), *self._read_runs()]
         return without_repeats(heapq.merge(*runs, key=_KEY) if len(runs) > 1 else runs[0])
 
     def close(self) -> None:
-        """Let go of the scratch file."""
-        if self._file is not None:
-            self._file.close()
+        """Let go of scratch files."""
+        for file in (self._file, *(file for file, _ in self._merged)):
+            if file is not None:
+                file.close()
 
     def _spill(self) -> None:
         self._held.sort(key=_KEY)
         if not self._runs or self._held[0].key < self._last_key:
+            if len(self._runs) >= FAN_IN:
+                self._merge()
             self._runs.append([])
         if self._file is None:
             self._file = ScratchFile(self._scratch)
-        for first in range(0, len(self._held), BATCH_OBJECTS):
-            batch = _to_batch(self._held[first : first + BATCH_OBJECTS])
-            self._runs[-1].append(self._file.append(memoryview(batch.serialize())))
+        self._runs[-1] += _write(self._file, self._held)
         self._last_key = self._held[-1].key
         self._held.clear()
 
-    def _read(self, run: Sequence[tuple[int, int]]) -> Iterator[ObjectInfo]:
+    def _merge(self) -> None:
+        """Make one run of those in the scratch file, in a file of its own; the room of theirs is free again."""
+        file = ScratchFile(self._scratch)
+        try:
+            self._merged.append((file, list(_write(file, heapq.merge(*self._read_runs(), key=_KEY)))))
+        except BaseException:
+            file.close()
+            raise
         assert self._file is not None
-        for offset, length_bytes in run:
-            batch = pa.ipc.read_record_batch(pa.py_buffer(self._file.read(offset, length_bytes)), _SCHEMA)
-            columns = (column.to_pylist() for column in batch.columns)
-            for values in zip(*columns, strict=True):
-                yield ObjectInfo(**dict(zip(_SCHEMA.names, values, strict=True)))
+        self._file.close()
+        self._file, self._runs = None, []
+
+    def _read_runs(self) -> list[Iterator[ObjectInfo]]:
+        return [_read(self._file, run) for run in self._runs if self._file is not None]
+
+
+def _write(file: ScratchFile, infos: Iterable[ObjectInfo]) -> Iterator[tuple[int, int]]:
+    given = iter(infos)
+    while batch := list(islice(given, BATCH_OBJECTS)):
+        yield file.append(memoryview(_to_batch(batch).serialize()))
+
+
+def _read(file: ScratchFile, run: _Batches) -> Iterator[ObjectInfo]:
+    for offset, length_bytes in run:
+        batch = pa.ipc.read_record_batch(pa.py_buffer(file.read(offset, length_bytes)), _SCHEMA)
+        columns = (column.to_pylist() for column in batch.columns)
+        for values in zip(*columns, strict=True):
+            yield ObjectInfo(**dict(zip(_SCHEMA.names, values, strict=True)))
 
 
 def without_repeats(infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:

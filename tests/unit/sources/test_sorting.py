@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -69,6 +70,28 @@ def test_a_folder_s_marker_may_have_the_name_of_an_object(tmp_path: Path) -> Non
     listing = SortedListing(tmp_path)
     listing.add([ObjectInfo(key="a", size_bytes=size, version="e") for size in (0, 1, 0)])
     assert len(list(listing)) == 3
+
+
+def test_runs_are_merged_before_they_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading takes a batch of each run: 10^9 objects in no order would be 10,000 runs, and 3 GB of batches."""
+    monkeypatch.setattr("penstock.sources.sorting.FAN_IN", 4)
+    infos = [info_of(number) for number in range(2000)]
+    mixed = random.Random(0).sample(infos, len(infos))
+    listing = SortedListing(tmp_path, run_objects=50)
+    most = 0
+    for page in pages(mixed, 50):
+        listing.add(page)
+        most = max(most, listing.num_runs)
+    assert most == 13  # 40 runs: nine merged ones of four, and four
+    for _ in range(2):
+        assert list(listing) == infos
+    listing.close()
+    again = SortedListing(tmp_path, run_objects=50)
+    for page in pages([*mixed, infos[7]], 50):
+        again.add(page)
+    with pytest.raises(SourceError, match="twice"):
+        list(again)
+    again.close()
 
 
 @pytest.mark.parametrize(("step", "num_runs"), [(1, 1), (-1, 10)])
