@@ -28,6 +28,8 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
+from recordings import recordings
+
 from penstock.errors import PenstockError
 from penstock.formats.registry import open_format
 from support.folder_source import Folder
@@ -97,7 +99,7 @@ def examples() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes],
     """Return formats with an object of each, options to read it by, and what makes a source of it."""
     names = ("plain", "chunk", "batch", "sample", "packed rows", "mixed", "tokens")
     many = [each for name in names for each in litdata(name)]
-    return [(*each, Ranges) for each in single()] + many + zarrs()
+    return [(*each, Ranges) for each in single()] + many + zarrs() + recordings()
 
 
 def zarrs() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:

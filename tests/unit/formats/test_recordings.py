@@ -143,3 +143,125 @@ def test_a_matlab_file_of_version_7_3_is_read_whole() -> None:
 
 
 LATENCIES_TEXT = [("S1", 101.0), ("R4", 351.0), ("S2", 900.0)]
+
+
+# Gaps.
+
+
+def test_gaps_of_edf_plus_are_crossed_by_no_window_and_count_as_time(tmp_path: Path) -> None:
+    digital = np.round(microvolts(4, NUM) * 10).astype(np.int32)
+    starts = [0.25 + each + (0 if each < 4 else 3.5 if each < 7 else 5) for each in range(10)]
+    words = [(1, "+1.75\x14a\x14"), (4, "+5\x14a\x14"), (5, "+9\x14a\x14"), (8, "+13.5\x14a\x14")]
+    for width, key in ((2, "r.edf"), (3, "r.bdf")):
+        made = edf_plus(digital, width_bytes=width, starts=starts, annotations=words, broken=True)
+        objects = Objects({key: made})
+        raw = by_mne(objects, key, mne.io.read_raw_edf if width == 2 else mne.io.read_raw_bdf, tmp_path).get_data()
+        cut = Recordings(seconds=2, dtype="float64")
+        values = objects.values_of(cut, key)
+        assert [value["start"] for value in values] == [0, 2, 7.5, 12]
+        for value, first in zip(values, (0, 200, 400, 700), strict=True):
+            assert_array_equal(value["signal"], raw[:, first : first + 200])
+        (told,) = objects.index_of(cut, key)[1]
+        assert told.reason == "it has 2 gaps in time, which no sample lies across"
+        whole = objects.values_of(Recordings(dtype="float64"), key)
+        assert [value["signal"].shape[1] for value in whole] == [400, 300, 300]
+        # Times count from the first record's own, a quarter of a second after the header's.
+        events = Recordings(events="a", tmin=-0.5, tmax=1, dtype="float64")
+        values = objects.values_of(events, key)
+        assert [value["start"] for value in values] == [1.0, 8.25, 12.75]
+        for value, first in zip(values, (100, 475, 775), strict=True):
+            assert_array_equal(value["signal"], raw[:, first : first + 150])
+        told = objects.index_of(events, key)[1][0]
+        assert told.reason.startswith("1 of 4 events: 1 across a gap; it has 2 gaps")
+
+
+def test_new_segments_and_boundaries_and_skips_are_gaps(tmp_path: Path) -> None:
+    data = microvolts(4, NUM)
+    marks = [("New Segment", "", 301, 1), ("Stimulus", "S", 290, 1), ("Stimulus", "S", 320, 1)]
+    vision = Objects(brainvision(data * 10, markers=marks))
+    events = [("boundary", 300.5), ("S", 290.0), ("S", 320.0)]
+    lab = Objects({"r.set": eeglab(data, 4, NUM, events=events)})
+    words = mne.Annotations([3.0, 2.89, 3.5], [2.0, 0, 0], ["BAD_ACQ_SKIP", "S", "S"])
+    volts = data * 1e-6
+    skipped = Objects({"r.fif": fif(volts, tmp_path, annotations=words, buffer_seconds=0.5)})
+    for objects, key, second in (
+        (vision, "r.vhdr", 300),
+        (lab, "r.set", 300),
+        (skipped, "r.fif", 500),
+    ):
+        values = objects.values_of(Recordings(seconds=2, dtype="float64"), key)
+        assert [value["start"] for value in values][:3] == [0, second / 100, second / 100 + 2]
+        assert_array_equal(values[1]["signal"].shape, (4, 200))
+        assert "1 gap in time" in objects.index_of(Recordings(seconds=2), key)[1][0].reason
+        around = objects.index_of(Recordings(events="*S*", tmin=-0.2, tmax=0.2), key)[1][0].reason
+        assert "across a gap" in around
+        wanted = data[:, second : second + 200] * 1e-6
+        np.testing.assert_allclose(values[1]["signal"], wanted, atol=1e-7)
+
+
+def test_skips_of_fif_lie_where_mne_has_zeros(tmp_path: Path) -> None:
+    words = mne.Annotations([3.0], [2.0], ["BAD_ACQ_SKIP"])
+    objects = Objects({"r_raw.fif": fif(microvolts(4, NUM) * 1e-6, tmp_path, annotations=words, buffer_seconds=0.5)})
+    raw = by_mne(objects, "r_raw.fif", mne.io.read_raw_fif, tmp_path).get_data()
+    assert not raw[:, 300:500].any()
+    for value in objects.values_of(Recordings(dtype="float64"), "r_raw.fif"):
+        first = round(value["start"] * RATE)
+        assert_array_equal(value["signal"], raw[:, first : first + value["signal"].shape[1]])
+
+
+# What is read.
+
+
+def test_of_fif_and_brainvision_and_fdt_the_numbers_are_not_read_to_list(tmp_path: Path) -> None:
+    data = microvolts(4, 60_000)
+    vision = Objects(brainvision(data * 10))
+    lab = {"r.set": eeglab("r.fdt", 4, 60_000), "r.fdt": np.ascontiguousarray(data.T, "<f4").tobytes()}
+    inside = Objects({"r.set": eeglab(data, 4, 60_000)})
+    tagged = Objects({"r.fif": fif(data * 1e-6, tmp_path, buffer_seconds=60)})
+    for objects, key in ((vision, "r.vhdr"), (Objects(lab), "r.set"), (inside, "r.set"), (tagged, "r.fif")):
+        extents, _ = objects.index_of(Recordings(seconds=10), key)
+        assert len(extents) == 60
+        held = sum(map(len, objects.files.values()))
+        assert objects.read_bytes < held / 3, key
+        assert sum(extent.size_bytes for extent in extents) <= held
+
+
+def test_companions_are_named_and_not_taken_for_recordings() -> None:
+    objects = Objects(brainvision(microvolts() * 10))
+    extents, skipped = objects.index(Recordings(seconds=5))
+    assert len(extents) == 2
+    assert [(each.object, each.reason) for each in skipped] == [
+        (key, "is part of a recording, and is read by its .vhdr") for key in ("r.eeg", "r.vmrk")
+    ]
+
+
+# The real recording, as a file of each kind.
+
+
+def test_the_real_recording_is_the_same_in_each_kind(real_data: Path, tmp_path: Path) -> None:
+    path = real_data / "eeg/sub-01_task-audiovisual_eeg.bdf"
+    raw = mne.io.read_raw_bdf(path, preload=True, verbose="error")
+    volts, labels = raw.get_data(), raw.ch_names
+    micro = volts * 1e6
+    num = micro.shape[1]
+    files = {
+        "r.vhdr": brainvision(micro, number="IEEE_FLOAT_32", resolution=1, labels=labels),
+        "s.set": {"s.set": eeglab(micro, len(labels), num, labels=labels, packed=True)},
+        "t.set": {
+            "t.set": eeglab("t.fdt", len(labels), num, labels=labels),
+            "t.fdt": np.ascontiguousarray(micro.T, "<f4").tobytes(),
+        },
+        "u_raw.fif": {"u_raw.fif": fif(volts, tmp_path, labels=labels)},
+        path.name: {path.name: path.read_bytes()},
+    }
+    readers = {"vhdr": mne.io.read_raw_brainvision, "set": mne.io.read_raw_eeglab, "fif": mne.io.read_raw_fif}
+    for key, held in files.items():
+        objects = Objects(held)
+        read = readers.get(key.rpartition(".")[2], mne.io.read_raw_bdf)
+        by_it = by_mne(objects, key, read, tmp_path).get_data()
+        values = objects.values_of(Recordings(seconds=5, dtype="float64"), key)
+        assert len(values) == 4
+        for number, value in enumerate(values):
+            assert_array_equal(value["signal"], by_it[:, 500 * number : 500 * number + 500])
+            # float32 of a number is within its 2^24th.
+            np.testing.assert_allclose(value["signal"], volts[:, 500 * number : 500 * number + 500], rtol=2**-23)

@@ -225,7 +225,8 @@ def _plain_numbers(data: bytes | memoryview, layout: RecordLayout, scale: NDArra
     scales = np.broadcast_to(scale, (layout.num_channels, 1, 1))
     for before, count in layout.runs:
         wanted = numbers[:, before : before + count * samples].reshape(-1, count, samples).transpose(1, 0, 2)
-        np.multiply(wanted, scales[row : row + count], out=decoded[row : row + count])
+        with np.errstate(all="ignore"):  # floats may be anything
+            np.multiply(wanted, scales[row : row + count], out=decoded[row : row + count])
         row += count
     return decoded.reshape(layout.num_channels, -1)
 

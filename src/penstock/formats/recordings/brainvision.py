@@ -14,16 +14,8 @@ from itertools import pairwise
 from typing import Final
 
 from penstock.errors import DataError, HeaderMismatch, TruncatedObject
-from penstock.formats.recordings.model import (
-    Annotation,
-    Columns,
-    Numbers,
-    Piece,
-    Recording,
-    Rows,
-    Segment,
-    gap_note,
-)
+from penstock.formats.recordings.model import Annotation, Numbers, Recording, Segment, gap_note
+from penstock.formats.recordings.numbers import Columns, Piece, Rows
 from penstock.sources import ObjectInfo
 
 __all__ = ["BrainVisionHeader", "Marker", "brainvision_recording", "parse_brainvision", "parse_markers"]

@@ -24,7 +24,8 @@ from penstock.formats.recordings.matlab import (
     refuse,
     variables,
 )
-from penstock.formats.recordings.model import Annotation, Numbers, Packed, Piece, Recording, Rows, gap_note
+from penstock.formats.recordings.model import Annotation, Numbers, Recording, gap_note
+from penstock.formats.recordings.numbers import Packed, Piece, Rows
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import format_bytes
 

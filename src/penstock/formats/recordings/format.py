@@ -18,7 +18,8 @@ from penstock.formats.codec import Codec
 from penstock.formats.options import names_of, size_of
 from penstock.formats.protocols import Found, Store
 from penstock.formats.recordings.decoding import decode_runs
-from penstock.formats.recordings.model import Annotation, Columns, Recording, Stretch, replace_layout
+from penstock.formats.recordings.model import Annotation, Recording, Stretch
+from penstock.formats.recordings.numbers import Columns, replace_layout
 from penstock.formats.recordings.opening import COMPANION_ENDINGS, ending_of, open_recording
 from penstock.formats.whole import folder_of
 from penstock.manifest import Described, Extent, SkippedObject
@@ -144,7 +145,8 @@ class Recordings:
             layout = replace_layout(told.layout, samples=length) if told.is_vectorized else told.layout
             firsts = [about.args[number][1] for number in some]
             for number, run in zip(some, decode_runs(data, layout, firsts, length, name=about.key), strict=True):
-                signals[number] = np.ascontiguousarray(run, dtype=self.dtype)
+                with np.errstate(over="ignore"):  # beyond float32 it is infinite
+                    signals[number] = np.ascontiguousarray(run, dtype=self.dtype)
         for number in numbers.tolist():
             _, _, start, event = about.args[number]
             value: dict[str, Any] = {"signal": signals[number], "start": start / _MICRO}

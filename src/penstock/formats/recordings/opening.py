@@ -13,8 +13,10 @@ from penstock.formats.recordings.asking import from_object
 from penstock.formats.recordings.brainvision import Marker, brainvision_recording, parse_brainvision, parse_markers
 from penstock.formats.recordings.edfplus import annotations_of, read_lists, segments_of
 from penstock.formats.recordings.eeglab import eeglab_recording, read_eeglab
-from penstock.formats.recordings.fif import fif_recording, walk_fif
-from penstock.formats.recordings.model import Recording, Records, Segment, with_gaps
+from penstock.formats.recordings.fif import fif_recording
+from penstock.formats.recordings.fif_tags import walk_fif
+from penstock.formats.recordings.model import Recording, Segment, with_gaps
+from penstock.formats.recordings.numbers import Records
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import GIB, MIB, format_bytes
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from penstock.formats.recordings.model import Columns, Packed, Recording, Records, Rows
+from penstock.formats.recordings.model import Recording
+from penstock.formats.recordings.numbers import Columns, Packed, Records, Rows
 
 __all__ = ["Sharing"]
 
