@@ -45,6 +45,7 @@ from pipelines.argo_pods import (
 )
 from pipelines.declared import IMAGES
 from pipelines.form import Form
+from pipelines.packing import PARTS_AT_ONCE
 from pipelines.parameters import Parameter as Field
 from pipelines.parameters import parameters_of
 from pipelines.pods import PREFETCH_LABEL, SECRET_KEYS, WINDOW_ANNOTATION, Settings, volume_limit
@@ -87,10 +88,12 @@ def make_workflow_template(spec: Mapping[str, Any], *, form: Form, files: Files)
         volume_claim_gc=m.VolumeClaimGC(strategy="OnWorkflowCompletion") if files == "volume" else None,
     )
     with workflow:
-        with DAG(name="main"):
+        with DAG(name="main", parallelism=PARTS_AT_ONCE if "pack" in pipeline.tasks else None):
             for name, task in pipeline.tasks.items():
                 arguments = list(_passed(task)) if files == "artifacts" else []
-                Task(name=name, template=name, arguments=arguments, dependencies=task.get("dependentTasks"))
+                after = ["pack" if each == PACKED else each for each in task.get("dependentTasks", ())]
+                loop = _parts() if name == "pack" else {"arguments": arguments}
+                Task(name=name, template=name, dependencies=after or None, **loop)
         for name, task in {**pipeline.tasks, "report-exit": pipeline.exit_task}.items():
             _step(_Step(pipeline, name, task), files)
     text: str = workflow.to_yaml(sort_keys=False)
@@ -109,8 +112,26 @@ class _Pipeline:
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.spec = spec
         self.tasks: dict[str, Any] = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
-        self.tasks = {name: self.tasks[name] for name in ("list", "prefetch", "train", "evaluate", "report")}
+        packed = {"pack": self._loop_task(self.tasks[PACKED])} if PACKED in self.tasks else {}
+        self.tasks = {name: self.tasks[name] for name in ("list", "prefetch", "train", "evaluate", "report")} | packed
         self.exit_task = spec["root"]["dag"]["tasks"]["report-exit"]
+
+    def _loop_task(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the task that a pipeline of one loop repeats, as if it stood where the pipeline does."""
+        given: dict[str, Any] = {}
+        while True:
+            taken = task.get("inputs", {}).get("parameters", {})
+            given = {name: self._of_outside(source, given) for name, source in taken.items()}
+            component = self.component(task)
+            if "dag" not in component:
+                return {**task, "inputs": {"parameters": given}}
+            [task] = component["dag"]["tasks"].values()
+
+    def _of_outside(self, source: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+        name = source.get("componentInputParameter", "")
+        if name.endswith(_LOOP_ITEM):
+            return {"runtimeValue": {"constant": "{{inputs.parameters.part}}"}}
+        return given.get(name, source)
 
     def component(self, task: Mapping[str, Any]) -> Any:
         return self.spec["components"][task["componentRef"]["name"]]
@@ -138,7 +159,7 @@ class _Step:
     @property
     def outputs(self) -> dict[str, str]:
         """Return the path of each output artifact; what only the KFP UI shows has none."""
-        declared = self.pipeline.component(self.task)["outputDefinitions"]["artifacts"]
+        declared = self.pipeline.component(self.task).get("outputDefinitions", {}).get("artifacts", {})
         return {key: _path(self.name, key) for key in declared if key in " ".join(self.words)}
 
     @property
@@ -168,6 +189,9 @@ class _Step:
 
 _PLACEHOLDER = re.compile(r"\{\{\$\.(?:inputs\.parameters\['([^']+)'\]|[^}]+)\}\}")
 _CHANNEL = "pipelinechannel--"
+_LOOP_ITEM = "-loop-item"
+PACKED = "pack-parts"
+"""Task of a pipeline that packs a dataset first, part by part."""
 _OWN_VALUES = {
     "window_size": "{{workflow.parameters.window_size}}",
     # Argo knows a step's exit code, and whoever retries a workflow by hand has repaired something.
@@ -175,9 +199,11 @@ _OWN_VALUES = {
 }
 
 
-def _image(image: str) -> str:
+def _image(step: _Step) -> str:
     """Return a container's image, which a run may name, as Argo says it."""
-    return _PLACEHOLDER.sub(lambda found: f"{{{{workflow.parameters.{found[1].removeprefix(_CHANNEL)}}}}}", image)
+    given = step.task["inputs"]["parameters"]
+    image = step.pipeline.container(step.task)["image"]
+    return _PLACEHOLDER.sub(lambda found: _value(given[found[1]]), image)
 
 
 def _value(source: Mapping[str, Any]) -> str:
@@ -201,6 +227,9 @@ def _path(task: str, key: str) -> str:
 
 
 def _given_parameter(field: Field) -> Parameter:
+    if field.name == "pack_parts":
+        told = "How many parts are packed side by side: a number."
+        return Parameter(name=field.name, description=told, value=str(len(field.default)))
     choices = ["true", "false"] if field.kind is bool else list(field.choices)
     value = {} if field.is_required else {"value": _as_text(field.default)}
     return Parameter(name=field.name, description=field.told, enum=choices or None, **value)
@@ -218,7 +247,7 @@ def _own_parameters() -> Iterator[Parameter]:
         ("shm_size", default.shm_size, "Limit of the shared memory that workers pass samples through."),
         ("image_prefetch", IMAGES["prefetch"], "Image of the sidecar that fills the window."),
         ("secret", "penstock-s3", f"Secret with the source's credentials, if there is one: {', '.join(SECRET_KEYS)}."),
-        ("train_timeout_seconds", str(default.train_timeout_seconds), "Of one attempt of train or evaluate."),
+        ("train_timeout_seconds", str(default.train_timeout_seconds), "Of one attempt of train, evaluate or pack."),
         ("retries", "3", "How often a step is tried again, after a failure that may pass."),
         ("retry_after", "30s", "Wait before the first retry; it doubles with each."),
     ):
@@ -230,7 +259,7 @@ def _step(step: _Step, files: Files) -> Container:
     is_fed = step.name in FED_STEPS
     return Container(
         name=step.name,
-        image=_image(step.pipeline.container(step.task)["image"]),
+        image=_image(step),
         image_pull_policy="IfNotPresent",
         command=list(step.pipeline.container(step.task)["command"]),
         args=step.args,
@@ -239,19 +268,19 @@ def _step(step: _Step, files: Files) -> Container:
         # So that the step's message in Argo is the error's own.
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=list(mounts(step.name)),
-        inputs=[Artifact(name=key, path=path) for key, path in step.inputs.items()] if pipes else None,
+        inputs=list(_inputs(step, pipes=pipes)) or None,
         outputs=list(_outputs(step, pipes=pipes)) or None,
         labels={PREFETCH_LABEL: "true"} if is_fed else None,
         annotations={WINDOW_ANNOTATION: "{{workflow.parameters.window_size}}"} if is_fed else None,
         init_containers=[sidecar()] if is_fed else None,
         pod_spec_patch=step_patch(step.name),
         retry_strategy=None if step.name.startswith("report") else _retry(),
-        active_deadline_seconds=_deadline(is_fed),
+        active_deadline_seconds=_deadline(is_fed or step.name == "pack"),
     )
 
 
-def _deadline(is_fed: bool) -> str:
-    return "{{workflow.parameters.train_timeout_seconds}}" if is_fed else str(6 * 3600)
+def _deadline(is_long: bool) -> str:
+    return "{{workflow.parameters.train_timeout_seconds}}" if is_long else str(6 * 3600)
 
 
 def _retry() -> RetryStrategy:
@@ -263,6 +292,22 @@ def _retry() -> RetryStrategy:
         expression=f"({may_pass}) && !(lastRetry.message contains 'deadline')",
         backoff=m.Backoff(duration="{{workflow.parameters.retry_after}}", factor=2, max_duration="1h"),
     )
+
+
+def _parts() -> dict[str, Any]:
+    """Return what makes a task one of each part."""
+    count = "{{workflow.parameters.pack_parts}}"
+    return {
+        "arguments": [Parameter(name="part", value=f"{{{{item}}}}/{count}")],
+        "with_sequence": m.Sequence(start="1", count=count),
+    }
+
+
+def _inputs(step: _Step, *, pipes: bool) -> Iterator[Artifact | Parameter]:
+    for key, path in step.inputs.items() if pipes else ():
+        yield Artifact(name=key, path=path)
+    if step.name == "pack":
+        yield Parameter(name="part")
 
 
 def _outputs(step: _Step, *, pipes: bool) -> Iterator[Artifact | Parameter]:

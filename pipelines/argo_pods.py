@@ -71,7 +71,8 @@ def sidecar() -> m.UserContainer:
 
 def mounts(step: str) -> Iterator[m.VolumeMount]:
     """Return what a step's container mounts."""
-    yield m.VolumeMount(name="run", mount_path=RUN_FOLDER)
+    if step != "pack":  # whose pods run on many nodes at a time, where a volume is on one, and pass no files on
+        yield m.VolumeMount(name="run", mount_path=RUN_FOLDER)
     yield m.VolumeMount(name="tmp", mount_path="/tmp")  # noqa: S108
     if step in WINDOW_STEPS:
         yield m.VolumeMount(name=WINDOW_VOLUME, mount_path=WINDOW_FOLDER)

@@ -32,10 +32,7 @@ def {function}(
 
     Args:
 {inputs}
-
-    Returns:
-{outputs}
-    """
+{returns}    """
     return dsl.ContainerSpec(
         image=IMAGE,
         command=["penstock", "{step}"],
@@ -53,6 +50,7 @@ def component_source(name: str, component: Component) -> str:
         name: of its folder.
     """
     inputs = {**component.inputs, **_end(component), **component.parameters}
+    outputs = "\n".join(_line(key, one.told) for key, one in component.outputs.items())
     return _HEAD.format(
         step=component.step,
         as_exit=" as a pipeline's exit task" if component.is_told_the_end else "",
@@ -63,7 +61,7 @@ def component_source(name: str, component: Component) -> str:
         signature="\n".join(f"    {line}" for line in _signature(component)),
         told="\n\n".join(_wrapped(text, "    ") for text in component.told.split("\n\n")).lstrip(),
         inputs="\n".join(_line(key, one.told) for key, one in inputs.items()),
-        outputs="\n".join(_line(key, one.told) for key, one in component.outputs.items()),
+        returns=f"\n    Returns:\n{outputs}\n" if outputs else "",
         args="\n".join(f"            {line}" for line in _args(component)),
     )
 
@@ -103,12 +101,17 @@ def _literal(value: Any) -> str:
 
 def _args(component: Component) -> Iterator[str]:
     yield from _paths(component.inputs)
-    for one in (*_end(component).values(), *component.parameters.values()):
-        yield from (f'"{one.flag}",', f"{one.name},")
+    given = (*_end(component).values(), *component.parameters.values())
+    for one in given:
+        if one.flag != "--":
+            yield from (f'"{one.flag}",', f"{one.name},")
     yield from _paths(component.outputs)
     if component.takes_executor_input:
         yield "# The backend leaves PIPELINE_TASK_EXECUTOR_OUTPUT_PATH_PLACEHOLDER as it is; the input names the path."
         yield from ('"--executor-input",', "dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER,")
+    for one in given:
+        if one.flag == "--":
+            yield from ('"--",', f"{one.name},")
 
 
 def _paths(artifacts: Mapping[str, Artifact]) -> Iterator[str]:

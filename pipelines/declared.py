@@ -25,6 +25,11 @@ _OPTIONS = Parameter(
     told="Options of the run as a JSON object, of which the step takes its own; docs/pipelines.md has them.",
     field="options",
 )
+_PACK_OPTIONS = dataclasses.replace(
+    _OPTIONS,
+    told='Other options of packing as a JSON object, like {"to": "parquet", "format": "jsonl"}; docs/pack.md has them.',
+    field="pack_options",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +57,7 @@ class Component:
         image: that it runs in, a name in ``IMAGES``.
         defaults: what pipelines do unless they say so, where a person's default is another.
         without: parameters of the step that it leaves out.
+        options: that it takes as one object.
         is_told_the_end: it is an exit task, which takes how the pipeline ended.
         takes_executor_input: it shows metrics in the UI.
     """
@@ -64,6 +70,7 @@ class Component:
     outputs: Mapping[str, Artifact] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
+    options: Parameter = _OPTIONS
     is_told_the_end: bool = False
     takes_executor_input: bool = False
 
@@ -79,7 +86,7 @@ class Component:
             if name in {*self.inputs, *self.outputs, "options", "final_status", "dsl"}:
                 raise ValueError(f"penstock {self.step} cannot have a parameter {name!r}: its component uses that name")
         changed = {name: dataclasses.replace(found[name], default=value) for name, value in self.defaults.items()}
-        return found | changed | {"options": _OPTIONS}
+        return found | changed | {"options": self.options}
 
 
 _LISTED = {
@@ -95,6 +102,13 @@ _REPORTED = {
 _TRIED_AGAIN = {"fail_fast": True}
 
 COMPONENTS: Mapping[str, Component] = {
+    "pack": Component(
+        step="pack",
+        about="a part of a dataset written anew in shards, verified",
+        told="Write a dataset, or a part of it, anew in shards of a given size.\n\n"
+        "Shards that are there already are passed over, so that a part is gone on with where it was stopped.",
+        options=_PACK_OPTIONS,
+    ),
     "list": Component(
         step="list",
         about="a dataset's samples and their order, not its bytes",

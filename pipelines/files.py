@@ -31,6 +31,7 @@ from pipelines.given import LeftOut, check_given
 __all__ = [
     "EEG_PIPELINE",
     "IMAGE_VARIABLES",
+    "PACK_PIPELINE",
     "PIPELINES",
     "STEPS",
     "compile_all",
@@ -45,11 +46,12 @@ STEPS = tuple(COMPONENTS)
 PIPELINES = {
     Path("pipelines/compiled/penstock.yaml"): ("pipelines.general", "GENERAL"),
     Path("pipelines/compiled/penstock-eeg.yaml"): ("pipelines.eeg", "EEG"),
+    Path("pipelines/compiled/penstock-pack.yaml"): ("pipelines.general", "PACK"),
 }
 """Module and name of the preset of each pipeline: a new one is a line here."""
 
-GENERAL_PIPELINE, EEG_PIPELINE = PIPELINES
-"""The pipeline for any dataset, and that with a public one in its form."""
+GENERAL_PIPELINE, EEG_PIPELINE, PACK_PIPELINE = PIPELINES
+"""The pipeline for any dataset, that with a public one in its form, and that which packs a dataset first."""
 
 WORKFLOWS = Path("charts/penstock/workflows")
 """What the chart installs; images, names and the namespace are the chart's values."""
@@ -93,10 +95,12 @@ def documents() -> dict[Path, str]:
     described = importlib.import_module("pipelines.described")
     fixed = importlib.import_module("pipelines.pods").Settings()
     form = importlib.import_module("pipelines.form").run_form
+    packing = form(_preset(PACK_PIPELINE), fixed)
     tables = {
         "fields": described.fields_table(form(_preset(GENERAL_PIPELINE), fixed)),
         "options": described.options_table(),
         "eeg": described.preset_table(_preset(EEG_PIPELINE)),
+        "pack": described.fields_table({name: one for name, one in packing.items() if name.startswith("pack_")}),
     }
     schemas = {
         Path("docs/schemas", f"{step}.json"): f"{json.dumps(config_schema(step, options_of(step)), indent=2)}\n"

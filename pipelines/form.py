@@ -9,7 +9,7 @@ import dataclasses
 import inspect
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any
 
 from pipelines.declared import COMPONENTS
@@ -21,6 +21,7 @@ __all__ = ["Form", "Preset", "docstring_of", "run_form", "signature_of"]
 Form = Mapping[str, Parameter]
 """Fields by name, in order of the alphabet."""
 
+_PACKED = ("pack",)
 _AT_HOME = ("train", "list", "evaluate", "prefetch", "report", "report_exit")
 """Components in the order in which one says what a field is that several of them take."""
 
@@ -33,6 +34,7 @@ class Preset:
         name: of the pipeline, in small letters and hyphens.
         about: what it does, in sentences; the first one is a paragraph of its own.
         values: of fields, where they are others than the options' own defaults.
+        packs: whether the dataset is packed into shards first, which are then trained on.
         tasks: all that it is for, and what each is about; empty for any.
     """
 
@@ -40,6 +42,7 @@ class Preset:
     title: str
     about: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    packs: bool = False
     tasks: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,8 +52,8 @@ def run_form(preset: Preset, settings: Settings) -> Form:
     Raises:
         ValueError: two steps take a field in different ways, or the preset names one that there is not.
     """
-    found = {one.name: one for one in _of_the_pipeline(settings)}
-    for component in _AT_HOME:
+    found = {one.name: one for one in (*_of_the_pipeline(settings), *(_OF_PACKING if preset.packs else ()))}
+    for component in (*_AT_HOME, *(_PACKED if preset.packs else ())):
         for one in COMPONENTS[component].parameters.values():
             if not one.field or one.field == "options":
                 continue
@@ -58,6 +61,9 @@ def run_form(preset: Preset, settings: Settings) -> Form:
             first = found.setdefault(one.field, named)
             if (first.kind, first.choices) != (named.kind, named.choices):
                 raise ValueError(f"the field {one.field} is {first.kind} in one step and {named.kind} in {component}")
+    if preset.packs:  # one dataset, of which the pipeline itself says where the shards are
+        del found["data_file"]
+        found["data_source"] = dataclasses.replace(found["data_source"], default=MISSING)
     if preset.tasks:
         told = ", ".join(f"{name} ({about})" for name, about in preset.tasks.items())
         task = dataclasses.replace(found["data_task"], told=f"What is learnt. One of {told}.", choices=[*preset.tasks])
@@ -82,6 +88,16 @@ def _of_the_pipeline(settings: Settings) -> list[Parameter]:
         ("options", dict, {}, every),
     ]
     return [Parameter(name=name, kind=kind, default=default, told=told) for name, kind, default, told in made]
+
+
+_OF_PACKING = (
+    Parameter(
+        name="pack_parts",
+        kind=list,
+        default=["1/4", "2/4", "3/4", "4/4"],
+        told="Parts that are packed side by side, as a JSON list: of four, 1/4 to 4/4.",
+    ),
+)
 
 
 def signature_of(form: Form) -> inspect.Signature:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from kfp import dsl
@@ -23,9 +24,10 @@ from pipelines.declared import COMPONENTS
 from pipelines.described import describe
 from pipelines.form import Preset, docstring_of, run_form, signature_of
 from pipelines.given import whole
+from pipelines.packing import pack_parts_pipeline, packed_parts
 from pipelines.pods import WINDOW_FOLDER, Settings, as_light, as_trainer, with_secret, with_window
 
-__all__ = ["GENERAL", "make_pipeline"]
+__all__ = ["GENERAL", "PACK", "make_pipeline"]
 
 TRAIN_RETRIES = 3
 OTHER_RETRIES = 1
@@ -46,9 +48,10 @@ def make_pipeline(preset: Preset = GENERAL, settings: Settings | None = None) ->
     """
     fixed = settings or Settings()
     form = run_form(preset, fixed)
+    packing = pack_parts_pipeline(fixed, retries=OTHER_RETRIES) if preset.packs else None
 
     def pipeline(*channels: Any) -> None:
-        _join(_Run(given=dict(zip(form, channels, strict=True)), settings=fixed))
+        _join(_Run(given=dict(zip(form, channels, strict=True)), settings=fixed), packing)
 
     pipeline.__doc__ = docstring_of(preset, form)
     pipeline.__signature__ = signature_of(form)  # type: ignore[attr-defined]
@@ -66,8 +69,19 @@ class _Run:
     given: Mapping[str, Any]
     settings: Settings
 
-    def task(self, component: Callable[..., dsl.PipelineTask], name: str, **artifacts: Any) -> dsl.PipelineTask:
-        """Make a step's task: each parameter is the form's, or the pipeline's own, or the component's default."""
+    def task(
+        self,
+        component: Callable[..., dsl.PipelineTask],
+        name: str,
+        *,
+        instead: Mapping[str, Any] = MappingProxyType({}),
+        **artifacts: Any,
+    ) -> dsl.PipelineTask:
+        """Make a step's task: each parameter is the form's, or the pipeline's own, or the component's default.
+
+        Args:
+            instead: other values of some parameters.
+        """
         own = {
             "run_id": dsl.PIPELINE_JOB_ID_PLACEHOLDER,
             "window": WINDOW_FOLDER,
@@ -75,10 +89,10 @@ class _Run:
         }
         declared = COMPONENTS[name]
         values = {
-            key: self.given[one.field] if one.field else own[key]
+            key: self.given[one.field] if one.field in self.given else own[key]
             for key, one in declared.parameters.items()
-            if one.field or key in own
-        }
+            if one.field in self.given or key in own
+        } | dict(instead)
         return whole(component, **values, **artifacts).set_container_image(self.given[f"image_{declared.image}"])
 
     def light(self, task: dsl.PipelineTask, title: str, *, retries: int = 0) -> dsl.PipelineTask:
@@ -96,11 +110,19 @@ class _Run:
         return as_trainer(task, self.settings, **place, retries=retries).set_display_name(title)
 
 
-def _join(run: _Run) -> None:
-    """Make the tasks, and join them."""
+def _join(run: _Run, packing: Callable[..., dsl.PipelineTask] | None) -> None:
+    """Make the tasks, and join them.
+
+    Args:
+        packing: the pipeline that packs the dataset first; None where none does.
+    """
     ended = run.light(run.task(report_exit, "report_exit"), "Report however it ended")
     with dsl.ExitHandler(ended, name="Train"):
-        listed = run.light(run.task(list_, "list"), "List and shard", retries=OTHER_RETRIES)
+        # What is trained on is then what was packed, which the run's own credentials reach.
+        shards = {"source": run.given["pack_into"], "region": "", "anonymous": False} if packing else {}
+        packed = [] if packing is None else [packed_parts(packing, run.given)]
+        listing = run.task(list_, "list", instead=shards).after(*packed)
+        listed = run.light(listing, "List and shard", retries=OTHER_RETRIES)
         data = {name: listed.outputs[name] for name in ("manifest", "plan")}
 
         probed = with_window(run.task(prefetch, "prefetch", **data), run.settings)
@@ -120,5 +142,14 @@ def _join(run: _Run) -> None:
         }
         as_light(run.task(report, "report", **records)).set_display_name("Report the cost")
 
+
+PACK = Preset(
+    name="penstock-pack",
+    title="Penstock, packed first",
+    about="Write a dataset anew in shards, in several parts side by side, and train on these.\n\n"
+    "data_source says where it lies, pack_into where the shards are written, pack_options what they are; data_task and "
+    "data_task_options are of the shards.",
+    packs=True,
+)
 
 penstock = make_pipeline()

@@ -28,7 +28,7 @@ class Parameter:
     """A parameter of a component, or a field of a pipeline's run form.
 
     Attributes:
-        flag: of the step that takes it; empty where it is of the pipeline alone.
+        flag: of the step that takes it, ``--`` for what has none; empty where it is of the pipeline alone.
         kind: its type, as KFP has it: ``bool``, ``int``, ``float``, ``dict``, ``list`` or ``str``.
         default: ``MISSING`` where it must be given.
         told: what it is, in sentences.
@@ -62,14 +62,14 @@ def parameters_of(step: str) -> dict[str, Parameter]:
 
 def _parameter(step: str, one: Option) -> Parameter:
     where = f"penstock {step} {one.flag}"
-    if one.is_repeated or one.is_bare or one.is_positional:
+    if one.is_repeated or one.is_bare:
         raise ValueError(f"{where} is no parameter of a component: a pipeline gives each flag once, with a value")
     kind = str if one.default is None else _KINDS.get(kind_of(one), str)
     default = one.default if one.is_required else _default(where, one, kind)
     choices = () if callable(one.choices) or one.choices is None else tuple(map(str, one.choices))
     return Parameter(
         name=one.name,
-        flag=one.flag,
+        flag="--" if one.is_positional else one.flag,
         kind=kind,
         default=default,
         told=sentence_of(one),

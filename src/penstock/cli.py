@@ -25,7 +25,7 @@ from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.config_file import FLAG as CONFIG
 from penstock.steps.options.config_file import add_config_flags, with_config
 from penstock.steps.options.parser import Parser, Refused
-from penstock.steps.options.steps import PIPELINE_STEPS, RUN_OPTIONS, STEPS, TOLD, module_of, options_of
+from penstock.steps.options.steps import OPTIONS_STEPS, PIPELINE_STEPS, RUN_OPTIONS, STEPS, TOLD, module_of, options_of
 from penstock.steps.options.task_help import add_task_help
 from penstock.stopping import StopAsked, is_from_stop, is_stopping
 
@@ -93,10 +93,9 @@ def build_parser(steps: Sequence[str] = STEPS, words: Sequence[str] = ()) -> Par
         if name in steps:
             add_task_help(command, options_of(name), words)
         add_config_flags(command, partial(options_of, name))
-        if name in PIPELINE_STEPS:
-            command.add_argument(
-                RUN_OPTIONS, metavar="JSON", help="options of a pipeline's run; the step takes its own"
-            )
+        if name in OPTIONS_STEPS:
+            told = "options of a pipeline's run; the step takes its own"
+            command.add_argument(RUN_OPTIONS, metavar="JSON", help=told if name in PIPELINE_STEPS else "other options")
     return parser
 
 
@@ -183,11 +182,11 @@ def _with_dataset(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
 
 def _with_run_options(asked: Sequence[str], words: Sequence[str]) -> Sequence[str]:
     """Replace ``--options`` by the flags that it stands for."""
-    if not asked or asked[0] not in PIPELINE_STEPS or not any(word.partition("=")[0] == RUN_OPTIONS for word in words):
+    if not asked or asked[0] not in OPTIONS_STEPS or not any(word.partition("=")[0] == RUN_OPTIONS for word in words):
         return words
-    from penstock.steps.options.run_options import run_options, with_options  # here: pipelines alone have such options
+    from penstock.steps.options.run_options import options_for, with_options  # here: pipelines alone have such options
 
-    return with_options(asked[0], words, run_options())
+    return with_options(asked[0], words, options_for(asked[0]))
 
 
 def _told(step: str, words: Sequence[str], error: PenstockError) -> int:

@@ -5,8 +5,9 @@ driver comes first: it fills arguments in from what the task gives and knows no 
 the task before there is a pod; it takes image and accelerators from texts alone. The launcher comes next: it replaces
 the placeholders of ``substitute``, and all other text is passed on as it stands. A task inside an exit handler sees the
 handler's inputs alone; the folders of output paths do not exist; each step sees nothing of the others but the artifacts
-it takes; a failed task puts nothing out, and is tried again as often as its retry policy says; its exit code is 1
-whatever the command's was; the exit task runs however the tasks before it ended, and is told.
+it takes; a loop is its tasks once for each item of a list, which its driver takes of a parameter; it ends when all have
+ended, whatever became of one; a failed task puts nothing out, and is tried again as often as its retry policy says; its
+exit code is 1 whatever the command's was; the exit task runs however the tasks before it ended, and is told.
 
 Where a command runs is a launcher's affair: a process here, a pod on a cluster.
 """
@@ -157,10 +158,12 @@ class _Scope:
 
     Attributes:
         given: its input parameters.
+        turn: which of a loop's it is, as part of its tasks' names.
     """
 
     tasks: Json
     given: Mapping[str, Json]
+    turn: str = ""
 
 
 @dataclass(kw_only=True)
@@ -200,12 +203,28 @@ class Backend:
             except DriverError as error:
                 run.executions[name], ended[name] = _undriven(name, error), False
                 continue
-            if "dag" in component:
+            if "parameterIterator" in task:
+                ended[name] = self._run_loop(run, task, component, given)
+            elif "dag" in component:
                 ended[name] = self._run_scope(run, _Scope(tasks=component["dag"]["tasks"], given=given))
             else:
                 run.executions[name] = self._run_task(run, scope, name, given)
                 ended[name] = run.executions[name].returncode == 0
         return all(ended.values())
+
+    def _run_loop(self, run: _Run, task: Json, component: Json, given: Mapping[str, Json]) -> bool:
+        """Run a loop's tasks for each item; say whether all succeeded."""
+        told = task["parameterIterator"]
+        source = told["items"]
+        items = given[source["inputParameter"]] if "inputParameter" in source else json.loads(source["raw"])
+        ended = []
+        for number, item in enumerate(items):
+            executions: dict[str, Execution] = {}
+            values = {**given, told["itemInput"]: item}
+            scope = _Scope(tasks=component["dag"]["tasks"], given=values, turn=f"[{number}]")
+            ended.append(self._run_scope(_Run(run.spec, run.platform, run.job_id, executions), scope))
+            run.executions.update({f"{name}{scope.turn}": found for name, found in executions.items()})
+        return all(ended)
 
     def _run_task(self, run: _Run, scope: _Scope, name: str, given: Mapping[str, Json]) -> Execution:
         task = scope.tasks[name]
@@ -241,7 +260,11 @@ class Backend:
             uri = f"{run_uri}/{output['producerTask']}/{output['outputArtifactKey']}"
             taken[key] = {"artifacts": [{**self._types[uri], "uri": uri}]}
         made = {
-            key: {"artifacts": [{"name": key, "type": definition["artifactType"], "uri": f"{run_uri}/{name}/{key}"}]}
+            key: {
+                "artifacts": [
+                    {"name": key, "type": definition["artifactType"], "uri": f"{run_uri}/{name}{scope.turn}/{key}"}
+                ]
+            }
             for key, definition in component.get("outputDefinitions", {}).get("artifacts", {}).items()
         }
         executor_input = {
@@ -249,7 +272,7 @@ class Backend:
             "outputs": {"artifacts": made, "outputFile": self.launcher.output_file},
         }
         return Step(
-            task=name,
+            task=f"{name}{scope.turn}",
             job_id=run.job_id,
             attempt=0,
             image=_of_the_pod(container["image"], values),
@@ -278,11 +301,11 @@ def task_order(tasks: Json) -> list[str]:
     """Return the tasks of a pipeline so that each comes after those it depends on.
 
     Raises:
-        NotImplementedError: the pipeline has a loop or a condition.
+        NotImplementedError: the pipeline has a loop over artifacts, or a condition.
     """
     for name, task in tasks.items():
-        if {"parameterIterator", "artifactIterator"} & task.keys() or "condition" in task.get("triggerPolicy", {}):
-            raise NotImplementedError(f"task {name} is more than a container or an exit handler")
+        if "artifactIterator" in task or "condition" in task.get("triggerPolicy", {}):
+            raise NotImplementedError(f"task {name} is more than a container, a loop over a list or an exit handler")
     order: list[str] = []
     while len(order) < len(tasks):
         ready = [

@@ -17,7 +17,7 @@ from penstock.sources.registry import credential_variables
 from penstock.steps.options.run_options import run_fields, run_options
 from penstock.tasks.registry import get_task, own_task_names
 from pipelines.compile import EEG_PIPELINE, PIPELINES, compile_all, main
-from pipelines.files import GENERAL_PIPELINE, documents, sources
+from pipelines.files import GENERAL_PIPELINE, PACK_PIPELINE, documents, sources
 
 ROOT = Path(__file__).parents[3]
 GOLDENS = [*(ROOT / path for path in PIPELINES), *sorted((ROOT / "components").glob("*/component.yaml"))]
@@ -37,7 +37,7 @@ OF_THE_POD = {"node_selector", "node_tolerations"}
 OF_THE_DRIVER = {"base_image", "accelerator_type", "accelerator_count", "resource_type", "resource_count"}
 IN_A_CONSTANT = {"{{$.pipeline_job_uuid}}"} | {
     f"{{{{$.inputs.parameters['pipelinechannel--{name}']}}}}"
-    for name in ("node_accelerators", "node_accelerator_type", "image_cpu", "image_gpu")
+    for name in ("node_accelerators", "node_accelerator_type", "image_cpu", "image_gpu", "image")
 }
 
 
@@ -121,7 +121,8 @@ def test_every_pipeline_parameter_has_a_description_and_a_default(path: Path) ->
         assert len(definition.get("description", "")) > 10, name
         assert definition.get("isOptional", False) == ("defaultValue" in definition), name
     # A file that describes the data may stand in the place of source and task: the first step asks for one of them.
-    assert not {name for name, definition in parameters.items() if "defaultValue" not in definition}
+    given = {"data_source", "pack_into"} if path == PACK_PIPELINE else set()
+    assert {name for name, definition in parameters.items() if "defaultValue" not in definition} == given
 
 
 @EACH
@@ -292,10 +293,14 @@ def test_no_field_of_a_run_is_for_a_secret(path: Path) -> None:
 @EACH
 def test_the_form_has_few_fields_whose_names_group_by_alphabet(path: Path) -> None:
     names = list(pipeline(path)[0]["root"]["inputDefinitions"]["parameters"])
-    assert len(names) <= 19
+    packs = path == PACK_PIPELINE
+    assert len(names) <= 19 + 2 * packs
     assert names == sorted(names)
     groups = [name.partition("_")[0] for name in names]
-    assert list(dict.fromkeys(groups)) == ["data", "image", "model", "node", "options", "price", "run"]
+    assert list(dict.fromkeys(groups)) == ["data", "image", "model", "node", "options"] + ["pack"] * packs + [
+        "price",
+        "run",
+    ]
 
 
 @EACH
@@ -340,9 +345,10 @@ def test_the_general_pipeline_knows_no_dataset() -> None:
 def test_the_form_has_the_fields_that_options_are_declared_to_be_given_by(path: Path) -> None:
     """Each is declared at its option; the form's other fields are of the pipeline alone."""
     fields = set(pipeline(path)[0]["root"]["inputDefinitions"]["parameters"])
-    assert set(run_fields().values()) <= fields
+    without = {"data_file"} if path == PACK_PIPELINE else set()
+    assert set(run_fields().values()) - without <= fields
     others = {name for name in fields - set(run_fields().values()) if name.partition("_")[0] not in ("image", "node")}
-    assert others == {"options"}
+    assert others == {"options"} | ({"pack_into", "pack_options", "pack_parts"} if path == PACK_PIPELINE else set())
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -370,3 +376,23 @@ def test_declarations_import_no_torch_and_no_storage_client() -> None:
 def test_the_command_line_checks(how: list[str]) -> None:
     done = subprocess.run([sys.executable, *how, "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_all_parts_are_packed_in_a_loop_before_what_is_there_is_listed() -> None:
+    spec, platform = pipeline(PACK_PIPELINE)
+    outer = tasks(PACK_PIPELINE)
+    assert outer["list"]["dependentTasks"] == ["pack-parts"]
+    listed = outer["list"]["inputs"]["parameters"]
+    assert listed["source"] == {"componentInputParameter": f"{CHANNEL}pack_into"}
+    assert (listed["anonymous"], listed["region"]) == (
+        {"runtimeValue": {"constant": False}},
+        {"runtimeValue": {"constant": ""}},
+    ), "the shards are the run's own, whosever the dataset is"
+    [loop] = spec["components"]["comp-pack-parts"]["dag"]["tasks"].values()
+    assert loop["iteratorPolicy"] == {"parallelismLimit": 8}
+    [task] = spec["components"][loop["componentRef"]["name"]]["dag"]["tasks"].values()
+    item = loop["parameterIterator"]["itemInput"]
+    assert task["inputs"]["parameters"]["part"] == {"componentInputParameter": item}
+    assert task["retryPolicy"]["maxRetryCount"] == 1
+    assert not task["cachingOptions"].get("enableCache")
+    assert int(platform["exec-pack"]["activeDeadlineSeconds"]) == 72 * 3600

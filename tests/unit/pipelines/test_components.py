@@ -13,14 +13,18 @@ import pytest
 import yaml
 
 from penstock.cli import build_parser
-from penstock.steps.options.run_options import run_options
+from penstock.steps.options.run_options import options_for
 from penstock.steps.options.steps import RUN_OPTIONS as FLAG
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = {name: name for name in ("list", "prefetch", "train", "evaluate", "report")} | {"report_exit": "report"}
+COMMANDS = {name: name for name in ("list", "prefetch", "train", "evaluate", "report", "pack")} | {
+    "report_exit": "report"
+}
 STEPS = list(COMMANDS)
+POSITIONAL = "--"
+"""Before what has no flag."""
 GPU_STEPS = {"train", "evaluate"}
-GIVEN = {"source": "s3://bucket/pets", "task": "images"}
+GIVEN = {"source": "s3://bucket/pets", "task": "images", "uri": "s3://bucket/pets", "into": "s3://bucket/shards"}
 """What has no default."""
 
 # What a component states other than the command line does: a probe that needs no sidecar.
@@ -51,7 +55,7 @@ def actions(step: str) -> dict[str, argparse.Action]:
     parser = build_parser([COMMANDS[step]])
     [commands] = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     found = commands.choices[COMMANDS[step]]._actions
-    return {action.option_strings[-1]: action for action in found if action.dest != argparse.SUPPRESS}
+    return {[action.dest, *action.option_strings][-1]: action for action in found if action.dest != argparse.SUPPRESS}
 
 
 def pairs(step: str) -> list[tuple[str, str]]:
@@ -95,12 +99,13 @@ def test_a_component_is_one_command(step: str) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_argument_is_a_flag_of_the_step_and_every_other_flag_is_named(step: str) -> None:
-    passed = {flag for flag, _ in pairs(step)}
-    known = set(actions(step))
+    passed = {flag for flag, _ in pairs(step)} - {POSITIONAL}
+    known = {flag for flag in actions(step) if flag.startswith("-")}
     assert passed <= known
     text = (ROOT / "components" / step / "README.md").read_text()
     left_out = text.partition("## Flags that it leaves out")[2]
-    by_option = {option.of[COMMANDS[step]].flag for option in run_options().values() if COMMANDS[step] in option.of}
+    options = options_for(COMMANDS[step]).values()
+    by_option = {option.of[COMMANDS[step]].flag for option in options if COMMANDS[step] in option.of}
     assert {f"--{name}" for name in re.findall(r"`--([a-z-]+)`:", left_out)} == known - passed - by_option
     assert not passed & by_option, "a flag is a parameter or an option, not both"
 
@@ -114,21 +119,21 @@ def test_its_readme_names_what_a_task_must_give(step: str) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_every_input_and_output_is_described_and_has_the_default_of_its_flag(step: str) -> None:
-    inputs, outputs = component(step)["inputDefinitions"], component(step)["outputDefinitions"]
+    inputs, outputs = component(step)["inputDefinitions"], component(step).get("outputDefinitions", {})
     for name, definition in {
         **inputs.get("parameters", {}),
         **inputs.get("artifacts", {}),
-        **outputs["artifacts"],
+        **outputs.get("artifacts", {}),
     }.items():
         assert len(definition.get("description", "")) > 10, name
     for name, definition in inputs.get("parameters", {}).items():
-        flag = actions(step).get(f"--{name.replace('_', '-')}")
+        flag = actions(step).get(f"--{name.replace('_', '-')}", actions(step).get(name))
         assert definition.get("isOptional", False) != (flag is not None and flag.required), name
 
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_flag_gets_the_input_or_output_of_its_name(step: str) -> None:
-    named = {"--checkpoint-out": "checkpoint", "--step-record": None, "--executor-input": None}
+    named = {POSITIONAL: "uri", "--checkpoint-out": "checkpoint", "--step-record": None, "--executor-input": None}
     for flag, value in pairs(step):
         name = named.get(flag, flag.removeprefix("--").replace("-", "_"))
         assert name is None or f"['{name}']" in value
@@ -139,11 +144,14 @@ def test_the_step_reads_the_defaults_as_its_own(step: str) -> None:
     """So an empty text, 0 and false, as the backend passes them, are read as what the step does unasked."""
     args = parse(step, default_values(step))
     for flag, value in pairs(step):
+        if flag == POSITIONAL:
+            assert (value, args.uri) == ("{{$.inputs.parameters['uri']}}", GIVEN["uri"])
+            continue
         action = actions(step)[flag]
         if (
             "inputs.parameters" in value
             and (step, flag) not in OTHER_DEFAULTS
-            and flag not in ("--run-root", "--source", "--task", FLAG)
+            and flag not in ("--run-root", "--source", "--task", "--into", FLAG)
         ):
             found = getattr(args, action.dest)
             assert found == action.default or (not found and not action.default), flag

@@ -99,7 +99,6 @@ def _bad(**declared: Any) -> type[Options]:
     [
         (repeated(read=str, default=(), metavar="X", told="x", field="run_x"), "gives each flag once"),
         (flag(default=False, told="x", field="run_x"), "gives each flag once"),
-        (option(read=str, metavar="X", told="x", is_positional=True, field="run_x"), "gives each flag once"),
         (
             option(read=positive_int, default=None, metavar="X", told="x", field="run_x"),
             "takes no text for its default",

@@ -17,6 +17,7 @@ from penstock.cli import build_parser
 from penstock.errors import PenstockError
 from penstock.sources.registry import find_scheme
 from penstock.steps._shared.task_options import read_options
+from penstock.steps.options.run_options import options_for, with_options
 from penstock.tasks.registry import get_task
 from pipelines.argo import FILES, make_workflow_template
 from pipelines.compile import PIPELINES
@@ -27,7 +28,7 @@ from pipelines.pods import Settings
 ROOT = Path(__file__).parents[3]
 STEPS = ["list", "prefetch", "train", "evaluate", "report", "report-exit"]
 KINDS = pytest.mark.parametrize("files", [f"{path.stem}-{files}" for path in PIPELINES for files in FILES])
-GIVEN = {"data_source": "s3://bucket/pets", "data_task": "images"}
+GIVEN = {"data_source": "s3://bucket/pets", "data_task": "images", "pack_into": "s3://bucket/shards"}
 """What has no default in the general pipeline."""
 
 
@@ -224,3 +225,33 @@ def test_it_is_made_of_the_pipeline_and_the_form_that_it_is_given() -> None:
     given = {parameter["name"]: parameter.get("value") for parameter in made["spec"]["arguments"]["parameters"]}
     assert given["model_epochs"] == "7"
     assert given["data_source"] == given["data_file"] == "", "one of them is given; the first step asks for it"
+
+
+@pytest.mark.parametrize("files", FILES)
+def test_parts_are_packed_by_number_before_what_is_there_is_listed(files: str) -> None:
+    name = f"penstock-pack-{files}"
+    main = templates(name)["main"]
+    assert main["parallelism"] == 8
+    steps = {task["name"]: task for task in main["dag"]["tasks"]}
+    assert steps["list"]["dependencies"] == ["pack"]
+    count = "{{workflow.parameters.pack_parts}}"
+    assert steps["pack"]["withSequence"] == {"start": "1", "count": count}
+    assert filled(count, name) == "4"
+    [part] = steps["pack"]["arguments"]["parameters"]
+    assert part == {"name": "part", "value": f"{{{{item}}}}/{count}"}
+    template = templates(name)["pack"]
+    assert template["inputs"]["parameters"] == [{"name": "part"}]
+    given = [word.replace("{{inputs.parameters.part}}", "2/4") for word in template["container"]["args"]]
+    words = [filled(word, name) for word in given]
+    words[words.index("--options") + 1] = '{"to": "parquet", "shard_size": "8Mi", "format_options": {"columns": ["x"]}}'
+    words = with_options("pack", ["pack", *words], options_for("pack"))
+    args = build_parser(["pack"]).parse_args(words)
+    assert (args.part, args.to, args.shard_size, args.uri) == ("2/4", "parquet", 8 * 2**20, "s3://bucket/pets")
+    assert json.loads(args.format_options) == {"columns": ["x"]}
+    assert "run" not in {mount["name"] for mount in template["container"]["volumeMounts"]}, "on one node at a time"
+    assert template["retryStrategy"] == templates(name)["list"]["retryStrategy"]
+
+
+def test_pipelines_that_pack_nothing_first_have_no_such_step() -> None:
+    assert "pack" not in templates("penstock-volume")
+    assert "parallelism" not in templates("penstock-volume")["main"]

@@ -31,9 +31,13 @@ def compression_option(text: str) -> str:
 
 class _What(Options):
     uri: str = option(
-        read=location, metavar="URI", told="the dataset, as `penstock list --source` has it", is_positional=True
+        read=location,
+        metavar="URI",
+        told="the dataset, as `penstock list --source` has it",
+        is_positional=True,
+        field="data_source",
     )
-    into: str = option(read=location, metavar="DIR|URI", told="where shards are written")
+    into: str = option(read=location, metavar="DIR|URI", told="where shards are written", field="pack_into")
     into_endpoint_url: str | None = option(
         read=optional_endpoint,
         default=None,
@@ -71,6 +75,7 @@ class _How(Options, group="shards"):
         metavar="I/N",
         told="make every N-th shard, beginning with the I-th: N such commands, side by side, make them all "
         "(default: 1/1)",
+        by_pipeline=True,
     )
 
 

@@ -26,7 +26,7 @@ from penstock.steps.options.steps import PIPELINE_STEPS, RUN_OPTIONS, options_of
 from penstock.texts import did_you_mean
 from penstock.train.options import TrainingOptions
 
-__all__ = ["RunOption", "keep_refusal", "run_fields", "run_options", "with_options"]
+__all__ = ["RunOption", "keep_refusal", "options_for", "run_fields", "run_options", "with_options"]
 
 _SECRET_WORDS = ("secret", "password", "token", "credential", "access_key", "api_key")
 
@@ -64,6 +64,14 @@ def run_options() -> dict[str, RunOption]:
     return {name: RunOption(name=name, of=of) for name, of in sorted(found.items())}
 
 
+def options_for(step: str) -> dict[str, RunOption]:
+    """Return the options that a step's ``--options`` may name: those of a run, or of a step of no run its own."""
+    if step in PIPELINE_STEPS:
+        return run_options()
+    own = options_of(step).declared().values()
+    return {one.name: RunOption(name=one.name, of={step: one}) for one in own if one.run_option}
+
+
 def run_fields() -> dict[str, str]:
     """Return the names of options that have a field of their own in the form of a run, with that field's."""
     return {option.name: option.field for _, option in _declared() if option.field}
@@ -93,7 +101,8 @@ def with_options(step: str, words: Sequence[str], options: Mapping[str, RunOptio
             words_of(name, option, value)
     if step == PIPELINE_STEPS[0]:
         _check_training(values, options)
-    return [*others, *_flags(step, values, options, others)]
+    at = others.index("--") if "--" in others else len(others)
+    return [*others[:at], *_flags(step, values, options, others), *others[at:]]
 
 
 def keep_refusal(asked: Sequence[str], words: Sequence[str], error: PenstockError | Refused) -> None:

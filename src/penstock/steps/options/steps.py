@@ -7,7 +7,7 @@ from typing import cast
 
 from penstock.options import Options
 
-__all__ = ["PIPELINE_STEPS", "RUN_OPTIONS", "STEPS", "TOLD", "module_of", "options_of"]
+__all__ = ["OPTIONS_STEPS", "PIPELINE_STEPS", "RUN_OPTIONS", "STEPS", "TOLD", "module_of", "options_of"]
 
 STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor", "inspect", "pack", "new-task")
 """Each is declared in ``penstock.steps.options.<module>``, and done by ``penstock.steps.<module>``."""
@@ -28,8 +28,10 @@ TOLD = {
 """What each does, for a person."""
 PIPELINE_STEPS = ("list", "prefetch", "train", "evaluate", "report")
 """Those that a pipeline runs, the first one first."""
+OPTIONS_STEPS = (*PIPELINE_STEPS, "pack")
+"""Those that take options as one object too: a pipeline's steps those of the run, ``pack`` its own."""
 RUN_OPTIONS = "--options"
-"""Flag of each of them for the options of the pipeline's run (``run_options``)."""
+"""Flag of each of them for these options (``run_options``)."""
 
 _MODULES = {"list": "listing", "new-task": "new_task"}
 _NAMES = {"new-task": "NewTaskOptions", "run": "JobOptions"}
