@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import penstock
 from penstock.errors import ConfigError
+from support.formats import FORMATS
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -59,7 +62,13 @@ def test_columns_are_as_they_are_asked_for_in_the_order_of_the_verbs(
 
 def test_what_is_chosen_behind_other_names_is_all_that_is_fetched(folder: Path) -> None:
     dataset = penstock.parquet(folder)
-    for other in (dataset.rename({"n": "x"}).select("x"), dataset.select(["n", "b"]).drop("b")):
+    for other in (
+        dataset.rename({"n": "x"}).select("x"),
+        dataset.rename({"n": "x"}).select(each for each in ["x"]),
+        dataset.select(["n", "b"]).drop("b"),
+        dataset.select(each for each in ["n", "b"]).rename({"b": "c"}).drop("c"),
+        dataset.select(["n", "b"]).drop("b").rename({"n": "b"}),
+    ):
         assert other.options["columns"] == ["n"]
     assert "columns" not in dataset.drop("t").options
     inner = dataset.rename({"t": "u"}).select("u.list.element")
@@ -120,6 +129,11 @@ def test_values_that_have_no_columns_are_made_dictionaries_first(tmp_path: Path,
         (lambda ds: ds.map_batches(lambda values: iter(values)), "was given a list_iterator"),
         (lambda ds: ds.map_batches(lambda values: {"a": [1], "b": [1, 2]}), "columns of several lengths"),
         (lambda ds: ds.map_batches(lambda values: {}), "was given 0 values for 10"),
+        (lambda ds: ds.map_batches(lambda values: {"a": "x" * 10}), "was given 'xxxxxxxxxx' as the column 'a'"),
+        (lambda ds: ds.map_batches(lambda values: {"a": 3}), "was given 3 as the column 'a'"),
+        (lambda ds: ds.map_batches(lambda values: {"a": np.array(3)}), "as the column 'a'"),
+        (lambda ds: ds.map_batches(lambda values: np.array(3)), "was given a ndarray"),
+        (lambda ds: ds.map_batches(lambda values: pa.table({"a": [1] * 10})), "was given a Table"),
     ],
 )
 def test_what_shows_in_values_alone_is_an_error_that_says_so(
@@ -177,6 +191,55 @@ def test_chance_of_a_batch_is_its_own_whatever_workers_and_wherever_it_goes_on(f
         loader.load_state_dict(position)
         assert list(loader) == whole[2:]
         assert len(loader) == 6
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda values: [value["n"] for value in values],
+        lambda values: tuple(value["n"] for value in values),
+        lambda values: np.array([value["n"] for value in values]),
+        lambda values: torch.tensor([int(value["n"]) for value in values]),
+        lambda values: collections.UserList([value["n"] for value in values]),
+    ],
+)
+def test_what_has_a_value_for_each_is_taken(folder: Path, make: Callable[[list[Any]], Any]) -> None:
+    for dataset in (
+        penstock.parquet(folder).map_batches(make),
+        penstock.parquet(folder).map_batches(lambda values: collections.UserDict(n=make(values))).map(lambda x: x["n"]),
+    ):
+        decoder = dataset.opened_with({"collate": list}).decoder
+        assert [int(value) for value in decoder.collate([{"n": np.int64(number)} for number in range(4)])] == [
+            *range(4)
+        ]
+
+
+def test_members_of_archives_are_renamed_and_their_name_may_be_chosen(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(FORMATS["tar"][2])
+    dataset = penstock.tar(tmp_path, decoded=True)
+    for made, row in (
+        (dataset.select(["__key__", "cls"]), {"__key__": "d/0003", "cls": 3}),
+        (dataset.rename({"__key__": "key", "cls": "label"}).select(["label", "key"]), {"key": "d/0003", "label": 3}),
+        (dataset.select("__key__"), {"__key__": "d/0003"}),
+        (dataset.drop(["__key__", "txt"]), {"cls": 3}),
+    ):
+        with made.shards() as shards:
+            assert next(shards.open_shard_at_row("a.tar", 3)) == row
+    assert dataset.rename({"cls": "label"}).select(["label"]).options["sample"] == ["cls"]
+
+
+def test_parts_are_by_a_column_of_whatever_name_and_in_shards(folder: Path) -> None:
+    dataset = penstock.parquet(folder)
+    found = []
+    for whole in (dataset.rename({"b": "g"}), dataset.rename({"b": "x"}).rename({"x": "g"}).drop("t")):
+        train, valid = whole.split(valid=0.4, by="g", seed=4)
+        rows = [list(part.open_shard("a.parquet")) for part in (train, valid)]
+        assert not {row["g"] for row in rows[0]} & {row["g"] for row in rows[1]}
+        assert sorted(row["n"] for each in rows for row in each) == list(range(NUM_ROWS))
+        assert all([row["n"] for row in each] == sorted(row["n"] for row in each) for each in rows)
+        found.append([[int(row["n"]) for row in each] for each in rows])
+        assert [row["n"] for row in train.open_shard_at_row("a.parquet", 7)] == found[-1][0][7:]
+    assert found[0] == found[1]
 
 
 def test_a_mix_has_no_batches_of_a_member(folder: Path) -> None:

@@ -250,6 +250,19 @@ def test_every_source_gives_the_same_rows_whatever_fails(place: Place, expected:
     _check_faults(place, meters)
 
 
+def test_every_source_gives_the_same_shards_from_any_row_on_whatever_fails(place: Place) -> None:
+    if place.faulty is not None:
+        place.faulty.every = 3
+    dataset = penstock.parquet(place.uri("tables"), columns=["number"], **place.options)
+    with dataset.shards() as shards:
+        (name,) = shards.shard_names
+        assert shards.shard_info(name).num_rows == NUM_ROWS
+        for row in (0, 250, NUM_ROWS - 1, NUM_ROWS):
+            assert [int(each["number"]) for each in shards.open_shard_at_row(name, row)] == [*range(row, NUM_ROWS)]
+    if place.faulty is not None:
+        assert place.faulty.num_faults >= 2
+
+
 def test_members_of_the_archive_of_kaggle_are_those_files_whatever_fails() -> None:
     """One link does for all members, asked for anew when it ends; the archive is not read twice."""
     with serve_kaggle() as kaggle:

@@ -186,6 +186,15 @@ def test_a_dataset_that_has_shards_open_is_copied_without_them(server: SmallS3) 
         assert other.shard_names == dataset.shard_names
 
 
+def test_columns_are_those_of_one_row_however_many_shards_have_none(server: SmallS3) -> None:
+    dataset = on_server(server, "lines")
+    assert dataset.num_shards == 2
+    server.requests.clear()
+    assert dataset.columns == {}
+    assert {asked.path for asked in server.requests} == {"/b/lines/0.txt"}
+    assert on_server(server, "jsonl").filter(lambda row: False).columns == {}
+
+
 def test_an_error_of_a_function_names_shard_and_row_and_ends_it(server: SmallS3) -> None:
     def fail(row: Any) -> Any:
         if row["n"] == 9:

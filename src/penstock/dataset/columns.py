@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.dataset.functions import Drop, Keep, Rename
 from penstock.errors import ConfigError
 from penstock.formats.registry import format_options, own_format_names, table_formats
+from penstock.formats.sample_names import KEY
 from penstock.stream.checks import shown
 
 if TYPE_CHECKING:
     from penstock.dataset.described import Dataset
 
-__all__ = ["dropped", "names_in", "renamed", "selected"]
+__all__ = ["dropped", "names_in", "renamed", "selected", "stored_name"]
 
 _SELECTING: Final = ("columns", "sample")
 """Options of formats that say what of a sample is given."""
@@ -28,20 +29,23 @@ def selected(dataset: Dataset, names: Any) -> Dataset:
     """
     from penstock.dataset.described import of_options
 
-    if not all(isinstance(each, Rename | Drop) for each in dataset.functions):
-        return replace(dataset, functions=(*dataset.functions, Keep(names_in("select", names))))
     option = _option(dataset)
+    if not _is_of_columns(dataset):
+        return replace(dataset, functions=(*dataset.functions, Keep(names_in("select", names))))
+    names = names if _is_one(names) else list(names)
     if option is None:
         raise ConfigError(f"nothing can be selected of the format {dataset.format!r}", fix="take what is wanted by map")
-    if not dataset.functions:
+    if not dataset.functions and (option != "sample" or KEY not in _listed(names)):
         return of_options(dataset, {**dataset.options, option: names})
     wanted = names_in("select", names)
-    stored = {name: _stored(name, dataset.functions) for name in wanted}
+    stored = {name: _stored_name(name, dataset.functions, "select of") for name in wanted}
     given = {new for function in dataset.functions if isinstance(function, Rename) for new in function.names.values()}
     others = [(old, new) if new in given else (_head(old), _head(new)) for new, old in stored.items() if old != new]
-    whole = dict(others)
-    made = of_options(dataset, {**dataset.options, option: list(stored.values())})
-    return replace(made, functions=(Rename(whole),) if whole else ())
+    read = [old for old in stored.values() if option != "sample" or old != KEY]  # which comes with each sample
+    if not read:
+        return replace(dataset, functions=(*dataset.functions, Keep(wanted)))
+    made = of_options(dataset, {**dataset.options, option: read})
+    return replace(made, functions=(Rename(dict(others)),) if others else ())
 
 
 def renamed(dataset: Dataset, names: Any) -> Dataset:
@@ -67,18 +71,39 @@ def dropped(dataset: Dataset, names: tuple[str, ...]) -> Dataset:
     Raises:
         ConfigError: it has none of them, or none is left.
     """
-    from penstock.dataset.described import of_options
-
     _check_rows(dataset, "drop")
-    option = _option(dataset)
-    chosen = dataset.options.get(option) if option == "columns" else None
-    chosen = [chosen] if isinstance(chosen, str) else chosen
-    if dataset.functions or not chosen or not set(names) <= set(chosen):
+    there = _chosen(dataset)
+    if not set(names) <= set(there):
         return replace(dataset, functions=(*dataset.functions, Drop(names)))
-    left = [name for name in chosen if name not in names]
+    left = [name for name in there if name not in names]
     if not left:
         raise ConfigError(f"drop of {', '.join(map(repr, names))} leaves no column", fix="drop fewer of them")
-    return of_options(dataset, {**dataset.options, "columns": left})
+    return selected(dataset, left)
+
+
+def _chosen(dataset: Dataset) -> list[str]:
+    """Return the columns that are all that is fetched, by the names that they have; none where that is not known."""
+    if _option(dataset) != "columns" or not _is_of_columns(dataset):
+        return []
+    chosen = dataset.options.get("columns") or ()
+    found = [chosen] if isinstance(chosen, str) else list(chosen)
+    for function in dataset.functions:
+        found = [function.names.get(name, name) for name in found] if isinstance(function, Rename) else found
+        found = [name for name in found if name not in function.names] if isinstance(function, Drop) else found
+    return found
+
+
+def _is_of_columns(dataset: Dataset) -> bool:
+    """Tell whether nothing is done with values but that columns have other names or are left out."""
+    return all(isinstance(each, Rename | Drop) for each in dataset.functions)
+
+
+def _listed(names: Any) -> tuple[Any, ...]:
+    return (names,) if _is_one(names) else tuple(names)
+
+
+def _is_one(names: Any) -> bool:
+    return isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable)
 
 
 def names_in(verb: str, names: str | Iterable[str]) -> tuple[str, ...]:
@@ -87,8 +112,7 @@ def names_in(verb: str, names: str | Iterable[str]) -> tuple[str, ...]:
     Raises:
         ConfigError: there is none.
     """
-    is_one = isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable)
-    found: tuple[Any, ...] = (names,) if is_one else tuple(names)
+    found = _listed(names)
     if not found or not all(isinstance(name, str) and name for name in found):
         raise ConfigError(f"{verb} of {shown(names)}", fix='give a name, or a list of some like ["a", "b"]')
     return tuple(dict.fromkeys(found))
@@ -112,8 +136,11 @@ def _check_rows(dataset: Dataset, verb: str) -> None:
     )
 
 
-def _stored(name: str, functions: Sequence[Any]) -> str:
+def _stored_name(name: str, functions: Sequence[Any], verb: str) -> str:
     """Return the name that a column is stored by, of that which it has behind others.
+
+    Args:
+        verb: that asks, for messages.
 
     Raises:
         ConfigError: it was left out.
@@ -128,10 +155,20 @@ def _stored(name: str, functions: Sequence[Any]) -> str:
                 name = old[head] + rest
             elif name in function.names:
                 raise ConfigError(
-                    f"select of {name!r}, which was renamed to {function.names[name]!r}", fix="give its new name"
+                    f"{verb} {name!r}, which was renamed to {function.names[name]!r}", fix="give its new name"
                 )
         elif isinstance(function, Drop) and name in function.names:
-            raise ConfigError(f"select of {name!r}, which was dropped", fix="select it before, or leave it out")
+            raise ConfigError(
+                f"{verb} {name!r}, which was dropped", fix="name it before it is dropped, or leave it out"
+            )
+    return name
+
+
+def stored_name(name: str, functions: Sequence[Any]) -> str:
+    """Return the name that a column is stored by, of its own or another that it was given."""
+    for function in reversed(functions):
+        if isinstance(function, Rename):
+            name = {new: old for old, new in function.names.items()}.get(name, name)
     return name
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
 from penstock.errors import ConfigError
 from penstock.stream.checks import shown
@@ -129,12 +130,11 @@ class Batched:
         given = len(values)
         # Of the batch's own, whoever makes it: the process's generators are seeded for it.
         chance = (np.random.default_rng(np.random.randint(2**63)),) if self.has_chance else ()
-        made = self.function(values, *chance)
-        if isinstance(made, Mapping):
-            made = _rows_of(made)
-        elif isinstance(made, str | bytes) or (not isinstance(made, Sequence | np.ndarray) and not _has_rows(made)):
+        found = self.function(values, *chance)
+        made = _rows_of(found) if isinstance(found, Mapping) else _listed(found)
+        if made is None:
             raise ConfigError(
-                f"map_batches was given a {type(made).__name__}, {shown(made)}, for {given} values",
+                f"map_batches was given a {type(found).__name__}, {shown(found)}, for {given} values",
                 fix="return a list with a value for each, or a dictionary of such lists by column",
             )
         if len(made) != given:
@@ -143,22 +143,34 @@ class Batched:
                 fix="return one for each, in their order, so that positions and ranks stay exact; to leave some out "
                 "use filter",
             )
-        return [made[at] for at in range(given)]
+        return made
 
 
-def _has_rows(made: Any) -> bool:
-    return hasattr(type(made), "__len__") and hasattr(type(made), "__getitem__") and not isinstance(made, set)
+def _listed(made: Any) -> list[Any] | None:
+    """Return the items of what has some in an order of their own, such as a list or a tensor; else None."""
+    is_array = isinstance(made, np.ndarray | torch.Tensor) and made.ndim > 0
+    is_list = isinstance(made, Sequence) and not isinstance(made, str | bytes)
+    return list(made) if is_array or is_list else None
 
 
 def _rows_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of columns."""
-    lengths = {name: len(column) for name, column in columns.items()}
+    lists = {}
+    for name, column in columns.items():
+        is_plain = isinstance(column, str | bytes | Mapping) or not isinstance(column, Iterable)
+        found = None if is_plain or getattr(column, "ndim", 1) == 0 else list(column)
+        if found is None:
+            raise ConfigError(
+                f"map_batches was given {shown(column)} as the column {name!r}",
+                fix="return a list with a value for each, also where all are the same",
+            )
+        lists[name] = found
+    lengths = {name: len(column) for name, column in lists.items()}
     if len(set(lengths.values())) > 1:
         raise ConfigError(
             f"map_batches was given columns of several lengths: {shown(lengths)}", fix="return columns of one length"
         )
-    length = next(iter(lengths.values()), 0)
-    return [{name: column[at] for name, column in columns.items()} for at in range(length)]
+    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

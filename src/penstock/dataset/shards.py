@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from penstock.dataset.described import Dataset
 
 __all__ = ["ShardInfo", "Shards"]
+
+_NOTHING: Final = object()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +100,7 @@ class Shards:
             stack.callback(self.ranges.close)
             self._stack = stack.pop_all()
         self._lock = threading.Lock()
-        self._columns: dict[str, Mapping[str, str]] = {}
+        self._columns: dict[str, Mapping[str, str] | None] = {}
         self._is_closed = False
 
     def __enter__(self) -> Self:
@@ -177,7 +179,7 @@ class Shards:
             size_bytes=sum(size for size, _ in versions.values()),
             read_bytes=read_bytes,
             version=only,
-            columns=self._columns_of(found),
+            columns=self._columns_of(found) or {},
         )
 
     @property
@@ -187,7 +189,8 @@ class Shards:
         They are those of the first row, which is read when they are first asked for.
         """
         for name in self.shard_names:
-            if found := self._columns_of(name):
+            found = self._columns_of(name)
+            if found is not None:
                 return found
         return {}
 
@@ -216,12 +219,14 @@ class Shards:
         with self._lock:
             return self._reader.row(row)
 
-    def _columns_of(self, name: str) -> Mapping[str, str]:
+    def _columns_of(self, name: str) -> Mapping[str, str] | None:
+        """Return the columns of a shard's first row; None where no row is left of it."""
         if name not in self._columns:
             with self.open_shard(name) as rows:
-                value = next(rows, None)
+                value = next(rows, _NOTHING)
             row = value if isinstance(value, Mapping) else {}
-            self._columns[name] = {str(each): type_of(row[each]) for each in row}
+            found = None if value is _NOTHING else {str(each): type_of(row[each]) for each in row}
+            self._columns[name] = found
         return self._columns[name]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from penstock.dataset.columns import stored_name
 from penstock.errors import ConfigError
 from penstock.formats.registry import format_options
 from penstock.stream import checks
@@ -65,11 +66,13 @@ def _by_column(dataset: Dataset, by: Any) -> Dataset:
     if dataset.task == "objects" and _OPTION in format_options(dataset.format):
         option = _OPTION
     if option is None or not isinstance(by, str) or not by:
-        column = "the name of a column, " if option is not None else ""
+        of_column = "the name of a column, " if option is not None else ""
         raise ConfigError(
-            f"by {shown(by)}", fix=f"give 'sample', 'group', 'folder', {column}or a function of a key that gives text"
+            f"by {shown(by)}",
+            fix=f"give 'sample', 'group', 'folder', {of_column}or a function of a key that gives text",
         )
-    made = replace(dataset, options={**dataset.options, option: checks.text("by", by, like="patient")})
+    column = stored_name(by, dataset.functions) if option == _OPTION else by
+    made = replace(dataset, options={**dataset.options, option: checks.text("by", column, like="patient")})
     if dataset.group_option:
         return replace(made, data=replace(dataset.data, split_by="group"))
     return replace(made, data=replace(dataset.data, choice=replace(dataset.data.choice, by_column=True)))
