@@ -165,7 +165,7 @@ def tar(
     split: str | Iterable[str] | None = None,
     config: str | None = None,
     sample: str | Iterable[str] | None = None,
-    decoded: bool = False,
+    decoded: bool | Mapping[str, Mapping[str, Any]] = False,
     match: str | Iterable[str] = _USUAL["tar"],
     endpoint_url: str | None = None,
     region: str | None = None,
@@ -178,7 +178,8 @@ def tar(
     Args:
         source: as of ``objects``, as are the arguments that are not told here.
         sample: what of samples is read, like ``("jpg", "cls")``; those that lack one are left out. None is all.
-        decoded: give what members mean by their extension, instead of their bytes.
+        decoded: give what members mean by their extension, instead of their bytes; video and audio too where it says
+            how, ``{"video": {"frames": 8, "size": [96, 96]}}``.
 
     Raises:
         ConfigError: an option cannot be used.
@@ -194,7 +195,7 @@ def zip(  # noqa: A001
     config: str | None = None,
     by: Literal["sample", "member"] = "sample",
     sample: str | Iterable[str] | None = None,
-    decoded: bool = False,
+    decoded: bool | Mapping[str, Mapping[str, Any]] = False,
     memory: str | int = "1Gi",
     match: str | Iterable[str] = _USUAL["zip"],
     endpoint_url: str | None = None,
@@ -209,7 +210,8 @@ def zip(  # noqa: A001
         source: as of ``objects``, as are the arguments that are not told here.
         by: what a value is: "sample", the members of one name, a dictionary by extension as of ``tar``; "member", each.
         sample: what of samples is read, like ``("jpg", "cls")``; those that lack one are left out. None is all.
-        decoded: give what members mean by their extension, instead of their bytes.
+        decoded: give what members mean by their extension, instead of their bytes; video and audio too where it says
+            how, ``{"video": {"frames": 8, "size": [96, 96]}}``.
         memory: that a sample may take unpacked.
 
     Raises:

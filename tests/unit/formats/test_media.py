@@ -17,6 +17,7 @@ import pytest
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError, TruncatedObject
 from penstock.formats.registry import open_format
 from support.media import film, numbers_of, origin_of, sound_of, tone
+from support.media_archives import tar_of, zip_of
 from support.ranges import Ranges
 
 FAST = {"cpu-used": "8", "deadline": "realtime"}
@@ -451,3 +452,25 @@ def test_a_real_clip_of_two_seconds_takes_its_share(real_data: Path) -> None:
     assert all(extent.size_bytes < 2.3 * share for extent in extents)
     found = kind.decode(memoryview(source.joined(extents[1])), extents[1], extents[1].codec, np.array([0]))[0]
     assert (found["frames"].shape, found["audio"].shape) == ((8, 96, 96, 3), (1, 32000))
+
+
+@pytest.mark.parametrize(("kind", "pack"), [("tar", tar_of), ("zip", zip_of)])
+def test_members_of_archives(kind: str, pack: Any) -> None:
+    sound = film("wav", "", sound="pcm_s16le", count=20)
+    data = pack({"a/1.mp4": made("mp4"), "a/1.wav": sound, "a/1.cls": b"7"})
+    how = {"video": {"frames": 3, "size": [32, 32]}, "audio": {"rate": 8000, "channels": 1}}
+    (found,) = values(data, kind, decoded=how)
+    assert numbers_of(found["mp4"]["frames"]) == [10, 30, 50]
+    assert (found["wav"]["audio"].shape, found["cls"]) == ((1, 8000), 7)
+    (found,) = values(data, kind, decoded=True)
+    assert (found["mp4"], found["cls"]) == (made("mp4"), 7)
+    (found,) = values(data, kind, decoded={"audio": {}})
+    assert (found["mp4"], found["wav"]["rate"]) == (made("mp4"), 48000)
+    with pytest.raises(DataError, match="mp4 of one/a/1 is no video or audio of a container that is read"):
+        values(pack({"a/1.mp4": b"no"}), kind, decoded=how)
+    with pytest.raises(ConfigError, match="decoded: 'video with clips': its options are: frames, fps"):
+        open_format(kind, {"decoded": {"video": {"clips": [[0, 1]]}}})
+    with pytest.raises(ConfigError, match="decoded: 'sound': give"):
+        open_format(kind, {"decoded": {"sound": {}}})
+    with pytest.raises(ConfigError, match="decoded 'yes': give true, false, or"):
+        open_format(kind, {"decoded": "yes"})

@@ -286,7 +286,7 @@ def test_a_global_pax_header_and_sizes_in_pax_headers_are_honoured() -> None:
     [
         ({"sample": []}, "sample"),
         ({"sample": [1]}, "sample"),
-        ({"decoded": "yes"}, "decoded 'yes': give true or false"),
+        ({"decoded": "yes"}, "decoded 'yes': give true, false, or "),
         ({"samples": ["a"]}, "has no option 'samples': did you mean 'sample'"),
     ],
 )

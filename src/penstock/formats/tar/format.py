@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tarfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from penstock.errors import DataError, HeaderMismatch
 from penstock.formats.codec import Codec
-from penstock.formats.options import flag_of, names_of
+from penstock.formats.options import names_of
 from penstock.formats.protocols import Found
 from penstock.formats.sample_names import KEY, META, check_names, split_name
 from penstock.formats.streams import open_stream
 from penstock.formats.tar.headers import BLOCK, Header, IsPacked, read_members
-from penstock.formats.tar.members import decode_member
+from penstock.formats.tar.members import Meanings, decode_member, meanings_of
 from penstock.formats.tar.packed import BLOCK_BYTES, Forward, Run, joined_runs, sample_runs
 from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject, sample_key
@@ -89,19 +89,20 @@ class Tar:
 
     Attributes:
         sample: what of samples is read, like ``["jpg", "cls"]``; samples that lack one are left out. None is all.
-        decoded: give what members mean (``cls`` numbers, ``txt``, ``json``, ``npy``, pictures), instead of their bytes.
+        decoded: give what members mean (``cls`` numbers, ``txt``, ``json``, ``npy``, pictures), instead of their bytes;
+            video and audio too where it says how: ``{"video": {"frames": 8}, "audio": {"rate": 16000}}``.
 
     Raises:
         ConfigError: an option cannot be used.
     """
 
     sample: Sequence[str] | None = None
-    decoded: bool = False
+    decoded: bool | Mapping[str, Mapping[str, Any]] | Meanings = False
 
     def __post_init__(self) -> None:
         names = names_of("sample", self.sample)
         object.__setattr__(self, "sample", None if names is None else tuple(name.lower() for name in names))
-        flag_of("decoded", self.decoded)
+        object.__setattr__(self, "decoded", meanings_of(self.decoded))
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return an extent a sample; the headers alone are read, or all where members are small."""
@@ -180,7 +181,7 @@ class Tar:
         if not self.decoded:
             return body
         try:
-            return decode_member(name, body)
+            return decode_member(name, body, meanings_of(self.decoded), key=f"{name} of {key}")
         except ValueError as error:
             raise DataError(
                 f"{name} of {key} cannot be decoded: {' '.join(str(error).split())[:200]}",

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, PenstockError
+from penstock.formats.media import Audio, Video
 from penstock.formats.pictures import picture_of
 
-__all__ = ["PICTURES", "decode_member"]
+__all__ = ["PICTURES", "SOUNDS", "VIDEOS", "Meanings", "decode_member", "meanings_of"]
 
-PICTURES = frozenset({"bmp", "gif", "jpeg", "jpg", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp"})
+PICTURES = frozenset(
+    {"avif", "bmp", "gif", "j2k", "jp2", "jpeg", "jpg", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp"}
+)
 """Ends of names of pictures."""
+VIDEOS = frozenset({"avi", "flv", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "ogv", "ts", "webm", "wmv"})
+SOUNDS = frozenset({"aac", "aif", "aiff", "flac", "m4a", "mka", "mp3", "oga", "ogg", "opus", "wav"})
 
 
 def _array(data: bytes) -> Any:
@@ -33,17 +40,65 @@ _DECODERS: Mapping[str, Callable[[bytes], Any]] = {
 }
 
 
-def decode_member(extension: str, data: bytes) -> Any:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Meanings:
+    """What members mean, where they are decoded.
+
+    Attributes:
+        video, audio: how such members are decoded; as their bytes where they are None.
+    """
+
+    video: Video | None = None
+    audio: Audio | None = None
+
+
+def meanings_of(value: Any) -> bool | Meanings:
+    """Return how members are decoded, as an option says: whether they are, or how video and audio are too.
+
+    Raises:
+        ConfigError: it says something else.
+    """
+    if isinstance(value, bool | Meanings):
+        return value
+    if not isinstance(value, Mapping) or not value or not all(isinstance(each, Mapping) for each in value.values()):
+        raise ConfigError(f"decoded {str(value)[:80]!r}", fix=f"give true, false, or {_LIKE}")
+    made: dict[str, Any] = {}
+    for name, options in value.items():
+        make = _MEDIA.get(name)
+        known = [each for each in inspect.signature(make).parameters if each != "clips"] if make is not None else []
+        wrong = next((each for each in options if each not in known), None)
+        if make is None or wrong is not None:
+            what = name if wrong is None else f"{name} with {wrong}"
+            there = f"its options are: {', '.join(known)}" if make is not None else f"give {_LIKE}"
+            raise ConfigError(f"decoded: {str(what)[:80]!r}", fix=there)
+        made[name] = make(**options)
+    return Meanings(**made)
+
+
+_MEDIA: Final[Mapping[str, Any]] = {"video": Video, "audio": Audio}
+_LIKE: Final = '{"video": {"frames": 8}, "audio": {"rate": 16000}}'
+
+
+def decode_member(extension: str, data: bytes, meanings: bool | Meanings = True, *, key: str = "") -> Any:
     """Return what a member means: by what follows the last dot, its bytes where that is no kind that is known.
+
+    Args:
+        key: of it, for messages.
 
     Raises:
         ValueError: it isn't what its name says.
+        DataError: it is video or audio that cannot be decoded.
         ConfigError: a package that decodes it is not there.
     """
-    decode = _DECODERS.get(extension.rpartition(".")[2].lower())
+    kind = extension.rpartition(".")[2].lower()
+    decode = _DECODERS.get(kind)
+    if isinstance(meanings, Meanings):
+        media = meanings.video if kind in VIDEOS else meanings.audio if kind in SOUNDS else None
+        if media is not None:
+            return media.value(data, key=key)
     try:
         return data if decode is None else decode(data)
-    except (ValueError, ConfigError):
+    except (ValueError, PenstockError):
         raise
     # Pillow raises what it likes on damaged bytes; numpy lacks memory for what a header says.
     except Exception as error:

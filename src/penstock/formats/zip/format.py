@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, NamedTuple
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
 from penstock.formats.codec import Codec
-from penstock.formats.options import flag_of, names_of, size_of
+from penstock.formats.options import names_of, size_of
 from penstock.formats.protocols import Found
 from penstock.formats.sample_names import KEY, check_names, split_name, why_left_out
-from penstock.formats.tar.members import decode_member
+from penstock.formats.tar.members import Meanings, decode_member, meanings_of
 from penstock.formats.whole import bytes_of
 from penstock.formats.zip.directory import METHODS, Entry, find_directory, lies, read_entries
 from penstock.formats.zip.members import member_bytes, spans_of
@@ -58,7 +58,8 @@ class Zip:
         by: what a sample is: "sample", the members of one name but for what follows its first dot, a dictionary by
             that; "member", each, whose value is its bytes.
         sample: what of samples is read, like ``["jpg", "cls"]``; samples that lack one are left out. None is all.
-        decoded: give what members mean (``cls`` numbers, ``txt``, ``json``, ``npy``, pictures), instead of their bytes.
+        decoded: give what members mean (``cls`` numbers, ``txt``, ``json``, ``npy``, pictures), instead of their bytes;
+            video and audio too where it says how: ``{"video": {"frames": 8}, "audio": {"rate": 16000}}``.
         memory: that a sample may take unpacked, like ``"1Gi"``.
 
     Raises:
@@ -67,7 +68,7 @@ class Zip:
 
     by: Literal["sample", "member"] = "sample"
     sample: Sequence[str] | None = None
-    decoded: bool = False
+    decoded: bool | Mapping[str, Mapping[str, Any]] | Meanings = False
     memory: str | int = GIB
 
     def __post_init__(self) -> None:
@@ -77,7 +78,7 @@ class Zip:
         if names is not None and self.by == "member":
             raise ConfigError("sample with by='member'", fix="leave it out, or choose members by their keys with where")
         object.__setattr__(self, "sample", None if names is None else tuple(name.lower() for name in names))
-        flag_of("decoded", self.decoded)
+        object.__setattr__(self, "decoded", meanings_of(self.decoded))
         object.__setattr__(self, "memory", size_of("memory", self.memory))
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
@@ -107,7 +108,7 @@ class Zip:
         for number, what in enumerate(told.names):
             body = member_bytes(data, about.args[0], number, key=f"{what or name} of {about.key}", about=about.key)
             try:
-                found[what] = decode_member(what or name, body) if self.decoded else body
+                found[what] = self._meaning(what or name, body, about.key) if self.decoded else body
             except ValueError as error:
                 raise DataError(
                     f"{what or name} of {about.key} cannot be decoded: {' '.join(str(error).split())[:200]}",
@@ -115,6 +116,9 @@ class Zip:
                     about=about.key,
                 ) from error
         return [found[""] if self.by == "member" else found]
+
+    def _meaning(self, name: str, body: bytes, key: str) -> Any:
+        return decode_member(name, body, meanings_of(self.decoded), key=f"{name} of {key}")
 
     def _gather(
         self, members: Iterable[tuple[Entry, int]], info: ObjectInfo, left_out: Counter[str]

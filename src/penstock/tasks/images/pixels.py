@@ -65,7 +65,12 @@ def opened(data: memoryview, *, max_pixels: int) -> Iterator[Image.Image]:
 
 
 def orientation(image: Image.Image) -> int:
-    """Return which of EXIF's eight ways an image is to be turned; 1, as it is, where nothing readable says so."""
+    """Return which of EXIF's eight ways an image is to be turned; 1, as it is, where nothing readable says so.
+
+    A TIFF is read for it, for Pillow turns it by itself.
+    """
+    if image.format == "TIFF":
+        image.load()
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # a damaged note beside the pixels, which says nothing of them
