@@ -106,3 +106,17 @@ def test_list_and_train_and_evaluate_by_the_command_line(kind: str, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     record = json.loads((out / "run.json").read_text())
     assert record["epochs"][0]["num_samples"] == 4
+
+
+def test_inspect_tells_of_recordings_of_every_kind(folder: Path) -> None:
+    done = cli("inspect", folder)
+    assert done.returncode == 0, done.stderr
+    for told in (
+        "vision/vision.vhdr: BrainVision, 10.0 s; 1 annotation",
+        "lab/lab.set: EEGLAB, 10.0 s; 1 annotation",
+        "tags_raw/tags_raw.fif: FIF, 10.0 s",
+        "plus/plus.edf: EDF, 10.0 s",
+        "plus/plus.bdf: BDF, 10.0 s",
+        "4 channels  100 Hz, µV  Fz, Cz, Pz, Oz",
+    ):
+        assert told in done.stdout

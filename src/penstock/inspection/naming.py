@@ -21,6 +21,7 @@ _FORMATS: Final = {
     **dict.fromkeys((f"{name}{packed}" for name in (".txt", ".text", ".md") for packed in ("", ".gz", ".zst")), "text"),
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
     **dict.fromkeys((".mds", ".mds.gz", ".mds.zstd", ".mds.zst"), "mds"),
+    **dict.fromkeys((".bdf", ".edf", ".vhdr", ".set", ".fif"), "recordings"),
     ".json": "json",
     ".npy": "npy",
     ".npz": "npz",
@@ -71,6 +72,8 @@ _KINDS: Final = {
     ".dcm": "DICOM",
     ".bdf": "BDF",
     ".edf": "EDF",
+    ".vhdr": "BrainVision",
+    ".fif": "FIF",
 }
 """What extensions promise."""
 _MAY_LACK: Final = ("TAR", "DICOM", "Arrow", "MP4")
@@ -93,6 +96,11 @@ _MAGIC: Final = (
     (128, b"DICM", "DICOM"),
     (0, b"\xffBIOSEMI", "BDF"),
     (0, b"0       ", "EDF"),
+    (0, b"Brain Vision", "BrainVision"),
+    (0, b"BrainVision", "BrainVision"),
+    (0, b"\0\0\0\x64\0\0\0\x1f\0\0\0\x14", "FIF"),
+    (0, b"MATLAB 5.0 MAT-file", "MATLAB"),
+    (0, b"MATLAB 7.3 MAT-file", "MATLAB"),
     (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
     (0, b"%PDF", "PDF"),
     (0, b"\xff\xff\xff\xff", "Arrow"),

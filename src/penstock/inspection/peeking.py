@@ -8,6 +8,7 @@ import numpy as np
 
 from penstock.errors import PenstockError, SourceUnavailable
 from penstock.formats.protocols import Format, Store
+from penstock.formats.recordings import RECORDING_ENDINGS, ending_of
 from penstock.formats.registry import format_options, open_format
 from penstock.inspection.budget import Budgeted, BudgetSpent
 from penstock.inspection.found import Picture
@@ -15,7 +16,7 @@ from penstock.inspection.heads import HEAD_SIZES, read_head
 from penstock.inspection.naming import kind_of_head
 from penstock.inspection.peeked import Peeked
 from penstock.inspection.pictures import PICTURE_KINDS, small_png, told_of
-from penstock.inspection.recordings import peek_recording
+from penstock.inspection.recordings import RECORDING_KINDS, peek_recording
 from penstock.inspection.tables import peek_parquet
 from penstock.inspection.values import columns_of
 from penstock.manifest import Extent
@@ -47,7 +48,7 @@ async def peek(
         with_pictures: make small pictures of those that are found.
     """
     try:
-        if kind in ("BDF", "EDF"):
+        if ending_of(info.key) in RECORDING_ENDINGS and kind in RECORDING_KINDS:
             return await peek_recording(source, info)
         if format_name == "parquet":
             return await peek_parquet(source, info, num_samples=num_samples, most_bytes=MOST_SAMPLE_BYTES)

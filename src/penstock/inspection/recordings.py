@@ -1,21 +1,24 @@
-"""EEG recordings (BDF, EDF): channels, rates and length by the header."""
+"""Recordings of EEG (BDF, EDF, BrainVision, EEGLAB, FIF): channels, rates and length by the header."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
-from penstock.formats.bdf.header import header_size, parse_header
+from penstock.formats.recordings import open_recording
 from penstock.inspection.budget import Budgeted
 from penstock.inspection.found import Column
 from penstock.inspection.peeked import Peeked
 from penstock.sources import ObjectInfo
 from penstock.texts import counted, printable
-from penstock.units import format_seconds
+from penstock.units import MIB, format_seconds
 
-__all__ = ["peek_recording"]
+__all__ = ["RECORDING_KINDS", "peek_recording"]
 
-_FIRST_BYTES = 256
-_MOST_KINDS = 8
+RECORDING_KINDS: Final = ("BDF", "EDF", "BrainVision", "FIF", "MATLAB")
+"""Of first bytes."""
+_MOST_PACKED_BYTES: Final = 64 * MIB
+_MOST_KINDS: Final = 8
 
 
 async def peek_recording(source: Budgeted, info: ObjectInfo) -> Peeked:
@@ -24,18 +27,13 @@ async def peek_recording(source: Budgeted, info: ObjectInfo) -> Peeked:
     Raises:
         BudgetSpent, SourceError, DataError: it cannot be.
     """
-    first = await source.get_range(info, 0, min(_FIRST_BYTES, info.size_bytes))
-    size = header_size(first, name=info.key)
-    data = await source.get_range(info, 0, min(size, info.size_bytes))
-    header = parse_header(data, object_bytes=info.size_bytes, name=info.key)
-    seconds = header.num_records * header.record_seconds
-    rates = [number / header.record_seconds for number in header.samples_per_record]
-    kinds = Counter(zip(rates, header.units, strict=True)).most_common(_MOST_KINDS)
+    found = await open_recording(source, info, find=source.find, memory_bytes=_MOST_PACKED_BYTES)
+    kinds = Counter(zip(found.rates_hz, found.units, strict=True)).most_common(_MOST_KINDS)
     columns = []
     for (rate, unit), count in kinds:
         labels = [
             label
-            for label, each, name in zip(header.labels, rates, header.units, strict=True)
+            for label, each, name in zip(found.labels, found.rates_hz, found.units, strict=True)
             if (each, name) == (rate, unit)
         ]
         columns.append(
@@ -45,5 +43,7 @@ async def peek_recording(source: Budgeted, info: ObjectInfo) -> Peeked:
                 values=(printable(", ".join(labels[:_MOST_KINDS]) + (" …" if len(labels) > _MOST_KINDS else "")),),
             )
         )
-    note = f"{format_seconds(seconds)} in {counted(header.num_records, 'record')}"
-    return Peeked(columns=tuple(columns), note=note)
+    parts = [f"{found.form}, {format_seconds(found.seconds)}", found.note]
+    if found.annotations:
+        parts.append(counted(len(found.annotations), "annotation"))
+    return Peeked(columns=tuple(columns), note="; ".join(part for part in parts if part))
