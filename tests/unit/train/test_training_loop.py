@@ -72,11 +72,10 @@ def test_the_best_epochs_weights_are_kept(tmp_path: Path) -> None:
 def test_waiting_for_data_counts_as_stall(tmp_path: Path) -> None:
     def wait(epoch: int, position: int) -> None:
         if epoch == 1:
-            threading.Event().wait(0.02)
+            threading.Event().wait(0.1)
 
     epochs = runs.run(tmp_path, before_batch=wait).journal.epochs
-    assert epochs[1].stall_seconds >= runs.STEPS_PER_EPOCH * 0.02
-    assert epochs[0].stall_seconds < 0.1
+    assert epochs[1].stall_seconds >= runs.STEPS_PER_EPOCH * 0.1 > epochs[0].stall_seconds
 
 
 def test_it_stops_early_without_a_better_score(tmp_path: Path) -> None:
