@@ -99,7 +99,26 @@ def examples() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes],
     """Return formats with an object of each, options to read it by, and what makes a source of it."""
     names = ("plain", "chunk", "batch", "sample", "packed rows", "mixed", "tokens")
     many = [each for name in names for each in litdata(name)]
-    return [(*each, Ranges) for each in single()] + many + zarrs() + recordings()
+    return [(*each, Ranges) for each in single()] + many + zarrs() + hdf5s() + recordings()
+
+
+def hdf5s() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:
+    """Return files of HDF5."""
+    import h5py
+
+    found = []
+    for version in ("earliest", "latest"):
+        file = io.BytesIO()
+        with h5py.File(file, "w", libver=version) as made:
+            made.create_dataset(
+                "g/x", data=np.arange(40).reshape(10, 4), chunks=(3, 2), compression="gzip", shuffle=True
+            )
+            made.create_dataset("z", data=np.arange(10.0), chunks=(4,), compression="lzf", fletcher32=True)
+            made.create_dataset("c", data=np.arange(10))
+            made.create_dataset("t", data=["é" * n for n in range(10)])
+        options = [{"block": 1, "columns": ["g/x", "z", "c"]}, {"block": 1, "by": "file"}, {"memory": "1Mi"}]
+        found.append(("hdf5", file.getvalue(), options, Ranges))
+    return found
 
 
 def zarrs() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:

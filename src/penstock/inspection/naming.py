@@ -26,6 +26,7 @@ _FORMATS: Final = {
     ".npy": "npy",
     ".npz": "npz",
     ".safetensors": "safetensors",
+    **dict.fromkeys((".h5", ".hdf5", ".nc", ".nc4"), "hdf5"),
     ".zarr": "zarr",
     ".zip": "zip",
 }
@@ -38,6 +39,7 @@ _BY_KIND: Final = {
     "Arrow": "arrow",
     "TAR": "tar",
     "ZIP": "zip",
+    "HDF5": "hdf5",
     "NumPy": "npy",
     "safetensors": "safetensors",
 }
