@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from penstock.errors import DataError
 from penstock.formats.recordings import Recordings
 from support.recordings import Objects, brainvision, edf_plus, eeglab, fif, hdf5_set, microvolts
 
@@ -207,6 +209,53 @@ def test_skips_of_fif_lie_where_mne_has_zeros(tmp_path: Path) -> None:
     for value in objects.values_of(Recordings(dtype="float64"), "r_raw.fif"):
         first = round(value["start"] * RATE)
         assert_array_equal(value["signal"], raw[:, first : first + value["signal"].shape[1]])
+
+
+# Directories of tags, channels of other kinds.
+
+
+def with_directory(data: bytes) -> bytes:
+    """Return a FIF file with a directory of its tags behind them, as acquisition systems write it."""
+    entries, at = [], 0
+    while True:
+        kind, form, length, onward = struct.unpack(">iiii", data[at : at + 16])
+        entries.append(struct.pack(">iiii", kind, form, length, at))
+        if onward < 0:
+            break
+        at = onward or at + 16 + length
+    directory = b"".join(entries)
+    tag = struct.pack(">iiii", 102, 32, len(directory), -1)
+    return data[:52] + struct.pack(">i", len(data)) + data[56:] + tag + directory
+
+
+def test_a_directory_of_tags_is_read_instead_of_them(tmp_path: Path) -> None:
+    data = microvolts(4, 40_000) * 1e-6
+    plain = fif(data, tmp_path, annotations=WORDS)
+    objects = Objects({"r_raw.fif": with_directory(plain)})
+    raw = by_mne(objects, "r_raw.fif", mne.io.read_raw_fif, tmp_path).get_data()
+    extents, _ = objects.index_of(Recordings(seconds=100), "r_raw.fif")
+    assert objects.read_bytes < len(plain) / 2
+    assert len(extents[0].spans) == 100  # a second each, between which other tags lie
+    values = objects.values_of(Recordings(seconds=100, dtype="float64"), "r_raw.fif")
+    for number, value in enumerate(values):
+        assert_array_equal(value["signal"], raw[:, 10_000 * number : 10_000 * (number + 1)])
+    pointer = with_directory(plain)
+    wrong = pointer[:52] + struct.pack(">i", 100) + pointer[56:]
+    with pytest.raises(DataError, match=r"its directory is of kind|the tag at byte 100"):
+        Objects({"r_raw.fif": wrong}).values_of(Recordings(), "r_raw.fif")
+
+
+def test_signals_are_those_at_the_commonest_rate_and_no_triggers(tmp_path: Path) -> None:
+    stim = np.zeros((1, NUM))
+    data = fif(np.vstack([microvolts(3, NUM) * 1e-6, stim]), tmp_path, kinds=["eeg", "eog", "misc", "stim"])
+    objects = Objects({"r_raw.fif": data})
+    raw = by_mne(objects, "r_raw.fif", mne.io.read_raw_fif, tmp_path)
+    (value,) = objects.values_of(Recordings(dtype="float64"), "r_raw.fif")
+    assert_array_equal(value["signal"], raw.get_data(["Fz", "Cz", "Pz"]))
+    assert objects.values_of(Recordings(channels="Oz"), "r_raw.fif")[0]["signal"].shape == (1, NUM)
+    digital = np.arange(4 * NUM, dtype=np.int32).reshape(4, NUM) % 30_000
+    bdf = Objects({"r.bdf": edf_plus(digital, width_bytes=3, labels=("Fz", "Cz", "Pz", "Status"))})
+    assert bdf.values_of(Recordings(), "r.bdf")[0]["signal"].shape == (3, NUM)
 
 
 # What is read.

@@ -21,7 +21,7 @@ __all__ = ["Channel", "Montage", "choose_channels", "parse_channels"]
 
 EEG: Final = "EEG"
 LABEL_CHARACTERS: Final = 16
-"""Of a channel's name that a header holds; a table may give it in full."""
+"""Of a channel's name that a header of BDF or EDF holds; a table may give it in full."""
 
 # Positions of the 10-5 system, and the numbering of EGI and BioSemi caps; a reference may follow.
 _EEG_NAME = re.compile(
@@ -151,8 +151,8 @@ def choose_channels(file: Recording, table: Mapping[str, Channel] | None = None)
 
 def _matched(file: Recording, table: Mapping[str, Channel]) -> dict[int, Channel]:
     """Return the table's rows by channel number."""
-    short = {label[:LABEL_CHARACTERS].strip(): channel for label, channel in table.items()}
-    found = {i: short[label] for i, label in enumerate(file.labels) if label in short}
+    known = {label[:LABEL_CHARACTERS].strip(): channel for label, channel in table.items()} | dict(table)
+    found = {i: known[label] for i, label in enumerate(file.labels) if label in known}
     if table and not found:
         raise DataError(
             f"the channels.tsv of {file.name} names none of its channels (it has {', '.join(list(table)[:3])}, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import mne
 import numpy as np
 import pytest
 
@@ -99,3 +100,32 @@ def test_a_recording_that_lacks_a_part_is_named_or_left_out(tmp_path: Path, make
     assert {extent.group for extent in extents} == {"sub-B"}
     assert any(f"_eeg{lost}, which is not there" in reason for reason in reasons(made).values())
     assert decoded_inputs(get_task("eeg-c1"), fetch(bids.folder, extents[0]), extents[0]).shape == (4, 100)
+
+
+def test_the_table_of_channels_and_the_file_tell_of_types_and_bad_channels(tmp_path: Path, make: Make) -> None:
+    """Long names are those of the table; what FIF says of its channels holds where no table does."""
+    bids = dataset(tmp_path / "data", "brainvision")
+    for subject in ("sub-A", "sub-B"):
+        path = bids.folder / f"{bids.stem(subject)}_eeg.vhdr"
+        path.write_bytes(path.read_bytes().replace(b"Ch2=E2,", b"Ch2=A name of more than sixteen letters,"))
+    rows = ["name\ttype\tstatus", "E1\tEEG\tgood", "A name of more than sixteen letters\tEOG\tgood", "E3\tEEG\tbad"]
+    bids.put("task-contrastChangeDetection_channels.tsv", "\n".join([*rows, "E4\tEEG\tgood", ""]))
+    made, extents = make(bids, "eeg-c1", PLAIN)
+    assert made.shape == (3, 100)
+    some = next(iter(samples(bids, "eeg-c1", extents).values()))[2]
+    assert [bool(np.any(row)) for row in some] == [True, False, True]
+
+    tagged = dataset(tmp_path / "other", "fif")
+    for subject in ("sub-A", "sub-B"):
+        path = tagged.folder / f"{tagged.stem(subject)}_eeg.fif"
+        raw = mne.io.read_raw_fif(path, preload=True, verbose="error")
+        raw.set_channel_types({"E2": "eog", "E4": "stim"}, on_unit_change="ignore", verbose="error")
+        raw.info["bads"] = ["E3"]
+        raw.save(path, overwrite=True, verbose="error")
+    made, extents = make(tagged, "eeg-c1", PLAIN)
+    assert made.shape == (2, 100)
+    some = next(iter(samples(tagged, "eeg-c1", extents).values()))[2]
+    assert [bool(np.any(row)) for row in some] == [True, False]
+    told = [each.reason for each in made.skipped]
+    assert "1 of 3 channels are not taken: E2 (EOG)" in told
+    assert "1 channels are marked bad, and are zeros: E3" in told
