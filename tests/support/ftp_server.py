@@ -62,7 +62,7 @@ def serve_ftp(folder: Path) -> Iterator[Ftp]:
 
     def serve() -> None:
         while not stop.is_set():
-            server.serve_forever(timeout=0.02, blocking=False)
+            server.ioloop.loop(0.02, blocking=False)
 
     thread = threading.Thread(target=serve, name="ftp-server", daemon=True)
     thread.start()
