@@ -261,7 +261,7 @@ def test_what_the_data_are_must_be_said(tmp_path: Path, capfd: pytest.CaptureFix
         assert f"--{missing} is missing or empty: " in line
 
 
-@pytest.mark.parametrize("given", ["no.yaml", "s3://", "ftp://host/d.yaml", "a\0b"])
+@pytest.mark.parametrize("given", ["no.yaml", "s3://", "gopher://host/d.yaml", "a\0b"])
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str], given: Any) -> None:
     places = ["--manifest", tmp_path / "m.parquet", "--plan", tmp_path / "p.json"]
     assert main(["list", "--dataset", given, *map(str, places)]) not in (0, 1)

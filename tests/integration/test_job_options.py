@@ -134,7 +134,7 @@ REFUSED = (
     (2, ["--threads", "-1"]),
     (2, ["--checkpoint-every", "-1"]),
     (20, ["--source", "NOWHERE"]),
-    (2, ["--source", "ftp://host/x"]),
+    (2, ["--source", "gopher://host/x"]),
 )
 
 

@@ -334,6 +334,12 @@ def test_nobody_there_is_told() -> None:
         asyncio.run(source.list_all())
 
 
+def test_a_place_that_has_never_answered_is_given_up_sooner() -> None:
+    limits = ClientLimits(retry_seconds=600, first_answer_seconds=0.2)
+    with opened("ftp://127.0.0.1:9/x", limits) as source, pytest.raises(SourceUnavailable):
+        asyncio.run(source.list_all())
+
+
 # Schemes and options
 
 

@@ -309,7 +309,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
             open_source(SourceSpec(uri=str(tmp_path / name)))
 
 
-@pytest.mark.parametrize("uri", ["quux://bucket/x", "ftp://host/x", "s3://", "s3:///x", "file://host/x"])
+@pytest.mark.parametrize("uri", ["quux://bucket/x", "gopher://host/x", "s3://", "s3:///x", "file://host/x"])
 def test_a_uri_of_another_kind(uri: str) -> None:
     with pytest.raises(ConfigError, match=r"s3://bucket/prefix|file:///host/x"):
         open_source(SourceSpec(uri=uri))

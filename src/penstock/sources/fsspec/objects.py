@@ -54,6 +54,7 @@ class FsspecObjects(ObjectSource):
         self._root = self._system.root
         self._calls: Calls = (AsyncCalls if self._system.is_async else ThreadCalls)(self._system.open)
         self._num_others = 0
+        self._is_answered = False
 
     @property
     def lists_in_order(self) -> bool:
@@ -237,7 +238,7 @@ class FsspecObjects(ObjectSource):
             _Gone: there is no such file.
         """
         line = self.meter.line(kind, "probe" if self._purpose == "probe" else purpose or self._purpose)
-        patience = Patience(self._limits, clock=running_seconds)
+        patience = Patience(self._limits, clock=running_seconds, is_answered=self._is_answered)
         seconds = self._limits.request_timeout_seconds + length_bytes / LEAST_BYTES_PER_SECOND
         while True:
             line.sent(0)
@@ -247,6 +248,7 @@ class FsspecObjects(ObjectSource):
             except PenstockError:
                 raise
             except Exception as error:
+                self._is_answered |= not may_pass(error)
                 if is_gone(error):
                     line.answered(404)
                     raise _Gone(error) from error
@@ -259,6 +261,7 @@ class FsspecObjects(ObjectSource):
                 self.meter.add("retried_requests")
                 await asyncio.sleep(pause)
             else:
+                self._is_answered = True
                 line.answered(200)
                 return found
 

@@ -218,7 +218,7 @@ def is_same(head: Head, wanted: Wanted) -> bool:
     if wanted.etag and wanted.told_by:
         return (head.header(wanted.told_by) or "").encode("latin-1") == wanted.etag
     if wanted.etag:
-        return head.etag == wanted.etag
+        return wanted.etag in (head.etag, b'"%b"' % head.etag)  # some stores leave the quotes out
     return not wanted.modified or (head.header("last-modified") or "").encode("latin-1") == wanted.modified
 
 

@@ -21,6 +21,8 @@ __all__ = ["LISTING_HEADERS", "listing_query", "parse_page"]
 LISTING_HEADERS = {"x-amz-optional-object-attributes": "RestoreStatus"}
 """What a request for a page is sent with: archived objects are told with whether they are restored."""
 
+_MARKER = "\0marker:"
+"""What the token begins with of a store that knows ListObjects alone, and goes on behind a key; XML holds no such."""
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _SIZE = re.compile(r"[0-9]{1,19}")
 _ETAG = re.compile(r"[\x21-\x7e]+")
@@ -29,9 +31,11 @@ _READ = ("Key", "Size", "ETag", "StorageClass")
 
 def listing_query(asked: Asked) -> list[tuple[str, str]]:
     """Return the parameters of the request for a page, sorted by name, not encoded."""
-    query = {"encoding-type": "url", "list-type": "2", "prefix": asked.prefix}
+    query = {"encoding-type": "url", "prefix": asked.prefix}
     query |= {"delimiter": "/"} if asked.by_folder else {}
-    query |= {"continuation-token": asked.token} if asked.token else {}
+    if asked.token.startswith(_MARKER):
+        return sorted({**query, "marker": asked.token.removeprefix(_MARKER)}.items())
+    query |= {"list-type": "2"} | ({"continuation-token": asked.token} if asked.token else {})
     return sorted(query.items())
 
 
@@ -56,7 +60,9 @@ def parse_page(body: bytes, asked: Asked) -> Page:
     if count and not (_SIZE.fullmatch(count) and len(objects) <= int(count) <= len(objects) + len(prefixes)):
         raise BadListing(f"it says that it names {count!r} keys, and names {len(objects) + len(prefixes)}")
     return Page(
-        objects=[info for info in objects if info is not None], prefixes=prefixes, next_token=_next_token(told, asked)
+        objects=[info for info in objects if info is not None],
+        prefixes=prefixes,
+        next_token=_next_token(told, asked, _last_key(root, space, told, url_encoded=url_encoded)),
     )
 
 
@@ -75,10 +81,20 @@ def _check_scope(told: Texts, asked: Asked, *, url_encoded: bool) -> None:
         raise BadListing(f"it is of the prefix {prefix!r} where {asked.prefix!r} was asked for")
 
 
-def _next_token(told: Texts, asked: Asked) -> str:
+def _last_key(root: ElementTree.Element, space: str, told: Texts, *, url_encoded: bool) -> str:
+    """Return the key that a page of ListObjects says to go on behind, empty for a page of ListObjectsV2."""
+    if root.find(f"{space}Marker") is None:
+        return ""
+    named = told.text("NextMarker") or (root.findtext(f"{space}Contents[last()]/{space}Key") or "")
+    return _key(named, url_encoded=url_encoded) if named else ""
+
+
+def _next_token(told: Texts, asked: Asked, last_key: str) -> str:
     truncated, token = told.text("IsTruncated").strip().lower(), told.text("NextContinuationToken").strip()
     if truncated not in ("true", "false"):
         raise BadListing(f"a page does not say whether more follow (IsTruncated is {truncated!r})")
+    if truncated == "true" and not token and last_key:
+        token = f"{_MARKER}{last_key}"
     if truncated == "true" and not token:
         raise BadListing("a page says that more follow, and gives no token to ask for them with")
     if truncated == "false" and token:
@@ -112,6 +128,8 @@ def _object(item: ElementTree.Element, space: str, asked: Asked, *, url_encoded:
     trouble = ""
     if told.get("StorageClass") in _ARCHIVED and not _is_restored(item, space):
         trouble = f"is archived ({told['StorageClass']})"
+    if not etag.endswith('"'):  # some stores leave the quotes out, here or in answers
+        etag = f'"{etag}"'
     return ObjectInfo(key=key, size_bytes=int(size), version=etag, trouble=trouble)
 
 

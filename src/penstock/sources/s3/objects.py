@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from penstock.errors import PenstockError
@@ -35,6 +36,7 @@ class S3Objects(StoreObjects):
         self._place = place = _place(spec)
         self._credentials = None if spec.flag("anonymous") else credentials_for(spec.uri, place.region)
         self._purpose = purpose
+        self._listing_headers: Mapping[str, str] = LISTING_HEADERS
         super().__init__(
             spec,
             S3Client(spec, place, limits=limits, credentials=self._credentials, meter=meter, purpose=purpose),
@@ -58,13 +60,20 @@ class S3Objects(StoreObjects):
 
     async def ask_page(self, asked: Asked, purpose: Purpose) -> Answer:
         """Ask for a page; see the base class."""
+        answer = await self._ask_page(asked, purpose, self._listing_headers)
+        if self._listing_headers and _knows_not(answer):
+            self._listing_headers = {}
+            return await self._ask_page(asked, purpose, {})
+        return answer
+
+    async def _ask_page(self, asked: Asked, purpose: Purpose, headers: Mapping[str, str]) -> Answer:
         return await self._client.call(
             "GET",
             None,
             kind="LIST",
             purpose=purpose,
             query=dict(listing_query(asked)),
-            headers=LISTING_HEADERS,
+            headers=headers,
             most_bytes=MAX_PAGE_BYTES,
         )
 
@@ -86,3 +95,9 @@ def _place(spec: SourceSpec) -> S3Address:
     place = source_place(spec)
     assert place is not None
     return place
+
+
+def _knows_not(answer: Answer) -> bool:
+    """Tell whether a store does not know a header of listings."""
+    said = answer.body[:4096] if answer.head.status == 400 else b""
+    return answer.head.status == 501 or any(code in said for code in (b"NotImplemented", b"InvalidArgument"))
