@@ -83,6 +83,8 @@ async def pack(
     """
     packer = _Packer(source=source, place=place, asked=asked, kind=open_format(asked.format, asked.options))
     made_of: list[str] = []
+    if asked.layout.format == "mds":
+        await _check_index(place)
     async for shard in cut_shards(extents, size_bytes=asked.shard_bytes, own_names=packer.has_names):
         made_of.append(shard.fingerprint(asked.settings))
         if not shard.number:
@@ -116,13 +118,36 @@ class _Packer:
 
     async def make(self, shard: Shard, made_of: str) -> Done:
         """Make a shard, if it is not there."""
-        record = await _finished(self.place, shard.number, made_of)
-        if record is not None:
-            self._schema = record.schema
-            return Done(record=record, is_new=False)
+        there = await _there(self.place, shard.number, made_of)
+        if there.record is not None and there.is_whole:
+            self._schema = there.record.schema
+            return Done(record=there.record, is_new=False)
         samples = await self._samples(shard)
-        record = await _write(self.place.blobs, self.asked.layout, shard, samples, made_of, await self._of_all(samples))
+        data, record = await self._encoded(shard, samples, made_of)
+        if there.record is None:
+            await _check_ours(self.place, record.name, data)
+        await _write(self.place.blobs, self.asked.layout, shard.number, data, record)
         return Done(record=record, is_new=True)
+
+    async def _encoded(
+        self, shard: Shard, samples: Sequence[tuple[str, Any]], made_of: str
+    ) -> tuple[bytes, ShardRecord]:
+        """Return a shard's bytes, and its record."""
+        layout, schema = self.asked.layout, await self._of_all(samples)
+        data, raw_bytes = await asyncio.to_thread(layout.encode, samples, schema)
+        extents = [extent for unit in shard.units for extent in unit.extents]
+        return data, ShardRecord(
+            name=shard_name(shard.number, layout.extension),
+            first_sample=shard.first_sample,
+            num_samples=len(samples),
+            num_bytes=len(data),
+            made_of=made_of,
+            content=_joined([digest_of(fields) for _, fields in samples]),
+            source_bytes=sum(extent.size_bytes for extent in extents),
+            source_requests=requests_of(list(_by_object(extents).values())),
+            schema=schema,
+            raw_bytes=raw_bytes,
+        )
 
     async def _of_all(self, samples: Sequence[tuple[str, Any]]) -> str:
         """Return the schema of the first shard, which another part may have made."""
@@ -160,6 +185,20 @@ class _Packer:
         return found
 
 
+async def _check_index(place: Place) -> None:
+    """Refuse to write over an index of shards that are not ours.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if await place.there.find(INDEX) is None or await asyncio.to_thread(read_record, place.blobs, 0) is not None:
+        return
+    where = place.blobs.locate(INDEX)
+    raise ConfigError(
+        f"{where} is there, of shards that were not packed here", fix="choose another folder", about=where
+    )
+
+
 async def _write_index(place: Place, made_of: Sequence[str]) -> None:
     """Write what tells of all shards, if all are there: whichever part is the last to finish finds them."""
     records = []
@@ -171,11 +210,19 @@ async def _write_index(place: Place, made_of: Sequence[str]) -> None:
     await asyncio.to_thread(place.blobs.write, INDEX, index_of(records))
 
 
-async def _finished(place: Place, number: int, made_of: str) -> ShardRecord | None:
-    """Return the record of a shard that is there already, whole; None where it is to be made."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _There:
+    """What lies at the place of a shard; ``is_whole`` where it is as long as the record tells."""
+
+    record: ShardRecord | None
+    is_whole: bool = False
+
+
+async def _there(place: Place, number: int, made_of: str) -> _There:
+    """Look for the record of a shard, and for the shard."""
     record = await asyncio.to_thread(read_record, place.blobs, number)
     if record is None:
-        return None
+        return _There(record=None)
     if record.made_of != made_of:
         where = place.blobs.locate(record.name)
         raise ConfigError(
@@ -184,7 +231,26 @@ async def _finished(place: Place, number: int, made_of: str) -> ShardRecord | No
             about=where,
         )
     found = await place.there.find(record.name)
-    return record if found is not None and found.size_bytes == record.num_bytes else None
+    return _There(record=record, is_whole=found is not None and found.size_bytes == record.num_bytes)
+
+
+async def _check_ours(place: Place, name: str, data: bytes) -> None:
+    """Refuse to write over what is there and no record tells of, unless it is the same: one that was stopped left it.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    found = await place.there.find(name)
+    if found is None:
+        return
+    if found.size_bytes == len(data) and await asyncio.to_thread(place.blobs.read, name, most_bytes=len(data)) == data:
+        return
+    where = place.blobs.locate(name)
+    raise ConfigError(
+        f"{where} is there, and is none that was packed: nothing tells of it",
+        fix="choose another folder, or remove it",
+        about=where,
+    )
 
 
 async def _read(source: ObjectSource, extent: Extent, turns: asyncio.Semaphore) -> bytes:
@@ -232,25 +298,9 @@ def _usual(value: Any) -> str:
     return "txt" if isinstance(value, str) else "bin" if isinstance(value, bytes) else "value"
 
 
-async def _write(
-    place: Blobs, layout: Layout, shard: Shard, samples: Sequence[tuple[str, Any]], made_of: str, schema: str
-) -> ShardRecord:
+async def _write(place: Blobs, layout: Layout, number: int, data: bytes, record: ShardRecord) -> None:
     """Write a shard, read it back and compare it; only then its record is written."""
-    name = shard_name(shard.number, layout.extension)
-    data, raw_bytes = await asyncio.to_thread(layout.encode, samples, schema)
-    extents = [extent for unit in shard.units for extent in unit.extents]
-    record = ShardRecord(
-        name=name,
-        first_sample=shard.first_sample,
-        num_samples=len(samples),
-        num_bytes=len(data),
-        made_of=made_of,
-        content=_joined([digest_of(fields) for _, fields in samples]),
-        source_bytes=sum(extent.size_bytes for extent in extents),
-        source_requests=requests_of(list(_by_object(extents).values())),
-        schema=schema,
-        raw_bytes=raw_bytes,
-    )
+    name = record.name
     await asyncio.to_thread(place.write, name, data)
     back = await asyncio.to_thread(place.read, name, most_bytes=len(data))
     if await _content(back, name, layout) != record.content:
@@ -260,8 +310,7 @@ async def _write(
             fix="run the same command again; if it happens again, tell us",
             about=place.locate(name),
         )
-    await asyncio.to_thread(write_record, place, shard.number, record)
-    return record
+    await asyncio.to_thread(write_record, place, number, record)
 
 
 def _by_object(extents: Sequence[Extent]) -> dict[str, int]:

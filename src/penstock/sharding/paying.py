@@ -4,45 +4,87 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from penstock.inspection.advice import GetPrice, requests_of
 from penstock.sharding.records import ShardRecord
 from penstock.texts import counted
 from penstock.units import GIB, format_bytes, format_usd
 
-__all__ = ["paying"]
+__all__ = ["Prices", "paying"]
 
 
-def paying(
-    records: Sequence[ShardRecord], get: GetPrice, put_usd: float | None, storage_usd: float | None
-) -> list[str]:
-    """Return the arithmetic in sentences.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prices:
+    """Prices in US dollars; 0 where nobody is paid, None where they are not known.
 
-    Args:
-        get: price of a read at the source.
-        put_usd: of a write at the place; None where it is not known, or nothing.
-        storage_usd: of a GiB for a month there; the same.
+    Attributes:
+        source_get: of a read at the source.
+        place_get: of a read at the place of the shards.
+        place_put: of a write there.
+        place_storage: of a GiB that is kept there for a month.
     """
+
+    source_get: GetPrice
+    place_get: GetPrice
+    place_put: float | None
+    place_storage: float | None
+
+
+def paying(records: Sequence[ShardRecord], prices: Prices) -> list[str]:
+    """Return the arithmetic in sentences."""
     before = sum(record.source_requests for record in records)
     sizes = [record.num_bytes for record in records]
     after, size = requests_of(sizes), sum(sizes)
-    told = [f"An epoch takes {counted(after, 'request')} of these shards, {before:,} of what they were packed from."]
-    saved, writes = before - after, 2 * len(records)
-    if saved <= 0:
-        told.append("No requests are saved: packing pays by faster listing and sequential reads, or not at all.")
-    elif get.usd:
-        cost = before * get.usd + writes * (put_usd or 0.0) + after * get.usd
-        epochs = math.ceil(cost / (saved * get.usd))
-        told.append(
-            f"Packing cost {format_usd(cost)} in requests, an epoch saves {format_usd(saved * get.usd)} ({get.told}): "
-            f"it pays from epoch {epochs:,} on."
-        )
+    saved = _saved_usd(before, after, prices)
+    return [
+        f"An epoch takes {counted(after, 'request')} of these shards, {before:,} of what they were packed from.",
+        *_of_requests(before, after, 2 * len(records), prices, saved),
+        _of_storage(size, prices.place_storage, saved),
+    ]
+
+
+def _saved_usd(before: int, after: int, prices: Prices) -> float | None:
+    """Return what an epoch saves, less than nothing where it costs more; None where a price is not known."""
+    if prices.source_get.usd is None or prices.place_get.usd is None:
+        return None
+    return before * prices.source_get.usd - after * prices.place_get.usd
+
+
+def _of_requests(before: int, after: int, writes: int, prices: Prices, saved: float | None) -> list[str]:
+    """Tell what packing took, and when that is saved; what was written is read back once."""
+    took = before + writes + after
+    if before <= after:
+        return ["No requests are saved: packing pays by faster listing and sequential reads, or not at all."]
+    source, place, put = prices.source_get, prices.place_get, prices.place_put
+    if saved is None or put is None or source.usd is None or place.usd is None:
+        told = [each.told for each in (source, place) if each.usd is None] or ["what writes cost there is not known"]
+        why = told[0]
+    elif not (source.usd or place.usd or put):
+        why = source.told
+    elif saved <= 0:
+        return [
+            f"An epoch of the shards costs {format_usd(-saved)} more in requests: packing pays by speed, or not at all."
+        ]
     else:
-        epochs = math.ceil((before + writes + after) / saved)
-        told.append(
-            f"Packing took {before + writes + after:,} requests, an epoch saves {saved:,} ({get.told}): it pays from "
-            f"epoch {epochs:,} on, counted in requests."
-        )
-    month = f", {format_usd(size / GIB * storage_usd)} a month" if storage_usd else ""
-    told.append(f"The shards take {format_bytes(size)} of storage{month}.")
-    return told
+        cost = before * source.usd + writes * put + after * place.usd
+        return [
+            f"Packing cost {format_usd(cost)} in requests, an epoch saves {format_usd(saved)} ({source.told}): it pays "
+            f"from epoch {math.ceil(cost / saved):,} on."
+        ]
+    epochs = math.ceil(took / (before - after))
+    return [
+        f"Packing took {took:,} requests, an epoch saves {before - after:,} ({why}): it pays from epoch {epochs:,} on, "
+        "counted in requests."
+    ]
+
+
+def _of_storage(size: int, month_usd: float | None, saved: float | None) -> str:
+    told = f"The shards take {format_bytes(size)} of storage"
+    if month_usd is None:
+        return f"{told}, whose price is not known."
+    if not month_usd:
+        return f"{told}."
+    cost = size / GIB * month_usd
+    epochs = f", what {counted(math.ceil(cost / saved), 'epoch')} a month would save" if saved and saved > 0 else ""
+    return f"{told}, {format_usd(cost)} a month{epochs}."

@@ -8,8 +8,10 @@ from penstock.errors import ConfigError, ObjectNotFound
 from penstock.sources import Blobs
 from penstock.units import MIB
 
-__all__ = ["ShardRecord", "read_record", "shard_name", "write_record"]
+__all__ = ["RECORDS", "ShardRecord", "read_record", "shard_name", "write_record"]
 
+RECORDS = "_pack"
+"""Folder of the records."""
 _MOST_BYTES = 16 * MIB
 
 
@@ -70,4 +72,4 @@ def write_record(place: Blobs, number: int, record: ShardRecord) -> None:
 
 
 def _name(number: int) -> str:
-    return f"_pack/shard-{number:06}.json"
+    return f"{RECORDS}/shard-{number:06}.json"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 
 from penstock.cost.prices import find_price, load_prices
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, PenstockError
 from penstock.inspection.advice import get_price
 from penstock.manifest import SourceSpec
 from penstock.sharding.layouts import open_layout
 from penstock.sharding.packing import Asked, Done, Place, pack
-from penstock.sharding.paying import paying
+from penstock.sharding.paying import Prices, paying
+from penstock.sharding.records import RECORDS
 from penstock.sources import RequestMeter, find_scheme, locate, open_blobs, open_source
+from penstock.sources.local.blobs import remove_leftovers
 from penstock.steps._shared.common import source_from
 from penstock.steps._shared.outputs import check_writable
 from penstock.steps.options.pack import PackOptions
@@ -23,9 +26,11 @@ from penstock.tasks.indexing import read_format_options
 from penstock.tasks.objects import WholeObjects
 from penstock.tasks.protocols import Limits
 from penstock.texts import counted, printable
-from penstock.units import format_bytes
+from penstock.units import GIB, format_bytes
 
 NAME = "pack"
+MOST_SHARD_BYTES = 4 * GIB
+"""S3 takes 5 GiB in one request, which puts a shard in its place whole or not at all."""
 
 __all__ = ["NAME", "run"]
 
@@ -33,9 +38,24 @@ __all__ = ["NAME", "run"]
 def run(args: PackOptions) -> int:
     """Pack, and say what was made."""
     spec, place = source_from(args.uri, args), locate(SourceSpec.of(args.into)).uri
-    if f"{_same(place)}/".startswith(f"{_same(spec.uri)}/"):
+    into, packed = f"{_same(place)}/", f"{_same(spec.uri)}/"
+    if into.startswith(packed):
         raise ConfigError(f"{args.into} lies in the dataset that is packed", fix="write the shards elsewhere")
+    if packed.startswith(into):
+        raise ConfigError(
+            f"the dataset that is packed lies in {args.into}, where it would be among the shards",
+            fix="write the shards into a folder beside it",
+        )
+    if args.shard_size > MOST_SHARD_BYTES:
+        raise ConfigError(
+            f"--shard-size {format_bytes(args.shard_size)}: stores take no more than "
+            f"{format_bytes(MOST_SHARD_BYTES)} at once, and memory holds it several times",
+            fix="give a smaller one",
+        )
     check_writable(place, endpoint_url=args.into_endpoint_url)
+    if (folder := find_scheme(place).folder(place)) is not None:
+        for each in (folder, folder / RECORDS):
+            remove_leftovers(each)
     meter = RequestMeter()
     done: list[Done] = []
 
@@ -46,7 +66,8 @@ def run(args: PackOptions) -> int:
         sys.stdout.write(f"{each.record.name}: {counted(each.record.num_samples, 'sample')}, {size}: {told}\n")
         sys.stdout.flush()
 
-    count = asyncio.run(_pack(args, spec, meter, tell))
+    with _own_words():
+        count = asyncio.run(_pack(args, spec, meter, tell))
     sys.stdout.write("\n".join(_told(args, spec, place, done, count)) + "\n")
     return 0
 
@@ -70,14 +91,23 @@ async def _pack(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: 
             settings=_settings(args),
         )
         place = open_blobs(args.into, endpoint_url=args.into_endpoint_url, meter=meter, purpose="data")
-        into = locate(SourceSpec.of(args.into, **_endpoint(args.into_endpoint_url)))
-        there = open_source(into, meter=meter, purpose="listing")
+        there = open_source(_place_spec(args), meter=meter, purpose="listing")
         count = await pack(found.rows, source, Place(blobs=place, there=there), asked, tell)
         for item in found.skipped:
             sys.stderr.write(f"penstock pack: left out: {printable(item.object)}: {printable(item.reason)}\n")
         return count
     finally:
         source.close()
+
+
+@contextlib.contextmanager
+def _own_words() -> Iterator[None]:
+    """Have errors of listing name this command's own options."""
+    try:
+        yield
+    except PenstockError as error:
+        error.fix = error.fix.replace("--option match=...", "--match").replace("--option match=", "--match ")
+        raise
 
 
 def _settings(args: PackOptions) -> str:
@@ -105,17 +135,33 @@ def _told(args: PackOptions, spec: SourceSpec, place: str, done: list[Done], cou
     ]
     if not records:
         return [*lines, "There is nothing to do for this part: there are fewer shards than parts."]
-    put = _price(place, "put", "1000 requests", today)
-    storage = _price(place, "storage", "GiB-month", today)
-    return lines + paying(records, get_price(spec, today), None if put is None else put / 1000, storage)
+    return lines + paying(records, _prices(args, spec, today))
 
 
-def _price(place: str, what: str, unit: str, today: date) -> float | None:
-    """Return what something costs at a place; None where that is not known."""
-    scheme = find_scheme(place)
-    if scheme.tariff is None or scheme.payee(place, "") != "own" or not getattr(scheme.tariff, what):
+def _prices(args: PackOptions, spec: SourceSpec, today: date) -> Prices:
+    place = _place_spec(args)
+    return Prices(
+        source_get=get_price(spec, today),
+        place_get=get_price(place, today),
+        place_put=_price(place, "put", "1000 requests", today, of=1000),
+        place_storage=_price(place, "storage", "GiB-month", today),
+    )
+
+
+def _place_spec(args: PackOptions) -> SourceSpec:
+    return locate(SourceSpec.of(args.into, **_endpoint(args.into_endpoint_url)))
+
+
+def _price(place: SourceSpec, what: str, unit: str, today: date, *, of: int = 1) -> float | None:
+    """Return what something costs at a place: 0 where nobody is paid, None where it is not known."""
+    scheme = find_scheme(place.uri)
+    payee = scheme.payee(place.uri, scheme.asked_server(place) or "")
+    if payee == "nobody":
+        return 0.0
+    if scheme.tariff is None or payee != "own" or not getattr(scheme.tariff, what):
         return None
     try:
-        return find_price(load_prices(), getattr(scheme.tariff, what), unit=unit, region=None, today=today).usd
+        item = getattr(scheme.tariff, what)
+        return find_price(load_prices(), item, unit=unit, region=place.text("region"), today=today).usd / of
     except ConfigError:
         return None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 
 from penstock.errors import AccessDenied, ObjectNotFound, SourceUnavailable, map_os_error
-from penstock.files import atomic_write
+from penstock.files import atomic_path
+from penstock.locks import is_held, take
 from penstock.sources.blobs import MOST_BYTES
 
-__all__ = ["LocalBlobs"]
+__all__ = ["LocalBlobs", "remove_leftovers"]
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp")
 
 
 class LocalBlobs:
@@ -35,8 +40,14 @@ class LocalBlobs:
         return data
 
     def write(self, name: str, data: bytes) -> None:
-        """Put a blob in its place."""
-        atomic_write(self._folder / name, data)
+        """Put a blob in its place; until it is there, a lock tells that somebody writes it."""
+        with contextlib.ExitStack() as held, atomic_path(self._folder / name) as temporary:
+            file = temporary.open("rb+")
+            held.callback(file.close)
+            with contextlib.suppress(OSError):  # of a file system without locks
+                take(file.fileno())
+            file.write(data)
+            file.flush()
 
     def delete(self, name: str) -> None:
         """Remove a blob, if there is one."""
@@ -48,6 +59,14 @@ class LocalBlobs:
     def locate(self, name: str) -> str:
         """Return the path of a blob."""
         return str(self._folder / name)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers of blobs that were killed left in a folder: nobody holds the lock of it any more."""
+    with contextlib.suppress(OSError):  # of a folder that is not there, or a file system without locks
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name) and path.is_file() and not is_held(path):
+                path.unlink(missing_ok=True)
 
 
 def _not_found(where: str) -> ObjectNotFound:
