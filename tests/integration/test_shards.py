@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import penstock
@@ -299,6 +300,23 @@ def test_secrets_of_storage_options_reach_the_process_that_reads_alone(monkeypat
         assert child is not None
         assert b"very-secret" not in Path(f"/proc/{child.pid}/cmdline").read_bytes()
         assert "very-secret-indeed" not in os.environ.values()
+
+
+@pytest.mark.parametrize("folder", ["", "d/s.zarr"])
+def test_objects_that_make_samples_together_are_one_shard(tmp_path: Path, folder: str) -> None:
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(str(tmp_path / folder), mode="w")
+    for name, chunk in (("x", 4), ("y", 7)):
+        group.create_array(name, shape=(20,), chunks=(chunk,), dtype="i8")[:] = np.arange(20)
+    dataset = penstock.of_format("zarr", tmp_path, options={"by": "row", "block": 32})
+    (name,) = dataset.shard_names
+    assert name == (folder or "zarr.json")
+    info = dataset.shard_info(name)
+    assert (info.num_rows, info.num_objects, dict(info.columns)) == (20, 8, {"x": "int64", "y": "int64"})
+    assert info.num_extents > 1
+    assert len(info.version) == 64
+    for row in (0, 6, 7, 19, 20):
+        assert [int(each["y"]) for each in dataset.open_shard_at_row(name, row)] == list(range(row, 20))
 
 
 def test_a_task_s_samples_are_in_shards_too(tmp_path: Path) -> None:

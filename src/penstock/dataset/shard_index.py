@@ -107,22 +107,40 @@ def _names(reader: ManifestReader, split: Split) -> Iterator[tuple[int, str]]:
         rows = np.arange(begin, min(begin + _CHUNK, end))
         taken = reader.take(rows)
         start = 0
-        for row, key, stop in zip(rows.tolist(), taken.keys, taken.span_ends.tolist(), strict=True):
-            yield row, shard_of(key, taken.span_objects[start:stop])
+        for row, key, group, stop in zip(
+            rows.tolist(), taken.keys, taken.groups, taken.span_ends.tolist(), strict=True
+        ):
+            yield row, shard_of(key, taken.span_objects[start:stop], group)
             start = stop
 
 
-def shard_of(key: str, objects: Sequence[str]) -> str:
+def shard_of(key: str, objects: Sequence[str], group: str = "") -> str:
     """Return the shard that an extent is of: its object, or what its objects are members of.
 
     Args:
         key: of the extent: that of the object which it was found in, alone or with what follows a slash.
         objects: that its bytes lie in.
+        group: that it is of.
     """
-    own = next((each for each in objects if key == each or key.startswith(f"{each}/")), None)
+    if objects and (key == objects[0] or key.startswith(f"{objects[0]}/")):
+        return objects[0]
+    parts = key.split("/")
+    heads = {"/".join(parts[:end]) for end in range(1, len(parts) + 1)}
+    stems = {_stem(head) for head in heads}
+    # The object that it was found in, or numbers that lie beside their description: `a.eeg` beside `a.vhdr`.
+    own = next((each for each in objects if each in heads), None) or next(
+        (each for each in objects if _stem(each) in stems), None
+    )
     if own is not None:
         return own
+    if group in heads:
+        return group
     folder = key.rpartition("/")[0]
     if folder and all(each.startswith(f"{folder}/") for each in objects):
         return folder
     return objects[0] if objects else key
+
+
+def _stem(key: str) -> str:
+    folder, slash, name = key.rpartition("/")
+    return f"{folder}{slash}{name.rpartition('.')[0] or name}"

@@ -225,9 +225,14 @@ class Shards:
             with self.open_shard(name) as rows:
                 value = next(rows, _NOTHING)
             row = value if isinstance(value, Mapping) else {}
-            found = None if value is _NOTHING else {str(each): type_of(row[each]) for each in row}
+            found = None if value is _NOTHING else {str(each): _type(row[each]) for each in row}
             self._columns[name] = found
         return self._columns[name]
+
+
+def _type(value: Any) -> str:
+    """Name the type of a column's value; bytes are bytes, whatever is in them."""
+    return "bytes" if isinstance(value, bytes | bytearray | memoryview) else type_of(value)
 
 
 def _digest(versions: Mapping[str, tuple[int, str]]) -> str:

@@ -181,21 +181,27 @@ def test_extents_that_decode_to_other_numbers_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "objects", "shard"),
+    ("key", "objects", "group", "shard"),
     [
-        ("a.parquet/3", ["a.parquet"], "a.parquet"),
-        ("a.tar/d/0001", ["a.tar", "a.tar"], "a.tar"),
-        ("d/a.bin", ["d/a.bin"], "d/a.bin"),
-        ("s.zarr/12", ["s.zarr/c/0/0"], "s.zarr"),
-        ("s.zarr/12", ["s.zarr/c/0/0", "s.zarr/y/0"], "s.zarr"),
-        ("d/s.set/4", ["d/s.fdt", "d/s.set"], "d/s.set"),
-        ("sub-1_3", ["d/sub-1.bdf"], "d/sub-1.bdf"),
-        ("a/b", ["a/c"], "a"),
-        ("x", [], "x"),
+        ("a.parquet/3", ["a.parquet"], "", "a.parquet"),
+        ("a.tar/d/0001", ["a.tar", "a.tar"], "", "a.tar"),
+        ("d/a.bin", ["d/a.bin"], "", "d/a.bin"),
+        ("s.zarr/12", ["s.zarr/c/0/0"], "", "s.zarr"),
+        ("s.zarr/12", ["s.zarr/c/0/0", "s.zarr/y/0"], "", "s.zarr"),
+        ("d/s.set/4", ["d/s.fdt", "d/s.set"], "", "d/s.set"),
+        ("sub-1_3", ["d/sub-1.bdf"], "", "d/sub-1.bdf"),
+        ("a/b", ["a/c"], "", "a"),
+        ("x", [], "", "x"),
+        ("zarr.json/3", ["x/c/0/0", "y/c/0"], "zarr.json", "zarr.json"),
+        ("d/s.vhdr/stimulus/1", ["d/s.eeg"], "d", "d/s.eeg"),
+        ("s.zarr/rows/3", ["s.zarr/c/0/0"], "s.zarr", "s.zarr"),
+        ("sub-1/3", ["sub-1/eeg/a.bdf"], "1", "sub-1"),
     ],
 )
-def test_a_shard_is_an_object_or_what_its_objects_are_members_of(key: str, objects: list[str], shard: str) -> None:
-    assert shard_of(key, objects) == shard
+def test_a_shard_is_an_object_or_what_its_objects_are_members_of(
+    key: str, objects: list[str], group: str, shard: str
+) -> None:
+    assert shard_of(key, objects, group) == shard
 
 
 def test_extents_of_a_shard_need_not_be_neighbours(tmp_path: Path) -> None:
