@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -239,6 +241,40 @@ _PACKED: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+def is_blank(line: str) -> bool:
+    return not line or line.encode().isspace()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cells=st.lists(st.text('ab\n",;\u00e9 ', max_size=6), max_size=10),
+    block=st.integers(1, 30),
+    name=st.sampled_from(["csv", "document", "json"]),
+    data=st.data(),
+)
+def test_any_row_of_tables_documents_and_lists_is_the_same_from_wherever_it_is_opened(
+    cells: list[str], block: int, name: str, data: st.DataObject
+) -> None:
+    if name == "csv":
+        out = io.StringIO()
+        writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+        writer.writerows([["a", "n"], *([cell, number] for number, cell in enumerate(cells))])
+        file = Opened(out.getvalue().encode(), open_format("csv", {"block": block}))
+        wanted: list[Any] = [{"a": cell, "n": str(number)} for number, cell in enumerate(cells)]
+    elif name == "json":
+        file = Opened(json.dumps(cells, indent=block % 3).encode(), open_format("json", {"block": block}))
+        wanted = cells
+    else:
+        text = "|".join(cells)
+        options = {"block": block, "by": "document", "separator": "|"}
+        file = Opened(text.encode() or b" ", open_format("text", options))
+        wanted = [cell for cell in cells if not is_blank(cell)]
+    whole = list(file.from_row(0))
+    assert whole == wanted
+    for row in {0, len(whole), data.draw(st.integers(0, len(whole)))}:
+        assert list(file.from_row(row)) == whole[row:]
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     text=_texts(),
@@ -252,12 +288,10 @@ def test_any_row_of_any_text_is_the_same_from_wherever_it_is_opened(
 ) -> None:
     lines = [line.removesuffix("\r") for line in text.decode().removeprefix("\ufeff").split("\n")]
     if is_json:
-        text = "\n".join(json.dumps(line) if line.strip() else line for line in lines).encode()
+        text = "\n".join(line if is_blank(line) else json.dumps(line) for line in lines).encode()
     kind = open_format("jsonl" if is_json else "text", {"block": block})
     packed = _PACKED[packing](text)
-    wanted = [line for line in lines if line and not line.encode().isspace()]
-    if is_json:
-        wanted = [line for line in lines if line.strip()]
+    wanted = [line for line in lines if not is_blank(line)]
     file = Opened(packed, kind) if packed else None
     whole = list(file.from_row(0)) if file is not None else []
     assert whole == wanted
