@@ -20,6 +20,7 @@ _FORMATS: Final = Registry(
         "arrow": "penstock.formats.arrow:Arrow",
         "audio": "penstock.formats.media:Audio",
         "csv": "penstock.formats.csv:Csv",
+        "dicom": "penstock.formats.dicom:Dicom",
         "hdf5": "penstock.formats.hdf5:Hdf5",
         "json": "penstock.formats.jsonl:Json",
         "jsonl": "penstock.formats.jsonl:Jsonl",

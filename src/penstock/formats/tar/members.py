@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from penstock.errors import ConfigError, PenstockError
+from penstock.formats.dicom import Dicom
 from penstock.formats.media import Audio, Video
 from penstock.formats.pictures import picture_of
 
@@ -45,11 +46,12 @@ class Meanings:
     """What members mean, where they are decoded.
 
     Attributes:
-        video, audio: how such members are decoded; as their bytes where they are None.
+        video, audio, dicom: how such members are decoded; as their bytes where they are None.
     """
 
     video: Video | None = None
     audio: Audio | None = None
+    dicom: Dicom | None = None
 
 
 def meanings_of(value: Any) -> bool | Meanings:
@@ -65,17 +67,20 @@ def meanings_of(value: Any) -> bool | Meanings:
     made: dict[str, Any] = {}
     for name, options in value.items():
         make = _MEDIA.get(name)
-        known = [each for each in inspect.signature(make).parameters if each != "clips"] if make is not None else []
+        there = inspect.signature(make).parameters if make is not None else ()
+        known = [each for each in there if each not in _OF_LISTS]
         wrong = next((each for each in options if each not in known), None)
         if make is None or wrong is not None:
             what = name if wrong is None else f"{name} with {wrong}"
-            there = f"its options are: {', '.join(known)}" if make is not None else f"give {_LIKE}"
-            raise ConfigError(f"decoded: {str(what)[:80]!r}", fix=there)
+            fix = f"its options are: {', '.join(known)}" if make is not None else f"give {_LIKE}"
+            raise ConfigError(f"decoded: {str(what)[:80]!r}", fix=fix)
         made[name] = make(**options)
     return Meanings(**made)
 
 
-_MEDIA: Final[Mapping[str, Any]] = {"video": Video, "audio": Audio}
+_MEDIA: Final[Mapping[str, Any]] = {"video": Video, "audio": Audio, "dicom": Dicom}
+_OF_LISTS: Final = ("clips", "group_by")
+"""Options that say what is listed, not what it means."""
 _LIKE: Final = '{"video": {"frames": 8}, "audio": {"rate": 16000}}'
 
 
@@ -93,9 +98,10 @@ def decode_member(extension: str, data: bytes, meanings: bool | Meanings = True,
     kind = extension.rpartition(".")[2].lower()
     decode = _DECODERS.get(kind)
     if isinstance(meanings, Meanings):
-        media = meanings.video if kind in VIDEOS else meanings.audio if kind in SOUNDS else None
-        if media is not None:
-            return media.value(data, key=key)
+        of_kind = "video" if kind in VIDEOS else "audio" if kind in SOUNDS else "dicom" if kind == "dcm" else ""
+        means = getattr(meanings, of_kind) if of_kind else None
+        if means is not None:
+            return means.value(data, key=key)
     try:
         return data if decode is None else decode(data)
     except (ValueError, PenstockError):
