@@ -28,6 +28,7 @@ import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
+from media import media
 from recordings import recordings
 
 from penstock.errors import PenstockError
@@ -99,7 +100,7 @@ def examples() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes],
     """Return formats with an object of each, options to read it by, and what makes a source of it."""
     names = ("plain", "chunk", "batch", "sample", "packed rows", "mixed", "tokens")
     many = [each for name in names for each in litdata(name)]
-    return [(*each, Ranges) for each in single()] + many + zarrs() + hdf5s() + recordings()
+    return [(*each, Ranges) for each in [*single(), *media()]] + many + zarrs() + hdf5s() + recordings()
 
 
 def hdf5s() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:

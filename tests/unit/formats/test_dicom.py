@@ -76,9 +76,8 @@ def test_slope_and_intercept_and_stored_numbers() -> None:
 
 def test_a_real_scan_is_in_its_units() -> None:
     scan = pydicom.dcmread(io.BytesIO(real("CT_small.dcm")))
-    found = value(
-        real("CT_small.dcm"), tags=["PatientID", "StudyDate", "PixelSpacing", "Rows", "AccessionNumber", "PatientComments"]
-    )
+    tags = ["PatientID", "StudyDate", "PixelSpacing", "Rows", "AccessionNumber", "PatientComments"]
+    found = value(real("CT_small.dcm"), tags=tags)
     assert np.array_equal(found["pixels"], scan.pixel_array * 1.0 - 1024)
     assert found["tags"] == {
         "PatientID": "1CT1",
@@ -258,3 +257,13 @@ def test_any_damage_is_an_error_or_decoded() -> None:
                 bad[place] = chance.integers(0, 256)
             with contextlib.suppress(PenstockError):
                 value(bytes(bad[: int(chance.integers(1, len(bad) + 1))]))
+
+
+def test_a_tag_of_no_kind_that_there_is_is_told() -> None:
+    data = image(GREYS, PatientID="p7")
+    at = data.index(b"\x10\x00\x20\x00LO") + 4
+    bad = data[:at] + b"LC" + data[at + 2 :]
+    with pytest.raises(DataError, match="one cannot be decoded: Unknown Value Representation 'LC'"):
+        value(bad, tags=["PatientID"])
+    with pytest.raises(DataError, match="one cannot be read: Unknown Value Representation 'LC'"):
+        Ranges(bad).index(open_format("dicom", {"group_by": "PatientID"}))

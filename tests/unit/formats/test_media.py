@@ -474,3 +474,14 @@ def test_members_of_archives(kind: str, pack: Any) -> None:
         open_format(kind, {"decoded": {"sound": {}}})
     with pytest.raises(ConfigError, match="decoded 'yes': give true, false, or"):
         open_format(kind, {"decoded": "yes"})
+
+
+@pytest.mark.parametrize("name", ["matroska", "webm"])
+def test_a_length_that_cannot_be_makes_no_clips(name: str) -> None:
+    data = made(name)
+    at = data.index(b"\x44\x89\x88") + 3
+    bad = data[:at] + struct.pack(">d", 9e9) + data[at + 8 :]
+    with pytest.raises(
+        HeaderMismatch, match=r"a length of 9e\+06 s, which are .* clips, more than so few bytes can hold"
+    ):
+        values(bad, clips={"seconds": 1})

@@ -98,15 +98,16 @@ class Dicom:
         try:
             image = read_image(data, key, memory)
             check_size(image, key, memory)
-            pixels = self._pixels(image, key)
+            made: dict[str, Any] = {"pixels": self._pixels(image, key)}
+            if self.tags is not None:  # whose values are made when they are asked for
+                made["tags"] = {name: plain_value(image, name) for name in self.tags}
         except (PenstockError, MemoryError):
             raise
         except Exception as error:  # pydicom and Pillow raise what they like on damaged bytes
             what = " ".join(str(error).split())[:200] or type(error).__name__
             kind = TruncatedObject if isinstance(error, EOFError) or "truncated" in what else DataError
             raise kind(f"{key} cannot be decoded: {what}", fix=_FIX, about=key) from error
-        made: dict[str, Any] = {"pixels": pixels}
-        return made if self.tags is None else {**made, "tags": {name: plain_value(image, name) for name in self.tags}}
+        return made
 
     def _pixels(self, image: Any, key: str) -> NDArray[Any]:
         ways: Any = importlib.import_module("pydicom.pixels")  # here: of an extra

@@ -119,11 +119,13 @@ def plugin_of(image: Any, key: str) -> str:
 
 async def group_of(source: GetRange, info: ObjectInfo, name: str) -> str:
     """Return an image's value of a tag, for which its begin is read."""
+    value = None
     for most in (*_HEADS, info.size_bytes):
         size = min(most, info.size_bytes)
         head = bytes(await source.get_range(info, 0, size))
         try:
             image = _tags_of(head, name, info.key)
+            value = None if image is None else plain_value(image, name)
         except PenstockError:
             raise
         except Exception as error:
@@ -133,7 +135,6 @@ async def group_of(source: GetRange, info: ObjectInfo, name: str) -> str:
             continue
         if image is not None or size == info.size_bytes:
             break
-    value = None if image is None else plain_value(image, name)
     if value is None or value == "":
         raise DataError(f"{info.key} has no {name}", fix="leave it out, or group by another tag", about=info.key)
     return str(value)

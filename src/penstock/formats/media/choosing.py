@@ -16,8 +16,6 @@ from penstock.errors import ConfigError
 
 __all__ = ["Clip", "Cutting", "cutting_of", "wanted_times"]
 
-MOST_CLIPS: Final = 1_000_000
-"""Of one object."""
 MOST_FRAMES: Final = 1_000_000
 """Of one clip."""
 SLACK: Final = 1e-3
@@ -48,8 +46,8 @@ class Cutting:
     listed: tuple[tuple[float, float], ...] = ()
     by_key: Mapping[str, tuple[tuple[float, float], ...]] | None = None
 
-    def clips(self, key: str, length: float) -> list[Clip]:
-        """Return the clips of a file of a length in seconds.
+    def clips(self, key: str, length: float, *, most: int) -> list[Clip]:
+        """Return the clips of a file of a length in seconds, where they are not more than some.
 
         Raises:
             ValueError: one begins behind its end, or there are too many.
@@ -61,18 +59,17 @@ class Cutting:
                 raise ValueError(f"the clip from {late[0]:g} to {late[1]:g} s is asked of it, and it has {length:g} s")
             return [Clip(start=start, end=end) for start, end in listed]
         count = math.floor((length - self.seconds + SLACK) / self.stride) + 1 if length + SLACK >= self.seconds else 0
-        if count > MOST_CLIPS:
-            raise ValueError(f"it has {count} clips, more than {MOST_CLIPS}")
+        if count > most:
+            raise ValueError(f"a length of {length:g} s, which are {count} clips, more than so few bytes can hold")
         made = [Clip(start=n * self.stride, end=n * self.stride + self.seconds) for n in range(count)]
         rest = count * self.stride
         if self.short and rest + SLACK < length and (not made or made[-1].end + SLACK < length):  # type: ignore[operator]
             made.append(Clip(start=rest, end=length))
         return made
 
-    @property
-    def names_keys(self) -> bool:
-        """Whether objects that are not listed have no clips."""
-        return self.by_key is not None
+    def leaves_out(self, key: str) -> bool:
+        """Return whether a file has no clips, since it is not among those that are listed."""
+        return self.by_key is not None and key not in self.by_key
 
 
 def cutting_of(value: Any) -> Cutting | None:

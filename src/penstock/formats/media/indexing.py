@@ -38,6 +38,9 @@ _GAP_BYTES: Final = 16 * KIB
 """Between packets, up to which what lies there is fetched too."""
 _PREROLL: Final = 0.25
 """Seconds of sound before a clip, which its first sample may take to be decoded."""
+_FREE_CLIPS: Final = 1000
+_LEAST_CLIP_BYTES: Final = 64
+"""Of an object, for each clip that is cut of it: one that says that it is longer lies."""
 _RATE: Final = 48_000
 """Of sound whose own is not known yet."""
 
@@ -50,7 +53,7 @@ async def index_media(
     Raises:
         DataError: it is no video or audio, contradicts itself, or lacks what is asked for.
     """
-    if cutting is not None and cutting.names_keys and not cutting.clips(info.key, float("inf")):
+    if cutting is not None and cutting.leaves_out(info.key):
         yield SkippedObject(object=info.key, reason="has no clips in the table of clips")
         return
     head = bytes(await source.get_range(info, 0, min(_HEADS[0], info.size_bytes)))
@@ -102,7 +105,10 @@ class _Cut:
 
     def clips(self, length: float) -> Sequence[Clip]:
         """Return the clips of a file of a length in seconds."""
-        return [Clip(start=0.0, end=length)] if self.cutting is None else self.cutting.clips(self.info.key, length)
+        if self.cutting is None:
+            return [Clip(start=0.0, end=length)]
+        most = max(_FREE_CLIPS, self.info.size_bytes // _LEAST_CLIP_BYTES)
+        return self.cutting.clips(self.info.key, length, most=most)
 
     def extent(
         self, clip: Clip, codec: MediaCodec, spans: Sequence[tuple[int, int]], args: Sequence[int], decoded_bytes: int
