@@ -96,6 +96,10 @@ class Changed(Sharded):
         """
         return dropped(cast("Dataset", self), names_in("drop", names))
 
+    def mapped(self, function: Callable[[Any], Any]) -> Dataset:
+        """Return a dataset of the values that a function makes of this one's, as ``map`` does, of a verb's own."""
+        return self._with(function)
+
     def _with(self, function: Callable[..., Any]) -> Dataset:
         dataset = cast("Dataset", self)
         return replace(dataset, functions=(*dataset.functions, function))

@@ -19,6 +19,7 @@ from penstock.dataset.functions import Chain, CollateLeft, Filter, parted
 from penstock.dataset.of_task import TaskDecode, TaskValues, task_words
 from penstock.dataset.sharded import Shelf
 from penstock.dataset.splitting import PARTS, fractions_of, split_by
+from penstock.dataset.text_verbs import TextVerbs
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.formats.protocols import Decoder
@@ -45,7 +46,7 @@ _LOADING: Final = {"batch_size": 1, "window": "1Gi"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
-class Dataset(Changed):
+class Dataset(Changed, TextVerbs):
     """A dataset, lazy: ``objects``, ``parquet``, ``tar`` and ``of_format`` make it, its methods make others of it.
 
     Attributes:

@@ -24,6 +24,7 @@ from penstock.dataset.weights import Weighed
 from penstock.errors import ConfigError, DataError, StreamMisused, WindowTooSmall
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.failures import noting
+from penstock.plan.ranks import Ranks
 from penstock.records import Meters
 from penstock.stream import LeftOut
 from penstock.stream.checks import count
@@ -191,6 +192,11 @@ class MixedLoader(IterableDataset[Any]):
         self._has_loaded = True
 
     @property
+    def ranks(self) -> Ranks:
+        """Which of the processes that read together this one is, and how many there are."""
+        return self._streams[0].ranks
+
+    @property
     def shares(self) -> tuple[Share, ...]:
         """What each member gives to the epoch, and gave so far."""
         known = self._known()
@@ -287,7 +293,7 @@ class MixedLoader(IterableDataset[Any]):
         return self._known().turns(epoch, [0] * len(self._own), world_size=self._world_size())
 
     def _world_size(self) -> int:
-        return self._streams[0].ranks.world_size
+        return self.ranks.world_size
 
     def _known(self) -> MixEpochs:
         """Return the epochs of the mix, which its members' sizes tell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -14,6 +14,7 @@ from penstock.dataset.functions import parted
 from penstock.dataset.member_feed import CHUNK
 from penstock.dataset.mixed_loader import MixedLoader
 from penstock.dataset.proportions import Limit, Rule, Stop
+from penstock.dataset.text_verbs import TextVerbs
 from penstock.dataset.unread import Unread
 from penstock.dataset.weights import Weighed, Weight, weight_of
 from penstock.errors import ConfigError
@@ -30,7 +31,7 @@ _LIMITS_FIX: Final = "give whole numbers by dataset, like {a: 1000}, or one or N
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
-class Mixed(Unread):
+class Mixed(TextVerbs, Unread):
     """Datasets that are drawn from together; ``mix`` makes it.
 
     Attributes:
@@ -53,6 +54,10 @@ class Mixed(Unread):
             for dataset, share in self.members
         )
         return f"<Mixed of {members}; seed {self.seed}, stop {self.stop}>"
+
+    def mapped(self, function: Callable[[Any], Any]) -> Mixed:
+        """Return a mix of the values that a function makes of all members'."""
+        return replace(self, members=tuple((member.mapped(function), share) for member, share in self.members))
 
     @property
     def stop(self) -> Stop:

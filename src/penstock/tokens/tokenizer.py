@@ -1,0 +1,127 @@
+"""A tokenizer as every process needs it: what makes numbers of text, and the names of its special tokens.
+
+Nothing is added that was not asked for (no special tokens of a post-processor), and nothing is cut: a truncation or a
+padding that a ``tokenizer.json`` says is left out. The same text gives the same tokens in any process.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penstock.errors import ConfigError, DataError
+
+__all__ = ["INSTALL", "Encoded", "Tokenizer", "built"]
+
+INSTALL = "pip install 'penstock[text]'"
+MOST_ID = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Encoded:
+    """Text as tokens.
+
+    Attributes:
+        ids: numbers of the tokens, int32, shape (tokens,).
+        spans: characters that each stands for, from and to, int64, shape (tokens, 2); None where that is not known.
+    """
+
+    ids: NDArray[np.int32]
+    spans: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tokenizer:
+    """A tokenizer; ``load_tokenizer`` makes it.
+
+    Attributes:
+        name: for messages.
+        json: text of a ``tokenizer.json``; empty where ``function`` is the tokenizer.
+        function: makes numbers of text.
+        special: texts of special tokens, by names such as ``eos_token``.
+        templates: of chats, by name; ``default`` is the one that is taken unasked.
+    """
+
+    name: str
+    json: str = field(default="", repr=False)
+    function: Callable[[str], Sequence[int]] | None = None
+    special: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def encode(self, text: str, *, with_spans: bool = False) -> Encoded:
+        """Return the tokens of a text.
+
+        Raises:
+            DataError: the function gives something else, or the text holds what is no Unicode.
+        """
+        if self.function is not None:
+            return Encoded(ids=_checked(self.function(text), self.name), spans=None)
+        try:
+            found = built(self.json).encode(text, add_special_tokens=False)
+        except TypeError as error:
+            raise DataError(
+                "the text is no Unicode: it has half of a surrogate pair", fix="mend it, or leave it out by filter"
+            ) from error
+        ids = np.asarray(found.ids, np.int32)
+        return Encoded(ids=ids, spans=np.asarray(found.offsets, np.int64).reshape(-1, 2) if with_spans else None)
+
+    def token_id(self, token: str) -> int | None:
+        """Return the number of a token, None where there is none of that name or it is not known."""
+        if not self.json:
+            return None
+        found: int | None = built(self.json).token_to_id(token)
+        return found
+
+    def special_id(self, name: str) -> int | None:
+        """Return the number of a special token, by a name such as ``eos_token``; None where there is none."""
+        token = self.special.get(name)
+        return None if token is None else self.token_id(token)
+
+    def fingerprint(self) -> str:
+        """Name what it makes of text: by content, and functions by their names."""
+        function = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        told = repr((self.json, function, sorted(self.special.items())))
+        return hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def built(json: str) -> Any:
+    """Return the tokenizer of a ``tokenizer.json``, one a process.
+
+    Raises:
+        ConfigError: it is none, or the library is not installed.
+    """
+    try:
+        import tokenizers  # here: an extra
+    except ImportError as error:
+        raise ConfigError(f"tokenizers cannot be imported ({error})", fix=INSTALL) from error
+    try:
+        made = tokenizers.Tokenizer.from_str(json)
+    except Exception as error:  # the library raises Exception itself
+        raise ConfigError(
+            f"tokenizer.json cannot be read: {str(error)[:200]}", fix="give one that tokenizers has written"
+        ) from error
+    made.no_truncation()
+    made.no_padding()
+    return made
+
+
+def _checked(found: Any, name: str) -> NDArray[np.int32]:
+    """Refuse what are no numbers of tokens."""
+    try:
+        ids = np.asarray(found)
+    except (TypeError, ValueError):
+        ids = np.empty((0, 0))
+    if ids.ndim == 1 and not len(ids):
+        return np.empty(0, np.int32)
+    if ids.ndim != 1 or ids.dtype.kind not in "iu" or int(ids.min()) < 0 or int(ids.max()) > MOST_ID:
+        raise DataError(
+            f"the tokenizer {name} gave {repr(found)[:80]}", fix="it must give a list of whole numbers from 0 on"
+        )
+    return ids.astype(np.int32)
