@@ -103,7 +103,7 @@ def test_a_config_that_is_none_is_told(tmp_path: Path, config: str) -> None:
         load_tokenizer(folder(tmp_path, tokenizer_config__json=config))
 
 
-@pytest.mark.parametrize("given", [5, None, "", "nowhere", tokenizers.Tokenizer, "hf://", "ftp://a/b", ["a"]])
+@pytest.mark.parametrize("given", [5, None, "", "nowhere", tokenizers.Tokenizer, "hf://", "gopher://a/b", ["a"]])
 def test_what_is_no_tokenizer_is_refused(given: Any) -> None:
     with pytest.raises(PenstockError, match=r".") as error:
         penstock.objects(".").tokenize(given)
