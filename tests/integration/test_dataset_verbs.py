@@ -249,6 +249,27 @@ def test_a_mix_has_no_batches_of_a_member(folder: Path) -> None:
         mixed.loader(4)
 
 
+def test_a_mix_has_the_verbs_of_its_members(folder: Path) -> None:
+    one = penstock.parquet(folder)
+    inner = penstock.mix({one.where("*/0"): 1, one.where("*/1"): 1})
+    mixed = penstock.mix({inner: 1, one.where("*/2"): 1})
+    changed = mixed.select(each for each in ["n", "b"]).rename({"n": "number"}).drop(each for each in ["b"])
+    changed = changed.map(lambda row: int(row["number"])).filter(lambda number: number % 2)
+    assert [each.options["columns"] for each in changed.datasets] == [["n"]] * 3
+    with changed.loader(6, epochs=1, collate=list, window="32Mi") as loader:
+        found = sorted(number for batch in loader for number in batch)
+    assert set(found) <= set(range(1, 24, 2))
+    assert {number // 8 for number in found} == {0, 1, 2}
+    assert mixed.datasets[0].functions == ()
+    for wrong, what in (
+        (lambda: mixed.map(3), "function 3"),
+        (lambda: mixed.drop([]), "drop of"),
+        (lambda: mixed.map_batches(list), "map_batches of a mix"),
+    ):
+        with pytest.raises(ConfigError, match=what):
+            wrong()
+
+
 def test_a_file_says_them_too(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(f"format: parquet\nsource: {folder}\nselect: [n, t]\ndrop: t\nrename: {{n: number}}\n")

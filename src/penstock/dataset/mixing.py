@@ -13,9 +13,9 @@ from penstock.dataset.described import Dataset
 from penstock.dataset.functions import parted
 from penstock.dataset.member_feed import CHUNK
 from penstock.dataset.mixed_loader import MixedLoader
+from penstock.dataset.mixed_verbs import ChangedMix
 from penstock.dataset.proportions import Limit, Rule, Stop
 from penstock.dataset.text_verbs import TextVerbs
-from penstock.dataset.unread import Unread
 from penstock.dataset.weights import Weighed, Weight, weight_of
 from penstock.errors import ConfigError
 from penstock.stream import checks
@@ -31,7 +31,7 @@ _LIMITS_FIX: Final = "give whole numbers by dataset, like {a: 1000}, or one or N
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
-class Mixed(TextVerbs, Unread):
+class Mixed(ChangedMix, TextVerbs):
     """Datasets that are drawn from together; ``mix`` makes it.
 
     Attributes:
