@@ -22,6 +22,7 @@ from support.azure_server import ACCOUNT, KEY, serve_azure
 from support.ftp_server import PASSWORD, USER, Ftp, serve_ftp
 from support.gcs_server import serve_gcs
 from support.hub_server import serve_hub
+from support.inventories import s3_inventory, s3_rows
 from support.kaggle_server import TOKEN as KAGGLE_TOKEN
 from support.kaggle_server import serve_kaggle
 from support.objects import content, to_number
@@ -94,6 +95,15 @@ def _s3(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) ->
     faulty = _watched(server, server._serve, lambda asked: "list-type" not in asked.query)
     options = {"endpoint_url": server.url, "anonymous": True}
     return Place(uri=lambda name: f"s3://bucket/{name}", options=options, faulty=faulty)
+
+
+def _s3_by_inventory(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
+    server = stack.enter_context(small_s3(is_open=True))
+    server.objects |= {f"bucket/{key}": data for key, data in FILES.items()}
+    server.objects |= {f"inv/{key}": data for key, data in s3_inventory(s3_rows(FILES), kind="ORC").items()}
+    faulty = _watched(server, server._serve, lambda asked: asked.path.startswith("/bucket/"))
+    options = {"anon": True, "endpoint_url": server.url, "inventory": "s3://inv/of/bucket/config"}
+    return Place(uri=lambda name: f"s3://bucket/{name}", options={"storage_options": options}, faulty=faulty)
 
 
 def _gs(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
@@ -197,6 +207,7 @@ PLACES = {
     "web": _web,
     "urls": _urls,
     "ftp": _ftp,
+    "s3 by inventory": _s3_by_inventory,
 }
 
 

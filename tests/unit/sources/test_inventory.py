@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 import pytest
 
 from penstock.errors import ConfigError, EmptyListing, ObjectNotFound, PenstockError, SourceChanged, SourceError
@@ -279,6 +282,27 @@ def test_storage_options_name_the_inventory_too() -> None:
             read_storage_options("gs://b", given)
     with pytest.raises(ConfigError, match="means nothing"):
         read_storage_options("/folder", {"inventory": FOLDER})
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.dictionary(pa.int32(), pa.string()), pa.large_string(), pa.binary(), pa.large_binary()]
+)
+def test_texts_of_any_kind_are_read(s3: SmallS3, kind: pa.DataType) -> None:
+    rows = s3_rows(OBJECTS)
+    table = pa.table(
+        {
+            "bucket": pa.array([row["Bucket"] for row in rows]).cast(kind),
+            "key": pa.array([row["Key"] for row in rows]).cast(kind),
+            "size": pa.array([row["Size"] for row in rows], pa.uint32()),
+            "e_tag": pa.array([row["ETag"] for row in rows]).cast(kind),
+        }
+    )
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    data = out.getvalue()
+    files = [{"key": "x.parquet", "size": len(data), "MD5checksum": md5(data)}]
+    put(s3, "inv", s3_inventory([], num_files=0, kind="Parquet", files=files) | {"x.parquet": data})
+    assert listed_s3(s3) == listed(source_at(s3))
 
 
 # Google Cloud Storage

@@ -307,7 +307,7 @@ def test_a_list_of_urls_on_a_server(server: SmallS3) -> None:
 
 
 @pytest.mark.parametrize("separator", [",", "\t"])
-@pytest.mark.parametrize("digest", ["sha256", "md5"])
+@pytest.mark.parametrize("digest", ["sha512", "sha256", "sha1", "md5"])
 def test_a_list_that_tells_sizes_and_checksums_asks_for_nothing(
     server: SmallS3, tmp_path: Path, separator: str, digest: str
 ) -> None:
@@ -321,6 +321,28 @@ def test_a_list_that_tells_sizes_and_checksums_asks_for_nothing(
     assert asyncio.run(source.get(x)) == DATA
     with pytest.raises(ChecksumMismatch, match=r"y\.bin came damaged"):
         asyncio.run(source.get(y))
+
+
+@pytest.mark.parametrize("digest", ["sha512", "sha256", "sha1", "md5"])
+@pytest.mark.parametrize("mark", ["  ", " *"])
+def test_lists_as_sha256sum_writes_them(server: SmallS3, tmp_path: Path, digest: str, mark: str) -> None:
+    server.objects |= {"x.bin": DATA, "y.bin": DATA[:100]}
+    good = hashlib.new(digest, DATA).hexdigest()
+    text = "".join(f"{good}{mark}{server.url}/{name}\n" for name in ("x.bin", "y.bin"))
+    source = opened(put_list(tmp_path, text), max_retries=1)
+    x, y = asyncio.run(source.list_all())
+    assert x.version == y.version == f"{digest}:{good}"
+    assert asyncio.run(source.get(x)) == DATA
+    with pytest.raises(ChecksumMismatch, match=r"y\.bin came damaged"):
+        asyncio.run(source.get(y))
+    [note] = source.notes()
+    assert "checksums of 2 files" in note
+    assert "cannot be where parts of it are" in note
+
+
+def test_a_checksum_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"line 1 of .*hex digits"):
+        asyncio.run(opened(put_list(tmp_path, f"{'a' * 50}  https://h/x")).list_all())
 
 
 @pytest.mark.parametrize("columns", ["url,sha256", "url,size,sha256,etag"])

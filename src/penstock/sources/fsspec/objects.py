@@ -19,6 +19,7 @@ from penstock.clock import running_seconds
 from penstock.errors import PenstockError, SourceError, SourceUnavailable
 from penstock.manifest import SkippedObject, SourceSpec
 from penstock.records import Purpose, RequestKind
+from penstock.secrets import redact
 from penstock.sources.base import ObjectSource, changed, refuse_beyond
 from penstock.sources.fsspec.answers import error_of, is_gone, may_pass, version_of
 from penstock.sources.fsspec.systems import System, open_system
@@ -257,7 +258,8 @@ class FsspecObjects(ObjectSource):
                 if pause is None:
                     self.meter.add("failed_requests")
                     raise error_of(error, self.spec.uri, key, patience.told) from error
-                _log.info("fsspec.again source=%s key=%s error=%s", self.spec.uri, key, type(error).__name__)
+                reason = redact(f"{type(error).__name__}: {error}")
+                _log.info("fsspec.again source=%s key=%s error=%s", self.spec.uri, key, reason)
                 self.meter.add("retried_requests")
                 await asyncio.sleep(pause)
             else:

@@ -28,6 +28,7 @@ _ALGORITHMS: dict[str, Callable[[memoryview], bytes]] = {
     "crc32c": _crc32c,
     "sha1": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
     "sha256": lambda data: hashlib.sha256(data).digest(),
+    "sha512": lambda data: hashlib.sha512(data).digest(),
 }
 
 

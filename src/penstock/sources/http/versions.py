@@ -1,7 +1,8 @@
 """What names an object's version, and what a request sends to be refused another (its validator).
 
 Written as: a strong ETag as it is; ``modified:`` and a Last-Modified, where there is no such ETag: both are validators
-as well; ``sha256:`` or ``md5:`` and hex, of a list, which are versions alone; nothing where the server tells nothing.
+as well; ``sha256:`` (or another of ``DIGESTS``) and hex, of a list, which are versions alone; nothing where the server
+tells nothing.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from penstock.sources.protocols import ObjectInfo
 
 __all__ = ["DIGESTS", "validator_header", "version_of", "wanted_of"]
 
-DIGESTS = {"md5": 32, "sha256": 64}
-"""Checksums that a list may give, and their hex digits."""
+DIGESTS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
+"""Checksums that a list may give, the best last, and their hex digits."""
 MODIFIED = "modified:"
 
 

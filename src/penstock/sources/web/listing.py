@@ -48,11 +48,12 @@ class WebListing:
     Attributes:
         num_elsewhere: links of pages that lead elsewhere, and are left out.
         num_unversioned: files of which the server tells no version.
+        num_summed: files whose checksum a list tells.
     """
 
     def __init__(self, client: FollowingClient, spec: SourceSpec, *, purpose: Purpose) -> None:
         self._client, self._spec, self._purpose = client, spec, purpose
-        self.num_elsewhere = self.num_unversioned = 0
+        self.num_elsewhere = self.num_unversioned = self.num_summed = 0
 
     async def file(self, place: WebPlace, key: str) -> ObjectInfo:
         """Return the one file of a place.
@@ -100,6 +101,7 @@ class WebListing:
         below = f"{prefix.strip('/')}/" if prefix else ""
         listed = (each for each in read_list(text, self._spec.uri) if each.key.startswith(below))
         for batch in _batches(listed, PAGE_OBJECTS):
+            self.num_summed += sum(bool(each.digest) for each in batch)
             yield await self._each(batch)
 
     async def page(self, url: str, root: str, *, is_root: bool) -> IndexPage:

@@ -1,8 +1,12 @@
-"""Lists of URLs: a text of one URL a line, or a table (CSV, TSV) of the columns url, size, sha256, md5, etag."""
+"""Lists of URLs: a text of one URL a line, or a table (CSV, TSV) of url, size, checksums and etag.
+
+Lines of a text may begin with a checksum in hex, as sha256sum and its like write them.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +18,7 @@ from penstock.sources.web.places import plain_url
 __all__ = ["ListedAddress", "read_list"]
 
 MAX_SIZE_BYTES = 1 << 50
+_SUMMED = re.compile(r"([0-9A-Fa-f]{32,}) [ *](\S+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +29,7 @@ class ListedAddress:
         key: the URL, without ``https://``.
         size_bytes: None where the list does not tell it.
         etag: empty where the list does not tell it.
-        digest: ``sha256:`` or ``md5:`` and hex, empty where the list does not tell it.
+        digest: ``sha256:``, or another of ``DIGESTS``, and hex, empty where the list does not tell it.
     """
 
     url: str
@@ -75,8 +80,11 @@ def read_list(text: str, about: str) -> Iterator[ListedAddress]:
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#") or (has_header and line == head and not seen):
             continue
-        cells = next(csv.reader([line], delimiter=separator)) if has_header else [line.strip()]
-        row = dict(zip(columns if has_header else ["url"], (cell.strip() for cell in cells), strict=False))
+        if has_header:
+            cells = next(csv.reader([line], delimiter=separator))
+            row = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
+        else:
+            row = _plain_row(line.strip())
         try:
             listed = _listed(row)
         except (ConfigError, ValueError) as error:
@@ -85,6 +93,14 @@ def read_list(text: str, about: str) -> Iterator[ListedAddress]:
             raise _bad(about, number, f"it names {listed.url} twice")
         seen.add(listed.url)
         yield listed
+
+
+def _plain_row(line: str) -> dict[str, str]:
+    """Return a line of a text: a URL, or a checksum, two spaces (or one and an asterisk) and a URL."""
+    if (found := _SUMMED.fullmatch(line)) is None:
+        return {"url": line}
+    names = {num_digits: name for name, num_digits in DIGESTS.items()}
+    return {"url": found[2], names.get(len(found[1]), "sha256"): found[1]}
 
 
 def _listed(row: dict[str, str]) -> ListedAddress:
@@ -108,6 +124,6 @@ def _listed(row: dict[str, str]) -> ListedAddress:
 def _bad(about: str, number: int, what: str) -> SourceError:
     return SourceError(
         f"line {number} of {about}: {what}",
-        fix="write one URL a line, or a CSV with the header url,size,sha256 (or md5, etag)",
+        fix="write one URL a line, or a CSV with the header url,size,sha256 (or sha512, sha1, md5, etag)",
         about=about,
     )

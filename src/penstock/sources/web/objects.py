@@ -26,6 +26,7 @@ from penstock.sources.web.answers import error_of
 from penstock.sources.web.listing import WebListing
 from penstock.sources.web.places import WebPlace, find_place
 from penstock.sources.web.site import WebSite
+from penstock.texts import counted
 from penstock.units import MIB, format_bytes
 
 __all__ = ["WebObjects"]
@@ -51,6 +52,7 @@ class WebObjects(ObjectSource):
         self._whole: OrderedDict[ObjectInfo, bytes] = OrderedDict()
         self._reading: dict[ObjectInfo, asyncio.Task[bytes]] = {}
         self._rangeless: set[str] = set()
+        self._num_summed = 0
 
     def _aim(self, place: WebPlace) -> None:
         self._place = place
@@ -83,7 +85,17 @@ class WebObjects(ObjectSource):
         elif self._place.kind == "list":
             async for page in listing.listed(self._place, prefix):
                 yield page
+        self._num_summed = listing.num_summed
         self._warn(listing)
+
+    def notes(self) -> list[str]:
+        """Say what checksums of a list are good for."""
+        if not self._num_summed:
+            return []
+        return [
+            f"the list tells the checksums of {counted(self._num_summed, 'file')}: they are compared where a file is "
+            "read whole, and cannot be where parts of it are, which are known by ETag, date or size"
+        ]
 
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         """Read a range to its place; see the base class."""
