@@ -20,6 +20,7 @@ from penstock.records import CostReport, Evaluation, RunRecord
 from support.cli import Bucket
 from support.images import write_class_folders
 from support.moto_s3 import REGION
+from support.tables import people
 
 STEPS = ["list", "prefetch", "train", "evaluate", "report"]
 LONG_EPOCHS = 40
@@ -130,10 +131,10 @@ def test_chart_says_the_port_of_metrics(images: dict[str, str], port: int, words
     apis = ("--kube-version", "1.36.0", "--api-versions", "argoproj.io/v1alpha1/WorkflowTemplate")
     values = ("workflows.enabled=true", "injection.enabled=false", f"prefetch.metricsPort={port}")
     made = templates_of(succeed(*rendered, *apis, *(word for value in values for word in ("--set", value))))
-    assert set(made) == {"penstock", TEMPLATE}
+    assert set(made) == {"penstock", TEMPLATE, "penstock-pack"}
     steps = [step for one in made.values() for step in one["spec"]["templates"]]
     found = [sidecar for step in steps for sidecar in step.get("initContainers", [])]
-    assert len(found) == 4
+    assert len(found) == 6
     for sidecar in found:
         assert sidecar["args"][sidecar["args"].index("--verbose") + 1 :] == words
         assert [given["containerPort"] for given in sidecar.get("ports", [])] == [port][: len(words)]
@@ -168,6 +169,35 @@ def test_images_by_the_general_template(templates: tuple[Namespace, Bucket], tmp
     done.succeed()
     words = [word for name, value in of_task.items() for word in ("--option", f"{name}={value}")]
     check_results(done, run_here(pets, tmp_path, epochs=2, task=("--task", "images", *words)))
+
+
+def test_a_dataset_is_packed_in_parts_side_by_side_and_the_shards_are_trained_on(
+    templates: tuple[Namespace, Bucket],
+) -> None:
+    namespace, recordings = templates
+    rows, shards = (dataclasses.replace(recordings, name=name) for name in ("rows", "shards"))
+    for name in (rows.name, runs_of(rows), shards.name):
+        rows.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    lines = [json.dumps(row) for row in people(240).to_pylist()]
+    for number in range(4):
+        rows.put(f"{number}.jsonl", "\n".join(lines[number * 60 : number * 60 + 60]).encode())
+    packing = {"format": "jsonl", "to": "parquet", "shard_size": "5k"}
+    done = Workflow(name="packed", namespace=namespace, bucket=rows).submit(
+        template="penstock-pack",
+        data_task="table",
+        data_task_options=json.dumps({"target": "label"}),
+        model_epochs=1,
+        pack_into=shards.uri,
+        pack_options=json.dumps({**packing, "endpoint_url": rows.url, "into_endpoint_url": rows.url}),
+        pack_parts=3,
+    )
+    done.succeed()
+    parts = done.attempts("pack")
+    given = [parameter["value"] for part in parts for parameter in part["inputs"]["parameters"]]
+    assert sorted(given) == ["1/3", "2/3", "3/3"], done.told()
+    keys = [item["Key"] for item in rows.client.list_objects_v2(Bucket=shards.name)["Contents"]]
+    assert len([key for key in keys if key.endswith(".parquet")]) == 4
+    assert done.record("records/train.json", RunRecord).state == "succeeded"
 
 
 def test_files_pass_through_a_volume_too(
