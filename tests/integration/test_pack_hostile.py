@@ -132,3 +132,34 @@ def test_an_object_that_changes_after_it_was_listed_ends_the_command(tmp_path: P
         assert "2.bin" in done.stderr
         assert "Traceback" not in done.stderr
         assert not (tmp_path / "out/shard-000002.tar").exists()
+
+
+@pytest.mark.parametrize("to", ["tar", "parquet", "mds"])
+def test_samples_without_a_field_are_refused_and_nothing_is_written(tmp_path: Path, to: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jsonl").write_text("{}\n{}\n")
+    done = penstock("pack", tmp_path / "in", "--into", tmp_path / "out", *words(to))
+    assert done.returncode == 2
+    assert "0000000000 has nothing to be written" in done.stderr
+    assert not files(tmp_path / "out")
+
+
+@pytest.mark.parametrize("to", ["tar", "parquet", "mds"])
+@pytest.mark.parametrize("at", [0, -5, 300])
+def test_a_shard_that_cannot_be_read_back_is_removed(source: Path, to: str, at: int) -> None:
+    with small_s3(is_open=True) as server:
+
+        def spoil(asked: Asked) -> Reply | None:
+            name = asked.path.lstrip("/")
+            if asked.method != "GET" or asked.query or not name.endswith(f"shard-000000.{to}"):
+                return None
+            data = bytearray(server.objects[name])
+            data[at] ^= 0xFF
+            return Reply(body=bytes(data))
+
+        server.takeover = spoil
+        server.objects["out/x"] = b""
+        into = ("--into", "s3://out/p", "--into-endpoint-url", server.url)
+        done = penstock("pack", source, *into, *words(to), environment=KEYS)
+        assert done.returncode == 50, done.stderr
+        assert not any("shard-000000" in name for name in server.objects)

@@ -18,7 +18,7 @@ from penstock.errors import ConfigError
 from penstock.formats.sample_names import KEY
 from penstock.sharding.mds import MdsShards
 from penstock.sharding.tables import ParquetShards
-from penstock.sharding.text import str_of
+from penstock.sharding.text import nothing_there, str_of
 
 __all__ = ["COMPRESSIONS", "LAYOUTS", "Arrays", "Layout", "Tar", "open_layout"]
 
@@ -104,7 +104,7 @@ class Tar(_Plain):
                     )
                 found[member] = data
         if not found:
-            raise ConfigError(f"{name} has nothing to be written", fix="choose other columns or members")
+            raise nothing_there(name)
         return found
 
     def encode(self, samples: Sequence[tuple[str, Any]], schema: str = "") -> tuple[bytes, int]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from penstock.errors import ConfigError
 from penstock.sharding.records import ShardRecord
-from penstock.sharding.text import str_of
+from penstock.sharding.text import nothing_there, str_of
 
 __all__ = ["INDEX", "MdsShards", "index_of"]
 
@@ -66,6 +66,8 @@ class MdsShards:
 
     def schema_of(self, samples: Sequence[tuple[str, Any]]) -> str:
         """Return the columns and their encodings as JSON."""
+        if not any(fields for _, fields in samples):
+            raise nothing_there(samples[0][0])
         return json.dumps(_encodings_of(samples), sort_keys=True)
 
     def encode(self, samples: Sequence[tuple[str, Any]], schema: str) -> tuple[bytes, int]:

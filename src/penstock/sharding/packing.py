@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from penstock.errors import ConfigError, OutputError
+from penstock.errors import ConfigError, DataError, OutputError
 from penstock.formats.protocols import Format
 from penstock.formats.registry import open_format
 from penstock.formats.sample_names import KEY, split_name
@@ -26,6 +27,8 @@ from penstock.sharding.records import ShardRecord, read_record, shard_name, writ
 from penstock.sources import Blobs, ObjectInfo, ObjectSource
 
 __all__ = ["Asked", "Done", "Place", "pack"]
+
+_log = logging.getLogger(__name__)
 
 AT_ONCE = 16
 """Extents that are read at a time."""
@@ -303,7 +306,7 @@ async def _write(place: Blobs, layout: Layout, number: int, data: bytes, record:
     name = record.name
     await asyncio.to_thread(place.write, name, data)
     back = await asyncio.to_thread(place.read, name, most_bytes=len(data))
-    if await _content(back, name, layout) != record.content:
+    if back != data or not await _holds(back, name, layout, record.content):
         await asyncio.to_thread(place.delete, name)
         raise OutputError(
             f"{place.locate(name)} does not hold the samples that were written to it, and was removed",
@@ -320,6 +323,15 @@ def _by_object(extents: Sequence[Extent]) -> dict[str, int]:
         for span in extent.spans:
             found[span.object] = found.get(span.object, 0) + span.length_bytes
     return found
+
+
+async def _holds(data: bytes, name: str, layout: Layout, content: str) -> bool:
+    """Tell whether a shard holds samples of this fingerprint."""
+    try:
+        return await _content(data, name, layout) == content
+    except DataError as error:
+        _log.warning("pack.unreadable shard=%s reason=%s", name, error.what)
+        return False
 
 
 async def _content(data: bytes, name: str, layout: Layout) -> str:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from penstock.errors import ConfigError
 from penstock.sharding.arrow_types import array_of, joined, type_of
+from penstock.sharding.text import nothing_there, str_of
 
 __all__ = ["ParquetShards"]
 
@@ -39,7 +40,7 @@ class ParquetShards:
 
     def fields_of(self, sample: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         """Return columns' values by name; what is missing is None."""
-        return {str(field): _known(value) for field, value in sample.items()}
+        return {str(field): _known(value, str(field), name) for field, value in sample.items()}
 
     def fields_back(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the same of a row that was read back."""
@@ -47,6 +48,8 @@ class ParquetShards:
 
     def schema_of(self, samples: Sequence[tuple[str, Any]]) -> str:
         """Return the Arrow schema of samples, serialised, as base64."""
+        if not any(fields for _, fields in samples):
+            raise nothing_there(samples[0][0])
         return base64.b64encode(_schema_of(samples).serialize().to_pybytes()).decode()
 
     def encode(self, samples: Sequence[tuple[str, Any]], schema: str) -> tuple[bytes, int]:
@@ -63,8 +66,10 @@ class ParquetShards:
         return made.getvalue(), table.nbytes
 
 
-def _known(value: Any) -> Any:
+def _known(value: Any, field: str, name: str) -> Any:
     """Return a value; None for what is not one: a point in time that is missing, a decimal that is no number."""
+    if isinstance(value, str):
+        return str_of(value, field, name)
     if isinstance(value, np.datetime64 | np.timedelta64) and np.isnat(value):
         return None
     return None if isinstance(value, Decimal) and value.is_nan() else value

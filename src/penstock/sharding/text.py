@@ -1,10 +1,15 @@
-"""Text that can be written as UTF-8."""
+"""What all ways to write a shard refuse: text that is none of UTF-8, samples that have nothing."""
 
 from __future__ import annotations
 
 from penstock.errors import ConfigError
 
-__all__ = ["str_of"]
+__all__ = ["nothing_there", "str_of"]
+
+
+def nothing_there(name: str) -> ConfigError:
+    """Make the error of samples without a field."""
+    return ConfigError(f"{name} has nothing to be written", fix="choose other columns or members")
 
 
 def str_of(value: str, field: str, name: str) -> str:
