@@ -14,8 +14,8 @@ __all__ = ["HEAD", "MOST_ASKED_BYTES", "MOST_SPANS", "AnswerKind", "Ask", "Error
 
 MOST_ASKED_BYTES: Final = 1 << 17
 """Of a datagram; a socket's buffer holds more than that."""
-MOST_SPANS: Final = 32
-"""Of a datagram: each names an object by up to a KiB, and its version."""
+MOST_SPANS: Final = 16
+"""Of a datagram: each names an object, by 4 KiB at most, and its version."""
 HEAD: Final = struct.Struct("<QBQ")
 """Of an answer: number of what was asked, kind, bytes that follow."""
 
