@@ -89,7 +89,7 @@ class Entries:
         """
         given = {name: bare(self.values[name]) for name in names if name in self.values}
         for name, value in given.items():
-            if isinstance(value, dict) and name != "options":
+            if isinstance(value, dict) and name not in ("options", "template_options"):
                 raise self.error(f"{name} {shown(value)}", "write a value or a list", line=self.values[name].line)
         try:
             return function(**{name: value for name, value in given.items() if value is not None}, **renamed)

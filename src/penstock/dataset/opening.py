@@ -16,7 +16,9 @@ from penstock.dataset.loading import LOADING, loading_of
 from penstock.dataset.making import jsonl, objects, of_format, parquet, tar, text, zip  # noqa: A004
 from penstock.dataset.mixing import Mixed, mix
 from penstock.dataset.of_tasks import eeg, images, of_task
+from penstock.dataset.packed import PackedDataset
 from penstock.dataset.splitting import PARTS
+from penstock.dataset.text_steps import PACK, TEXT_STEPS, packed_of, text_made
 from penstock.errors import ConfigError
 from penstock.stream import checks
 from penstock.stream.checks import shown
@@ -50,7 +52,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
 """What makes a dataset, by the format that a file names; ``of_format`` does of others."""
 NOT_OF_FILES: Final = ("storage_options",)
 """Arguments that may hold secrets, which have no place in a file."""
-STEPS: Final = ("where", "select", "drop", "rename", "split", "part")
+STEPS: Final = ("where", "select", "drop", "rename", *TEXT_STEPS, "split", "part")
 """What is made of it then."""
 _STEPS_OF_TASKS: Final = ("where", "split", "part")
 TASKS_OF_FORMATS: Final = ("images", "eeg")
@@ -65,16 +67,17 @@ _FILLED: Final = (*STEPS, *LOADING, "task")
 
 
 @names_checked
-def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | Mixed:  # noqa: A001
+def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | Mixed | PackedDataset:  # noqa: A001
     """Return the dataset that a file describes.
 
     The file has ``format`` and ``source``, the arguments of the function of that name (``penstock.parquet`` ...), and
-    ``where``, ``select``, ``drop``, ``rename``, ``split`` (with ``valid``, ``test``, ``by`` and ``seed``) and ``part``,
-    done in this order; or ``mix``, a list of such mappings each with a ``weight``, ``most_samples`` and
-    ``most_epochs``, where it is to have some, and the other arguments of ``penstock.mix``; a member may have a ``mix``
-    of its own. ``window``, ``batch`` and ``transform`` (``package.module:function``) are what ``loader`` takes unless
-    it is given others. With ``task`` it has that task's samples, and the task's options by their names. Paths are as
-    on a command line: of the folder that the process is in.
+    ``where``, ``select``, ``drop``, ``rename``, ``tokenize`` or ``chat`` (mappings of the verbs' arguments), ``split``
+    (with ``valid``, ``test``, ``by`` and ``seed``) and ``part``, done in this order; or ``mix``, a list of such
+    mappings each with a ``weight``, ``most_samples`` and ``most_epochs``, where it is to have some, and the other
+    arguments of ``penstock.mix``; a member may have a ``mix`` of its own. ``pack`` packs what the whole file gives.
+    ``window``, ``batch`` and ``transform`` (``package.module:function``) are what ``loader`` takes unless it is given
+    others. With ``task`` it has that task's samples, and the task's options by their names. Paths are as on
+    a command line: of the folder that the process is in.
 
     Args:
         path: of the file.
@@ -86,7 +89,10 @@ def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | 
     file = Path(checks.path("path", path, like="a file's path"))
     if part is not None:
         checks.choice("part", part, PARTS)
-    return described(read_text(file, wanted=_A_FILE), str(file), part=part)
+    entries = _entries(read_text(file, wanted=_A_FILE), str(file))
+    own = {name: value for name, value in entries.values.items() if name != PACK}
+    made = _described(replace(entries, values=own), part=part)
+    return packed_of(entries, made) if PACK in entries.values else made
 
 
 def described(
@@ -107,7 +113,12 @@ def described(
     Raises:
         ConfigError: it describes none.
     """
-    entries = _entries(text, name)
+    return _described(_entries(text, name), part=part, task=task, is_whole=is_whole)
+
+
+def _described(
+    entries: Entries, *, part: str | None = None, task: str | None = None, is_whole: bool = False
+) -> Dataset | Mixed:
     making = _Making(part=part, is_whole=is_whole, task=_task_of(entries) or task, loading=loading_of(entries))
     own = {name: value for name, value in entries.values.items() if name not in (*LOADING, "task")}
     kept = Entries(file=entries.file, line=entries.line, values=own)
@@ -216,6 +227,8 @@ def _dataset(entries: Entries, making: _Making) -> Dataset:
     if "rename" in steps:
         given = {name: bare(value) for name, value in entries.within("rename").values.items()}
         dataset = entries.told_at(entries.values["rename"], partial(dataset.rename, given))
+    if making.task is None:
+        dataset = text_made(entries, dataset)
     return replace(_part(entries, dataset, making, is_split="split" in steps), loading=making.loading)
 
 

@@ -13,6 +13,7 @@ from penstock.dataset.making import objects, of_format
 from penstock.dataset.mixing import mix
 from penstock.dataset.opening import FUNCTIONS, MEMBER_LIMITS, MIX_OPTIONS, NOT_OF_FILES, TASKS_OF_FORMATS
 from penstock.dataset.splitting import PARTS
+from penstock.dataset.text_steps import PACK, TEXT_STEPS, text_schemas
 from penstock.tasks.registry import get_task, own_task_names
 
 __all__ = ["dataset_schema"]
@@ -52,6 +53,7 @@ def dataset_schema() -> dict[str, Any]:
             },
             **{name: each for name, each in _arguments(mix).items() if name in MIX_OPTIONS},
             "task": {"type": "string"},
+            PACK: text_schemas()[PACK],
             **_LOADING,
         },
     }
@@ -69,7 +71,7 @@ def _as_whole(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Describe what a file as a whole may say beside its dataset; the task of what is a task's too may be named."""
     kind = schema["properties"]["format"].get("const")
     if kind not in TASKS_OF_FORMATS:
-        return {**schema, "properties": {**schema["properties"], **_LOADING}}
+        return {**schema, "properties": {**schema["properties"], PACK: text_schemas()[PACK], **_LOADING}}
     tasks = [name for name in own_task_names() if name == kind or name.startswith(f"{kind}-")]
     named = {**schema, "properties": {**schema["properties"], "task": {"enum": tasks}, **_LOADING}}
     if kind not in tasks:
@@ -100,6 +102,10 @@ def _with_task(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "required": ["task", *schema["required"]], "properties": named}
 
 
+def _text_steps() -> dict[str, Any]:
+    return {name: each for name, each in text_schemas().items() if name in TEXT_STEPS}
+
+
 def _split() -> dict[str, Any]:
     return {
         "type": "object",
@@ -118,7 +124,15 @@ def _of(function: Callable[..., Any], kind: Mapping[str, Any]) -> dict[str, Any]
     split = _split()
     own = {"split": {"anyOf": [properties["split"], split]}} if "split" in properties else {"split": split}
     names = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}
-    steps = {"where": text, "select": text, "drop": text, "rename": names, **own, "part": {"enum": list(PARTS)}}
+    steps = {
+        "where": text,
+        "select": text,
+        "drop": text,
+        "rename": names,
+        **_text_steps(),
+        **own,
+        "part": {"enum": list(PARTS)},
+    }
     return {
         "type": "object",
         "additionalProperties": False,
