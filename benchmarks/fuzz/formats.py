@@ -8,6 +8,7 @@ It ends with 1 where anything was found. With no options it goes over all format
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import gzip
 import io
@@ -32,9 +33,10 @@ from media import media
 from recordings import recordings
 
 from penstock.errors import PenstockError
+from penstock.formats.hdf5.readers import kept_readers
 from penstock.formats.registry import open_format
 from support.folder_source import Folder
-from support.ranges import Ranges
+from support.ranges import InLoop, Ranges
 
 SLOW_SECONDS = 5
 MOST_MEMORY_BYTES = 6 << 30
@@ -118,7 +120,7 @@ def hdf5s() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], An
             made.create_dataset("c", data=np.arange(10))
             made.create_dataset("t", data=["é" * n for n in range(10)])
         options = [{"block": 1, "columns": ["g/x", "z", "c"]}, {"block": 1, "by": "file"}, {"memory": "1Mi"}]
-        found.append(("hdf5", file.getvalue(), options, Ranges))
+        found.append(("hdf5", file.getvalue(), options, InLoop))
     return found
 
 
@@ -193,6 +195,13 @@ def damaged(data: bytes, chance: random.Random) -> bytes:
     return bytes(made) or b"x"
 
 
+async def kept() -> Any:
+    """Keep the processes that read HDF5, for all inputs."""
+    readers = kept_readers()
+    await readers.__aenter__()
+    return readers
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
@@ -203,6 +212,8 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
     chance, found, told = random.Random(asked.seed), 0, Counter[str]()
     chosen = [example for example in examples() if asked.format in ("", example[0])]
+    InLoop.loop = asyncio.new_event_loop()
+    held = InLoop.loop.run_until_complete(kept())
     end = time.monotonic() + asked.seconds
     while time.monotonic() < end:
         kind, data, options, source = chance.choice(chosen)
@@ -224,6 +235,7 @@ def main() -> int:
             path.write_bytes(one)
             print(f"{path} with {how}: {wrong}")
             found += 1
+    InLoop.loop.run_until_complete(held.__aexit__(None, None, None))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     print(f"{told.total()} inputs ({dict(told)}), {found} found, at most {peak} MiB")
     return int(found > 0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from penstock.formats.protocols import Format
 from penstock.manifest import Extent, SkippedObject
 from penstock.sources import ObjectInfo
 
-__all__ = ["Ranges"]
+__all__ = ["InLoop", "Ranges"]
 
 
 class Ranges:
@@ -40,11 +40,14 @@ class Ranges:
     def read_bytes(self) -> int:
         return sum(length for _, length in self.reads)
 
+    def _run(self, walk: Coroutine[Any, Any, list[Any]]) -> list[Any]:
+        return asyncio.run(walk)
+
     def index(self, kind: Format) -> tuple[list[Extent], list[SkippedObject]]:
         async def walk() -> list[Any]:
             return [found async for found in kind.index(self, self.info)]
 
-        found = asyncio.run(walk())
+        found = self._run(walk())
         return [x for x in found if isinstance(x, Extent)], [x for x in found if isinstance(x, SkippedObject)]
 
     def joined(self, extent: Extent) -> bytes:
@@ -60,3 +63,12 @@ class Ranges:
             numbers = np.arange(extent.num_samples)
             found += list(kind.decode(memoryview(self.joined(extent)), extent, extent.codec, numbers))
         return found
+
+
+class InLoop(Ranges):
+    """Indexed in one loop for all that are made of the class, which takes what is kept for a loop once."""
+
+    loop: ClassVar[asyncio.AbstractEventLoop]
+
+    def _run(self, walk: Coroutine[Any, Any, list[Any]]) -> list[Any]:
+        return self.loop.run_until_complete(walk)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
 import pickle
+import signal
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,30 @@ import pytest
 
 import penstock
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError
+from penstock.formats.hdf5.readers import kept_readers
 from penstock.formats.registry import open_format
-from support.ranges import Ranges
+from support.ranges import InLoop
 
 Make = Callable[[Any], Any]
+
+
+class Ranges(InLoop):
+    """In a loop of this module's, so that no file takes processes of its own."""
+
+    loop = asyncio.new_event_loop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processes_are_kept() -> Iterator[None]:
+    async def kept() -> Any:
+        made = kept_readers()
+        await made.__aenter__()
+        return made
+
+    held = Ranges.loop.run_until_complete(kept())
+    yield
+    Ranges.loop.run_until_complete(held.__aexit__(None, None, None))
+    Ranges.loop.close()
 
 
 def written(make: Make, **options: Any) -> bytes:
@@ -248,6 +271,32 @@ def test_bombs_damage_loops_and_memory(block: Any) -> None:
     for wrong in (b"", source.joined(extents[0])[:-200], bytes(extents[0].size_bytes)):
         with pytest.raises(DataError, match="cannot be read"):
             list(kind().decode(wrong, extents[0], extents[0].codec, np.arange(3)))
+
+
+def test_a_file_that_ends_libhdf5_is_told_and_others_are_read() -> None:
+    class Ending(Ranges):
+        async def get_range(self, info: Any, offset: int, length_bytes: int) -> memoryview:
+            for each in readers_of_this():
+                os.kill(each, signal.SIGSEGV)
+            return await super().get_range(info, offset, length_bytes)
+
+    with pytest.raises(HeaderMismatch, match="one cannot be read as HDF5: libhdf5 ended by signal 11 on it"):
+        Ending(GOOD).values(kind())
+    assert len(Ranges(GOOD).values(kind())) == 4000
+
+
+def readers_of_this() -> list[int]:
+    """Return the processes that read, of this one."""
+    found = []
+    for each in Path("/proc").iterdir():
+        try:
+            status = (each / "stat").read_text().rpartition(")")[2].split()
+            is_reader = b"penstock.formats.hdf5.reading" in (each / "cmdline").read_bytes()
+        except (OSError, ValueError):
+            continue
+        if each.name.isdigit() and int(status[1]) == os.getpid() and is_reader:
+            found.append(int(each.name))
+    return found
 
 
 def test_options() -> None:

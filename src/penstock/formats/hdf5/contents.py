@@ -11,10 +11,9 @@ import numpy as np
 
 from penstock.errors import ConfigError, DataError
 from penstock.formats.hdf5.blocks import h5py_of, lies
-from penstock.sources import ObjectInfo
 from penstock.texts import did_you_mean
 
-__all__ = ["HEAP_ITEM", "Chunk", "Dataset", "Kind", "chosen_names", "read_dataset"]
+__all__ = ["HEAP_ITEM", "Chunk", "Contents", "Dataset", "Kind", "chosen_names", "read_dataset"]
 
 HEAP_ITEM: Final = 16
 """Bytes of what tells where a value lies in the heap."""
@@ -76,7 +75,14 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         return self.item_bytes * int(np.prod(self.shape[1:], dtype=object))
 
 
-def chosen_names(file: Any, columns: Sequence[str] | None, info: ObjectInfo) -> list[str]:
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file has; ``base`` is that of its addresses."""
+
+    datasets: tuple[Dataset, ...]
+    base: int
+
+
+def chosen_names(file: Any, columns: Sequence[str] | None, key: str) -> list[str]:
     """Return the names of the datasets that are read.
 
     Raises:
@@ -88,7 +94,7 @@ def chosen_names(file: Any, columns: Sequence[str] | None, info: ObjectInfo) -> 
 
     def walk(group: Any, before: str, depth: int) -> None:
         if depth > _MOST_DEPTH:
-            raise lies(info, "its groups are nested too deep")
+            raise lies(key, "its groups are nested too deep")
         for name in group:
             path = f"{before}{name}"
             link = group.get(name, getlink=True)
@@ -110,15 +116,15 @@ def chosen_names(file: Any, columns: Sequence[str] | None, info: ObjectInfo) -> 
     walk(file, "", 0)
     if columns is None:
         if external:
-            raise _refused(info, external[0], "is a link to another file, which is not read")
+            raise _refused(key, external[0], "is a link to another file, which is not read")
         named = [name for name, is_scale in found.items() if not is_scale]
         return named or list(found)
     wrong = next((name for name in columns if name.strip("/") not in found), None)
     if wrong is not None and wrong.strip("/") in external:
-        raise _refused(info, wrong, "is a link to another file, which is not read")
+        raise _refused(key, wrong, "is a link to another file, which is not read")
     if wrong is not None:
         raise ConfigError(
-            f"{info.key} has no dataset {wrong!r}",
+            f"{key} has no dataset {wrong!r}",
             fix=f"{did_you_mean(wrong, list(found))}its datasets are: {', '.join(list(found)[:_SHOWN])}",
         )
     return [name.strip("/") for name in columns]
@@ -130,11 +136,11 @@ def _is_scale(dataset: Any) -> bool:
     return (value.encode() if isinstance(value, str) else bytes(value)).rstrip(b"\0") == _SCALE
 
 
-def _refused(info: ObjectInfo, name: str, why: str) -> DataError:
-    return DataError(f"{name!r} in {info.key} {why}", fix="choose others with columns", about=info.key)
+def _refused(key: str, name: str, why: str) -> DataError:
+    return DataError(f"{name!r} in {key} {why}", fix="choose others with columns", about=key)
 
 
-def read_dataset(file: Any, name: str, info: ObjectInfo) -> Dataset:
+def read_dataset(file: Any, name: str, key: str, size_bytes: int) -> Dataset:
     """Return what is known of a dataset.
 
     Raises:
@@ -147,22 +153,22 @@ def read_dataset(file: Any, name: str, info: ObjectInfo) -> Dataset:
     try:
         dtype = dataset.dtype
     except (TypeError, ValueError) as error:
-        raise _refused(info, name, f"is of a type that is not read ({error})") from error
+        raise _refused(key, name, f"is of a type that is not read ({error})") from error
     if dataset.shape is None:
-        raise _refused(info, name, "is empty")
+        raise _refused(key, name, "is empty")
     plist = dataset.id.get_create_plist()
     layout = plist.get_layout()
     if layout == h5py.h5d.VIRTUAL:
-        raise _refused(info, name, "is virtual, made of other datasets, which is not read")
+        raise _refused(key, name, "is virtual, made of other datasets, which is not read")
     if plist.get_external_count():
-        raise _refused(info, name, "lies in other files, which are not read")
+        raise _refused(key, name, "lies in other files, which are not read")
     if _has_references(dtype):
-        raise _refused(info, name, "is of references to objects, which are not read")
+        raise _refused(key, name, "is of references to objects, which are not read")
     filters = tuple(plist.get_filter(number)[:3] for number in range(plist.get_nfilters()))
     lacking = next((each for each in filters if not h5py.h5z.filter_avail(each[0])), None)
     if lacking is not None:
-        raise _refused(info, name, f"is packed by the filter {lacking[0]}, which h5py lacks")
-    heap = _heap_of(file, dataset, info, name)
+        raise _refused(key, name, f"is packed by the filter {lacking[0]}, which h5py lacks")
+    heap = _heap_of(file, dataset, key, name)
     shape = dataset.shape or (1,)
     text = h5py.check_string_dtype(dtype)
     kind = Kind(
@@ -176,20 +182,20 @@ def read_dataset(file: Any, name: str, info: ObjectInfo) -> Dataset:
     item_bytes = HEAP_ITEM if heap else dtype.itemsize
     made = Dataset(name=name, shape=dataset.shape, item_bytes=item_bytes, kind=kind)
     if layout == h5py.h5d.CHUNKED:
-        return msgspec.structs.replace(made, chunks=_chunks(dataset, info, name))
+        return msgspec.structs.replace(made, chunks=_chunks(dataset, key, name, size_bytes))
     if layout == h5py.h5d.COMPACT:
         if heap:
-            raise _refused(info, name, "is of values elsewhere in the file, and lies among what tells of it")
+            raise _refused(key, name, "is of values elsewhere in the file, and lies among what tells of it")
         return msgspec.structs.replace(made, inline=base64.b64encode(np.asarray(dataset[()]).tobytes()).decode())
     # Of numbers that were never written there is none, and behind a user block libhdf5 gives another.
     begin = dataset.id.get_offset() if dataset.id.get_storage_size() else None
     size = int(np.prod(shape, dtype=object)) * item_bytes
-    if begin is not None and begin + size > info.size_bytes:
-        raise lies(info, f"{name!r} ends at byte {begin + size}, of {info.size_bytes}")
+    if begin is not None and begin + size > size_bytes:
+        raise lies(key, f"{name!r} ends at byte {begin + size}, of {size_bytes}")
     return msgspec.structs.replace(made, begin=-1 if begin is None else begin)
 
 
-def _heap_of(file: Any, dataset: Any, info: ObjectInfo, name: str) -> str:
+def _heap_of(file: Any, dataset: Any, key: str, name: str) -> str:
     """Return what values are that lie in the file's heap; nothing of others.
 
     Raises:
@@ -201,28 +207,28 @@ def _heap_of(file: Any, dataset: Any, info: ObjectInfo, name: str) -> str:
         return ""
     text, inner = h5py.check_string_dtype(dtype), h5py.check_vlen_dtype(dtype)
     if file.id.get_create_plist().get_sizes() != (8, 8):
-        raise _refused(info, name, "is of values elsewhere in the file, by addresses that have not 8 bytes")
+        raise _refused(key, name, "is of values elsewhere in the file, by addresses that have not 8 bytes")
     if text is not None:
         return "text"
     if isinstance(inner, np.dtype) and not inner.hasobject and inner.kind in "biufc":
         return str(inner.str)
-    raise _refused(info, name, f"is of a type that is not read ({dtype})")
+    raise _refused(key, name, f"is of a type that is not read ({dtype})")
 
 
-def _chunks(dataset: Any, info: ObjectInfo, name: str) -> tuple[Chunk, ...]:
+def _chunks(dataset: Any, key: str, name: str, size_bytes: int) -> tuple[Chunk, ...]:
     found: list[Chunk] = []
 
     def see(chunk: Any) -> None:
         if len(found) > _MOST_CHUNKS:
-            raise lies(info, f"{name!r} has more than {_MOST_CHUNKS} chunks")
+            raise lies(key, f"{name!r} has more than {_MOST_CHUNKS} chunks")
         found.append(Chunk(tuple(chunk.chunk_offset), chunk.byte_offset, chunk.size, chunk.filter_mask))
 
     dataset.id.chunk_iter(see)
     for each in found:
         steps = zip(each.place, dataset.shape, dataset.chunks, strict=True)
         is_in = all(0 <= at < length and at % part == 0 for at, length, part in steps)
-        if each.length and (not is_in or each.offset is None or each.offset + each.length > info.size_bytes):
-            raise lies(info, f"a chunk of {name!r} at {each.place} begins at byte {each.offset} of {info.size_bytes}")
+        if each.length and (not is_in or each.offset is None or each.offset + each.length > size_bytes):
+            raise lies(key, f"a chunk of {name!r} at {each.place} begins at byte {each.offset} of {size_bytes}")
     return tuple(sorted((each for each in found if each.length), key=lambda each: each.place))
 
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
 from penstock.formats.codec import Codec
-from penstock.formats.hdf5.blocks import Blocks, h5py_of, lies
-from penstock.formats.hdf5.contents import Chunk, Dataset, Kind, chosen_names, read_dataset
+from penstock.formats.hdf5.blocks import lies
+from penstock.formats.hdf5.contents import Chunk, Dataset, Kind
 from penstock.formats.hdf5.decoding import region
 from penstock.formats.hdf5.heap import Heap
+from penstock.formats.hdf5.readers import read_contents
 from penstock.formats.options import block_of, names_of, size_of
 from penstock.formats.protocols import Found, Store
 from penstock.formats.rows import block_rows
@@ -30,9 +31,6 @@ __all__ = ["Hdf5"]
 
 _BY: Final = ("row", "file")
 _MOST_CHUNKS_OF_WHOLE: Final = 1 << 16
-_MAGIC: Final = b"\x89HDF\r\n\x1a\n"
-_USER_BLOCKS: Final = (0, 512, 1024, 2048, 4096, 8192)
-"""Before a file's begin, as MATLAB has one."""
 
 
 class _Part(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -94,16 +92,8 @@ class Hdf5:
 
     async def index(self, source: Store, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return blocks of rows, or the file; what tells where the chunks of its datasets lie is read."""
-        h5py = h5py_of()
-        blocks = Blocks(source, info)
-        await blocks.attempt(lambda: _check_magic(blocks, info))
-        file = await blocks.attempt(lambda: h5py.File(blocks, "r"))
-        try:
-            names = await blocks.attempt(lambda: chosen_names(file, self.columns, info))
-            datasets = [await blocks.attempt(lambda name=name: read_dataset(file, name, info)) for name in names]  # type: ignore[misc]
-            base = file.userblock_size
-        finally:
-            file.close()
+        contents = await read_contents(source, info, self.columns)
+        datasets, base = list(contents.datasets), contents.base
         if self.by == "row":
             for each in datasets:
                 if not each.shape:
@@ -123,7 +113,7 @@ class Hdf5:
             why = f"{heaped.name!r} lies elsewhere in it, so it is read whole, and " if heaped else ""
             self._check_memory(max(info.size_bytes, total), info, why)
             if sum(len(each.chunks) for each in datasets) > _MOST_CHUNKS_OF_WHOLE:
-                raise lies(info, f"it is read as a whole, and has more than {_MOST_CHUNKS_OF_WHOLE} chunks")
+                raise lies(info.key, f"it is read as a whole, and has more than {_MOST_CHUNKS_OF_WHOLE} chunks")
             return [self._cut(info, datasets, 0, rows, base=base, is_whole=True)]
         if self.by == "file":
             self._check_memory(total, info)
@@ -261,13 +251,3 @@ def _rows_of(datasets: Sequence[Dataset], info: ObjectInfo) -> int:
             fix='choose datasets of as many rows with columns, or give by="file"',
         )
     return first.shape[0]
-
-
-def _check_magic(blocks: Blocks, info: ObjectInfo) -> None:
-    for place in _USER_BLOCKS:
-        if place + len(_MAGIC) > info.size_bytes:
-            break
-        blocks.seek(place)
-        if blocks.read(len(_MAGIC)) == _MAGIC:
-            return
-    raise lies(info, "it does not begin as HDF5 does")

@@ -1,0 +1,132 @@
+"""Processes that read what HDF5 files have: two at most for an event loop, as long as some file is read by it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import weakref
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+from penstock.formats.hdf5.blocks import h5py_of, lies
+from penstock.formats.hdf5.contents import Contents
+from penstock.formats.hdf5.reading import Faulty, Found, Job, Wanted, decode_message, encode_message, error_of
+from penstock.sources import GetRange, ObjectInfo
+
+__all__ = ["kept_readers", "read_contents"]
+
+_AT_ONCE: Final = 2
+_END_SECONDS: Final = 10
+
+
+class _Readers:
+    """Processes of a loop."""
+
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._idle: list[asyncio.subprocess.Process] = []
+        self._num_kept = 0
+
+    async def read(self, source: GetRange, info: ObjectInfo, columns: Sequence[str] | None) -> Contents:
+        """Read what a file has."""
+        async with self.kept(), self._turns:
+            return await self._read(source, info, columns)
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Keep the processes for files that are read meanwhile."""
+        self._num_kept += 1
+        try:
+            yield
+        finally:
+            self._num_kept -= 1
+            if not self._num_kept:
+                idle, self._idle = self._idle, []
+                for process in idle:
+                    await _end(process)
+
+    async def _read(self, source: GetRange, info: ObjectInfo, columns: Sequence[str] | None) -> Contents:
+        process = self._idle.pop() if self._idle else await _start()
+        is_whole = False
+        try:
+            found = await _converse(process, source, info, columns)
+            is_whole = True
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise lies(info.key, f"libhdf5 ended by {_how(await process.wait())} on it") from error
+        finally:
+            if is_whole:
+                self._idle.append(process)
+            elif process.returncode is None:
+                process.kill()
+                await process.wait()
+        if isinstance(found, Faulty):
+            raise error_of(found, info.key)
+        return found.contents
+
+
+def _how(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit {code}"
+
+
+async def _start() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "penstock.formats.hdf5.reading",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _converse(
+    process: asyncio.subprocess.Process, source: GetRange, info: ObjectInfo, columns: Sequence[str] | None
+) -> Found | Faulty:
+    """Give a process a file, and the bytes of it that it wants."""
+    given, told = process.stdin, process.stdout
+    assert given is not None
+    assert told is not None
+    given.write(encode_message(Job(info.key, info.size_bytes, None if columns is None else tuple(columns))))
+    while True:
+        await given.drain()
+        length = int.from_bytes(await told.readexactly(4), "little")
+        message = decode_message(await told.readexactly(length))
+        if not isinstance(message, Wanted):
+            assert isinstance(message, Found | Faulty)
+            return message
+        given.write(encode_message(bytes(await source.get_range(info, message.begin, message.length))))
+
+
+_readers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Readers] = weakref.WeakKeyDictionary()
+
+
+async def read_contents(source: GetRange, info: ObjectInfo, columns: Sequence[str] | None) -> Contents:
+    """Return what a file has.
+
+    Args:
+        columns: names of the datasets that are read; None is all.
+
+    Raises:
+        ConfigError: there is no dataset of a name, or no h5py.
+        DataError: the file cannot be read; it ended libhdf5 itself, for one.
+        SourceError: it could not be had.
+    """
+    h5py_of()
+    return await _readers.setdefault(asyncio.get_running_loop(), _Readers()).read(source, info, columns)
+
+
+def kept_readers() -> AbstractAsyncContextManager[None]:
+    """Keep the loop's processes for all files that are read meanwhile, one after the other."""
+    return _readers.setdefault(asyncio.get_running_loop(), _Readers()).kept()
