@@ -119,6 +119,14 @@ def test_the_newest_whole_inventory_of_a_folder_is_taken_and_noted(s3: SmallS3) 
     assert "S3 Inventory of 2026-11-01" in note
 
 
+def test_files_whose_names_only_end_like_a_manifest_s_are_none(s3: SmallS3) -> None:
+    put(s3, "inv", s3_inventory(s3_rows(OBJECTS)))
+    put(s3, "inv", {"of/bucket/config/web_manifest.json": b"{}", "of/bucket/config/x/app-manifest.checksum": b""})
+    assert len(listed_s3(s3)) == 4
+    assert len(listed_s3(s3, inventory=f"{FOLDER}/{DATE}")) == 4
+    assert len(listed_s3(s3, inventory="s3://inv")) == 4
+
+
 def test_a_copy_of_an_inventory_in_a_folder_is_read_as_well(s3: SmallS3, tmp_path: Path) -> None:
     for key, data in s3_inventory(s3_rows(OBJECTS), prefix="config").items():
         (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
@@ -404,6 +412,12 @@ def test_an_inventory_of_azure_in_the_container_itself(azure: Azure, inventories
     for name, data in azure_inventory(azure_rows(azure)).items():
         azure.put(f"inv/{name}", data)
     assert len(listed_by(AzurePlace(server=azure).spec("data"), f"{azure.uri}/inv")) == 4
+
+
+def test_other_names_of_the_scheme_are_the_same_store(azure: Azure, inventories: Any) -> None:
+    for name, data in azure_inventory(azure_rows(azure)).items():
+        azure.put(f"inv/{name}", data)
+    assert len(listed_by(AzurePlace(server=azure).spec("data"), f"abfs://{CONTAINER}/inv")) == 4
 
 
 def test_versions_snapshots_deleted_blobs_and_folders_of_azure_are_no_objects(azure: Azure, inventories: Any) -> None:

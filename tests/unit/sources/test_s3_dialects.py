@@ -91,6 +91,20 @@ def _no_attributes(server: SmallS3) -> None:
     server.takeover = take
 
 
+def _of_parts(server: SmallS3) -> None:
+    """Tell ETags as of objects that were uploaded in parts, and a checksum of the parts' checksums."""
+
+    def take(asked: Asked) -> Reply | None:
+        headers = {name: value.replace('-3"', '"') for name, value in asked.headers.items()}
+        reply = server._serve(replace(asked, headers=headers))
+        if _is_list(asked):
+            return replace(reply, body=_etags(r"&quot;\1-3&quot;")(reply.body.decode()).encode())
+        told = {name: value[:-1] + '-3"' if name == "ETag" else value for name, value in reply.headers.items()}
+        return replace(reply, headers={**told, "x-amz-checksum-sha256": "AAAA-3"})
+
+    server.takeover = take
+
+
 def _etags(told: str) -> Callable[[str], str]:
     return lambda body: re.sub('<ETag>"(.*?)"</ETag>', f"<ETag>{told}</ETag>", body)
 
@@ -123,7 +137,12 @@ def _plain(text: str) -> str:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_dialect_of_s3_is_listed_and_read(server: SmallS3, dialect: str) -> None:
-    DIALECTS[dialect](server)
+    check(server, DIALECTS[dialect])
+
+
+def check(server: SmallS3, dialect: Callable[[SmallS3], None]) -> None:
+    """See that objects are listed and read, and that a changed one is not."""
+    dialect(server)
 
     async def look(source: ObjectSource) -> None:
         found = {info.key: info for info in await source.list_all()}
@@ -141,6 +160,26 @@ def test_a_dialect_of_s3_is_listed_and_read(server: SmallS3, dialect: str) -> No
         asyncio.run(look(source))
     finally:
         source.close()
+
+
+def test_etags_of_parts_are_versions_as_any_other(server: SmallS3) -> None:
+    check(server, _of_parts)
+    source = source_at(server)
+    assert all(info.version.endswith('-3"') for info in asyncio.run(source.list_all()))
+    source.close()
+
+
+def test_the_region_auto_is_signed_for(server: SmallS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.is_open = False
+    server.takes.add("KEY-OF-THE-TEST")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "KEY-OF-THE-TEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-test")
+    options = {"endpoint_url": server.url, "region": "auto"}
+    source = open_source(SourceSpec(uri="s3://bucket/data", options=options), limits=QUICK)
+    found = asyncio.run(source.list_all())
+    assert asyncio.run(source.get(found[0])) == OBJECTS["data/000.bin"]
+    assert {asked.region for asked in server.requests} == {"auto"}
+    source.close()
 
 
 def test_the_version_is_the_same_in_every_dialect(server: SmallS3) -> None:

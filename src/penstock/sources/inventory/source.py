@@ -34,6 +34,7 @@ from penstock.sources.inventory.report import (
 from penstock.sources.inventory.rows import Rows
 from penstock.sources.inventory.tables import read_tables
 from penstock.sources.protocols import ObjectInfo
+from penstock.sources.registry import find_scheme
 from penstock.sources.stores.objects import StoreObjects
 from penstock.texts import counted
 from penstock.urls import check_location
@@ -135,7 +136,7 @@ class InventorySource(ObjectSource):
 
     def _spec_of(self, uri: str) -> SourceSpec:
         """Return the spec of where the inventory lies: asked as the source is, where it lies in the same store."""
-        is_same = uri.partition("://")[0] == self.spec.uri.partition("://")[0] and "://" in uri
+        is_same = find_scheme(uri) is find_scheme(self.spec.uri)
         options = {name: value for name, value in self.spec.options.items() if name not in INVENTORY_OPTIONS}
         return SourceSpec(uri=uri, options=options if is_same else {})
 

@@ -81,7 +81,7 @@ def _time(told: str | int) -> datetime:
 
 INVENTORY = InventoryKind(
     title="S3 Inventory",
-    manifest=re.compile(r"(?P<config>.*?)(?P<date>(?:\d{4}-\d\d-\d\dT\d\d-\d\dZ/)?)manifest\.json"),
+    manifest=re.compile(r"(?P<config>(?:.*?/)??)(?P<date>(?:\d{4}-\d\d-\d\dT\d\d-\d\dZ/)?)manifest\.json"),
     checksum=lambda key: f"{key.removesuffix('.json')}.checksum",
     read=_read,
     ask="have the inventory made with Size and ETag among its optional fields",
