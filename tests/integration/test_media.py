@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 import penstock
 from penstock.errors import DataError
+from support.cli import succeed
 from support.media import film, numbers_of
 from support.s3_server import own_s3
 
@@ -93,3 +95,30 @@ def test_archives_of_films_and_pictures(tmp_path: Path) -> None:
     (found,) = read(penstock.zip(tmp_path, decoded={"video": {"frames": 2}}))
     assert numbers_of(found["mp4"]["frames"]) == [5, 15]
     assert found["png"].tolist() == [[[10, 20, 30]] * 6] * 4
+
+
+def test_inspect_shows_films_sounds_and_scans(tmp_path: Path) -> None:
+    dicom = pytest.importorskip("pydicom")
+    scans = Path(dicom.__file__).parent / "data/test_files"
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes(film("mp4", "mpeg4", count=20))
+    (folder / "b.mp4").write_bytes(film("mp4", "mpeg4", count=90))
+    (folder / "a.flac").write_bytes(film("flac", "", sound="flac", count=10))
+    (folder / "a.dcm").write_bytes((scans / "CT_small.dcm").read_bytes())  # before whose DICM a TIFF begins
+    (folder / "bad.mkv").write_bytes(b"no film")
+    page = tmp_path / "page.html"
+    record = json.loads(succeed("inspect", str(folder), "--json", "--html", str(page), "--pictures"))
+    kinds = {kind["extension"]: kind for kind in record["kinds"]}
+    assert {name: kind["format"] for name, kind in kinds.items()} == {
+        ".mp4": "video",
+        ".flac": "audio",
+        ".dcm": "dicom",
+        ".mkv": "objects",
+    }
+    assert kinds[".mp4"]["about_samples"] == 2
+    columns = {column["name"]: column["type"] for column in kinds[".mp4"]["columns"]}
+    assert columns["frames"] == "uint8 [3, 160, 160, 3]"
+    assert {column["name"] for column in kinds[".dcm"]["columns"]} == {"pixels", "tags"}
+    assert kinds[".dcm"]["by_magic"] == {"DICOM": 1}
+    assert page.read_text().count("data:image/png") >= 4

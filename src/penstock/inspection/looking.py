@@ -29,6 +29,8 @@ KINDS = 10
 HEADS = 3
 """Objects of each whose first bytes are looked at."""
 _PICTURE_HEAD = 64 * KIB
+_ONE_EACH = ("objects", "video", "audio", "dicom")
+"""Formats whose objects are a sample each, where nothing else is asked for."""
 _TELLING = ("zarr",)
 """Formats whose objects tell of others, so that their sizes tell nothing of how many samples there are."""
 
@@ -200,7 +202,7 @@ def _made(
 ) -> Kind:
     total = sum(info.size_bytes for info in objects)
     about = None
-    if name == "objects" and peeked.num_samples is not None:
+    if name in _ONE_EACH and peeked.num_samples is not None:
         about = sum(info.size_bytes > 0 for info in objects)
     elif peeked.num_samples and example.size_bytes and name not in _TELLING:
         about = round(peeked.num_samples / (example.size_bytes * peeked.share) * total)

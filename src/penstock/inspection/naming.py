@@ -22,6 +22,9 @@ _FORMATS: Final = {
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
     **dict.fromkeys((".mds", ".mds.gz", ".mds.zstd", ".mds.zst"), "mds"),
     **dict.fromkeys((".bdf", ".edf", ".vhdr", ".set", ".fif"), "recordings"),
+    **dict.fromkeys((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".flv", ".wmv"), "video"),
+    **dict.fromkeys((".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff"), "audio"),
+    ".dcm": "dicom",
     ".json": "json",
     ".npy": "npy",
     ".npz": "npz",
@@ -81,6 +84,7 @@ _KINDS: Final = {
 _MAY_LACK: Final = ("TAR", "DICOM", "Arrow", "MP4")
 """Kinds of which there are some without their first bytes."""
 _MAGIC: Final = (
+    (128, b"DICM", "DICOM"),  # first: what stands before it may be a TIFF's begin
     (0, b"\xff\xd8\xff", "JPEG"),
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"GIF8", "GIF"),
@@ -95,7 +99,6 @@ _MAGIC: Final = (
     (0, b"\x1aE\xdf\xa3", "Matroska"),
     (0, b"\x93NUMPY", "NumPy"),
     (257, b"ustar", "TAR"),
-    (128, b"DICM", "DICOM"),
     (0, b"\xffBIOSEMI", "BDF"),
     (0, b"0       ", "EDF"),
     (0, b"Brain Vision", "BrainVision"),

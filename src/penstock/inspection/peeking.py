@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from penstock.inspection.found import Picture
 from penstock.inspection.heads import HEAD_SIZES, read_head
 from penstock.inspection.naming import kind_of_head
 from penstock.inspection.peeked import Peeked
-from penstock.inspection.pictures import PICTURE_KINDS, small_png, told_of
+from penstock.inspection.pictures import PICTURE_KINDS, array_pngs, small_png, told_of
 from penstock.inspection.recordings import RECORDING_KINDS, peek_recording
 from penstock.inspection.tables import peek_parquet
 from penstock.inspection.values import columns_of
@@ -34,6 +35,8 @@ _BY_HEAD = ("csv", "jsonl", "tar", "text")
 """Formats whose objects' beginnings are objects of the same format."""
 _MOST_COUNTED = 200_000
 _MOST_PICTURES = 4
+_SHOWN_ARRAYS = ("frames", "pixels")
+"""Parts of samples of video and DICOM, which are pictures."""
 
 
 async def peek(
@@ -68,8 +71,16 @@ async def peek(
 
 def _opened(name: str) -> Format:
     """Return a format that makes small extents where it can."""
-    small = {"block": 64 * KIB} if "block" in format_options(name) else {}
+    small = _SMALL.get(name) or ({"block": 64 * KIB} if "block" in format_options(name) else {})
     return open_format(name, small)
+
+
+_SMALL: Final[Mapping[str, Mapping[str, Any]]] = {
+    "video": {"frames": 3, "size": 160, "memory": 256 * MIB},
+    "audio": {"rate": 8000, "channels": 1, "memory": 256 * MIB},
+    "dicom": {"tags": ["Modality", "StudyDate"], "memory": 256 * MIB},
+}
+"""Options of formats whose values may be large."""
 
 
 async def _peek_head(source: Budgeted, info: ObjectInfo, name: str, num_samples: int, *, with_pictures: bool) -> Peeked:
@@ -152,6 +163,9 @@ def _pictures(samples: list[Any]) -> tuple[Picture, ...]:
     found = []
     for number, sample in enumerate(samples):
         for name, value in sample.items() if isinstance(sample, dict) else ():
+            if name in _SHOWN_ARRAYS and isinstance(value, np.ndarray):
+                for at, (told, png) in enumerate(array_pngs(value, most=_MOST_PICTURES)):
+                    found.append(Picture(name=printable(f"{number}: {name} {at}"), told=told, png=png))
             data = value.get("bytes") if isinstance(value, dict) else value  # as the Hub has pictures in tables
             if isinstance(data, bytes) and kind_of_head(data[:64]) in PICTURE_KINDS and (png := small_png(data)):
                 found.append(Picture(name=printable(f"{number}: {name}"), told=told_of(data), png=png))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
 from penstock.inspection.naming import kind_of_head
@@ -12,7 +15,7 @@ from penstock.inspection.naming import kind_of_head
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["PICTURE_KINDS", "can_show", "half_blocks", "small_png", "told_of"]
+__all__ = ["PICTURE_KINDS", "array_pngs", "can_show", "half_blocks", "small_png", "told_of"]
 
 PICTURE_KINDS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WebP")
 SMALL_PIXELS = 160
@@ -42,18 +45,45 @@ def small_png(data: bytes | memoryview) -> bytes:
     """Return a whole picture made small, as PNG; empty where it cannot be read."""
     if not can_show():
         return b""
-    from penstock.tasks.images.pixels import flattened, opened  # here: it needs Pillow
+    from penstock.tasks.images.decoding import TURNS  # here: they need Pillow
+    from penstock.tasks.images.pixels import flattened, opened, orientation
 
     made = io.BytesIO()
     try:
         with opened(memoryview(data), max_pixels=_MOST_PIXELS) as image:
+            turn = TURNS.get(orientation(image))
             image.draft("RGB", (SMALL_PIXELS, SMALL_PIXELS))
             small = flattened(image, channels=3, background=255)
+            small = small if turn is None else small.transpose(turn)
             small.thumbnail((SMALL_PIXELS, SMALL_PIXELS))
             small.save(made, "PNG")
     except PenstockError:
         return b""
     return made.getvalue()
+
+
+def array_pngs(array: NDArray[Any], *, most: int) -> list[tuple[str, bytes]]:
+    """Return pictures that are numbers, made small, as PNG, each with its size; none where Pillow is missing.
+
+    Args:
+        array: shape (height, width), (height, width, 1 or 3), or several of those; what is not of 8 bits is shown from
+            its lowest to its highest number.
+    """
+    if not can_show():
+        return []
+    from PIL import Image  # here: it is of an extra
+
+    is_one = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3) and array.shape[0] > 3)
+    found = []
+    for each in (array[np.newaxis] if is_one else array)[:most]:
+        low, high = float(each.min()), float(each.max())
+        shown = each if each.dtype == np.uint8 else ((each - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
+        picture = Image.fromarray(shown[:, :, 0] if shown.ndim == 3 and shown.shape[2] == 1 else shown)
+        picture.thumbnail((SMALL_PIXELS, SMALL_PIXELS))
+        made = io.BytesIO()
+        picture.save(made, "PNG")
+        found.append((f"{each.shape[1]}x{each.shape[0]}", made.getvalue()))
+    return found
 
 
 def half_blocks(png: bytes, *, width: int) -> list[str]:

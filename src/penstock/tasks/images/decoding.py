@@ -24,13 +24,13 @@ from PIL import Image
 from penstock.tasks.images.pixels import flattened, opened, orientation
 from penstock.tasks.images.settings import BACKGROUNDS, MEAN, STD, Fit, ImageDecode
 
-__all__ = ["decode_image"]
+__all__ = ["TURNS", "decode_image"]
 
 SMALLEST_CROP: Final = 0.8
 """Of each side, that chance leaves."""
 _REDUCING_GAP: Final = 2.0
 """Times the wanted size that an image has at least before the last, exact, step of scaling."""
-_TURNS: Final = {
+TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -53,7 +53,7 @@ def decode_image(data: memoryview, settings: ImageDecode, rng: np.random.Generat
         DataError: the bytes are no image that can be used.
     """
     with opened(data, max_pixels=settings.max_pixels) as image:
-        turned = _TURNS.get(orientation(image))
+        turned = TURNS.get(orientation(image))
         region, flip = _region(image.size, settings, rng)
         _read_smaller(image, region, settings.size)
         background = BACKGROUNDS[settings.background]
