@@ -84,7 +84,7 @@ def test_a_whole_shard_is_read_once_and_ahead(server: SmallS3) -> None:
     info = dataset.shard_info("0.jsonl")
     server.requests.clear()
     assert len(list(dataset.open_shard("0.jsonl"))) == NUM_ROWS
-    assert len(spans(server)) == info.num_extents
+    assert len(spans(server)) < info.num_extents
     read = sum(end - begin for begin, end in spans(server))
     assert read == info.read_bytes <= len(FORMATS["jsonl"][2])
 

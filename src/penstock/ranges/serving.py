@@ -44,10 +44,12 @@ class _Opened:
 
 
 async def _answer(ask: Ask, opened: _Opened, answering: BinaryIO, turn: asyncio.Lock) -> None:
-    kind, parts = AnswerKind.DATA, []
+    kind: AnswerKind = AnswerKind.DATA
+    parts: list[memoryview] = []
     try:
         source = opened.get(ask.source)
-        parts = [await source.get_range(_info(span), span.offset, span.length_bytes) for span in ask.spans]
+        reads = (source.get_range(_info(span), span.offset, span.length_bytes) for span in ask.spans)
+        parts = await asyncio.gather(*reads)
     except Exception as error:
         kind, parts = AnswerKind.ERROR, [memoryview(_told(error, ask))]
     head = HEAD.pack(ask.number, kind, sum(len(part) for part in parts))

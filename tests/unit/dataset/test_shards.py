@@ -134,7 +134,8 @@ def test_each_row_of_each_format_is_read_by_the_extent_that_holds_it_alone(name:
 
 
 def test_more_is_read_ahead_the_longer_it_is_read_and_never_without_bound() -> None:
-    file = Opened(b"1\n" * 400, open_format("jsonl", {"block": 2}))
+    file = Opened(b"1\n" * 800, open_format("jsonl", {"block": 2}))
+    del file.extents[1::2]  # what is left are no neighbours
     rows = file.from_row(0)
     asked = []
     for _ in range(200):
@@ -147,6 +148,21 @@ def test_more_is_read_ahead_the_longer_it_is_read_and_never_without_bound() -> N
     assert list(rows) == []
 
 
+def test_neighbours_are_asked_for_at_once_but_for_the_first() -> None:
+    file = Opened(b"1\n" * 400, open_format("jsonl", {"block": 2}))
+    rows = file.from_row(7)
+    assert next(rows) == 1
+    assert file.memory.source.reads == [(14, 2)]
+    assert list(rows) == [1] * 392
+    reads = file.memory.source.reads
+    assert len(reads) < 20
+    assert [offset for offset, _ in reads[1:]] == [sum(each) for each in reads[:-1]]
+    assert sum(reads[-1]) == 800
+    large = Opened((b"1" * 600_000 + b"\n") * 3 + b"3\n" * 9, open_format("text", {"block": 1}))
+    assert len(list(large.from_row(0))) == 12
+    assert [size for _, size in large.memory.source.reads] == [600_001, 600_001, 600_019]
+
+
 def test_what_is_left_out_is_counted_as_it_is_stored() -> None:
     file = opened("jsonl", change=lambda row: row["n"] if row["n"] % 7 == 3 else NOTHING)
     rows = file.from_row(4)
@@ -155,7 +171,7 @@ def test_what_is_left_out_is_counted_as_it_is_stored() -> None:
 
 
 def test_an_error_ends_it_lets_all_go_and_is_told() -> None:
-    file = opened("jsonl", fails_at=4)
+    file = opened("jsonl", fails_at=2)
     rows = file.from_row(0)
     with pytest.raises(SourceUnavailable) as caught:
         list(rows)
