@@ -275,6 +275,14 @@ def test_of_fif_and_brainvision_and_fdt_the_numbers_are_not_read_to_list(tmp_pat
         assert sum(extent.size_bytes for extent in extents) <= held
 
 
+def test_many_events_are_read_one_after_the_other() -> None:
+    """The struct of a hundred thousand events took minutes, where what is left of it was copied for each."""
+    events = [(f"S{number % 5}", 1 + number / 10) for number in range(5_000)]
+    objects = Objects({"r.set": eeglab(microvolts(4, NUM), 4, NUM, events=events)})
+    values = objects.index_of(Recordings(events="S1", tmax=0.1), "r.set")[0]
+    assert len(values) == sum(round(at - 1) + 10 <= NUM for kind, at in events if kind == "S1")
+
+
 def test_companions_are_named_and_not_taken_for_recordings() -> None:
     objects = Objects(brainvision(microvolts() * 10))
     extents, skipped = objects.index(Recordings(seconds=5))

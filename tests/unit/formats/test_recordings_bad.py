@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,9 @@ def test_brainvision_names_that_are_not_ascii_and_stale_ones_are_read() -> None:
         **files,
         "r.vhdr": files["r.vhdr"].decode().replace("Codepage=UTF-8\r\n", "").replace("脑2", "é").encode("latin-1"),
     }
+    for codec in ("undefined", "zlib_codec", "no-such"):
+        odd = {**files, "r.vhdr": files["r.vhdr"].replace(b"=UTF-8", f"={codec}".encode())}
+        assert Objects(odd).values_of(Recordings(), "r.vhdr")[0]["signal"].shape == (4, NUM)
     named = Objects(latin).values_of(Recordings(channels=["Ö1", "é"]), "r.vhdr")
     assert named[0]["signal"].shape == (2, NUM)
 
@@ -175,6 +180,48 @@ def test_matlab_7_3_files() -> None:
     refused({"r.set": made}, "r.set", r"the data of r.set take .* more than 1 KiB|has .* more than", {"memory": 1024})
 
 
+def test_matlab_7_3_files_are_never_read_beyond_themselves(tmp_path: Path) -> None:
+    """HDF5 can lie in other files: those of the machine that lists, if it were let."""
+    h5py = pytest.importorskip("h5py")
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(range(256)) * 100)
+    other = tmp_path / "other.h5"
+    with h5py.File(other, "w") as held:
+        held["data"] = MICRO.T
+        held.create_group("EEG")["data"] = MICRO.T
+
+    def linked(change: Callable[[Any, Any], None]) -> bytes:
+        file = io.BytesIO(hdf5_set(MICRO))
+        with h5py.File(file, "r+") as made:
+            change(made, made["EEG"])
+        return file.getvalue()
+
+    def external(made: Any, group: Any) -> None:
+        del group["data"]
+        group.create_dataset("data", (NUM, 4), "f8", external=[(str(secret), 0, NUM * 4 * 8)])
+
+    def virtual(made: Any, group: Any) -> None:
+        del group["data"]
+        layout = h5py.VirtualLayout((NUM, 4), "f8")
+        layout[:] = h5py.VirtualSource(str(other), "data", (NUM, 4))
+        group.create_virtual_dataset("data", layout)
+
+    def link(made: Any, group: Any) -> None:
+        del group["data"]
+        group["data"] = h5py.ExternalLink(str(other), "/data")
+
+    def whole(made: Any, group: Any) -> None:
+        del made["EEG"]
+        made["EEG"] = h5py.ExternalLink(str(other), "/EEG")
+
+    def label(made: Any, group: Any) -> None:
+        held = made["#refs#"].create_dataset("x", (4, 1), "u2", external=[(str(secret), 0, 8)])
+        group["chanlocs/labels"][0, 0] = held.ref
+
+    for change in (external, virtual, link, whole, label):
+        refused({"r.set": linked(change)}, "r.set", "lie in other files|a link to another place")
+
+
 def test_fif_files(tmp_path: Path) -> None:
     data = fif(MICRO * 1e-6, tmp_path)
     refused({"r.fif": b"x" * 100}, "r.fif", "no FIF file")
@@ -218,6 +265,8 @@ def test_discontinuous_recordings_that_do_not_tell_their_times(old: bytes, new: 
 
 
 def test_channels_that_are_not_there_or_come_twice() -> None:
+    with pytest.raises(ConfigError, match=r"channel 'EDF Annotations' of r\.edf holds text: take its annotations"):
+        Objects({"r.edf": edf_plus(STEPS.astype(np.int32))}).values_of(Recordings(channels="EDF Annotations"), "r.edf")
     twice = Objects(brainvision(STEPS, labels=("Fz", "Fz", "Pz", "Oz")))
     with pytest.raises(DataError, match=r"r\.vhdr has 2 channels 'Fz'"):
         twice.values_of(Recordings(channels="Fz"), "r.vhdr")
@@ -256,6 +305,9 @@ def test_windows_beyond_memory_and_shorter_than_a_sample() -> None:
     refused(files, "r.vhdr", r"a window of r.vhdr takes .*: give shorter windows", {"memory": 1000})
     with pytest.raises(DataError, match=r"0\.001 s hold no sample at 100 Hz"):
         Objects(files).values_of(Recordings(seconds=0.001), "r.vhdr")
+    extents, skipped = Objects(files).index_of(Recordings(seconds=5), "r.vhdr")
+    assert not extents
+    assert skipped[0].reason == "is shorter than a window: 4 s, not 5"
     extents, skipped = Objects(files).index_of(Recordings(events=["nothing"]), "r.vhdr")
     assert not extents
     assert skipped[0].reason == "no event is like nothing (there are: none)"

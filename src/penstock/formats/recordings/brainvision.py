@@ -202,7 +202,7 @@ def _text(data: bytes, what: str, name: str) -> str:
     codec = page[1].decode().lower() if page else "utf-8"
     try:
         return data.decode("cp1252" if codec == "ansi" else codec).replace("\r\n", "\n")
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError):
         return data.decode("latin-1").replace("\r\n", "\n")
 
 

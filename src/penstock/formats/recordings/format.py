@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from penstock.formats.codec import Codec
 from penstock.formats.options import names_of, size_of
 from penstock.formats.protocols import Found, Store
 from penstock.formats.recordings.decoding import decode_runs
-from penstock.formats.recordings.model import Annotation, Recording, Stretch
+from penstock.formats.recordings.model import Annotation, Recording, Stretch, run_around, why_no_run
 from penstock.formats.recordings.numbers import Columns, replace_layout
 from penstock.formats.recordings.opening import COMPANION_ENDINGS, ending_of, open_recording
 from penstock.formats.whole import folder_of
@@ -128,6 +129,9 @@ class Recordings:
         cuts = list(self._events(stretches, wanted, left_out) if self.events is not None else self._windows(stretches))
         self._check_size(recording, channels, cuts)
         told = _left_out(recording, self.events, wanted, left_out)
+        if not cuts and self.events is None:
+            longest = max(stretch.num_samples / stretch.rate_hz for stretch in stretches)
+            told = f"is shorter than a window: {longest:g} s, not {self.seconds:g}"
         if reason := "; ".join(part for part in (told, recording.note) if part):
             yield SkippedObject(object=info.key, reason=reason)
         for extent in _extents(recording, channels, cuts, wanted, info):
@@ -174,6 +178,12 @@ class Recordings:
                     fix="name others, or leave the recording out",
                     about=recording.name,
                 )
+            if name.endswith(" Annotations") and places[0] in recording.text:
+                raise ConfigError(
+                    f"the channel {name!r} of {recording.name} holds text",
+                    fix="take its annotations by events",
+                    about=recording.name,
+                )
             chosen.append(places[0])
         if len(set(chosen)) < len(chosen):
             raise ConfigError("channels names one twice", fix="name each channel once")
@@ -214,19 +224,16 @@ class Recordings:
         if count < 1:
             raise DataError(f"tmin to tmax hold no sample at {rate:g} Hz", fix="give a later tmax")
         names = {text: number for number, text in enumerate(_texts(wanted))}
-        end = stretches[-1].start_seconds + stretches[-1].num_samples / rate
         for number, event in enumerate(wanted):
-            inside = next((each for each in stretches if each.has(each.at(event.onset_seconds) + shift, count)), None)
-            if inside is None:
-                first = event.onset_seconds + self.tmin
-                is_across = first >= -0.5 / rate and first + count / rate <= end + 0.5 / rate
-                left_out["across a gap" if is_across else "outside the recording"] += 1
+            first = run_around(stretches, event.onset_seconds, shift, count)
+            if first is None:
+                left_out[why_no_run(stretches, event.onset_seconds, shift, count)] += 1
                 continue
-            first_sample = inside.at(event.onset_seconds) + shift
+            inside = stretches[bisect_right(stretches, first, key=lambda each: each.first_sample) - 1]
             yield _Cut(
-                first_sample=first_sample,
+                first_sample=first,
                 num_samples=count,
-                start_seconds=inside.start_seconds + (first_sample - inside.first_sample) / rate,
+                start_seconds=inside.start_seconds + (first - inside.first_sample) / rate,
                 name=f"event-{number:06d}",
                 event=names[event.text],
             )

@@ -35,9 +35,9 @@ def fields_of_hdf5(data: bytes, *, wanted: Sequence[str], memory_bytes: int, nam
     try:
         with _opened(data, name) as file:
             held = _dataset(file)
-            found = {field: _value(file, held[field]) for field in wanted if field in held}
+            found = {field: _value(file, _part(held, field)) for field in wanted if field in held}
             if "data" in held:
-                found["data"] = _lies(file, held["data"], memory_bytes, name)
+                found["data"] = _lies(file, _part(held, "data"), memory_bytes, name)
             return found
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, OverflowError) as error:
         raise _wrong(name, " ".join(str(error).split())[:200]) from error
@@ -52,7 +52,7 @@ def numbers_of_hdf5(data: memoryview, *, most_bytes: int, name: str) -> bytes:
     """
     try:
         with _opened(data, name) as file:
-            numbers = _dataset(file)["data"]
+            numbers = _part(_dataset(file), "data")
             if numbers.size * numbers.dtype.itemsize != most_bytes:
                 raise ValueError(f"its data have {numbers.size} numbers")  # noqa: TRY301
             return bytes(np.asarray(numbers[()], numbers.dtype, order="C").tobytes())
@@ -73,7 +73,22 @@ def _opened(data: bytes | memoryview, name: str) -> Any:
 
 
 def _dataset(file: Any) -> Any:
-    return file.get("EEG", file)
+    return _part(file, "EEG") if "EEG" in file else file
+
+
+def _part(group: Any, field: str) -> Any:
+    """Return a part of a group that lies in the file itself: HDF5 can link to others, which are never opened."""
+    import h5py
+
+    if not isinstance(group.get(field, getlink=True), h5py.HardLink):
+        raise ValueError(f"{field} is a link to another place")  # noqa: TRY004
+    return _own(group[field])
+
+
+def _own(held: Any) -> Any:
+    if not hasattr(held, "keys") and (held.external or held.is_virtual):
+        raise ValueError(f"the numbers of {held.name} lie in other files")
+    return held
 
 
 def _lies(file: Any, held: Any, memory_bytes: int, name: str) -> Any:
@@ -109,11 +124,11 @@ def _rows(file: Any, group: Any) -> list[dict[str, Any]]:
     for field in ("labels", "type", "latency", "duration"):
         if field not in group:
             continue
-        held = group[field]
+        held = _part(group, field)
         if held.dtype.kind == "O":
             if held.size > _MOST_ROWS:
                 raise ValueError(f"{held.name} has {held.size} values")
-            columns[field] = [_value(file, file[reference]) for reference in np.asarray(held[()]).reshape(-1)]
+            columns[field] = [_value(file, _own(file[reference])) for reference in np.asarray(held[()]).reshape(-1)]
         else:
             columns[field] = [_value(file, held)]
     count = max((len(values) for values in columns.values()), default=0)

@@ -7,6 +7,7 @@ passed over.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -178,7 +179,8 @@ def value_of(data: bytes, order: str, depth: int = 0) -> Any:
     names, at = _run(_names(head, order), data)
     count = math.prod(head.shape)
     values = _values(data, at, order, count * len(names), depth)
-    return [dict(zip(names, values[i * len(names) :], strict=False)) for i in range(count if names else 0)]
+    starts = range(0, count * len(names), len(names)) if names else ()
+    return [dict(zip(names, values[at : at + len(names)], strict=True)) for at in starts]
 
 
 def _values(data: bytes, at: int, order: str, count: int, depth: int) -> list[Any]:
@@ -197,7 +199,7 @@ def _values(data: bytes, at: int, order: str, count: int, depth: int) -> list[An
 def _tag(at: int, order: str) -> Generator[Sequence[Run], Sequence[bytes], tuple[int, int, int, int]]:
     """Return a part's type, where what it holds begins, its length, and where the next one begins."""
     data = yield from ask(at, 8)
-    first, length = np.frombuffer(data, f"{order}u4").tolist()
+    first, length = struct.unpack(f"{order}II", data)
     if first >> 16:  # a small one, within its tag
         if first >> 16 > 4:
             raise Damaged(f"a small part is said to have {first >> 16} bytes")
@@ -209,13 +211,13 @@ def _head(at: int, end: int, order: str) -> Generator[Sequence[Run], Sequence[by
     kind, offset, length, after = yield from _tag(at, order)
     if kind != 6 or length != 8:
         raise Damaged(f"a matrix begins with type {kind}")
-    flags = int(np.frombuffer((yield from ask(offset, 4)), f"{order}u4")[0])
+    (flags,) = struct.unpack(f"{order}I", (yield from ask(offset, 4)))
     kind, offset, length, after = yield from _tag(after, order)
     if flags & 0xFF == 17:  # opaque: it has no shape
         return _Head(kind=17, is_complex=False, shape=(), name="", body=end, end=end)
     if kind != 5 or length % 4 or not 8 <= length <= 256:
         raise Damaged(f"a matrix has a shape of type {kind} and {length} bytes")
-    shape = tuple(np.frombuffer((yield from ask(offset, length)), f"{order}i4").tolist())
+    shape = struct.unpack(f"{order}{length // 4}i", (yield from ask(offset, length)))
     if min(shape) < 0 or math.prod(shape) > 1 << 48:
         raise Damaged(f"a matrix has the shape {shape}")
     kind, offset, length, after = yield from _tag(after, order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,17 @@ from penstock.errors import DataError
 from penstock.formats.bdf import RecordLayout
 from penstock.manifest import Span
 
-__all__ = ["Annotation", "Numbers", "Recording", "Segment", "Stretch", "gap_note", "with_gaps"]
+__all__ = [
+    "Annotation",
+    "Numbers",
+    "Recording",
+    "Segment",
+    "Stretch",
+    "gap_note",
+    "run_around",
+    "why_no_run",
+    "with_gaps",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +68,23 @@ class Stretch:
     def has(self, first_sample: int, num_samples: int) -> bool:
         """Return whether a run of samples lies inside."""
         return self.first_sample <= first_sample and first_sample + num_samples <= self.first_sample + self.num_samples
+
+
+def run_around(stretches: Sequence[Stretch], onset_seconds: float, shift: int, num_samples: int) -> int | None:
+    """Return the first sample of a run that begins ``shift`` samples after a time; None where it is not all there."""
+    reach = onset_seconds + (shift + 0.5) / stretches[0].rate_hz
+    number = bisect_right(stretches, reach, key=lambda stretch: stretch.start_seconds) - 1
+    first = stretches[max(number, 0)].at(onset_seconds) + shift
+    return first if stretches[max(number, 0)].has(first, num_samples) else None
+
+
+def why_no_run(stretches: Sequence[Stretch], onset_seconds: float, shift: int, num_samples: int) -> str:
+    """Return why such a run is not all there."""
+    last = stretches[-1]
+    is_after_begin = round(onset_seconds * last.rate_hz) + shift >= 0
+    end = last.at(onset_seconds) + shift + num_samples
+    is_inside = is_after_begin and end <= last.first_sample + last.num_samples
+    return "across a gap" if is_inside else "outside the recording"
 
 
 class Numbers(Protocol):

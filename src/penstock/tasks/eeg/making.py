@@ -9,6 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from penstock.errors import DataError
+from penstock.formats.recordings.model import run_around, why_no_run
 from penstock.manifest import Extent, SkippedObject
 from penstock.tasks.eeg.alike import open_alike
 from penstock.tasks.eeg.bids import Dataset
@@ -71,20 +72,11 @@ class Epochs:
 
     def first_sample(self, onset_seconds: float, shift: int) -> int | None:
         """Return the first sample of the epoch ``shift`` samples after an event; None where it is not all there."""
-        for stretch in self.opened.stretches:
-            first = stretch.at(onset_seconds) + shift
-            if stretch.has(first, self.num_times):
-                return first
-        return None
+        return run_around(self.opened.stretches, onset_seconds, shift, self.num_times)
 
     def why_not(self, onset_seconds: float, shift: int) -> str:
         """Return why an epoch is not all there."""
-        last = self.opened.stretches[-1]
-        first = last.at(onset_seconds) + shift
-        is_inside = last.rate_hz * onset_seconds + shift >= 0 and first + self.num_times <= (
-            last.first_sample + last.num_samples
-        )
-        return "across a gap" if is_inside else "outside the recording"
+        return why_no_run(self.opened.stretches, onset_seconds, shift, self.num_times)
 
     def sample(self, *, first_sample: int, key: str, group: str, target: float | None) -> Extent:
         """Make the extent of one sample, from ``first_sample`` on."""
