@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from penstock.errors import ConfigError, DataError, OutputError
+from penstock.errors import ConfigError
 from penstock.formats.protocols import Format
 from penstock.formats.registry import open_format
 from penstock.formats.sample_names import KEY, split_name
 from penstock.inspection.advice import requests_of
-from penstock.inspection.budget import InMemory
 from penstock.manifest import Extent, Span
 from penstock.sharding.cutting import Shard, Unit, cut_shards
-from penstock.sharding.digests import digest_of
 from penstock.sharding.layouts import Layout
-from penstock.sharding.mds import INDEX, index_of
-from penstock.sharding.records import ShardRecord, read_record, shard_name, write_record
-from penstock.sources import Blobs, ObjectInfo, ObjectSource
+from penstock.sharding.records import ShardRecord, read_record, shard_name
+from penstock.sharding.writing import Place, check_index, check_ours, content_of, write_index, write_shard
+from penstock.sources import ObjectInfo, ObjectSource
 
-__all__ = ["Asked", "Done", "Place", "pack"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["Asked", "Done", "pack"]
 
 AT_ONCE = 16
 """Extents that are read at a time."""
@@ -52,14 +46,6 @@ class Asked:
     part: int
     num_parts: int
     settings: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """Where shards are written; ``there`` is the same as a source, which tells whether one lies there."""
-
-    blobs: Blobs
-    there: ObjectSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +73,7 @@ async def pack(
     packer = _Packer(source=source, place=place, asked=asked, kind=open_format(asked.format, asked.options))
     made_of: list[str] = []
     if asked.layout.format == "mds":
-        await _check_index(place)
+        await check_index(place)
     async for shard in cut_shards(extents, size_bytes=asked.shard_bytes, own_names=packer.has_names):
         made_of.append(shard.fingerprint(asked.settings))
         if not shard.number:
@@ -95,7 +81,7 @@ async def pack(
         if shard.number % asked.num_parts == asked.part:
             tell(await packer.make(shard, made_of[-1]))
     if asked.layout.format == "mds" and made_of:
-        await _write_index(place, made_of)
+        await write_index(place, made_of)
     return len(made_of)
 
 
@@ -128,8 +114,8 @@ class _Packer:
         samples = await self._samples(shard)
         data, record = await self._encoded(shard, samples, made_of)
         if there.record is None:
-            await _check_ours(self.place, record.name, data)
-        await _write(self.place.blobs, self.asked.layout, shard.number, data, record)
+            await check_ours(self.place, record.name, data)
+        await write_shard(self.place.blobs, self.asked.layout, shard.number, data, record)
         return Done(record=record, is_new=True)
 
     async def _encoded(
@@ -145,7 +131,7 @@ class _Packer:
             num_samples=len(samples),
             num_bytes=len(data),
             made_of=made_of,
-            content=_joined([digest_of(fields) for _, fields in samples]),
+            content=content_of([fields for _, fields in samples]),
             source_bytes=sum(extent.size_bytes for extent in extents),
             source_requests=requests_of(list(_by_object(extents).values())),
             schema=schema,
@@ -188,31 +174,6 @@ class _Packer:
         return found
 
 
-async def _check_index(place: Place) -> None:
-    """Refuse to write over an index of shards that are not ours.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    if await place.there.find(INDEX) is None or await asyncio.to_thread(read_record, place.blobs, 0) is not None:
-        return
-    where = place.blobs.locate(INDEX)
-    raise ConfigError(
-        f"{where} is there, of shards that were not packed here", fix="choose another folder", about=where
-    )
-
-
-async def _write_index(place: Place, made_of: Sequence[str]) -> None:
-    """Write what tells of all shards, if all are there: whichever part is the last to finish finds them."""
-    records = []
-    for number, fingerprint in enumerate(made_of):
-        record = await asyncio.to_thread(read_record, place.blobs, number)
-        if record is None or record.made_of != fingerprint:
-            return
-        records.append(record)
-    await asyncio.to_thread(place.blobs.write, INDEX, index_of(records))
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _There:
     """What lies at the place of a shard; ``is_whole`` where it is as long as the record tells."""
@@ -235,25 +196,6 @@ async def _there(place: Place, number: int, made_of: str) -> _There:
         )
     found = await place.there.find(record.name)
     return _There(record=record, is_whole=found is not None and found.size_bytes == record.num_bytes)
-
-
-async def _check_ours(place: Place, name: str, data: bytes) -> None:
-    """Refuse to write over what is there and no record tells of, unless it is the same: one that was stopped left it.
-
-    Raises:
-        ConfigError: it is something else.
-    """
-    found = await place.there.find(name)
-    if found is None:
-        return
-    if found.size_bytes == len(data) and await asyncio.to_thread(place.blobs.read, name, most_bytes=len(data)) == data:
-        return
-    where = place.blobs.locate(name)
-    raise ConfigError(
-        f"{where} is there, and is none that was packed: nothing tells of it",
-        fix="choose another folder, or remove it",
-        about=where,
-    )
 
 
 async def _read(source: ObjectSource, extent: Extent, turns: asyncio.Semaphore) -> bytes:
@@ -301,21 +243,6 @@ def _usual(value: Any) -> str:
     return "txt" if isinstance(value, str) else "bin" if isinstance(value, bytes) else "value"
 
 
-async def _write(place: Blobs, layout: Layout, number: int, data: bytes, record: ShardRecord) -> None:
-    """Write a shard, read it back and compare it; only then its record is written."""
-    name = record.name
-    await asyncio.to_thread(place.write, name, data)
-    back = await asyncio.to_thread(place.read, name, most_bytes=len(data))
-    if back != data or not await _holds(back, name, layout, record.content):
-        await asyncio.to_thread(place.delete, name)
-        raise OutputError(
-            f"{place.locate(name)} does not hold the samples that were written to it, and was removed",
-            fix="run the same command again; if it happens again, tell us",
-            about=place.locate(name),
-        )
-    await asyncio.to_thread(write_record, place, number, record)
-
-
 def _by_object(extents: Sequence[Extent]) -> dict[str, int]:
     """Return the bytes that are read of each object: neighbours are read by one request."""
     found: dict[str, int] = {}
@@ -323,29 +250,3 @@ def _by_object(extents: Sequence[Extent]) -> dict[str, int]:
         for span in extent.spans:
             found[span.object] = found.get(span.object, 0) + span.length_bytes
     return found
-
-
-async def _holds(data: bytes, name: str, layout: Layout, content: str) -> bool:
-    """Tell whether a shard holds samples of this fingerprint."""
-    try:
-        return await _content(data, name, layout) == content
-    except DataError as error:
-        _log.warning("pack.unreadable shard=%s reason=%s", name, error.what)
-        return False
-
-
-async def _content(data: bytes, name: str, layout: Layout) -> str:
-    """Return the fingerprint of a shard's samples, as Penstock's own format reads them."""
-    kind, info = open_format(layout.format, layout.options), ObjectInfo(key=name, size_bytes=len(data), version="")
-    digests = []
-    async for extent in kind.index(InMemory(data), info):
-        if isinstance(extent, Extent):
-            parts = b"".join(data[span.offset : span.offset + span.length_bytes] for span in extent.spans)
-            rows = kind.decode(parts, extent, extent.codec, np.arange(extent.num_samples))
-            for number in range(len(rows)):
-                digests.append(digest_of(layout.fields_back(rows[number])))
-    return _joined(digests)
-
-
-def _joined(digests: Sequence[bytes]) -> str:
-    return hashlib.sha256(b"".join(digests)).hexdigest()

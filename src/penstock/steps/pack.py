@@ -14,9 +14,10 @@ from penstock.errors import ConfigError, PenstockError
 from penstock.inspection.advice import get_price
 from penstock.manifest import SourceSpec
 from penstock.sharding.layouts import open_layout
-from penstock.sharding.packing import Asked, Done, Place, pack
+from penstock.sharding.packing import Asked, Done, pack
 from penstock.sharding.paying import Prices, paying
 from penstock.sharding.records import RECORDS
+from penstock.sharding.writing import Place
 from penstock.sources import RequestMeter, find_scheme, locate, open_blobs, open_source
 from penstock.sources.local.blobs import remove_leftovers
 from penstock.steps._shared.common import source_from
