@@ -5,12 +5,13 @@ from __future__ import annotations
 import pickle
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from penstock.dataset.proportions import settled
-from penstock.stream.face import Stream
+from penstock.loader.protocols import LoaderState
+from penstock.plan.ranks import Ranks
 
-__all__ = ["CHUNK", "Feed", "pack"]
+__all__ = ["CHUNK", "Endless", "Feed", "pack"]
 
 CHUNK = 16
 """Samples that a member gives at a time, at most: no more than a batch has, and than its window holds."""
@@ -21,6 +22,32 @@ def pack(values: list[Any]) -> bytes:
     return pickle.dumps(values, pickle.HIGHEST_PROTOCOL)
 
 
+class Endless(Protocol):
+    """A member's samples, epoch after epoch: a ``Stream``, or what is like one."""
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of one epoch."""
+        ...
+
+    @property
+    def ranks(self) -> Ranks:
+        """Who reads."""
+        ...
+
+    def state_dict(self) -> LoaderState:
+        """Return the position."""
+        ...
+
+    def load_state_dict(self, state: LoaderState) -> None:
+        """Take up a position."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """Go on to the end of the epoch."""
+        ...
+
+
 class Feed:
     """Gives this rank's samples of a member.
 
@@ -28,7 +55,7 @@ class Feed:
         stream: of the member, whose batches are packed and have something in the place of each sample.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Endless) -> None:
         self._stream, self._size, self.world_size = stream, stream.num_samples, stream.ranks.world_size
         self._chunk = int(stream.state_dict()["batch_size"]) // self.world_size
         self._batches: Iterator[Any] = iter(())

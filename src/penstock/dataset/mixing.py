@@ -23,7 +23,7 @@ from penstock.stream.checks import shown
 from penstock.stream.options import Options, names_checked, no_argument
 from penstock.stream.words import in_python
 
-__all__ = ["Mixed", "mix"]
+__all__ = ["Mixed", "member_seed", "mix", "window_parts"]
 
 _STOPS: Final = ("first", "all", "once", "repeat")
 _FIX: Final = "give weights by dataset, like {a: 0.7, b: 0.3}, or pairs of both"
@@ -108,30 +108,38 @@ class Mixed(ChangedMix, TextVerbs):
         given = {"batch_size": batch_size, **options}
         with in_python():
             asked = [dataset.opened_with(given) for dataset in self.datasets]
-            shares = _usual_shares(self.weighed)
-            own = [_own(each, number, shares, self.stop) for number, each in enumerate(asked)]
+            parts = window_parts(self.weighed)
+            own = [_own(each, number, parts[number], self.stop) for number, each in enumerate(asked)]
         return MixedLoader(asked[0], own, weighed=self.weighed, rule=self.rule, limits=self.limits, seed=self.seed)
 
 
-def _usual_shares(weighed: Weighed) -> list[float]:
-    """Return shares for what is given out before sizes are known: the mean of all that the weights say."""
+def window_parts(weighed: Weighed) -> list[float]:
+    """Return what each dataset has of a window: a half is shared out evenly, a half by the mean of all weights.
+
+    It is given out before sizes are known.
+    """
     sizes = [1] * weighed.num_datasets
     each = [weighed.shares(sizes, epoch) for epoch in weighed.epochs]
-    return [math.fsum(found) / len(each) for found in zip(*each, strict=True)]
+    shares = [math.fsum(found) / len(each) for found in zip(*each, strict=True)]
+    return [(1 / len(shares) + share) / 2 for share in shares]
 
 
-def _own(asked: Options, number: int, shares: list[float], stop: Stop) -> Options:
+def member_seed(seed: int, number: int) -> int:
+    """Return the seed of a dataset's own order, so that none is shuffled as another is."""
+    return (seed + 0x9E3779B9 * number) % 2**32
+
+
+def _own(asked: Options, number: int, part: float, stop: Stop) -> Options:
     """Return a member's own options: its part of the window, and samples that are shuffled as no other member's are.
 
     Where members begin again, how many epochs each is asked for is not known before all are listed.
     """
-    part = (1 / len(shares) + shares[number]) / 2
     return replace(
         asked,
         window_bytes=max(1, int(asked.window_bytes * part)),
         in_flight=max(1, int(asked.in_flight * part)),
         folder=None if asked.folder is None else asked.folder / f"member-{number}",
-        seed=(asked.seed + 0x9E3779B9 * number) % 2**32,
+        seed=member_seed(asked.seed, number),
         batch_size=min(CHUNK, asked.batch_size),
         may_shrink=True,
         drop_last=False,

@@ -215,16 +215,18 @@ class ManifestWriter:
         values: str = "",
         values_sha256: str = "",
         transform: str = "",
+        members: Sequence[ManifestInfo] = (),
     ) -> ManifestInfo:
         """Join the splits into the file, fingerprint it, put it in its place, and say what it holds.
 
         Args:
             values_sha256: of ``values``, where it is known instead of them.
+            members: of a mix; rows of each split were added one member after the other.
 
         Raises:
             RecordError: what is told of the samples cannot be written.
         """
-        behind = (transform,) if transform else ()
+        behind = (*((transform,) if transform else ()), *(each.fingerprint for each in members))
         meaning = (task, sorted(task_options.items()), source.uri, list(shape), list(classes), *behind)
         with self._errors():
             digest = hashlib.sha256(msgspec.msgpack.encode(meaning))
@@ -236,6 +238,10 @@ class ManifestWriter:
             described.append(split.describe(first_row))
             first_row += split.num_extents
         num_objects, object_bytes = self._objects.totals()
+        if members:  # two of them may name an object alike
+            num_objects, object_bytes = (
+                sum(getattr(each, name) for each in members) for name in ("num_objects", "object_bytes")
+            )
         info = ManifestInfo(
             task=task,
             task_options=dict(task_options),
@@ -258,6 +264,7 @@ class ManifestWriter:
             notes=tuple(notes),
             values=hashlib.sha256(values.encode()).hexdigest() if values else values_sha256,
             transform=transform,
+            members=tuple(members),
         )
         encoded = encode_record(info)
         with atomic_path(self._path) as temporary:

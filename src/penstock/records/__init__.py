@@ -9,9 +9,21 @@ from penstock.records.failure import FailureRecord
 from penstock.records.job import JobRecord
 from penstock.records.meters import Meters, Purpose, RequestCount, RequestKind, SkippedSample
 from penstock.records.metric_values import Baseline, MetricValue, MetricValues
-from penstock.records.plan import BlockShuffle, Order, Plan, RankShare, Segment, Shuffle, StreamSpec
+from penstock.records.plan import (
+    BlockShuffle,
+    Mixing,
+    MixLimit,
+    MixTree,
+    MixWeight,
+    Order,
+    Plan,
+    RankShare,
+    Segment,
+    Shuffle,
+    StreamSpec,
+)
 from penstock.records.readiness import Finding, Readiness, State
-from penstock.records.run import UNSAID, EpochRecord, Host, LossPoint, RunRecord, Saves, StepRecord
+from penstock.records.run import UNSAID, EpochRecord, Host, LossPoint, MixShare, RunRecord, Saves, StepRecord
 
 __all__ = [
     "UNSAID",
@@ -29,6 +41,11 @@ __all__ = [
     "Meters",
     "MetricValue",
     "MetricValues",
+    "MixLimit",
+    "MixShare",
+    "MixTree",
+    "MixWeight",
+    "Mixing",
     "Order",
     "Plan",
     "Prediction",

@@ -7,7 +7,19 @@ from typing import ClassVar, Literal, TypeAlias
 
 from penstock.records.codec import Part, Record, encode_record
 
-__all__ = ["BlockShuffle", "Order", "Plan", "RankShare", "Segment", "Shuffle", "StreamSpec"]
+__all__ = [
+    "BlockShuffle",
+    "MixLimit",
+    "MixTree",
+    "MixWeight",
+    "Mixing",
+    "Order",
+    "Plan",
+    "RankShare",
+    "Segment",
+    "Shuffle",
+    "StreamSpec",
+]
 
 
 class BlockShuffle(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +38,52 @@ Shuffle: TypeAlias = Literal["full", "none"] | BlockShuffle
 """How a split is shuffled, anew each epoch: every sample anywhere, not at all, or by blocks."""
 
 
+class MixWeight(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A weight in each epoch of a mix: values by the epochs, ascending from 0, that they begin with."""
+
+    firsts: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+class MixTree(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Members of a mix with their weights.
+
+    Attributes:
+        members: of each that is a mix of its own; None are datasets.
+        weights: None are the members' sizes.
+    """
+
+    members: tuple[MixTree | None, ...]
+    weights: tuple[MixWeight, ...] | None
+    temperature: float
+
+
+class MixLimit(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of a member in each epoch of a mix; None is none."""
+
+    most_samples: int | None
+    most_epochs: int | None
+
+
+class Mixing(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the training samples of several datasets are drawn together.
+
+    Attributes:
+        stop: what an epoch is, as ``penstock.mix`` has it.
+        samples: of an epoch that repeats.
+        limits: of each dataset.
+        seed: of the draws.
+        plans: of each dataset, in the manifest's order of them.
+    """
+
+    tree: MixTree
+    stop: Literal["first", "all", "once", "repeat"]
+    samples: int | None
+    limits: tuple[MixLimit, ...]
+    seed: int
+    plans: tuple[Plan, ...]
+
+
 class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything that the order of samples depends on, besides the epoch's number.
 
@@ -36,6 +94,7 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         shuffle: how the training split is shuffled anew each epoch.
         mix: extents that are opened together, whose samples are shuffled together, where extents have several.
         batch_size: samples of a step, where whoever described the dataset says so.
+        mixing: how the datasets are drawn from, where there are several.
     """
 
     kind: ClassVar[str] = "plan"
@@ -48,6 +107,7 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     shuffle: Shuffle
     mix: int
     batch_size: int | None = None
+    mixing: Mixing | None = None
 
     @property
     def fingerprint(self) -> str:

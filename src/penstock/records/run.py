@@ -8,7 +8,7 @@ from penstock.records.codec import Part, Record
 from penstock.records.meters import Meters
 from penstock.records.metric_values import MetricValues
 
-__all__ = ["UNSAID", "EpochRecord", "Host", "LossPoint", "RunRecord", "Saves", "StepRecord"]
+__all__ = ["UNSAID", "EpochRecord", "Host", "LossPoint", "MixShare", "RunRecord", "Saves", "StepRecord"]
 
 UNSAID = "it ended without saying why"
 """In the error of a run that was killed: what it wrote last, it wrote while it still ran."""
@@ -78,6 +78,22 @@ class Saves(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Saves(**dict(pairs))
 
 
+class MixShare(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a member of a mix gives.
+
+    Attributes:
+        source: where its samples lie.
+        share: of the samples of the last epoch that was begun, by its weight; 0 to 1.
+        planned: training samples of that epoch.
+        given: training samples that were drawn of it, of all epochs and attempts that saved their position.
+    """
+
+    source: str
+    share: float
+    planned: int
+    given: int
+
+
 class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A training run.
 
@@ -92,6 +108,7 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         unfinished_samples: that were trained on in the epoch in progress when it ended.
         weights_sha256: of the final model's parameters and buffers, in order.
         saves: what checkpoints took, all attempts together.
+        mix: what each member of a mix gave; empty where there is none.
     """
 
     kind: ClassVar[str] = "run"
@@ -121,6 +138,7 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     meters: Meters
     saves: Saves
     unfinished_samples: int
+    mix: tuple[MixShare, ...] = ()
 
     @property
     def num_trained_samples(self) -> int:

@@ -25,6 +25,7 @@ from penstock.report.summary import (
     cost_table,
     epoch_table,
     metric_table,
+    mix_table,
     skipped_table,
     traffic_table,
 )
@@ -81,6 +82,7 @@ def render_report(
         metrics=metric_table(evaluation) if evaluation else None,
         traffic=traffic_table(run, evaluation=evaluation, steps=steps),
         skipped=skipped_table(run, evaluation=evaluation, steps=steps),
+        mix=mix_table(run),
         epochs=epoch_table(run) if run.epochs else None,
         bill=cost_table(cost) if cost else None,
         comparison=comparison_table(run, compared) if compared else None,
@@ -109,6 +111,9 @@ def render_markdown(
     lines += ["", "| Figure | Value | Note |", "|---|---:|---|"]
     for card in cards(run, evaluation=evaluation, cost=cost, steps=steps):
         lines.append(f"| {_markdown(card.label)} | {_markdown(card.value)} | {_markdown(card.note)} |")
+    for each in run.mix:
+        drawn = f"{each.share:.1%} by its weight; {each.given / max(sum(one.given for one in run.mix), 1):.1%} drawn"
+        lines.append(f"| Drawn of {_markdown(each.source)} | {each.given:,} | {_markdown(drawn)} |")
     warnings = cost.warnings if cost else ()
     if warnings:
         lines += ["", *(f"- {_markdown(warning)}" for warning in warnings)]

@@ -23,6 +23,7 @@ __all__ = [
     "cost_table",
     "epoch_table",
     "metric_table",
+    "mix_table",
     "skipped_table",
     "traffic_table",
 ]
@@ -230,6 +231,20 @@ def traffic_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Seque
     return Table(
         caption="Bytes and requests", header=header, rows=tuple(_traffic_row(*part) for part in parts), total=True
     )
+
+
+def mix_table(run: RunRecord) -> Table | None:
+    """Return what was drawn of each member of a mix, None where there is none."""
+    if not run.mix:
+        return None
+    given, planned = (sum(getattr(each, name) for each in run.mix) for name in ("given", "planned"))
+    rows = [
+        (each.source, f"{each.share:.1%}", f"{each.planned:,}", f"{each.given:,}", f"{each.given / max(given, 1):.1%}")
+        for each in run.mix
+    ]
+    rows.append(("total", f"{sum(each.share for each in run.mix):.0%}", f"{planned:,}", f"{given:,}", ""))
+    header = ("Source", "By weight", "Of the last epoch", "Drawn", "Of all drawn")
+    return Table(caption="What was drawn of the mix", header=header, rows=tuple(rows), total=True)
 
 
 def skipped_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Sequence[StepRecord]) -> Table | None:

@@ -16,6 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,17 +26,19 @@ from penstock import stopping
 from penstock.children.telling import watch_parent
 from penstock.errors import ConfigError, PenstockError
 from penstock.manifest import ManifestInfo, ManifestReader
-from penstock.manifest.listed import read_listed
+from penstock.manifest.listed import Listed, read_listed
 from penstock.observe import open_progress
 from penstock.observe.watchdog import watch_loop
 from penstock.plan import make_order, rows_in_order
-from penstock.records import Order, StepRecord, StreamSpec, write_record
+from penstock.records import Meters, Order, StepRecord, StreamSpec, write_record
 from penstock.sources import MeterFile, RequestMeter, read_meter_files
 from penstock.steps._shared import common
 from penstock.steps._shared.metering import Metering, find_metering
+from penstock.steps._shared.mix_members import members_of
 from penstock.steps._shared.run_root import recorded
-from penstock.steps._shared.window import served_window
+from penstock.steps._shared.window import ServedWindow, served_window
 from penstock.steps.options.prefetch import PrefetchOptions
+from penstock.temporary import TemporaryFolder
 from penstock.units import format_bytes, format_seconds
 from penstock.window import Filler, WindowReader
 from penstock.window.bus_error import tell_of_bus_errors
@@ -176,42 +179,15 @@ def _check_what_follows(args: PrefetchOptions, manifest: Path, plan_file: Path, 
 def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Metering, counts: MeterFile) -> StepRecord:
     started_at, started = common.now(), time.monotonic()
     listed = read_listed(manifest, plan_file)
-    info, plan = listed.info, listed.plan
-    order = make_order(info, plan, [("train", True)])
-    num_extents, num_samples = _first_extents(order, info, manifest, at_least=args.samples)
-    with served_window(args, metering) as window:
-        spec = StreamSpec(
-            session=uuid.uuid4().hex,
-            manifest=str(window.place(manifest)),
-            manifest_fingerprint=info.fingerprint,
-            plan_fingerprint=plan.fingerprint,
-            order=order,
-            first_index=0,
-            end_index=num_extents,
-            num_ranks=1,
-            batch_extents=1,
-            num_files=0,
-            on_bad_sample="fail",
-            owner=metering.owner,
-            purpose="probe",
-            patience_seconds=patience_of(args.prefetch_timeout),
-        )
-        begun, first = time.monotonic(), 0.0
-        reader = WindowReader(
-            window.folder,
-            spec,
-            timeout_seconds=args.prefetch_timeout,
-            lost=window.prefetcher.error if window.prefetcher is not None else lambda: None,
-        ).begin()
-        with open_progress().stage("prefetch", num_samples, "samples") as stage:
-            for index in range(num_extents):
-                extent = reader.get(index)
-                first = first or time.monotonic() - begun
-                reader.advance(index + 1)
-                stage.advance(extent.meta.num_samples)
-        streamed_seconds = time.monotonic() - begun
-        meters = reader.meters().without_traffic()
-        reader.close()
+    meters, seconds, first, num_samples = Meters(), 0.0, 0.0, 0
+    with contextlib.ExitStack() as stack:
+        members = _members(listed, stack)
+        window = stack.enter_context(served_window(args, metering))
+        for number, member in enumerate(members):
+            asked = args.but(samples=max(1, -(-args.samples // len(members))))
+            found = _probe_one(asked, member, window, metering)
+            meters, seconds = meters.plus(found.meters), seconds + found.seconds
+            first, num_samples = (first if number else found.first_seconds), num_samples + found.num_samples
         meters = meters.plus(metering.total(counts, read_meter_files(window.meters, metering.owner)))
     return StepRecord(
         step=NAME,
@@ -222,9 +198,68 @@ def _probe(args: PrefetchOptions, manifest: Path, plan_file: Path, metering: Met
         details={
             "samples": float(num_samples),
             "seconds_to_first_sample": first,
-            "rate_bytes_per_second": meters.sample_bytes / max(streamed_seconds, 1e-9),
+            "rate_bytes_per_second": meters.sample_bytes / max(seconds, 1e-9),
         },
     )
+
+
+def _members(listed: Listed, stack: contextlib.ExitStack) -> list[Listed]:
+    """Return the datasets that are probed: those of a mix one by one."""
+    mixing = listed.plan.mixing
+    if mixing is None:
+        return [listed]
+    folder = stack.enter_context(TemporaryFolder("penstock-mix-"))
+    return members_of(listed, mixing, folder)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Probed:
+    """What streaming the first samples of a dataset took, but for its requests."""
+
+    meters: Meters
+    num_samples: int
+    seconds: float
+    first_seconds: float
+
+
+def _probe_one(args: PrefetchOptions, listed: Listed, window: ServedWindow, metering: Metering) -> _Probed:
+    """Stream the first samples of a dataset through a window, and check every byte."""
+    info, plan, manifest = listed.info, listed.plan, listed.manifest
+    order = make_order(info, plan, [("train", True)])
+    num_extents, num_samples = _first_extents(order, info, manifest, at_least=args.samples)
+    spec = StreamSpec(
+        session=uuid.uuid4().hex,
+        manifest=str(window.place(manifest)),
+        manifest_fingerprint=info.fingerprint,
+        plan_fingerprint=plan.fingerprint,
+        order=order,
+        first_index=0,
+        end_index=num_extents,
+        num_ranks=1,
+        batch_extents=1,
+        num_files=0,
+        on_bad_sample="fail",
+        owner=metering.owner,
+        purpose="probe",
+        patience_seconds=patience_of(args.prefetch_timeout),
+    )
+    begun, first = time.monotonic(), 0.0
+    reader = WindowReader(
+        window.folder,
+        spec,
+        timeout_seconds=args.prefetch_timeout,
+        lost=window.prefetcher.error if window.prefetcher is not None else lambda: None,
+    ).begin()
+    with open_progress().stage("prefetch", num_samples, "samples") as stage:
+        for index in range(num_extents):
+            extent = reader.get(index)
+            first = first or time.monotonic() - begun
+            reader.advance(index + 1)
+            stage.advance(extent.meta.num_samples)
+    seconds = time.monotonic() - begun
+    meters = reader.meters().without_traffic()
+    reader.close()
+    return _Probed(meters=meters, num_samples=num_samples, seconds=seconds, first_seconds=first)
 
 
 def _first_extents(order: Order, info: ManifestInfo, manifest: Path, *, at_least: int) -> tuple[int, int]:

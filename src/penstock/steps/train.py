@@ -18,6 +18,7 @@ from penstock.records import RunRecord
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps._shared.feeding import open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering
+from penstock.steps._shared.mix_told import mix_lines
 from penstock.steps._shared.outputs import alone_in, check_writable
 from penstock.steps._shared.planned_run import PlannedRun, plan_run
 from penstock.steps._shared.pricing import warn_of_node
@@ -62,7 +63,8 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
         if result.error is None and args.checkpoint_out is not None and result.checkpoint is not None:
             atomic_write(args.checkpoint_out, blobs.read(result.checkpoint.rpartition("/")[2]))
         # The last of all requests but for the record's own, which it counts itself.
-        written.append(records.write(result, take_later(result.journal.traffic, feed.end(), counts.read())))
+        traffic = take_later(result.journal.traffic, feed.end(), counts.read())
+        written.append(records.write(result, traffic))
 
     with (
         # First, so that the prefetcher starts while the model is built.
@@ -78,6 +80,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
         ) as feed,
         _checkpoint_folder(args, counts.meter) as folder,
     ):
+        records.shares = feed.shares
         model = _fresh_model(planned)
         records.begin(model)
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
@@ -142,5 +145,6 @@ def describe(record: RunRecord) -> str:
         f"  read {format_bytes(record.meters.sample_bytes)} in {record.meters.get_requests} requests through at most "
         f"{format_bytes(record.meters.window_high_water_bytes)}\n"
         f"  {chosen} epoch {(record.best_epoch or 0) + 1}: {metrics}\n"
-        f"{skipped_line(record.meters)}"
+        + "".join(f"  {line}\n" for line in mix_lines(record))
+        + skipped_line(record.meters)
     )

@@ -12,7 +12,6 @@ from penstock.manifest.listed import Listed
 from penstock.plan import make_order
 from penstock.plan.ranks import Ranks
 from penstock.records import Plan
-from penstock.stream.options import Options
 from penstock.units import KIB
 from penstock.window.files import file_room_bytes
 from penstock.window.geometry import plan_geometry
@@ -24,11 +23,21 @@ _OTHER_FILES_BYTES: Final = 64 * KIB
 
 
 def fitting_batch(
-    listed: Listed, splits: Sequence[tuple[str, bool]], *, plan: Plan, options: Options, folder: Path, ranks: Ranks
+    listed: Listed,
+    splits: Sequence[tuple[str, bool]],
+    *,
+    plan: Plan,
+    batch_size: int,
+    window_bytes: int,
+    num_files: int,
+    folder: Path,
+    ranks: Ranks,
 ) -> int:
     """Return the largest batch of each rank, up to the one that is asked for, that fits; 1 where none does.
 
     Args:
+        batch_size: that is asked for.
+        num_files: extents that readers may hold as files.
         folder: of the window.
     """
     info, num_local = listed.info, ranks.local_world_size
@@ -41,12 +50,11 @@ def fitting_batch(
         num_ranks=num_local,
         world_size=ranks.world_size,
     )
-    num_files = num_local * max(1, options.num_workers) if options.decoder.takes_path else 0
     files_bytes = file_room_bytes(num_files=num_files, max_extent_bytes=info.max_extent_bytes)
-    for size in range(options.batch_size, 1, -1):
+    for size in range(batch_size, 1, -1):
         try:
             plan_geometry(
-                window_bytes=options.window_bytes,
+                window_bytes=window_bytes,
                 max_extent_bytes=info.max_extent_bytes,
                 max_description_bytes=info.max_description_bytes,
                 batch_extents=places.most_extents(size, num_local, ranks.world_size),

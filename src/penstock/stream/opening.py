@@ -50,7 +50,17 @@ def open_stream(
     def over(listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int) -> WindowStream:
         plan, batch_size = _plan_of(listed, options.seed, ranks), options.batch_size
         if options.may_shrink:
-            batch_size = fitting_batch(listed, splits, plan=plan, options=options, folder=window, ranks=ranks)
+            num_files = ranks.local_world_size * max(1, options.num_workers) if options.decoder.takes_path else 0
+            batch_size = fitting_batch(
+                listed,
+                splits,
+                plan=plan,
+                batch_size=batch_size,
+                window_bytes=options.window_bytes,
+                num_files=num_files,
+                folder=window,
+                ranks=ranks,
+            )
         return WindowStream(
             folder=window,
             manifest=listed.manifest,

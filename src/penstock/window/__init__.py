@@ -10,7 +10,7 @@ from penstock.window.geometry import Geometry, plan_geometry
 from penstock.window.handover import hand_over
 from penstock.window.ownership import claim_job, is_served
 from penstock.window.reader import WindowReader
-from penstock.window.removing import remove_window
+from penstock.window.removing import empty_window_of_nobody, remove_window
 
 __all__ = [
     "ExtentSkipped",
@@ -21,6 +21,7 @@ __all__ = [
     "WindowGauges",
     "WindowReader",
     "claim_job",
+    "empty_window_of_nobody",
     "hand_over",
     "is_served",
     "plan_geometry",

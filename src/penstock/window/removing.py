@@ -13,9 +13,26 @@ from penstock.owning import WINDOW_MARK, open_mark
 from penstock.window.files import sweep_files
 from penstock.window.folder import FILES, own_files
 
-__all__ = ["remove_window"]
+__all__ = ["empty_window_of_nobody", "remove_window"]
 
 _log = logging.getLogger(__name__)
+
+
+def empty_window_of_nobody(folder: Path) -> None:
+    """Give back the space of a window that nobody serves; what lies there besides, as windows within, stays."""
+    try:
+        handle = open_mark(folder, WINDOW_MARK)
+    except (OSError, NotOurs):
+        return
+    try:
+        if locks.take(handle):
+            sweep_files(folder)
+            for path in own_files(folder):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.info("window.not_emptied folder=%s error=%s", folder, error)
+    finally:
+        os.close(handle)
 
 
 def remove_window(folder: Path) -> None:

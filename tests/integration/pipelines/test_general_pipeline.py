@@ -137,6 +137,26 @@ def test_a_table_of_a_private_repository(bucket: Bucket, compiled: Path, hub: Hu
         assert not [path for path in done.artifacts.values() if TOKEN.encode() in path.read_bytes()]
 
 
+def test_a_mix_that_a_file_describes(bucket: Bucket, compiled: Path, pets: str, tmp_path: Path) -> None:
+    """Its URI is the one parameter that says what the data are; what was drawn is in the report."""
+    kind = "format: images, region: us-east-2, size: 16, augment: none, split: {valid: 0.25, test: 0.25, by: sample}"
+    text = (
+        f"mix:\n  - {{weight: 3, source: {pets}, match: '*.png', {kind}}}\n"
+        f"  - {{weight: 1, source: {pets}, match: '*.jpg', {kind}}}\nseed: 1\nstop: all\nbatch: 5\n"
+    )
+    connect(bucket.url).put_object(Bucket="runs", Key="files/mix.yaml", Body=text.encode())
+    options = {"endpoint_url": bucket.url, "workers": 0}
+    given = small(bucket, data_file="s3://runs/files/mix.yaml", data_region="us-east-2", options=options)
+    run = make_backend(tmp_path).run(compiled, given, job_id="mix")
+    trained, _ = check(run)
+    assert trained.config["batch_size"] == 5
+    assert [round(each.share, 2) for each in trained.mix] == [0.75, 0.25]
+    assert sum(each.given for each in trained.mix) == trained.num_trained_samples
+    for name in ("html", "markdown"):
+        page = run.executions["report"].artifacts[name].read_text()
+        assert "75.0%" in page
+
+
 @pytest.mark.parametrize(
     ("fields", "code", "told"),
     [
@@ -145,8 +165,10 @@ def test_a_table_of_a_private_repository(bucket: Bucket, compiled: Path, hub: Hu
         ({"data_task_options": {"size": "large"}}, 2, "'large' is not an integer for size"),
         ({"options": {"task_options": {"size": 32}}}, 2, "it is a field of its own: give it as data_task_options"),
         ({"data_source": "hf://datasets/org/name"}, 20, "set HF_TOKEN to a token that may read it"),
+        ({"data_source": "", "data_file": "{format: parquet}"}, 2, "--dataset:1: source is missing"),
+        ({"data_file": "{format: images, source: /a}"}, 2, "--source is given, and --dataset too"),
     ],
-    ids=["task", "task option", "its value", "an option of before", "no token"],
+    ids=["task", "task option", "its value", "an option of before", "no token", "no source", "a source too much"],
 )
 def test_what_cannot_be_is_told_by_the_first_step_and_by_the_report(
     bucket: Bucket, compiled: Path, hub: Hub, tmp_path: Path, fields: dict[str, Any], code: int, told: str

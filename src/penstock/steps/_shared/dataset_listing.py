@@ -64,6 +64,7 @@ def list_dataset(
     seed: int,
     meter: RequestMeter,
     transform: str = "",
+    told: ListOptions | None = None,
     on_part: Callable[[Path, ManifestInfo], None] | None = None,
 ) -> ManifestInfo:
     """List a dataset, make its samples and split them.
@@ -73,6 +74,7 @@ def list_dataset(
         path: of the manifest.
         seed: that splits are made by.
         meter: counts requests.
+        told: whose options of the task the manifest says; None is ``args``.
         transform: as of ``make_manifest``, as is ``on_part``.
 
     Raises:
@@ -95,6 +97,7 @@ def list_dataset(
             path=path,
             limits=limits,
             options=options,
+            told_options=None if told is None else read_options(task, told.option, told.task_options),
             fractions=args.split,
             by_sample=args.split_by == "sample",
             seed=seed,

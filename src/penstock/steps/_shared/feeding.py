@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.loader import Decoding, WindowStream
 from penstock.loader.collate import ReusingCollate
@@ -14,7 +14,7 @@ from penstock.loader.samples import named_decoding
 from penstock.manifest.following import open_listing
 from penstock.manifest.listed import Listed, Listing
 from penstock.manifest.trained_on import TrainedOn, trained_on
-from penstock.records import Meters
+from penstock.records import Meters, MixShare
 from penstock.steps._shared.metering import Metering
 from penstock.steps._shared.ranks import ONE_RANK, Ranks
 from penstock.steps._shared.transforming import check_agreed, transform_of
@@ -23,6 +23,9 @@ from penstock.steps.options.data import FeedOptions
 from penstock.tasks.protocols import Collates, Task
 from penstock.tasks.registry import get_task
 from penstock.window import Prefetcher
+
+if TYPE_CHECKING:
+    from penstock.steps._shared.mixed_stream import MixedStream
 
 __all__ = ["OpenedDataset", "OpenedFeed", "decoding_of", "open_dataset", "open_stream", "skipped_line"]
 
@@ -72,17 +75,21 @@ class OpenedFeed:
     """A stream, and what fills its window.
 
     Attributes:
-        prefetcher: a child of this process; None where a sidecar serves the window.
+        prefetchers: children of this process; none where a sidecar serves the window.
     """
 
-    stream: DatasetStream
-    prefetcher: Prefetcher | None
+    stream: DatasetStream | MixedStream
+    prefetchers: Sequence[Prefetcher] = ()
+
+    def shares(self) -> tuple[MixShare, ...]:
+        """Return what each member of a mix gave; nothing where there is none."""
+        return getattr(self.stream, "shares", ())
 
     def end(self) -> dict[str, Meters]:
         """End both, and return what was requested: nothing is sent any more, but by a sidecar that reads ahead."""
         self.stream.close()
-        if self.prefetcher is not None:
-            self.prefetcher.close()
+        for prefetcher in self.prefetchers:
+            prefetcher.close()
         return self.stream.traffic()
 
 
@@ -102,6 +109,22 @@ def open_stream(
 
     Splits that have no samples are left out, but for the first.
     """
+    mixing = data.first.plan.mixing
+    if mixing is not None:
+        from penstock.steps._shared.mix_opening import open_mix  # here: few datasets are mixes
+
+        with open_mix(
+            data.first,
+            mixing,
+            args,
+            decoding=decoding_of(data, is_pinned=pin_memory),
+            splits=splits,
+            batch_size=batch_size,
+            num_epochs=num_epochs,
+            metering=metering,
+        ) as (mixed, prefetchers):
+            yield OpenedFeed(stream=mixed, prefetchers=prefetchers)
+        return
     with served_window(args, metering) as window:
 
         def open_over(listed: Listed, splits: Sequence[tuple[str, bool]], num_epochs: int) -> WindowStream:
@@ -129,7 +152,7 @@ def open_stream(
 
         stream = DatasetStream(data.listing, open_stream=open_over, num_epochs=num_epochs, splits=splits)
         with contextlib.closing(stream):
-            yield OpenedFeed(stream=stream, prefetcher=window.prefetcher)
+            yield OpenedFeed(stream=stream, prefetchers=[window.prefetcher] if window.prefetcher is not None else [])
 
 
 def decoding_of(data: OpenedDataset, *, is_pinned: bool = False) -> Decoding:

@@ -7,6 +7,7 @@ from pathlib import Path
 from penstock.manifest import ManifestReader
 from penstock.observe.labels import metric_text, metrics_line
 from penstock.records import Evaluation, Meters, RunRecord, StepRecord, read_record
+from penstock.steps._shared.mix_told import mix_lines
 from penstock.texts import counted
 from penstock.units import format_bytes, format_seconds
 
@@ -53,6 +54,7 @@ def describe(files: JobFiles) -> str:
         (f"{found.split} score", f"{found.score} {metric_text(found.metrics.get(found.score))}"),
         ("metrics", metrics),
         *(("note", note) for note in found.notes),
+        *(("drawn", line.removeprefix("drawn ")) for line in mix_lines(record)),
         *_skipped_rows(record, found),
         ("report", str(files.html)),
     ]

@@ -34,12 +34,14 @@ async def make_manifest(
     by_sample: bool,
     seed: int,
     transform: str = "",
+    told_options: Mapping[str, OptionValue] | None = None,
     on_part: Callable[[Path, ManifestInfo], None] | None = None,
     first_part_samples: int = FIRST_PART_SAMPLES,
 ) -> ManifestInfo:
     """Write the manifest of what lies in a source.
 
     Args:
+        told_options: what the manifest says of options; None is those that it was listed with.
         transform: that the samples go through, like ``package.module:name``.
         on_part: called with the manifest of each part that is whole while the listing goes on; None makes no parts.
         first_part_samples: samples of the first part.
@@ -72,7 +74,7 @@ async def make_manifest(
     ) -> ManifestInfo:
         return writer.finish(
             task=task.name,
-            task_options=as_flags(options),
+            task_options=as_flags(options if told_options is None else told_options),
             source=source.spec,
             seed=seed,
             shape=samples.shape,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from penstock.manifest.listed import Listed
 from penstock.recipes.objectives import Objective, first_to_learn_from
 from penstock.recipes.registry import make_objective
 from penstock.steps._shared.feeding import OpenedDataset, open_dataset
@@ -71,6 +72,17 @@ def plan_run(args: TrainOptions) -> PlannedRun:
         config=config,
         objective=objective,
         identity=identity,
-        known=KnownSamples(number=basis.num_samples("train"), are_all=first.is_whole),
+        known=KnownSamples(number=_epoch_samples(basis, config), are_all=first.is_whole),
         order_options=order_options,
     )
+
+
+def _epoch_samples(listed: Listed, config: TrainConfig) -> int:
+    """Return the training samples of an epoch; of a mix the mean of all epochs."""
+    mixing = listed.plan.mixing
+    if mixing is None:
+        return listed.num_samples("train")
+    from penstock.steps._shared.mixed_stream import mean_epoch  # here: few datasets are mixes
+
+    sizes = [sum(part.num_samples for part in each.splits if part.name == "train") for each in listed.info.members]
+    return mean_epoch(mixing, sizes, num_epochs=config.num_epochs)

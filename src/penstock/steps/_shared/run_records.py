@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from collections.abc import Callable
 
 import msgspec
 from torch import nn
 
 from penstock.errors import NotOurs
-from penstock.records import Meters, RunRecord, write_record
+from penstock.records import Meters, MixShare, RunRecord, write_record
 from penstock.steps._shared.planned_run import PlannedRun
 from penstock.steps._shared.pricing import endpoint_paid
 from penstock.steps._shared.run_root import RunRoot
@@ -28,11 +29,15 @@ class RunRecords:
 
     Args:
         run_root: None where there is none.
+
+    Attributes:
+        shares: gives what each member of a mix gave so far.
     """
 
     def __init__(self, args: TrainOptions, planned: PlannedRun, run_root: RunRoot | None) -> None:
         self._args, self._planned, self._run_root = args, planned, run_root
         self._run_id = args.run_id or uuid.uuid4().hex[:12]
+        self.shares: Callable[[], tuple[MixShare, ...]] = tuple
 
     def begin(self, model: nn.Module) -> None:
         """Keep that the run has begun, where it had not before.
@@ -82,7 +87,7 @@ class RunRecords:
                 record, manifest_fingerprint=whole.info.fingerprint, plan_fingerprint=whole.plan.fingerprint
             )
         host = msgspec.structs.replace(record.host, instance_type=self._args.instance_type)
-        return msgspec.structs.replace(record, host=host)
+        return msgspec.structs.replace(record, host=host, mix=self.shares())
 
     def _options(self) -> dict[str, ConfigValue]:
         """Return the options that the record names beside those of the training config."""
