@@ -38,7 +38,17 @@ _SAME: tuple[str, ...] = (
     "workers",
     "mini",
 )
-_SAME += ("batch-size", "on-bad-sample", "shuffle", "shuffle-block", "shuffle-mix", "seed", "epochs", "match")
+_SAME += (
+    "batch-size",
+    "on-bad-sample",
+    "shuffle",
+    "shuffle-block",
+    "shuffle-mix",
+    "seed",
+    "epochs",
+    "match",
+    "transform",
+)
 _OF_COLUMNS = {f"{name}-column": name for name in ("path", "label", "group", "split")}
 """Options of tasks that have another name as arguments; those of others have underscores alone."""
 _OF_TASKS: tuple[str, ...] = ("class-folder", "group-folder", "split-folders", "unmatched-share", "max-pixels")

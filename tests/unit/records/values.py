@@ -42,22 +42,28 @@ WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-(2**80), 2**80)
 REAL = st.floats(allow_nan=False, allow_infinity=False)
 
 
-def values(kind: Any) -> st.SearchStrategy[Any]:
-    """Return a strategy of any type that a record's field may have."""
+def values(kind: Any, *within: Any) -> st.SearchStrategy[Any]:
+    """Return a strategy of any type that a record's field may have; none holds one of its own kind."""
     plain = {str: TEXT, int: WHOLE, float: REAL, bool: st.booleans(), type(None): st.none()}
     if kind in plain:
         return plain[kind]
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return st.one_of(values(arg) for arg in args)
+        return st.one_of(values(arg, *within) for arg in args if arg not in within)
     if origin is Literal:
         return st.sampled_from(args)
+    if origin is tuple and args[0] in within:
+        return st.just(())
     if origin is tuple:
-        return st.lists(values(args[0]), max_size=3).map(tuple)
+        return st.lists(values(args[0], *within), max_size=3).map(tuple)
     if origin is dict:
-        return st.dictionaries(values(args[0]), values(args[1]), max_size=3)
+        return st.dictionaries(values(args[0], *within), values(args[1], *within), max_size=3)
     assert issubclass(kind, Part), kind
-    fields = {name: values(hint) for name, hint in get_type_hints(kind).items() if name in kind.__struct_fields__}
+    fields = {
+        name: values(hint, kind, *within)
+        for name, hint in get_type_hints(kind).items()
+        if name in kind.__struct_fields__
+    }
     if kind is SourceSpec:  # refuses what is no URL
         fields |= {
             "uri": TEXT.map(lambda key: f"s3://bucket/{key}"),
