@@ -267,7 +267,10 @@ def test_of_fif_and_brainvision_and_fdt_the_numbers_are_not_read_to_list(tmp_pat
     lab = {"r.set": eeglab("r.fdt", 4, 60_000), "r.fdt": np.ascontiguousarray(data.T, "<f4").tobytes()}
     inside = Objects({"r.set": eeglab(data, 4, 60_000)})
     tagged = Objects({"r.fif": fif(data * 1e-6, tmp_path, buffer_seconds=60)})
-    for objects, key in ((vision, "r.vhdr"), (Objects(lab), "r.set"), (inside, "r.set"), (tagged, "r.fif")):
+    short = Objects({"r.fif": fif(data * 1e-6, tmp_path, buffer_seconds=12)})
+    for objects, key in (
+        (vision, "r.vhdr"), (Objects(lab), "r.set"), (inside, "r.set"), (tagged, "r.fif"), (short, "r.fif")
+    ):  # fmt: skip
         extents, _ = objects.index_of(Recordings(seconds=10), key)
         assert len(extents) == 60
         held = sum(map(len, objects.files.values()))

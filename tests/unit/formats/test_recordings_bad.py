@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from penstock.errors import ConfigError, DataError, PenstockError
-from penstock.formats.recordings import Recordings, ending_of
+from penstock.formats.recordings import Recordings, ending_of, matlab
 from support.recordings import Objects, brainvision, edf_plus, eeglab, fif, hdf5_set, microvolts, small_matrix
 
 NUM = 400
@@ -157,6 +157,13 @@ def test_bombs_in_matlab_files_are_bounded() -> None:
     large = eeglab(MICRO, 4, NUM, packed=True, icaact=np.zeros((4, 700_000)))
     refused({"r.set": large}, "r.set", r"unpacks to .* more than 16.0 MiB", {"memory": "16Mi"})
     assert Objects({"r.set": large}).values_of(Recordings(), "r.set")[0]["signal"].shape == (4, NUM)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_labels_and_events_beyond_any_are_not_read(monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+    monkeypatch.setattr(matlab, "MOST_VALUE_BYTES", 2000)
+    made = eeglab(MICRO, 4, NUM, events=[("S", 5.0)] * 30, packed=packed)
+    refused({"r.set": made}, "r.set", r"its event has \d+ bytes, more than 2000")
 
 
 def test_values_nested_too_deep_and_objects_are_passed_over_or_refused() -> None:

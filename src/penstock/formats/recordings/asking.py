@@ -15,10 +15,10 @@ from penstock.errors import DataError, TruncatedObject
 from penstock.sources import GetRange, ObjectInfo
 from penstock.units import KIB, MIB, format_bytes
 
-__all__ = ["MOST_HEADER_BYTES", "Asks", "Inflated", "ask", "from_bytes", "from_object"]
+__all__ = ["Asks", "Inflated", "ask", "from_bytes", "from_object"]
 
-MOST_HEADER_BYTES: Final = 256 * MIB
-"""Of what is read of one object to know what lies in it."""
+_MOST_TIMES: Final = 2
+"""That an object's bytes are read to know what lies in it: parsers go on, and seldom back."""
 _FIRST_BYTES: Final = 64 * KIB
 _MOST_BYTES: Final = 4 * MIB
 _AT_ONCE: Final = 16
@@ -59,7 +59,7 @@ async def from_object(parser: Asks[Result], source: GetRange, info: ObjectInfo) 
 
     Raises:
         TruncatedObject: it asks for what lies behind the object's end.
-        DataError: it asks for more than a header may take.
+        DataError: it asks for the same again and again.
         SourceError: the object could not be read.
     """
     blocks = _Blocks(source, info)
@@ -113,9 +113,9 @@ class _Blocks:
 
     async def _fetch(self, offset: int, length: int) -> bytes:
         self._spent += length
-        if self._spent > MOST_HEADER_BYTES:
+        if self._spent > _MOST_TIMES * self._info.size_bytes + _MOST_BYTES:
             raise DataError(
-                f"the header of {self._info.key} takes more than {format_bytes(MOST_HEADER_BYTES)}",
+                f"what lies in {self._info.key} is told in no order: {format_bytes(self._spent)} would be read",
                 fix="leave it out, or convert it to BDF",
                 about=self._info.key,
             )

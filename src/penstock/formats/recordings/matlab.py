@@ -21,6 +21,8 @@ __all__ = ["HEADER_BYTES", "Lies", "Variable", "byte_order", "fields_of", "value
 
 HEADER_BYTES: Final = 128
 MOST_DEPTH: Final = 16
+MOST_VALUE_BYTES: Final = 256 << 20
+"""Of a value that is read to list a file: labels, events."""
 _COMPRESSED, _MATRIX = 15, 14
 _CELL, _STRUCT, _CHAR, _SPARSE = 1, 2, 4, 5
 _NUMERIC: Final = range(6, 16)
@@ -129,7 +131,7 @@ def fields_of(
             return head.name, {head.name: (yield from _lies(head, order, most_bytes))}
         if head.name not in (*wanted, passed_over):
             return head.name, {}
-        data = yield from ask(at, end - at)
+        data = yield from _ask_value(head.name, at, end - at)
         return head.name, {head.name: value_of(data, order)}
     if math.prod(head.shape) != 1:
         raise Damaged(f"{struct} has the shape {head.shape}, not 1")
@@ -146,11 +148,17 @@ def fields_of(
                 if most_bytes:
                     return head.name, found
             else:
-                found[name] = value_of((yield from ask(offset, length)), order)
+                found[name] = value_of((yield from _ask_value(name, offset, length)), order)
         elif name in wanted:
-            found[name] = value_of((yield from ask(offset, length)), order) if length else None
+            found[name] = value_of((yield from _ask_value(name, offset, length)), order) if length else None
         place = after
     return head.name, found
+
+
+def _ask_value(name: str, offset: int, length: int) -> Generator[Sequence[Run], Sequence[bytes], bytes]:
+    if length > MOST_VALUE_BYTES:
+        raise Damaged(f"its {name[:40]} has {length} bytes, more than {MOST_VALUE_BYTES}")
+    return (yield from ask(offset, length))
 
 
 def value_of(data: bytes, order: str, depth: int = 0) -> Any:
