@@ -361,3 +361,26 @@ def test_misuse_is_told(dataset: Any) -> None:
     with opened(packed, 2, collate=list) as loader:
         (first, *_) = next(iter(loader))
     assert first["input_ids"].shape == (LENGTH,)
+
+
+def test_a_rank_never_waits_for_what_another_has_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents of one rank are long, and those of the other short, in a window that holds a part of them."""
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "a").mkdir()
+    for number in range(20):
+        lines = (json.dumps({"text": "1 2" + " " * (20_000 if at % 2 else 40)}) for at in range(20))
+        (tmp_path / "a" / f"{number:02}.jsonl").write_text("\n".join(lines))
+    packed = penstock.jsonl(tmp_path / "a").tokenize(tokens_of, eos=False).pack(LENGTH)
+    options = {"sequences": 60, "window": "1Mi", "shuffle": False, "window_folder": tmp_path / "windows"}
+    (tmp_path / "windows").mkdir()
+    with opened(packed, 1, **options) as loader:
+        assert loader.ranks.rank == 1
+        batches = iter(loader)
+        next(batches)
+        monkeypatch.setenv("RANK", "0")
+        monkeypatch.setenv("LOCAL_RANK", "0")
+        with opened(packed, 1, **options) as other:
+            assert len(list(other)) == 30  # all of its epoch, while the first stands still
+        assert len(list(batches)) == 29
+    assert {each.name for each in (tmp_path / "windows").iterdir()} <= {"rank-0", "rank-1"}
