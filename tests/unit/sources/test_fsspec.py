@@ -56,11 +56,16 @@ class Slow(Own):
     protocol = "slowmem"
     store: ClassVar[dict[str, Any]] = {}
     before: Any = None
+    num_cut = 0
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **options: Any) -> bytes:
         if type(self).before is not None:
             type(self).before(path)
-        return bytes(super().cat_file(path, start, end, **options))
+        data = bytes(super().cat_file(path, start, end, **options))
+        if type(self).num_cut:
+            type(self).num_cut -= 1
+            return data[:-1]
+        return data
 
 
 class Nameless(Own):
@@ -104,7 +109,7 @@ def registered() -> Iterator[None]:
         fsspec.register_implementation(kind.protocol, kind, clobber=True)
         systems.knows.cache_clear()
     yield
-    Slow.before = None
+    Slow.before, Slow.num_cut = None, 0
     for store in (Slow.store, Nameless.store, MemoryFileSystem.store):
         store.clear()
 
@@ -253,6 +258,24 @@ def test_calls_that_fail_are_made_again_and_counted() -> None:
         assert asyncio.run(source.get(found["a.bin"])) == b"a" * 1000
         meters = source.meter.read()
         assert (meters.retried_requests, meters.failed_requests) == (3, 0)
+
+
+def test_ranges_that_are_cut_off_are_read_again_and_counted() -> None:
+    fill("slowmem")
+    with opened("slowmem://data") as source:
+        found = asyncio.run(_all(source))
+        Slow.num_cut = 2
+        assert asyncio.run(source.get(found["a.bin"])) == b"a" * 1000
+        assert source.meter.read().retried_requests == 2
+        Slow.num_cut = 99
+        with pytest.raises(SourceUnavailable, match="999 of 1000 bytes came"):
+            asyncio.run(source.get(found["a.bin"]))
+        Slow().pipe_file("/data/a.bin", b"a" * 999)
+        with pytest.raises(SourceChanged):
+            asyncio.run(source.get(found["a.bin"]))
+        Slow().rm_file("/data/a.bin")
+        with pytest.raises(ObjectNotFound):
+            asyncio.run(source.get(found["a.bin"]))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from penstock.clock import running_seconds
-from penstock.errors import PenstockError, SourceError, SourceUnavailable
+from penstock.errors import PenstockError, SourceError
 from penstock.manifest import SkippedObject, SourceSpec
 from penstock.records import Purpose, RequestKind
 from penstock.secrets import redact
@@ -118,24 +118,16 @@ class FsspecObjects(ObjectSource):
         async def read() -> bytes:
             data = await self._calls.read(path, offset, end)
             self.meter.line("GET", self._purpose).received(len(data))
+            if len(data) != len(place):
+                await self._check(info, path)  # a file that is shorter by now is another
+                raise EOFError(f"{len(data)} of {len(place)} bytes came")
             return data
 
         try:
             data = await self._ask("GET", info.key, read, length_bytes=len(place))
+            await self._check(info, path)
         except _Gone as error:
-            raise self._lost(error, info.key) from error.__cause__
-        try:
-            is_same = await self._is(info, path)
-        except _Gone as error:
-            raise self._lost(error, info.key) from error.__cause__
-        if not is_same:
-            raise changed(self.spec, info.key)
-        if len(data) != len(place):
-            raise SourceUnavailable(
-                f"{info.key} in {self.spec.uri} gave {len(data)} of {len(place)} bytes",
-                fix="run it again; if it stays, its server gives no ranges",
-                about=info.key,
-            )
+            raise self._lost(error, info.key) from error.problem
         place[:] = data
 
     async def names_in(self, uri: str) -> list[str]:
@@ -158,6 +150,16 @@ class FsspecObjects(ObjectSource):
     def _path(self, key: str) -> str:
         key = key.strip("/")
         return f"{self._root.rstrip('/')}/{key}" if key else self._root
+
+    async def _check(self, info: ObjectInfo, path: str) -> None:
+        """See that a file is still what it was.
+
+        Raises:
+            SourceChanged: it is not.
+            _Gone: it is not there.
+        """
+        if not await self._is(info, path):
+            raise changed(self.spec, info.key)
 
     async def _is(self, info: ObjectInfo, path: str) -> bool:
         """Tell whether a file is still what it was; what a look does not tell is looked for in its folder's listing."""
@@ -246,7 +248,7 @@ class FsspecObjects(ObjectSource):
             try:
                 async with asyncio.timeout(seconds):
                     found = await call()
-            except PenstockError:
+            except (PenstockError, _Gone):
                 raise
             except Exception as error:
                 self._is_answered |= not may_pass(error)
