@@ -7,6 +7,7 @@ import io
 import pickle
 import re
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -485,3 +486,37 @@ def test_a_length_that_cannot_be_makes_no_clips(name: str) -> None:
         HeaderMismatch, match=r"a length of 9e\+06 s, which are .* clips, more than so few bytes can hold"
     ):
         values(bad, clips={"seconds": 1})
+
+
+def test_pictures_that_begin_later_than_the_sound() -> None:
+    data = film("mp4", "mpeg4", count=30, times=list(range(7, 37)), sound="aac", codec_options={"bf": "2"})
+    whole = frames_of(data)
+    assert whole[0][0] == pytest.approx(0.35)
+    (found,) = values(data, clips=[[0.2, 0.8]], audio=True, rate=16000, channels=1)
+    assert list(zip(found["times"].round(4).tolist(), numbers_of(found["frames"]), strict=True)) == [
+        (round(time, 4), number) for time, number in whole if time < 0.8 - 1e-6
+    ]
+    assert off_by(found["audio"][0], sound_of(data, 16000), 3200, 10) < 0.06
+    (found,) = values(data, clips=[[0.0, 1.0]], fps=10)
+    assert numbers_of(found["frames"])[:5] == [0, 0, 0, 0, 1]  # before the first it is the first
+
+
+def test_without_pyav_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = made("mp4")
+    monkeypatch.setitem(sys.modules, "av", None)
+    extents, _ = Ranges(data).index(open_format("video", {"clips": {"seconds": 1}}))
+    assert len(extents) == 3
+    with pytest.raises(ConfigError, match=r"video and audio are decoded by PyAV, .*: pip install 'penstock\[video\]'"):
+        values(data)
+
+
+@pytest.mark.parametrize("name", ["mp4", "matroska", "fragments"])
+def test_far_frames_take_no_more_than_the_groups_that_they_are_of(name: str) -> None:
+    data = made(name)
+    source = Ranges(data)
+    ((extent,), _) = source.index(open_format("video", {"clips": [[0, 3]], "frames": 2}))
+    (found,) = open_format("video", {"frames": 2}).decode(
+        memoryview(source.joined(extent)), extent, extent.codec, np.array([0])
+    )
+    assert numbers_of(found["frames"])[1] in (44, 45)
+    assert extent.size_bytes <= len(data)

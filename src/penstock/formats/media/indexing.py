@@ -7,7 +7,7 @@ last key picture before it on. What has no such index is one extent, and is read
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from penstock.formats.media.matroska import Cues, Matroska
 from penstock.formats.media.movie import Track
 from penstock.formats.media.rebuilt import KeptTrack
 from penstock.formats.media.sample_tables import Unindexed
-from penstock.formats.media.tables import SAME_TIME, Packets, pack_packets
+from penstock.formats.media.tables import SAME_TIME, Packets, Runs, pack_packets
 from penstock.formats.media.walking import matroska_cues, read_tracks
 from penstock.formats.media.wave import Wave, read_wave
 from penstock.formats.protocols import Found
@@ -63,8 +63,11 @@ async def index_media(
     told = told_size(head, container)
     if told is not None and told > info.size_bytes + 1:
         raise _cut_off(info, f"it says that it has {told} bytes, and has {info.size_bytes}")
+    count = 0
     try:
-        extents = await _extents(source, info, head, container, asked, cutting)
+        for extent in await _extents(source, info, head, container, asked, cutting):
+            count += 1
+            yield extent
     except ValueError as error:
         kind = TruncatedObject if "cut off" in str(error) else HeaderMismatch
         raise kind(
@@ -72,22 +75,21 @@ async def index_media(
             fix="write it again, or leave it out",
             about=info.key,
         ) from error
-    for extent in extents:
-        yield extent
-    if not extents:
+    if not count:
         yield SkippedObject(object=info.key, reason="is shorter than a clip")
 
 
 async def _extents(
     source: GetRange, info: ObjectInfo, head: bytes, container: str, asked: Asked, cutting: Cutting | None
-) -> list[Extent]:
+) -> Iterable[Extent]:
     try:
         if container == "mov":
             tracks = await read_tracks(source, info, head)
             return _of_movie(_Cut(info=info, asked=asked, cutting=cutting), tracks)
         if container == "matroska":
             told, cues = await matroska_cues(source, info, head, _HEADS[1], asked.main)
-            return _of_matroska(_Cut(info=info, asked=asked, cutting=cutting), told, cues)
+            if told.length is not None:
+                return _of_matroska(_Cut(info=info, asked=asked, cutting=cutting), told, cues, told.length)
         if container == "wav" and not asked.video and (wave := read_wave(head, info.size_bytes)) is not None:
             return _of_wave(_Cut(info=info, asked=asked, cutting=cutting), wave)
     except Unindexed:
@@ -149,7 +151,7 @@ class _Cut:
         return num_frames * high * wide * look.channels + round(((clip.end or 0.0) - clip.start) * sound)
 
 
-def _of_movie(cut: _Cut, tracks: Sequence[Track]) -> list[Extent]:
+def _of_movie(cut: _Cut, tracks: Sequence[Track]) -> Iterator[Extent]:
     """Return clips by the packets of tracks."""
     wanted = [kind for kind in ("video", "audio") if getattr(cut.asked, kind)]
     chosen = [track for track in (_first(tracks, kind) for kind in wanted) if track is not None]
@@ -169,9 +171,9 @@ def _of_movie(cut: _Cut, tracks: Sequence[Track]) -> list[Extent]:
         for each in chosen
     )
     codec = MediaCodec(container="mov", tracks=kept)
-    made = []
+    timed = [_Timed(track) for track in chosen]
     for clip in cut.clips(main.length):
-        parts = [_needed(track, clip, cut.asked) for track in chosen]
+        parts = [each.needed(clip, cut.asked) for each in timed]
         spans = _spans([packets for packets, _ in parts])
         args: list[int] = []
         for packets, _ in parts:
@@ -179,35 +181,47 @@ def _of_movie(cut: _Cut, tracks: Sequence[Track]) -> list[Extent]:
             args += [len(packed), *packed]
         frames = parts[0][1] if chosen[0].kind == "video" else 0
         decoded = cut.value_bytes(clip, frames, main.height, main.width, _RATE, 2)
-        made.append(cut.extent(clip, codec, spans, args, decoded))
-    return made
+        yield cut.extent(clip, codec, spans, args, decoded)
 
 
 def _first(tracks: Sequence[Track], kind: str) -> Track | None:
     return next((track for track in tracks if track.kind == kind and len(track.packets)), None)
 
 
-def _needed(track: Track, clip: Clip, asked: Asked) -> tuple[Packets, int]:
-    """Return the packets that a clip takes of a track, and how many frames they are decoded to."""
-    times, visible = track.times, track.visible
-    start, end = clip.start, clip.end if clip.end is not None else track.length
-    if track.kind == "audio":
-        ends = times + track.packets.durations / track.scale
-        return track.packets.chosen((ends > start - _PREROLL) & (times < end)), 0
-    seen = np.flatnonzero(visible)
-    seen = seen[np.argsort(times[seen], kind="stable")]
-    if not len(seen):
-        raise ValueError("pictures of which none is seen")
-    points = wanted_times((start, end), frames=asked.frames, fps=asked.fps)
-    if points is None:
-        numbers = seen[(times[seen] >= start - SAME_TIME) & (times[seen] < end - SAME_TIME)]
-        count = len(numbers)
-        if not count:
-            points = np.array([start])
-    if points is not None:
-        places = np.searchsorted(times[seen], points + SAME_TIME, "right") - 1
-        numbers, count = np.unique(seen[np.maximum(places, 0)]), len(points)
-    return track.packets.chosen(track.packets.needed(numbers)), count
+class _Timed:
+    """A track and the times of its packets, which are looked up for each clip."""
+
+    def __init__(self, track: Track) -> None:
+        self.track = track
+        self._length = track.length
+        times = track.times
+        if track.kind == "audio":
+            self._begins, self._ends = times, times + track.packets.durations / track.scale
+            return
+        seen = np.flatnonzero(track.visible)
+        if not len(seen):
+            raise ValueError("pictures of which none is seen")
+        self._seen = seen[np.argsort(times[seen], kind="stable")]
+        self._begins = times[self._seen]
+        self._runs = Runs(track.packets)
+
+    def needed(self, clip: Clip, asked: Asked) -> tuple[Packets, int]:
+        """Return the packets that a clip takes of the track, and how many frames they are decoded to."""
+        start, end = clip.start, clip.end if clip.end is not None else self._length
+        if self.track.kind == "audio":
+            first = int(np.searchsorted(self._ends, start - _PREROLL, "right"))
+            last = int(np.searchsorted(self._begins, end, "left"))
+            return self.track.packets.chosen(slice(first, max(first, last))), 0
+        points = wanted_times((start, end), frames=asked.frames, fps=asked.fps)
+        if points is None:
+            first, last = np.searchsorted(self._begins, np.array([start, end]) - SAME_TIME, "left")
+            numbers, count = self._seen[first:last], int(last - first)
+            if not count:
+                points = np.array([start])
+        if points is not None:
+            places = np.searchsorted(self._begins, points + SAME_TIME, "right") - 1
+            numbers, count = np.unique(self._seen[np.maximum(places, 0)]), len(points)
+        return self.track.packets.chosen(self._runs.of(numbers)), count
 
 
 def _spans(parts: Sequence[Packets]) -> list[tuple[int, int]]:
@@ -242,35 +256,30 @@ def _moved(packets: Packets, spans: Sequence[tuple[int, int]]) -> Packets:
     )
 
 
-def _of_matroska(cut: _Cut, head: Matroska, cues: Cues) -> list[Extent]:
+def _of_matroska(cut: _Cut, head: Matroska, cues: Cues, length: float) -> Iterator[Extent]:
     """Return clips by clusters."""
     kinds = set(head.tracks.values())
     wanted = [kind for kind in ("video", "audio") if getattr(cut.asked, kind)]
     for kind in wanted:
         if kind not in kinds and not (cut.asked.is_lenient and kinds & set(wanted)):
             raise missing(kind, cut.info.key)
-    if head.length is None:
-        raise Unindexed
     number = next((number for number, kind in head.tracks.items() if kind == "video"), 0)
     width, height = head.sizes.get(number, (0, 0))
     end = head.cues if head.cues is not None and head.cues > head.first else cut.info.size_bytes
-    made = []
     codec = MediaCodec(container="matroska", head=head.kept)
-    for clip in cut.clips(head.length):
-        stop = clip.end if clip.end is not None else head.length
+    for clip in cut.clips(length):
+        stop = clip.end if clip.end is not None else length
         points = wanted_times((clip.start, stop), frames=cut.asked.frames, fps=cut.asked.fps)
         parts = [(clip.start - (_PREROLL if cut.asked.audio else 0.0), stop)]
         if points is not None and not cut.asked.audio:
             parts = [(point, point) for point in points.tolist()]
         spans = cues.spans(parts, first=head.first, end=end)
         frames = (0 if points is None else len(points)) if cut.asked.video else 0
-        made.append(cut.extent(clip, codec, spans, (), cut.value_bytes(clip, frames, height, width, _RATE, 2)))
-    return made
+        yield cut.extent(clip, codec, spans, (), cut.value_bytes(clip, frames, height, width, _RATE, 2))
 
 
-def _of_wave(cut: _Cut, wave: Wave) -> list[Extent]:
+def _of_wave(cut: _Cut, wave: Wave) -> Iterator[Extent]:
     """Return clips by samples."""
-    made = []
     codec = MediaCodec(container="wav", head=wave.head, rate=wave.rate)
     for clip in cut.clips(wave.num_samples / wave.rate):
         # Resampling looks at what lies beside a sample.
@@ -280,8 +289,7 @@ def _of_wave(cut: _Cut, wave: Wave) -> list[Extent]:
         if first >= last:
             raise ValueError("no sound")
         decoded = cut.value_bytes(clip, 0, 0, 0, wave.rate, wave.channels)
-        made.append(cut.extent(clip, codec, [span], (first,), decoded))
-    return made
+        yield cut.extent(clip, codec, [span], (first,), decoded)
 
 
 async def _whole(source: GetRange, cut: _Cut, container: str) -> list[Extent]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SAME_TIME", "Packets", "pack_packets", "unpack_packets"]
+__all__ = ["SAME_TIME", "Packets", "Runs", "pack_packets", "unpack_packets"]
 
 Ints = NDArray[np.int64]
 
@@ -49,18 +49,34 @@ class Packets:
         offsets, sizes, dts, pts, durations, keys = (array[numbers] for array in arrays)
         return Packets(offsets=offsets, sizes=sizes, dts=dts, pts=pts, durations=durations, keys=keys)
 
-    def needed(self, numbers: Ints) -> Ints:
-        """Return the numbers of the packets that some packets take to be decoded: from the key before each on."""
-        keys = np.flatnonzero(self.keys)
-        runs = np.zeros(len(self) + 1, np.int64)
-        for number in numbers.tolist():
-            place = int(np.searchsorted(keys, number, "right")) - 1
-            # What is decoded behind a key and seen before it belongs to what lies before the key.
-            while place >= 0 and self.pts[keys[place]] > self.pts[number]:
-                place -= 1
-            runs[int(keys[place]) if place >= 0 else 0] += 1
-            runs[number + 1] -= 1
-        return np.flatnonzero(np.cumsum(runs[:-1]) > 0)
+
+class Runs:
+    """Runs of packets, each from a key on, that packets take to be decoded.
+
+    Args:
+        packets: of pictures, in the order of decoding.
+    """
+
+    def __init__(self, packets: Packets) -> None:
+        self._keys = np.flatnonzero(packets.keys)
+        self._pts = packets.pts
+
+    def of(self, numbers: Ints) -> Ints:
+        """Return the numbers of the packets that some packets take to be decoded, ascending."""
+        runs: list[list[int]] = []
+        for begin, end in sorted((self._begin(number), number + 1) for number in numbers.tolist()):
+            if runs and begin <= runs[-1][1]:
+                runs[-1][1] = max(runs[-1][1], end)
+            else:
+                runs.append([begin, end])
+        return np.concatenate([np.arange(*run) for run in runs]) if runs else np.zeros(0, np.int64)
+
+    def _begin(self, number: int) -> int:
+        place = int(np.searchsorted(self._keys, number, "right")) - 1
+        # What is decoded behind a key and seen before it belongs to what lies before the key.
+        while place >= 0 and self._pts[self._keys[place]] > self._pts[number]:
+            place -= 1
+        return int(self._keys[place]) if place >= 0 else 0
 
 
 def pack_packets(packets: Packets) -> list[int]:
