@@ -230,6 +230,14 @@ def test_a_manifest_by_its_name_must_be_there_and_whole(s3: SmallS3) -> None:
         listed_s3(s3, inventory=MANIFEST)
 
 
+def test_a_line_without_end_is_refused_before_it_is_in_memory(s3: SmallS3) -> None:
+    data = gzip.compress(b'"bucket","' + b"a" * (12 << 20) + b'"\n', 1)
+    files = [{"key": "x.csv.gz", "size": len(data), "MD5checksum": md5(data)}]
+    put(s3, "inv", s3_inventory([], num_files=0, files=files) | {"x.csv.gz": data})
+    with pytest.raises(SourceError, match="is no csv or is damaged"):
+        listed_s3(s3)
+
+
 def test_keys_that_come_twice_are_refused(s3: SmallS3) -> None:
     put(s3, "inv", s3_inventory([*s3_rows(OBJECTS), *s3_rows({"data/a.bin": b"x"})]))
     with pytest.raises(SourceError, match=r"names 'a\.bin' twice"):
