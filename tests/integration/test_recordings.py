@@ -84,15 +84,12 @@ def test_events_of_every_kind_are_batched(folder: Path) -> None:
     assert batch["start"].tolist() == [2.5] * 5
 
 
-def test_a_part_that_changed_after_the_listing_is_an_error(folder: Path, tmp_path: Path) -> None:
+def test_a_part_that_was_cut_off_is_an_error(folder: Path, tmp_path: Path) -> None:
     for path in (folder / "vision").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    made = penstock.of_format("recordings", tmp_path, match="*.vhdr", options={"seconds": 1.0})
-    with made.loader(2, epochs=1, window="64Mi", manifest_folder=tmp_path / "kept") as loader:
-        assert sum(len(batch["start"]) for batch in loader) == 10
-    made.manifest(tmp_path / "m")
     numbers = tmp_path / "vision.eeg"
     numbers.write_bytes(numbers.read_bytes()[:-8])
+    made = penstock.of_format("recordings", tmp_path, match="*.vhdr", options={"seconds": 1.0})
     with pytest.raises(DataError, match=r"vision\.eeg has 7992 bytes, 8000 by vision\.vhdr are needed"):
         windows(made)
 

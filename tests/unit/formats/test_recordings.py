@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.testing import assert_array_equal
 
 from penstock.errors import DataError
 from penstock.formats.recordings import Recordings
-from support.recordings import Objects, brainvision, edf_plus, eeglab, fif, hdf5_set, microvolts
+from support.recordings import LABELS, Objects, brainvision, edf_plus, eeglab, fif, hdf5_set, microvolts
 
 RATE = 100
 NUM = 1000
@@ -325,3 +326,35 @@ def test_the_real_recording_is_the_same_in_each_kind(real_data: Path, tmp_path: 
             assert_array_equal(value["signal"], by_it[:, 500 * number : 500 * number + 500])
             # float32 of a number is within its 2^24th.
             np.testing.assert_allclose(value["signal"], volts[:, 500 * number : 500 * number + 500], rtol=2**-23)
+
+
+@pytest.mark.parametrize("first_sample", [0, 250])
+@pytest.mark.parametrize(("is_dated", "shift"), [(False, None), (True, None), (True, 0.0), (True, 1.5)])
+def test_annotations_of_fif_lie_where_mne_has_them_whatever_they_count_from(
+    tmp_path: Path, first_sample: int, shift: float | None, is_dated: bool
+) -> None:
+    """They count from the first sample, from the moment of the measurement, or from one of their own."""
+    date = datetime(2020, 1, 1, tzinfo=UTC)
+    data = mne.io.RawArray(
+        microvolts() * 1e-6, mne.create_info(list(LABELS), RATE, "eeg"), first_samp=first_sample, verbose="error"
+    )
+    data.set_meas_date(date if is_dated else None)
+    begin = None if shift is None else date + timedelta(seconds=shift)
+    data.set_annotations(mne.Annotations([3.0, 5.0], [0, 0], ["a", "b"], orig_time=begin))
+    path = tmp_path / "x_raw.fif"
+    data.save(path, verbose="error")
+    raw = mne.io.read_raw_fif(path, verbose="error")
+    wanted = (mne.events_from_annotations(raw, verbose="error")[0][:, 0] - raw.first_samp) / RATE
+    objects = Objects({path.name: path.read_bytes()})
+    values = objects.values_of(Recordings(events=["a", "b"], tmin=0, tmax=0.1), path.name)
+    assert [value["start"] for value in values] == wanted.tolist()
+
+
+def test_what_edf_plus_says_of_several_channels_comes_once(tmp_path: Path) -> None:
+    words = [(2, "+2.5\x150.5\x14blink@@Fz\x14"), (2, "+2.5\x150.5\x14blink@@Cz\x14"), (4, "+4\x14a\x14b@@none\x14")]
+    objects = Objects({"r.edf": edf_plus(np.round(microvolts() * 10).astype(np.int32), annotations=words)})
+    raw = by_mne(objects, "r.edf", mne.io.read_raw_edf, tmp_path)
+    values = objects.values_of(Recordings(events="*", tmin=0, tmax=0.1), "r.edf")
+    told = [(value["start"], value["event"]) for value in values]
+    assert told == [(2.5, "blink"), (4.0, "a"), (4.0, "b@@none")]
+    assert sorted(told) == sorted((float(each["onset"]), str(each["description"])) for each in raw.annotations)
