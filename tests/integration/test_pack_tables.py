@@ -105,7 +105,8 @@ def test_parts_in_any_order_make_what_one_makes(dataset: Path, tmp_path: Path, t
     succeed("pack", dataset, "--into", tmp_path / "one", *words)
     for part in (3, 2, 1):
         assert not (tmp_path / "three" / "index.json").exists()
-        succeed("pack", dataset, "--into", tmp_path / "three", *words, "--part", f"{part}/3")
+        told = succeed("pack", dataset, "--into", tmp_path / "three", *words, "--part", f"{part}/3")
+        assert ("index.json is written once the other parts are there" in told) == (to == "mds" and part > 1)
     assert shards(tmp_path / "one", to) == shards(tmp_path / "three", to)
     if to == "mds":
         assert (tmp_path / "one/index.json").read_bytes() == (tmp_path / "three/index.json").read_bytes()
@@ -186,3 +187,17 @@ def test_an_index_that_could_not_be_written_is_no_success_and_the_same_command_w
         done = penstock(*words, environment=keys)
         assert done.returncode == 0, done.stderr
         assert json.loads(server.objects["out/shards/index.json"])["shards"][0]["samples"] == NUM_ROWS
+
+
+def test_parts_of_a_dataset_that_changed_between_them_are_no_whole(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for number in range(2):
+        (source / f"{number}.jsonl").write_text(f'{{"id": {number}}}\n' * 20)
+    words = ("--format", "jsonl", "--to", "mds", "--shard-size", "200")
+    succeed("pack", source, "--into", out, *words, "--part", "1/2")
+    (source / "0.jsonl").write_text('{"id": 5}\n' * 20)
+    done = penstock("pack", source, "--into", out, *words, "--part", "2/2")
+    assert done.returncode == 2
+    assert "shard-000000.mds is of other samples" in done.stderr
+    assert not (out / "index.json").exists()

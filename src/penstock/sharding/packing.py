@@ -19,10 +19,10 @@ from penstock.manifest import Extent, Span
 from penstock.sharding.cutting import Shard, Unit, cut_shards
 from penstock.sharding.layouts import Layout
 from penstock.sharding.records import ShardRecord, read_record, shard_name
-from penstock.sharding.writing import Place, check_index, check_ours, content_of, write_index, write_shard
+from penstock.sharding.writing import Place, check_index, check_ours, check_same, content_of, write_index, write_shard
 from penstock.sources import ObjectInfo, ObjectSource
 
-__all__ = ["Asked", "Done", "pack"]
+__all__ = ["Asked", "Done", "Packed", "pack"]
 
 AT_ONCE = 16
 """Extents that are read at a time."""
@@ -56,14 +56,27 @@ class Done:
     is_new: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packed:
+    """What is known once a part is done.
+
+    Attributes:
+        num_shards: of the whole dataset.
+        has_index: whether what tells of all shards was written; None where these have none.
+    """
+
+    num_shards: int
+    has_index: bool | None
+
+
 async def pack(
     extents: AsyncIterator[Extent],
     source: ObjectSource,
     place: Place,
     asked: Asked,
     tell: Callable[[Done], None],
-) -> int:
-    """Make the shards of a part that are not there yet; return how many shards the dataset has in all.
+) -> Packed:
+    """Make the shards of a part that are not there yet.
 
     Raises:
         ConfigError: the place holds shards of something else, or the layout cannot hold the samples.
@@ -80,9 +93,8 @@ async def pack(
             packer.first = shard
         if shard.number % asked.num_parts == asked.part:
             tell(await packer.make(shard, made_of[-1]))
-    if asked.layout.format == "mds" and made_of:
-        await write_index(place, made_of)
-    return len(made_of)
+    has_index = await write_index(place, made_of) if asked.layout.format == "mds" and made_of else None
+    return Packed(num_shards=len(made_of), has_index=has_index)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -187,13 +199,7 @@ async def _there(place: Place, number: int, made_of: str) -> _There:
     record = await asyncio.to_thread(read_record, place.blobs, number)
     if record is None:
         return _There(record=None)
-    if record.made_of != made_of:
-        where = place.blobs.locate(record.name)
-        raise ConfigError(
-            f"{where} is of other samples, or was packed by other options",
-            fix="choose another folder, or remove all that lies there (the dataset may have changed)",
-            about=where,
-        )
+    check_same(place.blobs, record, made_of)
     found = await place.there.find(record.name)
     return _There(record=record, is_whole=found is not None and found.size_bytes == record.num_bytes)
 

@@ -20,7 +20,7 @@ from penstock.sharding.mds import INDEX, index_of
 from penstock.sharding.records import ShardRecord, read_record, write_record
 from penstock.sources import Blobs, ObjectInfo, ObjectSource
 
-__all__ = ["Place", "check_index", "check_ours", "content_of", "write_index", "write_shard"]
+__all__ = ["Place", "check_index", "check_ours", "check_same", "content_of", "write_index", "write_shard"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,15 +45,36 @@ async def check_index(place: Place) -> None:
     )
 
 
-async def write_index(place: Place, made_of: Sequence[str]) -> None:
-    """Write what tells of all shards, if all are there: whichever part is the last to finish finds them."""
+async def write_index(place: Place, made_of: Sequence[str]) -> bool:
+    """Write what tells of all shards, if all are there: whichever part is the last to finish finds them.
+
+    Raises:
+        ConfigError: another part is of other samples.
+    """
     records = []
     for number, fingerprint in enumerate(made_of):
         record = await asyncio.to_thread(read_record, place.blobs, number)
-        if record is None or record.made_of != fingerprint:
-            return
+        if record is None:
+            return False
+        check_same(place.blobs, record, fingerprint)
         records.append(record)
     await asyncio.to_thread(place.blobs.write, INDEX, index_of(records))
+    return True
+
+
+def check_same(place: Blobs, record: ShardRecord, made_of: str) -> None:
+    """Refuse a shard that is of something else.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if record.made_of != made_of:
+        where = place.locate(record.name)
+        raise ConfigError(
+            f"{where} is of other samples, or was packed by other options",
+            fix="choose another folder, or remove all that lies there (the dataset may have changed)",
+            about=where,
+        )
 
 
 async def check_ours(place: Place, name: str, data: bytes) -> None:

@@ -14,7 +14,7 @@ from penstock.errors import ConfigError, PenstockError
 from penstock.inspection.advice import get_price
 from penstock.manifest import SourceSpec
 from penstock.sharding.layouts import open_layout
-from penstock.sharding.packing import Asked, Done, pack
+from penstock.sharding.packing import Asked, Done, Packed, pack
 from penstock.sharding.paying import Prices, paying
 from penstock.sharding.records import RECORDS
 from penstock.sharding.writing import Place
@@ -68,12 +68,12 @@ def run(args: PackOptions) -> int:
         sys.stdout.flush()
 
     with _own_words():
-        count = asyncio.run(_pack(args, spec, meter, tell))
-    sys.stdout.write("\n".join(_told(args, spec, place, done, count)) + "\n")
+        made = asyncio.run(_pack(args, spec, meter, tell))
+    sys.stdout.write("\n".join(_told(args, spec, place, done, made)) + "\n")
     return 0
 
 
-async def _pack(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: Callable[[Done], None]) -> int:
+async def _pack(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: Callable[[Done], None]) -> Packed:
     options = {name: getattr(args, name) for name in ("match", "format", "format_options", "split")} | {
         "config": args.card_config
     }
@@ -93,10 +93,10 @@ async def _pack(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: 
         )
         place = open_blobs(args.into, endpoint_url=args.into_endpoint_url, meter=meter, purpose="data")
         there = open_source(_place_spec(args), meter=meter, purpose="listing")
-        count = await pack(found.rows, source, Place(blobs=place, there=there), asked, tell)
+        packed = await pack(found.rows, source, Place(blobs=place, there=there), asked, tell)
         for item in found.skipped:
             sys.stderr.write(f"penstock pack: left out: {printable(item.object)}: {printable(item.reason)}\n")
-        return count
+        return packed
     finally:
         source.close()
 
@@ -126,14 +126,17 @@ def _endpoint(url: str | None) -> dict[str, str]:
     return {} if url is None else {"endpoint_url": url}
 
 
-def _told(args: PackOptions, spec: SourceSpec, place: str, done: list[Done], count: int) -> list[str]:
+def _told(args: PackOptions, spec: SourceSpec, place: str, done: list[Done], packed: Packed) -> list[str]:
     records, today = [each.record for each in done], datetime.now(UTC).date()
     of = "" if args.part == "1/1" else f" (part {args.part})"
     num_samples = sum(record.num_samples for record in records)
     lines = [
-        f"{counted(len(records), 'shard')} of {count:,}{of} in {printable(place)}, "
+        f"{counted(len(records), 'shard')} of {packed.num_shards:,}{of} in {printable(place)}, "
         f"{sum(each.is_new for each in done):,} made now: {counted(num_samples, 'sample')}"
     ]
+    if packed.has_index is not None:
+        told = "was written: all shards are there" if packed.has_index else "is written once the other parts are there"
+        lines.append(f"index.json {told}.")
     if not records:
         return [*lines, "There is nothing to do for this part: there are fewer shards than parts."]
     return lines + paying(records, _prices(args, spec, today))
