@@ -12,7 +12,7 @@ from typing import Any, Final, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, DataError
 
 __all__ = ["Clip", "Cutting", "cutting_of", "wanted_times"]
 
@@ -50,13 +50,18 @@ class Cutting:
         """Return the clips of a file of a length in seconds, where they are not more than some.
 
         Raises:
-            ValueError: one begins behind its end, or there are too many.
+            DataError: one that is listed goes on behind its end.
+            ValueError: there are too many.
         """
         if not self.seconds:
             listed = self.listed if self.by_key is None else self.by_key.get(key, ())
             late = next((each for each in listed if each[1] > length + SLACK), None)
             if late is not None:
-                raise ValueError(f"the clip from {late[0]:g} to {late[1]:g} s is asked of it, and it has {length:g} s")
+                raise DataError(
+                    f"{key} has no clip from {late[0]:g} to {late[1]:g} s: it has {length:g} s",
+                    fix="correct what clips are asked for, or leave the object out",
+                    about=key,
+                )
             return [Clip(start=start, end=end) for start, end in listed]
         count = math.floor((length - self.seconds + SLACK) / self.stride) + 1 if length + SLACK >= self.seconds else 0
         if count > most:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["container_of", "told_size"]
+from penstock.units import KIB
 
-MAGIC_BYTES: Final = 512
+__all__ = ["HEAD_BYTES", "container_of", "told_size"]
+
+HEAD_BYTES: Final = 64 * KIB
+"""First bytes that it takes to tell; what stands before sound may be long."""
 _MAGIC: Final = (
     (4, b"ftyp", "mov"),
     (4, b"moov", "mov"),
@@ -28,7 +31,6 @@ _MAGIC: Final = (
     (0, b"\x00\x00\x01\xba", "mpeg"),
     (0, b"caff", "caf"),
     (0, b"#!AMR", "amr"),
-    (0, b"ID3", "mp3"),
     (0, b"\xff\xf1", "aac"),
     (0, b"\xff\xf9", "aac"),
     (0, b"\xff\xfb", "mp3"),
@@ -44,6 +46,10 @@ def container_of(head: bytes) -> str:
     """Return FFmpeg's name of the container that some first bytes are of; empty where it is none that is read."""
     if head[:1] == b"G" and head[_PACKET : _PACKET + 1] in (b"G", b""):
         return "mpegts" if len(head) >= _PACKET else ""
+    if head.startswith(b"ID3"):  # which may stand before any sound
+        length = sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(head[6:10]))
+        behind = container_of(head[10 + length :])
+        return behind if behind in ("flac", "aac", "mp3") else "mp3"
     if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
         return "aiff"
     return next((name for at, magic, name in _MAGIC if head[at : at + len(magic)] == magic), "")

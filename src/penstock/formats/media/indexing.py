@@ -15,7 +15,7 @@ import numpy as np
 
 from penstock.errors import DataError, HeaderMismatch, TruncatedObject
 from penstock.formats.media.choosing import Clip, Cutting, wanted_times
-from penstock.formats.media.containers import container_of, told_size
+from penstock.formats.media.containers import HEAD_BYTES, container_of, told_size
 from penstock.formats.media.decoding import Asked, measured, missing, origin_of
 from penstock.formats.media.kept import MediaCodec, joined_file, no_container, times_of
 from penstock.formats.media.matroska import Cues, Matroska
@@ -32,7 +32,7 @@ from penstock.units import KIB, MIB, format_bytes
 
 __all__ = ["index_media", "joined_file"]
 
-_HEADS: Final = (64 * KIB, MIB)
+_HEADS: Final = (HEAD_BYTES, MIB)
 """First bytes that are read of an object, and where that was too little."""
 _GAP_BYTES: Final = 16 * KIB
 """Between packets, up to which what lies there is fetched too."""

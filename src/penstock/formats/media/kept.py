@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import DataError
 from penstock.formats.codec import Codec
-from penstock.formats.media.containers import container_of
+from penstock.formats.media.containers import HEAD_BYTES, container_of
 from penstock.formats.media.matroska import rebuilt_matroska
 from penstock.formats.media.rebuilt import KeptTrack, breaks_of, rebuilt_movie
 from penstock.formats.media.tables import unpack_packets
@@ -77,7 +77,7 @@ def joined_file(data: bytes, about: Described | None, codec: str, numbers: NDArr
         DataError: the manifest tells nothing of it, or the bytes are of no container that is read.
     """
     if about is None:
-        container = container_of(data[:512])
+        container = container_of(data[:HEAD_BYTES])
         if not container:
             raise no_container(data, key)
         return File(data=data, container=container, clips=[(0.0, None)])
