@@ -24,7 +24,7 @@ from penstock.stream.epochs import Nothing, pinned
 from penstock.stream.face import Stream
 from penstock.tokens import PackCounts
 from penstock.tokens.held import lane_of, lane_state, pieces_of, pieces_state
-from penstock.tokens.packing import Lane, Ready, laid_out
+from penstock.tokens.packing import Lane, Ready, flushed, laid_out
 
 __all__ = ["PackedLoader"]
 
@@ -283,8 +283,9 @@ class PackedLoader(IterableDataset[Any]):
             )
 
     def _flush(self) -> None:
-        for number, lane in self._lanes.items():
-            self._ready.extend((number, pieces) for pieces in lane.flush())
+        """Have ready what all lanes hold at the end of an epoch, of which there is one rank then."""
+        first = next(iter(self._lanes))
+        self._ready.extend((first, pieces) for pieces in flushed(list(self._lanes.values())))
 
     def _begin(self, epoch: int) -> None:
         """Go to the beginning of an epoch of the documents; what is held of another one is let go of, and counted."""

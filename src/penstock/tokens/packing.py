@@ -1,7 +1,7 @@
 """Packing: documents of several lengths in sequences of one, by a packer for each lane.
 
-``concat`` lays documents end to end and cuts every ``length`` tokens, as GPT's data was made: no padding but in a last
-sequence, and documents are cut wherever it falls. ``best_fit`` cuts none that fits: the document that waits longest
+``concat`` lays documents end to end and cuts every ``length`` tokens, as GPT's data was made: no padding but at an
+epoch's end, and documents are cut wherever it falls. ``best_fit`` cuts none that fits: the document that waits longest
 begins a sequence, and of those that wait the longest that fits in follows, until none does. That is best-fit packing
 (Ding et al., "Fewer Truncations Improve Language Modeling", arXiv 2404.10830) over a bounded buffer, in an order that
 lets no document wait for more than as many sequences as the buffer holds documents. ``single`` gives each its own.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Final, Protocol
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from penstock.tokens.documents import UNLEARNT, Document
 
-__all__ = ["LONG", "METHODS", "PackCounts", "Packer", "Packing", "Pieces", "laid_out"]
+__all__ = ["LONG", "METHODS", "PackCounts", "Packer", "Packing", "Pieces", "flushed", "laid_out"]
 
 METHODS: Final = ("concat", "best_fit", "single")
 """How documents are put together."""
@@ -90,10 +90,6 @@ class Packer(Protocol):
         """Take one in; give the sequences that are full."""
         ...
 
-    def flush(self) -> Iterator[Pieces]:
-        """Give what is left."""
-        ...
-
     def held(self) -> Pieces:
         """Return what is held, which another packer goes on with."""
         ...
@@ -118,13 +114,8 @@ class Concat:
             done += taken
             self._room -= taken
             if not self._room:
-                yield from self.flush()
-
-    def flush(self) -> Iterator[Pieces]:
-        """Give what is left."""
-        pieces, self._pieces, self._room = self._pieces, Pieces(), self._length
-        if pieces:
-            yield pieces
+                full, self._pieces, self._room = self._pieces, Pieces(), self._length
+                yield full
 
     def held(self) -> Pieces:
         """Return the parts of the sequence that is not full."""
@@ -188,10 +179,6 @@ class Single:
         """Give it."""
         yield [document]
 
-    def flush(self) -> Iterator[Pieces]:
-        """Give nothing: nothing is left."""
-        return iter(())
-
     def held(self) -> Pieces:
         """Return nothing."""
         return []
@@ -210,13 +197,14 @@ class Lane:
     """Documents of one lane, in their order, as sequences.
 
     Attributes:
+        packing: how sequences are made.
         counts: what was done so far.
         passed: stream index that all documents of the lane were taken in before.
         ready: sequences that were made and not given.
     """
 
     def __init__(self, packing: Packing) -> None:
-        self._packing = packing
+        self.packing = packing
         self.packer: Packer = (
             Concat(packing.length)
             if packing.method == "concat"
@@ -233,19 +221,21 @@ class Lane:
         counts.documents += 1
         counts.tokens += size
         counts.unlearnt += bool(size) and not bool((document.labels != UNLEARNT).any())
-        if not size or (size > self._packing.length and self._packing.long == "drop"):
+        if not size or (size > self.packing.length and self.packing.long == "drop"):
             counts.dropped += 1
             counts.tokens_dropped += size
             return iter(())
-        return self._counted(each for part in self._parts(document) for each in self.packer.add(part))
+        return self.counted(each for part in self._parts(document) for each in self.packer.add(part))
 
-    def flush(self) -> Iterator[Pieces]:
-        """Give what is left, padded."""
-        return self._counted(self.packer.flush())
+    def let_out(self) -> Pieces:
+        """Return what is held, and hold nothing any more."""
+        held = self.packer.held()
+        self.packer.hold([])
+        return held
 
     def _parts(self, document: Document) -> Iterator[Document]:
         """Return what is left of a document, in parts that fit; those of ``concat`` are cut by it."""
-        packing, size = self._packing, len(document.ids)
+        packing, size = self.packing, len(document.ids)
         over = size - packing.length
         if over > 0 and packing.long.startswith("truncate"):
             self.counts.truncated += 1
@@ -261,11 +251,20 @@ class Lane:
         for begin in range(0, len(document.ids), packing.length):
             yield part_of(document, begin, begin + packing.length)
 
-    def _counted(self, sequences: Iterator[Pieces]) -> Iterator[Pieces]:
+    def counted(self, sequences: Iterator[Pieces]) -> Iterator[Pieces]:
+        """Count sequences as this lane's."""
         for pieces in sequences:
             self.counts.sequences += 1
-            self.counts.padding += self._packing.length - sum(len(each.ids) for each in pieces)
+            self.counts.padding += self.packing.length - sum(len(each.ids) for each in pieces)
             yield pieces
+
+
+def flushed(lanes: Sequence[Lane]) -> list[Pieces]:
+    """Return what lanes hold, put together by best fit, cut nowhere and padded; it counts as the first one's."""
+    held = [piece for lane in lanes for piece in lane.let_out()]
+    together = BestFit(lanes[0].packing.length, len(held))
+    together.hold(held)
+    return list(lanes[0].counted(together.flush()))
 
 
 Ready = deque[tuple[int, Pieces]]

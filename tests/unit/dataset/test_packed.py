@@ -91,6 +91,9 @@ def test_an_epoch_has_every_token_once_and_is_the_same_for_any_workers(
         assert {number: sorted(each) for number, each in documents_in(epoch).items()} == whole()
         if method == "concat":
             assert documents_in(epoch) == whole()
+            filled = [int((row >= 0).sum()) for batch in epoch for row in batch["document_ids"]]
+            assert sum(size < LENGTH for size in filled) <= 8  # no more than lanes
+            assert len(filled) <= sum(sizes(NUM)) // LENGTH + 4
     assert not same(first[0], second[0])
     rows = [torch.cat([batch["input_ids"] for batch in each]) for each in (first, again)]
     assert torch.equal(*rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from penstock.errors import CheckpointMismatch
 from penstock.tokens.documents import Document
 from penstock.tokens.held import lane_of, lane_state
-from penstock.tokens.packing import LONG, METHODS, Lane, Packing, Pieces, laid_out
+from penstock.tokens.packing import LONG, METHODS, Lane, Packing, Pieces, flushed, laid_out
 
 lengths = st.lists(st.integers(0, 40), max_size=60)
 packings = st.builds(
@@ -40,7 +41,7 @@ def run(
         if number in saves:
             lane = lane_of(json.loads(json.dumps(lane_state(lane))), packing)
         found += list(lane.add(each))
-    return [*found, *lane.flush()], lane
+    return [*found, *flushed([lane])], lane
 
 
 def kept(packing: Packing, document: Document) -> list[int]:
@@ -134,3 +135,20 @@ def test_a_damaged_lane_is_refused(name: str, value: object) -> None:
     state["held"][name] = value
     with pytest.raises(CheckpointMismatch):
         lane_of(state, packing)
+
+
+@given(packings, st.lists(lengths, min_size=1, max_size=5))
+def test_what_lanes_hold_is_put_together_and_cut_nowhere(packing: Packing, lanes: list[list[int]]) -> None:
+    made = [Lane(packing) for _ in lanes]
+    for lane, sizes in zip(made, lanes, strict=True):
+        for each in documents(sizes):
+            list(lane.add(each))
+    held = sorted(piece.ids.tolist() for lane in made for piece in lane.packer.held())
+    before = sum(lane.counts.sequences for lane in made)
+    sequences = flushed(made)
+    assert sorted(piece.ids.tolist() for pieces in sequences for piece in pieces) == held
+    assert sum(lane.counts.sequences for lane in made) == before + len(sequences)
+    assert not any(lane.packer.held() for lane in made)
+    fill = [sum(len(piece.ids) for piece in pieces) for pieces in sequences]
+    assert all(0 < each <= packing.length for each in fill)
+    assert len(fill) < 2 or all(one + other > packing.length for one, other in itertools.pairwise(fill))

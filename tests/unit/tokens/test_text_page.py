@@ -44,7 +44,10 @@ def test_the_lines_of_the_page(folder: Path, capsys: pytest.CaptureFixture[str])
     blocks = [text for kind, text in BLOCKS if kind == "python"]
     exec("\n".join(blocks), found)
     assert found["batch"]["input_ids"].shape[1] == 256
-    assert 0 < found["learnt"].sum() < found["learnt"].numel()
+    assert found["learnt"].shape == found["batch"]["labels"].shape
+    (chat,) = found["chats"].functions
+    labels = chat(json.loads(Path("chats/a.jsonl").read_text().splitlines()[0]))["labels"]
+    assert 0 < (labels != -100).sum() < len(labels)
     with found["ds"].pack(256).loader(4, seed=0) as loader:
         want = [batch["input_ids"] for batch, _ in zip(loader, range(2), strict=False)]
     assert torch.equal(found["first"]["input_ids"], want[0])
