@@ -76,7 +76,10 @@ def test_brainvision_parts() -> None:
     headless = {**files, "r.vmrk": b"nothing"}
     with pytest.raises(DataError, match=r"r\.vmrk is wrong: it begins with 'nothing'"):
         Objects(headless).values_of(Recordings(), "r.vhdr")
-    for row in (b"Mk2=S,1,five,1", b"Mk2=S"):
+    assert Objects({**files, "r.vmrk": files["r.vmrk"].replace(b",5,1,0", b",5," + b"9" * 5000)}).values_of(
+        Recordings(events="*", tmax=0.1), "r.vhdr"
+    )
+    for row in (b"Mk2=S,1,five,1", b"Mk2=S", b"Mk2=S,1,1" + b"0" * 400, b"Mk2=S,1,-4,1", b"Mk2=S,1,1" + b"0" * 5000):
         broken = {**files, "r.vmrk": files["r.vmrk"].replace(b"Mk2=S,1,5,1,0", row)}
         with pytest.raises(DataError, match=r"its marker .* has no position"):
             Objects(broken).values_of(Recordings(), "r.vhdr")
@@ -110,6 +113,8 @@ def test_brainvision_names_that_are_not_ascii_and_stale_ones_are_read() -> None:
         ({"nbchan": 2.5}, "its nbchan is 2.5"),
         ({"pnts": 500.0}, "its data have the shape"),
         ({"trials": 3.0}, "it holds 3 epochs, and no recording"),
+        ({"event": {"type": "S", "latency": 1.7e308}}, "an event has the latency 1.7e"),
+        ({"event": {"type": "S", "latency": np.inf}}, "latency of an event is inf"),
         ({"data": MICRO + 1j}, "its data are complex"),
         ({"data": np.zeros((0, 0))}, "its data have the shape"),
         ({"data": {"a": 1}}, "its data are neither numbers nor the name of an .fdt"),
@@ -291,6 +296,9 @@ def test_channels_that_are_not_there_or_come_twice() -> None:
         ({"seconds": "5"}, "seconds '5'"),
         ({"seconds": float("nan")}, "seconds nan"),
         ({"seconds": True}, "seconds True"),
+        ({"seconds": 1e300}, "seconds 1e"),
+        ({"events": "S", "tmax": float("inf")}, "tmax inf"),
+        ({"events": "S", "tmin": -(10**400)}, "tmin -1000"),
         ({"stride": 2}, "stride 2 without seconds"),
         ({"seconds": 2, "stride": -1}, "stride -1"),
         ({"seconds": 2, "events": "S"}, "both seconds 2 and events"),

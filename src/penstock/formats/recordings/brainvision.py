@@ -21,6 +21,8 @@ from penstock.sources import ObjectInfo
 __all__ = ["BrainVisionHeader", "Marker", "brainvision_recording", "parse_brainvision", "parse_markers"]
 
 MOST_CHANNELS: Final = 65_536
+_MOST_POSITION: Final = 1 << 53
+_MOST_DIGITS: Final = 17
 _NUMBERS: Final = {"INT_16": "<i2", "INT_32": "<i4", "IEEE_FLOAT_32": "<f4"}
 _VOLTS: Final = {"V": 1.0, "µV": 1e-6, "μV": 1e-6, "uV": 1e-6, "mV": 1e-3, "nV": 1e-9}
 _OTHER: Final = {"µS": 1e-6, "uS": 1e-6}
@@ -121,9 +123,10 @@ def parse_markers(data: bytes, *, name: str) -> list[Marker]:
             position = int(cells[2])
         except (IndexError, ValueError):
             raise _wrong(name, f"its marker {line[:60]!r} has no position") from None
-        if position < 0:
-            raise _wrong(name, f"its marker {line[:60]!r} has the position {position}")
-        lasts = int(cells[3]) if len(cells) > 3 and cells[3].isascii() and cells[3].isdigit() else 0
+        if not 0 <= position <= _MOST_POSITION:
+            raise _wrong(name, f"its marker {line[:60]!r} has no position in any recording")
+        told = cells[3].strip() if len(cells) > 3 else ""
+        lasts = int(told) if told.isascii() and told.isdigit() and len(told) < _MOST_DIGITS else 0
         markers.append(Marker(kind=cells[0], text=cells[1], position=position - 1, num_samples=lasts))
     return markers
 

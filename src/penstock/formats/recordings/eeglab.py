@@ -39,6 +39,7 @@ _KINDS: Final = (
 )  # fmt: skip
 _BOUNDARY: Final = "boundary"
 _MOST_CHANNELS: Final = 65_536
+_MOST_SAMPLE: Final = 1 << 53
 
 Steps = Generator[Sequence[Run], Sequence[bytes], Any]
 
@@ -268,6 +269,8 @@ def _events(value: Any, name: str) -> tuple[tuple[float, float, str], ...]:
             continue
         latency = _number(row.get("latency"), "latency of an event", name, default=math.nan, may_be_nan=True)
         lasts = _number(row.get("duration"), "duration of an event", name, default=0.0, may_be_nan=True)
+        if abs(latency) > _MOST_SAMPLE or lasts > _MOST_SAMPLE:
+            raise _wrong(name, f"an event has the latency {latency:g} and lasts {lasts:g} samples")
         if not math.isnan(latency):
             found.append((latency - 1, 0.0 if math.isnan(lasts) else lasts, _kind(row.get("type"))))
     return tuple(found)

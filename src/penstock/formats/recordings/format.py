@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -33,6 +32,7 @@ __all__ = ["Recordings"]
 _DTYPES: Final = ("float32", "float64")
 _SHOWN: Final = 20
 _MICRO: Final = 1_000_000
+_MOST_SECONDS: Final = 1e9
 
 
 class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -312,7 +312,7 @@ def _left_out(
 def _check_seconds(option: str, value: Any, *, above: float | None) -> None:
     if value is None and option in ("seconds", "stride"):
         return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST_SECONDS
     if not is_number or (above is not None and value <= above):
         raise ConfigError(
             f"{option} {value!r}", fix="give seconds as a number" + (" above 0" if above is not None else "")
