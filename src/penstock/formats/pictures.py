@@ -52,6 +52,9 @@ def picture_of(data: bytes) -> Any:
             return _array(picture if turn is None else picture.transpose(turn), _whitest(picture))
     except pillow.DecompressionBombError as error:
         raise _too_many("far more") from error
+    except pillow.UnidentifiedImageError as error:  # whose own words name a place in memory
+        told = data[:8].hex(" ") or "nothing"
+        raise ValueError(f"cannot identify image file: its {len(data)} bytes begin with {told}") from error
 
 
 def raw_picture(mode: str, width: int, height: int, data: bytes) -> Any:
@@ -74,7 +77,7 @@ def _array(picture: Any, whitest: int = 0) -> Any:
     Args:
         whitest: number that is black, where 0 is white; 0 where it is not so.
     """
-    if picture.mode in _GREYS and not picture.has_transparency_data:
+    if picture.mode in _GREYS and (picture.mode != "L" or not picture.has_transparency_data):
         greys = np.array(picture)
         greys = greys.astype(greys.dtype.newbyteorder("="), copy=False)
         return np.asarray(whitest - greys, greys.dtype) if whitest else greys

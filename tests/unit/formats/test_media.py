@@ -311,6 +311,8 @@ def test_a_cover_is_no_video() -> None:
         ({"clips": [1, 2]}, "clips: 1 is none"),
         ({"clips": []}, "clips"),
         ({"clips": 7}, "clips '7'"),
+        ({"clips": {"second": 2}}, r"clips \"{'second': 2}\": give"),
+        ({"clips": {"a.mp4": [[0]]}}, r"clips: \[0\] is none"),
         ({"clips": "nowhere.csv"}, "clips: nowhere.csv cannot be read"),
     ],
 )

@@ -92,6 +92,17 @@ def test_greys_of_16_bits(kind: str, order: str) -> None:
     assert found.tolist() == greys.tolist()
 
 
+def test_greys_of_16_bits_keep_their_numbers_where_one_is_transparent() -> None:
+    greys = np.array([[0, 1, 300], [40_000, 65_535, 7]], np.uint16)
+    assert picture_of(saved(Image.fromarray(greys), "PNG", transparency=300)).tolist() == greys.tolist()
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"%PDF-1.4", b"\0\0\1\0\1\0"])
+def test_what_is_no_picture_is_told_by_its_begin(data: bytes) -> None:
+    with pytest.raises(ValueError, match=rf"^cannot identify image file: its {len(data)} bytes begin with \w"):
+        decode_member("png", data)
+
+
 def test_greys_whose_white_is_zero() -> None:
     greys = Image.fromarray(np.array([[0, 1000], [65_535, 7]], np.uint16))
     assert picture_of(saved(greys, "TIFF", tiffinfo={262: 0})).tolist() == [[65_535, 64_535], [0, 65_528]]

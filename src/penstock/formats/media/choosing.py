@@ -89,9 +89,9 @@ def cutting_of(value: Any) -> Cutting | None:
         return Cutting(by_key=_read_table(Path(value)))
     if isinstance(value, Mapping) and set(value) <= {"seconds", "stride", "short"}:
         return _by_length(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and all(_is_list(pairs) for pairs in value.values()):
         return Cutting(by_key={str(key): _pairs(pairs) for key, pairs in value.items()})
-    if isinstance(value, Sequence):
+    if _is_list(value):
         return Cutting(listed=_pairs(value))
     raise ConfigError(f"clips {str(value)[:80]!r}", fix=_LIKE)
 
@@ -126,8 +126,12 @@ def _is_length(value: Any) -> TypeGuard[float]:
     return is_number and math.isfinite(value) and value >= SLACK
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
 def _pairs(value: Any) -> tuple[tuple[float, float], ...]:
-    found = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    found = tuple(value)
     if not found:
         raise ConfigError(f"clips {str(value)[:80]!r}", fix=_LIKE)
     return tuple(_pair(each) for each in found)
