@@ -20,6 +20,7 @@ __all__ = [
     "format_bytes",
     "format_seconds",
     "format_usd",
+    "in_whole",
     "parse_bytes",
     "parse_seconds",
     "plain_number",
@@ -37,6 +38,9 @@ _DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?\s*")
 _LONGEST = 64
 _LARGEST_BYTES = (1 << 63) - 1
 _LARGEST_SECONDS = 1e9
+
+
+_MEBIBYTES = re.compile(r"\b([0-9]+)Mi\b")
 
 
 def parse_bytes(text: str) -> int:
@@ -104,3 +108,8 @@ def plain_number(value: float, *, digits: int) -> str:
 
 def _shown(text: str) -> str:
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
+
+
+def in_whole(advice: str, part: float) -> str:
+    """Return an advice to give so many MiB, of which a part is taken, as one to give as much more: its first number."""
+    return _MEBIBYTES.sub(lambda found: f"{math.ceil(int(found[1]) / part)}Mi", advice, count=1)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import penstock
 from penstock.cli import main
@@ -281,3 +282,26 @@ def test_a_plan_of_a_mix_is_read_as_it_was_written(data: Path, tmp_path: Path) -
     assert plan.mixing is not None
     assert [each is None for each in plan.mixing.tree.members] == [True, False]
     assert len(plan.mixing.plans) == 3
+
+
+def test_a_window_that_a_member_does_not_fit_is_told_before_training(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With how large the whole must be: what it says is then enough."""
+    folder = tmp_path / "large"
+    (folder / "x").mkdir(parents=True)
+    (folder / "y").mkdir()
+    for number in range(6):
+        pixels = np.random.default_rng(number).integers(0, 255, (700, 700, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / ("x" if number % 2 else "y") / f"{number}.png")
+    one = f"{{weight: 0.99, format: images, source: {folder}, size: 16}}"
+    other = f"{{weight: 0.01, format: images, source: {folder}, size: 16}}"
+    args = listed(tmp_path, f"mix: [{one}, {other}]\n")
+    given = ["--manifest", args.manifest, "--plan", args.plan, "--record", tmp_path / "r.json"]
+    small = ["--window-size", "4Mi", "--evaluate-split", "none"]
+    assert main(["prefetch", *map(str, [*given, *small])]) != 0
+    line = capfd.readouterr().err.splitlines()[-1]
+    assert "has " in line
+    assert "of the window: a window of" in line
+    wanted = line.rpartition("at least ")[2].split("Mi")[0]
+    assert main(["prefetch", *map(str, [*given, "--window-size", f"{wanted}Mi", "--evaluate-split", "none"])]) == 0

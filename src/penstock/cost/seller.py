@@ -37,6 +37,14 @@ def seller_of(run: RunRecord, *, prices: SourcePrices) -> Seller:
     if not uri:
         told = "Where the bytes came from is not recorded: requests and transfer are priced as S3's."
         return Seller(tariff=s3, is_priced=True, assumption=told)
+    several = sorted({_asked(each.source, endpoint)[1] for each in run.mix})
+    if len(several) > 1 and prices == "auto":
+        told = f"The run read from {' and '.join(several)}: what each got of its requests and transfer is not counted, "
+        return Seller(
+            tariff=s3,
+            is_priced=False,
+            warning=f"{told}so they are not in the total. Pass --source-prices s3 to have all priced as S3's.",
+        )
     payee, title, own = _asked(uri, endpoint)
     if payee == "own" and (prices == "auto" or own == s3):
         return Seller(tariff=own, is_priced=True)

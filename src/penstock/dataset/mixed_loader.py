@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from torch.utils.data import IterableDataset
 
@@ -31,11 +29,10 @@ from penstock.stream.checks import count
 from penstock.stream.epochs import NOTHING, Nothing, pinned
 from penstock.stream.face import Stream
 from penstock.stream.options import Options
+from penstock.units import in_whole
 
 __all__ = ["MixedLoader", "Share"]
 
-_MEBIBYTES: Final = re.compile(r"\b([0-9]+)Mi\b")
-"""Of the window that a member needs, in an advice."""
 STATE_VERSION = 3
 
 
@@ -326,6 +323,6 @@ def _of_member(number: int, own: Options, asked: Options) -> Iterator[None]:
             yield
     except WindowTooSmall as error:
         part = own.window_bytes / asked.window_bytes
-        error.fix = _MEBIBYTES.sub(lambda found: f"{math.ceil(int(found[1]) / part)}Mi", error.fix, count=1)
+        error.fix = in_whole(error.fix, part)
         error.fix += f" (of the window of {asked.window_bytes} bytes, {own.window_bytes} are this member's)"
         raise

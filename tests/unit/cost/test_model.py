@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.cost import CostSetting, TransferKind, bill, load_prices, total_meters
+from penstock.cost.seller import seller_of
 from penstock.errors import ConfigError
 from penstock.records import (
     CostLine,
@@ -18,6 +19,7 @@ from penstock.records import (
     Evaluation,
     Host,
     Meters,
+    MixShare,
     Price,
     PriceList,
     RequestCount,
@@ -337,3 +339,13 @@ def _run_with(meters: Meters, wall_seconds: float, stall_seconds: float) -> RunR
 
 def test_same_input_gives_the_same_bill() -> None:
     assert msgspec.json.encode(_bill(make_run())) == msgspec.json.encode(_bill(make_run()))
+
+
+def test_a_mix_of_several_stores_is_not_priced_as_one() -> None:
+    """What each got is not counted: requests and transfer stay open, and the bill says so."""
+    shares = [MixShare(source=uri, share=0.5, planned=1, given=1) for uri in ("s3://b/x", "gs://b/x", "s3://c/y")]
+    run = make_run(mix=tuple(shares), config={"source": "s3://b/x"})
+    seller = seller_of(run, prices="auto")
+    assert not seller.is_priced
+    assert "what each got of its requests and transfer is not counted, so they are not in the total" in seller.warning
+    assert seller_of(msgspec.structs.replace(run, mix=(shares[0], shares[2])), prices="auto").is_priced

@@ -19,6 +19,7 @@ from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.manifest.listed import Listed
 from penstock.plan import check_lanes, most_mixed
 from penstock.recipes.registry import check_model, check_targets
+from penstock.units import in_whole
 from penstock.window import is_served, plan_geometry, read_gauges
 
 __all__ = [
@@ -95,6 +96,7 @@ def misfits(listed: Listed, wanted: Intended) -> Iterator[PenstockError]:
         checks += [lambda: _check_split(info, "train", "train on"), lambda: check_targets(info)]
         mixes = {"train": plan.mix, "valid": 1}
         checks.append(lambda: _check_window(listed, wanted, wanted.batch_size or 1, mixes))
+        checks.append(lambda: _check_members(listed, wanted.room))
     if wanted.evaluated is not None:
         split = wanted.evaluated
         checks.append(lambda: _check_split(info, split, "evaluate on"))
@@ -158,6 +160,24 @@ def _check_window(listed: Listed, wanted: Intended, batch_size: int, mixes: Mapp
     """
     counts = _counts(listed, list(mixes)) if wanted.workers else {}
     _check_batch(listed.info, wanted.room, _most_extents(counts, mixes, batch_size) if wanted.workers else 1)
+
+
+def _check_members(listed: Listed, room: Room) -> None:
+    """Check that the windows of members of a mix, which share out the bound, can each hold an extent."""
+    mixing = listed.plan.mixing
+    if mixing is None:
+        return
+    from penstock.dataset.mix_record import shares_of  # here: it takes torch, and few datasets are mixes
+
+    parts = shares_of(mixing)
+    for number, (info, part) in enumerate(zip(listed.info.members, parts, strict=True)):
+        try:
+            _check_batch(info, Room(window_bytes=max(1, int(room.window_bytes * part))), 1)
+        except WindowTooSmall as error:
+            error.what = f"member {number} (from 0) of the mix, which has {part:.0%} of the window: {error.what}"
+            error.fix = in_whole(error.fix, part)
+            error.args = (error.what,)
+            raise
 
 
 def _counts(listed: Listed, splits: Sequence[str]) -> dict[str, NDArray[np.int64]]:

@@ -100,6 +100,8 @@ class RunRecords:
             "on-bad-sample": args.on_bad_sample,
             **self._planned.order_options,
         }
-        endpoint = endpoint_paid(source)
+        sources = [each.source for each in self._planned.data.first.info.members] or [source]
+        # Of a mix one that is not the store's own is enough for a bill that does not tell them apart.
+        endpoint = next(filter(None, map(endpoint_paid, sources)), None)
         options |= {"endpoint-url": endpoint} if endpoint else {}
         return options | ({"run-endpoint-url": args.run_endpoint_url} if args.run_endpoint_url else {})
