@@ -163,3 +163,9 @@ def test_a_shard_that_cannot_be_read_back_is_removed(source: Path, to: str, at: 
         done = penstock("pack", source, *into, *words(to), environment=KEYS)
         assert done.returncode == 50, done.stderr
         assert not any("shard-000000" in name for name in server.objects)
+
+
+def test_advice_on_an_option_tells_its_default_as_the_help_does(source: Path, tmp_path: Path) -> None:
+    done = penstock("pack", source, "--into", tmp_path / "out", "--options", '{"to": 1}')
+    assert done.returncode == 2
+    assert "see --to: what shards are (default: tar)" in done.stderr

@@ -162,4 +162,9 @@ def article(kind: str) -> str:
 
 
 def _advice(option: Option) -> str:
-    return f"see {option.flag}: {option.told}"
+    return f"see {option.flag}: {_told_of(option)}"
+
+
+def _told_of(option: Option) -> str:
+    """Return an option's help as the parser shows it."""
+    return option.told.replace("%(default)s", str(option.default)).replace("%%", "%")
