@@ -24,6 +24,7 @@ _FORMATS: Final = Registry(
         "hdf5": "penstock.formats.hdf5:Hdf5",
         "json": "penstock.formats.jsonl:Json",
         "jsonl": "penstock.formats.jsonl:Jsonl",
+        "lance": "penstock.formats.lance:Lance",
         "litdata": "penstock.formats.litdata:LitData",
         "mds": "penstock.formats.mds:Mds",
         "npy": "penstock.formats.arrays:Npy",

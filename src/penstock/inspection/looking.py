@@ -31,7 +31,7 @@ HEADS = 3
 _PICTURE_HEAD = 64 * KIB
 _ONE_EACH = ("objects", "video", "audio", "dicom")
 """Formats whose objects are a sample each, where nothing else is asked for."""
-_TELLING = ("zarr",)
+_TELLING = ("lance", "zarr")
 """Formats whose objects tell of others, so that their sizes tell nothing of how many samples there are."""
 
 

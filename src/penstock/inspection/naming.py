@@ -33,7 +33,10 @@ _FORMATS: Final = {
     ".zarr": "zarr",
     ".zip": "zip",
 }
-_NAMED: Final = {"litdata": re.compile(r"chunk-\d+-\d+(\.zstd.*)?\.bin")}
+_NAMED: Final = {
+    "lance": re.compile(r"\d{1,20}\.manifest"),
+    "litdata": re.compile(r"chunk-\d+-\d+(\.zstd.*)?\.bin"),
+}
 """Of names that tell more than their extensions do."""
 _ZARR: Final = ("zarr.json", ".zarray", ".zgroup")
 """Of what tells of the chunks beside it."""
