@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from penstock.errors import ConfigError
 from penstock.tasks.protocols import OptionValue, TaskOption
@@ -13,6 +13,8 @@ from penstock.texts import did_you_mean
 __all__ = ["Options"]
 
 Word = TypeVar("Word", bound=str)
+
+_MOST_SECONDS: Final = 1e9
 
 
 class Options:
@@ -40,11 +42,11 @@ class Options:
     def seconds(self, name: str, *, above: float | None = None) -> float:
         """Return a number of seconds, which must be greater than ``above`` where that is given."""
         value = self._values[name]
-        number = float(value) if isinstance(value, int | float) else None
-        if number is None or not math.isfinite(number) or (above is not None and number <= above):
+        number = value if isinstance(value, int | float) else math.nan
+        if not abs(number) <= _MOST_SECONDS or (above is not None and number <= above):
             bound = "" if above is None else f" above {above:g}"
             raise ConfigError(f"{_flag(name)} is {value!r}", fix=f"give a number of seconds{bound}")
-        return number
+        return float(number)
 
     def whole(self, name: str, *, low: int, high: int) -> int:
         """Return a whole number from ``low`` to ``high``."""

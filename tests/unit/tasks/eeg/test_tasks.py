@@ -192,6 +192,8 @@ def test_a_folder_without_recordings_is_an_empty_listing(bids: Bids, make: Make)
     ("options", "told"),
     [
         ({"epoch_seconds": 0.0}, "the option epoch-seconds is 0"),
+        ({"epoch_seconds": 1e308}, "the option epoch-seconds is 1e"),
+        ({"epoch_start": -1e308}, "the option epoch-start is -1e"),
         ({"normalize": "loud"}, "the option normalize is 'loud'"),
         ({"speed": 1}, "speed"),
     ],
