@@ -153,7 +153,7 @@ def not_given(loader: Any) -> list[tuple[int, ...]]:
     return [tuple(laid_out(pieces, loader._packing)["input_ids"].tolist()) for _, pieces in loader._ready]
 
 
-@pytest.mark.parametrize(("method", "worlds"), [("concat", (2, 1)), ("best_fit", (1, 2, 1))])
+@pytest.mark.parametrize(("method", "worlds"), [("best_fit", (1, 2, 1))])
 def test_another_number_of_ranks_goes_on_with_the_same_sequences(
     tmp_path: Path, method: Any, worlds: tuple[int, ...]
 ) -> None:
