@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError, TruncatedObject
+from penstock.formats.media import decoding
 from penstock.formats.registry import open_format
 from support.media import film, numbers_of, origin_of, sound_of, tone
 from support.media_archives import tar_of, zip_of
@@ -530,3 +531,32 @@ def test_sound_behind_a_long_tag_is_told_by_what_comes_then(name: str) -> None:
     tag = b"ID3\x04\0\0" + bytes([0, 0, 40, 0]) + bytes(40 << 7)
     (plain,), (found,) = values(data, "audio"), values(tag + data, "audio")
     assert np.array_equal(found["audio"], plain["audio"])
+
+
+@pytest.mark.parametrize("height", [64, 720])
+@pytest.mark.parametrize(("space", "scale"), [(1, "ITU709"), (5, "ITU601")])
+def test_colours_are_those_that_the_file_says(height: int, space: int, scale: str) -> None:
+    colour = np.zeros((height, 64, 3), np.uint8) + np.array([200, 100, 50], np.uint8)
+    place = io.BytesIO()
+    with av.open(place, "w", format="matroska") as file:
+        video: Any = file.add_stream("ffv1", rate=5)
+        video.height, video.width, video.pix_fmt = height, 64, "yuv444p"
+        video.codec_context.colorspace = space
+        frame = av.VideoFrame.from_ndarray(colour, format="rgb24")
+        frame = frame.reformat(format="yuv444p", dst_colorspace=scale)
+        frame.colorspace, frame.pts = space, 0
+        file.mux(video.encode(frame))
+        file.mux(video.encode(None))
+    (found,) = values(place.getvalue())
+    assert np.abs(found["frames"].astype(int) - [200, 100, 50]).max() <= 3
+    (grey,) = values(place.getvalue(), colour="grey")
+    # By ITU-R 601 whatever the file's colours are, as of pictures.
+    assert np.abs(grey["frames"].astype(int) - np.dot([200, 100, 50], (0.299, 0.587, 0.114))).max() <= 3
+
+
+def test_what_is_decoded_is_bounded_by_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_FREE_PIXELS", 10 * 64 * 64)
+    monkeypatch.setattr(decoding, "_PIXELS_A_BYTE", 0)
+    assert len(values(made("mp4"), clips=[[0, 0.3]])[0]["frames"]) == 6
+    with pytest.raises(DataError, match=r"one cannot be decoded at 0\.\d\d s: it decodes to more pixels than so few"):
+        values(made("mp4"))
