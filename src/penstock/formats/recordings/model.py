@@ -24,6 +24,8 @@ __all__ = [
     "with_gaps",
 ]
 
+_MOST_SECONDS = 1e9
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotation:
@@ -72,6 +74,8 @@ class Stretch:
 
 def run_around(stretches: Sequence[Stretch], onset_seconds: float, shift: int, num_samples: int) -> int | None:
     """Return the first sample of a run that begins ``shift`` samples after a time; None where it is not all there."""
+    if abs(onset_seconds) > _MOST_SECONDS:
+        return None
     reach = onset_seconds + (shift + 0.5) / stretches[0].rate_hz
     number = bisect_right(stretches, reach, key=lambda stretch: stretch.start_seconds) - 1
     first = stretches[max(number, 0)].at(onset_seconds) + shift
@@ -81,6 +85,8 @@ def run_around(stretches: Sequence[Stretch], onset_seconds: float, shift: int, n
 def why_no_run(stretches: Sequence[Stretch], onset_seconds: float, shift: int, num_samples: int) -> str:
     """Return why such a run is not all there."""
     last = stretches[-1]
+    if abs(onset_seconds) > _MOST_SECONDS:
+        return "outside the recording"
     is_after_begin = round(onset_seconds * last.rate_hz) + shift >= 0
     end = last.at(onset_seconds) + shift + num_samples
     is_inside = is_after_begin and end <= last.first_sample + last.num_samples
