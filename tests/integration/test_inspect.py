@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import io
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -130,6 +132,23 @@ def test_formats_columns_and_first_samples_are_told_of_each_kind(tmp_path: Path)
     assert values_of(kinds[".png"])["is"] == ["PNG 30x20 RGB"]
     assert [column["type"] for column in kinds[".parquet"]["columns"]] == ["int64", "string"]
     assert [column["type"] for column in kinds[".npy"]["columns"]] == ["float32 [3, 4]"]
+
+
+def test_chunks_that_others_tell_of_are_read_by_what_tells(tmp_path: Path) -> None:
+    golden = json.loads((Path(__file__).parents[1] / "unit/formats/golden/litdata.json").read_text())["numbers"]
+    files = {f"lit/{name}": base64.b64decode(data) for name, data in golden["files"].items()}
+    array = {"zarr_format": 2, "shape": [6], "chunks": [2], "dtype": "<i2", "compressor": None, "fill_value": 7}
+    files |= {"z/.zarray": json.dumps(array).encode(), "z/0": b"\1\0\2\0", "z/2": b"\5\0\6\0"}
+    made = io.BytesIO()
+    with h5py.File(made, "w") as file:
+        file["x"], file["t"] = np.arange(4), ["a", "b", "c", "d"]
+    kinds = kinds_of(record_of(write(tmp_path / "all", files | {"h.h5": made.getvalue()})))
+    formats = {name: kind["format"] for name, kind in kinds.items()}
+    assert {formats[".bin"], formats[".zarr"], formats[".h5"]} == {"litdata", "zarr", "hdf5"}
+    assert (kinds[".h5"]["num_samples"], values_of(kinds[".h5"])["t"][:2]) == (4, ["a", "b"])
+    assert kinds[".zarr"]["num_samples"] == 6
+    assert kinds[".zarr"]["columns"][0]["values"][:2] == ["1", "2"]
+    assert kinds[".bin"]["columns"][0]["values"][:2] == ["0", "1"]
 
 
 def test_what_is_not_what_its_name_says_is_told(tmp_path: Path) -> None:

@@ -122,6 +122,8 @@ def extension_of(key: str) -> str:
     name = key.rpartition("/")[2].lower()
     if name in _ZARR:
         return ".zarr"
+    if not name.strip("0123456789."):  # chunks of Zarr are named by their places
+        return ""
     name = name.lstrip(".")
     stem, dot, last = name.rpartition(".")
     if not dot or not stem or len(last) > _LONGEST or not last.isascii() or not last.isalnum():

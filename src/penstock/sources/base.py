@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from typing import Any
 
 import numpy as np
 
@@ -136,7 +137,7 @@ class ObjectSource(ABC):
         """
         kept = self._small.get(key)
         loop = asyncio.get_running_loop()
-        if kept is None or kept.cancelled() or kept.get_loop() is not loop:
+        if kept is None or kept.get_loop() is not loop or _has_failed(kept):
             kept = self._small[key] = loop.create_task(self._read_beside(key))
             while len(self._small) > BESIDE_KEPT:
                 self._small.popitem(last=False)
@@ -196,6 +197,10 @@ class ObjectSource(ABC):
                 more = f" and {len(beside) - NEIGHBOURS_SHOWN} more" if len(beside) > NEIGHBOURS_SHOWN else ""
                 return f"{', '.join(beside[:NEIGHBOURS_SHOWN])}{more} (in {uri})", False
         return "", False
+
+
+def _has_failed(reading: asyncio.Future[Any]) -> bool:
+    return reading.done() and (reading.cancelled() or reading.exception() is not None)
 
 
 def refuse_beyond(info: ObjectInfo, end: int) -> None:
