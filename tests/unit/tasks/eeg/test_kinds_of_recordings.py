@@ -134,7 +134,7 @@ def test_the_table_of_channels_and_the_file_tell_of_types_and_bad_channels(tmp_p
 def test_onsets_beyond_any_recording_are_outside_of_it(tmp_path: Path, make: Make) -> None:
     bids = Bids(folder=tmp_path / "data")
     put(bids, "sub-A", "fif")
-    bids.events("sub-A", [(2.0, "a"), (4.0, "b"), (1e308, "a"), (-1e308, "b")])
+    bids.events("sub-A", [(2.0, "a"), (4.0, "b"), (1e30, "a"), (-1e30, "b")])
     made, extents = make(bids, "eeg-events", PLAIN | {"event_values": "a,b"})
     assert len(extents) == 2
     assert reasons(made)["2 of 4 events"] == "2 outside the recording"
