@@ -141,6 +141,15 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mix: tuple[MixShare, ...] = ()
 
     @property
+    def mix_names(self) -> tuple[str, ...]:
+        """What to call the members of a mix: their sources, with their numbers, from 0, where those are the same."""
+        sources = [each.source for each in self.mix]
+        return tuple(
+            f"{source} (member {number})" if sources.count(source) > 1 else source
+            for number, source in enumerate(sources)
+        )
+
+    @property
     def num_trained_samples(self) -> int:
         """Samples trained on, those of an epoch that was not finished included."""
         return sum(epoch.num_samples for epoch in self.epochs) + self.unfinished_samples

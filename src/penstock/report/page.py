@@ -111,9 +111,9 @@ def render_markdown(
     lines += ["", "| Figure | Value | Note |", "|---|---:|---|"]
     for card in cards(run, evaluation=evaluation, cost=cost, steps=steps):
         lines.append(f"| {_markdown(card.label)} | {_markdown(card.value)} | {_markdown(card.note)} |")
-    for each in run.mix:
+    for name, each in zip(run.mix_names, run.mix, strict=True):
         drawn = f"{each.share:.1%} by its weight; {each.given / max(sum(one.given for one in run.mix), 1):.1%} drawn"
-        lines.append(f"| Drawn of {_markdown(each.source)} | {each.given:,} | {_markdown(drawn)} |")
+        lines.append(f"| Drawn of {_markdown(name)} | {each.given:,} | {_markdown(drawn)} |")
     warnings = cost.warnings if cost else ()
     if warnings:
         lines += ["", *(f"- {_markdown(warning)}" for warning in warnings)]

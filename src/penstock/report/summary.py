@@ -239,8 +239,8 @@ def mix_table(run: RunRecord) -> Table | None:
         return None
     given, planned = (sum(getattr(each, name) for each in run.mix) for name in ("given", "planned"))
     rows = [
-        (each.source, f"{each.share:.1%}", f"{each.planned:,}", f"{each.given:,}", f"{each.given / max(given, 1):.1%}")
-        for each in run.mix
+        (name, f"{each.share:.1%}", f"{each.planned:,}", f"{each.given:,}", f"{each.given / max(given, 1):.1%}")
+        for name, each in zip(run.mix_names, run.mix, strict=True)
     ]
     rows.append(("total", f"{sum(each.share for each in run.mix):.0%}", f"{planned:,}", f"{given:,}", ""))
     header = ("Source", "By weight", "Of the last epoch", "Drawn", "Of all drawn")

@@ -9,6 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 import penstock
 from penstock.dataset.opening import FUNCTIONS
@@ -154,3 +155,35 @@ def test_the_published_schema_is_that_of_the_functions(request: pytest.FixtureRe
     for wrong in ({"format": "parquet"}, {"format": "parquet", "source": "/", "columms": []}, {"mix": []}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, dataset_schema())
+
+
+WITH_MORE = [
+    "task: table\nsource: /x\ntarget: y\nformat: csv\nwhere: '*'",
+    "format: images\nsource: /x\nbatch: 3\nwindow: 3Mi\ntransform: a.b:c",
+    "task: images\nsource: /x\nsize: 16",
+    "task: images\nformat: images\nsource: /x",
+    "format: eeg\nchallenge: c1\ntask: eeg-c1\nsource: /x",
+    "task: eeg-c1\nsource: /x",
+    "task: own-task\nsource: /x\nanything: 3",
+    "task: table\nmix:\n - {weight: 1, source: /x, target: y}\n - {weight: 2, source: /y, target: y}\nbatch: 2",
+]
+
+
+@pytest.mark.parametrize("text", WITH_MORE)
+def test_the_schema_knows_tasks_and_loading(text: str) -> None:
+    jsonschema.validate(yaml.safe_load(text), dataset_schema())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "task: table\nsource: /x\ntraget: y",
+        "format: images\nsource: /x\nbatch: 0",
+        "format: images\nsource: /x\ntransform: a.b",
+        "task: images\nsource: /x\nsiz: 3",
+        "mix:\n - {weight: 1, format: tar, source: /x, batch: 2}\n - {weight: 2, format: tar, source: /y}",
+    ],
+)
+def test_the_schema_refuses_what_opening_does(text: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(text), dataset_schema())

@@ -11,7 +11,7 @@ def mix_lines(record: RunRecord) -> list[str]:
     """Return a line for each member of a mix; none where there is none."""
     total = sum(each.given for each in record.mix)
     return [
-        f"drawn of {each.source}: {each.given:,} samples, {100 * each.given / max(total, 1):.1f} % of all; "
+        f"drawn of {name}: {each.given:,} samples, {100 * each.given / max(total, 1):.1f} % of all; "
         f"{100 * each.share:.1f} % by its weight"
-        for each in record.mix
+        for name, each in zip(record.mix_names, record.mix, strict=True)
     ]
