@@ -175,6 +175,14 @@ def test_of_shards_indexes_alone_are_read_and_of_rows_their_own_chunks() -> None
     assert row["x"].tolist() == list(range(703 * 64, 704 * 64))
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_fields(version: int) -> None:
+    whole = np.zeros(5, [("a", "<f4"), ("b", "<i2")])
+    whole["a"], whole["b"] = np.arange(5) / 2, np.arange(5)
+    files = stored(lambda group: group.create_array("x", data=whole, chunks=(2,)), zarr_format=version)
+    assert [row["x"].tolist() for row in Folder(files).values(kind(block=1))] == whole.tolist()
+
+
 def test_rows_that_are_nowhere_have_the_fill_value() -> None:
     files = stored(lambda group: group.create_array("x", shape=(10, 2), chunks=(2, 2), dtype="f4", fill_value=np.nan))
     rows = Folder(files).values(kind(block=1))
@@ -281,6 +289,7 @@ def test_fill_values_and_types_of_their_own() -> None:
     assert type_of_v3("r24") == "|V3"
     for wrong in (
         {"name": "struct", "configuration": {}},
+        {"name": "struct", "configuration": {"fields": [["a", "string"]]}},
         {"name": "fixed_length_utf32", "configuration": {"length_bytes": 3}},
     ):
         with pytest.raises(ValueError):

@@ -228,6 +228,8 @@ def _steps_v3(codecs: list[Any], dtype: str, axes: int) -> tuple[tuple[Step, ...
         elif name == "bytes":
             if settings.get("endian", "little") not in ("little", "big"):
                 raise ValueError(f"the order of bytes {settings['endian']!r}")
+            if settings.get("endian") == "big" and dtype_of(dtype).names:
+                raise ValueError("fields in big-endian numbers, which are not read")
             if settings.get("endian") == "big":
                 dtype = dtype_of(dtype).newbyteorder(">").str
         elif name in _OWN or name.removeprefix("numcodecs.") in {*PACKERS, *ARRAYS}:

@@ -99,6 +99,10 @@ def type_of_v3(told: Any) -> str:
         unit = about["unit"]
         kind = "M8" if name == "numpy.datetime64" else "m8"
         return _checked(f"<{kind}" if unit == "generic" else f"<{kind}[{int(count)}{unit}]")
+    if name in ("structured", "struct") and isinstance(about.get("fields"), list):
+        return _checked(
+            msgspec.json.encode([[str(field), type_of_v3(kind)] for field, kind in about["fields"]]).decode()
+        )
     length = about.get("length_bytes")
     if isinstance(length, int) and length > 0:
         if name == "fixed_length_utf32" and length % 4 == 0:
