@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,26 @@ MOST_KINDS = 16
 """Kinds of leaves, by shape and type, that memory is kept of; a model's inputs and targets are a few."""
 
 
+_NO_TENSORS = "MmUST"  # numpy's kinds of times and of text
+
+
+def _listed(batch: Sequence[Any], *, collate_fn_map: Any = None) -> list[Any]:
+    return list(batch)
+
+
+_COMMON: dict[type | tuple[type, ...], Callable[..., Any]] = {
+    **{
+        kind: _listed
+        for kind in (np.datetime64, np.timedelta64, Decimal, datetime.date, datetime.time, datetime.timedelta)
+    },
+    **default_collate_fn_map,
+}
+
+
 class ReusingCollate:
     """Makes what ``torch.utils.data.default_collate`` makes, of any tree of values, and of mirrored arrays.
+
+    Times, dates, decimals and arrays of times or text, which no tensor holds, come as lists, as text does there.
 
     Tensors and arrays of one shape and type are stacked into memory that is used again once nobody refers to the batch
     that lay there. In a loading worker they go into memory that is shared with the trainer, as torch does it.
@@ -33,7 +53,7 @@ class ReusingCollate:
         self._is_pinned = is_pinned
         self._memory: dict[tuple[object, ...], BatchMemory] = {}
         self._functions: dict[type | tuple[type, ...], Callable[..., Any]] = {
-            **default_collate_fn_map,
+            **_COMMON,
             torch.Tensor: self._tensors,
             np.ndarray: self._arrays,
         }
@@ -62,8 +82,12 @@ class ReusingCollate:
             return stacked
         return torch.stack(list(batch), out=self._room(len(batch), tuple(first.shape), kind))
 
-    def _arrays(self, batch: Sequence[NDArray[Any]], *, collate_fn_map: Any = None) -> torch.Tensor:
+    def _arrays(
+        self, batch: Sequence[NDArray[Any]], *, collate_fn_map: Any = None
+    ) -> torch.Tensor | list[NDArray[Any]]:
         first = batch[0]
+        if first.dtype.kind in _NO_TENSORS:
+            return list(batch)
         alike = all(one.dtype == first.dtype and one.shape == first.shape for one in batch)
         if not alike or first.dtype not in _NUMPY_TYPES.values():
             stacked: torch.Tensor = default_collate_fn_map[np.ndarray](batch, collate_fn_map=self._functions)
@@ -82,15 +106,19 @@ class ReusingCollate:
         return self._memory.setdefault(kind, BatchMemory()).empty((num_samples, *shape), dtype)
 
 
-def _arrays_in_worker(batch: Sequence[NDArray[Any]], *, collate_fn_map: Any = None) -> torch.Tensor:
+def _arrays_in_worker(
+    batch: Sequence[NDArray[Any]], *, collate_fn_map: Any = None
+) -> torch.Tensor | list[NDArray[Any]]:
     """Stack arrays that torch takes as they are, and others: mirrored ones, and those that cannot be written to."""
+    if batch[0].dtype.kind in _NO_TENSORS:
+        return list(batch)
     taken = [one if one.flags.writeable and min(one.strides, default=0) >= 0 else one.copy() for one in batch]
     stacked: torch.Tensor = default_collate_fn_map[np.ndarray](taken, collate_fn_map=collate_fn_map)
     return stacked
 
 
 _IN_WORKERS: dict[type | tuple[type, ...], Callable[..., Any]] = {
-    **default_collate_fn_map,
+    **_COMMON,
     np.ndarray: _arrays_in_worker,
 }
 

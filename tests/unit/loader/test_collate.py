@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import pickle
 from collections import namedtuple
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -105,3 +107,32 @@ def test_each_leaf_has_memory_that_is_used_again() -> None:
         collate([np.zeros(side)])
     assert len(collate._memory) <= MOST_KINDS
     assert not pickle.loads(pickle.dumps(collate))._memory
+
+
+@pytest.mark.parametrize("in_worker", [False, True])
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.datetime64("2026-11-27T12:00:00.5"),
+        np.timedelta64(3, "s"),
+        np.timedelta64("NaT"),
+        Decimal("1.10"),
+        datetime.date(2026, 11, 27),
+        datetime.datetime(2026, 11, 27, tzinfo=datetime.UTC),
+        datetime.time(1, 2),
+        datetime.timedelta(days=1),
+        np.array(["2026-11-27"], "M8[D]"),
+        np.array([1, 2], "m8[s]"),
+        np.array(["a", "bc"]),
+        np.array([b"a"]),
+    ],
+    ids=repr,
+)
+def test_what_no_tensor_holds_comes_in_lists(value: object, in_worker: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if in_worker:
+        monkeypatch.setattr("penstock.loader.collate.get_worker_info", object)
+    batch = ReusingCollate()([{"at": value, "y": 1}, {"at": value, "y": 2}])
+    assert isinstance(batch["at"], list)
+    assert [type(one) for one in batch["at"]] == [type(value)] * 2
+    assert all(np.array_equal(one, value) or str(one) == str(value) for one in batch["at"])
+    assert batch["y"].tolist() == [1, 2]
