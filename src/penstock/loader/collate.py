@@ -21,7 +21,7 @@ MOST_KINDS = 16
 """Kinds of leaves, by shape and type, that memory is kept of; a model's inputs and targets are a few."""
 
 
-_NO_TENSORS = "MmUST"  # numpy's kinds of times and of text
+_NO_TENSORS = "Mm"  # numpy's kinds of times
 
 
 def _listed(batch: Sequence[Any], *, collate_fn_map: Any = None) -> list[Any]:
@@ -29,10 +29,9 @@ def _listed(batch: Sequence[Any], *, collate_fn_map: Any = None) -> list[Any]:
 
 
 _COMMON: dict[type | tuple[type, ...], Callable[..., Any]] = {
-    **{
-        kind: _listed
-        for kind in (np.datetime64, np.timedelta64, Decimal, datetime.date, datetime.time, datetime.timedelta)
-    },
+    **dict.fromkeys(
+        (np.datetime64, np.timedelta64, Decimal, datetime.date, datetime.time, datetime.timedelta), _listed
+    ),
     **default_collate_fn_map,
 }
 
@@ -40,7 +39,7 @@ _COMMON: dict[type | tuple[type, ...], Callable[..., Any]] = {
 class ReusingCollate:
     """Makes what ``torch.utils.data.default_collate`` makes, of any tree of values, and of mirrored arrays.
 
-    Times, dates, decimals and arrays of times or text, which no tensor holds, come as lists, as text does there.
+    Times, dates, decimals and arrays of times, which no tensor holds, come as lists, as text does there.
 
     Tensors and arrays of one shape and type are stacked into memory that is used again once nobody refers to the batch
     that lay there. In a loading worker they go into memory that is shared with the trainer, as torch does it.

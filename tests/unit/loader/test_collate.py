@@ -123,8 +123,6 @@ def test_each_leaf_has_memory_that_is_used_again() -> None:
         datetime.timedelta(days=1),
         np.array(["2026-11-27"], "M8[D]"),
         np.array([1, 2], "m8[s]"),
-        np.array(["a", "bc"]),
-        np.array([b"a"]),
     ],
     ids=repr,
 )
