@@ -52,7 +52,8 @@ def version() -> str:
     return subprocess.run([nginx, "-v"], capture_output=True, text=True, check=True).stderr.strip()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens at."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for found in sockets:
@@ -123,7 +124,7 @@ def serve(
     nginx = find_nginx()
     assert nginx is not None
     folder.mkdir(parents=True, exist_ok=True)
-    ports = dict(zip(latencies_seconds, _free_ports(len(latencies_seconds)), strict=True))
+    ports = dict(zip(latencies_seconds, free_ports(len(latencies_seconds)), strict=True))
     config = folder / "nginx.conf"
     config.write_text(_config(folder, root, ports, log))
     said = folder / "stderr.txt"
@@ -131,15 +132,24 @@ def serve(
         process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(config)], stderr=stderr)
     try:
         for port in ports.values():
-            _wait_for(process, port, said)
+            wait_for(process, port, said, seconds=START_SECONDS)
         yield {latency: f"http://127.0.0.1:{port}" for latency, port in ports.items()}
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int, said: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def wait_for(process: subprocess.Popen[bytes], port: int, said: Path, *, seconds: float) -> None:
+    """Wait until a server answers.
+
+    Args:
+        said: file of what it writes.
+        seconds: for which it is waited.
+
+    Raises:
+        RuntimeError: it did not start.
+    """
+    deadline = time.monotonic() + seconds
     while True:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1):

@@ -1,0 +1,1 @@
+"""Examples of the documentation of `datasets` and of EasyData, beside Penstock, on a Hub far away."""
