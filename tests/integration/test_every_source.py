@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,15 +15,10 @@ import torch
 
 import penstock
 from penstock.records import Meters
-from support.azure_server import ACCOUNT, KEY, serve_azure
-from support.ftp_server import PASSWORD, USER, Ftp, serve_ftp
-from support.gcs_server import serve_gcs
-from support.hub_server import serve_hub
-from support.inventories import s3_inventory, s3_rows
+from support.every_source import PLACES, Place, watched
 from support.kaggle_server import TOKEN as KAGGLE_TOKEN
 from support.kaggle_server import serve_kaggle
 from support.objects import content, to_number
-from support.small_s3 import Asked, Reply, SmallS3, small_s3
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -45,176 +37,10 @@ def _table() -> bytes:
 FILES = {f"objects/{number:04}.bin": content(number) for number in range(NUM_OBJECTS)} | {"tables/a.parquet": _table()}
 
 
-@dataclass(kw_only=True)
-class Faulty:
-    """A server that fails now and then when bytes are asked for.
-
-    Attributes:
-        is_data: tells whether a request is for bytes of an object.
-        every: of how many such requests one fails, 0 for none.
-        num_faults: so far.
-    """
-
-    answer: Callable[[Asked], Reply]
-    is_data: Callable[[Asked], bool]
-    every: int = 0
-    num_asked: int = 0
-    num_faults: int = 0
-
-    def __call__(self, asked: Asked) -> Reply:
-        reply = self.answer(asked)
-        if not self.every or not self.is_data(asked) or reply.status not in (200, 206) or len(reply.body) < 2:
-            return reply
-        self.num_asked += 1
-        if self.num_asked % self.every:
-            return reply
-        self.num_faults += 1
-        if self.num_faults % 2:
-            return Reply(status=503, headers={"Retry-After": "0"})
-        told = {**reply.headers, "Content-Length": str(len(reply.body)), "Connection": "close"}
-        return Reply(status=reply.status, body=reply.body[: len(reply.body) // 2], headers=told)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the files lie, and how they are asked for."""
-
-    uri: Callable[[str], str]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    faulty: Faulty | Ftp | None = None
-
-
-def _watched(server: SmallS3, answer: Callable[[Asked], Reply], is_data: Callable[[Asked], bool]) -> Faulty:
-    server.takeover = faulty = Faulty(answer=answer, is_data=is_data)
-    return faulty
-
-
-def _s3(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    server = stack.enter_context(small_s3(is_open=True))
-    server.objects |= {f"bucket/{key}": data for key, data in FILES.items()}
-    faulty = _watched(server, server._serve, lambda asked: "list-type" not in asked.query)
-    options = {"endpoint_url": server.url, "anonymous": True}
-    return Place(uri=lambda name: f"s3://bucket/{name}", options=options, faulty=faulty)
-
-
-def _s3_by_inventory(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    server = stack.enter_context(small_s3(is_open=True))
-    server.objects |= {f"bucket/{key}": data for key, data in FILES.items()}
-    server.objects |= {f"inv/{key}": data for key, data in s3_inventory(s3_rows(FILES), kind="ORC").items()}
-    faulty = _watched(server, server._serve, lambda asked: asked.path.startswith("/bucket/"))
-    options = {"anon": True, "endpoint_url": server.url, "inventory": "s3://inv/of/bucket/config"}
-    return Place(uri=lambda name: f"s3://bucket/{name}", options={"storage_options": options}, faulty=faulty)
-
-
-def _gs(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    gcs = stack.enter_context(serve_gcs(token="ya29.of-the-test"))
-    for key, data in FILES.items():
-        gcs.put(key, data)
-    faulty = _watched(gcs.server, gcs.answer, lambda asked: asked.query.get("alt") == "media")
-    options = {"storage_options": {"token": "ya29.of-the-test", "endpoint_url": gcs.url}}
-    return Place(uri=lambda name: f"{gcs.uri}/{name}", options=options, faulty=faulty)
-
-
-def _az(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    azure = stack.enter_context(serve_azure())
-    for key, data in FILES.items():
-        azure.put(key, data)
-    faulty = _watched(azure.server, azure.answer, lambda asked: "comp" not in asked.query)
-    options = {"storage_options": {"account_name": ACCOUNT, "account_key": KEY, "endpoint_url": azure.url}}
-    return Place(uri=lambda name: f"{azure.uri}/{name}", options=options, faulty=faulty)
-
-
-def _hf(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    hub = stack.enter_context(serve_hub())
-    hub.files |= FILES
-    hub.large |= set(FILES)
-    faulty = _watched(hub.cdn, hub.signed, lambda asked: True)
-    options = {"storage_options": {"token": False, "endpoint": hub.url}}
-    return Place(uri=lambda name: f"hf://datasets/org/name/{name}", options=options, faulty=faulty)
-
-
-def _kaggle(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    kaggle = stack.enter_context(serve_kaggle())
-    kaggle.files = {1: FILES}
-    kaggle.is_private = True
-    faulty = _watched(kaggle.store, kaggle.signed, lambda asked: True)
-    options = {"storage_options": {"token": KAGGLE_TOKEN, "endpoint": kaggle.url}}
-    return Place(uri=lambda name: f"kaggle://datasets/owner/name/{name}", options=options, faulty=faulty)
-
-
-def _web(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    server = stack.enter_context(small_s3(is_open=True))
-    faulty = _watched(server, _page_or_file, _is_file)
-    return Place(uri=lambda name: f"{server.url}/{name}/", faulty=faulty)
-
-
-def _urls(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    server = stack.enter_context(small_s3(is_open=True))
-    faulty = _watched(server, _page_or_file, _is_file)
-
-    def listed(name: str) -> str:
-        path = folder / f"{name}.txt"
-        path.write_text("".join(f"{server.url}/{key}\n" for key in FILES if key.startswith(f"{name}/")))
-        return f"urls+{path.as_uri()}"
-
-    return Place(uri=listed, faulty=faulty)
-
-
-def _local(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    for key, data in FILES.items():
-        (folder / key).parent.mkdir(exist_ok=True)
-        (folder / key).write_bytes(data)
-    return Place(uri=lambda name: str(folder / name))
-
-
-def _ftp(patch: pytest.MonkeyPatch, stack: contextlib.ExitStack, folder: Path) -> Place:
-    _local(patch, stack, folder)
-    server = stack.enter_context(serve_ftp(folder))
-    options = {"storage_options": {"username": USER, "password": PASSWORD}}
-    return Place(uri=lambda name: f"{server.uri}/{name}", options=options, faulty=server)
-
-
-def _is_file(asked: Asked) -> bool:
-    return asked.method == "GET" and not asked.path.endswith("/")
-
-
-def _page_or_file(asked: Asked) -> Reply:
-    """Answer as a web server with pages of links."""
-    key = unquote(asked.path).strip("/")
-    if asked.path.endswith("/"):
-        names = [name.rpartition("/")[2] for name in FILES if name.startswith(f"{key}/")]
-        page = "".join(f'<a href="{quote(name)}">{name}</a>\n' for name in names)
-        return Reply(body=f"<html><body>{page}</body></html>".encode(), headers={"Content-Type": "text/html"})
-    data = FILES.get(key)
-    if data is None:
-        return Reply(status=404)
-    told = {"ETag": f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"', "Accept-Ranges": "bytes"}
-    span = asked.headers.get("range", "").removeprefix("bytes=")
-    if not span:
-        return Reply(body=data, headers=told)
-    first, last = map(int, span.split("-"))
-    told["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
-    return Reply(status=206, body=data[first : last + 1], headers=told)
-
-
-PLACES = {
-    "local": _local,
-    "s3": _s3,
-    "gs": _gs,
-    "az": _az,
-    "hf": _hf,
-    "kaggle": _kaggle,
-    "web": _web,
-    "urls": _urls,
-    "ftp": _ftp,
-    "s3 by inventory": _s3_by_inventory,
-}
-
-
 @pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with contextlib.ExitStack() as stack:
-        yield PLACES[request.param](monkeypatch, stack, tmp_path)
+        yield PLACES[request.param](stack, FILES, tmp_path)
 
 
 def objects_of(place: Place) -> tuple[list[int], Meters]:
@@ -240,8 +66,8 @@ def rows_of(place: Place) -> tuple[str, Meters]:
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[int], str]:
     """What a folder gives."""
-    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        place = _local(patch, stack, tmp_path_factory.mktemp("local"))
+    with contextlib.ExitStack() as stack:
+        place = PLACES["local"](stack, FILES, tmp_path_factory.mktemp("local"))
         return objects_of(place)[0], rows_of(place)[0]
 
 
@@ -278,7 +104,7 @@ def test_members_of_the_archive_of_kaggle_are_those_files_whatever_fails() -> No
     """One link does for all members, asked for anew when it ends; the archive is not read twice."""
     with serve_kaggle() as kaggle:
         kaggle.files, kaggle.is_private, kaggle.link_seconds = {1: FILES}, True, 0.3
-        faulty = _watched(kaggle.store, kaggle.signed, lambda asked: True)
+        faulty = watched(kaggle.store, kaggle.signed, lambda asked: True)
         faulty.every = 5
         options = {"token": KAGGLE_TOKEN, "endpoint": kaggle.url, "archive": True}
         dataset = penstock.zip("kaggle://datasets/owner/name", by="member", storage_options=options)
@@ -294,8 +120,17 @@ def test_members_of_the_archive_of_kaggle_are_those_files_whatever_fails() -> No
 
 
 def _check_faults(place: Place, meters: Meters) -> None:
-    """See that each fault was met by one more try, and counted."""
+    """See that each fault was met by one more try, and counted.
+
+    A connection that was used before and is reset before it answers is no fault but one that grew old: the request is
+    sent again at once, and counted as sent.
+    """
     assert meters.failed_requests == 0
-    if place.faulty is not None:
-        assert place.faulty.num_faults >= 2
-        assert meters.retried_requests == place.faulty.num_faults
+    if place.faulty is None:
+        return
+    faults, resets = place.faulty.num_faults, place.faulty.num_resets
+    assert faults >= 2
+    assert faults - resets <= meters.retried_requests <= faults
+    data = [each for each in meters.requests if each.kind == "GET"]
+    answers = sum(each.answers_2xx + each.answers_3xx + each.answers_4xx + each.answers_5xx for each in data)
+    assert sum(each.sent for each in data) - answers >= resets

@@ -25,6 +25,7 @@ class Ftp:
     Attributes:
         every: of how many transfers one fails, 0 for none.
         num_faults: so far.
+        num_resets: of them that nobody counts: none.
         num_transfers: of files.
     """
 
@@ -33,6 +34,7 @@ class Ftp:
     every: int = 0
     num_transfers: int = 0
     num_faults: int = 0
+    num_resets: int = 0
 
 
 @contextlib.contextmanager

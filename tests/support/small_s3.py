@@ -9,7 +9,9 @@ import contextlib
 import hashlib
 import json
 import re
+import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -45,11 +47,12 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An answer."""
+    """An answer, or none: the connection is reset."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    is_reset: bool = False
 
     @staticmethod
     def error(status: int, code: str, extra: str = "", **headers: str) -> Reply:
@@ -231,6 +234,10 @@ def small_s3(*, certificate: Path | None = None, **options: object) -> Iterator[
                 body=self.rfile.read(length),
             )
             reply = state.answer(asked)
+            if reply.is_reset:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.close_connection = True
+                return
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                 self.send_header(name, value)

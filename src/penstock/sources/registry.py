@@ -13,7 +13,7 @@ from penstock.sources.fsspec.systems import is_installed, knows
 from penstock.sources.scheme import Scheme
 from penstock.texts import nearest
 
-__all__ = ["ENTRY_POINTS", "credential_variables", "find_scheme", "scheme_name", "scheme_names"]
+__all__ = ["ENTRY_POINTS", "credential_variables", "find_scheme", "own_scheme_names", "scheme_name", "scheme_names"]
 
 ENTRY_POINTS = "penstock.sources"
 LOCAL = "file"
@@ -56,6 +56,11 @@ def scheme_name(uri: str) -> str:
 def scheme_names() -> list[str]:
     """Return the names of all schemes that can be used."""
     return sorted(_SCHEMES.names())
+
+
+def own_scheme_names() -> tuple[str, ...]:
+    """Return the names of our own schemes, which no installed package adds to."""
+    return tuple(_SCHEMES.own)
 
 
 def credential_variables() -> tuple[str, ...]:
