@@ -87,9 +87,9 @@ def render(raw: dict[str, Any]) -> str:
         "file",
         "size",
         "goes on at",
-        "of what lies before, read again",
+        "read again of what is before",
         "read in all",
-        "to the first batch",
+        "first batch",
         "right",
     ]
     rows = [head]
@@ -109,12 +109,12 @@ def render(raw: dict[str, Any]) -> str:
     text = [
         "# Going on in the middle of a packed file",
         "",
-        "One object on a web server that counts what it sends. A process trains in the file's order through a window of "
-        f"{raw['options']['window']}, saves `state_dict()` in the middle and ends; a new one takes the manifest that was "
-        f"kept, `load_state_dict()` and {raw['options']['more']} batches. gzip is one stream without any points of its "
-        "own, Zstandard frames of 4 MiB. Right is: each sample is the next one, its checksum is that of what was "
-        f"written, and less than {MOST_SHARE:.0%} of what lies before is read again. What is read beyond is ahead of "
-        "training, up to the window.",
+        "One object on a web server that counts what it sends. A process trains in the file's order, through "
+        f"a window of {raw['options']['window']}, saves `state_dict()` in the middle and ends; a new one takes "
+        f"the manifest kept, `load_state_dict()` and {raw['options']['more']} batches. gzip is one stream "
+        "without any points of its own, Zstandard frames of 4 MiB. Right is: each sample is the next one, its "
+        f"checksum is that of what was written, and less than {MOST_SHARE:.0%} of what lies before is read "
+        "again. What is read beyond is ahead of training, up to the window.",
         "",
         *markdown.table(rows),
         "",
