@@ -20,6 +20,8 @@ from penstock.tokens.tokenizer import INSTALL
 
 __all__ = ["Rendered", "Template", "compiled", "rendered"]
 
+MOST_TEMPLATE: Final = 1 << 20
+"""Characters of a template; real ones have some thousands."""
 _FIX: Final = "give another template= (Jinja as chat_template of tokenizer_config.json has it), or what it lacks"
 
 
@@ -71,16 +73,26 @@ def rendered(
     """
     import jinja2
 
+    from penstock.tokens.bounds import TooMuch, bounded
+
     mark = secrets.token_hex(12)
     given = {**template.special, **template.options, "penstock_mark": mark}
     try:
-        text = compiled(template.text, template.name).render(
-            messages=[dict(each) for each in messages],
-            tools=tools,
-            documents=None,
-            add_generation_prompt=prompts,
-            **given,
+        text = bounded(
+            functools.partial(
+                compiled(template.text, template.name).render,
+                messages=[dict(each) for each in messages],
+                tools=tools,
+                documents=None,
+                add_generation_prompt=prompts,
+                **given,
+            )
         )
+    except TooMuch as error:
+        raise DataError(
+            f"the chat template of {template.name} takes too much: {error}",
+            fix="mend its loops, or leave out rows that are too long",
+        ) from error
     except _Refused as error:
         raise DataError(
             f"the chat template of {template.name} refuses it: {error}", fix="mend the row, or leave it out"
@@ -132,6 +144,8 @@ def compiled(text: str, name: str) -> Any:
     except ImportError as error:
         raise ConfigError(f"jinja2 cannot be imported ({error})", fix=INSTALL) from error
     try:
+        if len(text) > MOST_TEMPLATE:
+            raise ConfigError(f"the chat template of {name} has {len(text)} characters", fix=_FIX)
         return _environment().from_string(text)
     except (jinja2.TemplateError, RecursionError) as error:
         line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
@@ -141,7 +155,8 @@ def compiled(text: str, name: str) -> Any:
 @functools.cache
 def _environment() -> Any:
     from jinja2 import ext, nodes
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    from penstock.tokens.bounds import Bounded
 
     class Generation(ext.Extension):
         """``{% generation %} … {% endgeneration %}``: what lies within is what a model generates."""
@@ -159,9 +174,7 @@ def _environment() -> Any:
             ]
             return [around[0], *body, around[1]]
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"]
-    )
-    environment.filters["tojson"] = _as_json
+    environment = Bounded(trim_blocks=True, lstrip_blocks=True, extensions=[Generation, "jinja2.ext.loopcontrols"])
+    environment.take("tojson", _as_json)
     environment.globals["raise_exception"] = _refuse
     return environment
