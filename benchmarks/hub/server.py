@@ -152,7 +152,7 @@ worker_rlimit_nofile 65536;
 events {{ worker_connections 16384; }}
 http {{
 {temps}
-  log_format asked '$status $body_bytes_sent $request_method $request_uri $http_range';
+  log_format asked '$status $body_bytes_sent $request_method $request_uri $http_range $msec';
   access_log {folder}/access.log asked;
   default_type application/octet-stream;
   sendfile on;
@@ -165,7 +165,7 @@ http {{
   init_by_lua_block {{ repositories = dofile("{folder}/index.lua") }}
   server {{
     listen 127.0.0.1:{hub} backlog=4096;
-    location /.small/ {{ internal; alias {root}/; add_header X-Repo-Commit {COMMIT}; }}
+    location /.small/ {{ internal; alias {root}/; }}
     location ~ ^/api/datasets/{ORGANISATION}/(?<name>[^/]+)(?<rest>/.*)?$ {{
       {wait}
       default_type application/json;

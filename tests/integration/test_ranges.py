@@ -10,8 +10,7 @@ import pytest
 
 from penstock.errors import ConfigError, ObjectNotFound, ProcessLost, SourceChanged
 from penstock.manifest import SourceSpec, Span
-from penstock.ranges import RangeReader
-from penstock.ranges.reading import _Own
+from penstock.ranges import RangeReader, ReadingProcess
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -104,14 +103,14 @@ def test_threads_are_each_given_their_own(reader: RangeReader) -> None:
 def test_a_process_that_is_lost_again_and_again_is_an_error(
     reader: RangeReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = _Own.start
+    start = ReadingProcess.start
 
-    def dying(self: _Own, environment: dict[str, str | None]) -> object:
-        child = start(self, environment)
+    def dying(self: ReadingProcess) -> object:
+        child = start(self)
         child._process.kill()
         return child
 
-    monkeypatch.setattr(_Own, "start", dying)
+    monkeypatch.setattr(ReadingProcess, "start", dying)
     with pytest.raises(ProcessLost, match="was lost 3 times in a row"):
         reader.take(reader.ask([span(0, 1)]))
     monkeypatch.undo()

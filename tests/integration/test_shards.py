@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 
 import penstock
-from penstock.errors import ConfigError, DataError, SourceChanged, StreamMisused
+from penstock.children.process import Child
+from penstock.errors import ConfigError, DataError, PenstockError, SourceChanged, StreamMisused
+from penstock.ranges import ReadingProcess
 from support.formats import FORMATS, NUM_ROWS, plain, text_lines, zip_file
 from support.small_s3 import Asked, Reply, SmallS3, small_s3
 
@@ -226,6 +228,27 @@ def test_several_shards_are_read_at_once_by_threads(server: SmallS3) -> None:
     for thread in threads:
         thread.join()
     assert list(found.values()) == [list(range(NUM_ROWS))] * 6
+
+
+def test_the_process_that_reads_is_ready_before_the_first_row_is_asked_for(server: SmallS3) -> None:
+    with on_server(server, "csv").shards() as shards:
+        ready = shards.ranges._own.child()
+        assert ready is not None
+        assert next(shards.open_shard("0.csv"))["n"] == "0"
+        assert shards.ranges._own.child() is ready
+    assert shards.ranges._own.child() is None
+    assert ready.wait(0) is not None
+
+
+def test_no_process_is_left_where_listing_fails(server: SmallS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Child] = []
+    start = ReadingProcess.start
+    monkeypatch.setattr(ReadingProcess, "start", lambda self: begun.append(start(self)))
+    where: dict[str, Any] = {"endpoint_url": server.url, "region": "us-east-2", "anonymous": True}
+    with pytest.raises(PenstockError):
+        penstock.parquet("s3://b/nothing-is-here", **where).shards()
+    (child,) = begun
+    assert child.wait(0) is not None
 
 
 def test_the_process_that_reads_may_be_killed(server: SmallS3) -> None:

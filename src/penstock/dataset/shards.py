@@ -18,7 +18,7 @@ from penstock.dataset.shard_rows import ShardRows
 from penstock.errors import ConfigError
 from penstock.inspection.values import type_of
 from penstock.manifest import Extent, ManifestReader
-from penstock.ranges import RangeReader
+from penstock.ranges import RangeReader, ReadingProcess
 from penstock.stream.checks import count, shown
 from penstock.stream.listing import begin_listing, cached_manifest_of
 from penstock.stream.reading import LANES
@@ -89,6 +89,10 @@ class Shards:
             self.decode: Callable[..., Sequence[Any]] = dataset._decode(augments=False)
             self._cached = cached_manifest_of(options)
             folder = stack.enter_context(TemporaryFolder("penstock-manifest-"))
+            # It gets ready while the source is listed.
+            process = ReadingProcess(options.environment)
+            stack.callback(process.close)
+            process.start()
             with contextlib.ExitStack() as listing:
                 begun = begin_listing(
                     options, listing, self._cached, folder=folder, meters=folder / "meters", num_lanes=LANES
@@ -96,7 +100,7 @@ class Shards:
                 manifest = begun.listing.whole().manifest
             self._reader = stack.enter_context(ManifestReader(manifest))
             self._index = ShardIndex(self._reader, self._reader.info.split(options.data.split))
-            self.ranges = RangeReader(self._reader.info.source, options.environment)
+            self.ranges = RangeReader(self._reader.info.source, process)
             stack.callback(self.ranges.close)
             self._stack = stack.pop_all()
         self._lock = threading.Lock()

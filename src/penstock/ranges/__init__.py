@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from penstock.ranges.reading import Asked, RangeReader
+from penstock.ranges.reading import Asked, RangeReader, ReadingProcess
 
-__all__ = ["Asked", "RangeReader"]
+__all__ = ["Asked", "RangeReader", "ReadingProcess"]

@@ -18,7 +18,7 @@ from penstock.errors import ProcessLost, error_from_fields
 from penstock.manifest import SourceSpec, Span
 from penstock.ranges.messages import HEAD, MOST_SPANS, AnswerKind, Ask, ErrorAnswer
 
-__all__ = ["Asked", "RangeReader"]
+__all__ = ["Asked", "RangeReader", "ReadingProcess"]
 
 _MOST_DEATHS = 3
 """In a row, without an answer between them."""
@@ -40,21 +40,21 @@ class Asked:
 class RangeReader:
     """Reads spans of objects; for any threads, of which one waits for answers at a time.
 
-    The process is started when it is first asked, and ended by ``close``, or with this object. What is read is of the
-    version that a span names, tried again and checked as any read of a source is.
+    The process is started when it is first asked, if it was not before, and ended by ``close``, or with this object.
+    What is read is of the version that a span names, tried again and checked as any read of a source is.
 
     Args:
-        environment: variables that the process has beside this one's, where secrets stand; None takes one away.
+        process: that reads; None is one of its own.
     """
 
-    def __init__(self, source: SourceSpec, environment: Mapping[str, str | None] | None = None) -> None:
-        self._source, self._environment = source, dict(environment or {})
+    def __init__(self, source: SourceSpec, process: ReadingProcess | None = None) -> None:
+        self._source = source
         self._lock = threading.RLock()
         self._next = 0
         self._waiting: dict[int, Ask] = {}
         self._found: dict[int, memoryview | ErrorAnswer] = {}
         self._deaths = 0
-        self._own = _Own()
+        self._own = process or ReadingProcess()
         weakref.finalize(self, self._own.close)
 
     def ask(self, spans: Sequence[Span]) -> Asked:
@@ -140,28 +140,38 @@ class RangeReader:
 
     def _started(self) -> Child:
         """Start the process, and ask it for all that is waited for."""
-        child = self._own.start(self._environment)
+        child = self._own.start()
         for ask in list(self._waiting.values()):
             _send(child, ask)
         return child
 
 
-class _Own:
-    """The process, of this process alone: one that was forked has to start its own."""
+class ReadingProcess:
+    """The process that reads, of this process alone: one that was forked has to start its own.
 
-    def __init__(self) -> None:
+    It knows of no source before it is asked, so that it can get ready while one is listed.
+
+    Args:
+        environment: variables that it has beside this process's, where secrets stand; None takes one away.
+    """
+
+    def __init__(self, environment: Mapping[str, str | None] | None = None) -> None:
+        self._environment = dict(environment or {})
         self._child: Child | None = None
         self._pid = 0
 
     def child(self) -> Child | None:
+        """Return it; None where it was not started, or has ended."""
         return self._child if self._pid == os.getpid() else None
 
-    def start(self, environment: Mapping[str, str | None]) -> Child:
-        self._child = Child(["penstock.ranges.serving"], stdout=subprocess.PIPE, environment=environment)
+    def start(self) -> Child:
+        """Start it."""
+        self._child = Child(["penstock.ranges.serving"], stdout=subprocess.PIPE, environment=self._environment)
         self._pid = os.getpid()
         return self._child
 
     def close(self) -> None:
+        """End it, where it runs."""
         child, self._child = self.child(), None
         if child is not None:
             child.close()
