@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, cast
 from penstock import __version__
 from penstock.entry import entry
 from penstock.errors import ConfigError, Interrupted, PenstockError, map_os_error
+from penstock.extras import is_there, lacking
 from penstock.observe import configure_logging, redact
 from penstock.steps.options.arguments import add_options, parsed
 from penstock.steps.options.common import CommonOptions
@@ -58,21 +58,11 @@ def load_step(name: str) -> Step:
         ConfigError: an extra of the package that it needs at any time is not installed.
     """
     for module in _NEEDS.get(name, ()):
-        if not _is_there(module):
-            raise ConfigError(
-                f"`penstock {name}` needs {module}, which is not installed",
-                fix=f"pip install 'penstock[{_EXTRAS[module]}]'",
-            )
+        if not is_there(module):
+            raise lacking(f"`penstock {name}` needs {module}", _EXTRAS[module])
     if name in _WITHOUT_ALGEBRA:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return cast("Step", importlib.import_module(f"penstock.steps.{module_of(name)}"))
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # what is half there, or was taken away
-        return False
 
 
 def build_parser(steps: Sequence[str] = STEPS, words: Sequence[str] = ()) -> Parser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import socket
@@ -12,6 +11,7 @@ from pathlib import Path
 from penstock import __version__
 from penstock.doctor import findings
 from penstock.errors import OutputError
+from penstock.extras import how_to_install, is_there
 from penstock.records import Finding
 from penstock.temporary import TemporaryFolder
 from penstock.units import KIB, format_bytes
@@ -37,11 +37,9 @@ def check_machine(folder: Path | None, window_bytes: int | None) -> list[Finding
 
 
 def _torch() -> Finding:
-    if importlib.util.find_spec("torch"):
+    if is_there("torch"):
         return findings.ok(PLACE, "torch", "installed")
-    return findings.note(
-        PLACE, "torch", "not installed: list, prefetch and report work", fix="pip install 'penstock[train]'"
-    )
+    return findings.note(PLACE, "torch", "not installed: list, prefetch and report work", fix=how_to_install("train"))
 
 
 def _gpus() -> Finding:

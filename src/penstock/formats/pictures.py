@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from penstock.errors import ConfigError
+from penstock.extras import import_extra
 
 __all__ = ["picture_of", "raw_picture"]
 
@@ -119,11 +119,4 @@ def _formats() -> tuple[str, ...]:
 
 
 def _pillow() -> Any:
-    try:
-        from PIL import Image  # here: an extra
-    except ImportError as error:
-        raise ConfigError(
-            "pictures are decoded by Pillow, which is not there",
-            fix="pip install 'penstock[images]', or take them as bytes",
-        ) from error
-    return Image
+    return import_extra("PIL.Image", "images", what="pictures are decoded by Pillow", instead="take them as bytes")

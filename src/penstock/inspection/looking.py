@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from penstock.errors import PenstockError, SourceUnavailable
+from penstock.extras import how_to_install
 from penstock.inspection.advice import advise, get_price
 from penstock.inspection.budget import Budget, Budgeted, BudgetSpent
 from penstock.inspection.card import configs_and_splits
@@ -168,7 +169,7 @@ async def _peek_pictures(
 ) -> tuple[Peeked, tuple[Picture, ...]]:
     """Tell first pictures by kind, size and mode."""
     if not can_show():
-        return Peeked(num_samples=1, note="install 'penstock[images]' to be told their sizes"), ()
+        return Peeked(num_samples=1, note=f"{how_to_install('images')} to be told their sizes"), ()
     told: list[str] = []
     pictures = []
     for info in objects:

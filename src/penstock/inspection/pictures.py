@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import PenstockError
+from penstock.extras import is_there
 from penstock.inspection.naming import kind_of_head
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MOST_PIXELS = 64 << 20
 
 def can_show() -> bool:
     """Tell whether pictures can be read: Pillow is of an extra."""
-    return importlib.util.find_spec("PIL") is not None
+    return is_there("PIL")
 
 
 def told_of(data: bytes | memoryview) -> str:

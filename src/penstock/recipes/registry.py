@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from penstock.errors import ConfigError
+from penstock.extras import is_there, lacking
 from penstock.manifest import ManifestInfo
 from penstock.plugins import Registry
 from penstock.recipes.protocols import OwnObjective
@@ -186,9 +187,7 @@ def _check_own(path: str) -> None:
 def _check_library(path: str) -> None:
     """Refuse a network of a library that is certainly not there, likewise."""
     library, _, name = path.partition(":")
-    if importlib.util.find_spec(library) is None:
-        raise ConfigError(
-            f"--model {path!r} needs {library}, which is not installed", fix=f"pip install 'penstock[{library}]'"
-        )
+    if not is_there(library):
+        raise lacking(f"--model {path!r} needs {library}", library)
     if name in ("", "NAME"):
         raise ConfigError(f"--model {path!r} names no network of {library}", fix=f"write it like {library}:resnet18")

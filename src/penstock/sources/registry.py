@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import cast
 
 from penstock.errors import ConfigError
+from penstock.extras import how_to_install, is_there
 from penstock.plugins import Registry
-from penstock.sources.fsspec.systems import is_installed, knows
+from penstock.sources.fsspec.systems import knows
 from penstock.sources.scheme import Scheme
 from penstock.texts import nearest
 
@@ -109,7 +110,9 @@ def _unknown(name: str, uri: str) -> ConfigError:
 
 
 def _more() -> str:
-    return ", and what fsspec knows" if is_installed() else "; others are read by fsspec: pip install penstock[fsspec]"
+    return (
+        ", and what fsspec knows" if is_there("fsspec") else f"; others are read by fsspec: {how_to_install('fsspec')}"
+    )
 
 
 def _shown() -> str:

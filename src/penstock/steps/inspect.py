@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from penstock.errors import ConfigError
+from penstock.extras import lacking
 from penstock.files import atomic_write
 from penstock.inspection.found import Picture
 from penstock.inspection.looking import Limits, inspect
@@ -33,7 +33,7 @@ PLAIN_COLUMNS = 120
 def run(args: InspectOptions) -> int:
     """Look, and tell."""
     if args.pictures and not can_show():
-        raise ConfigError("--pictures needs Pillow, which is not installed", fix="pip install 'penstock[images]'")
+        raise lacking("--pictures needs Pillow", "images")
     check_outputs(args.html)
     limits = Limits(
         requests=args.max_requests,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.errors import ConfigError, DataError
-from penstock.tokens.tokenizer import INSTALL
+from penstock.extras import import_extra
 
 __all__ = ["Rendered", "Template", "compiled", "rendered"]
 
@@ -69,9 +69,10 @@ def rendered(
 
     Raises:
         DataError: the template refuses the conversation, or cannot be rendered of it.
-        ConfigError: it is no template.
+        ConfigError: it is no template, or Jinja is not installed.
     """
-    import jinja2
+    jinja = compiled(template.text, template.name)
+    import jinja2  # here: an extra
 
     from penstock.tokens.bounds import TooMuch, bounded
 
@@ -80,7 +81,7 @@ def rendered(
     try:
         text = bounded(
             functools.partial(
-                compiled(template.text, template.name).render,
+                jinja.render,
                 messages=[dict(each) for each in messages],
                 tools=tools,
                 documents=None,
@@ -139,10 +140,7 @@ def compiled(text: str, name: str) -> Any:
     Raises:
         ConfigError: it is none, or Jinja is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise ConfigError(f"jinja2 cannot be imported ({error})", fix=INSTALL) from error
+    jinja2 = import_extra("jinja2", "text", what="chat templates are rendered by Jinja")
     try:
         if len(text) > MOST_TEMPLATE:
             raise ConfigError(f"the chat template of {name} has {len(text)} characters", fix=_FIX)

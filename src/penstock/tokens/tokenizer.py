@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
+from penstock.extras import import_extra
 
-__all__ = ["INSTALL", "Encoded", "Tokenizer", "built"]
+__all__ = ["Encoded", "Tokenizer", "built"]
 
-INSTALL = "pip install 'penstock[text]'"
 MOST_ID = 2**31 - 1
 
 
@@ -97,10 +97,7 @@ def built(json: str) -> Any:
     Raises:
         ConfigError: it is none, or the library is not installed.
     """
-    try:
-        import tokenizers  # here: an extra
-    except ImportError as error:
-        raise ConfigError(f"tokenizers cannot be imported ({error})", fix=INSTALL) from error
+    tokenizers = import_extra("tokenizers", "text", what="text is tokenized by tokenizers")
     try:
         made = tokenizers.Tokenizer.from_str(json)
     except Exception as error:  # the library raises Exception itself

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from penstock.errors import ConfigError, DataError, PenstockError
+from penstock.extras import import_extra
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean, printable
 from penstock.units import KIB, MIB, format_bytes
@@ -192,16 +193,7 @@ def _pydicom() -> Any:
     Raises:
         ConfigError: it is not there.
     """
-    try:
-        import pydicom  # here: an extra
-        import pydicom.datadict
-        import pydicom.filereader
-        import pydicom.pixels
-    except ImportError as error:
-        raise ConfigError(
-            "DICOM is read by pydicom, which is not there",
-            fix="pip install 'penstock[dicom]', or take the objects as bytes",
-        ) from error
+    pydicom = import_extra("pydicom", "dicom", what="DICOM is read by pydicom", instead="take the objects as bytes")
     warnings.filterwarnings("ignore", module=r"pydicom\b")
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     return pydicom

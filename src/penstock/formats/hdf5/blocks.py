@@ -6,7 +6,8 @@ import io
 from collections.abc import Callable
 from typing import Any, Final
 
-from penstock.errors import ConfigError, DataError, HeaderMismatch
+from penstock.errors import DataError, HeaderMismatch
+from penstock.extras import import_extra
 from penstock.units import KIB, MIB, format_bytes
 
 __all__ = ["Blocks", "h5py_of", "lies"]
@@ -22,11 +23,7 @@ def h5py_of() -> Any:
     Raises:
         ConfigError: it is not there.
     """
-    try:
-        import h5py  # here: an extra
-    except ImportError as error:
-        raise ConfigError("HDF5 is read by h5py, which is not there", fix="pip install 'penstock[hdf5]'") from error
-    return h5py
+    return import_extra("h5py", "hdf5", what="HDF5 is read by h5py")
 
 
 def lies(key: str, what: str) -> HeaderMismatch:

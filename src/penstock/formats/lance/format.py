@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch
+from penstock.extras import import_extra
 from penstock.formats.codec import Codec
 from penstock.formats.lance.manifests import Fragment, Manifest, read_manifest, version_of
 from penstock.formats.options import names_of, size_of
@@ -171,16 +172,11 @@ def _read(data: bytes, names: Sequence[str]) -> pa.Table:
         ValueError: it cannot be read.
         ConfigError: pylance is not there.
     """
-    try:
-        from lance.file import LanceFileReader  # here: an extra
-    except ImportError as error:
-        raise ConfigError(
-            "Lance is read by pylance, which is not there", fix="pip install 'penstock[lance]'"
-        ) from error
+    reader = import_extra("lance.file", "lance", what="Lance is read by pylance").LanceFileReader
     with tempfile.NamedTemporaryFile(suffix=".lance") as file:
         Path(file.name).write_bytes(data)
         try:
-            table = LanceFileReader(file.name).read_all().to_table()
+            table = reader(file.name).read_all().to_table()
             table.validate(full=True)
         except (KeyboardInterrupt, SystemExit):
             raise

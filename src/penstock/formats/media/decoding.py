@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from penstock.errors import ConfigError, DataError, TruncatedObject
+from penstock.extras import import_extra
 from penstock.formats.media.choosing import wanted_times
 from penstock.formats.media.gathering import Frames, Sound, TooMuch
 from penstock.formats.media.kept import File
@@ -104,14 +105,7 @@ def need_av() -> Any:
     Raises:
         ConfigError: it is not there.
     """
-    try:
-        import av  # here: an extra, and heavy
-        import av.logging
-    except ImportError as error:
-        raise ConfigError(
-            "video and audio are decoded by PyAV, which is not there",
-            fix="pip install 'penstock[video]', or take the objects as bytes",
-        ) from error
+    av = import_extra("av", "video", what="video and audio are decoded by PyAV", instead="take the objects as bytes")
     av.logging.set_level(None)
     return av
 

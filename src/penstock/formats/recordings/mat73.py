@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from penstock.errors import ConfigError, DataError, HeaderMismatch
+from penstock.errors import DataError, HeaderMismatch
+from penstock.extras import import_extra
 from penstock.formats.recordings.matlab import Lies
 from penstock.units import format_bytes
 
@@ -61,14 +62,8 @@ def numbers_of_hdf5(data: memoryview, *, most_bytes: int, name: str) -> bytes:
 
 
 def _opened(data: bytes | memoryview, name: str) -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ConfigError(
-            f"{name} is a MATLAB file of version 7.3, which takes h5py, and that is not installed",
-            fix="pip install 'penstock[hdf5]', or save it from EEGLAB in version 6",
-            about=name,
-        ) from error
+    what = f"{name} is a MATLAB file of version 7.3: it is read by h5py"
+    h5py = import_extra("h5py", "hdf5", what=what, instead="save it from EEGLAB in version 6", about=name)
     return h5py.File(io.BytesIO(data), "r")
 
 

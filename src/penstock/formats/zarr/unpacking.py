@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from penstock.errors import ConfigError
+from penstock.extras import import_extra
 from penstock.formats.unzstd import unzstd
 
 __all__ = ["ARRAYS", "PACKERS", "numcodecs_of", "unpack"]
@@ -31,12 +31,7 @@ def numcodecs_of(name: str, config: Mapping[str, Any]) -> Any:
         ConfigError: numcodecs is not there.
         ValueError: there is no such codec, or its settings are wrong.
     """
-    try:
-        import numcodecs  # here: an extra
-    except ImportError as error:
-        raise ConfigError(
-            "chunks of Zarr are unpacked by numcodecs, which is not there", fix="pip install 'penstock[zarr]'"
-        ) from error
+    numcodecs = import_extra("numcodecs", "zarr", what="chunks of Zarr are unpacked by numcodecs")
     try:
         return numcodecs.get_codec({**config, "id": name})
     except Exception as error:  # of whatever kind its settings make it raise

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from penstock.errors import ConfigError
+from penstock.extras import how_to_install
 from penstock.recipes.own_model import try_out
 from penstock.texts import did_you_mean
 
@@ -36,7 +37,7 @@ def build_library_model(library: str, name: str, *, shape: Sequence[int], num_ou
     except Exception as error:
         raise ConfigError(
             f"{library} cannot be imported: {type(error).__name__}: {error}",
-            fix=f"install one that fits the torch that is here: pip install 'penstock[{library}]'",
+            fix=f"install one that fits the torch that is here: {how_to_install(library)}",
         ) from error
     known = list(module.list_models())
     if name not in known:

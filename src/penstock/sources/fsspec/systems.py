@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from penstock.errors import ConfigError, PenstockError
+from penstock.extras import is_there
 from penstock.manifest import SourceSpec
 from penstock.secrets import redact
 from penstock.sources.fsspec.options import from_environment
 
-__all__ = ["System", "is_installed", "knows", "open_system"]
+__all__ = ["System", "knows", "open_system"]
 
 _NO_PLACES = frozenset(
     {
@@ -44,17 +45,10 @@ class System:
     open: Callable[[], Any]
 
 
-def is_installed() -> bool:
-    """Tell whether fsspec is there."""
-    from importlib.util import find_spec
-
-    return find_spec("fsspec") is not None
-
-
 @functools.cache
 def knows(name: str) -> bool:
     """Tell whether fsspec has a file system of a name, that is a place."""
-    if name in _NO_PLACES or not is_installed():
+    if name in _NO_PLACES or not is_there("fsspec"):
         return False
     from fsspec.registry import known_implementations, registry
 

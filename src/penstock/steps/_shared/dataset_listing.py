@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
 from penstock.errors import ConfigError
+from penstock.extras import is_there, lacking
 from penstock.manifest import ManifestInfo
 from penstock.sources import RequestMeter, open_source
 from penstock.steps._shared import common
@@ -50,11 +50,8 @@ def require_torch(flag: str) -> None:
     Raises:
         ConfigError: it is not.
     """
-    if importlib.util.find_spec("torch") is None:
-        raise ConfigError(
-            f"{flag} needs torch, which is not installed",
-            fix="pip install 'penstock[train]', or say --source and --task",
-        )
+    if not is_there("torch"):
+        raise lacking(f"{flag} needs torch", "train", instead="say --source and --task")
 
 
 def list_dataset(

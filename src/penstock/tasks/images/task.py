@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, ObjectNotFound, PenstockError
+from penstock.extras import lacking
 from penstock.manifest import Described, Extent, SourceSpec, sample_of
 from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, find_object
@@ -88,9 +89,7 @@ class Images:
         try:
             from penstock.tasks.images.decoding import decode_image  # here: Pillow is an extra
         except ModuleNotFoundError as error:
-            raise ConfigError(
-                "the task 'images' needs Pillow, which is not installed", fix="pip install 'penstock[images]'"
-            ) from error
+            raise lacking("the task 'images' needs Pillow", "images") from error
         data, codec, target = value
         return {"inputs": decode_image(data, ImageDecode.read(codec), rng), "targets": target}
 
