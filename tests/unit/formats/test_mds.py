@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError, TruncatedObject
 from penstock.formats.registry import open_format
+from support.folder_source import Folder
 from support.ranges import Ranges
 
 WRITTEN = zlib.decompress(base64.b85decode(
@@ -131,6 +132,32 @@ def test_packed_shards_are_those_that_are_not_packed() -> None:
     cut = pa.Codec("zstd").compress(data[:-1], asbytes=True)
     with pytest.raises(TruncatedObject, match="ends before its last sample, at byte"):
         values(cut, "one.mds.zstd")
+
+
+def index_of(*shards: tuple[str | None, str | None]) -> bytes:
+    """Return an index of shards, each by the name of its file and of what it is packed as."""
+    files = [[None if name is None else {"basename": name, "bytes": 9} for name in each] for each in shards]
+    return json.dumps({"shards": [{"raw_data": raw, "zip_data": packed} for raw, packed in files]}).encode()
+
+
+def test_a_shard_that_the_index_names_and_that_is_not_there_is_missed() -> None:
+    one, names = some_rows(5), [("0.mds", None), ("1.mds", "1.mds.zstd"), ("p/2.mds", None)]
+    packed = pa.Codec("zstd").compress(one, asbytes=True)
+    files = {"d/0.mds": one, "d/1.mds.zstd": packed, "d/p/2.mds": one, "d/index.json": index_of(*names)}
+    extents, skipped = Folder(files).index(open_format("mds", {}))
+    assert (sum(extent.num_samples for extent in extents), skipped) == (15, [])
+    at_root = {key.removeprefix("d/"): data for key, data in files.items()}
+    assert len(Folder(at_root).index(open_format("mds", {}))[0]) == 3
+    for key in ("d/0.mds", "d/1.mds.zstd", "d/p/2.mds"):
+        lacking = {name: data for name, data in files.items() if name != key}
+        with pytest.raises(DataError, match=r"d/index.json names '.*', which does not lie beside it \(1 in all\)"):
+            Folder(lacking).index(open_format("mds", {}))
+    outside = {**files, "d/index.json": index_of(("../secret.mds", None)), "secret.mds": one}
+    with pytest.raises(DataError, match=r"names '../secret.mds', which does not lie beside it"):
+        Folder(outside).index(open_format("mds", {}))
+    for other in (b"{", b"[1]", b'{"chunks": []}'):
+        _, skipped = Folder({**files, "d/index.json": other}).index(open_format("mds", {}))
+        assert [each.reason for each in skipped] == ["is no index of MDS"]
 
 
 def test_the_index_and_empty_shards_have_no_samples() -> None:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from penstock.errors import ConfigError, DataError
 from penstock.formats.codec import Codec
 from penstock.formats.magic import kind_of
+from penstock.formats.mds.described import INDEX, check_shards
 from penstock.formats.mds.shards import BEGIN_BYTES, Column, Shard, lies, read_packed, read_plain
 from penstock.formats.mds.values import Value, value_of, why_not
 from penstock.formats.options import block_of, names_of
-from penstock.formats.protocols import Found
+from penstock.formats.protocols import Found, Store
 from penstock.formats.rows import block_rows
 from penstock.formats.streams import ByteStream, Packing, Part, open_stream, unpacked
 from penstock.formats.streams.lines import check_held
@@ -29,7 +30,6 @@ from penstock.units import MIB
 
 __all__ = ["Mds"]
 
-_INDEX: Final = "index.json"
 _PICTURES: Final = ("array", "bytes")
 _OTHER_PACKING: Final = (".br", ".bz2", ".snappy")
 """By which shards may be packed, whose first bytes do not tell it."""
@@ -68,9 +68,12 @@ class Mds:
         if self.pictures not in _PICTURES:
             raise ConfigError(f"pictures {self.pictures!r}", fix=f"choose one of: {', '.join(_PICTURES)}")
 
-    async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
+    async def index(self, source: Store, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return runs of samples; what stands before them is read, and all of a shard that is packed."""
-        if info.key.rpartition("/")[2] == _INDEX:  # which tells of shards what they tell of themselves
+        if info.key.rpartition("/")[2] == INDEX:  # which tells of shards what they tell of themselves
+            why = await check_shards(source, info)
+            if why:
+                yield SkippedObject(object=info.key, reason=why)
             return
         shard, stream = await self._read(source, info)
         self._check(shard.columns, info)
