@@ -61,7 +61,7 @@ def has_choices(pattern: str) -> bool:
 
 def is_hidden(key: str) -> bool:
     """Tell whether a key is a file system's or a program's own: below ``.name`` or ``__MACOSX``."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in key.split("/"))
+    return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in key.split("/"))
 
 
 def is_unclosed(pattern: str) -> bool:

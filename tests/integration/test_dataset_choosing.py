@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import penstock
-from penstock.errors import ConfigError, DataError, EmptyListing
+from penstock.errors import ConfigError, DataError, EmptyListing, RecordError
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -259,3 +259,22 @@ def test_what_fails_is_named_as_it_was_written(tables: Path, files: Path, worker
                 rows(made, workers=workers)
             assert told in "\n".join(caught.value.__notes__)
             assert "transform" not in "\n".join(each for each in caught.value.__notes__ if "Traceback" not in each)
+
+
+@pytest.mark.parametrize("name", ["group", "by"])
+def test_a_group_that_is_no_unicode_text_is_an_error_that_names_the_function(files: Path, name: str) -> None:
+    def half(key: str) -> str:
+        return f"\ud800{key}"
+
+    whole = penstock.objects(str(files), group=half) if name == "group" else penstock.objects(str(files))
+    train, _ = whole.split(valid=0.5, by=half) if name == "by" else whole.split(valid=0.5)
+    with pytest.raises(ConfigError, match=rf"{name} gave '\\ud800site.* for 'site.*', which is no Unicode text"):
+        rows(train)
+
+
+def test_a_column_of_halves_of_surrogate_pairs_cannot_be_split_by(tmp_path: Path) -> None:
+    lines = "".join(f'{{"g": "\\ud80{number}"}}\n' for number in range(8))
+    (tmp_path / "a.jsonl").write_text(lines)
+    train, _ = penstock.jsonl(str(tmp_path)).split(valid=0.5, by="g")
+    with pytest.raises(RecordError, match="cannot be written to the manifest"):
+        rows(train)

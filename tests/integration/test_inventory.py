@@ -44,6 +44,15 @@ def test_list_says_how_old_the_inventory_is_and_makes_the_same_manifest(server: 
     assert by_inventory.source.options["inventory"] == f"{FOLDER}/{DATE}/manifest.json"
 
 
+@pytest.mark.parametrize("more", [(), ("--max-objects", "1")], ids=["all", "beginning"])
+def test_inspect_says_how_old_the_inventory_is(server: SmallS3, more: tuple[str, ...]) -> None:
+    told = run(
+        "inspect", "s3://bucket/data", "--anonymous", "--endpoint-url", server.url, "--source-option",
+        f"inventory={FOLDER}", *more,
+    )  # fmt: skip
+    assert "listed from the S3 Inventory of 2026-" in " ".join(told.stdout.split())
+
+
 def test_a_stream_reads_by_an_inventory_and_meets_what_has_gone_since(server: SmallS3) -> None:
     options = {"anon": True, "endpoint_url": server.url, "inventory": FOLDER}
     given = {"decode": to_number, "batch_size": 8, "window": "2Mi", "storage_options": options}

@@ -21,6 +21,8 @@ KEY: Final = "__key__"
 _NAME: Final = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
 META: Final = re.compile(r"__[^/]*__(/|$)")
 """Names of what is of a file, not of a sample."""
+_PARTS: Final = re.compile(r"[/\\]")
+"""Of a name, which programs for Windows write with backslashes."""
 _SHOWN: Final = 20
 """Names that an error lists."""
 
@@ -37,6 +39,8 @@ def why_left_out(name: str, *, is_alone: bool = False) -> str:
     Args:
         is_alone: whether each file is a sample.
     """
+    if ".." in _PARTS.split(name):
+        return "leads out of the file, by '..'"
     if is_hidden(name):
         return "a system's own"
     if is_alone:

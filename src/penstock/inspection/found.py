@@ -93,6 +93,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         is_whole: everything was listed; otherwise what follows is of a part of it.
         configs: of the dataset's card, and splits by the card or by the names of files.
+        listing_notes: what is to be said of the listing, as how old the inventory is that it is of.
         card_note: why the card could not be read.
         advice: in sentences.
     """
@@ -106,5 +107,6 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     splits: tuple[str, ...]
     card_note: str
     left_out: tuple[str, ...]
+    listing_notes: tuple[str, ...]
     advice: tuple[str, ...]
     spent: Spent

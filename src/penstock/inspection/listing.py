@@ -35,6 +35,7 @@ class Looked:
     objects: tuple[ObjectInfo, ...]
     is_whole: bool
     left_out: tuple[SkippedObject, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 async def look(source: ObjectSource, budget: Budget, *, most: int) -> Looked:
@@ -65,7 +66,7 @@ async def look(source: ObjectSource, budget: Budget, *, most: int) -> Looked:
             about=source.spec.uri,
         )
     left_out = tuple(source.left_out()) if is_whole else ()
-    return Looked(objects=tuple(kept), is_whole=is_whole, left_out=left_out)
+    return Looked(objects=tuple(kept), is_whole=is_whole, left_out=left_out, notes=tuple(source.notes()))
 
 
 async def _take(source: ObjectSource, folder: str, found: dict[str, ObjectInfo], budget: Budget, *, most: int) -> bool:

@@ -106,6 +106,7 @@ async def _inspected(
         splits=splits,
         card_note=card_note,
         left_out=tuple(printable(f"{item.object}: {item.reason}") for item in looked.left_out),
+        listing_notes=tuple(map(printable, looked.notes)),
         advice=tuple(map(printable, advice)),
         spent=source.budget.spent(),
     )

@@ -60,8 +60,8 @@ def splits_told(found: Inspection) -> list[str]:
 
 
 def notes(found: Inspection) -> list[str]:
-    """Return what was passed over."""
-    told = [found.card_note] if found.card_note else []
+    """Return what is to be said of the listing, and what was passed over."""
+    told = [*found.listing_notes, *([found.card_note] if found.card_note else [])]
     told += list(found.left_out[:5])
     if found.more_kinds:
         told.append(f"{counted(found.more_kinds, 'more extension')} of fewer bytes not looked into")

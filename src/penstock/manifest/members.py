@@ -49,6 +49,7 @@ def join_members(manifests: Sequence[Path], path: Path) -> ManifestInfo:
             values_sha256=first.values,
             transform=first.transform,
             members=infos,
+            usual=first.task_options,  # their fingerprints tell them
         )
 
 

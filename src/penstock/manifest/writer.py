@@ -216,18 +216,22 @@ class ManifestWriter:
         values_sha256: str = "",
         transform: str = "",
         members: Sequence[ManifestInfo] = (),
+        usual: Mapping[str, str | int | float | bool | None] | None = None,
     ) -> ManifestInfo:
         """Join the splits into the file, fingerprint it, put it in its place, and say what it holds.
 
         Args:
             values_sha256: of ``values``, where it is known instead of them.
             members: of a mix; rows of each split were added one member after the other.
+            usual: values of the task's options where nobody gives any. They are no part of the fingerprint, so that
+                an option that a later release adds changes none.
 
         Raises:
             RecordError: what is told of the samples cannot be written.
         """
         behind = (*((transform,) if transform else ()), *(each.fingerprint for each in members))
-        meaning = (task, sorted(task_options.items()), source.uri, list(shape), list(classes), *behind)
+        asked = sorted((name, value) for name, value in task_options.items() if not _is_usual(name, value, usual or {}))
+        meaning = (task, asked, source.uri, list(shape), list(classes), *behind)
         with self._errors():
             digest = hashlib.sha256(msgspec.msgpack.encode(meaning))
             for split in self._splits.values():
@@ -305,6 +309,10 @@ class ManifestWriter:
             fix="give its objects names of Unicode text and its numbers at most 64 bits, or leave it out",
             about=str(self._path),
         )
+
+
+def _is_usual(name: str, value: object, usual: Mapping[str, object]) -> bool:
+    return name in usual and value == usual[name] and type(value) is type(usual[name])
 
 
 def _check(extent: Extent) -> None:

@@ -109,4 +109,4 @@ def nearest_seed(accepts: Callable[[SplitRule], bool], *, fractions: Sequence[fl
 
 @lru_cache(maxsize=1024)  # a group's samples come one after the other, or nearly so
 def _rank(seed: int, group: str) -> int:
-    return int.from_bytes(hashlib.sha256(f"{_KEY}/{seed}/{group}".encode()).digest()[:8])
+    return int.from_bytes(hashlib.sha256(f"{_KEY}/{seed}/{group}".encode(errors="surrogatepass")).digest()[:8])

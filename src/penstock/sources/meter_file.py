@@ -175,7 +175,8 @@ def _owner_hash(owner: str) -> bytes:
 
 
 def _make(folder: Path, owner: str) -> tuple[str, RequestMeter, int]:
-    folder.mkdir(parents=True, exist_ok=True)
+    # Not those above it: a child that outlives its parent would make anew what was cleared away behind it.
+    folder.mkdir(exist_ok=True)
     identity = uuid.uuid4().hex
     path = folder / f"{_prefix(owner)}{identity[:8]}"
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, FILE_MODE)

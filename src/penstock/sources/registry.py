@@ -10,7 +10,7 @@ from typing import cast
 from penstock.errors import ConfigError
 from penstock.extras import how_to_install, is_there
 from penstock.plugins import Registry
-from penstock.sources.fsspec.systems import knows
+from penstock.sources.fsspec.systems import known_names, knows
 from penstock.sources.scheme import Scheme
 from penstock.texts import nearest
 
@@ -65,10 +65,12 @@ def own_scheme_names() -> tuple[str, ...]:
 
 
 def credential_variables() -> tuple[str, ...]:
-    """Name the variables of the environment that hold credentials of Penstock's own schemes."""
+    """Name the variables of the environment that hold credentials of Penstock's own schemes, and of fsspec's."""
+    from penstock.sources.fsspec.scheme import CREDENTIAL_VARIABLES  # here: as are schemes, where they are asked for
+
     stores = (name for name in _SCHEMES.own if name != LOCAL)
     found = (cast("Scheme", _SCHEMES.load(name)).credential_variables for name in stores)
-    return tuple(dict.fromkeys(variable for variables in found for variable in variables))
+    return tuple(dict.fromkeys(variable for variables in (*found, CREDENTIAL_VARIABLES) for variable in variables))
 
 
 def find_scheme(uri: str) -> Scheme:
@@ -101,12 +103,18 @@ def _unknown(name: str, uri: str) -> ConfigError:
         )
     meant = _MEANT.get(name, name)
     names = scheme_names()
-    close = meant if meant in names else nearest(name, names)
+    close = meant if meant in names else nearest(name, [*names, *known_names()]) or _one_letter_off(name, names)
     hint = f"did you mean {close}://? " if close else ""
     return ConfigError(
         f"cannot use {uri!r}: there is no scheme {name!r}",
         fix=f"{hint}write it like s3://bucket/prefix, or as a local path; there is {_shown()}{_more()}",
     )
+
+
+def _one_letter_off(name: str, names: list[str]) -> str:
+    """Return a name of as many letters, all but one of which are the same; empty where there is none."""
+    same = (each for each in names if len(each) == len(name))
+    return next((each for each in same if sum(map(str.__ne__, each, name)) == 1), "")
 
 
 def _more() -> str:

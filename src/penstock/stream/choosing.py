@@ -21,6 +21,7 @@ from penstock.manifest.listed import Listed
 from penstock.plan import SplitRule, nearest_seed, split_rule
 from penstock.stream.checks import shown
 from penstock.tasks.indexing import some_samples
+from penstock.tasks.registry import get_task, usual_options
 from penstock.texts import counted
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _finish(
         notes=info.notes,
         values_sha256=info.values,
         transform=info.transform,
+        usual=usual_options(get_task(info.task)),
     )
 
 
@@ -188,7 +190,21 @@ def _group_of(key: str, choice: Choice, group: Callable[[str], Any]) -> str:
         raise ConfigError(
             f"{choice.group_name} gave {shown(found)} for {key!r}", fix="give a function of a key that gives text"
         )
+    if not _is_unicode(found):
+        raise ConfigError(
+            f"{choice.group_name} gave {shown(found)} for {key!r}, which is no Unicode text (it has half a surrogate "
+            "pair)",
+            fix='give text that UTF-8 can write, like text.encode("utf-8", "replace").decode()',
+        )
     return found
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _cut(extent: Extent, groups: _Groups) -> Iterator[tuple[str, Extent]]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, cast
 from penstock.plugins import Names, Registry
 
 if TYPE_CHECKING:
-    from penstock.tasks.protocols import Task
+    from penstock.tasks.protocols import OptionValue, Task
 
-__all__ = ["get_task", "learnt_task_names", "own_task_names", "task_names"]
+__all__ = ["get_task", "learnt_task_names", "own_task_names", "task_names", "usual_options"]
 
 _TASKS: Final = Registry(
     kind="task",
@@ -50,3 +50,8 @@ def get_task(name: str) -> Task:
         ConfigError: there is no such task, or it cannot be imported.
     """
     return cast("type[Task]", _TASKS.load(name))()
+
+
+def usual_options(task: Task) -> dict[str, OptionValue]:
+    """Return the values of a task's options where nobody gives any, by the names of their flags."""
+    return {option.name.replace("_", "-"): option.default for option in task.options}

@@ -7,6 +7,7 @@ import json
 import pickle
 import random
 import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError
 from penstock.formats.registry import open_format
+from penstock.formats.tar.members import decode_member
 from support.ranges import Ranges
 
 DTYPES = ["f4", "f8", ">i4", "u1", "?", "c8", "M8[s]", "U3", "S2", "V3", [("a", "<f4"), ("b", ">i2", (2,))]]
@@ -200,3 +202,18 @@ def test_damage_anywhere_is_an_error_or_seen_by_nobody() -> None:
                         assert len(values(damaged, kind, **options)) <= 10
                     except PenstockError:
                         continue
+
+
+@pytest.mark.parametrize("kind", ["<U3", ">U3", [("a", "<f4"), ("b", "<U3", (2,))]])
+def test_texts_beyond_unicode_are_an_error_that_names_the_file(kind: Any) -> None:
+    dtype = np.dtype(kind)
+    beyond = np.array([0x61, sys.maxunicode + 1, 0], np.dtype("u4").newbyteorder(">" if kind == ">U3" else "<"))
+    row = beyond.tobytes() if dtype.names is None else np.float32(1).tobytes() + 2 * beyond.tobytes()
+    data = npy(np.frombuffer(2 * row, dtype))
+    for options in ({}, {"by": "row"}):
+        with pytest.raises(DataError, match=r"one(/0)? cannot be read: a text in it has the character 0x110000"):
+            values(data, "npy", **options)
+    with pytest.raises(DataError, match="0x110000"):
+        values(npz(a=np.frombuffer(row, dtype)), "npz")
+    with pytest.raises(ValueError, match="0x110000"):
+        decode_member("a.npy", data, False, key="a.npy")

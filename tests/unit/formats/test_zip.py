@@ -221,6 +221,15 @@ def test_members_that_lie_in_each_other_are_refused() -> None:
         values(at(PLAIN, second + 42, b"\0\0\0\0"))
 
 
+@pytest.mark.parametrize("name", ["../x.txt", "d/../../x.txt", "..\\x.txt", ".."])
+@pytest.mark.parametrize("by", ["sample", "member"])
+def test_members_whose_names_lead_out_are_left_out_for_that_reason(name: str, by: str) -> None:
+    data = made({name: b"x", "./a.txt": b"1", "b..c/a.txt": b"2"})
+    extents, left_out = Ranges(data).index(open_format("zip", {"by": by}))
+    assert len(extents) == 2
+    assert [(each.reason, each.count) for each in left_out] == [("leads out of the file, by '..'", 1)]
+
+
 def test_what_is_not_wanted_may_be_of_any_kind() -> None:
     data = at(made({"a.txt": b"one", "a.bin": b"two"}), 0, b"P")
     place = data.rindex(b"PK\x01\x02")

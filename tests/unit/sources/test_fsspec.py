@@ -107,7 +107,7 @@ class Async(AsyncFileSystem):  # type: ignore[misc]
 def registered() -> Iterator[None]:
     for kind in (Slow, Nameless, Async):
         fsspec.register_implementation(kind.protocol, kind, clobber=True)
-        systems.knows.cache_clear()
+        systems.known_names.cache_clear()
     yield
     Slow.before, Slow.num_cut = None, 0
     for store in (Slow.store, Nameless.store, MemoryFileSystem.store):

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from penstock.formats.array_texts import check_texts
+
 __all__ = ["BF16", "Layout", "array_of", "dtype_of", "read_npy", "read_safetensors"]
 
 BF16: Final = "bfloat16"
@@ -71,13 +73,18 @@ def dtype_of(text: str) -> np.dtype[Any]:
 
 
 def array_of(data: Any, dtype: str, shape: tuple[int, ...], *, is_fortran: bool = False) -> NDArray[Any]:
-    """Return an array of bytes, its own and in the machine's order of bytes."""
+    """Return an array of bytes, its own and in the machine's order of bytes.
+
+    Raises:
+        ValueError: texts in it are none of Unicode.
+    """
     kind = dtype_of(dtype)
     if kind.itemsize == 0:
         return np.zeros(shape, kind)
     found: NDArray[Any] = np.frombuffer(data, kind)
     if kind == np.bool_:
         found = np.frombuffer(data, np.uint8) != 0  # other bytes than 0 and 1 would be neither true nor false
+    check_texts(found)
     found = found.reshape(shape[::-1]).T if is_fortran else found.reshape(shape)
     if dtype == BF16:
         return (found.astype(np.uint32) << 16).view(np.float32)

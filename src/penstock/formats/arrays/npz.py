@@ -101,13 +101,12 @@ class Npz:
             body = member_bytes(held, about.args[0], place, key=f"{name} of {about.key}", about=about.key)
             try:
                 layout = read_npy(body, len(body))
+                rest = memoryview(body)[layout.offset :]
+                found[name] = array_of(rest, layout.dtype, layout.shape, is_fortran=layout.is_fortran)
             except ValueError as error:
                 raise DataError(
                     f"{name} of {about.key} cannot be read: {' '.join(str(error).split())[:200]}",
                     fix="write the file again, or leave it out",
                     about=about.key,
                 ) from error
-            found[name] = array_of(
-                memoryview(body)[layout.offset :], layout.dtype, layout.shape, is_fortran=layout.is_fortran
-            )
         return [found if self.columns is None else {name: found[name] for name in self.columns}]

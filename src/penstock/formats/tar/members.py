@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from penstock.errors import ConfigError, PenstockError
+from penstock.formats.array_texts import check_texts
 from penstock.formats.dicom import Dicom
 from penstock.formats.media import Audio, Video
 from penstock.formats.pictures import picture_of
@@ -29,7 +30,9 @@ SOUNDS = frozenset({"aac", "aif", "aiff", "flac", "m4a", "mka", "mp3", "oga", "o
 def _array(data: bytes) -> Any:
     if not data.startswith(b"\x93NUMPY"):
         raise ValueError("no array of numpy's")
-    return np.load(io.BytesIO(data), allow_pickle=False)
+    found = np.load(io.BytesIO(data), allow_pickle=False)
+    check_texts(found)
+    return found
 
 
 _DECODERS: Mapping[str, Callable[[bytes], Any]] = {

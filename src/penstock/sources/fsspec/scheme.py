@@ -9,7 +9,12 @@ from penstock.sources.fsspec.objects import FsspecObjects
 from penstock.sources.fsspec.options import OWN, read_options
 from penstock.sources.scheme import Scheme
 
-__all__ = ["scheme_of"]
+__all__ = ["CREDENTIAL_VARIABLES", "scheme_of"]
+
+CREDENTIAL_VARIABLES = tuple(
+    f"FSSPEC_{name}{option}" for name in ("FTP", "SFTP", "SMB") for option in ("", "_USERNAME", "_PASSWORD")
+)
+"""Of the file systems that ask for a name and a password; those of others are options in JSON, by the environment."""
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from penstock.manifest import SourceSpec
 from penstock.secrets import redact
 from penstock.sources.fsspec.options import from_environment
 
-__all__ = ["System", "knows", "open_system"]
+__all__ = ["System", "known_names", "knows", "open_system"]
 
 _NO_PLACES = frozenset(
     {
@@ -45,14 +45,19 @@ class System:
     open: Callable[[], Any]
 
 
-@functools.cache
 def knows(name: str) -> bool:
     """Tell whether fsspec has a file system of a name, that is a place."""
-    if name in _NO_PLACES or not is_there("fsspec"):
-        return False
+    return name in known_names()
+
+
+@functools.cache
+def known_names() -> frozenset[str]:
+    """Return the names of fsspec's file systems that are places; none where it is not installed."""
+    if not is_there("fsspec"):
+        return frozenset()
     from fsspec.registry import known_implementations, registry
 
-    return name in known_implementations or name in registry
+    return frozenset({*known_implementations, *registry} - _NO_PLACES)
 
 
 def open_system(spec: SourceSpec) -> System:

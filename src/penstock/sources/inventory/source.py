@@ -88,6 +88,7 @@ class InventorySource(ObjectSource):
         try:
             report = self._kind.read(data, place)
             _log.info("listing.inventory source=%s inventory=%s made=%s", self.spec.uri, manifest, report.made)
+            self._notes = [_note(self._kind, report, manifest)]
             async with contextlib.aclosing(self._pages(report, place, prefix)) as pages:  # type: ignore[type-var]
                 async for page in pages:
                     num_found += len(page)
@@ -219,13 +220,15 @@ def _objects_of(batches: Iterator[pa.RecordBatch], rows: Rows) -> Iterator[list[
             raise BadInventory(f"has rows that cannot be read ({error})") from error
 
 
-def _note(kind: InventoryKind, report: Report, uri: str, num_found: int, num_looked_up: int) -> str:
+def _note(kind: InventoryKind, report: Report, uri: str, num_found: int | None = None, num_looked_up: int = 0) -> str:
+    """Say what was listed from; ``num_found`` is None before that has ended."""
     age = max(datetime.now(UTC) - report.made, timedelta())
     told = f"{age.days} days" if age.days > 1 else f"{age.total_seconds() / 3600:.0f} hours"
     looked_up = f"; {counted(num_looked_up, 'object')} of it, drawn by chance, are as it says" if num_looked_up else ""
+    found = "" if num_found is None else f", {counted(num_found, 'object')} of the source"
     return (
-        f"listed from the {kind.title} of {_moment(report.made)}, {told} old ({uri}, {counted(num_found, 'object')} of "
-        f"the source): what was added since is not in it{looked_up}"
+        f"listed from the {kind.title} of {_moment(report.made)}, {told} old ({uri}{found}): "
+        f"what was added since is not in it{looked_up}"
     )
 
 

@@ -17,6 +17,7 @@ from penstock.steps._shared import common
 from penstock.steps._shared.manifest_checks import ManifestChecks
 from penstock.steps._shared.task_options import as_flags
 from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, Splitting, Task
+from penstock.tasks.registry import usual_options
 
 __all__ = ["make_manifest"]
 
@@ -87,6 +88,7 @@ async def make_manifest(
             notes=notes,
             values=samples.values,
             transform=transform,
+            usual=usual_options(task),
         )
 
     with contextlib.ExitStack() as stack:

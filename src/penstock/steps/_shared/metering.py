@@ -6,6 +6,7 @@ window's folder. Where none of them outlives the step, what its checkpoints carr
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,11 +27,13 @@ class Metering:
         folder: None where none outlives the step but the window's.
         owner: the step of the run, the same in each attempt.
         is_remote: whether the step's own process asks S3 for anything: its run root or its checkpoints lie there.
+        makes_folder: whether the folders above it may be missing: those of a run root, which a run begins with.
     """
 
     folder: Path | None
     owner: str
     is_remote: bool
+    makes_folder: bool = False
 
     def open(self, otherwise: Path | None = None) -> MeterFile:
         """Open a file for this process's own requests.
@@ -41,6 +44,9 @@ class Metering:
         Raises:
             NotOurs: that is no window's folder.
         """
+        if self.makes_folder and self.folder is not None:
+            with contextlib.suppress(OSError):  # it is counted in memory then, which is told
+                self.folder.mkdir(parents=True, exist_ok=True)
         if self.folder is not None or otherwise is None or not self.is_remote:
             return MeterFile.open(self.folder, self.owner)
         from penstock.window.ownership import claim_window  # here: a listing, which has no window, starts sooner
@@ -74,9 +80,10 @@ def find_metering(
         checkpoint: that the step reads.
     """
     folder, run_root, run_id = meters, args.run_root, args.run_id
+    makes_folder = folder is None
     if folder is None and run_root and run_id and (root := find_scheme(run_root).folder(run_root)) is not None:
         folder = root / run_id / "meters"
     scope = run_id or (hashlib.sha256(checkpoints.encode()).hexdigest()[:16] if checkpoints else "")
     places = (run_root, checkpoints, checkpoint)
     is_remote = any(place and "://" in place and not is_local(place) for place in places)
-    return Metering(folder=folder, owner=f"{step}/{scope}", is_remote=is_remote)
+    return Metering(folder=folder, owner=f"{step}/{scope}", is_remote=is_remote, makes_folder=makes_folder)

@@ -16,7 +16,7 @@ from penstock.records import MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
 from penstock.tasks.eeg.bids import Dataset, Recording, find_recordings
-from penstock.tasks.eeg.events import EVENT_COLUMNS, choose_column, events_of, filled_columns
+from penstock.tasks.eeg.events import EVENT_COLUMNS, choose_column, events_of, filled_columns, plain_value
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_task, positive
 from penstock.tasks.eeg.reading import Reader, take_good
@@ -75,7 +75,7 @@ class EegEvents(EegTask):
         skip_bad = limits.skip_bad
         asked = chosen.text("event_column")
         column, counts = await _survey(Reader(source), dataset, asked, skip_bad=skip_bad)
-        named = chosen.names("event_values")
+        named = tuple(dict.fromkeys(map(plain_value, chosen.names("event_values"))))
         classes = _classes(counts, named)
         dataset.skipped.extend(_named_values(counts, classes, asked=bool(named)))
 

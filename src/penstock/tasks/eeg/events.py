@@ -6,6 +6,7 @@ stimulus is the first target in it, its response the first button press from the
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +24,14 @@ __all__ = [
     "events_of",
     "filled_columns",
     "find_trials",
+    "plain_value",
     "read_events_table",
 ]
 
 TRIAL_START: Final = "contrastTrial_start"
 STIMULI: Final = frozenset({"left_target", "right_target"})
 RESPONSE_ENDING: Final = "_buttonPress"
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+\.0*")
 EVENT_COLUMNS: Final = ("value", "trial_type")
 
 
@@ -108,11 +111,20 @@ def events_of(table: Table, column: str | None) -> list[Event]:
     if table.rows:
         table.require((column,), fix="choose another column with --option event-column=NAME")
     events = [
-        Event(onset_seconds=onset, value=row[column])
+        Event(onset_seconds=onset, value=plain_value(row[column]))
         for row in table.rows
         if (onset := row.number("onset")) is not None and not is_missing(row[column])
     ]
     return sorted(events, key=lambda event: event.onset_seconds)
+
+
+def plain_value(text: str) -> str:
+    """Return an event's value as one way of writing it: whole numbers without ``.0``.
+
+    A column of whole numbers becomes one of ``1.0`` wherever a program lacks one of them, so that tables of one dataset
+    write the same value in both ways.
+    """
+    return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
 
 
 def find_trials(events: Sequence[Event]) -> list[Trial]:

@@ -275,6 +275,16 @@ def test_events_of_common_values_are_told_apart(bids: Bids, make: Make) -> None:
     assert len({sample.key for sample in samples}) == len(samples) == 10
 
 
+@pytest.mark.parametrize("asked", ["", "1,2", "2.0,1.0", "1,1.0,2"])
+def test_whole_numbers_are_one_class_however_tables_write_them(bids: Bids, make: Make, asked: str) -> None:
+    for subject, values in {"sub-A": ["1", "2"], "sub-B": ["1.0", "2.0"], "sub-C": ["1.", "1.5"]}.items():
+        bids.recording(subject)
+        bids.events(subject, [(1.0 + i, value) for i, value in enumerate(values * 3)])
+    made, samples = make(bids, "eeg-events", {"event_values": asked})
+    assert made.classes == ("1", "2")
+    assert len(samples) == 15
+
+
 def test_events_need_two_values(bids: Bids, make: Make) -> None:
     bids.recording("sub-A")
     bids.events("sub-A", [(1.0 + i, "9") for i in range(6)])
