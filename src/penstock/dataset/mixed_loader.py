@@ -21,7 +21,7 @@ from penstock.dataset.structure import structure_of
 from penstock.dataset.weights import Weighed
 from penstock.errors import ConfigError, DataError, StreamMisused, WindowTooSmall
 from penstock.loader.collate import ReusingCollate
-from penstock.loader.failures import noting
+from penstock.loader.failures import noting, putting_together
 from penstock.plan.ranks import Ranks
 from penstock.records import Meters
 from penstock.stream import LeftOut
@@ -240,7 +240,8 @@ class MixedLoader(IterableDataset[Any]):
                 )
             drawn = list(itertools.islice(turns, size))
             left = [value for value in map(self._take, drawn) if not isinstance(value, Nothing)]
-            batch = self._options.decoder.collate(left) if left else None
+            with putting_together(left):
+                batch = self._options.decoder.collate(left) if left else None
             given = [each + world_size * number for each, number in zip(given, _times(drawn, given), strict=True)]
             self._given, self._has_loaded = given, False
             self._reach(epoch, turns.given, turns.left)

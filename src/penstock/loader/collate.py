@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch.utils.data import get_worker_info
 from torch.utils.data._utils.collate import collate, default_collate_fn_map
 
+from penstock.errors import DataError
 from penstock.loader.batch_memory import BatchMemory
+from penstock.loader.unlike import dropped_columns
 
 __all__ = ["ReusingCollate"]
 
@@ -66,7 +68,13 @@ class ReusingCollate:
 
         Raises:
             TypeError, RuntimeError: values that do not go together; see ``default_collate``.
+            DataError: some have columns that the first lacks, which torch would drop without a word.
         """
+        if told := dropped_columns(values):
+            raise DataError(
+                f"values of a batch have not the same columns: {told}",
+                fix="make them alike with map, or take them as they are with collate=list",
+            )
         return collate(values, collate_fn_map=self._functions if get_worker_info() is None else _IN_WORKERS)
 
     def _tensors(self, batch: Sequence[torch.Tensor], *, collate_fn_map: Any = None) -> torch.Tensor:

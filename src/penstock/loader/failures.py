@@ -16,14 +16,13 @@ from typing import Any
 from torch.utils.data import default_collate
 
 from penstock.errors import PenstockError
+from penstock.loader.unlike import unlike
 
-__all__ = ["Failed", "add_note", "collating", "noting", "sample_note", "transform_note"]
+__all__ = ["Failed", "add_note", "collating", "noting", "putting_together", "sample_note", "transform_note"]
 
 MOST_KEYS = 64
 """Keys of a batch that a note names, each."""
-_UNLIKE = (
-    "penstock: a batch takes values of one type and shape, and none that are missing: map them, or give a collate="
-)
+_UNLIKE = "penstock: a batch takes values of one type and shape, none missing{}: map them, or give a collate="
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +55,23 @@ def noting(note: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def collating(keys: Sequence[str], *, position: int, epoch: int) -> Iterator[None]:
-    """Say with an error of ``collate`` which batch it met, and what helps where values are not alike."""
-    with noting(batch_note(keys, position=position, epoch=epoch)):
-        try:
-            yield
-        except Exception as error:
-            at = [each.filename for each in traceback.extract_tb(error.__traceback__)]
-            if default_collate.__code__.co_filename in at:  # None, arrays of other shapes, types that it does not know
-                add_note(error, _UNLIKE)
-            raise
+def collating(keys: Sequence[str], values: Sequence[Any], *, position: int, epoch: int) -> Iterator[None]:
+    """Say with an error of ``collate`` which batch it met, in what values are not alike, and what helps."""
+    with noting(batch_note(keys, position=position, epoch=epoch)), putting_together(values):
+        yield
+
+
+@contextlib.contextmanager
+def putting_together(values: Sequence[Any]) -> Iterator[None]:
+    """Say with an error of torch's default collate in what values are not alike, and what helps."""
+    try:
+        yield
+    except Exception as error:
+        at = [each.filename for each in traceback.extract_tb(error.__traceback__)]
+        if default_collate.__code__.co_filename in at:  # None, arrays of other shapes, types that it does not know
+            told = unlike(values)
+            add_note(error, _UNLIKE.format(f" ({told})" if told else ""))
+        raise
 
 
 def add_note(error: BaseException, note: str) -> None:

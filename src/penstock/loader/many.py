@@ -286,8 +286,9 @@ class Joiner:
             epoch, position, keys = parts[0].epoch, parts[0].position, [key for _, key, _ in values]
             with nullcontext() if self._decoding.is_pure else own_generators():
                 self._chance.seed(epoch, f"batch of {keys[0]}")
-                with collating(keys, position=position, epoch=epoch):
-                    batch = self._decoding.collate([value for _, _, value in values])
+                taken = [value for _, _, value in values]
+                with collating(keys, taken, position=position, epoch=epoch):
+                    batch = self._decoding.collate(taken)
         return batch, tuple(bad for _, bad in skipped)
 
 

@@ -67,7 +67,7 @@ class OneByOne:
     def _collate(self, values: list[Any], keys: Sequence[str], first: int) -> Any:
         place = locate(self._order, first)
         self._chance.seed(place.epoch, f"batch of {keys[0] if keys else ''}")
-        with collating(keys, position=place.position, epoch=place.epoch):
+        with collating(keys, values, position=place.position, epoch=place.epoch):
             return self._decoding.collate(values)
 
     def _decode_runs(
