@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import penstock
+import penstock.dataset
 from penstock.formats.registry import format_names
 
 OWN = set(penstock.__all__)
@@ -24,6 +25,25 @@ def test_a_start_looks_for_no_format() -> None:
     """``from penstock import module`` asks for the attribute before it looks for the module."""
     asks = "import sys; from penstock import locks, files; sys.exit('penstock.formats' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asks], check=False).returncode == 0
+
+
+def test_rows_of_shards_need_nothing_of_other_kinds_of_datasets() -> None:
+    """A first row waits for all that is imported before it."""
+    asks = (
+        "import sys, penstock; penstock.parquet, penstock.jsonl, penstock.tar, penstock.Dataset\n"
+        "others = ('tasks.eeg', 'tasks.images', 'formats.recordings', 'dataset.mixing', 'dataset.opening')\n"
+        "sys.exit(str([name for name in others if f'penstock.{name}' in sys.modules] or '') or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", asks], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", sorted(penstock.dataset.__all__))
+def test_the_face_of_datasets_has_each_name_that_it_tells_of(name: str) -> None:
+    assert getattr(penstock.dataset, name) is getattr(penstock, name)
+    assert name in dir(penstock.dataset)
+    with pytest.raises(AttributeError, match=r"^module 'penstock\.dataset' has no attribute 'parket'$"):
+        penstock.dataset.parket  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize("name", ["parket", "_csv", "__wrapped__", "json_"])

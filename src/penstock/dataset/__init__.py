@@ -10,11 +10,35 @@ with train.loader(64, window="2Gi", workers=2) as loader:
 
 from __future__ import annotations
 
-from penstock.dataset.described import Dataset
-from penstock.dataset.making import jsonl, objects, of_format, parquet, tar, text, zip  # noqa: A004
-from penstock.dataset.mixing import Mixed, mix
-from penstock.dataset.of_tasks import eeg, images
-from penstock.dataset.opening import open  # noqa: A004
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from penstock.dataset.described import Dataset
+    from penstock.dataset.making import jsonl, objects, of_format, parquet, tar, text, zip  # noqa: A004
+    from penstock.dataset.mixing import Mixed, mix
+    from penstock.dataset.of_tasks import eeg, images
+    from penstock.dataset.opening import open  # noqa: A004
 
 __all__ = ["Dataset", "Mixed", "eeg", "images", "jsonl", "mix", "objects", "of_format", "open"]
 __all__ += ["parquet", "tar", "text", "zip"]
+
+_FACE = {
+    "Dataset": "described",
+    **dict.fromkeys(("jsonl", "objects", "of_format", "parquet", "tar", "text", "zip"), "making"),
+    **dict.fromkeys(("Mixed", "mix"), "mixing"),
+    **dict.fromkeys(("eeg", "images"), "of_tasks"),
+    "open": "opening",
+}
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: rows of Parquet need nothing of EEG, pictures, mixes and files that describe them."""
+    if name in _FACE:
+        found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_FACE[name]}"), name)
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
