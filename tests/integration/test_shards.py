@@ -9,6 +9,7 @@ import pickle
 import re
 import signal
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -228,6 +229,26 @@ def test_several_shards_are_read_at_once_by_threads(server: SmallS3) -> None:
     for thread in threads:
         thread.join()
     assert list(found.values()) == [list(range(NUM_ROWS))] * 6
+
+
+@pytest.mark.parametrize("name", ["csv", "objects"])
+def test_threads_that_share_the_rows_of_a_shard_lose_none(server: SmallS3, name: str) -> None:
+    """One extent of many rows, and one of one."""
+
+    def slow(row: Any) -> Any:
+        time.sleep(0.001)
+        return row
+
+    dataset, found = on_server(server, name).map(slow), list[Any]()
+    rows = dataset.open_shard(dataset.shard_names[0])
+    threads = [threading.Thread(target=lambda: found.extend(map(plain, rows))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    expected = [plain(row) for row in dataset.open_shard(dataset.shard_names[0])]
+    assert len(found) == len(expected) > 0
+    assert sorted(map(repr, found)) == sorted(map(repr, expected))
 
 
 def test_the_process_that_reads_is_ready_before_the_first_row_is_asked_for(server: SmallS3) -> None:

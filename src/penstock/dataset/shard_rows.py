@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NoReturn, Protocol, Self
@@ -56,6 +57,8 @@ Extents = Iterator[tuple[Extent, int]]
 class ShardRows(Iterator[Any]):
     """Rows of a shard, in their order; a context manager, and closed when it has ended or failed.
 
+    Threads that share it are given a row each in turn.
+
     Nothing is read before the first row is asked for, and then the extent that holds it alone (a row group, a block of
     lines, a member); from the second one on others are read ahead, by up to 32 requests and 64 MiB, neighbours by one.
 
@@ -75,11 +78,16 @@ class ShardRows(Iterator[Any]):
         self._extent: Extent | None = None
         self._values: Sequence[Any] = ()
         self._first = self._next = 0
+        self._turn = threading.RLock()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
+        with self._turn:
+            return self._row()
+
+    def _row(self) -> Any:
         reading = self._reading
         if reading is None:
             raise StopIteration
