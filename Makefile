@@ -60,6 +60,7 @@ soak: install ## Kill 1,000 times under faults, by one trainer and by two; 100 o
 golden: install ## Make the golden files anew
 	$(BIN)/python pipelines/compile.py
 	$(BIN)/pytest -q tests/unit/test_surface.py tests/unit/steps/test_resuming.py tests/unit/steps/test_config_file.py --regenerate
+	$(BIN)/pytest -q -n auto tests/integration/test_every_format.py tests/integration/test_every_source.py tests/integration/test_format_features.py --regenerate
 
 format: install ## Format the code
 	$(BIN)/ruff check --fix .

@@ -15,6 +15,9 @@ from hypothesis import settings
 from support.cli import Bucket
 from support.forked import forked_children
 from support.moto_s3 import CREDENTIALS, connect, serve_s3
+from support.proofs import Proofs, pytest_runtest_makereport
+
+__all__ = ["pytest_runtest_makereport"]
 
 # A shell that starts this in the background, or nohup, leaves them ignored, and all that is started here as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -30,6 +33,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # No test is timed: a busy machine must not make one fail.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate", action="store_true", help="write golden files instead of comparing with them")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Proofs(config))
 
 
 def pytest_collection_finish() -> None:

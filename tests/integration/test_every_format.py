@@ -13,6 +13,7 @@ import pytest
 import penstock
 from support.every_format import DATASETS, digest, files_of
 from support.every_source import PLACES, Place
+from support.proofs import proved, proved_sources
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -24,7 +25,7 @@ def all_files() -> dict[str, bytes]:
     return {f"of/{name}/{file}": data for name in DATASETS for file, data in files_of(name).items()}
 
 
-@pytest.fixture(scope="module", params=PLACES)
+@pytest.fixture(scope="module", params=proved_sources())
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Place]]:
     with contextlib.ExitStack() as stack:
         yield request.param, PLACES[request.param](stack, all_files(), tmp_path_factory.mktemp("place"))
@@ -56,11 +57,9 @@ def content_of(dataset: penstock.Dataset) -> tuple[int, str]:
     return len(values), digest(values)
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", proved("from"))
 def test_every_format_is_the_same_through_every_source(source: tuple[str, Place], name: str, expected: Any) -> None:
     place = source[1]
-    if DATASETS[name].needs:
-        pytest.importorskip(DATASETS[name].needs, reason=f"no {DATASETS[name].needs} for {name} is installed")
     if place.faulty is not None:
         place.faulty.every = FAULT_EVERY
     assert content_of(dataset_of(name, place.uri(f"of/{name}"), **place.options)) == expected(name)

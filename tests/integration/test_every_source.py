@@ -14,11 +14,13 @@ import pytest
 import torch
 
 import penstock
+from penstock.errors import SourceChanged
 from penstock.records import Meters
 from support.every_source import PLACES, Place, watched
 from support.kaggle_server import TOKEN as KAGGLE_TOKEN
 from support.kaggle_server import serve_kaggle
 from support.objects import content, to_number
+from support.proofs import proved_sources
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -37,7 +39,7 @@ def _table() -> bytes:
 FILES = {f"objects/{number:04}.bin": content(number) for number in range(NUM_OBJECTS)} | {"tables/a.parquet": _table()}
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=proved_sources())
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with contextlib.ExitStack() as stack:
         yield PLACES[request.param](stack, FILES, tmp_path)
@@ -71,6 +73,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[int], str]:
         return objects_of(place)[0], rows_of(place)[0]
 
 
+@pytest.mark.covers(columns=("window", "faults"))
 def test_every_source_gives_the_same_objects_whatever_fails(place: Place, expected: tuple[list[int], str]) -> None:
     if place.faulty is not None:
         place.faulty.every = 5
@@ -79,6 +82,7 @@ def test_every_source_gives_the_same_objects_whatever_fails(place: Place, expect
     _check_faults(place, meters)
 
 
+@pytest.mark.covers(columns=("ranges",))
 def test_every_source_gives_the_same_rows_whatever_fails(place: Place, expected: tuple[list[int], str]) -> None:
     if place.faulty is not None:
         place.faulty.every = 3
@@ -87,6 +91,7 @@ def test_every_source_gives_the_same_rows_whatever_fails(place: Place, expected:
     _check_faults(place, meters)
 
 
+@pytest.mark.covers(columns=("rows",))
 def test_every_source_gives_the_same_shards_from_any_row_on_whatever_fails(place: Place) -> None:
     if place.faulty is not None:
         place.faulty.every = 3
@@ -98,6 +103,26 @@ def test_every_source_gives_the_same_shards_from_any_row_on_whatever_fails(place
             assert [int(each["number"]) for each in shards.open_shard_at_row(name, row)] == [*range(row, NUM_ROWS)]
     if place.faulty is not None:
         assert place.faulty.num_faults >= 2
+
+
+@pytest.mark.covers(columns=("early",))
+def test_every_source_gives_samples_before_it_is_listed_to_its_end(place: Place) -> None:
+    where = {"window": "2Mi", "stream_listing": True, "epochs": 1, **place.options}
+    with penstock.Stream(place.uri("objects"), decode=to_number, batch_size=8, **where) as stream:
+        assert sorted(int(number) for batch in stream for number in batch) == list(range(NUM_OBJECTS))
+
+
+@pytest.mark.parametrize("place", proved_sources("changed"), indirect=True)
+@pytest.mark.covers(columns=("changed",))
+def test_every_source_refuses_what_changed_after_it_was_listed(place: Place) -> None:
+    """The other content has the same size: its version alone tells."""
+    where = {"window": "2Mi", **place.options}
+    with penstock.Stream(place.uri("objects"), decode=to_number, batch_size=8, **where) as stream:
+        assert len(stream) > 0
+        for number in range(NUM_OBJECTS):
+            place.put(f"objects/{number:04}.bin", content(number + 1))
+        with pytest.raises(SourceChanged, match=r"00\d\d\.bin"):
+            next(iter(stream))
 
 
 def test_members_of_the_archive_of_kaggle_are_those_files_whatever_fails() -> None:

@@ -34,7 +34,8 @@ class EveryFormat:
         columns: some that are chosen, or why there are none to choose.
         group_by: the option's value that splits go by, or why there is none.
         packed: makes of its files those that are packed, or why nobody packs them.
-        needs: a module of an extra that the tests' own packages are without.
+        pack: what `penstock pack` makes of it, or why it does not.
+        needs: a package of an extra that the tests' own packages are without.
         ranges: whether a sample is read without the rest of its object, or why it is not.
     """
 
@@ -47,6 +48,7 @@ class EveryFormat:
     options: Mapping[str, Any] = field(default_factory=dict)
     match: str = "*"
     needs: str = ""
+    pack: str = "parquet"
 
 
 def _twice(name: str) -> Callable[[], dict[str, bytes]]:
@@ -198,6 +200,8 @@ def _zstd_alone(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 NO_COLUMNS: Final = "its samples have no columns"
+FIELDS: Final = "its options say what a sample holds; `drop` and `rename` take fields of it"
+MEMBERS: Final = "`sample` chooses members; `drop` and `rename` take them too"
 NO_GROUPS: Final = "it knows no value of a sample before the sample is read: split by key or group"
 INSIDE: Final = "it is packed inside, by its own means"
 WHOLE: Final = "an object is one sample"
@@ -210,7 +214,7 @@ DATASETS: dict[str, EveryFormat] = {
         make=_audio,
         num_samples=8,
         options={"clips": {"seconds": 1}},
-        columns=("audio",),
+        columns=FIELDS,
         group_by=NO_GROUPS,
         packed=INSIDE,
         ranges=True,
@@ -224,9 +228,7 @@ DATASETS: dict[str, EveryFormat] = {
         packed=_gzip,
         ranges=True,
     ),
-    "dicom": EveryFormat(
-        make=_dicom, num_samples=6, columns=("pixels",), group_by="PatientID", packed=INSIDE, ranges=WHOLE
-    ),
+    "dicom": EveryFormat(make=_dicom, num_samples=6, columns=FIELDS, group_by="PatientID", packed=INSIDE, ranges=WHOLE),
     "hdf5": EveryFormat(
         make=_hdf5,
         num_samples=80,
@@ -256,7 +258,7 @@ DATASETS: dict[str, EveryFormat] = {
     ),
     "lance": EveryFormat(
         make=_lance,
-        needs="lance.file",
+        needs="pylance",
         match="*.manifest",
         num_samples=20,
         columns=("id",),
@@ -266,9 +268,10 @@ DATASETS: dict[str, EveryFormat] = {
     ),
     "litdata": EveryFormat(
         make=_litdata,
+        pack="tar",
         num_samples=12,
         options={"block": 100},
-        columns=("i",),
+        columns=FIELDS,
         group_by=NO_GROUPS,
         packed=_packed_litdata,
         ranges=True,
@@ -326,7 +329,7 @@ DATASETS: dict[str, EveryFormat] = {
         make=_twice("tar"),
         num_samples=80,
         options={"decoded": True},
-        columns=("cls",),
+        columns=MEMBERS,
         group_by=NO_GROUPS,
         packed=_gzip,
         ranges=True,
@@ -344,7 +347,7 @@ DATASETS: dict[str, EveryFormat] = {
         make=_video,
         num_samples=8,
         options={"clips": {"seconds": 0.5}, "frames": 2, "size": [16, 16]},
-        columns=("frames",),
+        columns=FIELDS,
         group_by=NO_GROUPS,
         packed=INSIDE,
         ranges=True,
@@ -359,7 +362,7 @@ DATASETS: dict[str, EveryFormat] = {
         ranges=True,
     ),
     "zip": EveryFormat(
-        make=_twice("zip"), num_samples=80, columns=("cls",), group_by=NO_GROUPS, packed=INSIDE, ranges=True
+        make=_twice("zip"), num_samples=80, columns=MEMBERS, group_by=NO_GROUPS, packed=INSIDE, ranges=True
     ),
 }
 

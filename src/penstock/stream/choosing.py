@@ -208,7 +208,13 @@ def _is_unicode(text: str) -> bool:
 
 
 def _cut(extent: Extent, groups: _Groups) -> Iterator[tuple[str, Extent]]:
-    """Cut an extent by the splits that its samples' groups fall into; ``args`` then say which of them are taken."""
+    """Cut an extent by the splits that its samples' groups fall into; ``args`` then say which of them are taken.
+
+    One whose samples are of one group tells it once, and is not cut.
+    """
+    if not extent.groups:
+        yield groups.split_of(extent.group), extent
+        return
     splits = [groups.split_of(group) for group in extent.groups]
     for split in SPLITS:
         numbers = [number for number, name in enumerate(splits) if name == split]
