@@ -36,7 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--examples", nargs="+", choices=sorted(BY_NAME), metavar="NAME")
     parser.add_argument("--latency", type=float, default=0.03, metavar="SECONDS", help="that each request waits")
-    parser.add_argument("--files", type=int, default=8, help="of Parquet and of JSON lines, in each repository")
+    parser.add_argument("--files", type=int, default=20, help="of Parquet and of JSON lines, in each repository")
     parser.add_argument("--rows", type=int, default=5000, help="of each file")
     parser.add_argument("--work", type=Path, default=Path("/dev/shm"), help="where files and windows lie: a tmpfs")
     parser.add_argument("--peers", type=Path, default=REPOSITORY / "build" / "bench-venv", help="their environment")
