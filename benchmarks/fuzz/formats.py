@@ -1,25 +1,13 @@
-"""Feeds formats what was damaged by chance: any error but Penstock's own, and what takes long, is told and kept.
-
-    python benchmarks/fuzz/formats.py --seconds 600 --seed 1 --format arrow
-
-It ends with 1 where anything was found. With no options it goes over all formats for a minute.
-"""
+"""Small objects of every format, with options to read each by, and what makes a source of what becomes of them."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import base64
 import gzip
 import io
 import json
-import random
-import resource
-import sys
 import tarfile
-import time
 import zipfile
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,19 +15,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-
-from media import media
-from recordings import recordings
-
-from penstock.errors import PenstockError
-from penstock.formats.hdf5.readers import kept_readers
-from penstock.formats.registry import open_format
+from benchmarks.fuzz.media import media
+from benchmarks.fuzz.recordings import recordings
 from support.folder_source import Folder
-from support.ranges import InLoop, Ranges
+from support.formats import FORMATS
+from support.ranges import Ranges
 
-SLOW_SECONDS = 5
-MOST_MEMORY_BYTES = 6 << 30
+__all__ = ["Example", "examples_of"]
+
+Example = tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]
+LITDATA = ("plain", "chunk", "batch", "sample", "packed rows", "mixed", "tokens")
 LINES = b"".join(json.dumps({"n": n, "t": "é" * n, "l": [n, {"a": None}]}).encode() + b"\n" for n in range(20))
 TABLE = pa.table(
     {
@@ -86,7 +71,7 @@ def safetensors() -> bytes:
     return len(header).to_bytes(8, "little") + header + bytes(16)
 
 
-def litdata(name: str) -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:
+def litdata(name: str) -> list[Example]:
     """Return each object of a dataset of LitData, to be damaged beside the others."""
     golden = Path(__file__).parents[2] / "tests/unit/formats/golden/litdata.json"
     files = {key: base64.b64decode(text) for key, text in json.loads(golden.read_text())[name]["files"].items()}
@@ -98,14 +83,32 @@ def beside(files: dict[str, bytes], key: str) -> Callable[[bytes], Any]:
     return lambda data: Folder(files | {key: data})
 
 
-def examples() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:
-    """Return formats with an object of each, options to read it by, and what makes a source of it."""
-    names = ("plain", "chunk", "batch", "sample", "packed rows", "mixed", "tokens")
-    many = [each for name in names for each in litdata(name)]
-    return [(*each, Ranges) for each in [*single(), *media()]] + many + zarrs() + hdf5s() + recordings()
+def examples_of(kind: str) -> list[Example]:
+    """Return objects of a format, with options to read each by, and what makes a source of it."""
+    makers: dict[str, Callable[[], list[Example]]] = {
+        "hdf5": hdf5s,
+        "lance": lances,
+        "litdata": lambda: [each for name in LITDATA for each in litdata(name)],
+        "recordings": recordings,
+        "zarr": zarrs,
+    }
+    if kind in makers:
+        return makers[kind]()
+    if kind in ("video", "audio", "dicom"):
+        return [(*each, Ranges) for each in media() if each[0] == kind]
+    more = [(kind, data, [options, {}], Ranges) for name, _, data, options in FORMATS.values() if name == kind]
+    archives = [each for each in media() if each[0] == kind] if kind == "tar" else []
+    return [(*each, Ranges) for each in [*single(), *archives] if each[0] == kind] + more
 
 
-def hdf5s() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:
+def lances() -> list[Example]:
+    """Return objects of a dataset of Lance, each to be damaged beside the others."""
+    golden = Path(__file__).parents[2] / "tests/unit/formats/golden/lance.json"
+    files = {key: base64.b64decode(text) for key, text in json.loads(golden.read_text())["plain"].items()}
+    return [("lance", files[key], [{}, {"columns": ["id"]}], beside(files, key)) for key in files]
+
+
+def hdf5s() -> list[Example]:
     """Return files of HDF5."""
     import h5py
 
@@ -120,11 +123,11 @@ def hdf5s() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], An
             made.create_dataset("c", data=np.arange(10))
             made.create_dataset("t", data=["é" * n for n in range(10)])
         options = [{"block": 1, "columns": ["g/x", "z", "c"]}, {"block": 1, "by": "file"}, {"memory": "1Mi"}]
-        found.append(("hdf5", file.getvalue(), options, InLoop))
+        found.append(("hdf5", file.getvalue(), options, Ranges))
     return found
 
 
-def zarrs() -> list[tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]]:
+def zarrs() -> list[Example]:
     """Return objects of groups of Zarr, each to be damaged beside the others."""
     import numcodecs
     import zarr
@@ -172,74 +175,3 @@ def single() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
         ("npz", written(lambda file: np.savez_compressed(file, a=np.eye(3), b=np.arange(4))), [{}]),
         ("safetensors", safetensors(), [{}, {"by": "row"}]),
     ]
-
-
-def damaged(data: bytes, chance: random.Random) -> bytes:
-    """Return bytes that some were changed, added or taken away of."""
-    made = bytearray(data)
-    for _ in range(chance.choice([1, 1, 2, 4])):
-        place, how = chance.randrange(len(made) or 1), chance.randrange(6)
-        if how == 0:
-            made[place : place + 1] = chance.randbytes(1)
-        elif how == 1:
-            made[place:place] = chance.randbytes(chance.randrange(1, 9))
-        elif how == 2:
-            del made[place : place + chance.randrange(1, 40)]
-        elif how == 3:
-            made[place : place + 4] = chance.choice([b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff", b"\1\0\0\0"])
-        elif how == 4:
-            number = chance.choice([2**64 - 1, 0, 2**62, 2**31])
-            made[place : place + 8] = number.to_bytes(8, "little")
-        else:
-            del made[place + 1 :]
-    return bytes(made) or b"x"
-
-
-async def kept() -> Any:
-    """Keep the processes that read HDF5, for all inputs."""
-    readers = kept_readers()
-    await readers.__aenter__()
-    return readers
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--format", default="", help="of one format alone")
-    parser.add_argument("--keep", type=Path, default=Path("fuzz"), help="folder for what was found")
-    asked = parser.parse_args()
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
-    chance, found, told = random.Random(asked.seed), 0, Counter[str]()
-    chosen = [example for example in examples() if asked.format in ("", example[0])]
-    InLoop.loop = asyncio.new_event_loop()
-    held = InLoop.loop.run_until_complete(kept())
-    end = time.monotonic() + asked.seconds
-    while time.monotonic() < end:
-        kind, data, options, source = chance.choice(chosen)
-        one, how = damaged(data, chance), chance.choice(options)
-        begun, wrong = time.monotonic(), ""
-        try:
-            source(one).values(open_format(kind, how))
-        except PenstockError:
-            pass
-        except BaseException as error:
-            wrong = f"{type(error).__name__}: {error}"
-        seconds = time.monotonic() - begun
-        if seconds > SLOW_SECONDS:
-            wrong = wrong or f"it took {seconds:.1f} s"
-        told[kind] += 1
-        if wrong:
-            asked.keep.mkdir(exist_ok=True)
-            path = asked.keep / f"{kind}-{asked.seed}-{told.total()}"
-            path.write_bytes(one)
-            print(f"{path} with {how}: {wrong}")
-            found += 1
-    InLoop.loop.run_until_complete(held.__aexit__(None, None, None))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"{told.total()} inputs ({dict(told)}), {found} found, at most {peak} MiB")
-    return int(found > 0)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

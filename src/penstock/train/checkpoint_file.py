@@ -153,10 +153,14 @@ def decode_checkpoint(data: bytes, origin: str) -> dict[str, Any]:
         raise CheckpointCorrupt(
             f"{origin} is not a Penstock checkpoint, but another file of torch's", fix=fix, about=origin
         )
-    if content["version"] != _VERSION:
-        what = f"{origin} is of version {content['version']!r}, this Penstock reads {_VERSION}"
+    if content.get("version") != _VERSION:
+        what = f"{origin} is of version {content.get('version')!r}, this Penstock reads {_VERSION}"
         raise CheckpointMismatch(what, fix="use the Penstock release that wrote it", about=origin)
-    if tensors_sha256(content["model"]) != content["weights_sha256"]:
+    try:
+        is_right = tensors_sha256(content["model"]) == content["weights_sha256"]
+    except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointCorrupt(f"{origin} is damaged (it has no weights to read)", fix=fix, about=origin) from error
+    if not is_right:
         raise CheckpointCorrupt(f"{origin} is damaged (its weights have another SHA-256)", fix=fix, about=origin)
     return content
 
@@ -164,14 +168,19 @@ def decode_checkpoint(data: bytes, origin: str) -> dict[str, Any]:
 def decode_weights(data: bytes, origin: str) -> Weights:
     """Read the weights of a checkpoint's file; raises as ``decode_checkpoint`` does."""
     content = decode_checkpoint(data, origin)
-    return Weights(
-        identity=msgspec.convert(content["identity"], Identity),
-        epoch=content["epoch"],
-        step=content["step"],
-        model=content["model"],
-        objective=content["objective"],
-        sha256=content["weights_sha256"],
-        file_sha256=hashlib.sha256(data).hexdigest(),
-        location=origin,
-        trained_on=msgspec.convert(content["trained_on"], TrainedOn) if content.get("trained_on") else None,
-    )
+    try:
+        return Weights(
+            identity=msgspec.convert(content["identity"], Identity),
+            epoch=msgspec.convert(content["epoch"], int),
+            step=msgspec.convert(content["step"], int),
+            model=content["model"],
+            objective=content["objective"],
+            sha256=content["weights_sha256"],
+            file_sha256=hashlib.sha256(data).hexdigest(),
+            location=origin,
+            trained_on=msgspec.convert(content["trained_on"], TrainedOn) if content.get("trained_on") else None,
+        )
+    except (KeyError, msgspec.ValidationError) as error:
+        raise CheckpointCorrupt(
+            f"{origin} is damaged (what it tells beside its weights: {error})", fix="train again", about=origin
+        ) from error

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
 
@@ -228,6 +229,21 @@ def test_a_manifest_by_its_name_must_be_there_and_whole(s3: SmallS3) -> None:
     put(s3, "inv", s3_inventory(s3_rows(OBJECTS), is_whole=False))
     with pytest.raises(SourceError, match="is not whole: its checksum's file is not there"):
         listed_s3(s3, inventory=MANIFEST)
+
+
+@pytest.mark.parametrize("column", ["Bucket", "Key", "Size", "ETag"])
+@pytest.mark.parametrize("kind", ["Parquet", "ORC"])
+def test_texts_of_tables_that_are_none_are_refused(s3: SmallS3, column: str, kind: str) -> None:
+    (row,) = s3_rows({"data/a.bin": b"abc"})
+    texts = {name: str(value).encode() for name, value in row.items()} | {column: b"data/\xff\xfe"}
+    table = pa.table({name: pa.array([text]).view(pa.string()) for name, text in texts.items()})
+    file = io.BytesIO()
+    pq.write_table(table, file) if kind == "Parquet" else orc.write_table(table, file)
+    data = file.getvalue()
+    files = [{"key": "x", "size": len(data), "MD5checksum": md5(data)}]
+    put(s3, "inv", s3_inventory([], num_files=0, kind=kind, files=files) | {"x": data})
+    with pytest.raises(SourceError, match="^the inventory s3://inv/[^\n]*$"):
+        listed_s3(s3)
 
 
 def test_a_line_without_end_is_refused_before_it_is_in_memory(s3: SmallS3) -> None:

@@ -245,6 +245,21 @@ def test_a_foreign_torch_file_is_no_checkpoint(tmp_path: Path) -> None:
         load_weights(str(tmp_path / "x.pt"))
 
 
+@pytest.mark.parametrize("name", ["version", "weights_sha256", "model", "objective", "identity", "epoch", "step"])
+@pytest.mark.parametrize("value", ["missing", None, "x", [1]])
+def test_a_file_that_lacks_what_it_must_tell_is_damaged(saved: Path, tmp_path: Path, name: str, value: Any) -> None:
+    told = torch.load(saved / "step-00000002.pt", weights_only=True)
+    del told[name]
+    if value != "missing":
+        told[name] = value
+    torch.save(told, tmp_path / "x.pt")
+    if name == "objective" and value != "missing":
+        assert load_weights(str(tmp_path / "x.pt")).objective == value
+        return
+    with pytest.raises(CheckpointMismatch if name == "version" else CheckpointCorrupt, match=r"x\.pt is "):
+        load_weights(str(tmp_path / "x.pt"))
+
+
 class _Evil:
     def __init__(self, path: Path) -> None:
         self.path = path

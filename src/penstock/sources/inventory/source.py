@@ -216,7 +216,7 @@ def _objects_of(batches: Iterator[pa.RecordBatch], rows: Rows) -> Iterator[list[
     for batch in batches:
         try:
             yield rows.objects(batch)
-        except pa.ArrowException as error:
+        except (pa.ArrowException, UnicodeDecodeError) as error:  # texts of Parquet may be none
             raise BadInventory(f"has rows that cannot be read ({error})") from error
 
 

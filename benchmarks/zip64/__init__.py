@@ -1,0 +1,1 @@
+"""Members of a large ZIP64 file by range."""
