@@ -242,7 +242,7 @@ def test_texts_of_tables_that_are_none_are_refused(s3: SmallS3, column: str, kin
     data = file.getvalue()
     files = [{"key": "x", "size": len(data), "MD5checksum": md5(data)}]
     put(s3, "inv", s3_inventory([], num_files=0, kind=kind, files=files) | {"x": data})
-    with pytest.raises(SourceError, match="^the inventory s3://inv/[^\n]*$"):
+    with pytest.raises(SourceError, match=r"^the inventory s3://inv/[^\n]*$"):
         listed_s3(s3)
 
 
