@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ConfigError
@@ -15,10 +18,10 @@ from penstock.yaml_files import PLAIN, scalar_of
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Entries", "Value", "bare", "entries_of"]
+__all__ = ["NO_SECRETS", "Entries", "Value", "bare", "entries_of"]
 
 MOST_NODES: Final = 10_000
-_NO_SECRETS: Final = "leave it out: a source's credentials come from the environment, or a secret that a pipeline names"
+NO_SECRETS: Final = "leave it out: a source's credentials come from the environment, or a secret that a pipeline names"
 _LIKE: Final = {"format": "parquet", "source": "s3://bucket/tables", "challenge": "c1"}
 
 
@@ -42,14 +45,29 @@ class Entries:
         """Name the place of what is wrong."""
         return ConfigError(f"{self.file}:{line or self.line}: {what}", fix=fix)
 
-    def check(self, known: list[str], *, filled: Collection[str] = ()) -> None:
-        """Refuse names that there are none of, and those that must have a value and have none."""
+    def check(
+        self,
+        known: list[str],
+        *,
+        filled: Collection[str] = (),
+        beside: Collection[str] = (),
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Refuse names that there are none of, and those that must have a value and have none.
+
+        Args:
+            filled: those that must have a value.
+            beside: others that may stand here, which were taken out before.
+            elsewhere: for names that have a place, which is not here, what is told of it.
+        """
         for name, value in self.values.items():
             if name in known and name in filled and value.value in (None, "", []):
                 raise self.error(f"{name} is empty", "write its value behind it, or leave it out", line=value.line)
             if name not in known:
-                meant = nearest(name.strip().lower().replace("-", "_"), known)
-                fix = f"did you mean {meant}?" if meant else f"there are: {', '.join(known)}"
+                there = [*known, *(each for each in beside if each not in known)]
+                meant = nearest(name.strip().lower().replace("-", "_"), there)
+                fix = f"did you mean {meant}?" if meant else f"there are: {', '.join(there)}"
+                fix = elsewhere.get(name, fix)
                 raise self.error(f"there is no {redact(name)!r} here", fix, line=value.line)
 
     def require(self, name: str) -> None:
@@ -89,13 +107,14 @@ class Entries:
         """
         given = {name: bare(self.values[name]) for name in names if name in self.values}
         for name, value in given.items():
-            if isinstance(value, dict) and name not in ("options", "template_options"):
+            if isinstance(value, dict) and not _takes_mapping(function, name):
                 raise self.error(f"{name} {shown(value)}", "write a value or a list", line=self.values[name].line)
         try:
             return function(**{name: value for name, value in given.items() if value is not None}, **renamed)
         except ConfigError as error:
-            at = next((self.values[name].line for name in given if error.what.startswith(f"{name} ")), self.line)
-            raise self.error(error.what, error.fix, line=at) from error
+            raise self.error(
+                error.what, error.fix, line=_line_of(error.what, self.values, given) or self.line
+            ) from error
 
     def told_at(self, value: Value | None, make: Callable[[], Any]) -> Any:
         """Return what a function makes; what it refuses is told with the line of a value.
@@ -108,6 +127,32 @@ class Entries:
         except ConfigError as error:
             what = error.what.replace("match ", "where ", 1) if error.what.startswith("match ") else error.what
             raise self.error(what, error.fix, line=None if value is None else value.line) from error
+
+
+def _takes_mapping(function: Callable[..., Any], name: str) -> bool:
+    parameter = inspect.signature(function).parameters.get(name)
+    return parameter is not None and "Mapping" in str(parameter.annotation)
+
+
+def _line_of(told: str, values: Mapping[str, Value], names: Collection[str]) -> int | None:
+    """Return the line of what an error tells of: of the innermost name that it begins with, or that it quotes."""
+    for name in names:
+        within = values[name].value
+        if isinstance(within, dict) and (line := _line_of(told, within, within)) is not None:
+            return line
+    for name in names:
+        if told.startswith((f"{name} ", f"{name}:")) or f"{name!r}" in told or f"{name}=" in told:
+            return _worded(told, values[name])
+    return None
+
+
+def _worded(told: str, value: Value) -> int:
+    """Return the line of the innermost name below a value's own that an error has as a word, or the value's."""
+    if isinstance(value.value, dict):
+        for name, each in value.value.items():
+            if re.search(rf"\b{re.escape(name)}\b", told):
+                return _worded(told, each)
+    return value.line
 
 
 def bare(value: Value) -> Any:
@@ -145,7 +190,7 @@ def _read(node: yaml.Node, file: str, left: Iterator[int], *, depth: int) -> Val
     if not isinstance(node, yaml.MappingNode):
         scalar = scalar_of(node, where, as_text=False)
         if isinstance(scalar, str) and redact(scalar) != scalar:
-            raise ConfigError(f"{where}: what stands there looks like a credential", fix=_NO_SECRETS)
+            raise ConfigError(f"{where}: what stands there looks like a credential", fix=NO_SECRETS)
         return Value(line=line, value=scalar)
     found: dict[str, Value] = {}
     for key, value in node.value:

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.dataset.described import WHERE, Dataset
-from penstock.dataset.entries import Entries, Value, bare, entries_of
+from penstock.dataset.entries import NO_SECRETS, Entries, Value, bare, entries_of
 from penstock.dataset.loading import LOADING, loading_of
 from penstock.dataset.making import jsonl, objects, of_format, parquet, tar, text, zip  # noqa: A004
+from penstock.dataset.misplaced import of_members, of_options
 from penstock.dataset.mixing import Mixed, mix
 from penstock.dataset.of_tasks import eeg, images, of_task
 from penstock.dataset.packed import PackedDataset
 from penstock.dataset.splitting import PARTS
 from penstock.dataset.text_steps import PACK, TEXT_STEPS, packed_of, text_made
+from penstock.dataset.weights import weight_of
 from penstock.errors import ConfigError
 from penstock.stream import checks
 from penstock.stream.checks import shown
@@ -52,6 +54,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
 """What makes a dataset, by the format that a file names; ``of_format`` does of others."""
 NOT_OF_FILES: Final = ("storage_options",)
 """Arguments that may hold secrets, which have no place in a file."""
+_SECRET: Final = dict.fromkeys(NOT_OF_FILES, NO_SECRETS)
 STEPS: Final = ("where", "select", "drop", "rename", *TEXT_STEPS, "split", "part")
 """What is made of it then."""
 _STEPS_OF_TASKS: Final = ("where", "split", "part")
@@ -64,6 +67,8 @@ MEMBER_LIMITS: Final = ("most_samples", "most_epochs")
 _A_FILE: Final = "give the path of a YAML file that describes a dataset"
 _LIKE: Final = "write a thing a line, like `format: parquet`"
 _FILLED: Final = (*STEPS, *LOADING, "task")
+_OF_WHOLE: Final = (*LOADING, "task", PACK)
+_OF_MEMBERS: Final = ("weight", *MEMBER_LIMITS)
 
 
 @names_checked
@@ -151,12 +156,14 @@ class _Making:
         is_whole: whether what is split is wanted with all its parts.
         task: that makes samples; None leaves values to formats.
         loading: of all datasets.
+        beside: names that may stand beside those of a dataset or mix, and were taken out.
     """
 
     part: str | None
     is_whole: bool
     task: str | None
     loading: Mapping[str, Any]
+    beside: tuple[str, ...] = _OF_WHOLE
 
 
 def _task_of(entries: Entries) -> str | None:
@@ -172,24 +179,30 @@ def _task_of(entries: Entries) -> str | None:
 
 
 def _mixed(entries: Entries, making: _Making) -> Mixed:
-    entries.check(["mix", *MIX_OPTIONS])
+    elsewhere = of_members(FUNCTIONS.values(), STEPS, making.task)
+    entries.check(["mix", *MIX_OPTIONS], beside=making.beside, elsewhere=elsewhere)
     members = entries.values["mix"]
     if not isinstance(members.value, list):
         raise entries.error("mix is no list", "write its members below it, each behind a hyphen", line=members.line)
     found: list[tuple[Dataset | Mixed, Any]] = []
     lacking: list[int] = []
+    within = replace(making, beside=_OF_MEMBERS)
     limits: dict[str, list[Any]] = {name: [] for name in MEMBER_LIMITS}
     for member in members.value:
         if not isinstance(member.value, dict):
             raise entries.error("a member of mix is no mapping", "write its format, source, weight", line=member.line)
         values = dict(member.value)
+        of_whole = next((name for name in values if name in _OF_WHOLE), None)
+        if of_whole is not None:
+            told = f"there is no {of_whole!r} in a member of mix"
+            raise entries.error(told, "it is of the whole file: write it once, beside mix", line=values[of_whole].line)
         weight = _weight(entries, values.pop("weight", None))
         if weight is None:
             lacking.append(member.line)
         for name, given in limits.items():
-            given.append(bare(values.pop(name)) if name in values else None)
+            given.append(_limit(entries, name, values.pop(name, None)))
         own = Entries(file=entries.file, line=member.line, values=values)
-        found.append((_mixed(own, making) if "mix" in values else _dataset(own, making), weight))
+        found.append((_mixed(own, within) if "mix" in values else _dataset(own, within), weight))
     if lacking and len(lacking) < len(found):
         fix = "write one, like `weight: 0.3`, or none for all, which weigh what they have samples"
         raise entries.error("a member of mix has no weight", fix, line=lacking[0])
@@ -201,21 +214,31 @@ def _mixed(entries: Entries, making: _Making) -> Mixed:
 def _weight(entries: Entries, value: Value | None) -> Any:
     """Return a weight, by the numbers of epochs where it changes."""
     given = None if value is None else bare(value)
-    if value is None or not isinstance(given, dict):
+    if value is None or given is None:
+        return None
+    if not isinstance(given, dict):
+        entries.told_at(value, partial(weight_of, given))
         return given
     if not all(epoch.isdecimal() for epoch in given):
         raise entries.error(
             f"weight {shown(given)}", "write weights by epoch, like `{0: 0.9, 3: 0.5}`", line=value.line
         )
-    return {int(epoch): weight for epoch, weight in given.items()}
+    by_epoch = {int(epoch): weight for epoch, weight in given.items()}
+    entries.told_at(value, partial(weight_of, by_epoch))
+    return by_epoch
+
+
+def _limit(entries: Entries, name: str, value: Value | None) -> int | None:
+    given = None if value is None else bare(value)
+    return None if given is None else int(entries.told_at(value, partial(checks.count, name, given, 1)))
 
 
 def _dataset(entries: Entries, making: _Making) -> Dataset:
     kind = _kind(entries, making.task)
     if making.task is not None and kind not in TASKS_OF_FORMATS:
-        dataset, steps = _of_task(entries, making.task)
+        dataset, steps = _of_task(entries, making.task, making.beside)
     else:
-        dataset, steps = _of_format(entries, kind)
+        dataset, steps = _of_format(entries, kind, making.beside)
     if making.task not in (None, dataset.task):
         told = f"format {kind} makes samples of the task {dataset.task}, not of {making.task}"
         raise entries.error(told, f"write `task: {dataset.task}`, or leave it out")
@@ -244,13 +267,15 @@ def _kind(entries: Entries, task: str | None) -> str:
     return kind
 
 
-def _of_format(entries: Entries, kind: str) -> tuple[Dataset, list[str]]:
+def _of_format(entries: Entries, kind: str, beside: tuple[str, ...]) -> tuple[Dataset, list[str]]:
     """Return the dataset that a function makes, and what is to be made of it then."""
     entries.require("source")
     function = FUNCTIONS.get(kind, of_format)
     parameters = inspect.signature(function).parameters
     arguments = [name for name in parameters if name not in ("name", *NOT_OF_FILES)]
-    entries.check(["format", *arguments, *(name for name in STEPS if name not in arguments)], filled=_FILLED)
+    known = ["format", *arguments, *(name for name in STEPS if name not in arguments)]
+    options = entries.told_at(entries.values["format"], partial(of_options, kind)) if function is of_format else {}
+    entries.check(known, filled=_FILLED, beside=beside, elsewhere={**options, **_SECRET})
     for name in arguments:
         if parameters[name].default is inspect.Parameter.empty:
             entries.require(name)
@@ -263,13 +288,13 @@ def _of_format(entries: Entries, kind: str) -> tuple[Dataset, list[str]]:
     return dataset, steps
 
 
-def _of_task(entries: Entries, task: str) -> tuple[Dataset, list[str]]:
+def _of_task(entries: Entries, task: str, beside: tuple[str, ...]) -> tuple[Dataset, list[str]]:
     """Return the dataset of a task's samples, whose options stand in the file by their names, likewise."""
     entries.require("source")
     own = [option.name for option in get_task(task).options]
     places = [name for name in WHERE if name not in NOT_OF_FILES]
     steps = [name for name in _STEPS_OF_TASKS if name not in own]
-    entries.check([*places, *own, *steps], filled=_FILLED)
+    entries.check([*places, *own, *steps], filled=_FILLED, beside=beside, elsewhere=_SECRET)
     names = [name for name in entries.values if name in (*places, *own)]
     dataset: Dataset = entries.call(partial(of_task, task), names)
     return dataset, [name for name in steps if name in entries.values]

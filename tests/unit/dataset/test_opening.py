@@ -72,17 +72,47 @@ PUBLISHED = Path(__file__).parents[3] / "docs" / "schemas" / "dataset.json"
         ("mix:\n - {weight: {a: 1}, format: tar, source: /}", r"d.yaml:2: weight {'a': 1}: write weights by epoch"),
         (
             "mix:\n - {weight: {1: 1}, format: tar, source: /}\n - {weight: 1, format: tar, source: /}",
-            "the weight {1: 1} of a member: give weights by the epoch, from 0",
+            "d.yaml:2: the weight {1: 1} of a member: give weights by the epoch, from 0",
         ),
         (
             "mix:\n - {most_samples: 0, format: tar, source: /}\n - {format: tar, source: /}",
-            "most_samples 0: give a whole number of at least 1",
+            "d.yaml:2: most_samples 0: give a whole number of at least 1",
         ),
         ("mix:\n - {mix: 3, weight: 1}", "d.yaml:2: mix is no list"),
         ("mix:\n - {format: tar, source: /}\n - {format: tar, source: /}\nstop: repeat", "samples None with stop='rep"),
         ("mix:\n - {weight: 1, format: parquet, source: /}", r"d.yaml:1: 1 member\(s\)"),
         ("mix: []\nseed: 1\nwindoww: 3", "d.yaml:3: there is no 'windoww' here"),
-        ("mix:\n - {format: tar, source: /}\n - {format: tar, source: /, window: 3}", "d.yaml:3: there is no 'window'"),
+        (
+            "mix:\n - {format: tar, source: /}\n - {format: tar, source: /, window: 3}",
+            "d.yaml:3: there is no 'window' in",
+        ),
+        (
+            "mix:\n - {task: table, target: x, source: /}",
+            "d.yaml:2: there is no 'task' in a member of mix: it",
+        ),
+        ("task: table\ntarget: x\nmix: []", "d.yaml:2: there is no 'target' here: write it in each member of the mix"),
+        ("mix: []\nsplit: {valid: 1}", "d.yaml:2: there is no 'split' here: write it in each member of the mix"),
+        ("mix: []\nbatsh: 1", "d.yaml:2: there is no 'batsh' here: did you mean batch"),
+        ("format: tar\nsource: /\nbacth: 1", "d.yaml:3: there is no 'bacth' here: did you mean batch"),
+        ("mix:\n - {wieght: 1, format: tar, source: /}", "d.yaml:2: there is no 'wieght' here: did you mean weight"),
+        ("mix:\n - {weight: x, format: tar, source: /}", "d.yaml:2: the weight 'x' of a member"),
+        ("mix:\n - {format: tar, source: /}\n - {most_epochs: x, format: tar, source: /}", "d.yaml:3: most_epochs 'x'"),
+        (
+            "mix:\n - {format: tar, source: /}\n - {format: tar, source: /a}\nstop: repeat",
+            "d.yaml:4: samples None with",
+        ),
+        (
+            "format: parquett\nsource: /\ncolumns: [x]",
+            "d.yaml:1: there is no format 'parquett'",
+        ),
+        (
+            "format: csv\nsource: /\nnumbers: [x]",
+            "d.yaml:3: there is no 'numbers' here: it is an option of csv",
+        ),
+        ("format: csv\nsource: /\noptions:\n  block: 1Mi\n  numbres: x", "d.yaml:5: the format 'csv' has no option"),
+        ("format: csv\nsource: /\noptions:\n  block: 1Mi\n  numbers: 3", "d.yaml:5: numbers 3"),
+        ("format: tar\nsource: /\ndecoded:\n  video:\n    framse: 3", "d.yaml:5: decoded: 'video with framse'"),
+        ("format: zip\nsource: /\ndecoded: {vidoe: {frames: 3}}", "d.yaml:3: decoded: 'vidoe with frames'"),
         ("format: tar\nsource: /\nwindow:", "d.yaml:3: window is empty"),
         ("format: tar\nsource: /\nwindow: lots", "d.yaml:3: window 'lots' is not a size"),
         ("format: tar\nsource: /\nbatch: 0", "d.yaml:3: batch 0: give a whole number"),
@@ -100,7 +130,10 @@ PUBLISHED = Path(__file__).parents[3] / "docs" / "schemas" / "dataset.json"
         ("task: table\nsource: [/a, /b]\n", "d.yaml:2: source .*is a pattern or a list"),
         ("task: table\n", "d.yaml:1: source is missing"),
         ("format: tar\nsource: /\nmatch: AKIAABCDEFGHIJKLMNOP", "d.yaml:3: what stands there looks like a credential"),
-        ("format: tar\nsource: /\nstorage_options: {key: a}", "d.yaml:3: there is no 'storage_options' here"),
+        (
+            "format: tar\nsource: /\nstorage_options: {key: a}",
+            "d.yaml:3: there is no 'storage_options' here: leave it out",
+        ),
         ("format: tar\nsource: /\n1: 2", "d.yaml:3: there is no '1' here"),
         ("formt: tar\nsource: /", "d.yaml:1: format is missing: write it, in the place of 'formt', like `format"),
         ("~: 2", "d.yaml:1: None is no name"),
@@ -112,6 +145,12 @@ def test_what_cannot_be_read_is_told_with_its_line(tmp_path: Path, text: str, me
     with pytest.raises(ConfigError, match=message) as raised:
         penstock.open(tmp_path / "d.yaml")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_what_members_mean_may_be_a_mapping(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "d.yaml").write_text(f"format: {kind}\nsource: /\ndecoded: {{video: {{frames: 3}}}}\n")
+    assert "{'video': {'frames': 3}}" in repr(penstock.open(tmp_path / "d.yaml"))
 
 
 def test_what_is_no_file_is_told(tmp_path: Path) -> None:
