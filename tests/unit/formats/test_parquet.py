@@ -425,6 +425,27 @@ def test_what_is_no_parquet_file(data: bytes, message: str) -> None:
         row(data)
 
 
+BAD_TEXTS = pa.array([b"ok", b"gr\xfcn"]).view(pa.string())
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        BAD_TEXTS,
+        pa.array([b"gr\xfcn"], pa.large_binary()).view(pa.large_string()),
+        pa.ListArray.from_arrays([0, 2], BAD_TEXTS),
+        pa.StructArray.from_arrays([BAD_TEXTS], ["t"]),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), BAD_TEXTS),
+    ],
+    ids=["text", "large text", "list", "struct", "dictionary"],
+)
+@pytest.mark.parametrize("options", [{}, {"group_by": "x"}])
+def test_texts_that_are_no_utf_8_are_told_of(column: Any, options: dict[str, str]) -> None:
+    source = Ranges(written(pa.table({"x": column})))
+    with pytest.raises(DataError, match=r"the rows of one/0 cannot be read: .*Invalid UTF8 sequence"):
+        source.values(open_format("parquet", options))
+
+
 def test_a_file_that_was_cut_off_or_damaged_anywhere_is_an_error_or_right() -> None:
     """Never a wrong value that a checksum could have told, never another kind of error."""
     data = written(pa.table({"a": range(50), "b": ["x" * n for n in range(50)]}), write_page_checksum=True)

@@ -118,6 +118,7 @@ def read_rows(data: bytes | memoryview, codec: str, *, key: str, num_rows: int |
         )
         if num_rows is not None and table.num_rows != num_rows:
             raise ValueError(f"it has {table.num_rows} rows, not {num_rows}")
+        table.validate(full=True)  # texts that are no UTF-8 are told of nowhere else
     except _UNREADABLE as error:
         raise DataError(
             f"the rows of {key} cannot be read: {' '.join(str(error).split())[:300]}",
