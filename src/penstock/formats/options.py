@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from penstock.errors import ConfigError
 from penstock.units import MIB, format_bytes, parse_bytes
 
-__all__ = ["block_of", "column_of", "flag_of", "names_of", "packed_endings", "size_of"]
+__all__ = ["block_of", "check_by", "column_of", "flag_of", "names_of", "packed_endings", "size_of"]
 
 MOST_BLOCK_BYTES = 256 * MIB
 
 _SHOWN = 80
+
+
+def check_by(value: Any, kinds: Sequence[str]) -> None:
+    """Refuse an option ``by`` that is none of what a sample can be.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if value not in kinds:
+        raise ConfigError(f"by {_shown(value)}", fix=f"choose one of: {', '.join(kinds)}")
 
 
 def names_of(option: str, value: Any) -> tuple[str, ...] | None:

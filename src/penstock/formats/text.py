@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
 from penstock.formats.magic import kind_of
-from penstock.formats.options import block_of, flag_of
+from penstock.formats.options import block_of, check_by, flag_of
 from penstock.formats.protocols import Found
 from penstock.formats.streams import Part, open_stream, read_line_blocks
 from penstock.formats.streams.extents import Block, asked_rows, block_bytes, block_extents
@@ -53,8 +53,7 @@ class Text:
     block: str | int = 4 * MIB
 
     def __post_init__(self) -> None:
-        if self.by not in _BY:
-            raise ConfigError(f"by {self.by!r}", fix=f"choose one of: {', '.join(_BY)}")
+        check_by(self.by, _BY)
         if self.separator is not None:
             _check_separator(self.separator, self.by)
         if flag_of("blank", self.blank) and self.by != "line":

@@ -6,7 +6,6 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,26 +15,9 @@ from penstock.plan import check_mixed_lanes, locate, most_mixed, node_order, row
 from penstock.plan.mixing import Group, Mix
 from penstock.records import Order
 
-__all__ = ["InWindow", "ManySamples", "OneSample", "Touched", "in_window"]
+__all__ = ["ManySamples", "OneSample", "Touched", "in_window"]
 
 CACHED_MIXES = 2
-
-
-class InWindow(Protocol):
-    """How a stream's samples lie in its window."""
-
-    @property
-    def held(self) -> Order:
-        """The order of the window."""
-        ...
-
-    def start(self, index: int) -> int:
-        """Return the window index below which nothing is needed for a stream index and those after it."""
-        ...
-
-    def most_extents(self, batch_size: int, num_local: int, world_size: int) -> int:
-        """Return the most extents that a batch of each of ``num_local`` ranks can lie in."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-__all__ = ["count_oom_kills", "describe_end", "is_memory"]
+__all__ = ["count_oom_kills", "describe_end"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -27,11 +27,6 @@ def describe_end(code: int, *, oom_kills: int = 0) -> str:
     if -code == signal.SIGBUS:
         return f"ended by {name}: most likely /dev/shm, where batches pass between processes, is full"
     return f"was ended by {name}"
-
-
-def is_memory(code: int) -> bool:
-    """Tell whether a process that ended like that most likely ran out of memory."""
-    return -code in (signal.SIGKILL, signal.SIGBUS)
 
 
 def count_oom_kills() -> int:

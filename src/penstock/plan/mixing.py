@@ -178,11 +178,6 @@ class Group:
         """Place after its last extent."""
         return self.first_extent + len(self._ends)
 
-    @property
-    def end_position(self) -> int:
-        """Position after its last sample."""
-        return self.first_position + self.num_samples
-
     def locate(self, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the place of the extent of each of its positions, and which of its samples it is, shape as given."""
         return self._in_extents(self._samples(positions))

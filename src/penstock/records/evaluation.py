@@ -54,8 +54,3 @@ class Evaluation(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     predictions: tuple[Prediction, ...]
     wall_seconds: float
     meters: Meters
-
-    @property
-    def is_other_data(self) -> bool:
-        """Whether the split is of another manifest than the one trained on."""
-        return self.manifest_fingerprint != self.trained_fingerprint

@@ -63,8 +63,8 @@ def test_ranks_are_given_everything_once_and_share_few_extents(
         group = mixed.group_at(position)
         parts = [group.wanted(rank, world_size) for rank in range(world_size)]
         for rank, mine in enumerate(parts):
-            expected = whole[group.first_position : group.end_position]
-            places = range(group.first_position, group.end_position)
+            expected = whole[group.first_position : group.first_position + group.num_samples]
+            places = range(group.first_position, group.first_position + group.num_samples)
             asked = sorted(
                 where for place, where in zip(places, expected, strict=True) if place % lanes % world_size == rank
             )
@@ -72,7 +72,7 @@ def test_ranks_are_given_everything_once_and_share_few_extents(
         # A rank's share is cut from the next one's within an extent at most.
         opened = sum(len(mine) for mine in parts)
         assert opened <= group.end_extent - group.first_extent + world_size - 1
-        position = group.end_position
+        position = group.first_position + group.num_samples
 
 
 def test_equal_extents_are_of_one_rank_each() -> None:

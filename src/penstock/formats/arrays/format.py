@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from penstock.errors import ConfigError, DataError, HeaderMismatch
 from penstock.formats.arrays.headers import Layout, array_of, dtype_of, read_npy, read_safetensors
 from penstock.formats.codec import Codec
-from penstock.formats.options import block_of, names_of, size_of
+from penstock.formats.options import block_of, check_by, names_of, size_of
 from penstock.formats.protocols import Found
 from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject
@@ -47,8 +47,7 @@ class _Arrays(ABC):
     memory: str | int = 2 * GIB
 
     def __post_init__(self) -> None:
-        if self.by not in _BY:
-            raise ConfigError(f"by {self.by!r}", fix=f"choose one of: {', '.join(_BY)}")
+        check_by(self.by, _BY)
         object.__setattr__(self, "block", block_of(self.block))
         object.__setattr__(self, "memory", size_of("memory", self.memory))
 

@@ -7,7 +7,6 @@ blocks that fit the processor's cache, without a Python loop over samples or cha
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import DataError
 from penstock.formats.bdf.header import BdfHeader
+from penstock.formats.bdf.rates import at_commonest_rate
 from penstock.records.codec import Part
 
 __all__ = [
@@ -99,9 +99,7 @@ def signal_channels(header: BdfHeader) -> tuple[int, ...]:
             fix="leave it out",
             about=header.name,
         )
-    counts = Counter(header.samples_per_record[i] for i in ordinary)
-    rate = max(counts, key=lambda samples: (counts[samples], samples))
-    return tuple(i for i in ordinary if header.samples_per_record[i] == rate)
+    return at_commonest_rate(ordinary, header.samples_per_record)
 
 
 def record_layout(

@@ -19,7 +19,7 @@ from penstock.formats.hdf5.contents import Chunk, Dataset, Kind
 from penstock.formats.hdf5.decoding import region
 from penstock.formats.hdf5.heap import Heap
 from penstock.formats.hdf5.readers import read_contents
-from penstock.formats.options import block_of, names_of, size_of
+from penstock.formats.options import block_of, check_by, names_of, size_of
 from penstock.formats.protocols import Found, Store
 from penstock.formats.rows import block_rows
 from penstock.formats.whole import bytes_of
@@ -84,8 +84,7 @@ class Hdf5:
     memory: str | int = 1 * GIB
 
     def __post_init__(self) -> None:
-        if self.by not in _BY:
-            raise ConfigError(f"by {self.by!r}", fix=f"choose one of: {', '.join(_BY)}")
+        check_by(self.by, _BY)
         object.__setattr__(self, "columns", names_of("columns", self.columns))
         object.__setattr__(self, "block", block_of(self.block))
         object.__setattr__(self, "memory", size_of("memory", self.memory))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Generator, Sequence
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from penstock.errors import DataError, TruncatedObject
 from penstock.sources import GetRange, ObjectInfo
@@ -42,16 +42,11 @@ def from_bytes(parser: Asks[Result], data: bytes | memoryview, *, name: str) -> 
     Raises:
         TruncatedObject: it asks for what lies behind them.
     """
-    found: Sequence[bytes] | None = None
-    while True:
-        try:
-            runs = next(parser) if found is None else parser.send(found)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        for offset, length in runs:
-            _check(offset, length, len(data), name)
-        found = [bytes(data[offset : offset + length]) for offset, length in runs]
+    asking = _Asking(parser, len(data), name)
+    runs = asking.send(None)
+    while runs is not None:
+        runs = asking.send([bytes(data[offset : offset + length]) for offset, length in runs])
+    return asking.result
 
 
 async def from_object(parser: Asks[Result], source: GetRange, info: ObjectInfo) -> Result:
@@ -63,16 +58,35 @@ async def from_object(parser: Asks[Result], source: GetRange, info: ObjectInfo) 
         SourceError: the object could not be read.
     """
     blocks = _Blocks(source, info)
-    found: Sequence[bytes] | None = None
-    while True:
+    asking = _Asking(parser, info.size_bytes, info.key)
+    runs = asking.send(None)
+    while runs is not None:
+        runs = asking.send([await blocks.read(*runs[0])] if len(runs) == 1 else await blocks.read_each(runs))
+    return asking.result
+
+
+class _Asking(Generic[Result]):
+    """What a parser asks for of so many bytes, and what it found when it asks for no more."""
+
+    result: Result
+
+    def __init__(self, parser: Asks[Result], size_bytes: int, name: str) -> None:
+        self._parser, self._size_bytes, self._name = parser, size_bytes, name
+
+    def send(self, found: Sequence[bytes] | None) -> Sequence[Run] | None:
+        """Hand over what it asked for, at first None, and return the runs that it asks for then; None when it is done.
+
+        Raises:
+            TruncatedObject: it asks for what lies behind the end.
+        """
         try:
-            runs = next(parser) if found is None else parser.send(found)
+            runs = next(self._parser) if found is None else self._parser.send(found)
         except StopIteration as stop:
-            result: Result = stop.value
-            return result
+            self.result = stop.value
+            return None
         for offset, length in runs:
-            _check(offset, length, info.size_bytes, info.key)
-        found = [await blocks.read(*runs[0])] if len(runs) == 1 else await blocks.read_each(runs)
+            _check(offset, length, self._size_bytes, self._name)
+        return runs
 
 
 def _check(offset: int, length: int, size: int, name: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from penstock.errors import DataError
 from penstock.formats.bdf import RecordLayout
+from penstock.formats.bdf.rates import at_commonest_rate
 from penstock.manifest import Span
 
 __all__ = [
@@ -189,9 +189,7 @@ class Recording:
                 fix="leave it out",
                 about=self.name,
             )
-        counts = Counter(self.rates_hz[i] for i in ordinary)
-        rate = max(counts, key=lambda hz: (counts[hz], hz))
-        return tuple(i for i in ordinary if self.rates_hz[i] == rate)
+        return at_commonest_rate(ordinary, self.rates_hz)
 
 
 def gap_note(segments: Sequence[Segment]) -> str:

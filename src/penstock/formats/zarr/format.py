@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
 from penstock.formats.codec import Codec
-from penstock.formats.options import block_of, names_of, size_of
+from penstock.formats.options import block_of, check_by, names_of, size_of
 from penstock.formats.protocols import Found, Store
 from penstock.formats.rows import block_rows
 from penstock.formats.whole import bytes_of
@@ -80,8 +80,7 @@ class Zarr:
     memory: str | int = 1 * GIB
 
     def __post_init__(self) -> None:
-        if self.by not in _BY:
-            raise ConfigError(f"by {self.by!r}", fix=f"choose one of: {', '.join(_BY)}")
+        check_by(self.by, _BY)
         object.__setattr__(self, "columns", names_of("columns", self.columns))
         object.__setattr__(self, "block", block_of(self.block))
         object.__setattr__(self, "memory", size_of("memory", self.memory))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError
 from penstock.formats.codec import Codec
-from penstock.formats.options import names_of, size_of
+from penstock.formats.options import check_by, names_of, size_of
 from penstock.formats.protocols import Found
 from penstock.formats.sample_names import KEY, check_names, split_name, why_left_out
 from penstock.formats.tar.members import Meanings, decode_member, meanings_of
@@ -72,8 +72,7 @@ class Zip:
     memory: str | int = GIB
 
     def __post_init__(self) -> None:
-        if self.by not in _BY:
-            raise ConfigError(f"by {self.by!r}", fix=f"choose one of: {', '.join(_BY)}")
+        check_by(self.by, _BY)
         names = names_of("sample", self.sample)
         if names is not None and self.by == "member":
             raise ConfigError("sample with by='member'", fix="leave it out, or choose members by their keys with where")

@@ -17,7 +17,7 @@ from penstock.sources.inventory.report import (
     InventoryKind,
     ManifestPlace,
     Report,
-    ReportFile,
+    file_beside,
     read_manifest,
     read_time,
 )
@@ -69,19 +69,11 @@ def _read(data: bytes, place: ManifestPlace) -> Report:
     return Report(
         made=read_time(told.inventory_start_time),
         files_in=place.folder,
-        files=[_file(each) for each in told.files],
+        files=[file_beside(each.blob, each.size) for each in told.files],
         file_format=cast("Literal['csv', 'parquet']", file_format),
         columns=rule.schema_fields,
         num_rows=None if told.summary is None else told.summary.object_count,
     )
-
-
-def _file(told: _File) -> ReportFile:
-    """Return a file of a manifest: it lies beside it."""
-    name = told.blob.rpartition("/")[2]
-    if name in ("", ".", ".."):
-        raise BadInventory(f"names a file {told.blob!r}")
-    return ReportFile(key=name, size_bytes=told.size)
 
 
 def _check_filters(filters: _Filters, place: ManifestPlace) -> None:

@@ -15,7 +15,7 @@ from penstock.sources.inventory.report import (
     InventoryKind,
     ManifestPlace,
     Report,
-    ReportFile,
+    file_beside,
     read_manifest,
     read_time,
 )
@@ -71,7 +71,7 @@ def _read(data: bytes, place: ManifestPlace) -> Report:
     return Report(
         made=read_time(told.snapshot_time),
         files_in=place.folder,
-        files=[_file(name) for name in names],
+        files=[file_beside(name) for name in names],
         file_format="parquet" if formats == {"parquet"} else "csv",
         columns=fields.metadata_fields,
         delimiter=_delimiter(options.delimiter),
@@ -93,13 +93,6 @@ def _delimiter(told: str) -> str:
     if len(text) != 1 or not text.isascii():
         raise BadInventory(f"has the delimiter {told!r}")
     return text
-
-
-def _file(name: str) -> ReportFile:
-    last = name.rpartition("/")[2]
-    if last in ("", ".", ".."):
-        raise BadInventory(f"names a file {name!r}")
-    return ReportFile(key=last)
 
 
 INVENTORY = InventoryKind(

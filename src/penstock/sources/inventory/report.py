@@ -22,6 +22,7 @@ __all__ = [
     "ManifestPlace",
     "Report",
     "ReportFile",
+    "file_beside",
     "plain_name",
     "plain_names",
     "read_manifest",
@@ -86,6 +87,18 @@ class ReportFile:
     key: str
     size_bytes: int | None = None
     md5: str = ""
+
+
+def file_beside(name: str, size_bytes: int | None = None) -> ReportFile:
+    """Return a file that lies beside its manifest, wherever the manifest says.
+
+    Raises:
+        BadInventory: the manifest names no file.
+    """
+    last = name.rpartition("/")[2]
+    if last in ("", ".", ".."):
+        raise BadInventory(f"names a file {name!r}")
+    return ReportFile(key=last, size_bytes=size_bytes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,13 +7,13 @@ A channel that the table calls bad keeps its place, so that all recordings have 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from penstock.errors import DataError
 from penstock.formats.bdf import RecordLayout
+from penstock.formats.bdf.rates import at_commonest_rate
 from penstock.formats.recordings import Recording
 from penstock.formats.tables import is_missing, read_table
 
@@ -128,8 +128,7 @@ def choose_channels(file: Recording, table: Mapping[str, Channel] | None = None)
             fix="leave it out, or correct the types of its channels.tsv",
             about=file.name,
         )
-    counts = Counter(file.rates_hz[i] for i in taken)
-    rate = max(counts, key=lambda hz: (counts[hz], hz))
+    rate = file.rates_hz[at_commonest_rate(taken, file.rates_hz)[0]]
     # Names that say nothing are taken for EEG, as MNE does, where they are of the same rate.
     numbers = [i for i, kind in kinds.items() if kind in (EEG, "") and file.rates_hz[i] == rate]
     bad = tuple(
