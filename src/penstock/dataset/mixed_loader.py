@@ -8,24 +8,21 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any
 
-from torch.utils.data import IterableDataset
-
+from penstock.dataset.epoch_loader import EpochLoader
 from penstock.dataset.member_feed import Feed, pack
 from penstock.dataset.mixed_epochs import MixEpochs
 from penstock.dataset.mixed_positions import check_mixed_position, check_passed
 from penstock.dataset.proportions import Limit, Rule, Turns
 from penstock.dataset.structure import structure_of
 from penstock.dataset.weights import Weighed
-from penstock.errors import ConfigError, DataError, StreamMisused, WindowTooSmall
+from penstock.errors import ConfigError, DataError, WindowTooSmall
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.failures import noting, putting_together
 from penstock.plan.ranks import Ranks
 from penstock.records import Meters
 from penstock.stream import LeftOut
-from penstock.stream.checks import count
 from penstock.stream.epochs import NOTHING, Nothing, pinned
 from penstock.stream.face import Stream
 from penstock.stream.options import Options
@@ -53,7 +50,7 @@ class Share:
     given: int
 
 
-class MixedLoader(IterableDataset[Any]):
+class MixedLoader(EpochLoader):
     """Batches of a mix, epoch after epoch; ``Mixed.loader`` opens it, and it behaves as ``Stream`` does.
 
     A position may be saved anywhere, and taken up with another batch size, and number of workers or ranks.
@@ -68,6 +65,8 @@ class MixedLoader(IterableDataset[Any]):
         PenstockError: a member cannot be opened.
     """
 
+    called = "the loader of a mix"
+
     def __init__(
         self,
         options: Options,
@@ -78,6 +77,7 @@ class MixedLoader(IterableDataset[Any]):
         limits: Sequence[Limit],
         seed: int,
     ) -> None:
+        super().__init__()
         self._options, self._own = options, own
         self._weighed, self._rule, self._limits, self._seed = weighed, rule, limits, seed
         self._is_checked = isinstance(options.decoder.collate, ReusingCollate)
@@ -86,17 +86,14 @@ class MixedLoader(IterableDataset[Any]):
         self._structures: dict[int, str] = {}
         self._epochs: MixEpochs | None = None
         self._name = ""
-        self._epoch = self._loops = 0
         self._passed, self._given = [0] * len(own), [0] * len(own)
-        self._asked_epoch: int | None = None
-        self._has_loaded = False
         with contextlib.ExitStack() as stack:
             for number, each in enumerate(own):
                 decoder = replace(each.decoder, collate=pack, stand_in=NOTHING)
                 with _of_member(number, each, options):
                     stream = Stream.made_of(replace(each, decoder=decoder))
                 self._streams.append(stack.enter_context(stream))
-            self._stack = stack.pop_all()
+            self._held = stack.pop_all()
 
     @property
     def num_samples(self) -> int:
@@ -136,27 +133,6 @@ class MixedLoader(IterableDataset[Any]):
 
     def __repr__(self) -> str:
         return f"<MixedLoader of {len(self._own)} datasets: batches of {self._options.batch_size}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch, 0-based, of the position that was reached: after an epoch's last batch it is the next one."""
-        return self._epoch
-
-    def set_epoch(self, epoch: int) -> None:
-        """Make the next loop that epoch, 0-based, as ``Stream.set_epoch`` does.
-
-        Raises:
-            ConfigError: it is no number of an epoch.
-        """
-        self._asked_epoch = count("epoch", epoch, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position after the last batch that was given, to save in a checkpoint; the same on all ranks."""
@@ -219,25 +195,11 @@ class MixedLoader(IterableDataset[Any]):
         found = {stream.classes for stream in self._streams}
         return found.pop() if len(found) == 1 else ()
 
-    def close(self) -> None:
-        """End what the members began."""
-        self._stack.close()
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise StreamMisused(
-            "the loader of a mix cannot be pickled or copied: it has processes and windows of its own",
-            fix="make it in the process that needs it; to decode in several processes give it workers=",
-        )
-
     def _batches(self, loop: int, turns: Turns) -> Iterator[Any]:
         size, epoch, world_size = self._options.batch_size, self._epoch, self._world_size()
         given = self._given
         while turns.left >= self._least():
-            if loop != self._loops:
-                raise StreamMisused(
-                    "another loop over this mix was begun, or a position loaded, since this one began",
-                    fix="use one iterator at a time",
-                )
+            self._check_loop(loop)
             drawn = list(itertools.islice(turns, size))
             left = [value for value in map(self._take, drawn) if not isinstance(value, Nothing)]
             with putting_together(left):

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final
 
 import numpy as np
-from torch.utils.data import IterableDataset
 
+from penstock.dataset.epoch_loader import EpochLoader
 from penstock.dataset.mixed_loader import MixedLoader
 from penstock.dataset.packed_batches import Asked, Packed
 from penstock.dataset.packed_documents import Documents, MixDocuments, StreamDocuments
+from penstock.dataset.packed_lanes import Lanes
 from penstock.dataset.packed_positions import Saved, check_saved
-from penstock.errors import ConfigError, DataError, StreamMisused
+from penstock.errors import ConfigError, DataError
 from penstock.plan.ranks import Ranks
 from penstock.records import Meters
 from penstock.stream import LeftOut
-from penstock.stream.checks import count
-from penstock.stream.epochs import Nothing, pinned
+from penstock.stream.epochs import pinned
 from penstock.stream.face import Stream
-from penstock.tokens import PackCounts
-from penstock.tokens.held import lane_of, lane_state, pieces_of, pieces_state
-from penstock.tokens.packing import Lane, Ready, flushed, laid_out
 
 __all__ = ["PackedLoader"]
 
 STATE_VERSION: Final = 1
 
 
-class PackedLoader(IterableDataset[Any]):
+class PackedLoader(EpochLoader):
     """Batches of packed sequences, epoch after epoch; ``PackedDataset.loader`` opens it.
 
     A position may be saved anywhere: it holds what was packed and not given. With as many ranks as saved it, the very
@@ -41,16 +36,18 @@ class PackedLoader(IterableDataset[Any]):
         source: of documents, each in batches that are packed as bytes.
     """
 
+    called = "a packed loader"
+
     def __init__(self, source: Stream | MixedLoader, asked: Asked) -> None:
-        self._source, self._asked = source, asked
+        super().__init__()
+        self._held = self._source = source
+        self._asked = asked
         self._packing = asked.packing
         self._documents_found: Documents | None = None
-        self._lanes: dict[int, Lane] = {}
-        self._ready: Ready = deque()
+        self._lanes = Lanes(asked.packing)
         self._num_lanes = asked.num_lanes or 0
-        self._epoch = self._given = self._loops = self._in_vain = 0
-        self._is_begun = self._has_loaded = False
-        self._asked_epoch: int | None = None
+        self._given = self._in_vain = 0
+        self._is_begun = False
 
     def __len__(self) -> int:
         """Return this rank's batches of an epoch, where ``sequences`` says how long it is.
@@ -100,34 +97,10 @@ class PackedLoader(IterableDataset[Any]):
             f"<PackedLoader of {self._source!r}: batches of {self._asked.batch_size} x {self._packing.length} tokens>"
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch, 0-based, of the position that was reached: after an epoch's last batch it is the next one."""
-        return self._epoch
-
-    def set_epoch(self, epoch: int) -> None:
-        """Make the next loop that epoch, 0-based; with ``sequences`` it can be the one that follows alone.
-
-        Raises:
-            ConfigError: it is no number of an epoch.
-        """
-        self._asked_epoch = count("epoch", epoch, 0)
-
     @property
     def packed(self) -> Packed:
         """What packing did so far, of this rank: documents, tokens, padding, and what was cut or left out."""
-        counts = PackCounts()
-        for lane in self._lanes.values():
-            counts = counts.plus(lane.counts)
-        return Packed(counts=counts, length=self._packing.length)
+        return Packed(counts=self._lanes.counts(), length=self._packing.length)
 
     @property
     def ranks(self) -> Ranks:
@@ -150,8 +123,7 @@ class PackedLoader(IterableDataset[Any]):
             "given": self._given,
             "is_begun": self._is_begun,
             "documents": documents.state(),
-            "lanes": {str(number): lane_state(lane) for number, lane in self._lanes.items()},
-            "ready": [[number, pieces_state(pieces)] for number, pieces in self._ready],
+            **self._lanes.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
@@ -167,24 +139,12 @@ class PackedLoader(IterableDataset[Any]):
         documents, ranks = self._documents(), self.ranks
         saved = check_saved(state, version=STATE_VERSION, name=self._name(), ranks=ranks)
         num_lanes = self._lanes_for(saved)
-        held = [(int(number), each) for part in saved.states for number, each in part["lanes"].items()]
-        mine = {
-            number: lane_of(each, self._packing) for number, each in held if number % ranks.world_size == ranks.rank
-        }
         lanes = self._new_lanes(num_lanes)
-        for number in lanes:
-            if number in mine:
-                lanes[number] = mine[number]
-        ready: Ready = deque(
-            (int(number), pieces_of(each, self._packing))
-            for part in saved.states
-            for number, each in part["ready"]
-            if int(number) in lanes
-        )
+        lanes.load(saved.states)
         self._loops += 1
         self._documents_found = documents = self._opened(num_lanes)
         documents.load([each["documents"] for each in saved.states], is_alike=saved.is_alike)
-        self._num_lanes, self._lanes, self._ready = num_lanes, lanes, ready
+        self._num_lanes, self._lanes = num_lanes, lanes
         self._epoch, self._given, self._is_begun = saved.epoch, saved.given, saved.is_begun
         self._has_loaded, self._asked_epoch = True, None
 
@@ -197,30 +157,15 @@ class PackedLoader(IterableDataset[Any]):
         """What listings left out."""
         return self._source.left_out
 
-    def close(self) -> None:
-        """End what was begun."""
-        self._source.close()
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise StreamMisused(
-            "a packed loader cannot be pickled or copied: it has processes and a window of its own",
-            fix="make it in the process that needs it; to tokenise in several processes give it workers=",
-        )
-
     def _batches(self, loop: int) -> Iterator[Any]:
         asked, epoch = self._asked, self._epoch
         while True:
-            if loop != self._loops:
-                raise StreamMisused(
-                    "another loop over this loader was begun, or a position loaded, since this one began",
-                    fix="use one iterator at a time",
-                )
+            self._check_loop(loop)
             size = self._make_ready(epoch)
             if not size:
                 self._end_epoch()
                 return
-            sequences = [self._ready.popleft()[1] for _ in range(size)]
-            batch = asked.collate([laid_out(pieces, self._packing) for pieces in sequences])
+            batch = asked.collate(self._lanes.give(size))
             self._given += size * self.ranks.world_size
             self._is_begun, self._has_loaded = True, False
             if self._is_over(epoch):
@@ -233,11 +178,14 @@ class PackedLoader(IterableDataset[Any]):
         """Have sequences of the next batch ready; return their number, 0 where the epoch is over."""
         wanted = self._wanted()
         documents = self._documents()
-        while len(self._ready) < wanted and (self._asked.sequences is not None or documents.epoch == epoch):
-            self._take(documents)
+        while len(self._lanes.ready) < wanted and (self._asked.sequences is not None or documents.epoch == epoch):
+            if self._lanes.add(documents.take()):
+                self._in_vain = 0
+            else:
+                self._note_vain(documents)
         if self._asked.sequences is None and documents.epoch != epoch:
-            self._flush()
-        found = min(wanted, len(self._ready))
+            self._lanes.flush()
+        found = min(wanted, len(self._lanes.ready))
         return found if found >= self._least() else 0
 
     def _wanted(self) -> int:
@@ -255,22 +203,7 @@ class PackedLoader(IterableDataset[Any]):
         """Whether nothing more comes in an epoch, as far as it is known without reading on."""
         if self._asked.sequences is not None:
             return not self._wanted()
-        return self._documents().epoch != epoch and len(self._ready) < self._least()
-
-    def _take(self, documents: Documents) -> None:
-        """Take a document in."""
-        taken = documents.take()
-        lane = self._lanes[taken.lane]
-        if isinstance(taken.value, Nothing) or 0 < taken.passed <= lane.passed:
-            self._note_vain(documents)
-            return
-        dropped = lane.counts.dropped
-        self._ready.extend((taken.lane, pieces) for pieces in lane.add(taken.value))
-        lane.passed = taken.passed
-        if lane.counts.dropped > dropped:
-            self._note_vain(documents)
-        else:
-            self._in_vain = 0
+        return self._documents().epoch != epoch and len(self._lanes.ready) < self._least()
 
     def _note_vain(self, documents: Documents) -> None:
         """Refuse to go on for ever where nothing of a whole epoch can be packed."""
@@ -282,35 +215,17 @@ class PackedLoader(IterableDataset[Any]):
                 fix='give a greater length, or long="split"',
             )
 
-    def _flush(self) -> None:
-        """Have ready what all lanes hold at the end of an epoch, of which there is one rank then."""
-        first = next(iter(self._lanes))
-        self._ready.extend((first, pieces) for pieces in flushed(list(self._lanes.values())))
-
     def _begin(self, epoch: int) -> None:
         """Go to the beginning of an epoch of the documents; what is held of another one is let go of, and counted."""
         documents = self._documents()
-        self._flush()
-        self._let_go()
-        for lane in self._lanes.values():
-            lane.passed = 0
+        self._lanes.begin()
         documents.begin(epoch)
 
     def _end_epoch(self) -> None:
         """Note that the position is the next epoch's."""
         if self._asked.sequences is None:
-            self._let_go()
+            self._lanes.let_go()
         self._epoch, self._given, self._is_begun, self._has_loaded = self._epoch + 1, 0, False, False
-
-    def _let_go(self) -> None:
-        """Leave out sequences that were made and are not given, and count them so."""
-        for number, pieces in self._ready:
-            tokens = sum(len(each.ids) for each in pieces)
-            counts = self._lanes[number].counts
-            counts.sequences -= 1
-            counts.padding -= self._packing.length - tokens
-            counts.tokens_dropped += tokens
-        self._ready.clear()
 
     def _documents(self) -> Documents:
         """Return where documents come from, which is known when ranks are."""
@@ -357,9 +272,9 @@ class PackedLoader(IterableDataset[Any]):
             )
         return number
 
-    def _new_lanes(self, number: int) -> dict[int, Lane]:
+    def _new_lanes(self, number: int) -> Lanes:
         ranks = self.ranks
-        return {each: Lane(self._packing) for each in range(ranks.rank, number, ranks.world_size)}
+        return Lanes(self._packing, range(ranks.rank, number, ranks.world_size))
 
     def _name(self) -> str:
         told = repr((self._packing, self._asked.fingerprint, self._asked.sequences is None))

@@ -200,7 +200,7 @@ class Lane:
         packing: how sequences are made.
         counts: what was done so far.
         passed: stream index that all documents of the lane were taken in before.
-        ready: sequences that were made and not given.
+        packer: holds what is not full yet.
     """
 
     def __init__(self, packing: Packing) -> None:

@@ -150,7 +150,7 @@ def rows_of(batches: Any) -> list[tuple[int, ...]]:
 
 def not_given(loader: Any) -> list[tuple[int, ...]]:
     """Return the sequences that were made and not given yet."""
-    return [tuple(laid_out(pieces, loader._packing)["input_ids"].tolist()) for _, pieces in loader._ready]
+    return [tuple(laid_out(pieces, loader._packing)["input_ids"].tolist()) for _, pieces in loader._lanes.ready]
 
 
 @pytest.mark.parametrize(("method", "worlds"), [("best_fit", (1, 2, 1))])
