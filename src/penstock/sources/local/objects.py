@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-import shlex
 import stat
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import obstore
 from obstore.store import LocalStore
 
@@ -41,7 +40,7 @@ PATH_SHOWN = 80
 
 
 class LocalObjects(ObjectSource):
-    """Files below one folder.
+    """Files below one folder; or one file, whose folder becomes the source's place.
 
     Raises:
         ConfigError: it is a URI of another scheme, or no path.
@@ -51,18 +50,19 @@ class LocalObjects(ObjectSource):
 
     def __init__(self, spec: SourceSpec, *, meter: RequestMeter | None = None, purpose: Purpose = "data") -> None:
         super().__init__(spec, RequestMeter() if meter is None else meter)
-        self._folder = folder = local_folder(spec.uri)
+        folder = local_folder(spec.uri)
         self._found: dict[str, LocalFiles] = {}
         """By the prefix that was listed."""
+        self._only = ""
+        """The one file that is listed, where the source is a file."""
         if not _is_folder(folder, spec):
-            raise BucketNotFound(
-                f"{folder} is a file, not a folder" if folder.exists() else f"there is no folder {folder}",
-                fix=f"name its folder, and this file alone with --option match={_pattern(folder.name)}; "
-                f"a list of URLs is written urls+file://{folder.absolute()}"
-                if folder.is_file()
-                else _CHECK_PATH,
-                about=spec.uri,
-            )
+            if not folder.is_file():
+                told = f"{folder} is neither file nor folder" if folder.exists() else f"there is no folder {folder}"
+                raise BucketNotFound(told, fix=_CHECK_PATH, about=spec.uri)
+            folder, self._only = folder.parent, folder.name
+            uri = folder.as_uri() if "://" in spec.uri else str(folder)
+            self.spec = spec = msgspec.structs.replace(spec, uri=uri)
+        self._folder = folder
         with mapped(spec, ""):
             self._store = LocalStore(folder)
         self._line = self.meter.line("GET", purpose)
@@ -74,6 +74,11 @@ class LocalObjects(ObjectSource):
 
     async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
         """List; see the base class."""
+        if self._only:
+            found_alone = await self.find(self._only) if self._only.startswith(prefix) else None
+            if found_alone is not None:
+                yield [found_alone]
+            return
         given_up = threading.Event()
         try:
             found = await asyncio.to_thread(look_through, self._folder, self._folder / prefix, given_up)
@@ -153,11 +158,6 @@ class LocalObjects(ObjectSource):
             self.meter.add("failed_requests")
             raise
         line.answered(200)
-
-
-def _pattern(name: str) -> str:
-    """Return the pattern that a file's name alone fits, as a shell takes it."""
-    return shlex.quote(re.sub(r"[*?[{]", r"[\g<0>]", name))
 
 
 def _is_folder(folder: Path, spec: SourceSpec) -> bool:
