@@ -150,20 +150,9 @@ def read_dataset(file: Any, name: str, key: str, size_bytes: int) -> Dataset:
     """
     h5py = h5py_of()
     dataset = file[name]
-    try:
-        dtype = dataset.dtype
-    except (TypeError, ValueError) as error:
-        raise _refused(key, name, f"is of a type that is not read ({error})") from error
-    if dataset.shape is None:
-        raise _refused(key, name, "is empty")
+    dtype = _type_of(dataset, key, name)
     plist = dataset.id.get_create_plist()
     layout = plist.get_layout()
-    if layout == h5py.h5d.VIRTUAL:
-        raise _refused(key, name, "is virtual, made of other datasets, which is not read")
-    if plist.get_external_count():
-        raise _refused(key, name, "lies in other files, which are not read")
-    if _has_references(dtype):
-        raise _refused(key, name, "is of references to objects, which are not read")
     filters = tuple(plist.get_filter(number)[:3] for number in range(plist.get_nfilters()))
     lacking = next((each for each in filters if not h5py.h5z.filter_avail(each[0])), None)
     if lacking is not None:
@@ -193,6 +182,24 @@ def read_dataset(file: Any, name: str, key: str, size_bytes: int) -> Dataset:
     if begin is not None and begin + size > size_bytes:
         raise lies(key, f"{name!r} ends at byte {begin + size}, of {size_bytes}")
     return msgspec.structs.replace(made, begin=-1 if begin is None else begin)
+
+
+def _type_of(dataset: Any, key: str, name: str) -> Any:
+    """Return the type of a dataset's values, which lie in the file itself."""
+    try:
+        dtype = dataset.dtype
+    except (TypeError, ValueError) as error:
+        raise _refused(key, name, f"is of a type that is not read ({error})") from error
+    if dataset.shape is None:
+        raise _refused(key, name, "is empty")
+    plist = dataset.id.get_create_plist()
+    if plist.get_layout() == h5py_of().h5d.VIRTUAL:
+        raise _refused(key, name, "is virtual, made of other datasets, which is not read")
+    if plist.get_external_count():
+        raise _refused(key, name, "lies in other files, which are not read")
+    if _has_references(dtype):
+        raise _refused(key, name, "is of references to objects, which are not read")
+    return dtype
 
 
 def _heap_of(file: Any, dataset: Any, key: str, name: str) -> str:

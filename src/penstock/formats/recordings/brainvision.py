@@ -140,18 +140,7 @@ def brainvision_recording(
         TruncatedObject: the object is not as long as it should be.
         HeaderMismatch: it is longer.
     """
-    frame_bytes = int(header.number[-1]) * len(header.labels)
-    num_frames, rest = divmod(info.size_bytes, frame_bytes)
-    stated = header.num_samples
-    if not num_frames or (stated is not None and num_frames < stated) or rest:
-        needed = f"{stated * frame_bytes} by {name}" if stated is not None else f"a multiple of {frame_bytes}"
-        raise TruncatedObject(
-            f"{info.key} has {info.size_bytes} bytes, {needed} are needed ({len(header.labels)} channels)",
-            fix="the object was cut off: upload it again, or leave it out",
-            about=name,
-        )
-    if stated is not None and num_frames > stated:
-        raise _wrong(name, f"it states {stated} samples of {len(header.labels)} channels, {info.key} has {num_frames}")
+    num_frames = _num_frames(header, info, name)
     breaks = sorted({mark.position for mark in markers if mark.kind == _NEW_SEGMENT and 0 < mark.position < num_frames})
     segments = segments_between(breaks, num_frames, header.rate_hz)
     told = markers[1:] if markers and markers[0].kind == _NEW_SEGMENT else markers
@@ -184,6 +173,23 @@ def brainvision_recording(
         ),
         note=gap_note(segments),
     )
+
+
+def _num_frames(header: BrainVisionHeader, info: ObjectInfo, name: str) -> int:
+    """Return how many samples of each channel an object holds, by its size."""
+    frame_bytes = int(header.number[-1]) * len(header.labels)
+    num_frames, rest = divmod(info.size_bytes, frame_bytes)
+    stated = header.num_samples
+    if not num_frames or (stated is not None and num_frames < stated) or rest:
+        needed = f"{stated * frame_bytes} by {name}" if stated is not None else f"a multiple of {frame_bytes}"
+        raise TruncatedObject(
+            f"{info.key} has {info.size_bytes} bytes, {needed} are needed ({len(header.labels)} channels)",
+            fix="the object was cut off: upload it again, or leave it out",
+            about=name,
+        )
+    if stated is not None and num_frames > stated:
+        raise _wrong(name, f"it states {stated} samples of {len(header.labels)} channels, {info.key} has {num_frames}")
+    return num_frames
 
 
 def segments_between(breaks: list[int], num_frames: int, rate_hz: float) -> tuple[Segment, ...]:

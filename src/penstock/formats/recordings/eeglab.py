@@ -135,16 +135,7 @@ def eeglab_recording(header: EeglabHeader, info: ObjectInfo, *, name: str) -> Re
     scales = (CAL,) * each
     numbers: Numbers
     if header.lies is None:
-        needed = 4 * each * header.num_samples
-        if info.size_bytes < needed:
-            raise TruncatedObject(
-                f"{info.key} has {info.size_bytes} bytes, {needed} are needed by {name} ({each} channels, "
-                f"{header.num_samples} samples)",
-                fix="the object was cut off: upload it again, or leave it out",
-                about=name,
-            )
-        if info.size_bytes > needed:
-            raise _wrong(name, f"{info.key} has {info.size_bytes} bytes, not {needed}")
+        _check_size(header, info, name)
         number, offset = "<f4", 0
     else:
         number, offset = header.lies.number, header.lies.offset
@@ -174,6 +165,20 @@ def eeglab_recording(header: EeglabHeader, info: ObjectInfo, *, name: str) -> Re
         ),
         note=gap_note(segments),
     )
+
+
+def _check_size(header: EeglabHeader, info: ObjectInfo, name: str) -> None:
+    """Refuse an .fdt that is not as long as its header says."""
+    needed = 4 * len(header.labels) * header.num_samples
+    if info.size_bytes < needed:
+        raise TruncatedObject(
+            f"{info.key} has {info.size_bytes} bytes, {needed} are needed by {name} ({len(header.labels)} channels, "
+            f"{header.num_samples} samples)",
+            fix="the object was cut off: upload it again, or leave it out",
+            about=name,
+        )
+    if info.size_bytes > needed:
+        raise _wrong(name, f"{info.key} has {info.size_bytes} bytes, not {needed}")
 
 
 def _wanted(at: int, end: int, order: str) -> Steps:
@@ -209,38 +214,49 @@ def _header(found: Mapping[str, Any], packing: str, name: str) -> EeglabHeader:
     trials = _number(found.get("trials"), "trials", name, default=1.0)
     if trials != 1:
         raise _wrong(name, f"it holds {trials:g} epochs, and no recording")
-    data = found["data"]
-    lies = data if isinstance(data, Lies) else None
-    if lies is None and not (isinstance(data, str) and data.strip()):
-        raise _wrong(name, "its data are neither numbers nor the name of an .fdt")
-    if lies is None and not data.strip().lower().endswith((".fdt", ".set")):
-        raise _wrong(name, f"its data lie in {data.strip()[:60]!r}, which is no .fdt")
+    lies, data_file = _place(found["data"], name)
     shape = (0, 0) if lies is None else lies.shape
     channels = _count(found.get("nbchan"), "nbchan", name, default=shape[0])
     samples = _count(found.get("pnts"), "pnts", name, default=math.prod(shape[1:]))
     if channels > _MOST_CHANNELS:
         raise _wrong(name, f"its nbchan is {channels}")
     if lies is not None:
-        if not lies.number:
-            raise _wrong(name, "its data are no numbers")
-        bytes_needed = channels * samples * np.dtype(lies.number).itemsize
-        if math.prod(lies.shape) != channels * samples or lies.num_bytes != bytes_needed:
-            raise _wrong(
-                name,
-                f"its data have the shape {lies.shape} and {lies.num_bytes} bytes, for {channels} channels "
-                f"of {samples} samples",
-            )
+        _check_shape(lies, channels, samples, name)
     labels, kinds = _channels(found.get("chanlocs"), channels, name)
     return EeglabHeader(
         labels=labels,
         kinds=kinds,
         rate_hz=rate,
         num_samples=samples,
-        data_file="" if lies is not None else str(data).strip(),
+        data_file=data_file,
         lies=lies,
         packing=packing if lies is not None else "",
         events=_events(found.get("event"), name),
     )
+
+
+def _place(data: Any, name: str) -> tuple[Lies | None, str]:
+    """Return where the numbers lie in the file itself, or the name of the file that they lie in."""
+    if isinstance(data, Lies):
+        return data, ""
+    data_file = data.strip() if isinstance(data, str) else ""
+    if not data_file:
+        raise _wrong(name, "its data are neither numbers nor the name of an .fdt")
+    if not data_file.lower().endswith((".fdt", ".set")):
+        raise _wrong(name, f"its data lie in {data_file[:60]!r}, which is no .fdt")
+    return None, data_file
+
+
+def _check_shape(lies: Lies, channels: int, samples: int, name: str) -> None:
+    if not lies.number:
+        raise _wrong(name, "its data are no numbers")
+    bytes_needed = channels * samples * np.dtype(lies.number).itemsize
+    if math.prod(lies.shape) != channels * samples or lies.num_bytes != bytes_needed:
+        raise _wrong(
+            name,
+            f"its data have the shape {lies.shape} and {lies.num_bytes} bytes, for {channels} channels "
+            f"of {samples} samples",
+        )
 
 
 def _channels(value: Any, count: int, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -30,22 +30,7 @@ def fif_recording(found: FifHeader, info: ObjectInfo) -> Recording:
         DataError: it is no whole recording, or of a kind that is not read.
     """
     name = info.key
-    if found.next_file:
-        raise wrong_fif(
-            name, f"it goes on in {found.next_file[:80]!r}", fix="save it as one file (split_size), or leave it out"
-        )
-    if not found.buffers:
-        raise wrong_fif(name, "it holds no raw recording", fix="leave it out, or save raw data")
-    if not (math.isfinite(found.rate_hz) and found.rate_hz > 0):
-        raise wrong_fif(name, f"its rate is {found.rate_hz:g}")
-    if not found.channels or found.num_channels != len(found.channels):
-        raise wrong_fif(name, f"it states {found.num_channels} channels and tells of {len(found.channels)}")
-    forms = {form for _, form, _, _ in found.buffers}
-    if len(forms) > 1 or not forms <= NUMBERS.keys():
-        raise wrong_fif(
-            name, f"its numbers are of type {', '.join(map(str, sorted(forms)))}, not one of 2, 3, 4, 5, 16"
-        )
-    number = NUMBERS[forms.pop()]
+    number = _number_of(found, name)
     pieces, segments = _laid(found, number, name)
     labels = found.long_names if len(found.long_names) == len(found.channels) else [each[0] for each in found.channels]
     short = {each[0]: label for each, label in zip(found.channels, labels, strict=True)}
@@ -74,6 +59,26 @@ def fif_recording(found: FifHeader, info: ObjectInfo) -> Recording:
         annotations=_annotations(found, name),
         note=gap_note(segments),
     )
+
+
+def _number_of(found: FifHeader, name: str) -> str:
+    """Return the type of the numbers, as NumPy writes it, of what is a whole recording."""
+    if found.next_file:
+        raise wrong_fif(
+            name, f"it goes on in {found.next_file[:80]!r}", fix="save it as one file (split_size), or leave it out"
+        )
+    if not found.buffers:
+        raise wrong_fif(name, "it holds no raw recording", fix="leave it out, or save raw data")
+    if not (math.isfinite(found.rate_hz) and found.rate_hz > 0):
+        raise wrong_fif(name, f"its rate is {found.rate_hz:g}")
+    if not found.channels or found.num_channels != len(found.channels):
+        raise wrong_fif(name, f"it states {found.num_channels} channels and tells of {len(found.channels)}")
+    forms = {form for _, form, _, _ in found.buffers}
+    if len(forms) > 1 or not forms <= NUMBERS.keys():
+        raise wrong_fif(
+            name, f"its numbers are of type {', '.join(map(str, sorted(forms)))}, not one of 2, 3, 4, 5, 16"
+        )
+    return NUMBERS[forms.pop()]
 
 
 def _laid(found: FifHeader, number: str, name: str) -> tuple[tuple[Piece, ...], tuple[Segment, ...]]:
