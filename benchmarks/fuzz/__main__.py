@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib.util
 import json
 import os
 import re
@@ -105,6 +106,11 @@ def fuzz(name: str, options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _mended() -> list[tuple[str, int]]:
+    folders = sorted((REPOSITORY / "tests/unit/fuzzed").iterdir())
+    return [(folder.name, len(list(folder.iterdir()))) for folder in folders]
+
+
 def render(raw: dict[str, Any]) -> str:
     """Write the report."""
     rows = [["parser", "inputs", "blocks reached by examples", "in the end", "kept", "seconds", "peak RSS", "found"]]
@@ -137,6 +143,12 @@ def render(raw: dict[str, Any]) -> str:
         "",
         *markdown.table(rows),
         "",
+        f"Left out, since what reads them was not installed: {', '.join(raw['lacking']) or 'none'}.",
+        "",
+        "Found in runs before and mended; replayed by the unit tests, from `tests/unit/fuzzed`: "
+        + (", ".join(f"{name} ({count})" for name, count in _mended()) or "nothing")
+        + ".",
+        "",
         *markdown.machine_words(raw),
     ]
     return "\n".join(text) + "\n"
@@ -145,7 +157,7 @@ def render(raw: dict[str, Any]) -> str:
 def main() -> int:
     """Fuzz and report."""
     sys.path.insert(0, str(REPOSITORY / "tests"))
-    from benchmarks.fuzz.targets import TARGETS
+    from benchmarks.fuzz.targets import NEEDS, TARGETS
 
     options = _arguments()
     if options.list:
@@ -160,13 +172,18 @@ def main() -> int:
     about = machine("benchmarks.fuzz")
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     path = options.out / f"fuzz_{cpu_slug(str(about['cpu']))}_{day}.md"
+    lacking = [name for name, module in NEEDS.items() if importlib.util.find_spec(module) is None]
     for name in options.only or TARGETS:
+        if name in lacking:
+            sys.stderr.write(f"left out: {name}, which needs the module {NEEDS[name]}\n")
+            continue
         runs[name] = fuzz(name, options)
         sys.stderr.write(json.dumps(runs[name]) + "\n")
         kept.write_text(json.dumps(runs, indent=1) + "\n")
         raw = {"machine": about, "runs": [runs[each] for each in TARGETS if each in runs]}
+        raw["lacking"] = lacking
         path.write_text(render(raw))
-    return int(any(runs[name]["found"] for name in options.only or TARGETS))
+    return int(any(runs[name]["found"] for name in options.only or TARGETS if name in runs))
 
 
 if __name__ == "__main__":

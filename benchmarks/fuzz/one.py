@@ -14,6 +14,7 @@ import json
 import re
 import resource
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -102,6 +103,7 @@ def main() -> None:
     asked = Asked(**json.loads(sys.argv[1]))
     folder = Path(asked.folder)
     warnings.simplefilter("ignore")
+    tempfile.tempdir = str(folder)  # libFuzzer ends the process by itself: nothing is swept behind it
     resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES_BYTES, MOST_ADDRESSES_BYTES))
     with atheris.instrument_imports(include=["penstock"]):
         from benchmarks.fuzz.targets import TARGETS

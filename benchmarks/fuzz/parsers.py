@@ -327,13 +327,15 @@ def control() -> Made:
     from penstock.window.cursor import Cursor
     from penstock.window.folder import CONTROL, cursor_name
 
-    folder = Path(tempfile.mkdtemp(prefix="penstock-fuzz-"))
+    kept = tempfile.TemporaryDirectory(prefix="penstock-fuzz-")
+    folder = Path(kept.name)
     Control.create(folder, capacity=4, window_bytes=1 << 20)
     whole = (folder / CONTROL).read_bytes()
 
     def feed(data: bytes) -> None:
         if not data:
             return
+        assert kept.name
         if data[0] % 2:
             (folder / cursor_name(0)).write_bytes(data[1:])
             found = Cursor.open(folder, 0)
@@ -354,11 +356,13 @@ def manifest() -> Made:
     from penstock.manifest import ManifestReader
     from support.raw import make_raw_dataset
 
-    folder = Path(tempfile.mkdtemp(prefix="penstock-fuzz-"))
+    kept = tempfile.TemporaryDirectory(prefix="penstock-fuzz-")
+    folder = Path(kept.name)
     path = make_raw_dataset(folder, sizes=[10] * 12, per_object=4).manifest
     whole = path.read_bytes()
 
     def feed(data: bytes) -> None:
+        assert kept.name
         path.write_bytes(data)
         with ManifestReader(path) as reader:
             for row in range(8):

@@ -14,7 +14,10 @@ from benchmarks.fuzz.parsers import PARSERS, Made
 from penstock.formats.registry import open_format, own_format_names
 from penstock.manifest import Extent
 
-__all__ = ["TARGETS", "values_of"]
+__all__ = ["NEEDS", "TARGETS", "values_of"]
+
+NEEDS = {"format hdf5": "h5py", "format lance": "lance", "format video": "av", "format audio": "av"}
+"""Modules that some are read by; without them all inputs are refused alike."""
 
 MOST_SAMPLES = 2000
 """Of an extent, that are decoded."""

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.fuzz.parsers import PARSERS, Made
-from benchmarks.fuzz.targets import TARGETS
+from benchmarks.fuzz.targets import NEEDS, TARGETS
 from penstock.errors import PenstockError
 
 FOUND = Path(__file__).parent / "fuzzed"
-NEEDS = {"format hdf5": "h5py", "format lance": "lance", "format video": "av", "format audio": "av"}
 
 
 @cache
