@@ -170,6 +170,8 @@ def main() -> int:
     kept = options.keep / "runs.json"
     runs: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() and options.only else {}
     about = machine("benchmarks.fuzz")
+    if options.only:
+        about["command"] = "python -m benchmarks.fuzz, in several runs with --only and --seconds of their own"
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     path = options.out / f"fuzz_{cpu_slug(str(about['cpu']))}_{day}.md"
     lacking = [name for name, module in NEEDS.items() if importlib.util.find_spec(module) is None]
