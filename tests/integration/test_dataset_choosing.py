@@ -244,6 +244,12 @@ def test_a_group_stays_whole_though_files_store_it_in_other_types(tmp_path: Path
     assert not found[0] & found[1]
 
 
+def test_a_part_that_no_row_group_falls_into_is_told_by_what_stays_whole(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": range(100)}), tmp_path / "a.parquet", row_group_size=50)
+    with pytest.raises(ConfigError, match=r"100 samples in 2 extents \(row groups, blocks of rows\), each of which"):
+        penstock.parquet(tmp_path).split(valid=0.01)[1].manifest()
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_what_fails_is_named_as_it_was_written(tables: Path, files: Path, workers: int) -> None:
     def fail(value: Any) -> Any:

@@ -144,6 +144,14 @@ async def _all(source: ObjectSource, prefix: str = "") -> dict[str, ObjectInfo]:
     return {info.key: info async for page in source.list_objects(prefix) for info in page}
 
 
+def test_what_lies_in_memory_is_told_to_be_of_one_process() -> None:
+    with (
+        opened("memory://lies-in-another-process") as source,
+        pytest.raises(BucketNotFound, match="in memory no other sees"),
+    ):
+        asyncio.run(_all(source))
+
+
 @pytest.fixture(params=["memory", "slowmem", "asyncmem", "ftp"])
 def uri(request: pytest.FixtureRequest) -> str:
     if request.param == "ftp":

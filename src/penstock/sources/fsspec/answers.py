@@ -35,6 +35,9 @@ _TIMES = (
 _LESSER_TIMES = ("created", "creationtime")
 """When it was made: of a file system that makes another file where one is written anew."""
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
+_IN_MEMORY = "; what a process keeps in memory no other sees, and sources are read by processes of their own: use a folder"
+    "; what one process keeps in memory no other sees, and a source is read by processes of its own: use a folder"
+)
 _REASON_CHARACTERS = 200
 
 
@@ -91,7 +94,8 @@ def error_of(error: BaseException, uri: str, key: str, tried: str) -> PenstockEr
     if is_gone(error):
         if key:
             return ObjectNotFound(f"there is no {where} any more", fix="list again", about=about)
-        return BucketNotFound(f"there is no {uri} ({reason})", fix="check the URI, case included", about=about)
+        fix = "check the URI, case included" + (_IN_MEMORY if uri.startswith("memory:") else "")
+        return BucketNotFound(f"there is no {uri} ({reason})", fix=fix, about=about)
     if isinstance(error, PermissionError) or _is_refusal(error):
         if key:
             return ObjectUnreadable(f"{where} may not be read ({reason})", fix="check who may read it", about=about)

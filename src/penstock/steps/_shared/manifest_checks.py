@@ -125,13 +125,13 @@ class ManifestChecks:
         return tuple(note for split in self._tallies for note in self._notes(split))
 
     def _empty(self) -> ConfigError:
-        what = "sample" if self._by_sample else "group"
         num_names = len(self._named)
         empty = [split for split, tally in self._tallies.items() if not tally.num_samples]
         num_samples = sum(tally.num_samples for tally in self._tallies.values())
-        whole = (
-            "" if self._by_sample else f" in {counted(num_names, 'group')}, each of which falls into one split whole"
-        )
+        is_alone = self._by_sample and num_samples == num_names
+        what = "sample" if is_alone else "extent" if self._by_sample else "group"
+        rows = " (row groups, blocks of rows)" if what == "extent" else ""
+        whole = "" if is_alone else f" in {counted(num_names, what)}{rows}, each of which falls into one split whole"
         splits = f"split{'s' if len(empty) > 1 else ''} {' and '.join(empty)}"
         told = f"no sample falls into the {splits}: there are {counted(num_samples, 'sample')}{whole}"
         enough = not self._by_sample and num_samples >= len(self._tallies)
@@ -171,7 +171,7 @@ class ManifestChecks:
         seed = nearest_seed(accepts, fractions=self._fractions, seed=self._rule.seed)
         if seed is None:
             return ""
-        what = "sample" if self._by_sample else "group"
+        what = "sample or extent" if self._by_sample else "group"
         return f"which split a {what} is in follows from the seed and its name: --seed {seed} will do; or "
 
     def _notes(self, split: str) -> list[str]:
