@@ -35,9 +35,7 @@ _TIMES = (
 _LESSER_TIMES = ("created", "creationtime")
 """When it was made: of a file system that makes another file where one is written anew."""
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
-_IN_MEMORY = "; what a process keeps in memory no other sees, and sources are read by processes of their own: use a folder"
-    "; what one process keeps in memory no other sees, and a source is read by processes of its own: use a folder"
-)
+_IN_MEMORY = "; what a process keeps in memory no other sees, and sources are read by others: use a folder"
 _REASON_CHARACTERS = 200
 
 
