@@ -15,6 +15,7 @@ from torch.utils.data import default_collate
 
 from penstock.dataset.changed import Changed
 from penstock.dataset.describing import told_of
+from penstock.dataset.format_options import options_json, plain_options
 from penstock.dataset.functions import Chain, CollateLeft, Filter, parted
 from penstock.dataset.of_task import TaskDecode, TaskValues, task_words
 from penstock.dataset.sharded import Shelf
@@ -28,7 +29,7 @@ from penstock.manifest import ManifestInfo
 from penstock.patterns import matcher
 from penstock.sources import locate
 from penstock.stream import checks
-from penstock.stream.checks import called_with, choice, count, shown
+from penstock.stream.checks import called_with, choice, count
 from penstock.stream.choosing import chosen
 from penstock.stream.face import Stream
 from penstock.stream.listing import listing_of
@@ -294,7 +295,12 @@ class Dataset(Changed, TextVerbs):
         each = msgspec.json.encode(self.each).decode() if self.each else ""
         own = {"split": ",".join(self.files), "config": self.config, "each": each}
         of_card = (f"{name}={value}" for name, value in own.items() if value)
-        return (f"format={self.format}", f"format_options={_as_json(self)}", f"where={where}", *of_card)
+        return (
+            f"format={self.format}",
+            f"format_options={options_json(self.format, self.options)}",
+            f"where={where}",
+            *of_card,
+        )
 
     def _check_loading(self, *, stream_listing: Any) -> None:
         """Refuse what can be listed and not be loaded."""
@@ -318,9 +324,9 @@ def of_options(dataset: Dataset, options: Mapping[str, Any]) -> Dataset:
     Raises:
         ConfigError: one cannot be used.
     """
-    made = replace(dataset, options={name: _plain(value) for name, value in options.items()})
+    made = replace(dataset, options=plain_options(options))
     open_format(made.format, made.options)
-    _as_json(made)
+    options_json(made.format, made.options)
     return checked(made)
 
 
@@ -333,22 +339,3 @@ def checked(dataset: Dataset) -> Dataset:
     with in_python():
         locate(dataset._options({}).source)
     return dataset
-
-
-def _as_json(dataset: Dataset) -> str:
-    try:
-        return msgspec.json.encode(dataset.options).decode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(
-            f"options {shown(dataset.options)} of the format {dataset.format!r} are not of what JSON has ({error})",
-            fix="give text, numbers, True or False, lists and dictionaries",
-        ) from None
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it where it is like one: numpy's as Python's, what gives text as a list of it."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
-        return [_plain(each) for each in value]
-    return value
