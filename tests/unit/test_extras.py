@@ -21,6 +21,7 @@ from penstock.formats.lance import format as lance
 from penstock.formats.media.decoding import need_av
 from penstock.formats.recordings import mat73
 from penstock.formats.zarr.unpacking import numcodecs_of
+from penstock.sources.fsspec.systems import known_names
 from penstock.sources.registry import find_scheme
 from penstock.tokens.templates import Template, compiled, rendered
 from penstock.tokens.tokenizer import built
@@ -64,7 +65,7 @@ DOORS: dict[str, tuple[str, Callable[[], Any]]] = {
     "jinja2": ("text", lambda: rendered(Template(name="t", text="", special={}, options={}), [])),
     "fsspec": ("fsspec", lambda: find_scheme("memory://a")),
 }
-CACHES: list[Any] = [dicom._pydicom, pictures._formats, built, compiled]
+CACHES: list[Any] = [dicom._pydicom, pictures._formats, built, compiled, known_names]
 
 
 @pytest.fixture

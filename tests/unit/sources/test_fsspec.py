@@ -394,8 +394,8 @@ def test_schemes_that_are_no_places_are_refused(uri: str, told: str) -> None:
 
 def test_without_fsspec_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("penstock.sources.registry.knows", lambda name: False)
-    monkeypatch.setattr("penstock.sources.registry.is_installed", lambda: False)
-    with pytest.raises(ConfigError, match=r"pip install penstock\[fsspec\]"):
+    monkeypatch.setattr("penstock.sources.registry.is_there", lambda module: False)
+    with pytest.raises(ConfigError, match=r"pip install 'penstock\[fsspec\]'"):
         find_scheme("sftp://host/x")
 
 
