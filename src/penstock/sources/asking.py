@@ -19,13 +19,16 @@ from penstock.urls import check_location
 __all__ = ["read_storage_options", "source_options", "spec_of"]
 
 
-def spec_of(uri: str, options: AccessOptions) -> SourceSpec:
+def spec_of(uri: str, options: AccessOptions, *, option: str = "--source") -> SourceSpec:
     """Return the spec of a URI that is asked as the options say.
+
+    Args:
+        option: that gave the URI, for messages.
 
     Raises:
         ConfigError: the URI or an option is not one that Penstock can use.
     """
-    uri = check_location(uri, "--source")
+    uri = check_location(uri, option)
     own = _own_options(find_scheme(uri), options.source_option) if options.source_option else {}
     return SourceSpec.of(
         uri,

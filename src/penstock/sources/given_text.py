@@ -54,15 +54,15 @@ def read_given(
     if "://" not in given:
         path = Path(given).expanduser()
         return GivenText(name=str(path), text=read_text(path, wanted=wanted))
-    data = asyncio.run(_read(given, access or AccessOptions(), meter or RequestMeter(), wanted))
+    data = asyncio.run(_read(given, access or AccessOptions(), meter or RequestMeter(), option, wanted))
     try:
         return GivenText(name=given, text=data.decode())
     except UnicodeDecodeError as error:
         raise ConfigError(f"{given} is not text in UTF-8", fix=wanted) from error
 
 
-async def _read(uri: str, access: AccessOptions, meter: RequestMeter, wanted: str) -> bytes:
-    source, info = await find_object(locate(spec_of(uri, access)), meter=meter)
+async def _read(uri: str, access: AccessOptions, meter: RequestMeter, option: str, wanted: str) -> bytes:
+    source, info = await find_object(locate(spec_of(uri, access, option=option)), meter=meter)
     if info.size_bytes > MOST_BYTES:
         raise ConfigError(f"{uri} has more than {MOST_BYTES} bytes", fix=wanted)
     return bytes(await source.get(info))
