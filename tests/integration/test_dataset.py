@@ -258,7 +258,7 @@ def test_a_manifest_tells_what_is_there(tables: Path, tmp_path: Path) -> None:
         (lambda folder: penstock.of_format("avro", folder), "there is no format 'avro'"),
         (lambda folder: penstock.objects(folder, match=[]), r"match \[\]"),
         (lambda folder: penstock.parquet(folder).split(valid=0.01)[1].manifest(), r"shares with split\(valid=\.\.\.\)"),
-        (lambda folder: penstock.tar(folder, decoded=1), "decoded 1: give true or false"),
+        (lambda folder: penstock.tar(folder, decoded=1), "decoded 1: give true, false, or"),
         (lambda folder: penstock.objects(folder).select("x"), "nothing can be selected of the format 'objects'"),
         (lambda folder: penstock.objects(folder).split(valid=1.5), r"valid 1\.5: give a fraction"),
         (lambda folder: penstock.objects(folder).split(valid=0), "valid 0 and test 0.0: give fractions above 0"),

@@ -66,7 +66,7 @@ def meanings_of(value: Any) -> bool | Meanings:
     if isinstance(value, bool | Meanings):
         return value
     if not isinstance(value, Mapping) or not value or not all(isinstance(each, Mapping) for each in value.values()):
-        raise ConfigError(f"decoded {str(value)[:80]!r}", fix=f"give true, false, or {_LIKE}")
+        raise ConfigError(f"decoded {repr(value)[:80]}", fix=f"give true, false, or {_LIKE}")
     made: dict[str, Any] = {}
     for name, options in value.items():
         make = _MEDIA.get(name)
