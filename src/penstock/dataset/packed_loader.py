@@ -14,7 +14,7 @@ from penstock.dataset.packed_batches import Asked, Packed
 from penstock.dataset.packed_documents import Documents, MixDocuments, StreamDocuments
 from penstock.dataset.packed_lanes import Lanes
 from penstock.dataset.packed_positions import Saved, check_saved
-from penstock.errors import ConfigError, DataError
+from penstock.errors import CheckpointMismatch, ConfigError, DataError
 from penstock.plan.ranks import Ranks
 from penstock.records import Meters
 from penstock.stream import LeftOut
@@ -265,6 +265,10 @@ class PackedLoader(EpochLoader):
             raise ConfigError(
                 f"{world_size} ranks cannot share {number} lanes of packing",
                 fix="use a number of ranks that divides them, or begin anew with other lanes=",
+            )
+        if number > 2**16:
+            raise CheckpointMismatch(
+                f"the saved position has {number} lanes of packing", fix="give what state_dict() gave, as it was"
             )
         if saved is not None and number != saved.num_lanes:
             raise ConfigError(
