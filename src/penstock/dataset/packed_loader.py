@@ -266,7 +266,7 @@ class PackedLoader(EpochLoader):
                 f"{world_size} ranks cannot share {number} lanes of packing",
                 fix="use a number of ranks that divides them, or begin anew with other lanes=",
             )
-        if number > 2**16:
+        if not 0 < number <= 2**16:
             raise CheckpointMismatch(
                 f"the saved position has {number} lanes of packing", fix="give what state_dict() gave, as it was"
             )
