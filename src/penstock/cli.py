@@ -135,7 +135,7 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
 
             keep_refusal(asked, words, error)
         if isinstance(error, PenstockError):
-            return _told(asked[0], words, error)
+            return _told("".join(asked), words, error)
         _tell_parent(ConfigError(error.message, fix=""))
         return error.exit_code
     configure_logging(verbose=args.verbose)

@@ -7,12 +7,16 @@ between two looks count as none.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 
-__all__ = ["running_seconds"]
+__all__ = ["looking", "running_seconds"]
 
 LONGEST_SECONDS = 5.0
+LOOK_SECONDS = 1.0
 
 
 class _Clock:
@@ -32,3 +36,25 @@ class _Clock:
 
 running_seconds = _Clock()
 """Return the seconds since some moment; called from any thread of the process."""
+
+
+@contextlib.contextmanager
+def looking() -> Iterator[None]:
+    """Look at the clock each second while the block awaits something, or a long wait counts as none.
+
+    Raises:
+        RuntimeError: no event loop is running.
+    """
+    loop = asyncio.get_running_loop()
+    next_look: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal next_look
+        running_seconds()
+        next_look = loop.call_later(LOOK_SECONDS, look)
+
+    look()
+    try:
+        yield
+    finally:
+        next_look.cancel()

@@ -371,6 +371,15 @@ def test_a_place_that_has_never_answered_is_given_up_sooner() -> None:
         asyncio.run(source.list_all())
 
 
+def test_pauses_longer_than_the_clock_looks_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.clock.LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr("penstock.clock.LOOK_SECONDS", 0.01)
+    limits = ClientLimits(first_answer_seconds=1, max_retries=8)
+    with opened("ftp://127.0.0.1:9/x", limits) as source, pytest.raises(SourceUnavailable) as caught:
+        asyncio.run(source.list_all())
+    assert "9 tries" not in str(caught.value)
+
+
 # Schemes and options
 
 

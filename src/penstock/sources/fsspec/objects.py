@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from penstock.clock import running_seconds
+from penstock.clock import looking, running_seconds
 from penstock.errors import PenstockError, SourceError
 from penstock.manifest import SkippedObject, SourceSpec
 from penstock.records import Purpose, RequestKind
@@ -246,8 +246,9 @@ class FsspecObjects(ObjectSource):
         while True:
             line.sent(0)
             try:
-                async with asyncio.timeout(seconds):
-                    found = await call()
+                with looking():
+                    async with asyncio.timeout(seconds):
+                        found = await call()
             except (PenstockError, _Gone):
                 raise
             except Exception as error:
@@ -263,7 +264,8 @@ class FsspecObjects(ObjectSource):
                 reason = redact(f"{type(error).__name__}: {error}")
                 _log.info("fsspec.again source=%s key=%s error=%s", self.spec.uri, key, reason)
                 self.meter.add("retried_requests")
-                await asyncio.sleep(pause)
+                with looking():
+                    await asyncio.sleep(pause)
             else:
                 self._is_answered = True
                 line.answered(200)

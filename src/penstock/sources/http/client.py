@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from penstock.clock import running_seconds
+from penstock.clock import LOOK_SECONDS, running_seconds
 from penstock.errors import PenstockError
 from penstock.records import Purpose, RequestKind
 from penstock.sources.http.connecting import Address
@@ -30,7 +30,6 @@ MOST_ANSWER_BYTES = 16 << 20
 """Of an answer that is no object: a page of a listing is below 1 MB."""
 GO_AHEAD_BYTES = 1 << 20
 """Size from which a body waits for the server's word before it is sent."""
-LOOK_SECONDS = 1.0
 MAX_POOLS = 64
 """Servers with connections kept; beyond it, those without any are forgotten."""
 
