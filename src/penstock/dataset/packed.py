@@ -18,6 +18,7 @@ from penstock.dataset.member_feed import CHUNK, pack
 from penstock.dataset.mixing import Mixed
 from penstock.dataset.packed_batches import Asked, collate_packed
 from penstock.dataset.packed_loader import PackedLoader
+from penstock.dataset.packed_positions import MOST_LANES
 from penstock.dataset.unread import Unread
 from penstock.errors import ConfigError
 from penstock.loader.ranks import AskedRanks, Found, find_ranks
@@ -86,7 +87,7 @@ class PackedDataset(Unread):
             packing=self.packing,
             fingerprint=repr([_fingerprint(each) for each in datasets]),
             batch_size=count("batch_size", batch_size, 1),
-            num_lanes=None if lanes is None else count("lanes", lanes, 1, most=2**16),
+            num_lanes=None if lanes is None else count("lanes", lanes, 1, most=MOST_LANES),
             sequences=None if sequences is None else count("sequences", sequences, 1, most=2**53),
             num_epochs=None if epochs is None else count("epochs", epochs, 1),
             drop_last=checks.flag("drop_last", options.pop("drop_last", False)),

@@ -13,8 +13,8 @@ from penstock.dataset.mixed_loader import MixedLoader
 from penstock.dataset.packed_batches import Asked, Packed
 from penstock.dataset.packed_documents import Documents, MixDocuments, StreamDocuments
 from penstock.dataset.packed_lanes import Lanes
-from penstock.dataset.packed_positions import Saved, check_saved
-from penstock.errors import CheckpointMismatch, ConfigError, DataError
+from penstock.dataset.packed_positions import Saved, check_lanes, check_saved
+from penstock.errors import ConfigError, DataError
 from penstock.plan.ranks import Ranks
 from penstock.records import Meters
 from penstock.stream import LeftOut
@@ -139,6 +139,8 @@ class PackedLoader(EpochLoader):
         documents, ranks = self._documents(), self.ranks
         saved = check_saved(state, version=STATE_VERSION, name=self._name(), ranks=ranks)
         num_lanes = self._lanes_for(saved)
+        if saved.is_alike or not isinstance(self._source, MixedLoader):  # those of a mix are refused below
+            check_lanes(saved.states)
         lanes = self._new_lanes(num_lanes)
         lanes.load(saved.states)
         self._loops += 1
@@ -265,10 +267,6 @@ class PackedLoader(EpochLoader):
             raise ConfigError(
                 f"{world_size} ranks cannot share {number} lanes of packing",
                 fix="use a number of ranks that divides them, or begin anew with other lanes=",
-            )
-        if not 0 < number <= 2**16:
-            raise CheckpointMismatch(
-                f"the saved position has {number} lanes of packing", fix="give what state_dict() gave, as it was"
             )
         if saved is not None and number != saved.num_lanes:
             raise ConfigError(

@@ -9,11 +9,13 @@ from typing import Any, Final
 from penstock.errors import CheckpointMismatch
 from penstock.plan.ranks import Ranks
 
-__all__ = ["Saved", "check_saved"]
+__all__ = ["MOST_LANES", "Saved", "check_lanes", "check_saved"]
 
 _GIVE: Final = "give what state_dict() gave, as it was"
 _COUNTS: Final = ("rank", "world_size", "num_lanes", "epoch", "given")
 _MOST: Final = 2**62
+
+MOST_LANES: Final = 2**16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +100,24 @@ def _check(state: Any, version: int, name: str) -> None:
         value = state[each]
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
             raise CheckpointMismatch(f"the saved position has {each} {str(value)[:60]!r}", fix=_GIVE)
-    is_whole = isinstance(state["lanes"], Mapping) and all(str(each).isdecimal() for each in state["lanes"])
+    if not 0 < state["num_lanes"] <= MOST_LANES or not 0 <= state["rank"] < state["world_size"]:
+        told = f"{state['num_lanes']} lanes of packing, rank {state['rank']} of {state['world_size']}"
+        raise CheckpointMismatch(f"the saved position has {told}", fix=_GIVE)
     pairs = state["ready"] if isinstance(state["ready"], list | tuple) else [None]
-    if not is_whole or not all(isinstance(each, list | tuple) and len(each) == 2 for each in pairs):
+    if not isinstance(state["lanes"], Mapping) or not all(
+        isinstance(each, list | tuple) and len(each) == 2 for each in pairs
+    ):
         raise CheckpointMismatch("the saved position is damaged", fix=_GIVE)
+
+
+def check_lanes(states: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse positions that lack lanes of their ranks, or have lanes of others.
+
+    Raises:
+        CheckpointMismatch: one is damaged.
+    """
+    for state in states:
+        own = {str(each) for each in range(state["rank"], state["num_lanes"], state["world_size"])}
+        are_own = all(str(number) in own for number, _ in state["ready"])
+        if state["lanes"].keys() != own or not are_own or not isinstance(state["is_begun"], bool):
+            raise CheckpointMismatch("the saved position is damaged", fix=_GIVE)

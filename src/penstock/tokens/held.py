@@ -67,7 +67,7 @@ def lane_of(state: Any, packing: Packing) -> Lane:
         raise CheckpointMismatch("a lane of packing was saved otherwise, or is damaged", fix=_FIX)
     passed = state.get("passed")
     counts = {each.name: state["counts"].get(each.name) for each in fields(PackCounts)}
-    if not all(isinstance(each, int) and each >= 0 for each in (passed, *counts.values())):
+    if not all(isinstance(each, int) and 0 <= each < 2**62 for each in (passed, *counts.values())):
         raise CheckpointMismatch("a lane of packing has counts that are none", fix=_FIX)
     assert isinstance(passed, int)
     lane.passed, lane.counts = passed, PackCounts(**counts)
