@@ -30,6 +30,11 @@ class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
     @property
+    def is_empty(self) -> bool:
+        """It has no bytes, as markers of folders: not where its size was not to be had."""
+        return not self.size_bytes and not self.trouble
+
+    @property
     def validated_by(self) -> str:
         """What a request must send to be refused another version."""
         return self.version if self.validator is None else self.validator

@@ -26,7 +26,7 @@ from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.split_listing import Cards, of_splits
 from penstock.texts import counted
 
-__all__ = ["WholeObjects", "full_objects", "pages_of"]
+__all__ = ["WholeObjects", "full_objects", "pages_of", "unreadable"]
 
 
 class WholeObjects:
@@ -179,10 +179,10 @@ async def pages_of(
                     see(info)
             fitting = [info for info in page if fits(info.key)]
             num_found, num_fitting = num_found + len(page), num_fitting + len(fitting)
-            full_fitting = sum(info.size_bytes > 0 for info in fitting)
+            full_fitting = sum(not info.is_empty for info in fitting)
             num_full += full_fitting
             # What is empty may be the marker of a folder, which is no object.
-            num_others += sum(info.size_bytes > 0 for info in page) - full_fitting
+            num_others += sum(not info.is_empty for info in page) - full_fitting
             example = example or next((info.key for info in page), "")
             stage.advance(len(page))
             yield fitting
@@ -235,6 +235,15 @@ async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
     listing.close()
 
 
+def unreadable(info: ObjectInfo) -> ObjectUnreadable:
+    """Return the error of an object whose bytes cannot be had."""
+    return ObjectUnreadable(
+        f"{info.key} {info.trouble}",
+        fix="make it one that can be read, as by restoring it, or leave it out: --on-bad-object skip",
+        about=info.key,
+    )
+
+
 async def full_objects(
     found: AsyncIterator[ObjectInfo], limits: Limits, skipped: list[SkippedObject]
 ) -> AsyncIterator[ObjectInfo]:
@@ -249,16 +258,12 @@ async def full_objects(
         inside = [marker for marker in open_markers if info.key.startswith(f"{marker}/")]
         for marker in inside:
             open_markers.remove(marker)
-        if not info.size_bytes:
+        if info.is_empty:
             open_markers.append(info.key)
             continue
         if info.trouble:
             if not limits.skip_bad:
-                raise ObjectUnreadable(
-                    f"{info.key} {info.trouble}",
-                    fix="make it one that can be read, as by restoring it, or leave it out: --on-bad-object skip",
-                    about=info.key,
-                )
+                raise unreadable(info)
             left_out.add(info.key, info.trouble)
             continue
         if num_full == limits.max_files:

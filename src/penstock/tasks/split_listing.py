@@ -66,7 +66,7 @@ async def of_splits(
     files = split_files(card, asked, config, uri, is_conversion=is_conversion)
     example = ""
     for info in listing:
-        if info.size_bytes:  # else it may be the marker of a folder
+        if not info.is_empty:  # else it may be the marker of a folder
             files.rule.see(info.key)
         example = example or info.key
     chosen = files.chosen()
@@ -75,7 +75,7 @@ async def of_splits(
         if set(files.rule.of(info.key)).isdisjoint(chosen):
             num_others += 1
             continue
-        num_taken += info.size_bytes > 0
+        num_taken += not info.is_empty
         yield info
     listing.close()
     told = " and ".join(chosen)

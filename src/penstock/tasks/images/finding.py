@@ -132,7 +132,7 @@ class _Count:
         self.num_objects += 1
         key, of_table = info.key, isinstance(self._labels, LabelTable) and self._labels.has(info.key)
         if not of_table and (is_hidden(key) or not self._fits(key)):
-            if info.size_bytes and not (isinstance(self._labels, LabelTable) and self._labels.is_at(key)):
+            if not info.is_empty and not (isinstance(self._labels, LabelTable) and self._labels.is_at(key)):
                 self._num_no_image += 1
                 self._no_image += [key] if len(self._no_image) < SHOWN else []
             return None
@@ -146,7 +146,7 @@ class _Count:
         if self._classes and meaning.label not in self._classes:
             self._others[meaning.label] += 1
             return None
-        if not info.size_bytes:
+        if info.is_empty:
             self._left_out.add(key, "empty")
             return None
         if info.trouble:

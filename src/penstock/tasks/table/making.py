@@ -10,7 +10,7 @@ from penstock.files import ScratchFile
 from penstock.formats.options import size_of
 from penstock.manifest import Extent, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
-from penstock.tasks.objects import full_objects
+from penstock.tasks.objects import full_objects, unreadable
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OwnSplits, SampleSet
 from penstock.tasks.table.choosing import choose_layout, names_in
@@ -49,7 +49,7 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
         raise ConfigError("the task table has no target", fix="name the column to predict: --option target=COLUMN")
     skipped: list[SkippedObject] = []
     listing, num_bytes, format_name = await list_tables(source, chosen, limits, skipped)
-    some = next((info for info in listing if info.size_bytes), None)
+    some = next((info for info in listing if not info.is_empty), None)
     if some is None:
         raise EmptyListing("none of the tables can be read: they are hidden or empty", fix="choose others with match")
     tables = open_tables(chosen, format_name, limits, skipped)
@@ -128,9 +128,11 @@ async def _first(
     """
     bad: PenstockError | None = None
     for info in listing:
-        if not info.size_bytes or info.trouble:
+        if info.is_empty:
             continue
         try:
+            if info.trouble:
+                raise unreadable(info)
             if kinds := await tables.kinds(source, info):
                 return info, kinds
         except PenstockError as error:

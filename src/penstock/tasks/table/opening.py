@@ -95,7 +95,7 @@ def _format_of(key: str, formats: dict[str, tuple[str, ...]]) -> str:
 
 
 def _by_first(listing: SortedListing, formats: dict[str, tuple[str, ...]]) -> str:
-    first: ObjectInfo | None = next((info for info in listing if info.size_bytes), None)
+    first: ObjectInfo | None = next((info for info in listing if not info.is_empty), None)
     name = "" if first is None else _format_of(first.key, formats)
     if first is not None and not name:
         raise ConfigError(

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from penstock.errors import (
-    BucketNotFound,
     ConfigError,
     DataError,
     EmptyListing,
@@ -179,14 +178,13 @@ def test_where_there_is_no_table_none_is_said_to_lie_there(tmp_path: Path) -> No
     assert error.fix == "choose another pattern with --option match=..."
 
 
-@pytest.mark.parametrize(("name", "match"), [("visits.csv", "visits.csv"), ("a[1] {b}*.csv", "'a[[]1] [{]b}[*].csv'")])
-def test_one_file_is_taken_as_its_refusal_says(tmp_path: Path, name: str, match: str) -> None:
+@pytest.mark.parametrize(("name", "match"), [("visits.csv", "visits.csv"), ("a[1] {b}*.csv", "a[[]1] [{]b}[*].csv")])
+def test_one_file_is_taken_by_its_path_and_by_its_name(tmp_path: Path, name: str, match: str) -> None:
     write_csv(tmp_path / "in", people(100), files=2)
     (tmp_path / "in" / "0.csv").rename(tmp_path / "in" / name)
-    error = refused(tmp_path / "in" / name, BucketNotFound, target="label", columns="age")
-    assert f"--option match={match};" in error.fix
-    listed = list_tables(tmp_path / "in", target="label", columns="age", match=match.strip("'"))
-    assert {extent.spans[0].object for extent in listed.extents} == {name}
+    for uri, options in ((tmp_path / "in", {"match": match}), (tmp_path / "in" / name, {})):
+        listed = list_tables(uri, target="label", columns="age", **options)
+        assert {extent.spans[0].object for extent in listed.extents} == {name}
 
 
 def test_what_may_be_chosen_all_the_same_is_told_and_nothing_else(tmp_path: Path) -> None:
