@@ -182,7 +182,8 @@ def test_where_there_is_no_table_none_is_said_to_lie_there(tmp_path: Path) -> No
 def test_one_file_is_taken_by_its_path_and_by_its_name(tmp_path: Path, name: str, match: str) -> None:
     write_csv(tmp_path / "in", people(100), files=2)
     (tmp_path / "in" / "0.csv").rename(tmp_path / "in" / name)
-    for uri, options in ((tmp_path / "in", {"match": match}), (tmp_path / "in" / name, {})):
+    ways: tuple[tuple[Path, dict[str, Any]], ...] = ((tmp_path / "in", {"match": match}), (tmp_path / "in" / name, {}))
+    for uri, options in ways:
         listed = list_tables(uri, target="label", columns="age", **options)
         assert {extent.spans[0].object for extent in listed.extents} == {name}
 
