@@ -31,6 +31,7 @@ IN_A_COMMAND = re.compile(
     r"|\{\{\$\.(inputs|outputs)\.artifacts\['[\w-]+'\]\.(uri|path)\}\}"
     r"|\{\{\$\.outputs\.parameters\['[\w-]+'\]\.output_file\}\}"
 )
+SECRET = re.compile(r"(AKIA|ASIA)[A-Z0-9]{16}|password|x-amz|://[^/\s]*@", re.IGNORECASE)
 CHANNEL = "pipelinechannel--"
 OF_THE_POD = {"node_selector", "node_tolerations"}
 # What kfp writes for what the driver takes from the pod's own fields; no command reads it.
@@ -39,6 +40,11 @@ IN_A_CONSTANT = {"{{$.pipeline_job_uuid}}"} | {
     f"{{{{$.inputs.parameters['pipelinechannel--{name}']}}}}"
     for name in ("node_accelerators", "node_accelerator_type", "image_cpu", "image_gpu", "image")
 }
+
+
+def without_names(text: str) -> str:
+    """Leave out the names of variables that hold credentials, which say password as well."""
+    return re.sub("|".join(sorted(credential_variables(), key=len, reverse=True)), "", text)
 
 
 @functools.cache
@@ -281,7 +287,7 @@ def test_no_step_takes_the_dataset_as_an_artifact(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [*GOLDENS, *WORKFLOWS], ids=lambda path: path.parent.name)
 def test_no_secret_is_in_a_compiled_file(path: Path) -> None:
-    assert not re.search(r"(AKIA|ASIA)[A-Z0-9]{16}|password|x-amz|://[^/\s]*@", path.read_text(), re.IGNORECASE)
+    assert not SECRET.search(without_names(path.read_text()))
 
 
 @EACH
@@ -354,7 +360,7 @@ def test_the_form_has_the_fields_that_options_are_declared_to_be_given_by(path: 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_name_secrets_and_hold_none(path: Path) -> None:
     text = path.read_text()
-    assert not re.search(r"(AKIA|ASIA)[A-Z0-9]{16}|password|x-amz|://[^/\s]*@", text, re.IGNORECASE)
+    assert not SECRET.search(without_names(text))
     for template in yaml.safe_load(text)["spec"]["templates"]:
         for entry in template.get("container", {}).get("env", []):
             assert set(entry) == {"name", "valueFrom"}
