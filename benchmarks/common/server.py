@@ -72,17 +72,15 @@ def _server_block(port: int, root: Path, latency_seconds: float) -> str:
   }}"""
 
 
-def _config(folder: Path, root: Path, ports: dict[float, int], log: Path | None) -> str:
-    modules = [MODULES / f"{name}.so" for name in ("ndk_http_module", "ngx_http_lua_module")] if any(ports) else []
+def beginning(folder: Path, *, with_lua: bool) -> str:
+    """Return what all configurations begin with: one worker, files sent by the kernel; the block http stays open."""
+    modules = [MODULES / f"{name}.so" for name in ("ndk_http_module", "ngx_http_lua_module")] if with_lua else []
     loads = "\n".join(f"load_module {path};" for path in modules)
     temps = "\n".join(
         f"  {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    user = "user root;" if os.geteuid() == 0 else ""
-    access = f"log_format bytes '$status $body_bytes_sent';\n  access_log {log} bytes" if log else "access_log off"
-    servers = "".join(_server_block(port, root, latency) for latency, port in ports.items())
     return f"""{loads}
-{user}
+{"user root;" if os.geteuid() == 0 else ""}
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
@@ -91,16 +89,22 @@ worker_rlimit_nofile 65536;
 events {{ worker_connections 16384; }}
 http {{
 {temps}
-  {access};
   default_type application/octet-stream;
-  map $args $page {{ default 0; "~(?:^|&)continuation-token=(?<token>[0-9]+)" $token; }}
   sendfile on;
   tcp_nopush on;
   tcp_nodelay on;
   keepalive_requests 100000000;
   keepalive_timeout 300s;
   open_file_cache max=8192 inactive=1h;
-  open_file_cache_valid 1h;
+  open_file_cache_valid 1h;"""
+
+
+def _config(folder: Path, root: Path, ports: dict[float, int], log: Path | None) -> str:
+    access = f"log_format bytes '$status $body_bytes_sent';\n  access_log {log} bytes" if log else "access_log off"
+    servers = "".join(_server_block(port, root, latency) for latency, port in ports.items())
+    return f"""{beginning(folder, with_lua=any(ports))}
+  {access};
+  map $args $page {{ default 0; "~(?:^|&)continuation-token=(?<token>[0-9]+)" $token; }}
 {servers}
 }}
 """

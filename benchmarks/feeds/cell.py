@@ -13,6 +13,7 @@ import sys
 import time
 from typing import Any
 
+from benchmarks.common.answering import answer
 from benchmarks.common.proctree import tree_cpu_seconds
 from benchmarks.feeds import contenders
 from benchmarks.feeds.cellspec import CellResult, CellSpec, decode_spec, encode
@@ -87,17 +88,7 @@ def measure(cell: CellSpec) -> CellResult:
 def main() -> None:
     """Run one cell."""
     cell = decode_spec(sys.argv[1])
-    if cell.profile:
-        import cProfile
-
-        with cProfile.Profile() as profile:
-            result = measure(cell)
-        profile.dump_stats(cell.profile)
-    else:
-        result = measure(cell)
-    sys.stdout.write(f"\n{encode(result)}\n")
-    sys.stdout.flush()
-    os._exit(0)  # some peers leave threads behind that hold up the end
+    answer(lambda: measure(cell), encode, profile=cell.profile)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from benchmarks.common.answering import answer
 from benchmarks.common.proctree import tree_cpu_seconds
 from benchmarks.hub.cellspec import CellResult, CellSpec, decode_spec, encode
 
@@ -76,17 +77,7 @@ def main() -> None:
     """Run one cell."""
     cell = decode_spec(sys.argv[1])
     os.environ["HF_ENDPOINT"] = cell.endpoint
-    if cell.profile:
-        import cProfile
-
-        with cProfile.Profile() as profile:
-            result = measure(cell)
-        profile.dump_stats(cell.profile)
-    else:
-        result = measure(cell)
-    sys.stdout.write(f"\n{encode(result)}\n")
-    sys.stdout.flush()
-    os._exit(0)  # some peers leave threads behind that hold up the end
+    answer(lambda: measure(cell), encode, profile=cell.profile)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common.server import MODULES, START_SECONDS, find_nginx, free_ports, wait_for
+from benchmarks.common.server import START_SECONDS, beginning, find_nginx, free_ports, wait_for
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ORGANISATION = "org"
@@ -137,31 +136,10 @@ def _lua(value: object) -> str:
 
 
 def _config(folder: Path, root: Path, *, hub: int, cdn: int, latency_seconds: float) -> str:
-    loads = "\n".join(f"load_module {MODULES / name}.so;" for name in ("ndk_http_module", "ngx_http_lua_module"))
-    temps = "\n".join(
-        f"  {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
     wait = f"access_by_lua_block {{ ngx.sleep({latency_seconds}) }}"
-    return f"""{loads}
-{"user root;" if os.geteuid() == 0 else ""}
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log warn;
-worker_rlimit_nofile 65536;
-events {{ worker_connections 16384; }}
-http {{
-{temps}
+    return f"""{beginning(folder, with_lua=True)}
   log_format asked '$status $body_bytes_sent $request_method $request_uri $http_range $msec';
   access_log {folder}/access.log asked;
-  default_type application/octet-stream;
-  sendfile on;
-  tcp_nopush on;
-  tcp_nodelay on;
-  keepalive_requests 100000000;
-  keepalive_timeout 300s;
-  open_file_cache max=8192 inactive=1h;
-  open_file_cache_valid 1h;
   init_by_lua_block {{ repositories = dofile("{folder}/index.lua") }}
   server {{
     listen 127.0.0.1:{hub} backlog=4096;
