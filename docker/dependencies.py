@@ -1,6 +1,6 @@
 """Requirements of Penstock's extras, without Penstock itself: so that an image installs them before the project.
 
-``python docker/dependencies.py pyproject.toml train`` prints a requirements file.
+``python docker/dependencies.py pyproject.toml train,formats`` prints a requirements file.
 """
 
 from __future__ import annotations
@@ -38,4 +38,5 @@ def _extras(project: dict[str, Any], extras: Sequence[str]) -> Iterator[str]:
 
 if __name__ == "__main__":
     _project = tomllib.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["project"]
-    sys.stdout.write("".join(f"{line}\n" for line in requirements(_project, sys.argv[2:])))
+    _named = [name for name in ",".join(sys.argv[2:]).split(",") if name]
+    sys.stdout.write("".join(f"{line}\n" for line in requirements(_project, _named)))

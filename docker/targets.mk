@@ -11,7 +11,10 @@ GPU_TORCH_INDEX ?= https://download.pytorch.org/whl/cu130
 RELEASE ?= 0
 # 1 asks no package index: all wheels come from build/wheels.
 PIP_NO_INDEX ?= 0
+# Of pyproject.toml, with commas between, in all images, like formats,video.
+EXTRAS ?= formats
 IMAGE_ARGS = --build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg PIP_NO_INDEX=$(PIP_NO_INDEX) \
+  --build-arg EXTRAS=$(EXTRAS) \
   --build-arg CPU_TORCH_INDEX=$(TORCH_INDEX) \
   --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 pinned = $(if $(filter-out 1,$(RELEASE)),,$(if $(findstring @sha256:,$(2)),,$(error $(1)=$(2) is not pinned: give \
@@ -31,7 +34,7 @@ COMPILE_ARGS ?=
 
 wheels: install ## Collect the images' wheels in build/wheels, for a build without network
 	@mkdir -p build/wheels
-	$(BIN)/python docker/dependencies.py pyproject.toml train > build/requirements.txt
+	$(BIN)/python docker/dependencies.py pyproject.toml train,$(EXTRAS) > build/requirements.txt
 	$(BIN)/python docker/packages.py wheels --into build/wheels --torch-index '$(TORCH_INDEX)' -- \
 	  --constraint constraints.txt --requirement build/requirements.txt hatchling
 
