@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -73,6 +73,8 @@ class SmallS3:
         is_open: requests need no signature.
         lent: when each access key id ends.
         connect_status: that it answers CONNECT with, as a proxy.
+        domain: that buckets may stand before in the header Host, empty for none.
+        path_code: of the error of requests that name their bucket in the path, empty where they may.
         takeover: gives an answer in the place of the server's own, or None.
     """
 
@@ -90,6 +92,8 @@ class SmallS3:
     takeover: Callable[[Asked], Reply | None] = lambda asked: None
     lends: bool = True
     connect_status: int = 501
+    domain: str = ""
+    path_code: str = ""
     num_connects: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -99,7 +103,7 @@ class SmallS3:
             return reply
         with self.lock:
             self.requests.append(asked)
-        return self.takeover(asked) or self._check(asked) or self._serve(asked)
+        return self.takeover(asked) or self._check(asked) or self._serve_in_host(asked)
 
     def lend(self) -> dict[str, str]:
         """Make credentials, as a service gives them."""
@@ -163,6 +167,13 @@ class SmallS3:
             self.num_lent_refused += 1
             return Reply.error(400, "ExpiredToken")
         return None
+
+    def _serve_in_host(self, asked: Asked) -> Reply:
+        host = asked.headers.get("host", "").partition(":")[0]
+        bucket = host.removesuffix(f".{self.domain}") if self.domain and host.endswith(f".{self.domain}") else ""
+        if bucket:
+            return self._serve(replace(asked, path=f"/{bucket}{asked.path}"))
+        return Reply.error(403, self.path_code) if self.path_code else self._serve(asked)
 
     def _serve(self, asked: Asked) -> Reply:
         name = unquote(asked.path).lstrip("/")

@@ -34,10 +34,15 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def place_of(
-    endpoint: str | None = None, *, bucket: str = "bucket", prefix: str = "", payer: bool = False
+    endpoint: str | None = None,
+    *,
+    bucket: str = "bucket",
+    prefix: str = "",
+    payer: bool = False,
+    addressing: str = "auto",
 ) -> S3Address:
     uri = f"s3://{bucket}/{prefix}"
-    place = s3_place(uri, endpoint_url=endpoint, region="eu-west-3", requester_pays=payer)
+    place = s3_place(uri, endpoint_url=endpoint, region="eu-west-3", addressing=addressing, requester_pays=payer)
     assert place is not None
     return place
 
@@ -57,6 +62,10 @@ def request_of(place: S3Address, key: str, keys: Keys | None = None) -> str:
         (place_of("http://h:9000"), ("h", 9000, False), "h:9000", "/bucket/a/b"),
         (place_of("https://h/s3/"), ("h", 443, True), "h", "/s3/bucket/a/b"),
         (place_of("http://[::1]:81"), ("::1", 81, False), "[::1]:81", "/bucket/a/b"),
+        (place_of(addressing="path"), ("s3.eu-west-3.amazonaws.com", 443, True), None, "/bucket/a/b"),
+        (place_of("http://h:9000", addressing="virtual"), ("bucket.h", 9000, False), "bucket.h:9000", "/a/b"),
+        (place_of("https://h/s3", addressing="virtual"), ("bucket.h", 443, True), "bucket.h", "/s3/a/b"),
+        (place_of("https://h", bucket="b.c", addressing="virtual"), ("b.c.h", 443, True), None, "/a/b"),
     ],
 )
 def test_where_requests_go(place: S3Address, address: tuple[str, int, bool], host: str | None, path: str) -> None:
@@ -86,10 +95,13 @@ def test_an_etag_that_is_no_header_is_left_out(etag: str) -> None:
     KEYS,
     st.sampled_from([None, "http://h:9000", "https://h/base"]),
     st.booleans(),
+    st.sampled_from(["auto", "path", "virtual"]),
     st.none() | st.text("abcXYZ/+=", min_size=1),
 )
-def test_signatures_are_those_of_botocore(key: str, endpoint: str | None, payer: bool, token: str | None) -> None:
-    place = place_of(endpoint, prefix="some prefix", payer=payer)
+def test_signatures_are_those_of_botocore(
+    key: str, endpoint: str | None, payer: bool, addressing: str, token: str | None
+) -> None:
+    place = place_of(endpoint, prefix="some prefix", payer=payer, addressing=addressing)
     keys = Keys(access_key_id="AKIAEXAMPLE", secret_access_key="wJalr/XUtn", token=token)
     lines = request_of(place, key, keys).rstrip("\r\n").split("\r\n")
     sent = dict(line.split(": ", 1) for line in lines[1:])

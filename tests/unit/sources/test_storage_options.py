@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 
 from penstock.errors import ConfigError
@@ -44,6 +45,17 @@ CONNECTION = f"AccountName=mine;AccountKey={KEY};EndpointSuffix=core.windows.net
             {"endpoint_url": "http://h:1", "region": "eu-west-1"},
             {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "hunter2", "AWS_SESSION_TOKEN": "hunter2"},
         ),
+        ("s3://box", {"addressing": "path"}, {"addressing": "path"}, {}),
+        (
+            "s3://box",
+            {
+                "config_kwargs": {"s3": {"addressing_style": "virtual"}, "signature_version": "s3v4"},
+                "s3_additional_kwargs": {"RequestPayer": "requester"},
+            },
+            {"addressing": "virtual", "requester_pays": True},
+            {},
+        ),
+        ("s3://b", {"config_kwargs": {"signature_version": botocore.UNSIGNED}}, {"anonymous": True}, {}),
         ("s3://b", {"profile": "mine"}, {}, {"AWS_PROFILE": "mine", "AWS_ACCESS_KEY_ID": None}),
         ("gs://bucket", {"token": "anon"}, {"anonymous": True}, {}),
         ("gs://bucket", {"token": "google_default", "project": "my-project"}, {"project": "my-project"}, {}),
@@ -135,6 +147,15 @@ def test_what_options_mean(
         ("s3://b", {"client_kwargs": "x"}, "is no dictionary"),
         ("s3://b", {"key": "a", "secret": "hunter2", "profile": "p"}, "beside key and secret"),
         ("s3://b", {"key": "a", "secret": "hunter2", "client_kwargs": {"aws_access_key_id": "b"}}, "client_kwargs too"),
+        ("s3://b", {"addressing": "hunter2"}, r"storage_options\['addressing'\] is no way to name a bucket"),
+        ("s3://b", {"config_kwargs": {"s3": {"addressing_style": "hunter2"}}}, r"\['s3'\]\['addressing_style'\] is no"),
+        ("s3://b", {"config_kwargs": {"s3": {"adressing_style": "path"}}}, "did you mean 'addressing_style'"),
+        ("s3://b", {"config_kwargs": {"s3": "virtual"}}, "is no dictionary"),
+        ("s3://b", {"config_kwargs": {"signature_version": "hunter2"}}, "signature_version"),
+        ("s3://b", {"config_kwargs": {"proxies": {"http": "hunter2"}}}, "has 'proxies'"),
+        ("s3://b", {"addressing": "path", "config_kwargs": {"s3": {"addressing_style": "virtual"}}}, "config_kwargs"),
+        ("s3://b", {"s3_additional_kwargs": {"SSECustomerKey": "hunter2"}}, "has 'SSECustomerKey'"),
+        ("s3://b", {"s3_additional_kwargs": {"RequestPayer": "hunter2"}}, "is not requester"),
         ("s3://b", "hunter2", "is no dictionary of options"),
         ("s3://b", {1: "hunter2"}, "is no dictionary of options"),
         ("gs://bucket", {"token": 12}, "is of type int"),
@@ -188,7 +209,7 @@ def test_options_of_a_schemes_own_go_to_a_step_and_back() -> None:
         ("az://box", ("acount=mine",), "did you mean 'account'"),
         ("az://box", ("account",), "has no value"),
         ("az://box", ("account_key=hunter2",), "--source-option account_key means nothing"),
-        ("s3://b", ("account=hunter2",), "means nothing for an S3 bucket: there is inventory=…, inventory_sample=…"),
+        ("s3://b", ("account=hunter2",), "means nothing for an S3 bucket: there is addressing=…, inventory=…, inventory_sample=…"),
         ("/folder", ("account=hunter2",), "means nothing for a local folder: leave it out"),
         ("az://box", ("endpoint_url=http://h",), "means nothing"),
     ],

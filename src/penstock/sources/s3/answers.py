@@ -49,6 +49,8 @@ _OTHER_REGION = frozenset(
 _OTHER_KEYS = frozenset(
     {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestExpired", "TokenRefreshRequired"}
 )
+_IN_HOST = frozenset({"InvalidPathAccess", "PathStyleDomainForbidden", "SecondLevelDomainForbidden"})
+"""Codes of stores that take no bucket in the path: Volcengine's TOS, Tencent's COS, Alibaba's OSS."""
 _EXPIRED = _OTHER_KEYS - {"InvalidAccessKeyId"}
 PASSING_CODES = frozenset(
     {
@@ -99,6 +101,11 @@ class StoreAnswer:
     def wants_other_keys(self) -> bool:
         """Whether a request may succeed with credentials that are newer."""
         return self.code in _OTHER_KEYS and 400 <= self.status < 500
+
+    @property
+    def wants_bucket_in_host(self) -> bool:
+        """Whether a request may succeed that names the bucket in its host."""
+        return self.code in _IN_HOST
 
     @property
     def may_pass(self) -> bool:
@@ -177,6 +184,12 @@ def _by_code(
             SourceError,
             f"{spec.uri} lies {where}{at} ({told})",
             f"pass --region {answer.region}" if answer.region else "pass its region with --region",
+        )
+    if answer.wants_bucket_in_host:
+        return (
+            SourceError,
+            f"the store of {spec.uri} wants the bucket in the host's name ({told})",
+            "give the endpoint by its name, with addressing=virtual or auto",
         )
     if code == "RequestTimeTooSkewed":
         off = ""

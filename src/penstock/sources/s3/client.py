@@ -86,6 +86,13 @@ class _Bucket:
             _log.warning("source.moved source=%s region=%s was=%s", self.spec.uri, region, self.place.region)
             self._aim(self.place.in_region(region))
 
+    def move_into_host(self) -> bool:
+        """Name the bucket in the host from now on, if that was left open and can be; tell whether it is so."""
+        if self.place.addressing == "auto" and not self.place.virtual_hosted:
+            self._aim(self.place.in_host())
+            _log.info("source.in_host source=%s host=%s", self.spec.uri, self.address.host)
+        return self.place.virtual_hosted
+
     def trip(self, key: str | None, info: ObjectInfo | None) -> _Trip:
         return _Trip(self, key, info)
 
@@ -93,13 +100,13 @@ class _Bucket:
 class _Trip:
     """One request; what an answer asks for is done once."""
 
-    __slots__ = ("_bucket", "_etag", "_has_moved", "_has_renewed", "_info", "_key", "_keys")
+    __slots__ = ("_bucket", "_did", "_etag", "_info", "_key", "_keys")
 
     def __init__(self, bucket: _Bucket, key: str | None, info: ObjectInfo | None) -> None:
         self._bucket, self._key, self._info = bucket, key, info
         self._etag = b"" if info is None else info.validated_by.encode("latin-1", "replace")
         self._keys: Keys | None = None
-        self._has_moved = self._has_renewed = False
+        self._did: set[str] = set()
 
     def wanted(self, first: int, end: int) -> Wanted:
         assert self._info is not None
@@ -122,15 +129,21 @@ class _Trip:
         if answer.head.status not in _TELLING:
             return False
         told = _read(answer)
-        if told.wants_other_region and not self._has_moved:
-            self._has_moved = True
+        if told.wants_other_region and self._is_first("region"):
             self._bucket.move(told.region)
             return True
+        if told.wants_bucket_in_host and self._is_first("host"):
+            return self._bucket.move_into_host()
         credentials = self._bucket.credentials
-        if told.wants_other_keys and self._keys is not None and credentials is not None and not self._has_renewed:
-            self._has_renewed = True
+        if told.wants_other_keys and self._keys is not None and credentials is not None and self._is_first("keys"):
             return await credentials.renew(self._keys)
         return False
+
+    def _is_first(self, act: str) -> bool:
+        """Tell whether this is done for the first time, and note that it is."""
+        is_first = act not in self._did
+        self._did.add(act)
+        return is_first
 
     def may_pass(self, answer: Answer) -> bool:
         return _read(answer).may_pass

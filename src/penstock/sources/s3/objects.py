@@ -87,7 +87,8 @@ class S3Objects(StoreObjects):
 
     def place_in(self, uri: str) -> tuple[str, str]:
         """Return the URI of a URI's bucket, and its prefix."""
-        place = _place(SourceSpec.of(uri, region=self._place.region, endpoint_url=self._place.endpoint))
+        asked = {"region": self._place.region, "endpoint_url": self._place.endpoint}
+        place = _place(SourceSpec.of(uri, addressing=self._place.addressing, **asked))
         return f"s3://{place.bucket}", place.prefix
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
+from penstock.sources.s3.addressing import Addressing, bucket_url, is_in_host, read_addressing
 from penstock.sources.s3.uris import split_s3
 from penstock.urls import check_endpoint, expand_home
 
@@ -25,7 +26,6 @@ DEFAULT_REGION = "us-east-1"
 
 _REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _BUCKET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
-_HOST_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _AWS_ENDPOINT = re.compile(r"https://s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
 _NO_PREFIX = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
@@ -37,6 +37,7 @@ class S3Address:
     Attributes:
         prefix: without a slash at its end.
         endpoint: that was given, without a slash at its end; None for AWS itself.
+        addressing: how buckets are to be named.
         virtual_hosted: the bucket is named in the host, not in the path.
         ca_file: of the authorities that its server's certificate is checked by, None for the system's.
     """
@@ -45,6 +46,7 @@ class S3Address:
     prefix: str
     endpoint: str | None
     region: str
+    addressing: Addressing
     virtual_hosted: bool
     requester_pays: bool
     ca_file: Path | None = None
@@ -53,7 +55,7 @@ class S3Address:
     def url(self) -> str:
         """Return the server's URL, the bucket in its host where it is virtual-hosted."""
         if self.endpoint:
-            return self.endpoint
+            return bucket_url(self.endpoint, self.bucket) if self.virtual_hosted else self.endpoint
         bucket = f"{self.bucket}." if self.virtual_hosted else ""
         return f"https://{bucket}s3.{self.region}.amazonaws.com{'.cn' if self.region.startswith('cn-') else ''}"
 
@@ -61,7 +63,15 @@ class S3Address:
         """Return the same place, with requests signed for another region, and sent to its host where that is AWS's."""
         is_aws = self.endpoint is not None and _AWS_ENDPOINT.fullmatch(self.endpoint) is not None
         endpoint = None if is_aws else self.endpoint
-        return replace(self, region=region, endpoint=endpoint, virtual_hosted=_fits_host(self.bucket, endpoint))
+        in_host = self.virtual_hosted or is_in_host(self.bucket, endpoint, self.addressing)
+        return replace(self, region=region, endpoint=endpoint, virtual_hosted=in_host)
+
+    def in_host(self) -> S3Address:
+        """Return the same place with the bucket in the host, as a store wants it; itself where that cannot be."""
+        try:
+            return replace(self, virtual_hosted=is_in_host(self.bucket, self.endpoint, "virtual"))
+        except ConfigError:
+            return self
 
 
 def source_place(spec: SourceSpec) -> S3Address | None:
@@ -75,11 +85,22 @@ def source_place(spec: SourceSpec) -> S3Address | None:
         raise ConfigError(
             "--requester-pays needs signed requests, and --anonymous sends unsigned ones", fix="leave one of them out"
         )
-    return s3_place(spec.uri, endpoint_url=spec.text("endpoint_url"), region=spec.text("region"), requester_pays=pays)
+    return s3_place(
+        spec.uri,
+        endpoint_url=spec.text("endpoint_url"),
+        region=spec.text("region"),
+        addressing=spec.text("addressing"),
+        requester_pays=pays,
+    )
 
 
 def s3_place(
-    uri: str, *, endpoint_url: str | None, region: str | None, requester_pays: bool = False
+    uri: str,
+    *,
+    endpoint_url: str | None,
+    region: str | None,
+    addressing: str | None = None,
+    requester_pays: bool = False,
 ) -> S3Address | None:
     """Return where an ``s3://`` URI lies, None where it is none; asks for nothing.
 
@@ -101,19 +122,17 @@ def s3_place(
     settings = _settings()
     region = _region(region, settings)
     endpoint = _endpoint(endpoint_url, settings)
+    way = _addressing(addressing, settings)
     return S3Address(
         bucket=bucket,
         prefix=prefix,
         endpoint=endpoint,
         region=region,
-        virtual_hosted=_fits_host(bucket, endpoint),
+        addressing=way,
+        virtual_hosted=is_in_host(bucket, endpoint, way),
         requester_pays=requester_pays,
         ca_file=_ca_file(settings),
     )
-
-
-def _fits_host(bucket: str, endpoint: str | None) -> bool:
-    return endpoint is None and _HOST_BUCKET.fullmatch(bucket) is not None
 
 
 def _region(given: str | None, settings: Mapping[str, str]) -> str:
@@ -144,6 +163,14 @@ def _endpoint(given: str | None, settings: Mapping[str, str]) -> str | None:
     return next((check_endpoint(url, name) for name, url in named if url), None)
 
 
+def _addressing(given: str | None, settings: Mapping[str, str]) -> Addressing:
+    """Return how buckets are named: as it is given, or by the profile's ``s3`` settings."""
+    if given:
+        return read_addressing(given, "addressing")
+    told = settings.get("s3_addressing_style")
+    return read_addressing(told, "the profile's addressing_style") if told else "auto"
+
+
 def _ca_file(settings: Mapping[str, str]) -> Path | None:
     """Return certificates that are to be trusted, as botocore finds them; OpenSSL reads ``SSL_CERT_FILE`` itself."""
     named = [
@@ -158,7 +185,7 @@ def _ca_file(settings: Mapping[str, str]) -> Path | None:
 
 
 def _settings() -> dict[str, str]:
-    """Read the profile of the AWS files; those of its services section as ``s3_…``. Nothing where there are no files.
+    """Read the profile of the AWS files; what it says of S3 as ``s3_…``. Nothing where there are no files.
 
     Raises:
         ConfigError: the files cannot be read, or have no such profile.
@@ -178,7 +205,10 @@ def _settings() -> dict[str, str]:
     except BotoCoreError as error:
         raise ConfigError(f"the AWS profile cannot be used ({error})", fix=f"{look}, and AWS_PROFILE") from error
     own = {name: value for name, value in scoped.items() if isinstance(value, str)}
-    return own | _services(scoped.get("services"), sections, look)
+    of_s3 = scoped.get("s3")
+    style = of_s3.get("addressing_style") if isinstance(of_s3, dict) else None
+    nested = {"s3_addressing_style": style} if isinstance(style, str) else {}
+    return own | nested | _services(scoped.get("services"), sections, look)
 
 
 def _files() -> list[Path]:
