@@ -209,7 +209,7 @@ def test_options_of_a_schemes_own_go_to_a_step_and_back() -> None:
         ("az://box", ("acount=mine",), "did you mean 'account'"),
         ("az://box", ("account",), "has no value"),
         ("az://box", ("account_key=hunter2",), "--source-option account_key means nothing"),
-        ("s3://b", ("account=hunter2",), "means nothing for an S3 bucket: there is addressing=…, inventory=…, inventory_sample=…"),
+        ("s3://b", ("account=hunter2",), "means nothing for an S3 bucket: there is addressing=…, inventory=…"),
         ("/folder", ("account=hunter2",), "means nothing for a local folder: leave it out"),
         ("az://box", ("endpoint_url=http://h",), "means nothing"),
     ],

@@ -1,6 +1,6 @@
 """Where requests name a bucket: in the path (``https://store/bucket/key``), or in the host (``https://bucket.store/key``).
 
-By the names that botocore gives them. ``auto`` names it in AWS's hosts, and in the path where an endpoint was given, until
+By botocore's names. ``auto`` names it in AWS's hosts, and in the path where an endpoint was given, until
 the store says that it takes that for no bucket (docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html).
 """
 
