@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from penstock.evaluate.familiarity import Familiarity
+from penstock.evaluate.figures import figures_of
 from penstock.loader.protocols import BatchLoader
 from penstock.manifest import ManifestInfo
 from penstock.recipes.objectives import Objective, Predictions, predict
+from penstock.recipes.protocols import Recipe, Watches
 from penstock.records import Evaluation, Prediction
-from penstock.tasks.protocols import Task
+from penstock.tasks.protocols import Answers, Task
 
 __all__ = ["MAX_PREDICTIONS", "confusion_counts", "evaluate", "evenly_taken"]
 
@@ -32,6 +34,7 @@ def evaluate(
     model_name: str,
     checkpoint_sha256: str,
     familiarity: Familiarity,
+    recipe: Recipe | None = None,
 ) -> Evaluation:
     """Score a network on a whole split, on the device that it is on.
 
@@ -47,13 +50,23 @@ def evaluate(
         model_name: for the record.
         checkpoint_sha256: of the checkpoint's file, for the record.
         familiarity: how much of the split it was trained on, for the record.
+        recipe: that the network is of, which may have figures drawn.
 
     Raises:
         MissingLabel: no sample of the split has a target.
         PenstockError: the data failed.
     """
     begun = time.perf_counter()
-    found = predict(model, objective, loader, split=split)
+    watcher = recipe.watch(info) if isinstance(recipe, Watches) else None
+    found = predict(model, objective, loader, split=split, see=None if watcher is None else watcher.see)
+    answers = Answers(
+        truth=found.truth,
+        predicted=found.predicted,
+        keys=found.keys,
+        groups=found.groups,
+        classes=info.classes,
+        split=split,
+    )
     return Evaluation(
         task=task.name,
         model=model_name,
@@ -72,6 +85,7 @@ def evaluate(
         predictions=_to_show(found),
         wall_seconds=time.perf_counter() - begun,
         meters=loader.meters(),
+        figures=figures_of(task, watcher, answers),
     )
 
 

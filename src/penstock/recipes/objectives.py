@@ -8,7 +8,7 @@ Shapes: B batch, O outputs, N samples of a split, K classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
-from penstock.loader.protocols import BatchLoader, on_device
+from penstock.loader.protocols import Batch, BatchLoader, on_device
 from penstock.manifest import ManifestInfo
 from penstock.manifest.listed import Listed, Listing
 from penstock.tasks.learnable import check_learnable
@@ -254,6 +254,7 @@ def predict(
     *,
     epoch: int = 0,
     split: str = "valid",
+    see: Callable[[Batch, Any], None] | None = None,
 ) -> Predictions:
     """Run a network over one epoch of a loader, as its batches are, without dropout and without gradients.
 
@@ -265,6 +266,7 @@ def predict(
         loader: of the split.
         epoch: which one to ask the loader for.
         split: name for the error message.
+        see: is shown each batch, on the network's device, and what the network gave for it.
 
     Raises:
         MissingLabel: no sample has a target.
@@ -281,7 +283,10 @@ def predict(
         with torch.inference_mode():
             for batch in loader.epoch(epoch):
                 data = on_device(batch.data, device)
-                answers, targets = objective.predictions(model(data["inputs"]), data), objective.truth(data)
+                outputs = model(data["inputs"])
+                if see is not None:
+                    see(replace(batch, data=data), outputs)
+                answers, targets = objective.predictions(outputs, data), objective.truth(data)
                 known = np.atleast_1d(np.isfinite(targets).reshape(len(batch), -1).any(axis=1))
                 truth.append(targets[known])
                 predicted.append(answers[known])

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from penstock.manifest import ManifestInfo
+from penstock.records import Figure
+from penstock.tasks.protocols import Answers
 
 if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
+    from penstock.loader.protocols import Batch
     from penstock.recipes.objectives import Objective
 
-__all__ = ["OwnObjective", "OwnOptimisers", "OwnStep", "Recipe", "Update"]
+__all__ = ["OwnObjective", "OwnOptimisers", "OwnStep", "Recipe", "Update", "Watcher", "Watches"]
 
 Update = Callable[..., float]
 """``update(loss, *optimisers)``: they make a step down the gradient of the loss, which is clipped; gives the loss."""
@@ -94,4 +97,28 @@ class OwnStep(Protocol):
             batch: on the network's device.
             update: has optimisers make a step; see ``Update``.
         """
+        ...
+
+
+class Watcher(Protocol):
+    """Sees an evaluation go by, and has figures drawn of it: images with their maps, frames with captions."""
+
+    def see(self, batch: Batch, outputs: Any) -> None:
+        """Look at a batch and what the network gave for it, both on the network's device.
+
+        What is held on to of it must be bounded: a split may have millions of samples.
+        """
+        ...
+
+    def figures(self, answers: Answers) -> Sequence[Figure]:
+        """Return figures, when the split was seen whole; what is too large of them is thinned out."""
+        ...
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """A recipe that has figures drawn of what its networks see and give, and not of their answers alone."""
+
+    def watch(self, info: ManifestInfo) -> Watcher:
+        """Begin to look at the evaluation of a split of a manifest."""
         ...

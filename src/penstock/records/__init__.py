@@ -6,9 +6,19 @@ from penstock.records.codec import Record, decode_record, encode_record, read_re
 from penstock.records.cost import CostLine, CostReport, Price, PriceList
 from penstock.records.evaluation import Evaluation, Prediction
 from penstock.records.failure import FailureRecord
+from penstock.records.figures import (
+    Figure,
+    LineFigure,
+    Picture,
+    PictureFigure,
+    PictureRow,
+    ScatterFigure,
+    Series,
+    TableFigure,
+)
 from penstock.records.job import JobRecord
 from penstock.records.meters import Meters, Purpose, RequestCount, RequestKind, SkippedSample
-from penstock.records.metric_values import Baseline, MetricValue, MetricValues
+from penstock.records.metric_values import Baseline, Interval, MetricValue, MetricValues
 from penstock.records.plan import (
     BlockShuffle,
     Mixing,
@@ -34,9 +44,12 @@ __all__ = [
     "EpochRecord",
     "Evaluation",
     "FailureRecord",
+    "Figure",
     "Finding",
     "Host",
+    "Interval",
     "JobRecord",
+    "LineFigure",
     "LossPoint",
     "Meters",
     "MetricValue",
@@ -47,6 +60,9 @@ __all__ = [
     "MixWeight",
     "Mixing",
     "Order",
+    "Picture",
+    "PictureFigure",
+    "PictureRow",
     "Plan",
     "Prediction",
     "Price",
@@ -59,12 +75,15 @@ __all__ = [
     "RequestKind",
     "RunRecord",
     "Saves",
+    "ScatterFigure",
     "Segment",
+    "Series",
     "Shuffle",
     "SkippedSample",
     "State",
     "StepRecord",
     "StreamSpec",
+    "TableFigure",
     "decode_record",
     "encode_record",
     "read_record",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from penstock.records.codec import Part, Record
+from penstock.records.figures import Figure
 from penstock.records.meters import Meters
 from penstock.records.metric_values import MetricValues
 
@@ -32,10 +33,11 @@ class Evaluation(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         classes: names of the classes, empty for regression.
         confusion: ``confusion[truth][predicted]`` counts, empty for regression.
         predictions: at most a few thousand of them, evenly taken, for plots.
+        figures: what the task, the recipe and the predictions have drawn beside these; bounded.
     """
 
     kind: ClassVar[str] = "evaluation"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     task: str
     model: str
@@ -54,3 +56,4 @@ class Evaluation(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     predictions: tuple[Prediction, ...]
     wall_seconds: float
     meters: Meters
+    figures: tuple[Figure, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from penstock.records.codec import Part
 
-__all__ = ["Baseline", "MetricValue", "MetricValues"]
+__all__ = ["Baseline", "Interval", "MetricValue", "MetricValues"]
 
 
 class Baseline(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,7 +19,19 @@ class Baseline(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     meaning: str
 
 
-class MetricValue(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Interval(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a metric may well be, by the chance of which samples it was measured on.
+
+    Attributes:
+        meaning: how it was found: "95 % of 1,000 bootstrap samples of patients".
+    """
+
+    low: float
+    high: float
+    meaning: str
+
+
+class MetricValue(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A metric on some samples.
 
     Attributes:
@@ -28,6 +40,7 @@ class MetricValue(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         undefined: why it is, empty where it is not.
         higher_is_better: whether a larger value is a better one.
         baseline: None where none is known.
+        interval: None where none was made.
     """
 
     label: str
@@ -35,6 +48,7 @@ class MetricValue(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     undefined: str
     higher_is_better: bool
     baseline: Baseline | None
+    interval: Interval | None = None
 
 
 MetricValues = dict[str, MetricValue]

@@ -24,7 +24,7 @@ from penstock.records import Evaluation, RunRecord
 from penstock.report.svg import THEME, clean_text, to_inline_svg
 from penstock.texts import counted
 
-__all__ = ["confusion_chart", "loss_chart", "score_chart", "stall_chart", "truth_chart"]
+__all__ = ["chart", "confusion_chart", "legend", "loss_chart", "score_chart", "stall_chart", "truth_chart"]
 
 MAX_LINE_POINTS = 400
 MAX_BARS = 60
@@ -33,7 +33,7 @@ MAX_CLASSES = 24
 MAX_NAME = 18
 """Characters of a class's name that an axis shows."""
 
-_INK, _GRID, _MUTED, _BLUE, _ORANGE = THEME
+_INK, _GRID, _MUTED, _BLUE, _ORANGE, *_ = THEME
 _WIDTH_INCHES, _HEIGHT_INCHES = 5.4, 3.3
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -78,11 +78,11 @@ def loss_chart(run: RunRecord) -> str:
         axes.set_xlabel("epochs done")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylabel("loss")
-        _legend(axes)
+        legend(axes)
 
     last = f"; the last epoch's mean is {run.epochs[-1].train_loss:.4g}" if run.epochs else ""
     thinned = f" Each point of the line is the mean of {bucket} recorded points." if bucket > 1 else ""
-    return _chart("loss", "Loss", f"Training loss over {counted(len(run.epochs), 'epoch')}{last}.{thinned}", draw)
+    return chart("loss", "Loss", f"Training loss over {counted(len(run.epochs), 'epoch')}{last}.{thinned}", draw)
 
 
 def score_chart(run: RunRecord, score: str) -> str:
@@ -106,11 +106,11 @@ def score_chart(run: RunRecord, score: str) -> str:
         axes.set_xlabel("epochs done")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylabel(label)
-        _legend(axes)
+        legend(axes)
 
     shown = f"Best, at epoch {best[0][0]}: {best[0][1]:.4g}." if best else f"{counted(len(points), 'epoch')}."
     against = f" A model that learnt nothing has {baseline:g}." if baseline is not None else ""
-    return _chart("score", f"Validation {label} by epoch", shown + against, draw)
+    return chart("score", f"Validation {label} by epoch", shown + against, draw)
 
 
 def stall_chart(run: RunRecord) -> str:
@@ -129,12 +129,12 @@ def stall_chart(run: RunRecord) -> str:
         axes.grid(visible=False, axis="x")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlim(1 - 0.7 * each, len(run.epochs) + 0.7 * each)
-        _legend(axes)
+        legend(axes)
 
     busy = run.stall_seconds + run.compute_seconds
     share = f"{run.stall_seconds / busy:.1%}" if busy else "no part"
     grouped = f" Each bar is the mean of {each} epochs." if each > 1 else ""
-    return _chart("stall", "Compute and stall by epoch", f"Stall took {share} of the training passes.{grouped}", draw)
+    return chart("stall", "Compute and stall by epoch", f"Stall took {share} of the training passes.{grouped}", draw)
 
 
 def truth_chart(evaluation: Evaluation) -> str:
@@ -152,10 +152,10 @@ def truth_chart(evaluation: Evaluation) -> str:
                   color=_BLUE, alpha=0.45, label="sample")  # fmt: skip
         axes.set_xlabel("truth")
         axes.set_ylabel("prediction")
-        _legend(axes)
+        legend(axes)
 
     shown = f"{len(pairs):,} of {evaluation.num_samples:,} samples of the {evaluation.split} split."
-    return _chart("truth", "Truth against prediction", shown, draw)
+    return chart("truth", "Truth against prediction", shown, draw)
 
 
 def confusion_chart(evaluation: Evaluation) -> str:
@@ -187,7 +187,7 @@ def confusion_chart(evaluation: Evaluation) -> str:
     shown = f"{right:.1%} of {whole.sum():,.0f} samples lie on the diagonal, where truth and prediction agree."
     if len(drawn) < len(whole):
         shown += f" Of {len(whole):,} classes the {len(drawn)} are drawn that are mistaken most often."
-    return _chart("confusion", "Confusion matrix", shown, draw)
+    return chart("confusion", "Confusion matrix", shown, draw)
 
 
 def _most_mistaken(counts: NDArray[np.float64]) -> list[int]:
@@ -197,7 +197,15 @@ def _most_mistaken(counts: NDArray[np.float64]) -> list[int]:
     return sorted(ranked)
 
 
-def _chart(name: str, title: str, description: str, draw: Callable[[Axes], None]) -> str:
+def chart(name: str, title: str, description: str, draw: Callable[[Axes], None]) -> str:
+    """Draw a chart in the page's style, as SVG text.
+
+    Args:
+        name: unique in the page.
+        title: what a screen reader says it is.
+        description: what it shows.
+        draw: draws on its axes.
+    """
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
         mpl.rcParams.update({**_STYLE, "svg.hashsalt": f"penstock-{name}"})
@@ -214,8 +222,9 @@ def _chart(name: str, title: str, description: str, draw: Callable[[Axes], None]
     return to_inline_svg(written.getvalue(), name=f"chart-{name}", title=title, description=description)
 
 
-def _legend(axes: Axes) -> None:
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderpad=0.2, columnspacing=1.2,
+def legend(axes: Axes, *, columns: int = 3) -> None:
+    """Name the lines above the axes."""
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=columns, borderpad=0.2, columnspacing=1.2,
                 handlelength=1.4, handletextpad=0.5)  # fmt: skip
 
 

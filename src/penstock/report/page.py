@@ -17,6 +17,7 @@ import penstock
 from penstock.cost.download_first import Comparison, compare_with_download
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
 from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
+from penstock.report.figures import charts_of, pictures_of, tables_of
 from penstock.report.judging import choose_score
 from penstock.report.summary import (
     DASH,
@@ -79,6 +80,8 @@ def render_report(
         state=_STATES[run.state],
         cards=cards(run, evaluation=evaluation, cost=cost, steps=steps),
         charts=_charts(run, evaluation),
+        pictures=pictures_of(evaluation.figures) if evaluation else (),
+        tables=tables_of(evaluation.figures) if evaluation else (),
         metrics=metric_table(evaluation) if evaluation else None,
         traffic=traffic_table(run, evaluation=evaluation, steps=steps),
         skipped=skipped_table(run, evaluation=evaluation, steps=steps),
@@ -135,6 +138,7 @@ def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Ma
         found.append((f"Confusion, {evaluation.split} split", confusion_chart(evaluation)))
     elif evaluation and evaluation.predictions:
         found.append((f"Truth and prediction, {evaluation.split} split", truth_chart(evaluation)))
+    found += charts_of(evaluation.figures) if evaluation else ()
     return [(heading, Markup(svg)) for heading, svg in found]  # noqa: S704 - serialised by ElementTree, which escapes
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from penstock.cost.download_first import Comparison
 from penstock.cost.model import added_steps, is_measured, total_meters
 from penstock.observe.labels import metric_text
-from penstock.records import CostLine, CostReport, Evaluation, Meters, RunRecord, StepRecord
+from penstock.records import CostLine, CostReport, Evaluation, Meters, MetricValue, RunRecord, StepRecord
 from penstock.report.judging import choose_score, format_score, judge
 from penstock.units import format_bytes, format_seconds, format_usd, plain_number
 
@@ -209,14 +209,21 @@ def metric_table(evaluation: Evaluation) -> Table:
         baseline = metric.baseline
         against = f"{format_score(baseline.value)} ({baseline.meaning})" if baseline else ""
         against = f"undefined: {metric.undefined}" if metric.value is None else against
-        rows.append((metric.label, metric_text(metric), against))
+        rows.append((metric.label, _with_interval(metric), against))
+    intervals = [metric.interval.meaning for metric in evaluation.metrics.values() if metric.interval is not None]
     caption = (
         f"Metrics on the {evaluation.split} split: {evaluation.num_samples:,} samples, "
-        f"{_plural(evaluation.num_groups, 'group')}"
+        f"{_plural(evaluation.num_groups, 'group')}{f'; in brackets {intervals[0]}' if intervals else ''}"
     )
     return Table(
         caption=caption, header=("Metric", "Value", "Baseline"), rows=tuple(rows), text_columns=(0, 2), wide=False
     )
+
+
+def _with_interval(metric: MetricValue) -> str:
+    """Write a metric's value, with the interval that it may well lie in."""
+    text, interval = metric_text(metric), metric.interval
+    return text if interval is None else f"{text} ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def traffic_table(run: RunRecord, *, evaluation: Evaluation | None, steps: Sequence[StepRecord]) -> Table:

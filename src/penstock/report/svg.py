@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-__all__ = ["THEME", "clean_text", "to_inline_svg"]
+__all__ = ["SERIES", "THEME", "clean_text", "to_inline_svg"]
 
 THEME = {
     "#1c2430": "currentColor",
@@ -18,8 +18,14 @@ THEME = {
     "#6b7683": "var(--chart-muted, #6b7683)",
     "#2563c9": "var(--chart-1, #2563c9)",
     "#c2560a": "var(--chart-2, #c2560a)",
+    "#1b7f4d": "var(--chart-3, #1b7f4d)",
+    "#8b3fb8": "var(--chart-4, #8b3fb8)",
+    "#0e7490": "var(--chart-5, #0e7490)",
+    "#a1346b": "var(--chart-6, #a1346b)",
 }
 """What each drawn colour becomes."""
+SERIES = tuple(THEME)[3:]
+"""Colours of lines, the first first."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _HREF = "{http://www.w3.org/1999/xlink}href"

@@ -15,7 +15,7 @@ from penstock.files import atomic_write
 from penstock.manifest import ManifestInfo
 from penstock.observe import open_progress
 from penstock.observe.labels import metrics_line
-from penstock.recipes.registry import build_model, is_own_model, objective_from_state
+from penstock.recipes.registry import build_model, is_own_model, objective_from_state, recipe_of
 from penstock.records import Evaluation, write_record
 from penstock.sources import MeterFile
 from penstock.steps._shared.feeding import open_dataset, open_stream, skipped_line
@@ -84,6 +84,7 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
                 model_name=weights.identity.model,
                 checkpoint_sha256=weights.file_sha256,
                 familiarity=familiarity,
+                recipe=recipe_of(info.task),
             )
             stage.advance(found.num_samples)
         # What the stream told, with what this process asked for itself, as checkpoints.
@@ -163,8 +164,12 @@ def _trained_model(weights: Weights, info: ManifestInfo, *, num_outputs: int) ->
 
 def _draw(found: Evaluation) -> str:
     from penstock.report.charts import confusion_chart, truth_chart  # here: matplotlib takes a second to import
+    from penstock.report.figures import charts_of
 
-    return confusion_chart(found) if found.classes else truth_chart(found)
+    if found.confusion:
+        return confusion_chart(found)
+    charts = () if found.predictions else charts_of(found.figures)
+    return charts[0][1] if charts else truth_chart(found)
 
 
 def describe(found: Evaluation) -> str:

@@ -17,7 +17,15 @@ from penstock.errors import DataError, TrainingDiverged
 from penstock.manifest import no_spread
 from penstock.records import Baseline, MetricValue, MetricValues
 
-__all__ = ["auroc_metric", "classification_metrics", "group_metrics", "metric_value", "regression_metrics"]
+__all__ = [
+    "auroc_metric",
+    "class_scores",
+    "classification_metrics",
+    "group_metrics",
+    "metric_value",
+    "regression_metrics",
+    "roc_area",
+]
 
 Array = NDArray[np.float64]
 
@@ -182,13 +190,13 @@ def auroc_metric(truth: Array, logits: Array) -> MetricValue:
     elif len(counts) < 2:
         value = "there is one class"
     else:
-        scores = _log_probabilities(logits)
-        areas = [_area(scores[:, number], truth == number) for number in range(len(counts))]
+        scores = class_scores(logits)
+        areas = [roc_area(scores[:, number], truth == number) for number in range(len(counts))]
         value = float(np.mean(areas))
     return metric_value("AUROC", value, higher_is_better=True, baseline=0.5, meaning="guessing")
 
 
-def _log_probabilities(logits: Array) -> Array:
+def class_scores(logits: Array) -> Array:
     """Return log probabilities, shape (samples, classes), that differ however near to certain they are."""
     rows, best = np.arange(len(logits)), logits.argmax(axis=1)
     below = logits - logits[rows, best][:, np.newaxis]
@@ -199,7 +207,7 @@ def _log_probabilities(logits: Array) -> Array:
     return log_probabilities
 
 
-def _area(scores: Array, is_class: NDArray[np.bool_]) -> float:
+def roc_area(scores: Array, is_class: NDArray[np.bool_]) -> float:
     """Return the area under the ROC curve, by ranks (Mann and Whitney's U)."""
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.manifest import Described, Extent, SkippedObject
-from penstock.records import Evaluation, MetricValue, MetricValues
+from penstock.records import Evaluation, Figure, MetricValue, MetricValues
 from penstock.sources import ObjectSource
 
 __all__ = [
+    "Answers",
     "Collates",
+    "Illustrates",
     "Limits",
     "OptionValue",
     "OwnSplits",
@@ -215,6 +217,40 @@ class Collates(Protocol):
 
     def collate(self, values: list[Any]) -> Mapping[str, Any]:
         """Make a batch of values, with ``inputs`` for the network; it must not hold on to them."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answers:
+    """What a network answered for the samples of a split whose target is known, in the loader's order.
+
+    Attributes:
+        truth: targets or class indices, shape (samples,), or what else the recipe's objective gives.
+        predicted: shape (samples,) for regression, (samples, classes) of logits for classification, or what else.
+        keys: names of the samples.
+        groups: group of each sample.
+        classes: names of the classes, empty for regression.
+        split: that the samples are of.
+    """
+
+    truth: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    keys: tuple[str, ...]
+    groups: tuple[str, ...]
+    classes: tuple[str, ...]
+    split: str
+
+
+@runtime_checkable
+class Illustrates(Protocol):
+    """A task that has figures of its own drawn in the report.
+
+    Without it they are those of ``penstock.tasks.figures.usual_figures``: ROC curves where there are classes. Confusion
+    matrix, and truth against prediction, are drawn of every evaluation that has them.
+    """
+
+    def figures(self, answers: Answers) -> Sequence[Figure]:
+        """Return figures of what a network answered on a whole split; what is too large of them is thinned out."""
         ...
 
 

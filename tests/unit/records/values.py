@@ -44,7 +44,8 @@ REAL = st.floats(allow_nan=False, allow_infinity=False)
 
 def values(kind: Any, *within: Any) -> st.SearchStrategy[Any]:
     """Return a strategy of any type that a record's field may have; none holds one of its own kind."""
-    plain = {str: TEXT, int: WHOLE, float: REAL, bool: st.booleans(), type(None): st.none()}
+    plain = {str: TEXT, int: WHOLE, float: REAL, bool: st.booleans(), type(None): st.none(),
+             bytes: st.binary(max_size=12)}  # fmt: skip
     if kind in plain:
         return plain[kind]
     origin, args = get_origin(kind), get_args(kind)
@@ -54,6 +55,8 @@ def values(kind: Any, *within: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(args)
     if origin is tuple and args[0] in within:
         return st.just(())
+    if origin is tuple and args[-1] is not Ellipsis:
+        return st.tuples(*(values(arg, *within) for arg in args))
     if origin is tuple:
         return st.lists(values(args[0], *within), max_size=3).map(tuple)
     if origin is dict:

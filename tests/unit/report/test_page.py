@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
@@ -14,11 +15,22 @@ import numpy as np
 import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
-from penstock.records import CostReport, Evaluation, Meters, Prediction, RunRecord, Saves, StepRecord
+from penstock.records import (
+    CostReport,
+    Evaluation,
+    Interval,
+    Meters,
+    PictureFigure,
+    Prediction,
+    RunRecord,
+    Saves,
+    StepRecord,
+)
 from penstock.report.judging import judge
 from penstock.report.page import render_markdown, render_report
 from penstock.report.summary import cards
 from penstock.tasks.metrics import classification_metrics, metric_value
+from support.figures import every_figure
 from support.runs import make_evaluation, make_list_step, make_run
 
 ATTACK = "</script></title></style></svg><script>alert(1)</script><img src=x onerror=alert(1)> \"' & $x^2$ | --> \x00"
@@ -82,14 +94,18 @@ def test_page_is_well_formed_and_small() -> None:
 
 
 def test_page_needs_nothing_beside_itself() -> None:
-    text = _render(make_run(), make_evaluation())
+    text = _render(make_run(), make_evaluation(figures=every_figure()))
     page = _Page(text)
-    assert not {"script", "link", "img", "iframe", "object", "foreignobject"} & {tag for tag, _ in page.tags}
+    assert page.count("img") == 5 * 3 + 2 * 10
+    assert not {"script", "link", "iframe", "object", "foreignobject"} & {tag for tag, _ in page.tags}
     ids = {attributes.get("id") for _, attributes in page.tags}
-    for _, attributes in page.tags:
+    for tag, attributes in page.tags:
         assert not any(name.startswith("on") for name in attributes)
         for name in ("src", "href", "xlink:href", "data", "action"):
             target = attributes.get(name)
+            if tag == "img":
+                assert target is None or target.startswith("data:image/png;base64,")
+                continue
             assert target is None or (target.startswith("#") and target[1:] in ids)
     assert "@import" not in text
     assert set(re.findall(r"url\(([^)]*)\)", text)) <= {f"#{name}" for name in ids}
@@ -305,3 +321,40 @@ def test_no_table_is_wider_than_a_page_of_1200(tmp_path: Path) -> None:
     beyond = re.search('data-beyond="([0-9,]+)"', shown)
     assert beyond is not None
     assert set(beyond[1].split(",")) == {"0"}
+
+
+def test_figures_of_every_kind_are_drawn() -> None:
+    page = _Page(_render(make_run(), make_evaluation(figures=every_figure("Cardiomegaly"))))
+    words = _words(page)
+    assert page.count("svg") == 6
+    assert "Cardiomegaly AUROC AUPRC Cardiomegaly 0.812 0.4" in words
+    assert "Cardiomegaly score 0.4" in words
+    assert words.count("anomaly map") == 5
+    shown = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert all(attributes["alt"] for attributes in shown)
+    assert page.count("desc") == page.count("svg")
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_text_of_figures_cannot_break_the_page() -> None:
+    figures = every_figure(ATTACK)
+    text = _render(make_run(), make_evaluation(figures=figures))
+    page = _Page(text)
+    assert page.count("script") == 0
+    assert {attributes.get("src") for tag, attributes in page.tags if tag == "img"} <= {
+        f"data:image/png;base64,{base64.b64encode(picture.png).decode()}"
+        for figure in figures
+        if isinstance(figure, PictureFigure)
+        for row in figure.rows
+        for picture in row.pictures
+    }
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+
+
+def test_an_interval_is_told_beside_its_metric() -> None:
+    interval = Interval(low=0.71, high=0.89, meaning="95 % of 500 bootstrap samples of patients")
+    auroc = msgspec.structs.replace(metric_value("AUROC", 0.81, higher_is_better=True), interval=interval)
+    words = _words(_Page(_render(make_run(), make_evaluation(metrics={"auroc": auroc}, score="auroc"))))
+    assert "AUROC 0.8100 (0.710 to 0.890)" in words
+    assert "in brackets 95 % of 500 bootstrap samples of patients" in words

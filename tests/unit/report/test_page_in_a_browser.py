@@ -16,6 +16,7 @@ import pytest
 
 from penstock.cost import CostSetting, bill, load_prices
 from penstock.report.page import render_report
+from support.figures import every_figure
 from support.runs import make_evaluation, make_list_step, make_run
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -49,7 +50,7 @@ def _browse(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture(name="report")
 def _report() -> str:
-    run, evaluation, steps = make_run(), make_evaluation(), [make_list_step()]
+    run, evaluation, steps = make_run(), make_evaluation(figures=every_figure()), [make_list_step()]
     setting = CostSetting(today=date(2026, 11, 21))
     cost = bill(run, steps=steps, evaluation=evaluation, prices=load_prices(), setting=setting)
     return render_report(run, evaluation=evaluation, cost=cost, steps=steps, title="EEG challenge 1: reaction time")

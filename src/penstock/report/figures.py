@@ -1,0 +1,149 @@
+"""An evaluation's figures as the report's page shows them: charts, tables, and rows of pictures.
+
+Pictures are PNG files within the page (``data:``), so that it needs nothing beside itself.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from penstock.records import Figure, LineFigure, PictureFigure, ScatterFigure, Series, TableFigure
+from penstock.report.charts import chart, legend
+from penstock.report.summary import Table
+from penstock.report.svg import SERIES, THEME, clean_text
+
+__all__ = ["ShownPictures", "ShownRow", "charts_of", "figure_chart", "pictures_of", "tables_of"]
+
+_MUTED = tuple(THEME)[2]
+_MAX_NAME = 32
+"""Characters of a name in a legend."""
+_MAX_LABEL = 50
+"""Characters of an axis' name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownRow:
+    """A row of pictures: what each shows, and where it lies, which is within the page."""
+
+    caption: str
+    tone: str
+    pictures: tuple[tuple[str, Markup], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShownPictures:
+    """Rows of pictures, with names of their columns."""
+
+    title: str
+    description: str
+    heads: tuple[str, ...]
+    rows: tuple[ShownRow, ...]
+
+
+def charts_of(figures: Sequence[Figure]) -> list[tuple[str, str]]:
+    """Return headings and SVG pictures of the figures that are charts."""
+    return [
+        (figure.title, figure_chart(figure, f"figure-{number}"))
+        for number, figure in enumerate(figures)
+        if isinstance(figure, LineFigure | ScatterFigure)
+    ]
+
+
+def tables_of(figures: Sequence[Figure]) -> list[Table]:
+    """Return the figures that are tables."""
+    return [
+        Table(
+            caption=figure.title,
+            header=figure.header,
+            rows=figure.rows,
+            text_columns=(0, *figure.text_columns),
+            wide=len(figure.header) > 4,
+        )
+        for figure in figures
+        if isinstance(figure, TableFigure) and figure.rows
+    ]
+
+
+def pictures_of(figures: Sequence[Figure]) -> list[ShownPictures]:
+    """Return the figures that are rows of pictures."""
+    return [
+        ShownPictures(
+            title=figure.title,
+            description=figure.description,
+            heads=figure.heads,
+            rows=tuple(
+                ShownRow(
+                    caption=row.caption,
+                    tone=row.tone if row.tone in ("good", "bad") else "plain",
+                    pictures=tuple((picture.told, _within(picture.png)) for picture in row.pictures),
+                )
+                for row in figure.rows
+            ),
+        )
+        for figure in figures
+        if isinstance(figure, PictureFigure) and figure.rows
+    ]
+
+
+def figure_chart(figure: LineFigure | ScatterFigure, name: str) -> str:
+    """Draw lines or points as SVG text.
+
+    Args:
+        name: unique in the page.
+    """
+
+    def draw(axes: Axes) -> None:
+        if isinstance(figure, LineFigure):
+            _draw_lines(axes, figure)
+        else:
+            _draw_points(axes, figure)
+        axes.set_xlabel(_short(figure.x_label, _MAX_LABEL))
+        axes.set_ylabel(_short(figure.y_label, _MAX_LABEL))
+        legend(axes, columns=2 if len(figure.series) > 1 else 3)
+
+    return chart(name, clean_text(figure.title), clean_text(figure.description), draw)
+
+
+def _draw_lines(axes: Axes, figure: LineFigure) -> None:
+    if figure.reference is not None:
+        line = _columns(figure.reference)
+        axes.plot(*line, color=_MUTED, linewidth=1.4, linestyle=(0, (4, 3)), label=_name(figure.reference))
+    for colour, series in zip(SERIES, figure.series, strict=False):
+        mark = "o" if len(series.points) <= 3 else ""
+        axes.plot(*_columns(series), color=colour, linewidth=1.8, marker=mark, label=_name(series))
+    if figure.is_unit:
+        axes.set_xlim(-0.01, 1.01)
+        axes.set_ylim(-0.01, 1.02)
+
+
+def _draw_points(axes: Axes, figure: ScatterFigure) -> None:
+    values = [value for series in figure.series for point in series.points for value in point]
+    if figure.with_equality and values:
+        ends = (min(values), max(values))
+        axes.plot(ends, ends, color=_MUTED, linewidth=1.4, linestyle=(0, (4, 3)), label="both equal")
+    for colour, series in zip(SERIES, figure.series, strict=False):
+        axes.plot(*_columns(series), linestyle="", marker="o", markersize=4, markeredgewidth=0, color=colour,
+                  alpha=0.6, label=_name(series))  # fmt: skip
+
+
+def _columns(series: Series) -> tuple[list[float], list[float]]:
+    return [x for x, _ in series.points], [y for _, y in series.points]
+
+
+def _name(series: Series) -> str:
+    """Return a name for the legend, which leaves out those that begin with an underscore."""
+    return _short(series.name, _MAX_NAME).lstrip("_") or "–"
+
+
+def _short(text: str, most: int) -> str:
+    text = clean_text(" ".join(text.split()))
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _within(png: bytes) -> Markup:
+    return Markup("data:image/png;base64,") + base64.b64encode(png).decode()
