@@ -27,6 +27,7 @@ class Hub:
         large: paths that lie behind signed links; others come from the Hub itself.
         token: that the repository wants, None where it is public.
         link_seconds: how long a signed link is good.
+        signature: of links that are good.
         limited: answers 429 to as many requests as this, which are told to come again in ``wait_seconds``.
         early: requests that came before they were to.
     """
@@ -38,6 +39,7 @@ class Hub:
     large: set[str] = field(default_factory=set)
     token: str | None = None
     link_seconds: float = 3600
+    signature: str = "abc"
     limited: int = 0
     wait_seconds: int = 1
     page_entries: int = 1000
@@ -121,7 +123,7 @@ class Hub:
             return Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})
         expires, digest = time.monotonic() + self.link_seconds, hashlib.sha256(data).hexdigest()
         told = {
-            "Location": f"{self.cdn.url}/{quote(path)}?Expires={expires}&Signature=abc",
+            "Location": f"{self.cdn.url}/{quote(path)}?Expires={expires}&Signature={self.signature}",
             "X-Repo-Commit": COMMIT,
             "X-Linked-Size": str(len(data)),
             "X-Linked-ETag": f'"{digest}"',
@@ -148,7 +150,7 @@ class Hub:
 
     def signed(self, asked: Asked) -> Reply:
         """Answer as the server of the signed links."""
-        if time.monotonic() > float(asked.query["Expires"]):
+        if time.monotonic() > float(asked.query["Expires"]) or asked.query["Signature"] != self.signature:
             return Reply(status=403, body=b"<Error><Code>AccessDenied</Code></Error>")
         name = unquote(asked.path[1:])
         data = self.files[name] if name in self.files else self.bucket[name.removeprefix("bucket/")]

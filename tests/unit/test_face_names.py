@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,3 +53,22 @@ def test_any_other_name_is_not_there(name: str) -> None:
     with pytest.raises(AttributeError, match=rf"^module 'penstock' has no attribute '{name}'$") as caught:
         getattr(penstock, name)
     assert (caught.value.name, caught.value.obj) == (name, penstock)  # by these Python names the nearest one
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_garbage_is_looked_for_after_the_import_as_before(monkeypatch: pytest.MonkeyPatch, is_on: bool) -> None:
+    """No search through torch's objects while a name is imported, and then as its user has it."""
+    seen = []
+
+    def imported(name: str) -> object:
+        seen.append(gc.isenabled())
+        return SimpleNamespace(parquet=name)
+
+    monkeypatch.setattr("importlib.import_module", imported)
+    before = gc.isenabled()
+    (gc.enable if is_on else gc.disable)()
+    try:
+        assert penstock.parquet == "penstock.dataset"
+        assert (seen, gc.isenabled()) == ([False], is_on)
+    finally:
+        (gc.enable if before else gc.disable)()

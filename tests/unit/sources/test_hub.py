@@ -26,7 +26,7 @@ from penstock.errors import (
 from penstock.manifest import SourceSpec
 from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, locate, open_source
 from support.hub_server import COMMIT, Hub, serve_hub
-from support.small_s3 import Reply
+from support.small_s3 import Asked, Reply
 from unit.sources.places import QUICK
 
 DATA = bytes(range(256)) * 40
@@ -175,6 +175,60 @@ def test_signed_links_are_asked_for_anew_when_they_end(hub: Hub) -> None:
     asyncio.run(read_slowly())
     links = [asked for asked in hub.hub.requests if "/resolve/" in asked.path]
     assert 2 <= len(links) < 10
+
+
+async def read_at_once(hub: Hub, source: ObjectSource, found: dict[str, ObjectInfo], *keys: str) -> int:
+    """Read many ranges of each object at once; return how often the Hub itself was asked for one."""
+    hub.hub.requests.clear()
+    ranges = [(key, at) for key in keys for at in range(0, 1000, 50)]
+    parts = await asyncio.gather(*(source.get_range(found[key], at, 50) for key, at in ranges))
+    assert [bytes(part) for part in parts] == [hub.files[key][at : at + 50] for key, at in ranges]
+    return sum("/resolve/" in asked.path for asked in hub.hub.requests)
+
+
+def test_of_ranges_that_are_read_at_once_one_finds_out_where_a_link_leads(hub: Hub) -> None:
+    hub.files["small.bin"] = DATA[:1000]
+    source = opened(hub)
+    found = listed(source)
+    large = ("data/a b.parquet", "data/deep/c.parquet")
+
+    async def read() -> None:
+        assert await read_at_once(hub, source, found, *large) == 2
+        assert await read_at_once(hub, source, found, *large) == 0
+        hub.signature = "another"  # the links have ended, for all that are read at once
+        assert await read_at_once(hub, source, found, *large) == 2
+        assert await read_at_once(hub, source, found, "small.bin") == 20  # no link: the Hub has it itself
+
+    asyncio.run(read())
+
+
+def test_who_finds_out_where_a_link_leads_keeps_nobody_waiting_where_it_fails(hub: Hub) -> None:
+    source = opened(hub)
+    found = listed(source)
+    answer, left = hub.hub.takeover, [1]
+
+    def refused_once(asked: Asked) -> Reply | None:
+        if "/resolve/" in asked.path and "b.parquet" in asked.path and left[0]:
+            left[0] -= 1
+            return Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})
+        return answer(asked)
+
+    hub.hub.takeover = refused_once
+
+    async def read() -> list[object]:
+        reads = [source.get_range(found["data/a b.parquet"], at, 10) for at in range(0, 100, 10)]
+        standing = asyncio.ensure_future(source.get_range(found["data/deep/c.parquet"], 0, 10))
+        await asyncio.sleep(0)
+        standing.cancel()
+        other = source.get_range(found["data/deep/c.parquet"], 0, 10)
+        return await asyncio.gather(*reads, other, return_exceptions=True)
+
+    *parts, other = asyncio.run(read())
+    assert [type(part) for part in parts].count(ObjectNotFound) == 1
+    assert [bytes(part) for part in parts if isinstance(part, memoryview)] == [
+        DATA[at : at + 10] for at, part in zip(range(0, 100, 10), parts, strict=True) if isinstance(part, memoryview)
+    ]
+    assert bytes(other) == DATA[::-1][:10]  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("limited", [1, 3])

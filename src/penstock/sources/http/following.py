@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
@@ -23,6 +22,7 @@ from penstock.sources.http.connecting import Address, Reach, is_public_address
 from penstock.sources.http.connection import Answer, Answered
 from penstock.sources.http.response import Verdict, Wanted, is_same, is_web_page, may_pass
 from penstock.sources.http.versions import validator_header, wanted_of
+from penstock.sources.http.ways import Ways
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.protocols import ObjectInfo
@@ -33,9 +33,6 @@ __all__ = ["FollowingClient", "NoRanges", "Site"]
 MAX_CONNECTIONS = 64
 """To one server, which others use as well."""
 MAX_HOPS = 5
-REMEMBERED_WAYS = 4096
-WAY_SECONDS = 300.0
-"""For which it is believed where a redirect leads."""
 LOOKUP_SECONDS = 5.0
 MAX_SERVERS = 1024
 
@@ -55,10 +52,12 @@ class Site(Protocol):
     Attributes:
         uri: of the source, for messages.
         given_by: URL of a list that gave the URLs of this source, empty where a person did.
+        redirects: whether URLs of its objects lead elsewhere as a rule.
     """
 
     uri: str
     given_by: str
+    redirects: bool
 
     def url_of(self, key: str) -> str:
         """Return the URL of an object."""
@@ -88,9 +87,21 @@ class FollowingClient(HttpClient):
         self._servers = _Servers(site)
         super().__init__(self._servers, limits=limits, meter=meter, purpose=purpose, max_connections=MAX_CONNECTIONS)
 
+    async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
+        """Read a range; see the base class. Of several at once one finds out where the object's URL leads."""
+        url = self._servers.site.url_of(info.key)
+        ways = self._servers.ways
+        await ways.look(url)
+        try:
+            await super().read_into(info, offset, place)
+        except BaseException:
+            ways.end(url)
+            raise
+        ways.end(url, answered=True)
+
     def led_to(self, url: str) -> str:
         """Return where the redirects of a URL led a moment ago: itself, where there were none."""
-        return (self._servers.remembered(url) or (url,))[0]
+        return (self._servers.ways.get(url) or (url,))[0]
 
 
 class _Servers:
@@ -98,10 +109,9 @@ class _Servers:
 
     checksum_header = ""
 
-    def __init__(self, site: Site, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, site: Site) -> None:
         self.site = site
-        self._clock = clock
-        self._ways: OrderedDict[str, tuple[str, Reach, float]] = OrderedDict()
+        self.ways = Ways(redirects=site.redirects)
         self._addresses: OrderedDict[tuple[str, Reach], tuple[Address, str]] = OrderedDict()
         self._private: dict[str, bool] = {}
         self._ca_file = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
@@ -110,19 +120,6 @@ class _Servers:
         assert key is not None
         url = self.site.url_of(key) if info is not None else key
         return _Trip(self, url, info)
-
-    def remembered(self, url: str) -> tuple[str, Reach] | None:
-        found = self._ways.get(url)
-        return (found[0], found[1]) if found is not None and found[2] > self._clock() else None
-
-    def remember(self, url: str, target: str, reach: Reach) -> None:
-        self._ways[url] = target, reach, self._clock() + WAY_SECONDS
-        self._ways.move_to_end(url)
-        while len(self._ways) > REMEMBERED_WAYS:
-            self._ways.popitem(last=False)
-
-    def forget(self, url: str) -> None:
-        self._ways.pop(url, None)
 
     def address(self, url: str, reach: Reach) -> tuple[Address, str]:
         """Return where a URL's server listens, and the value of the header Host."""
@@ -160,7 +157,7 @@ class _Trip:
         self._servers, self._url, self._info = servers, url, info
         self._target: str
         self._reach: Reach | None
-        self._target, self._reach = servers.remembered(url) or (url, None)
+        self._target, self._reach = servers.ways.get(url) or (url, None)
         self._hops = 0
         self._is_way_old = False
         self._wanted: Wanted | None = None
@@ -205,8 +202,10 @@ class _Trip:
             return await self._follow(answer)
         if status in _WAY_IS_OLD and self._target != self._url and not self._hops and not self._is_way_old:
             self._is_way_old = True
-            self._servers.forget(self._url)
-            self._target, self._reach = self._url, None
+            self._servers.ways.forget(self._url, self._target)
+            if self._info is not None:
+                await self._servers.ways.look(self._url)
+            self._target, self._reach = self._servers.ways.get(self._url) or (self._url, None)
             return True
         wanted = self._wanted
         if status == 200 and wanted is not None and not wanted.is_whole and not is_web_page(answer.head):
@@ -232,7 +231,7 @@ class _Trip:
         if (before.hostname, before.port) != (after.hostname, after.port):
             self._reach = "public" if self._reach == "public" else await self._servers.reach_from(self._target)
         self._target = target
-        self._servers.remember(self._url, target, self._reach or "any")
+        self._servers.ways.add(self._url, target, self._reach or "any")
         return True
 
     def _check_whole(self, answer: Answer, wanted: Wanted) -> None:

@@ -45,6 +45,7 @@ class HubSite:
     """
 
     given_by = ""
+    redirects = True
 
     def __init__(
         self, spec: SourceSpec, place: HubPlace, token: str | None, *, clock: Callable[[], float] = time.monotonic

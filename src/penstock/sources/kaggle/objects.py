@@ -107,15 +107,11 @@ class KaggleObjects(ObjectSource):
         refuse_beyond(info, offset + len(place))
         if not len(place):
             return
-        if self._place.url_of(info.key) not in self._site.packed:
-            try:
-                await self._read_part(info, offset, place)
-            except PackedFile:
-                pass
-            else:
-                return
-        whole = await self._unpacked.get(info)
-        place[:] = whole[offset : offset + len(place)]
+        try:
+            await self._read_part(info, offset, place)
+        except PackedFile:
+            whole = await self._unpacked.get(info)
+            place[:] = whole[offset : offset + len(place)]
 
     async def _read_part(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         try:

@@ -45,6 +45,7 @@ class KaggleSite:
     """
 
     given_by = ""
+    redirects = True
 
     def __init__(
         self,
@@ -62,8 +63,15 @@ class KaggleSite:
         self._not_before = 0.0
 
     def url_of(self, key: str) -> str:
-        """Return the URL of an object."""
-        return self._place.url_of(key)
+        """Return the URL of an object.
+
+        Raises:
+            PackedFile: it leads to a file that is packed, as was seen, and this task reads it otherwise.
+        """
+        url = self._place.url_of(key)
+        if url in self.packed and not reads_packed.get():
+            raise PackedFile
+        return url
 
     def headers_of(self, url: str) -> Mapping[str, str]:
         """Return the credentials, for Kaggle's own URLs."""

@@ -16,6 +16,8 @@ __all__ = ["WebSite"]
 class WebSite:
     """The servers of one web source."""
 
+    redirects = False
+
     def __init__(self, spec: SourceSpec, place: WebPlace) -> None:
         self._spec, self._place = spec, place
         self.uri = spec.uri
