@@ -114,8 +114,12 @@ def settle() -> None:
 def put_off() -> Iterator[None]:
     """Go through the block to its end; a stop that is asked for meanwhile is raised behind it.
 
-    In a process that does not handle the signals itself, such as a notebook's, this is so of Ctrl-C.
+    In a process that does not handle the signals itself, such as a notebook's, this is so of Ctrl-C. Threads besides
+    the main one, where nothing is ever raised, just go through it.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     with _python_put_off() if not is_installed() else contextlib.nullcontext():
         _state.num_put_off += 1
         try:
@@ -129,8 +133,7 @@ def put_off() -> Iterator[None]:
 @contextlib.contextmanager
 def _python_put_off() -> Iterator[None]:
     """Put off what Python's own handler of SIGINT does."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     came: list[int] = []

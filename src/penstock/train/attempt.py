@@ -15,10 +15,12 @@ from typing import Any
 
 import msgspec
 
+from penstock import stopping
 from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
 from penstock.loader.protocols import BatchLoader, LoaderState
 from penstock.manifest.trained_on import TrainedOn
 from penstock.records import LossPoint, Meters, MetricValues
+from penstock.stopping import is_from_stop
 from penstock.tasks.protocols import Task
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
@@ -29,7 +31,7 @@ from penstock.train.journal import Journal
 from penstock.train.progress import Progress, StepUpdate
 from penstock.train.result import TrainResult, ended_unsaid
 from penstock.train.schedule import KnownSamples, Schedule, make_schedule
-from penstock.train.signals import StopAsked, StopRequest
+from penstock.train.signals import StopRequest
 from penstock.train.spent import Spent
 from penstock.train.stepper import StepOutcome, Stepper
 from penstock.train.validation import Validation
@@ -121,11 +123,12 @@ class Attempt:
                 self._end_epoch(stop)
                 if not self._journal.finished:
                     stop.check()
-        except StopAsked:
-            raise self._interrupted(stop) from None
-        except (SourceError, DataError, WindowError, ProcessLost):
-            # What was learnt up to the batch that failed is whole: another attempt need not repeat it.
-            self._save()
+        except BaseException as error:
+            if is_from_stop(error):
+                raise self.interrupted(stop) from None
+            if isinstance(error, SourceError | DataError | WindowError | ProcessLost):
+                # What was learnt up to the batch that failed is whole: another attempt need not repeat it.
+                self._save()
             raise
 
     def _train_epoch(self, stop: StopRequest) -> None:
@@ -216,8 +219,15 @@ class Attempt:
         out_of_patience = config.patience is not None and journal.bad_epochs >= config.patience
         return journal.epoch >= config.num_epochs or out_of_patience
 
-    def _interrupted(self, stop: StopRequest) -> Interrupted:
-        name = "a signal" if stop.received is None else stop.received.name
+    def interrupted(self, stop: StopRequest) -> Interrupted:
+        """Save what was done, which is what a stop was put off for; return the error that tells so.
+
+        Raises:
+            OutputError: it cannot be saved.
+        """
+        stop.calm()
+        received = stop.received or stopping.received()
+        name = "a signal" if received is None else received.name
         return Interrupted(
             f"{name} stopped the run after step {self._journal.step}, saved as {self._save()}",
             fix="run the same command again to go on",

@@ -26,7 +26,7 @@ from penstock.train.config import TrainConfig
 from penstock.train.progress import Progress, Unwatched
 from penstock.train.result import TrainResult
 from penstock.train.schedule import KnownSamples
-from penstock.train.signals import StopRequest
+from penstock.train.signals import StopAsked, StopRequest
 from penstock.train.stepper import Stepper
 from penstock.train.validation import Validation
 
@@ -99,12 +99,16 @@ def train(
         own_traffic=own_traffic,
     )
     attempt.begin()
-    with StopRequest() as stop:
-        try:
-            attempt.run(stop)
-        except BaseException as error:
-            on_end(attempt.result(error))
-            raise
-        result = attempt.result(None)
-        on_end(result)
-        return result
+    stop = StopRequest()
+    try:
+        with stop:
+            try:
+                attempt.run(stop)
+            except BaseException as error:
+                on_end(attempt.result(error))
+                raise
+            result = attempt.result(None)
+            on_end(result)
+            return result
+    except StopAsked:  # on the way into the block or out of it
+        raise attempt.interrupted(stop) from None

@@ -53,8 +53,12 @@ class StopRequest:
             self.check()
             yield
         finally:
-            self._waiting = False
-            stopping.calm()
+            self.calm()
+
+    def calm(self) -> None:
+        """Note signals and raise nothing from here on; also where one broke off the end of a wait itself."""
+        self._waiting = False
+        stopping.calm()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
