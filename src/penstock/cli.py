@@ -41,6 +41,7 @@ _NEEDS = {
     "train": ("torch",),
     "evaluate": ("torch", "matplotlib"),
     "report": ("jinja2", "matplotlib"),
+    "export": ("torch",),
     "run": ("torch", "jinja2", "matplotlib"),
     "demo": ("torch", "jinja2", "matplotlib", "aiohttp"),
 }

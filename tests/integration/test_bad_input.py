@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from penstock.manifest import ManifestReader
-from support.cli import Bucket, penstock, succeed
+from support.cli import Bucket, fails, penstock, succeed
 from support.eeg import recordings, write_eeg
 
 SPLIT = ("--split", "0.5,0.25,0.25")
@@ -23,16 +22,6 @@ SPLIT = ("--split", "0.5,0.25,0.25")
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     return write_eeg(tmp_path / "data")
-
-
-def fails(code: int, pattern: str, *words: object) -> str:
-    done = penstock(*words)
-    assert done.returncode == code, done.stderr
-    lines = [line for line in done.stderr.splitlines() if ": error: " in line]
-    assert len(lines) == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    assert re.search(pattern, lines[0]), lines[0]
-    return lines[0]
 
 
 def list_words(source: object, out: Path, *more: object, task: str = "eeg-c1") -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -65,3 +66,14 @@ def succeed(*words: object) -> str:
     done = penstock(*words)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def fails(code: int, pattern: str, *words: object) -> str:
+    """Run a Penstock step that must end with a code and one line, which is given, that fits a pattern."""
+    done = penstock(*words)
+    assert done.returncode == code, done.stderr
+    lines = [line for line in done.stderr.splitlines() if ": error: " in line]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert re.search(pattern, lines[0]), lines[0]
+    return lines[0]

@@ -24,6 +24,7 @@ class TrainedOn(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         manifest_fingerprint: of the whole manifest.
         groups: the first 8 bytes of the SHA-256 of each group's name, ascending; None where they are too many.
+        task_options: that the samples were made with, as the manifest tells them; None where the file does not tell.
     """
 
     manifest_fingerprint: str
@@ -31,6 +32,7 @@ class TrainedOn(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fractions: tuple[float, ...]
     split_by: str
     groups: tuple[int, ...] | None
+    task_options: dict[str, str | int | float | bool | None] | None = None
 
 
 def trained_on(manifest: Path) -> TrainedOn:
@@ -52,6 +54,7 @@ def trained_on(manifest: Path) -> TrainedOn:
         fractions=info.fractions,
         split_by=info.split_by,
         groups=tuple(sorted(found)) if len(found) <= MAX_GROUPS else None,
+        task_options=info.task_options,
     )
 
 

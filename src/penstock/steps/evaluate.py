@@ -6,16 +6,15 @@ import sys
 from pathlib import Path
 
 import msgspec
-from torch import nn
 
-from penstock.errors import CheckpointMismatch, ConfigError
+from penstock.errors import CheckpointMismatch
 from penstock.evaluate.evaluation import evaluate
 from penstock.evaluate.familiarity import check_familiarity
 from penstock.files import atomic_write
 from penstock.manifest import ManifestInfo
 from penstock.observe import open_progress
 from penstock.observe.labels import metrics_line
-from penstock.recipes.registry import build_model, is_own_model, objective_from_state, recipe_of
+from penstock.recipes.registry import objective_from_state, recipe_of
 from penstock.records import Evaluation, write_record
 from penstock.sources import MeterFile
 from penstock.steps._shared.feeding import open_dataset, open_stream, skipped_line
@@ -24,6 +23,7 @@ from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_metrics
 from penstock.steps._shared.preflight import Intended, check_fit, fitting_batch, room_of
 from penstock.steps._shared.run_root import RunRoot, recorded
+from penstock.steps._shared.trained import check_model_asked, trained_model
 from penstock.steps.options.evaluate import EvaluateOptions
 from penstock.texts import counted
 from penstock.train.checkpoint import load_weights
@@ -62,7 +62,7 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
     ) as feed:
         weights = load_weights(args.checkpoint, endpoint_url=args.run_endpoint_url, meter=counts.meter)
         _check(weights, info)
-        _check_model(weights, args.model)
+        check_model_asked(weights, args.model)
         familiarity = check_familiarity(
             weights.trained_on,
             begun_with=weights.identity.manifest_fingerprint,
@@ -72,7 +72,7 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
             other_data=args.other_data,
         )
         objective = objective_from_state(weights.objective, task=info.task)
-        model = _trained_model(weights, info, num_outputs=objective.num_outputs).to(choose_device(args.device))
+        model = trained_model(weights, num_outputs=objective.num_outputs).to(choose_device(args.device))
         with open_progress().stage("evaluate", info.split(args.split).num_samples) as stage:
             found = evaluate(
                 model,
@@ -126,40 +126,6 @@ def _check(weights: Weights, info: ManifestInfo) -> None:
             "manifest that it was trained on",
             about=weights.location,
         )
-
-
-def _check_model(weights: Weights, asked: str | None) -> None:
-    """Have the code of a user's own network run only where its name was given: a checkpoint may come from anywhere."""
-    name = weights.identity.model
-    if asked is not None and asked != name:
-        raise CheckpointMismatch(
-            f"the checkpoint {weights.location} has the model {name!r}, --model is {asked!r}",
-            fix="pass the model that it was trained with, or another checkpoint",
-            about=weights.location,
-        )
-    if asked is None and is_own_model(name, task=weights.identity.task):
-        raise ConfigError(
-            f"the checkpoint {weights.location} has a model of one's own, {name!r}, whose code would be run",
-            fix=f"pass --model {name} if you trust it",
-        )
-
-
-def _trained_model(weights: Weights, info: ManifestInfo, *, num_outputs: int) -> nn.Module:
-    """Return the network with the weights of a checkpoint.
-
-    Raises:
-        CheckpointMismatch: they do not fit it.
-    """
-    model = build_model(weights.identity.model, task=info.task, shape=info.shape, num_outputs=num_outputs)
-    try:
-        model.load_state_dict(weights.model)
-    except RuntimeError as error:
-        raise CheckpointMismatch(
-            f"the weights of {weights.location} do not fit the model {weights.identity.model!r}: {error}",
-            fix="evaluate with the code that it was trained with",
-            about=weights.location,
-        ) from error
-    return model
 
 
 def _draw(found: Evaluation) -> str:

@@ -9,7 +9,20 @@ from penstock.options import Options
 
 __all__ = ["OPTIONS_STEPS", "PIPELINE_STEPS", "RUN_OPTIONS", "STEPS", "TOLD", "module_of", "options_of"]
 
-STEPS = ("list", "prefetch", "train", "evaluate", "report", "run", "demo", "doctor", "inspect", "pack", "new-task")
+STEPS = (
+    "list",
+    "prefetch",
+    "train",
+    "evaluate",
+    "report",
+    "run",
+    "demo",
+    "doctor",
+    "inspect",
+    "pack",
+    "export",
+    "new-task",
+)
 """Each is declared in ``penstock.steps.options.<module>``, and done by ``penstock.steps.<module>``."""
 
 TOLD = {
@@ -23,6 +36,7 @@ TOLD = {
     "doctor": "tell what a cluster, or this machine, lacks, and what to do",
     "inspect": "tell what lies at a URI: objects, formats, columns, first samples, advice",
     "pack": "write a dataset anew in shards of a given size, verified and resumable",
+    "export": "write trained networks as a file that others run without Penstock",
     "new-task": "write a package for a task of your own",
 }
 """What each does, for a person."""

@@ -20,7 +20,7 @@ from penstock.formats.bdf import RecordLayout
 from penstock.formats.recordings import decode_runs
 from penstock.records.codec import Part
 
-__all__ = ["NORMALIZATIONS", "EpochDecode", "Normalize", "OpenEpoch", "open_epochs", "part_of_epoch"]
+__all__ = ["NORMALIZATIONS", "EpochDecode", "Normalize", "OpenEpoch", "normalized", "open_epochs", "part_of_epoch"]
 
 Normalize = Literal["zscore", "microvolts", "none"]
 NORMALIZATIONS: Final[tuple[Normalize, ...]] = ("zscore", "microvolts", "none")
@@ -86,10 +86,11 @@ def part_of_epoch(epoch: OpenEpoch, rng: np.random.Generator | None) -> NDArray[
     """
     spare = epoch.how.num_times - epoch.how.crop_times
     first = int(rng.integers(spare + 1)) if rng is not None and spare else spare // 2
-    return _normalized(epoch.volts[:, first : first + epoch.how.crop_times], epoch.how.normalize)
+    return normalized(epoch.volts[:, first : first + epoch.how.crop_times], epoch.how.normalize)
 
 
-def _normalized(epoch: NDArray[np.float64], normalize: Normalize) -> NDArray[np.float32]:
+def normalized(epoch: NDArray[np.float64], normalize: Normalize) -> NDArray[np.float32]:
+    """Scale volts, shape (channels, times), as ``EpochDecode.normalize`` says."""
     if normalize == "zscore":
         mean = epoch.mean(axis=1, keepdims=True)
         spread = epoch.std(axis=1, keepdims=True)
