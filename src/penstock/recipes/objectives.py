@@ -123,9 +123,17 @@ class Regression:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Classification:
-    """One of several classes a sample, learnt by cross entropy."""
+    """One of several classes a sample, learnt by cross entropy.
+
+    Attributes:
+        label_smoothing: part of each target that is spread over all classes, 0 to below 1.
+        class_weights: what each class's loss counts, an item a class; empty weighs all alike. The loss is the sum of
+            weighted losses over the number of samples, not over their weights.
+    """
 
     num_classes: int
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] = ()
 
     @property
     def num_outputs(self) -> int:
@@ -138,7 +146,15 @@ class Classification:
         known = torch.isfinite(targets)
         num_known = int(known.sum())
         classes = torch.where(known, targets, -1).long()
-        summed = F.cross_entropy(outputs, classes, ignore_index=-1, reduction="sum")
+        weight = torch.tensor(self.class_weights, device=outputs.device) if self.class_weights else None
+        summed = F.cross_entropy(
+            outputs,
+            classes,
+            weight=weight,
+            ignore_index=-1,
+            reduction="sum",
+            label_smoothing=self.label_smoothing,
+        )
         return summed / max(num_known, 1), num_known
 
     def predictions(self, outputs: Tensor, batch: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -151,8 +167,13 @@ class Classification:
         return _truth(batch)
 
     def state_dict(self) -> ObjectiveState:
-        """Return the number of classes."""
-        return {"objective": "classification", "num_classes": self.num_classes}
+        """Return the number of classes, and what the loss is made of where that is said."""
+        state: ObjectiveState = {"objective": "classification", "num_classes": self.num_classes}
+        if self.label_smoothing:
+            state["label_smoothing"] = self.label_smoothing
+        if self.class_weights:
+            state["class_weights"] = ",".join(map(repr, self.class_weights))
+        return state
 
 
 def _one_a_sample(batch: Mapping[str, Any]) -> Tensor:
@@ -192,16 +213,36 @@ def first_to_learn_from(listing: Listing) -> Listed:
     return listing.whole()
 
 
-def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse") -> Objective:
+def make_objective(
+    info: ManifestInfo,
+    *,
+    regression_loss: RegressionLoss = "mse",
+    label_smoothing: float = 0.0,
+    class_weights: tuple[float, ...] = (),
+) -> Objective:
     """Make the objective of a manifest: classification where it names classes, else regression.
 
+    Args:
+        label_smoothing: of classification.
+        class_weights: of classification, an item a class; empty weighs all alike.
+
     Raises:
-        ConfigError: the manifest has no training samples.
+        ConfigError: the manifest has no training samples, or there is no such loss of what it has.
         MissingLabel: the training split's targets are missing or all the same.
     """
     check_learnable(info)
     if info.classes:
-        return Classification(num_classes=len(info.classes))
+        if class_weights and len(class_weights) != len(info.classes):
+            raise ConfigError(
+                f"--class-weights gives {len(class_weights)} weights for {len(info.classes)} classes",
+                fix=f"give one for each, in this order: {', '.join(info.classes)[:200]}; or balanced",
+            )
+        return Classification(
+            num_classes=len(info.classes), label_smoothing=label_smoothing, class_weights=class_weights
+        )
+    if label_smoothing or class_weights:
+        flag = "--label-smoothing" if label_smoothing else "--class-weights"
+        raise ConfigError(f"{flag} is given, and the task {info.task!r} has no classes here", fix="leave it out")
     split = info.split("train")
     mean, std = split.target_mean, split.target_std
     assert mean is not None
@@ -218,10 +259,12 @@ def objective_from_state(state: Mapping[str, str | float | int]) -> Objective:
         CheckpointCorrupt: it does not describe one.
     """
     kinds: dict[str, Callable[..., Objective]] = {"regression": Regression, "classification": Classification}
-    fields = {name: value for name, value in state.items() if name != "objective"}
+    fields: dict[str, Any] = {name: value for name, value in state.items() if name != "objective"}
     try:
+        if "class_weights" in fields:
+            fields["class_weights"] = tuple(float(part) for part in str(fields["class_weights"]).split(","))
         return kinds[str(state["objective"])](**fields)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointCorrupt(
             f"a checkpoint holds the unknown objective {dict(state)!r}", fix="train again with this Penstock"
         ) from error

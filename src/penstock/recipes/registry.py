@@ -119,19 +119,33 @@ def build_model(name: str, *, task: str, shape: Sequence[int], num_outputs: int)
     return build_own_model(name, shape=shape, num_outputs=num_outputs, recipe=recipe_of(task))
 
 
-def make_objective(info: ManifestInfo, *, regression_loss: RegressionLoss = "mse") -> Objective:
+def make_objective(
+    info: ManifestInfo,
+    *,
+    regression_loss: RegressionLoss = "mse",
+    label_smoothing: float = 0.0,
+    class_weights: tuple[float, ...] = (),
+) -> Objective:
     """Make the objective of a manifest: the recipe's own, else classification by its classes, else regression.
 
     Raises:
-        ConfigError: the manifest has no training samples.
+        ConfigError: the manifest has no training samples, or what is said of the loss is not of its objective.
         MissingLabel: there is nothing to learn.
     """
     recipe = recipe_of(info.task)
     if isinstance(recipe, OwnObjective):
+        if label_smoothing or class_weights:
+            flag = "--label-smoothing" if label_smoothing else "--class-weights"
+            raise ConfigError(
+                f"{flag} is given, and the task {info.task!r} is learnt by an objective of its own",
+                fix="leave it out",
+            )
         return recipe.make_objective(info)
     from penstock.recipes import objectives  # here: torch takes a second
 
-    return objectives.make_objective(info, regression_loss=regression_loss)
+    return objectives.make_objective(
+        info, regression_loss=regression_loss, label_smoothing=label_smoothing, class_weights=class_weights
+    )
 
 
 def objective_from_state(state: Mapping[str, str | float | int], *, task: str) -> Objective:

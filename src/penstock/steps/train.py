@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import nn
 
@@ -29,9 +29,10 @@ from penstock.steps._shared.shown_training import ShownTraining
 from penstock.steps.options.train import TrainOptions
 from penstock.temporary import TemporaryFolder
 from penstock.texts import counted
-from penstock.train.checkpoint import Checkpoints
+from penstock.train.checkpoint import Checkpoints, load_weights
 from penstock.train.determinism import seed_everything
 from penstock.train.device import choose_device
+from penstock.train.initial import take_weights
 from penstock.train.loop import train
 from penstock.train.result import TrainResult
 from penstock.units import format_bytes, format_seconds
@@ -102,6 +103,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 trained_on=planned.data.trained_on,
                 own_traffic=counts.read,
                 recipe=recipe_of(task.name),
+                initialise=_initial_weights(args, config.init_from, counts.meter),
             )
     sys.stdout.write(describe(written[-1]))
     return 0
@@ -116,6 +118,20 @@ def _fresh_model(planned: PlannedRun) -> nn.Module:
         shape=planned.data.first.info.shape,
         num_outputs=planned.objective.num_outputs,
     )
+
+
+def _initial_weights(
+    args: TrainOptions, location: str | None, meter: RequestMeter
+) -> Callable[[nn.Module], None] | None:
+    """Return what puts the weights of a checkpoint into the network and tells what became of them; None without one."""
+    if location is None:
+        return None
+
+    def initialise(model: nn.Module) -> None:
+        taken = take_weights(model, load_weights(location, endpoint_url=args.run_endpoint_url, meter=meter))
+        sys.stderr.write(f"penstock {NAME}: {taken}\n")
+
+    return initialise
 
 
 @contextlib.contextmanager

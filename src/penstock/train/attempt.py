@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from torch import nn
 
 from penstock import stopping
 from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
@@ -60,12 +61,13 @@ class Attempt:
         on_save: Callable[[TrainResult], None],
         trained_on: Callable[[], TrainedOn] | None,
         own_traffic: Callable[[], dict[str, Meters]],
+        initialise: Callable[[nn.Module], None] | None,
     ) -> None:
         self._config, self._task, self._stepper = config, task, stepper
         self._train_loader, self._valid = train_loader, valid
         self._checkpoints, self._identity, self._progress = checkpoints, identity, progress
         self._known = known or KnownSamples(number=train_loader.num_samples or 0, are_all=True)
-        self._on_save = on_save
+        self._on_save, self._initialise = on_save, initialise
         self._trained_on = functools.cache(trained_on) if trained_on is not None else None
         self._spent = Spent(
             started_seconds=started_seconds,
@@ -74,6 +76,7 @@ class Attempt:
         )
         self._journal = Journal()
         self._loader_state: LoaderState = train_loader.state_dict()
+        self._reached = self._loader_state
         self._saved: tuple[tuple[int, int], str] | None = None
         self._saved_seconds = time.monotonic()
         self._best: str | None = None
@@ -85,6 +88,8 @@ class Attempt:
         """
         content = self._checkpoints.load(self._identity)
         if content is None:
+            if self._initialise is not None:
+                self._stepper.begin_with(self._initialise)
             self._save()
         else:
             self._take_up(content)
@@ -128,6 +133,7 @@ class Attempt:
                 raise self.interrupted(stop) from None
             if isinstance(error, SourceError | DataError | WindowError | ProcessLost):
                 # What was learnt up to the batch that failed is whole: another attempt need not repeat it.
+                self._stepper.abandon()
                 self._save()
             raise
 
@@ -142,14 +148,31 @@ class Attempt:
             got = time.perf_counter()
             journal.stall_seconds += got - begun
             if batch is None:
-                return
+                break
             self._spent.note_batch()
-            outcome = self._stepper.step(batch, journal.step, factor=schedule.factor(journal.step))
-            journal.end_step(loss=outcome.loss, num_labelled=outcome.num_labelled, num_samples=len(batch))
-            self._loader_state = self._train_loader.state_dict()
-            journal.compute_seconds += time.perf_counter() - got
-            self._tell(outcome, schedule)
-            self._after_step(stop)
+            outcome = self._stepper.learn(batch, journal.step, factor=self._factor(schedule))
+            self._reached = self._train_loader.state_dict()
+            if outcome is None:
+                journal.compute_seconds += time.perf_counter() - got
+            else:
+                self._end_step(outcome, schedule, stop, begun=got)
+        # The last group of an epoch may have fewer batches.
+        begun = time.perf_counter()
+        outcome = self._stepper.finish(journal.step, factor=self._factor(schedule))
+        if outcome is not None:
+            self._end_step(outcome, schedule, stop, begun=begun)
+
+    def _end_step(self, outcome: StepOutcome, schedule: Schedule, stop: StopRequest, *, begun: float) -> None:
+        journal = self._journal
+        journal.end_step(loss=outcome.loss, num_labelled=outcome.num_labelled, num_samples=outcome.num_samples)
+        self._loader_state = self._reached
+        journal.compute_seconds += time.perf_counter() - begun
+        self._tell(outcome, schedule)
+        self._after_step(stop)
+
+    def _factor(self, schedule: Schedule) -> float:
+        journal = self._journal
+        return schedule.factor(schedule.place(journal.step, epoch=journal.epoch, epoch_steps=journal.epoch_steps))
 
     def _after_step(self, stop: StopRequest) -> None:
         stop.check()
@@ -193,7 +216,7 @@ class Attempt:
         journal, begun = self._journal, time.perf_counter()
         metrics: MetricValues = {}
         if self._valid is not None:
-            metrics = self._valid.metrics(self._stepper.model, journal.epoch, stop)
+            metrics = self._valid.metrics(self._stepper.evaluated, journal.epoch, stop)
         # Both loaders may be parts of one stream, whose place the validation has moved on.
         self._loader_state = self._train_loader.state_dict()
         if not self._known.are_all and journal.epoch == 0:
@@ -228,6 +251,7 @@ class Attempt:
         stop.calm()
         received = stop.received or stopping.received()
         name = "a signal" if received is None else received.name
+        self._stepper.abandon()
         return Interrupted(
             f"{name} stopped the run after step {self._journal.step}, saved as {self._save()}",
             fix="run the same command again to go on",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from penstock.errors import ConfigError
 from penstock.options import Change
-from penstock.train.options import BATCH_SIZE, AmpMode, DeviceName, ScheduleName, TrainingOptions
+from penstock.train.options import BATCH_SIZE, AmpMode, DeviceName, OptimizerName, ScheduleName, TrainingOptions
 
-__all__ = ["ConfigValue", "TrainConfig", "option_of"]
+__all__ = ["WITH_MOMENTUM", "ConfigValue", "TrainConfig", "option_of", "weights_of"]
 
 ConfigValue = str | int | float | bool | None
 
@@ -23,6 +23,7 @@ _OPTIONS = {
 }
 """Names of options where they are not those of the fields."""
 MOST_THREADS = 1024
+WITH_MOMENTUM = ("sgd", "rmsprop")
 _GIVEN = TrainingOptions()
 """What the options are where none is given."""
 
@@ -35,15 +36,24 @@ class TrainConfig:
         task: name of the task.
         model: name of the network.
         num_epochs: passes over the training split, at most.
-        batch_size: samples of one step.
+        batch_size: samples of one batch.
+        accumulate: batches that one step learns from.
         learning_rate: the highest that the schedule reaches.
-        weight_decay: of AdamW, decoupled.
-        schedule: ``cosine`` warms up and falls to 0 at the last step; ``constant`` warms up and stays.
+        optimizer: how weights follow the gradient, unless the recipe makes optimisers of its own.
+        momentum: of sgd and rmsprop; None takes the usual one.
+        weight_decay: of AdamW decoupled, of the others L2.
+        label_smoothing: of classification, part of each target that is spread over all classes.
+        class_weights: of classification: ``balanced``, or numbers with commas; None weighs all alike.
+        schedule: ``cosine`` and ``linear`` warm up and fall to 0 at the last step, ``onecycle`` does both by cosines,
+            ``constant`` warms up and stays.
         warmup_fraction: part of all steps in which the rate rises from near 0.
+        warmup_steps: steps in which it rises, in place of that part; None takes the part.
+        ema: decay of a moving mean of the weights, which is evaluated; None keeps none.
+        init_from: checkpoint whose weights the run begins with, None begins with fresh ones.
         clip_norm: gradients are scaled down to this norm, None leaves them.
         patience: epochs without a better validation score before the run ends, None never ends it.
         seed: of the weights, dropout and everything else drawn.
-        amp: ``auto`` computes in bfloat16 (float16 where the GPU has no bfloat16) on CUDA.
+        amp: ``bf16`` and ``fp16`` compute in these; ``auto`` in bfloat16 (float16 where the GPU has none) on CUDA.
         device: ``auto`` takes CUDA where there is one.
         checkpoint_every_steps: also save in the middle of epochs, after so many steps; None does not.
         checkpoint_minutes: also save after the first step that ends so long after the last save; None does not.
@@ -58,10 +68,18 @@ class TrainConfig:
     model: str
     num_epochs: int = _GIVEN.epochs
     batch_size: int = BATCH_SIZE
+    accumulate: int = _GIVEN.accumulate
     learning_rate: float = _GIVEN.learning_rate
+    optimizer: OptimizerName = _GIVEN.optimizer
+    momentum: float | None = _GIVEN.momentum
     weight_decay: float = _GIVEN.weight_decay
+    label_smoothing: float = _GIVEN.label_smoothing
+    class_weights: str | None = _GIVEN.class_weights
     schedule: ScheduleName = _GIVEN.schedule
     warmup_fraction: float = _GIVEN.warmup
+    warmup_steps: int | None = _GIVEN.warmup_steps or None
+    ema: float | None = _GIVEN.ema or None
+    init_from: str | None = _GIVEN.init_from
     clip_norm: float | None = _GIVEN.clip_norm or None
     patience: int | None = _GIVEN.patience or None
     seed: int = 0
@@ -73,9 +91,9 @@ class TrainConfig:
     num_threads: int | None = _GIVEN.threads or None
 
     def __post_init__(self) -> None:
-        for name in ("num_epochs", "batch_size", "keep_checkpoints"):
+        for name in ("num_epochs", "batch_size", "accumulate", "keep_checkpoints"):
             _check(self, name, lambda value: value >= 1, "1 or more")
-        for name in ("patience", "checkpoint_every_steps"):
+        for name in ("patience", "checkpoint_every_steps", "warmup_steps"):
             _check(self, name, lambda value: value is None or value >= 1, "1 or more, or leave it out")
         threads = f"1 to {MOST_THREADS}, or leave it out"
         _check(self, "num_threads", lambda value: value is None or 1 <= value <= MOST_THREADS, threads)
@@ -86,10 +104,28 @@ class TrainConfig:
             self, "checkpoint_minutes", lambda value: value is None or 0 < value < math.inf, "above 0, or 0 for none"
         )
         _check(self, "clip_norm", lambda value: value is None or 0 < value < math.inf, "above 0, or leave it out")
+        _check(self, "label_smoothing", lambda value: 0 <= value < 1, "0 or more and less than 1, like 0.1")
+        _check(self, "ema", lambda value: value is None or 0 < value < 1, "above 0 and less than 1, like 0.999, or 0")
+        _check(self, "momentum", lambda value: value is None or 0 <= value < 1, "0 or more and less than 1, like 0.9")
         _check(self, "seed", lambda value: 0 <= value < 2**32, f"0 to {2**32 - 1}")
         _check_choice(self, "schedule", get_args(ScheduleName))
         _check_choice(self, "amp", get_args(AmpMode))
         _check_choice(self, "device", get_args(DeviceName))
+        _check_choice(self, "optimizer", get_args(OptimizerName))
+        self._check_together()
+        weights_of(self.class_weights)
+
+    def _check_together(self) -> None:
+        if self.momentum is not None and self.optimizer not in WITH_MOMENTUM:
+            raise ConfigError(
+                f"--momentum {self.momentum:g} is given, and --optimizer {self.optimizer} has none",
+                fix=f"leave it out, or choose one of: {', '.join(WITH_MOMENTUM)}",
+            )
+        if self.warmup_steps is not None and self.warmup_fraction != _GIVEN.warmup:
+            raise ConfigError(
+                f"--warmup {self.warmup_fraction:g} and --warmup-steps {self.warmup_steps} are both given",
+                fix="give one of them",
+            )
 
     def as_dict(self) -> dict[str, ConfigValue]:
         """Return every option by name."""
@@ -99,6 +135,26 @@ class TrainConfig:
         """Return the options that what is learnt depends on, by the fields' names: a checkpoint is of these."""
         rules = TrainingOptions.rules()
         return {name: value for name, value in self.as_dict().items() if rules.get(option_of(name)) is not Change.FREE}
+
+
+def weights_of(text: str | None) -> tuple[float, ...] | Literal["balanced"] | None:
+    """Read what each class's loss counts.
+
+    Raises:
+        ConfigError: they are no numbers of 0 or more with commas between them, or all 0.
+    """
+    if text is None or text == "balanced":
+        return cast('Literal["balanced"] | None', text)
+    try:
+        weights = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        weights = ()
+    if not weights or not all(0 <= weight < math.inf for weight in weights) or not any(weights):
+        raise ConfigError(
+            f"--class-weights {text[:80]!r} cannot be used",
+            fix="write balanced, or a number of 0 or more for each class, like 1,2.5",
+        )
+    return weights
 
 
 def option_of(field: str) -> str:

@@ -51,10 +51,19 @@ def choose_device(name: DeviceName) -> torch.device:
 
 
 def choose_precision(amp: AmpMode, device: torch.device) -> Precision:
-    """Return mixed precision on CUDA unless it is off: bfloat16 where the GPU has it, else float16."""
-    if amp == "off" or device.type != "cuda":
+    """Return the precision of a name; ``auto`` is bfloat16 on a GPU, float16 where that has none, and off on a CPU.
+
+    Raises:
+        ConfigError: the GPU has no bfloat16.
+    """
+    if amp == "off" or (amp == "auto" and device.type != "cuda"):
         return Precision(device=device, dtype=None)
-    return Precision(device=device, dtype=torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+    if amp == "fp16":
+        return Precision(device=device, dtype=torch.float16)
+    has_bfloat16 = device.type != "cuda" or torch.cuda.is_bf16_supported()
+    if amp == "bf16" and not has_bfloat16:
+        raise ConfigError("--amp bf16 was asked for and the GPU has no bfloat16", fix="use --amp fp16 or auto")
+    return Precision(device=device, dtype=torch.bfloat16 if has_bfloat16 else torch.float16)
 
 
 def describe_host(device: torch.device, *, instance_type: str | None = None) -> Host:

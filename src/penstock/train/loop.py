@@ -51,6 +51,7 @@ def train(
     trained_on: Callable[[], TrainedOn] | None = None,
     own_traffic: Callable[[], dict[str, Meters]] = dict,
     recipe: Recipe | None = None,
+    initialise: Callable[[nn.Module], None] | None = None,
 ) -> TrainResult:
     """Train a network, going on from the last checkpoint if there is one.
 
@@ -75,6 +76,7 @@ def train(
         trained_on: describes the training split, for whoever uses the best weights; asked after the first epoch.
         own_traffic: gives what was requested otherwise than by the loaders, by the ids that it is counted under.
         recipe: that the network is of.
+        initialise: puts other weights into the network where the run begins, and not where it goes on.
 
     Raises:
         CheckpointCorrupt, CheckpointMismatch: the last checkpoint cannot be used; ``on_end`` is not called.
@@ -97,6 +99,7 @@ def train(
         on_save=on_save,
         trained_on=trained_on,
         own_traffic=own_traffic,
+        initialise=initialise,
     )
     attempt.begin()
     stop = StopRequest()

@@ -5,18 +5,32 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from penstock.options import Change, Options, choice, option
-from penstock.options.readers import at_least_zero, optional_text, positive_int, whole_number
+from penstock.options.readers import at_least_zero, optional_location, optional_text, positive_int, whole_number
 
-__all__ = ["BATCH_SIZE", "AmpMode", "DeviceName", "LossName", "ModelOption", "ScheduleName", "TrainingOptions"]
+__all__ = [
+    "BATCH_SIZE",
+    "AmpMode",
+    "DeviceName",
+    "LossName",
+    "ModelOption",
+    "OptimizerName",
+    "ScheduleName",
+    "TrainingOptions",
+]
 
-AmpMode = Literal["auto", "off"]
+AmpMode = Literal["auto", "off", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 LossName = Literal["mse", "smooth_l1"]
-ScheduleName = Literal["cosine", "constant"]
+OptimizerName = Literal["adamw", "adam", "adamax", "nadam", "radam", "sgd", "rmsprop", "adagrad"]
+ScheduleName = Literal["cosine", "linear", "onecycle", "constant"]
 
 
 BATCH_SIZE = 64
-"""Samples of a step where nobody says how many."""
+"""Samples of a batch where nobody says how many."""
+
+
+def _optional_number(text: str) -> float | None:
+    return at_least_zero(text) if text else None
 
 
 class ModelOption(Options, group="training", change=Change.FIXED):
@@ -51,16 +65,70 @@ class _Learning(Options, group="training", change=Change.FIXED):
         read=positive_int,
         default=None,
         metavar="N",
-        told="samples of a step (default: what the dataset's file says, or 64)",
+        told="samples of a batch (default: what the dataset's file says, or 64)",
+    )
+    accumulate: int = option(
+        read=positive_int,
+        default=1,
+        metavar="N",
+        told="learn from N batches in one step, as from one batch of N times the size in the memory of one; the last "
+        "step of an epoch takes what is left (default: 1)",
     )
     learning_rate: float = option(read=float, default=1e-3, metavar="X", told="highest learning rate of the schedule")
-    weight_decay: float = option(read=float, default=1e-2, metavar="X", told="decoupled weight decay of AdamW")
+    optimizer: OptimizerName = choice(
+        choices=get_args(OptimizerName), default="adamw", told="how weights follow the gradient (default: adamw)"
+    )
+    momentum: float | None = option(
+        read=_optional_number,
+        default=None,
+        metavar="X",
+        told="momentum of sgd and rmsprop (default: 0.9 of sgd, 0 of rmsprop)",
+    )
+    weight_decay: float = option(
+        read=float, default=1e-2, metavar="X", told="weight decay, of AdamW apart from the gradient, else as L2 in it"
+    )
     loss: LossName = choice(choices=get_args(LossName), default="mse", told="loss of regression (default: mse)")
+    label_smoothing: float = option(
+        read=at_least_zero,
+        default=0.0,
+        metavar="X",
+        told="of classification: part of each target that is spread over all classes (default: 0)",
+    )
+    class_weights: str | None = option(
+        read=optional_text,
+        default=None,
+        metavar="balanced|W,W,...",
+        told="of classification: what each class's loss counts, in the order of the classes; balanced makes all "
+        "classes count alike, by how many training samples each has (default: all 1)",
+    )
     schedule: ScheduleName = choice(
-        choices=get_args(ScheduleName), default="cosine", told="course of the learning rate"
+        choices=get_args(ScheduleName),
+        default="cosine",
+        told="course of the learning rate after its warm-up: down to 0 by a cosine or a straight line, OneCycle's two "
+        "cosines, or constant (default: cosine)",
     )
     warmup: float = option(
         read=float, default=0.05, metavar="X", told="part of all steps in which the learning rate rises"
+    )
+    warmup_steps: int = option(
+        read=whole_number,
+        default=0,
+        metavar="N",
+        told="steps in which the learning rate rises, in place of --warmup; 0: by that (default)",
+    )
+    ema: float = option(
+        read=at_least_zero,
+        default=0.0,
+        metavar="X",
+        told="keep a moving mean of the weights of this decay, like 0.999, which is what is evaluated and kept as the "
+        "best; 0 keeps none (default)",
+    )
+    init_from: str | None = option(
+        read=optional_location,
+        default=None,
+        metavar="FILE|DIR|URI",
+        told="begin with the weights of this checkpoint of `penstock train`, where names and shapes fit; what does not "
+        "is told (default: fresh weights)",
     )
     clip_norm: float = option(read=float, default=1.0, metavar="X", told="largest gradient norm; 0: no clipping")
     patience: int = option(
@@ -73,7 +141,11 @@ class _Learning(Options, group="training", change=Change.FIXED):
     # These change how the same is computed, up to the last bits; a job that runs out of memory or gets another machine
     # must be able to go on.
     amp: AmpMode = choice(
-        choices=get_args(AmpMode), default="auto", told="mixed precision where there is a GPU", change=Change.FREE
+        choices=get_args(AmpMode),
+        default="auto",
+        told="mixed precision: bf16, fp16 with a scaled loss, auto (bf16, or fp16 where the GPU has none; off on a "
+        "CPU), or off (default: auto)",
+        change=Change.FREE,
     )
 
 

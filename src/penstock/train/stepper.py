@@ -1,27 +1,33 @@
-"""One training step: forward, loss, backward, clipped update; and the state of all that takes part in it."""
+"""One training step: forward, loss, backward, clipped update; and the state of all that takes part in it.
+
+A step learns from one batch, or from several (``--accumulate``), whose gradients are added up.
+"""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from penstock.errors import CheckpointMismatch, ConfigError, TrainingDiverged
+from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.loader.protocols import Batch, on_device
 from penstock.recipes.objectives import Objective
-from penstock.recipes.protocols import OwnOptimisers, OwnStep, Recipe
+from penstock.recipes.protocols import OwnStep, Recipe
+from penstock.train.averaging import MovingMean
 from penstock.train.config import TrainConfig
 from penstock.train.device import choose_device, choose_precision
+from penstock.train.grouping import Group
+from penstock.train.optimisers import check_recipe, optimisers_of
+from penstock.train.telling import diverged, misfit
 
 __all__ = ["StepOutcome", "Stepper"]
 
-_MISFIT = re.compile(r"^(?!CUDA).*\b(d?type|shapes?|sizes?|dimensions?|channels)\b", re.DOTALL | re.IGNORECASE)
-"""Of torch, where a layer is given tensors of another type or shape; it tells so in no class of its own."""
+LEAST_SCALE = 2.0**-20
+"""Of a loss: below it no gradient of float16 was finite for dozens of steps, and none will be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,12 +35,14 @@ class StepOutcome:
     """What a step gave.
 
     Attributes:
-        loss: mean over the batch's labelled samples, before the update.
+        loss: mean over the labelled samples of the step's batches, before the update.
         num_labelled: how many they are.
+        num_samples: all samples of the step.
     """
 
     loss: float
     num_labelled: int
+    num_samples: int
     learning_rate: float
 
 
@@ -45,7 +53,8 @@ class Stepper:
         recipe: that the network is of, whose own optimisers and training step are used where it has some.
 
     Raises:
-        ConfigError: the device that was asked for is not there, or the recipe makes no optimisers.
+        ConfigError: the device or precision that was asked for is not there, the recipe makes no optimisers, or has no
+            use for an option.
     """
 
     def __init__(
@@ -58,12 +67,64 @@ class Stepper:
         self.device = choose_device(config.device)
         self._precision = choose_precision(config.amp, self.device)
         self.model = model.to(self.device)
-        self._optimisers = _optimisers_of(recipe, self.model, config)
+        check_recipe(recipe, config)
+        self._optimisers = optimisers_of(recipe, self.model, config)
         self._rates = [[float(group["lr"]) for group in each.param_groups] for each in self._optimisers]
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._precision.needs_scaler)
+        self._mean = MovingMean(self.model, config.ema) if config.ema is not None else None
+        self._group = Group(config.accumulate)
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is evaluated and kept as the best: that of the moving mean, where there is one."""
+        return self.model if self._mean is None else self._mean.model
+
+    def learn(self, batch: Batch, step: int, *, factor: float) -> StepOutcome | None:
+        """Learn from a batch; make a step where it is the last one of its group, else return None.
+
+        Args and errors are those of ``step``.
+        """
+        if self._config.accumulate == 1:
+            return self.step(batch, step, factor=factor)
+        group, rate = self._group, self._config.learning_rate * factor
+        if not group.is_begun:
+            group.begin(self.model)
+            self._zero_gradients(self._optimisers)
+        self._set_learning_rates(factor)
+        data = on_device(batch.data, self.device)
+        loss, num_labelled = self._objective.loss(self._outputs(data["inputs"], len(batch)), data)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise diverged("loss", value, step=step, rate=rate, batch=batch)
+        with torch.autocast(self.device.type, enabled=False):
+            self._scaler.scale(loss * group.weight(num_labelled)).backward()  # type: ignore[no-untyped-call]
+        group.add(batch, value, num_labelled)
+        return self.finish(step, factor=factor) if group.is_full else None
+
+    def finish(self, step: int, *, factor: float) -> StepOutcome | None:
+        """Make the step of the batches that were learnt from since the last one; None where there were none.
+
+        Raises:
+            TrainingDiverged: the gradient is not finite.
+        """
+        group, rate = self._group, self._config.learning_rate * factor
+        if group.last is None:
+            return None
+        self._descend(self._optimisers, batch=group.last, step=step, rate=rate, group=group)
+        self._group = Group(self._config.accumulate)
+        if self._mean is not None:
+            self._mean.update(self.model)
+        return StepOutcome(
+            loss=group.loss, num_labelled=group.num_labelled, num_samples=group.num_samples, learning_rate=rate
+        )
+
+    def abandon(self) -> None:
+        """Go back to the last step that was made, from among the batches of the next."""
+        self._group.go_back(self.model)
+        self._group = Group(self._config.accumulate)
 
     def step(self, batch: Batch, step: int, *, factor: float) -> StepOutcome:
-        """Learn from a batch.
+        """Learn from a batch, and make a step.
 
         Args:
             batch: on the CPU.
@@ -87,7 +148,9 @@ class Stepper:
             outputs = self._outputs(data["inputs"], len(batch))
             mean, num_labelled = self._objective.loss(outputs, data)
             loss = update(mean, *self._optimisers)
-        return StepOutcome(loss=float(loss), num_labelled=num_labelled, learning_rate=rate)
+        if self._mean is not None:
+            self._mean.update(self.model)
+        return StepOutcome(loss=float(loss), num_labelled=num_labelled, num_samples=len(batch), learning_rate=rate)
 
     def _update(
         self,
@@ -101,22 +164,41 @@ class Stepper:
         """Have optimisers make a step down the gradient of a loss, which is clipped; return the loss."""
         value = loss.item()
         if not math.isfinite(value):
-            raise _diverged("loss", value, step=step, rate=rate, batch=batch)
-        for each in optimisers:
-            each.zero_grad(set_to_none=True)
+            raise diverged("loss", value, step=step, rate=rate, batch=batch)
+        self._zero_gradients(optimisers)
         with torch.autocast(self.device.type, enabled=False):
             self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._descend(optimisers, batch=batch, step=step, rate=rate)
+        return value
+
+    def _zero_gradients(self, optimisers: Sequence[torch.optim.Optimizer]) -> None:
+        for each in optimisers:
+            each.zero_grad(set_to_none=True)
+
+    def _descend(
+        self,
+        optimisers: Sequence[torch.optim.Optimizer],
+        *,
+        batch: Batch,
+        step: int,
+        rate: float,
+        group: Group | None = None,
+    ) -> None:
+        """Have optimisers make a step down the gradients that are there."""
         for each in optimisers:
             self._scaler.unscale_(each)
-        parameters = [one for each in optimisers for group in each.param_groups for one in group["params"]]
+        parameters = [one for each in optimisers for some in each.param_groups for one in some["params"]]
+        if group is not None:
+            group.divide(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, self._config.clip_norm or math.inf).item()
         # With loss scaling a gradient that overflowed is expected now and then: the scaler skips that update.
         if not math.isfinite(norm) and not self._scaler.is_enabled():
-            raise _diverged("gradient's norm", norm, step=step, rate=rate, batch=batch)
+            raise diverged("gradient's norm", norm, step=step, rate=rate, batch=batch)
         for each in optimisers:
             self._scaler.step(each)
         self._scaler.update()
-        return value
+        if self._scaler.is_enabled() and self._scaler.get_scale() < LEAST_SCALE:
+            raise diverged("gradient's norm", norm, step=step, rate=rate, batch=batch)
 
     def _outputs(self, inputs: Any, num_samples: int) -> Any:
         try:
@@ -131,31 +213,36 @@ class Stepper:
                 fix="choose another --batch-size, so that no epoch ends with such a batch, or larger samples",
             ) from error
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or not _MISFIT.search(str(error)):
+            told = misfit(error, inputs, model=self._config.model)
+            if told is None:
                 raise
-            raise ConfigError(
-                f"the model {self._config.model!r} cannot take a batch whose inputs are {_described(inputs)} "
-                f"({' '.join(str(error).split())[:200]})",
-                fix="let the task decode samples to what the model takes, float32 as a rule, or choose another model",
-            ) from error
+            raise told from error
 
     def _set_learning_rates(self, factor: float) -> None:
         for optimiser, rates in zip(self._optimisers, self._rates, strict=True):
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
 
+    def begin_with(self, initialise: Callable[[nn.Module], None]) -> None:
+        """Have something put other weights into the untrained network."""
+        initialise(self.model)
+        if self._mean is not None:
+            self._mean.model.load_state_dict(self.model.state_dict())
+
     def weights(self) -> dict[str, Any]:
         """Return what an evaluation needs."""
-        return {"model": self.model.state_dict(), "objective": self._objective.state_dict()}
+        return {"model": self.evaluated.state_dict(), "objective": self._objective.state_dict()}
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the next step depends on."""
         states = [each.state_dict() for each in self._optimisers]
-        return {
-            **self.weights(),
+        state = {
+            "model": self.model.state_dict(),
+            "objective": self._objective.state_dict(),
             "optimiser": states[0] if len(states) == 1 else states,
             "scaler": self._scaler.state_dict(),
         }
+        return state if self._mean is None else state | {"mean": self._mean.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a saved state.
@@ -169,65 +256,11 @@ class Stepper:
             saved = state["optimiser"] if isinstance(state["optimiser"], list) else [state["optimiser"]]
             for optimiser, one in zip(self._optimisers, saved, strict=True):
                 optimiser.load_state_dict(one)
+            if self._mean is not None:
+                self._mean.load_state_dict(state["mean"])
         except (RuntimeError, ValueError) as error:
             what = f"the last checkpoint's weights do not fit model {self._config.model!r}"
             fix = "use the Penstock release that wrote it, or give this run another folder"
             raise CheckpointMismatch(what, fix=fix) from error
         if self._scaler.is_enabled() and state["scaler"]:
             self._scaler.load_state_dict(state["scaler"])
-
-
-def _optimisers_of(recipe: object, model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """Return the recipe's own optimisers, or AdamW over all parameters.
-
-    Raises:
-        ConfigError: the recipe makes none.
-    """
-    rate, decay = config.learning_rate, config.weight_decay
-    if not isinstance(recipe, OwnOptimisers):
-        return [torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)]
-    made: Any = recipe.make_optimisers(model, learning_rate=rate, weight_decay=decay)
-    found = list(made) if isinstance(made, list | tuple) else [made]
-    if not found or not all(isinstance(each, torch.optim.Optimizer) for each in found):
-        names = ", ".join(type(each).__name__ for each in found) or "none"
-        raise ConfigError(
-            f"make_optimisers of {type(recipe).__name__} gives {names}",
-            fix="let it give a list of torch.optim optimisers",
-        )
-    return found
-
-
-def _diverged(what: str, value: float, *, step: int, rate: float, batch: Batch) -> TrainingDiverged:
-    bad = _not_finite(batch.data["inputs"], len(batch))
-    if bad.any():
-        key = batch.keys[int(bad.int().argmax())]
-        return TrainingDiverged(
-            f"the {what} is {value} at step {step + 1}: sample {key} holds values that are not finite",
-            fix="repair that sample, or leave it out",
-            about=key,
-        )
-    return TrainingDiverged(
-        f"the {what} is {value} at step {step + 1} with learning rate {rate:.3g}",
-        fix="lower --learning-rate or --clip-norm",
-        about=batch.keys[0],
-    )
-
-
-def _described(tree: Any) -> str:
-    """Say what a tree of tensors is."""
-    if isinstance(tree, torch.Tensor):
-        return f"{str(tree.dtype).removeprefix('torch.')} of shape {tuple(tree.shape)}"
-    if isinstance(tree, Mapping):
-        return "{" + ", ".join(f"{name}: {_described(each)}" for name, each in tree.items()) + "}"
-    return f"a {type(tree).__name__}"
-
-
-def _not_finite(tree: Any, num_samples: int) -> torch.Tensor:
-    """Tell which samples have values that are not finite, in a tree of tensors with an item a sample."""
-    found = torch.zeros(num_samples, dtype=torch.bool)
-    parts = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list | tuple) else ()
-    for part in parts:
-        found |= _not_finite(part, num_samples)
-    if isinstance(tree, torch.Tensor) and tree.ndim and len(tree) == num_samples:
-        found |= ~torch.isfinite(tree).reshape(num_samples, -1).all(dim=1)
-    return found

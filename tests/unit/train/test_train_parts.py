@@ -39,7 +39,7 @@ from penstock.train.stepper import Stepper
         ("clip_norm", math.inf),
         ("patience", 0),
         ("seed", -1),
-        ("schedule", "linear"),
+        ("schedule", "step"),
         ("amp", "on"),
         ("device", "tpu"),
         ("checkpoint_every_steps", 0),

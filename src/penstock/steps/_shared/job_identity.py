@@ -23,6 +23,7 @@ from penstock.records import JobRecord, read_record, write_record
 from penstock.sources import find_scheme
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.task_options import as_flags, read_options
+from penstock.steps._shared.train_config import one_place
 from penstock.steps.options.run import JobOptions, ListedJobOptions
 from penstock.tasks.registry import get_task
 from penstock.train.resuming import Changed, binds, changed_options
@@ -68,6 +69,7 @@ def job_options(args: JobOptions, *, dataset_sha256: str = "") -> dict[str, str]
     values: dict[str, object] = {name: getattr(args, name) for name, rule in args.rules().items() if binds(rule)}
     values["source"] = _one_place(args.source) if args.source else ""
     values["dataset"] = f"sha256:{dataset_sha256[:12]}" if dataset_sha256 else ""
+    values["init_from"] = one_place(args.init_from)
     values["endpoint_url"] = _one_url(args.endpoint_url)
     values["release"] = ",".join(sorted({name.strip() for name in args.release.split(",")} - {""}))
     del values["option"]

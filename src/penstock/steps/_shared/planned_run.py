@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from penstock.errors import ConfigError
+from penstock.manifest.class_counts import class_counts
 from penstock.manifest.listed import Listed
 from penstock.recipes.objectives import Objective, first_to_learn_from
 from penstock.recipes.registry import make_objective
@@ -13,7 +15,7 @@ from penstock.steps._shared.preflight import Intended, check_fit, room_of
 from penstock.steps._shared.train_config import train_config
 from penstock.steps.options.train import TrainOptions
 from penstock.train.checkpoint_file import Identity
-from penstock.train.config import ConfigValue, TrainConfig
+from penstock.train.config import ConfigValue, TrainConfig, weights_of
 from penstock.train.schedule import KnownSamples
 
 __all__ = ["PlannedRun", "plan_run"]
@@ -54,7 +56,12 @@ def plan_run(args: TrainOptions) -> PlannedRun:
     room = room_of(args.window, args.window_size, args.prefetch, first.manifest)
     check_fit(basis, Intended(room=room, batch_size=config.batch_size, workers=args.workers, model=config.model))
     check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
-    objective = make_objective(basis.info, regression_loss=args.loss)
+    objective = make_objective(
+        basis.info,
+        regression_loss=args.loss,
+        label_smoothing=args.label_smoothing,
+        class_weights=_class_weights(config.class_weights, basis),
+    )
     # Where the listing goes on the first epoch has an order of its own: it is another run.
     order_options: dict[str, ConfigValue] = {} if first.is_whole else {"stream-listing": True}
     identity = Identity(
@@ -75,6 +82,28 @@ def plan_run(args: TrainOptions) -> PlannedRun:
         known=KnownSamples(number=_epoch_samples(basis, config), are_all=first.is_whole),
         order_options=order_options,
     )
+
+
+def _class_weights(asked: str | None, listed: Listed) -> tuple[float, ...]:
+    """Return what each class's loss counts; balanced ones have the mean 1 over all training samples.
+
+    Raises:
+        ConfigError: a class has no training sample to weigh it by.
+    """
+    weights = weights_of(asked)
+    if weights != "balanced":
+        return weights or ()
+    classes = listed.info.classes
+    if not classes:
+        return (1.0,)  # which is refused, since there are none
+    counts = class_counts(listed.manifest)
+    if not counts.all():
+        none = classes[int((counts == 0).argmax())]
+        raise ConfigError(
+            f"--class-weights balanced: no training sample is of the class {none!r}",
+            fix="give a weight for each class, or split otherwise",
+        )
+    return tuple((counts.sum() / (len(classes) * counts)).tolist())
 
 
 def _epoch_samples(listed: Listed, config: TrainConfig) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from penstock.recipes.registry import choose_model
 from penstock.train.config import TrainConfig
 from penstock.train.options import BATCH_SIZE, TrainingOptions
 
-__all__ = ["train_config"]
+__all__ = ["one_place", "train_config"]
 
 
 def train_config(args: TrainingOptions, *, task: str, seed: int, batch_size: int | None = None) -> TrainConfig:
@@ -26,10 +29,18 @@ def train_config(args: TrainingOptions, *, task: str, seed: int, batch_size: int
         model=choose_model(task, args.model) if task else args.model or "",
         num_epochs=args.epochs,
         batch_size=args.batch_size or batch_size or BATCH_SIZE,
+        accumulate=args.accumulate,
         learning_rate=args.learning_rate,
+        optimizer=args.optimizer,
+        momentum=args.momentum,
         weight_decay=args.weight_decay,
+        label_smoothing=args.label_smoothing,
+        class_weights=args.class_weights,
         schedule=args.schedule,
         warmup_fraction=args.warmup,
+        warmup_steps=args.warmup_steps or None,
+        ema=args.ema or None,
+        init_from=one_place(args.init_from),
         clip_norm=args.clip_norm or None,
         patience=args.patience or None,
         seed=seed,
@@ -40,3 +51,10 @@ def train_config(args: TrainingOptions, *, task: str, seed: int, batch_size: int
         keep_checkpoints=args.keep_checkpoints,
         num_threads=args.threads or None,
     )
+
+
+def one_place(location: str | None) -> str | None:
+    """Return where something lies in one way of writing it: local paths absolute."""
+    if location is None or "://" in location:
+        return location
+    return os.path.abspath(Path(location).expanduser())  # noqa: PTH100 - links stay, as a person wrote them

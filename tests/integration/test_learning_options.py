@@ -1,0 +1,128 @@
+"""Options of how a network learns, as a user gives them: in files and on the command line, killed, and refused."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from penstock.cli import main
+from penstock.records import RunRecord, read_record
+from penstock.train.checkpoint import load_weights
+from support.images import planted, write_class_folders
+from support.jobs import run_until_saved
+
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give images of which one class is rare."""
+    folder = write_class_folders(tmp_path_factory.mktemp("data"), 60)
+    for number in range(60, 100):
+        label, content = planted(number)
+        if label != "plain":
+            (folder / label / f"{number:04}.png").write_bytes(content)
+    return folder
+
+
+def words(data: Path, out: Path, *more: object) -> list[str]:
+    told = ["run", "--source", data, "--task", "images", "--option", "size=16", "--split", "0.6,0.2,0.2", "--out", out]
+    told += ["--epochs", 3, "--batch-size", 8, "--threads", 1, "--window-size", "1Mi", *more]
+    return [str(word) for word in told]
+
+
+@pytest.fixture
+def job(data: Path, tmp_path: Path) -> Run:
+    """Run a job in this process; give its exit code."""
+
+    def run(*more: object, out: str = "out") -> int:
+        try:
+            return main(words(data, tmp_path / out, *more))
+        except SystemExit as stopped:
+            return int(str(stopped.code))
+
+    return run
+
+
+ALL = (
+    *("--accumulate", 3, "--ema", 0.9, "--amp", "fp16", "--optimizer", "sgd", "--momentum", 0.8),
+    *("--schedule", "onecycle", "--warmup", 0.3, "--label-smoothing", 0.1, "--class-weights", "balanced"),
+)
+
+
+def test_a_job_with_all_of_them_that_is_killed_ends_with_the_same_weights(job: Run, data: Path, tmp_path: Path) -> None:
+    assert job(*ALL) == 0
+    whole = read_record(tmp_path / "out" / "run.json", RunRecord)
+    assert whole.config["class_weights"] == "balanced"
+    again = (*ALL, "--checkpoint-every", 1)
+    process = run_until_saved(words(data, tmp_path / "killed", *again), tmp_path / "killed", 4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert job(*again, out="killed") == 0
+    killed = read_record(tmp_path / "killed" / "run.json", RunRecord)
+    assert killed.weights_sha256 == whole.weights_sha256
+    assert [epoch.valid for epoch in killed.epochs] == [epoch.valid for epoch in whole.epochs]
+    best = [load_weights(str(tmp_path / out / "checkpoints")) for out in ("out", "killed")]
+    assert best[0].sha256 == best[1].sha256 != whole.weights_sha256
+    weights = [float(each) for each in str(best[0].objective["class_weights"]).split(",")]
+    assert weights[2] > 1.2 > 1 > max(weights[:2])  # "plain" is rare
+
+
+def test_a_network_begins_with_the_weights_of_another(
+    job: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert job() == 0
+    capsys.readouterr()
+    monkeypatch.chdir(tmp_path)
+    begun = ("--init-from", "out/checkpoints", "--learning-rate", "1e-12", "--epochs", 1)
+    assert job(*begun, out="tuned") == 0
+    assert "tensors begin with the weights of" in capsys.readouterr().err
+    before, after = (load_weights(str(tmp_path / out / "checkpoints")).model for out in ("out", "tuned"))
+    learnt = [name for name in before if name.endswith("weight")]
+    assert learnt
+    assert all(((before[name] - after[name]).abs() < 1e-5).all() for name in learnt)
+    # Where it goes on it is not read again, wherever it is now; the same place is the same however it is written.
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert job("--init-from", tmp_path / "out" / "checkpoints", *begun[2:-1], 2, out="tuned") == 0
+    assert "begin with" not in capsys.readouterr().err
+
+
+REFUSED = (
+    (2, ["--class-weights", "1,2"], "gives 2 weights for 3 classes"),
+    (2, ["--label-smoothing", "1.5"], "--label-smoothing 1.5"),
+    (2, ["--momentum", "0.5"], "--optimizer adamw has none"),
+    (2, ["--warmup", "0.2", "--warmup-steps", "3"], "both given"),
+    (2, ["--accumulate", "0"], "'0' is not a whole number of at least 1"),
+    (24, ["--init-from", "NOWHERE"], "nowhere"),
+    (62, ["--init-from", "OTHER"], "no weights of"),
+)
+
+
+@pytest.mark.parametrize(("code", "more", "told"), REFUSED)
+def test_what_cannot_be_is_one_line(
+    job: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int, more: list[str], told: str
+) -> None:
+    if "OTHER" in more:
+        other = ["run", "--source", tmp_path / "eeg", "--task", "eeg-c1", "--model", "small", "--epochs", 1]
+        from support.eeg import write_eeg
+
+        write_eeg(tmp_path / "eeg", num_trials=6, num_subjects=6)
+        assert main([str(word) for word in (*other, "--split", "0.5,0.2,0.3", "--out", tmp_path / "other")]) == 0
+    places = {"NOWHERE": str(tmp_path / "nowhere"), "OTHER": str(tmp_path / "other" / "checkpoints")}
+    capsys.readouterr()
+    assert job(*(places.get(word, word) for word in more)) == code
+    said = capsys.readouterr().err
+    lines = [line for line in said.splitlines() if "error: " in line]
+    assert len(lines) == 1, said
+    assert told in lines[0]
+    assert "Traceback" not in said
+
+
+def test_a_file_may_say_them(job: Run, tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text("accumulate: 2\nema: 0.5\noptimizer: adam\nclass-weights: 1,2,3\n")
+    assert job("--config", tmp_path / "job.yaml", "--epochs", 1) == 0
+    config = read_record(tmp_path / "out" / "run.json", RunRecord).config
+    assert [config[name] for name in ("accumulate", "ema", "optimizer", "class_weights")] == [2, 0.5, "adam", "1,2,3"]
