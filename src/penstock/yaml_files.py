@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigError
+from penstock.secrets import redact
 
 if TYPE_CHECKING:
     import yaml
@@ -66,6 +67,7 @@ def mapping_of(text: str, name: str, *, like: str) -> yaml.MappingNode | None:
     import yaml  # here: `--help` does without it
 
     try:
+        _refuse_tags(text, name)
         found = yaml.compose(text, Loader=yaml.SafeLoader)
     except RecursionError as error:
         raise ConfigError(f"{name} is nested too deeply", fix=PLAIN) from error
@@ -107,6 +109,27 @@ def scalar_of(node: yaml.Node, where: str, *, as_text: bool) -> Any:
     if len(text) > MOST_DIGITS:
         raise ConfigError(f"{where}: a number of {len(text)} digits", fix="write a shorter one, or quote it for text")
     return json.loads(text)
+
+
+def _refuse_tags(text: str, name: str) -> None:
+    """Refuse tags, by which a value would be taken for something else than is written.
+
+    Raises:
+        ConfigError: there is one; the message names the line.
+    """
+    import yaml
+
+    if "!" not in text:
+        return
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.TagToken):
+            handle, suffix = token.value
+            written = redact(f"{handle or ''}{suffix}")[:80]
+            raise ConfigError(
+                f"{name}:{token.start_mark.line + 1}: the tag {written!r}",
+                fix="leave it out: values are texts, numbers, true, false and null as they are written; quote what is "
+                "to be text",
+            )
 
 
 def _text(path: Path, wanted: str) -> str:

@@ -143,15 +143,20 @@ class _Then:
         return made if isinstance(made, Nothing) else AsDocument()(made)
 
 
-def pad_of(documents: Any) -> int:
-    """Return the token that the tokenizer of a dataset pads with: its own, or its end of text, or 0."""
+def pad_of(documents: Any, given: int | None = None) -> int:
+    """Return the token that the tokenizer of a dataset pads with: what is given, its own, its end of text, or 0.
+
+    Raises:
+        ConfigError: it is not in the vocabulary.
+    """
     for dataset in _datasets(documents):
         for function in dataset.functions:
             if isinstance(function, _MAKERS):
+                if given is not None:
+                    return function.tokenizer.check_id("pad_id", given)
                 own = (function.tokenizer.special_id(name) for name in ("pad_token", "eos_token"))
-                found = (*own, function.eos)
-                return next((each for each in found if each is not None), 0)
-    return 0
+                return next((each for each in own if each is not None), function.eos or 0)
+    return given or 0
 
 
 def _datasets(documents: Any) -> Iterator[Dataset]:

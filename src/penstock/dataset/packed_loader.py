@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from penstock.stream.face import Stream
 __all__ = ["PackedLoader"]
 
 STATE_VERSION: Final = 1
+_log = logging.getLogger(__name__)
 
 
 class PackedLoader(EpochLoader):
@@ -47,7 +49,7 @@ class PackedLoader(EpochLoader):
         self._lanes = Lanes(asked.packing)
         self._num_lanes = asked.num_lanes or 0
         self._given = self._in_vain = 0
-        self._is_begun = False
+        self._is_begun = self._has_warned = False
 
     def __len__(self) -> int:
         """Return this rank's batches of an epoch, where ``sequences`` says how long it is.
@@ -165,6 +167,7 @@ class PackedLoader(EpochLoader):
             self._check_loop(loop)
             size = self._make_ready(epoch)
             if not size:
+                self._check_any(epoch)
                 self._end_epoch()
                 return
             batch = asked.collate(self._lanes.give(size))
@@ -207,15 +210,35 @@ class PackedLoader(EpochLoader):
             return not self._wanted()
         return self._documents().epoch != epoch and len(self._lanes.ready) < self._least()
 
+    def _check_any(self, epoch: int) -> None:
+        """Refuse to end an epoch of the documents that gave nothing, as if there were nothing to learn.
+
+        Raises:
+            DataError: none of its documents could be packed, or they make no batch.
+        """
+        if self._asked.sequences is not None or self._is_begun:
+            return
+        number, ready = self._documents().num_documents, len(self._lanes.ready)
+        if ready:
+            raise DataError(
+                f"epoch {epoch} has {ready} sequence(s), of {number} documents, and a batch needs {self._least()}",
+                fix="use smaller batches, or leave drop_last out",
+            )
+        raise self._nothing(number)
+
+    def _nothing(self, number: int) -> DataError:
+        """Return what is told where nothing of all documents is packed."""
+        return DataError(
+            f"none of {number} documents could be packed into {self._packing.length} tokens: all are too long, have no "
+            "token, or are left out",
+            fix='give a greater length, or long="split"',
+        )
+
     def _note_vain(self, documents: Documents) -> None:
         """Refuse to go on for ever where nothing of a whole epoch can be packed."""
         self._in_vain += 1
         if self._asked.sequences is not None and self._in_vain > 2 * documents.num_documents:
-            raise DataError(
-                f"none of {documents.num_documents} documents could be packed into {self._packing.length} tokens: all "
-                "are too long, have no token, or are left out",
-                fix='give a greater length, or long="split"',
-            )
+            raise self._nothing(documents.num_documents)
 
     def _begin(self, epoch: int) -> None:
         """Go to the beginning of an epoch of the documents; what is held of another one is let go of, and counted."""
@@ -224,7 +247,17 @@ class PackedLoader(EpochLoader):
         documents.begin(epoch)
 
     def _end_epoch(self) -> None:
-        """Note that the position is the next epoch's."""
+        """Note that the position is the next epoch's; say once that not every document was packed."""
+        counts = self._lanes.counts()
+        if counts.dropped and not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "packing left out %d of %d documents, of no token or too long for %d tokens; "
+                "PackedLoader.packed tells all",
+                counts.dropped,
+                counts.documents,
+                self._packing.length,
+            )
         if self._asked.sequences is None:
             self._lanes.let_go()
         self._epoch, self._given, self._is_begun, self._has_loaded = self._epoch + 1, 0, False, False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -103,8 +104,7 @@ class TextVerbs:
         with in_python():
             found = load_tokenizer(tokenizer)
             used = _template(template, template_options, found)
-        known = found.special_id("eos_token") is not None
-        end = _token("eos", known if eos is None else eos, found)
+        end = _token("eos", found.special_id("eos_token") is not None if eos is None else eos, found)
         made = ChatDocument(
             tokenizer=found, template=used, column=messages, kind=kind, tools=tools, train_on=learnt, eos=end
         )
@@ -140,7 +140,7 @@ class TextVerbs:
             method=choice("method", method, METHODS),
             long=choice("long", long, LONG),
             buffer=count("buffer", buffer, 1, most=2**20),
-            pad_id=pad_of(self) if pad_id is None else count("pad_id", pad_id, 0),
+            pad_id=pad_of(self, None if pad_id is None else count("pad_id", pad_id, 0)),
         )
         return PackedDataset(documents=self, packing=packing)  # type: ignore[arg-type]
 
@@ -163,7 +163,7 @@ def _token(name: str, given: Any, tokenizer: Tokenizer) -> int | None:
             fix = "give one that it has, or its number" if tokenizer.json else "give the token's number"
             raise ConfigError(f"{name} {shown(given)} is no token of the tokenizer {tokenizer.name}", fix=fix)
         return found
-    return count(name, given, 0)
+    return tokenizer.check_id(name, count(name, given, 0))
 
 
 def _template(given: Any, options: Any, tokenizer: Tokenizer) -> Template | None:
@@ -186,6 +186,9 @@ def _template(given: Any, options: Any, tokenizer: Tokenizer) -> Template | None
     if text is None:
         return None
     compiled(text, name)
+    for each in tokenizer.special:
+        if re.search(rf"\b{re.escape(each)}\b", text):
+            tokenizer.special_id(each)
     return Template(name=name, text=text, special=dict(tokenizer.special), options=dict(options or {}))
 
 

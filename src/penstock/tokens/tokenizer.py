@@ -79,9 +79,35 @@ class Tokenizer:
         return found
 
     def special_id(self, name: str) -> int | None:
-        """Return the number of a special token, by a name such as ``eos_token``; None where there is none."""
+        """Return the number of a special token, by a name such as ``eos_token``; None where none is named.
+
+        Raises:
+            ConfigError: one is named that is not in the vocabulary.
+        """
         token = self.special.get(name)
-        return None if token is None else self.token_id(token)
+        if token is None:
+            return None
+        found = self.token_id(token)
+        if found is None and self.json:
+            raise ConfigError(
+                f"the tokenizer {self.name} names its {name} {token!r}, which is not in its vocabulary",
+                fix="add it to tokenizer.json, name another in tokenizer_config.json, or give the token as an argument",
+            )
+        return found
+
+    def check_id(self, name: str, number: int) -> int:
+        """Return the number of a token, that an argument gives.
+
+        Raises:
+            ConfigError: it is not in the vocabulary, as far as that is known.
+        """
+        if not self.json or built(self.json).id_to_token(number) is not None:
+            return number
+        raise ConfigError(
+            f"{name} {number} is no token of the tokenizer {self.name}, whose vocabulary has "
+            f"{built(self.json).get_vocab_size():,}",
+            fix="give the number or the text of one that it has",
+        )
 
     def fingerprint(self) -> str:
         """Name what it makes of text: by content, and functions by their names."""

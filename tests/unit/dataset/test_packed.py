@@ -329,8 +329,27 @@ def test_what_can_never_be_packed_is_an_error_and_no_endless_loop(dataset: Any) 
     ):
         list(loader)
     with opened(long.pack(LENGTH, long="drop"), 1) as loader:
-        assert list(loader) == []
-        assert loader.packed.counts.dropped == sum(size > 20 for size in sizes(NUM))
+        for _ in range(2):  # no epoch ends as if it had been one
+            with pytest.raises(DataError, match="none of 53 documents could be packed into 16 tokens"):
+                list(loader)
+            assert loader.epoch == 0
+        assert loader.packed.counts.dropped == 2 * sum(size > 20 for size in sizes(NUM))
+    with (
+        opened(dataset.pack(4096, method="best_fit"), 64, drop_last=True) as loader,
+        pytest.raises(DataError, match=r"epoch 0 has 1 sequence\(s\), of 53 documents, and a batch needs 64"),
+    ):
+        list(loader)
+
+
+def test_what_is_left_out_is_told_once(dataset: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with opened(dataset.pack(LENGTH, long="drop"), 1) as loader:
+        for _ in range(2):
+            assert list(loader)
+    told = [each.message for each in caplog.records if "packing left out" in each.message]
+    lost = sum(size > LENGTH or not size for size in sizes(NUM))
+    assert told == [
+        f"packing left out {lost} of 53 documents, of no token or too long for 16 tokens; PackedLoader.packed tells all"
+    ]
 
 
 def test_rows_that_are_no_tokens_are_named(tmp_path: Path) -> None:
