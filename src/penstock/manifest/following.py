@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from penstock.clock import running_seconds
-from penstock.errors import PenstockError, SourceChanged, SourceUnavailable, error_from_fields
+from penstock.errors import PenstockError, ProcessLost, SourceChanged, SourceUnavailable, error_from_fields
 from penstock.manifest.listed import Listed, Listing, WholeListing, read_listed, read_pair
 from penstock.manifest.listing import ListingRecord, is_listing, parts_folder, read_listing_record, wait_for_part
 
@@ -50,7 +50,8 @@ class FollowedListing:
 
         Raises:
             PenstockError: the listing failed before it came to that part.
-            SourceUnavailable: there is no listing, or it ended without a word.
+            SourceUnavailable: there is no listing.
+            ProcessLost: it ended without a word.
             SourceChanged: it was begun anew, and gives something else.
         """
         if number < len(self._parts):
@@ -115,7 +116,7 @@ class FollowedListing:
         if told is not None:
             return error_from_fields(told.error, told.what, told.fix, None)
         if self._has_begun:
-            return SourceUnavailable(
+            return ProcessLost(
                 f"the listing that writes {self._folder} ended without a word",
                 fix="see why its process ended and run it again, then this: it goes on where it was",
                 about=str(self._folder),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.errors import AccessDenied, SourceChanged, SourceUnavailable
+from penstock.errors import AccessDenied, ProcessLost, SourceChanged, SourceUnavailable
 from penstock.manifest import Extent, ListingWriter, ManifestWriter, SourceSpec, parts_folder
 from penstock.manifest.following import FollowedListing
 from penstock.records import FailureRecord, Plan, write_record
@@ -102,7 +102,7 @@ def test_what_a_killed_listing_left_is_not_taken_for_one_that_goes_on(tmp_path: 
     with lister.writer:
         lister.part("a")
         followed.part(0)
-    with pytest.raises(SourceUnavailable, match="ended without a word"):
+    with pytest.raises(ProcessLost, match="ended without a word"):
         followed.part(1)
     with pytest.raises(SourceUnavailable, match=r"none came within 0\.1 s"):
         lister.follow(timeout_seconds=0.1).part(0)

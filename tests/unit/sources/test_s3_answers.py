@@ -129,6 +129,13 @@ def test_messages_of_the_store_are_told_without_secrets() -> None:
     assert "0a1b" not in told
 
 
+def test_a_place_that_is_not_there_without_a_code_is_no_bucket() -> None:
+    """As gateways and other stores answer a listing."""
+    error = error_of_answer(of(404), SPEC, "", is_object=False)
+    assert type(error) is BucketNotFound
+    assert "there is no s3://" in str(error)
+
+
 @given(
     st.integers(100, 599),
     st.dictionaries(st.sampled_from(["location", "date", "x-amz-bucket-region"]), st.text()),

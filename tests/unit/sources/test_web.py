@@ -113,6 +113,34 @@ def test_what_a_server_answers_to_a_look_at_a_file(server: SmallS3, status: int,
     assert caught.value.fix
 
 
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("place", ["folder/", "folder/list.txt", "folder?x=1"])
+def test_a_place_that_is_not_there_is_told_so(server: SmallS3, place: str, status: int) -> None:
+    server.takeover = lambda asked: Reply(status=status)
+    with pytest.raises(BucketNotFound, match=f"there is no .*HTTP {status}"):
+        asyncio.run(opened(f"{server.url}/{place}").list_all())
+
+
+def test_a_prefix_that_is_not_there_holds_nothing_as_in_a_bucket(server: SmallS3) -> None:
+    answering(server, {"/d/": Reply(body=b'<a href="x">x</a>', headers=HTML)})
+    source = opened(f"{server.url}/d/")
+
+    async def below() -> list[ObjectInfo]:
+        return [info async for page in source.list_objects("nothing") for info in page]
+
+    assert asyncio.run(below()) == []
+
+
+def test_a_folder_that_a_page_names_and_that_is_gone_is_told(
+    server: SmallS3, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.objects["d/file"] = DATA
+    page = b'<a href="file">x</a><a href="gone/">x</a><a href="lost/">x</a>'
+    answering(server, {"/d/": Reply(body=page, headers=HTML)})
+    assert [info.key for info in asyncio.run(opened(f"{server.url}/d/").list_all())] == ["file"]
+    assert "folders=2 why=not_there" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [

@@ -258,6 +258,8 @@ def _by_status(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: 
             f"{about} is not in {spec.uri} any more",
             "run `penstock list` again and start a new run",
         )
+    if status == 404:
+        return BucketNotFound, f"there is no {spec.uri} ({told})", "check the bucket's name and the endpoint"
     if answer.may_pass:
         return (
             SourceUnavailable,

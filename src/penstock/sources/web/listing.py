@@ -47,13 +47,14 @@ class WebListing:
 
     Attributes:
         num_elsewhere: links of pages that lead elsewhere, and are left out.
+        num_gone: folders that pages name, and that are not there.
         num_unversioned: files of which the server tells no version.
         num_summed: files whose checksum a list tells.
     """
 
     def __init__(self, client: FollowingClient, spec: SourceSpec, *, purpose: Purpose) -> None:
         self._client, self._spec, self._purpose = client, spec, purpose
-        self.num_elsewhere = self.num_unversioned = self.num_summed = 0
+        self.num_elsewhere = self.num_gone = self.num_unversioned = self.num_summed = 0
 
     async def file(self, place: WebPlace, key: str) -> ObjectInfo:
         """Return the one file of a place.
@@ -66,20 +67,22 @@ class WebListing:
     async def folder(
         self, place: WebPlace, prefix: str, *, first: IndexPage | None = None
     ) -> AsyncIterator[Sequence[ObjectInfo]]:
-        """Return files of an index page, and of those below it, in the order of folders; nothing where it is missing.
+        """Return files of an index page, and of those below it, in the order of folders.
+
+        As in a bucket, a prefix that is not there holds nothing.
 
         Args:
             first: the place's own page, where it was read already.
 
         Raises:
-            SourceError: a page cannot be read, or there is no end of them.
+            SourceError: the place is not there, a page cannot be read, or there is no end of them.
         """
         start = place.url_of(f"{prefix.strip('/')}/") if prefix else place.url
         waiting, seen = [start], {start}
         deep: set[str] = set()  # files of folders whose own pages are still to come
         while waiting:
             url = waiting.pop()
-            page = first if first is not None and url == place.url else await self.page(url, place.base, is_root=False)
+            page = first if first is not None and url == place.url else await self._folder_page(url, place, start)
             self.num_elsewhere += page.num_elsewhere
             files = [entry for entry in page.entries if not entry.is_folder and entry.url not in deep]
             deep.update(entry.url for entry in files if "/" in entry.url.partition("?")[0][len(url) :])
@@ -104,12 +107,23 @@ class WebListing:
             self.num_summed += sum(bool(each.digest) for each in batch)
             yield await self._each(batch)
 
-    async def page(self, url: str, root: str, *, is_root: bool) -> IndexPage:
-        """Return the index page of a folder."""
+    async def _folder_page(self, url: str, place: WebPlace, start: str) -> IndexPage:
+        """Return the index page of the place, of a prefix, or of a folder that another page names."""
         try:
-            answer = await self._get(url, most_bytes=MAX_PAGE_BYTES)
-        except BucketNotFound:  # as in a bucket, a folder that is not there holds nothing
+            return await self.page(url, place.base, is_root=False)
+        except BucketNotFound:
+            if url == place.url:
+                raise
+            self.num_gone += url != start
             return IndexPage(entries=(), num_elsewhere=0)
+
+    async def page(self, url: str, root: str, *, is_root: bool) -> IndexPage:
+        """Return the index page of a folder.
+
+        Raises:
+            SourceError: it is not there, or cannot be read.
+        """
+        answer = await self._get(url, most_bytes=MAX_PAGE_BYTES)
         end = self._client.led_to(url)
         if end != url and not (is_root or end.startswith(root)):
             return IndexPage(entries=(), num_elsewhere=1)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from penstock.clock import running_seconds
-from penstock.errors import SourceError
+from penstock.errors import BucketNotFound, SourceError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.base import ObjectSource, refuse_beyond
@@ -24,6 +24,7 @@ from penstock.sources.patience import ClientLimits, Patience
 from penstock.sources.protocols import ObjectInfo
 from penstock.sources.web.answers import error_of
 from penstock.sources.web.listing import WebListing
+from penstock.sources.web.pages import IndexPage
 from penstock.sources.web.places import WebPlace, find_place
 from penstock.sources.web.site import WebSite
 from penstock.texts import counted
@@ -77,7 +78,7 @@ class WebObjects(ObjectSource):
                 if not prefix:
                     yield [info]
         if self._place.kind == "folder":
-            first = None if prefix else await listing.page(self._place.url, self._place.base, is_root=True)
+            first = None if prefix else await self._first_page(listing)
             if self._settle():
                 listing, first = self._listing(), None
             async for page in listing.folder(self._place, prefix, first=first):
@@ -87,6 +88,16 @@ class WebObjects(ObjectSource):
                 yield page
         self._num_summed = listing.num_summed
         self._warn(listing)
+
+    async def _first_page(self, listing: WebListing) -> IndexPage:
+        """Return the place's own index page; the error of one that is not there names what lies beside it."""
+        try:
+            return await listing.page(self._place.url, self._place.base, is_root=True)
+        except BucketNotFound as error:
+            beside, _ = await self._beside(self._place.url)
+            if not beside:
+                raise
+            raise BucketNotFound(f"{error.what}; beside it lie: {beside}", fix=error.fix, about=error.about) from error
 
     def notes(self) -> list[str]:
         """Say what checksums of a list are good for."""
@@ -153,6 +164,8 @@ class WebObjects(ObjectSource):
     def _warn(self, listing: WebListing) -> None:
         if listing.num_elsewhere:
             _log.warning("listing.left_out source=%s links=%d why=elsewhere", self.spec.uri, listing.num_elsewhere)
+        if listing.num_gone:
+            _log.warning("listing.left_out source=%s folders=%d why=not_there", self.spec.uri, listing.num_gone)
         if listing.num_unversioned:
             _log.warning(
                 "listing.unversioned source=%s objects=%d: the server tells neither ETag nor Last-Modified, so that a "
