@@ -36,7 +36,7 @@ from penstock.steps.options.run import JobOptions
 from penstock.steps.options.train import TrainOptions
 from penstock.stream_listing import ListingProcess
 from penstock.train.options import BATCH_SIZE, DeviceName
-from penstock.window import remove_window
+from penstock.window import check_room, remove_window
 
 NAME = "run"
 
@@ -48,8 +48,8 @@ def run(args: JobOptions) -> int:
     warn_of_prices(args)
     dataset = dataset_of(args)
     args = dataset.args.but(model=choose_model(dataset.args.task, args.model))
-    _check_options(args, dataset)
     files = JobFiles(args.out.absolute())
+    _check_options(args, dataset, args.window or files.window)
     with _locked(files.folder):
         job = begin_job(files, args, dataset_sha256=dataset.sha256)
         with _listed(files, args):
@@ -63,8 +63,11 @@ def run(args: JobOptions) -> int:
     return 0
 
 
-def _check_options(args: JobOptions, dataset: JobDataset) -> None:
+def _check_options(args: JobOptions, dataset: JobDataset, window: Path) -> None:
     """Refuse what no step could do, before there is anything.
+
+    Args:
+        window: folder that steps read through.
 
     Raises:
         PenstockError: all that cannot be done.
@@ -76,6 +79,7 @@ def _check_options(args: JobOptions, dataset: JobDataset) -> None:
         lambda: job_options(args, dataset_sha256=dataset.sha256),
         lambda: None if dataset.is_split else _check_test_split(args.split),
         lambda: _check_device(args.device),
+        lambda: None if args.prefetch == "sidecar" else check_room(window, args.window_size),
     ]
     found: list[PenstockError] = []
     for check in checks:

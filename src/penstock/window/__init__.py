@@ -11,6 +11,7 @@ from penstock.window.handover import hand_over
 from penstock.window.ownership import claim_job, is_served
 from penstock.window.reader import WindowReader
 from penstock.window.removing import empty_window_of_nobody, remove_window
+from penstock.window.room import check_room
 
 __all__ = [
     "ExtentSkipped",
@@ -20,6 +21,7 @@ __all__ = [
     "WindowExtent",
     "WindowGauges",
     "WindowReader",
+    "check_room",
     "claim_job",
     "empty_window_of_nobody",
     "hand_over",

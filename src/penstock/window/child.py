@@ -11,6 +11,7 @@ from penstock.errors import NotOurs, PrefetcherLost, WindowError
 from penstock.options.window import ServingOptions
 from penstock.window.control import Control
 from penstock.window.ownership import is_served_by_sidecar
+from penstock.window.room import check_room
 
 __all__ = ["Prefetcher", "start_prefetcher"]
 
@@ -63,7 +64,12 @@ def start_prefetcher(
         folder: of the window.
         options: of the window; their ``prefetch`` says who serves it.
         environment: variables that the child has beside this process's; None takes one away.
+
+    Raises:
+        DiskFull: the window finds no room.
+        PenstockError: the child cannot be started.
     """
     if options.prefetch == "sidecar" or (options.prefetch == "auto" and is_served_by_sidecar(folder)):
         return None
+    check_room(folder, options.window_size)
     return Prefetcher(folder, options, environment=environment)

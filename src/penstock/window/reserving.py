@@ -14,6 +14,7 @@ from pathlib import Path
 from penstock.errors import DiskFull, PenstockError, map_os_error
 from penstock.files import open_regular
 from penstock.units import MIB, format_bytes
+from penstock.window.room import free_bytes
 
 __all__ = ["Reservation"]
 
@@ -136,10 +137,10 @@ def _check_room(handle: int, size_bytes: int, path: Path) -> None:
         DiskFull: the file system has less free than the file lacks.
     """
     volume = os.fstatvfs(handle)
-    free_bytes = volume.f_frsize * (volume.f_bavail if os.geteuid() else volume.f_bfree)
+    free = free_bytes(volume)
     missing_bytes = size_bytes - os.fstat(handle).st_blocks * 512
-    if volume.f_blocks and missing_bytes > free_bytes:
-        wanted = f"{format_bytes(missing_bytes)} are wanted, {format_bytes(free_bytes)} are free"
+    if volume.f_blocks and missing_bytes > free:
+        wanted = f"{format_bytes(missing_bytes)} are wanted, {format_bytes(free)} are free"
         raise DiskFull(
             f"no space is left for {path}: {wanted}",
             fix="choose a smaller --window-size or another folder, or free some space",

@@ -131,9 +131,7 @@ def test_a_prefix_that_is_not_there_holds_nothing_as_in_a_bucket(server: SmallS3
     assert asyncio.run(below()) == []
 
 
-def test_a_folder_that_a_page_names_and_that_is_gone_is_told(
-    server: SmallS3, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_folder_that_a_page_names_and_that_is_gone_is_told(server: SmallS3, caplog: pytest.LogCaptureFixture) -> None:
     server.objects["d/file"] = DATA
     page = b'<a href="file">x</a><a href="gone/">x</a><a href="lost/">x</a>'
     answering(server, {"/d/": Reply(body=page, headers=HTML)})
