@@ -40,7 +40,7 @@ from penstock.steps._shared.window import ServedWindow, served_window
 from penstock.steps.options.prefetch import PrefetchOptions
 from penstock.temporary import TemporaryFolder
 from penstock.units import format_bytes, format_seconds
-from penstock.window import Filler, WindowReader, check_room
+from penstock.window import Filler, WindowReader
 from penstock.window.bus_error import tell_of_bus_errors
 from penstock.window.life import patience_of
 
@@ -64,7 +64,6 @@ def run(args: PrefetchOptions) -> int:
     if args.manifest is None or args.plan is None:
         if args.window is None:
             raise ConfigError("no --window to serve", fix="pass the folder that the trainer shares")
-        check_room(args.window, args.window_size)
         with _metrics(args.metrics_port, args.window, args.meters):
             asyncio.run(_serve(args, args.window))
         return 0

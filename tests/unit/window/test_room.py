@@ -14,7 +14,7 @@ from penstock.errors import DiskFull
 from penstock.options.window import ServingOptions
 from penstock.owning import WINDOW_MARK
 from penstock.window import check_room, start_prefetcher
-from support.cli import penstock as run_step
+from support.cli import penstock as penstock_step
 from support.small_s3 import small_s3
 
 TOO_MUCH = 1 << 62
@@ -66,23 +66,10 @@ def test_a_dataset_of_python_is_not_listed_for_it() -> None:
         assert server.requests == []
 
 
-@pytest.mark.parametrize("step", ["run", "prefetch"])
-def test_a_step_tells_before_it_asks_for_anything(step: str, tmp_path: Path) -> None:
+def test_a_job_tells_before_it_asks_for_anything(tmp_path: Path) -> None:
     with small_s3(is_open=True) as server:
-        words: dict[str, tuple[object, ...]] = {
-            "run": (
-                "--source",
-                "s3://bucket",
-                "--endpoint-url",
-                server.url,
-                "--task",
-                "eeg-c1",
-                "--out",
-                tmp_path / "o",
-            ),
-            "prefetch": ("--window", tmp_path / "window"),
-        }
-        done = run_step(step, *words[step], "--window-size", TOO_MUCH)
+        words = ("--source", "s3://bucket", "--endpoint-url", server.url, "--task", "eeg-c1", "--out", tmp_path / "out")
+        done = penstock_step("run", *words, "--window-size", TOO_MUCH)
         assert done.returncode == 51, done.stderr
         assert "4194304.0 TiB are wanted" in done.stderr
         assert server.requests == []
