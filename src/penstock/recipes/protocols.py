@@ -10,13 +10,15 @@ from penstock.records import Figure
 from penstock.tasks.protocols import Answers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
     from torch.optim import Optimizer
 
-    from penstock.loader.protocols import Batch
+    from penstock.loader.protocols import Batch, BatchLoader
     from penstock.recipes.objectives import Objective
 
-__all__ = ["OwnObjective", "OwnOptimisers", "OwnStep", "Recipe", "Update", "Watcher", "Watches"]
+__all__ = ["OwnFeed", "OwnObjective", "OwnOptimisers", "OwnStep", "Recipe", "Update", "Watcher", "Watches"]
 
 Update = Callable[..., float]
 """``update(loss, *optimisers)``: they make a step down the gradient of the loss, which is clipped; gives the loss."""
@@ -49,6 +51,27 @@ class Recipe(Protocol):
         Raises:
             ConfigError: there is no such network, or it cannot take samples of this shape.
         """
+        ...
+
+
+@runtime_checkable
+class OwnFeed(Protocol):
+    """A recipe whose batches are made of samples otherwise than so many of them, such as sequences packed of texts."""
+
+    def fed(self, loader: BatchLoader, info: ManifestInfo, *, batch_size: int, is_trained: bool) -> BatchLoader:
+        """Return batches that are made of a loader's.
+
+        What they keep between batches lies in ``state_dict``, or a run that is resumed differs.
+
+        Args:
+            loader: of a split, in batches of ``batch_size`` samples as the task collates them.
+            info: of the manifest.
+            is_trained: whether they are learnt from; else they are scored.
+        """
+        ...
+
+    def expected_samples(self, manifest: Path, info: ManifestInfo, num_samples: int) -> int:
+        """Return about how many of those that ``batch_size`` counts there are in an epoch, for the schedule."""
         ...
 
 

@@ -40,6 +40,7 @@ _RECIPES: Final = Registry(
         "eeg": "penstock.recipes.eeg.recipe:EegRecipe",
         "images": "penstock.recipes.images.recipe:ImageRecipe",
         "table": "penstock.recipes.table.recipe:TableRecipe",
+        "text": "penstock.recipes.text.recipe:TextRecipe",
     },
 )
 

@@ -17,7 +17,7 @@ from penstock.observe.labels import metrics_line
 from penstock.recipes.registry import objective_from_state, recipe_of
 from penstock.records import Evaluation, write_record
 from penstock.sources import MeterFile
-from penstock.steps._shared.feeding import open_dataset, open_stream, skipped_line
+from penstock.steps._shared.feeding import fed, open_dataset, open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pipeline_output import write_metrics
@@ -78,7 +78,7 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
                 model,
                 objective=objective,
                 task=data.task,
-                loader=feed.stream.segment(0),
+                loader=fed(data.task, feed.stream.segment(0), info, batch_size=batch_size, is_trained=False),
                 info=info,
                 split=args.split,
                 model_name=weights.identity.model,
@@ -86,7 +86,7 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
                 familiarity=familiarity,
                 recipe=recipe_of(info.task),
             )
-            stage.advance(found.num_samples)
+            stage.advance(min(found.num_samples, info.split(args.split).num_samples))
         # What the stream told, with what this process asked for itself, as checkpoints.
         traffic = metering.total(counts, feed.end())
     _write(args, msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic)), run_root)
@@ -121,9 +121,9 @@ def _check(weights: Weights, info: ManifestInfo) -> None:
     if weights.identity.meaning not in ("", info.meaning):
         raise CheckpointMismatch(
             f"the checkpoint {weights.location} was trained on other classes, or on samples whose numbers mean "
-            "another thing, as by other means and categories",
-            fix="pass a manifest of the same classes; of tables one that was listed with --option like=, of the "
-            "manifest that it was trained on",
+            "another thing, as by other means and categories, or another tokenizer",
+            fix="pass a manifest of the same classes; of tables and text one that was listed with --option like=, of "
+            "the manifest that it was trained on",
             about=weights.location,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 import time
@@ -16,7 +17,7 @@ from penstock.observe.labels import metric_text, metrics_line
 from penstock.recipes.registry import build_model, recipe_of
 from penstock.records import RunRecord
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
-from penstock.steps._shared.feeding import open_stream, skipped_line
+from penstock.steps._shared.feeding import fed, open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.mix_told import mix_lines
 from penstock.steps._shared.outputs import alone_in, check_writable
@@ -82,6 +83,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
         _checkpoint_folder(args, counts.meter) as folder,
     ):
         records.shares = feed.shares
+        of_recipe = functools.partial(fed, task, info=planned.data.first.info, batch_size=config.batch_size)
         model = _fresh_model(planned)
         records.begin(model)
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
@@ -91,15 +93,15 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 task=task,
                 objective=planned.objective,
                 model=model,
-                train_loader=feed.stream.segment(0),
-                valid_loader=feed.stream.segment(1),
+                train_loader=of_recipe(feed.stream.segment(0), is_trained=True),
+                valid_loader=of_recipe(feed.stream.segment(1), is_trained=False),
                 checkpoints=Checkpoints(blobs, keep=config.keep_checkpoints),
                 identity=planned.identity,
                 progress=shown,
                 on_end=end,
                 on_save=records.keep,
                 started_seconds=started_seconds,
-                known=planned.known,
+                known=planned.scheduled,
                 trained_on=planned.data.trained_on,
                 own_traffic=counts.read,
                 recipe=recipe_of(task.name),

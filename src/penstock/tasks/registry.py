@@ -15,12 +15,14 @@ _TASKS: Final = Registry(
     kind="task",
     group="penstock.tasks",
     own={
+        "chat": "penstock.tasks.text.task:Chat",
         "eeg-c1": "penstock.tasks.eeg.reaction:EegC1",
         "eeg-c2": "penstock.tasks.eeg.externalizing:EegC2",
         "eeg-events": "penstock.tasks.eeg.categories:EegEvents",
         "images": "penstock.tasks.images.task:Images",
         "objects": "penstock.tasks.objects:WholeObjects",
         "table": "penstock.tasks.table.task:Table",
+        "text": "penstock.tasks.text.task:Text",
     },
 )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from penstock.tokens.conversations import FORMATS
-from penstock.tokens.documents import AsDocument, ChatDocument, Document, TextDocument
+from penstock.tokens.documents import UNLEARNT, AsDocument, ChatDocument, Document, Made, TextDocument
 from penstock.tokens.loading import load_tokenizer
 from penstock.tokens.packing import LONG, METHODS, PackCounts, Packing
 from penstock.tokens.tokenizer import Tokenizer
 from penstock.tokens.turns import TRAIN_ON
+from penstock.tokens.utf8 import BYTES, BYTES_EOS
 
-__all__ = ["FORMATS", "LONG", "METHODS", "TRAIN_ON", "AsDocument", "ChatDocument", "Document", "PackCounts"]
-__all__ += ["Packing", "TextDocument", "Tokenizer", "load_tokenizer"]
+__all__ = ["BYTES", "BYTES_EOS", "FORMATS", "LONG", "METHODS", "TRAIN_ON", "UNLEARNT", "AsDocument", "ChatDocument"]
+__all__ += ["Document", "Made", "PackCounts", "Packing", "TextDocument", "Tokenizer", "load_tokenizer"]

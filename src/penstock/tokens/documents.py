@@ -20,7 +20,7 @@ from penstock.tokens.templates import Template
 from penstock.tokens.tokenizer import Tokenizer
 from penstock.tokens.turns import learnt_text
 
-__all__ = ["UNLEARNT", "AsDocument", "ChatDocument", "Document", "TextDocument"]
+__all__ = ["UNLEARNT", "AsDocument", "ChatDocument", "Document", "Made", "TextDocument", "text_of"]
 
 UNLEARNT: Final = -100
 """Label of a token that is not learnt, as the losses of torch and transformers leave it out."""
@@ -37,6 +37,20 @@ class Document(NamedTuple):
 
     ids: NDArray[np.int32]
     labels: NDArray[np.int32]
+
+
+class Made(NamedTuple):
+    """Tokens of a value.
+
+    Attributes:
+        ids: numbers of tokens, int64, shape (tokens,).
+        labels: those that are learnt, else ``UNLEARNT``, int64, shape (tokens,).
+        num_bytes: of the text that is learnt, as UTF-8.
+    """
+
+    ids: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    num_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,11 +76,17 @@ class TextDocument:
         Raises:
             DataError: it has no text.
         """
-        ids = self.tokenizer.encode(_text_of(value, self.column)).ids.astype(np.int64)
+        made = self.made(value)
+        return {"input_ids": made.ids, "labels": made.labels}
+
+    def made(self, value: Any) -> Made:
+        """Return the tokens of a value, as ``__call__`` does, with what they stand for."""
+        text = text_of(value, self.column)
+        ids = self.tokenizer.encode(text).ids.astype(np.int64)
         ends = [np.array([token], np.int64) for token in (self.bos, self.eos) if token is not None]
         before = ends[:1] if self.bos is not None else []
         whole = np.concatenate([*before, ids, *ends[len(before) :]])
-        return {"input_ids": whole, "labels": whole.copy()}
+        return Made(whole, whole.copy(), len(text.encode(errors="surrogatepass")))
 
     def fingerprint(self) -> str:
         """Name what it makes of values."""
@@ -101,13 +121,18 @@ class ChatDocument:
         Raises:
             DataError: it is no conversation, or it cannot be told what of it is learnt.
         """
+        made = self.made(value)
+        return {"input_ids": made.ids, "labels": made.labels}
+
+    def made(self, value: Any) -> Made:
+        """Return the tokens of a value, as ``__call__`` does, with what those that are learnt stand for."""
         conversation = conversation_of(value, column=self.column, kind=self.kind, tools=self.tools)
         text, learnt = learnt_text(conversation, self.template, self.train_on)
         ids, is_learnt = self._encoded(text, learnt)
         labels = np.where(is_learnt, ids, UNLEARNT)
         if conversation.plain is not None and self.eos is not None:
             ids, labels = np.append(ids, self.eos), np.append(labels, self.eos)
-        return {"input_ids": ids, "labels": labels}
+        return Made(ids, labels, sum(len(text[begin:end].encode(errors="surrogatepass")) for begin, end in learnt))
 
     def fingerprint(self) -> str:
         """Name what it makes of values."""
@@ -179,7 +204,12 @@ def _numbers(value: Any, name: str, *, least: int) -> NDArray[np.int32]:
     return found.astype(np.int32)
 
 
-def _text_of(value: Any, column: str) -> str:
+def text_of(value: Any, column: str) -> str:
+    """Return the text of a row's column, or the value itself; bytes are UTF-8.
+
+    Raises:
+        DataError: it is no text.
+    """
     found = value
     if isinstance(value, Mapping):
         if column not in value:

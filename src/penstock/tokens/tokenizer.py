@@ -50,7 +50,7 @@ class Tokenizer:
 
     name: str
     json: str = field(default="", repr=False)
-    function: Callable[[str], Sequence[int]] | None = None
+    function: Callable[[str], Sequence[int] | NDArray[np.integer[Any]]] | None = None
     special: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[str, str] = field(default_factory=dict, repr=False)
 

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 from penstock.loader import Decoding, WindowStream
 from penstock.loader.collate import ReusingCollate
 from penstock.loader.dataset_stream import DatasetStream
+from penstock.loader.protocols import BatchLoader
 from penstock.loader.samples import named_decoding
+from penstock.manifest import ManifestInfo
 from penstock.manifest.following import open_listing
 from penstock.manifest.listed import Listed, Listing
 from penstock.manifest.trained_on import TrainedOn, trained_on
+from penstock.recipes.protocols import OwnFeed
+from penstock.recipes.registry import recipe_of
 from penstock.records import Meters, MixShare
 from penstock.steps._shared.metering import Metering
 from penstock.steps._shared.ranks import ONE_RANK, Ranks
@@ -27,7 +31,7 @@ from penstock.window import Prefetcher
 if TYPE_CHECKING:
     from penstock.steps._shared.mixed_stream import MixedStream
 
-__all__ = ["OpenedDataset", "OpenedFeed", "decoding_of", "open_dataset", "open_stream", "skipped_line"]
+__all__ = ["OpenedDataset", "OpenedFeed", "decoding_of", "fed", "open_dataset", "open_stream", "skipped_line"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,6 +171,14 @@ def decoding_of(data: OpenedDataset, *, is_pinned: bool = False) -> Decoding:
         transform=data.transform,
         collate=task.collate if isinstance(task, Collates) else ReusingCollate(is_pinned=is_pinned),
     )
+
+
+def fed(task: Task, loader: BatchLoader, info: ManifestInfo, *, batch_size: int, is_trained: bool) -> BatchLoader:
+    """Return the batches that a task's recipe makes of a loader's: those themselves, unless it has its own way."""
+    recipe = recipe_of(task.name)
+    if not isinstance(recipe, OwnFeed):
+        return loader
+    return recipe.fed(loader, info, batch_size=batch_size, is_trained=is_trained)
 
 
 def skipped_line(meters: Meters) -> str:

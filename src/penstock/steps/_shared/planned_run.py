@@ -8,7 +8,8 @@ from penstock.errors import ConfigError
 from penstock.manifest.class_counts import class_counts
 from penstock.manifest.listed import Listed
 from penstock.recipes.objectives import Objective, first_to_learn_from
-from penstock.recipes.registry import make_objective
+from penstock.recipes.protocols import OwnFeed
+from penstock.recipes.registry import make_objective, recipe_of
 from penstock.steps._shared.feeding import OpenedDataset, open_dataset
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.preflight import Intended, check_fit, room_of
@@ -28,6 +29,7 @@ class PlannedRun:
     Attributes:
         identity: what a checkpoint must be of for the run to go on from it.
         known: samples of an epoch that are known before the first one begins.
+        scheduled: of those that batches count, which are what ``known`` are unless the recipe makes others of them.
         order_options: options that decide the order beside the plan, for identity and record.
     """
 
@@ -36,6 +38,7 @@ class PlannedRun:
     objective: Objective
     identity: Identity
     known: KnownSamples
+    scheduled: KnownSamples
     order_options: dict[str, ConfigValue]
 
     @property
@@ -74,12 +77,14 @@ def plan_run(args: TrainOptions) -> PlannedRun:
         config={**config.identity(), "loss": args.loss, **order_options},
         meaning=first.info.meaning,
     )
+    known = KnownSamples(number=_epoch_samples(basis, config), are_all=first.is_whole)
     return PlannedRun(
         data=data,
         config=config,
         objective=objective,
         identity=identity,
-        known=KnownSamples(number=_epoch_samples(basis, config), are_all=first.is_whole),
+        known=known,
+        scheduled=_scheduled(basis, known),
         order_options=order_options,
     )
 
@@ -104,6 +109,15 @@ def _class_weights(asked: str | None, listed: Listed) -> tuple[float, ...]:
             fix="give a weight for each class, or split otherwise",
         )
     return tuple((counts.sum() / (len(classes) * counts)).tolist())
+
+
+def _scheduled(listed: Listed, known: KnownSamples) -> KnownSamples:
+    """Return the samples of an epoch as batches count them."""
+    recipe = recipe_of(listed.info.task)
+    if not isinstance(recipe, OwnFeed):
+        return known
+    number = recipe.expected_samples(listed.manifest, listed.info, known.number)
+    return KnownSamples(number=number, are_all=known.are_all)
 
 
 def _epoch_samples(listed: Listed, config: TrainConfig) -> int:

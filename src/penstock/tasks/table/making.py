@@ -8,6 +8,7 @@ from typing import Final, Literal
 from penstock.errors import ConfigError, DataError, EmptyListing, MissingLabel, PenstockError
 from penstock.files import ScratchFile
 from penstock.formats.options import size_of
+from penstock.formats.registry import table_formats
 from penstock.manifest import Extent, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.objects import full_objects, unreadable
@@ -48,7 +49,7 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
     if target is None:
         raise ConfigError("the task table has no target", fix="name the column to predict: --option target=COLUMN")
     skipped: list[SkippedObject] = []
-    listing, num_bytes, format_name = await list_tables(source, chosen, limits, skipped)
+    listing, num_bytes, format_name = await list_tables(source, chosen, limits, skipped, formats=table_formats())
     some = next((info for info in listing if not info.is_empty), None)
     if some is None:
         raise EmptyListing("none of the tables can be read: they are hidden or empty", fix="choose others with match")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from penstock.errors import ConfigError
 from penstock.formats.csv import Csv
 from penstock.formats.options import size_of
-from penstock.formats.registry import format_options, table_formats
+from penstock.formats.registry import format_options
 from penstock.manifest import SkippedObject
 from penstock.patterns import is_hidden
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
@@ -32,17 +33,26 @@ _OF_OTHERS: Final = ("block", "memory")
 
 
 async def list_tables(
-    source: ObjectSource, chosen: Options, limits: Limits, skipped: list[SkippedObject]
+    source: ObjectSource,
+    chosen: Options,
+    limits: Limits,
+    skipped: list[SkippedObject],
+    *,
+    formats: Mapping[str, tuple[str, ...]],
+    wanted: str = "table",
 ) -> tuple[SortedListing, int, str]:
     """List the objects that are tables; give their bytes together, and their format, as well.
 
     Without a pattern and a format they are those of the format that most bytes are of, by their names.
 
+    Args:
+        formats: that they may be of, each with the endings of its objects' names.
+        wanted: what they are called, for messages.
+
     Raises:
         ConfigError: their format is none of tables, or does not follow from their names.
         SourceError: the source could not be listed.
     """
-    formats = table_formats()
     asked = _asked(chosen, formats)
     endings = {name: of for name, of in formats.items() if asked in ("auto", name)}
     usual = [each for of in endings.values() for each in of]
@@ -50,7 +60,7 @@ async def list_tables(
     is_chosen = chosen.is_set("match")
     found: dict[str, tuple[SortedListing, list[int]]] = {}
     num_hidden = 0
-    async for page in pages_of(source, pattern, skipped, wanted="" if is_chosen else "table"):
+    async for page in pages_of(source, pattern, skipped, wanted="" if is_chosen else wanted):
         for info in page:
             if not is_chosen and is_hidden(info.key):
                 num_hidden += 1
@@ -74,7 +84,7 @@ async def list_tables(
     return listing, num_bytes, best if best != "auto" else _by_first(listing, formats)
 
 
-def _asked(chosen: Options, formats: dict[str, tuple[str, ...]]) -> str:
+def _asked(chosen: Options, formats: Mapping[str, tuple[str, ...]]) -> str:
     asked = chosen.text("format") or "auto"
     if asked == "auto" or formats.get(asked) or (asked in formats and chosen.is_set("match")):
         return asked
@@ -88,13 +98,13 @@ def _asked(chosen: Options, formats: dict[str, tuple[str, ...]]) -> str:
     )
 
 
-def _format_of(key: str, formats: dict[str, tuple[str, ...]]) -> str:
+def _format_of(key: str, formats: Mapping[str, tuple[str, ...]]) -> str:
     """Return the format that an object's name has; the empty text where it has none's."""
     lower = key.lower()
     return next((name for name, of in formats.items() if lower.endswith(tuple(f".{each}" for each in of))), "")
 
 
-def _by_first(listing: SortedListing, formats: dict[str, tuple[str, ...]]) -> str:
+def _by_first(listing: SortedListing, formats: Mapping[str, tuple[str, ...]]) -> str:
     first: ObjectInfo | None = next((info for info in listing if not info.is_empty), None)
     name = "" if first is None else _format_of(first.key, formats)
     if first is not None and not name:

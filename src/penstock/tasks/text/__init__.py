@@ -1,0 +1,1 @@
+"""Language models: on text as it is, and on conversations."""
