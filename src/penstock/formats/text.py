@@ -15,8 +15,8 @@ from penstock.errors import ConfigError, DataError
 from penstock.formats.magic import kind_of
 from penstock.formats.options import block_of, check_by, flag_of
 from penstock.formats.protocols import Found
-from penstock.formats.streams import Part, open_stream, read_line_blocks
-from penstock.formats.streams.extents import Block, asked_rows, block_bytes, block_extents
+from penstock.formats.streams import open_stream, read_line_blocks
+from penstock.formats.streams.extents import Counted, asked_rows, block_bytes, block_extents
 from penstock.formats.streams.lines import BOM, LINE_END
 from penstock.formats.streams.packing import unpacked_whole
 from penstock.formats.whole import bytes_of, whole_extent
@@ -66,14 +66,14 @@ class Text:
             yield whole_extent(info)
             return
         stream = await open_stream(source, info, block_bytes=block_of(self.block), what="text")
-        blocks = []
+        blocks, counted = [], Counted()
         async with aclosing(read_line_blocks(stream, info, ends=self._ends, what=self.by)) as found:  # type: ignore[type-var]
-            async for block in found:
-                _check_text(block.data, f"{info.key}, line", block.line, info.key)
-                num_rows = len(self._texts(block.data))
-                if num_rows:
-                    part = Part(begin=block.begin, end=block.begin + len(block.data))
-                    blocks.append(Block(name=block.line, part=part, num_rows=num_rows))
+            async for piece in found:
+                _check_text(piece.data, f"{info.key}, line", piece.line, info.key)
+                counted.add(piece.begin, piece.line, len(self._texts(piece.data)))
+                if piece.is_last and (block := counted.take(piece.end)) is not None:
+                    blocks.append(block)
+                del piece
         for extent in block_extents(stream, info, blocks):
             yield extent
 

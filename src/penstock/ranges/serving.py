@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from penstock.allocating import share_memory
 from penstock.children.telling import wake_with_parent
 from penstock.errors import PenstockError, SourceError
 from penstock.manifest import SourceSpec, Span
@@ -84,6 +85,7 @@ def _info(span: Span) -> ObjectInfo:
 
 def main() -> None:
     """Serve by standard input and output; what else is printed goes to standard error."""
+    share_memory()
     wake_with_parent()
     answering = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

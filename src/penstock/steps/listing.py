@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from penstock.allocating import keep_freed_memory
+from penstock.allocating import share_memory
 from penstock.children.telling import tell_begun, tell_done, watch_parent
 from penstock.manifest import SPLITS, ListingWriter, ManifestInfo, parts_folder
 from penstock.plan import check_lanes, make_plan
@@ -44,7 +44,7 @@ def run(args: ListOptions) -> int:
         _end_with_parent()
     gc.freeze()
     gc.set_threshold(_GC_OBJECTS)
-    keep_freed_memory()
+    share_memory()
     metering = find_metering(args, NAME, meters=args.meters)
     with metering.open() as counts, _shared(args) as listing, recorded(args, NAME, counts.meter) as run_root:
         _run(args, run_root, listing, metering, counts)

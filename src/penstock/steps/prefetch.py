@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from penstock import stopping
+from penstock.allocating import share_memory
 from penstock.children.telling import watch_parent
 from penstock.errors import ConfigError, PenstockError
 from penstock.manifest import ManifestInfo, ManifestReader
@@ -59,6 +60,7 @@ _log = logging.getLogger(__name__)
 
 def run(args: PrefetchOptions) -> int:
     """Serve or probe."""
+    share_memory()
     if (args.manifest is None) != (args.plan is None):
         raise ConfigError("--manifest and --plan go together", fix="pass both to probe, or neither to serve a window")
     if args.manifest is None or args.plan is None:

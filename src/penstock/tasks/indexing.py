@@ -26,7 +26,10 @@ OBJECTS_AT_ONCE = 16, 64
 """Fewest and most that are indexed at a time: as many as are found to hold few extents, which wait for their turn."""
 HELD_EXTENTS = 1 << 16
 LARGE_READ_BYTES = 1 * MIB
-"""From which on a read counts as a large one; as many objects are read by such at a time as the fewest."""
+"""From which on a read counts as a large one."""
+LARGE_AT_ONCE = 8
+"""Objects that are read by large reads at a time: what these take, some MiB each, is most of a listing's memory, and
+more of them wait for one processor to go through what came."""
 _SHOWN = 200
 
 
@@ -156,7 +159,7 @@ async def indexed(
             yield whole_extent(info)
         return
     left_out, num_objects, num_extents, known = LeftOutObjects(), 0, 0, len(skipped)
-    turns, at_once = asyncio.Semaphore(OBJECTS_AT_ONCE[0]), OBJECTS_AT_ONCE[0]
+    turns, at_once = asyncio.Semaphore(LARGE_AT_ONCE), OBJECTS_AT_ONCE[0]
     most = 0
     running: deque[asyncio.Task[list[Found]]] = deque()
     keys: deque[str] = deque()

@@ -13,7 +13,7 @@ from penstock.errors import HeaderMismatch
 from penstock.formats.protocols import Found
 from penstock.manifest import Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo, ObjectSource
-from penstock.tasks.indexing import LARGE_READ_BYTES, OBJECTS_AT_ONCE, indexed
+from penstock.tasks.indexing import LARGE_AT_ONCE, LARGE_READ_BYTES, OBJECTS_AT_ONCE, indexed
 from penstock.tasks.protocols import Limits
 
 
@@ -77,7 +77,7 @@ def test_large_reads_are_made_for_few_objects_at_a_time(lengths: tuple[int, ...]
     assert keys == sorted(keys)
     assert source.num_reads == 200 * len(lengths)
     if len(set(lengths)) == 1:
-        assert source.most <= OBJECTS_AT_ONCE[0]
+        assert source.most <= LARGE_AT_ONCE
 
 
 def test_objects_of_many_extents_are_few_at_a_time() -> None:

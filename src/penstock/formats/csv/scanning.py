@@ -66,7 +66,7 @@ class Block:
     data: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class TextTable:
     """A table whose header was read.
 
@@ -80,6 +80,11 @@ class TextTable:
     stream: ByteStream
     chunks: AsyncIterator[bytes]
     rest: bytes
+
+    def take_rest(self) -> bytes:
+        """Return what was read behind the header; it is not held any more then."""
+        rest, self.rest = self.rest, b""
+        return rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,9 @@ async def open_table(
     stream = await open_stream(source, info, block_bytes=block_bytes, what="table of text")
     async with aclosing(stream.chunks()) as chunks:  # type: ignore[type-var]
         dialect, rest = await _read_dialect(chunks, info, delimiter, names)
-        yield TextTable(info=info, dialect=dialect, stream=stream, chunks=chunks, rest=rest)
+        table = TextTable(info=info, dialect=dialect, stream=stream, chunks=chunks, rest=rest)
+        del rest
+        yield table
 
 
 async def _read_dialect(
@@ -152,7 +159,7 @@ async def read_blocks(table: TextTable) -> AsyncIterator[Block]:
         SourceError: it could not be read.
     """
     info, stream, dialect = table.info, table.stream, table.dialect
-    at, line, held, is_end = dialect.start, dialect.line, table.rest, False
+    at, line, held, is_end = dialect.start, dialect.line, table.take_rest(), False
     done, num_rows, first_line, first_row = 0, 0, line, 0
     while True:
         _check_zeros(held[done:], info, line)
@@ -176,6 +183,7 @@ async def read_blocks(table: TextTable) -> AsyncIterator[Block]:
         check_held(stream, info, len(held))
         chunk = await anext(table.chunks, None)
         held, is_end = held + (chunk or b""), chunk is None
+        del chunk  # what waits for more of many objects holds it once
     if num_rows:
         part = Part(begin=at, end=at + len(held))
         yield Block(line=first_line, first_row=first_row, part=part, num_rows=num_rows, data=held)

@@ -17,7 +17,7 @@ from penstock.formats.jsonl.values import Values, rows_in
 from penstock.formats.options import block_of, column_of, names_of, packed_endings
 from penstock.formats.protocols import Found
 from penstock.formats.streams import ByteStream, Part, open_stream, read_line_blocks
-from penstock.formats.streams.extents import Block, asked_rows, block_bytes, block_extents, unreadable
+from penstock.formats.streams.extents import Block, Counted, asked_rows, block_bytes, block_extents, unreadable
 from penstock.formats.streams.lines import check_held
 from penstock.manifest import Described
 from penstock.sources import GetRange, ObjectInfo
@@ -84,11 +84,13 @@ class Jsonl(_Rows):
     table_endings: ClassVar[tuple[str, ...]] = packed_endings("jsonl", "ndjson")
 
     async def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[Block]:
-        async for block in read_line_blocks(stream, info):
-            num_rows, line = check_lines(block.data, block.line, info, told)
-            if num_rows:
-                part = Part(begin=block.begin, end=block.begin + len(block.data))
-                yield Block(name=line, part=part, num_rows=num_rows, groups=told.groups())
+        counted = Counted()
+        async for piece in read_line_blocks(stream, info):
+            num_rows, line = check_lines(piece.data, piece.line, info, told)
+            counted.add(piece.begin, line, num_rows)
+            if piece.is_last and (block := counted.take(piece.end, told.groups())) is not None:
+                yield block
+            del piece
 
     def _texts(self, data: bytes) -> list[bytes]:
         return rows_in(data)

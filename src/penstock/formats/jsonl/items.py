@@ -67,6 +67,7 @@ async def read_items(stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncI
     scanner = _Scanner(info, told)
     async for chunk in stream.chunks():
         scanner.feed(chunk, is_end=False)
+        del chunk  # what waits for more of many objects holds it once
         for item in scanner.items():
             yield item
     scanner.feed(b"", is_end=True)

@@ -19,7 +19,7 @@ from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import ObjectInfo
 
-__all__ = ["Block", "asked_rows", "block_bytes", "block_extents", "unreadable"]
+__all__ = ["Block", "Counted", "asked_rows", "block_bytes", "block_extents", "unreadable"]
 
 
 class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -43,6 +43,36 @@ class Block:
     part: Part
     num_rows: int
     groups: tuple[str, ...] = ()
+
+
+class Counted:
+    """The rows of a block that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._begin: int | None = None
+        self._name = self._num_rows = 0
+
+    def add(self, begin: int, line: int, num_rows: int) -> None:
+        """Count the rows of a piece.
+
+        Args:
+            begin: offset in the stream of its first byte.
+            line: that names the block, unless a piece before it did; 0 names none.
+        """
+        self._begin = begin if self._begin is None else self._begin
+        self._name = self._name or line
+        self._num_rows += num_rows
+
+    def take(self, end: int, groups: tuple[str, ...] = ()) -> Block | None:
+        """Return the block, which ends at an offset, None where it has no rows; another one begins."""
+        begin, name, num_rows = self._begin, self._name, self._num_rows
+        self._clear()
+        if begin is None or not num_rows:
+            return None
+        return Block(name=name, part=Part(begin=begin, end=end), num_rows=num_rows, groups=groups)
 
 
 def block_extents(stream: ByteStream, info: ObjectInfo, blocks: Sequence[Block]) -> Iterator[Found]:

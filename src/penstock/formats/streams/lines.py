@@ -22,17 +22,24 @@ BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LineBlock:
-    """Whole lines that lie together.
+    """Whole lines that lie together: a block, or a piece of one, so that blocks need not be held.
 
     Attributes:
         line: of the first of them, from 1.
         begin: offset in the stream of the first byte.
         data: from it on, with the end of the last line.
+        is_last: whether its block ends with it.
     """
 
     line: int
     begin: int
     data: bytes
+    is_last: bool
+
+    @property
+    def end(self) -> int:
+        """Offset in the stream behind the last byte."""
+        return self.begin + len(self.data)
 
 
 async def read_line_blocks(
@@ -40,7 +47,8 @@ async def read_line_blocks(
 ) -> AsyncIterator[LineBlock]:
     """Return all lines of a stream in blocks that end where the stream is best cut, or a line later.
 
-    A byte order mark at its begin is of no line.
+    Blocks of lines come in pieces where it is known from the begin where they are cut: a piece is what was read at a
+    time. A byte order mark at the stream's begin is of no line.
 
     Args:
         ends: what ends a line, or what is read instead of lines, which is called ``what``.
@@ -49,22 +57,28 @@ async def read_line_blocks(
         DataError: a line is too long, or the stream cannot be unpacked, or not be cut.
         SourceError: it could not be read.
     """
-    begin, line, held, is_first = 0, 1, b"", True
+    begin, at, line, held, is_first = 0, 0, 1, b"", True
     async for chunk in stream.chunks():
         held += chunk
+        del chunk  # what waits for more of many objects holds it once
         if is_first and len(held) >= len(BOM):
             is_first = False
             if held.startswith(BOM):
-                begin, held = len(BOM), held[len(BOM) :]
-        while (cut := stream.cut_after(begin)) is not None and cut <= begin + len(held):
-            end = _first_end(ends, held, cut - begin)
+                begin, at, held = len(BOM), len(BOM), held[len(BOM) :]
+        while (cut := stream.cut_after(begin)) is not None:
+            end = _first_end(ends, held, cut - at) if cut <= at + len(held) else 0
+            is_last = bool(end)
+            if not is_last and ends is LINE_END:
+                end = held.rfind(b"\n") + 1
             if not end:
                 break
-            block = held[:end]
-            yield LineBlock(line=line, begin=begin, data=block)
-            line += block.count(b"\n")
-            begin, held = begin + end, held[end:]
-        check_held(stream, info, len(held))
+            block, held = held[:end], held[end:]
+            first, line, at = line, line + block.count(b"\n"), at + end
+            yield LineBlock(line=first, begin=at - end, data=block, is_last=is_last)
+            del block
+            if is_last:
+                begin = at
+        check_held(stream, info, at + len(held) - begin)
         rest = _last_end(ends, held)
         if len(held) - rest > MOST_LINE_BYTES:
             raise DataError(
@@ -73,8 +87,8 @@ async def read_line_blocks(
                 fix=f"check that the file is what it is taken for, and what its {what}s end with",
                 about=info.key,
             )
-    if held:
-        yield LineBlock(line=line, begin=begin, data=held)
+    if held or at > begin:
+        yield LineBlock(line=line, begin=at, data=held, is_last=True)
 
 
 def _first_end(ends: re.Pattern[bytes], held: bytes, least: int) -> int:

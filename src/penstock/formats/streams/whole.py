@@ -22,12 +22,12 @@ CHUNK_BYTES: Final = 4 * MIB
 _PACKED: Final[dict[str, Literal["gzip", "zstd"]]] = {"gzip": "gzip", "Zstandard": "zstd"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Plain:
     """An object that is not packed.
 
     Attributes:
-        head: its first bytes.
+        head: its first bytes, until they were given.
         block_bytes: about how many a part has.
     """
 
@@ -42,13 +42,17 @@ class Plain:
         return self.info.size_bytes
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Return the bytes."""
-        yield self.head
+        """Return the bytes; none are held once they were given."""
         at, size = len(self.head), self.info.size_bytes
+        yield self._take_head()
         while at < size:
-            data = bytes(await self.source.get_range(self.info, at, min(CHUNK_BYTES, size - at)))
-            at += len(data)
-            yield data
+            length = min(CHUNK_BYTES, size - at)
+            yield bytes(await self.source.get_range(self.info, at, length))
+            at += length
+
+    def _take_head(self) -> bytes:
+        head, self.head = self.head, b""
+        return head
 
     def cut_after(self, begin: int) -> int | None:
         """Return what is a block further."""
