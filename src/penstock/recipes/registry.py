@@ -41,6 +41,7 @@ _RECIPES: Final = Registry(
         "images": "penstock.recipes.images.recipe:ImageRecipe",
         "table": "penstock.recipes.table.recipe:TableRecipe",
         "text": "penstock.recipes.text.recipe:TextRecipe",
+        "xray": "penstock.recipes.xray.recipe:XrayRecipe",
     },
 )
 

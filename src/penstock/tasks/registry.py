@@ -23,6 +23,7 @@ _TASKS: Final = Registry(
         "objects": "penstock.tasks.objects:WholeObjects",
         "table": "penstock.tasks.table.task:Table",
         "text": "penstock.tasks.text.task:Text",
+        "xray": "penstock.tasks.xray.task:Xray",
     },
 )
 

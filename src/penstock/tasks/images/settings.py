@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Literal
 
 from penstock.formats.codec import Codec
 
-__all__ = ["AUGMENTATIONS", "BACKGROUNDS", "FITS", "MEAN", "NORMALIZATIONS", "STD", "ImageDecode"]
+__all__ = ["AUGMENTATIONS", "BACKGROUNDS", "FITS", "MEAN", "NORMALIZATIONS", "STD", "Augmentation", "ImageDecode"]
 
 Fit = Literal["crop", "pad", "stretch"]
 Normalize = Literal["unit", "half", "imagenet"]

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import ConfigError, DataError, ObjectNotFound, PenstockError
+from penstock.errors import ConfigError, DataError
 from penstock.extras import lacking
-from penstock.manifest import Described, Extent, SourceSpec, sample_of
+from penstock.manifest import Described, Extent, sample_of
 from penstock.records import MetricValues
-from penstock.sources import ObjectInfo, ObjectSource, find_object
-from penstock.sources.registry import scheme_name
+from penstock.sources import ObjectSource
 from penstock.tasks.images.finding import Found, find_images
 from penstock.tasks.images.label_table import LabelColumns, LabelTable, read_label_table
 from penstock.tasks.images.naming import FolderLabels, Labels, Level, Meaning
 from penstock.tasks.images.options import OPTIONS
 from penstock.tasks.images.settings import AUGMENTATIONS, BACKGROUNDS, FITS, NORMALIZATIONS, ImageDecode
 from penstock.tasks.metrics import auroc_metric, classification_metrics
+from penstock.tasks.named_files import read_named
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, SampleSet
-from penstock.texts import did_you_mean
-from penstock.urls import expand_home
 
 __all__ = ["Images"]
-
-_PATHS: Final = ("/", "./", "../", "~")
-"""What a path begins with, where a key of the source does not."""
 
 
 class Images:
@@ -154,29 +148,8 @@ async def _table(source: ObjectSource, asked: str, chosen: Options) -> LabelTabl
         group=chosen.text("group_column"),
         split=chosen.text("split_column"),
     )
-    if "://" in asked or asked.startswith(_PATHS):
-        same = scheme_name(asked) == scheme_name(source.spec.uri)
-        uri = asked if "://" in asked else expand_home(asked, "--option labels")
-        spec = SourceSpec(uri=uri, options=source.spec.options if same else {})
-        where, info = await find_object(spec, meter=source.meter)
-    else:
-        where, info = source, await _in_source(source, asked)
-    return read_label_table(await where.get(info), name=asked, columns=columns, source_uri=source.spec.uri)
-
-
-async def _in_source(source: ObjectSource, key: str) -> ObjectInfo:
-    info = await source.find(key)
-    if info is not None:
-        return info
-    folder = "/".join([source.spec.uri.rstrip("/"), *key.split("/")[:-1]])
-    meant = ""
-    with contextlib.suppress(PenstockError, OSError):  # that the table is not there is the news
-        meant = did_you_mean(key.rpartition("/")[2], await source.names_in(folder), quoted=False)
-    raise ObjectNotFound(
-        f"there is no {key} in {source.spec.uri}, where --option labels= has its table",
-        fix=f"{meant}write its key below the source, or a URI, or a path like ./labels.csv",
-        about=key,
-    )
+    data = await read_named(source, asked, option="labels")
+    return read_label_table(data, name=asked, columns=columns, source_uri=source.spec.uri)
 
 
 def _own_splits(found: Found, labels: Labels) -> OwnSplits | None:

@@ -1,0 +1,1 @@
+"""How anomalies on X-rays are learnt from normal ones."""
