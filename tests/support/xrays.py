@@ -1,7 +1,7 @@
 """Chest-like pictures in NIH ChestX-ray14's layout: generated, with findings planted where boxes say, or nowhere.
 
-A normal picture has a bright middle (the spine and the heart), two dark lungs with ribs across, arms of one patient alike
-on all of the patient's pictures. A finding is a bright spot in a lung, or, of cardiomegaly, a wider heart.
+A normal picture has a bright middle with the heart, and two dark lungs with ribs across, alike on all pictures of
+a patient. A finding is a bright spot in a lung.
 """
 
 from __future__ import annotations

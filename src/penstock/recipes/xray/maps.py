@@ -46,7 +46,7 @@ def answers_of_boxes(maps: Tensor, boxes: Tensor) -> NDArray[np.float64]:
     found = np.full((len(maps), 3), np.nan)
     has = torch.isfinite(boxes).all(dim=2).any(dim=1).cpu().numpy()
     for number in np.flatnonzero(has):
-        each = maps[number, 0].double().cpu().numpy()
+        each = maps[number, 0].detach().double().cpu().numpy()
         inside = _mask(boxes[number].double().cpu().numpy(), each.shape)
         size = int(inside.sum())
         highest = np.zeros(each.size, bool)

@@ -65,7 +65,7 @@ class Reconstruction:
     def predictions(self, outputs: Any, batch: Mapping[str, Any]) -> NDArray[np.float64]:
         """Return the score and what the map says of boxes, shape (B, 4)."""
         maps = map_of(outputs, batch["inputs"])
-        scores = scores_of(maps).double().cpu().numpy()
+        scores = scores_of(maps).detach().double().cpu().numpy()
         return np.concatenate([scores[:, np.newaxis], answers_of_boxes(maps, batch["boxes"])], axis=1)
 
     def truth(self, batch: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -1,0 +1,102 @@
+"""The task `xray`, as a user runs it: from Kaggle's archive by range and from a folder, planted and not, and killed."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.records import Evaluation, PictureFigure, RunRecord, read_record
+from support.cli import succeed
+from support.jobs import run_until_saved
+from support.kaggle_server import Kaggle, serve_kaggle
+from support.xrays import files_of, make_studies, write_folder
+
+STUDIES = make_studies(60)
+TRAINING = (
+    "--split", "0.5,0.2,0.3", "--option", "size=32", "--epochs", 4, "--batch-size", 16, "--learning-rate", 0.003,
+    "--threads", 1, "--window-size", "4Mi",
+)  # fmt: skip
+AT_LEAST = 0.9
+"""AUROC of planted findings, by every model."""
+CHANCE = 0.3, 0.7
+"""Bounds of the AUROC of findings that are not to be seen, of some 150 test images of 18 patients."""
+
+
+def words(source: object, out: Path, model: str, *more: object) -> list[object]:
+    return ["run", "--source", source, "--task", "xray", "--model", model, *TRAINING, "--out", out, *more]
+
+
+def scored(out: Path) -> Evaluation:
+    return read_record(out / "evaluation.json", Evaluation)
+
+
+def value(out: Path, name: str) -> float:
+    found = scored(out).metrics[name].value
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module", name="kaggle")
+def _kaggle() -> Iterator[Kaggle]:
+    with serve_kaggle() as served:
+        served.files = {1: files_of(STUDIES)}
+        yield served
+
+
+@pytest.fixture(scope="module", name="folder")
+def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("nih") / "x", STUDIES)
+
+
+def test_what_is_planted_is_found_in_the_archive_of_kaggle(kaggle: Kaggle, tmp_path: Path) -> None:
+    archive = ("--endpoint-url", kaggle.url, "--source-option", "archive=true")
+    told = succeed(*words("kaggle://datasets/owner/name", tmp_path, "reversed-autoencoder-small", *archive))
+    assert "auroc" in told
+    assert value(tmp_path, "auroc") >= AT_LEAST
+    assert value(tmp_path, "pointing") > 0.5
+    found = scored(tmp_path)
+    assert found.metrics["auroc"].interval is not None
+    assert [type(figure).__name__ for figure in found.figures] == [
+        "LineFigure", "LineFigure", "TableFigure", "PictureFigure",
+    ]  # fmt: skip
+    pictures = found.figures[-1]
+    assert isinstance(pictures, PictureFigure)
+    assert len(pictures.rows) > 8
+    assert all(len(row.pictures) == 3 for row in pictures.rows)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3 * len(pictures.rows)
+    assert "In brackets" in page or "in brackets" in page
+    # Members were read by range, and never the whole archive.
+    assert all("range" in asked.headers for asked in kaggle.store.requests)
+
+
+@pytest.mark.parametrize("model", ["unet-small"])
+def test_what_is_planted_is_found(folder: Path, tmp_path: Path, model: str) -> None:
+    succeed(*words(folder, tmp_path, model))
+    assert value(tmp_path, "auroc") >= AT_LEAST
+    assert value(tmp_path, "iou") > 0.2
+
+
+@pytest.mark.parametrize("model", ["unet-small", "reversed-autoencoder-small"])
+def test_what_is_not_there_is_not_found(tmp_path: Path, model: str) -> None:
+    source = write_folder(tmp_path / "x", make_studies(60, planted=False))
+    succeed(*words(source, tmp_path / "out", model, "--epochs", 2))
+    assert CHANCE[0] < value(tmp_path / "out", "auroc") < CHANCE[1]
+
+
+@pytest.mark.parametrize("model", ["unet-small", "reversed-autoencoder-small"])
+def test_a_killed_run_goes_on_to_the_same_weights(folder: Path, tmp_path: Path, model: str) -> None:
+    out, killed = tmp_path / "out", tmp_path / "killed"
+    succeed(*words(folder, out, model), "--epochs", 2)
+    again = [*words(folder, killed, model), "--epochs", 2, "--checkpoint-every", 2]
+    process = run_until_saved(again, killed, 4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    succeed(*again)
+    ran = read_record(killed / "run.json", RunRecord)
+    assert ran.num_resumes == 1
+    assert ran.weights_sha256 == read_record(out / "run.json", RunRecord).weights_sha256
+    assert scored(killed).metrics == scored(out).metrics
