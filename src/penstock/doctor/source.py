@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from penstock.doctor import findings
@@ -54,10 +55,10 @@ def _as_note(finding: Finding) -> Finding:
 
 
 async def _reach(spec: SourceSpec) -> ObjectInfo | None:
-    source = open_source(spec, limits=LIMITS)
-    async for page in source.list_objects():
-        for info in page:
-            if info.size_bytes and not info.trouble:
-                await source.get_range(info, 0, 1)
-                return info
+    with contextlib.closing(open_source(spec, limits=LIMITS)) as source:
+        async for page in source.list_objects():
+            for info in page:
+                if info.size_bytes and not info.trouble:
+                    await source.get_range(info, 0, 1)
+                    return info
     return None

@@ -74,7 +74,11 @@ async def _listed(spec: SourceSpec, meter: RequestMeter, budget: Budget, limits:
         source, info = await find_object(spec, meter=meter)
         return source, Looked(objects=(info,), is_whole=True)
     source = open_source(spec, meter=meter, purpose="data")
-    return source, await look(source, budget, most=limits.objects)
+    try:
+        return source, await look(source, budget, most=limits.objects)
+    except BaseException:
+        source.close()
+        raise
 
 
 async def _inspected(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def read_given(
 
 async def _read(uri: str, access: AccessOptions, meter: RequestMeter, option: str, wanted: str) -> bytes:
     source, info = await find_object(locate(spec_of(uri, access, option=option)), meter=meter)
-    if info.size_bytes > MOST_BYTES:
-        raise ConfigError(f"{uri} has more than {MOST_BYTES} bytes", fix=wanted)
-    return bytes(await source.get(info))
+    with contextlib.closing(source):
+        if info.size_bytes > MOST_BYTES:
+            raise ConfigError(f"{uri} has more than {MOST_BYTES} bytes", fix=wanted)
+        return bytes(await source.get(info))

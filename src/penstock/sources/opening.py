@@ -88,7 +88,7 @@ def _by_inventory(spec: SourceSpec, live: ObjectSource, kind: InventoryKind, ope
 
 
 async def find_object(spec: SourceSpec, *, meter: RequestMeter) -> tuple[ObjectSource, ObjectInfo]:
-    """Return one object by a URI of its own, and the source to read it from.
+    """Return one object by a URI of its own, and the source to read it from, which the caller closes.
 
     Raises:
         ConfigError: the URI is not one that Penstock can use.
@@ -97,21 +97,30 @@ async def find_object(spec: SourceSpec, *, meter: RequestMeter) -> tuple[ObjectS
     folder, _, name = spec.uri.rstrip("/").rpartition("/")
     if folder and not folder.endswith("/"):
         spec = msgspec.structs.replace(spec, uri=f"{folder}/{name}")
-    with contextlib.suppress(BucketNotFound, EmptyListing):
-        whole = open_source(spec, meter=meter, purpose="listing")
-        first: list[ObjectInfo] = []
-        async with contextlib.aclosing(whole.list_objects()) as pages:  # type: ignore[type-var]
-            async for page in pages:
-                first += page[:2]
-                if len(first) > 1:
-                    raise SourceError(f"{spec.uri} is a folder, not a file", fix="name one file", about=spec.uri)
-        if first:
-            return whole, first[0]
-    beside = open_source(msgspec.structs.replace(spec, uri=folder or "/"), meter=meter, purpose="listing")
-    found = await beside.find(name)
-    if found is None:
-        raise ObjectNotFound(f"there is no {spec.uri}", fix="check its name, case included", about=spec.uri)
-    return beside, found
+    with contextlib.suppress(BucketNotFound, EmptyListing), contextlib.ExitStack() as stack:
+        whole = stack.enter_context(contextlib.closing(open_source(spec, meter=meter, purpose="listing")))
+        if (one := await _only_one(whole)) is not None:
+            stack.pop_all()
+            return whole, one
+    with contextlib.ExitStack() as stack:
+        place = msgspec.structs.replace(spec, uri=folder or "/")
+        beside = stack.enter_context(contextlib.closing(open_source(place, meter=meter, purpose="listing")))
+        found = await beside.find(name)
+        if found is None:
+            raise ObjectNotFound(f"there is no {spec.uri}", fix="check its name, case included", about=spec.uri)
+        stack.pop_all()
+        return beside, found
+
+
+async def _only_one(source: ObjectSource) -> ObjectInfo | None:
+    """Return what a source has, where that is one object, None where it has none."""
+    uri, first = source.spec.uri, list[ObjectInfo]()
+    async with contextlib.aclosing(source.list_objects()) as pages:  # type: ignore[type-var]
+        async for page in pages:
+            first += page[:2]
+            if len(first) > 1:
+                raise SourceError(f"{uri} is a folder, not a file", fix="name one file", about=uri)
+    return first[0] if first else None
 
 
 def open_blobs(

@@ -92,8 +92,8 @@ async def _pack(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: 
             settings=_settings(args),
         )
         place = open_blobs(args.into, endpoint_url=args.into_endpoint_url, meter=meter, purpose="data")
-        there = open_source(_place_spec(args), meter=meter, purpose="listing")
-        packed = await pack(found.rows, source, Place(blobs=place, there=there), asked, tell)
+        with contextlib.closing(open_source(_place_spec(args), meter=meter, purpose="listing")) as there:
+            packed = await pack(found.rows, source, Place(blobs=place, there=there), asked, tell)
         for item in found.skipped:
             sys.stderr.write(f"penstock pack: left out: {printable(item.object)}: {printable(item.reason)}\n")
         return packed

@@ -33,7 +33,8 @@ async def read_named(source: ObjectSource, asked: str, *, option: str) -> bytes:
         uri = asked if "://" in asked else expand_home(asked, f"--option {option}")
         spec = SourceSpec(uri=uri, options=source.spec.options if same else {})
         where, info = await find_object(spec, meter=source.meter)
-        return await where.get(info)
+        with contextlib.closing(where):
+            return await where.get(info)
     return await source.get(await _in_source(source, asked, option))
 
 

@@ -7,6 +7,7 @@ Of a folder ``tokenizer.json`` is read, and beside it ``tokenizer_config.json``,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -112,16 +113,16 @@ def _remote(place: str) -> dict[str, bytes | None]:
 
 
 async def _fetched(folder: str, main: str) -> dict[str, bytes | None]:
-    source = open_source(locate(SourceSpec.of(folder)))
     found: dict[str, bytes | None] = {}
-    for name in (_MAIN, _CONFIG, _SPECIAL, _TEMPLATE):
-        try:
-            info = await source.find(main if name == _MAIN else name)
-        except (EmptyListing, ObjectNotFound):
-            info = None
-        if info is not None and info.size_bytes > _MOST_BYTES:
-            raise ConfigError(f"{name} in {folder} has {info.size_bytes} bytes", fix="give a tokenizer's own file")
-        found[name] = None if info is None else await source.get(info)
+    with contextlib.closing(open_source(locate(SourceSpec.of(folder)))) as source:
+        for name in (_MAIN, _CONFIG, _SPECIAL, _TEMPLATE):
+            try:
+                info = await source.find(main if name == _MAIN else name)
+            except (EmptyListing, ObjectNotFound):
+                info = None
+            if info is not None and info.size_bytes > _MOST_BYTES:
+                raise ConfigError(f"{name} in {folder} has {info.size_bytes} bytes", fix="give a tokenizer's own file")
+            found[name] = None if info is None else await source.get(info)
     return found
 
 

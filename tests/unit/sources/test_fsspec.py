@@ -8,8 +8,8 @@ import ftplib
 import os
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ import pytest
 from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
+from penstock.doctor.source import check_source
 from penstock.errors import (
     AccessDenied,
     BucketNotFound,
@@ -30,12 +31,23 @@ from penstock.errors import (
     SourceUnavailable,
     TruncatedObject,
 )
+from penstock.inspection.looking import Limits, inspect
 from penstock.manifest import SourceSpec
-from penstock.sources import ClientLimits, ObjectInfo, ObjectSource, find_scheme, locate, open_source
+from penstock.sources import (
+    ClientLimits,
+    ObjectInfo,
+    ObjectSource,
+    RequestMeter,
+    find_object,
+    find_scheme,
+    locate,
+    open_source,
+)
 from penstock.sources.asking import read_storage_options
 from penstock.sources.fsspec import systems
 from penstock.sources.fsspec.answers import error_of, may_pass, version_of
 from penstock.sources.fsspec.options import from_environment
+from penstock.sources.given_text import read_given
 from support.ftp_server import PASSWORD, USER, Ftp, serve_ftp
 
 FILES = {"a.bin": b"a" * 1000, "b/c.bin": b"c" * 20, "b/d e.bin": b"", "b/ü/%41.bin": bytes(range(256)) * 300}
@@ -350,6 +362,78 @@ def test_threads_end_with_the_source(ftp: Ftp) -> None:
     assert not [
         name for name in (thread.name for thread in threading.enumerate()) if name.startswith("penstock-fsspec-")
     ]
+
+
+def _own_threads() -> set[str]:
+    return {each.name for each in threading.enumerate() if each.name.startswith("penstock-fsspec-")}
+
+
+def _wait_until_gone(threads: Callable[[], set[str]]) -> None:
+    until = time.monotonic() + 30
+    while threads() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threads() == set()
+
+
+@pytest.mark.parametrize("look", ["inspect", "find", "text", "doctor"])
+@pytest.mark.parametrize("what", ["refused", "missing"])
+def test_threads_end_with_whoever_only_looked(ftp: Ftp, monkeypatch: pytest.MonkeyPatch, look: str, what: str) -> None:
+    """Whoever opens a source closes it, also where its first look is refused or finds nothing."""
+    before = _own_threads()
+    if what == "refused":
+        monkeypatch.setenv("FSSPEC_FTP_PASSWORD", "hunter3-which-is-wrong")
+    spec = SourceSpec(uri=f"{ftp.uri}/data/nothing")
+    looks: dict[str, Callable[[], object]] = {
+        "inspect": lambda: asyncio.run(inspect(spec, LOOKS, today=date(2026, 11, 1))),
+        "find": lambda: asyncio.run(find_object(spec, meter=RequestMeter())),
+        "text": lambda: read_given(spec.uri, option="--options", wanted="give another"),
+        "doctor": lambda: check_source(spec),
+    }
+    with contextlib.suppress(SourceError):
+        assert looks[look]().state != "ok"  # type: ignore[attr-defined]
+    _wait_until_gone(lambda: _own_threads() - before)
+
+
+LOOKS = Limits(requests=100, num_bytes=1 << 20, objects=10, num_samples=1)
+
+
+class Stuck(Own):  # type: ignore[misc]
+    """A file system that does not come back from being made, as where a name is looked up and nobody answers."""
+
+    protocol = "stuckmem"
+    released = threading.Event()
+    made = 0
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        type(self).made += 1
+        Stuck.released.wait()
+        super().__init__(*given, **options)
+
+
+class StuckAsync(Stuck):
+    protocol = "stuckasync"
+    async_impl = True
+
+
+@pytest.mark.parametrize("kind", [Stuck, StuckAsync])
+def test_a_connection_that_is_never_made_is_given_up(kind: type[Stuck]) -> None:
+    """And nobody waits for its thread: neither the end of the event loop, nor that of the process."""
+    fsspec.register_implementation(kind.protocol, kind, clobber=True)
+    systems.known_names.cache_clear()
+    before, kind.made = _own_threads(), 0
+    Stuck.released.clear()
+    limits = ClientLimits(request_timeout_seconds=0.1, max_retries=1)
+    try:
+        with (
+            opened(f"{kind.protocol}://data", limits) as source,
+            pytest.raises(SourceUnavailable, match=r"nothing came in time.*2 tries"),
+        ):
+            asyncio.run(source.list_all())
+        assert kind.made == 2
+        assert all(each.daemon for each in threading.enumerate() if each.name in _own_threads())
+    finally:
+        Stuck.released.set()
+    _wait_until_gone(lambda: _own_threads() - before)
 
 
 def test_wrong_credentials_are_told_without_them(ftp: Ftp, monkeypatch: pytest.MonkeyPatch) -> None:

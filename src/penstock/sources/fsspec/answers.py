@@ -86,7 +86,8 @@ def error_of(error: BaseException, uri: str, key: str, tried: str) -> PenstockEr
         key: that was asked for, empty for the source itself.
         tried: how often, where it may pass.
     """
-    reason = " ".join(redact(f"{type(error).__name__}: {error}").split())[:_REASON_CHARACTERS]
+    text = str(error) or ("nothing came in time" if isinstance(error, TimeoutError) else "")
+    reason = " ".join(redact(f"{type(error).__name__}: {text}").split())[:_REASON_CHARACTERS]
     about = key or uri
     where = f"{key} in {uri}" if key else uri
     if is_gone(error):

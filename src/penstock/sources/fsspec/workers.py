@@ -71,8 +71,8 @@ class AsyncCalls(Calls):
         """fsspec closes what it opened."""
 
     async def _call(self, name: str, *given: Any, **options: Any) -> Any:
-        if self._fs is None:
-            self._fs = await asyncio.to_thread(self._open)
+        if self._fs is None:  # to_thread has threads that the end of a loop waits for, however long that takes
+            self._fs = await _in_a_thread(self._open)
         self._fs.invalidate_cache()
         call = getattr(self._fs, name)(*given, **options)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self._fs.loop))
@@ -150,12 +150,28 @@ class ThreadCalls(Calls):
                 return
 
 
+async def _in_a_thread(call: Callable[[], Any]) -> Any:
+    """Return what a function gives; a thread that never comes back holds nobody up."""
+    job = _Job(lambda _: call())
+    threading.Thread(target=job.run, name=f"penstock-fsspec-{next(_numbers)}", daemon=True).start()
+    return await job.done
+
+
 class _Job:
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.function = function
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[Any] = self._loop.create_future()
         self.has_begun = self.has_ended = self.is_abandoned = False
+
+    def run(self) -> None:
+        """Do it without a file system, and tell."""
+        try:
+            found = self.function(None)
+        except Exception as error:
+            self.tell(None, error)
+        else:
+            self.tell(found, None)
 
     def end(self) -> bool:
         """Note that it has ended, and tell whether another thread took the place of its own."""
