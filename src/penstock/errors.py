@@ -44,6 +44,7 @@ __all__ = [
     "SourceError",
     "SourceUnavailable",
     "StreamMisused",
+    "TimeSpent",
     "TrainingDiverged",
     "TruncatedObject",
     "WindowError",
@@ -300,6 +301,13 @@ class Interrupted(PenstockError):
 
     exit_code = 75
     retryable = True
+
+
+class TimeSpent(Interrupted):
+    """Stopped after the hours that a training was given, with all saved: it goes on with more."""
+
+    exit_code = 76
+    retryable = False
 
 
 def _subclasses(cls: type[PenstockError]) -> dict[str, type[PenstockError]]:

@@ -11,6 +11,7 @@ import pytest
 from penstock.cli import main
 from penstock.records import RunRecord, read_record
 from penstock.train.checkpoint import load_weights
+from support.eeg import write_eeg
 from support.images import planted, write_class_folders
 from support.jobs import run_until_saved
 
@@ -90,7 +91,46 @@ def test_a_network_begins_with_the_weights_of_another(
     assert "begin with" not in capsys.readouterr().err
 
 
+FLAT = ("--schedule", "constant", "--warmup", 0)
+WITHIN = ("--evaluate-every", 3, "--best", "log_loss", *FLAT, "--checkpoint-every", 1)
+
+
+def test_validations_within_epochs_leave_learning_as_it_is(job: Run, data: Path, tmp_path: Path) -> None:
+    """Through a real window: killed among them, ended at a step, and gone on with."""
+    assert job(*FLAT, out="plain") == 0
+    plain = read_record(tmp_path / "plain" / "run.json", RunRecord)
+    assert job(*WITHIN, "--max-steps", 5) == 0
+    ended = read_record(tmp_path / "out" / "run.json", RunRecord)
+    assert [each.step for each in ended.evaluations] == [3, 5]
+    assert (ended.state, len(ended.epochs), ended.losses[-1].step) == ("succeeded", 0, 5)
+    assert ended.best_step in (3, 5)
+    assert ended.best_valid is not None
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Best, at epoch" in page
+    process = run_until_saved(words(data, tmp_path / "out", *WITHIN), tmp_path / "out", 11)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert job(*WITHIN) == 0
+    grown = read_record(tmp_path / "out" / "run.json", RunRecord)
+    assert grown.weights_sha256 == plain.weights_sha256
+    assert [epoch.valid for epoch in grown.epochs] == [epoch.valid for epoch in plain.epochs]
+    assert [each.step for each in grown.evaluations][:5] == [3, 5, 6, 9, 12]
+
+
+def test_hours_that_are_over_have_an_exit_code_of_their_own(
+    job: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert job("--max-hours", "1e-9") == 76
+    assert "--max-hours 1e-09 are over after step 0, saved as" in capsys.readouterr().err
+    assert read_record(tmp_path / "out" / "run.json", RunRecord).state == "interrupted"
+    assert job("--max-hours", "9", "--epochs", 1) == 0
+
+
 REFUSED = (
+    (2, ["--best", "nrmse"], "choose one of: accuracy"),
+    (2, ["--evaluate-every", "2", "--split", "0.8,0,0.2"], "there is no validation split"),
+    (2, ["--max-steps", "-1"], "'-1'"),
+    (2, ["--max-hours", "nan"], "'nan'"),
     (2, ["--class-weights", "1,2"], "gives 2 weights for 3 classes"),
     (2, ["--label-smoothing", "1.5"], "--label-smoothing 1.5"),
     (2, ["--momentum", "0.5"], "--optimizer adamw has none"),
@@ -107,8 +147,6 @@ def test_what_cannot_be_is_one_line(
 ) -> None:
     if "OTHER" in more:
         other = ["run", "--source", tmp_path / "eeg", "--task", "eeg-c1", "--model", "small", "--epochs", 1]
-        from support.eeg import write_eeg
-
         write_eeg(tmp_path / "eeg", num_trials=6, num_subjects=6)
         assert main([str(word) for word in (*other, "--split", "0.5,0.2,0.3", "--out", tmp_path / "other")]) == 0
     places = {"NOWHERE": str(tmp_path / "nowhere"), "OTHER": str(tmp_path / "other" / "checkpoints")}
@@ -119,6 +157,15 @@ def test_what_cannot_be_is_one_line(
     assert len(lines) == 1, said
     assert told in lines[0]
     assert "Traceback" not in said
+
+
+def test_validations_within_epochs_do_not_go_with_a_listing_that_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_eeg(tmp_path / "eeg", num_trials=6, num_subjects=6)
+    told = ["run", "--source", tmp_path / "eeg", "--task", "eeg-c1", "--model", "small", "--out", tmp_path / "out"]
+    assert main([str(word) for word in (*told, "--stream-listing", "--evaluate-every", 2)]) == 2
+    assert "--evaluate-every 2 and --stream-listing are both given" in capsys.readouterr().err
 
 
 def test_a_file_may_say_them(job: Run, tmp_path: Path) -> None:

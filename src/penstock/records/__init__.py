@@ -33,7 +33,17 @@ from penstock.records.plan import (
     StreamSpec,
 )
 from penstock.records.readiness import Finding, Readiness, State
-from penstock.records.run import UNSAID, EpochRecord, Host, LossPoint, MixShare, RunRecord, Saves, StepRecord
+from penstock.records.run import (
+    UNSAID,
+    EpochRecord,
+    Host,
+    LossPoint,
+    MixShare,
+    RunRecord,
+    Saves,
+    StepEvaluation,
+    StepRecord,
+)
 
 __all__ = [
     "UNSAID",
@@ -81,6 +91,7 @@ __all__ = [
     "Shuffle",
     "SkippedSample",
     "State",
+    "StepEvaluation",
     "StepRecord",
     "StreamSpec",
     "TableFigure",

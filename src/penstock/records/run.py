@@ -8,7 +8,17 @@ from penstock.records.codec import Part, Record
 from penstock.records.meters import Meters
 from penstock.records.metric_values import MetricValues
 
-__all__ = ["UNSAID", "EpochRecord", "Host", "LossPoint", "MixShare", "RunRecord", "Saves", "StepRecord"]
+__all__ = [
+    "UNSAID",
+    "EpochRecord",
+    "Host",
+    "LossPoint",
+    "MixShare",
+    "RunRecord",
+    "Saves",
+    "StepEvaluation",
+    "StepRecord",
+]
 
 UNSAID = "it ended without saying why"
 """In the error of a run that was killed: what it wrote last, it wrote while it still ran."""
@@ -54,6 +64,22 @@ class EpochRecord(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     valid: MetricValues
     stall_seconds: float
     compute_seconds: float
+    valid_seconds: float
+
+
+class StepEvaluation(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A validation in the middle of an epoch.
+
+    Attributes:
+        step: after which it was made.
+        epoch: epochs done by then, with the part of the one in progress where its size is known.
+        valid: metrics on the validation split, by name.
+        valid_seconds: time it took, waiting included.
+    """
+
+    step: int
+    epoch: float
+    valid: MetricValues
     valid_seconds: float
 
 
@@ -105,10 +131,12 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         wall_seconds: time of the training step's processes, all attempts together.
         seconds_to_first_batch: from the start of the last attempt to its first batch.
         best_epoch: whose weights ``checkpoint`` holds, None before the first epoch's end.
+        best_step: after which they were taken, where that was in the middle of the epoch.
         unfinished_samples: that were trained on in the epoch in progress when it ended.
         weights_sha256: of the final model's parameters and buffers, in order.
         saves: what checkpoints took, all attempts together.
         mix: what each member of a mix gave; empty where there is none.
+        evaluations: those in the middle of epochs, in order.
     """
 
     kind: ClassVar[str] = "run"
@@ -139,6 +167,15 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     saves: Saves
     unfinished_samples: int
     mix: tuple[MixShare, ...] = ()
+    best_step: int | None = None
+    evaluations: tuple[StepEvaluation, ...] = ()
+
+    @property
+    def best_valid(self) -> MetricValues | None:
+        """Metrics of the best weights on the validation split; None where there are none yet."""
+        if self.best_step is not None:
+            return next((each.valid for each in self.evaluations if each.step == self.best_step), None)
+        return next((each.valid for each in self.epochs if each.epoch == self.best_epoch), None)
 
     @property
     def mix_names(self) -> tuple[str, ...]:

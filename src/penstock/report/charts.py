@@ -86,13 +86,15 @@ def loss_chart(run: RunRecord) -> str:
 
 
 def score_chart(run: RunRecord, score: str) -> str:
-    """Draw a validation metric by epoch, with the line of a model that learnt nothing, and the best epoch."""
-    found = [(epoch.epoch + 1, epoch.valid[score]) for epoch in run.epochs if score in epoch.valid]
+    """Draw a validation metric by epoch, with the line of a model that learnt nothing, and the best one."""
+    ends = [(float(epoch.epoch + 1), epoch.valid) for epoch in run.epochs]
+    places = sorted([*ends, *((each.epoch, each.valid) for each in run.evaluations)], key=lambda found: found[0])
+    found = [(place, valid[score]) for place, valid in places if score in valid]
     points = [(place, metric.value) for place, metric in found if metric.value is not None]
     baseline = next((metric.baseline.value for _, metric in found if metric.baseline is not None), None)
     epochs = np.array([point[0] for point in points], dtype=np.float64)
     values = np.array([point[1] for point in points], dtype=np.float64)
-    best = [point for point in points if run.best_epoch is not None and point[0] == run.best_epoch + 1]
+    best = [point for point in points if point[0] == _best_place(run)]
 
     label = clean_text(found[0][1].label if found else score)
 
@@ -108,9 +110,16 @@ def score_chart(run: RunRecord, score: str) -> str:
         axes.set_ylabel(label)
         legend(axes)
 
-    shown = f"Best, at epoch {best[0][0]}: {best[0][1]:.4g}." if best else f"{counted(len(points), 'epoch')}."
+    shown = f"Best, at epoch {best[0][0]:.4g}: {best[0][1]:.4g}." if best else f"{counted(len(points), 'epoch')}."
     against = f" A model that learnt nothing has {baseline:g}." if baseline is not None else ""
     return chart("score", f"Validation {label} by epoch", shown + against, draw)
+
+
+def _best_place(run: RunRecord) -> float | None:
+    """Return the epochs that were done when the best weights were taken; None where there are none."""
+    if run.best_step is not None:
+        return next((each.epoch for each in run.evaluations if each.step == run.best_step), None)
+    return None if run.best_epoch is None else run.best_epoch + 1.0
 
 
 def stall_chart(run: RunRecord) -> str:

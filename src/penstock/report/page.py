@@ -129,7 +129,8 @@ def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Ma
     if run.losses or run.epochs:
         found.append(("Loss", loss_chart(run)))
     score = choose_score(run, evaluation)
-    shown = [epoch.valid[score] for epoch in run.epochs if score in epoch.valid]
+    valid = [*(epoch.valid for epoch in run.epochs), *(each.valid for each in run.evaluations)]
+    shown = [metrics[score] for metrics in valid if score in metrics]
     if any(metric.value is not None for metric in shown):
         found.append((f"Validation {shown[0].label} by epoch", score_chart(run, score)))
     if run.epochs:

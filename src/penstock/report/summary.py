@@ -172,9 +172,9 @@ def _score_card(run: RunRecord, evaluation: Evaluation | None) -> Card:
         note = "; ".join([note, *evaluation.notes])
         label = f"{metric.label}, {evaluation.split} split"
         return Card(label=label, value=metric_text(metric, 3), note=note, tone=tone)
-    best = next((epoch for epoch in run.epochs if epoch.epoch == run.best_epoch), None)
-    if best is not None and name in best.valid:
-        metric = best.valid[name]
+    valid = run.best_valid
+    if valid is not None and name in valid:
+        metric = valid[name]
         note, tone = judge(metric)
         return Card(label=f"{metric.label}, validation", value=metric_text(metric, 3), note=note, tone=tone)
     return Card(label="Score", value=DASH, note="the run was not evaluated")
@@ -285,7 +285,7 @@ def epoch_table(run: RunRecord) -> Table:
     for epoch in run.epochs[::each]:
         valid = (metric_text(epoch.valid.get(name)) for name in names)
         times = (epoch.compute_seconds, epoch.stall_seconds, epoch.valid_seconds)
-        best = " (best)" if epoch.epoch == run.best_epoch else ""
+        best = " (best)" if epoch.epoch == run.best_epoch and run.best_step is None else ""
         rows.append(
             (f"{epoch.epoch + 1}{best}", f"{epoch.train_loss:.4f}", *valid, *(format_seconds(time) for time in times))
         )

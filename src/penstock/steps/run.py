@@ -164,7 +164,7 @@ def _is_trained(files: JobFiles, args: JobOptions) -> bool:
         record = read_record(files.run_record, RunRecord)
     except RecordError:
         return False
-    asked = {"num_epochs": args.epochs, "patience": args.patience or None}
+    asked = {"num_epochs": args.epochs, "patience": args.patience or None, "max_steps": args.max_steps or None}
     return record.state == "succeeded" and all(record.config.get(name) == value for name, value in asked.items())
 
 

@@ -87,7 +87,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
         model = _fresh_model(planned)
         records.begin(model)
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
-        with ShownTraining(planned.known_total, score=task.score) as shown:
+        with ShownTraining(planned.known_total, score=config.best or task.score) as shown:
             train(
                 config,
                 task=task,
@@ -152,17 +152,20 @@ def _checkpoint_folder(args: TrainOptions, meter: RequestMeter) -> Iterator[str]
 
 def describe(record: RunRecord) -> str:
     """Say for a person how a run went."""
-    best = next((epoch for epoch in record.epochs if epoch.epoch == record.best_epoch), None)
-    score = best.valid.get(record.score) if best else None
+    valid = record.best_valid
+    asked = record.config.get("best")
+    score = (valid or {}).get(str(asked or record.score))
     chosen = "best" if score is not None and score.value is not None else "no score tells the best; last"
-    metrics = metrics_line(best.valid) if best else metric_text(None)
+    metrics = metrics_line(valid) if valid is not None else metric_text(None)
+    after = f" after step {record.best_step:,}" if record.best_step is not None else ""
+    by = f" by {asked}" if asked else ""
     return (
         f"trained {record.model} ({counted(record.num_parameters, 'parameter')}) for "
         f"{counted(len(record.epochs), 'epoch')} in "
         f"{format_seconds(record.wall_seconds)}, {100 * record.stall_share:.1f} % of it waiting for data\n"
         f"  read {format_bytes(record.meters.sample_bytes)} in {record.meters.get_requests} requests through at most "
         f"{format_bytes(record.meters.window_high_water_bytes)}\n"
-        f"  {chosen} epoch {(record.best_epoch or 0) + 1}: {metrics}\n"
+        f"  {chosen} epoch{by} {(record.best_epoch or 0) + 1}{after}: {metrics}\n"
         + "".join(f"  {line}\n" for line in mix_lines(record))
         + skipped_line(record.meters)
     )

@@ -1,5 +1,8 @@
 """One attempt at a run: epochs, steps, validation, and a checkpoint of all that it is.
 
+A validation in the middle of an epoch reads the validation split, and then goes back to where training was: the order
+of training samples is the same with it and without.
+
 Neither time spent after the last checkpoint before a SIGKILL nor the time that a failed attempt's last
 save took is in ``wall_seconds`` of the attempts after it.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,10 +20,18 @@ import msgspec
 from torch import nn
 
 from penstock import stopping
-from penstock.errors import CheckpointCorrupt, DataError, Interrupted, ProcessLost, SourceError, WindowError
-from penstock.loader.protocols import BatchLoader, LoaderState
+from penstock.errors import (
+    CheckpointCorrupt,
+    DataError,
+    Interrupted,
+    ProcessLost,
+    SourceError,
+    TimeSpent,
+    WindowError,
+)
+from penstock.loader.protocols import Batch, BatchLoader, LoaderState
 from penstock.manifest.trained_on import TrainedOn
-from penstock.records import LossPoint, Meters, MetricValues
+from penstock.records import LossPoint, Meters, MetricValue, MetricValues, StepEvaluation
 from penstock.stopping import is_from_stop
 from penstock.tasks.protocols import Task
 from penstock.train.checkpoint import Checkpoints
@@ -35,7 +46,7 @@ from penstock.train.schedule import KnownSamples, Schedule, make_schedule
 from penstock.train.signals import StopRequest
 from penstock.train.spent import Spent
 from penstock.train.stepper import StepOutcome, Stepper
-from penstock.train.validation import Validation
+from penstock.train.validation import Validation, best_by
 
 __all__ = ["Attempt"]
 
@@ -77,7 +88,7 @@ class Attempt:
         self._journal = Journal()
         self._loader_state: LoaderState = train_loader.state_dict()
         self._reached = self._loader_state
-        self._saved: tuple[tuple[int, int], str] | None = None
+        self._saved: tuple[tuple[int, int, int, bool], str] | None = None
         self._saved_seconds = time.monotonic()
         self._best: str | None = None
 
@@ -124,8 +135,10 @@ class Attempt:
         """
         try:
             while not self._journal.finished:
-                self._train_epoch(stop)
-                self._end_epoch(stop)
+                if self._train_epoch(stop):
+                    self._end_epoch(stop)
+                else:
+                    self._end_within_epoch(stop)
                 if not self._journal.finished:
                     stop.check()
         except BaseException as error:
@@ -137,12 +150,21 @@ class Attempt:
                 self._save()
             raise
 
-    def _train_epoch(self, stop: StopRequest) -> None:
+    def _train_epoch(self, stop: StopRequest) -> bool:
+        """Train to the epoch's end, or to the last step there is; say whether it was the epoch's end."""
         journal, schedule = self._journal, self._schedule()
         self._stepper.model.train()
-        batches = iter(self._train_loader.epoch(journal.epoch))
+        batches: Iterator[Batch] | None = None
         while True:
+            self._check_time()
+            if self._is_to_be_evaluated():
+                self._evaluate_within_epoch(stop)
+                batches = None
+            if self._is_out_of_steps():
+                return self._is_at_epoch_end()
             begun = time.perf_counter()
+            if batches is None:
+                batches = iter(self._train_loader.epoch(journal.epoch))
             with stop.waiting():
                 batch = next(batches, None)
             got = time.perf_counter()
@@ -161,6 +183,7 @@ class Attempt:
         outcome = self._stepper.finish(journal.step, factor=self._factor(schedule))
         if outcome is not None:
             self._end_step(outcome, schedule, stop, begun=begun)
+        return True
 
     def _end_step(self, outcome: StepOutcome, schedule: Schedule, stop: StopRequest, *, begun: float) -> None:
         journal = self._journal
@@ -173,6 +196,51 @@ class Attempt:
     def _factor(self, schedule: Schedule) -> float:
         journal = self._journal
         return schedule.factor(schedule.place(journal.step, epoch=journal.epoch, epoch_steps=journal.epoch_steps))
+
+    def _check_time(self) -> None:
+        hours = self._config.max_hours
+        if hours is not None and self._spent.wall_seconds >= 3600 * hours and not self._stepper.is_in_group:
+            raise TimeSpent(
+                f"--max-hours {hours:g} are over after step {self._journal.step}, saved as {self._save()}",
+                fix="run the same command with more of them to go on",
+            )
+
+    def _is_out_of_steps(self) -> bool:
+        return self._config.max_steps is not None and self._journal.step >= self._config.max_steps
+
+    def _is_at_epoch_end(self) -> bool:
+        """Tell whether the last step is known to be the last one of its epoch, or the first is still to come."""
+        journal, num_samples = self._journal, self._train_loader.num_samples
+        return num_samples is not None and journal.epoch_samples >= num_samples
+
+    def _is_to_be_evaluated(self) -> bool:
+        journal, every = self._journal, self._config.evaluate_every
+        if every is None or not journal.epoch_steps or journal.step % every or self._stepper.is_in_group:
+            return False
+        return journal.evaluated_step != journal.step and not self._is_at_epoch_end()
+
+    def _evaluate_within_epoch(self, stop: StopRequest) -> None:
+        """Score the network where it is, and go back to where training is in the data."""
+        journal, begun = self._journal, time.perf_counter()
+        metrics: MetricValues = {}
+        if self._valid is not None:
+            metrics = self._valid.metrics(self._stepper.evaluated, journal.epoch, stop)
+            self._train_loader.load_state_dict(self._loader_state)
+        score = self._score_of(metrics)
+        found = StepEvaluation(
+            step=journal.step, epoch=self._place(), valid=metrics, valid_seconds=time.perf_counter() - begun
+        )
+        is_best = journal.note_evaluation(found, score)
+        if is_best:
+            self._keep_best(journal.epoch)
+        self._progress.on_evaluation(found, is_best=is_best)
+
+    def _end_within_epoch(self, stop: StopRequest) -> None:
+        """End the run at its last step, in the middle of an epoch that another attempt may go on with."""
+        if self._journal.step and self._journal.evaluated_step != self._journal.step:
+            self._evaluate_within_epoch(stop)
+        self._journal.finished = True
+        self._save()
 
     def _after_step(self, stop: StopRequest) -> None:
         stop.check()
@@ -191,11 +259,15 @@ class Attempt:
             first_epoch_steps=journal.epochs[0].num_steps if journal.epochs else None,
         )
 
+    def _place(self) -> float:
+        """Return the epochs that are done, with the part of the one in progress where its size is known."""
+        journal, num_samples = self._journal, self._train_loader.num_samples
+        return journal.epoch + (journal.epoch_samples / max(num_samples, 1) if num_samples is not None else 0.0)
+
     def _tell(self, outcome: StepOutcome, schedule: Schedule) -> None:
         journal, num_samples = self._journal, self._train_loader.num_samples
-        place = journal.epoch + (journal.epoch_samples / max(num_samples, 1) if num_samples is not None else 0.0)
         journal.curve.add(
-            LossPoint(step=journal.step, epoch=place, loss=outcome.loss, learning_rate=outcome.learning_rate)
+            LossPoint(step=journal.step, epoch=self._place(), loss=outcome.loss, learning_rate=outcome.learning_rate)
         )
         self._progress.on_step(
             StepUpdate(
@@ -217,22 +289,30 @@ class Attempt:
         metrics: MetricValues = {}
         if self._valid is not None:
             metrics = self._valid.metrics(self._stepper.evaluated, journal.epoch, stop)
+        score = self._score_of(metrics)
         # Both loaders may be parts of one stream, whose place the validation has moved on.
         self._loader_state = self._train_loader.state_dict()
         if not self._known.are_all and journal.epoch == 0:
             journal.curve.spread(0, first_step=0, num_steps=journal.epoch_steps)
         record = journal.end_epoch(metrics, valid_seconds=time.perf_counter() - begun)
-        is_best = journal.note_score(record.epoch, record.valid.get(self._task.score))
+        is_best = journal.note_score(record.epoch, score)
         journal.finished = self._is_finished()
         if is_best:
-            self._best = self._checkpoints.save_best(
-                {**self._stepper.weights(), "trained_on": self._training_split()},
-                identity=self._identity,
-                step=journal.step,
-                epoch=record.epoch,
-            )
+            self._keep_best(record.epoch)
         self._save()
         self._progress.on_epoch(record, is_best=is_best)
+
+    def _score_of(self, metrics: MetricValues) -> MetricValue | None:
+        asked = self._config.best
+        return best_by(metrics, asked or self._task.score, is_asked=asked is not None)
+
+    def _keep_best(self, epoch: int) -> None:
+        self._best = self._checkpoints.save_best(
+            {**self._stepper.weights(), "trained_on": self._training_split()},
+            identity=self._identity,
+            step=self._journal.step,
+            epoch=epoch,
+        )
 
     def _training_split(self) -> dict[str, Any] | None:
         return None if self._trained_on is None else msgspec.to_builtins(self._trained_on())
@@ -240,7 +320,7 @@ class Attempt:
     def _is_finished(self) -> bool:
         journal, config = self._journal, self._config
         out_of_patience = config.patience is not None and journal.bad_epochs >= config.patience
-        return journal.epoch >= config.num_epochs or out_of_patience
+        return journal.epoch >= config.num_epochs or out_of_patience or self._is_out_of_steps()
 
     def interrupted(self, stop: StopRequest) -> Interrupted:
         """Save what was done, which is what a stop was put off for; return the error that tells so.
@@ -259,7 +339,8 @@ class Attempt:
 
     def _save(self) -> str:
         """Save the state after the last step, if that is not done yet; return the file's path or URI."""
-        place = (self._journal.step, self._journal.epoch)
+        journal = self._journal
+        place = (journal.step, journal.epoch, journal.evaluated_step, journal.finished)
         if self._saved is not None and self._saved[0] == place:
             return self._saved[1]
         content = {
@@ -268,7 +349,7 @@ class Attempt:
             "rng": capture_rng(),
             "journal": self._spent.added_to(self._journal, self._checkpoints.saves).to_plain(),
         }
-        step, epoch = place
+        step, epoch = journal.step, journal.epoch
         where = self._checkpoints.save(content, identity=self._identity, step=step, epoch=epoch)
         log.info("saved", extra={"checkpoint": where, "step": step, "epoch": epoch})
         self._saved, self._saved_seconds = (place, where), time.monotonic()

@@ -36,6 +36,7 @@ class TrainConfig:
         task: name of the task.
         model: name of the network.
         num_epochs: passes over the training split, at most.
+        max_steps: steps of the whole run, at most; None makes those of all epochs.
         batch_size: samples of one batch.
         accumulate: batches that one step learns from.
         learning_rate: the highest that the schedule reaches.
@@ -50,6 +51,8 @@ class TrainConfig:
         warmup_steps: steps in which it rises, in place of that part; None takes the part.
         ema: decay of a moving mean of the weights, which is evaluated; None keeps none.
         init_from: checkpoint whose weights the run begins with, None begins with fresh ones.
+        best: metric that the best weights are chosen by; None takes the task's score.
+        evaluate_every: steps after which the validation split is evaluated beside epochs' ends; None does not.
         clip_norm: gradients are scaled down to this norm, None leaves them.
         patience: epochs without a better validation score before the run ends, None never ends it.
         seed: of the weights, dropout and everything else drawn.
@@ -57,6 +60,7 @@ class TrainConfig:
         device: ``auto`` takes CUDA where there is one.
         checkpoint_every_steps: also save in the middle of epochs, after so many steps; None does not.
         checkpoint_minutes: also save after the first step that ends so long after the last save; None does not.
+        max_hours: of all attempts together, after which the run stops; None never does.
         keep_checkpoints: how many resumable ones are kept, the best one apart.
         num_threads: of torch on the CPU, None leaves torch's choice. Bits of the result may depend on it.
 
@@ -67,6 +71,7 @@ class TrainConfig:
     task: str
     model: str
     num_epochs: int = _GIVEN.epochs
+    max_steps: int | None = _GIVEN.max_steps or None
     batch_size: int = BATCH_SIZE
     accumulate: int = _GIVEN.accumulate
     learning_rate: float = _GIVEN.learning_rate
@@ -80,6 +85,8 @@ class TrainConfig:
     warmup_steps: int | None = _GIVEN.warmup_steps or None
     ema: float | None = _GIVEN.ema or None
     init_from: str | None = _GIVEN.init_from
+    best: str | None = _GIVEN.best
+    evaluate_every: int | None = _GIVEN.evaluate_every or None
     clip_norm: float | None = _GIVEN.clip_norm or None
     patience: int | None = _GIVEN.patience or None
     seed: int = 0
@@ -87,13 +94,14 @@ class TrainConfig:
     device: DeviceName = _GIVEN.device
     checkpoint_every_steps: int | None = _GIVEN.checkpoint_every or None
     checkpoint_minutes: float | None = _GIVEN.checkpoint_minutes or None
+    max_hours: float | None = _GIVEN.max_hours or None
     keep_checkpoints: int = _GIVEN.keep_checkpoints
     num_threads: int | None = _GIVEN.threads or None
 
     def __post_init__(self) -> None:
         for name in ("num_epochs", "batch_size", "accumulate", "keep_checkpoints"):
             _check(self, name, lambda value: value >= 1, "1 or more")
-        for name in ("patience", "checkpoint_every_steps", "warmup_steps"):
+        for name in ("patience", "checkpoint_every_steps", "warmup_steps", "max_steps", "evaluate_every"):
             _check(self, name, lambda value: value is None or value >= 1, "1 or more, or leave it out")
         threads = f"1 to {MOST_THREADS}, or leave it out"
         _check(self, "num_threads", lambda value: value is None or 1 <= value <= MOST_THREADS, threads)
@@ -103,6 +111,7 @@ class TrainConfig:
         _check(
             self, "checkpoint_minutes", lambda value: value is None or 0 < value < math.inf, "above 0, or 0 for none"
         )
+        _check(self, "max_hours", lambda value: value is None or 0 < value < math.inf, "above 0, or 0 for no end")
         _check(self, "clip_norm", lambda value: value is None or 0 < value < math.inf, "above 0, or leave it out")
         _check(self, "label_smoothing", lambda value: 0 <= value < 1, "0 or more and less than 1, like 0.1")
         _check(self, "ema", lambda value: value is None or 0 < value < 1, "above 0 and less than 1, like 0.999, or 0")

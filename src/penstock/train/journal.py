@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
-from penstock.records import EpochRecord, LossPoint, Meters, MetricValue, MetricValues, Saves
+from penstock.records import EpochRecord, LossPoint, Meters, MetricValue, MetricValues, Saves, StepEvaluation
 
-__all__ = ["MAX_LOSS_POINTS", "Curve", "Journal"]
+__all__ = ["MAX_EVALUATIONS", "MAX_LOSS_POINTS", "Curve", "Journal"]
 
 MAX_LOSS_POINTS = 500
+MAX_EVALUATIONS = 500
+"""In the middle of epochs, that are kept: beyond it every second one is, and the best."""
 
 
 class Curve(msgspec.Struct, kw_only=True):
@@ -73,6 +75,9 @@ class Journal(msgspec.Struct, kw_only=True):
         compute_seconds: the rest of its training pass so far.
         finished: whether the run needs no more epochs.
         epochs: the epochs that ended.
+        evaluations: those in the middle of epochs.
+        evaluated_step: the last step after which there was one.
+        best_step: the step, where the best one is of these.
         best_score: of ``best_epoch``, None before an epoch's end that has a score.
         bad_epochs: ended without a better score, in a row.
         num_resumes: times the run went on from a checkpoint.
@@ -93,6 +98,9 @@ class Journal(msgspec.Struct, kw_only=True):
     finished: bool = False
     curve: Curve = msgspec.field(default_factory=Curve)
     epochs: list[EpochRecord] = msgspec.field(default_factory=list)
+    evaluations: list[StepEvaluation] = msgspec.field(default_factory=list)
+    evaluated_step: int = 0
+    best_step: int | None = None
     best_score: float | None = None
     best_epoch: int | None = None
     bad_epochs: int = 0
@@ -142,10 +150,23 @@ class Journal(msgspec.Struct, kw_only=True):
         self.loss_sum = self.stall_seconds = self.compute_seconds = 0.0
         return record
 
-    def note_score(self, epoch: int, score: MetricValue | None) -> bool:
+    def note_evaluation(self, found: StepEvaluation, score: MetricValue | None) -> bool:
+        """Take in a validation in the middle of the epoch; say whether it is the best so far."""
+        self.evaluated_step = found.step
+        is_best = self.note_score(self.epoch, score, step=found.step)
+        self.evaluations.append(found)
+        if len(self.evaluations) > MAX_EVALUATIONS:
+            kept = enumerate(self.evaluations)
+            self.evaluations = [each for place, each in kept if place % 2 or each.step == self.best_step]
+        return is_best
+
+    def note_score(self, epoch: int, score: MetricValue | None, *, step: int | None = None) -> bool:
         """Say whether an epoch is the best so far, and remember it.
 
         One without a score is never better than one with: only as long as none has any is the latest the best.
+
+        Args:
+            step: after which it was scored, where that is in its middle; it is not counted as a bad epoch.
         """
         value = None if score is None else score.value
         if self.best_score is None:
@@ -155,7 +176,7 @@ class Journal(msgspec.Struct, kw_only=True):
         else:
             better = value > self.best_score if score.higher_is_better else value < self.best_score
         if better:
-            self.best_score, self.best_epoch, self.bad_epochs = value, epoch, 0
-        else:
+            self.best_score, self.best_epoch, self.best_step, self.bad_epochs = value, epoch, step, 0
+        elif step is None:
             self.bad_epochs += 1
         return better

@@ -74,6 +74,14 @@ class _Learning(Options, group="training", change=Change.FIXED):
         told="learn from N batches in one step, as from one batch of N times the size in the memory of one; the last "
         "step of an epoch takes what is left (default: 1)",
     )
+    max_steps: int = option(
+        read=whole_number,
+        default=0,
+        metavar="N",
+        told="end after N steps in all, in the middle of an epoch too, which is then evaluated; the schedule falls "
+        "over these; 0 trains all epochs (default)",
+        change=Change.LARGER,
+    )
     learning_rate: float = option(read=float, default=1e-3, metavar="X", told="highest learning rate of the schedule")
     optimizer: OptimizerName = choice(
         choices=get_args(OptimizerName), default="adamw", told="how weights follow the gradient (default: adamw)"
@@ -130,6 +138,18 @@ class _Learning(Options, group="training", change=Change.FIXED):
         told="begin with the weights of this checkpoint of `penstock train`, where names and shapes fit; what does not "
         "is told (default: fresh weights)",
     )
+    best: str | None = option(
+        read=optional_text,
+        default=None,
+        metavar="METRIC",
+        told="metric of the validation that the best weights are chosen by (default: the task's score)",
+    )
+    evaluate_every: int = option(
+        read=whole_number,
+        default=0,
+        metavar="N",
+        told="evaluate on the validation split every N steps too, beside each epoch's end; 0 does not (default)",
+    )
     clip_norm: float = option(read=float, default=1.0, metavar="X", told="largest gradient norm; 0: no clipping")
     patience: int = option(
         read=whole_number,
@@ -163,6 +183,13 @@ class _Saving(Options, group="training", change=Change.FREE):
         told="also save when the last save is so many minutes ago, the most that a kill without warning costs; 0 saves "
         "at the ends of epochs alone (default: 10)",
         field="run_checkpoint_minutes",
+    )
+    max_hours: float = option(
+        read=at_least_zero,
+        default=0.0,
+        metavar="X",
+        told="stop after so many hours of all attempts together, with a checkpoint and an exit code of its own; the "
+        "same command with more goes on; 0 never does (default)",
     )
     keep_checkpoints: int = option(read=positive_int, default=2, metavar="N", told="how many to keep beside the best")
     instance_type: str | None = option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from penstock.records import EpochRecord
+from penstock.records import EpochRecord, StepEvaluation
 
 __all__ = ["Progress", "StepUpdate", "Unwatched"]
 
@@ -52,6 +52,10 @@ class Progress(Protocol):
         """Take note of an epoch's end."""
         ...
 
+    def on_evaluation(self, found: StepEvaluation, *, is_best: bool) -> None:
+        """Take note of a validation in the middle of an epoch."""
+        ...
+
 
 class Unwatched:
     """Tells nobody."""
@@ -63,4 +67,7 @@ class Unwatched:
         """Do nothing."""
 
     def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
+        """Do nothing."""
+
+    def on_evaluation(self, found: StepEvaluation, *, is_best: bool) -> None:
         """Do nothing."""

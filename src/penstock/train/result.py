@@ -104,6 +104,8 @@ def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, Conf
         seconds_to_first_batch=result.seconds_to_first_batch,
         num_resumes=journal.num_resumes,
         best_epoch=journal.best_epoch,
+        best_step=journal.best_step,
+        evaluations=tuple(journal.evaluations),
         checkpoint=result.checkpoint,
         weights_sha256=result.weights_sha256,
         host=result.host,

@@ -14,7 +14,7 @@ from penstock.options import Change, Options
 
 __all__ = ["Changed", "binds", "changed_options", "told_of"]
 
-_ENDLESS = {"patience"}
+_ENDLESS = {"max_steps", "patience"}
 """Of which 0 means for ever."""
 
 

@@ -94,7 +94,8 @@ def make_schedule(
         num_samples: of each epoch, whose last batch may be small; None where that is not known yet.
         first_epoch_steps: of the first epoch, None while it goes on.
     """
-    foreseen = config.num_epochs * _epoch_steps(config, known.number)
+    epoch_steps = _epoch_steps(config, known.number)
+    foreseen = _at_most(config, config.num_epochs * epoch_steps)
     num_warmup = config.warmup_steps
     if num_warmup is None:
         num_warmup = math.ceil(foreseen * config.warmup_fraction)
@@ -104,13 +105,19 @@ def make_schedule(
             num_warmup=num_warmup,
             falls_from=num_warmup,
             num_steps=foreseen,
-            epoch_steps=_epoch_steps(config, known.number) if known.number == num_samples else None,
+            epoch_steps=epoch_steps
+            if known.number == num_samples and foreseen == config.num_epochs * epoch_steps
+            else None,
         )
     if first_epoch_steps is None or num_samples is None:
         return Schedule(name=config.schedule, num_warmup=num_warmup, falls_from=num_warmup, num_steps=None)
-    num_steps = first_epoch_steps + (config.num_epochs - 1) * _epoch_steps(config, num_samples)
+    num_steps = _at_most(config, first_epoch_steps + (config.num_epochs - 1) * _epoch_steps(config, num_samples))
     falls_from = max(first_epoch_steps, num_warmup)
     return Schedule(name=config.schedule, num_warmup=num_warmup, falls_from=falls_from, num_steps=num_steps)
+
+
+def _at_most(config: TrainConfig, num_steps: int) -> int:
+    return num_steps if config.max_steps is None else min(num_steps, config.max_steps)
 
 
 def _epoch_steps(config: TrainConfig, num_samples: int) -> int:

@@ -47,6 +47,11 @@ class Spent:
         if self.first_batch_seconds is None:
             self.first_batch_seconds = time.monotonic() - self._started_seconds
 
+    @property
+    def wall_seconds(self) -> float:
+        """Time of all attempts so far."""
+        return self._earlier.wall_seconds + time.monotonic() - self._started_seconds
+
     def added_to(self, journal: Journal, saves: Saves) -> Journal:
         """Return a journal with this attempt's time, meters and saves added to those of earlier ones."""
         earlier = self._earlier
@@ -58,6 +63,6 @@ class Spent:
             journal,
             meters=meters,
             traffic=take_later(earlier.traffic, *seen, self._own_traffic()),
-            wall_seconds=earlier.wall_seconds + time.monotonic() - self._started_seconds,
+            wall_seconds=self.wall_seconds,
             saves=earlier.saves.plus(saves),
         )

@@ -118,6 +118,11 @@ class Stepper:
             loss=group.loss, num_labelled=group.num_labelled, num_samples=group.num_samples, learning_rate=rate
         )
 
+    @property
+    def is_in_group(self) -> bool:
+        """Whether batches were learnt from whose step is not made."""
+        return self._group.is_begun
+
     def abandon(self) -> None:
         """Go back to the last step that was made, from among the batches of the next."""
         self._group.go_back(self.model)

@@ -1,18 +1,20 @@
-"""The validation at each epoch's end."""
+"""The validation at each epoch's end, and in its middle where that is asked for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch import nn
 
+from penstock.errors import ConfigError, PenstockError
 from penstock.loader.protocols import BatchLoader
-from penstock.recipes.objectives import Objective, predict
-from penstock.records import MetricValues
+from penstock.recipes.objectives import Classification, Objective, Regression, predict
+from penstock.records import MetricValue, MetricValues
 from penstock.tasks.protocols import Task
 from penstock.train.signals import StopRequest
 
-__all__ = ["Validation"]
+__all__ = ["Validation", "best_by", "check_best"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,3 +32,38 @@ class Validation:
                 return {}
             found = predict(model, self.objective, self.loader, epoch=epoch)
         return self.task.metrics(found.truth, found.predicted, found.groups)
+
+
+def best_by(metrics: MetricValues, name: str, *, is_asked: bool) -> MetricValue | None:
+    """Return the metric that the best weights are chosen by; None where it is not known.
+
+    Args:
+        is_asked: whether a person asked for it by name.
+
+    Raises:
+        ConfigError: the task has no such metric.
+    """
+    if is_asked and metrics and name not in metrics:
+        raise ConfigError(
+            f"--best {name!r} is no metric of the validation", fix=f"choose one of: {', '.join(sorted(metrics))}"
+        )
+    return metrics.get(name)
+
+
+def check_best(name: str, *, task: Task, objective: Objective) -> None:
+    """Refuse a metric that a task does not have, as far as that can be told before anything was predicted.
+
+    Raises:
+        ConfigError: it has no such metric.
+    """
+    if isinstance(objective, Classification):
+        truth, predicted = np.arange(2.0), np.eye(objective.num_classes)[:2]
+    elif isinstance(objective, Regression):
+        truth = predicted = np.arange(2.0)
+    else:
+        return
+    try:
+        found = task.metrics(truth, predicted, ("a", "b"))
+    except (PenstockError, ValueError):  # it needs more samples than two: what it has is told after the first epoch
+        return
+    best_by(found, name, is_asked=True)

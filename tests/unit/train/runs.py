@@ -21,7 +21,7 @@ import numpy as np
 from penstock.errors import PenstockError
 from penstock.recipes.eeg.models import build_model
 from penstock.recipes.objectives import Regression
-from penstock.records import EpochRecord, RunRecord, write_record
+from penstock.records import EpochRecord, RunRecord, StepEvaluation, write_record
 from penstock.sources import Blobs, open_blobs
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
@@ -53,6 +53,7 @@ class Heard:
     steps: list[StepUpdate] = field(default_factory=list)
     epochs: list[tuple[EpochRecord, bool]] = field(default_factory=list)
 
+    evaluations: list[tuple[int, bool]] = field(default_factory=list)
     begun_at: tuple[int, int] | None = None
 
     def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
@@ -61,6 +62,9 @@ class Heard:
     def on_step(self, update: StepUpdate) -> None:
         self.steps.append(update)
         self.on_each_step(update)
+
+    def on_evaluation(self, found: StepEvaluation, *, is_best: bool) -> None:
+        self.evaluations.append((found.step, is_best))
 
     def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
         self.epochs.append((record, is_best))
@@ -133,6 +137,8 @@ def without_times(record: RunRecord) -> dict[str, object]:
         "losses": record.losses,
         "epochs": epochs,
         "best_epoch": record.best_epoch,
+        "best_step": record.best_step,
+        "evaluations": [(each.step, each.epoch, each.valid) for each in record.evaluations],
         "state": record.state,
     }
 

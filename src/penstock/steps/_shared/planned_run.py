@@ -18,6 +18,7 @@ from penstock.steps.options.train import TrainOptions
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import ConfigValue, TrainConfig, weights_of
 from penstock.train.schedule import KnownSamples
+from penstock.train.validation import check_best
 
 __all__ = ["PlannedRun", "plan_run"]
 
@@ -43,8 +44,12 @@ class PlannedRun:
 
     @property
     def known_total(self) -> int | None:
-        """Samples of all epochs, None where the listing goes on."""
-        return self.config.num_epochs * self.known.number if self.known.are_all else None
+        """Samples of all epochs, or of as many steps as there may be; None where the listing goes on."""
+        if not self.known.are_all:
+            return None
+        total, config = self.config.num_epochs * self.known.number, self.config
+        most = config.max_steps
+        return total if most is None else min(total, most * config.accumulate * config.batch_size)
 
 
 def plan_run(args: TrainOptions) -> PlannedRun:
@@ -65,6 +70,7 @@ def plan_run(args: TrainOptions) -> PlannedRun:
         label_smoothing=args.label_smoothing,
         class_weights=_class_weights(config.class_weights, basis),
     )
+    _check_evaluation(config, args, data, objective)
     # Where the listing goes on the first epoch has an order of its own: it is another run.
     order_options: dict[str, ConfigValue] = {} if first.is_whole else {"stream-listing": True}
     identity = Identity(
@@ -87,6 +93,29 @@ def plan_run(args: TrainOptions) -> PlannedRun:
         scheduled=_scheduled(basis, known),
         order_options=order_options,
     )
+
+
+def _check_evaluation(config: TrainConfig, args: TrainOptions, data: OpenedDataset, objective: Objective) -> None:
+    """Refuse what is asked of the validation and cannot be.
+
+    Raises:
+        ConfigError: there is no validation split to choose by, no such metric, or it comes too late.
+    """
+    flag = f"--best {config.best}" if config.best else f"--evaluate-every {config.evaluate_every}"
+    if config.best is None and config.evaluate_every is None:
+        return
+    if args.stream_listing and config.evaluate_every is not None:
+        raise ConfigError(
+            f"--evaluate-every {config.evaluate_every} and --stream-listing are both given, and the validation split "
+            "is known when the listing has ended",
+            fix="leave one of them out",
+        )
+    if data.first.is_whole and not data.first.num_samples("valid"):
+        raise ConfigError(
+            f"{flag} is given, and there is no validation split", fix="split like --split 0.8,0.1,0.1, or leave it out"
+        )
+    if config.best is not None:
+        check_best(config.best, task=data.task, objective=objective)
 
 
 def _class_weights(asked: str | None, listed: Listed) -> tuple[float, ...]:

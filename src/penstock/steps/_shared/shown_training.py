@@ -6,7 +6,7 @@ import contextlib
 from typing import Any, Self
 
 from penstock.observe import open_progress
-from penstock.records import EpochRecord
+from penstock.records import EpochRecord, MetricValues, StepEvaluation
 from penstock.train.progress import StepUpdate
 
 __all__ = ["ShownTraining"]
@@ -51,6 +51,13 @@ class ShownTraining:
 
     def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
         """Tell the validation's metrics."""
-        score = record.valid.get(self._score)
+        self._tell(record.valid)
+
+    def on_evaluation(self, found: StepEvaluation, *, is_best: bool) -> None:
+        """Tell the metrics of a validation in the middle of an epoch."""
+        self._tell(found.valid)
+
+    def _tell(self, valid: MetricValues) -> None:
+        score = valid.get(self._score)
         if score is not None and score.value is not None:
             self._stage.advance(0, **{f"valid_{self._score}": score.value})
