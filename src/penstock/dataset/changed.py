@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from penstock.dataset.columns import dropped, names_in, renamed, selected
 from penstock.dataset.functions import Batched, Filter
 from penstock.dataset.sharded import Sharded
-from penstock.stream.checks import called_with, flag
+from penstock.stream.checks import called_with, count, flag
 from penstock.stream.options import names_checked
 
 if TYPE_CHECKING:
     from penstock.dataset.described import Dataset
+    from penstock.dataset.mixing import Mixed
+    from penstock.dataset.regrouped import Regrouped
 
-__all__ = ["Changed"]
+__all__ = ["Changed", "batched"]
 
 
 class Changed(Sharded):
@@ -44,22 +46,33 @@ class Changed(Sharded):
         called_with("function", function, "value")
         return self._with(Filter(function))
 
+    @overload
+    def map_batches(self, function: Callable[..., Any], *, rng: bool = False) -> Dataset: ...
+
+    @overload
+    def map_batches(self, function: Callable[..., Any], *, rng: bool = False, rows: int) -> Regrouped: ...
+
     @names_checked
-    def map_batches(self, function: Callable[..., Any], *, rng: bool = False) -> Dataset:
+    def map_batches(
+        self, function: Callable[..., Any], *, rng: bool = False, rows: int | None = None
+    ) -> Dataset | Regrouped:
         """Return a dataset of the values that a function makes of all values of a batch of the loader at once.
 
         It gives as many as it was given, in their order, so that positions, ranks and resuming stay exact; others are
-        an error. ``transform=`` of the loader comes before it, ``map``, ``filter`` and others behind it after it. It
+        an error. With ``rows`` it is given so many rows at a time, whatever the batches are, and gives any number of
+        values: batches are cut of what it gives, and a position is exact within that too. How many there are is not
+        known before they are made, so ``len(loader)`` is an error, and several ranks need ``samples=`` of the loader.
+
+        ``transform=`` of the loader comes before it, ``map``, ``filter`` and others behind it after it. It
         runs where batches are put together: with ``workers``, of formats of many samples an extent, that is the
         process that asked for them.
 
         Args:
             function: of a list of values, that gives a list; or a dictionary with a list for each column.
             rng: call it with ``(values, rng)``, a generator of the batch's own by seed, epoch and its first sample.
+            rows: that it is given at a time, fewer at an epoch's end; None is the loader's batch.
         """
-        has_chance = flag("rng", rng)
-        called_with("function", function, "values", *(["rng"] if has_chance else []))
-        return self._with(Batched(function, has_chance))
+        return batched(cast("Dataset", self), function, rng=rng, rows=rows)
 
     @names_checked
     def select(self, names: str | Iterable[str]) -> Dataset:
@@ -103,3 +116,20 @@ class Changed(Sharded):
     def _with(self, function: Callable[..., Any]) -> Dataset:
         dataset = cast("Dataset", self)
         return replace(dataset, functions=(*dataset.functions, function))
+
+
+def batched(
+    rows_of: Dataset | Mixed, function: Callable[..., Any], *, rng: bool, rows: int | None
+) -> Dataset | Regrouped:
+    """Return what a function makes of batches, or of so many rows at a time.
+
+    Raises:
+        ConfigError: an argument cannot be used.
+    """
+    has_chance = flag("rng", rng)
+    called_with("function", function, "values", *(["rng"] if has_chance else []))
+    if rows is None:
+        return rows_of._with(Batched(function, has_chance))  # type: ignore[union-attr] # a mix refuses it before
+    from penstock.dataset.regrouped import Regrouped  # it knows datasets
+
+    return Regrouped(of=rows_of, made=Batched(function, has_chance, count("rows", rows, 1, most=2**20)))

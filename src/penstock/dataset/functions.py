@@ -114,18 +114,19 @@ def _row(value: Any, verb: str, names: Mapping[str, str] | Sequence[str]) -> Map
 
 @dataclass(frozen=True, slots=True)
 class Batched:
-    """Makes other values of all values of a batch, as many."""
+    """Makes other values of all values of a batch: as many, or of ``rows`` rows any number."""
 
     called: ClassVar[str] = "map_batches"
 
     function: Callable[..., Any]
     has_chance: bool = False
+    rows: int | None = None
 
     def __call__(self, values: list[Any]) -> list[Any]:
         """Return the values.
 
         Raises:
-            ConfigError: they are none, or not as many.
+            ConfigError: they are none, or not as many where they should be.
         """
         given = len(values)
         # Of the batch's own, whoever makes it: the process's generators are seeded for it.
@@ -137,11 +138,11 @@ class Batched:
                 f"map_batches was given a {type(found).__name__}, {shown(found)}, for {given} values",
                 fix="return a list with a value for each, or a dictionary of such lists by column",
             )
-        if len(made) != given:
+        if self.rows is None and len(made) != given:
             raise ConfigError(
                 f"map_batches was given {len(made)} values for {given}",
-                fix="return one for each, in their order, so that positions and ranks stay exact; to leave some out "
-                "use filter",
+                fix="return one for each, in their order; to return another number say by rows= how many rows the "
+                "function is given at a time, as in map_batches(function, rows=100)",
             )
         return made
 
@@ -215,11 +216,13 @@ class CollateLeft:
     Attributes:
         functions: that a batch goes through first, ``Batched`` and those of values behind it.
         before: how many of the dataset's functions come before them.
+        gives_all: whether batches that nothing is left of are made too.
     """
 
     collate: Callable[[list[Any]], Any]
     functions: Sequence[Callable[..., Any]] = field(default=())
     before: int = 0
+    gives_all: bool = False
 
     def __call__(self, values: list[Any]) -> Any:
         """Return the batch, or what stands for one that nothing is left of."""
@@ -233,7 +236,7 @@ class CollateLeft:
                 _note(error, function, number)
                 raise
             left = [value for value in found if not isinstance(value, Nothing)]
-        return self.collate(left) if left else NOTHING
+        return self.collate(left) if left or self.gives_all else NOTHING
 
 
 def parted(
@@ -253,7 +256,7 @@ def change_of(functions: Sequence[Callable[..., Any]]) -> Callable[[Any], Any] |
     if parted(functions)[1]:
         raise ConfigError(
             "the rows of a shard, which are in no batch, with map_batches",
-            fix="open shards of the dataset before map_batches, or use map",
+            fix="say by rows= how many rows it is given at a time, open shards of the dataset before it, or use map",
         )
     if not functions:
         return None

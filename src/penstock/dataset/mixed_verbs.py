@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from penstock.dataset.changed import batched
 from penstock.dataset.unread import Unread
 from penstock.errors import ConfigError
 from penstock.stream.options import names_checked
@@ -13,6 +14,7 @@ from penstock.stream.options import names_checked
 if TYPE_CHECKING:
     from penstock.dataset.described import Dataset
     from penstock.dataset.mixing import Mixed
+    from penstock.dataset.regrouped import Regrouped
 
 __all__ = ["ChangedMix"]
 
@@ -51,16 +53,20 @@ class ChangedMix(Unread):
         asked = names if isinstance(names, str) or not isinstance(names, Iterable) else list(names)
         return self._of_each(lambda member: member.drop(asked))
 
-    def map_batches(self, *_: object, **__: object) -> Mixed:
-        """Refuse functions of batches, which a mix puts together itself.
+    @names_checked
+    def map_batches(self, function: Callable[..., Any], *, rng: bool = False, rows: int | None = None) -> Regrouped:
+        """Return what a function makes of so many rows of the mix at a time, any number of values.
 
         Raises:
-            ConfigError: always.
+            ConfigError: ``rows`` is not given: the batches of a mix are put together of its members' values.
         """
-        raise ConfigError(
-            "map_batches of a mix, whose batches are put together of its members' values",
-            fix="give its loader a collate= that calls the function first",
-        )
+        if rows is None:
+            raise ConfigError(
+                "map_batches of a mix, whose batches are put together of its members' values",
+                fix="say by rows= how many values it is given at a time, or give the mix's loader a collate= that "
+                "calls the function first",
+            )
+        return cast("Regrouped", batched(cast("Mixed", self), function, rng=rng, rows=rows))
 
     def _of_each(self, change: Callable[[Any], Dataset | Mixed]) -> Mixed:
         mixed = cast("Mixed", self)

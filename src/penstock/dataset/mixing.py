@@ -16,6 +16,7 @@ from penstock.dataset.mixed_loader import MixedLoader
 from penstock.dataset.mixed_verbs import ChangedMix
 from penstock.dataset.proportions import Limit, Rule, Stop
 from penstock.dataset.text_verbs import TextVerbs
+from penstock.dataset.unread import Unread
 from penstock.dataset.weights import Weighed, Weight, weight_of
 from penstock.errors import ConfigError
 from penstock.stream import checks
@@ -225,6 +226,8 @@ def mix(
 def _pairs(members: Any) -> list[tuple[Dataset | Mixed, Weight | None]]:
     try:
         pairs = list(members.items() if isinstance(members, Mapping) else members)
+        for each in pairs:
+            _check_sized(each[0] if isinstance(each, tuple | list) and each else each)
         is_alone = all(isinstance(each, Dataset | Mixed) for each in pairs)
         found = [(each, None) for each in pairs] if is_alone else [(dataset, weight) for dataset, weight in pairs]
     except (TypeError, ValueError):
@@ -236,6 +239,14 @@ def _pairs(members: Any) -> list[tuple[Dataset | Mixed, Weight | None]]:
     if len(made) < 2:
         raise ConfigError(f"{len(made)} member(s)", fix="give at least two datasets")
     return made
+
+
+def _check_sized(member: Any) -> None:
+    if isinstance(member, Unread) and not isinstance(member, Dataset | Mixed):
+        raise ConfigError(
+            f"the member {shown(member)}: how many values it has is not known before they are made",
+            fix="mix the datasets first, and give the mix map_batches with rows=, or pack it",
+        )
 
 
 def _temperature(given: Any) -> float:

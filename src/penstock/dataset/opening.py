@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from penstock.dataset.batch_step import MAP_BATCHES, batched_of
 from penstock.dataset.described import WHERE, Dataset
 from penstock.dataset.entries import NO_SECRETS, Entries, Value, bare, entries_of
 from penstock.dataset.loading import LOADING, loading_of
@@ -18,6 +19,7 @@ from penstock.dataset.misplaced import of_members, of_options
 from penstock.dataset.mixing import Mixed, mix
 from penstock.dataset.of_tasks import eeg, images, of_task
 from penstock.dataset.packed import PackedDataset
+from penstock.dataset.regrouped import Regrouped
 from penstock.dataset.splitting import PARTS
 from penstock.dataset.text_steps import PACK, TEXT_STEPS, packed_of, text_made
 from penstock.dataset.weights import weight_of
@@ -67,19 +69,22 @@ MEMBER_LIMITS: Final = ("most_samples", "most_epochs")
 _A_FILE: Final = "give the path of a YAML file that describes a dataset"
 _LIKE: Final = "write a thing a line, like `format: parquet`"
 _FILLED: Final = (*STEPS, *LOADING, "task")
-_OF_WHOLE: Final = (*LOADING, "task", PACK)
+_MADE_LAST: Final = (MAP_BATCHES, PACK)
+"""Of the whole file, in this order; of ``penstock.open`` alone."""
+_OF_WHOLE: Final = (*LOADING, "task", *_MADE_LAST)
 _OF_MEMBERS: Final = ("weight", *MEMBER_LIMITS)
 
 
 @names_checked
-def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | Mixed | PackedDataset:  # noqa: A001
+def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | Mixed | Regrouped | PackedDataset:  # noqa: A001
     """Return the dataset that a file describes.
 
     The file has ``format`` and ``source``, the arguments of the function of that name (``penstock.parquet`` ...), and
     ``where``, ``select``, ``drop``, ``rename``, ``tokenize`` or ``chat`` (mappings of the verbs' arguments), ``split``
     (with ``valid``, ``test``, ``by`` and ``seed``) and ``part``, done in this order; or ``mix``, a list of such
     mappings each with a ``weight``, ``most_samples`` and ``most_epochs``, where it is to have some, and the other
-    arguments of ``penstock.mix``; a member may have a ``mix`` of its own. ``pack`` packs what the whole file gives.
+    arguments of ``penstock.mix``; a member may have a ``mix`` of its own. ``map_batches`` (``function``,
+    a path, ``rows`` and ``rng``) is of what the whole file gives, and ``pack`` packs that.
     ``window``, ``batch`` and ``transform`` (``package.module:function``) are what ``loader`` takes unless it is given
     others. With ``task`` it has that task's samples, and the task's options by their names. Paths are as on
     a command line: of the folder that the process is in.
@@ -95,8 +100,10 @@ def open(path: str | os.PathLike[str], *, part: str | None = None) -> Dataset | 
     if part is not None:
         checks.choice("part", part, PARTS)
     entries = _entries(read_text(file, wanted=_A_FILE), str(file))
-    own = {name: value for name, value in entries.values.items() if name != PACK}
-    made = _described(replace(entries, values=own), part=part)
+    own = {name: value for name, value in entries.values.items() if name not in _MADE_LAST}
+    made: Any = _described(replace(entries, values=own), part=part)
+    if MAP_BATCHES in entries.values:
+        made = batched_of(entries, made)
     return packed_of(entries, made) if PACK in entries.values else made
 
 
@@ -124,6 +131,10 @@ def described(
 def _described(
     entries: Entries, *, part: str | None = None, task: str | None = None, is_whole: bool = False
 ) -> Dataset | Mixed:
+    for name in _MADE_LAST:
+        if name in entries.values:
+            told = f"{name} in a file that a step reads, which trains on samples of a task"
+            raise entries.error(told, "leave it out, or open the file by penstock.open", line=entries.values[name].line)
     making = _Making(part=part, is_whole=is_whole, task=_task_of(entries) or task, loading=loading_of(entries))
     own = {name: value for name, value in entries.values.items() if name not in (*LOADING, "task")}
     kept = Entries(file=entries.file, line=entries.line, values=own)

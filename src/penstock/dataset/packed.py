@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +14,12 @@ from penstock.dataset.described import Dataset
 from penstock.dataset.functions import parted
 from penstock.dataset.member_feed import CHUNK, pack
 from penstock.dataset.mixing import Mixed
+from penstock.dataset.own_windows import own_window
 from penstock.dataset.packed_batches import Asked, collate_packed
 from penstock.dataset.packed_loader import PackedLoader
 from penstock.dataset.packed_positions import MOST_LANES
 from penstock.dataset.unread import Unread
 from penstock.errors import ConfigError
-from penstock.loader.ranks import AskedRanks, Found, find_ranks
 from penstock.stream import checks
 from penstock.stream.checks import called_with, count
 from penstock.stream.epochs import NOTHING, Nothing
@@ -102,7 +100,7 @@ class PackedDataset(Unread):
             options["transform"] = _Then(transform)
         # With sequences= epochs of the documents are not those of the loader.
         options["epochs"] = epochs if sequences is None else None
-        options |= _alone(options)
+        options |= own_window(options)
         return PackedLoader(self._source(options), asked)
 
     def _source(self, options: dict[str, Any]) -> Any:
@@ -113,21 +111,6 @@ class PackedDataset(Unread):
             opened = documents.opened_with({**options, "batch_size": CHUNK})
             decoder = replace(opened.decoder, collate=pack, stand_in=NOTHING)
         return Stream.made_of(replace(opened, decoder=decoder, may_shrink=True))
-
-
-def _alone(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options by which each rank has a window of its own, in a folder of its own where one is given.
-
-    Ranks that shared one would wait for one another: the one that needs more documents for the room that another's
-    take up, and that one, in a step of all, for the first.
-    """
-    found = {name: options.get(name) for name in ("rank", "world_size", "local_rank", "local_world_size")}
-    told = find_ranks(AskedRanks(**found), environ=os.environ, timeout_seconds=60)
-    alone: dict[str, Any] = {"local_rank": 0, "local_world_size": 1}
-    if options.get("window_folder") is not None and isinstance(told, Found) and told.ranks.world_size > 1:
-        folder = Path(checks.path("window_folder", options["window_folder"], like="a folder's path, or None"))
-        alone["window_folder"] = folder / f"rank-{told.ranks.rank}"
-    return alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from penstock.dataset.batch_step import BATCH_SCHEMA, MAP_BATCHES
 from penstock.dataset.described import WHERE, Dataset
 from penstock.dataset.making import objects, of_format
 from penstock.dataset.mixing import mix
@@ -53,6 +54,7 @@ def dataset_schema() -> dict[str, Any]:
             },
             **{name: each for name, each in _arguments(mix).items() if name in MIX_OPTIONS},
             "task": {"type": "string"},
+            MAP_BATCHES: BATCH_SCHEMA,
             PACK: text_schemas()[PACK],
             **_LOADING,
         },
@@ -71,7 +73,8 @@ def _as_whole(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Describe what a file as a whole may say beside its dataset; the task of what is a task's too may be named."""
     kind = schema["properties"]["format"].get("const")
     if kind not in TASKS_OF_FORMATS:
-        return {**schema, "properties": {**schema["properties"], PACK: text_schemas()[PACK], **_LOADING}}
+        last = {MAP_BATCHES: BATCH_SCHEMA, PACK: text_schemas()[PACK]}
+        return {**schema, "properties": {**schema["properties"], **last, **_LOADING}}
     tasks = [name for name in own_task_names() if name == kind or name.startswith(f"{kind}-")]
     named = {**schema, "properties": {**schema["properties"], "task": {"enum": tasks}, **_LOADING}}
     if kind not in tasks:
