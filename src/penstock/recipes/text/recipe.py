@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from penstock.loader.protocols import BatchLoader
     from penstock.recipes.objectives import Objective
+    from penstock.recipes.protocols import Watcher
 
 __all__ = ["TextRecipe"]
 
@@ -78,6 +79,12 @@ class TextRecipe:
         packing = packing_of(info)
         kind = PackedTraining if is_trained else PackedScoring
         return kind(loader, packing, batch_size=batch_size)
+
+    def watch(self, info: ManifestInfo) -> Watcher:
+        """Look at an evaluation, for its figures."""
+        from penstock.recipes.text.watching import Watching  # here, likewise
+
+        return Watching(num_tokens=info.shape[1], length=info.shape[0])
 
     def expected_samples(self, manifest: Path, info: ManifestInfo, num_samples: int) -> int:
         """Return about how many sequences texts of the training split are packed into."""

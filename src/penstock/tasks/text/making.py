@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +23,6 @@ from penstock.formats.options import size_of
 from penstock.formats.protocols import Format
 from penstock.formats.registry import format_options, open_format, table_formats
 from penstock.manifest import SPLITS, Extent, SkippedObject
-from penstock.plan import row_ranks, split_rule
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.indexing import indexed, some_samples
 from penstock.tasks.objects import full_objects
@@ -32,16 +31,13 @@ from penstock.tasks.protocols import Limits, SampleSet
 from penstock.tasks.table.opening import list_tables
 from penstock.tasks.table.parts import fetch
 from penstock.tasks.text.codec import Maker, TextCodec, packed_maker
-from penstock.tasks.text.options import UNITS
+from penstock.tasks.text.splitting import Splits, of_own_splits
 from penstock.tasks.text.tokenizing import make_maker, needs_training, num_tokens, trained_tokenizer, whole_text
 from penstock.texts import counted
 from penstock.tokens import BYTES, LONG, METHODS
-from penstock.units import GIB
 
 __all__ = ["make_samples"]
 
-SMALL_BYTES: Final = GIB
-"""Of all objects, up to which texts are split and not blocks: so much is soon fetched once more for each split."""
 _FEWEST, _MOST = 300, 1 << 16
 _PLAIN: Final = "text"
 _ENDINGS: Final = ("txt", "text", "txt.gz", "text.gz", "txt.zst", "text.zst")
@@ -63,9 +59,16 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options,
     listing, num_bytes, name = await list_tables(source, chosen, limits, skipped, formats=formats, wanted="text")
     options = _format_options(chosen, name, is_chat=is_chat)
     kind = open_format(name, options)
-    gathered = _Gathered(kind, _Splits(chosen, limits, num_bytes), ScratchFile(limits.scratch))
-    async for extent in indexed(full_objects(_stored(listing), limits, skipped), kind, source, limits, skipped):
-        gathered.add(extent)
+    files: dict[str, str] = {}
+    by_files = chosen.switch("split_files")
+    objects = of_own_splits(listing, files, skipped) if by_files else _stored(listing)
+    kept = ScratchFile(limits.scratch)
+    places = [
+        kept.append(msgspec.msgpack.encode(extent))
+        async for extent in indexed(full_objects(objects, limits, skipped), kind, source, limits, skipped)
+    ]
+    splits = Splits(chosen, limits, num_bytes=num_bytes, files=files)
+    gathered = _Gathered(kind, splits, kept, places)
     if not gathered.places:
         raise EmptyListing(f"there is no text in {source.spec.uri}", fix="check what was uploaded there")
     values = await gathered.read(source, budget_bytes=size_of("statistics", chosen.text("statistics")))
@@ -88,6 +91,7 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options,
         rows=_rows(gathered, codec),
         shape=(length, num_tokens(maker.tokenizer)),
         skipped=skipped,
+        own_splits=splits.own_splits(),
         split_of=lambda extent: extent.key.rpartition(":")[2],
         notes=[_note(maker, gathered, sizes)],
         values=maker.tokenizer.fingerprint(),
@@ -128,32 +132,6 @@ def _format_options(chosen: Options, name: str, *, is_chat: bool) -> dict[str, A
     return found
 
 
-class _Splits:
-    """Which split each text of an extent is in."""
-
-    def __init__(self, chosen: Options, limits: Limits, num_bytes: int) -> None:
-        asked, self._seed = limits.splitting, limits.splitting.seed
-        unit, has_groups = chosen.choice("split_unit", UNITS), chosen.text("group_column") is not None
-        if has_groups and (asked.by_sample or unit != "auto"):
-            other = "--split-by sample" if asked.by_sample else "--option split-unit="
-            raise ConfigError(
-                f"texts are to stay together by --option group-column=, which {other} contradicts",
-                fix="leave one of them out",
-            )
-        self._rule = split_rule(fractions=asked.fractions, seed=asked.seed)
-        is_large = num_bytes > SMALL_BYTES and not asked.by_sample
-        self._whole = not has_groups and (unit == "blocks" or (unit == "auto" and is_large))
-
-    def of(self, extent: Extent) -> NDArray[np.int64]:
-        """Return the places among ``SPLITS`` of an extent's texts, shape (texts,)."""
-        places = np.array([SPLITS.index(name) for name in self._rule.names], np.int64)
-        if extent.groups:
-            return np.array([SPLITS.index(self._rule(group)) for group in extent.groups], np.int64)
-        if self._whole:
-            return np.full(extent.num_samples, SPLITS.index(self._rule(extent.key)), np.int64)
-        return places[self._rule.of_ranks(row_ranks(self._seed, extent.key, extent.num_samples))]
-
-
 @dataclass(slots=True)
 class _Gathered:
     """What a pass over objects found: extents, ``places`` where in a scratch file.
@@ -163,14 +141,10 @@ class _Gathered:
     """
 
     kind: Format
-    splits: _Splits
+    splits: Splits
     kept: ScratchFile
-    places: list[tuple[int, int]] = field(default_factory=list)
+    places: list[tuple[int, int]]
     is_sampled: bool = False
-
-    def add(self, extent: Extent) -> None:
-        """Take an extent in."""
-        self.places.append(self.kept.append(msgspec.msgpack.encode(extent)))
 
     def extents(self) -> Iterator[tuple[Extent, NDArray[np.int64]]]:
         """Return extents with the places among ``SPLITS`` of their texts."""

@@ -52,6 +52,12 @@ _FILES: Final = (
         "what is split where there is no group-column: rows, blocks (what is fetched as one), or auto, by size",
         _one_of(UNITS),
     ),
+    TaskOption(
+        name="split_files",
+        kind=bool,
+        default=False,
+        help="files are of the splits that their names say, like train-00000-of-00005.parquet and validation/a.jsonl",
+    ),
     _text("statistics", "16Mi", "about how much is read to train a tokenizer, and to count tokens by", "SIZE"),
 )
 TEXT_OPTIONS: Final = (
