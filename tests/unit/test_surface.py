@@ -32,6 +32,7 @@ PUBLIC = (
     "penstock.formats.protocols",
     "penstock.manifest",
     "penstock.recipes.protocols",
+    "penstock.recipes.text.networks",
     "penstock.records",
     "penstock.sources",
     "penstock.tasks.metrics",

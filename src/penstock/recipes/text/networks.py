@@ -20,9 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from penstock.recipes.text.names import Size
+from penstock.errors import ConfigError
+from penstock.recipes.text.names import SIZES, Size
 
-__all__ = ["Answer", "Transformer", "attention_mask"]
+__all__ = ["Answer", "Transformer", "attention_mask", "transformer"]
 
 ROTARY_BASE = 10_000.0
 FIRST_DEVIATION = 0.02
@@ -88,6 +89,17 @@ class Transformer(nn.Module):
     def _begin(module: nn.Module) -> None:
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=FIRST_DEVIATION)
+
+
+def transformer(name: str, *, num_tokens: int) -> Transformer:
+    """Return a network of a size, with fresh weights, drawn from torch's global generator.
+
+    Raises:
+        ConfigError: there is no size of the name.
+    """
+    if name not in SIZES:
+        raise ConfigError(f"there is no text model {name!r}", fix=f"choose one of: {', '.join(SIZES)}")
+    return Transformer(SIZES[name], num_tokens=num_tokens)
 
 
 def attention_mask(document_ids: Tensor) -> Tensor:

@@ -47,9 +47,9 @@ class TextRecipe:
             ConfigError: there is no such network, or it cannot take samples of this shape.
         """
         self.check_model(name, shape)
-        from penstock.recipes.text.networks import Transformer  # here: torch takes a second
+        from penstock.recipes.text.networks import transformer  # here: torch takes a second
 
-        return Transformer(SIZES[name], num_tokens=num_outputs)
+        return transformer(name, num_tokens=num_outputs)
 
     def make_objective(self, info: ManifestInfo) -> Objective:
         """Return the objective: the token behind each."""
