@@ -113,7 +113,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
 
 def _fresh_model(planned: PlannedRun) -> nn.Module:
     """Return the network with weights of the run's seed."""
-    seed_everything(planned.config.seed)
+    seed_everything(planned.config.seed, deterministic=planned.config.deterministic)
     return build_model(
         planned.config.model,
         task=planned.data.task.name,

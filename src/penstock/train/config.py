@@ -57,6 +57,10 @@ class TrainConfig:
         patience: epochs without a better validation score before the run ends, None never ends it.
         seed: of the weights, dropout and everything else drawn.
         amp: ``bf16`` and ``fp16`` compute in these; ``auto`` in bfloat16 (float16 where the GPU has none) on CUDA.
+        compile: compile the network with torch.compile.
+        channels_last: lay the network's and the batches' images out channels last.
+        deterministic: take algorithms that give the same bits each time.
+        checkpoint_activations: have the network compute activations again in the backward pass.
         device: ``auto`` takes CUDA where there is one.
         checkpoint_every_steps: also save in the middle of epochs, after so many steps; None does not.
         checkpoint_minutes: also save after the first step that ends so long after the last save; None does not.
@@ -91,6 +95,10 @@ class TrainConfig:
     patience: int | None = _GIVEN.patience or None
     seed: int = 0
     amp: AmpMode = _GIVEN.amp
+    compile: bool = _GIVEN.compile
+    channels_last: bool = _GIVEN.channels_last
+    deterministic: bool = _GIVEN.deterministic
+    checkpoint_activations: bool = _GIVEN.checkpoint_activations
     device: DeviceName = _GIVEN.device
     checkpoint_every_steps: int | None = _GIVEN.checkpoint_every or None
     checkpoint_minutes: float | None = _GIVEN.checkpoint_minutes or None

@@ -16,19 +16,22 @@ __all__ = ["RngState", "capture_rng", "restore_rng", "seed_everything", "tensors
 RngState = dict[str, Any]
 
 
-def seed_everything(seed: int) -> None:
+def seed_everything(seed: int, *, deterministic: bool = True) -> None:
     """Seed Python, numpy and torch, and let torch use deterministic algorithms only.
 
     On the CPU two runs of one seed, one number of threads and one build of torch are then equal bit by bit.
+
+    Args:
+        deterministic: where false torch may use any, and try out which convolution is the fastest on the GPU.
     """
     # cuBLAS reads this when CUDA starts; torch refuses its matrix products in deterministic mode without it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.benchmark = not deterministic
 
 
 def capture_rng() -> RngState:

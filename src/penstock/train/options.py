@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from penstock.options import Change, Options, choice, option
+from penstock.options import Change, Options, choice, option, switch
 from penstock.options.readers import at_least_zero, optional_location, optional_text, positive_int, whole_number
 
 __all__ = [
@@ -165,6 +165,22 @@ class _Learning(Options, group="training", change=Change.FIXED):
         default="auto",
         told="mixed precision: bf16, fp16 with a scaled loss, auto (bf16, or fp16 where the GPU has none; off on a "
         "CPU), or off (default: auto)",
+        change=Change.FREE,
+    )
+    compile: bool = switch(
+        default=False, told="compile the network with torch.compile, once for each shape of batch", change=Change.FREE
+    )
+    channels_last: bool = switch(
+        default=False, told="lay images out channels last, which convolutions on GPUs like", change=Change.FREE
+    )
+    deterministic: bool = switch(
+        default=True,
+        told="take algorithms that give the same bits each time; false lets a GPU choose the fastest (default: true)",
+        change=Change.FREE,
+    )
+    checkpoint_activations: bool = switch(
+        default=False,
+        told="have the network compute activations again in the backward pass, for less memory; where it can",
         change=Change.FREE,
     )
 

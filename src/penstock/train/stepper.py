@@ -21,8 +21,9 @@ from penstock.train.averaging import MovingMean
 from penstock.train.config import TrainConfig
 from penstock.train.device import choose_device, choose_precision
 from penstock.train.grouping import Group
+from penstock.train.network import channels_last, prepared
 from penstock.train.optimisers import check_recipe, optimisers_of
-from penstock.train.telling import diverged, misfit
+from penstock.train.telling import diverged, misfit, telling_of_torch
 
 __all__ = ["StepOutcome", "Stepper"]
 
@@ -68,6 +69,7 @@ class Stepper:
         self._precision = choose_precision(config.amp, self.device)
         self.model = model.to(self.device)
         check_recipe(recipe, config)
+        self._forward = prepared(self.model, config, recipe=recipe)
         self._optimisers = optimisers_of(recipe, self.model, config)
         self._rates = [[float(group["lr"]) for group in each.param_groups] for each in self._optimisers]
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._precision.needs_scaler)
@@ -86,12 +88,17 @@ class Stepper:
         """
         if self._config.accumulate == 1:
             return self.step(batch, step, factor=factor)
+        with telling_of_torch(self._config.model):
+            self._add(batch, step, factor=factor)
+        return self.finish(step, factor=factor) if self._group.is_full else None
+
+    def _add(self, batch: Batch, step: int, *, factor: float) -> None:
         group, rate = self._group, self._config.learning_rate * factor
         if not group.is_begun:
             group.begin(self.model)
             self._zero_gradients(self._optimisers)
         self._set_learning_rates(factor)
-        data = on_device(batch.data, self.device)
+        data = self._data_of(batch)
         loss, num_labelled = self._objective.loss(self._outputs(data["inputs"], len(batch)), data)
         value = loss.item()
         if not math.isfinite(value):
@@ -99,7 +106,6 @@ class Stepper:
         with torch.autocast(self.device.type, enabled=False):
             self._scaler.scale(loss * group.weight(num_labelled)).backward()  # type: ignore[no-untyped-call]
         group.add(batch, value, num_labelled)
-        return self.finish(step, factor=factor) if group.is_full else None
 
     def finish(self, step: int, *, factor: float) -> StepOutcome | None:
         """Make the step of the batches that were learnt from since the last one; None where there were none.
@@ -141,18 +147,19 @@ class Stepper:
         """
         self._set_learning_rates(factor)
         rate = self._config.learning_rate * factor
-        data = on_device(batch.data, self.device)
+        data = self._data_of(batch)
 
         def update(loss: torch.Tensor, *optimisers: torch.optim.Optimizer) -> float:
             return self._update(loss, optimisers, batch=batch, step=step, rate=rate)
 
-        if isinstance(self._recipe, OwnStep):
-            with self._precision.autocast():
-                loss, num_labelled = self._recipe.training_step(self.model, data, self._optimisers, update)
-        else:
-            outputs = self._outputs(data["inputs"], len(batch))
-            mean, num_labelled = self._objective.loss(outputs, data)
-            loss = update(mean, *self._optimisers)
+        with telling_of_torch(self._config.model):
+            if isinstance(self._recipe, OwnStep):
+                with self._precision.autocast():
+                    loss, num_labelled = self._recipe.training_step(self.model, data, self._optimisers, update)
+            else:
+                outputs = self._outputs(data["inputs"], len(batch))
+                mean, num_labelled = self._objective.loss(outputs, data)
+                loss = update(mean, *self._optimisers)
         if self._mean is not None:
             self._mean.update(self.model)
         return StepOutcome(loss=float(loss), num_labelled=num_labelled, num_samples=len(batch), learning_rate=rate)
@@ -205,10 +212,14 @@ class Stepper:
         if self._scaler.is_enabled() and self._scaler.get_scale() < LEAST_SCALE:
             raise diverged("gradient's norm", norm, step=step, rate=rate, batch=batch)
 
+    def _data_of(self, batch: Batch) -> Any:
+        data = on_device(batch.data, self.device)
+        return data | {"inputs": channels_last(data["inputs"])} if self._config.channels_last else data
+
     def _outputs(self, inputs: Any, num_samples: int) -> Any:
         try:
             with self._precision.autocast():
-                return self.model(inputs)
+                return self._forward(inputs)
         except ValueError as error:
             if num_samples > 1:
                 raise

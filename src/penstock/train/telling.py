@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,10 +12,40 @@ import torch
 from penstock.errors import ConfigError, TrainingDiverged
 from penstock.loader.protocols import Batch
 
-__all__ = ["diverged", "misfit"]
+__all__ = ["diverged", "misfit", "telling_of_torch"]
 
 _MISFIT = re.compile(r"^(?!CUDA).*\b(d?type|shapes?|sizes?|dimensions?|channels)\b", re.DOTALL | re.IGNORECASE)
 """Of torch, where a layer is given tensors of another type or shape; it tells so in no class of its own."""
+
+
+_COMPILERS = ("torch._dynamo", "torch._inductor")
+
+
+@contextlib.contextmanager
+def telling_of_torch(model: str) -> Iterator[None]:
+    """Tell of what torch cannot do with options that were given.
+
+    Args:
+        model: the network's name.
+
+    Raises:
+        ConfigError: it has no deterministic algorithm, or cannot compile the network.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        told = " ".join(str(error).split())[:200]
+        if "deterministic" in str(error) and "use_deterministic_algorithms" in str(error):
+            raise ConfigError(
+                f"torch has no algorithm for the model {model!r} that gives the same bits each time ({told})",
+                fix="pass --deterministic false, or choose another model",
+            ) from error
+        if type(error).__module__.startswith(_COMPILERS):
+            raise ConfigError(
+                f"the model {model!r} cannot be compiled here ({told})",
+                fix="leave --compile out, or install a C++ compiler where that is what lacks",
+            ) from error
+        raise
 
 
 def misfit(error: RuntimeError, inputs: Any, *, model: str) -> ConfigError | None:
