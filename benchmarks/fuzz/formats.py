@@ -6,7 +6,6 @@ import base64
 import gzip
 import io
 import json
-import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,15 +14,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.fuzz.hdf5 import hdf5s
 from benchmarks.fuzz.media import media
 from benchmarks.fuzz.recordings import recordings
 from support.folder_source import Folder
 from support.formats import FORMATS
+from support.media_archives import tar_of
 from support.ranges import Ranges
 
 __all__ = ["Example", "examples_of"]
 
 Example = tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]
+MOST_BYTES = 16 << 10
 LITDATA = ("plain", "chunk", "batch", "sample", "packed rows", "mixed", "tokens")
 LINES = b"".join(json.dumps({"n": n, "t": "é" * n, "l": [n, {"a": None}]}).encode() + b"\n" for n in range(20))
 TABLE = pa.table(
@@ -47,12 +49,9 @@ def written(write: Callable[[io.BytesIO], Any]) -> bytes:
     return file.getvalue()
 
 
-def write_tar(file: io.BytesIO) -> None:
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        for number in range(6):
-            member = tarfile.TarInfo(f"d/{number}.txt")
-            member.size = number * 50
-            archive.addfile(member, io.BytesIO(b"x" * member.size))
+def small_tar(members: dict[str, bytes]) -> bytes:
+    """Return an archive without the zeros that fill its last record, but for those that end it."""
+    return tar_of(members).rstrip(b"\0").ljust(512, b"\0") + bytes(1536)
 
 
 def write_zip(file: io.BytesIO) -> None:
@@ -96,7 +95,11 @@ def examples_of(kind: str) -> list[Example]:
         return makers[kind]()
     if kind in ("video", "audio", "dicom"):
         return [(*each, Ranges) for each in media() if each[0] == kind]
-    more = [(kind, data, [options, {}], Ranges) for name, _, data, options in FORMATS.values() if name == kind]
+    more = [
+        (kind, data, [options, {}], Ranges)
+        for name, _, data, options in FORMATS.values()
+        if name == kind and len(data) <= MOST_BYTES
+    ]
     archives = [each for each in media() if each[0] == kind] if kind == "tar" else []
     return [(*each, Ranges) for each in [*single(), *archives] if each[0] == kind] + more
 
@@ -108,59 +111,55 @@ def lances() -> list[Example]:
     return [("lance", files[key], [{}, {"columns": ["id"]}], beside(files, key)) for key in files]
 
 
-def hdf5s() -> list[Example]:
-    """Return files of HDF5."""
-    import h5py
-
-    found = []
-    for version in ("earliest", "latest"):
-        file = io.BytesIO()
-        with h5py.File(file, "w", libver=version) as made:
-            made.create_dataset(
-                "g/x", data=np.arange(40).reshape(10, 4), chunks=(3, 2), compression="gzip", shuffle=True
-            )
-            made.create_dataset("z", data=np.arange(10.0), chunks=(4,), compression="lzf", fletcher32=True)
-            made.create_dataset("c", data=np.arange(10))
-            made.create_dataset("t", data=["é" * n for n in range(10)])
-        options = [{"block": 1, "columns": ["g/x", "z", "c"]}, {"block": 1, "by": "file"}, {"memory": "1Mi"}]
-        found.append(("hdf5", file.getvalue(), options, Ranges))
-    return found
-
-
 def zarrs() -> list[Example]:
-    """Return objects of groups of Zarr, each to be damaged beside the others."""
+    """Return objects of small groups of Zarr, each to be damaged beside the others of its group."""
     import numcodecs
     import zarr
 
-    found = []
-    for version in (2, 3):
-        store: dict[str, Any] = {}
-        group = zarr.open_group(zarr.storage.MemoryStore(store), mode="w", zarr_format=version)
-        group.create_array("x", data=np.arange(40).reshape(10, 4), chunks=(3, 2))
-        group.create_array("t", shape=(10,), chunks=(4,), dtype=str)[:] = np.array(["é" * n for n in range(10)], object)
-        if version == 3:
-            group.create_array("s", data=np.arange(10.0), chunks=(2,), shards=(4,))
-        else:
-            packers = numcodecs.Zlib(), numcodecs.LZ4(), numcodecs.BZ2(), numcodecs.LZMA(), numcodecs.Zstd()
+    def plain(group: Any) -> None:
+        group.create_array("x", data=np.arange(20).reshape(5, 4), chunks=(3, 2))
+
+    def texts(group: Any) -> None:
+        group.create_array("t", shape=(6,), chunks=(4,), dtype=str)[:] = np.array(["é" * n for n in range(6)], object)
+
+    def shards(group: Any) -> None:
+        group.create_array("s", data=np.arange(10.0), chunks=(2,), shards=(4,))
+
+    def packed(*packers: Any) -> Callable[[Any], None]:
+        def make(group: Any) -> None:
             for number, packer in enumerate(packers):
-                group.create_array(f"p{number}", shape=(10,), chunks=(5,), dtype="i8", compressors=packer)[:] = 7
-            filters = [numcodecs.Delta("i8"), numcodecs.Shuffle(8), numcodecs.Fletcher32()]
-            group.create_array("f", shape=(10,), chunks=(5,), dtype="i8", filters=filters)[:] = 7
+                group.create_array(f"p{number}", shape=(4,), chunks=(4,), dtype="i8", compressors=packer)[:] = 7
+
+        return make
+
+    def filtered(group: Any) -> None:
+        filters = [numcodecs.Delta("i8"), numcodecs.Shuffle(8), numcodecs.Fletcher32()]
+        group.create_array("f", shape=(4,), chunks=(4,), dtype="i8", filters=filters)[:] = 7
+
+    few = packed(numcodecs.Zlib(), numcodecs.LZ4())
+    more = packed(numcodecs.BZ2(), numcodecs.LZMA(), numcodecs.Zstd())
+    made = [(2, plain), (2, texts), (2, few), (2, more), (2, filtered), (3, plain), (3, texts), (3, shards)]
+    options = [{"block": 1, "memory": "1Mi"}, {"by": "chunk", "memory": "1Mi"}]
+    found = []
+    for version, make in made:
+        store: dict[str, Any] = {}
+        make(zarr.open_group(zarr.storage.MemoryStore(store), mode="w", zarr_format=version))
         files = {key: value.to_bytes() for key, value in store.items()}
-        options = [{"block": 1, "memory": "1Mi"}, {"by": "chunk", "columns": ["x"], "memory": "1Mi"}]
         found += [("zarr", files[key], options, beside(files, key)) for key in files if not key.endswith(".zattrs")]
     return found
 
 
 def single() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
-    tar = written(write_tar)
-    array = "".join(chr(byte) for byte in LINES.strip()).replace("\n", ",\n").encode("latin-1")
+    tar = small_tar({f"d/{number}.txt": b"x" * number * 50 for number in range(6)})
+    array = written(lambda file: np.save(file, np.eye(3)))
+    members = small_tar({"a.json": b'{"n": [1, 2]}', "a.cls": b"7", "a.txt": b"t", "a.npy": array, "b.cls": b"x"})
+    rows = LINES.strip().replace(b"\n", b",\n")
     table = b"a,b\n" + b'1,"x,\n2"\n' * 20
     return [
         ("jsonl", LINES, [{}, {"block": 40, "group_by": "n"}, {"columns": ["t"]}]),
         ("jsonl", gzip.compress(LINES), [{"block": 100}]),
         ("jsonl", framed(LINES), [{"block": 100}]),
-        ("json", b"[" + array + b"]", [{}, {"block": 30}]),
+        ("json", b"[" + rows + b"]", [{}, {"block": 30}]),
         ("csv", table, [{}, {"block": 20, "numbers": ["a"]}]),
         ("text", LINES, [{}, {"by": "document"}, {"by": "file"}, {"blank": True, "block": 9}]),
         ("text", gzip.compress(LINES), [{"by": "file"}]),
@@ -169,6 +168,7 @@ def single() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
         ("arrow", written(lambda file: write_arrow(file, pa.ipc.new_stream, "lz4")), [{}, {"columns": ["d"]}]),
         ("arrow", written(lambda file: write_arrow(file, pa.ipc.new_file, "zstd")), [{}]),
         ("tar", tar, [{}]),
+        ("tar", members, [{"decoded": True}]),
         ("tar", gzip.compress(tar), [{}]),
         ("tar", framed(tar), [{}]),
         ("npy", written(lambda file: np.save(file, np.eye(4))), [{}, {"by": "row"}]),

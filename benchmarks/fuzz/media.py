@@ -12,8 +12,8 @@ from support.media_archives import tar_of
 
 __all__ = ["media"]
 
-CLIPS = {"seconds": 0.4, "stride": 0.3}
-SMALL: dict[str, Any] = {"count": 12, "size": (16, 16), "gop": 4, "sound_rate": 16000}
+CLIPS = {"seconds": 0.2, "stride": 0.15}
+SMALL: dict[str, Any] = {"count": 6, "size": (16, 16), "gop": 3, "sound_rate": 8000}
 
 
 def media() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
@@ -35,7 +35,7 @@ def media() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
         film("mpegts", "mpeg2video", **{**SMALL, "sound_rate": 48000}, rate=25),
     ]
     sounds = [
-        film(container, "", sound=codec, **{**SMALL, "sound_rate": 16000})
+        film(container, "", sound=codec, **SMALL)
         for container, codec in (("wav", "pcm_s16le"), ("flac", "flac"), ("mp3", "libmp3lame"), ("ipod", "aac"))
     ]
     grouped = {"values": "window", "tags": ["PatientID"], "group_by": "PatientID"}

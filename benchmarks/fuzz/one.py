@@ -3,18 +3,20 @@
     python -m benchmarks.fuzz.one '<Asked as JSON>'
 
 Errors that are none of Penstock's, inputs that take long and those that take much memory are told in ``found.jsonl`` of
-the folder, each kind of them once, with the input beside it; it goes on behind them. What ends the process (native code
-that crashes, 60 seconds) leaves its input in the folder by libFuzzer.
+the folder, each kind of them once, with the input in ``found``; it goes on behind them. It begins with what was found
+before, and forgets what is mended. What ends the process (native code that crashes, 60 seconds) leaves its input in the
+folder by libFuzzer.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import json
 import re
 import resource
 import sys
-import tempfile
 import time
 import traceback
 import warnings
@@ -46,6 +48,8 @@ class Asked:
     seconds: int
     seed: int
     folder: str
+    replay: str = ""
+    """An input that is run alone."""
 
 
 class Watch:
@@ -54,8 +58,12 @@ class Watch:
     def __init__(self, feed: Callable[[bytes], None], folder: Path) -> None:
         from penstock.errors import PenstockError
 
-        self._feed, self._folder, self._own = feed, folder, PenstockError
+        self._feed, self._own = feed, PenstockError
+        self._told, self._inputs = folder / "found.jsonl", folder / "found"
+        self._inputs.mkdir(exist_ok=True)
+        self._told.unlink(missing_ok=True)
         self._known: set[str] = set()
+        self._names: set[str] = set()
         self.bound_bytes = sys.maxsize
         self.is_warm = False
         """Whether modules were loaded that an input needs."""
@@ -77,13 +85,21 @@ class Watch:
             self._tell(data, "memory", f"{peak >> 20} MiB")
             self.bound_bytes = peak + MOST_GROWTH_BYTES
 
+    def replay(self) -> None:
+        """Run what was found before, and forget what is mended."""
+        for path in sorted(self._inputs.iterdir()):
+            self(path.read_bytes())
+            if path.name not in self._names:
+                path.unlink()
+
     def _tell(self, data: bytes, kind: str, what: str) -> None:
         if kind in self._known:
             return
         self._known.add(kind)
         name = hashlib.sha256(data).hexdigest()[:16]
-        (self._folder / name).write_bytes(data)
-        with (self._folder / "found.jsonl").open("a") as file:
+        self._names.add(name)
+        (self._inputs / name).write_bytes(data)
+        with self._told.open("a") as file:
             file.write(json.dumps({"kind": kind, "what": what[:300], "input": name}) + "\n")
 
 
@@ -103,12 +119,15 @@ def main() -> None:
     asked = Asked(**json.loads(sys.argv[1]))
     folder = Path(asked.folder)
     warnings.simplefilter("ignore")
-    tempfile.tempdir = str(folder)  # libFuzzer ends the process by itself: nothing is swept behind it
     resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES_BYTES, MOST_ADDRESSES_BYTES))
     with atheris.instrument_imports(include=["penstock"]):
         from benchmarks.fuzz.targets import TARGETS
 
         examples, feed = TARGETS[asked.name]()
+        if asked.replay:
+            with contextlib.suppress(Exception):
+                feed(Path(asked.replay).read_bytes())
+            return
         watch = Watch(feed, folder)
         corpus = folder / "corpus"
         corpus.mkdir(parents=True, exist_ok=True)
@@ -117,7 +136,10 @@ def main() -> None:
             watch(example)
         watch.is_warm = True
         watch.bound_bytes = peak_bytes() + MOST_GROWTH_BYTES
-        most = max(2 * max(map(len, examples)), 4096)
+        watch.replay()
+        gc.collect()
+        gc.freeze()  # what modules hold is not searched again
+        most = max(2 * max(map(len, examples)), 2048)
         words = {
             "runs": asked.inputs, "max_total_time": asked.seconds, "seed": asked.seed, "timeout": HUNG_SECONDS,
             "max_len": min(most, MOST_INPUT_BYTES), "rss_limit_mb": 0, "malloc_limit_mb": 0, "print_final_stats": 1,

@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from unittest import mock
 
-import numpy as np
-
+from benchmarks.fuzz.aside import Aside, loop_of_one_thread
 from benchmarks.fuzz.formats import examples_of
 from benchmarks.fuzz.parsers import PARSERS, Made
+from benchmarks.fuzz.values import values_of
+from penstock.formats.hdf5 import format as hdf5
 from penstock.formats.registry import open_format, own_format_names
-from penstock.manifest import Extent
 
-__all__ = ["NEEDS", "TARGETS", "values_of"]
+__all__ = ["NEEDS", "TARGETS"]
 
-NEEDS = {"format hdf5": "h5py", "format lance": "lance", "format video": "av", "format audio": "av"}
+NEEDS = {
+    "format audio": "av",
+    "format hdf5": "h5py",
+    "format lance": "lance",
+    "format video": "av",
+    "messages on HDF5": "h5py",
+}
 """Modules that some are read by; without them all inputs are refused alike."""
-
-MOST_SAMPLES = 2000
-"""Of an extent, that are decoded."""
-
-
-def values_of(source: Any, kind: Any, loop: asyncio.AbstractEventLoop) -> int:
-    """Index a source's objects and decode what is found; return how many samples that are."""
-
-    async def index() -> list[Extent]:
-        infos = source.infos() if hasattr(source, "infos") else [source.info]
-        found = [each for info in infos if info.size_bytes async for each in kind.index(source, info)]
-        return [each for each in found if isinstance(each, Extent)]
-
-    count = 0
-    for extent in loop.run_until_complete(index()):
-        numbers = np.arange(min(extent.num_samples, MOST_SAMPLES))
-        values = kind.decode(memoryview(source.joined(extent)), extent, extent.codec, numbers)
-        count += sum(1 for _ in (values[number] for number in range(len(values))))
-    return count
 
 
 def of_format(name: str) -> Made:
     """Return what feeds a format: an input's first byte chooses an example, its second one options."""
-    loop = asyncio.new_event_loop()
-    if name in ("hdf5", "recordings"):
-        from penstock.formats.hdf5.readers import kept_readers
-
-        async def keep() -> None:
-            await kept_readers().__aenter__()
-
-        loop.run_until_complete(keep())
+    loop, aside = loop_of_one_thread(), Aside()
     examples = examples_of(name)
     kinds = [[open_format(name, options) for options in example[2]] for example in examples]
     seeds = [
@@ -61,7 +41,9 @@ def of_format(name: str) -> Made:
         if len(data) < 3:
             return
         number = data[0] % len(examples)
-        values_of(examples[number][3](data[2:]), kinds[number][data[1] % len(kinds[number])], loop)
+        beside = mock.patch.object(hdf5, "read_contents", aside.read_contents)
+        with beside if name == "hdf5" else contextlib.nullcontext():
+            values_of(examples[number][3](data[2:]), kinds[number][data[1] % len(kinds[number])], loop)
 
     return seeds, feed
 

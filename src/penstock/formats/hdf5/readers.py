@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
+import msgspec
+
 from penstock.formats.hdf5.blocks import h5py_of, lies
 from penstock.formats.hdf5.contents import Contents
-from penstock.formats.hdf5.reading import Faulty, Found, Job, Wanted, decode_message, encode_message, error_of
+from penstock.formats.hdf5.reading import ERRORS, Faulty, Found, Job, Wanted, decode_message, encode_message, error_of
 from penstock.sources import GetRange, ObjectInfo
 
 __all__ = ["kept_readers", "read_contents"]
@@ -104,11 +106,28 @@ async def _converse(
     while True:
         await given.drain()
         length = int.from_bytes(await told.readexactly(4), "little")
-        message = decode_message(await told.readexactly(length))
+        message = _message(await told.readexactly(length), info)
         if not isinstance(message, Wanted):
-            assert isinstance(message, Found | Faulty)
             return message
         given.write(encode_message(bytes(await source.get_range(info, message.begin, message.length))))
+
+
+def _message(data: bytes, info: ObjectInfo) -> Wanted | Found | Faulty:
+    """Return what a process told, which libhdf5 may have written over.
+
+    Raises:
+        HeaderMismatch: it is none of what it tells.
+    """
+    try:
+        message = decode_message(data)
+    except (msgspec.MsgspecError, ValueError):
+        message = None
+    is_right = isinstance(message, Found) or (isinstance(message, Faulty) and message.kind in ERRORS)
+    if isinstance(message, Wanted):
+        is_right = 0 <= message.begin < message.begin + message.length <= info.size_bytes
+    if message is None or isinstance(message, Job) or not is_right:
+        raise lies(info.key, "libhdf5 told nonsense of it")
+    return message
 
 
 _readers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Readers] = weakref.WeakKeyDictionary()

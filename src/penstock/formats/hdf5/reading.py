@@ -21,7 +21,7 @@ from penstock.formats.hdf5.blocks import Blocks, h5py_of, lies
 from penstock.formats.hdf5.contents import Contents, chosen_names, read_dataset
 from penstock.units import GIB
 
-__all__ = ["Faulty", "Found", "Job", "Wanted", "decode_message", "encode_message", "error_of"]
+__all__ = ["ERRORS", "Faulty", "Found", "Job", "Wanted", "decode_message", "encode_message", "error_of"]
 
 _MOST_BYTES: Final = 8 * GIB
 _MOST_SECONDS: Final = 300
@@ -29,7 +29,7 @@ _MOST_SECONDS: Final = 300
 _MAGIC: Final = b"\x89HDF\r\n\x1a\n"
 _USER_BLOCKS: Final = (0, 512, 1024, 2048, 4096, 8192)
 """Before a file's begin, as MATLAB has one."""
-_ERRORS: Final[dict[str, type[PenstockError]]] = {
+ERRORS: Final[dict[str, type[PenstockError]]] = {
     each.__name__: each for each in (ConfigError, DataError, HeaderMismatch)
 }
 
@@ -81,7 +81,7 @@ def decode_message(data: bytes) -> Message:
 
 def error_of(told: Faulty, key: str) -> PenstockError:
     """Return the error that was told."""
-    return _ERRORS[told.kind](told.what, fix=told.fix, about=key)
+    return ERRORS[told.kind](told.what, fix=told.fix, about=key)
 
 
 def _read(job: Job, fetch: Any) -> Message:
