@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.fuzz.aside import loop_of_one_thread
 from support.ranges import Ranges
 
-__all__ = ["hdf5s", "messages"]
+__all__ = ["Saying", "hdf5s", "messages"]
 
 Example = tuple[str, bytes, list[dict[str, Any]], Callable[[bytes], Any]]
 OPTIONS: list[dict[str, Any]] = [{"block": 1, "memory": "1Mi"}, {"by": "file", "block": 1}, {"memory": "1Mi"}]
@@ -69,8 +69,8 @@ def messages() -> tuple[list[bytes], Callable[[bytes], None]]:
         if len(data) < 3:
             return
 
-        async def start() -> _Process:
-            return _Process(data[2:])
+        async def start() -> Saying:
+            return Saying(data[2:])
 
         with mock.patch.object(readers, "_start", start):
             loop.run_until_complete(index(Ranges(files[data[0] % len(files)]), kinds[data[1] % len(kinds)]))
@@ -78,7 +78,7 @@ def messages() -> tuple[list[bytes], Callable[[bytes], None]]:
     return seeds, feed
 
 
-class _Process:
+class Saying:
     """One that has said all that it says, and ends by a signal."""
 
     returncode = None

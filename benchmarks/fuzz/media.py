@@ -15,6 +15,17 @@ __all__ = ["media"]
 CLIPS = {"seconds": 0.2, "stride": 0.15}
 SMALL: dict[str, Any] = {"count": 6, "size": (16, 16), "gop": 3, "sound_rate": 8000}
 
+SOUNDS = (
+    ("wav", "pcm_s16le"),
+    ("flac", "flac"),
+    ("mp3", "libmp3lame"),
+    ("ipod", "aac"),
+    ("ogg", "flac"),
+    ("aiff", "pcm_s16be"),
+    ("caf", "pcm_s16le"),
+    ("adts", "aac"),
+)
+
 
 def media() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
     """Return formats with an object of each, and options to read it by."""
@@ -33,11 +44,12 @@ def media() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
         film("webm", "libvpx", **SMALL),
         film("avi", "mpeg4", **SMALL),
         film("mpegts", "mpeg2video", **{**SMALL, "sound_rate": 48000}, rate=25),
+        film("mpeg", "mpeg1video", sound="mp2", **{**SMALL, "sound_rate": 44100}, rate=25),
+        film("flv", "flv", **SMALL),
+        film("mpegts", "libx264", **SMALL),
+        film("mp4", "libx264", **SMALL),
     ]
-    sounds = [
-        film(container, "", sound=codec, **SMALL)
-        for container, codec in (("wav", "pcm_s16le"), ("flac", "flac"), ("mp3", "libmp3lame"), ("ipod", "aac"))
-    ]
+    sounds = [film(container, "", sound=codec, **SMALL) for container, codec in SOUNDS]
     grouped = {"values": "window", "tags": ["PatientID"], "group_by": "PatientID"}
     tar = tar_of({"a.mp4": films[0], "a.wav": sounds[0]})
     return [

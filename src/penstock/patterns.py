@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import translate
 
 from penstock.errors import ConfigError
@@ -14,6 +14,8 @@ from penstock.errors import ConfigError
 __all__ = ["any_of", "exactly", "has_choices", "is_hidden", "is_unclosed", "matcher"]
 
 MOST_ALTERNATIVES = 10_000
+MOST_LETTERS = 2 << 20
+"""Of a pattern that is written out: some seconds of the processor's."""
 MOST_DEPTH = 20
 """Of braces in braces. A pattern is written out before it is looked for: each pair of braces multiplies it."""
 
@@ -21,7 +23,9 @@ _ROW = re.compile(r"(-?[0-9]{1,15}|[a-zA-Z])\.\.(-?[0-9]{1,15}|[a-zA-Z])(?:\.\.(
 """As Bash has it: first, last and step of numbers, or of letters."""
 MOST_FOLDERS = 5
 _FOLDERS = re.compile(r"(?:(?<=/)|(?<![\s\S]))\*\*/")
+_MARKS = re.compile(r"[,{}]")
 _BRACKETS = re.compile(r"\[!?+\]?+[^]]*+\]")
+_OPENED = re.compile(rf"{_BRACKETS.pattern}|\[")
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
@@ -31,7 +35,15 @@ def matcher(pattern: str) -> Callable[[str], bool]:
         ConfigError: it stands for too many patterns, or its braces lie too deep in each other.
     """
     _check(pattern)
-    fits = re.compile("|".join(translate(each) for whole in _expand(pattern) for each in _depths_of(whole))).match
+    found: list[str] = []
+    num_letters = 0
+    for whole in _expand(pattern):
+        some = _depths_of(whole)
+        found += some
+        num_letters += sum(map(len, some))
+        if num_letters > MOST_LETTERS:
+            raise _too_long(pattern)
+    fits = re.compile("|".join(translate(_closed(each)) for each in found)).match
     return lambda key: fits(key) is not None
 
 
@@ -56,7 +68,7 @@ def exactly(text: str) -> str:
 
 def has_choices(pattern: str) -> bool:
     """Tell whether a pattern has braces that stand for one of several."""
-    return _first_braces(pattern) is not None
+    return next(_groups(pattern), None) is not None
 
 
 def is_hidden(key: str) -> bool:
@@ -72,7 +84,7 @@ def is_unclosed(pattern: str) -> bool:
 def _depths(pattern: str) -> list[int]:
     """Return how many braces are open after each one, and at first none."""
     depths = [0]
-    for brace in re.findall("[{}]", _BRACKETS.sub("", pattern)):
+    for brace in re.findall("[{}]", _plain(pattern)):
         depths.append(max(0, depths[-1] + (1 if brace == "{" else -1)))
     return depths
 
@@ -84,20 +96,33 @@ def _check(pattern: str) -> int:
             f"braces of the pattern {_shown(pattern)} lie more than {MOST_DEPTH} deep in each other",
             fix="write it with fewer, and braces that are a key's own as [{]",
         )
-    number = _count(pattern)
+    number, num_letters = _size(pattern)
     if number > MOST_ALTERNATIVES:
         raise _too_many(f"the pattern {_shown(pattern)} stands")
+    if num_letters > MOST_LETTERS:
+        raise _too_long(pattern)
     return number
 
 
-def _count(pattern: str) -> int:
-    """Return for how many patterns one stands; any number above the most where it is too many."""
-    number = 1
-    while number <= MOST_ALTERNATIVES and (found := _first_braces(pattern)) is not None:
-        _, end, choices = found
-        number *= sum(map(_count, choices))
-        pattern = pattern[end:]
-    return number
+def _size(pattern: str) -> tuple[int, int]:
+    """Return for how many patterns one stands, and their letters; any above the most where they are too many."""
+    number, num_letters, at = 1, 0, 0
+    for start, end, choices in _groups(pattern):
+        sizes = [_size(each) for each in choices]
+        some, of_some = sum(each for each, _ in sizes), sum(letters for _, letters in sizes)
+        num_letters = (num_letters + (start - at) * number) * some + of_some * number
+        number *= some
+        at = end
+        if number > MOST_ALTERNATIVES:
+            break
+    return number, num_letters + (len(pattern) - at) * number
+
+
+def _too_long(pattern: str) -> ConfigError:
+    return ConfigError(
+        f"the pattern {_shown(pattern)}, written out without braces, takes more than {MOST_LETTERS} letters",
+        fix="use fewer braces or **/, or * for what they name",
+    )
 
 
 def _too_many(what: str) -> ConfigError:
@@ -112,18 +137,19 @@ def _shown(pattern: str) -> str:
 
 def _guarded(text: str) -> str:
     """Write commas, braces and brackets so that they are a key's own, but for brackets that are a pattern's."""
-    parts = re.split(f"({_BRACKETS.pattern})", text)
+    end = _end_of_brackets(text)
+    parts = [*re.split(f"({_BRACKETS.pattern})", text[:end]), text[end:]]
     return "".join(part if _BRACKETS.fullmatch(part) else re.sub(r"[,{}[]", r"[\g<0>]", part) for part in parts)
 
 
 def _expand(pattern: str) -> list[str]:
     """Return the patterns without braces that one with braces stands for; a brace without a comma is a key's own."""
-    found = _first_braces(pattern)
-    if found is None:
-        return [pattern]
-    start, end, choices = found
-    rests = _expand(pattern[end:])
-    return [pattern[:start] + each + rest for choice in choices for each in _expand(choice) for rest in rests]
+    found, at = [""], 0
+    for start, end, choices in _groups(pattern):
+        some = [pattern[at:start] + each for choice in choices for each in _expand(choice)]
+        found = [begin + each for begin in found for each in some]
+        at = end
+    return [begin + pattern[at:] for begin in found]
 
 
 def _depths_of(pattern: str) -> list[str]:
@@ -137,27 +163,47 @@ def _depths_of(pattern: str) -> list[str]:
     return found
 
 
-def _first_braces(pattern: str) -> tuple[int, int, list[str]] | None:
-    """Return where the first group of choices begins and ends, and the choices."""
-    # What lies in brackets is covered up, so that places stay what they are.
-    plain = _BRACKETS.sub(lambda found: "[" * len(found[0]), pattern)
-    start = plain.find("{")
-    while start >= 0:
-        depth, begins = 0, start + 1
-        choices: list[str] = []
-        for place in (found.start() for found in re.compile(r"[,{}]").finditer(plain, start)):
-            depth += {"{": 1, "}": -1}.get(plain[place], 0)
-            if depth == 0 or (depth == 1 and plain[place] == ","):
-                choices.append(pattern[begins:place])
-                begins = place + 1
-            if depth == 0:
-                break
-        if depth == 0 and len(choices) == 1:
-            choices = _row(choices[0])
-        if depth == 0 and choices:
-            return start, begins, choices
-        start = plain.find("{", start + 1)
-    return None
+def _groups(pattern: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Return where groups of choices begin and end, and the choices, one behind the other."""
+    plain = _plain(pattern)
+    at = plain.find("{")
+    while at >= 0:
+        end, choices = _group(pattern, plain, at)
+        if choices:
+            yield at, end, choices
+        at = plain.find("{", end if choices else at + 1)
+
+
+def _group(pattern: str, plain: str, start: int) -> tuple[int, list[str]]:
+    """Return where what a brace begins ends, and the choices that it has; none where it is a key's own."""
+    depth, begins = 0, start + 1
+    choices: list[str] = []
+    for place in (found.start() for found in _MARKS.finditer(plain, start)):
+        depth += {"{": 1, "}": -1}.get(plain[place], 0)
+        if depth == 0 or (depth == 1 and plain[place] == ","):
+            choices.append(pattern[begins:place])
+            begins = place + 1
+        if depth == 0:
+            return begins, _row(choices[0]) if len(choices) == 1 else choices
+    return begins, []
+
+
+def _plain(pattern: str) -> str:
+    """Return a pattern in which what lies in brackets is covered up, so that places stay what they are."""
+    end = _end_of_brackets(pattern)
+    return _BRACKETS.sub(lambda found: "[" * len(found[0]), pattern[:end]) + pattern[end:]
+
+
+def _end_of_brackets(pattern: str) -> int:
+    """Return where brackets end that something closes; each one behind it would be looked for to the end."""
+    return pattern.rfind("]") + 1
+
+
+def _closed(pattern: str) -> str:
+    """Write brackets that nothing closes so that they are plainly a key's own."""
+    end = _end_of_brackets(pattern)
+    held = _OPENED.sub(lambda found: found[0] if len(found[0]) > 1 else "[[]", pattern[:end])
+    return held + pattern[end:].replace("[", "[[]")
 
 
 def _row(text: str) -> list[str]:

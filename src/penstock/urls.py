@@ -12,10 +12,11 @@ from urllib.parse import unquote, urlsplit
 from penstock.errors import ConfigError
 from penstock.secrets import REDACTED, redact
 
-__all__ = ["check_endpoint", "check_location", "expand_home", "local_path", "refuse_secrets"]
+__all__ = ["check_endpoint", "check_location", "expand_home", "host_of", "local_path", "refuse_secrets"]
 
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _LABELS = re.compile(rf"(?=.{{1,254}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
+_BRACKETED = re.compile(r"\[[^]]*\](:[0-9]*)?")
 _IPV6 = re.compile(r"[0-9a-fA-F:.]+(?:%25[A-Za-z0-9]+)?")
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,;=@%-]+)*")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
@@ -160,6 +161,14 @@ def check_endpoint(url: str, name: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
+def host_of(url: str) -> str:
+    """Return a URL's host; nothing of what names none, or is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _wrong_with(url: str) -> str | None:
     """Say what is wrong with the URL of a server, None where nothing is."""
     if not url.isascii() or not url.isprintable() or " " in url:
@@ -176,6 +185,8 @@ def _wrong_with(url: str) -> str | None:
         return f"is of the scheme {parts.scheme!r}, not of http or https"
     if not host or not (_IPV6 if ":" in host else _LABELS).fullmatch(host):
         return "names no host" if not host else f"names a host that cannot be ({host!r})"
+    if "[" in parts.netloc and not _BRACKETED.fullmatch(parts.netloc):
+        return f"names a host that cannot be ({parts.netloc!r})"
     if port == 0 or parts.netloc.endswith(":"):
         return "names a port that cannot be"
     if parts.query or parts.fragment or "?" in url or "#" in url:

@@ -60,6 +60,8 @@ def test_a_pattern_of_many_choices_is_one_expression() -> None:
         ("{a," * 3000 + "}" * 3000, "more than 20 deep"),
         ("{a," * 30000, "more than 20 deep"),
         ("{" + "," * 10_000 + "}", "more than 10000 without braces"),
+        ("{a,b}" * 13 + "x" * 3000, "written out without braces, takes more than 2097152 letters"),
+        ("{" + "y" * 3000 + "," * 9_999 + "}" + "x" * 1000, "takes more than 2097152 letters"),
     ],
 )
 def test_what_cannot_be_written_out_is_refused(pattern: str, told: str) -> None:
@@ -68,6 +70,31 @@ def test_what_cannot_be_written_out_is_refused(pattern: str, told: str) -> None:
     assert len(str(caught.value)) < 300
     with pytest.raises(ConfigError, match=told):
         any_of([pattern])
+
+
+def test_folders_of_any_depth_are_counted_as_they_are_written_out() -> None:
+    with pytest.raises(ConfigError, match="takes more than 2097152 letters"):
+        matcher("**/a/**/b/**/c/**/{00000..09999}")
+    assert matcher("a/**/{0000..0999}.tar")("a/b/c/0998.tar")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting", "other"),
+    [
+        ("{1..1}" * 3000, "1" * 3000, "1" * 2999),
+        ("{a}" * 3000, "{a}" * 3000, "a" * 3000),
+        ("[" * 20_000, "[" * 20_000, "["),
+        ("[a" * 20_000, "[a" * 20_000, "a"),
+        ("[!" * 20_000 + "]", "b", "["),
+        ("[]" * 20_000, None, "["),
+    ],
+    ids=["rows of one", "braces of one", "brackets", "open brackets", "one that is closed", "brackets of brackets"],
+)
+def test_long_patterns_are_read_in_one_pass(pattern: str, fitting: str | None, other: str) -> None:
+    fits = matcher(any_of([pattern]))
+    assert fitting is None or fits(fitting)
+    assert not fits(other)
+    assert not matcher(any_of([pattern, "zzz"]))(other)
 
 
 def test_several_patterns_are_counted_together() -> None:

@@ -109,8 +109,8 @@ def _rule(config: Mapping[str, Any], name: str) -> ByName | ByPattern:
         if split in found:
             raise DataError(f"configs of {name} have the split {split!r} twice", fix=_FIX, about=name)
         found[split] = [paths] if isinstance(paths, str) else list(paths) if isinstance(paths, list) else []
-    wrong = next((path for each in found.values() for path in each if not isinstance(path, str) or not path), None)
-    if wrong is not None or not found or not all(found.values()):
+    is_right = all(isinstance(path, str) and path for each in found.values() for path in each)
+    if not is_right or not found or not all(found.values()):
         raise DataError(f"data_files {str(files)[:80]!r} in {name} name no files", fix=_FIX, about=name)
     away = next((path for each in found.values() for path in each if "://" in path or path.startswith("/")), None)
     if away is not None:

@@ -17,10 +17,14 @@ import numpy as np
 import pytest
 
 import penstock
+from benchmarks.fuzz.hdf5 import Saying
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError
+from penstock.formats.hdf5 import readers
 from penstock.formats.hdf5.readers import kept_readers
+from penstock.formats.hdf5.reading import Faulty, Job, Wanted, encode_message
 from penstock.formats.registry import open_format
 from support.ranges import InLoop
+from support.ranges import Ranges as InLoopOfItsOwn
 
 Make = Callable[[Any], Any]
 
@@ -283,6 +287,28 @@ def test_a_file_that_ends_libhdf5_is_told_and_others_are_read() -> None:
     with pytest.raises(HeaderMismatch, match="one cannot be read as HDF5: libhdf5 ended by signal 11 on it"):
         Ending(GOOD).values(kind())
     assert len(Ranges(GOOD).values(kind())) == 4000
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        b"\x00\x00\x00\x00",
+        encode_message(b"\xc1"),
+        encode_message(b"\xa1\xff"),
+        encode_message(Wanted(0, 1 << 40)),
+        encode_message(Wanted(-5, 5)),
+        encode_message(Faulty("KeyError", "", "")),
+        encode_message(Job("one", 5, None)),
+        encode_message(b"\x81\xa4type\xa5Found"),
+    ],
+)
+def test_nonsense_of_the_process_that_reads_is_refused(told: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start() -> Saying:
+        return Saying(told)
+
+    monkeypatch.setattr(readers, "_start", start)
+    with pytest.raises(HeaderMismatch, match="one cannot be read as HDF5: libhdf5 told nonsense of it"):
+        InLoopOfItsOwn(GOOD).values(kind())
 
 
 def readers_of_this() -> list[int]:

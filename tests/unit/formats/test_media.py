@@ -367,6 +367,17 @@ def test_a_wave_that_was_cut_off_is_refused() -> None:
         values(data[: len(data) // 2], "audio")
 
 
+@pytest.mark.parametrize(("container", "codec", "sound"), [("wav", "", "pcm_s16le"), ("avi", "mpeg4", "")])
+def test_words_beside_the_sound_take_no_more_memory_than_the_file_has(container: str, codec: str, sound: str) -> None:
+    data = film(container, codec, sound=sound, count=6, size=(16, 16))
+    at = data.index(b"INFO") - 4
+    damaged = data[:at] + (0xDA40216F).to_bytes(4, "little") + data[at + 4 :]
+    kind = "video" if codec else "audio"
+    assert values(data, kind)
+    with pytest.raises(DataError, match=r"its words end at byte 366\d+, of"):
+        values(damaged, kind)
+
+
 @pytest.mark.parametrize("name", ["mp4", "matroska", "open groups", "vp9 and opus"])
 def test_damage_is_told_with_object_and_time_or_changes_nothing(name: str) -> None:
     data = made(name)

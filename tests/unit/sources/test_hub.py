@@ -309,7 +309,7 @@ def test_listings_that_lie(hub: Hub, entry: dict[str, object]) -> None:
         listed(opened(hub))
 
 
-@pytest.mark.parametrize("link", ["{url}{path}", "https://elsewhere.org/api/next"])
+@pytest.mark.parametrize("link", ["{url}{path}", "https://elsewhere.org/api/next", "https://[elsewhere/next", "//h]"])
 def test_pages_without_an_end(hub: Hub, link: str) -> None:
     own = hub.hub.takeover
     body = json.dumps([{"type": "file", "oid": "1" * 40, "size": 3, "path": "x"}]).encode()

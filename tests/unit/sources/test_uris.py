@@ -9,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.errors import ConfigError
+from penstock.manifest import SourceSpec
+from penstock.sources import find_scheme, locate
 from penstock.sources.local.uris import local_folder
 from penstock.sources.s3.uris import split_s3
+from penstock.sources.stores.lending import NoLender, ask_lender
 
+NO_URLS = ["https://[x", "https://h]", "http://[::1]x", "https://[1.2/a"]
 PART = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
@@ -39,3 +43,17 @@ def test_local_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for uri in ("gs://bucket/x", "file://host/x", "https://host/x", "://x"):
         with pytest.raises(ConfigError, match="cannot use"):
             local_folder(uri)
+
+
+@pytest.mark.parametrize("url", NO_URLS)
+def test_what_is_no_url_is_refused_wherever_one_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", f"BlobEndpoint={url};SharedAccessSignature=sig")
+    for uri in (url, f"urls+{url}", "az://container/p"):
+        with pytest.raises(ConfigError):
+            locate(SourceSpec(uri=uri))
+    for uri in ("s3://bucket/p", "gs://bucket/p", "az://container/p", "hf://datasets/a/b", "kaggle://datasets/a/b"):
+        with pytest.raises(ConfigError):
+            locate(SourceSpec.of(uri, endpoint_url=url))
+        assert find_scheme(uri).payee(uri, url) in ("own", "unknown", "nobody")
+    with pytest.raises(NoLender):
+        ask_lender(url)

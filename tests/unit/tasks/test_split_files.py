@@ -182,3 +182,12 @@ def test_a_config_of_a_conversion_is_chosen_where_it_can_be() -> None:
     assert of_conversion("train", "", ["a/train/0000.parquet", "b/train/0000.parquet"], "/a/folder") == {
         "train": ["a/train/0000.parquet", "b/train/0000.parquet"]
     }
+
+
+@pytest.mark.parametrize(
+    "files", ["{train: [null]}", "[null]", "{train: [a.csv, null]}", "[{split: train, path: }]", "[3]"]
+)
+def test_a_card_whose_files_are_no_names(files: str) -> None:
+    card = f"---\nconfigs:\n- config_name: a\n  data_files: {files}\n---\n"
+    with pytest.raises(DataError, match="name no files"):
+        split_files(card, "train", "", "hf://datasets/a/b")

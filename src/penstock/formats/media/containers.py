@@ -5,11 +5,12 @@ What it guessed might be one that names other files to be opened (HLS, DASH, lis
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from penstock.units import KIB
 
-__all__ = ["HEAD_BYTES", "container_of", "told_size"]
+__all__ = ["HEAD_BYTES", "check_words", "container_of", "told_size"]
 
 HEAD_BYTES: Final = 64 * KIB
 """First bytes that it takes to tell; what stands before sound may be long."""
@@ -38,6 +39,7 @@ _MAGIC: Final = (
     (0, b"\xff\xf2", "mp3"),
     (0, b"\xff\xfa", "mp3"),
 )
+_WORDS: Final = re.compile(rb"LIST([\s\S]{4})INFO")
 _PACKET: Final = 188
 """Bytes of a packet of MPEG-TS."""
 
@@ -53,6 +55,18 @@ def container_of(head: bytes) -> str:
     if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
         return "aiff"
     return next((name for at, magic, name in _MAGIC if head[at : at + len(magic)] == magic), "")
+
+
+def check_words(data: bytes) -> None:
+    """See that the words that RIFF tells beside pictures and sound lie in the file: FFmpeg clears memory for all.
+
+    Raises:
+        ValueError: they do not.
+    """
+    for found in _WORDS.finditer(data):
+        end = found.start() + 8 + int.from_bytes(found[1], "little")
+        if end > len(data):
+            raise ValueError(f"its words end at byte {end}, of {len(data)}")
 
 
 def told_size(head: bytes, container: str) -> int | None:

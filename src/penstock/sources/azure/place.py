@@ -159,7 +159,10 @@ def account_of(endpoint: str | None) -> str:
     """Return the account that an endpoint is of, empty where it does not say."""
     if not endpoint:
         return ""
-    parts = urlsplit(endpoint)
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:  # what is none is refused where it is used
+        return ""
     last = parts.path.strip("/").rpartition("/")[2]
     found = _HOST.fullmatch((parts.hostname or "").lower())
     return last or (found[1] if found else "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
@@ -17,6 +15,7 @@ from penstock.sources.inventory.report import INVENTORY_OPTIONS
 from penstock.sources.meter import RequestMeter
 from penstock.sources.patience import ClientLimits
 from penstock.sources.scheme import Scheme, Tariff
+from penstock.urls import host_of
 
 __all__ = ["SCHEME"]
 
@@ -42,7 +41,7 @@ def _asked_server(spec: SourceSpec) -> str | None:
         endpoint = find_place(spec).endpoint
     except ConfigError:  # a trainer beside a prefetcher reads nothing itself, so its settings need not be any good
         return spec.text("endpoint_url")
-    return None if _OF_AZURE in (urlsplit(endpoint).hostname or "") else endpoint
+    return None if _OF_AZURE in host_of(endpoint) else endpoint
 
 
 def _open_blobs(
@@ -66,7 +65,7 @@ SCHEME = Scheme(
     locate=_locate,
     open=AzureObjects,
     same_place=_same_place,
-    payee=lambda uri, server: "own" if not server or _OF_AZURE in (urlsplit(server).hostname or "") else "unknown",
+    payee=lambda uri, server: "own" if not server or _OF_AZURE in host_of(server) else "unknown",
     tariff=Tariff(seller="Azure", get="azure-read", list="azure-list", put="azure-write", transfer="azure-transfer"),
     takes={"endpoint_url": str, "anonymous": bool, "account": str, **INVENTORY_OPTIONS},
     inventory=INVENTORY,

@@ -172,11 +172,23 @@ class HubObjects(ObjectSource):
                 raise self._refused(answer)
             yield self._below(self._decode(answer, list[_Entry]), path)
             seen.add(url)
-            following = _NEXT.search(answer.head.header("link") or "")
-            url = urljoin(url, following[1]) if following else None
-            is_good = url not in seen and len(seen) < MAX_PAGES
-            if url is not None and not (is_good and is_same_server(url, self._place.endpoint)):
-                raise self._untrusted("its next page is one that came before, or of another server")
+            url = self._next(url, answer)
+            if url in seen or len(seen) >= MAX_PAGES:
+                raise self._untrusted("its next page is one that came before, or there is no end of them")
+
+    def _next(self, url: str, answer: Answer) -> str | None:
+        """Return the URL of a page's next one; None of the last."""
+        following = _NEXT.search(answer.head.header("link") or "")
+        if following is None:
+            return None
+        try:
+            found: str = urljoin(url, following[1])
+            is_own = is_same_server(found, self._place.endpoint)
+        except ValueError:
+            is_own = False
+        if not is_own:
+            raise self._untrusted(f"its next page {following[1][:80]!r} is of another server")
+        return found
 
     def _below(self, entries: list[_Entry], path: str) -> list[_Entry]:
         """Return what lies in a folder; a bucket gives what begins with its name as well."""

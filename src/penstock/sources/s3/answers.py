@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 from xml.sax.saxutils import unescape
 
 from penstock.errors import (
@@ -27,6 +26,7 @@ from penstock.manifest import SourceSpec
 from penstock.sources.base import changed
 from penstock.sources.http.response import may_pass as may_pass_by_status
 from penstock.sources.stores.between import Told
+from penstock.urls import host_of
 
 __all__ = ["PASSING_CODES", "StoreAnswer", "error_of_answer", "read_answer"]
 
@@ -136,7 +136,7 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> StoreAn
     is_html = headers.get("content-type", "").lower().startswith("text/html")
     is_page |= is_html and status < 300 and "etag" not in headers
     code, message = _first(_CODE, text), " ".join(unescape(_first(_MESSAGE, text)).split())
-    host = _host(headers.get("location", "")) or _first(_ENDPOINT, text).lower()
+    host = host_of(headers.get("location", "")) or _first(_ENDPOINT, text).lower()
     region = headers.get("x-amz-bucket-region", "").strip() or _first(_REGION, text) or _region_of(host)
     server_time = headers.get("date", "")
     return StoreAnswer(
@@ -303,13 +303,6 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
 def _region_of(host: str) -> str:
     found = _AWS_HOST.fullmatch(host)
     return found[1] if found else ""
-
-
-def _host(location: str) -> str:
-    try:
-        return urlsplit(location).hostname or ""
-    except ValueError:
-        return ""
 
 
 def _seconds(date: str) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
@@ -18,6 +16,7 @@ from penstock.sources.s3.place import s3_place, source_place
 from penstock.sources.s3.storage_options import read_options
 from penstock.sources.s3.uris import split_s3
 from penstock.sources.scheme import Payee, Scheme, Tariff
+from penstock.urls import host_of
 
 __all__ = ["SCHEME"]
 
@@ -46,7 +45,7 @@ def _asked_server(spec: SourceSpec) -> str | None:
 
 
 def _payee(uri: str, server: str) -> Payee:
-    return "own" if not server or (urlsplit(server).hostname or "").endswith(_OF_AWS) else "unknown"
+    return "own" if not server or host_of(server).endswith(_OF_AWS) else "unknown"
 
 
 def _open_blobs(

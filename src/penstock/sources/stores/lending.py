@@ -46,7 +46,10 @@ def ask_lender(
     Raises:
         NoLender: it did not answer.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise NoLender(f"what should be a service's URL is none ({error})") from error
     if parts.scheme not in ("http", "https"):
         raise NoLender(f"{parts.scheme}:// is no service's URL")
     proxies: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})] if parts.scheme == "http" else []

@@ -95,7 +95,10 @@ def plain_url(url: str, name: str) -> str:
     refuse_secrets(url, name)
     if any(letter.isspace() or not letter.isprintable() for letter in url):
         raise ConfigError(f"{name} {url!r} holds a blank or control character", fix="write it as %20 and the like")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"{name} {url!r} is no URL ({error})", fix="write it like https://host/path") from error
     if "#" in url:
         raise ConfigError(
             f"{name} {url!r} holds a #, which begins no part of a file", fix="write %23 for one in a name"
