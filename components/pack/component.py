@@ -9,8 +9,8 @@ IMAGE = "penstock:0.1.0-cpu"
 
 @dsl.container_component
 def pack(
-    uri: str,
     into: str,
+    uri: str = "",
     part: str = "1/1",
     region: str = "",
     anonymous: bool = False,
@@ -21,8 +21,8 @@ def pack(
     Shards that are there already are passed over, so that a part is gone on with where it was stopped.
 
     Args:
-        uri: The dataset, as `penstock list --source` has it.
         into: Where shards are written.
+        uri: The dataset, as `penstock list --source` has it; or --dataset.
         part: Make every N-th shard, beginning with the I-th: N such commands, side by side, make them all.
         region: Region of the bucket. Empty is the environment's.
         anonymous: Do not sign requests: for public buckets.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import subprocess
 import tarfile
 import zipfile
@@ -309,3 +310,50 @@ EXPECTED = {
     "csv": {b"2", b"y"},
     "npy": {saved(np.array([2, 3], np.int16))},
 }
+
+
+def test_what_a_file_describes_is_packed(tmp_path: Path) -> None:
+    """Its part, its keys, its columns by their names: what ``penstock.open`` gives of it, in that order."""
+    (tmp_path / "src").mkdir()
+    for part in range(3):
+        rows = {"id": [part * 10 + n for n in range(10)], "text": ["t"] * 10, "who": [f"p{n % 4}" for n in range(10)]}
+        pq.write_table(pa.table(rows), tmp_path / "src" / f"{part}.parquet", row_group_size=4)
+    said = f"format: parquet\nsource: {tmp_path / 'src'}\nwhere: '[01].parquet*'\ndrop: [who]\nrename: {{text: txt}}\n"
+    file = tmp_path / "d.yaml"
+    file.write_text(f"{said}split: {{valid: 0.3, by: who}}\npart: valid\n")
+    words = ["pack", "--dataset", file, "--to", "parquet", "--into", tmp_path / "out"]
+    assert "1 made now: 10 samples" in succeed(*words)
+    with library.open(file).loader(4, shuffle=False) as loader:
+        wanted = [{"id": n, "txt": t} for b in loader for n, t in zip(b["id"].tolist(), b["txt"], strict=True)]
+    assert pq.read_table(tmp_path / "out").to_pylist() == wanted
+    assert "0 made now" in succeed(*words)
+    file.write_text(file.read_text().replace("txt", "words"))
+    assert "packed by other options" in penstock(*words).stderr
+    uri = ["pack", tmp_path / "src", "--into", tmp_path / "of_uri", "--format", "parquet", "--to", "mds"]
+    file.write_text(f"format: parquet\nsource: {tmp_path / 'src'}\n")
+    succeed(*uri)
+    succeed("pack", "--dataset", file, "--into", tmp_path / "of_file", "--to", "mds")
+    for path in (tmp_path / "of_uri").glob("*.mds"):
+        assert path.read_bytes() == (tmp_path / "of_file" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "says"),
+    [
+        ("{mix: [{format: tar, source: a}, {format: tar, source: b}]}", [], "describes a mix, .*: pack its members"),
+        ("{task: table, source: a, target: x}", [], "samples of the task table"),
+        ("{format: tar, source: a, transform: 'os:fspath'}", [], "transform"),
+        ("{format: tar, source: a, pack: {length: 8}}", [], "pack in a file that a step reads"),
+        ("{format: tar, source: a, split: {valid: 0.2}}", [], "none is named"),
+        ("{format: tar, source: a}", ["--format", "tar"], "--format is given, and --dataset too"),
+        ("{format: tar, source: a}", ["a"], "a URI is given, and --dataset too"),
+        ("{format: tarr, source: a}", [], "there is no format 'tarr'"),
+        ("", [], "nothing to pack: give a dataset's URI, or --dataset"),
+    ],
+)
+def test_what_cannot_be_packed_of_a_file_is_told(tmp_path: Path, told: str, words: list[str], says: str) -> None:
+    done = penstock("pack", *words, "--dataset", f"{told}\n" if told else "", "--into", tmp_path / "out")
+    assert done.returncode == 2
+    assert re.search(says, done.stderr), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()

@@ -37,6 +37,7 @@ class Asked:
         format: that reads the dataset, with these options.
         part: which of ``num_parts`` this is, from 0: it makes every shard whose number leaves that remainder.
         settings: all that the samples depend on beside the dataset, as text.
+        change: makes another value of each; None takes them as they are.
     """
 
     layout: Layout
@@ -46,6 +47,7 @@ class Asked:
     part: int
     num_parts: int
     settings: str
+    change: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,7 +177,7 @@ class _Packer:
             waiting = iter(tasks)
             for unit in shard.units:
                 parts = [(extent, await next(waiting)) for extent in unit.extents]
-                for sample in _of_unit(unit, parts, self.kind, is_named=self.has_names):
+                for sample in _of_unit(unit, parts, self.kind, self.asked.change, is_named=self.has_names):
                     name = unit.name or f"{shard.first_sample + len(found):010}"
                     found.append((name, self.asked.layout.fields_of(sample, name)))
         finally:
@@ -215,7 +217,12 @@ def _info(span: Span) -> ObjectInfo:
 
 
 def _of_unit(
-    unit: Unit, parts: Sequence[tuple[Extent, bytes]], kind: Format, *, is_named: bool
+    unit: Unit,
+    parts: Sequence[tuple[Extent, bytes]],
+    kind: Format,
+    change: Callable[[Any], Any] | None,
+    *,
+    is_named: bool,
 ) -> list[dict[str, Any]]:
     """Return the samples of a unit."""
     if unit.name:
@@ -223,7 +230,7 @@ def _of_unit(
     samples: list[dict[str, Any]] = []
     for extent, data in parts:
         rows = kind.decode(data, extent, extent.codec, np.arange(extent.num_samples))
-        values = [rows[number] for number in range(len(rows))]
+        values = [rows[number] if change is None else change(rows[number]) for number in range(len(rows))]
         own = {KEY: extent.key} if is_named else {}
         samples += [own | (dict(value) if isinstance(value, Mapping) else {_usual(value): value}) for value in values]
     return samples

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
 
 from penstock.cost.prices import find_price, load_prices
 from penstock.errors import ConfigError, PenstockError
 from penstock.inspection.advice import get_price
-from penstock.manifest import SourceSpec
+from penstock.manifest import Extent, SkippedObject, SourceSpec
 from penstock.sharding.layouts import open_layout
 from penstock.sharding.packing import Asked, Done, Packed, pack
 from penstock.sharding.paying import Prices, paying
@@ -21,6 +23,7 @@ from penstock.sharding.writing import Place
 from penstock.sources import RequestMeter, find_scheme, locate, open_blobs, open_source
 from penstock.sources.local.blobs import remove_leftovers
 from penstock.steps._shared.common import source_from
+from penstock.steps._shared.dataset_listing import require_torch
 from penstock.steps._shared.outputs import check_writable
 from penstock.steps.options.pack import PackOptions
 from penstock.tasks.indexing import read_format_options
@@ -28,6 +31,9 @@ from penstock.tasks.objects import WholeObjects
 from penstock.tasks.protocols import Limits
 from penstock.texts import counted, printable
 from penstock.units import GIB, format_bytes
+
+if TYPE_CHECKING:
+    from penstock.dataset.described import Dataset
 
 NAME = "pack"
 MOST_SHARD_BYTES = 4 * GIB
@@ -38,7 +44,18 @@ __all__ = ["NAME", "run"]
 
 def run(args: PackOptions) -> int:
     """Pack, and say what was made."""
-    spec, place = source_from(args.uri, args), locate(SourceSpec.of(args.into)).uri
+    dataset, meter = None, RequestMeter()
+    if args.dataset:
+        require_torch("--dataset")
+        from penstock.steps._shared.described_packing import described_dataset, source_of  # here: few have such a file
+
+        dataset = described_dataset(args, meter)
+        spec = source_of(dataset)
+    elif args.uri:
+        spec = source_from(args.uri, args)
+    else:
+        raise ConfigError("nothing to pack", fix="give a dataset's URI, or --dataset a file that describes one")
+    place = locate(SourceSpec.of(args.into)).uri
     into, packed = f"{_same(place)}/", f"{_same(spec.uri)}/"
     if into.startswith(packed):
         raise ConfigError(f"{args.into} lies in the dataset that is packed", fix="write the shards elsewhere")
@@ -57,7 +74,6 @@ def run(args: PackOptions) -> int:
     if (folder := find_scheme(place).folder(place)) is not None:
         for each in (folder, folder / RECORDS):
             remove_leftovers(each)
-    meter = RequestMeter()
     done: list[Done] = []
 
     def tell(each: Done) -> None:
@@ -68,37 +84,80 @@ def run(args: PackOptions) -> int:
         sys.stdout.flush()
 
     with _own_words():
-        made = asyncio.run(_pack(args, spec, meter, tell))
+        made = _packed(args, spec, dataset, meter, tell)
     sys.stdout.write("\n".join(_told(args, spec, place, done, made)) + "\n")
     return 0
 
 
-async def _pack(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: Callable[[Done], None]) -> Packed:
+def _packed(
+    args: PackOptions, spec: SourceSpec, dataset: Dataset | None, meter: RequestMeter, tell: Callable[[Done], None]
+) -> Packed:
+    """List the dataset, and make its shards."""
+    if dataset is None:
+        return asyncio.run(_pack_uri(args, spec, meter, tell))
+    from penstock.steps._shared.described_packing import listed
+
+    with listed(dataset) as found:
+        asked = replace(
+            _asked(args, found.format, found.options),
+            settings=json.dumps([_settings(args), found.format, *found.settings]),
+            change=found.change,
+        )
+        _tell_skipped(found.info.skipped)
+        return asyncio.run(_pack_rows(args, spec, found.rows, asked, meter, tell))
+
+
+async def _pack_uri(args: PackOptions, spec: SourceSpec, meter: RequestMeter, tell: Callable[[Done], None]) -> Packed:
     options = {name: getattr(args, name) for name in ("match", "format", "format_options", "split")} | {
         "config": args.card_config
     }
-    part, num_parts = map(int, args.part.split("/"))
+    asked = _asked(args, args.format, read_format_options(args.format_options))
     source = open_source(spec, meter=meter, purpose="data")
     try:
         found = await WholeObjects().make_samples(source, limits=Limits(), options=options)
-        layout = open_layout(args.to, compression=args.compression, group_bytes=args.group_size)
-        asked = Asked(
-            layout=layout,
-            format=args.format,
-            options=read_format_options(args.format_options),
-            shard_bytes=args.shard_size,
-            part=part - 1,
-            num_parts=num_parts,
-            settings=_settings(args),
-        )
-        place = open_blobs(args.into, endpoint_url=args.into_endpoint_url, meter=meter, purpose="data")
-        with contextlib.closing(open_source(_place_spec(args), meter=meter, purpose="listing")) as there:
-            packed = await pack(found.rows, source, Place(blobs=place, there=there), asked, tell)
-        for item in found.skipped:
-            sys.stderr.write(f"penstock pack: left out: {printable(item.object)}: {printable(item.reason)}\n")
+        packed = await pack(found.rows, source, _place(args, meter), asked, tell)
+        _tell_skipped(found.skipped)
         return packed
     finally:
         source.close()
+
+
+async def _pack_rows(
+    args: PackOptions,
+    spec: SourceSpec,
+    rows: AsyncIterator[Extent],
+    asked: Asked,
+    meter: RequestMeter,
+    tell: Callable[[Done], None],
+) -> Packed:
+    source = open_source(spec, meter=meter, purpose="data")
+    try:
+        return await pack(rows, source, _place(args, meter), asked, tell)
+    finally:
+        source.close()
+
+
+def _asked(args: PackOptions, format_name: str, options: Mapping[str, Any]) -> Asked:
+    part, num_parts = map(int, args.part.split("/"))
+    return Asked(
+        layout=open_layout(args.to, compression=args.compression, group_bytes=args.group_size),
+        format=format_name,
+        options=options,
+        shard_bytes=args.shard_size,
+        part=part - 1,
+        num_parts=num_parts,
+        settings=_settings(args),
+    )
+
+
+def _place(args: PackOptions, meter: RequestMeter) -> Place:
+    place = open_blobs(args.into, endpoint_url=args.into_endpoint_url, meter=meter, purpose="data")
+    return Place(blobs=place, there=open_source(_place_spec(args), meter=meter, purpose="listing"))
+
+
+def _tell_skipped(skipped: Sequence[SkippedObject]) -> None:
+    for item in skipped:
+        sys.stderr.write(f"penstock pack: left out: {printable(item.object)}: {printable(item.reason)}\n")
 
 
 @contextlib.contextmanager

@@ -43,6 +43,7 @@ def _add(place: argparse._ActionsContainer, one: Option) -> None:
     if one.is_repeated:
         more["action"] = "append"
     if one.is_positional:
+        more |= {} if one.is_required else {"nargs": "?", "default": one.default}
         place.add_argument(one.name, **more)
         return
     if one.is_required:

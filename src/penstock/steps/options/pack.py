@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from penstock.options import Options, choice, option
-from penstock.options.readers import bytes_option, location, optional_endpoint
+from penstock.options.readers import bytes_option, location, location_or_empty, optional_endpoint
 from penstock.options.source import AccessOptions
 from penstock.steps.options.common import CommonOptions
 
@@ -31,9 +31,10 @@ def compression_option(text: str) -> str:
 
 class _What(Options):
     uri: str = option(
-        read=location,
+        read=location_or_empty,
+        default="",
         metavar="URI",
-        told="the dataset, as `penstock list --source` has it",
+        told="the dataset, as `penstock list --source` has it; or --dataset",
         is_positional=True,
         field="data_source",
     )
@@ -96,5 +97,15 @@ class _Dataset(Options, group="dataset"):
     )
 
 
-class PackOptions(_What, CommonOptions, _How, _Dataset, AccessOptions):
+class _Described(Options, in_pipelines=False):
+    dataset: str = option(
+        read=str,
+        default="",
+        metavar="FILE|URI|YAML",
+        told="description of the dataset as penstock.open reads it, in the place of URI: a YAML file, its URI, or its "
+        "text; its columns, part and verbs of columns and text are packed",
+    )
+
+
+class PackOptions(_What, _Described, CommonOptions, _How, _Dataset, AccessOptions):
     """The options of `penstock pack`."""
