@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear
     from penstock.dataset import (
         Dataset,
         Mixed,
+        clips,
         eeg,
         images,
         jsonl,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear
     )
     from penstock.stream import Stream
 
-__all__ = ["Dataset", "Mixed", "Stream", "__version__", "eeg", "images", "mix", "objects", "of_format", "open"]
+__all__ = ["Dataset", "Mixed", "Stream", "__version__", "clips", "eeg", "images", "mix", "objects", "of_format", "open"]
 __all__ += ["jsonl", "parquet", "tar", "text", "zip"]
 
 __version__ = "0.1.0"
@@ -33,7 +34,7 @@ __version__ = "0.1.0"
 
 _FACE = {
     "Stream": "penstock.stream",
-    **dict.fromkeys(("Dataset", "Mixed", "eeg", "images", "mix", "objects", "of_format"), "penstock.dataset"),
+    **dict.fromkeys(("Dataset", "Mixed", "clips", "eeg", "images", "mix", "objects", "of_format"), "penstock.dataset"),
     **dict.fromkeys(("jsonl", "open", "parquet", "tar", "text", "zip"), "penstock.dataset"),
 }
 

@@ -14,6 +14,8 @@ from penstock.errors import ConfigError
 from penstock.stream.checks import choice, count, flag, shown
 from penstock.stream.options import Data, names_checked, pattern_of
 from penstock.stream.words import in_python
+from penstock.tasks.clips.options import OPTIONS as CLIP_OPTIONS
+from penstock.tasks.clips.settings import clip_decode
 from penstock.tasks.eeg.epochs import NORMALIZATIONS
 from penstock.tasks.images.options import OPTIONS
 from penstock.tasks.images.task import image_decode
@@ -21,7 +23,7 @@ from penstock.tasks.listing_options import LimitOptions
 from penstock.tasks.options import Options
 from penstock.tasks.registry import get_task
 
-__all__ = ["eeg", "images", "of_task"]
+__all__ = ["clips", "eeg", "images", "of_task"]
 
 _COLUMNS: Final = {
     "path": "path_column",
@@ -103,6 +105,58 @@ def images(
     made = _of_task("images", arguments, options)
     own = split is not None or bool(split_folders)
     return replace(made, has_own_parts=own, group_option=_GROUPS if labels is not None else "")
+
+
+@names_checked
+def clips(
+    source: str | os.PathLike[str],
+    *,
+    table: str | None = None,
+    video_folder: str = "video",
+    audio_folder: str = "audio",
+    group_separator: str | None = None,
+    unpaired_share: float = 0.05,
+    frames: int = 40,
+    size: int = 96,
+    fit: Literal["crop", "pad", "stretch"] = "crop",
+    coefficients: int = 32,
+    steps: int = 100,
+    augment: Literal["flip", "none"] = "none",
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Return a dataset of clips, each a pair: a dictionary of what is seen and heard, and the number of its class.
+
+    The dictionary has ``frames``, uint8, shape (frames, 3, size, size), and ``mfcc``, float32, shape (coefficients,
+    steps). The loader's ``classes`` has the classes' names. ``docs/clips.md`` tells more.
+
+    Args:
+        source: as of ``objects``, as are the arguments that are not told here.
+        table: key of a CSV table of clips in longer files: file, start, end, label, and audio and group where there
+            are some; None takes pairs of files in folders of their classes.
+        video_folder: name of the folders, below those of the classes, that pictures lie in.
+        audio_folder: name of the folders beside them that sound lies in.
+        group_separator: ``split(by="group")`` keeps whole what stands before the last such text in clips' names.
+        unpaired_share: share of clips that lack pictures or sound, above which it is refused.
+        frames: pictures of a clip, evenly spaced.
+        size: pixels of each side of one.
+        coefficients: mel-frequency cepstral coefficients of the sound.
+        steps: parts of equal length that they are the means over.
+        augment: "flip", done by chance to what is for training; "none".
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    arguments = dict(locals())
+    options = option_values("clips", {name: value for name, value in arguments.items() if name not in WHERE})
+    with in_python():
+        chosen = Options(CLIP_OPTIONS, options, task="clips")
+        clip_decode(chosen)
+        chosen.share("unpaired_share")
+    return _of_task("clips", arguments, options)
 
 
 @names_checked

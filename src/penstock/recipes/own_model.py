@@ -10,7 +10,7 @@ from torch import nn
 
 from penstock.errors import ConfigError
 from penstock.plugins import load_attribute
-from penstock.recipes.protocols import OwnObjective
+from penstock.recipes.protocols import OwnInputs, OwnObjective
 
 __all__ = ["build_own_model", "try_out"]
 
@@ -41,7 +41,7 @@ def build_own_model(path: str, *, shape: Sequence[int], num_outputs: int, recipe
     if isinstance(recipe, OwnObjective):
         _check_trainable(model, path)
     else:
-        try_out(model, path, shape=shape, num_outputs=num_outputs)
+        try_out(model, path, shape=shape, num_outputs=num_outputs, recipe=recipe)
     return model
 
 
@@ -50,13 +50,14 @@ def _check_trainable(model: nn.Module, path: str) -> None:
         raise ConfigError(f"the network of {path} has no parameters to train", fix="give it layers")
 
 
-def try_out(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: int) -> None:
+def try_out(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: int, recipe: object = None) -> None:
     """See that a network takes samples and gives one row of numbers each, in training and in evaluation.
 
     Neither its weights and statistics nor torch's global generator are changed by it.
 
     Args:
         path: that the network has in messages.
+        recipe: of the task, which may take other inputs than an array.
 
     Raises:
         ConfigError: it has nothing to train, or does not.
@@ -67,7 +68,7 @@ def try_out(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: i
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             for training in (True, False):
-                _try_once(model.train(training), path, shape=shape, num_outputs=num_outputs)
+                _try_once(model.train(training), path, shape=shape, num_outputs=num_outputs, recipe=recipe)
     finally:
         with torch.no_grad():
             for buffer, before in statistics:
@@ -75,10 +76,13 @@ def try_out(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: i
         model.train(was_training)
 
 
-def _try_once(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: int) -> None:
+def _try_once(model: nn.Module, path: str, *, shape: Sequence[int], num_outputs: int, recipe: object) -> None:
     wanted = (_TRIED_SAMPLES, num_outputs)
     try:
-        found = model(torch.zeros(_TRIED_SAMPLES, *shape))
+        if isinstance(recipe, OwnInputs):
+            found = model(recipe.zeros(_TRIED_SAMPLES, shape=shape))
+        else:
+            found = model(torch.zeros(_TRIED_SAMPLES, *shape))
     except Exception as error:
         raise ConfigError(
             f"the network of {path} cannot take a batch of shape {(_TRIED_SAMPLES, *shape)}: "

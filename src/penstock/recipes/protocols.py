@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from penstock.loader.protocols import Batch, BatchLoader
     from penstock.recipes.objectives import Objective
 
-__all__ = ["OwnFeed", "OwnObjective", "OwnOptimisers", "OwnStep", "Recipe", "Update", "Watcher", "Watches"]
+__all__ = ["OwnFeed", "OwnInputs", "OwnObjective", "OwnOptimisers", "OwnStep", "Recipe", "Update", "Watcher", "Watches"]
 
 Update = Callable[..., float]
 """``update(loss, *optimisers)``: they make a step down the gradient of the loss, which is clipped; gives the loss."""
@@ -93,6 +93,15 @@ class OwnObjective(Protocol):
         Raises:
             CheckpointCorrupt: it does not describe one.
         """
+        ...
+
+
+@runtime_checkable
+class OwnInputs(Protocol):
+    """A recipe whose networks take a tree of tensors, and not one of the samples' shape."""
+
+    def zeros(self, num_samples: int, *, shape: Sequence[int]) -> Any:
+        """Return the inputs of some samples that are nothing but zeros, by which a network is tried out."""
         ...
 
 

@@ -37,6 +37,7 @@ _RECIPES: Final = Registry(
     kind="recipe",
     group="penstock.recipes",
     own={
+        "clips": "penstock.recipes.clips.recipe:ClipRecipe",
         "eeg": "penstock.recipes.eeg.recipe:EegRecipe",
         "images": "penstock.recipes.images.recipe:ImageRecipe",
         "table": "penstock.recipes.table.recipe:TableRecipe",

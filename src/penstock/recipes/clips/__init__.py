@@ -1,0 +1,1 @@
+"""How clips of video and sound are learnt from."""

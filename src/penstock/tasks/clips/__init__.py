@@ -1,0 +1,1 @@
+"""Clips of video and sound: which of some classes they are, such as advertisements and games."""
