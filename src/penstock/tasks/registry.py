@@ -15,11 +15,8 @@ _TASKS: Final = Registry(
     kind="task",
     group="penstock.tasks",
     own={
-<<<<<<< HEAD
         "chat": "penstock.tasks.text.task:Chat",
-=======
         "clips": "penstock.tasks.clips.task:Clips",
->>>>>>> 36fbaf7 (feat: the task clips: classes of clips by what is seen and heard)
         "eeg-c1": "penstock.tasks.eeg.reaction:EegC1",
         "eeg-c2": "penstock.tasks.eeg.externalizing:EegC2",
         "eeg-events": "penstock.tasks.eeg.categories:EegEvents",

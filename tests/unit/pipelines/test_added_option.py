@@ -14,8 +14,8 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 ADDED = {
-    "field": '    momentum: float = option(read=float, default=0.9, metavar="X", told="how much of a step is the last '
-    'one\'s", field="model_momentum")\n',
+    "field": '    heaviness: float = option(read=float, default=0.9, metavar="X", told="how much of a step is the last '
+    'one\'s", field="model_heaviness")\n',
     "option": '    lookahead: int = option(read=whole_number, default=5, metavar="N", told="steps to look ahead")\n',
     "by_pipeline": '    node_name: str | None = option(read=optional_text, default=None, metavar="NAME", told="name of '
     'the node (default: its own)", by_pipeline=True)\n',
@@ -60,9 +60,9 @@ def told(tree: Path) -> Any:
 
 def test_the_command_line_and_its_files_take_it(told: Any) -> None:
     assert told["codes"] == [0, 0]
-    assert "--momentum X" in told["--help"]
+    assert "--heaviness X" in told["--help"]
     schema = json.loads(told["--config-schema"])["properties"]
-    assert schema["momentum"] == {
+    assert schema["heaviness"] == {
         "description": "how much of a step is the last one's",
         "type": "number",
         "default": 0.9,
@@ -72,18 +72,18 @@ def test_the_command_line_and_its_files_take_it(told: Any) -> None:
 
 def test_components_take_a_field_and_what_pipelines_give(tree: Path, told: Any) -> None:
     text = (tree / "components/train/component.py").read_text()
-    assert "    momentum: float = 0.9,\n" in text
-    assert "        momentum: How much of a step is the last one's.\n" in text
-    assert '            "--momentum",\n            momentum,\n' in text
+    assert "    heaviness: float = 0.9,\n" in text
+    assert "        heaviness: How much of a step is the last one's.\n" in text
+    assert '            "--heaviness",\n            heaviness,\n' in text
     spec = yaml.safe_load((tree / "components/train/component.yaml").read_text())
     declared = spec["components"]["comp-train"]["inputDefinitions"]["parameters"]
-    assert (declared["momentum"]["parameterType"], declared["momentum"]["defaultValue"]) == ("NUMBER_DOUBLE", 0.9)
+    assert (declared["heaviness"]["parameterType"], declared["heaviness"]["defaultValue"]) == ("NUMBER_DOUBLE", 0.9)
     assert declared["node_name"]["description"] == "Name of the node. Empty is its own."
     assert "lookahead" not in declared, "it is a name in options"
     args = spec["deploymentSpec"]["executors"]["exec-train"]["container"]["args"]
-    assert args[args.index("--momentum") + 1] == "{{$.inputs.parameters['momentum']}}"
+    assert args[args.index("--heaviness") + 1] == "{{$.inputs.parameters['heaviness']}}"
     assert (
-        "| `momentum` | `0.9` | How much of a step is the last one's. |"
+        "| `heaviness` | `0.9` | How much of a step is the last one's. |"
         in (tree / "components/train/README.md").read_text()
     )
 
@@ -91,20 +91,20 @@ def test_components_take_a_field_and_what_pipelines_give(tree: Path, told: Any) 
 @pytest.mark.parametrize("name", ["penstock", "penstock-eeg"])
 def test_pipelines_give_it_of_their_form(tree: Path, told: Any, name: str) -> None:
     spec = next(iter(yaml.safe_load_all((tree / f"pipelines/compiled/{name}.yaml").read_text())))
-    assert spec["root"]["inputDefinitions"]["parameters"]["model_momentum"]["defaultValue"] == 0.9
+    assert spec["root"]["inputDefinitions"]["parameters"]["model_heaviness"]["defaultValue"] == 0.9
     [train] = [task for key, task in inner(spec).items() if key == "train"]
     given = train["inputs"]["parameters"]
-    assert given["momentum"] == {"componentInputParameter": "pipelinechannel--model_momentum"}
+    assert given["heaviness"] == {"componentInputParameter": "pipelinechannel--model_heaviness"}
     assert given["node_name"] == {"runtimeValue": {"constant": ""}}
     assert "- lookahead (whole number, 5 unless given): steps to look ahead" in spec["pipelineInfo"]["description"]
     for files in ("volume", "artifacts"):
         made = yaml.safe_load((tree / f"charts/penstock/workflows/{name}-{files}.yaml").read_text())["spec"]
-        [field] = [one for one in made["arguments"]["parameters"] if one["name"] == "model_momentum"]
+        [field] = [one for one in made["arguments"]["parameters"] if one["name"] == "model_heaviness"]
         assert field == {
-            "name": "model_momentum", "value": "0.9", "description": "How much of a step is the last one's.",
+            "name": "model_heaviness", "value": "0.9", "description": "How much of a step is the last one's.",
         }  # fmt: skip
         [step] = [one["container"] for one in made["templates"] if one["name"] == "train"]
-        assert step["args"][step["args"].index("--momentum") + 1] == "{{workflow.parameters.model_momentum}}"
+        assert step["args"][step["args"].index("--heaviness") + 1] == "{{workflow.parameters.model_heaviness}}"
 
 
 def inner(spec: Any) -> Any:
@@ -113,11 +113,11 @@ def inner(spec: Any) -> Any:
 
 def test_tables_and_schemas_have_it(tree: Path, told: Any) -> None:
     page = (tree / "docs/options.md").read_text()
-    assert "| `--momentum` | `train`, `run` | not at all | field `model_momentum` | number | `0.9` |" in page
+    assert "| `--heaviness` | `train`, `run` | not at all | field `model_heaviness` | number | `0.9` |" in page
     assert "| `--lookahead` | `train`, `run` | not at all | `lookahead` | whole number | `5` |" in page
     assert "| `--node-name` | `train`, `run` | not at all | gives it itself | text | its own |" in page
     fields = (tree / "docs/pipelines.md").read_text()
-    assert "| `model_momentum` | `0.9` | How much of a step is the last one's. |" in fields
+    assert "| `model_heaviness` | `0.9` | How much of a step is the last one's. |" in fields
     assert "| `lookahead` | `train` | whole number | `5` | steps to look ahead |" in fields
     for step in ("train", "run"):
-        assert "momentum" in json.loads((tree / f"docs/schemas/{step}.json").read_text())["properties"]
+        assert "heaviness" in json.loads((tree / f"docs/schemas/{step}.json").read_text())["properties"]

@@ -334,7 +334,7 @@ def test_decoding_refuses_what_it_does_not_know(bids: Bids, make: Make) -> None:
 
 
 def test_unknown_tasks_are_refused_and_known_ones_named() -> None:
-    assert task_names()[:3] == ("eeg-c1", "eeg-c2", "eeg-events")
+    assert {"eeg-c1", "eeg-c2", "eeg-events"} <= set(task_names())
     assert [get_task(name).name for name in task_names()] == list(task_names())
     with pytest.raises(ConfigError, match=r"no task 'eeg-c3'.*eeg-c1, eeg-c2, eeg-events, "):
         get_task("eeg-c3")
