@@ -11,7 +11,7 @@ from fnmatch import translate
 
 from penstock.errors import ConfigError
 
-__all__ = ["any_of", "exactly", "has_choices", "is_hidden", "is_unclosed", "matcher"]
+__all__ = ["alternatives", "any_of", "exactly", "has_choices", "is_hidden", "is_unclosed", "matcher"]
 
 MOST_ALTERNATIVES = 10_000
 MOST_LETTERS = 2 << 20
@@ -59,6 +59,16 @@ def any_of(patterns: Sequence[str]) -> str:
         return patterns[0]
     each = [text for pattern in patterns for text in _expand(pattern)]
     return "{" + ",".join(_guarded(text) for text in each) + "}"
+
+
+def alternatives(pattern: str) -> list[str]:
+    """Return the patterns without braces that a pattern stands for.
+
+    Raises:
+        ConfigError: as ``matcher``.
+    """
+    _check(pattern)
+    return list(_expand(pattern))
 
 
 def exactly(text: str) -> str:

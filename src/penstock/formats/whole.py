@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ __all__ = ["WholeObject", "bytes_of", "folder_of", "whole_extent"]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WholeObject:
     """The format of whole objects."""
+
+    takes_hidden: ClassVar[bool] = True
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return the object; nothing is read."""

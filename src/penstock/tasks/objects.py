@@ -21,6 +21,7 @@ from penstock.patterns import is_unclosed, matcher
 from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.converted_files import is_converted
+from penstock.tasks.hidden import Hidden
 from penstock.tasks.indexing import EachFound, fitting, indexed, read_format_options, read_patterns
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.split_listing import Cards, of_splits
@@ -105,7 +106,7 @@ class WholeObjects:
         kind = open_format(str(options["format"]), read_format_options(str(options["format_options"])))
         fits = read_patterns(str(options["where"]))
         skipped: list[SkippedObject] = []
-        found = _found(source, options, limits, skipped)
+        found = _found(source, options, limits, skipped, takes_hidden=getattr(kind, "takes_hidden", False))
         extents = indexed(full_objects(found, limits, skipped), kind, source, limits, skipped)
         rows = fitting(extents, fits, skipped) if fits else extents
         return SampleSet(rows=rows, shape=(), skipped=skipped)
@@ -122,19 +123,26 @@ class WholeObjects:
 
 
 async def _found(
-    source: ObjectSource, options: Mapping[str, OptionValue], limits: Limits, skipped: list[SkippedObject]
+    source: ObjectSource,
+    options: Mapping[str, OptionValue],
+    limits: Limits,
+    skipped: list[SkippedObject],
+    *,
+    takes_hidden: bool,
 ) -> AsyncIterator[ObjectInfo]:
     """Return what is taken, in the order of the keys."""
     pattern, split, config = (str(options[name]) for name in ("match", "split", "config"))
     wanted = EachFound(str(options["each"]))
+    hidden = None if takes_hidden else Hidden(pattern, source.spec.uri)
     if limits.early and source.lists_in_order and not (split or config):
-        async for info in _as_they_come(source, pattern, skipped):
+        async for info in _as_they_come(source, pattern, skipped, hidden):
             wanted.see(info)
             yield info
         wanted.check(source.spec.uri)
         return
     listing, cards, is_conversion = SortedListing(limits.scratch), Cards(), is_converted(source.spec.uri)
-    async for page in pages_of(source, pattern, skipped, see=cards.see if split or config else None):
+    see = cards.see if split or config else None
+    async for page in pages_of(source, pattern, skipped, see=see, hidden=hidden):
         listing.add(page)
         for info in page:
             wanted.see(info)
@@ -162,16 +170,18 @@ async def pages_of(
     *,
     wanted: str = "",
     see: Callable[[ObjectInfo], None] | None = None,
+    hidden: Hidden | None = None,
 ) -> AsyncIterator[list[ObjectInfo]]:
     """List what fits the pattern, folder markers included, and see to it that some of it is not empty.
 
     Args:
         wanted: what fits it, where nobody asked for that pattern; for messages.
         see: is shown all objects, also those that do not fit.
+        hidden: leaves out what fits and is none of the dataset.
     """
     fits = matcher(pattern)
     num_found = num_fitting = num_full = num_others = 0
-    example = ""
+    example, alone = "", list[ObjectInfo]()
     with open_progress().stage("find", None, "objects") as stage:
         async for page in source.list_objects():
             if see is not None:
@@ -179,15 +189,23 @@ async def pages_of(
                     see(info)
             fitting = [info for info in page if fits(info.key)]
             num_found, num_fitting = num_found + len(page), num_fitting + len(fitting)
+            fit = fitting
+            if hidden is not None:
+                fitting = [info for info in fit if not hidden.leaves_out(info.key)]
+                # An object that is all there is was most likely named itself.
+                alone = [info for info in fit if num_found == len(page) == 1 and info not in fitting]
             full_fitting = sum(not info.is_empty for info in fitting)
             num_full += full_fitting
             # What is empty may be the marker of a folder, which is no object.
-            num_others += sum(not info.is_empty for info in page) - full_fitting
+            num_others += sum(not info.is_empty for info in page) - sum(not info.is_empty for info in fit)
             example = example or next((info.key for info in page), "")
             stage.advance(len(page))
             yield fitting
     if not num_found:
         raise await source.nothing_found()
+    if hidden is not None and num_found == 1 and hidden.num:
+        hidden.num, num_full = 0, sum(not info.is_empty for info in alone)
+        yield alone
     if not num_fitting and wanted:
         raise EmptyListing(
             f"no {wanted} lies under {source.spec.uri}: none of the {counted(num_found, 'object')} fits {pattern!r}, "
@@ -201,11 +219,14 @@ async def pages_of(
             fix="close its brace" if is_unclosed(pattern) else "choose another pattern with --option match=...",
             about=source.spec.uri,
         )
+    skipped += [] if hidden is None else hidden.told()
     if num_others:
         skipped.append(
             SkippedObject(object=counted(num_others, "object"), reason=f"not like {pattern}", count=num_others)
         )
     skipped += [item for item in source.left_out() if item.count is not None or fits(item.object)]
+    if not num_full and hidden is not None and hidden.num:
+        raise hidden.nothing_else()
     if not num_full:
         raise EmptyListing(
             f"all that fits {pattern!r} under {source.spec.uri} is empty ({counted(num_fitting, 'object')})",
@@ -214,10 +235,12 @@ async def pages_of(
         )
 
 
-async def _as_they_come(source: ObjectSource, pattern: str, skipped: list[SkippedObject]) -> AsyncIterator[ObjectInfo]:
+async def _as_they_come(
+    source: ObjectSource, pattern: str, skipped: list[SkippedObject], hidden: Hidden | None
+) -> AsyncIterator[ObjectInfo]:
     """Return objects as they are listed, and refuse those that do not come in the order of their keys."""
     last = ""
-    async for page in pages_of(source, pattern, skipped):
+    async for page in pages_of(source, pattern, skipped, hidden=hidden):
         for info in page:
             if info.size_bytes and info.key < last:
                 raise SourceError(

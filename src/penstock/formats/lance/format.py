@@ -54,6 +54,8 @@ class Lance:
         ConfigError: an option cannot be used.
     """
 
+    takes_hidden: ClassVar[bool] = True
+
     columns: Sequence[str] | None = None
     version: int | None = None
     memory: str | int = 1 * GIB

@@ -74,6 +74,8 @@ class Zarr:
         ConfigError: an option cannot be used.
     """
 
+    takes_hidden: ClassVar[bool] = True
+
     by: Literal["row", "chunk"] = "row"
     columns: Sequence[str] | None = None
     block: str | int = 4 * MIB

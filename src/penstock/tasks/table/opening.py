@@ -10,8 +10,8 @@ from penstock.formats.csv import Csv
 from penstock.formats.options import size_of
 from penstock.formats.registry import format_options
 from penstock.manifest import SkippedObject
-from penstock.patterns import is_hidden
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
+from penstock.tasks.hidden import is_set_aside
 from penstock.tasks.objects import pages_of
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits
@@ -62,7 +62,7 @@ async def list_tables(
     num_hidden = 0
     async for page in pages_of(source, pattern, skipped, wanted="" if is_chosen else wanted):
         for info in page:
-            if not is_chosen and is_hidden(info.key):
+            if not is_chosen and is_set_aside(info.key):
                 num_hidden += 1
                 continue
             name = asked if is_chosen or asked != "auto" else _format_of(info.key, endings)
