@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.records import Evaluation, PictureFigure, RunRecord, read_record
-from support.cli import succeed
+from support.cli import penstock, succeed
 from support.jobs import run_until_saved
 from support.kaggle_server import Kaggle, serve_kaggle
 from support.xrays import files_of, make_studies, write_folder
@@ -100,3 +100,34 @@ def test_a_killed_run_goes_on_to_the_same_weights(folder: Path, tmp_path: Path, 
     assert ran.num_resumes == 1
     assert ran.weights_sha256 == read_record(out / "run.json", RunRecord).weights_sha256
     assert scored(killed).metrics == scored(out).metrics
+
+
+def _weights(out: Path, stage: int) -> str | None:
+    return read_record(out / f"stage-{stage:02}" / "run.json", RunRecord).weights_sha256
+
+
+def test_stages_stop_where_one_fails_and_go_on_in_their_middle_to_the_same_weights(tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "x", STUDIES)
+    options = ("--stages", "images_001,images_002,images_*", "--epochs", 2, "--checkpoint-every", 2)
+    out, killed = tmp_path / "out", tmp_path / "killed"
+    told = succeed(*words(source, out, "unet-small", *options))
+    assert [line.split()[0] for line in told.splitlines()[-3:]] == ["images_001", "images_002", "images_*"]
+    trained = [
+        read_record(out / f"stage-{stage:02}" / "run.json", RunRecord).num_trained_samples for stage in (1, 2, 3)
+    ]
+    assert trained[0] < trained[1] < trained[2]
+    tested = [scored(out / f"stage-{stage:02}").num_samples for stage in (1, 2, 3)]
+    assert len(set(tested)) == 1
+    again = words(source, killed, "unet-small", *options)
+    process = run_until_saved(again, killed / "stage-02", 3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    away = source.rename(tmp_path / "away")
+    failed = penstock(*again)
+    assert failed.returncode != 0
+    assert "later ones are not begun" in failed.stderr
+    assert not (killed / "stage-03").exists()
+    away.rename(source)
+    succeed(*again)
+    assert [_weights(killed, stage) for stage in (1, 2, 3)] == [_weights(out, stage) for stage in (1, 2, 3)]
+    assert read_record(killed / "stage-02" / "run.json", RunRecord).num_resumes >= 1

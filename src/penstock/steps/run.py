@@ -28,6 +28,7 @@ from penstock.steps._shared.job_identity import begin_job, job_options
 from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_of
 from penstock.steps._shared.pricing import warn_of_prices
 from penstock.steps._shared.shuffling import check_shuffle_options
+from penstock.steps._shared.stages import run_stages
 from penstock.steps._shared.train_config import train_config
 from penstock.steps.options.evaluate import EvaluateOptions
 from penstock.steps.options.listing import ListOptions
@@ -44,7 +45,9 @@ __all__ = ["NAME", "run"]
 
 
 def run(args: JobOptions) -> int:
-    """Do what is left of the job, and sum it up."""
+    """Do what is left of the job, or of each of its stages, and sum it up."""
+    if args.stages:
+        return run_stages(args, run)
     warn_of_prices(args)
     dataset = dataset_of(args)
     args = dataset.args.but(model=choose_model(dataset.args.task, args.model))

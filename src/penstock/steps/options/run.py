@@ -29,6 +29,17 @@ class ListedJobOptions(DatasetOption, SourceOptions, LearntTaskOptions, ListedOp
     """The options of a job that its listing follows from."""
 
 
+class _Stages(Options, change=Change.FREE):
+    stages: str = option(
+        read=str,
+        default="",
+        metavar="LIST",
+        told="train in stages, each in a folder of --out, begun with the weights of the one before: archives of which "
+        "each takes one more, like images_001,images_002, or shares, like 0.1,0.5,1 (tasks that have "
+        "train-archives and train-share: xray)",
+    )
+
+
 class _Output(Options, group="output", change=Change.NAMES):
     out: Path = option(read=any_path, metavar="DIR", told="folder of the job's results")
 
@@ -36,6 +47,7 @@ class _Output(Options, group="output", change=Change.NAMES):
 class JobOptions(
     CommonOptions,
     ListedJobOptions,
+    _Stages,
     _Output,
     TitleOption,
     DecodingOptions,
