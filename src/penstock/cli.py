@@ -42,6 +42,7 @@ _NEEDS = {
     "evaluate": ("torch", "matplotlib"),
     "report": ("jinja2", "matplotlib"),
     "export": ("torch",),
+    "compare": ("jinja2", "matplotlib"),
     "run": ("torch", "jinja2", "matplotlib"),
     "demo": ("torch", "jinja2", "matplotlib", "aiohttp"),
 }

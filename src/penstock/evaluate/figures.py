@@ -117,7 +117,7 @@ def _pictures(figure: PictureFigure, most_bytes: int) -> PictureFigure:
     rows: list[PictureRow] = []
     for row in _fitting(figure, most_bytes):
         pictures = tuple(Picture(png=picture.png, told=_text(picture.told)) for picture in row.pictures[:MAX_COLUMNS])
-        rows.append(PictureRow(caption=_text(row.caption), pictures=pictures, tone=row.tone))
+        rows.append(PictureRow(caption=_text(row.caption), pictures=pictures, tone=row.tone, key=_text(row.key)))
     return PictureFigure(
         title=_text(figure.title),
         description=_told(figure.description, len(figure.rows), len(rows), "rows"),

@@ -94,11 +94,13 @@ class PictureRow(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         caption: a sentence of them; empty has none.
         tone: whether what is shown is right or wrong, where it is one of both: ``good``, ``bad`` or ``plain``.
+        key: of the sample that they are of, by which rows of several runs are put together; empty where it is none.
     """
 
     caption: str
     pictures: tuple[Picture, ...]
     tone: str = "plain"
+    key: str = ""
 
 
 class PictureFigure(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="figure", tag="pictures"):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from penstock.records import Figure, LineFigure, PictureFigure, ScatterFigure, Series, TableFigure
 from penstock.report.charts import chart, legend
@@ -20,7 +21,7 @@ from penstock.report.svg import SERIES, THEME, clean_text
 __all__ = ["ShownPictures", "ShownRow", "charts_of", "figure_chart", "pictures_of", "tables_of"]
 
 _MUTED = tuple(THEME)[2]
-_MAX_NAME = 32
+_MAX_NAME = 36
 """Characters of a name in a legend."""
 _MAX_LABEL = 50
 """Characters of an axis' name."""
@@ -116,6 +117,8 @@ def _draw_lines(axes: Axes, figure: LineFigure) -> None:
     for colour, series in zip(SERIES, figure.series, strict=False):
         mark = "o" if len(series.points) <= 3 else ""
         axes.plot(*_columns(series), color=colour, linewidth=1.8, marker=mark, label=_name(series))
+    if all(x == int(x) for series in figure.series for x, _ in series.points) and not figure.is_unit:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if figure.is_unit:
         axes.set_xlim(-0.01, 1.01)
         axes.set_ylim(-0.01, 1.02)

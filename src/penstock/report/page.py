@@ -34,7 +34,7 @@ from penstock.report.svg import clean_text
 from penstock.secrets import redact
 from penstock.units import format_bytes, format_usd
 
-__all__ = ["render_markdown", "render_report"]
+__all__ = ["environment", "render_markdown", "render_report"]
 
 MAX_TEXT = 4000
 """Characters of one value, an error for example, that the page shows."""
@@ -72,7 +72,7 @@ def render_report(
         title: heading of the page.
     """
     compared = compare_with_download(run, steps=steps, cost=cost) if cost else None
-    return _environment().get_template("report.html").render(
+    return environment().get_template("report.html").render(
         title=title,
         run=run,
         evaluation=evaluation,
@@ -226,8 +226,9 @@ def _markdown(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#|!~])", r"\\\1", text)
 
 
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Return what renders pages: every value is escaped, freed of secrets, and cut where it is very long."""
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("penstock.report", "templates"),
         autoescape=True,
         finalize=_finalize,
@@ -235,5 +236,5 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["usd"] = format_usd
-    return environment
+    made.filters["usd"] = format_usd
+    return made

@@ -84,8 +84,8 @@ def precision_recall_figure(scored: Scored, *, split: str) -> LineFigure:
     return LineFigure(
         title=f"Precision and recall, {split} split",
         description=f"How many of those that are named are right, for how many are found. Guessing has {share:.3f}.",
-        x_label="recall: found, as a share of all that are",
-        y_label="precision: right, as a share of those named",
+        x_label="recall: found of all that are",
+        y_label="precision: right of those named",
         series=tuple(Series(name=name, points=_thinned(_precision_points(*each))) for name, each in scored.items()),
         reference=Series(name="guessing", points=((0.0, share), (1.0, share))),
         is_unit=True,

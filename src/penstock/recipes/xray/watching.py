@@ -162,7 +162,7 @@ def _row(kind: str, seen: _Seen, highest: float, normal: NDArray[np.float64]) ->
         Picture(png=png(_coloured(seen.map / highest)), told="where the two differ"),
     )
     caption = f"{told}: {names}\nscore {seen.score:.4f}{above}\n{seen.key.rpartition('/')[2]}"
-    return PictureRow(caption=caption, pictures=pictures, tone=tone)
+    return PictureRow(caption=caption, pictures=pictures, tone=tone, key=seen.key)
 
 
 def _outline(image: NDArray[np.uint8], box: NDArray[np.float64]) -> None:

@@ -21,6 +21,7 @@ STEPS = (
     "inspect",
     "pack",
     "export",
+    "compare",
     "new-task",
 )
 """Each is declared in ``penstock.steps.options.<module>``, and done by ``penstock.steps.<module>``."""
@@ -37,6 +38,7 @@ TOLD = {
     "inspect": "tell what lies at a URI: objects, formats, columns, first samples, advice",
     "pack": "write a dataset anew in shards of a given size, verified and resumable",
     "export": "write trained networks as a file that others run without Penstock",
+    "compare": "show the scores of several runs side by side",
     "new-task": "write a package for a task of your own",
 }
 """What each does, for a person."""
