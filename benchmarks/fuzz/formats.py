@@ -152,7 +152,7 @@ def zarrs() -> list[Example]:
 def single() -> list[tuple[str, bytes, list[dict[str, Any]]]]:
     tar = small_tar({f"d/{number}.txt": b"x" * number * 50 for number in range(6)})
     array = written(lambda file: np.save(file, np.eye(3)))
-    members = small_tar({"a.json": b'{"n": [1, 2]}', "a.cls": b"7", "a.txt": b"t", "a.npy": array, "b.cls": b"x"})
+    members = small_tar({"a.json": b'{"n": [1, 2]}', "a.cls": b"7", "a.txt": b"t", "a.npy": array, "b.cls": b"8"})
     rows = LINES.strip().replace(b"\n", b",\n")
     table = b"a,b\n" + b'1,"x,\n2"\n' * 20
     return [

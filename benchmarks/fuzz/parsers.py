@@ -5,7 +5,6 @@ A maker gives examples, and a function that raises Penstock's own errors, or tho
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 from collections.abc import Callable
@@ -58,8 +57,14 @@ def conversations() -> Made:
 def pipeline_file() -> Made:
     from penstock.dataset.opening import described, loading_said
 
-    one = b"format: parquet\nsource: s3://b/t\ncolumns: [text]\nsplit: {valid: 0.2, by: p, seed: 0}\nrename: {a: b}\n"
-    mixed = b"mix:\n  - {weight: 0.7, format: jsonl, source: /d}\n  - {weight: {0: 1, 2: 2}, format: csv, source: /e}\n"
+    one = (
+        b"format: parquet\nsource: s3://b/t\ncolumns: [text]\nsplit: {valid: 0.2, by: p, seed: 0}\npart: train\n"
+        b"rename: {a: b}\n"
+    )
+    mixed = (
+        b"mix:\n  - {weight: 0.7, format: jsonl, source: /d}\n"
+        b"  - {weight: {0: 1, 2: 2}, format: csv, source: /e, options: {numbers: [a]}}\n"
+    )
 
     def feed(data: bytes) -> None:
         text = data.decode(errors="replace")
@@ -90,7 +95,8 @@ def uris() -> Made:
         "1.5Gi",
         "s3://b/p",
         "hf://datasets/a/b@r/c",
-        "az://c/p?x",
+        "az://box/p?x",
+        "abfss://box@account.dfs.core.windows.net/p",
         "https://h:1/a%20b",
         "**/{a,b}-{000..009}.[ch]",
     ]
@@ -102,19 +108,22 @@ def records() -> Made:
     from penstock.records.codec import decode_record, encode_record
     from penstock.records.plan import Plan, StreamSpec
     from penstock.records.run import RunRecord, StepRecord
+    from support.raw import make_raw_dataset
+    from support.runs import make_list_step, make_run
+    from support.windows import make_spec
 
     kinds: list[Any] = [Plan, StreamSpec, RunRecord, StepRecord]
     plan = Plan(manifest_fingerprint="f" * 64, seed=7, num_lanes=64, shuffle="full", mix=1)
-    seeds = [
-        bytes([number]) + json.dumps({"record": kind.kind, "version": kind.version}).encode()
-        for number, kind in enumerate(kinds)
-    ]
+    with tempfile.TemporaryDirectory(prefix="penstock-fuzz-") as folder:
+        asked = make_spec(make_raw_dataset(Path(folder), sizes=[10] * 4), manifest="m.parquet")
+    run = make_run(num_epochs=1, steps_per_epoch=2)
+    seeds = [bytes([number]) + encode_record(each) for number, each in enumerate([plan, asked, run, make_list_step()])]
 
     def feed(data: bytes) -> None:
         if data:
             decode_record(data[1:], kinds[data[0] % len(kinds)])
 
-    return [b"\0" + encode_record(plan), *seeds], feed
+    return seeds, feed
 
 
 def control() -> Made:
@@ -171,17 +180,23 @@ def checkpoint() -> Made:
     """Of what ``torch`` reads."""
     import torch
 
-    from penstock.train.checkpoint_file import decode_checkpoint
+    from penstock.train.checkpoint_file import Identity, decode_weights, encode_checkpoint
 
-    file = io.BytesIO()
-    torch.save(
-        {"format": "penstock.checkpoint", "version": 1, "model": {"w": torch.zeros(2)}, "weights_sha256": ""}, file
+    identity = Identity(
+        task="raw",
+        model="small",
+        shape=(2,),
+        num_outputs=1,
+        manifest_fingerprint="m",
+        plan_fingerprint="p",
+        config={"seed": 1},
     )
+    content = {"model": {"w": torch.zeros(2)}, "objective": {}}
 
     def feed(data: bytes) -> None:
-        decode_checkpoint(data, "c.pt")
+        decode_weights(data, "c.pt")
 
-    return [file.getvalue()], feed
+    return [encode_checkpoint(content, identity=identity, step=1, epoch=0)], feed
 
 
 def held() -> Made:
