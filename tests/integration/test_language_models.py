@@ -111,6 +111,33 @@ def test_a_tokenizer_is_trained_and_taken_again_by_another_listing(tmp_path: Pat
     assert infos[0].shape == infos[1].shape == (256, 400)
 
 
+def test_members_of_a_mix_have_the_first_ones_tokenizer(tmp_path: Path) -> None:
+    for name, rows in (("one", real_texts(20, 800)), ("other", planted(30))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jsonl").write_bytes(jsonl(rows))
+    members = [{"weight": 0.5, "source": str(tmp_path / name), "length": 32} for name in ("one", "other")]
+    told = {"task": "text", "mix": [{**each, "tokenizer": "bpe", "vocab_size": 300} for each in members]}
+    (tmp_path / "mix.yaml").write_text(json.dumps(told))
+    succeed(
+        *("list", "--dataset", tmp_path / "mix.yaml", "--manifest", tmp_path / "m.pq", "--plan", tmp_path / "p.json")
+    )
+    with ManifestReader(tmp_path / "m.pq") as reader:
+        one, other = reader.info.members
+    assert one.values == other.values
+    assert one.shape == other.shape == (32, 300)
+
+
+def test_what_was_learnt_of_texts_is_where_conversations_begin(tmp_path: Path) -> None:
+    for name, rows in (("texts", planted(40)), ("chats", conversations(40))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jsonl").write_bytes(jsonl(rows))
+    succeed(*words(tmp_path / "texts", tmp_path / "before", "length=32"))
+    begun = ["--init-from", tmp_path / "before" / "checkpoints"]
+    done = penstock(*words(tmp_path / "chats", tmp_path / "after", "length=72", task="chat"), *begun)
+    assert done.returncode == 0, done.stderr
+    assert "15 of 15 tensors begin with the weights of" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -21,6 +21,7 @@ from support.hub_server import Hub, serve_hub
 from support.images import CLASSES, write_class_folders
 from support.moto_s3 import connect
 from support.tables import people
+from support.texts import conversations, jsonl
 
 STEPS = ["list", "prefetch", "train", "evaluate", "report", "report-exit"]
 IMAGES = 60
@@ -135,6 +136,23 @@ def test_a_table_of_a_private_repository(bucket: Bucket, compiled: Path, hub: Hu
     for done in run.executions.values():
         assert TOKEN not in f"{done.argv}{done.stderr}"
         assert not [path for path in done.artifacts.values() if TOKEN.encode() in path.read_bytes()]
+
+
+def test_conversations_of_a_private_repository(bucket: Bucket, compiled: Path, hub: Hub, tmp_path: Path) -> None:
+    hub.files = {"data/train.jsonl": jsonl(conversations(60))}
+    hub.large = set(hub.files)
+    given = small(
+        bucket,
+        data_source="hf://datasets/org/name",
+        data_task="chat",
+        data_task_options={"length": 72, "tokenizer": "bpe", "vocab_size": 300},
+        model_name="tiny",
+        options={"endpoint_url": hub.url, "batch_size": 8},
+    )
+    run = make_backend(tmp_path, secret={"HF_TOKEN": TOKEN}).run(compiled, given, job_id="chats")
+    _, scored = check(run)
+    assert {"perplexity", "loss", "bits_per_byte", "token_accuracy"} == scored.metrics.keys()
+    assert "texts that are foretold best" in run.executions["report"].artifacts["html"].read_text()
 
 
 def test_a_mix_that_a_file_describes(bucket: Bucket, compiled: Path, pets: str, tmp_path: Path) -> None:

@@ -32,7 +32,10 @@ __all__ = ["list_described"]
 
 LIKE: Final = "like"
 """Option of tasks that may take what they find in the data of an earlier listing."""
-ANSWERED: Final = ("columns", "categorical", "max_values", "predict", "statistics")
+ANSWERED: Final = (
+    *("columns", "categorical", "max_values", "predict", "statistics"),
+    *("tokenizer", "vocab_size"),
+)
 """Options that mean nothing beside it."""
 _SHOWN: Final = 8
 

@@ -21,12 +21,19 @@ from penstock.manifest import Described
 from penstock.tokens import BYTES, ChatDocument, Made, TextDocument, Tokenizer, load_tokenizer
 from penstock.tokens.templates import Template
 
-__all__ = ["Maker", "TextCodec", "TokenizedTexts", "maker_of", "opened", "packed_maker"]
+__all__ = ["Maker", "TextCodec", "TokenizedTexts", "maker_of", "opened", "packed_maker", "tokens_of"]
 
 Maker = TextDocument | ChatDocument
 
 MOST_KEPT_BYTES: Final = 256 << 10
 """Of a tokenizer, packed, that a manifest keeps; of a larger one it keeps the place."""
+
+
+_FIXES: Final = {
+    TextDocument.called: "mend it, name another column with --option column=, or leave it out: --on-bad-sample skip",
+    ChatDocument.called: "mend it, say what rows are with --option messages= and conversation=, or what is learnt with "
+    "--option train-on=, or leave it out: --on-bad-sample skip",
+}
 
 
 class TextCodec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,8 +81,20 @@ class TokenizedTexts(Sequence[dict[str, Any]]):
     def __getitem__(self, at: Any) -> Any:
         if isinstance(at, slice):
             return [self[each] for each in range(*at.indices(len(self)))]
-        made: Made = self._maker.made(self._values[at])
+        made = tokens_of(self._values[at], self._maker)
         return {"inputs": made.ids.astype(np.int32), "labels": made.labels.astype(np.int32), "bytes": made.num_bytes}
+
+
+def tokens_of(value: Any, maker: Maker) -> Made:
+    """Return the tokens of a row or a text.
+
+    Raises:
+        DataError: it has none; the message says what to do in a step's words.
+    """
+    try:
+        return maker.made(value)
+    except DataError as error:
+        raise DataError(error.what, fix=_FIXES[maker.called], about=error.about) from error
 
 
 def packed_maker(maker: Maker) -> str:

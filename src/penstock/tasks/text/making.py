@@ -30,7 +30,7 @@ from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, SampleSet
 from penstock.tasks.table.opening import list_tables
 from penstock.tasks.table.parts import fetch
-from penstock.tasks.text.codec import Maker, TextCodec, packed_maker
+from penstock.tasks.text.codec import Maker, TextCodec, packed_maker, tokens_of
 from penstock.tasks.text.splitting import Splits, of_own_splits
 from penstock.tasks.text.tokenizing import make_maker, needs_training, num_tokens, trained_tokenizer, whole_text
 from penstock.texts import counted
@@ -74,11 +74,13 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options,
     values = await gathered.read(source, budget_bytes=size_of("statistics", chosen.text("statistics")))
     if maker is None:
         bytewise = make_maker(chosen, trained=BYTES, is_chat=is_chat)
-        texts = list(_made(values, lambda value: whole_text(value, bytewise)))
+        # What has no tokens as bytes has none at all.
+        readable = _made(values, lambda value: (tokens_of(value, bytewise), value)[1])
+        texts = [whole_text(value, bytewise) for value in readable]
         trained = trained_tokenizer(texts, vocab_size=vocab_size, is_chat=is_chat)
         maker = make_maker(chosen, trained=trained, is_chat=is_chat)
     made = maker
-    sizes = list(_made(values, lambda value: len(made.made(value).ids)))
+    sizes = list(_made(values, lambda value: len(tokens_of(value, made).ids)))
     mean = sum(sizes) / len(sizes)
     codec = TextCodec(
         format=name,
