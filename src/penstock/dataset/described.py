@@ -136,7 +136,7 @@ class Dataset(Changed, TextVerbs):
                 one file of Parquet or TAR, in one first folder of objects, or is of one subject of EEG; "folder" what
                 lies in one folder; a function of keys what it gives the same text for; another name is a column, of
                 Parquet or of a table of labels, whose equal values stay whole. None is "sample", or "group" of images
-                and EEG. Rows of a row group that fall into several parts are fetched for each of them.
+                and EEG; clips of a film or sound and windows of a recording stay together. Rows of a row group that fall into several parts are fetched for each of them.
             seed: that decides.
 
         Raises:

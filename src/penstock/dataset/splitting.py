@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from penstock.dataset.columns import stored_name
 from penstock.errors import ConfigError
-from penstock.formats.registry import format_options
+from penstock.formats.registry import format_options, usual_split
 from penstock.stream import checks
 from penstock.stream.checks import called_with, shown
 
@@ -47,7 +47,8 @@ def split_by(dataset: Dataset, by: Any) -> Dataset:
             )
         return _grouped(dataset, dataset.group, "group")
     if by is None:
-        by = "sample" if dataset.task == "objects" else "group"
+        by = usual_split(dataset.format) if dataset.task == "objects" and not dataset.has_own_parts else None
+        by = by or ("sample" if dataset.task == "objects" else "group")
     if callable(by):
         called_with("by", by, "key")
         return _grouped(dataset, by)

@@ -11,7 +11,7 @@ from penstock.formats.protocols import Format
 from penstock.plugins import Registry
 from penstock.texts import did_you_mean
 
-__all__ = ["format_names", "format_options", "open_format", "own_format_names", "table_formats"]
+__all__ = ["format_names", "format_options", "open_format", "own_format_names", "table_formats", "usual_split"]
 
 _FORMATS: Final = Registry(
     kind="format",
@@ -59,6 +59,17 @@ def format_options(name: str) -> tuple[str, ...]:
         ConfigError: there is no such format, or it cannot be imported.
     """
     return tuple(inspect.signature(cast("Callable[..., Format]", _FORMATS.load(name))).parameters)
+
+
+def usual_split(name: str) -> str:
+    """Return what splits of a format go by where nobody says: what is cut out of one file is alike, and stays together.
+
+    A format says so of itself, by ``usual_split``, as ``Dataset.split`` has its ``by``.
+
+    Raises:
+        ConfigError: there is no such format, or it cannot be imported.
+    """
+    return str(getattr(_FORMATS.load(name), "usual_split", "sample"))
 
 
 def table_formats() -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ MOST_FPS: Final = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Media(ABC):
+    usual_split: ClassVar[str] = "group"
+
     @property
     @abstractmethod
     def _asked(self) -> Asked: ...

@@ -83,6 +83,9 @@ class Recordings:
         ConfigError: an option cannot be used.
     """
 
+    usual_split: ClassVar[str] = "folder"
+    """A window's key is its recording's, a slash and its name."""
+
     seconds: float | None = None
     stride: float | None = None
     events: str | Sequence[str] | None = None
