@@ -132,11 +132,12 @@ class Dataset(Changed, TextVerbs):
         Args:
             valid: fraction for validation.
             test: fraction for a test.
-            by: "sample" splits samples (of Parquet row groups, that are read as one); "group" keeps whole what lies in
-                one file of Parquet or TAR, in one first folder of objects, or is of one subject of EEG; "folder" what
-                lies in one folder; a function of keys what it gives the same text for; another name is a column, of
-                Parquet or of a table of labels, whose equal values stay whole. None is "sample", or "group" of images
-                and EEG; clips of a film or sound and windows of a recording stay together. Rows of a row group that fall into several parts are fetched for each of them.
+            by: "sample" splits samples (of Parquet row groups, that are read as one); "group" keeps whole what lies
+                in one file of Parquet or TAR, in one first folder of objects, or is of one subject of EEG; "folder"
+                what lies in one folder; a function of keys what it gives the same text for; another name is a column,
+                of Parquet or of a table of labels, whose equal values stay whole. None is "sample", or "group" of
+                images and EEG; clips of a film or sound and windows of a recording stay together then. Rows of a row
+                group that fall into several parts are fetched for each of them.
             seed: that decides.
 
         Raises:
