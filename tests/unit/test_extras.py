@@ -21,6 +21,7 @@ from penstock.formats.lance import format as lance
 from penstock.formats.media.decoding import need_av
 from penstock.formats.recordings import mat73
 from penstock.formats.zarr.unpacking import numcodecs_of
+from penstock.observe.trackers import check_libraries
 from penstock.sources.fsspec.systems import known_names
 from penstock.sources.registry import find_scheme
 from penstock.tokens.templates import Template, compiled, rendered
@@ -28,7 +29,7 @@ from penstock.tokens.tokenizer import built
 
 ROOT = Path(__file__).parents[2]
 EXTRAS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-MODULES = {"pillow": "PIL", "pylance": "lance"}
+MODULES = {"pillow": "PIL", "pylance": "lance", "mlflow-skinny": "mlflow"}
 """Where a library's module is called otherwise than the library."""
 LATE = ["PIL", "aiohttp", "av", "fsspec", "h5py", "lance", "numcodecs", "pydicom", "timm", "tokenizers", "torchvision"]
 
@@ -64,6 +65,9 @@ DOORS: dict[str, tuple[str, Callable[[], Any]]] = {
     "tokenizers": ("text", lambda: built("{}")),
     "jinja2": ("text", lambda: rendered(Template(name="t", text="", special={}, options={}), [])),
     "fsspec": ("fsspec", lambda: find_scheme("memory://a")),
+    "tensorboard": ("tensorboard", lambda: check_libraries("tensorboard:a")),
+    "wandb": ("wandb", lambda: check_libraries("wandb:a")),
+    "mlflow": ("mlflow", lambda: check_libraries("mlflow:https://host")),
 }
 CACHES: list[Any] = [dicom._pydicom, pictures._formats, built, compiled, known_names]
 

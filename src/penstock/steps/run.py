@@ -17,6 +17,7 @@ from pathlib import Path
 from penstock.errors import ConfigError, OutputError, PenstockError, RecordError
 from penstock.manifest import SPLITS, parts_folder, read_listing_record
 from penstock.manifest.listed import read_listed
+from penstock.observe.trackers import check_libraries
 from penstock.options import Options
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
 from penstock.plan.split import check_fractions
@@ -82,6 +83,7 @@ def _check_options(args: JobOptions, dataset: JobDataset, window: Path) -> None:
         lambda: job_options(args, dataset_sha256=dataset.sha256),
         lambda: None if dataset.is_split else _check_test_split(args.split),
         lambda: _check_device(args.device),
+        lambda: check_libraries(args.track),
         lambda: None if args.prefetch == "sidecar" else check_room(window, args.window_size),
     ]
     found: list[PenstockError] = []

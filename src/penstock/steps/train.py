@@ -14,6 +14,7 @@ from torch import nn
 from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
 from penstock.observe.labels import metric_text, metrics_line
+from penstock.observe.trackers import check_libraries
 from penstock.recipes.registry import build_model, recipe_of
 from penstock.records import RunRecord
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
@@ -27,6 +28,7 @@ from penstock.steps._shared.ranks import check_one_rank, ranks_from
 from penstock.steps._shared.run_records import RunRecords
 from penstock.steps._shared.run_root import RunRoot, recorded
 from penstock.steps._shared.shown_training import ShownTraining
+from penstock.steps._shared.tracked_training import tracked
 from penstock.steps.options.train import TrainOptions
 from penstock.temporary import TemporaryFolder
 from penstock.texts import counted
@@ -56,6 +58,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
     started_seconds = time.monotonic()
     ranks = ranks_from(os.environ)
     check_one_rank(ranks)
+    check_libraries(args.track)
     planned = plan_run(args)
     config, task = planned.config, planned.data.task
     records = RunRecords(args, planned, run_root)
@@ -87,7 +90,10 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
         model = _fresh_model(planned)
         records.begin(model)
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
-        with ShownTraining(planned.known_total, score=config.best or task.score) as shown:
+        with (
+            ShownTraining(planned.known_total, score=config.best or task.score) as shown,
+            tracked(args.track, shown, run_id=records.run_id, config=config.as_dict()) as progress,
+        ):
             train(
                 config,
                 task=task,
@@ -97,7 +103,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 valid_loader=of_recipe(feed.stream.segment(1), is_trained=False),
                 checkpoints=Checkpoints(blobs, keep=config.keep_checkpoints),
                 identity=planned.identity,
-                progress=shown,
+                progress=progress,
                 on_end=end,
                 on_save=records.keep,
                 started_seconds=started_seconds,

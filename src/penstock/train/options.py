@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from penstock.observe.trackers import tracker_list
 from penstock.options import Change, Options, choice, option, switch
-from penstock.options.readers import at_least_zero, optional_location, optional_text, positive_int, whole_number
+from penstock.options.readers import (
+    at_least_zero,
+    option_type,
+    optional_location,
+    optional_text,
+    positive_int,
+    whole_number,
+)
 
 __all__ = [
     "BATCH_SIZE",
@@ -27,6 +35,11 @@ ScheduleName = Literal["cosine", "linear", "onecycle", "constant"]
 
 BATCH_SIZE = 64
 """Samples of a batch where nobody says how many."""
+
+
+def _trackers(text: str) -> str | None:
+    option_type(tracker_list)(text)
+    return text or None
 
 
 def _optional_number(text: str) -> float | None:
@@ -206,6 +219,13 @@ class _Saving(Options, group="training", change=Change.FREE):
         metavar="X",
         told="stop after so many hours of all attempts together, with a checkpoint and an exit code of its own; the "
         "same command with more goes on; 0 never does (default)",
+    )
+    track: str | None = option(
+        read=_trackers,
+        default=None,
+        metavar="KIND:PLACE,...",
+        told="also tell losses and metrics to trackers: tensorboard:DIR, wandb:PROJECT, mlflow:URI, several with "
+        "commas; one that fails does not end the run (default: none)",
     )
     keep_checkpoints: int = option(read=positive_int, default=2, metavar="N", told="how many to keep beside the best")
     instance_type: str | None = option(

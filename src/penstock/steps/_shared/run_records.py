@@ -31,12 +31,13 @@ class RunRecords:
         run_root: None where there is none.
 
     Attributes:
+        run_id: of the run, or of this attempt alone where nobody gave one.
         shares: gives what each member of a mix gave so far.
     """
 
     def __init__(self, args: TrainOptions, planned: PlannedRun, run_root: RunRoot | None) -> None:
         self._args, self._planned, self._run_root = args, planned, run_root
-        self._run_id = args.run_id or uuid.uuid4().hex[:12]
+        self.run_id = args.run_id or uuid.uuid4().hex[:12]
         self.shares: Callable[[], tuple[MixShare, ...]] = tuple
 
     def begin(self, model: nn.Module) -> None:
@@ -80,7 +81,7 @@ class RunRecords:
         return record
 
     def _record(self, result: TrainResult) -> RunRecord:
-        record = make_run_record(result, run_id=self._run_id, options=self._options())
+        record = make_run_record(result, run_id=self.run_id, options=self._options())
         if result.journal.epochs:
             whole = self._planned.data.listing.whole()
             record = msgspec.structs.replace(
