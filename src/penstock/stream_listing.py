@@ -96,6 +96,17 @@ class ListingProcess:
         self._step.wait_done()
         return read_listed(self._manifest, self._plan)
 
+    def check(self) -> None:
+        """Refuse to wait for more, that was asked of the child besides, where it has ended.
+
+        Raises:
+            PenstockError: why.
+        """
+        if (error := self._step.error()) is not None:
+            raise error
+        if not self._step.is_running():
+            raise _ended()
+
     def close(self) -> None:
         """End the child if it has not ended."""
         self._step.close()

@@ -144,6 +144,10 @@ class ChildStep:
         """Return why it runs no more; None as long as it does, or where it did all that it was started for."""
         return self._error
 
+    def is_running(self) -> bool:
+        """Whether a child runs, or another takes its place."""
+        return not self._is_over
+
     def when_lost(self, call: Callable[[], None]) -> None:
         """Have a bound method called, in another thread, when it runs no more; it is not kept alive."""
         self._on_lost.append(weakref.WeakMethod(call))

@@ -13,6 +13,7 @@ from typing import Any
 from penstock.dataset.epoch_loader import EpochLoader
 from penstock.dataset.member_feed import Feed, pack
 from penstock.dataset.mixed_epochs import MixEpochs
+from penstock.dataset.mixed_helpers import helpers_for
 from penstock.dataset.mixed_positions import check_mixed_position, check_passed
 from penstock.dataset.proportions import Limit, Rule, Turns
 from penstock.dataset.structure import structure_of
@@ -88,11 +89,13 @@ class MixedLoader(EpochLoader):
         self._name = ""
         self._passed, self._given = [0] * len(own), [0] * len(own)
         with contextlib.ExitStack() as stack:
+            shared = helpers_for(own, stack)
             for number, each in enumerate(own):
                 decoder = replace(each.decoder, collate=pack, stand_in=NOTHING)
                 with _of_member(number, each, options):
-                    stream = Stream.made_of(replace(each, decoder=decoder))
+                    stream = Stream.made_of(replace(each, decoder=decoder, helpers=shared.of(each)))
                 self._streams.append(stack.enter_context(stream))
+            shared.end_listings()
             self._held = stack.pop_all()
 
     @property

@@ -13,7 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from penstock.allocating import share_memory
+from penstock.children.further import Further, answer
 from penstock.children.telling import tell_begun, tell_done, watch_parent
+from penstock.errors import PenstockError
 from penstock.manifest import SPLITS, ListingWriter, ManifestInfo, parts_folder
 from penstock.plan import check_lanes, make_plan
 from penstock.records import Plan, StepRecord, write_record
@@ -24,7 +26,9 @@ from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.run_root import RunRoot, failure_record, recorded
 from penstock.steps._shared.shuffling import check_shuffle_options
+from penstock.steps.options.arguments import add_options, parsed
 from penstock.steps.options.listing import ListOptions
+from penstock.steps.options.parser import Parser
 from penstock.texts import counted, printable
 from penstock.units import format_bytes
 
@@ -33,6 +37,7 @@ NAME = "list"
 __all__ = ["NAME", "run"]
 
 SKIPPED_SHOWN = 5
+_LOOK_SECONDS = 0.002
 _GC_OBJECTS = 50_000
 """Objects made before the youngest are looked through for cycles: extents are many, and none lies in a cycle."""
 CLASSES_SHOWN = 50
@@ -50,7 +55,30 @@ def run(args: ListOptions) -> int:
         _run(args, run_root, listing, metering, counts)
     if args.until_stdin_closes:
         tell_done()
+    if args.and_more is not None:
+        _list_more(args.and_more)
     return 0
+
+
+def _list_more(path: Path) -> None:
+    """List what the parent asks for besides, until it ends this process."""
+    further, number = Further(path), 0
+    while True:
+        for words in further.new():
+            error = None
+            try:
+                run(_parsed(words))
+            except PenstockError as met:
+                error = met
+            answer(path, number, error)
+            number += 1
+        time.sleep(_LOOK_SECONDS)
+
+
+def _parsed(words: list[str]) -> ListOptions:
+    parser = Parser(add_help=False)
+    add_options(parser, ListOptions)
+    return parsed(ListOptions, parser.parse_args(words))
 
 
 def _run(

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import sys
 import time
 import uuid
@@ -24,6 +25,7 @@ import numpy as np
 
 from penstock import stopping
 from penstock.allocating import share_memory
+from penstock.children.further import Further
 from penstock.children.telling import watch_parent
 from penstock.errors import ConfigError, PenstockError
 from penstock.manifest import ManifestInfo, ManifestReader
@@ -53,6 +55,8 @@ _HUNG_SECONDS = 300
 """Far longer than reading the largest manifest's rows takes; the heartbeat goes on in a thread, and hides a hang."""
 _GC_OBJECTS = 50_000
 """Objects made before the youngest are looked through for cycles: a pack alone makes thousands, and none in a cycle."""
+_LOOK_SECONDS = 0.02
+"""Between two looks for windows that are to be served besides."""
 _TOLD_BY_READERS = ("session.refused", "session.failed", "sample.failed")
 """Events whose error every reader is given, at the sample that it belongs to."""
 _log = logging.getLogger(__name__)
@@ -64,6 +68,9 @@ def run(args: PrefetchOptions) -> int:
     if (args.manifest is None) != (args.plan is None):
         raise ConfigError("--manifest and --plan go together", fix="pass both to probe, or neither to serve a window")
     if args.manifest is None or args.plan is None:
+        if args.and_more is not None:
+            asyncio.run(_serve(args, None))
+            return 0
         if args.window is None:
             raise ConfigError("no --window to serve", fix="pass the folder that the trainer shares")
         with _metrics(args.metrics_port, args.window, args.meters):
@@ -104,7 +111,7 @@ def _metrics(port: int, folder: Path, meters: Path | None) -> Iterator[None]:
         yield
 
 
-async def _serve(args: PrefetchOptions, window: Path) -> None:
+async def _serve(args: PrefetchOptions, window: Path | None) -> None:
     tell_of_bus_errors()
     gc.freeze()
     gc.set_threshold(_GC_OBJECTS)
@@ -122,6 +129,10 @@ async def _serve(args: PrefetchOptions, window: Path) -> None:
             for handler in logging.getLogger().handlers:
                 handler.addFilter(_is_not_told_by_readers)
     async with watch_loop(_HUNG_SECONDS):
+        if window is None:
+            assert args.and_more is not None
+            await _serve_all(args.and_more, stop)
+            return
         filler = Filler(
             window,
             window_bytes=args.window_size,
@@ -130,6 +141,41 @@ async def _serve(args: PrefetchOptions, window: Path) -> None:
             meters=args.meters,
         )
         await filler.serve(stop)
+
+
+async def _serve_all(path: Path, stop: asyncio.Event) -> None:
+    """Serve the windows that the parent names, as it does; what one of them ends with ends all.
+
+    Raises:
+        PenstockError: one cannot be served.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard or hard == resource.RLIM_INFINITY:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    further, served = Further(path), set[asyncio.Task[None]]()
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set():
+            for folder, size, in_flight, meters in further.new():
+                filler = Filler(
+                    Path(folder),
+                    window_bytes=size,
+                    max_in_flight=in_flight,
+                    is_child=True,
+                    meters=None if meters is None else Path(meters),
+                )
+                served.add(asyncio.create_task(filler.serve(stop)))
+            done, _ = await asyncio.wait(
+                {stopping, *served}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            for each in done & served:
+                await each
+                served.discard(each)
+    finally:
+        stop.set()
+        stopping.cancel()
+        await asyncio.gather(*served, return_exceptions=True)
 
 
 def _is_not_told_by_readers(record: logging.LogRecord) -> bool:

@@ -79,6 +79,10 @@ def begin_listing(
     found = cached.take(manifest) if cached is not None else None
     if found is not None:
         listed = listed_again(found, options.shuffle, seed=options.seed, num_lanes=num_lanes)
+    elif options.helpers is not None:
+        listed = options.helpers.listed(asked)
+        if cached is not None:
+            cached.keep(manifest)
     else:
         listing = stack.enter_context(ListingProcess(asked, environment=options.environment))
         listed = listing.part(0) or listing.whole()

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, get_args
 
 import numpy as np
 from torch.utils.data import default_collate
@@ -27,6 +27,9 @@ from penstock.stream.choosing import Choice
 from penstock.tasks.listing_options import LimitOptions
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path
+
+if TYPE_CHECKING:
+    from penstock.stream.helpers import Helpers
 
 __all__ = ["Data", "Options", "bytes_of", "names_checked", "no_argument", "options_of", "pattern_of"]
 
@@ -79,6 +82,7 @@ class Options:
         num_epochs: None is without end.
         folder: of the window; None is a temporary one.
         may_shrink: whether batches are smaller where the window holds none of ``batch_size``.
+        helpers: processes that list and fill for it and for others; None has some of its own.
     """
 
     source: SourceSpec
@@ -103,6 +107,7 @@ class Options:
     data: Data = field(default_factory=Data)
     may_shrink: bool = False
     environment: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    helpers: Helpers | None = field(default=None, repr=False)
 
     def in_common(self) -> str:
         """Name what ranks that share a window must have asked for alike, by its SHA-256."""

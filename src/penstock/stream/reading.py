@@ -238,9 +238,14 @@ class Reading:
             asked = ServingOptions(
                 prefetch="process", window_size=options.window_bytes, in_flight=options.in_flight, meters=meters
             )
-            child = start_prefetcher(window, asked, environment=options.environment)
-            assert child is not None
-            stack.enter_context(child)
+            if options.helpers is not None:
+                # All that they fill windows for ends together.
+                stack.callback(options.helpers.close)
+                child: Prefetcher | None = options.helpers.begin_window(window, asked)
+            else:
+                child = start_prefetcher(window, asked, environment=options.environment)
+                assert child is not None
+                stack.enter_context(child)
             begun = begin_listing(options, stack, self._cached, folder=folder, meters=meters, num_lanes=LANES)
             serving = Serving(
                 window=str(window),

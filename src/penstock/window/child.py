@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from penstock.window.control import Control
 from penstock.window.ownership import is_served_by_sidecar
 from penstock.window.room import check_room
 
-__all__ = ["Prefetcher", "start_prefetcher"]
+__all__ = ["Prefetcher", "WindowsPrefetcher", "start_prefetcher"]
 
 RESTARTS = Restarts(deaths=20)
 """A window goes on where it was: one that is killed over and over costs little."""
@@ -31,19 +31,45 @@ class Prefetcher(ChildStep):
     def __init__(
         self, folder: Path, options: ServingOptions, *, environment: Mapping[str, str | None] | None = None
     ) -> None:
-        program = Program(
-            words=("penstock", "prefetch"),
-            name="the prefetcher",
-            event="prefetcher",
-            restarts=RESTARTS,
-            lost=PrefetcherLost,
-            fix="see its log; run it again, with more memory where that was short",
-            idle=" without fetching anything",
-            about=str(folder),
-            progress=partial(_fetched, folder),
-            environment=environment or {},
-        )
+        program = _program(environment, about=str(folder), progress=partial(_fetched, folder))
         super().__init__(program, options.but(window=folder, prefetch="auto", until_stdin_closes=True))
+
+
+class WindowsPrefetcher(Prefetcher):
+    """A child process that serves several windows, until it is closed.
+
+    Args:
+        path: of the file that names them.
+    """
+
+    def __init__(
+        self, path: Path, options: ServingOptions, *, environment: Mapping[str, str | None] | None = None
+    ) -> None:
+        self._folders: list[Path] = []
+        program = _program(environment, about=None, progress=lambda: [_fetched(each) for each in list(self._folders)])
+        asked = options.but(window=None, and_more=path, prefetch="auto", until_stdin_closes=True)
+        ChildStep.__init__(self, program, asked)
+
+    def add(self, folder: Path) -> None:
+        """Note a window that it serves."""
+        self._folders.append(folder)
+
+
+def _program(
+    environment: Mapping[str, str | None] | None, *, about: str | None, progress: Callable[[], object]
+) -> Program:
+    return Program(
+        words=("penstock", "prefetch"),
+        name="the prefetcher",
+        event="prefetcher",
+        restarts=RESTARTS,
+        lost=PrefetcherLost,
+        fix="see its log; run it again, with more memory where that was short",
+        idle=" without fetching anything",
+        about=about,
+        progress=progress,
+        environment=environment or {},
+    )
 
 
 def _fetched(folder: Path) -> tuple[str, int]:
