@@ -14,12 +14,12 @@ from penstock.errors import ConfigError
 from penstock.patterns import is_hidden
 from penstock.texts import did_you_mean
 
-__all__ = ["KEY", "META", "check_names", "split_name", "why_left_out"]
+__all__ = ["KEY", "check_names", "split_name", "why_left_out"]
 
 KEY: Final = "__key__"
 """What a sample's name is of it."""
 _NAME: Final = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)", re.DOTALL)
-META: Final = re.compile(r"__[^/]*__(/|$)")
+_META: Final = re.compile(r"__[^/]*__(/|$)")
 """Names of what is of a file, not of a sample."""
 _PARTS: Final = re.compile(r"[/\\]")
 """Of a name, which programs for Windows write with backslashes."""
@@ -39,13 +39,13 @@ def why_left_out(name: str, *, is_alone: bool = False) -> str:
     Args:
         is_alone: whether each file is a sample.
     """
-    if ".." in _PARTS.split(name):
+    if ".." in name and ".." in _PARTS.split(name):
         return "leads out of the file, by '..'"
     if is_hidden(name):
         return "a system's own"
     if is_alone:
         return ""
-    if META.match(name):
+    if _META.match(name):
         return "of the file, not of a sample"
     if name.lower().endswith(f".{KEY}"):
         return f"is named {KEY}, which is the sample's own name"

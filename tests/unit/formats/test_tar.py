@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
 import pickle
 import tarfile
@@ -73,12 +74,12 @@ def test_any_tar_gives_the_members_that_tarfile_reads(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_come_in_the_order_of_their_first_members(kind: str) -> None:
-    data = tar({"d/b.jpg": b"1", "d/a.jpg": b"2", "./c.x.y": b"3", "d/b.cls": b"4", "../../etc/p.txt": b"5"}, kind)
+    data = tar({"d/b.jpg": b"1", "d/a.jpg": b"2", "./c.x.y": b"3", "d/b.cls": b"4", "/etc/p.txt": b"5"}, kind)
     assert values(data) == [
         {"__key__": "d/b", "jpg": b"1", "cls": b"4"},
         {"__key__": "d/a", "jpg": b"2"},
         {"__key__": "./c", "x.y": b"3"},
-        {"__key__": "../../etc/p", "txt": b"5"},
+        {"__key__": "/etc/p", "txt": b"5"},
     ]
 
 
@@ -162,9 +163,22 @@ def test_links_devices_folders_and_what_has_no_sample_are_left_out_and_counted()
     extents, left_out = Ranges(file.getvalue()).index(open_format("tar", {}))
     assert [extent.key for extent in extents] == ["one/good"]
     assert {(item.reason, item.count) for item in left_out} == {
-        ("a link", 2), ("a device", 2), ("of a kind that is not known, b'V'", 1), ("has no extension", 2),
+        ("a link", 2), ("a device", 2), ("of a kind that is not known, b'V'", 1), ("has no extension", 1),
+        ("a system's own", 1),
         ("of the file, not of a sample", 1),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["../x.txt", "d/../../x.txt", "..\\x.txt", "d/.."])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_members_whose_names_lead_out_are_left_out_as_of_zip(name: str, is_packed: bool) -> None:
+    data = tar({name: b"x", "./a.txt": b"1", "b..c/a.txt": b"2", "__MACOSX/a.txt": b"3", "d/._a.txt": b"4"})
+    extents, left_out = Ranges(gzip.compress(data) if is_packed else data).index(open_format("tar", {}))
+    assert sum(extent.num_samples for extent in extents) == 2
+    assert {each.reason: each.count for each in left_out} == {
+        "leads out of the file, by '..'": 1,
+        "a system's own": 2,
+    }
 
 
 def test_samples_that_lack_a_member_are_left_out_and_counted() -> None:

@@ -252,6 +252,20 @@ def test_what_cannot_be_read_is_named(files: dict[str, bytes], error: type[Penst
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("dtype", ["<U3", [("t", "<U3"), ("n", "<i4")]])
+def test_texts_beyond_unicode_are_no_texts(version: int, dtype: Any) -> None:
+    """Numpy holds whatever 32 bits stand for a character, and fails where somebody looks at it."""
+    data = np.zeros(4, dtype)
+    (data if data.dtype.names is None else data["t"])[:] = "ab"
+    made = stored(lambda group: group.create_array("x", data=data, chunks=(4,), compressors=None), zarr_format=version)
+    name = next(key for key in made if key in ("x/0", "x/c/0"))
+    Folder(made).values(kind())
+    damaged = made | {name: b"\xff\xff\xff\x7f" + made[name][4:]}
+    with pytest.raises(DataError, match="0x7fffffff, beyond the last of Unicode"):
+        Folder(damaged).values(kind())
+
+
 def test_bombs_do_not_unpack() -> None:
     most = 1000
     zeros = bytes(1 << 20)

@@ -21,7 +21,7 @@ from penstock.errors import DataError, HeaderMismatch
 from penstock.formats.codec import Codec
 from penstock.formats.options import names_of
 from penstock.formats.protocols import Found
-from penstock.formats.sample_names import KEY, META, check_names, split_name
+from penstock.formats.sample_names import KEY, check_names, split_name, why_left_out
 from penstock.formats.streams import open_stream
 from penstock.formats.tar.headers import BLOCK, Header, IsPacked, read_members
 from penstock.formats.tar.members import Meanings, decode_member, meanings_of
@@ -205,7 +205,9 @@ def _put(samples: Samples, header: Header, info: ObjectInfo, left_out: Counter[s
     if not name.isascii():
         name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     found = split_name(name)
-    reason = _why_not(header.kind, name, is_named=found is not None)
+    reason = why_left_out(name)
+    if header.kind != tarfile.REGTYPE:
+        reason = _KINDS.get(header.kind, f"of a kind that is not known, {header.kind!r}")
     if reason or found is None:
         if reason:
             left_out[reason] += 1
@@ -220,17 +222,6 @@ def _put(samples: Samples, header: Header, info: ObjectInfo, left_out: Counter[s
         )
     end = min(header.offset_data + -(-header.size // BLOCK) * BLOCK, info.size_bytes)
     members[what] = _Member(what, header.offset, header.offset_data, header.size, end)
-
-
-def _why_not(kind: bytes, name: str, *, is_named: bool) -> str:
-    """Say why a member is left out; folders are no members."""
-    if kind != tarfile.REGTYPE:
-        return _KINDS.get(kind, f"of a kind that is not known, {kind!r}")
-    if name.startswith("__") and META.match(name):
-        return "of the file, not of a sample"
-    if name.lower().endswith(f".{KEY}"):
-        return f"is named {KEY}, which is the sample's own name"
-    return "" if is_named else "has no extension"
 
 
 def _extent(info: ObjectInfo, key: str, members: Sequence[_Member]) -> Extent:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from penstock.formats.array_texts import check_texts
 from penstock.formats.zarr.metadata import Array
 from penstock.formats.zarr.types import BYTES, TEXT, dtype_of, fill_of
 from penstock.formats.zarr.unpacking import ARRAYS, numcodecs_of, unpack
@@ -81,6 +82,7 @@ def decoded(array: Array, data: bytes, most_bytes: int) -> NDArray[Any]:
         made = np.frombuffer(held, np.uint8) != 0 if kind == np.bool_ else np.frombuffer(held, kind)
     if made.size != int(np.prod(array.chunks)):
         raise ValueError(f"{made.size} values of a chunk of {array.chunks}")
+    check_texts(made)
     return np.asarray(made.reshape(lying).transpose(np.argsort(array.order)))
 
 
