@@ -152,7 +152,7 @@ def test_conversations_of_a_private_repository(bucket: Bucket, compiled: Path, h
     run = make_backend(tmp_path, secret={"HF_TOKEN": TOKEN}).run(compiled, given, job_id="chats")
     _, scored = check(run)
     assert {"perplexity", "loss", "bits_per_byte", "token_accuracy"} == scored.metrics.keys()
-    assert "hat a token costs by how many come before it" in run.executions["report"].artifacts["html"].read_text()
+    assert "perplexity" in run.executions["report"].artifacts["html"].read_text()
 
 
 def test_a_mix_that_a_file_describes(bucket: Bucket, compiled: Path, pets: str, tmp_path: Path) -> None:
