@@ -127,6 +127,24 @@ def test_members_of_a_mix_have_the_first_ones_tokenizer(tmp_path: Path) -> None:
     assert one.shape == other.shape == (32, 300)
 
 
+def test_a_run_that_ends_at_a_step_among_the_last_texts_goes_on_to_the_weights_of_one_that_did_not(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "texts").mkdir()
+    long = {"text": "and so on, " * 200}
+    (tmp_path / "texts" / "a.jsonl").write_bytes(jsonl([*planted(20), *[long] * 4]))
+    shared = ["--schedule", "constant", "--warmup", 0, "--batch-size", 4]
+    whole, parts = (tmp_path / name for name in ("whole", "parts"))
+    asked = [[*words(tmp_path / "texts", out, "length=32"), *shared] for out in (whole, parts)]
+    succeed(*asked[0], "--evaluate-every", 5)
+    ran = read_record(whole / "run.json", RunRecord)
+    succeed(*asked[1], "--max-steps", ran.epochs[0].num_steps - 1)
+    succeed(*asked[1])
+    again = read_record(parts / "run.json", RunRecord)
+    assert again.weights_sha256 == ran.weights_sha256
+    assert [epoch.num_samples for epoch in again.epochs] == [epoch.num_samples for epoch in ran.epochs]
+
+
 def test_what_was_learnt_of_texts_is_where_conversations_begin(tmp_path: Path) -> None:
     for name, rows in (("texts", planted(40)), ("chats", conversations(40))):
         (tmp_path / name).mkdir()

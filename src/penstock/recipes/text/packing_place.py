@@ -47,9 +47,13 @@ class Packer:
         self.is_ended = True
 
     def give(self, number: int) -> Batch:
-        """Return a batch of some sequences."""
+        """Return a batch of some sequences, which has the names of the texts that were taken in since the last one.
+
+        The last text's is kept for an epoch's last batch: whoever counts texts is to have all of them then, not before.
+        """
         chosen, self.ready = self.ready[:number], self.ready[number:]
-        names, self.names = self.names, []
+        kept = 0 if self.is_ended and not self.ready else 1
+        names, self.names = self.names[: len(self.names) - kept], self.names[len(self.names) - kept :]
         return Batch(
             data=batch_of([laid_out(pieces, self.lane.packing) for pieces in chosen]),
             keys=tuple(key for key, _ in names),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from penstock.errors import ConfigError
@@ -49,7 +50,11 @@ class PlannedRun:
             return None
         total, config = self.config.num_epochs * self.known.number, self.config
         most = config.max_steps
-        return total if most is None else min(total, most * config.accumulate * config.batch_size)
+        if most is None:
+            return total
+        # Of those that batches count, which may be others.
+        share = most * config.accumulate * config.batch_size / max(1, config.num_epochs * self.scheduled.number)
+        return total if share >= 1 else math.ceil(total * share)
 
 
 def plan_run(args: TrainOptions) -> PlannedRun:

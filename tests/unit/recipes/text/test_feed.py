@@ -107,6 +107,25 @@ def test_an_epoch_has_each_token_once_and_each_text_in_one_batch(method: str) ->
     assert all(batch.data["targets"].shape == (3, 16) for batch in batches[:-1])
 
 
+@pytest.mark.parametrize("method", ["concat", "best_fit", "single"])
+def test_texts_are_counted_whole_with_the_last_batch_and_not_before(method: str) -> None:
+    texts = [*TEXTS[:-1], list(range(1, 400))]
+    batches = list(PackedTraining(Texts(texts), packing(method), batch_size=3).epoch(0))
+    counts = np.cumsum([len(batch) for batch in batches]).tolist()
+    assert max(counts[:-1]) < len(texts) == counts[-1]
+
+
+def test_a_loader_that_is_sent_back_gives_again_what_comes_behind() -> None:
+    loader, whole = PackedTraining(Texts(), packing(), batch_size=3), PackedTraining(Texts(), packing(), batch_size=3)
+    wanted = [plain(batch) for batch in whole.epoch(0)]
+    found: list[Mapping[str, Any]] = []
+    while len(found) < len(wanted):
+        batch = next(iter(loader.epoch(0)))
+        found.append(plain(batch))
+        loader.load_state_dict(loader.state_dict())
+    assert found == wanted
+
+
 def test_what_is_scored_is_every_part_of_every_text() -> None:
     batches = list(PackedScoring(Texts(), packing(), batch_size=3).epoch(0))
     assert max(len(batch.data["targets"]) for batch in batches) == 3
