@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils._pytree import tree_leaves
 
 import penstock
 from penstock.cli import main
@@ -305,3 +306,19 @@ def test_a_window_that_a_member_does_not_fit_is_told_before_training(
     assert "of the window: a window of" in line
     wanted = line.rpartition("at least ")[2].split("Mi")[0]
     assert main(["prefetch", *map(str, [*given, "--window-size", f"{wanted}Mi", "--evaluate-split", "none"])]) == 0
+
+
+def test_many_members_are_filled_by_one_process(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a step draws of them is what it draws of as many windows with a process each."""
+    args = listed(tmp_path, mixed(data))
+    found = []
+    for alone in (1, 4):
+        monkeypatch.setattr("penstock.steps._shared.mix_opening.ALONE", alone)
+        with opened(args) as feed:
+            assert len(feed.prefetchers) == (1 if alone == 1 else 2)
+            found.append([drawn(feed, epoch) for epoch in range(2)])
+            feed.end()
+    for one, other in zip(*found, strict=True):
+        assert len(one) == len(other)
+        for leaves, others in zip(map(tree_leaves, one), map(tree_leaves, other), strict=True):
+            assert all(same(a, b) for a, b in zip(leaves, others, strict=True))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from penstock.dataset.mix_record import shares_of
+from penstock.dataset.mixed_helpers import ALONE
 from penstock.errors import ConfigError
 from penstock.loader import Decoding, WindowStream
 from penstock.manifest.listed import Listed
@@ -18,6 +19,7 @@ from penstock.steps._shared.mixed_stream import MemberWindow, MixedStream, Split
 from penstock.steps._shared.window import ServedWindow, served_window
 from penstock.steps.options.data import FeedOptions
 from penstock.stream.fitting import fitting_batch
+from penstock.stream.helpers import Helpers
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, claim_job, empty_window_of_nobody, remove_window
 
@@ -81,6 +83,7 @@ def _own_windows(
         root = args.window
         empty_window_of_nobody(root)  # what an earlier step read all of the bound with
     stack.enter_context(claim_job(root))
+    helpers = stack.enter_context(Helpers({})) if len(members) > ALONE else None
     found: list[tuple[ServedWindow, FeedOptions]] = []
     for number, part in enumerate(shares_of(mixing)):
         own = args.but(
@@ -90,7 +93,9 @@ def _own_windows(
             prefetch="process",
         )
         stack.callback(remove_window, root / f"{_MEMBER}{number}")
-        found.append((stack.enter_context(served_window(own, metering)), own))
+        found.append((stack.enter_context(served_window(own, metering, helpers)), own))
+    if helpers is not None:
+        stack.callback(helpers.close)  # before the windows that it fills are removed
     return found
 
 

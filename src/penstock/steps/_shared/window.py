@@ -6,12 +6,16 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock import stopping
 from penstock.options.window import ServingOptions, WindowOptions
 from penstock.steps._shared.metering import Metering
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, claim_job, hand_over, start_prefetcher
+
+if TYPE_CHECKING:
+    from penstock.stream.helpers import Helpers
 
 __all__ = ["ServedWindow", "served_window"]
 
@@ -45,8 +49,11 @@ class ServedWindow:
 
 
 @contextlib.contextmanager
-def served_window(args: WindowOptions, metering: Metering) -> Iterator[ServedWindow]:
+def served_window(args: WindowOptions, metering: Metering, helpers: Helpers | None = None) -> Iterator[ServedWindow]:
     """Be the window's job, and start a prefetcher unless a sidecar serves it.
+
+    Args:
+        helpers: whose process fills it beside other windows; None starts one for it alone.
 
     Raises:
         WindowError: another job trains through the window, and goes on undisturbed.
@@ -56,8 +63,9 @@ def served_window(args: WindowOptions, metering: Metering) -> Iterator[ServedWin
         stack.enter_context(claim_job(folder))
         meters = metering.folder.absolute() if metering.folder is not None else None
         asked = ServingOptions(**args.shared_with(ServingOptions)).but(meters=meters)
-        child = start_prefetcher(folder, asked)
-        if child is not None:
+        if helpers is not None:
+            child: Prefetcher | None = helpers.begin_window(folder, asked)
+        elif (child := start_prefetcher(folder, asked)) is not None:
             stack.enter_context(child)
         counted_in = folder if child is None or metering.folder is None else metering.folder
         yield ServedWindow(
