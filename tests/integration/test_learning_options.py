@@ -14,6 +14,7 @@ from penstock.train.checkpoint import load_weights
 from support.eeg import write_eeg
 from support.images import planted, write_class_folders
 from support.jobs import run_until_saved
+from support.tables import people, write_parquet
 
 Run = Callable[..., int]
 
@@ -173,3 +174,21 @@ def test_a_file_may_say_them(job: Run, tmp_path: Path) -> None:
     assert job("--config", tmp_path / "job.yaml", "--epochs", 1) == 0
     config = read_record(tmp_path / "out" / "run.json", RunRecord).config
     assert [config[name] for name in ("accumulate", "ema", "optimizer", "class_weights")] == [2, 0.5, "adam", "1,2,3"]
+
+
+def test_validations_within_epochs_leave_the_draws_of_a_mix_as_they_are(tmp_path: Path) -> None:
+    """Each member has a window of its own, which training goes back to; a last step in an epoch is gone on from."""
+    kind = "target: price, columns: [age, city], split: {valid: 0.2, test: 0.2, by: patient}, part: train"
+    members = []
+    for number, count in enumerate((120, 60)):
+        write_parquet(tmp_path / f"t{number}", people(count, seed=number), files=1, group_rows=20)
+        members.append(f"  - {{weight: 0.5, source: {tmp_path}/t{number}, {kind}}}")
+    (tmp_path / "mix.yaml").write_text("\n".join(["task: table", "mix:", *members, "seed: 3", ""]))
+    told = ["run", "--dataset", tmp_path / "mix.yaml", "--epochs", 2, "--batch-size", 8, "--threads", 1, *FLAT]
+    told += ["--window-size", "8Mi"]
+    for out, more in (("a", []), ("b", ["--evaluate-every", 2, "--max-steps", 5]), ("b", ["--evaluate-every", 2])):
+        assert main([str(word) for word in (*told, "--out", tmp_path / out, *more)]) == 0
+    plain, often = (read_record(tmp_path / out / "run.json", RunRecord) for out in ("a", "b"))
+    assert often.weights_sha256 == plain.weights_sha256
+    assert [epoch.valid for epoch in often.epochs] == [epoch.valid for epoch in plain.epochs]
+    assert [each.step for each in often.evaluations][:4] == [2, 4, 5, 6]
