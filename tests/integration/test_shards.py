@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 import os
 import pickle
 import re
@@ -12,16 +13,22 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import penstock
 from penstock.children.process import Child
+from penstock.dataset.found_shards import MOST_READY, FoundShards
+from penstock.dataset.listed_shards import ListedShards
+from penstock.dataset.shards import Shards
 from penstock.errors import ConfigError, DataError, PenstockError, SourceChanged, StreamMisused
-from penstock.ranges import ReadingProcess
+from penstock.ranges import RangeReader, ReadingProcess
 from support.formats import FORMATS, NUM_ROWS, plain, text_lines, zip_file
 from support.small_s3 import Asked, Reply, SmallS3, small_s3
 
@@ -43,10 +50,20 @@ def on_server(server: SmallS3, name: str) -> penstock.Dataset:
     return penstock.of_format(kind, f"s3://b/{name}", options=options, **where)
 
 
-def spans(server: SmallS3) -> list[tuple[int, int]]:
+def ranges_of(shards: Shards) -> RangeReader:
+    """Return what reads shards that were listed whole."""
+    assert isinstance(shards._catalog, ListedShards)
+    return shards._catalog.ranges
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "penstock-reads"]
+
+
+def spans(server: SmallS3, name: str = "") -> list[tuple[int, int]]:
     """Return what was asked for: first byte and what is behind the last one."""
     found = []
-    for asked in server.requests:
+    for asked in [asked for asked in server.requests if asked.path.endswith(name)]:
         span = re.fullmatch(r"bytes=(\d+)-(\d+)", asked.headers.get("range", ""))
         size = len(server.objects.get(asked.path.lstrip("/"), b""))
         found.append((int(span[1]), int(span[2]) + 1) if span else (0, size))
@@ -67,16 +84,21 @@ def test_a_shard_goes_on_at_each_row_and_reads_nothing_that_lies_before(server: 
     assert info.version
     assert list(info.columns) == ([str(each) for each in whole[0]] if isinstance(whole[0], dict) else [])
     assert dataset.columns == info.columns
-    shards = dataset._shelf.get(dataset)  # which extent a row is of, to tell what may be read
+    extents = list(dataset._shelf.get(dataset)._catalog.extents(second))  # to tell what may be read
     for row in {0, 1, info.num_rows // 2, info.num_rows - 1, info.num_rows}:
         server.requests.clear()
         with dataset.open_shard_at_row(second, row) as rows:
             assert not server.requests
             some = [plain(each) for _, each in zip(range(1), rows, strict=False)]
             assert some == whole[row : row + 1]
-            holding = [extent for extent, _ in shards._extents(second, row)][:1]
-            allowed = {(span.offset, span.offset + span.length_bytes) for each in holding for span in each.spans}
-            assert sorted(spans(server)) == sorted(allowed)
+            ends = list(accumulate(extent.num_samples for extent in extents))
+            number = next((at for at, end in enumerate(ends) if row < end), len(ends))
+            holding = {(each.offset, each.offset + each.length_bytes) for e in extents[number:][:1] for each in e.spans}
+            assert holding <= set(spans(server))
+            assert all(begin >= min(holding)[0] for begin, _ in spans(server))
+            assert not holding or len(server.requests) <= len(holding) + sum(
+                len(e.spans) for e in extents[number + 1 :]
+            )
             assert rows.row == row + len(some)
             assert [*some, *map(plain, rows)] == whole[row:]
             assert list(rows) == []
@@ -174,7 +196,7 @@ def test_rows_that_are_closed_let_go_and_give_nothing_more(server: SmallS3) -> N
     rows.close()
     assert list(rows) == []
     assert "closed" in repr(rows)
-    ranges = dataset._shelf.get(dataset).ranges
+    ranges = ranges_of(dataset._shelf.get(dataset))
     assert not ranges._waiting
     assert not ranges._found
     with dataset.shards() as shards:
@@ -252,12 +274,12 @@ def test_threads_that_share_the_rows_of_a_shard_lose_none(server: SmallS3, name:
 
 
 def test_the_process_that_reads_is_ready_before_the_first_row_is_asked_for(server: SmallS3) -> None:
-    with on_server(server, "csv").shards() as shards:
-        ready = shards.ranges._own.child()
+    with on_server(server, "tar").shards() as shards:
+        ready = ranges_of(shards)._own.child()
         assert ready is not None
-        assert next(shards.open_shard("0.csv"))["n"] == "0"
-        assert shards.ranges._own.child() is ready
-    assert shards.ranges._own.child() is None
+        assert next(shards.open_shard("0.tar"))["cls"] == 0
+        assert ranges_of(shards)._own.child() is ready
+    assert ranges_of(shards)._own.child() is None
     assert ready.wait(0) is not None
 
 
@@ -267,40 +289,174 @@ def test_no_process_is_left_where_listing_fails(server: SmallS3, monkeypatch: py
     monkeypatch.setattr(ReadingProcess, "start", lambda self: begun.append(start(self)))
     where: dict[str, Any] = {"endpoint_url": server.url, "region": "us-east-2", "anonymous": True}
     with pytest.raises(PenstockError):
-        penstock.parquet("s3://b/nothing-is-here", **where).shards()
+        penstock.tar("s3://b/nothing-is-here", **where).shards()
     (child,) = begun
     assert child.wait(0) is not None
 
 
 def test_the_process_that_reads_may_be_killed(server: SmallS3) -> None:
-    dataset = on_server(server, "csv")
-    rows = dataset.open_shard("0.csv")
-    some = [next(rows)["n"] for _ in range(20)]
-    child = dataset._shelf.get(dataset).ranges._own.child()
+    dataset = on_server(server, "tar")
+    rows = dataset.open_shard("0.tar")
+    some = [int(next(rows)["cls"]) for _ in range(20)]
+    child = ranges_of(dataset._shelf.get(dataset))._own.child()
     assert child is not None
     os.kill(child.pid, signal.SIGKILL)
-    assert [*some, *(row["n"] for row in rows)] == [str(number) for number in range(NUM_ROWS)]
+    assert [*some, *(int(row["cls"]) for row in rows)] == list(range(NUM_ROWS))
 
 
-def test_a_forked_process_reads_by_a_process_of_its_own(server: SmallS3) -> None:
-    dataset = on_server(server, "csv")
-    rows = dataset.open_shard("0.csv")
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet", "tar"])
+def test_a_forked_process_reads_by_itself(server: SmallS3, name: str) -> None:
+    dataset = on_server(server, name)
+    first, second = dataset.shard_names
+    rows = dataset.open_shard(first)
     next(rows)
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         code = 1
         try:
-            os.write(write, b"%d" % len(list(dataset.open_shard("1.csv"))))
+            os.write(write, b"%d %d" % (len(list(dataset.open_shard(second))), len(list(rows))))
             dataset._shelf.get(dataset).close()
             code = 0
         finally:
             os._exit(code)
     os.close(write)
     with os.fdopen(read, "rb") as told:
-        assert told.read() == b"%d" % NUM_ROWS
+        assert told.read() == b"%d %d" % (NUM_ROWS, NUM_ROWS - 1)
     assert os.waitpid(pid, 0)[1] == 0
     assert len(list(rows)) == NUM_ROWS - 1
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
+def test_shards_that_are_objects_need_no_process(
+    server: SmallS3, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Child, "__init__", lambda self, *args, **options: pytest.fail("a process was started"))
+    before = len(threads())
+    with on_server(server, name).shards() as shards:
+        assert [len(list(shards.open_shard(each))) for each in shards.shard_names] == [NUM_ROWS] * 2
+        assert len(threads()) == before + 1
+    assert len(threads()) == before
+    with pytest.raises(ConfigError, match="these shards are closed"):
+        shards.open_shard(shards.shard_names[0])
+    with pytest.raises(PenstockError, match="nothing lies under"):
+        penstock.of_format(name, "s3://b/no-such", endpoint_url=server.url, region="us-east-2", anonymous=True).shards()
+    assert len(threads()) == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_shard_is_asked_for_alone_and_once(server: SmallS3) -> None:
+    """Nothing is read of the other shards; of what is read from its begin on to its end no byte twice."""
+    for number in range(2, 5):
+        server.objects[f"b/parquet/{number}.parquet"] = FORMATS["parquet"][2]
+        server.objects[f"b/jsonl/{number}.jsonl"] = FORMATS["jsonl"][2]
+    try:
+        for name in ("parquet", "jsonl"):
+            dataset, key = on_server(server, name), f"3.{FORMATS[name][1]}"
+            assert dataset.num_shards == 5
+            server.requests.clear()
+            assert [row["n"] for row in dataset.open_shard(key)] == list(range(NUM_ROWS))
+            assert {asked.path for asked in server.requests} == {f"/b/{name}/{key}"}
+            assert sum(end - begin for begin, end in spans(server)) <= len(FORMATS[name][2]) * (1 + (name == "parquet"))
+            server.requests.clear()
+            assert [row["n"] for row in dataset.open_shard_at_row(key, 30)] == list(range(30, NUM_ROWS))
+            assert sum(end - begin for begin, end in spans(server)) < len(FORMATS[name][2]) / 2
+    finally:
+        for number in range(2, 5):
+            del server.objects[f"b/parquet/{number}.parquet"], server.objects[f"b/jsonl/{number}.jsonl"]
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallS3]:
+    """Twelve files of Parquet and of JSON lines that take many reads."""
+    monkeypatch.setattr("penstock.formats.streams.whole.CHUNK_BYTES", 1 << 12)
+    monkeypatch.setattr("penstock.dataset.shard_pass.LEAST_AHEAD_BYTES", 1 << 10)
+    monkeypatch.setattr("penstock.dataset.shard_pass.MOST_HELD_BYTES", 1 << 13)
+    with small_s3(is_open=True) as server:
+        for number in range(12):
+            rows = [{"n": number * 1000 + each, "text": "x" * 90} for each in range(1000)]
+            lines = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+            server.objects[f"b/in/{number:02}.jsonl"] = lines
+            file = io.BytesIO()
+            pq.write_table(pa.Table.from_pylist(rows), file, row_group_size=200)
+            server.objects[f"b/in/{number:02}.parquet"] = file.getvalue()
+        yield server
+
+
+def of_many(server: SmallS3, kind: str, **options: Any) -> penstock.Dataset:
+    where: dict[str, Any] = {"endpoint_url": server.url, "region": "us-east-2", "anonymous": True}
+    return penstock.of_format(kind, "s3://b/in", match=f"*.{kind}", options=options, **where)
+
+
+@pytest.mark.parametrize(("kind", "options"), [("jsonl", {"block": "8Ki"}), ("parquet", {})])
+def test_shards_that_are_read_one_after_the_other_are_made_ready_before(
+    many: SmallS3, kind: str, options: dict[str, Any]
+) -> None:
+    with of_many(many, kind, **options).shards() as shards:
+        assert isinstance(shards._catalog, FoundShards)
+        many.requests.clear()
+        found = [row["n"] for name in shards.shard_names for row in shards.open_shard(name)]
+        assert found == list(range(12_000))
+        asked = len(many.requests)
+        own = shards._catalog._own()
+        assert (not own.ready, not own.indexing) == (True, True)
+        with_help = {(request.path, request.headers["range"]) for request in many.requests}
+        assert len(with_help) == asked  # nothing twice
+        for name in (shards.shard_names[5], shards.shard_names[6], shards.shard_names[2]):
+            first = int(name[:2]) * 1000
+            assert [row["n"] for row in shards.open_shard(name)] == list(range(first, first + 1000))
+        assert len(own.ready) <= MOST_READY
+
+
+def test_a_pass_reads_no_more_than_it_may_hold_before_its_rows_are_taken(many: SmallS3) -> None:
+    with of_many(many, "jsonl", block="8Ki").shards() as shards:
+        many.requests.clear()
+        with shards.open_shard("03.jsonl") as rows:
+            assert next(rows)["n"] == 3000
+            assert len(list(shards.open_shard("04.jsonl"))) == 1000  # while the other stands still
+            read = sum(end - begin for begin, end in spans(many, "03.jsonl"))
+            assert read < len(many.objects["b/in/03.jsonl"]) / 2
+            assert len(list(rows)) == 999
+
+
+def test_what_a_file_lacks_is_said_before_its_first_row(many: SmallS3) -> None:
+    many.objects["b/in/03.jsonl"] += b'{"late": 1}\n'
+    with of_many(many, "jsonl", block="8Ki", columns=["n", "late"]).shards() as shards:
+        with pytest.raises(ConfigError, match=r"02\.jsonl has no column 'late'"):
+            next(shards.open_shard("02.jsonl"))
+        assert [row["n"] for row in shards.open_shard("03.jsonl")][-2:] == [3999, None]
+    many.objects["b/in/04.jsonl"] = many.objects["b/in/04.jsonl"][:50_000] + b"\nno json\n"
+    with of_many(many, "jsonl", block="8Ki").shards() as shards:
+        found = []
+        with pytest.raises(DataError, match=r"04\.jsonl, line \d+"):
+            found += [row["n"] for row in iter(shards.open_shard("04.jsonl").__next__, None)]
+        with pytest.raises(DataError, match=r"04\.jsonl, line \d+"):
+            shards.shard_info("04.jsonl")
+        assert len(list(shards.open_shard("05.jsonl"))) == 1000
+        many.objects["b/in/06.jsonl"] += b"{}\n"
+        with pytest.raises(SourceChanged, match=r"06\.jsonl"):
+            list(shards.open_shard("06.jsonl"))
+
+
+def test_an_interrupt_ends_a_wait_and_what_it_waited_for(many: SmallS3) -> None:
+    with of_many(many, "jsonl").shards() as shards:
+        standing = threading.Event()
+
+        def stands(asked: Asked) -> Reply | None:
+            standing.wait(30)
+            return None
+
+        many.takeover = stands
+        timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        rows = shards.open_shard("00.jsonl")
+        with pytest.raises(KeyboardInterrupt):
+            next(rows)
+        timer.join()
+        many.takeover = lambda asked: None
+        standing.set()
+        assert list(rows) == []
+        assert len(list(shards.open_shard("01.jsonl"))) == 1000
 
 
 def test_an_object_that_changed_is_an_error_and_a_kept_manifest_is_forgotten(tmp_path: Path) -> None:
@@ -340,7 +496,7 @@ def test_secrets_of_storage_options_reach_the_process_that_reads_alone(monkeypat
         options = {"key": "AKIDTEST", "secret": "very-secret-indeed", "endpoint_url": server.url}
         dataset = penstock.jsonl("s3://b/in", region="us-east-2", storage_options=options)
         assert [row["n"] for row in dataset.open_shard_at_row("a.jsonl", 38)] == [38, 39]
-        child = dataset._shelf.get(dataset).ranges._own.child()
+        child = ranges_of(dataset._shelf.get(dataset))._own.child()
         assert child is not None
         assert b"very-secret" not in Path(f"/proc/{child.pid}/cmdline").read_bytes()
         assert "very-secret-indeed" not in os.environ.values()

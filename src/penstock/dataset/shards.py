@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
+from penstock.dataset.found_shards import FoundShards, may_find
 from penstock.dataset.functions import change_of
-from penstock.dataset.shard_index import ShardIndex
+from penstock.dataset.listed_shards import Catalog, ListedShards
 from penstock.dataset.shard_rows import ShardRows
 from penstock.errors import ConfigError
+from penstock.formats.registry import open_format
 from penstock.inspection.values import type_of
-from penstock.manifest import Extent, ManifestReader
-from penstock.ranges import RangeReader, ReadingProcess
 from penstock.stream.checks import count, shown
-from penstock.stream.listing import begin_listing, cached_manifest_of
-from penstock.stream.reading import LANES
+from penstock.stream.options import Options
 from penstock.stream.words import in_python
-from penstock.temporary import TemporaryFolder
 from penstock.texts import counted, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -84,26 +81,11 @@ class Shards:
     ) -> None:
         self.change: Callable[[Any], Any] | None = change_of(dataset.functions)
         self._format = dataset.format
-        with contextlib.ExitStack() as stack, in_python():
+        with in_python():
             options = dataset.opened_with({"manifest_folder": manifest_folder, "manifest_hours": manifest_hours})
             self.decode: Callable[..., Sequence[Any]] = dataset._decode(augments=False)
-            self._cached = cached_manifest_of(options)
-            folder = stack.enter_context(TemporaryFolder("penstock-manifest-"))
-            # It gets ready while the source is listed.
-            process = ReadingProcess(options.environment)
-            stack.callback(process.close)
-            process.start()
-            with contextlib.ExitStack() as listing:
-                begun = begin_listing(
-                    options, listing, self._cached, folder=folder, meters=folder / "meters", num_lanes=LANES
-                )
-                manifest = begun.listing.whole().manifest
-            self._reader = stack.enter_context(ManifestReader(manifest))
-            self._index = ShardIndex(self._reader, self._reader.info.split(options.data.split))
-            self.ranges = RangeReader(self._reader.info.source, process)
-            stack.callback(self.ranges.close)
-            self._stack = stack.pop_all()
-        self._lock = threading.Lock()
+            self._catalog = _catalog_of(dataset, options)
+        self._close = weakref.finalize(self, self._catalog.close)
         self._columns: dict[str, Mapping[str, str] | None] = {}
         self._is_closed = False
 
@@ -114,23 +96,23 @@ class Shards:
         self.close()
 
     def __repr__(self) -> str:
-        of = printable(self._reader.info.source.uri)
+        of = printable(self._catalog.uri)
         return f"<Shards of {of}: {counted(self.num_shards, 'shard')}{', closed' if self._is_closed else ''}>"
 
     def close(self) -> None:
-        """End the process that reads, and remove the manifest; nothing can be opened any more."""
+        """End what reads, and let go of what is known; nothing can be opened any more."""
         self._is_closed = True
-        self._stack.close()
+        self._close()
 
     @property
     def shard_names(self) -> tuple[str, ...]:
         """Names of all shards, in their order: keys of objects, or of what objects are members of."""
-        return self._index.names
+        return self._catalog.names
 
     @property
     def num_shards(self) -> int:
         """How many there are."""
-        return len(self._index.names)
+        return len(self._catalog.names)
 
     def open_shard(self, name: str) -> ShardRows:
         """Return the rows of a shard, in their order.
@@ -152,13 +134,12 @@ class Shards:
         """
         found = self._known(name)
         first = count("row", row, 0, most=2**63 - 1)
-        num_rows = self._index.num_rows(found)
-        if first > num_rows:
+        if first and first > (num_rows := self._catalog.num_rows(found)):
             raise ConfigError(
                 f"row {first} of the shard {shown(found)}, which has {counted(num_rows, 'row')}",
                 fix=f"give a row from 0 to {num_rows}",
             )
-        return ShardRows(self, found, self._extents(found, first), first)
+        return ShardRows(self, found, self._catalog.feed(found, first), first)
 
     def shard_info(self, name: str) -> ShardInfo:
         """Return what is known of a shard; types of columns are those of its first row, which is read for that.
@@ -168,17 +149,18 @@ class Shards:
         """
         found = self._known(name)
         versions: dict[str, tuple[int, str]] = {}
-        read_bytes = 0
-        for row in self._index.rows(found):
-            extent = self._extent(row)
+        read_bytes = num_rows = num_extents = 0
+        for extent in self._catalog.extents(found):
             read_bytes += extent.size_bytes
+            num_rows += extent.num_samples
+            num_extents += 1
             versions.update({span.object: (span.object_bytes, span.version) for span in extent.spans})
         only = next(iter(versions.values()))[1] if len(versions) == 1 else _digest(versions)
         return ShardInfo(
             name=found,
             format=self._format,
-            num_rows=self._index.num_rows(found),
-            num_extents=self._index.num_extents(found),
+            num_rows=num_rows,
+            num_extents=num_extents,
             num_objects=len(versions),
             size_bytes=sum(size for size, _ in versions.values()),
             read_bytes=read_bytes,
@@ -200,13 +182,12 @@ class Shards:
 
     def note_error(self, error: BaseException) -> None:
         """Forget a manifest that was kept, where an error shows that it is no longer what is there."""
-        if self._cached is not None:
-            self._cached.forget(error)
+        self._catalog.note_error(error)
 
     def _known(self, name: str) -> str:
         if self._is_closed:
             raise ConfigError("these shards are closed", fix="make others with shards()")
-        if not isinstance(name, str) or name not in self._index:
+        if not isinstance(name, str) or name not in self._catalog:
             near = did_you_mean(name, self.shard_names[:1000]) if isinstance(name, str) else ""
             first = self.shard_names[0]
             raise ConfigError(
@@ -215,23 +196,24 @@ class Shards:
             )
         return name
 
-    def _extents(self, name: str, row: int) -> Iterator[tuple[Extent, int]]:
-        for number, first in self._index.from_row(name, row):
-            yield self._extent(number), first
-
-    def _extent(self, row: int) -> Extent:
-        with self._lock:
-            return self._reader.row(row)
-
     def _columns_of(self, name: str) -> Mapping[str, str] | None:
         """Return the columns of a shard's first row; None where no row is left of it."""
         if name not in self._columns:
-            with self.open_shard(name) as rows:
+            with ShardRows(self, name, self._catalog.feed(self._known(name), 0, one=True), 0) as rows:
                 value = next(rows, _NOTHING)
             row = value if isinstance(value, Mapping) else {}
             found = None if value is _NOTHING else {str(each): _type(row[each]) for each in row}
             self._columns[name] = found
         return self._columns[name]
+
+
+def _catalog_of(dataset: Dataset, options: Options) -> Catalog:
+    """Return the shards that are objects as they are found, or those of a whole listing."""
+    if dataset.task == "objects" and not dataset.patterns:
+        kind = open_format(dataset.format, dataset.options)
+        if may_find(options, kind):
+            return FoundShards(options, kind)
+    return ListedShards(options)
 
 
 def _type(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,20 @@ from numpy.typing import NDArray
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import FindObject, GetRange, ListObjects, ObjectInfo, ReadBeside
 
-__all__ = ["Decoder", "Format", "Found", "Store"]
+__all__ = ["ByObject", "Decoder", "Format", "Found", "Store", "by_object"]
 
 Found = Extent | SkippedObject
 """What indexing an object finds: extents, and what it leaves out with the reason."""
+
+
+ByObject = Literal["little", "all"]
+"""What is read of an object to index it, by a format whose extents lie in one object, with keys that begin with its."""
+
+
+def by_object(kind: object) -> ByObject | None:
+    """Return what a format's ``by_object`` says; None where an object's extents may need others."""
+    found: ByObject | None = getattr(kind, "by_object", None)
+    return found
 
 
 class Store(GetRange, FindObject, ListObjects, ReadBeside, Protocol):

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from penstock.errors import ConfigError, DataError
 from penstock.formats.magic import kind_of
 from penstock.formats.options import block_of, check_by, flag_of
-from penstock.formats.protocols import Found
-from penstock.formats.streams import open_stream, read_line_blocks
-from penstock.formats.streams.extents import Counted, asked_rows, block_bytes, block_extents
+from penstock.formats.protocols import ByObject, Found
+from penstock.formats.streams import ByteStream, open_stream, read_line_blocks
+from penstock.formats.streams.extents import Block, Counted, asked_rows, block_bytes, block_extents
 from penstock.formats.streams.lines import BOM, LINE_END
 from penstock.formats.streams.packing import unpacked_whole
 from penstock.formats.whole import bytes_of, whole_extent
@@ -47,6 +47,8 @@ class Text:
         ConfigError: an option cannot be used.
     """
 
+    by_object: ClassVar[ByObject] = "all"
+
     by: Literal["line", "document", "file"] = "line"
     separator: str | None = None
     blank: bool = False
@@ -66,16 +68,19 @@ class Text:
             yield whole_extent(info)
             return
         stream = await open_stream(source, info, block_bytes=block_of(self.block), what="text")
-        blocks, counted = [], Counted()
+        async with aclosing(block_extents(stream, info, self._blocks(stream, info))) as found:  # type: ignore[type-var]
+            async for extent in found:
+                yield extent
+
+    async def _blocks(self, stream: ByteStream, info: ObjectInfo) -> AsyncIterator[Block]:
+        counted = Counted()
         async with aclosing(read_line_blocks(stream, info, ends=self._ends, what=self.by)) as found:  # type: ignore[type-var]
             async for piece in found:
                 _check_text(piece.data, f"{info.key}, line", piece.line, info.key)
                 counted.add(piece.begin, piece.line, len(self._texts(piece.data)))
                 if piece.is_last and (block := counted.take(piece.end)) is not None:
-                    blocks.append(block)
+                    yield block
                 del piece
-        for extent in block_extents(stream, info, blocks):
-            yield extent
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
         """Return texts."""

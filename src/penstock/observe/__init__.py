@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from penstock.observe.logs import RedactingFormatter, configure_logging
-from penstock.observe.opening import open_progress
+from penstock.observe.opening import no_progress, open_progress
 from penstock.observe.progress import NoProgress, PlainProgress, ProgressReporter, StageProgress
 from penstock.secrets import redact
 
@@ -17,6 +17,7 @@ __all__ = [
     "RedactingFormatter",
     "StageProgress",
     "configure_logging",
+    "no_progress",
     "open_progress",
     "redact",
 ]

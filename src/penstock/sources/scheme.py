@@ -151,6 +151,7 @@ class Scheme:
         takes: options of a ``SourceSpec`` that mean something here, by name: ``str`` or ``bool``.
         folder: gives the folder on this machine that a URI names, None where it names none.
         is_local: bytes come from this machine's file system: nothing is gained by looking how long a read takes.
+        may_fork: a process that has read from it may be forked, as ours for loading: its client is but sockets.
         asked_server: gives the server that a source's requests go to, None for the scheme's own.
         credential_variables: of the environment, which a secret of a pipeline may hold.
         open_blobs: opens a place for checkpoints and records; None where nothing can be written.
@@ -169,6 +170,7 @@ class Scheme:
     takes: Mapping[str, type[str] | type[bool]] = field(default_factory=dict)
     folder: Callable[[str], Path | None] = lambda uri: None
     is_local: bool = False
+    may_fork: bool = False
     asked_server: Callable[[SourceSpec], str | None] = lambda spec: spec.text("endpoint_url")
     credential_variables: tuple[str, ...] = ()
     open_blobs: OpenBlobs | None = None

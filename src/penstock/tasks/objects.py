@@ -27,7 +27,7 @@ from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.split_listing import Cards, of_splits
 from penstock.texts import counted
 
-__all__ = ["WholeObjects", "full_objects", "pages_of", "unreadable"]
+__all__ = ["WholeObjects", "found_objects", "full_objects", "pages_of", "unreadable"]
 
 
 class WholeObjects:
@@ -106,8 +106,8 @@ class WholeObjects:
         kind = open_format(str(options["format"]), read_format_options(str(options["format_options"])))
         fits = read_patterns(str(options["where"]))
         skipped: list[SkippedObject] = []
-        found = _found(source, options, limits, skipped, takes_hidden=getattr(kind, "takes_hidden", False))
-        extents = indexed(full_objects(found, limits, skipped), kind, source, limits, skipped)
+        found = found_objects(source, options, limits, skipped, kind=kind)
+        extents = indexed(found, kind, source, limits, skipped)
         rows = fitting(extents, fits, skipped) if fits else extents
         return SampleSet(rows=rows, shape=(), skipped=skipped)
 
@@ -120,6 +120,26 @@ class WholeObjects:
     ) -> MetricValues:
         """Return none: whole objects have no targets."""
         return {}
+
+
+def found_objects(
+    source: ObjectSource,
+    options: Mapping[str, OptionValue],
+    limits: Limits,
+    skipped: list[SkippedObject],
+    *,
+    kind: object,
+) -> AsyncIterator[ObjectInfo]:
+    """Return the objects that options of ``WholeObjects`` take, in the order of their keys, none of them empty.
+
+    Args:
+        kind: the format, which may say that it ``takes_hidden``.
+
+    Raises: what ``WholeObjects.make_samples`` does, but for what lies in objects.
+    """
+    options = {option.name: option.default for option in WholeObjects.options} | dict(options)
+    found = _found(source, options, limits, skipped, takes_hidden=getattr(kind, "takes_hidden", False))
+    return full_objects(found, limits, skipped)
 
 
 async def _found(

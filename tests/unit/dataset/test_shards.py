@@ -18,13 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.dataset.functions import NOTHING
+from penstock.dataset.shard_ahead import FIRST_AHEAD, FIRST_BYTES, MOST_AHEAD, Ahead
 from penstock.dataset.shard_index import ShardIndex, shard_of
-from penstock.dataset.shard_rows import MOST_AHEAD, ShardRows
+from penstock.dataset.shard_rows import ShardRows
 from penstock.errors import DataError, SourceUnavailable
 from penstock.formats.protocols import Format
 from penstock.formats.registry import open_format
 from penstock.manifest import Extent, ManifestReader, ManifestWriter, SourceSpec, Span
-from penstock.ranges import Asked, RangeReader
+from penstock.ranges import Asked
 from support.formats import FORMATS, NUM_ROWS, plain
 from support.ranges import Ranges
 
@@ -41,10 +42,6 @@ class Memory:
     num_open: int = 0
     most_open: int = 0
     error: BaseException | None = None
-
-    @property
-    def ranges(self) -> RangeReader:
-        return cast("RangeReader", self)
 
     def note_error(self, error: BaseException) -> None:
         self.error = error
@@ -78,7 +75,7 @@ class Opened:
         self.memory = Memory(source=source, decode=kind.decode, **how)
 
     def from_row(self, row: int) -> ShardRows:
-        return ShardRows(self.memory, "d/one", self._from(row), row)
+        return ShardRows(self.memory, "d/one", Ahead(self.memory, self._from(row)), row)
 
     def _from(self, row: int) -> Iterator[tuple[Extent, int]]:
         for extent in self.extents:
@@ -127,7 +124,9 @@ def test_each_row_of_each_format_is_read_by_the_extent_that_holds_it_alone(name:
         some = [plain(each) for _, each in zip(range(1), rows, strict=False)]
         holding = [extent for extent, _ in list(file._from(row))[:1]]
         spans = [(span.offset, span.length_bytes) for extent in holding for span in extent.spans]
-        assert file.memory.source.reads == spans
+        assert file.memory.source.reads[: len(spans)] == spans
+        assert not spans or min(file.memory.source.reads) == min(spans)
+        assert file.memory.most_open <= 1 + FIRST_AHEAD
         assert [*some, *map(plain, rows)] == whole[row:]
         assert not file.memory.num_open
     reader.close()
@@ -141,7 +140,7 @@ def test_more_is_read_ahead_the_longer_it_is_read_and_never_without_bound() -> N
     for _ in range(200):
         next(rows)
         asked.append(file.memory.num_asked)
-    assert asked[:6] == [1, 2 + 1, 3 + 2, 4 + 4, 5 + 8, 6 + 16]
+    assert asked[:6] == [1 + 2, 2 + 2, 3 + 4, 4 + 8, 5 + 16, 6 + 32]
     assert file.memory.most_open == MOST_AHEAD + 1
     rows.close()
     assert not file.memory.num_open
@@ -152,7 +151,8 @@ def test_neighbours_are_asked_for_at_once_but_for_the_first() -> None:
     file = Opened(b"1\n" * 400, open_format("jsonl", {"block": 2}))
     rows = file.from_row(7)
     assert next(rows) == 1
-    assert file.memory.source.reads == [(14, 2)]
+    assert file.memory.source.reads[0] == (14, 2)
+    assert len(file.memory.source.reads) == 3
     assert list(rows) == [1] * 392
     reads = file.memory.source.reads
     assert len(reads) < 20
@@ -161,6 +161,14 @@ def test_neighbours_are_asked_for_at_once_but_for_the_first() -> None:
     large = Opened((b"1" * 600_000 + b"\n") * 3 + b"3\n" * 9, open_format("text", {"block": 1}))
     assert len(list(large.from_row(0))) == 12
     assert [size for _, size in large.memory.source.reads] == [600_001, 600_001, 600_019]
+
+
+def test_little_is_read_ahead_of_large_extents_at_first() -> None:
+    file = Opened((b"1" * FIRST_BYTES + b"\n") * 4, open_format("text", {"block": 1}))
+    rows = file.from_row(0)
+    next(rows)
+    assert file.memory.num_asked == 1
+    assert len(list(rows)) == 3
 
 
 def test_what_is_left_out_is_counted_as_it_is_stored() -> None:

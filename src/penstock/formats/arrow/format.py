@@ -19,7 +19,7 @@ from penstock.formats.arrow.messages import Contents, head_of, lies, read_conten
 from penstock.formats.codec import Codec
 from penstock.formats.group_text import column_groups
 from penstock.formats.options import column_of, names_of, size_of
-from penstock.formats.protocols import Found
+from penstock.formats.protocols import ByObject, Found
 from penstock.formats.rows import block_rows
 from penstock.formats.values import Rows, some_rows
 from penstock.formats.whole import bytes_of
@@ -67,6 +67,7 @@ class Arrow:
         ConfigError: an option cannot be used.
     """
 
+    by_object: ClassVar[ByObject] = "little"
     table_endings: ClassVar[tuple[str, ...]] = ("arrow", "feather", "ipc")
 
     columns: Sequence[str] | None = None

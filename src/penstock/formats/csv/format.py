@@ -16,7 +16,7 @@ from penstock.formats.csv.cells import read_cells, to_numbers
 from penstock.formats.csv.scanning import Block, Dialect, TextTable, open_table, read_blocks, row_lines
 from penstock.formats.group_text import group_texts
 from penstock.formats.options import block_of, column_of, names_of, packed_endings
-from penstock.formats.protocols import Found
+from penstock.formats.protocols import ByObject, Found
 from penstock.formats.rows import block_rows
 from penstock.formats.streams import Packing, unpacked
 from penstock.formats.streams.extents import Block as Listed
@@ -59,6 +59,7 @@ class Csv:
         ConfigError: an option cannot be used.
     """
 
+    by_object: ClassVar[ByObject] = "all"
     table_endings: ClassVar[tuple[str, ...]] = packed_endings("csv", "tsv", "tab")
 
     columns: Sequence[str] | None = None
@@ -80,7 +81,7 @@ class Csv:
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return an extent a block of rows; all of the object is read, some MiB at a time."""
-        blocks = []
+        blocks, has_rows = [], False
         block_bytes = block_of(self.block)
         async with open_table(
             source, info, block_bytes=block_bytes, delimiter=self.delimiter, names=self.names
@@ -89,10 +90,14 @@ class Csv:
             async for block in read_blocks(table):
                 self._check_numbers(block, table.dialect, info)
                 groups = self._groups(block, table.dialect)
+                has_rows = True
                 blocks.append(Listed(name=block.line, part=block.part, num_rows=block.num_rows, groups=groups))
+                if table.stream.is_placed_at_once:
+                    yield next(table_extents(table, blocks))
+                    blocks.clear()
         for extent in table_extents(table, blocks):
             yield extent
-        if not blocks:
+        if not has_rows:
             yield SkippedObject(object=info.key, reason="has no rows")
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
@@ -151,7 +156,7 @@ def no_number(block: Block, dialect: Dialect, info: ObjectInfo, name: str, place
 
 
 def table_extents(table: TextTable, blocks: Sequence[Listed]) -> Iterator[Extent]:
-    """Return the extents of all blocks of a table that was read to its end.
+    """Return the extents of blocks of a table, which was read to its end where it is packed.
 
     Their keys end with the lines that they begin on.
     """

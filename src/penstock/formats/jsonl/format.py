@@ -15,7 +15,7 @@ from penstock.formats.jsonl.items import items_in, read_items
 from penstock.formats.jsonl.rows import Told, check_lines
 from penstock.formats.jsonl.values import Values, rows_in
 from penstock.formats.options import block_of, column_of, names_of, packed_endings
-from penstock.formats.protocols import Found
+from penstock.formats.protocols import ByObject, Found
 from penstock.formats.streams import ByteStream, Part, open_stream, read_line_blocks
 from penstock.formats.streams.extents import Block, Counted, asked_rows, block_bytes, block_extents, unreadable
 from penstock.formats.streams.lines import check_held
@@ -40,6 +40,7 @@ class _Rows(ABC):
         ConfigError: an option cannot be used.
     """
 
+    by_object: ClassVar[ByObject] = "all"
     columns: Sequence[str] | None = None
     block: str | int = 4 * MIB
     group_by: str | None = None
@@ -60,12 +61,9 @@ class _Rows(ABC):
         """Return an extent a block of values; all of the object is read, some MiB at a time."""
         stream = await open_stream(source, info, block_bytes=block_of(self.block), what="text")
         told = Told(info, self.columns, self.group_by)
-        async with aclosing(self._blocks(stream, info, told)) as found:  # type: ignore[type-var]
-            blocks = [block async for block in found]
-        if blocks:
-            told.check_columns()
-        for extent in block_extents(stream, info, blocks):
-            yield extent
+        async with aclosing(block_extents(stream, info, self._blocks(stream, info, told), told)) as found:  # type: ignore[type-var]
+            async for extent in found:
+                yield extent
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
         """Return values as Python's ``json`` gives them, each made when it is asked for."""

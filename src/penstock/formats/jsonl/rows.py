@@ -73,6 +73,11 @@ class Told:
                 fix="split by a column of text, numbers or truth values",
             ) from error
 
+    @property
+    def has_all_columns(self) -> bool:
+        """Whether every column that was asked for was in some value."""
+        return not self._lacking
+
     def check_columns(self) -> None:
         """Check that every column that was asked for was in some value.
 

@@ -27,7 +27,7 @@ from penstock.formats.parquet.footer import (
     row_groups,
 )
 from penstock.formats.parquet.schema import leaves_of, missing_name, twice_named
-from penstock.formats.protocols import Found
+from penstock.formats.protocols import ByObject, Found
 from penstock.formats.rows import block_rows
 from penstock.formats.values import Rows, some_rows
 from penstock.manifest import Described, Extent, SkippedObject
@@ -62,6 +62,7 @@ class Parquet:
     """
 
     table_endings: ClassVar[tuple[str, ...]] = ("parquet", "parq", "pq")
+    by_object: ClassVar[ByObject] = "little"
 
     columns: Sequence[str] | None = None
     memory: str | int = 2 * GIB

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,11 +76,45 @@ class Counted:
         return Block(name=name, part=Part(begin=begin, end=end), num_rows=num_rows, groups=groups)
 
 
-def block_extents(stream: ByteStream, info: ObjectInfo, blocks: Sequence[Block]) -> Iterator[Found]:
-    """Return the extents of all blocks of a stream, when it was read to its end."""
-    if not blocks:
+async def block_extents(
+    stream: ByteStream, info: ObjectInfo, blocks: AsyncIterator[Block], told: _Checks | None = None
+) -> AsyncIterator[Found]:
+    """Return the extents of all blocks of a stream: each when it is found, or all when a packed one is at its end.
+
+    Args:
+        told: what is known of the rows; no extent is given before all that was asked for was in some row.
+
+    Raises:
+        DataError, ConfigError: ``blocks`` or ``told`` does.
+    """
+    found: list[Block] = []
+    has_rows = False
+    async with aclosing(blocks) as each:  # type: ignore[type-var]
+        async for block in each:
+            has_rows = True
+            found.append(block)
+            if stream.is_placed_at_once and (told is None or told.has_all_columns):
+                for extent in _extents(stream, info, found):
+                    yield extent
+                found.clear()
+    if not has_rows:
         yield SkippedObject(object=info.key, reason="has no rows")
         return
+    if told is not None:
+        told.check_columns()
+    for extent in _extents(stream, info, found):
+        yield extent
+
+
+class _Checks(Protocol):
+    """What is told of rows as they are found."""
+
+    @property
+    def has_all_columns(self) -> bool: ...
+    def check_columns(self) -> None: ...
+
+
+def _extents(stream: ByteStream, info: ObjectInfo, blocks: Sequence[Block]) -> Iterator[Extent]:
     places = stream.placed([block.part for block in blocks])
     for block, (spans, packing) in zip(blocks, places, strict=True):
         yield Extent(

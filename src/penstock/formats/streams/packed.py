@@ -69,6 +69,11 @@ class Packed:
         """Most that is held until a part ends."""
         return max(MOST_HELD_BYTES, 4 * self._spacing)
 
+    @property
+    def is_placed_at_once(self) -> bool:
+        """It is not: a part may end with a point further on."""
+        return False
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Return what it unpacks to, some MiB at a time."""
         size, data = self._info.size_bytes, self._head

@@ -32,6 +32,11 @@ class ByteStream(Protocol):
         """Most bytes that a part may have, since it is held in memory."""
         ...
 
+    @property
+    def is_placed_at_once(self) -> bool:
+        """Whether it is known where a part lies before all chunks were given."""
+        ...
+
     def chunks(self) -> AsyncIterator[bytes]:
         """Return the bytes in order, some MiB at a time.
 

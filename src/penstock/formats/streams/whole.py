@@ -41,6 +41,11 @@ class Plain:
         """Any: parts are cut where they should be."""
         return self.info.size_bytes
 
+    @property
+    def is_placed_at_once(self) -> bool:
+        """It is."""
+        return True
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """Return the bytes; none are held once they were given."""
         at, size = len(self.head), self.info.size_bytes

@@ -64,6 +64,7 @@ SCHEME = Scheme(
     example="az://container/prefix",
     locate=_locate,
     open=AzureObjects,
+    may_fork=True,
     same_place=_same_place,
     payee=lambda uri, server: "own" if not server or _OF_AZURE in host_of(server) else "unknown",
     tariff=Tariff(seller="Azure", get="azure-read", list="azure-list", put="azure-write", transfer="azure-transfer"),

@@ -60,6 +60,7 @@ SCHEME = Scheme(
     example="gs://bucket/prefix",
     locate=_locate,
     open=GcsObjects,
+    may_fork=True,
     same_place=_same_place,
     payee=lambda uri, server: "unknown" if server and server != DEFAULT_ENDPOINT else "own",
     tariff=Tariff(

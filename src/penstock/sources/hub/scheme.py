@@ -23,6 +23,7 @@ SCHEME = Scheme(
     example="hf://datasets/org/name@revision/path",
     locate=_locate,
     open=HubObjects,
+    may_fork=True,
     same_place=partial(written_out, find_place),
     root=partial(without_path, find_place),
     takes={"endpoint_url": str, "anonymous": bool},

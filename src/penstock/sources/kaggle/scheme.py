@@ -23,6 +23,7 @@ SCHEME = Scheme(
     example="kaggle://datasets/owner/name@version/path",
     locate=_locate,
     open=KaggleObjects,
+    may_fork=True,
     same_place=partial(written_out, find_place),
     root=partial(without_path, find_place),
     payee=lambda uri, server: "unknown" if server else "nobody",

@@ -67,6 +67,7 @@ SCHEME = Scheme(
     example="s3://bucket/prefix",
     locate=_locate,
     open=S3Objects,
+    may_fork=True,
     same_place=_same_place,
     payee=_payee,
     tariff=Tariff(seller="AWS", get="s3-get", list="s3-list", put="s3-put", transfer="transfer", storage="s3-standard"),

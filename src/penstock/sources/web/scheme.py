@@ -33,6 +33,7 @@ SCHEME = Scheme(
     example="https://host/folder/",
     locate=_locate,
     open=WebObjects,
+    may_fork=True,
     same_place=_same_place,
     root=_root,
 )
