@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import zlib
+from asyncio.subprocess import PIPE
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,21 @@ def test_nonsense_of_the_process_that_reads_is_refused(told: bytes, monkeypatch:
     monkeypatch.setattr(readers, "_start", start)
     with pytest.raises(HeaderMismatch, match="one cannot be read as HDF5: libhdf5 told nonsense of it"):
         InLoopOfItsOwn(GOOD).values(kind())
+
+
+def test_a_process_that_tells_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start() -> asyncio.subprocess.Process:
+        started.append(await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE))
+        os.kill(started[0].pid, signal.SIGSTOP)
+        return started[0]
+
+    monkeypatch.setattr(readers, "_start", start)
+    monkeypatch.setattr(readers, "_SILENT_SECONDS", 0.1)
+    with pytest.raises(HeaderMismatch, match=r"libhdf5 told nothing of it for 0\.1 s"):
+        InLoopOfItsOwn(GOOD).values(kind())
+    assert started[0].returncode == -signal.SIGKILL
 
 
 def readers_of_this() -> list[int]:

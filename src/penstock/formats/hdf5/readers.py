@@ -20,6 +20,8 @@ __all__ = ["kept_readers", "read_contents"]
 
 _AT_ONCE: Final = 2
 _END_SECONDS: Final = 10
+_SILENT_SECONDS: Final = 600
+"""In which a process tells something: its own limit is of CPU time, of which one that waits takes none."""
 
 
 class _Readers:
@@ -56,6 +58,8 @@ class _Readers:
             is_whole = True
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise lies(info.key, f"libhdf5 ended by {_how(await process.wait())} on it") from error
+        except _Silent as error:
+            raise lies(info.key, f"libhdf5 told nothing of it for {_SILENT_SECONDS} s") from error
         finally:
             if is_whole:
                 self._idle.append(process)
@@ -105,11 +109,28 @@ async def _converse(
     given.write(encode_message(Job(info.key, info.size_bytes, None if columns is None else tuple(columns))))
     while True:
         await given.drain()
-        length = int.from_bytes(await told.readexactly(4), "little")
-        message = _message(await told.readexactly(length), info)
+        message = _message(await _told(told), info)
         if not isinstance(message, Wanted):
             return message
         given.write(encode_message(bytes(await source.get_range(info, message.begin, message.length))))
+
+
+async def _told(told: asyncio.StreamReader) -> bytes:
+    """Return the next message.
+
+    Raises:
+        _Silent: none came.
+        asyncio.IncompleteReadError: the process has ended.
+    """
+    try:
+        async with asyncio.timeout(_SILENT_SECONDS):
+            return await told.readexactly(int.from_bytes(await told.readexactly(4), "little"))
+    except TimeoutError as error:
+        raise _Silent from error
+
+
+class _Silent(Exception):
+    """A process tells nothing."""
 
 
 def _message(data: bytes, info: ObjectInfo) -> Wanted | Found | Faulty:

@@ -13,11 +13,14 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from penstock.sources.inventory.report import BadInventory, InventoryKind, Report, plain_name, plain_names
+from penstock.units import format_bytes
 
 __all__ = ["read_tables"]
 
 BLOCK_BYTES = 4 << 20
 BATCH_ROWS = 16384
+MOST_GROUP_BYTES = 4 << 30
+"""Of a row group's columns that are used, unpacked; stores write files of some 100 MB in all."""
 _GZIP = b"\x1f\x8b"
 _QUOTE = '"'
 
@@ -66,9 +69,20 @@ def _of_csv(file: BinaryIO, report: Report, kind: InventoryKind) -> Iterator[pa.
 def _of_parquet(file: BinaryIO, kind: InventoryKind) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False) as parquet:
         chosen = _chosen(parquet.schema_arrow.names, kind)
+        _check_groups(parquet.metadata, set(chosen.values()))
         batches = parquet.iter_batches(BATCH_ROWS, columns=list(chosen.values()), use_threads=False)
         for batch in batches:
             yield _named(batch, chosen)
+
+
+def _check_groups(metadata: pq.FileMetaData, used: set[str]) -> None:
+    """Refuse what would unpack to more than any store writes, before anything is unpacked."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = (group.column(each) for each in range(group.num_columns))
+        size = sum(each.total_uncompressed_size for each in columns if each.path_in_schema in used)
+        if size > MOST_GROUP_BYTES:
+            raise BadInventory(f"has a file with a row group of {format_bytes(size)} unpacked")
 
 
 def _of_orc(file: BinaryIO, kind: InventoryKind) -> Iterator[pa.RecordBatch]:
