@@ -22,12 +22,13 @@ if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear
         parquet,
         tar,
         text,
+        xray,
         zip,  # noqa: A004
     )
     from penstock.stream import Stream
 
 __all__ = ["Dataset", "Mixed", "Stream", "__version__", "clips", "eeg", "images", "mix", "objects", "of_format", "open"]
-__all__ += ["jsonl", "parquet", "tar", "text", "zip"]
+__all__ += ["jsonl", "parquet", "tar", "text", "xray", "zip"]
 
 __version__ = "0.1.0"
 
@@ -35,7 +36,7 @@ __version__ = "0.1.0"
 _FACE = {
     "Stream": "penstock.stream",
     **dict.fromkeys(("Dataset", "Mixed", "clips", "eeg", "images", "mix", "objects", "of_format"), "penstock.dataset"),
-    **dict.fromkeys(("jsonl", "open", "parquet", "tar", "text", "zip"), "penstock.dataset"),
+    **dict.fromkeys(("jsonl", "open", "parquet", "tar", "text", "xray", "zip"), "penstock.dataset"),
 }
 
 

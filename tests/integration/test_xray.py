@@ -10,6 +10,7 @@ import pytest
 
 from penstock.records import Evaluation, PictureFigure, RunRecord, read_record
 from support.cli import penstock, succeed
+from support.gcs_server import serve_gcs
 from support.jobs import run_until_saved
 from support.kaggle_server import Kaggle, serve_kaggle
 from support.xrays import files_of, make_studies, write_folder
@@ -131,3 +132,27 @@ def test_stages_stop_where_one_fails_and_go_on_in_their_middle_to_the_same_weigh
     succeed(*again)
     assert [_weights(killed, stage) for stage in (1, 2, 3)] == [_weights(out, stage) for stage in (1, 2, 3)]
     assert read_record(killed / "stage-02" / "run.json", RunRecord).num_resumes >= 1
+
+
+def test_checkpoints_in_google_cloud_storage_are_gone_on_from(folder: Path, tmp_path: Path) -> None:
+    files = ("--manifest", tmp_path / "m.parquet", "--plan", tmp_path / "plan.json")
+    options = ("--option", "size=32", "--split", "0.5,0.2,0.3")
+    succeed("list", "--source", folder, "--task", "xray", *options, *files)
+    with serve_gcs() as gcs:
+        gcs.token = "ya29.of-the-test"
+
+        def train(run_id: str, epochs: int) -> RunRecord:
+            record = tmp_path / f"{run_id}-{epochs}.json"
+            words = (
+                "train", *files, "--model", "unet-small", "--epochs", epochs, "--schedule", "constant", "--warmup", 0,
+                "--threads", 1, "--window", tmp_path / f"{run_id}-{epochs}", "--window-size", "4Mi", "--record", record,
+                "--run-root", f"{gcs.uri}/runs", "--run-id", run_id, "--run-endpoint-url", gcs.url,
+            )  # fmt: skip
+            done = penstock(*words, environment={"GOOGLE_OAUTH_ACCESS_TOKEN": gcs.token or ""})
+            assert done.returncode == 0, done.stderr
+            return read_record(record, RunRecord)
+
+        train("parts", 1)
+        went_on, whole = train("parts", 2), train("whole", 2)
+    assert (went_on.num_resumes, whole.num_resumes) == (1, 0)
+    assert went_on.weights_sha256 == whole.weights_sha256

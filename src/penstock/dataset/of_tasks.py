@@ -22,8 +22,10 @@ from penstock.tasks.images.task import image_decode
 from penstock.tasks.listing_options import LimitOptions
 from penstock.tasks.options import Options
 from penstock.tasks.registry import get_task
+from penstock.tasks.xray.options import OPTIONS as XRAY_OPTIONS
+from penstock.tasks.xray.task import check_options as xray_settings
 
-__all__ = ["clips", "eeg", "images", "of_task"]
+__all__ = ["clips", "eeg", "images", "of_task", "xray"]
 
 _COLUMNS: Final = {
     "path": "path_column",
@@ -157,6 +159,66 @@ def clips(
         clip_decode(chosen)
         chosen.share("unpaired_share")
     return _of_task("clips", arguments, options)
+
+
+@names_checked
+def xray(
+    source: str | os.PathLike[str],
+    *,
+    labels: str | None = None,
+    boxes: str | None = None,
+    archives: str | Iterable[str] | None = None,
+    train_archives: str | Iterable[str] | None = None,
+    train_share: float = 1.0,
+    train_on: Literal["normal", "all"] = "normal",
+    findings: str | Iterable[str] | None = None,
+    views: str | Iterable[str] | None = None,
+    official_split: bool = False,
+    unmatched_share: float = 0.05,
+    size: int = 128,
+    augment: str | Iterable[str] = "none",
+    max_pixels: int = 100_000_000,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    anonymous: bool = False,
+    requester_pays: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Return a dataset of chest X-rays in NIH ChestX-ray14's layout, each a dictionary of the image and what is known.
+
+    ``inputs`` is float32, shape (1, size, size), from 0 to 1; ``targets`` is 1.0 where there is any finding;
+    ``findings`` is float32, shape (14,), and ``boxes`` float32, shape (8, 4), in parts of the sides, NaN where there is
+    none. What is for training (the part "train", or all where it is not split) has normal images alone, unless
+    ``train_on="all"``. Splits keep patients whole. ``docs/xray.md`` tells more.
+
+    Args:
+        source: as of ``objects``, as are the arguments that are not told here; of Kaggle with
+            ``storage_options={"archive": True}``.
+        labels: table of labels, a key of the source, a URI or a path; None takes the Data_Entry_2017* that lies there.
+        boxes: table of boxes, likewise; None takes the BBox_List_2017* that lies there, if any.
+        archives: patterns of archives or folders to take, like "images_00[1-3]"; None takes all.
+        train_archives: likewise, for what is for training alone.
+        train_share: share of the training patients.
+        train_on: "normal", or "all".
+        findings: to take beside the normal images; None takes all.
+        views: "PA" or "AP"; None takes both.
+        official_split: patients of test_list.txt are the part "test".
+        unmatched_share: share of images without a row above which it is refused.
+        augment: "flip", "crop" or both, done by chance to what is for training; "none".
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
+    arguments = dict(locals())
+    given = {name: value for name, value in arguments.items() if name not in (*WHERE, "official_split")}
+    is_official = flag("official_split", official_split)
+    given["split_lists"] = "official" if is_official else None
+    options = option_values("xray", given)
+    with in_python():
+        chosen = Options(XRAY_OPTIONS, options, task="xray")
+        xray_settings(chosen)
+    made = _of_task("xray", arguments, options)
+    return replace(made, gives_pairs=False, has_own_parts=is_official, group_name="patient")
 
 
 @names_checked

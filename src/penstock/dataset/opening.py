@@ -17,7 +17,7 @@ from penstock.dataset.loading import LOADING, loading_of
 from penstock.dataset.making import jsonl, objects, of_format, parquet, tar, text, zip  # noqa: A004
 from penstock.dataset.misplaced import of_members, of_options
 from penstock.dataset.mixing import Mixed, mix
-from penstock.dataset.of_tasks import clips, eeg, images, of_task
+from penstock.dataset.of_tasks import clips, eeg, images, of_task, xray
 from penstock.dataset.packed import PackedDataset
 from penstock.dataset.regrouped import Regrouped
 from penstock.dataset.splitting import PARTS
@@ -53,6 +53,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
     "images": images,
     "eeg": eeg,
     "clips": clips,
+    "xray": xray,
 }
 """What makes a dataset, by the format that a file names; ``of_format`` does of others."""
 NOT_OF_FILES: Final = ("storage_options",)
@@ -61,7 +62,7 @@ _SECRET: Final = dict.fromkeys(NOT_OF_FILES, NO_SECRETS)
 STEPS: Final = ("where", "select", "drop", "rename", *TEXT_STEPS, "split", "part")
 """What is made of it then."""
 _STEPS_OF_TASKS: Final = ("where", "split", "part")
-TASKS_OF_FORMATS: Final = ("images", "eeg", "clips")
+TASKS_OF_FORMATS: Final = ("images", "eeg", "clips", "xray")
 """Formats that are what a task makes samples of; the first is that task's name too."""
 MIX_OPTIONS: Final = ("seed", "stop", "samples", "temperature")
 """Of a mix."""

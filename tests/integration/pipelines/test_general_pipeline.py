@@ -22,6 +22,7 @@ from support.images import CLASSES, write_class_folders
 from support.moto_s3 import connect
 from support.tables import people
 from support.texts import conversations, jsonl
+from support.xrays import archive_of, make_studies
 
 STEPS = ["list", "prefetch", "train", "evaluate", "report", "report-exit"]
 IMAGES = 60
@@ -211,3 +212,24 @@ def test_what_the_data_are_must_be_given(bucket: Bucket, compiled: Path, tmp_pat
     assert "--source is missing or empty: say where the dataset lies, or give --dataset a file" in (
         run.executions["list"].stderr
     )
+
+
+def test_anomalies_on_x_rays_of_one_archive(bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
+    client = connect(bucket.url)
+    client.create_bucket(Bucket="nih", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+    studies = make_studies(24)
+    client.put_object(Bucket="nih", Key="archive.zip", Body=archive_of(studies))
+    given = small(
+        bucket,
+        data_source="s3://nih",
+        data_region="us-east-2",
+        data_task="xray",
+        data_task_options={"size": 32, "archives": "images_00[1-3]"},
+        model_name="reversed-autoencoder-small",
+        options={"endpoint_url": bucket.url, "batch_size": 16, "workers": 0, "learning_rate": 0.003},
+    )
+    run = make_backend(tmp_path).run(compiled, given, job_id="nih")
+    trained, scored = check(run)
+    assert trained.model == "reversed-autoencoder-small"
+    assert {"auroc", "auprc"} <= scored.metrics.keys()
+    assert "Anomaly maps" in run.executions["report"].artifacts["html"].read_text()

@@ -29,10 +29,11 @@ from penstock.tasks.xray.labels import FINDINGS, NORMAL, LabelBook, mask_of, rea
 from penstock.tasks.xray.options import OPTIONS
 from penstock.tasks.xray.scoring import xray_figures, xray_metrics
 
-__all__ = ["CLASSES", "Xray"]
+__all__ = ["CLASSES", "Xray", "check_options"]
 
 CLASSES = (NORMAL, "Finding")
 VIEWS = ("PA", "AP")
+SPLIT_LISTS = ("none", "official")
 
 
 class Xray:
@@ -114,6 +115,17 @@ class Xray:
         return xray_figures(answers)
 
 
+def check_options(chosen: Options) -> None:
+    """Check options, as far as that can be done without the dataset.
+
+    Raises:
+        ConfigError: one is not what it may be.
+    """
+    _wanted(chosen, Limits())
+    _settings(chosen)
+    chosen.choice("split_lists", SPLIT_LISTS)
+
+
 def _check_limits(limits: Limits) -> None:
     if limits.releases or limits.mini:
         raise ConfigError(
@@ -187,7 +199,7 @@ def _own(split: str) -> str:
 
 
 async def _test_images(lying: Lying, chosen: Options) -> frozenset[str] | None:
-    if chosen.choice("split_lists", ("none", "official")) == "none":
+    if chosen.choice("split_lists", SPLIT_LISTS) == "none":
         return None
     found = await lying.text("test_list", None, option="split-lists")
     if found is None:
