@@ -200,7 +200,9 @@ class RegroupedLoader(EpochLoader):
                 "one epoch to the next, and none is lost",
             )
         if samples is not None and samples < number * (self._asked.batch_size if self._asked.drop_last else 1):
-            raise ConfigError(f"samples {samples} for {number} ranks, batches of {self._asked.batch_size}", fix="more")
+            raise ConfigError(
+                f"samples {samples} for {number} ranks, batches of {self._asked.batch_size}", fix="give more samples"
+            )
 
     def _check_state(self, state: Any) -> None:
         if not isinstance(state, Mapping) or "regrouped" not in state or state.get("version") != STATE_VERSION:
