@@ -99,7 +99,7 @@ def test_list_and_train_and_evaluate_by_the_command_line(kind: str, tmp_path: Pa
     bids = dataset(tmp_path / "data", kind, "ABC")
     out = tmp_path / "out"
     words = ("run", "--task", "eeg-c1", "--source", bids.folder, "--out", out, "--split", "0.34,0.33,0.33", "--seed", 1)
-    done = cli(*words, "--epochs", 1, "--batch-size", 2, "--window", "64Mi", "--threads", 1)
+    done = cli(*words, "--epochs", 1, "--batch-size", 2, "--window-size", "64Mi", "--threads", 1)
     assert done.returncode == 0, done.stderr
     record = json.loads((out / "run.json").read_text())
     assert record["epochs"][0]["num_samples"] == 4
