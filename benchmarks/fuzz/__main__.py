@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.common.machine import REPORTS, REPOSITORY, cpu_slug, machine
 from benchmarks.fuzz.report import render
-from benchmarks.fuzz.running import fuzz, revision, runs_of, told_of
+from benchmarks.fuzz.running import fuzz, runs_of, told_of
 
 
 def _arguments() -> argparse.Namespace:
@@ -64,7 +64,7 @@ def main() -> int:
     _rounds(names, options, keep)
     told = [found for name in TARGETS if (found := told_of(name, keep)) is not None]
     runs = [run for name in TARGETS for run in runs_of(name, keep)]
-    raw = {"machine": about, "runs": runs, "told": told, "lacking": lacking, "revision": revision()}
+    raw = {"machine": about, "runs": runs, "told": told, "lacking": lacking}
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     (options.out / f"fuzz_{cpu_slug(str(about['cpu']))}_{day}.md").write_text(render(raw))
     return int(any(each["found"] for each in told if each["name"] in names))

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.fuzz.hdf5 import messages
 from benchmarks.fuzz.stores import STORES, Made
+from benchmarks.fuzz.uris import uris
 
 __all__ = ["PARSERS", "Made"]
 
@@ -72,35 +73,6 @@ def pipeline_file() -> Made:
         loading_said(text, "d.yaml")
 
     return [one, mixed + b"seed: 0\nstop: all\nwindow: 1Gi\nbatch: 8\n"], feed
-
-
-def uris() -> Made:
-    from penstock.manifest import SourceSpec
-    from penstock.patterns import matcher
-    from penstock.sources.registry import find_scheme
-    from penstock.units import parse_bytes
-
-    def feed(data: bytes) -> None:
-        text = data.decode(errors="replace")
-        for asked in (parse_bytes, matcher, lambda each: find_scheme(each).locate(SourceSpec(uri=each))):
-            try:
-                asked(text)
-            except Exception as error:
-                from penstock.errors import PenstockError
-
-                if not isinstance(error, PenstockError):
-                    raise
-
-    words = [
-        "1.5Gi",
-        "s3://b/p",
-        "hf://datasets/a/b@r/c",
-        "az://box/p?x",
-        "abfss://box@account.dfs.core.windows.net/p",
-        "https://h:1/a%20b",
-        "**/{a,b}-{000..009}.[ch]",
-    ]
-    return [word.encode() for word in words], feed
 
 
 def records() -> Made:

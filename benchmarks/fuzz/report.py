@@ -15,9 +15,9 @@ ABOUT = (
     "by the lines of Penstock that an input reaches. Found is: an error that is none of Penstock's, more than 5 s of "
     "CPU or 30 s for an input, 1 GiB of memory more than the examples take, an extent that lies outside its object, or "
     "an end of the process (native code runs in it; libhdf5 runs beside it, as in use). A format is listed and all "
-    "that is found is decoded. Inputs are a sum of runs by one state of the fuzzer, each with a seed of its own, which "
-    "begin with what the ones before kept; what is wrong is as of the last run, which replays what was found before. "
-    "A parser is run at the lowest priority: seconds of the processor are its own."
+    "that is found is decoded. Inputs are a sum of runs by one state of what feeds a parser, each with a seed of its "
+    "own, which begin with what the ones before kept; what is wrong is as of the last run, which replays what was found "
+    "before. A parser is run at the lowest priority: seconds of the processor are its own."
 )
 
 
@@ -41,8 +41,7 @@ def render(raw: dict[str, Any]) -> str:
         + (", ".join(f"{name} ({count})" for name, count in _mended()) or "nothing")
         + ".",
         "",
-        f"State of the fuzzer: {raw['revision']}. Penstock, as of each run: "
-        f"{', '.join(sorted({commit for each in told for commit in each['commits']}))}.",
+        f"Penstock, as of each run: {', '.join(sorted({commit for each in told for commit in each['commits']}))}.",
         "",
         *markdown.machine_words(raw),
     ]

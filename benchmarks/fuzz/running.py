@@ -7,6 +7,7 @@ Of each parser there is a folder: ``corpus`` (what libFuzzer kept), ``runs.jsonl
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +45,24 @@ class Ended:
     cpu_seconds: float
 
 
-def revision() -> str:
-    """Return what tells one state of this fuzzer from another: counts of several are not added up."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    fed = [each for each in files if each.stem not in ("__main__", "running", "report")]
-    return hashlib.sha256(b"".join(each.read_bytes() for each in fed)).hexdigest()[:12]
+@cache
+def revision(name: str) -> str:
+    """Return what tells one state of what feeds a parser from another: counts of several are not added up."""
+    from benchmarks.fuzz import parsers, targets  # here: they take the modules of the unit tests
+
+    made = targets.TARGETS[name]
+    if isinstance(made, partial):
+        found = [*map(_source, ("formats", "hdf5", "media", "recordings")), inspect.getsource(made.func)]
+    elif made.__module__ == parsers.__name__:  # whose functions take nothing of one another
+        found = [inspect.getsource(made)]
+    else:
+        found = [_source(made.__module__.rpartition(".")[2])]
+    found += map(_source, ("aside", "one", "values"))
+    return hashlib.sha256("".join(found).encode()).hexdigest()[:12]
+
+
+def _source(stem: str) -> str:
+    return Path(__file__).with_name(f"{stem}.py").read_text()
 
 
 def slug(name: str) -> str:
@@ -57,7 +72,7 @@ def slug(name: str) -> str:
 
 def runs_of(name: str, keep: Path) -> list[dict[str, Any]]:
     """Return what the runs of a parser by this state of the fuzzer told."""
-    return [run for run in _lines(keep / slug(name) / "runs.jsonl") if run["revision"] == revision()]
+    return [run for run in _lines(keep / slug(name) / "runs.jsonl") if run["revision"] == revision(name)]
 
 
 def told_of(name: str, keep: Path) -> dict[str, Any] | None:
@@ -115,7 +130,7 @@ def _run(name: str, folder: Path, **asked: int) -> dict[str, Any]:
         "seed": asked["seed"],
         "code": ended.code,
         "said": tail(ended.said)[-600:] if ended.code else "",
-        "revision": revision(),
+        "revision": revision(name),
         "load_average": os.getloadavg()[0],
         "commit": machine("benchmarks.fuzz")["commit"],
     }

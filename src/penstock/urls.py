@@ -39,8 +39,10 @@ def expand_home(path: str, name: str) -> str:
         name: of the option or setting that it was given with.
 
     Raises:
-        ConfigError: there is no such home folder.
+        ConfigError: there is no such home folder, or no path of that name.
     """
+    if "\0" in path:
+        raise ConfigError(f"{name} {redact(path)!r} holds a NUL, which no path may", fix="leave it out")
     found = os.path.expanduser(path)  # noqa: PTH111 - a Path would lose the ./ of ./~x
     if found.startswith("~"):
         user = found.partition("/")[0]

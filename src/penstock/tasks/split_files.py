@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from penstock.errors import ConfigError
+from penstock.tasks.globs import glob_matcher
 from penstock.texts import did_you_mean
 
-__all__ = ["KEYWORDS", "ByName", "ByPattern", "SplitFiles", "SplitRule", "glob_matcher", "own_name", "split_names"]
+__all__ = ["KEYWORDS", "ByName", "ByPattern", "SplitFiles", "SplitRule", "own_name", "split_names"]
 
 KEYWORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "train": ("train", "training"),
@@ -178,24 +179,6 @@ class SplitFiles:
                 fix=f"{did_you_mean(wrong, there)}choose one that is there, or leave split out and choose by match",
             )
         return tuple(name for name in found if name is not None)
-
-
-def glob_matcher(pattern: str) -> Callable[[str], bool]:
-    """Return what tells whether a path fits a pattern of a card: ``*`` ends at a slash, ``**`` does not."""
-    found = pattern.removeprefix("./")
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^]]*\])", found)
-    fits = re.compile("".join(map(_part, parts)))
-    return lambda path: fits.fullmatch(path) is not None
-
-
-def _part(part: str) -> str:
-    known = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
-    if part in known:
-        return known[part]
-    if part.startswith("[") and part.endswith("]") and len(part) > 2:
-        inner = re.sub(r"([\\[&~|])", r"\\\1", part[1:-1])
-        return f"[^{inner[1:]}]" if inner.startswith("!") else f"[{inner}]"
-    return re.escape(part)
 
 
 def _below(folder: str, key: str) -> str | None:

@@ -40,7 +40,7 @@ def test_local_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert local_folder("a b#c?d%20") == tmp_path / "a b#c?d%20"
     assert local_folder("/a/b") == Path("/a/b")
     assert local_folder("file:///a%20b") == Path("/a b")
-    for uri in ("gs://bucket/x", "file://host/x", "https://host/x", "://x"):
+    for uri in ("/a\0b", "file:///a%00b", "gs://bucket/x", "file://host/x", "https://host/x", "://x"):
         with pytest.raises(ConfigError, match="cannot use"):
             local_folder(uri)
 
@@ -57,3 +57,9 @@ def test_what_is_no_url_is_refused_wherever_one_is_taken(url: str, monkeypatch: 
         assert find_scheme(uri).payee(uri, url) in ("own", "unknown", "nobody")
     with pytest.raises(NoLender):
         ask_lender(url)
+
+
+@pytest.mark.parametrize("uri", ["~a\0", "/a\0b", "file:///a%00b", "urls+file:///a%00b", "https://h/\0", "s3://b/\0"])
+def test_a_nul_is_of_no_name(uri: str) -> None:
+    with pytest.raises(ConfigError):
+        locate(SourceSpec(uri=uri))

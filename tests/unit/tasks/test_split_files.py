@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, DataError
 from penstock.tasks.converted_files import is_converted
 from penstock.tasks.dataset_card import split_files
-from penstock.tasks.split_files import ByName, ByPattern, glob_matcher
+from penstock.tasks.globs import glob_matcher
+from penstock.tasks.split_files import ByName, ByPattern
 
 
 def by_name(*keys: str, folder: str = "") -> dict[str, list[str]]:
@@ -56,6 +59,25 @@ def test_patterns_of_cards_are_those_of_files(pattern: str, fitting: list[str], 
     fits = glob_matcher(pattern)
     assert all(map(fits, fitting))
     assert not any(map(fits, others))
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "/", "*", "**", "**/", "?", "[ab]", "[!a]", "[", "]", "x"]), max_size=8),
+    st.text("abx/[]", max_size=8),
+)
+def test_many_wildcards_mean_what_few_do(parts: list[str], path: str) -> None:
+    pattern = "".join(parts)
+    few = glob_matcher(pattern)(path)
+    assert glob_matcher(f"**/**/**/@@{pattern}")(f"@@{path}") == glob_matcher(f"@@{pattern}")(f"@@{path}") == few
+
+
+def test_patterns_of_whoever_made_the_card_take_no_time() -> None:
+    path = "a/" * 400 + "a" * 200
+    assert not glob_matcher("**/" * 30 + "*a" * 30 + "b")(path)
+    assert glob_matcher("**/" * 30 + "*a" * 30)(path)
+    assert glob_matcher("[" * 50_000)("[" * 50_000)
+    assert not glob_matcher("x[r--]y")("xry")
+    assert glob_matcher("x[c-a]*[!c-a]")("x") is False
 
 
 CARD = """---

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from penstock.formats.hdf5.blocks import h5py_of, lies
-from penstock.formats.hdf5.contents import Contents
+from penstock.formats.hdf5.contents import Contents, Dataset
 from penstock.formats.hdf5.reading import ERRORS, Faulty, Found, Job, Wanted, decode_message, encode_message, error_of
 from penstock.sources import GetRange, ObjectInfo
 
@@ -133,6 +133,25 @@ class _Silent(Exception):
     """A process tells nothing."""
 
 
+def _is_sound(dataset: Dataset, size_bytes: int) -> bool:
+    """Tell whether a dataset can be: lengths of it and of its chunks, and where those lie."""
+    lengths = dataset.kind.chunk
+    least = min(lengths if dataset.chunks else lengths[:1], default=0)
+    return (
+        least > 0
+        and (len(lengths) == len(dataset.shape) or not dataset.chunks)
+        and min(dataset.shape, default=0) >= 0
+        and dataset.item_bytes > 0
+        and -1 <= dataset.begin <= size_bytes
+        and all(
+            len(each.place) == len(lengths)
+            and min(each.offset, each.length, *each.place) >= 0
+            and each.offset + each.length <= size_bytes
+            for each in dataset.chunks
+        )
+    )
+
+
 def _message(data: bytes, info: ObjectInfo) -> Wanted | Found | Faulty:
     """Return what a process told, which libhdf5 may have written over.
 
@@ -143,8 +162,10 @@ def _message(data: bytes, info: ObjectInfo) -> Wanted | Found | Faulty:
         message = decode_message(data)
     except (msgspec.MsgspecError, ValueError):
         message = None
-    is_right = isinstance(message, Found) or (isinstance(message, Faulty) and message.kind in ERRORS)
-    if isinstance(message, Wanted):
+    is_right = isinstance(message, Faulty) and message.kind in ERRORS
+    if isinstance(message, Found):
+        is_right = all(_is_sound(each, info.size_bytes) for each in message.contents.datasets)
+    elif isinstance(message, Wanted):
         is_right = 0 <= message.begin < message.begin + message.length <= info.size_bytes
     if message is None or isinstance(message, Job) or not is_right:
         raise lies(info.key, "libhdf5 told nonsense of it")

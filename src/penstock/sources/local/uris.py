@@ -16,6 +16,8 @@ def local_folder(uri: str) -> Path:
     Raises:
         ConfigError: it is a URI of another scheme, or names a host.
     """
+    if "\0" in unquote(uri):
+        raise ConfigError(f"cannot use {uri!r}, which holds a NUL", fix="leave it out")
     scheme, separator, rest = uri.partition("://")
     if not separator:
         return Path(uri).absolute()

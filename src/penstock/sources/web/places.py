@@ -78,6 +78,8 @@ def find_place(uri: str) -> WebPlace:
     if scheme != f"{LIST}file":
         return WebPlace(kind="list", url=plain_url(rest, "the list of URLs"))
     path = rest.partition("://")[2]
+    if "\0" in unquote(path):
+        raise ConfigError(f"cannot use {uri!r}, which holds a NUL", fix="leave it out")
     if not path.startswith("/"):
         raise ConfigError(f"cannot use {uri!r}, which names a host", fix=f"did you mean urls+file:///{path}?")
     return WebPlace(kind="list", url="", path=Path(unquote(path)))
