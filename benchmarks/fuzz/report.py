@@ -16,8 +16,8 @@ ABOUT = (
     "CPU or 30 s for an input, 1 GiB of memory more than the examples take, an extent that lies outside its object, or "
     "an end of the process (native code runs in it; libhdf5 runs beside it, as in use). A format is listed and all "
     "that is found is decoded. Inputs are a sum of runs by one state of what feeds a parser, each with a seed of its "
-    "own, which begin with what the ones before kept; what is wrong is as of the last run, which replays what was found "
-    "before. A parser is run at the lowest priority: seconds of the processor are its own."
+    "own, which begin with what the ones before kept; what is wrong is as of the last run, which replays what was "
+    "found before. A parser is run at the lowest priority: seconds of the processor are its own."
 )
 
 
