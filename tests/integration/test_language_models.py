@@ -18,7 +18,7 @@ from support.hub_server import serve_hub
 from support.jobs import run_until_saved
 from support.texts import LETTERS, PERIOD, TIMES, conversations, jsonl, planted, real_texts
 
-TRAINING = ("--model", "tiny", "--learning-rate", 0.01, "--threads", 1, "--window-size", "2Mi", "--batch-size", 16)
+TRAINING = ("--model", "tiny", "--learning-rate", 0.003, "--threads", 1, "--window-size", "2Mi", "--batch-size", 16)
 
 
 def words(source: object, out: Path, *options: str, task: str = "text", epochs: int = 1) -> list[object]:
@@ -38,12 +38,12 @@ def scores(out: Path) -> dict[str, tuple[float, float]]:
 def test_real_text_of_a_hub_is_learnt_and_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     out, killed = tmp_path / "out", tmp_path / "killed"
     with serve_hub() as hub:
-        hub.files = {"data/train.jsonl": jsonl(real_texts(60, 2000))}
+        hub.files = {"data/train.jsonl": jsonl(real_texts(50, 2000))}
         hub.large = set(hub.files)
         source, asked = "hf://datasets/org/name", ("length=32", "group-column=year", "statistics=64Ki")
         told = succeed(*words(source, out, *asked, epochs=2), "--endpoint-url", hub.url)
-        again = [*words(source, killed, *asked, epochs=2), "--endpoint-url", hub.url, "--checkpoint-every", 70]
-        process = run_until_saved(again, killed, 210)
+        again = [*words(source, killed, *asked, epochs=2), "--endpoint-url", hub.url, "--checkpoint-every", 35]
+        process = run_until_saved(again, killed, 70)
         process.send_signal(signal.SIGKILL)
         process.wait()
         succeed(*again)
@@ -67,7 +67,7 @@ def test_letters_that_come_again_are_learnt_and_those_of_chance_are_not(bucket: 
     for name, shuffled in (("pattern", False), ("chance", True)):
         bucket.put(f"{name}/texts.jsonl", jsonl(planted(1200, shuffled=shuffled)))
         out = tmp_path / name
-        succeed(*words(f"{bucket.uri}/{name}", out, f"length={PERIOD * TIMES + 1}", epochs=6), *bucket.options)
+        succeed(*words(f"{bucket.uri}/{name}", out, f"length={PERIOD * TIMES + 1}", epochs=5), *bucket.options)
         loss, baseline = scores(out)["loss"]
         tokens = PERIOD * TIMES
         if shuffled:
@@ -83,7 +83,7 @@ def test_what_an_assistant_answers_is_learnt_and_nothing_else_is_scored(tmp_path
     folder, out = tmp_path / "chats", tmp_path / "out"
     folder.mkdir()
     pq.write_table(pa.Table.from_pylist(conversations(700)), folder / "chats.parquet", row_group_size=100)
-    told = succeed(*words(folder, out, "length=72", task="chat", epochs=3))
+    told = succeed(*words(folder, out, "length=72", task="chat", epochs=4), "--batch-size", 8)
     assert "test score  perplexity" in told
     with ManifestReader(out / "manifest.parquet") as reader:
         assert (reader.info.task, reader.info.shape) == ("chat", (72, 257))
@@ -99,16 +99,16 @@ def test_a_tokenizer_is_trained_and_taken_again_by_another_listing(tmp_path: Pat
     (tmp_path / "chats").mkdir()
     (tmp_path / "chats" / "a.jsonl").write_bytes(jsonl(conversations(40)))
     for name, task, option in (("texts", "text", "tokenizer=bpe"), ("chats", "chat", f"like={tmp_path / 'texts.pq'}")):
-        extra = ["--option", "vocab-size=400"] if name == "texts" else []
+        extra = ["--option", "vocab-size=310"] if name == "texts" else []
         files = ["--manifest", tmp_path / f"{name}.pq", "--plan", tmp_path / f"{name}.json"]
         told = succeed("list", "--source", tmp_path / name, "--task", task, "--option", option, *extra, *files)
-        assert "of 400 by the tokenizer bpe" in told
+        assert "of 310 by the tokenizer bpe" in told
     infos = []
     for name in ("texts", "chats"):
         with ManifestReader(tmp_path / f"{name}.pq") as reader:
             infos.append(reader.info)
     assert infos[0].values == infos[1].values
-    assert infos[0].shape == infos[1].shape == (256, 400)
+    assert infos[0].shape == infos[1].shape == (256, 310)
 
 
 def test_members_of_a_mix_have_the_first_ones_tokenizer(tmp_path: Path) -> None:
