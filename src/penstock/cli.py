@@ -21,6 +21,7 @@ from penstock.errors import ConfigError, Interrupted, PenstockError, map_os_erro
 from penstock.extras import is_there, lacking
 from penstock.observe import configure_logging, redact
 from penstock.steps.options.arguments import add_options, parsed
+from penstock.steps.options.challenge import with_challenge
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.config_file import FLAG as CONFIG
 from penstock.steps.options.config_file import add_config_flags, with_config
@@ -127,7 +128,7 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
         build_parser(()).print_help(sys.stderr)
     try:
         args = build_parser(asked, words).parse_args(
-            _with_run_options(asked, _with_dataset(asked, _with_config(asked, words)))
+            _with_run_options(asked, _with_dataset(asked, _with_config(asked, with_challenge(words))))
         )
     except (PenstockError, Refused) as error:
         if _is_of_stop(error):

@@ -238,7 +238,18 @@ def eeg(
     window_seconds: float | None = None,
     stride_seconds: float | None = None,
     crop_seconds: float | None = None,
+    evaluation_crop: Literal["middle", "scorer"] | None = None,
+    responses: Literal["any", "left-right"] | None = None,
     normalize: Literal["zscore", "microvolts", "none"] = "zscore",
+    train_releases: str | Iterable[str] | None = None,
+    valid_releases: str | Iterable[str] | None = None,
+    test_releases: str | Iterable[str] | None = None,
+    train_subjects: str | Iterable[str] | None = None,
+    valid_subjects: str | Iterable[str] | None = None,
+    test_subjects: str | Iterable[str] | None = None,
+    exclude_subjects: str | Iterable[str] | None = None,
+    commercial_use: bool = False,
+    num_channels: int = 0,
     endpoint_url: str | None = None,
     region: str | None = None,
     anonymous: bool = False,
@@ -266,7 +277,14 @@ def eeg(
         window_seconds: of "c2".
         stride_seconds: of "c2", from the start of a window to the next.
         crop_seconds: of "c2", that are taken of a window.
+        evaluation_crop: of "c2", where it lies in what is not for training: "middle", or as the challenge's "scorer" does.
+        responses: of "c1", presses that answer: of "any" button, or "left-right".
         normalize: each channel to mean 0 and deviation 1, microvolts, or none, which leaves volts.
+        train_releases, valid_releases, test_releases: releases that are these parts, given by ``part``.
+        train_subjects, valid_subjects, test_subjects: subjects that are, or a file that names them.
+        exclude_subjects: subjects to leave out; "hbn" (unless given) are those that the challenge's organisers exclude.
+        commercial_use: take those subjects alone whose ``commercial_use`` is yes.
+        num_channels: take recordings of so many channels alone.
 
     Raises:
         ConfigError: an option cannot be used.
@@ -274,6 +292,8 @@ def eeg(
     arguments = dict(locals())
     others = ("challenge", "releases", "mini", "max_files", *WHERE)
     given = {name: value for name, value in arguments.items() if name not in others}
+    given["commercial_use"] = flag("commercial_use", commercial_use) or None
+    given["num_channels"] = count("num_channels", num_channels, 0) or None
     task = _CHALLENGES[choice("challenge", challenge, tuple(_CHALLENGES))]
     choice("normalize", normalize, NORMALIZATIONS)
     of_task = [option.name for option in get_task(task).options]
@@ -294,7 +314,9 @@ def eeg(
         max_files=None if max_files is None else count("max_files", max_files, 1),
     )
     made = _of_task(task, arguments, options, limits=limits)
-    return replace(made, gives_classes=challenge == "events", group_name="subject")
+    parts = (train_releases, valid_releases, test_releases, train_subjects, valid_subjects, test_subjects)
+    own = any(part is not None for part in parts)
+    return replace(made, gives_classes=challenge == "events", group_name="subject", has_own_parts=own)
 
 
 def of_task(

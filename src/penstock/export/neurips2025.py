@@ -26,6 +26,7 @@ from penstock.errors import CheckpointError, CheckpointMismatch, ConfigError
 from penstock.files import atomic_write
 from penstock.recipes.eeg.model_names import MODEL_NAMES
 from penstock.recipes.registry import objective_from_state
+from penstock.tasks.eeg.choosing import CHOOSING
 from penstock.tasks.eeg.epochs import Normalize, normalized
 from penstock.temporary import TemporaryFolder
 from penstock.train.checkpoint_file import Weights
@@ -39,7 +40,9 @@ _TOLERANCE = 1e-4
 _HERE = Path(__file__).parent
 _IMPORT = "from penstock.recipes.eeg.networks import "
 _FUTURE = "from __future__ import annotations\n"
-_CHANGES_NOTHING = frozenset({"bids-task", "event-column", "label", "stride-seconds", "window-seconds"})
+_CHANGES_NOTHING = frozenset(
+    {"bids-task", "event-column", "label", "stride-seconds", "window-seconds", "responses", "evaluation-crop"}
+) | {option.name.replace("_", "-") for option in CHOOSING}
 """Options of the tasks that tell which samples there are, and not what is in one."""
 _TIME_LIMIT_SECONDS = 600.0
 _TRY = """

@@ -37,7 +37,12 @@ __all__ = [
 ]
 
 ObjectiveState = dict[str, str | float | int]
-RegressionLoss = Literal["mse", "smooth_l1"]
+RegressionLoss = Literal["mse", "smooth_l1", "l1"]
+_REGRESSION_LOSSES: Mapping[str, Callable[..., Tensor]] = {
+    "mse": F.mse_loss,
+    "smooth_l1": F.smooth_l1_loss,
+    "l1": F.l1_loss,
+}
 
 
 class Objective(Protocol):
@@ -90,7 +95,7 @@ class Regression:
         return 1
 
     def loss(self, outputs: Tensor, batch: Mapping[str, Any]) -> tuple[Tensor, int]:
-        """Mean squared or smooth L1 error of outputs (B, 1) against targets (B,), both standardised."""
+        """Mean squared, smooth L1 or absolute error of outputs (B, 1) against targets (B,), both standardised."""
         outputs, targets = outputs.float(), _one_a_sample(batch)
         known = torch.isfinite(targets)
         num_known = int(known.sum())
@@ -98,7 +103,7 @@ class Regression:
         answers = outputs.squeeze(1)
         if num_known < len(targets):
             answers, wanted = answers[known], wanted[known]
-        function = F.mse_loss if self.kind == "mse" else F.smooth_l1_loss
+        function = _REGRESSION_LOSSES[self.kind]
         # An empty sum has the gradient 0 where an empty mean is NaN.
         return function(answers, wanted, reduction="sum") / max(num_known, 1), num_known
 
@@ -247,8 +252,9 @@ def make_objective(
     mean, std = split.target_mean, split.target_std
     assert mean is not None
     assert std is not None
-    if regression_loss not in ("mse", "smooth_l1"):
-        raise ConfigError(f"there is no regression loss {regression_loss!r}", fix="choose one of: mse, smooth_l1")
+    if regression_loss not in _REGRESSION_LOSSES:
+        names = ", ".join(_REGRESSION_LOSSES)
+        raise ConfigError(f"there is no regression loss {regression_loss!r}", fix=f"choose one of: {names}")
     return Regression(target_mean=mean, target_std=std, kind=regression_loss)
 
 

@@ -28,7 +28,7 @@ __all__ = [
 
 AmpMode = Literal["auto", "off", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda"]
-LossName = Literal["mse", "smooth_l1"]
+LossName = Literal["mse", "smooth_l1", "l1"]
 OptimizerName = Literal["adamw", "adam", "adamax", "nadam", "radam", "sgd", "rmsprop", "adagrad"]
 ScheduleName = Literal["cosine", "linear", "onecycle", "constant"]
 

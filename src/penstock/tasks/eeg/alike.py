@@ -10,6 +10,7 @@ from penstock.errors import HeaderMismatch
 from penstock.manifest import SkippedObject
 from penstock.tasks.eeg.bids import Recording
 from penstock.tasks.eeg.reading import OpenRecording, Reader, take_good
+from penstock.texts import counted
 
 __all__ = ["open_alike"]
 
@@ -17,7 +18,13 @@ NAMES_SHOWN = 4
 
 
 async def open_alike(
-    reader: Reader, recordings: Sequence[Recording], *, with_events: bool, skip_bad: bool, skipped: list[SkippedObject]
+    reader: Reader,
+    recordings: Sequence[Recording],
+    *,
+    with_events: bool,
+    skip_bad: bool,
+    skipped: list[SkippedObject],
+    num_channels: int = 0,
 ) -> AsyncGenerator[OpenRecording, None]:
     """Read the header, and the events where they are wanted, of each recording, in order.
 
@@ -28,12 +35,14 @@ async def open_alike(
     Args:
         skip_bad: name a bad recording in ``skipped`` and go on, where False raises.
         skipped: what is left out of recordings that are used is named there too, in the end.
+        num_channels: leave out, and name, recordings of another number; 0 leaves out none.
 
     Raises:
         DataError: a recording cannot be used.
         SourceError: one could not be read.
     """
     left_out = _LeftOut()
+    others = _OfChannels(num_channels)
 
     async def finish(opened: OpenRecording) -> OpenRecording:
         return await reader.with_events(opened) if with_events else opened
@@ -44,17 +53,19 @@ async def open_alike(
     norm: OpenRecording | None = None
     if skip_bad:
         opening = take_good(recordings, reader.open, key_of=_key_of_recording, skipped=skipped)
-        usable = [opened async for opened in opening]
+        usable = [opened async for opened in opening if others.takes(opened)]
         alike = _majority(usable, skipped)
         found = take_good(alike, finish, key_of=_key, skipped=skipped)
     else:
         found = take_good(recordings, whole, key_of=_key_of_recording, skipped=None)
     async for opened in found:
+        if not skip_bad and not others.takes(opened):
+            continue
         norm = norm or opened
         same = opened if skip_bad else _as_in(norm, opened)
         left_out.add(same)
         yield same
-    skipped.extend(left_out.told())
+    skipped.extend([*left_out.told(), *others.told()])
 
 
 def _key(opened: OpenRecording) -> str:
@@ -145,4 +156,39 @@ class _LeftOut:
                 object=keys[0] if len(keys) == 1 else f"{len(keys)} recordings, like {keys[0]}", reason=reason
             )
             for reason, keys in self._found.items()
+        ]
+
+
+class _OfChannels:
+    """Takes recordings of a number of channels; 0 takes all."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._others: list[tuple[str, int]] = []
+        self._num_taken = 0
+
+    def takes(self, opened: OpenRecording) -> bool:
+        """Tell whether a recording is one."""
+        found = len(opened.montage.labels)
+        is_one = self._number in (0, found)
+        self._num_taken += is_one
+        if not is_one:
+            self._others.append((_key(opened), found))
+        return is_one
+
+    def told(self) -> list[SkippedObject]:
+        """Name the others.
+
+        Raises:
+            HeaderMismatch: there are others alone.
+        """
+        if self._others and not self._num_taken:
+            key, found = self._others[0]
+            raise HeaderMismatch(
+                f"none of {counted(len(self._others), 'recording')} has {self._number} channels: {key} has {found}",
+                fix="give another number with --option num-channels=, or 0",
+                about=key,
+            )
+        return [
+            SkippedObject(object=key, reason=f"has {found} channels, not {self._number}") for key, found in self._others
         ]

@@ -22,7 +22,7 @@ from penstock.tasks.eeg.unread import DERIVED, RECORDING, unread_files
 from penstock.tasks.protocols import Limits
 from penstock.texts import counted
 
-__all__ = ["HBN_BAD_SUBJECTS", "Dataset", "Recording", "find_recordings"]
+__all__ = ["HBN_BAD_SUBJECTS", "Dataset", "Recording", "find_recordings", "release_of"]
 
 # Subjects that the challenge's organisers exclude.
 HBN_BAD_SUBJECTS: Final = frozenset(
@@ -148,7 +148,7 @@ async def find_recordings(
         participants={root: by_key[key] for root in roots if (key := f"{root}participants.tsv") in by_key},
         skipped=[
             *(
-                SkippedObject(object=recording.info.key, reason="the dataset's authors exclude this subject")
+                SkippedObject(object=recording.info.key, reason=_why_excluded(recording.subject))
                 for recording in wanted
                 if recording.subject in bad_subjects
             ),
@@ -156,6 +156,11 @@ async def find_recordings(
             *_not_wanted(found, roots, bids_tasks),
         ],
     )
+
+
+def _why_excluded(subject: str) -> str:
+    by = "the dataset's authors exclude" if subject in HBN_BAD_SUBJECTS else "exclude-subjects names"
+    return f"{by} this subject"
 
 
 def _one_of_each(found: Sequence[Recording]) -> tuple[list[Recording], list[SkippedObject]]:
@@ -246,6 +251,11 @@ def _wanted_roots(source: ObjectSource, roots: Sequence[str], limits: Limits) ->
 
 
 _CHOOSE: Final = "choose with --release and --mini what lies there"
+
+
+def release_of(source: ObjectSource, root: str) -> str:
+    """Return the release that a BIDS root holds, like ``R5``; empty where its folder's name states none."""
+    return _release(source, root)[0]
 
 
 def _release(source: ObjectSource, root: str) -> tuple[str, bool]:

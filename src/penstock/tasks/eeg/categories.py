@@ -15,7 +15,8 @@ from penstock.manifest import SkippedObject
 from penstock.records import MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
-from penstock.tasks.eeg.bids import Dataset, Recording, find_recordings
+from penstock.tasks.eeg.bids import Dataset, Recording
+from penstock.tasks.eeg.choosing import CHOOSING, choose_recordings
 from penstock.tasks.eeg.events import EVENT_COLUMNS, choose_column, events_of, filled_columns, plain_value
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_task, positive
@@ -47,6 +48,7 @@ _OPTIONS: Final = (
     ),
     positive("epoch_seconds", 0.7, "seconds that a sample lasts"),
     NORMALIZE,
+    *CHOOSING,
 )
 
 
@@ -70,7 +72,8 @@ class EegEvents(EegTask):
         seconds = chosen.seconds("epoch_seconds", above=0)
         spec = EpochSpec(num_seconds=seconds, crop_seconds=seconds, normalize=chosen.normalize())
         start_seconds = chosen.seconds("epoch_start")
-        found = await find_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"))
+        choice = await choose_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"), chosen=chosen)
+        found = choice.dataset
         dataset = found.first(limits.max_files)
         skip_bad = limits.skip_bad
         asked = chosen.text("event_column")
@@ -92,6 +95,8 @@ class EegEvents(EegTask):
             with_events=True,
             skip_bad=skip_bad,
             classes=classes,
+            own_splits=choice.own_splits,
+            num_channels=chosen.whole("num_channels", low=0, high=100_000),
         )
 
     def metrics(

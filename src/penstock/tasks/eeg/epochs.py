@@ -52,10 +52,15 @@ class EpochDecode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class OpenEpoch:
-    """A decoded epoch, in volts, shape (channels, times), and what is made of it."""
+    """A decoded epoch, in volts, shape (channels, times), and what is made of it.
+
+    Attributes:
+        crop: first sample of the part that is taken of it where chance does not; None is the middle.
+    """
 
     volts: NDArray[np.float64]
     how: EpochDecode
+    crop: int | None = None
 
 
 def open_epochs(data: Any, *, decode: str, args: Sequence[Sequence[int]], name: str) -> list[OpenEpoch]:
@@ -64,28 +69,31 @@ def open_epochs(data: Any, *, decode: str, args: Sequence[Sequence[int]], name: 
     Args:
         data: the extent's bytes.
         decode: JSON of an ``EpochDecode``.
-        args: of each epoch, the number of samples before it.
+        args: of each epoch, the number of samples before it, and where its crop lies if not in the middle.
         name: of the extent, for messages.
 
     Raises:
         DataError: ``decode`` or ``args`` are not of this module, or the bytes do not fit them.
     """
     how = _read(decode)
-    wrong = next((each for each in args if len(each) != 1), None)
+    spare = how.num_times - how.crop_times
+    wrong = next((each for each in args if len(each) not in (1, 2) or not 0 <= [*each, 0][1] <= spare), None)
     if wrong is not None:
-        raise DataError(f"an epoch takes one argument, not {list(wrong)}", fix="run `penstock list` again")
+        raise DataError(f"an epoch takes one or two arguments, not {list(wrong)}", fix="run `penstock list` again")
     runs = decode_runs(data, how.layout, [each[0] for each in args], how.num_times, name=name)
-    return [OpenEpoch(run, how) for run in runs]
+    crops = [each[1] if len(each) == 2 else None for each in args]
+    return [OpenEpoch(run, how, crop) for run, crop in zip(runs, crops, strict=True)]
 
 
 def part_of_epoch(epoch: OpenEpoch, rng: np.random.Generator | None) -> NDArray[np.float32]:
     """Return the part of an epoch that is learnt from, normalised, shape (channels, crop times).
 
     Args:
-        rng: places the part in training; None takes the middle.
+        rng: places the part in training; None takes where it lies then, which is the middle unless told.
     """
     spare = epoch.how.num_times - epoch.how.crop_times
-    first = int(rng.integers(spare + 1)) if rng is not None and spare else spare // 2
+    fixed = spare // 2 if epoch.crop is None else epoch.crop
+    first = int(rng.integers(spare + 1)) if rng is not None and spare else fixed
     return normalized(epoch.volts[:, first : first + epoch.how.crop_times], epoch.how.normalize)
 
 

@@ -11,14 +11,16 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
 from penstock.errors import DataError
 from penstock.formats.tables import Table, is_missing, read_table
 
 __all__ = [
     "EVENT_COLUMNS",
+    "RESPONSES",
     "Event",
+    "Responses",
     "Trial",
     "choose_column",
     "events_of",
@@ -31,6 +33,9 @@ __all__ = [
 TRIAL_START: Final = "contrastTrial_start"
 STIMULI: Final = frozenset({"left_target", "right_target"})
 RESPONSE_ENDING: Final = "_buttonPress"
+Responses = Literal["any", "left-right"]
+RESPONSES: Final[tuple[Responses, ...]] = ("any", "left-right")
+_LEFT_RIGHT: Final = frozenset({f"left{RESPONSE_ENDING}", f"right{RESPONSE_ENDING}"})
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+\.0*")
 EVENT_COLUMNS: Final = ("value", "trial_type")
 
@@ -127,28 +132,33 @@ def plain_value(text: str) -> str:
     return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
 
 
-def find_trials(events: Sequence[Event]) -> list[Trial]:
+def find_trials(events: Sequence[Event], responses: Responses = "any") -> list[Trial]:
     """Return the trials of a recording, in order.
 
     Args:
         events: sorted by onset.
+        responses: ``any`` button press, or ``left-right`` for those two buttons alone.
     """
     onsets = [event.onset_seconds for event in events]
     starts = [event.onset_seconds for event in events if event.value == TRIAL_START]
     return [
-        _trial(i, events[bisect_left(onsets, start) : bisect_left(onsets, end)])
+        _trial(i, events[bisect_left(onsets, start) : bisect_left(onsets, end)], responses)
         for i, (start, end) in enumerate(pairwise(starts))
     ]
 
 
-def _trial(i: int, events: Sequence[Event]) -> Trial:
+def _trial(i: int, events: Sequence[Event], responses: Responses) -> Trial:
     stimulus = next((event.onset_seconds for event in events if event.value in STIMULI), None)
     response = next(
         (
             event.onset_seconds
             for event in events
-            if stimulus is not None and event.onset_seconds >= stimulus and event.value.endswith(RESPONSE_ENDING)
+            if stimulus is not None and event.onset_seconds >= stimulus and _is_response(event.value, responses)
         ),
         None,
     )
     return Trial(number=i, stimulus_seconds=stimulus, response_seconds=response)
+
+
+def _is_response(value: str, responses: Responses) -> bool:
+    return value in _LEFT_RIGHT if responses == "left-right" else value.endswith(RESPONSE_ENDING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,7 +13,7 @@ from penstock.errors import ConfigError, DataError
 from penstock.records import Evaluation, MetricValue, MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
-from penstock.tasks.eeg.bids import find_recordings
+from penstock.tasks.eeg.choosing import CHOOSING, choose_recordings
 from penstock.tasks.eeg.labels import labelled
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
@@ -22,6 +23,10 @@ from penstock.tasks.metrics import group_metrics, regression_metrics
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 
 __all__ = ["EegC2"]
+
+_CROPS: Final = ("middle", "scorer")
+_SCORER_SEED: Final = 42
+"""Of ``local_scoring.py`` in the challenge's start kit (github.com/eeg2025/startkit)."""
 
 _OPTIONS: Final = (
     bids_task("contrastChangeDetection"),
@@ -35,7 +40,16 @@ _OPTIONS: Final = (
     positive("window_seconds", 4.0, "seconds of a window"),
     positive("stride_seconds", 2.0, "seconds from the start of a window to the next"),
     positive("crop_seconds", 2.0, "seconds of a window that are taken, at random in training, else from its middle"),
+    TaskOption(
+        name="evaluation_crop",
+        kind=str,
+        default="middle",
+        help="where a crop lies that is not trained on: in the middle of its window, or where the challenge's scorer "
+        "puts it, by chance of the seed 42",
+        metavar="{middle,scorer}",
+    ),
     NORMALIZE,
+    *CHOOSING,
 )
 
 
@@ -69,12 +83,14 @@ class EegC2(EegTask):
             )
         stride_seconds = chosen.seconds("stride_seconds", above=0)
         column = ",".join(chosen.names("label"))
-        dataset = await find_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"))
+        as_scorer = chosen.choice("evaluation_crop", _CROPS) == "scorer"
+        choice = await choose_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"), chosen=chosen)
+        dataset = choice.dataset
         dataset, labels = await labelled(source, dataset, column=column, skip_bad=limits.skip_bad)
 
         def make(epochs: Epochs) -> Made:
             stride = max(1, round(stride_seconds * epochs.opened.rate_hz))
-            return _window_samples(epochs, stride, labels[epochs.opened.recording.info.key])
+            return _window_samples(epochs, stride, labels[epochs.opened.recording.info.key], as_scorer=as_scorer)
 
         return await make_sample_set(
             Reader(source),
@@ -85,6 +101,8 @@ class EegC2(EegTask):
             none_made=_no_windows,
             with_events=False,
             skip_bad=limits.skip_bad,
+            own_splits=choice.own_splits,
+            num_channels=chosen.whole("num_channels", low=0, high=100_000),
         )
 
     def metrics(
@@ -98,19 +116,22 @@ class EegC2(EegTask):
         return overall_score(evaluations)
 
 
-def _window_samples(epochs: Epochs, stride: int, label: float) -> Made:
+def _window_samples(epochs: Epochs, stride: int, label: float, *, as_scorer: bool) -> Made:
     recording = epochs.opened.recording
     starts = [
         stretch.first_sample + start
         for stretch in epochs.opened.stretches
         for start in range(0, stretch.num_samples - epochs.num_times + 1, stride)
     ]
+    chance = random.Random(_SCORER_SEED)  # noqa: S311  # anew for each recording, as the scorer has it
+    spare = epochs.num_times - epochs.crop_times
     samples = [
         epochs.sample(
             first_sample=start,
             key=f"{recording.name}/window-{i:04d}",
             group=recording.subject,
             target=label,
+            crop=chance.randint(0, spare) if as_scorer else None,
         )
         for i, start in enumerate(starts)
     ]

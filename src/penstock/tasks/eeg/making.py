@@ -15,7 +15,7 @@ from penstock.tasks.eeg.alike import open_alike
 from penstock.tasks.eeg.bids import Dataset
 from penstock.tasks.eeg.epochs import EpochDecode, Normalize
 from penstock.tasks.eeg.reading import OpenRecording, Reader
-from penstock.tasks.protocols import SampleSet
+from penstock.tasks.protocols import OwnSplits, SampleSet
 from penstock.texts import counted
 
 __all__ = ["EpochSpec", "Epochs", "Made", "make_sample_set"]
@@ -78,8 +78,14 @@ class Epochs:
         """Return why an epoch is not all there."""
         return why_no_run(self.opened.stretches, onset_seconds, shift, self.num_times)
 
-    def sample(self, *, first_sample: int, key: str, group: str, target: float | None) -> Extent:
-        """Make the extent of one sample, from ``first_sample`` on."""
+    def sample(
+        self, *, first_sample: int, key: str, group: str, target: float | None, crop: int | None = None
+    ) -> Extent:
+        """Make the extent of one sample, from ``first_sample`` on.
+
+        Args:
+            crop: where in it the part lies that is not trained on; None is the middle.
+        """
         spans, skip_samples = self.opened.file.numbers.cut(self.opened.layout, first_sample, self.num_times)
         return Extent(
             key=key,
@@ -87,7 +93,7 @@ class Epochs:
             spans=spans,
             codec=self.decode,
             targets=(target,),
-            args=((skip_samples,),),
+            args=((skip_samples,) if crop is None else (skip_samples, crop),),
         )
 
 
@@ -124,19 +130,30 @@ async def make_sample_set(
     with_events: bool,
     skip_bad: bool,
     classes: tuple[str, ...] = (),
+    own_splits: OwnSplits | None = None,
+    num_channels: int = 0,
 ) -> SampleSet:
     """Begin to make samples: reads as far as the first one, which gives the shape.
 
     Args:
         what: what samples are made of, in the plural (``trials``).
         none_made: gives the error for a dataset without any sample, from a phrase that counts why.
+        own_splits: that recordings are of.
+        num_channels: of the recordings that are taken; 0 takes those that are like the first one.
 
     Raises:
         DataError: a recording cannot be used, or no sample could be made.
         SourceError: a recording could not be read.
     """
     skipped = dataset.skipped
-    opened = open_alike(reader, dataset.recordings, with_events=with_events, skip_bad=skip_bad, skipped=skipped)
+    opened = open_alike(
+        reader,
+        dataset.recordings,
+        with_events=with_events,
+        skip_bad=skip_bad,
+        skipped=skipped,
+        num_channels=num_channels,
+    )
     shape: list[tuple[int, int]] = []
     rows = _rows(opened, spec, make, what, none_made, skipped, shape)
     first = await anext(rows)
@@ -145,6 +162,7 @@ async def make_sample_set(
         shape=shape[0],
         classes=classes,
         skipped=skipped,
+        own_splits=own_splits,
     )
 
 

@@ -13,8 +13,8 @@ from penstock.errors import DataError, NoResponses
 from penstock.records import Evaluation, MetricValue, MetricValues
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.base import EegTask
-from penstock.tasks.eeg.bids import find_recordings
-from penstock.tasks.eeg.events import find_trials
+from penstock.tasks.eeg.choosing import CHOOSING, choose_recordings
+from penstock.tasks.eeg.events import RESPONSES, Responses, find_trials
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_task, positive
 from penstock.tasks.eeg.overall import overall_score
@@ -35,7 +35,15 @@ _OPTIONS: Final = (
         metavar="SECONDS",
     ),
     positive("epoch_seconds", 2.0, "seconds that a sample lasts"),
+    TaskOption(
+        name="responses",
+        kind=str,
+        default="any",
+        help="presses that answer a stimulus: of any button, or left-right, of those two alone, as the challenge's",
+        metavar="{any,left-right}",
+    ),
     NORMALIZE,
+    *CHOOSING,
 )
 
 
@@ -60,10 +68,12 @@ class EegC1(EegTask):
         seconds = chosen.seconds("epoch_seconds", above=0)
         spec = EpochSpec(num_seconds=seconds, crop_seconds=seconds, normalize=chosen.normalize())
         start_seconds = chosen.seconds("epoch_start")
-        dataset = await find_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"))
+        responses = chosen.choice("responses", RESPONSES)
+        choice = await choose_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"), chosen=chosen)
+        dataset = choice.dataset
 
         def make(epochs: Epochs) -> Made:
-            return _trial_samples(epochs, start_seconds)
+            return _trial_samples(epochs, start_seconds, responses)
 
         return await make_sample_set(
             Reader(source, event_column=chosen.text("event_column")),
@@ -74,6 +84,8 @@ class EegC1(EegTask):
             none_made=_no_responses,
             with_events=True,
             skip_bad=limits.skip_bad,
+            own_splits=choice.own_splits,
+            num_channels=chosen.whole("num_channels", low=0, high=100_000),
         )
 
     def metrics(
@@ -87,9 +99,9 @@ class EegC1(EegTask):
         return overall_score(evaluations)
 
 
-def _trial_samples(epochs: Epochs, start_seconds: float) -> Made:
+def _trial_samples(epochs: Epochs, start_seconds: float, responses: Responses) -> Made:
     opened = epochs.opened
-    trials = find_trials(opened.events)
+    trials = find_trials(opened.events, responses)
     samples, left_out = [], Counter[str]()
     # rounded apart, as the challenge's own windows are
     shift = round(start_seconds * opened.rate_hz)
