@@ -111,9 +111,7 @@ def test_only_left_and_right_answer_where_that_is_asked_for(releases: Path, tmp_
     every = sum(1 for _ in _keys(releases, tmp_path))
     table = next(iter(sorted(releases.rglob("*_events.tsv"))))
     before = table.read_text()
-    table.write_text(
-        before.replace("left_buttonPress", "middle_buttonPress").replace("right_buttonPress", "x_buttonPress")
-    )
+    table.write_text(before.replace("left_buttonPress", "up_buttonPress").replace("right_buttonPress", "x_buttonPress"))
     try:
         assert sum(1 for _ in _keys(releases, tmp_path)) == every
         left = sum(1 for _ in _keys(releases, tmp_path, "responses=left-right"))

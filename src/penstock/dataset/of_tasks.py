@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -10,13 +11,16 @@ from typing import Any, Final, Literal
 from penstock.dataset.described import WHERE, Dataset, checked
 from penstock.dataset.of_task import option_values
 from penstock.dataset.placing import placed
+from penstock.dataset.splitting import PARTS
 from penstock.errors import ConfigError
-from penstock.stream.checks import choice, count, flag, shown
+from penstock.stream.checks import choice, count, flag, path, shown
 from penstock.stream.options import Data, names_checked, pattern_of
 from penstock.stream.words import in_python
 from penstock.tasks.clips.options import OPTIONS as CLIP_OPTIONS
 from penstock.tasks.clips.settings import clip_decode
 from penstock.tasks.eeg.epochs import NORMALIZATIONS
+from penstock.tasks.eeg.events import RESPONSES
+from penstock.tasks.eeg.externalizing import EVALUATION_CROPS
 from penstock.tasks.images.options import OPTIONS
 from penstock.tasks.images.task import image_decode
 from penstock.tasks.listing_options import LimitOptions
@@ -36,6 +40,9 @@ _COLUMNS: Final = {
 """Arguments whose options have another name."""
 _GROUPS: Final = "group_column"
 """Option of tasks that read tables, for what splits keep whole."""
+_RELEASE: Final = re.compile(r"[A-Za-z0-9]+")
+_SUBJECT: Final = re.compile(r"[\w.:/~ -]+", re.ASCII)
+"""A subject, or a file that names some."""
 _CHALLENGES: Final = {"c1": "eeg-c1", "c2": "eeg-c2", "events": "eeg-events"}
 
 
@@ -277,7 +284,7 @@ def eeg(
         window_seconds: of "c2".
         stride_seconds: of "c2", from the start of a window to the next.
         crop_seconds: of "c2", that are taken of a window.
-        evaluation_crop: of "c2", where it lies in what is not for training: "middle", or as the challenge's "scorer" does.
+        evaluation_crop: of "c2", where it lies in what is not for training: "middle", or as the "scorer" does.
         responses: of "c1", presses that answer: of "any" button, or "left-right".
         normalize: each channel to mean 0 and deviation 1, microvolts, or none, which leaves volts.
         train_releases, valid_releases, test_releases: releases that are these parts, given by ``part``.
@@ -303,11 +310,15 @@ def eeg(
             f"{wrong} means nothing to challenge {challenge!r}",
             fix=f"its own are: {', '.join(of_task)}; or leave it out",
         )
+    for name, words in (("responses", RESPONSES), ("evaluation_crop", EVALUATION_CROPS)):
+        if given[name] is not None:
+            choice(name, given[name], words)
+    for split in PARTS:
+        _check_names(f"{split}_releases", given[f"{split}_releases"], is_release=True)
+        _check_names(f"{split}_subjects", given[f"{split}_subjects"], is_release=False)
+    _check_names("exclude_subjects", exclude_subjects, is_release=False)
     options = option_values(task, {name: value for name, value in given.items() if name in of_task})
-    is_several = isinstance(releases, Iterable) and not isinstance(releases, str)
-    names: list[Any] = list(releases) if is_several else [releases]
-    if not all(isinstance(each, str) and each.isascii() and each.isalnum() for each in names):
-        raise ConfigError(f"releases {shown(releases)}", fix='give a list of names like ["R5"]')
+    names = _check_names("releases", releases, is_release=True)
     limits = LimitOptions(
         release=",".join(names),
         mini=flag("mini", mini),
@@ -317,6 +328,25 @@ def eeg(
     parts = (train_releases, valid_releases, test_releases, train_subjects, valid_subjects, test_subjects)
     own = any(part is not None for part in parts)
     return replace(made, gives_classes=challenge == "events", group_name="subject", has_own_parts=own)
+
+
+def _check_names(name: str, given: Any, *, is_release: bool) -> list[str]:
+    """Return names of releases or of subjects, or the one file that has them.
+
+    Raises:
+        ConfigError: they are none.
+    """
+    if given is None:
+        return []
+    if not is_release and isinstance(given, os.PathLike):
+        return [path(name, given, like="a path")]
+    is_several = isinstance(given, Iterable) and not isinstance(given, str)
+    names: list[Any] = list(given) if is_several else str(given).split(",") if isinstance(given, str) else [given]
+    fits = _RELEASE if is_release else _SUBJECT
+    if not all(isinstance(each, str) and fits.fullmatch(each) for each in names):
+        like = '["R5"]' if is_release else '["NDARAA948VFH"], or the path of a file with one a line'
+        raise ConfigError(f"{name} {shown(given)}", fix=f"give a list of names like {like}")
+    return names
 
 
 def of_task(

@@ -53,7 +53,9 @@ _OF_COLUMNS = {f"{name}-column": name for name in ("path", "label", "group", "sp
 """Options of tasks that have another name as arguments; those of others have underscores alone."""
 _OF_TASKS: tuple[str, ...] = ("class-folder", "group-folder", "split-folders", "unmatched-share", "max-pixels")
 _OF_TASKS += ("bids-task", "event-column", "event-values", "epoch-start", "epoch-seconds")
-_OF_TASKS += ("window-seconds", "stride-seconds", "crop-seconds")
+_OF_TASKS += ("window-seconds", "stride-seconds", "crop-seconds", "evaluation-crop", "num-channels", "commercial-use")
+_OF_TASKS += tuple(f"{part}-{of}" for part in ("train", "valid", "test") for of in ("releases", "subjects"))
+_OF_TASKS += ("exclude-subjects", "unpaired-share", "video-folder", "audio-folder", "group-separator")
 _OPTION = re.compile(r"(?:--option |the options? (?!(?:and|of|that|or)\b))([a-z]+(?:-[a-z]+)*)(?![\w-])")
 _BARE = re.compile(rf"(?<![\w-])({'|'.join((*_OF_COLUMNS, *_OF_TASKS))})(?![\w-])")
 _NAMES = "|".join(sorted((*map(re.escape, _ARGUMENTS), *_SAME), reverse=True))

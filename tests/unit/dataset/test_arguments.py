@@ -14,7 +14,9 @@ from penstock.errors import ConfigError
 
 TEXTS = {"source", "match", "columns", "sample", "labels", "path", "label", "group", "split", "class_folder", "classes"}
 TEXTS |= {"config", "group_folder", "bids_task", "event_column", "event_values", "releases", "region", "endpoint_url"}
-TRUTHS = {"anonymous", "requester_pays", "decoded", "split_folders", "mini"}
+TEXTS |= {f"{part}_{of}" for part in ("train", "valid", "test") for of in ("releases", "subjects")}
+TEXTS |= {"exclude_subjects", "table", "video_folder", "audio_folder", "group_separator"}
+TRUTHS = {"commercial_use", "anonymous", "requester_pays", "decoded", "split_folders", "mini"}
 NUMBERS = {"epoch_start", "epoch_seconds", "window_seconds", "stride_seconds", "crop_seconds"}
 VALUES: list[tuple[str, Any, set[str]]] = [
     ("an object", object(), set()),
@@ -34,7 +36,7 @@ VALUES: list[tuple[str, Any, set[str]]] = [
 ]
 PLACES = [
     (function, name)
-    for function in ("objects", "parquet", "tar", "images", "eeg")
+    for function in ("objects", "parquet", "tar", "images", "eeg", "clips")
     for name in inspect.signature(getattr(penstock, function)).parameters
 ]
 
@@ -43,7 +45,7 @@ PLACES = [
 def test_no_argument_takes_what_it_cannot_mean(function: str, name: str, tmp_path: Path) -> None:
     others: dict[str, Any] = {"source": tmp_path}
     if function == "eeg":
-        of_c2 = name in ("label", "window_seconds", "stride_seconds", "crop_seconds")
+        of_c2 = name in ("label", "window_seconds", "stride_seconds", "crop_seconds", "evaluation_crop")
         others["challenge"] = "c2" if of_c2 else "events" if name == "event_values" else "c1"
     for told, value, may in VALUES:
         if name in may:

@@ -75,7 +75,7 @@ def test_both_ways_to_write_the_flag(tmp_path: Path, form: str) -> None:
         ("epochs: '3'", ":1: option 'epochs' is \"3\", where a whole number is wanted"),
         ("epochs: 0", ":1: option 'epochs': '0' is not a whole number of at least 1"),
         ("mini: yes", ":1: option 'mini' is \"yes\", where true or false is wanted"),
-        ("loss: l1", ":1: option 'loss' is \"l1\": it is one of mse, smooth_l1"),
+        ("loss: l7", ":1: option 'loss' is \"l7\": it is one of mse, smooth_l1"),
         ("epochs: 1\nepochs: 2", ":2: epochs is in line 1 already: write it once"),
         ("epochs: [1, 2]", ":1: option 'epochs' is [1, 2], where a whole number is wanted"),
         ("option: [[R1]]", ":1: its value is nested too deeply"),
@@ -153,7 +153,7 @@ def test_a_schema_takes_what_the_reader_takes(tmp_path: Path) -> None:
     schema = config_schema("run", options_of("run"))
     found = yaml.safe_load(RUN.replace("region: no", "region: eu").replace("1e-3", "0.001").replace("~", "0"))
     jsonschema.validate(found, schema)
-    for bad in ({"epoch": 1}, {"epochs": "three"}, {"mini": "yes"}, {"loss": "l1"}):
+    for bad in ({"epoch": 1}, {"epochs": "three"}, {"mini": "yes"}, {"loss": "l7"}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(bad, schema)
 

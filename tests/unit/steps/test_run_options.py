@@ -111,7 +111,7 @@ def _required(step: str) -> list[str]:
         ({"learning_rate": "fast"}, "where a number is wanted"),
         ({"batch_size": 0}, "not a whole number of at least 1"),
         ({"prefetch_timeout": "soon"}, "is not a duration"),
-        ({"loss": "l1"}, "it is one of mse, smooth_l1"),
+        ({"loss": "l7"}, "it is one of mse, smooth_l1"),
         ({"split": "most"}, "not three fractions"),
         ({"learning_rate": -1}, "a number above 0"),
         ({"warmup": 5}, "0 or more and less than 1"),

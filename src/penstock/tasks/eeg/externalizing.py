@@ -22,9 +22,9 @@ from penstock.tasks.eeg.reading import Reader
 from penstock.tasks.metrics import group_metrics, regression_metrics
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 
-__all__ = ["EegC2"]
+__all__ = ["EVALUATION_CROPS", "EegC2"]
 
-_CROPS: Final = ("middle", "scorer")
+EVALUATION_CROPS: Final = ("middle", "scorer")
 _SCORER_SEED: Final = 42
 """Of ``local_scoring.py`` in the challenge's start kit (github.com/eeg2025/startkit)."""
 
@@ -83,7 +83,7 @@ class EegC2(EegTask):
             )
         stride_seconds = chosen.seconds("stride_seconds", above=0)
         column = ",".join(chosen.names("label"))
-        as_scorer = chosen.choice("evaluation_crop", _CROPS) == "scorer"
+        as_scorer = chosen.choice("evaluation_crop", EVALUATION_CROPS) == "scorer"
         choice = await choose_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"), chosen=chosen)
         dataset = choice.dataset
         dataset, labels = await labelled(source, dataset, column=column, skip_bad=limits.skip_bad)
