@@ -13,7 +13,7 @@ from penstock.errors import DataError, MissingLabel
 from penstock.manifest import LeftOutObjects, SkippedObject
 from penstock.plan import left_to_cut, split_rule
 from penstock.tasks.protocols import Splitting
-from penstock.tasks.xray.finding import Image, Lying, archive_filter
+from penstock.tasks.xray.finding import Archives, Image, Lying
 from penstock.tasks.xray.labels import LabelBook, Labelled
 from penstock.texts import counted, did_you_mean
 
@@ -85,14 +85,17 @@ def choose(
     split_of = _splits(book, splitting, test_images)
     left_out: Counter[str] = Counter()
     found = Chosen()
-    is_trained_on = _training(wanted, splitting.seed)
+    archives = Archives(wanted.train_archives, option="train-archives")
+    is_trained_on = _training(wanted, splitting.seed, archives)
     for image, label in labelled:
         split = split_of(label.patient)
+        archives(image.key)  # whosever it is: an archive may have images of no training patient
         reason = _why_not(label, wanted) or (is_trained_on(image, label) if split == "train" else "")
         if reason:
             left_out[reason] += 1
         else:
             found.choices.append(Choice(image, label, split))
+    archives.check(lying.source.spec.uri)
     found.skipped = [
         *known.skipped,
         *(SkippedObject(object=counted(number, "image"), reason=why, count=number) for why, number in left_out.items()),
@@ -160,9 +163,8 @@ def _splits(book: LabelBook, splitting: Splitting, test_images: frozenset[str] |
     return lambda patient: "test" if patient in tested else rule(patient)
 
 
-def _training(wanted: Wanted, seed: int) -> Callable[[Image, Labelled], str]:
+def _training(wanted: Wanted, seed: int, is_of: Archives) -> Callable[[Image, Labelled], str]:
     """Return what says why an image of a training patient is not trained on, if it is not."""
-    is_of = archive_filter(wanted.train_archives)
     share = wanted.train_share
     taken = None if share >= 1 else split_rule(fractions=(share, 1 - share, 0.0), seed=seed)
 

@@ -6,7 +6,7 @@ An image's name is its key without folders. Its archive is any folder that it li
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
@@ -24,7 +24,7 @@ from penstock.tasks.named_files import read_named
 from penstock.tasks.protocols import Limits
 from penstock.texts import counted
 
-__all__ = ["Image", "Lying", "archive_filter", "find_all"]
+__all__ = ["Archives", "Image", "Lying", "find_all"]
 
 _ENDING: Final = ".zip"
 _BESIDE: Final = ("data_entry_2017", "bbox_list_2017", "train_val_list", "test_list")
@@ -121,14 +121,39 @@ class Lying:
         return member_bytes(data, numbers, 0, key=file.key, about=file.key)
 
 
-def archive_filter(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Return what tells whether a key lies in a folder or ZIP file of a name; without patterns all do."""
+class Archives:
+    """Tells whether a key lies in a folder or ZIP file of a name; without patterns all do.
 
-    def is_in(key: str) -> bool:
+    Args:
+        option: that names the patterns, for messages.
+    """
+
+    def __init__(self, patterns: Sequence[str], *, option: str) -> None:
+        self._patterns, self._option = tuple(patterns), option
+        self._unseen = set(patterns)
+
+    def __call__(self, key: str) -> bool:
+        """Tell it, and take note of the patterns that fit."""
+        if not self._patterns:
+            return True
         folders = [part.removesuffix(_ENDING) for part in key.split("/")[:-1]]
-        return any(fnmatchcase(folder, pattern) for folder in folders for pattern in patterns)
+        fitting = {each for each in self._patterns if any(fnmatchcase(folder, each) for folder in folders)}
+        self._unseen -= fitting
+        return bool(fitting)
 
-    return is_in if patterns else lambda key: True
+    def check(self, uri: str) -> None:
+        """Refuse patterns that fitted nothing that was asked for: what they were to add would be missed unseen.
+
+        Raises:
+            EmptyListing: there are some.
+        """
+        if self._unseen:
+            names = ", ".join(each for each in self._patterns if each in self._unseen)
+            raise EmptyListing(
+                f"no image under {uri} is of the archive {names}, of --option {self._option}=",
+                fix="write archives' names, or patterns of them, like images_001,images_00[2-5]",
+                about=uri,
+            )
 
 
 async def find_all(source: ObjectSource, *, limits: Limits, archives: Sequence[str]) -> Lying:
@@ -142,7 +167,7 @@ async def find_all(source: ObjectSource, *, limits: Limits, archives: Sequence[s
         DataError: a ZIP file is damaged.
     """
     found = Lying(source=source, listing=SortedListing(limits.scratch))
-    sorting = _Sorting(found, limits, archive_filter(archives))
+    sorting = _Sorting(found, limits, Archives(archives, option="archives"))
     num_objects = 0
     with open_progress().stage("find", None, "objects") as stage:
         async for page in source.list_objects():
@@ -167,7 +192,7 @@ async def _members(source: ObjectSource, info: ObjectInfo) -> AsyncIterator[Imag
 class _Sorting:
     """Sorts what lies in a source: images, archives, files that tell of images, and others."""
 
-    def __init__(self, found: Lying, limits: Limits, is_taken: Callable[[str], bool]) -> None:
+    def __init__(self, found: Lying, limits: Limits, is_taken: Archives) -> None:
         self._found, self._skip_bad, self._is_taken = found, limits.skip_bad, is_taken
         self._left_out = LeftOutObjects()
         self._num_others = self._num_elsewhere = self._num_images = 0
@@ -227,12 +252,7 @@ class _Sorting:
                 fix="name the folder that holds images_001 to images_012, or their archive",
                 about=uri,
             )
-        if self._num_images == self._num_elsewhere:
-            raise EmptyListing(
-                f"none of the {counted(self._num_images, 'image')} under {uri} is of an archive that was asked for",
-                fix="write --option archives= like images_001,images_00[2-5]",
-                about=uri,
-            )
+        self._is_taken.check(uri)
         told = self._found.skipped
         told += self._left_out.told()
         if self._num_elsewhere:
