@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from penstock.loader.protocols import Batch, BatchLoader
     from penstock.recipes.objectives import Objective
 
-__all__ = ["OwnFeed", "OwnInputs", "OwnObjective", "OwnOptimisers", "OwnStep", "Recipe", "Update", "Watcher", "Watches"]
+__all__ = [
+    "ByModel",
+    "OwnFeed",
+    "OwnInputs",
+    "OwnObjective",
+    "OwnOptimisers",
+    "OwnStep",
+    "Recipe",
+    "Update",
+    "Watcher",
+    "Watches",
+]
 
 Update = Callable[..., float]
 """``update(loss, *optimisers)``: they make a step down the gradient of the loss, which is clipped; gives the loss."""
@@ -129,6 +140,15 @@ class OwnStep(Protocol):
             batch: on the network's device.
             update: has optimisers make a step; see ``Update``.
         """
+        ...
+
+
+@runtime_checkable
+class ByModel(Protocol):
+    """A recipe whose networks are not all trained alike: some have optimisers or a training step of their own."""
+
+    def for_model(self, name: str) -> Recipe:
+        """Return the recipe that a network is trained by."""
         ...
 
 

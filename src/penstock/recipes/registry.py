@@ -10,7 +10,7 @@ from penstock.errors import ConfigError
 from penstock.extras import is_there, lacking
 from penstock.manifest import ManifestInfo
 from penstock.plugins import Registry
-from penstock.recipes.protocols import OwnObjective
+from penstock.recipes.protocols import ByModel, OwnObjective
 from penstock.tasks.learnable import check_learnable
 from penstock.tasks.registry import get_task, learnt_task_names
 from penstock.texts import nearest
@@ -29,6 +29,7 @@ __all__ = [
     "is_own_model",
     "make_objective",
     "objective_from_state",
+    "recipe_for",
     "recipe_names",
     "recipe_of",
 ]
@@ -186,6 +187,16 @@ def recipe_of(task: str) -> Recipe:
         known = ", ".join(learnt_task_names())
         raise ConfigError(f"the task {task!r} has nothing to learn", fix=f"use one of: {known}")
     return cast("type[Recipe]", _RECIPES.load(name))()
+
+
+def recipe_for(task: str, model: str) -> Recipe:
+    """Return the recipe that a network of a task is trained by.
+
+    Raises:
+        ConfigError: the task has nothing to learn.
+    """
+    recipe = recipe_of(task)
+    return recipe.for_model(model) if isinstance(recipe, ByModel) else recipe
 
 
 def _check_own(path: str) -> None:

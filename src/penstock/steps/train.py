@@ -15,7 +15,7 @@ from penstock.cost.prices import load_prices
 from penstock.files import atomic_write
 from penstock.observe.labels import metric_text, metrics_line
 from penstock.observe.trackers import check_libraries
-from penstock.recipes.registry import build_model, recipe_of
+from penstock.recipes.registry import build_model, recipe_for
 from penstock.records import RunRecord
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
 from penstock.steps._shared.feeding import fed, open_stream, skipped_line
@@ -110,7 +110,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 known=planned.scheduled,
                 trained_on=planned.data.trained_on,
                 own_traffic=counts.read,
-                recipe=recipe_of(task.name),
+                recipe=recipe_for(task.name, config.model),
                 initialise=_initial_weights(args, config.init_from, counts.meter),
             )
     sys.stdout.write(describe(written[-1]))

@@ -59,7 +59,8 @@ class Reconstruction:
         error = (reconstruction_of(outputs, inputs).float() - inputs).square()
         hidden = outputs.get("hidden") if isinstance(outputs, Mapping) else None
         if isinstance(hidden, Tensor):
-            return (error * hidden).sum() / hidden.sum().clamp(min=1), len(inputs)
+            each = (error * hidden).flatten(1).sum(dim=1) / hidden.flatten(1).sum(dim=1).clamp(min=1)
+            return each.mean(), len(inputs)
         return error.mean(), len(inputs)
 
     def predictions(self, outputs: Any, batch: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -84,29 +84,38 @@ class XrayRecipe:
             )
         return Reconstruction()
 
-    def make_optimisers(self, model: nn.Module, *, learning_rate: float, weight_decay: float) -> Sequence[Optimizer]:
-        """Make AdamW over all parameters; over the encoder's and the decoder's each, where they learn by turns."""
-        from torch.optim import AdamW
-
-        parts = (model.encoder, model.decoder) if isinstance(model, _Introspective) else (model,)
-        return [AdamW(part.parameters(), lr=learning_rate, weight_decay=weight_decay) for part in parts]
-
-    def training_step(
-        self, model: nn.Module, batch: Mapping[str, Any], optimisers: Sequence[Optimizer], update: Update
-    ) -> tuple[float, int]:
-        """Learn from a batch; the loss that is told is the encoder's where two learn by turns."""
-        inputs = batch["inputs"]
-        if isinstance(model, _Introspective):
-            loss = update(model.encoder_loss(inputs), optimisers[0])
-            update(model.decoder_loss(inputs), optimisers[1])
-            return loss, len(inputs)
-        from penstock.recipes.xray.objective import Reconstruction
-
-        mean, number = Reconstruction().loss(model(inputs), batch)
-        return update(mean, *optimisers), number
+    def for_model(self, name: str) -> XrayRecipe:
+        """Return the recipe of a network: the reversed autoencoder's two parts learn by turns."""
+        return ReversedRecipe() if name.startswith("reversed-autoencoder") else XrayRecipe()
 
     def watch(self, info: ManifestInfo) -> Watcher:
         """Begin to look for the images to show: found, missed, false alarms, and normal ones."""
         from penstock.recipes.xray.watching import Watching
 
         return Watching()
+
+
+class ReversedRecipe(XrayRecipe):
+    """How the reversed autoencoder is trained: its encoder and its decoder by turns, each by its own optimiser."""
+
+    def make_optimisers(self, model: nn.Module, *, learning_rate: float, weight_decay: float) -> Sequence[Optimizer]:
+        """Make AdamW over the encoder's parameters, and over the decoder's."""
+        from torch.optim import AdamW
+
+        parts = _introspective(model)
+        return [AdamW(part.parameters(), lr=learning_rate, weight_decay=weight_decay) for part in parts]
+
+    def training_step(
+        self, model: nn.Module, batch: Mapping[str, Any], optimisers: Sequence[Optimizer], update: Update
+    ) -> tuple[float, int]:
+        """Learn from a batch; the loss that is told is the encoder's."""
+        inputs = batch["inputs"]
+        assert isinstance(model, _Introspective)
+        loss = update(model.encoder_loss(inputs), optimisers[0])
+        update(model.decoder_loss(inputs), optimisers[1])
+        return loss, len(inputs)
+
+
+def _introspective(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    assert isinstance(model, _Introspective)
+    return model.encoder, model.decoder

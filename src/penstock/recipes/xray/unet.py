@@ -22,6 +22,7 @@ from typing import Final, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from penstock.recipes.xray.maps import residual_map
 
@@ -52,6 +53,11 @@ class UNet(nn.Module):
         self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in reversed(pairs))
         self.outer = nn.ModuleList(_block(2 * fine, fine) for fine, _ in reversed(pairs))
         self.last = nn.Conv2d(maps[0], 1, 1)
+        self._computes_again = False
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Hold on to less for the way back, and compute it again there: less memory, a third more time."""
+        self._computes_again = enable
 
     def forward(self, inputs: Tensor) -> dict[str, Tensor]:
         """Give images (B, 1, S, S) again; in evaluation with an anomaly map, in training with what was hidden."""
@@ -76,14 +82,19 @@ class UNet(nn.Module):
         return first * hidden + second * (1 - hidden)
 
     def _reconstructed(self, disturbed: Tensor) -> Tensor:
-        now: Tensor = self.first(disturbed)
+        now = self._block(self.first, disturbed)
         around = []
         for down, block in zip(self.downs, self.inner, strict=True):
             around.append(now)
-            now = block(down(now))
+            now = self._block(block, down(now))
         for up, block in zip(self.ups, self.outer, strict=True):
-            now = block(torch.cat([up(now), around.pop()], dim=1))
+            now = self._block(block, torch.cat([up(now), around.pop()], dim=1))
         found: Tensor = self.last(now)
+        return found
+
+    def _block(self, block: nn.Module, inputs: Tensor) -> Tensor:
+        again = self._computes_again and torch.is_grad_enabled()
+        found: Tensor = checkpoint(block, inputs, use_reentrant=False) if again else block(inputs)
         return found
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from penstock.errors import CheckpointCorrupt, ConfigError
-from penstock.recipes.registry import build_model, check_model, choose_model, recipe_of
+from penstock.recipes.registry import build_model, check_model, choose_model, recipe_for, recipe_of
 from penstock.recipes.xray.maps import answers_of_boxes, scores_of
 from penstock.recipes.xray.names import MODEL_NAMES
 from penstock.recipes.xray.objective import Reconstruction
-from penstock.recipes.xray.recipe import XrayRecipe
+from penstock.recipes.xray.recipe import ReversedRecipe
 from support.xrays import make_studies
 
 SMALL = ("unet-small", "unet-masked-small", "reversed-autoencoder-small")
@@ -40,8 +40,14 @@ def batch_of(inputs: torch.Tensor) -> dict[str, torch.Tensor]:
 def trained(name: str, steps: int) -> tuple[torch.nn.Module, list[float]]:
     torch.manual_seed(0)
     model = build_model(name, task="xray", shape=(1, 32, 32), num_outputs=1)
-    recipe = XrayRecipe()
-    optimisers = recipe.make_optimisers(model, learning_rate=0.003, weight_decay=0.0)
+    recipe = recipe_for("xray", name)
+    by_turns = isinstance(recipe, ReversedRecipe)
+    optimisers = (
+        recipe.make_optimisers(model, learning_rate=0.003, weight_decay=0.0)
+        if isinstance(recipe, ReversedRecipe)
+        else [torch.optim.AdamW(model.parameters(), lr=0.003)]
+    )
+    assert by_turns == (name.startswith("reversed"))
 
     def update(loss: torch.Tensor, *of: torch.optim.Optimizer) -> float:
         for each in of:
@@ -52,8 +58,14 @@ def trained(name: str, steps: int) -> tuple[torch.nn.Module, list[float]]:
         return loss.item()
 
     inputs = images(8)
-    losses = [recipe.training_step(model, batch_of(inputs), optimisers, update)[0] for _ in range(steps)]
-    return model, losses
+
+    def step() -> float:
+        batch = batch_of(inputs)
+        if isinstance(recipe, ReversedRecipe):
+            return recipe.training_step(model, batch, optimisers, update)[0]
+        return update(Reconstruction().loss(model(inputs), batch)[0], *optimisers)
+
+    return model, [step() for _ in range(steps)]
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
@@ -98,6 +110,18 @@ def test_evaluation_draws_nothing_and_training_draws_from_the_global_generator(n
     assert torch.equal(before, torch.get_rng_state())
     again = [trained(name, 2)[0].state_dict() for _ in range(2)]
     assert all(torch.equal(again[0][key], again[1][key]) for key in again[0])
+
+
+def test_gradients_that_are_computed_again_are_the_same() -> None:
+    found = []
+    for again in (False, True):
+        torch.manual_seed(0)
+        model: Any = build_model("unet-small", task="xray", shape=(1, 32, 32), num_outputs=1)
+        model.set_grad_checkpointing(again)
+        inputs = images(4)
+        Reconstruction().loss(model(inputs), batch_of(inputs))[0].backward()
+        found.append([parameter.grad for parameter in model.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def test_overlap_and_pointing_are_those_of_pixels() -> None:

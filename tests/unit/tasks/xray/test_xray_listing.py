@@ -213,7 +213,7 @@ def _moved(files: dict[str, bytes]) -> None:
         (lambda files: files.pop("test_list.txt"), ("split-lists=official",), "no test_list.txt"),
         (_table(",Mass,", ",Mass,x", name="BBox_List_2017.csv"), (), "BBox_List_2017.csv, line"),
         (lambda files: None, ("archives=images_9*",), "is of the archive images_9*, of --option archives="),
-        (lambda files: None, ("train-archives=images_001,images_9*",), "is of the archive images_9*, of --option train-archives="),
+        (lambda files: None, ("train-archives=images_001,images_9*",), "images_9*, of --option train-archives="),
         (lambda files: None, ("train-share=0.0001",), "no image is left to train on"),
         (lambda files: None, ("archives=images_001,images_oo2",), "is of the archive images_oo2,"),
         (lambda files: None, ("findings=Flu",), "the option findings has 'Flu'"),
