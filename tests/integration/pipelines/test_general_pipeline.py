@@ -17,6 +17,7 @@ from penstock.manifest import ManifestReader
 from penstock.records import CostReport, Evaluation, RunRecord, read_record
 from pipelines.compile import compile_all
 from pipelines.files import GENERAL_PIPELINE
+from support.clips import write_pairs
 from support.hub_server import Hub, serve_hub
 from support.images import CLASSES, write_class_folders
 from support.moto_s3 import connect
@@ -154,6 +155,25 @@ def test_conversations_of_a_private_repository(bucket: Bucket, compiled: Path, h
     _, scored = check(run)
     assert {"perplexity", "loss", "bits_per_byte", "token_accuracy"} == scored.metrics.keys()
     assert "perplexity" in run.executions["report"].artifacts["html"].read_text()
+
+
+def test_clips_of_pictures_and_sound(bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
+    client = connect(bucket.url)
+    folder = write_pairs(tmp_path / "clips", 24)
+    for path in folder.rglob("*.*"):
+        client.put_object(Bucket="runs", Key=f"clips/{path.relative_to(folder)}", Body=path.read_bytes())
+    given = small(
+        bucket,
+        data_source="s3://runs/clips",
+        data_region="us-east-2",
+        data_task="clips",
+        data_task_options={"frames": 8, "size": 16, "steps": 20, "coefficients": 16},
+        options={"endpoint_url": bucket.url, "batch_size": 6, "workers": 0},
+    )
+    run = make_backend(tmp_path / "run").run(compiled, given, job_id="clips")
+    _, scored = check(run)
+    assert {"balanced_accuracy", "auroc", "auprc"} <= scored.metrics.keys()
+    assert "Frames of clips" in run.executions["report"].artifacts["html"].read_text()
 
 
 def test_a_mix_that_a_file_describes(bucket: Bucket, compiled: Path, pets: str, tmp_path: Path) -> None:
