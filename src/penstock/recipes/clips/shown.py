@@ -82,7 +82,9 @@ class Shown:
             Picture(png=png(frame), told=f"frame {number} of {len(seen.frames)} of {seen.key}")
             for number, frame in enumerate(seen.frames, 1)
         )
-        return PictureRow(caption=says, pictures=pictures, tone="good" if seen.told == seen.truth else "bad")
+        return PictureRow(
+            key=seen.key, caption=says, pictures=pictures, tone="good" if seen.told == seen.truth else "bad"
+        )
 
 
 def _some(frames: torch.Tensor) -> NDArray[np.uint8]:
