@@ -109,15 +109,15 @@ REFUSED = {
 """What wrong credentials end with; those of the Hub are tried by its own tests."""
 ELSEWHERE = {
     "local": ("", 20),
-    "s3": ("s3://bucket/nothing", 25),
+    "s3": ("s3://bucket/nothing", 20),
     "gs": ("gs://another-bucket/nothing", 20),
     "az": ("az://another-container/nothing", 20),
     "hf": ("hf://datasets/org/another", 20),
     "kaggle": ("kaggle://datasets/owner/another", 21),
-    "web": ("", 22),
+    "web": ("", 20),
     "urls": ("", 26),
     "ftp": ("", 20),
-    "s3 by inventory": ("s3://bucket/nothing", 25),
+    "s3 by inventory": ("s3://bucket/nothing", 20),
 }
 """A place of each source that is not there, where it is none below the usual one, and the code."""
 
