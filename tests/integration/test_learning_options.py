@@ -81,7 +81,9 @@ def test_a_network_begins_with_the_weights_of_another(
     monkeypatch.chdir(tmp_path)
     begun = ("--init-from", "out/checkpoints", "--learning-rate", "1e-12", "--epochs", 1)
     assert job(*begun, out="tuned") == 0
-    assert "tensors begin with the weights of" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "tensors begin with the weights of" in told
+    assert "other classes" not in told
     before, after = (load_weights(str(tmp_path / out / "checkpoints")).model for out in ("out", "tuned"))
     learnt = [name for name in before if name.endswith("weight")]
     assert learnt

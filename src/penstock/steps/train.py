@@ -111,7 +111,9 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 trained_on=planned.data.trained_on,
                 own_traffic=counts.read,
                 recipe=recipe_for(task.name, config.model),
-                initialise=_initial_weights(args, config.init_from, counts.meter),
+                initialise=_initial_weights(
+                    args, config.init_from, counts.meter, meaning=planned.data.first.info.meaning
+                ),
             )
     sys.stdout.write(describe(written[-1]))
     return 0
@@ -129,14 +131,15 @@ def _fresh_model(planned: PlannedRun) -> nn.Module:
 
 
 def _initial_weights(
-    args: TrainOptions, location: str | None, meter: RequestMeter
+    args: TrainOptions, location: str | None, meter: RequestMeter, *, meaning: str
 ) -> Callable[[nn.Module], None] | None:
     """Return what puts the weights of a checkpoint into the network and tells what became of them; None without one."""
     if location is None:
         return None
 
     def initialise(model: nn.Module) -> None:
-        taken = take_weights(model, load_weights(location, endpoint_url=args.run_endpoint_url, meter=meter))
+        weights = load_weights(location, endpoint_url=args.run_endpoint_url, meter=meter)
+        taken = take_weights(model, weights, meaning=meaning)
         sys.stderr.write(f"penstock {NAME}: {taken}\n")
 
     return initialise

@@ -26,6 +26,7 @@ class Taken:
         lacking: those that the checkpoint does not have.
         misshapen: those that have another shape there: name, shape here, shape there.
         unused: names that the checkpoint alone has.
+        means_other: it was trained on other classes, or numbers that mean another thing.
     """
 
     location: str
@@ -33,6 +34,7 @@ class Taken:
     lacking: tuple[str, ...]
     misshapen: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
     unused: tuple[str, ...]
+    means_other: bool = False
 
     def __str__(self) -> str:
         """Say it in one line."""
@@ -45,11 +47,16 @@ class Taken:
             told.append(f"fresh, not there: {_named(self.lacking)}")
         if self.unused:
             told.append(f"not used: {_named(self.unused)}")
+        if self.means_other:
+            told.append("there it was other classes, or numbers that mean another thing, as by another tokenizer")
         return "; ".join(told)
 
 
-def take_weights(model: nn.Module, weights: Weights) -> Taken:
+def take_weights(model: nn.Module, weights: Weights, *, meaning: str = "") -> Taken:
     """Put a checkpoint's tensors into those of a network that have their name and shape.
+
+    Args:
+        meaning: of the samples to be trained on, as ``ManifestInfo.meaning`` has it; empty tells nothing.
 
     Raises:
         CheckpointMismatch: not one learnt tensor has.
@@ -76,6 +83,7 @@ def take_weights(model: nn.Module, weights: Weights) -> Taken:
             (name, tuple(own[name].shape), tuple(weights.model[name].shape)) for name in others if name in weights.model
         ),
         unused=tuple(name for name in weights.model if name not in own),
+        means_other=bool(meaning and weights.identity.meaning) and meaning != weights.identity.meaning,
     )
 
 

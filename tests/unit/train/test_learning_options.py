@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -407,6 +408,15 @@ def test_weights_that_fit_are_taken_and_all_others_are_told(tmp_path: Path) -> N
     assert "of another shape there: head.weight (7, 4) is (2, 4) there, head.bias (7,) is (2,) there" in said
     assert "fresh, not there: other.weight, other.bias" in said
     assert "not used: other.weight" in str(take_weights(Head(2), weights_from(Head(2, more=True), tmp_path / "more")))
+
+
+@pytest.mark.parametrize(("there", "here", "is_told"), [("a", "b", True), ("a", "a", False), ("", "b", False)])
+def test_weights_of_what_means_another_thing_are_taken_and_that_is_told(
+    tmp_path: Path, there: str, here: str, is_told: bool
+) -> None:
+    weights = weights_from(Head(2), tmp_path)
+    weights = replace(weights, identity=msgspec.structs.replace(weights.identity, meaning=there))
+    assert ("another tokenizer" in str(take_weights(Head(2), weights, meaning=here))) is is_told
 
 
 def test_weights_of_which_none_fits_are_refused(tmp_path: Path) -> None:
