@@ -156,6 +156,21 @@ def test_tables_that_say_nothing_are_refused(tmp_path: Path, table: str, code: i
     assert not (tmp_path / "m.parquet").exists()
 
 
+def test_times_of_a_table_may_have_any_number_of_decimals(tmp_path: Path) -> None:
+    films = write_films(tmp_path / "films", 2)
+    rows = ["file,start,end,label"]
+    for number in range(2):
+        rows += [f"films/{number:02}.mp4,{each / 3!r},{each / 3 + 1 / 7!r},{CLASSES[each % 2]}" for each in range(6)]
+    (films / "clips.csv").write_text("\n".join([*rows, ""]))
+
+    said = succeed(
+        *("list", "--source", films, "--task", "clips", "--option", "table=clips.csv", "--split", "1,0,0"),
+        *("--manifest", tmp_path / "m.parquet", "--plan", tmp_path / "plan.json"),
+    )
+
+    assert "12 samples" in said
+
+
 def test_the_library_gives_the_same_clips_with_sound_of_a_file_of_its_own(tmp_path: Path) -> None:
     films = write_films(tmp_path / "films", 2)
     (films / "sound").mkdir()

@@ -21,6 +21,8 @@ __all__ = ["CutClip", "cut_extents", "read_table"]
 
 _NEEDED: Final = ("file", "start", "end", "label")
 _OPTIONAL: Final = ("audio", "group")
+_SECOND: Final = 1e9
+"""In nanoseconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,10 +96,11 @@ def _clip(row: Row, have: Sequence[str]) -> CutClip:
 
 
 def _seconds(row: Row, column: str) -> float:
+    """Return a time to the nanosecond, as extents have it."""
     value = row.number(column)
     if value is None:
         raise row.error(f"the column {column} is empty", fix="write a number of seconds")
-    return value
+    return round(value * _SECOND) / _SECOND
 
 
 async def cut_extents(
@@ -185,7 +188,7 @@ async def _indexed(
 
 
 def _times(extent: Extent) -> tuple[float, float]:
-    return extent.args[0][0] / 1e9, extent.args[0][1] / 1e9
+    return extent.args[0][0] / _SECOND, extent.args[0][1] / _SECOND
 
 
 def _made(
