@@ -162,7 +162,8 @@ async def _found(
         return
     listing, cards, is_conversion = SortedListing(limits.scratch), Cards(), is_converted(source.spec.uri)
     see = cards.see if split or config else None
-    async for page in pages_of(source, pattern, skipped, see=see, hidden=hidden):
+    # What a card names is not hidden, and it is not read yet.
+    async for page in pages_of(source, pattern, skipped, see=see, hidden=None if see else hidden):
         listing.add(page)
         for info in page:
             wanted.see(info)
@@ -179,6 +180,7 @@ async def _found(
         uri=source.spec.uri,
         is_conversion=is_conversion,
         skipped=skipped,
+        hidden=hidden if cards.num_seen > 1 else None,
     ):
         yield info
 

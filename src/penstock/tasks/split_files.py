@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from penstock.errors import ConfigError
+from penstock.patterns import exactly
 from penstock.tasks.globs import glob_matcher
 from penstock.texts import did_you_mean
 
@@ -122,6 +123,12 @@ class ByPattern:
     def names(self) -> list[str]:
         """Names of the splits that there are."""
         return list(self.patterns)
+
+    @property
+    def paths(self) -> list[str]:
+        """All patterns, from the source on."""
+        folder = f"{exactly(self.folder)}/" if self.folder else ""
+        return [f"{folder}{pattern}" for patterns in self.patterns.values() for pattern in patterns]
 
     def of(self, key: str) -> tuple[str, ...]:
         """Return the splits that a file is of."""

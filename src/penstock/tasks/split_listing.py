@@ -9,6 +9,8 @@ from penstock.errors import DataError, EmptyListing
 from penstock.manifest import SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.dataset_card import CARD, split_files
+from penstock.tasks.hidden import Hidden
+from penstock.tasks.split_files import ByPattern
 from penstock.texts import counted
 
 __all__ = ["MOST_CARD_BYTES", "Cards", "of_splits"]
@@ -18,13 +20,19 @@ MOST_CARD_BYTES: Final = 4 << 20
 
 
 class Cards:
-    """Looks out for a source's card while it is listed."""
+    """Looks out for a source's card while it is listed.
+
+    Attributes:
+        num_seen: objects.
+    """
 
     def __init__(self) -> None:
         self._info: ObjectInfo | None = None
+        self.num_seen = 0
 
     def see(self, info: ObjectInfo) -> None:
         """Take note of an object."""
+        self.num_seen += 1
         if info.key == CARD and info.size_bytes:
             self._info = info
 
@@ -55,8 +63,12 @@ async def of_splits(
     uri: str,
     is_conversion: bool,
     skipped: list[SkippedObject],
+    hidden: Hidden | None,
 ) -> AsyncIterator[ObjectInfo]:
     """Return the objects of a listing that are of some splits; the others are counted.
+
+    Args:
+        hidden: leaves out what the card does not name.
 
     Raises:
         ConfigError: there is no such split or config.
@@ -64,14 +76,18 @@ async def of_splits(
         EmptyListing: the card names files for them of which none is here.
     """
     files = split_files(card, asked, config, uri, is_conversion=is_conversion)
-    example = ""
+    example, named = "", files.rule.paths if isinstance(files.rule, ByPattern) else ()
+    shown = None if hidden is None else hidden.knowing(*named)
+    hidden = None if hidden is None else hidden.knowing(*named)
     for info in listing:
-        if not info.is_empty:  # else it may be the marker of a folder
+        if not info.is_empty and not (shown and shown.leaves_out(info.key)):  # else it may be the marker of a folder
             files.rule.see(info.key)
         example = example or info.key
     chosen = files.chosen()
     num_taken = num_others = 0
     for info in listing:
+        if hidden is not None and hidden.leaves_out(info.key):
+            continue
         if set(files.rule.of(info.key)).isdisjoint(chosen):
             num_others += 1
             continue
@@ -79,6 +95,7 @@ async def of_splits(
         yield info
     listing.close()
     told = " and ".join(chosen)
+    skipped += [] if hidden is None else hidden.told()
     if not num_taken:
         raise EmptyListing(
             f"no file of the split {told} {files.told} is among those that match takes, {example} for one",

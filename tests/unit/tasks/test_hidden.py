@@ -96,6 +96,18 @@ def test_they_are_taken_where_they_are_named(tmp_path: Path) -> None:
         assert list(shards.shard_names) == ["_b.jsonl", "a.jsonl"]
 
 
+def test_what_a_card_names_is_taken_and_nothing_else_that_is_hidden(tmp_path: Path) -> None:
+    rows = b'{"n": 1}\n'
+    card = b"---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: train, path: _raw/*.jsonl}\n---\n"
+    aside = {"_temporary/train.jsonl": rows, "_raw/_temporary/a.jsonl": rows, "_raw/.b.jsonl": rows}
+    place = put(tmp_path / "card", {"README.md": card, "_raw/a.jsonl": rows, "b.jsonl": rows} | aside)
+    found, left_out = listed(place, format="jsonl", match="*.jsonl", split="train")
+    assert found == [("_raw/a.jsonl/1", 1)]
+    assert left_out["hidden"] == 3
+    names = put(tmp_path / "names", {"train.jsonl": rows, "valid.jsonl": rows} | aside)
+    assert listed(names, format="jsonl", match="*.jsonl", split="train")[0] == [("train.jsonl/1", 1)]
+
+
 def test_where_all_is_hidden_it_is_told(tmp_path: Path) -> None:
     place = put(tmp_path, {"_a/x.jsonl": b"{}\n", ".b.jsonl": b"{}\n"})
     with pytest.raises(EmptyListing, match=r"is hidden, .* \(2 objects, \.b\.jsonl for one\): name it in the pattern"):
@@ -136,6 +148,10 @@ def test_what_is_set_aside(key: str, is_aside: bool) -> None:
         ("x/.y/*", "s3://b/d", "x/.y/a", False),
         ("[_]a.json", "s3://b/d", "_a.json", False),
         ("*", "s3://b/_d", "a.json", False),
+        ("{_raw,plain}/*", "s3://b", "plain/_SUCCESS", True),
+        ("_raw/*", "s3://b", "_raw/_SUCCESS", True),
+        ("_raw/*", "s3://b", "_raw/_temporary/0/a.json", True),
+        ("_raw/_*", "s3://b", "_raw/_a.json", False),
     ],
 )
 def test_what_is_named_is_not_hidden(pattern: str, uri: str, key: str, leaves_out: bool) -> None:
