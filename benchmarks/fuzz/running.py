@@ -108,9 +108,10 @@ def fuzz(name: str, *, inputs: int, seconds: int, seed: int, keep: Path) -> dict
         time_left = int(seconds - (time.monotonic() - begun))
         if left <= 0 or time_left <= 1:
             break
-        run = _run(name, folder, inputs=left, seconds=time_left, seed=seed + len(runs))
-        if runs:  # what was kept is run anew at each start
-            run["inputs"] = max(0, run["inputs"] - run.pop("begun_with"))
+        again = sum(1 for _ in (folder / "corpus").glob("*")) if runs else 0
+        run = _run(name, folder, inputs=left + again, seconds=time_left, seed=seed + len(runs))
+        if runs:  # what was kept is run anew at each start, and not counted again
+            run["inputs"] = max(0, run["inputs"] - again)
         with (folder / "runs.jsonl").open("a") as file:
             file.write(json.dumps(run) + "\n")
         if not run["inputs"]:
@@ -201,7 +202,6 @@ def _told(text: str) -> dict[str, int]:
     done = _DONE.search(text)
     return {
         "inputs": int(done[1]) if done else int(seen[-1][0]) if seen else 0,
-        "begun_with": int(first[0]) if first else 0,
         "reached_first": int(first[2]) if first else 0,
         "reached": int(seen[-1][2]) if seen else 0,
         "kept": int(seen[-1][4]) if seen else 0,
