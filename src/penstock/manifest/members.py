@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from penstock.files import atomic_path
 from penstock.manifest.columns import METADATA_KEY, SCHEMA
-from penstock.manifest.reader import ManifestReader
+from penstock.manifest.reader import UNREADABLE, ManifestReader, damaged
 from penstock.manifest.schema import SPLITS, ManifestInfo, SkippedObject
 from penstock.manifest.writer import ManifestWriter
 from penstock.records.codec import encode_record
@@ -78,12 +79,21 @@ def member_manifest(manifest: Path, number: int, path: Path) -> ManifestInfo:
             end = first + file.metadata.row_group(group).num_rows
             wanted = [(max(first, start), min(end, stop)) for start, stop in runs if start < end and stop > first]
             if wanted:
-                table = file.read_row_group(group, use_threads=False)
+                table = _table(file, group, manifest)
                 for start, stop in wanted:
                     writer.write_table(table.slice(start - first, stop - start).cast(SCHEMA))
             first = end
         writer.add_key_value_metadata({METADATA_KEY: encode_record(info)})
     return info
+
+
+def _table(file: pq.ParquetFile, group: int, manifest: Path) -> pa.Table:
+    try:
+        table = file.read_row_group(group, use_threads=False)
+        table.validate(full=True)
+    except UNREADABLE as error:
+        raise damaged(manifest, str(error)) from error
+    return table
 
 
 def _runs(members: Sequence[ManifestInfo], number: int) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ from penstock.records.codec import decode_record
 from penstock.records.telling import WHOLE_BYTES, what_it_is
 from penstock.units import MIB
 
-__all__ = ["ManifestReader"]
+__all__ = ["UNREADABLE", "ManifestReader", "damaged"]
 
 CACHE_BYTES = 128 * MIB
 """Room for the columns of about 1.4 million extents of EEG."""
@@ -29,7 +29,7 @@ CACHE_BYTES = 128 * MIB
 CHUNK_ROWS = 1024
 LARGE_CHUNK_ROWS = 262_144
 
-_UNREADABLE = (OSError, pa.ArrowException, ValueError, LookupError, MemoryError)
+UNREADABLE = (OSError, pa.ArrowException, ValueError, LookupError, MemoryError)
 """What pyarrow raises for a damaged file: the last three where it reads a footer's names, places and sizes."""
 
 
@@ -60,7 +60,7 @@ class ManifestReader:
             )
         try:
             self._file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else _told(path, error)
             raise RecordError(
                 f"cannot read the manifest {path} ({reason})",
@@ -141,7 +141,7 @@ class ManifestReader:
                 try:
                     column = self._file.read_row_group(group, columns=["num_samples"], use_threads=False).column(0)
                     numbers = column.to_numpy()[first - start : stop - start]
-                except _UNREADABLE as error:
+                except UNREADABLE as error:
                     raise self._damaged(str(error)) from error
                 found[first - split.first_row : stop - split.first_row] = numbers
             start = end
@@ -156,7 +156,7 @@ class ManifestReader:
             counts = [group.num_rows for group in groups]
             table_bytes = sum(group.total_byte_size for group in groups)
             known = self._file.schema_arrow.equals(SCHEMA)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._damaged(str(error)) from error
         if raw is None:
             raise RecordError(
@@ -176,8 +176,11 @@ class ManifestReader:
             return cached
         try:
             table = self._file.read_row_group(group, use_threads=False)
+            table.validate(
+                full=True
+            )  # texts that are none, and places beyond a dictionary, which nobody else looks for
             columns = ExtentColumns(table)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._damaged(str(error)) from error
         self._cache[group] = columns
         self._cached_bytes += columns.size_bytes
@@ -187,11 +190,14 @@ class ManifestReader:
         return columns
 
     def _damaged(self, reason: str) -> RecordError:
-        return RecordError(
-            f"the manifest {self.path} is damaged ({reason})",
-            fix="make it again with `penstock list`",
-            about=str(self.path),
-        )
+        return damaged(self.path, reason)
+
+
+def damaged(path: Path, reason: str) -> RecordError:
+    """Return the error of a manifest that cannot be read."""
+    return RecordError(
+        f"the manifest {path} is damaged ({reason})", fix="make it again with `penstock list`", about=str(path)
+    )
 
 
 def _told(path: Path, error: Exception) -> str:

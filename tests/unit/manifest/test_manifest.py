@@ -30,6 +30,7 @@ from penstock.manifest import (
     SkippedObject,
     SourceSpec,
     Span,
+    members,
 )
 from penstock.manifest import sample_of as sample_of_extent
 from penstock.manifest.columns import METADATA_KEY
@@ -598,6 +599,32 @@ def test_another_parquet_file_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"key": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(RecordError, match="is not a manifest"):
         ManifestReader(tmp_path / "other.parquet")
+
+
+def _spoilt(path: Path, to: Path) -> Path:
+    """Write a manifest again, with texts that are none in the place of its extents' keys."""
+    table = pq.read_table(path)
+    metadata = pq.read_metadata(path).metadata
+    keys = table.column("key").combine_chunks().cast(pa.string())
+    data = keys.buffers()[2].to_pybytes().replace(b"R", b"\xff")
+    spoilt = pa.StringArray.from_buffers(len(keys), keys.buffers()[1], pa.py_buffer(data))
+    at = table.schema.get_field_index("key")
+    table = table.set_column(at, table.schema.field(at), spoilt.cast(table.schema.field(at).type))
+    with pq.ParquetWriter(to, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({METADATA_KEY: metadata[METADATA_KEY]})
+    return to
+
+
+def test_texts_that_are_none_are_damage(tmp_path: Path) -> None:
+    write(tmp_path / "a", [(sample_of(number), "train") for number in range(50)])
+    with ManifestReader(_spoilt(tmp_path / "a", tmp_path / "b")) as reader:
+        with pytest.raises(RecordError, match=r"is damaged \("):
+            reader.row(0)
+        with pytest.raises(RecordError, match=r"is damaged \("):
+            reader.take(np.array([0, 7]))
+    with pytest.raises(RecordError, match=r"is damaged \("):
+        members._table(pq.ParquetFile(tmp_path / "b"), 0, tmp_path / "b")
 
 
 def test_memory_stays_bounded(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def _opened(data: bytes, container: str, *, key: str, at: list[float], memory: i
             io.BytesIO(data), format=container, options={"protocol_whitelist": "none"}, metadata_errors="replace"
         ) as file:
             yield file
-    except (DataError, ConfigError, MemoryError):
+    except (DataError, ConfigError):
         raise
     except TooMuch:
         raise DataError(
@@ -201,6 +201,8 @@ def _opened(data: bytes, container: str, *, key: str, at: list[float], memory: i
             about=key,
         ) from None
     except Exception as error:  # FFmpeg's errors are of many classes, and its values too large for Python's types
+        if isinstance(error, MemoryError) and not isinstance(error, av.FFmpegError):
+            raise  # FFmpeg's is of what a damaged file asks for
         what = " ".join(str(getattr(error, "strerror", "") or error).split())[:200]
         raise DataError(f"{key} cannot be decoded at {at[0]:.2f} s: {what}", fix=fix, about=key) from error
 

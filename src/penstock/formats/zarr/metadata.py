@@ -111,7 +111,7 @@ def _check(array: Array) -> None:
     lengths = (*array.shape, *array.chunks, *array.shard)
     axes = len(array.shape)
     is_whole = all(type(length) is int and 0 <= length <= _MOST_LENGTH for length in lengths)
-    if not is_whole or axes > _MOST_AXES or len(array.chunks) != axes or not all(array.chunks):
+    if not is_whole or axes > _MOST_AXES or len(array.chunks) != axes or not all(array.chunks) or not all(array.shard):
         raise ValueError(f"the shape {array.shape} in chunks of {array.chunks}")
     if array.shard and (
         len(array.shard) != axes or any(outer % inner for outer, inner in zip(array.shard, array.chunks, strict=True))

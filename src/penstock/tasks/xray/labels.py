@@ -153,6 +153,7 @@ def _parquet_rows(data: bytes, name: str, *, with_views: bool) -> Iterator[tuple
         plain = _wanted(table.schema_arrow.names, name, with_views=with_views)
         done = 0
         for batch in table.iter_batches(columns=[*plain.values()]):
+            batch.validate(full=True)  # of texts, that they are some
             for number, row in enumerate(batch.to_pylist()):
                 cells = {short: "" if row[column] is None else row[column] for short, column in plain.items()}
                 yield f"{name}, row {done + number + 1}", cells

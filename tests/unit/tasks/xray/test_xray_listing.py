@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import lzma
 import os
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from penstock.cli import main
+from penstock.errors import DataError
 from penstock.manifest import Extent, ManifestInfo, ManifestReader
 from penstock.tasks.xray.labels import FINDINGS, findings_of, read_labels
 from penstock.tasks.xray.task import Xray
@@ -269,3 +271,11 @@ def test_the_real_table_is_read() -> None:
     counts = {name: sum(label.findings >> place & 1 for label in book.values()) for place, name in enumerate(FINDINGS)}
     assert (counts["Infiltration"], counts["Hernia"]) == (19_894, 227)
     assert {label.view for label in book.values()} == {"PA", "AP"}
+
+
+def test_a_table_of_texts_that_are_none_is_refused() -> None:
+    texts = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, 2], "<i4")), pa.py_buffer(b"\xff\xfe"))
+    file = io.BytesIO()
+    pq.write_table(pa.table(dict.fromkeys(("image_index", "finding_labels", "patient_id"), texts)), file)
+    with pytest.raises(DataError, match="is no Parquet file that can be read"):
+        read_labels(file.getvalue(), name="t.parquet", with_views=False)
