@@ -378,6 +378,16 @@ def test_words_beside_the_sound_take_no_more_memory_than_the_file_has(container:
         values(damaged, kind)
 
 
+def test_a_stream_that_becomes_another_does_not_end_the_process() -> None:
+    words: dict[str, Any] = {"count": 6, "size": (16, 16)}
+    one, other = film("mpegts", "libx264", **words), film("mpegts", "mpeg2video", **words, rate=25)
+    assert values(one)
+    assert values(other)
+    for data in (one + other, other + one):
+        with pytest.raises(DataError, match="its stream 256 changes its codec"):
+            values(data)
+
+
 @pytest.mark.parametrize("name", ["mp4", "matroska", "open groups", "vp9 and opus"])
 def test_damage_is_told_with_object_and_time_or_changes_nothing(name: str) -> None:
     data = made(name)

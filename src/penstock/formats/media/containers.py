@@ -6,11 +6,12 @@ What it guessed might be one that names other files to be opened (HLS, DASH, lis
 from __future__ import annotations
 
 import re
+import zlib
 from typing import Final
 
 from penstock.units import KIB
 
-__all__ = ["HEAD_BYTES", "check_words", "container_of", "told_size"]
+__all__ = ["HEAD_BYTES", "check_streams", "check_words", "container_of", "told_size"]
 
 HEAD_BYTES: Final = 64 * KIB
 """First bytes that it takes to tell; what stands before sound may be long."""
@@ -40,6 +41,10 @@ _MAGIC: Final = (
     (0, b"\xff\xfa", "mp3"),
 )
 _WORDS: Final = re.compile(rb"LIST([\s\S]{4})INFO")
+_REVERSED: Final = bytes(int(f"{number:08b}"[::-1], 2) for number in range(256))
+_H264: Final = 0x1B
+_PROGRAM: Final = re.compile(rb"\x02(?=([\xb0-\xb3][\s\S])[\s\S]{2}[\xc0-\xff]\x00\x00)")
+"""How a table of a program's streams begins."""
 _PACKET: Final = 188
 """Bytes of a packet of MPEG-TS."""
 
@@ -67,6 +72,31 @@ def check_words(data: bytes) -> None:
         end = found.start() + 8 + int.from_bytes(found[1], "little")
         if end > len(data):
             raise ValueError(f"its words end at byte {end}, of {len(data)}")
+
+
+def check_streams(data: bytes) -> None:
+    """See that a stream of MPEG-TS that is of H.264 stays so: where it changes, FFmpeg ends the process.
+
+    Raises:
+        ValueError: it does not.
+    """
+    sections = set()
+    for begun in _PROGRAM.finditer(data):
+        sections.add(data[begun.start() : begun.start() + 3 + int.from_bytes(begun[1], "big") % 4096])
+    kinds: dict[int, set[int]] = {}
+    for section in filter(_is_whole, sections):
+        at = 12 + int.from_bytes(section[10:12], "big") % 4096
+        while at + 5 <= len(section) - 4:
+            kinds.setdefault(int.from_bytes(section[at + 1 : at + 3], "big") % 8192, set()).add(section[at])
+            at += 5 + int.from_bytes(section[at + 3 : at + 5], "big") % 4096
+    for stream, found_kinds in kinds.items():
+        if _H264 in found_kinds and len(found_kinds) > 1:
+            raise ValueError(f"its stream {stream} changes its codec, which is not read")
+
+
+def _is_whole(section: bytes) -> bool:
+    """Tell whether the CRC at a section's end is its own: that of zlib, bits the other way round."""
+    return zlib.crc32(section.translate(_REVERSED)) == 0xFFFFFFFF
 
 
 def told_size(head: bytes, container: str) -> int | None:

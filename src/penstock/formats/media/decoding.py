@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from penstock.errors import ConfigError, DataError, TruncatedObject
 from penstock.extras import import_extra
 from penstock.formats.media.choosing import wanted_times
-from penstock.formats.media.containers import check_words
+from penstock.formats.media.containers import check_streams, check_words
 from penstock.formats.media.gathering import Frames, Sound, TooMuch
 from penstock.formats.media.kept import File
 from penstock.formats.media.packets import frames_of
@@ -188,6 +188,8 @@ def _opened(data: bytes, container: str, *, key: str, at: list[float], memory: i
     try:
         if container in ("avi", "wav"):
             check_words(data)
+        if container == "mpegts":
+            check_streams(data)
         with av.open(
             io.BytesIO(data), format=container, options={"protocol_whitelist": "none"}, metadata_errors="replace"
         ) as file:
