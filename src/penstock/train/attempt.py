@@ -153,6 +153,7 @@ class Attempt:
     def _train_epoch(self, stop: StopRequest) -> bool:
         """Train to the epoch's end, or to the last step there is; say whether it was the epoch's end."""
         journal, schedule = self._journal, self._schedule()
+        self._stepper.num_steps = schedule.num_steps
         self._stepper.model.train()
         batches: Iterator[Batch] | None = None
         while True:

@@ -9,7 +9,15 @@ from typing import Any, Literal, cast, get_args
 
 from penstock.errors import ConfigError
 from penstock.options import Change
-from penstock.train.options import BATCH_SIZE, AmpMode, DeviceName, OptimizerName, ScheduleName, TrainingOptions
+from penstock.train.options import (
+    BATCH_SIZE,
+    AdaptName,
+    AmpMode,
+    DeviceName,
+    OptimizerName,
+    ScheduleName,
+    TrainingOptions,
+)
 
 __all__ = ["WITH_MOMENTUM", "ConfigValue", "TrainConfig", "option_of", "weights_of"]
 
@@ -45,6 +53,8 @@ class TrainConfig:
         weight_decay: of AdamW decoupled, of the others L2.
         label_smoothing: of classification, part of each target that is spread over all classes.
         class_weights: of classification: ``balanced``, or numbers with commas; None weighs all alike.
+        adapt: how features of a second domain are made like the first one's; ``none`` does not.
+        adapt_weight: what that part of the loss counts.
         schedule: ``cosine`` and ``linear`` warm up and fall to 0 at the last step, ``onecycle`` does both by cosines,
             ``constant`` warms up and stays.
         warmup_fraction: part of all steps in which the rate rises from near 0.
@@ -84,6 +94,8 @@ class TrainConfig:
     weight_decay: float = _GIVEN.weight_decay
     label_smoothing: float = _GIVEN.label_smoothing
     class_weights: str | None = _GIVEN.class_weights
+    adapt: AdaptName = _GIVEN.adapt
+    adapt_weight: float = _GIVEN.adapt_weight
     schedule: ScheduleName = _GIVEN.schedule
     warmup_fraction: float = _GIVEN.warmup
     warmup_steps: int | None = _GIVEN.warmup_steps or None
@@ -125,6 +137,8 @@ class TrainConfig:
         _check(self, "ema", lambda value: value is None or 0 < value < 1, "above 0 and less than 1, like 0.999, or 0")
         _check(self, "momentum", lambda value: value is None or 0 <= value < 1, "0 or more and less than 1, like 0.9")
         _check(self, "seed", lambda value: 0 <= value < 2**32, f"0 to {2**32 - 1}")
+        _check(self, "adapt_weight", lambda value: 0 < value < math.inf, "a number above 0")
+        _check_choice(self, "adapt", get_args(AdaptName))
         _check_choice(self, "schedule", get_args(ScheduleName))
         _check_choice(self, "amp", get_args(AmpMode))
         _check_choice(self, "device", get_args(DeviceName))
@@ -133,6 +147,16 @@ class TrainConfig:
         weights_of(self.class_weights)
 
     def _check_together(self) -> None:
+        if self.adapt == "none" and self.adapt_weight != _GIVEN.adapt_weight:
+            raise ConfigError(
+                f"--adapt-weight {self.adapt_weight:g} is given, and no --adapt", fix="choose one, or leave it out"
+            )
+        if self.adapt != "none" and (self.accumulate > 1 or self.compile):
+            other = f"--accumulate {self.accumulate}" if self.accumulate > 1 else "--compile"
+            raise ConfigError(
+                f"--adapt {self.adapt} and {other} are both given",
+                fix="leave one of them out: domains are compared within a batch, by the parts of a network",
+            )
         if self.momentum is not None and self.optimizer not in WITH_MOMENTUM:
             raise ConfigError(
                 f"--momentum {self.momentum:g} is given, and --optimizer {self.optimizer} has none",

@@ -17,6 +17,7 @@ from penstock.options.readers import (
 
 __all__ = [
     "BATCH_SIZE",
+    "AdaptName",
     "AmpMode",
     "DeviceName",
     "LossName",
@@ -26,6 +27,7 @@ __all__ = [
     "TrainingOptions",
 ]
 
+AdaptName = Literal["none", "dann", "mmd", "coral"]
 AmpMode = Literal["auto", "off", "bf16", "fp16"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 LossName = Literal["mse", "smooth_l1", "l1"]
@@ -121,6 +123,16 @@ class _Learning(Options, group="training", change=Change.FIXED):
         metavar="balanced|W,W,...",
         told="of classification: what each class's loss counts, in the order of the classes; balanced makes all "
         "classes count alike, by how many training samples each has (default: all 1)",
+    )
+    adapt: AdaptName = choice(
+        choices=get_args(AdaptName),
+        default="none",
+        told="make the features of a second domain like those of the first, where a task has one (the EEG tasks' "
+        "--option target-releases=...): by a classifier of domains and a reversed gradient (dann), kernels (mmd) or "
+        "covariances (coral) (default: none)",
+    )
+    adapt_weight: float = option(
+        read=at_least_zero, default=1.0, metavar="X", told="what --adapt's part of the loss counts (default: 1)"
     )
     schedule: ScheduleName = choice(
         choices=get_args(ScheduleName),

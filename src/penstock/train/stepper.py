@@ -17,6 +17,7 @@ from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.loader.protocols import Batch, on_device
 from penstock.recipes.objectives import Objective
 from penstock.recipes.protocols import OwnStep, Recipe
+from penstock.train.adaptation import Adaptation, adaptation_of
 from penstock.train.averaging import MovingMean
 from penstock.train.config import TrainConfig
 from penstock.train.device import choose_device, choose_precision
@@ -53,6 +54,9 @@ class Stepper:
     Args:
         recipe: that the network is of, whose own optimisers and training step are used where it has some.
 
+    Attributes:
+        num_steps: of the whole run, which --adapt goes by; None where that is not known.
+
     Raises:
         ConfigError: the device or precision that was asked for is not there, the recipe makes no optimisers, or has no
             use for an option.
@@ -70,7 +74,10 @@ class Stepper:
         self.model = model.to(self.device)
         check_recipe(recipe, config)
         self._forward = prepared(self.model, config, recipe=recipe)
-        self._optimisers = optimisers_of(recipe, self.model, config)
+        self._adaptation: Adaptation | None = adaptation_of(self.model, config, recipe=recipe)
+        trained = self.model if self._adaptation is None else nn.ModuleList([self.model, self._adaptation.module])
+        self._optimisers = optimisers_of(recipe, trained, config)
+        self.num_steps: int | None = None
         self._rates = [[float(group["lr"]) for group in each.param_groups] for each in self._optimisers]
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=self._precision.needs_scaler)
         self._mean = MovingMean(self.model, config.ema) if config.ema is not None else None
@@ -157,12 +164,21 @@ class Stepper:
                 with self._precision.autocast():
                     loss, num_labelled = self._recipe.training_step(self.model, data, self._optimisers, update)
             else:
-                outputs = self._outputs(data["inputs"], len(batch))
-                mean, num_labelled = self._objective.loss(outputs, data)
+                mean, num_labelled = self._loss(data, len(batch), step=step)
                 loss = update(mean, *self._optimisers)
         if self._mean is not None:
             self._mean.update(self.model)
         return StepOutcome(loss=float(loss), num_labelled=num_labelled, num_samples=len(batch), learning_rate=rate)
+
+    def _loss(self, data: Any, num_samples: int, *, step: int) -> tuple[torch.Tensor, int]:
+        outputs = self._outputs(data["inputs"], num_samples)
+        if self._adaptation is None:
+            return self._objective.loss(outputs, data)
+        answers, features = outputs
+        mean, num_labelled = self._objective.loss(answers, data)
+        with torch.autocast(self.device.type, enabled=False):
+            part = self._adaptation.loss(features.float(), data["targets"], done=step / (self.num_steps or math.inf))
+        return mean if part is None else mean + part, num_labelled
 
     def _update(
         self,
@@ -219,7 +235,7 @@ class Stepper:
     def _outputs(self, inputs: Any, num_samples: int) -> Any:
         try:
             with self._precision.autocast():
-                return self._forward(inputs)
+                return self._forward(inputs) if self._adaptation is None else self._adaptation.forward(inputs)
         except ValueError as error:
             if num_samples > 1:
                 raise
@@ -258,6 +274,8 @@ class Stepper:
             "optimiser": states[0] if len(states) == 1 else states,
             "scaler": self._scaler.state_dict(),
         }
+        if self._adaptation is not None:
+            state["adaptation"] = self._adaptation.module.state_dict()
         return state if self._mean is None else state | {"mean": self._mean.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -269,6 +287,8 @@ class Stepper:
         """
         try:
             self.model.load_state_dict(state["model"])
+            if self._adaptation is not None:
+                self._adaptation.module.load_state_dict(state["adaptation"])
             saved = state["optimiser"] if isinstance(state["optimiser"], list) else [state["optimiser"]]
             for optimiser, one in zip(self._optimisers, saved, strict=True):
                 optimiser.load_state_dict(one)

@@ -44,6 +44,16 @@ def by_time(minutes: float | None) -> TrainConfig:
     return replace(CONFIG, checkpoint_every_steps=None, checkpoint_minutes=minutes)
 
 
+def adapting(method: str) -> TrainConfig:
+    """Return the same run, with every other sample of a domain whose labels are not known."""
+    return replace(CONFIG, adapt=method)
+
+
+def two_domains(targets: np.ndarray) -> np.ndarray:
+    """Return targets of which every other one is not known."""
+    return np.where(np.arange(len(targets)) % 2 == 0, targets, np.nan)
+
+
 @dataclass
 class Heard:
     """Progress that remembers what it was told."""
@@ -150,6 +160,7 @@ def _main() -> int:
         parser.add_argument(name, type=int)
     parser.add_argument("--term-in-valid", action="store_true")
     parser.add_argument("--minutes", type=float)
+    parser.add_argument("--adapt")
     options = parser.parse_args()
 
     def on_each_step(update: StepUpdate) -> None:
@@ -176,7 +187,12 @@ def _main() -> int:
     try:
         run(
             options.folder,
-            config=CONFIG if options.minutes is None else by_time(options.minutes),
+            config=adapting(options.adapt)
+            if options.adapt
+            else CONFIG
+            if options.minutes is None
+            else by_time(options.minutes),
+            targets=two_domains if options.adapt else lambda targets: targets,
             heard=Heard(on_each_step=on_each_step),
             before_batch=before_batch,
             before_valid=before_valid,

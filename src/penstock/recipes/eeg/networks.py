@@ -7,7 +7,7 @@ Control 87, 2024; arXiv 2207.12369), about 62 000 parameters at 129 x 200.
 
 Both scale their input by one running standard deviation, so that volts and microvolts train alike.
 
-Shapes: B batch, C channels, T times, O outputs.
+Shapes: B batch, C channels, T times, F features, O outputs.
 The file stands by itself: it imports torch alone, and is written into what is exported.
 """
 
@@ -51,11 +51,16 @@ class SmallNet(nn.Module):
         self.dropout = nn.Dropout(0.25)
         self.head = nn.Linear(maps * (num_times // pool), num_outputs)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Shape (B, C, T) to (B, O)."""
+    def features(self, inputs: Tensor) -> Tensor:
+        """Shape (B, C, T) to what the head takes, (B, F)."""
         components = self.spatial_norm(self.spatial(self.scale(inputs)))
         maps = F.elu(self.temporal_norm(self.temporal(components)))
-        outputs: Tensor = self.head(self.dropout(self.pool(maps)).flatten(1))
+        found: Tensor = self.dropout(self.pool(maps)).flatten(1)
+        return found
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Shape (B, C, T) to (B, O)."""
+        outputs: Tensor = self.head(self.features(inputs))
         return outputs
 
 
@@ -97,11 +102,16 @@ class EEGNeX(nn.Module):
         maps_per_filter = self.spatial.out_channels // second.shape[0]
         return joined.transpose(0, 1).repeat_interleave(maps_per_filter, dim=0)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Shape (B, C, T) to (B, O)."""
+    def features(self, inputs: Tensor) -> Tensor:
+        """Shape (B, C, T) to what the head takes, (B, F)."""
         kernel = self.kernel()
         mixed = self.spatial(self.scale(inputs))
         filtered = F.conv1d(mixed, kernel, padding=kernel.shape[2] // 2, groups=kernel.shape[0])
         maps = self.spatial_pool(self.spatial_norm(filtered))
-        outputs: Tensor = self.head(self.dilated_pool(self.dilated(maps)).flatten(1))
+        found: Tensor = self.dilated_pool(self.dilated(maps)).flatten(1)
+        return found
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Shape (B, C, T) to (B, O)."""
+        outputs: Tensor = self.head(self.features(inputs))
         return outputs

@@ -23,6 +23,9 @@ from penstock.train.validation import check_best
 
 __all__ = ["PlannedRun", "plan_run"]
 
+_DOMAINS = ("target-releases", "target-subjects")
+"""Options of tasks that say which samples are of a second domain."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedRun:
@@ -76,6 +79,7 @@ def plan_run(args: TrainOptions) -> PlannedRun:
         class_weights=_class_weights(config.class_weights, basis),
     )
     _check_evaluation(config, args, data, objective)
+    _check_domains(config, basis)
     # Where the listing goes on the first epoch has an order of its own: it is another run.
     order_options: dict[str, ConfigValue] = {} if first.is_whole else {"stream-listing": True}
     identity = Identity(
@@ -121,6 +125,21 @@ def _check_evaluation(config: TrainConfig, args: TrainOptions, data: OpenedDatas
         )
     if config.best is not None:
         check_best(config.best, task=data.task, objective=objective)
+
+
+def _check_domains(config: TrainConfig, listed: Listed) -> None:
+    """Refuse to adapt where there is but one domain.
+
+    Raises:
+        ConfigError: no option of the task names the other.
+    """
+    options = listed.info.task_options or {}
+    if config.adapt == "none" or any(value and name in _DOMAINS for name, value in options.items()):
+        return
+    raise ConfigError(
+        f"--adapt {config.adapt} is given, and the dataset was listed without a target domain",
+        fix="list it with --option train-releases=R1 --option target-releases=R3, or by subjects; EEG tasks have these",
+    )
 
 
 def _class_weights(asked: str | None, listed: Listed) -> tuple[float, ...]:

@@ -37,6 +37,8 @@ def train_config(args: TrainingOptions, *, task: str, seed: int, batch_size: int
         weight_decay=args.weight_decay,
         label_smoothing=args.label_smoothing,
         class_weights=args.class_weights,
+        adapt=args.adapt,
+        adapt_weight=args.adapt_weight,
         schedule=args.schedule,
         warmup_fraction=args.warmup,
         warmup_steps=args.warmup_steps or None,

@@ -96,6 +96,8 @@ class EegEvents(EegTask):
             skip_bad=skip_bad,
             classes=classes,
             own_splits=choice.own_splits,
+            unlabelled=choice.unlabelled,
+            notes=choice.notes,
             num_channels=chosen.whole("num_channels", low=0, high=100_000),
         )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from penstock.errors import ConfigError, DataError
@@ -11,6 +11,7 @@ from penstock.formats.tables import read_table
 from penstock.manifest import SkippedObject
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.bids import HBN_BAD_SUBJECTS, Dataset, Recording, find_recordings, release_of
+from penstock.tasks.eeg.domains import TARGET, parted
 from penstock.tasks.named_files import read_named
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OwnSplits, TaskOption
@@ -19,6 +20,7 @@ from penstock.texts import counted
 __all__ = ["CHOOSING", "Choice", "choose_recordings"]
 
 SPLITS: Final = ("train", "valid", "test")
+NAMED: Final = (*SPLITS, TARGET)
 AUTHORS: Final = "hbn"
 """What stands for the subjects that the challenge's organisers exclude."""
 SHOWN: Final = 4
@@ -47,6 +49,16 @@ CHOOSING: Final = (
         )
         for split in SPLITS
     ),
+    _names(
+        f"{TARGET}_releases",
+        "releases that are a second domain, trained on without their labels, which --adapt makes the others' features "
+        "like; give train-releases too (default: none)",
+    ),
+    _names(
+        f"{TARGET}_subjects",
+        "subjects that are such a domain, joined by commas, or a file as of train-subjects (default: none)",
+        "NAMES|FILE",
+    ),
     TaskOption(
         name="exclude_subjects",
         kind=str,
@@ -74,10 +86,17 @@ CHOOSING: Final = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """What was taken."""
+    """What was taken.
+
+    Attributes:
+        unlabelled: names of the recordings whose targets are not told.
+        notes: what a person should know of it.
+    """
 
     dataset: Dataset
     own_splits: OwnSplits | None
+    unlabelled: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = field(default=())
 
 
 async def choose_recordings(
@@ -91,13 +110,14 @@ async def choose_recordings(
         EmptyListing: nothing that was asked for lies there.
         SourceError: it could not be listed, or a list of subjects could not be read.
     """
-    by_release = _splits_of(_normal(split, chosen.names(f"{split}_releases")) for split in SPLITS)
-    lists = [await _subjects(source, chosen, f"{split}_subjects") for split in SPLITS]
-    by_subject = _splits_of(zip(SPLITS, lists, strict=True))
-    if by_release and by_subject:
+    releases = [_normal(chosen.names(f"{split}_releases")) for split in NAMED]
+    lists = [await _subjects(source, chosen, f"{split}_subjects") for split in NAMED]
+    if any(releases) and any(lists):
         raise ConfigError(
-            "both releases and subjects say which split recordings are of", fix="give train-releases or train-subjects"
+            "both releases and subjects say which split recordings are of",
+            fix="give train-releases or train-subjects",
         )
+    by_release, by_subject = _splits_of(releases), _splits_of(lists)
     left_out = await _subjects(source, chosen, "exclude_subjects")
     names = frozenset(left_out) - {_subject(AUTHORS)}
     bad = names | (HBN_BAD_SUBJECTS if _subject(AUTHORS) in left_out else frozenset())
@@ -108,17 +128,27 @@ async def choose_recordings(
         dataset = await _commercial(source, dataset)
     if by_subject:
         dataset = _listed(dataset, by_subject)
-    return Choice(dataset=dataset, own_splits=_own_splits(source, dataset, by_release, by_subject))
+    splits = _asked_splits(source, dataset, by_release, by_subject)
+    if TARGET not in splits.values():
+        names = frozenset(splits.values())
+        return Choice(dataset=dataset, own_splits=_own_splits(names, splits) if splits else None)
+    domains = parted(dataset.recordings, splits, limits=limits)
+    return Choice(
+        dataset=dataset,
+        own_splits=_own_splits(domains.names, domains.splits),
+        unlabelled=domains.unlabelled,
+        notes=domains.notes,
+    )
 
 
-def _normal(split: str, names: Sequence[str]) -> tuple[str, list[str]]:
-    return split, [f"R{name.lstrip('Rr')}" for name in names]
+def _normal(names: Sequence[str]) -> list[str]:
+    return [f"R{name.lstrip('Rr')}" for name in names]
 
 
-def _splits_of(named: Iterable[tuple[str, Sequence[str]]]) -> dict[str, str]:
-    """Return the split of each name."""
+def _splits_of(named: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Return the split of each name, of which those of each of ``NAMED`` are given."""
     found: dict[str, str] = {}
-    for split, names in named:
+    for split, names in zip(NAMED, named, strict=True):
         for name in names:
             if found.setdefault(name, split) != split:
                 raise ConfigError(f"{name} is in two splits, {found[name]} and {split}", fix="leave it in one of them")
@@ -204,12 +234,12 @@ def _kept(dataset: Dataset, kept: Sequence[Recording], reason: str, fix: str) ->
     return replace(dataset, recordings=tuple(kept), skipped=skipped)
 
 
-def _own_splits(
+def _asked_splits(
     source: ObjectSource, dataset: Dataset, by_release: Mapping[str, str], by_subject: Mapping[str, str]
-) -> OwnSplits | None:
-    """Return the splits that releases or subjects are; None where nothing says so."""
+) -> dict[str, str]:
+    """Return the split that each recording is of, by its name; empty where nothing says so."""
     if not by_release and not by_subject:
-        return None
+        return {}
     splits: dict[str, str] = {}
     of_subjects: dict[str, str] = {}
     for recording in dataset.recordings:
@@ -220,8 +250,11 @@ def _own_splits(
                 fix="leave it out with --option exclude-subjects=, or put both releases into one split",
             )
         splits[recording.name] = by
+    return splits
 
+
+def _own_splits(names: frozenset[str], splits: Mapping[str, str]) -> OwnSplits:
     def split_of(key: str) -> str:
         return splits[key] if key in splits else splits[key.rpartition("/")[0]]
 
-    return OwnSplits(names=frozenset(splits.values()), split_of=split_of)
+    return OwnSplits(names=names, split_of=split_of)

@@ -85,12 +85,13 @@ class EegC2(EegTask):
         column = ",".join(chosen.names("label"))
         as_scorer = chosen.choice("evaluation_crop", EVALUATION_CROPS) == "scorer"
         choice = await choose_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"), chosen=chosen)
-        dataset = choice.dataset
-        dataset, labels = await labelled(source, dataset, column=column, skip_bad=limits.skip_bad)
+        dataset, labels = await labelled(
+            source, choice.dataset, column=column, skip_bad=limits.skip_bad, unlabelled=choice.unlabelled
+        )
 
         def make(epochs: Epochs) -> Made:
             stride = max(1, round(stride_seconds * epochs.opened.rate_hz))
-            return _window_samples(epochs, stride, labels[epochs.opened.recording.info.key], as_scorer=as_scorer)
+            return _window_samples(epochs, stride, labels.get(epochs.opened.recording.info.key), as_scorer=as_scorer)
 
         return await make_sample_set(
             Reader(source),
@@ -102,6 +103,8 @@ class EegC2(EegTask):
             with_events=False,
             skip_bad=limits.skip_bad,
             own_splits=choice.own_splits,
+            unlabelled=choice.unlabelled,
+            notes=choice.notes,
             num_channels=chosen.whole("num_channels", low=0, high=100_000),
         )
 
@@ -116,7 +119,7 @@ class EegC2(EegTask):
         return overall_score(evaluations)
 
 
-def _window_samples(epochs: Epochs, stride: int, label: float, *, as_scorer: bool) -> Made:
+def _window_samples(epochs: Epochs, stride: int, label: float | None, *, as_scorer: bool) -> Made:
     recording = epochs.opened.recording
     starts = [
         stretch.first_sample + start

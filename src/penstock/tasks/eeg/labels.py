@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from penstock.errors import DataError, MissingLabel, PenstockError
 from penstock.formats.tables import Row, Table, is_missing, read_table
 from penstock.manifest import SkippedObject
@@ -12,12 +14,13 @@ __all__ = ["labelled"]
 
 
 async def labelled(
-    source: ObjectSource, dataset: Dataset, *, column: str, skip_bad: bool
+    source: ObjectSource, dataset: Dataset, *, column: str, skip_bad: bool, unlabelled: Container[str] = ()
 ) -> tuple[Dataset, dict[str, float]]:
     """Keep the recordings of subjects that have the label, and give the label by recording key.
 
     Args:
         skip_bad: leave out and name tables, and subjects, that cannot be used.
+        unlabelled: names of the recordings that are kept without one.
 
     Raises:
         DataError: a participants table is missing or lacks the column, or a label is no number, or a second one.
@@ -27,7 +30,8 @@ async def labelled(
     errors: list[PenstockError] = []
     skipped = list(dataset.skipped)
     unusable: set[str] = set()
-    for root in sorted({recording.root for recording in dataset.recordings}):
+    asked = [recording for recording in dataset.recordings if recording.name not in unlabelled]
+    for root in sorted({recording.root for recording in asked}):
         try:
             table = await _table(source, dataset, root, column)
         except PenstockError as error:
@@ -47,7 +51,7 @@ async def labelled(
                 found.give_up(row, error)
     labels: dict[str, float] = {}
     without: dict[tuple[str, str], None] = {}
-    for recording in dataset.recordings:
+    for recording in asked:
         value = found.of(recording.root, recording.subject)
         if value is not None:
             labels[recording.info.key] = value
@@ -60,12 +64,14 @@ async def labelled(
     if not labels:
         if errors:
             raise errors[0]
-        subjects = len({recording.subject for recording in dataset.recordings})
+        subjects = len({recording.subject for recording in asked})
         raise MissingLabel(
             f"none of {subjects} subjects has a number in the column {column} of participants.tsv",
             fix="choose another column with --option label, or another release",
         )
-    kept = tuple(recording for recording in dataset.recordings if recording.info.key in labels)
+    kept = tuple(
+        recording for recording in dataset.recordings if recording.name in unlabelled or recording.info.key in labels
+    )
     return Dataset(recordings=kept, participants=dataset.participants, skipped=skipped), labels
 
 

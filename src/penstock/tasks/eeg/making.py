@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from penstock.errors import DataError
 from penstock.formats.recordings.model import run_around, why_no_run
@@ -131,6 +133,8 @@ async def make_sample_set(
     skip_bad: bool,
     classes: tuple[str, ...] = (),
     own_splits: OwnSplits | None = None,
+    unlabelled: Container[str] = (),
+    notes: Sequence[str] = (),
     num_channels: int = 0,
 ) -> SampleSet:
     """Begin to make samples: reads as far as the first one, which gives the shape.
@@ -139,6 +143,8 @@ async def make_sample_set(
         what: what samples are made of, in the plural (``trials``).
         none_made: gives the error for a dataset without any sample, from a phrase that counts why.
         own_splits: that recordings are of.
+        unlabelled: names of the recordings whose samples' targets are not told.
+        notes: what a person should know of it.
         num_channels: of the recordings that are taken; 0 takes those that are like the first one.
 
     Raises:
@@ -155,7 +161,7 @@ async def make_sample_set(
         num_channels=num_channels,
     )
     shape: list[tuple[int, int]] = []
-    rows = _rows(opened, spec, make, what, none_made, skipped, shape)
+    rows = _rows(opened, spec, _hiding(make, unlabelled), what, none_made, skipped, shape)
     first = await anext(rows)
     return SampleSet(
         rows=_with_first(first, rows),
@@ -163,7 +169,20 @@ async def make_sample_set(
         classes=classes,
         skipped=skipped,
         own_splits=own_splits,
+        notes=list(notes),
     )
+
+
+def _hiding(make: MakeSamples, unlabelled: Container[str]) -> MakeSamples:
+    """Return what makes samples without targets of the recordings that are named."""
+
+    def made(epochs: Epochs) -> Made:
+        found = make(epochs)
+        if epochs.opened.recording.name not in unlabelled:
+            return found
+        return replace(found, samples=[msgspec.structs.replace(each, targets=(None,)) for each in found.samples])
+
+    return made
 
 
 async def _rows(

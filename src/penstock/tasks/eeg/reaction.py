@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -73,7 +73,7 @@ class EegC1(EegTask):
         dataset = choice.dataset
 
         def make(epochs: Epochs) -> Made:
-            return _trial_samples(epochs, start_seconds, responses)
+            return _trial_samples(epochs, start_seconds, responses, choice.unlabelled)
 
         return await make_sample_set(
             Reader(source, event_column=chosen.text("event_column")),
@@ -85,6 +85,8 @@ class EegC1(EegTask):
             with_events=True,
             skip_bad=limits.skip_bad,
             own_splits=choice.own_splits,
+            unlabelled=choice.unlabelled,
+            notes=choice.notes,
             num_channels=chosen.whole("num_channels", low=0, high=100_000),
         )
 
@@ -99,7 +101,7 @@ class EegC1(EegTask):
         return overall_score(evaluations)
 
 
-def _trial_samples(epochs: Epochs, start_seconds: float, responses: Responses) -> Made:
+def _trial_samples(epochs: Epochs, start_seconds: float, responses: Responses, unlabelled: Container[str] = ()) -> Made:
     opened = epochs.opened
     trials = find_trials(opened.events, responses)
     samples, left_out = [], Counter[str]()
@@ -109,7 +111,8 @@ def _trial_samples(epochs: Epochs, start_seconds: float, responses: Responses) -
         if trial.stimulus_seconds is None:
             left_out["without a stimulus"] += 1
             continue
-        if trial.response_seconds is None:
+        seconds = trial.response_seconds
+        if seconds is None and opened.recording.name not in unlabelled:
             left_out["without a response"] += 1
             continue
         first = epochs.first_sample(trial.stimulus_seconds, shift)
@@ -120,7 +123,7 @@ def _trial_samples(epochs: Epochs, start_seconds: float, responses: Responses) -
             first_sample=first,
             key=f"{opened.recording.name}/trial-{trial.number:03d}",
             group=opened.recording.subject,
-            target=trial.response_seconds - trial.stimulus_seconds,
+            target=None if seconds is None else seconds - trial.stimulus_seconds,
         )
         samples.append(sample)
     return Made(samples=samples, candidates=len(trials), left_out=left_out)
