@@ -208,7 +208,7 @@ def test_files_pass_as_artifacts_or_through_a_volume(name: str) -> None:
 def test_examples_of_the_page_are_values_that_the_first_step_takes() -> None:
     rows = re.findall(r"^ +\| `(data_\w+)` \| (.*) \|$", (ROOT / "docs/pipelines.md").read_text(), re.MULTILINE)
     found = {name: [cell.strip().strip("`") for cell in cells.split(" | ")] for name, cells in rows}
-    assert set(found["data_task"]) == {"images", "table", "eeg-events"}
+    assert set(found["data_task"]) == {"images", "table", "eeg-events", "text"}
     assert set(found) <= {one.name for one in run_form(GENERAL, Settings()).values()}
     for task, options, source in zip(
         *(found[f"data_{key}"] for key in ("task", "task_options", "source")), strict=True

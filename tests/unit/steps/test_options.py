@@ -118,7 +118,7 @@ def test_what_is_for_other_programs_is_not_in_the_help() -> None:
     assert hidden == {
         *((step, "meters") for step in ("list", "prefetch", "train", "evaluate", "run")),
         *((step, "lanes") for step in ("list", "run")),
-        *((step, "until_stdin_closes") for step in ("list", "prefetch")),
+        *((step, name) for step in ("list", "prefetch") for name in ("until_stdin_closes", "and_more")),
         ("evaluate", "executor_input"),
     }
     for step, name in hidden:
