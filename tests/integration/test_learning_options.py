@@ -98,11 +98,17 @@ FLAT = ("--schedule", "constant", "--warmup", 0)
 WITHIN = ("--evaluate-every", 3, "--best", "log_loss", *FLAT, "--checkpoint-every", 1)
 
 
-def test_validations_within_epochs_leave_learning_as_it_is(job: Run, data: Path, tmp_path: Path) -> None:
+def test_validations_within_epochs_leave_learning_as_it_is(
+    job: Run, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Through a real window: killed among them, ended at a step, and gone on with."""
     assert job(*FLAT, out="plain") == 0
     plain = read_record(tmp_path / "plain" / "run.json", RunRecord)
+    capsys.readouterr()
     assert job(*WITHIN, "--max-steps", 5) == 0
+    told = capsys.readouterr().out
+    assert "trained on  40; no epoch was finished" in told
+    assert "stall  – (no epoch was finished)" in told
     ended = read_record(tmp_path / "out" / "run.json", RunRecord)
     assert [each.step for each in ended.evaluations] == [3, 5]
     assert (ended.state, len(ended.epochs), ended.losses[-1].step) == ("succeeded", 0, 5)

@@ -91,11 +91,10 @@ def score_chart(run: RunRecord, score: str) -> str:
     places = sorted([*ends, *((each.epoch, each.valid) for each in run.evaluations)], key=lambda found: found[0])
     found = [(place, valid[score]) for place, valid in places if score in valid]
     points = [(place, metric.value) for place, metric in found if metric.value is not None]
+    best = _best_point(run, score)
     baseline = next((metric.baseline.value for _, metric in found if metric.baseline is not None), None)
     epochs = np.array([point[0] for point in points], dtype=np.float64)
     values = np.array([point[1] for point in points], dtype=np.float64)
-    best = [point for point in points if point[0] == _best_place(run)]
-
     label = clean_text(found[0][1].label if found else score)
 
     def draw(axes: Axes) -> None:
@@ -103,23 +102,29 @@ def score_chart(run: RunRecord, score: str) -> str:
             axes.axhline(baseline, color=_MUTED, linewidth=1.4, linestyle=(0, (4, 3)), label="learnt nothing")
         axes.plot(epochs, values, color=_ORANGE, linewidth=1.8, marker=_marker(epochs), label="validation")
         if best:
-            axes.plot([best[0][0]], [best[0][1]], "o", markersize=9, markeredgewidth=1.6, fillstyle="none",
-                      color=_INK, label=f"best: {best[0][1]:.3f}")  # fmt: skip
+            axes.plot([best[0]], [best[1]], "o", markersize=9, markeredgewidth=1.6, fillstyle="none",
+                      color=_INK, label=f"best: {best[1]:.3f}")  # fmt: skip
         axes.set_xlabel("epochs done")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylabel(label)
         legend(axes)
 
-    shown = f"Best, at epoch {best[0][0]:.4g}: {best[0][1]:.4g}." if best else f"{counted(len(points), 'epoch')}."
+    shown = f"Best, at epoch {best[0]:.4g}: {best[1]:.4g}." if best else f"{counted(len(points), 'epoch')}."
     against = f" A model that learnt nothing has {baseline:g}." if baseline is not None else ""
     return chart("score", f"Validation {label} by epoch", shown + against, draw)
 
 
-def _best_place(run: RunRecord) -> float | None:
-    """Return the epochs that were done when the best weights were taken; None where there are none."""
+def _best_point(run: RunRecord, score: str) -> tuple[float, float] | None:
+    """Return the epochs that were done when the best weights were taken, and their score; None where there are none.
+
+    By the step and not by the place: of samples that make many steps, several evaluations have one place.
+    """
     if run.best_step is not None:
-        return next((each.epoch for each in run.evaluations if each.step == run.best_step), None)
-    return None if run.best_epoch is None else run.best_epoch + 1.0
+        found = [(each.epoch, each.valid) for each in run.evaluations if each.step == run.best_step]
+    else:
+        found = [(each.epoch + 1.0, each.valid) for each in run.epochs if each.epoch == run.best_epoch]
+    values = [(place, valid[score].value) for place, valid in found if score in valid]
+    return next(((place, value) for place, value in values if value is not None), None)
 
 
 def stall_chart(run: RunRecord) -> str:

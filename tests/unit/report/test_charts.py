@@ -4,12 +4,23 @@ import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.records import EpochRecord, Evaluation, Host, LossPoint, Meters, Prediction, RunRecord, Saves
+from penstock.records import (
+    EpochRecord,
+    Evaluation,
+    Host,
+    LossPoint,
+    Meters,
+    Prediction,
+    RunRecord,
+    Saves,
+    StepEvaluation,
+)
 from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
 from support.metrics import nrmse
 
@@ -106,6 +117,17 @@ def test_best_epoch_and_baseline_are_marked() -> None:
     svg = score_chart(_run(num_epochs=3), "nrmse")
     assert {"NRMSE", "learnt nothing", "best: 1.000"} <= _texts(svg)
     assert "at epoch 1" in _described(svg)
+
+
+def test_of_evaluations_at_one_place_the_best_step_is_marked() -> None:
+    """Few long samples make many steps: all these evaluations lie where as many samples were begun."""
+    found = tuple(
+        StepEvaluation(step=step, epoch=0.4, valid={"nrmse": nrmse(value)}, valid_seconds=0.1)
+        for step, value in ((10, 0.75), (20, 0.25), (30, 0.5))
+    )
+    run = msgspec.structs.replace(_run(num_epochs=1), evaluations=found, best_step=20)
+    assert "best: 0.250" in _texts(score_chart(run, "nrmse"))
+    assert "Best, at epoch 0.4: 0.25." in _described(score_chart(run, "nrmse"))
 
 
 def test_confusion_tells_counts_and_names() -> None:

@@ -46,10 +46,10 @@ def describe(files: JobFiles) -> str:
     metrics = metrics_line(found.metrics)
     rows = [
         ("samples", f"{info.num_samples} in {counted(info.num_objects, 'object')} ({format_bytes(info.object_bytes)})"),
-        ("trained on", f"{record.num_trained_samples} in {counted(len(record.epochs), 'epoch')}"),
+        ("trained on", _trained(record)),
         ("downloaded", format_bytes(downloaded)),
         ("peak window", _window(record.meters)),
-        ("stall", f"{format_seconds(record.stall_seconds)} ({100 * record.stall_share:.1f} % of training)"),
+        ("stall", _stall(record)),
         ("wall", format_seconds(record.wall_seconds)),
         (f"{found.split} score", f"{found.score} {metric_text(found.metrics.get(found.score))}"),
         ("metrics", metrics),
@@ -59,6 +59,19 @@ def describe(files: JobFiles) -> str:
         ("report", str(files.html)),
     ]
     return "".join(f"{name:>14}  {value}\n" for name, value in rows)
+
+
+def _trained(record: RunRecord) -> str:
+    if not record.epochs:
+        return f"{record.num_trained_samples}; no epoch was finished"
+    part = f" and {record.unfinished_samples} of one that was not finished" if record.unfinished_samples else ""
+    return f"{record.num_trained_samples} in {counted(len(record.epochs), 'epoch')}{part}"
+
+
+def _stall(record: RunRecord) -> str:
+    if not record.epochs:  # it is measured by epochs
+        return "– (no epoch was finished)"
+    return f"{format_seconds(record.stall_seconds)} ({100 * record.stall_share:.1f} % of training)"
 
 
 def _window(meters: Meters) -> str:
