@@ -1,0 +1,1 @@
+"""How much of the gap between domains of EEG each way of adaptation closes."""
