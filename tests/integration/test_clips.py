@@ -142,6 +142,8 @@ def _skipped(path: Path) -> list[object]:
     ("file,start,end,label\nfilms/00.mp4,0,1,ads\nfilms/00.mp4,0,1,games\n", 30, "comes twice"),
     ("file,start,end,label\nfilms/00.mp4,0,1,ads\nfilms/00.mp4,1,2,ads\n", 30, "two classes"),
     ("file,start,end,label\nfilms/00.mp4,0,1,ads\nfilms/77.mp4,1,2,games\n", 24, "no films/77.mp4"),
+    ("file,start,end,label\n../clips.mp4,0,1,ads\nfilms/00.mp4,1,2,games\n", 24, "no ../clips.mp4"),
+    ("file,start,end,label\n/etc/passwd,0,1,ads\nfilms/00.mp4,1,2,games\n", 24, "no /etc/passwd"),
     ("file,start,end,label\nfilms/00.mp4,0,1,ads\nfilms/00.mp4,900,902,games\n", 30, "no clip from 900 to 902"),
 ])  # fmt: skip
 def test_tables_that_say_nothing_are_refused(tmp_path: Path, table: str, code: int, told: str) -> None:

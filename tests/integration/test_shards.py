@@ -208,6 +208,8 @@ def test_rows_that_are_closed_let_go_and_give_nothing_more(server: SmallS3) -> N
 def test_a_dataset_that_has_shards_open_is_copied_without_them(server: SmallS3) -> None:
     dataset = on_server(server, "npy")
     assert dataset.num_shards == 2
+    with dataset.shards() as shards, pytest.raises(StreamMisused, match="shards cannot be pickled"):
+        pickle.dumps(shards)
     for other in (copy.copy(dataset), copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))):
         assert other.shard_names == dataset.shard_names
 

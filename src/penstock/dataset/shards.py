@@ -7,7 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 import msgspec
 
@@ -15,7 +15,7 @@ from penstock.dataset.found_shards import FoundShards, may_find
 from penstock.dataset.functions import change_of
 from penstock.dataset.listed_shards import Catalog, ListedShards
 from penstock.dataset.shard_rows import ShardRows
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, StreamMisused
 from penstock.formats.registry import open_format
 from penstock.inspection.values import type_of
 from penstock.stream.checks import count, shown
@@ -98,6 +98,11 @@ class Shards:
     def __repr__(self) -> str:
         of = printable(self._catalog.uri)
         return f"<Shards of {of}: {counted(self.num_shards, 'shard')}{', closed' if self._is_closed else ''}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise StreamMisused(
+            "shards cannot be pickled or copied", fix="send the dataset, and call its shards() where they are read"
+        )
 
     def close(self) -> None:
         """End what reads, and let go of what is known; nothing can be opened any more."""

@@ -96,7 +96,8 @@ class LocalObjects(ObjectSource):
     async def find(self, key: str) -> ObjectInfo | None:
         """Look one file up; see the base class."""
         with self._counted(self.meter.line("LIST", "listing")), mapped(self.spec, key):
-            if not (self._folder / key).is_file():
+            # A key names what lies below the folder alone.
+            if {"", ".", ".."} & set(key.split("/")) or not (self._folder / key).is_file():
                 return None
             meta = await obstore.head_async(self._store, key)
         return _info(cast("dict[str, Any]", meta), LocalFiles())
