@@ -89,14 +89,14 @@ def test_a_job_trains_while_it_lists_and_goes_on_to_the_same_weights_wherever_it
     with gate_before(bucket.url, LAST) as gate:
         source = ("--source", f"{bucket.uri}/eeg", "--endpoint-url", gate.url, "--region", "us-east-2")
         words = ("run", *source, *LISTING, *TRAINING, "--out", out)
-        for number, workers, code in ((signal.SIGKILL, 2, -9), (signal.SIGTERM, 0, 75), (signal.SIGKILL, 0, 3)):
+        for number, workers, code in ((signal.SIGKILL, 2, -9), (signal.SIGTERM, 0, 75), (signal.SIGKILL, 0, 42)):
             # The second part is there, the third never comes: the last recording's header is kept back.
             before = saved_step(out / "checkpoints")
             process = run_until_saved([*words, "--workers", str(workers)], out, max(before, 0) + 6)
             assert gate.waited.is_set()
             assert not (out / "manifest.parquet").exists()
             lister = next(pid for pid, line in processes_of(out).items() if LISTER in line)
-            os.kill(lister if code == 3 else process.pid, number)
+            os.kill(lister if code == 42 else process.pid, number)
             assert process.wait(60) == code
             assert all_gone(out)
             assert not [path for path in out.rglob("*") if ".tmp" in path.name]
