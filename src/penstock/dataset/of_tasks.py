@@ -251,9 +251,11 @@ def eeg(
     train_releases: str | Iterable[str] | None = None,
     valid_releases: str | Iterable[str] | None = None,
     test_releases: str | Iterable[str] | None = None,
+    target_releases: str | Iterable[str] | None = None,
     train_subjects: str | Iterable[str] | None = None,
     valid_subjects: str | Iterable[str] | None = None,
     test_subjects: str | Iterable[str] | None = None,
+    target_subjects: str | Iterable[str] | None = None,
     exclude_subjects: str | Iterable[str] | None = None,
     commercial_use: bool = False,
     num_channels: int = 0,
@@ -289,6 +291,7 @@ def eeg(
         normalize: each channel to mean 0 and deviation 1, microvolts, or none, which leaves volts.
         train_releases, valid_releases, test_releases: releases that are these parts, given by ``part``.
         train_subjects, valid_subjects, test_subjects: subjects that are, or a file that names them.
+        target_releases, target_subjects: a second domain, which the part for training has without its targets.
         exclude_subjects: subjects to leave out; "hbn" (unless given) are those that the challenge's organisers exclude.
         commercial_use: take those subjects alone whose ``commercial_use`` is yes.
         num_channels: take recordings of so many channels alone.
@@ -313,7 +316,7 @@ def eeg(
     for name, words in (("responses", RESPONSES), ("evaluation_crop", EVALUATION_CROPS)):
         if given[name] is not None:
             choice(name, given[name], words)
-    for split in PARTS:
+    for split in (*PARTS, "target"):
         _check_names(f"{split}_releases", given[f"{split}_releases"], is_release=True)
         _check_names(f"{split}_subjects", given[f"{split}_subjects"], is_release=False)
     _check_names("exclude_subjects", exclude_subjects, is_release=False)
@@ -325,7 +328,7 @@ def eeg(
         max_files=None if max_files is None else count("max_files", max_files, 1),
     )
     made = _of_task(task, arguments, options, limits=limits)
-    parts = (train_releases, valid_releases, test_releases, train_subjects, valid_subjects, test_subjects)
+    parts = [given[f"{split}_{of}"] for split in (*PARTS, "target") for of in ("releases", "subjects")]
     own = any(part is not None for part in parts)
     return replace(made, gives_classes=challenge == "events", group_name="subject", has_own_parts=own)
 

@@ -14,7 +14,7 @@ from penstock.errors import ConfigError
 
 TEXTS = {"source", "match", "columns", "sample", "labels", "path", "label", "group", "split", "class_folder", "classes"}
 TEXTS |= {"config", "group_folder", "bids_task", "event_column", "event_values", "releases", "region", "endpoint_url"}
-TEXTS |= {f"{part}_{of}" for part in ("train", "valid", "test") for of in ("releases", "subjects")}
+TEXTS |= {f"{part}_{of}" for part in ("train", "valid", "test", "target") for of in ("releases", "subjects")}
 TEXTS |= {"exclude_subjects", "table", "video_folder", "audio_folder", "group_separator"}
 TRUTHS = {"commercial_use", "anonymous", "requester_pays", "decoded", "split_folders", "mini"}
 NUMBERS = {"epoch_start", "epoch_seconds", "window_seconds", "stride_seconds", "crop_seconds"}
