@@ -24,7 +24,7 @@ from penstock.units import format_bytes
 
 __all__ = ["Asked", "decode_clips", "measured", "missing", "need_av", "origin_of"]
 
-_MOST_PIXELS: Final = str(1 << 27)
+_MOST_PIXELS: Final = str(1 << 26)
 """Of a frame."""
 _STRICT: Final = "crccheck+bitstream+buffer+explode"
 """Else FFmpeg hides what is damaged behind what it makes up."""
