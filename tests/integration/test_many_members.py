@@ -74,9 +74,11 @@ def test_it_is_outlived(mixed: Any) -> None:
         os.kill(pid, signal.SIGKILL)
         assert numbers([*given, *batches]) == whole
         assert numbers(loader) != whole
+        # Another one, unless all lay in the windows before this one was killed: then nobody misses it.
         (other,) = prefetchers(loader)
-        assert other != pid
+        assert other == pid or is_there(other)
     assert not is_there(other)
+    assert not is_there(pid)
 
 
 def test_a_member_that_cannot_be_listed_is_named(mixed: Any, tmp_path: Path) -> None:

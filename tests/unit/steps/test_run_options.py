@@ -94,7 +94,7 @@ def _required(step: str) -> list[str]:
         ('{"warmup": NaN}', "NaN is no number of JSON"),
         ({"lerning_rate": 1}, "did you mean 'learning_rate'?"),
         ({"Learning-Rate": 1}, "did you mean 'learning_rate'?"),
-        ({"nonsense": 1}, "the options are: accumulate, amp, "),
+        ({"nonsense": 1}, "the options are: accumulate, adapt, "),
         ({"epochs": 1}, "give it as model_epochs"),
         ({"model_epochs": 1}, "give it as model_epochs"),
         ({"source": "s3://a"}, "give it as data_source"),
