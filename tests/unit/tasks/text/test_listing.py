@@ -21,8 +21,9 @@ from penstock.steps._shared.manifest_making import make_manifest
 from penstock.tasks.protocols import Limits
 from penstock.tasks.registry import get_task
 from penstock.tasks.text.codec import maker_of
-from support.chats import tokenizer
 from support.texts import conversations, jsonl
+
+tokenizer = pytest.importorskip("support.chats", reason="tokenizers is not installed", exc_type=ImportError).tokenizer
 
 ROWS = [{"text": f"number {n}, ü", "author": str(n // 5)} for n in range(100)]
 
