@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock.demo.generate import generate_dataset
 from penstock.manifest.reader import ManifestReader
 from support.cli import fails, succeed
+from support.eeg import subjects_of, write_releases
 
 TARGETS = ("train-releases=R1,R2", "target-releases=R3")
 
@@ -17,19 +17,7 @@ TARGETS = ("train-releases=R1,R2", "target-releases=R3")
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of three releases, of four subjects each."""
-    folder = tmp_path_factory.mktemp("releases")
-
-    def put(key: str, data: bytes) -> None:
-        path = folder / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-
-    generate_dataset(put, size_bytes=3 * 8 * 100 * 8 * 3 * 12, num_releases=3, num_trials=8, num_channels=8)
-    return folder
-
-
-def subjects(folder: Path, release: str) -> set[str]:
-    return {path.name.partition("_")[0] for path in (folder / f"{release}_L100_bdf").rglob("*_eeg.bdf")}
+    return write_releases(tmp_path_factory.mktemp("releases"), num_subjects=4)
 
 
 def words(source: Path, out: Path, *options: str, task: str = "eeg-c1", split: str = "0.4,0.3,0.3") -> list[object]:
@@ -52,10 +40,10 @@ def test_labels_of_target_releases_are_not_in_what_is_trained_on(releases: Path,
     option = ("event-values=left_target,right_target",) if task == "eeg-events" else ()
     said = succeed(*words(releases, tmp_path, *TARGETS, *option, task=task))
 
-    found, target = parts(tmp_path / "m.parquet"), subjects(releases, "R3")
+    found, target = parts(tmp_path / "m.parquet"), set(subjects_of(releases, "R3"))
     assert {who for who, known in found["train"] if known is None} <= target
-    assert {who for who, known in found["train"] if known is not None} <= subjects(releases, "R1") | subjects(
-        releases, "R2"
+    assert {who for who, known in found["train"] if known is not None} <= set(subjects_of(releases, "R1")) | set(
+        subjects_of(releases, "R2")
     )
     assert any(known is None for _, known in found["train"])
     assert {who for who, _ in found["test"]} <= target
@@ -67,8 +55,11 @@ def test_labels_of_target_releases_are_not_in_what_is_trained_on(releases: Path,
 
 def test_labels_of_the_target_do_not_matter(releases: Path, tmp_path: Path) -> None:
     """Of subjects too, and where it has no labels at all."""
-    target = sorted(subjects(releases, "R3"))
-    options = (f"train-subjects={','.join(sorted(subjects(releases, 'R1')))}", f"target-subjects={','.join(target)}")
+    target = subjects_of(releases, "R3")
+    options = (
+        f"train-subjects={','.join(subjects_of(releases, 'R1'))}",
+        f"target-subjects={','.join(target)}",
+    )
     succeed(*words(releases, tmp_path, *options, task="eeg-c2", split="0.5,0.5,0"))
     before = parts(tmp_path / "m.parquet")
     table = releases / "R3_L100_bdf/participants.tsv"

@@ -7,27 +7,15 @@ from pathlib import Path
 import pytest
 
 import penstock as library
-from penstock.demo.generate import generate_dataset
 from penstock.manifest.reader import ManifestReader
 from support.cli import fails, succeed
+from support.eeg import subjects_of, write_releases
 
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of three releases, of three subjects each."""
-    folder = tmp_path_factory.mktemp("releases")
-
-    def put(key: str, data: bytes) -> None:
-        path = folder / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-
-    generate_dataset(put, size_bytes=3 * 8 * 100 * 8 * 3 * 9, num_releases=3, num_trials=8, num_channels=8)
-    return folder
-
-
-def subjects(folder: Path, release: str) -> list[str]:
-    return sorted({path.name.partition("_")[0] for path in (folder / f"{release}_L100_bdf").rglob("*_eeg.bdf")})
+    return write_releases(tmp_path_factory.mktemp("releases"), num_subjects=3)
 
 
 def words(source: Path, out: Path, *options: str, split: str = "0.6,0.2,0.2", challenge: str = "c1") -> list[object]:
@@ -56,21 +44,21 @@ def test_releases_are_splits(releases: Path, tmp_path: Path, challenge: str) -> 
 
     found = listed(releases, tmp_path, *options, split="1,0,0", challenge=challenge)
 
-    assert found["test"] == set(subjects(releases, "R3"))
-    assert found["train"] == {*subjects(releases, "R1"), *subjects(releases, "R2")}
+    assert found["test"] == set(subjects_of(releases, "R3"))
+    assert found["train"] == {*subjects_of(releases, "R1"), *subjects_of(releases, "R2")}
 
 
 def test_what_releases_leave_open_is_cut_of_the_training_split(releases: Path, tmp_path: Path) -> None:
     found = listed(releases, tmp_path, "train-releases=R1,R2", "test-releases=R3", split="0.5,0.5,0")
 
-    assert found["test"] == set(subjects(releases, "R3"))
+    assert found["test"] == set(subjects_of(releases, "R3"))
     assert found["valid"]
-    assert found["train"] | found["valid"] == {*subjects(releases, "R1"), *subjects(releases, "R2")}
+    assert found["train"] | found["valid"] == {*subjects_of(releases, "R1"), *subjects_of(releases, "R2")}
     assert not found["train"] & found["valid"]
 
 
 def test_subjects_are_splits_by_name_and_by_file(releases: Path, tmp_path: Path) -> None:
-    first, second, third = subjects(releases, "R1")
+    first, second, third = subjects_of(releases, "R1")
     (tmp_path / "test.tsv").write_text(f"participant_id\tage\n{third}\t9\n# nobody\n\n")
 
     found = listed(
@@ -86,7 +74,7 @@ def test_subjects_are_splits_by_name_and_by_file(releases: Path, tmp_path: Path)
 
 
 def test_subjects_that_are_named_are_left_out_and_told(releases: Path, tmp_path: Path) -> None:
-    gone = subjects(releases, "R2")[0]
+    gone = subjects_of(releases, "R2")[0]
 
     found = listed(releases, tmp_path, f"exclude-subjects=hbn,{gone}")
 

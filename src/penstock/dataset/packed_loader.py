@@ -9,16 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from penstock.dataset.epoch_loader import EpochLoader
+from penstock.dataset.made_loader import MadeLoader
 from penstock.dataset.mixed_loader import MixedLoader
 from penstock.dataset.packed_batches import Asked, Packed
 from penstock.dataset.packed_documents import Documents, MixDocuments, StreamDocuments
 from penstock.dataset.packed_lanes import Lanes
 from penstock.dataset.packed_positions import Saved, check_lanes, check_saved
 from penstock.errors import ConfigError, DataError
-from penstock.plan.ranks import Ranks
-from penstock.records import Meters
-from penstock.stream import LeftOut
 from penstock.stream.epochs import pinned
 from penstock.stream.face import Stream
 
@@ -28,7 +25,7 @@ STATE_VERSION: Final = 1
 _log = logging.getLogger(__name__)
 
 
-class PackedLoader(EpochLoader):
+class PackedLoader(MadeLoader):
     """Batches of packed sequences, epoch after epoch; ``PackedDataset.loader`` opens it.
 
     A position may be saved anywhere: it holds what was packed and not given. With as many ranks as saved it, the very
@@ -41,15 +38,14 @@ class PackedLoader(EpochLoader):
     called = "a packed loader"
 
     def __init__(self, source: Stream | MixedLoader, asked: Asked) -> None:
-        super().__init__()
-        self._held = self._source = source
+        super().__init__(source)
         self._asked = asked
         self._packing = asked.packing
         self._documents_found: Documents | None = None
         self._lanes = Lanes(asked.packing)
         self._num_lanes = asked.num_lanes or 0
-        self._given = self._in_vain = 0
-        self._is_begun = self._has_warned = False
+        self._in_vain = 0
+        self._has_warned = False
 
     def __len__(self) -> int:
         """Return this rank's batches of an epoch, where ``sequences`` says how long it is.
@@ -62,8 +58,7 @@ class PackedLoader(EpochLoader):
                 "a packed loader has no length: how many sequences documents make is not known before they are read; "
                 "give sequences= to have epochs of so many"
             )
-        number, size = self._asked.sequences // self.ranks.world_size, self._asked.batch_size
-        return number // size if self._asked.drop_last else -(-number // size)
+        return self._batches_of(self._asked.sequences, self._asked.batch_size, drop_last=self._asked.drop_last)
 
     @property
     def num_documents(self) -> int:
@@ -89,9 +84,7 @@ class PackedLoader(EpochLoader):
                     fix="its epochs follow one another: go on, or load a position",
                 )
             self._epoch, self._given, self._is_begun = epoch, 0, False
-        most = self._asked.num_epochs
-        if most is not None and self._epoch >= most:
-            raise ConfigError(f"epoch {self._epoch} of {most} epochs", fix="ask for more epochs")
+        self._check_epoch(self._asked.num_epochs)
         return self._batches(self._loops)
 
     def __repr__(self) -> str:
@@ -103,11 +96,6 @@ class PackedLoader(EpochLoader):
     def packed(self) -> Packed:
         """What packing did so far, of this rank: documents, tokens, padding, and what was cut or left out."""
         return Packed(counts=self._lanes.counts(), length=self._packing.length)
-
-    @property
-    def ranks(self) -> Ranks:
-        """Which of the processes that read together this one is, and how many there are."""
-        return self._source.ranks
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position of this rank after the last batch that was given, to save in a checkpoint.
@@ -151,15 +139,6 @@ class PackedLoader(EpochLoader):
         self._num_lanes, self._lanes = num_lanes, lanes
         self._epoch, self._given, self._is_begun = saved.epoch, saved.given, saved.is_begun
         self._has_loaded, self._asked_epoch = True, None
-
-    def meters(self) -> Meters:
-        """Return what was moved so far, of this node."""
-        return self._source.meters()
-
-    @property
-    def left_out(self) -> tuple[LeftOut, ...]:
-        """What listings left out."""
-        return self._source.left_out
 
     def _batches(self, loop: int) -> Iterator[Any]:
         asked, epoch = self._asked, self._epoch

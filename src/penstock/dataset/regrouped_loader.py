@@ -7,14 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from penstock.dataset.epoch_loader import EpochLoader
+from penstock.dataset.made_loader import MadeLoader
 from penstock.dataset.mixed_loader import MixedLoader
 from penstock.dataset.regrouped_groups import Groups
 from penstock.errors import CheckpointMismatch, ConfigError, DataError
 from penstock.loader.failures import putting_together
-from penstock.plan.ranks import Ranks
-from penstock.records import Meters
-from penstock.stream import LeftOut
 from penstock.stream.epochs import pinned
 from penstock.stream.face import Stream
 
@@ -46,7 +43,7 @@ class Asked:
     collate: Callable[[list[Any]], Any]
 
 
-class RegroupedLoader(EpochLoader):
+class RegroupedLoader(MadeLoader):
     """Batches of values, epoch after epoch; ``Regrouped.loader`` opens it, and it behaves as ``Stream`` does.
 
     A position is that of the rows that the next value is made of, and which of their values it is. It may be saved
@@ -59,12 +56,9 @@ class RegroupedLoader(EpochLoader):
     called = "a loader of values that map_batches makes"
 
     def __init__(self, source: Stream | MixedLoader, asked: Asked) -> None:
-        super().__init__()
-        self._held = self._source = source
+        super().__init__(source)
         self._asked = asked
         self._groups = Groups(source)
-        self._given = 0
-        self._is_begun = False
 
     def __len__(self) -> int:
         """Return this rank's batches of an epoch, where ``samples`` says how long it is.
@@ -77,8 +71,7 @@ class RegroupedLoader(EpochLoader):
                 "a loader of values that map_batches makes has no length: how many rows make is not known before they "
                 "are read; give samples= to have epochs of so many"
             )
-        number, size = self._asked.samples // self.ranks.world_size, self._asked.batch_size
-        return number // size if self._asked.drop_last else -(-number // size)
+        return self._batches_of(self._asked.samples, self._asked.batch_size, drop_last=self._asked.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
         """Begin a fresh epoch, or go on from the position that was loaded; an iterator from before is over.
@@ -99,19 +92,12 @@ class RegroupedLoader(EpochLoader):
                     fix="its epochs follow one another: go on, or load a position",
                 )
             self._epoch, self._given, self._is_begun = epoch, 0, False
-        most = self._asked.num_epochs
-        if most is not None and self._epoch >= most:
-            raise ConfigError(f"epoch {self._epoch} of {most} epochs", fix="ask for more epochs")
+        self._check_epoch(self._asked.num_epochs)
         return self._batches(self._loops)
 
     def __repr__(self) -> str:
         asked = self._asked
         return f"<RegroupedLoader of {self._source!r}: batches of {asked.batch_size}, made of {asked.rows} rows a time>"
-
-    @property
-    def ranks(self) -> Ranks:
-        """Which of the processes that read together this one is, and how many there are."""
-        return self._source.ranks
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position of this rank after the last batch that was given, to save in a checkpoint."""
@@ -139,15 +125,6 @@ class RegroupedLoader(EpochLoader):
         self._groups.load(state["rows"], state["taken"])
         self._epoch, self._given, self._is_begun = state["epoch"], state["given"], state["is_begun"]
         self._has_loaded, self._asked_epoch = True, None
-
-    def meters(self) -> Meters:
-        """Return what was moved so far, of this node."""
-        return self._source.meters()
-
-    @property
-    def left_out(self) -> tuple[LeftOut, ...]:
-        """What listings left out."""
-        return self._source.left_out
 
     def _batches(self, loop: int) -> Iterator[Any]:
         asked, epoch = self._asked, self._epoch

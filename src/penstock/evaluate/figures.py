@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -20,6 +20,8 @@ from penstock.tasks.figures import usual_figures
 from penstock.tasks.protocols import Answers, Illustrates, Task
 
 __all__ = ["MAX_PICTURE_BYTES", "bounded", "figures_of"]
+
+Plotted = TypeVar("Plotted", LineFigure, ScatterFigure)
 
 MAX_FIGURES: Final = 24
 MAX_SERIES: Final = 6
@@ -61,7 +63,7 @@ def bounded(figures: Sequence[Figure]) -> tuple[Figure, ...]:
         if isinstance(figure, LineFigure):
             found.append(_lines(figure))
         elif isinstance(figure, ScatterFigure):
-            found.append(_scatter(figure))
+            found.append(_plotted(figure, "groups"))
         elif isinstance(figure, TableFigure):
             found.append(_table(figure))
         else:
@@ -72,22 +74,16 @@ def bounded(figures: Sequence[Figure]) -> tuple[Figure, ...]:
 
 
 def _lines(figure: LineFigure) -> LineFigure:
+    reference = None if figure.reference is None else _series(figure.reference)
+    return msgspec.structs.replace(_plotted(figure, "lines"), reference=reference)
+
+
+def _plotted(figure: Plotted, noun: str) -> Plotted:
+    """Return a figure with axes, its texts and its series bounded."""
     return msgspec.structs.replace(
         figure,
         title=_text(figure.title),
-        description=_told(figure.description, len(figure.series), MAX_SERIES, "lines"),
-        x_label=_text(figure.x_label),
-        y_label=_text(figure.y_label),
-        series=tuple(map(_series, figure.series[:MAX_SERIES])),
-        reference=None if figure.reference is None else _series(figure.reference),
-    )
-
-
-def _scatter(figure: ScatterFigure) -> ScatterFigure:
-    return msgspec.structs.replace(
-        figure,
-        title=_text(figure.title),
-        description=_told(figure.description, len(figure.series), MAX_SERIES, "groups"),
+        description=_told(figure.description, len(figure.series), MAX_SERIES, noun),
         x_label=_text(figure.x_label),
         y_label=_text(figure.y_label),
         series=tuple(map(_series, figure.series[:MAX_SERIES])),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.errors import ConfigError, EmptyListing, ObjectUnreadable, SourceError
+from penstock.errors import EmptyListing, SourceError
 from penstock.formats.registry import open_format, own_format_names
 from penstock.manifest import Described, LeftOutObjects, SkippedObject
 from penstock.observe import open_progress
@@ -24,6 +24,7 @@ from penstock.tasks.converted_files import is_converted
 from penstock.tasks.hidden import Hidden
 from penstock.tasks.indexing import EachFound, fitting, indexed, read_format_options, read_patterns
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
+from penstock.tasks.refusing import refuse_releases, unreadable
 from penstock.tasks.split_listing import Cards, of_splits
 from penstock.texts import counted
 
@@ -100,8 +101,7 @@ class WholeObjects:
             ConfigError: there is no such format, or it has no such options.
             DataError: an object is not of its format.
         """
-        if limits.releases or limits.mini:
-            raise ConfigError("whole objects have no releases", fix="leave --release and --mini out")
+        refuse_releases(limits, "whole objects have no releases")
         options = {option.name: option.default for option in self.options} | dict(options)
         kind = open_format(str(options["format"]), read_format_options(str(options["format_options"])))
         fits = read_patterns(str(options["where"]))
@@ -278,15 +278,6 @@ async def _stored(listing: SortedListing) -> AsyncIterator[ObjectInfo]:
     for info in listing:
         yield info
     listing.close()
-
-
-def unreadable(info: ObjectInfo) -> ObjectUnreadable:
-    """Return the error of an object whose bytes cannot be had."""
-    return ObjectUnreadable(
-        f"{info.key} {info.trouble}",
-        fix="make it one that can be read, as by restoring it, or leave it out: --on-bad-object skip",
-        about=info.key,
-    )
 
 
 async def full_objects(

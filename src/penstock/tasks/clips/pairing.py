@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from penstock.errors import DataError, EmptyListing, ObjectUnreadable
+from penstock.errors import DataError, EmptyListing
 from penstock.manifest import LeftOutObjects, SkippedObject
 from penstock.observe import open_progress
 from penstock.patterns import is_hidden
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.protocols import Limits
+from penstock.tasks.ranking import rank_of
+from penstock.tasks.refusing import unreadable
 from penstock.texts import counted
 
 __all__ = ["Pair", "Pairs", "check_classes", "find_pairs"]
@@ -76,14 +77,16 @@ async def find_pairs(source: ObjectSource, folders: Folders, *, limits: Limits, 
         ObjectUnreadable: one cannot be read, and ``limits`` does not leave it out.
     """
     halves: tuple[dict[str, ObjectInfo], dict[str, ObjectInfo]] = ({}, {})
-    left_out, num_objects, others = LeftOutObjects(), 0, []
+    left_out, num_objects, num_others = LeftOutObjects(), 0, 0
+    others: list[str] = []
     with open_progress().stage("find", None, "objects") as stage:
         async for page in source.list_objects():
             stage.advance(len(page))
             for info in page:
                 num_objects += 1
                 if (place := None if is_hidden(info.key) else folders.place(info.key)) is None:
-                    others.append(info.key) if not info.is_empty else None
+                    num_others += not info.is_empty
+                    others += [info.key] if len(others) < SHOWN and not info.is_empty else []
                 elif _is_usable(info, limits, left_out):
                     _put(halves[_SIDES.index(place[0])], place[1], info)
     if not num_objects:
@@ -91,12 +94,13 @@ async def find_pairs(source: ObjectSource, folders: Folders, *, limits: Limits, 
     _check_there(halves, folders, source, others)
     made = _paired(halves, folders, left_out, most_unpaired)
     skipped = [*left_out.told(), *source.left_out()]
-    if others:
-        reason = f"in no folder {folders.video} or {folders.audio} of a class, {', '.join(others[:SHOWN])} for some"
-        skipped.append(SkippedObject(object=counted(len(others), "object"), reason=reason, count=len(others)))
+    if num_others:
+        reason = f"in no folder {folders.video} or {folders.audio} of a class, {', '.join(others)} for some"
+        skipped.append(SkippedObject(object=counted(num_others, "object"), reason=reason, count=num_others))
     if limits.max_files is not None and limits.max_files < len(made):
         dropped = len(made) - limits.max_files
-        made = sorted(heapq.nsmallest(limits.max_files, made, key=_rank), key=lambda pair: pair.key)
+        taken = heapq.nsmallest(limits.max_files, made, key=lambda pair: rank_of(pair.key))
+        made = sorted(taken, key=lambda pair: pair.key)
         skipped.append(SkippedObject(object=counted(dropped, "clip"), reason="beyond max-files", count=dropped))
     check_classes(Counter(pair.label for pair in made), source)
     return Pairs(found=made, skipped=skipped)
@@ -121,11 +125,7 @@ def _is_usable(info: ObjectInfo, limits: Limits, left_out: LeftOutObjects) -> bo
     if not info.is_empty and not info.trouble:
         return True
     if info.trouble and not limits.skip_bad:
-        raise ObjectUnreadable(
-            f"{info.key} {info.trouble}",
-            fix="make it one that can be read, as by restoring it, or leave it out: --on-bad-object skip",
-            about=info.key,
-        )
+        raise unreadable(info)
     left_out.add(info.key, info.trouble or "empty")
     return False
 
@@ -148,7 +148,7 @@ def _check_there(
 ) -> None:
     if not halves[0] or not halves[1]:
         lacking = folders.video if not halves[0] else folders.audio
-        shown = f", {', '.join(sorted(others)[:SHOWN])} for some" if others else ""
+        shown = f", {', '.join(sorted(others))} for some" if others else ""
         raise EmptyListing(
             f"nothing under {source.spec.uri} lies in a folder {lacking} of a class{shown}",
             fix="lay clips out as ads/video/1.mp4 with ads/audio/1.wav and games/video/2.mp4 with games/audio/2.wav, "
@@ -186,7 +186,3 @@ def _pairs(
         if name in video and name in audio:
             label = name.rpartition("/")[0].rpartition("/")[2]
             yield Pair(key=name, label=label, group=folders.group(name), video=video[name], audio=audio[name])
-
-
-def _rank(pair: Pair) -> bytes:
-    return hashlib.sha256(pair.key.encode(errors="surrogatepass")).digest()[:16]

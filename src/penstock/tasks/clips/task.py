@@ -23,6 +23,7 @@ from penstock.tasks.intervals import areas_with_intervals
 from penstock.tasks.metrics import auroc_metric, classification_metrics
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet
+from penstock.tasks.refusing import refuse_early, refuse_releases
 
 __all__ = ["Clips"]
 
@@ -47,13 +48,8 @@ class Clips:
             DataError: too many lack a half, there are not two classes, or the table cannot be used.
         """
         need_av()
-        if limits.releases or limits.mini:
-            raise ConfigError("clips have no releases", fix="leave --release and --mini out")
-        if limits.early:
-            raise ConfigError(
-                "clips are listed whole before the first sample, so that their halves are found",
-                fix="leave --stream-listing out: it would gain nothing",
-            )
+        refuse_releases(limits, "clips have no releases")
+        refuse_early(limits, "clips are listed whole before the first sample, so that their halves are found")
         chosen = Options(self.options, options, task=self.name)
         decode = clip_decode(chosen)
         table = chosen.text("table")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from penstock.errors import ConfigError, DataError
-from penstock.formats.tables import read_table
 from penstock.manifest import SkippedObject
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.bids import HBN_BAD_SUBJECTS, Dataset, Recording, find_recordings, release_of
 from penstock.tasks.eeg.domains import TARGET, parted
+from penstock.tasks.eeg.participants import participants_table, subject_of
 from penstock.tasks.named_files import read_named
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OwnSplits, TaskOption
@@ -119,8 +119,8 @@ async def choose_recordings(
         )
     by_release, by_subject = _splits_of(releases), _splits_of(lists)
     left_out = await _subjects(source, chosen, "exclude_subjects")
-    names = frozenset(left_out) - {_subject(AUTHORS)}
-    bad = names | (HBN_BAD_SUBJECTS if _subject(AUTHORS) in left_out else frozenset())
+    names = frozenset(left_out) - {subject_of(AUTHORS)}
+    bad = names | (HBN_BAD_SUBJECTS if subject_of(AUTHORS) in left_out else frozenset())
     dataset = await find_recordings(
         source, limits=_limits(limits, by_release), bids_tasks=bids_tasks, bad_subjects=frozenset(bad)
     )
@@ -177,35 +177,31 @@ async def _subjects(source: ObjectSource, chosen: Options, name: str) -> list[st
     if asked is None or asked.lower() == "none":
         return []
     if "/" not in asked and not asked.lower().endswith(_ENDINGS):
-        return [_subject(each) for each in chosen.names(name)]
+        return [subject_of(each) for each in chosen.names(name)]
     option = name.replace("_", "-")
     text = (await read_named(source, asked, option=option)).decode(errors="replace")
     lines = [line.replace("\t", ",").partition(",")[0].strip() for line in text.splitlines()]
-    found = [_subject(line) for line in lines if line and not line.startswith("#") and line != "participant_id"]
+    found = [subject_of(line) for line in lines if line and not line.startswith("#") and line != "participant_id"]
     if not found:
         raise DataError(f"{asked} of --option {option} names no subject", fix="write one a line", about=asked)
     return found
-
-
-def _subject(name: str) -> str:
-    return f"sub-{name.removeprefix('sub-')}"
 
 
 async def _commercial(source: ObjectSource, dataset: Dataset) -> Dataset:
     """Keep the subjects that may be used commercially."""
     allowed: set[tuple[str, str]] = set()
     for root in sorted({recording.root for recording in dataset.recordings}):
-        info = dataset.participants.get(root)
-        if info is None:
-            raise DataError(
-                f"there is no {root}participants.tsv in {source.spec.uri}, which tells of commercial_use",
-                fix="upload it, or leave --option commercial-use out",
-                about=f"{root}participants.tsv",
-            )
-        table = read_table(await source.get(info), name=info.key)
-        table.require(("participant_id", "commercial_use"), fix="leave --option commercial-use out")
+        table = await participants_table(
+            source,
+            dataset,
+            root,
+            "commercial_use",
+            fix="upload it, or leave --option commercial-use out",
+            other="leave --option commercial-use out",
+            told=", which tells of commercial_use",
+        )
         allowed |= {
-            (root, _subject(row["participant_id"])) for row in table.rows if row["commercial_use"].lower() in _YES
+            (root, subject_of(row["participant_id"])) for row in table.rows if row["commercial_use"].lower() in _YES
         }
     kept = [recording for recording in dataset.recordings if (recording.root, recording.subject) in allowed]
     return _kept(dataset, kept, "not for commercial use", "leave --option commercial-use out")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Container
 
 from penstock.errors import DataError, MissingLabel, PenstockError
-from penstock.formats.tables import Row, Table, is_missing, read_table
+from penstock.formats.tables import Row, Table, is_missing
 from penstock.manifest import SkippedObject
 from penstock.sources import ObjectSource
 from penstock.tasks.eeg.bids import Dataset
+from penstock.tasks.eeg.participants import participants_table, subject_of
 
 __all__ = ["labelled"]
 
@@ -117,17 +118,11 @@ class _Labels:
 
 
 def _subject(row: Row) -> str:
-    return f"sub-{row['participant_id'].removeprefix('sub-')}"
+    return subject_of(row["participant_id"])
 
 
 async def _table(source: ObjectSource, dataset: Dataset, root: str, column: str) -> Table:
-    info = dataset.participants.get(root)
-    if info is None:
-        raise DataError(
-            f"there is no {root}participants.tsv in {source.spec.uri}",
-            fix="upload it: it holds the label of each subject",
-            about=f"{root}participants.tsv",
-        )
-    table = read_table(await source.get(info), name=info.key)
-    table.require(("participant_id", column), fix="choose another column with --option label=NAME")
-    return table
+    other = "choose another column with --option label=NAME"
+    return await participants_table(
+        source, dataset, root, column, fix="upload it: it holds the label of each subject", other=other
+    )

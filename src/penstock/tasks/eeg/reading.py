@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from penstock.errors import DataError, ObjectUnreadable, PenstockError
+from penstock.errors import DataError, PenstockError
 from penstock.formats.bdf import RecordLayout
 from penstock.formats.recordings import Recording as RecordingFile
 from penstock.formats.recordings import Stretch, open_recording
@@ -24,6 +24,7 @@ from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.eeg.bids import Recording
 from penstock.tasks.eeg.channels import Montage, choose_channels, parse_channels
 from penstock.tasks.eeg.events import Event, events_of, read_events_table
+from penstock.tasks.refusing import unreadable
 
 __all__ = ["OpenRecording", "Reader", "in_order", "take_good"]
 
@@ -187,9 +188,5 @@ class Reader:
 
 def _readable(info: ObjectInfo) -> ObjectInfo:
     if info.trouble:
-        raise ObjectUnreadable(
-            f"{info.key} {info.trouble}",
-            fix="make it one that can be read, as by restoring it, or leave it out: --on-bad-object skip",
-            about=info.key,
-        )
+        raise unreadable(info)
     return info

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from penstock.errors import DataError, EmptyListing, MissingLabel, ObjectUnreadable
+from penstock.errors import DataError, EmptyListing, MissingLabel
 from penstock.manifest import LeftOutObjects, SkippedObject
 from penstock.observe import open_progress
 from penstock.patterns import is_hidden, matcher
@@ -17,6 +16,8 @@ from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.images.label_table import LabelTable
 from penstock.tasks.images.naming import Labels, Meaning, looks_like_image
 from penstock.tasks.protocols import Limits
+from penstock.tasks.ranking import rank_of
+from penstock.tasks.refusing import unreadable
 from penstock.texts import counted, did_you_mean
 
 __all__ = ["Found", "find_images"]
@@ -166,11 +167,7 @@ class _Count:
 
     def _refuse(self, info: ObjectInfo) -> None:
         if not self._skip_bad:
-            raise ObjectUnreadable(
-                f"{info.key} {info.trouble}",
-                fix="make it one that can be read, as by restoring it, or leave it out: --on-bad-object skip",
-                about=info.key,
-            )
+            raise unreadable(info)
         self._left_out.add(info.key, info.trouble)
 
     def finish(self, found: Found, *, most_unmatched: float) -> None:
@@ -272,8 +269,8 @@ def _check_classes(found: Found, asked: Sequence[str], source: ObjectSource) -> 
 
 def _choose(found: Found, number: int, labels: Labels) -> None:
     """Take some of the images, by a hash of their keys: so of all classes, and the same ones each time."""
-    last = heapq.nsmallest(number, (_rank(info.key) for info in found.listing))[-1]
-    found.chosen = lambda key: _rank(key) <= last
+    last = heapq.nsmallest(number, (rank_of(info.key) for info in found.listing))[-1]
+    found.chosen = lambda key: rank_of(key) <= last
     left_out = len(found.listing) - number
     found.skipped.append(SkippedObject(object=f"{left_out} images", reason="beyond max-files", count=left_out))
     kept: Counter[str] = Counter()
@@ -287,7 +284,3 @@ def _choose(found: Found, number: int, labels: Labels) -> None:
         raise DataError(
             f"the {number} images of --max-files are all of the class {next(iter(kept))!r}", fix="take more"
         )
-
-
-def _rank(key: str) -> bytes:
-    return hashlib.sha256(key.encode(errors="surrogatepass")).digest()[:16]

@@ -22,6 +22,7 @@ from penstock.tasks.metrics import auroc_metric, classification_metrics
 from penstock.tasks.named_files import read_named
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OptionValue, OwnSplits, SampleSet
+from penstock.tasks.refusing import refuse_early, refuse_releases
 
 __all__ = ["Images"]
 
@@ -43,13 +44,8 @@ class Images:
             SourceError: the source or the labels could not be read, or no image lies there.
             DataError: the labels cannot be used, or too much has none.
         """
-        if limits.releases or limits.mini:
-            raise ConfigError("images have no releases", fix="leave --release and --mini out")
-        if limits.early:
-            raise ConfigError(
-                "images are listed whole before the first sample, so that their classes are known",
-                fix="leave --stream-listing out: it would gain nothing",
-            )
+        refuse_releases(limits, "images have no releases")
+        refuse_early(limits, "images are listed whole before the first sample, so that their classes are known")
         chosen = Options(self.options, options, task=self.name)
         decode = image_decode(chosen)
         labels = await _labels(source, chosen)

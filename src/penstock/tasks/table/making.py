@@ -11,9 +11,10 @@ from penstock.formats.options import size_of
 from penstock.formats.registry import table_formats
 from penstock.manifest import Extent, SkippedObject
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
-from penstock.tasks.objects import full_objects, unreadable
+from penstock.tasks.objects import full_objects
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OwnSplits, SampleSet
+from penstock.tasks.refusing import refuse_early, refuse_releases, unreadable
 from penstock.tasks.table.choosing import choose_layout, names_in
 from penstock.tasks.table.encoding import Encoding
 from penstock.tasks.table.gathering import Gathered
@@ -88,13 +89,10 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options)
 
 
 def _check_limits(limits: Limits) -> None:
-    if limits.releases or limits.mini:
-        raise ConfigError("tables have no releases", fix="leave --release and --mini out")
-    if limits.early:
-        raise ConfigError(
-            "tables are read whole before the first sample, so that their classes and categories are known",
-            fix="leave --stream-listing out: it would gain nothing",
-        )
+    refuse_releases(limits, "tables have no releases")
+    refuse_early(
+        limits, "tables are read whole before the first sample, so that their classes and categories are known"
+    )
 
 
 def _targets(chosen: Options, target: str, like: Like | None) -> Targets:

@@ -28,6 +28,7 @@ from penstock.tasks.indexing import indexed, some_samples
 from penstock.tasks.objects import full_objects
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, SampleSet
+from penstock.tasks.refusing import refuse_early, refuse_releases
 from penstock.tasks.table.opening import list_tables
 from penstock.tasks.table.parts import fetch
 from penstock.tasks.text.codec import Maker, TextCodec, packed_maker, tokens_of
@@ -102,13 +103,8 @@ async def make_samples(source: ObjectSource, *, limits: Limits, chosen: Options,
 
 def _check(limits: Limits, chosen: Options) -> tuple[int, int]:
     """Refuse what cannot be honoured; return the tokens of a sequence, and those that are trained to."""
-    if limits.releases or limits.mini:
-        raise ConfigError("text has no releases", fix="leave --release and --mini out")
-    if limits.early:
-        raise ConfigError(
-            "some of all texts is read before the first sample, so that tokens are known",
-            fix="leave --stream-listing out",
-        )
+    refuse_releases(limits, "text has no releases")
+    refuse_early(limits, "some of all texts is read before the first sample, so that tokens are known", gain="")
     chosen.choice("pack", METHODS)
     chosen.choice("long", LONG)
     return chosen.whole("length", low=2, high=1 << 20), chosen.whole("vocab_size", low=_FEWEST, high=_MOST)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from penstock.errors import DataError, MissingLabel
 from penstock.manifest import LeftOutObjects, SkippedObject
 from penstock.plan import left_to_cut, split_rule
 from penstock.tasks.protocols import Splitting
+from penstock.tasks.ranking import rank_of
 from penstock.tasks.xray.finding import Archives, Image, Lying
 from penstock.tasks.xray.labels import LabelBook, Labelled
 from penstock.texts import counted, did_you_mean
@@ -80,8 +80,8 @@ def choose(
     known = _Known(lying, book, wanted.most_unmatched)
     labelled = known.images()
     if wanted.max_files is not None and wanted.max_files < len(labelled):
-        names = heapq.nsmallest(wanted.max_files, (_rank(image.name) for image, _ in labelled))
-        labelled = [pair for pair in labelled if _rank(pair[0].name) <= names[-1]]
+        names = heapq.nsmallest(wanted.max_files, (rank_of(image.name) for image, _ in labelled))
+        labelled = [pair for pair in labelled if rank_of(pair[0].name) <= names[-1]]
     split_of = _splits(book, splitting, test_images)
     left_out: Counter[str] = Counter()
     found = Chosen()
@@ -199,7 +199,3 @@ def _notes(choices: Sequence[Choice], book: LabelBook, num_rows_without: int) ->
             f"{num_rows_without:,} of {len(book):,} rows of {book.name} are of images that are not here, or not taken"
         )
     return told
-
-
-def _rank(name: str) -> bytes:
-    return hashlib.sha256(name.encode(errors="surrogatepass")).digest()[:16]

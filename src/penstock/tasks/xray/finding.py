@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
-from penstock.errors import DataError, EmptyListing, ObjectUnreadable
+from penstock.errors import DataError, EmptyListing
 from penstock.formats.zip.directory import Entry
 from penstock.formats.zip.format import check_readable, entries_of
 from penstock.formats.zip.members import member_bytes, spans_of
@@ -22,6 +22,7 @@ from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.images.naming import looks_like_image
 from penstock.tasks.named_files import read_named
 from penstock.tasks.protocols import Limits
+from penstock.tasks.refusing import unreadable
 from penstock.texts import counted
 
 __all__ = ["Archives", "Image", "Lying", "find_all"]
@@ -235,11 +236,7 @@ class _Sorting:
 
     def _refuse(self, info: ObjectInfo) -> None:
         if not self._skip_bad:
-            raise ObjectUnreadable(
-                f"{info.key} {info.trouble}",
-                fix="make it one that can be read, as by restoring it, or leave it out: --on-bad-object skip",
-                about=info.key,
-            )
+            raise unreadable(info)
         self._left_out.add(info.key, info.trouble)
 
     def finish(self, num_objects: int) -> None:

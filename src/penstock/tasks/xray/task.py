@@ -21,6 +21,7 @@ from penstock.sources import ObjectSource
 from penstock.tasks.images.settings import AUGMENTATIONS
 from penstock.tasks.options import Options
 from penstock.tasks.protocols import Answers, Limits, OptionValue, OwnSplits, SampleSet
+from penstock.tasks.refusing import refuse_early, refuse_releases
 from penstock.tasks.xray.boxes import MOST_BOXES, PARTS, Boxes, read_boxes
 from penstock.tasks.xray.choosing import OWN_SPLITS, Choice, Chosen, Wanted, choose
 from penstock.tasks.xray.codec import MEMBER_NUMBERS, XrayDecode
@@ -127,15 +128,12 @@ def check_options(chosen: Options) -> None:
 
 
 def _check_limits(limits: Limits) -> None:
-    if limits.releases or limits.mini:
-        raise ConfigError(
-            "X-rays have no releases", fix="leave --release and --mini out; choose with --option archives="
-        )
-    if limits.early:
-        raise ConfigError(
-            "X-rays are listed whole before the first sample, so that an image that lies in two places is seen",
-            fix="leave --stream-listing out: the archive's directory alone is read",
-        )
+    refuse_releases(limits, "X-rays have no releases", instead="; choose with --option archives=")
+    refuse_early(
+        limits,
+        "X-rays are listed whole before the first sample, so that an image that lies in two places is seen",
+        gain=": the archive's directory alone is read",
+    )
     if limits.splitting.by_sample:
         raise ConfigError(
             "X-rays split by sample would have images of one patient trained on and scored on",
