@@ -17,6 +17,7 @@ from penstock.window.reserving import Reservation
 from penstock.window.session import FillerSession
 from penstock.window.slots import open_control
 from penstock.window.wakeup import Bell
+from support.handles import open_files
 from support.raw import make_raw_dataset
 from support.windows import make_spec
 
@@ -30,20 +31,18 @@ def reserving() -> list[str]:
 
 def test_reservation_that_cannot_be_made_keeps_no_file_open(tmp_path: Path) -> None:
     (tmp_path / "slots").touch()
-    before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(OutputError):
         Reservation(tmp_path / "slots", parts=((0, 4096),), at_once=((0, 1 << 62),), on_more=lambda: None)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not open_files(tmp_path)
     assert not reserving()
 
 
 def test_what_cannot_fit_is_refused_before_the_disk_is_filled(tmp_path: Path) -> None:
     (tmp_path / "slots").touch()
-    before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(DiskFull, match=r"slots: \S+ TiB are wanted, .* are free: choose a smaller --window-size"):
         Reservation(tmp_path / "slots", parts=((0, (1 << 63) - 1),), at_once=((0, 4096),), on_more=lambda: None)
     assert (tmp_path / "slots").stat().st_blocks == 0
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not open_files(tmp_path)
     assert not reserving()
 
 
