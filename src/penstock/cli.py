@@ -21,7 +21,7 @@ from penstock.errors import ConfigError, Interrupted, PenstockError, map_os_erro
 from penstock.extras import is_there, lacking
 from penstock.observe import configure_logging, redact
 from penstock.steps.options.arguments import add_options, parsed
-from penstock.steps.options.challenge import with_challenge
+from penstock.steps.options.challenge import add_challenge_flag, with_challenge
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.config_file import FLAG as CONFIG
 from penstock.steps.options.config_file import add_config_flags, with_config
@@ -85,6 +85,7 @@ def build_parser(steps: Sequence[str] = STEPS, words: Sequence[str] = ()) -> Par
         add_options(command, options_of(name) if name in steps else CommonOptions)
         if name in steps:
             add_task_help(command, options_of(name), words)
+            add_challenge_flag(command, name, options_of(name))
         add_config_flags(command, partial(options_of, name))
         if name in OPTIONS_STEPS:
             told = "options of a pipeline's run; the step takes its own"
@@ -127,8 +128,9 @@ def _run(asked: Sequence[str], words: Sequence[str]) -> int:
     if not words:
         build_parser(()).print_help(sys.stderr)
     try:
-        args = build_parser(asked, words).parse_args(
-            _with_run_options(asked, _with_dataset(asked, _with_config(asked, with_challenge(words))))
+        given = with_challenge(words)
+        args = build_parser(asked, given).parse_args(
+            _with_run_options(asked, _with_dataset(asked, _with_config(asked, given)))
         )
     except (PenstockError, Refused) as error:
         if _is_of_stop(error):

@@ -11,6 +11,7 @@ import yaml
 
 from penstock.cli import STEPS, build_parser, main
 from penstock.errors import ConfigError
+from penstock.steps.options.challenge import with_challenge
 from penstock.steps.options.config_file import config_schema, with_config
 from penstock.steps.options.steps import options_of
 
@@ -59,6 +60,38 @@ def test_what_the_command_line_gives_wins_whole(tmp_path: Path) -> None:
     assert args.release == "R9"
 
 
+@pytest.mark.parametrize("step", ["list", "run", "demo"])
+def test_a_file_names_a_challenge(tmp_path: Path, step: str) -> None:
+    assert words(tmp_path, "challenge: c2", step=step) == [step, "--task=eeg-c2"]
+    assert words(tmp_path, "challenge: c2", "--task", "eeg-c1", step=step) == [step, "--task", "eeg-c1"]
+    given = list(with_challenge([step, "--challenge", "c1"]))
+    assert words(tmp_path, "challenge: c2", *given[1:], step=step) == [step, "--task=eeg-c1"]
+    assert words(tmp_path, "task: eeg-c2", *given[1:], step=step) == [step, "--task=eeg-c1"]
+    assert words(tmp_path, "challenge: ~", step=step) == [step]
+    jsonschema.validate({"challenge": "c2"}, config_schema(step, options_of(step)))
+
+
+@pytest.mark.parametrize("step", ["train", "evaluate", "prefetch", "pack"])
+def test_a_step_without_a_task_has_no_challenge(tmp_path: Path, step: str) -> None:
+    with pytest.raises(ConfigError, match="there is no option 'challenge'"):
+        words(tmp_path, "challenge: c2", step=step)
+    assert "challenge" not in config_schema(step, options_of(step))["properties"]
+
+
+def test_the_last_challenge_of_a_command_counts_and_its_help_tells_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert with_challenge(["list", "--challenge=c1", "--mini", "--challenge", "c2"]) == [
+        *("list", "--task=eeg-c2", "--mini")
+    ]
+    for wrong in (["--challenge"], ["--challenge="], ["--challenge=c1", "--challenge=c3"]):
+        with pytest.raises(ConfigError, match="there is no challenge"):
+            with_challenge(["list", *wrong])
+    with pytest.raises(SystemExit):
+        main(["run", "--challenge", "c1", "--help"])
+    told = capsys.readouterr().out
+    assert "--challenge {c1,c2}" in told
+    assert "options of the task eeg-c1" in told
+
+
 @pytest.mark.parametrize("form", ["--config=", "--config "])
 def test_both_ways_to_write_the_flag(tmp_path: Path, form: str) -> None:
     (tmp_path / "c.yaml").write_text("epochs: 2")
@@ -84,6 +117,13 @@ def test_both_ways_to_write_the_flag(tmp_path: Path, form: str) -> None:
         ("epochs: 1\n  x: [", ":2 is not YAML"),
         ("? [a]\n: 1", ":1: there is no option"),
         ("until-stdin-closes: true", "there is no option 'until-stdin-closes'"),
+        ("challenge: c3", ":1: there is no challenge 'c3': give one of c1, c2"),
+        ("challenge: 1", ":1: there is no challenge '1': give one of c1, c2"),
+        ("challenge: [c1]", ":1: there is no challenge"),
+        ("task: eeg-c1\nchallenge: c1", ":2: challenge is beside line 1, which says the task too: write one of them"),
+        ("challenge: c1\n\ntask: table", ":3: task is beside line 1, which says the task too: write one of them"),
+        ("challenge: c1\nchallenge: c2", ":2: challenge is in line 1 already"),
+        ("chalenge: c1", ":1: there is no option 'chalenge': did you mean challenge?"),
         ("config: other.yaml", "there is no option 'config'"),
         ("!!python/object:os.system x: 1", "the tag '!!python/object:os.system'"),
         ("x: !!str 1", "the tag '!!str'"),

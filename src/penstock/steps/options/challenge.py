@@ -2,33 +2,66 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from penstock.errors import ConfigError
+from penstock.options import Options
+from penstock.secrets import redact
+from penstock.steps.options.kinds import taken_out
 
-__all__ = ["with_challenge"]
+__all__ = ["NAME", "add_challenge_flag", "challenge_property", "has_challenge", "task_of", "with_challenge"]
 
-FLAG: Final = "--challenge"
+NAME: Final = "challenge"
+FLAG: Final = f"--{NAME}"
 TASKS: Final = {"c1": "eeg-c1", "c2": "eeg-c2"}
-_STEPS: Final = ("list", "run", "pack")
+_STEPS: Final = ("list", "run", "demo")
+_TOLD: Final = "of the EEG challenge: c1 stands for --task eeg-c1, c2 for eeg-c2"
+
+
+def has_challenge(step: str) -> bool:
+    """Tell whether a step has a task, which may be named so."""
+    return step in _STEPS
 
 
 def with_challenge(words: Sequence[str]) -> Sequence[str]:
-    """Replace ``--challenge c1`` by ``--task eeg-c1``, of steps that have a task.
+    """Replace ``--challenge c1`` by ``--task eeg-c1``, of steps that have a task; the last one counts, as of any flag.
 
     Raises:
         ConfigError: there is no such challenge, or a task is named beside it.
     """
-    flags = [word.partition("=")[0] for word in words]
-    if FLAG not in flags or not set(_STEPS) & set(words[:1]):
+    if not words or not has_challenge(words[0]):
         return words
-    place = flags.index(FLAG)
-    _, is_joined, joined = words[place].partition("=")
-    given = [joined] if is_joined else list(words[place + 1 : place + 2])
-    task = TASKS.get(given[0]) if given else None
+    others, given = taken_out(FLAG, words)
+    if not given:
+        return words
+    task = task_of(given[-1])
+    if "--task" in [word.partition("=")[0] for word in others]:
+        raise ConfigError(f"{FLAG} {given[-1]} beside --task", fix=f"give one of them: it is --task {task}")
+    return [*others[:1], f"--task={task}", *others[1:]]
+
+
+def task_of(challenge: object) -> str:
+    """Return the task that a challenge is.
+
+    Raises:
+        ConfigError: there is no such challenge.
+    """
+    task = TASKS.get(challenge) if isinstance(challenge, str) else None
     if task is None:
-        raise ConfigError(f"there is no challenge {''.join(given)!r}", fix=f"give one of {', '.join(TASKS)}")
-    if "--task" in flags:
-        raise ConfigError(f"{FLAG} {given[0]} beside --task", fix=f"give one of them: it is --task {task}")
-    return [*words[:place], "--task", task, *words[place + (1 if is_joined else 2) :]]
+        shown = redact(str(challenge or ""))
+        raise ConfigError(f"there is no challenge {shown!r}", fix=f"give one of {', '.join(TASKS)}")
+    return task
+
+
+def add_challenge_flag(parser: argparse.ArgumentParser, step: str, options: type[Options]) -> None:
+    """Let the help of a step tell of it; it is replaced before the words are read."""
+    if has_challenge(step) and "task" in options.declared():
+        hidden: dict[str, Any] = {"dest": argparse.SUPPRESS, "default": argparse.SUPPRESS}
+        parser.add_argument(FLAG, metavar=f"{{{','.join(TASKS)}}}", help=_TOLD, **hidden)
+
+
+def challenge_property() -> dict[str, Any]:
+    """Return what the JSON Schema of a step's file says of it."""
+    return {"description": _TOLD, "type": "string", "enum": list(TASKS)}

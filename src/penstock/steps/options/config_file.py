@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import ConfigError
 from penstock.options import Option, Options
 from penstock.secrets import redact
+from penstock.steps.options.challenge import NAME as CHALLENGE
+from penstock.steps.options.challenge import challenge_property, has_challenge, task_of
 from penstock.steps.options.kinds import kind_of, taken_out, words_of
 from penstock.texts import nearest
 from penstock.yaml_files import read_mapping, scalar_of
@@ -82,24 +84,30 @@ def _flags(path: Path, step: str, options: type[Options], given: set[str]) -> It
     for key, node in read_entries(path):
         name, line = str(key.value), key.start_mark.line + 1
         where = f"{path}:{line}"
-        option = known.get(name)
+        is_challenge = name == CHALLENGE and has_challenge(step)
+        option = known.get("task" if is_challenge else name)
         if option is None:
-            near = nearest(name.strip().lower().removeprefix("--").replace("_", "-"), known)
+            names = [*known, *([CHALLENGE] if has_challenge(step) else [])]
+            near = nearest(name.strip().lower().removeprefix("--").replace("_", "-"), names)
             meant = f"did you mean {near}?" if near else f"penstock {step} --help names them all"
             raise ConfigError(f"{where}: there is no option {redact(name)!r}", fix=meant)
         if name in seen:
             raise ConfigError(f"{where}: {name} is in line {seen[name]} already", fix="write it once")
         seen[name] = line
+        if {"task", CHALLENGE} <= seen.keys():
+            other = seen["task" if is_challenge else CHALLENGE]
+            both = f"{where}: {name} is beside line {other}, which says the task too"
+            raise ConfigError(both, fix="write one of them")
         if given.isdisjoint({option.flag, option.letter or option.flag}):
-            yield from _words(name, option, node, where)
+            yield from _words(name, option, node, where, is_challenge=is_challenge)
 
 
-def _words(name: str, option: Option, node: yaml.Node, where: str) -> list[str]:
+def _words(name: str, option: Option, node: yaml.Node, where: str, *, is_challenge: bool) -> list[str]:
     value = _value(node, where, as_text=kind_of(option) == "text")
     if value is None:
         return []
     try:
-        return words_of(name, option, value)
+        return words_of(name, option, task_of(value) if is_challenge else value)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error.what}", fix=error.fix) from error
 
@@ -141,7 +149,10 @@ def config_schema(step: str, options: type[Options]) -> dict[str, Any]:
         "title": f"Options of penstock {step}",
         "type": "object",
         "additionalProperties": False,
-        "properties": {name: _property(option) for name, option in _options(options).items()},
+        "properties": {
+            **{name: _property(option) for name, option in _options(options).items()},
+            **({CHALLENGE: challenge_property()} if has_challenge(step) else {}),
+        },
     }
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from penstock.errors import ConfigError, PenstockError
 from penstock.options import Option
 from penstock.steps.options.arguments import add_options, parsed
+from penstock.steps.options.challenge import NAME as CHALLENGE
 from penstock.steps.options.kinds import json_object, kind_told, taken_out, words_of
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import RunRootOptions
@@ -146,6 +147,8 @@ def _check_name(name: str, options: Mapping[str, RunOption]) -> None:
         return
     snake = name.strip().lower().removeprefix("--").replace("-", "_")
     own = run_fields()
+    if snake == CHALLENGE:
+        raise ConfigError(f"{name!r} is no option: the task is a field of its own", fix=f"give it as {own['task']}")
     field = own.get(snake) or (snake if snake in own.values() else None)
     if field is not None:
         raise ConfigError(f"{name!r} is no option: it is a field of its own", fix=f"give it as {field}")
