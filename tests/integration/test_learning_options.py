@@ -138,6 +138,8 @@ def test_hours_that_are_over_have_an_exit_code_of_their_own(
 REFUSED = (
     (2, ["--best", "nrmse"], "choose one of: accuracy"),
     (2, ["--evaluate-every", "2", "--split", "0.8,0,0.2"], "there is no validation split"),
+    (2, ["--patience", "3", "--split", "0.8,0,0.2"], "--patience 3 is given, and there is no validation split"),
+    (2, ["--loss", "smooth_l1"], "--loss smooth_l1 is given, and the task 'images' has classes here"),
     (2, ["--max-steps", "-1"], "'-1'"),
     (2, ["--max-hours", "nan"], "'nan'"),
     (2, ["--class-weights", "1,2"], "gives 2 weights for 3 classes"),

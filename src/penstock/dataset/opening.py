@@ -135,7 +135,7 @@ def _described(
 ) -> Dataset | Mixed:
     for name in _MADE_LAST:
         if name in entries.values:
-            told = f"{name} in a file that a step reads, which trains on samples of a task"
+            told = f"{name} in a file that a step reads: steps take samples one by one"
             raise entries.error(told, "leave it out, or open the file by penstock.open", line=entries.values[name].line)
     making = _Making(part=part, is_whole=is_whole, task=_task_of(entries) or task, loading=loading_of(entries))
     own = {name: value for name, value in entries.values.items() if name not in (*LOADING, "task")}

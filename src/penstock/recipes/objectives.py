@@ -21,6 +21,7 @@ from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
 from penstock.loader.protocols import Batch, BatchLoader, on_device
 from penstock.manifest import ManifestInfo
 from penstock.manifest.listed import Listed, Listing
+from penstock.recipes.refusing import refuse_losses
 from penstock.tasks.learnable import check_learnable
 
 __all__ = [
@@ -237,6 +238,7 @@ def make_objective(
     """
     check_learnable(info)
     if info.classes:
+        refuse_losses(f"the task {info.task!r} has classes here, learnt by cross entropy", loss=regression_loss)
         if class_weights and len(class_weights) != len(info.classes):
             raise ConfigError(
                 f"--class-weights gives {len(class_weights)} weights for {len(info.classes)} classes",
@@ -245,9 +247,9 @@ def make_objective(
         return Classification(
             num_classes=len(info.classes), label_smoothing=label_smoothing, class_weights=class_weights
         )
-    if label_smoothing or class_weights:
-        flag = "--label-smoothing" if label_smoothing else "--class-weights"
-        raise ConfigError(f"{flag} is given, and the task {info.task!r} has no classes here", fix="leave it out")
+    refuse_losses(
+        f"the task {info.task!r} has no classes here", label_smoothing=label_smoothing, class_weights=class_weights
+    )
     split = info.split("train")
     mean, std = split.target_mean, split.target_std
     assert mean is not None

@@ -11,6 +11,7 @@ from penstock.extras import is_there, lacking
 from penstock.manifest import ManifestInfo
 from penstock.plugins import Registry
 from penstock.recipes.protocols import ByModel, OwnObjective
+from penstock.recipes.refusing import check_objective
 from penstock.tasks.learnable import check_learnable
 from penstock.tasks.registry import get_task, learnt_task_names
 from penstock.texts import nearest
@@ -138,12 +139,13 @@ def make_objective(
     """
     recipe = recipe_of(info.task)
     if isinstance(recipe, OwnObjective):
-        if label_smoothing or class_weights:
-            flag = "--label-smoothing" if label_smoothing else "--class-weights"
-            raise ConfigError(
-                f"{flag} is given, and the task {info.task!r} is learnt by an objective of its own",
-                fix="leave it out",
-            )
+        check_objective(
+            recipe,
+            task=info.task,
+            loss=regression_loss,
+            label_smoothing=label_smoothing,
+            class_weights=class_weights,
+        )
         return recipe.make_objective(info)
     from penstock.recipes import objectives  # here: torch takes a second
 

@@ -30,7 +30,7 @@ from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_o
 from penstock.steps._shared.pricing import warn_of_prices
 from penstock.steps._shared.shuffling import check_shuffle_options
 from penstock.steps._shared.stages import run_stages
-from penstock.steps._shared.train_config import train_config
+from penstock.steps._shared.train_config import check_learning, train_config
 from penstock.steps.options.evaluate import EvaluateOptions
 from penstock.steps.options.listing import ListOptions
 from penstock.steps.options.report import ReportOptions
@@ -78,6 +78,7 @@ def _check_options(args: JobOptions, dataset: JobDataset, window: Path) -> None:
     """
     checks: list[Callable[[], object]] = [
         lambda: train_config(args, task=args.task, seed=args.seed),
+        lambda: check_learning(args, task=args.task),
         lambda: check_fractions(args.split),
         lambda: check_shuffle_options(args),
         lambda: job_options(args, dataset_sha256=dataset.sha256),

@@ -36,6 +36,7 @@ def areas_with_intervals(
     name: str = "",
     draws: int = DRAWS,
     group_noun: str = "group",
+    kinds: tuple[str, str] = ("of the class that is looked for", "of another class"),
 ) -> tuple[MetricValue, MetricValue]:
     """Return the area under the ROC curve, and the average precision (area under precision over recall).
 
@@ -46,11 +47,12 @@ def areas_with_intervals(
         name: goes before the labels.
         draws: of the bootstrap; 0 makes no intervals.
         group_noun: what a group is.
+        kinds: which samples are looked for, and which are the others, to stand behind "sample".
     """
     told = f"{name} " if name else ""
     inside = int(np.count_nonzero(is_class))
     if not 0 < inside < len(scores):
-        why = "no sample is one" if not inside else f"all {len(scores)} samples are"
+        why = f"there is no sample {kinds[1] if inside else kinds[0]}"
         return (
             metric_value(f"{told}AUROC", why, higher_is_better=True),
             metric_value(f"{told}AUPRC", why, higher_is_better=True),

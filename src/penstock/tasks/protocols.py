@@ -19,6 +19,7 @@ __all__ = [
     "Collates",
     "Illustrates",
     "Limits",
+    "NamesMetrics",
     "OptionValue",
     "OwnSplits",
     "PartOfOverall",
@@ -251,6 +252,19 @@ class Illustrates(Protocol):
 
     def figures(self, answers: Answers) -> Sequence[Figure]:
         """Return figures of what a network answered on a whole split; what is too large of them is thinned out."""
+        ...
+
+
+@runtime_checkable
+class NamesMetrics(Protocol):
+    """A task that tells the names of its metrics, so that a wrong one is refused before anything is listed.
+
+    Of a task without it, whose samples have no class or number each, one is refused at the first validation.
+    """
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """Names of all that ``metrics`` may give."""
         ...
 
 

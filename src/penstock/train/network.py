@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from penstock.errors import ConfigError
-from penstock.recipes.protocols import OwnStep
 from penstock.train.config import TrainConfig
 
 __all__ = ["channels_last", "prepared"]
@@ -21,7 +20,7 @@ _SWITCHES: Final = ("set_grad_checkpointing", "gradient_checkpointing_enable")
 """Methods that timm's and transformers' networks have."""
 
 
-def prepared(model: nn.Module, config: TrainConfig, *, recipe: object) -> Callable[[Any], Any]:
+def prepared(model: nn.Module, config: TrainConfig) -> Callable[[Any], Any]:
     """Set a network up as was asked for, and return what is called with inputs in its place.
 
     The network itself stays as it is, with its names of weights; evaluations call it and not what is compiled.
@@ -40,12 +39,6 @@ def prepared(model: nn.Module, config: TrainConfig, *, recipe: object) -> Callab
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not config.compile:
         return model
-    if isinstance(recipe, OwnStep):
-        raise ConfigError(
-            f"--compile is given, and the recipe {type(recipe).__name__} has a training step of its own, which calls "
-            "parts of the network",
-            fix="leave it out, or let the recipe compile them",
-        )
     _choose_caches()
     # Not dynamic: what is computed then depends on a batch's shape alone, not on those that came before it.
     compiled: Callable[[Any], Any] = torch.compile(model, dynamic=False)

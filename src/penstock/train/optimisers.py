@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from penstock.errors import ConfigError
-from penstock.recipes.protocols import OwnOptimisers, OwnStep
+from penstock.recipes.protocols import OwnOptimisers
 from penstock.train.config import TrainConfig
 from penstock.train.options import OptimizerName
 
-__all__ = ["check_recipe", "optimisers_of"]
+__all__ = ["optimisers_of"]
 
 _SGD_MOMENTUM: Final = 0.9
 _KINDS: Final[Mapping[OptimizerName, Callable[..., torch.optim.Optimizer]]] = {
@@ -26,27 +26,6 @@ _KINDS: Final[Mapping[OptimizerName, Callable[..., torch.optim.Optimizer]]] = {
     "rmsprop": torch.optim.RMSprop,
     "adagrad": torch.optim.Adagrad,
 }
-
-
-def check_recipe(recipe: object, config: TrainConfig) -> None:
-    """Refuse options that a recipe of optimisers, or of a training step, of its own makes no use of.
-
-    Raises:
-        ConfigError: there are some.
-    """
-    name = type(recipe).__name__
-    plain = TrainConfig(task="", model="")
-    if isinstance(recipe, OwnOptimisers) and (config.optimizer, config.momentum) != (plain.optimizer, None):
-        raise ConfigError(
-            f"--optimizer {config.optimizer} is given, and the recipe {name} makes optimisers of its own",
-            fix="leave --optimizer and --momentum out",
-        )
-    if isinstance(recipe, OwnStep) and config.accumulate > 1:
-        raise ConfigError(
-            f"--accumulate {config.accumulate} is given, and the recipe {name} has a training step of its own, which "
-            "learns from each batch",
-            fix="leave --accumulate out, or take a larger --batch-size",
-        )
 
 
 def optimisers_of(recipe: object, model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:

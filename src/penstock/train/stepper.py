@@ -17,13 +17,14 @@ from penstock.errors import CheckpointMismatch, ConfigError
 from penstock.loader.protocols import Batch, on_device
 from penstock.recipes.objectives import Objective
 from penstock.recipes.protocols import OwnStep, Recipe
+from penstock.recipes.refusing import check_recipe
 from penstock.train.adaptation import Adaptation, adaptation_of
 from penstock.train.averaging import MovingMean
 from penstock.train.config import TrainConfig
 from penstock.train.device import choose_device, choose_precision
 from penstock.train.grouping import Group
 from penstock.train.network import channels_last, prepared
-from penstock.train.optimisers import check_recipe, optimisers_of
+from penstock.train.optimisers import optimisers_of
 from penstock.train.telling import diverged, misfit, telling_of_torch
 
 __all__ = ["StepOutcome", "Stepper"]
@@ -72,8 +73,14 @@ class Stepper:
         self.device = choose_device(config.device)
         self._precision = choose_precision(config.amp, self.device)
         self.model = model.to(self.device)
-        check_recipe(recipe, config)
-        self._forward = prepared(self.model, config, recipe=recipe)
+        check_recipe(
+            recipe,
+            optimizer=config.optimizer,
+            momentum=config.momentum,
+            accumulate=config.accumulate,
+            is_compiled=config.compile,
+        )
+        self._forward = prepared(self.model, config)
         self._adaptation: Adaptation | None = adaptation_of(self.model, config, recipe=recipe)
         trained = self.model if self._adaptation is None else nn.ModuleList([self.model, self._adaptation.module])
         self._optimisers = optimisers_of(recipe, trained, config)

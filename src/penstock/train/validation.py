@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import nn
 
-from penstock.errors import ConfigError, PenstockError
+from penstock.errors import PenstockError
 from penstock.loader.protocols import BatchLoader
 from penstock.recipes.objectives import Classification, Objective, Regression, predict
+from penstock.recipes.refusing import check_metric, unknown_metric
 from penstock.records import MetricValue, MetricValues
 from penstock.tasks.protocols import Task
 from penstock.train.signals import StopRequest
@@ -44,9 +45,7 @@ def best_by(metrics: MetricValues, name: str, *, is_asked: bool) -> MetricValue 
         ConfigError: the task has no such metric.
     """
     if is_asked and metrics and name not in metrics:
-        raise ConfigError(
-            f"--best {name!r} is no metric of the validation", fix=f"choose one of: {', '.join(sorted(metrics))}"
-        )
+        raise unknown_metric(name, sorted(metrics))
     return metrics.get(name)
 
 
@@ -56,6 +55,7 @@ def check_best(name: str, *, task: Task, objective: Objective) -> None:
     Raises:
         ConfigError: it has no such metric.
     """
+    check_metric(name, task)
     if isinstance(objective, Classification):
         truth, predicted = np.arange(2.0), np.eye(objective.num_classes)[:2]
     elif isinstance(objective, Regression):

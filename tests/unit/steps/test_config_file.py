@@ -103,6 +103,8 @@ def test_both_ways_to_write_the_flag(tmp_path: Path, form: str) -> None:
     [
         ("a: 1\nepoch: 3", ":1: there is no option 'a'"),
         ("\nepoch: 3", ":2: there is no option 'epoch': did you mean epochs?"),
+        ("task: clips\ntable: x.csv", ":2: there is no option 'table': did you mean an option of the task? Write it"),
+        ("video-foldr: x\ntask: clips", "Write it below option, like option: {video-folder: ...}"),
         ("batch_size: 3", ":1: there is no option 'batch_size': did you mean batch-size?"),
         ("epochs: three", ":1: option 'epochs' is \"three\", where a whole number is wanted"),
         ("epochs: '3'", ":1: option 'epochs' is \"3\", where a whole number is wanted"),

@@ -10,11 +10,12 @@ from penstock.manifest.class_counts import class_counts
 from penstock.manifest.listed import Listed
 from penstock.recipes.objectives import Objective, first_to_learn_from
 from penstock.recipes.protocols import OwnFeed
+from penstock.recipes.refusing import DOMAINS
 from penstock.recipes.registry import make_objective, recipe_of
 from penstock.steps._shared.feeding import OpenedDataset, open_dataset
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.preflight import Intended, check_fit, room_of
-from penstock.steps._shared.train_config import train_config
+from penstock.steps._shared.train_config import check_learning, train_config
 from penstock.steps.options.train import TrainOptions
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import ConfigValue, TrainConfig, weights_of
@@ -22,9 +23,6 @@ from penstock.train.schedule import KnownSamples
 from penstock.train.validation import check_best
 
 __all__ = ["PlannedRun", "plan_run"]
-
-_DOMAINS = ("target-releases", "target-subjects")
-"""Options of tasks that say which samples are of a second domain."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +67,7 @@ def plan_run(args: TrainOptions) -> PlannedRun:
     data = open_dataset(args, goes_on=args.stream_listing, has_begun=args.listing_has_begun)
     first, basis = data.first, first_to_learn_from(data.listing)
     config = train_config(args, task=data.task.name, seed=first.plan.seed, batch_size=first.plan.batch_size)
+    check_learning(args, task=data.task.name)
     room = room_of(args.window, args.window_size, args.prefetch, first.manifest)
     check_fit(basis, Intended(room=room, batch_size=config.batch_size, workers=args.workers, model=config.model))
     check_outputs(args.record, args.checkpoint_out, inputs=(args.manifest, args.plan))
@@ -110,8 +109,9 @@ def _check_evaluation(config: TrainConfig, args: TrainOptions, data: OpenedDatas
     Raises:
         ConfigError: there is no validation split to choose by, no such metric, or it comes too late.
     """
-    flag = f"--best {config.best}" if config.best else f"--evaluate-every {config.evaluate_every}"
-    if config.best is None and config.evaluate_every is None:
+    asked = {"best": config.best, "evaluate-every": config.evaluate_every, "patience": config.patience}
+    flag = next((f"--{name} {value}" for name, value in asked.items() if value is not None), None)
+    if flag is None:
         return
     if args.stream_listing and config.evaluate_every is not None:
         raise ConfigError(
@@ -134,7 +134,7 @@ def _check_domains(config: TrainConfig, listed: Listed) -> None:
         ConfigError: no option of the task names the other.
     """
     options = listed.info.task_options or {}
-    if config.adapt == "none" or any(value and name in _DOMAINS for name, value in options.items()):
+    if config.adapt == "none" or any(value and name.replace("-", "_") in DOMAINS for name, value in options.items()):
         return
     raise ConfigError(
         f"--adapt {config.adapt} is given, and the dataset was listed without a target domain",

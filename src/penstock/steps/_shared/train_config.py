@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from penstock.recipes.registry import choose_model
+from penstock.recipes.refusing import check_adaptable, check_metric, check_objective, check_recipe
+from penstock.recipes.registry import choose_model, recipe_for
+from penstock.tasks.registry import get_task
 from penstock.train.config import TrainConfig
 from penstock.train.options import BATCH_SIZE, TrainingOptions
 
-__all__ = ["one_place", "train_config"]
+__all__ = ["check_learning", "one_place", "train_config"]
 
 
 def train_config(args: TrainingOptions, *, task: str, seed: int, batch_size: int | None = None) -> TrainConfig:
@@ -61,6 +63,31 @@ def train_config(args: TrainingOptions, *, task: str, seed: int, batch_size: int
         keep_checkpoints=args.keep_checkpoints,
         num_threads=args.threads or None,
     )
+
+
+def check_learning(args: TrainingOptions, *, task: str) -> None:
+    """Refuse what is said of the training and a task has no use for, as far as the dataset need not be known.
+
+    Raises:
+        ConfigError: something is.
+    """
+    recipe, about = recipe_for(task, choose_model(task, args.model)), get_task(task)
+    check_recipe(
+        recipe,
+        optimizer=args.optimizer,
+        momentum=args.momentum,
+        accumulate=args.accumulate,
+        is_compiled=args.compile,
+    )
+    check_objective(
+        recipe,
+        task=task,
+        loss=args.loss,
+        label_smoothing=args.label_smoothing,
+        class_weights=args.class_weights,
+    )
+    check_metric(args.best, about)
+    check_adaptable(args.adapt, about)
 
 
 def one_place(location: str | None) -> str | None:

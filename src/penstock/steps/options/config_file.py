@@ -61,7 +61,7 @@ def with_config(words: Sequence[str], options: type[Options]) -> list[str]:
     if path is None:
         return others
     given = {word.partition("=")[0] for word in others if word.startswith("-")}
-    return [*others[:1], *_flags(path, others[0], options, given), *others[1:]]
+    return [*others[:1], *_flags(path, others, options, given), *others[1:]]
 
 
 def file_of(words: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -78,18 +78,18 @@ def file_of(words: Sequence[str]) -> tuple[list[str], Path | None]:
     return others, Path(given[0]).expanduser()
 
 
-def _flags(path: Path, step: str, options: type[Options], given: set[str]) -> Iterator[str]:
-    known = _options(options)
+def _flags(path: Path, words: Sequence[str], options: type[Options], given: set[str]) -> Iterator[str]:
+    step, known = words[0], _options(options)
     seen: dict[str, int] = {}
-    for key, node in read_entries(path):
+    entries = read_entries(path)
+    for key, node in entries:
         name, line = str(key.value), key.start_mark.line + 1
         where = f"{path}:{line}"
         is_challenge = name == CHALLENGE and has_challenge(step)
         option = known.get("task" if is_challenge else name)
         if option is None:
             names = [*known, *([CHALLENGE] if has_challenge(step) else [])]
-            near = nearest(name.strip().lower().removeprefix("--").replace("_", "-"), names)
-            meant = f"did you mean {near}?" if near else f"penstock {step} --help names them all"
+            meant = _meant(name, names, [*words, *_task_of(entries)]) or f"penstock {step} --help names them all"
             raise ConfigError(f"{where}: there is no option {redact(name)!r}", fix=meant)
         if name in seen:
             raise ConfigError(f"{where}: {name} is in line {seen[name]} already", fix="write it once")
@@ -100,6 +100,24 @@ def _flags(path: Path, step: str, options: type[Options], given: set[str]) -> It
             raise ConfigError(both, fix="write one of them")
         if given.isdisjoint({option.flag, option.letter or option.flag}):
             yield from _words(name, option, node, where, is_challenge=is_challenge)
+
+
+def _meant(name: str, known: Sequence[str], words: Sequence[str]) -> str:
+    """Say what was probably meant by a name: an option, or one of the task that is named."""
+    from penstock.steps.options.task_help import task_flags  # here: few files are wrong
+
+    word = name.strip().lower().removeprefix("--").replace("_", "-")
+    of_task = [flag.removeprefix("--") for flag in task_flags(words)] if "option" in known else []
+    near = word if word in of_task else nearest(word, [*known, *of_task])
+    if near in of_task:
+        return f"did you mean an option of the task? Write it below option, like option: {{{near}: ...}}"
+    return f"did you mean {near}?" if near else ""
+
+
+def _task_of(entries: Sequence[tuple[yaml.ScalarNode, yaml.Node]]) -> list[str]:
+    """Return the words that a file names a task by, where it does."""
+    named = [node.value for key, node in entries if key.value == "task" and isinstance(node.value, str)]
+    return ["--task", *named[-1:]] if named else []
 
 
 def _words(name: str, option: Option, node: yaml.Node, where: str, *, is_challenge: bool) -> list[str]:

@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from penstock.secrets import redact
@@ -63,14 +63,18 @@ class Parser(argparse.ArgumentParser):
                 what = f"argument {flag}: " if flag.startswith("--") and "=" not in flag else ""
                 step.error(f"{what}{word!r} holds bytes that are no UTF-8 text: rename it, or give another")
         if unknown := [flag for flag in map(_flag, words) if flag and flag not in {*self._flags, *step._flags}]:
-            step.error(f"unrecognized arguments: {' '.join(unknown)}")
+            step.error(f"unrecognized arguments: {' '.join(unknown)}", also=step._task_flags(words))
         return super().parse_args(words, namespace)
 
-    def error(self, message: str) -> NoReturn:
-        """End with code 2 and one line that says what was wrong and what was probably meant."""
+    def error(self, message: str, *, also: Mapping[str, str] | None = None) -> NoReturn:
+        """End with code 2 and one line that says what was wrong and what was probably meant.
+
+        Args:
+            also: how else something is given, by what it may have been held for.
+        """
         message = printable(redact(message))
         more = f"; {self.prog} --help names them all" if _UNKNOWN.search(message) else ""
-        said = f"{message}{self._meant(message)}{more}"
+        said = f"{message}{self._meant(message, also or {})}{more}"
         self._print_message(f"{self.prog}: error: {said}\n", sys.stderr)
         raise Refused(said)
 
@@ -83,12 +87,18 @@ class Parser(argparse.ArgumentParser):
         steps = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
         return next((action.choices[word] for word in words for action in steps if word in action.choices), self)
 
-    def _meant(self, message: str) -> str:
+    def _task_flags(self, words: Sequence[str]) -> Mapping[str, str]:
+        from penstock.steps.options.task_help import task_flags  # here: few command lines are wrong
+
+        return task_flags(words) if "--option" in self._flags else {}
+
+    def _meant(self, message: str, also: Mapping[str, str]) -> str:
         if found := _UNKNOWN.search(message):
             shown = [
                 flag for action in self._actions if action.help != argparse.SUPPRESS for flag in action.option_strings
             ]
-            near = [nearest(word, shown) for word in found[1].split() if word.startswith("-")]
+            wrong = [word.partition("=")[0] for word in found[1].split() if word.startswith("-")]
+            near = [also.get(word) or also.get(meant := nearest(word, [*shown, *also]), meant) for word in wrong]
         elif found := _CHOICE.search(message):
             near = [nearest(found[1], re.findall(r"[^', ]+", found[2]))]
         else:

@@ -93,7 +93,9 @@ class Clips:
         found = classification_metrics(truth, predicted)
         if predicted.shape[1] != 2:
             return {**found, "auroc": auroc_metric(truth, predicted)}
-        auroc, auprc = areas_with_intervals(predicted[:, 1] - predicted[:, 0], truth > 0, groups)
+        auroc, auprc = areas_with_intervals(
+            predicted[:, 1] - predicted[:, 0], truth > 0, groups, kinds=("of the second class", "of the first class")
+        )
         return {**found, "auroc": auroc, "auprc": auprc}
 
 

@@ -115,6 +115,8 @@ def _format_options(chosen: Options, name: str, *, is_chat: bool) -> dict[str, A
     found: dict[str, Any] = {}
     known = format_options(name)
     if name == _PLAIN:
+        if chosen.is_set("column"):
+            raise ConfigError("the option column means nothing of plain text", fix="leave it out")
         found["by"] = chosen.choice("by", ("line", "document", "file"))
         if chosen.text("separator") is not None:
             found["separator"] = chosen.text("separator")

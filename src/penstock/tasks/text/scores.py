@@ -17,9 +17,10 @@ from penstock.errors import DataError, TrainingDiverged
 from penstock.records import MetricValue, MetricValues
 from penstock.tasks.metrics import metric_value
 
-__all__ = ["PREDICTED", "TRUTH", "language_metrics"]
+__all__ = ["METRICS", "PREDICTED", "TRUTH", "language_metrics"]
 
 PREDICTED: Final = ("nats", "hits", "share_nats", "share_hits")
+METRICS: Final = ("perplexity", "loss", "bits_per_byte", "token_accuracy")
 TRUTH: Final = ("predicted", "learnt", "bytes")
 _SHARES: Final = "naming each token by its share of what was trained on"
 _MOST_EXPONENT: Final = 700.0

@@ -15,7 +15,7 @@ from penstock.tasks.options import Options
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.tasks.text.codec import TextCodec, TokenizedTexts, maker_of, opened
 from penstock.tasks.text.options import CHAT_OPTIONS, TEXT_OPTIONS
-from penstock.tasks.text.scores import language_metrics
+from penstock.tasks.text.scores import METRICS, language_metrics
 
 __all__ = ["Chat", "Text"]
 
@@ -26,6 +26,7 @@ class Text:
     name = "text"
     recipe = "text"
     score = "perplexity"
+    metric_names = METRICS
     is_chat = False
     options: tuple[TaskOption, ...] = TEXT_OPTIONS
 

@@ -20,11 +20,12 @@ from penstock.tasks.metrics import metric_value
 from penstock.tasks.protocols import Answers
 from penstock.tasks.xray.labels import FINDINGS
 
-__all__ = ["ANSWER", "xray_figures", "xray_metrics"]
+__all__ = ["ANSWER", "METRICS", "xray_figures", "xray_metrics"]
 
 ANSWER: Final = ("score", "pointing", "iou", "box_share")
 """Anomaly score; whether the map's highest place lies in a box (0 or 1); the intersection over union of the boxes and
 as many of the map's highest pixels as they have; the share of the image that they take."""
+METRICS: Final = ("auroc", "auprc", "pointing", "iou", *(f"auroc_{finding.lower()}" for finding in FINDINGS))
 _CURVES: Final = 5
 """Findings with curves of their own."""
 
@@ -39,7 +40,9 @@ def xray_metrics(truth: Array, predicted: Array, groups: Sequence[str]) -> Metri
     scores = predicted[:, 0]
     if not np.isfinite(scores).all():
         raise TrainingDiverged("an anomaly score is not a finite number", fix="lower --learning-rate")
-    auroc, auprc = areas_with_intervals(scores, truth[:, 0] > 0, groups, group_noun="patient")
+    auroc, auprc = areas_with_intervals(
+        scores, truth[:, 0] > 0, groups, group_noun="patient", kinds=("with a finding", "without any")
+    )
     found = {"auroc": auroc, "auprc": auprc}
     for name, (area, _, _) in _by_finding(truth, scores, groups).items():
         found[f"auroc_{name.lower()}"] = area

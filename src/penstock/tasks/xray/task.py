@@ -28,7 +28,7 @@ from penstock.tasks.xray.codec import MEMBER_NUMBERS, XrayDecode
 from penstock.tasks.xray.finding import Lying, find_all
 from penstock.tasks.xray.labels import FINDINGS, NORMAL, LabelBook, mask_of, read_labels
 from penstock.tasks.xray.options import OPTIONS
-from penstock.tasks.xray.scoring import xray_figures, xray_metrics
+from penstock.tasks.xray.scoring import METRICS, xray_figures, xray_metrics
 
 __all__ = ["CLASSES", "Xray", "check_options"]
 
@@ -43,6 +43,7 @@ class Xray:
     name = "xray"
     recipe = "xray"
     score = "auroc"
+    metric_names = METRICS
     options = OPTIONS
 
     async def make_samples(

@@ -70,7 +70,13 @@ def test_intervals_hold_what_they_say() -> None:
     assert held >= 51
 
 
-@pytest.mark.parametrize(("is_class", "told"), [([True] * 4, "all 4 samples are"), ([False] * 4, "no sample is one")])
+@pytest.mark.parametrize(
+    ("is_class", "told"),
+    [
+        ([True] * 4, "there is no sample of another class"),
+        ([False] * 4, "there is no sample of the class that is looked for"),
+    ],
+)
 def test_an_area_of_one_kind_is_undefined(is_class: list[bool], told: str) -> None:
     auroc, auprc = areas_with_intervals(np.arange(4.0), np.array(is_class), list("abcd"))
     assert auroc.value is None
