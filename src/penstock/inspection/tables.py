@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from penstock.column_chunks import Chunk, column_chunks
 from penstock.errors import HeaderMismatch
 from penstock.formats.parquet import Parquet
 from penstock.formats.parquet.format import fetch_footer
@@ -40,8 +41,8 @@ async def peek_parquet(source: Budgeted, info: ObjectInfo, *, num_samples: int, 
     try:
         meta = pq.read_metadata(io.BytesIO(_MAGIC + footer + len(footer).to_bytes(4, "little") + _MAGIC))
         schema = meta.schema.to_arrow_schema()
-        groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
-        sizes = _sizes(groups[0]) if groups else {}
+        groups = [_sizes(chunks) for chunks in column_chunks(footer)]
+        sizes = groups[0] if groups else {}
     except (pa.ArrowException, OSError, ValueError) as error:
         raise HeaderMismatch(
             f"the footer of {info.key} cannot be read", fix="write the file again", about=info.key
@@ -60,17 +61,16 @@ async def peek_parquet(source: Budgeted, info: ObjectInfo, *, num_samples: int, 
         )
         for field in schema
     ]
-    largest = max((sum(_sizes(group).values()) for group in groups), default=0)
+    largest = max((sum(group.values()) for group in groups), default=0)
     return Peeked(columns=tuple(columns), num_samples=meta.num_rows, share=1.0, group_bytes=largest)
 
 
-def _sizes(group: Any) -> dict[str, int]:
+def _sizes(chunks: Sequence[Chunk]) -> dict[str, int]:
     """Return the bytes of columns, by their first names."""
     found: dict[str, int] = {}
-    for number in range(group.num_columns):
-        column = group.column(number)
-        name = column.path_in_schema.partition(".")[0]
-        found[name] = found.get(name, 0) + column.total_compressed_size
+    for chunk in chunks:
+        name = chunk.path[0] if chunk.path else ""
+        found[name] = found.get(name, 0) + chunk.packed_bytes
     return found
 
 

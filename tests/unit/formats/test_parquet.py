@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError
 from penstock.formats.parquet.footer import decode_codec
-from penstock.formats.parquet.thrift import BINARY, decode_struct, encode_struct
 from penstock.formats.registry import open_format
 from penstock.manifest import SkippedObject
+from penstock.thrift import BINARY, decode_struct, encode_struct
 from support.ranges import Ranges
 
 PLAIN: list[tuple[pa.DataType, Any]] = [

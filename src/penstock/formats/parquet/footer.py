@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.formats.parquet.schema import Node, chosen_arrow_schema, chosen_elements, read_tree
-from penstock.formats.parquet.thrift import BINARY, I32, I64, LIST, STRUCT, Struct, decode_struct, encode_struct
+from penstock.thrift import BINARY, I32, I64, LIST, STRUCT, Struct, decode_struct, encode_struct
 
 __all__ = ["MAGIC", "TAIL_BYTES", "Footer", "RowGroup", "as_file", "decode_codec", "read_footer", "row_groups"]
 

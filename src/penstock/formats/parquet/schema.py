@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from penstock.formats.parquet.thrift import BINARY, I32, STRUCT, Struct
+from penstock.thrift import BINARY, I32, STRUCT, Struct
 
 __all__ = ["Node", "chosen_arrow_schema", "chosen_elements", "leaves_of", "missing_name", "read_tree", "twice_named"]
 

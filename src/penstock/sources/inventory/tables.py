@@ -5,6 +5,7 @@ Memory is a block of CSV, or a batch of rows and the pages (Parquet) or blocks (
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from penstock.column_chunks import column_chunks
 from penstock.sources.inventory.report import BadInventory, InventoryKind, Report, plain_name, plain_names
 from penstock.units import format_bytes
 
@@ -21,6 +23,10 @@ BLOCK_BYTES = 4 << 20
 BATCH_ROWS = 16384
 MOST_GROUP_BYTES = 4 << 30
 """Of a row group's columns that are used, unpacked; stores write files of some 100 MB in all."""
+MOST_FOOTER_BYTES = 8 << 20
+"""Of Parquet; stores write some hundred KB."""
+_TAIL_BYTES = 8
+"""A footer's length and the magic, behind it."""
 _GZIP = b"\x1f\x8b"
 _QUOTE = '"'
 
@@ -69,20 +75,27 @@ def _of_csv(file: BinaryIO, report: Report, kind: InventoryKind) -> Iterator[pa.
 def _of_parquet(file: BinaryIO, kind: InventoryKind) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False) as parquet:
         chosen = _chosen(parquet.schema_arrow.names, kind)
-        _check_groups(parquet.metadata, set(chosen.values()))
+        _check_groups(file, set(chosen.values()))
         batches = parquet.iter_batches(BATCH_ROWS, columns=list(chosen.values()), use_threads=False)
         for batch in batches:
             yield _named(batch, chosen)
 
 
-def _check_groups(metadata: pq.FileMetaData, used: set[str]) -> None:
+def _check_groups(file: BinaryIO, used: set[str]) -> None:
     """Refuse what would unpack to more than any store writes, before anything is unpacked."""
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        columns = (group.column(each) for each in range(group.num_columns))
-        size = sum(each.total_uncompressed_size for each in columns if each.path_in_schema in used)
-        if size > MOST_GROUP_BYTES:
-            raise BadInventory(f"has a file with a row group of {format_bytes(size)} unpacked")
+    size = file.seek(-_TAIL_BYTES, io.SEEK_END)
+    length = int.from_bytes(file.read(4), "little")
+    if length > min(size, MOST_FOOTER_BYTES):
+        raise BadInventory(f"has a file with a footer of {format_bytes(length)}")
+    file.seek(size - length)
+    try:
+        groups = column_chunks(file.read(length))
+    except ValueError as error:
+        raise BadInventory(f"has a file that is no parquet or is damaged ({error})") from error
+    for chunks in groups:
+        unpacked = sum(chunk.unpacked_bytes for chunk in chunks if ".".join(chunk.path) in used)
+        if unpacked > MOST_GROUP_BYTES:
+            raise BadInventory(f"has a file with a row group of {format_bytes(unpacked)} unpacked")
 
 
 def _of_orc(file: BinaryIO, kind: InventoryKind) -> Iterator[pa.RecordBatch]:
