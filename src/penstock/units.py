@@ -94,14 +94,14 @@ def format_seconds(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def format_usd(usd: float) -> str:
+def format_usd(usd: float | Decimal) -> str:
     """Write US dollars so that small sums stay readable: ``$12.30``, ``$0.0004``, ``$0.000000057``, ``-$3.00``."""
     if usd < 0:
         return f"-{format_usd(-usd)}"
     return f"${usd:,.2f}" if usd >= 0.995 or usd == 0 else f"${plain_number(usd, digits=2)}"
 
 
-def plain_number(value: float, *, digits: int) -> str:
+def plain_number(value: float | Decimal, *, digits: int) -> str:
     """Write a number with as many digits that count, and never with an exponent: ``0.000000057``."""
     return format(Decimal(f"{value:.{digits}g}"), "f") if math.isfinite(value) else f"{value}"
 

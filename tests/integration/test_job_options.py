@@ -70,13 +70,13 @@ def test_prices_are_looked_at_before_listing(
 def test_a_job_on_a_node_without_a_price_is_reported(
     job: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert job("--instance-type", "g5.2xlarge") == 0
+    assert job("--instance-type", "g5.3xlarge") == 0
     said = capsys.readouterr()
-    assert said.err.count("warning: there is no price per hour of 'g5.2xlarge'") == 1
+    assert said.err.count("warning: there is no price per hour of 'g5.3xlarge'") == 1
     assert "did you mean g5.xlarge?" in said.err
     bill = read_record(tmp_path / "out" / "cost.json", CostReport)
     nodes = [line for line in bill.lines if line.unit == "hour"]
-    assert [line.item for line in nodes] == ["g5.2xlarge"] * 3
+    assert [line.item for line in nodes] == ["g5.3xlarge"] * 3
     assert {line.usd for line in nodes} == {None}
     assert json.loads((tmp_path / "out" / "cost.json").read_text())["lines"][0]["usd"] is None
     # The source is a folder: neither its requests nor its transfer are anybody's to bill.
@@ -85,7 +85,7 @@ def test_a_job_on_a_node_without_a_price_is_reported(
     assert "unpriced" in page
     assert "total, without: training node, stall included; node of the list step" in page
 
-    assert job("--instance-type", "g5.2xlarge", "--node-usd-per-hour", "0") == 0
+    assert job("--instance-type", "g5.3xlarge", "--node-usd-per-hour", "0") == 0
     assert "warning" not in capsys.readouterr().err
     bill = read_record(tmp_path / "out" / "cost.json", CostReport)
     assert [line.usd for line in bill.lines if line.unit == "hour"] == [0, 0, 0]

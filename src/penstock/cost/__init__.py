@@ -6,19 +6,23 @@
 from __future__ import annotations
 
 from penstock.cost.breakeven import Feed, Rates, breakeven_epochs, rate_without_stall, window_without_stall
-from penstock.cost.model import CostSetting, TransferKind, bill, total_meters
-from penstock.cost.prices import find_price, load_prices, node_items
+from penstock.cost.model import CostSetting, bill, total_meters
+from penstock.cost.prices import Disk, Prices, load_prices
+from penstock.cost.values import Charge, Machine, Rate, charge
 
 __all__ = [
+    "Charge",
     "CostSetting",
+    "Disk",
     "Feed",
+    "Machine",
+    "Prices",
+    "Rate",
     "Rates",
-    "TransferKind",
     "bill",
     "breakeven_epochs",
-    "find_price",
+    "charge",
     "load_prices",
-    "node_items",
     "rate_without_stall",
     "total_meters",
     "window_without_stall",

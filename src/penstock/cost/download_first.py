@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from penstock.cost.breakeven import (
     Feed,
@@ -19,7 +20,7 @@ from penstock.cost.breakeven import (
     rate_without_stall,
     window_without_stall,
 )
-from penstock.records import CostReport, RunRecord, StepRecord
+from penstock.records import CostLine, CostReport, RunRecord, StepRecord
 from penstock.units import GIB
 
 __all__ = ["Comparison", "compare_with_download"]
@@ -105,16 +106,24 @@ def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
 def _rates(run: RunRecord, cost: CostReport) -> Rates | None:
     """Take the prices from the lines of the run's bill, the training node's being the first; None where one lacks."""
     node = next((line for line in cost.lines if line.unit == "hour"), None)
-    transfer = next((line for line in cost.lines if line.item.startswith("transfer-")), None)
-    disk = next((line for line in cost.lines if line.unit == "GiB-hour"), None)
     if node is None or node.usd is None:
         return None
-    transfer_usd = transfer.unit_usd if transfer else 0.0
-    disk_usd = disk.unit_usd if disk else 0.0
+    transfer_usd = _unit_usd([line for line in cost.lines if "transfer-" in line.item and line.unit == "GiB"])
+    disk_usd = _unit_usd([line for line in cost.lines if line.unit == "GiB-hour"])
     if transfer_usd is None or disk_usd is None:
         return None
     return Rates(
-        node_usd_per_second=node.usd / run.wall_seconds,
+        node_usd_per_second=float(node.usd) / run.wall_seconds,
         transfer_usd_per_byte=transfer_usd / GIB,
         disk_usd_per_byte_second=disk_usd / GIB / _SECONDS_PER_HOUR,
     )
+
+
+def _unit_usd(lines: Sequence[CostLine]) -> float | None:
+    """Return what a unit of some lines' quantity costs: legs of a way add up, tiers of one leg share it out."""
+    if any(line.usd is None for line in lines):
+        return None
+    quantities: dict[str, Decimal] = {}
+    for line in lines:
+        quantities[line.item] = quantities.get(line.item, Decimal(0)) + line.quantity
+    return float(sum(line.usd / quantities[line.item] for line in lines if line.usd and quantities[line.item]))

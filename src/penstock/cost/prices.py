@@ -1,113 +1,354 @@
-"""Dated prices: reading a price file and finding the row that applies.
+"""Dated prices: reading the price list, and finding in it what applies.
 
-A price is never made up: an item that the list does not have is an error that names what it has. Where a
-list has several rows of one item, the latest one that is not of the future wins.
+A price is never made up: an item that the list does not have is an error that names what it has, and whoever must go on
+leaves it open. Of an item's rows somebody's own of the region asked for comes first, or one without a region; then
+Penstock's of the region, without one, and of the seller's first region; among equals the latest that is not of the
+future.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from datetime import date
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from penstock.errors import ConfigError, RecordError
-from penstock.records import Price, PriceList, decode_record, read_record
+from penstock.cost.price_file import PriceFile, decode_price_file, read_price_file
+from penstock.cost.values import Discount, Lifecycle, Machine, PriceRow, Rate, Tier
+from penstock.errors import ConfigError
+from penstock.options.paths import PREFIXES, check_path, legs_of
 from penstock.texts import did_you_mean
 
-__all__ = ["STALE_AFTER_DAYS", "find_price", "load_prices", "node_items", "stale_prices"]
+__all__ = ["HOME", "STALE_AFTER_DAYS", "Disk", "Prices", "load_prices", "node_key"]
 
 STALE_AFTER_DAYS = 180
-UNITS = ("hour", "GiB", "1000 requests", "GiB-month")
-"""What prices are per; all are US dollars."""
+HOME = {"aws": "us-east-1", "gcp": "us-central1", "azure": "eastus"}
+"""Whose prices are taken where no region is named."""
+DISKS = {"aws": "gp3", "gcp": "pd-balanced", "azure": "premium-ssd-v2"}
+"""What a provider's nodes have for a disk, where nothing else is said."""
+_PACKAGED = "prices.yaml"
+_MOST_TOLD = 5
 
-_PACKAGED = "prices.json"
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Disk:
+    """A block volume's prices.
 
-def load_prices(path: Path | None = None) -> PriceList:
-    """Read a price file; None reads the one that comes with Penstock.
-
-    Raises:
-        RecordError: it is not a price file, or a row has a date or a price that makes no sense.
+    Attributes:
+        storage: per GiB-month.
+        iops: per IOPS-month above ``included_iops``; None where they are not sold apart.
+        throughput: per MiB/s-month above ``included_mib_s``; None where it is not sold apart.
     """
-    if path is None:
-        origin = f"Penstock's own {_PACKAGED}"
-        found = decode_record(resources.files(__package__).joinpath(_PACKAGED).read_bytes(), PriceList, origin=origin)
-    else:
-        origin = str(path)
-        found = read_record(path, PriceList)
-    for price in found.prices:
-        _check(price, origin)
-    rows = Counter((price.item, price.unit, price.region, price.as_of) for price in set(found.prices))
-    if twice := [row for row, count in rows.items() if count > 1]:
-        item, unit, region, as_of = twice[0]
-        raise RecordError(
-            f"{origin}: there are {rows[twice[0]]} prices of {item} per {unit} in {region or 'any region'}, "
-            f"each as of {as_of}",
-            fix="keep the right one",
-            about=origin,
+
+    storage: Rate
+    iops: Rate | None
+    throughput: Rate | None
+    included_iops: int
+    included_mib_s: int
+
+
+_INCLUDED = {"gp3": (3000, 125), "premium-ssd-v2": (3000, 125)}
+"""IOPS, and MiB/s, that come with a volume."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """A price list on a day.
+
+    Attributes:
+        files: somebody's own first, Penstock's last.
+        today: rows dated later are not looked at, and ages are counted by it.
+    """
+
+    files: tuple[PriceFile, ...]
+    today: date
+
+    @property
+    def rows(self) -> tuple[PriceRow, ...]:
+        """All rows, somebody's own first."""
+        return tuple(row for file in self.files for row in file.prices)
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """All machines, somebody's own first."""
+        return tuple(machine for file in self.files for machine in file.machines)
+
+    def on(self, today: date) -> Prices:
+        """Return the list as it is on another day."""
+        return replace(self, today=today)
+
+    def regions(self) -> tuple[str, ...]:
+        """Name the regions that anything has a price in, sorted."""
+        return tuple(sorted({row.region for row in self.rows if row.region}))
+
+    def node_items(self) -> tuple[str, ...]:
+        """Name the machines that have a price by the hour, sorted."""
+        return tuple(sorted({row.item for row in self.rows if row.unit == "hour" and not row.item.endswith("-hour")}))
+
+    def machine(self, name: str) -> Machine | None:
+        """Return what is known of a kind of node, None where it is none that is known."""
+        key = node_key(name)
+        return next((each for each in self.machines if key in map(node_key, each.names)), None)
+
+    def provider_of(self, name: str | None) -> str:
+        """Return whose a node of such a type is; empty where that is not known."""
+        if not name:
+            return ""
+        if machine := self.machine(name):
+            return machine.provider
+        key = node_key(name)
+        return next((row.provider for row in self.rows if row.unit == "hour" and node_key(row.item) == key), "")
+
+    def node(self, name: str, *, region: str | None = None, lifecycle: Lifecycle = "on-demand") -> Rate:
+        """Return the price of a node's hour, by whatever name its cloud, its label or a person gives it.
+
+        Raises:
+            ConfigError: it has none.
+        """
+        machine = self.machine(name)
+        keys = {node_key(each) for each in ((name,) if machine is None else (name, *machine.names))}
+        rows = [row for row in self.rows if row.unit == "hour" and node_key(row.item) in keys]
+        chosen = [row for row in rows if row.lifecycle == lifecycle]
+        if not chosen:
+            raise self._no_node(name, lifecycle, has_other=bool(rows))
+        return self._rate(self._best(chosen, region), region)
+
+    def find(
+        self,
+        item: str,
+        *,
+        unit: str,
+        region: str | None = None,
+        to_region: str = "",
+        lifecycle: Lifecycle = "on-demand",
+    ) -> Rate:
+        """Return the price of an item.
+
+        Args:
+            unit: what the price must be per.
+            region: the cloud's name of a region; None takes the seller's first.
+            to_region: where transfer goes to.
+
+        Raises:
+            ConfigError: the list does not have it by that unit.
+        """
+        if unit == "hour":
+            return self.node(item, region=region, lifecycle=lifecycle)
+        rows = [row for row in self.rows if row.item == item and row.unit == unit and row.lifecycle == lifecycle]
+        paired = [row for row in rows if row.to_region and row.to_region == to_region and row.region == (region or "")]
+        rows = paired or [row for row in rows if not row.to_region]
+        if not rows:
+            names = sorted({row.item for row in self.rows if row.unit == unit})
+            raise _unknown(item, unit, names, "")
+        return self._rate(self._best(rows, region), region)
+
+    def requests(self, store: str, kind: str, *, storage_class: str = "standard", region: str | None = None) -> Rate:
+        """Return the price of 1000 requests of a kind (``get``, ``put``, ``list``) to a store (``s3``, ``gcs``, ...).
+
+        Raises:
+            ConfigError: there is none.
+        """
+        return self.find(f"{_class_of(store, storage_class)}-{kind}", unit="1000 requests", region=region)
+
+    def retrieval(self, store: str, *, storage_class: str, region: str | None = None) -> Rate:
+        """Return what a GiB that is read costs besides its transfer.
+
+        Raises:
+            ConfigError: there is no price of it; where reading is free, there is one of 0.
+        """
+        return self.find(f"{_class_of(store, storage_class)}-retrieval", unit="GiB", region=region)
+
+    def storage(self, store: str, *, storage_class: str = "standard", region: str | None = None) -> Rate:
+        """Return what a GiB that is kept for a month costs.
+
+        Raises:
+            ConfigError: there is no price of it.
+        """
+        return self.find(f"{store}-{storage_class}", unit="GiB-month", region=region)
+
+    def transfer(
+        self, path: str, *, provider: str = "aws", region: str | None = None, to_region: str = ""
+    ) -> tuple[Rate, ...]:
+        """Return the prices of a way from the source to the node: one a leg, which add up.
+
+        Args:
+            path: legs joined by ``+`` (``nat+cross-region``), those of ``penstock.options.paths``.
+            region: of the source.
+            to_region: of the node, for a leg from one region to another.
+
+        Raises:
+            ConfigError: there is no such way, or a leg has no price.
+        """
+        check_path(path)
+        prefix = PREFIXES.get(provider, f"{provider}-transfer")
+        return tuple(
+            self.find(f"{prefix}-{leg.item}", unit=leg.unit, region=region, to_region=to_region if leg.is_far else "")
+            for leg in legs_of(path)
         )
-    return found
 
+    def disk(self, item: str | None = None, *, provider: str = "aws", region: str | None = None) -> Disk:
+        """Return the prices of a block volume, the provider's usual one where none is named.
 
-def _check(price: Price, origin: str) -> None:
-    try:
-        date.fromisoformat(price.as_of)
-    except ValueError as error:
-        raise RecordError(
-            f"{origin}: the price of {price.item} is as of {price.as_of!r}, which is no date",
-            fix="write it as YYYY-MM-DD",
-            about=origin,
-        ) from error
-    if price.unit not in UNITS:
-        raise RecordError(
-            f"{origin}: the price of {price.item} is per {price.unit!r}",
-            fix=f"write one of: {', '.join(UNITS)}",
-            about=origin,
-        )
-    if not 0 <= price.usd < float("inf"):
-        raise RecordError(
-            f"{origin}: the price of {price.item} is {price.usd!r}",
-            fix="write a number of US dollars that is not negative",
-            about=origin,
+        Raises:
+            ConfigError: nothing is known of it.
+        """
+        name = item or DISKS.get(provider)
+        if name is None:
+            raise ConfigError(
+                f"which disks {provider or 'the provider'} sells is not known", fix="name one, or give its price"
+            )
+        iops, mib_s = _INCLUDED.get(name, (0, 0))
+        return Disk(
+            storage=self.find(name, unit="GiB-month", region=region),
+            iops=self._maybe(f"{name}-iops", "IOPS-month", region),
+            throughput=self._maybe(f"{name}-throughput", "MiB/s-month", region),
+            included_iops=iops,
+            included_mib_s=mib_s,
         )
 
+    def warnings(self, used: Iterable[Rate]) -> list[str]:
+        """Tell what makes prices doubtful: those that are old."""
+        return [
+            f"The price of {rate.item} is {(self.today - rate.as_of).days} days old (as of {rate.as_of}; prices older "
+            f"than {STALE_AFTER_DAYS} days may be wrong): check it, or pass a newer price file."
+            for rate in used
+            if rate.as_of is not None and (self.today - rate.as_of).days > STALE_AFTER_DAYS
+        ]
 
-def node_items(prices: PriceList) -> tuple[str, ...]:
-    """Name the instance types that have a price by the hour, sorted."""
-    return tuple(sorted({price.item for price in prices.prices if price.unit == "hour"}))
+    def _maybe(self, item: str, unit: str, region: str | None) -> Rate | None:
+        has = any(row.item == item and row.unit == unit for row in self.rows)
+        return self.find(item, unit=unit, region=region) if has else None
+
+    def _no_node(self, name: str, lifecycle: str, *, has_other: bool) -> ConfigError:
+        if has_other:
+            return ConfigError(
+                f"there is no {lifecycle} price of {name!r}",
+                fix="add a row to a price file of your own, or pass --node-usd-per-hour",
+                about=name,
+            )
+        return _unknown(name, "hour", self.node_items(), ", or pass --node-usd-per-hour")
+
+    def _best(self, rows: Sequence[PriceRow], region: str | None) -> PriceRow:
+        rows = [row for row in rows if row.as_of is None or row.as_of <= self.today] or rows
+
+        first = min(_nearness(row, region) for row in rows)
+        return max((row for row in rows if _nearness(row, region) == first), key=lambda row: row.as_of or date.max)
+
+    def _rate(self, row: PriceRow, region: str | None) -> Rate:
+        usd, exchanged = self._exchange(row)
+        share, discounts = self._share(row)
+        told = [*([exchanged] if exchanged else []), *discounts]
+        return Rate(
+            item=row.item,
+            unit=row.unit,
+            tiers=tuple(Tier(above=tier.above, price=tier.price * usd * share) for tier in row.tiers),
+            list_usd=row.tiers[0].price * usd,
+            provider=row.provider,
+            region=row.region,
+            lifecycle=row.lifecycle,
+            as_of=row.as_of,
+            source=row.source,
+            told="; ".join(told),
+            wanted_region=region or "",
+        )
+
+    def _exchange(self, row: PriceRow) -> tuple[Decimal, str]:
+        if row.currency == "USD":
+            return Decimal(1), ""
+        for each in (each for file in self.files for each in file.exchange):
+            if each.currency == row.currency:
+                dated = f" as of {each.as_of}" if each.as_of else ""
+                return each.usd, f"{row.currency} at {each.usd} US dollars{dated}"
+        raise ConfigError(
+            f"the price of {row.item} is in {row.currency} ({row.place}), and what that is in US dollars is not known",
+            fix=f"add to your price file: exchange: [{{currency: {row.currency}, usd: ..., as_of: YYYY-MM-DD}}]",
+            about=row.item,
+        )
+
+    def _share(self, row: PriceRow) -> tuple[Decimal, list[str]]:
+        """Return what is left of a price after the first discount of each kind that is on it, and their names."""
+        share, told = Decimal(1), []
+        for kind in ("committed", "negotiated"):
+            if found := next(
+                (each for file in self.files for each in file.discounts if self._is_on(each, row, kind)), None
+            ):
+                share *= 1 - found.percent / 100
+                told.append(f"{found.percent.normalize():f} % {kind}{f' ({found.why})' if found.why else ''}")
+        return share, told
+
+    def _is_on(self, discount: Discount, row: PriceRow, kind: str) -> bool:
+        return (
+            discount.kind == kind
+            and not (kind == "committed" and row.lifecycle == "spot")
+            and fnmatchcase(row.item.lower(), discount.items.lower())
+            and discount.provider in ("", row.provider)
+            and discount.region in ("", row.region)
+            and (discount.begins is None or discount.begins <= self.today)
+            and (discount.ends is None or self.today <= discount.ends)
+        )
 
 
-def find_price(prices: PriceList, item: str, *, unit: str, region: str | None, today: date) -> Price:
-    """Return the row of an item: in ``region`` if there is one, or else in another region.
+def load_prices(path: Path | None = None, *, today: date | None = None) -> Prices:
+    """Read Penstock's price list, with somebody's own file in front of it.
 
     Args:
-        prices: where to look.
-        item: what is sold.
-        unit: what the price must be per.
-        region: the cloud's name of a region; None takes any.
-        today: rows dated later are not looked at.
+        path: the file; None reads Penstock's alone.
+        today: day to look at prices on.
 
     Raises:
-        ConfigError: the list does not have it by that unit.
+        RecordError: it is no price file; the message names the line.
     """
-    rows = [price for price in prices.prices if price.item == item and price.unit == unit]
-    rows = [price for price in rows if date.fromisoformat(price.as_of) <= today] or rows
-    if not rows:
-        names = sorted({price.item for price in prices.prices if price.unit == unit})
-        meant = did_you_mean(item, names, quoted=False)
-        by_hand = ", or pass --node-usd-per-hour" if unit == "hour" else ""
-        raise ConfigError(
-            f"there is no price per {unit} of {item!r}",
-            fix=f"{meant}known per {unit}: {', '.join(names) or 'nothing'}; add a row to a price file of your "
-            f"own{by_hand}",
-            about=item,
-        )
-    here = [price for price in rows if price.region == region]
-    return max(here or rows, key=lambda price: price.as_of)
+    day = today or datetime.now(UTC).date()
+    if path is None:
+        return Prices(files=(_packaged(),), today=day)
+    own = read_price_file(path)
+    return Prices(files=(own,) if own.is_alone else (own, _packaged()), today=day)
 
 
-def stale_prices(used: Sequence[Price], today: date) -> tuple[Price, ...]:
-    """Return the prices that are older than ``STALE_AFTER_DAYS`` on the day ``today``."""
-    return tuple(price for price in used if (today - date.fromisoformat(price.as_of)).days > STALE_AFTER_DAYS)
+@cache
+def _packaged() -> PriceFile:
+    import yaml  # here: `--help` does without it
+
+    text = resources.files("penstock.cost").joinpath(_PACKAGED).read_text(encoding="utf-8")
+    root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    assert isinstance(root, yaml.MappingNode)
+    return decode_price_file(root, f"Penstock's own {_PACKAGED}", is_own=False)
+
+
+def _nearness(row: PriceRow, region: str | None) -> int:
+    """Return how far a row is from what is asked for: the least is taken."""
+    is_home = row.region == HOME.get(row.provider, row.region)
+    if region is None:
+        return 0 if row.is_own else 1 if is_home or not row.region else 2
+    if row.region == region:
+        return 0 if row.is_own else 2
+    if not row.region:
+        return 1 if row.is_own else 3
+    return 6 if row.is_own else 4 if is_home else 5
+
+
+def node_key(name: str) -> str:
+    """Return what names of one kind of node have in common: ``Standard_NC24ads_A100_v4`` is ``NC24ads_A100_v4``."""
+    last = name.strip().rstrip("/").rpartition("/")[2].lower()
+    return last.removeprefix("standard_").removeprefix("basic_")
+
+
+def _class_of(store: str, storage_class: str) -> str:
+    return store if storage_class == "standard" else f"{store}-{storage_class}"
+
+
+def _unknown(item: str, unit: str, names: Sequence[str], by_hand: str) -> ConfigError:
+    meant = did_you_mean(item, names, quoted=False)
+    near = sorted(difflib.get_close_matches(item, names, n=_MOST_TOLD, cutoff=0.0))
+    more = f", and {len(names) - len(near)} more: `penstock prices list`" if len(names) > len(near) else ""
+    return ConfigError(
+        f"there is no price per {unit} of {item!r}",
+        fix=f"{meant}known per {unit}: {', '.join(near) or 'nothing'}{more}; add a row to a price file of "
+        f"your own{by_hand}",
+        about=item,
+    )

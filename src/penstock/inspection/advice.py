@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from penstock.cost.prices import find_price, load_prices
+from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
 from penstock.inspection.found import Kind
 from penstock.manifest import SourceSpec
@@ -44,12 +44,11 @@ def get_price(spec: SourceSpec, today: date) -> GetPrice:
     if payee == "unknown" or scheme.tariff is None:
         return GetPrice(None, "what requests cost here is not known")
     try:
-        price = find_price(
-            load_prices(), scheme.tariff.get, unit="1000 requests", region=spec.text("region"), today=today
-        )
+        rates = load_prices(today=today)
+        price = rates.find(scheme.tariff.get, unit="1000 requests", region=spec.text("region"))
     except ConfigError:
         return GetPrice(None, "what requests cost here is not known")
-    return GetPrice(price.usd / 1000, f"at {format_usd(price.usd)} per 1,000 requests ({price.as_of})")
+    return GetPrice(float(price.usd) / 1000, f"at {format_usd(price.usd)} per 1,000 requests ({price.as_of})")
 
 
 def requests_of(sizes: Sequence[int]) -> int:

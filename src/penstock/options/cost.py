@@ -7,13 +7,14 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
 
+from penstock.errors import ConfigError
 from penstock.options.declaration import Options, choice, option
+from penstock.options.paths import LEGS, check_path
 from penstock.options.readers import at_least_zero, optional_path, optional_text
 from penstock.options.rules import Change
 
-__all__ = ["CostOptions", "SourcePrices", "TransferKind"]
+__all__ = ["CostOptions", "SourcePrices"]
 
-TransferKind = Literal["same-region", "cross-region", "internet", "nat"]
 SourcePrices = Literal["auto", "s3"]
 
 
@@ -31,11 +32,22 @@ def _date(text: str) -> date | None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2026-11-21") from error
 
 
+def _path(text: str) -> str:
+    try:
+        return check_path(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(f"{error.what}: {error.fix}") from error
+
+
 class CostOptions(Options, group="prices", change=Change.FREE):
     """The options that the bill depends on."""
 
     prices: Path | None = option(
-        read=optional_path, default=None, metavar="FILE", told="price file (default: one of 2026)", run_option=""
+        read=optional_path,
+        default=None,
+        metavar="FILE",
+        told="price file of your own, whose rows come before Penstock's (docs/cost.md)",
+        run_option="",
     )
     node_usd_per_hour: float | None = option(
         read=_optional_usd,
@@ -45,10 +57,12 @@ class CostOptions(Options, group="prices", change=Change.FREE):
         field="price_node_usd_per_hour",
     )
     price_region: str | None = option(read=optional_text, default=None, metavar="REGION", told="region of the prices")
-    transfer: TransferKind = choice(
-        choices=get_args(TransferKind),
+    transfer: str = option(
+        read=_path,
         default="same-region",
-        told="way from the source to the node (default: same-region, which is free)",
+        metavar="WAY",
+        told=f"way from the source to the node, legs joined by + (nat+cross-region): {', '.join(LEGS)} (default: "
+        "same-region, which is free)",
     )
     source_prices: SourcePrices = choice(
         choices=get_args(SourcePrices),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.records.codec import Record, decode_record, encode_record, read_record, write_record
-from penstock.records.cost import CostLine, CostReport, Price, PriceList
+from penstock.records.cost import CostLine, CostReport
 from penstock.records.evaluation import Evaluation, Prediction
 from penstock.records.failure import FailureRecord
 from penstock.records.figures import (
@@ -75,8 +75,6 @@ __all__ = [
     "PictureRow",
     "Plan",
     "Prediction",
-    "Price",
-    "PriceList",
     "Purpose",
     "RankShare",
     "Readiness",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -29,12 +30,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Record(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A value that crosses a process or a step; subclasses set ``kind`` and ``version``.
 
-    ``remake`` says what makes another, where it is not known by its kind.
+    ``remake`` says what makes another, where it is not known by its kind. All numbers with a point of one that
+    ``is_exact`` are decimals, which are read as they are written.
     """
 
     kind: ClassVar[str]
     version: ClassVar[int]
     remake: ClassVar[str] = "make it again"
+    is_exact: ClassVar[bool] = False
 
 
 R = TypeVar("R", bound=Record)
@@ -46,7 +49,7 @@ def encode_record(record: Record) -> bytes:
     Raises:
         RecordError: a field holds what JSON cannot: NaN, an infinity, or text that is not Unicode.
     """
-    fields = msgspec.to_builtins(record)
+    fields = msgspec.to_builtins(record, builtin_types=(Decimal,))
     if field := next(_not_finite(fields), None):
         raise RecordError(
             f"{record.kind} record: {field.removeprefix('.')} is not a finite number",
@@ -54,7 +57,7 @@ def encode_record(record: Record) -> bytes:
         )
     body = {"record": record.kind, "version": record.version, **fields}
     try:
-        return msgspec.json.format(msgspec.json.encode(body), indent=1) + b"\n"
+        return msgspec.json.format(_ENCODER.encode(body), indent=1) + b"\n"
     except UnicodeEncodeError as error:
         raise RecordError(
             f"{record.kind} record: {error.object!r} is not Unicode text", fix="rename what it names"
@@ -73,7 +76,7 @@ def decode_record(data: bytes | str, kind: type[R], *, origin: str = "record") -
         RecordError: it is not such a record, or of a version that this Penstock does not know.
     """
     try:
-        body = msgspec.json.decode(data)
+        body = (_EXACTLY if kind.is_exact else _PLAINLY).decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raw = _bytes(data)
         what = "" if raw.lstrip()[:1] in (b"{", b"[") else what_it_is(raw)
@@ -132,6 +135,10 @@ def read_record(path: Path, kind: type[R]) -> R:
     return decode_record(data, kind, origin=str(path))
 
 
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_PLAINLY, _EXACTLY = msgspec.json.Decoder(), msgspec.json.Decoder(float_hook=Decimal)
+
+
 def _bytes(data: bytes | str) -> bytes:
     return data.encode(errors="replace") if isinstance(data, str) else data
 
@@ -142,7 +149,7 @@ def _unread(path: Path, kind: type[Record], why: str) -> RecordError:
 
 def _not_finite(value: object, name: str = "") -> Iterator[str]:
     """Name the fields, as paths, whose number is not finite."""
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         if not math.isfinite(value):
             yield name
     elif isinstance(value, dict):

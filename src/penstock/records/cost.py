@@ -1,39 +1,13 @@
-"""Cost records: prices, and the bill of a run made with them."""
+"""The bill of a run. Its sums are decimals: the lines add up to the total to the last digit."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from penstock.records.codec import Part, Record
 
-__all__ = ["CostLine", "CostReport", "Price", "PriceList"]
-
-
-class Price(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One price, with where and when it was true.
-
-    Attributes:
-        item: what is sold, for example ``g5.xlarge`` or ``s3-get``.
-        unit: what ``usd`` buys one of: ``hour``, ``GiB``, ``1000 requests``, ``GiB-month``.
-        as_of: date, ``YYYY-MM-DD``.
-        source: where the figure is from.
-    """
-
-    item: str
-    unit: str
-    usd: float
-    region: str
-    as_of: str
-    source: str
-
-
-class PriceList(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A dated price file."""
-
-    kind: ClassVar[str] = "prices"
-    version: ClassVar[int] = 1
-
-    prices: tuple[Price, ...]
+__all__ = ["CostLine", "CostReport"]
 
 
 class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,10 +20,10 @@ class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     item: str
     what: str
-    quantity: float
+    quantity: Decimal
     unit: str
-    unit_usd: float | None
-    usd: float | None
+    unit_usd: Decimal | None
+    usd: Decimal | None
     as_of: str
     source: str
 
@@ -66,11 +40,12 @@ class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     kind: ClassVar[str] = "cost"
     version: ClassVar[int] = 2
+    is_exact: ClassVar[bool] = True
 
     run_id: str
     lines: tuple[CostLine, ...]
-    total_usd: float
-    stall_usd: float | None
+    total_usd: Decimal
+    stall_usd: Decimal | None
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
 

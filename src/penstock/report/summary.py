@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from penstock.cost.download_first import Comparison
 from penstock.cost.model import added_steps, is_measured, total_meters
@@ -192,7 +193,7 @@ def _cost_card(cost: CostReport | None) -> Card:
     return Card(label="Cost", value=_in_short(cost.total_usd), note=stall)
 
 
-def _in_short(usd: float) -> str:
+def _in_short(usd: float | Decimal) -> str:
     """Write a sum so that it fits a card: what is next to nothing takes as much room as any other."""
     return f"< {format_usd(_LEAST_USD)}" if 0 < usd < _LEAST_USD else format_usd(usd)
 
@@ -329,7 +330,7 @@ def _quantity(line: CostLine) -> str:
     return f"{number} {line.unit}s" if line.unit.endswith("hour") else f"{number} {line.unit}"
 
 
-def _sum(usd: float, total_usd: float) -> str:
+def _sum(usd: Decimal, total_usd: Decimal) -> str:
     """Write a sum so that a column of them can be compared: all with as many decimals."""
     decimals = 2 if total_usd >= 100 else 4
     least = 10.0**-decimals

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from penstock.cost.prices import find_price, load_prices
+from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError, PenstockError
 from penstock.inspection.advice import get_price
 from penstock.manifest import Extent, SkippedObject, SourceSpec
@@ -225,6 +225,6 @@ def _price(place: SourceSpec, what: str, unit: str, today: date, *, of: int = 1)
         return None
     try:
         item = getattr(scheme.tariff, what)
-        return find_price(load_prices(), item, unit=unit, region=place.text("region"), today=today).usd / of
+        return float(load_prices(today=today).find(item, unit=unit, region=place.text("region")).usd) / of
     except ConfigError:
         return None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.cost import CostSetting, TransferKind, bill, load_prices, total_meters
+from penstock.cost import CostSetting, Prices, bill, load_prices, total_meters
 from penstock.cost.seller import seller_of
 from penstock.errors import ConfigError
 from penstock.records import (
@@ -20,12 +21,13 @@ from penstock.records import (
     Host,
     Meters,
     MixShare,
-    Price,
-    PriceList,
     RequestCount,
     RunRecord,
     Saves,
+    decode_record,
+    encode_record,
 )
+from support.prices import listed, without
 from support.runs import make_evaluation, make_list_step, make_run, sent
 
 GIB = 1 << 30
@@ -36,6 +38,10 @@ CPU_HOST = Host(num_cpus=2, device="cpu", num_devices=0)
 def _bill(run: RunRecord, *, steps: Any = (), evaluation: Evaluation | None = None, **setting: Any) -> CostReport:
     chosen = CostSetting(**({"today": TODAY} | setting))
     return bill(run, steps=steps, evaluation=evaluation, prices=load_prices(), setting=chosen)
+
+
+def _paid(report: CostReport, item: str) -> Decimal:
+    return sum((line.usd for line in report.lines if line.item == item and line.usd), Decimal(0))
 
 
 def _line(report: CostReport, item: str) -> CostLine:
@@ -55,24 +61,41 @@ def test_bill_by_hand() -> None:
     report = _bill(
         run, steps=[step], evaluation=evaluation, instance_type="g5.xlarge", transfer="internet", put_requests=3000
     )
-    node = [line.usd for line in report.lines if line.item == "g5.xlarge"]
+    node = [float(line.usd or 0) for line in report.lines if line.item == "g5.xlarge"]
     assert node == pytest.approx([2 * 1.006, 0.1 * 1.006, 0.5 * 1.006])
-    assert _line(report, "s3-get").usd == pytest.approx(2501 * 0.0004)
-    assert _line(report, "s3-list").usd == pytest.approx(4 * 0.005)
-    assert _line(report, "s3-put").usd == pytest.approx(3 * 0.005)
-    assert _line(report, "transfer-internet").usd == pytest.approx(110 * 0.09)
-    assert _line(report, "gp3").usd == pytest.approx(10 * 2.5 * 0.08 / 720)
-    assert report.total_usd == pytest.approx(2.6156 + 1.0004 + 0.02 + 0.015 + 9.9 + 0.0027778, abs=1e-6)
-    assert report.stall_usd == pytest.approx(run.stall_seconds / 3600 * 1.006)
+    assert float(_line(report, "s3-get").usd) == pytest.approx(2501 * 0.0004)
+    assert float(_line(report, "s3-list").usd) == pytest.approx(4 * 0.005)
+    assert float(_line(report, "s3-put").usd) == pytest.approx(3 * 0.005)
+    assert float(_paid(report, "transfer-internet")) == pytest.approx(10 * 0.09)  # 100 GB a month are free
+    assert float(_line(report, "gp3").usd) == pytest.approx(10 * 2.5 * 0.08 / 720)
+    assert float(report.total_usd) == pytest.approx(2.6156 + 1.0004 + 0.02 + 0.015 + 0.9 + 0.0027778, abs=1e-6)
+    assert float(report.stall_usd) == pytest.approx(run.stall_seconds / 3600 * 1.006)
     assert report.run_id == run.run_id
 
 
 @pytest.mark.parametrize(
-    ("transfer", "usd"), [("same-region", 0.0), ("cross-region", 0.02), ("internet", 0.09), ("nat", 0.045)]
+    ("transfer", "usd"), [("same-region", "0"), ("cross-region", "0.02"), ("internet", "0"), ("nat", "0.045")]
 )
-def test_transfer_is_priced_by_its_way(transfer: TransferKind, usd: float) -> None:
+def test_transfer_is_priced_by_its_way(transfer: str, usd: str) -> None:
     report = _bill(make_run(meters=Meters(bytes_downloaded=GIB)), transfer=transfer)
-    assert _line(report, f"transfer-{transfer}").usd == usd
+    assert _line(report, f"transfer-{transfer}").usd == Decimal(usd)
+
+
+def test_legs_of_a_way_add_up() -> None:
+    report = _bill(make_run(meters=Meters(bytes_downloaded=10 * GIB)), transfer="nat+cross-region")
+    assert [_line(report, item).usd for item in ("transfer-nat", "transfer-cross-region")] == [
+        Decimal("0.45"),
+        Decimal("0.2"),
+    ]
+    with pytest.raises(ConfigError, match=r"'pigeon' is no leg.*cross-region"):
+        CostSetting(today=TODAY, transfer="nat+pigeon")
+
+
+def test_a_months_tiers_are_a_line_each() -> None:
+    report = _bill(make_run(meters=Meters(bytes_downloaded=20_000 * GIB)), transfer="internet")
+    lines = [(line.quantity, line.unit_usd) for line in report.lines if line.item == "transfer-internet"]
+    assert lines == [(100, 0), (10_140, Decimal("0.09")), (9760, Decimal("0.085"))]
+    assert "as if this run were the month's first" in " ".join(report.assumptions)
 
 
 def test_what_the_store_failed_at_is_not_billed_and_what_it_refused_is() -> None:
@@ -80,8 +103,8 @@ def test_what_the_store_failed_at_is_not_billed_and_what_it_refused_is() -> None
     free = RequestCount(kind="DELETE", purpose="checkpoint", sent=70, answers_2xx=70)
     put = RequestCount(kind="PUT", purpose="checkpoint", sent=400, answers_2xx=300, answers_5xx=100)
     report = _bill(make_run(meters=Meters(requests=(free, line, put))))
-    assert _line(report, "s3-get").usd == pytest.approx(8.5 * 0.0004)
-    assert _line(report, "s3-put").usd == pytest.approx(0.3 * 0.005)
+    assert float(_line(report, "s3-get").usd) == pytest.approx(8.5 * 0.0004)
+    assert float(_line(report, "s3-put").usd) == pytest.approx(0.3 * 0.005)
     told = " ".join(report.assumptions)
     assert "1,600 requests that were answered with 5xx are not billed, 3,000 with 4xx are" in told
     assert "500 requests that got no answer are billed" in told
@@ -92,21 +115,21 @@ def test_unknown_node_stands_unpriced_and_is_said() -> None:
     run = make_run(host=CPU_HOST)
     report = _bill(run)
     node = _line(report, "node")
-    assert (node.usd, node.unit_usd, node.quantity) == (None, None, run.wall_seconds / 3600)
+    assert (node.usd, node.unit_usd, float(node.quantity)) == (None, None, pytest.approx(run.wall_seconds / 3600))
     assert report.stall_usd is None
     assert report.unpriced == ("Training node, stall included",)
     assert any("--instance-type" in warning for warning in report.warnings)
 
 
 def test_recorded_instance_type_is_used_and_the_setting_beats_it() -> None:
-    assert _line(_bill(make_run()), "g5.xlarge").unit_usd == 1.006
-    assert _line(_bill(make_run(), instance_type="g6.xlarge"), "g6.xlarge").unit_usd == 0.8048
+    assert _line(_bill(make_run()), "g5.xlarge").unit_usd == Decimal("1.006")
+    assert _line(_bill(make_run(), instance_type="g6.xlarge"), "g6.xlarge").unit_usd == Decimal("0.8048")
 
 
 def test_price_by_hand_beats_the_price_file() -> None:
     report = _bill(make_run(wall_seconds=3600.0), instance_type="my-own", node_usd_per_hour=2.5, num_nodes=4)
     line = _line(report, "my-own")
-    assert line.usd == pytest.approx(10.0)
+    assert float(line.usd) == pytest.approx(10.0)
     assert line.as_of == TODAY.isoformat()
     assert "by hand" in line.source
 
@@ -114,12 +137,12 @@ def test_price_by_hand_beats_the_price_file() -> None:
 @pytest.mark.parametrize("recorded", [False, True])
 def test_unknown_instance_type_stands_unpriced(recorded: bool) -> None:
     """Whether it was given for the bill or recorded by the training; all else is billed."""
-    host = Host(num_cpus=8, device="gpu", num_devices=1, instance_type="g5.2xlarge")
+    host = Host(num_cpus=8, device="gpu", num_devices=1, instance_type="g5.3xlarge")
     run = make_run(host=host) if recorded else make_run()
-    report = _bill(run, transfer="internet", **({} if recorded else {"instance_type": "g5.2xlarge"}))
-    assert _line(report, "g5.2xlarge").usd is None
+    report = _bill(run, transfer="internet", **({} if recorded else {"instance_type": "g5.3xlarge"}))
+    assert _line(report, "g5.3xlarge").usd is None
     assert report.total_usd > 0
-    (warning,) = [warning for warning in report.warnings if "g5.2xlarge" in warning]
+    (warning,) = [warning for warning in report.warnings if "g5.3xlarge" in warning]
     assert re.search(r"did you mean g5\.xlarge\?.*g4dn\.xlarge, g5\.xlarge.*--node-usd-per-hour", warning)
 
 
@@ -136,20 +159,22 @@ def test_unknown_instance_type_stands_unpriced(recorded: bool) -> None:
 )
 def test_no_bill_is_refused_for_want_of_a_price(item: str, unit: str) -> None:
     prices = load_prices()
-    left = PriceList(prices=tuple(price for price in prices.prices if price.item != item))
+    left = without(prices, item)
     setting = CostSetting(today=TODAY, transfer="internet", put_requests=5)
     report = bill(make_run(), steps=[], evaluation=None, prices=left, setting=setting)
     whole = bill(make_run(), steps=[], evaluation=None, prices=prices, setting=setting)
     line = _line(report, item)
     assert (line.usd, line.unit_usd, line.unit, line.as_of, line.source) == (None, None, unit, "", "")
-    assert line.quantity == _line(whole, item).quantity
+    assert line.quantity == sum(each.quantity for each in whole.lines if each.item == item)
     assert any(f"{item!r}" in warning for warning in report.warnings)
-    assert report.total_usd == pytest.approx(whole.total_usd - (_line(whole, item).usd or 0))
+    assert report.total_usd == whole.total_usd - _paid(whole, item)
 
 
 def test_no_prices_at_all_give_a_bill_of_quantities() -> None:
     setting = CostSetting(today=TODAY)
-    report = bill(make_run(), steps=[], evaluation=make_evaluation(), prices=PriceList(prices=()), setting=setting)
+    report = bill(
+        make_run(), steps=[], evaluation=make_evaluation(), prices=Prices(files=(), today=TODAY), setting=setting
+    )
     assert report.total_usd == 0
     assert all(line.usd is None for line in report.lines)
     assert len(report.lines) == 6
@@ -167,6 +192,22 @@ def test_unknown_node_of_another_step_only_warns() -> None:
 def test_impossible_setting_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         CostSetting(today=TODAY, **setting)
+
+
+def test_nodes_have_disks_of_their_own_provider() -> None:
+    """Whatever store the run read from; a node and a store that are not known give no disk a price."""
+    for kind, disk in (
+        ("g5.xlarge", "gp3"),
+        ("Standard_NC24ads_A100_v4", "premium-ssd-v2"),
+        ("a2-highgpu-1g", "pd-balanced"),
+    ):
+        report = _bill(make_run(), instance_type=kind)
+        (line,) = [line for line in report.lines if line.unit == "GiB-hour"]
+        assert line.item == disk
+    unknown = _bill(make_run(host=CPU_HOST, config={"source": "/data"}))
+    (line,) = [line for line in unknown.lines if line.unit == "GiB-hour"]
+    assert (line.item, line.usd) == ("disk", None)
+    assert any("Whose disk" in warning for warning in unknown.warnings)
 
 
 def test_old_prices_are_warned_of() -> None:
@@ -226,7 +267,7 @@ def test_another_server_than_aws_is_not_billed_at_its_prices(config: dict[str, s
 def test_a_store_is_billed_by_its_own_items(source: str, endpoint: str, items: dict[str, float | None]) -> None:
     meters = Meters(requests=sent(GET=2500, LIST=1), bytes_downloaded=110 * GIB)
     report = _bill(make_run(config={"source": source, "endpoint-url": endpoint}, meters=meters), transfer="internet")
-    found = {line.item: line.usd for line in report.lines}
+    found = {line.item: None if line.usd is None else float(line.usd) for line in report.lines}
     for item, usd in items.items():
         assert found[item] == (None if usd is None else pytest.approx(usd))
     assert not any(item.startswith(("s3-", "transfer-")) for item in found)
@@ -235,15 +276,15 @@ def test_a_store_is_billed_by_its_own_items(source: str, endpoint: str, items: d
 
 
 def test_prices_that_a_person_has_are_taken_for_a_store_without_any() -> None:
-    rows = (("azure-read", "1000 requests", 0.0005), ("azure-list", "1000 requests", 0.005))
-    own = [
-        Price(item=item, unit=unit, usd=usd, region="", as_of="2026-07-01", source="mine") for item, unit, usd in rows
-    ]
-    prices = PriceList(prices=(*load_prices().prices, *own))
+    prices = listed(
+        "prices:\n- {item: azure-read, unit: 1000 requests, price: 0.0005}\n"
+        "- {item: azure-list, unit: 1000 requests, price: 0.005}\n"
+        "- {item: azure-transfer-same-region, unit: GiB, price: 0}\n"
+    )
     run = make_run(config={"source": "az://box/p"}, meters=Meters(requests=sent(GET=2000, LIST=1000)))
     setting = CostSetting(today=date(2026, 8, 1))
     report = bill(run, steps=[], evaluation=None, prices=prices, setting=setting)
-    assert (_line(report, "azure-read").usd, _line(report, "azure-list").usd) == (pytest.approx(0.001), 0.005)
+    assert (_line(report, "azure-read").usd, _line(report, "azure-list").usd) == (Decimal("0.001"), Decimal("0.005"))
     assert _line(report, "azure-transfer-same-region").usd == 0
 
 
@@ -268,9 +309,9 @@ def test_own_disk_is_not_billed() -> None:
 def test_prefetch_step_is_billed_beside_the_run() -> None:
     step = make_list_step(step="prefetch", wall_seconds=3600.0, meters=Meters(requests=sent(GET=5000)))
     report = _bill(make_run(meters=Meters(requests=sent(GET=2000))), steps=[step])
-    assert _line(report, "s3-get").usd == pytest.approx(7 * 0.0004)
+    assert float(_line(report, "s3-get").usd) == pytest.approx(7 * 0.0004)
     (node,) = [line for line in report.lines if line.what == "Node of the prefetch step"]
-    assert node.usd == pytest.approx(1.006)
+    assert node.usd == Decimal("1.006")
 
 
 def test_traffic_that_two_records_tell_is_counted_once() -> None:
@@ -309,13 +350,14 @@ def test_total_is_the_sum_and_stall_is_part_of_the_node(
     stall_seconds: float,
     usd_per_hour: float,
     nodes: int,
-    transfer: TransferKind,
+    transfer: str,
 ) -> None:
     run = _run_with(meters, wall_seconds, stall_seconds)
     report = _bill(run, node_usd_per_hour=usd_per_hour, num_nodes=nodes, transfer=transfer)
-    assert report.total_usd == math.fsum(line.usd for line in report.lines)
+    assert report.total_usd == sum(line.usd for line in report.lines)
+    assert decode_record(encode_record(report), CostReport) == report
     for line in report.lines:
-        assert line.usd == pytest.approx(line.quantity * line.unit_usd)
+        assert float(line.usd) == pytest.approx(float(line.quantity * line.unit_usd), abs=1e-9)
         assert line.usd >= 0
     node_usd = next(line.usd for line in report.lines if line.unit == "hour")
     assert 0 <= report.stall_usd <= node_usd

@@ -1,113 +1,226 @@
+"""The price list: what it holds, what is found in it, and somebody's own file in front of it."""
+
 from __future__ import annotations
 
-import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from penstock.cost import find_price, load_prices, node_items
+from penstock.cost import charge, load_prices
+from penstock.cost.values import UNITS
 from penstock.errors import ConfigError, RecordError
-from penstock.records import Price, PriceList, write_record
+from support.prices import TODAY, listed, written
 
-TODAY = date(2026, 11, 21)
-
-
-def _price(usd: float = 1.0, *, region: str = "us-east-1", as_of: str = "2026-10-01") -> Price:
-    return Price(item="g5.xlarge", unit="hour", usd=usd, region=region, as_of=as_of, source="a price list")
+PRICES = load_prices(today=TODAY)
+ROW = "prices:\n- {item: g5.xlarge, unit: hour, price: 0.85}\n"
 
 
-def test_packaged_prices_are_dated_and_have_a_source() -> None:
-    prices = load_prices()
-    for price in prices.prices:
-        # Those of other stores than S3 were read from older pages: a bill with them warns of that.
-        oldest = date(2025, 7, 1) if price.item.startswith(("gcs-", "azure-")) else date(2026, 7, 1)
-        assert oldest <= date.fromisoformat(price.as_of) <= date(2026, 10, 31)
-        assert price.source
-        assert price.region
-    assert {price.unit for price in prices.prices} == {"hour", "GiB", "1000 requests", "GiB-month"}
+def test_every_row_is_dated_and_has_a_source() -> None:
+    for row in PRICES.rows:
+        assert row.unit in UNITS
+        assert row.currency == "USD"
+        assert row.as_of is not None, row.place
+        assert date(2022, 1, 1) <= row.as_of <= date(2026, 11, 28), row.place
+        assert row.source, row.place
+        assert row.region, row.place
+        assert row.provider, row.place
 
 
 @pytest.mark.parametrize(
     ("item", "unit", "usd"),
     [
-        ("g4dn.xlarge", "hour", 0.526),
-        ("p4d.24xlarge", "hour", 21.957642),
-        ("NC40ads_H100_v5", "hour", 6.98),
-        ("s3-get", "1000 requests", 0.0004),
-        ("s3-put", "1000 requests", 0.005),
-        ("s3-standard", "GiB-month", 0.023),
-        ("gp3", "GiB-month", 0.08),
-        ("transfer-same-region", "GiB", 0.0),
-        ("transfer-internet", "GiB", 0.09),
-        ("transfer-nat", "GiB", 0.045),
+        ("g4dn.xlarge", "hour", "0.526"),
+        ("p4d.24xlarge", "hour", "21.957642"),
+        ("NC40ads_H100_v5", "hour", "6.98"),
+        ("s3-get", "1000 requests", "0.0004"),
+        ("s3-put", "1000 requests", "0.005"),
+        ("s3-standard", "GiB-month", "0.023"),
+        ("gp3", "GiB-month", "0.08"),
+        ("transfer-same-region", "GiB", "0"),
+        ("transfer-internet", "GiB", "0.09"),
+        ("transfer-nat", "GiB", "0.045"),
     ],
 )
-def test_packaged_price(item: str, unit: str, usd: float) -> None:
-    assert find_price(load_prices(), item, unit=unit, region=None, today=TODAY).usd == usd
-
-
-def test_unknown_item_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match=r"'g9\.huge'.*g5\.xlarge"):
-        find_price(load_prices(), "g9.huge", unit="hour", region=None, today=TODAY)
-    assert "g5.xlarge" in node_items(load_prices())
-    assert "gp3" not in node_items(load_prices())
-
-
-def test_latest_price_that_is_not_of_the_future_wins() -> None:
-    rows = (_price(3, as_of="2026-08-01"), _price(2, as_of="2026-10-01"), _price(1, as_of="2027-01-01"))
-    found = find_price(PriceList(prices=rows), "g5.xlarge", unit="hour", region=None, today=TODAY)
-    assert found.usd == 2
-
-
-def test_region_that_was_asked_for_wins_over_a_later_price() -> None:
-    rows = (_price(3, region="eu-west-1", as_of="2026-08-01"), _price(2, as_of="2026-10-01"))
-    found = find_price(PriceList(prices=rows), "g5.xlarge", unit="hour", region="eu-west-1", today=TODAY)
-    assert found.usd == 3
-
-
-def test_own_price_file_is_read(tmp_path: Path) -> None:
-    write_record(tmp_path / "prices.json", PriceList(prices=(_price(9.5),)))
-    assert load_prices(tmp_path / "prices.json").prices[0].usd == 9.5
-
-
-@pytest.mark.parametrize("bad", [_price(as_of="last week"), _price(-1.0)])
-def test_price_file_with_a_bad_row_is_refused(tmp_path: Path, bad: Price) -> None:
-    write_record(tmp_path / "prices.json", PriceList(prices=(bad,)))
-    with pytest.raises(RecordError, match=r"g5\.xlarge"):
-        load_prices(tmp_path / "prices.json")
-
-
-def test_missing_price_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"none\.json"):
-        load_prices(tmp_path / "none.json")
-
-
-ROW = {"item": "x", "unit": "hour", "usd": 1.0, "region": "", "as_of": "2026-10-01", "source": "s"}
+def test_packaged_price(item: str, unit: str, usd: str) -> None:
+    assert PRICES.find(item, unit=unit).usd == Decimal(usd)
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    "label",
     [
-        ([{**ROW, "unit": "hours"}], "per 'hours'"),
-        ([{**ROW, "usd": -1.0}], "is -1.0"),
-        ([{**ROW, "as_of": "October"}], "'October', which is no date"),
-        ([{**ROW, "usd": 1.0}, {**ROW, "usd": 2.0}], "2 prices of x per hour in any region, each as of 2026-10-01"),
-        ([{**ROW, "currency": "EUR"}], "currency"),
-        ([{**ROW, "usd": "1.0"}], "usd"),
+        "Standard_NC24ads_A100_v4",
+        "standard_nc24ads_a100_v4",
+        "NC24ads_A100_v4",
+        "a2-highgpu-1g",
+        "projects/123/machineTypes/a2-highgpu-1g",
+        "https://www.googleapis.com/compute/v1/projects/p/zones/z/machineTypes/a2-highgpu-1g",
+        " g5.xlarge ",
     ],
 )
-def test_a_row_that_makes_no_sense_is_refused(tmp_path: Path, rows: list[dict[str, object]], told: str) -> None:
-    path = tmp_path / "prices.json"
-    path.write_text(json.dumps({"record": "prices", "version": 1, "prices": rows}))
-    with pytest.raises(RecordError, match=told) as refused:
-        load_prices(path)
-    assert "prices.json" in str(refused.value)
+def test_real_labels_have_prices(label: str) -> None:
+    assert PRICES.node(label).usd in (Decimal("3.673"), Decimal("1.006"))
 
 
-def test_a_price_that_is_no_finite_number_is_refused(tmp_path: Path) -> None:
-    for number in ("1e999", "NaN", "Infinity"):
-        path = tmp_path / "prices.json"
-        path.write_text(json.dumps({"record": "prices", "version": 1, "prices": [ROW]}).replace("1.0", number))
-        with pytest.raises(RecordError):
-            load_prices(path)
+def test_unknown_item_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"'g9\.xlarge'.*g[456]d?n?\.xlarge.*`penstock prices list`"):
+        PRICES.node("g9.xlarge")
+    with pytest.raises(ConfigError, match=r"no spot price of 'my-box'"):
+        listed("prices:\n- {item: my-box, unit: hour, price: 1}").node("my-box", lifecycle="spot")
+    assert "g5.xlarge" in PRICES.node_items()
+    assert "gp3" not in PRICES.node_items()
+
+
+def _row(usd: float, *, region: str = "us-east-1", as_of: str = "2026-10-01") -> str:
+    return f"- {{item: x.big, unit: hour, price: {usd}, region: {region}, provider: aws, as_of: {as_of}}}\n"
+
+
+def test_latest_price_that_is_not_of_the_future_wins() -> None:
+    text = "prices:\n" + _row(3, as_of="2026-08-01") + _row(2) + _row(1, as_of="2027-01-01")
+    assert listed(text).node("x.big").usd == 2
+    assert listed(text, today=date(2027, 2, 1)).node("x.big").usd == 1
+
+
+def test_region_that_was_asked_for_wins_over_a_later_price() -> None:
+    text = "prices:\n" + _row(3, region="eu-west-1", as_of="2026-08-01") + _row(2)
+    assert listed(text).node("x.big", region="eu-west-1").usd == 3
+    assert listed(text).node("x.big").usd == 2
+    assert listed(text).node("x.big", region="sa-east-1").usd == 2
+
+
+@pytest.mark.parametrize("region", [None, "us-east-1", "eu-west-1"])
+def test_one_row_of_ones_own_is_enough_and_comes_first(tmp_path: Path, region: str | None) -> None:
+    prices = written(tmp_path, ROW)
+    found = prices.node("g5.xlarge", region=region)
+    assert (found.usd, found.as_of, found.source) == (Decimal("0.85"), None, str(tmp_path / "own.yaml"))
+    assert prices.node("g4dn.xlarge").usd == Decimal("0.526")
+    assert prices.warnings([found]) == []
+
+
+def test_a_row_of_ones_own_for_one_region_leaves_the_others(tmp_path: Path) -> None:
+    prices = written(tmp_path, ROW.replace(", price", ", region: eu-west-1, price"))
+    assert prices.node("g5.xlarge", region="eu-west-1").usd == Decimal("0.85")
+    assert prices.node("g5.xlarge", region="us-east-1").usd == Decimal("1.006")
+
+
+def test_a_file_that_stands_alone_leaves_penstocks_prices_out(tmp_path: Path) -> None:
+    prices = written(tmp_path, "alone: true\n" + ROW)
+    assert prices.node_items() == ("g5.xlarge",)
+
+
+def test_discounts_are_taken_by_pattern(tmp_path: Path) -> None:
+    prices = written(
+        tmp_path,
+        "discounts:\n- {items: 'g5.*', percent: 12, why: agreement}\n- {items: '*', percent: 50, provider: gcp}\n"
+        "- {items: g5.xlarge, percent: 99}\n- {items: 'g?.*', kind: committed, percent: 40, ends: 2026-12-31}\n",
+    )
+    found = prices.node("g5.xlarge")
+    assert found.usd == Decimal("1.006") * Decimal("0.88") * Decimal("0.6")
+    assert found.list_usd == Decimal("1.006")
+    assert found.told == "40 % committed; 12 % negotiated (agreement)"
+    assert prices.on(date(2027, 1, 1)).node("g5.xlarge").told == "12 % negotiated (agreement)"
+    assert prices.node("a2-highgpu-1g").usd == Decimal("3.673") / 2
+    assert prices.node("p4d.24xlarge").told == ""
+
+
+def test_what_was_committed_is_not_taken_off_spot() -> None:
+    prices = listed(
+        "prices:\n- {item: a.b, unit: hour, price: 1}\n- {item: a.b, unit: hour, price: 0.3, lifecycle: spot}\n"
+        "discounts:\n- {items: a.b, kind: committed, percent: 50}\n- {items: a.b, percent: 10}\n"
+    )
+    assert prices.node("a.b").usd == Decimal("0.45")
+    assert prices.node("a.b", lifecycle="spot").usd == Decimal("0.27")
+
+
+def test_other_currencies_are_exchanged_or_not_priced() -> None:
+    row = "currency: EUR\nprices:\n- {item: box, unit: hour, price: 2}\n"
+    with pytest.raises(ConfigError, match=r"box is in EUR \(own.yaml:3\).*is not known.*exchange"):
+        listed(row).node("box")
+    found = listed(row + "exchange:\n- {currency: EUR, usd: 1.16, as_of: 2026-11-01}\n").node("box")
+    assert found.usd == Decimal("2.32")
+    assert found.told == "EUR at 1.16 US dollars as of 2026-11-01"
+
+
+def test_an_hour_of_ones_own_machine_is_its_purchase_and_its_power() -> None:
+    prices = listed("own:\n- {item: lab, purchase: 8760, years: 4, hours_per_year: 2190, watts: 500, kwh: 0.3}\n")
+    assert prices.node("lab").usd == Decimal("1.15")
+    assert prices.provider_of("lab") == "own"
+
+
+def test_tiers_are_charged_in_turn() -> None:
+    rate = PRICES.find("transfer-internet", unit="GiB")
+    assert [(each.quantity, each.unit_usd) for each in charge(rate, 200)] == [(100, 0), (100, Decimal("0.09"))]
+    assert [each.quantity for each in charge(rate, 50, before=80)] == [20, 30]
+    assert rate.cost(200) == 9
+    assert [each.usd for each in charge(rate, 0)] == [0]
+
+
+def test_the_ways_of_the_market_add_up() -> None:
+    assert sum(rate.usd for rate in PRICES.transfer("nat+cross-region")) == Decimal("0.065")
+    with pytest.raises(ConfigError, match="goes by nat twice"):
+        PRICES.transfer("nat+nat")
+    with pytest.raises(ConfigError, match=r"'internt' is no leg.*did you mean internet\?"):
+        PRICES.transfer("internt")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "own.yaml is no price file, but an empty file"),
+        ("# nothing", "own.yaml is empty"),
+        ("[]", "own.yaml:1 is not a mapping"),
+        ("price: []", "own.yaml:1: there is no section 'price'.*did you mean prices"),
+        ("prices: 3", "own.yaml:1: prices is no list"),
+        ("prices:\n- 3", "own.yaml:2: a row of prices is no mapping"),
+        ("prices:\n- {item: x, unit: hours, price: 1}", "own.yaml:2: unit is 'hours': did you mean hour"),
+        ("prices:\n- {item: x, unit: hour, price: -1}", "own.yaml:2: price is '-1': write a number"),
+        ("prices:\n- item: x\n  unit: hour\n  price: nan", "own.yaml:4: price is 'nan'"),
+        ("prices:\n- {item: x, unit: hour, price: 1e999}", "own.yaml:2: price is '1e999'"),
+        ("prices:\n- {item: x, unit: hour, price: .inf}", "own.yaml:2: price is '.inf'"),
+        ("prices:\n- {item: x, unit: hour, price: '1,5'}", "own.yaml:2: price is '1,5'"),
+        ("prices:\n- {item: x, unit: hour}", "own.yaml:2: x has neither a price nor tiers"),
+        ("prices:\n- {item: x, unit: hour, price: 1, tiers: [{above: 0, price: 1}]}", "x has both a price and tiers"),
+        ("prices:\n- {item: x, unit: hour, tiers: [{above: 5, price: 1}]}", "tiers do not rise from 0"),
+        ("prices:\n- {unit: hour, price: 1}", "own.yaml:2: a price lacks its item"),
+        ("prices:\n- {item: x, unit: hour, price: [1]}", "own.yaml:2: price is no single value"),
+        ("prices:\n- {item: x, unit: hour, price: 1, usd: 2}", "own.yaml:2: a price has no 'usd'"),
+        ("prices:\n- {item: x, unit: hour, price: 1, price: 2}", "own.yaml:2: price stands twice"),
+        ("prices:\n- {item: x, unit: hour, price: 1, as_of: October}", "own.yaml:2: as_of is 'October'.*YYYY-MM-DD"),
+        ("prices:\n- {item: x, unit: hour, price: 1, as_of: 2026-02-30}", "as_of is '2026-02-30'"),
+        ("prices:\n- {item: x, unit: hour, price: 1, currency: euro}", "own.yaml:2: currency is 'euro'"),
+        ("prices:\n- {item: x, unit: hour, price: 1, lifecycle: preemptible}", "own.yaml:2: lifecycle is"),
+        (
+            "prices:\n- {item: x, unit: hour, price: 1}\n- {item: x, unit: hour, price: 2}",
+            "own.yaml:3: there are 2 prices",
+        ),
+        ("prices:\n- {item: x, unit: hour, price: !!float 1}", "own.yaml:2: the tag"),
+        ("discounts:\n- {items: '*', percent: 120}", "own.yaml:2: percent is '120'"),
+        ("discounts:\n- {percent: 12}", "own.yaml:2: a discount lacks its items"),
+        ("exchange:\n- {currency: EUR, usd: 0}", "own.yaml:2: EUR is worth nothing"),
+        ("own:\n- {item: x, purchase: 1, years: 0}", "own.yaml:2: x is never used"),
+        ("own:\n- {item: x, purchase: 1, years: 1, hours_per_year: 9000}", "own.yaml:2: x is never used"),
+        ("machines:\n- {name: x, vcpus: 1.5}", "own.yaml:2: vcpus is '1.5': write a whole number"),
+        ("machines:\n- {name: x, network_gbps: fast}", "own.yaml:2: network_gbps is 'fast'"),
+        ("alone: maybe\n" + ROW, "own.yaml:1: alone is 'maybe'"),
+        ("version: 2\n" + ROW, "own.yaml:1: version is '2'"),
+        ("prices: [", "is not YAML"),
+        ('{"record": "run", "version": 4}', "own.yaml is no price file, but a run record"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_line(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(RecordError, match=told):
+        written(tmp_path, text)
+
+
+def test_a_missing_price_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"none\.yaml"):
+        load_prices(tmp_path / "none.yaml")
+    with pytest.raises(RecordError, match="is no file"):
+        load_prices(tmp_path)
+
+
+def test_old_prices_are_told() -> None:
+    (warning,) = PRICES.on(date(2027, 6, 1)).warnings([PRICES.node("g5.xlarge")])
+    assert "g5.xlarge is 243 days old" in warning
+    assert PRICES.warnings([PRICES.node("g5.xlarge")]) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from decimal import Decimal
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
@@ -13,7 +14,6 @@ from penstock.records import (
     Evaluation,
     JobRecord,
     Plan,
-    PriceList,
     Readiness,
     Record,
     RunRecord,
@@ -30,7 +30,6 @@ KINDS: tuple[type[Record], ...] = (
     StepRecord,
     Evaluation,
     CostReport,
-    PriceList,
     JobRecord,
     Readiness,
 )
@@ -40,11 +39,12 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampl
 )
 WHOLE = st.integers(-(2**63), 2**63 - 1) | st.integers(-(2**80), 2**80)
 REAL = st.floats(allow_nan=False, allow_infinity=False)
+EXACT = st.decimals(allow_nan=False, allow_infinity=False, places=9)
 
 
 def values(kind: Any, *within: Any) -> st.SearchStrategy[Any]:
     """Return a strategy of any type that a record's field may have; none holds one of its own kind."""
-    plain = {str: TEXT, int: WHOLE, float: REAL, bool: st.booleans(), type(None): st.none(),
+    plain = {Decimal: EXACT, str: TEXT, int: WHOLE, float: REAL, bool: st.booleans(), type(None): st.none(),
              bytes: st.binary(max_size=12)}  # fmt: skip
     if kind in plain:
         return plain[kind]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from penstock.cost.model import CostSetting
-from penstock.cost.prices import find_price, load_prices
+from penstock.cost.prices import Prices, load_prices
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.options.cost import CostOptions
-from penstock.records import PriceList
 from penstock.sources import find_scheme
 from penstock.steps.options.run import JobOptions
 from penstock.texts import nearest
@@ -42,13 +41,13 @@ def endpoint_paid(spec: SourceSpec) -> str | None:
     return find_scheme(spec.uri).asked_server(spec)
 
 
-def check_region(region: str | None, prices: PriceList) -> None:
+def check_region(region: str | None, prices: Prices) -> None:
     """Refuse a region that no price is of, and that no cloud has; others take the price of another one, told so.
 
     Raises:
         ConfigError: there is no such region.
     """
-    known = sorted({price.region for price in prices.prices if price.region})
+    known = prices.regions()
     if region is None or region in known or re.fullmatch(_REGION, region):
         return
     near = nearest(region, known)
@@ -71,11 +70,11 @@ def warn_of_prices(args: JobOptions) -> None:
         warn_of_node(setting.instance_type, prices, step="run")
 
 
-def warn_of_node(instance_type: str | None, prices: PriceList, *, step: str) -> None:
+def warn_of_node(instance_type: str | None, prices: Prices, *, step: str) -> None:
     """Warn on standard error of an instance type without a price."""
     if instance_type is None:
         return
     try:
-        find_price(prices, instance_type, unit="hour", region=None, today=date.today())
+        prices.node(instance_type)
     except ConfigError as error:
         sys.stderr.write(f"penstock {step}: warning: {error.what}, so the report will leave it open: {error.fix}\n")

@@ -1,0 +1,61 @@
+"""What a bill must be told, since no step can measure it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from penstock.cost.values import Lifecycle
+from penstock.errors import ConfigError
+from penstock.options.cost import CostOptions, SourcePrices
+from penstock.options.paths import check_path
+
+__all__ = ["USUAL_DISK", "CostSetting"]
+
+USUAL_DISK = "usual"
+"""The volume that nodes of a provider have, where nobody says which."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostSetting:
+    """What the bill must be told, since no step can measure it.
+
+    Attributes:
+        today: day of the bill; prices older than 180 days by then are warned of.
+        instance_type: the node's; None takes what the run recorded, and without that the node has no price.
+        node_usd_per_hour: price of one node, instead of the price file's.
+        lifecycle: whether the nodes were bought on demand or as spot.
+        num_nodes: nodes of the training step.
+        region: where the prices are looked for; None takes those that the price file has.
+        transfer: the way from the source to the node, legs joined by ``+``.
+        source_prices: ``auto`` takes the prices of the store that the run read from, none where it read from a folder
+            of the node's own, and leaves those of another server open; ``s3`` takes S3's whatever it read from.
+        disk: item that the window's disk is billed as, the usual one of the node's provider where none is named; None
+            where it is the node's own disk or memory.
+        disk_bytes: size of that disk; None takes the window's bound.
+        put_requests: PUT requests of checkpoints and records; None takes those that were counted.
+    """
+
+    today: date
+    instance_type: str | None = None
+    node_usd_per_hour: Decimal | float | None = None
+    lifecycle: Lifecycle = "on-demand"
+    num_nodes: int = 1
+    region: str | None = None
+    transfer: str = CostOptions.transfer
+    source_prices: SourcePrices = CostOptions.source_prices
+    disk: str | None = USUAL_DISK
+    disk_bytes: int | None = None
+    put_requests: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.node_usd_per_hour is not None and not 0 <= self.node_usd_per_hour < math.inf:
+            raise ConfigError(
+                f"{self.node_usd_per_hour} is no price per hour",
+                fix="pass US dollars per node and hour, like 1.006",
+            )
+        if self.num_nodes < 1:
+            raise ConfigError(f"{self.num_nodes} nodes cannot be billed", fix="pass 1 or more")
+        check_path(self.transfer)
