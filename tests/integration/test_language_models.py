@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from penstock.manifest import ManifestReader
-from penstock.records import Evaluation, RunRecord, read_record
+from penstock.records import Evaluation, RunRecord, TableFigure, read_record
 from support.cli import Bucket, penstock, succeed
 from support.hub_server import serve_hub
 from support.jobs import run_until_saved
-from support.texts import LETTERS, PERIOD, TIMES, conversations, jsonl, planted, real_texts
+from support.texts import DIGITS, LETTERS, PERIOD, TIMES, conversations, jsonl, planted, real_texts
 
 TRAINING = ("--model", "tiny", "--learning-rate", 0.003, "--threads", 1, "--window-size", "2Mi", "--batch-size", 16)
 
@@ -91,6 +91,13 @@ def test_what_an_assistant_answers_is_learnt_and_nothing_else_is_scored(tmp_path
     # What a user says, which nothing foretells, would cost some 2.3 nats a conversation, and marks of turns are told.
     assert loss < 0.05 < 1 < baseline
     assert scores(out)["token_accuracy"][0] > 0.98
+    figures = read_record(out / "evaluation.json", Evaluation).figures
+    [shown] = [each for each in figures if isinstance(each, TableFigure) and "goes on" in each.title]
+    assert len(shown.rows) == 6
+    for _, given, made, truth in shown.rows:
+        assert given.endswith("<|im_start|>assistant↵")
+        assert made == truth
+        assert any(made.startswith(digit) for digit in DIGITS)
 
 
 def test_a_tokenizer_is_trained_and_taken_again_by_another_listing(tmp_path: Path) -> None:
@@ -138,6 +145,10 @@ def test_a_run_that_ends_at_a_step_among_the_last_texts_goes_on_to_the_weights_o
     asked = [[*words(tmp_path / "texts", out, "length=32"), *shared] for out in (whole, parts)]
     succeed(*asked[0], "--evaluate-every", 5)
     ran = read_record(whole / "run.json", RunRecord)
+    told = penstock(*asked[1], "--max-steps", 3).stderr  # of texts, how many each step takes is not known
+    shown = [line for line in told.splitlines() if line.startswith("train: ")]
+    assert shown[0] == "train: started, 0/3 steps"
+    assert ", 3/3 steps" in shown[-1]
     succeed(*asked[1], "--max-steps", ran.epochs[0].num_steps - 1)
     succeed(*asked[1])
     again = read_record(parts / "run.json", RunRecord)

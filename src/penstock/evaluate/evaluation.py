@@ -14,7 +14,7 @@ from penstock.evaluate.figures import figures_of
 from penstock.loader.protocols import BatchLoader
 from penstock.manifest import ManifestInfo
 from penstock.recipes.objectives import Objective, Predictions, predict
-from penstock.recipes.protocols import Recipe, Watches
+from penstock.recipes.protocols import Recipe, TriesOut, Watcher, Watches
 from penstock.records import Evaluation, Prediction
 from penstock.tasks.protocols import Answers, Task
 
@@ -35,6 +35,7 @@ def evaluate(
     checkpoint_sha256: str,
     familiarity: Familiarity,
     recipe: Recipe | None = None,
+    codec: str = "",
 ) -> Evaluation:
     """Score a network on a whole split, on the device that it is on.
 
@@ -51,14 +52,17 @@ def evaluate(
         checkpoint_sha256: of the checkpoint's file, for the record.
         familiarity: how much of the split it was trained on, for the record.
         recipe: that the network is of, which may have figures drawn.
+        codec: of the split's first extent, for a recipe that has the network do more than answer.
 
     Raises:
         MissingLabel: no sample of the split has a target.
         PenstockError: the data failed.
     """
     begun = time.perf_counter()
-    watcher = recipe.watch(info) if isinstance(recipe, Watches) else None
+    watcher: Watcher | None = recipe.watch(info) if isinstance(recipe, Watches) else None
     found = predict(model, objective, loader, split=split, see=None if watcher is None else watcher.see)
+    if isinstance(watcher, TriesOut):
+        watcher.try_out(model, codec)
     answers = Answers(
         truth=found.truth,
         predicted=found.predicted,

@@ -26,6 +26,7 @@ __all__ = [
     "OwnOptimisers",
     "OwnStep",
     "Recipe",
+    "TriesOut",
     "Update",
     "Watcher",
     "Watches",
@@ -164,6 +165,20 @@ class Watcher(Protocol):
 
     def figures(self, answers: Answers) -> Sequence[Figure]:
         """Return figures, when the split was seen whole; what is too large of them is thinned out."""
+        ...
+
+
+@runtime_checkable
+class TriesOut(Watcher, Protocol):
+    """A watcher that has the network do more than answer, such as go on with texts."""
+
+    def try_out(self, model: nn.Module, codec: str) -> None:
+        """Have it do so, when the split was seen whole and before figures are asked for.
+
+        Args:
+            model: on the device that it is on.
+            codec: of the split's first extent.
+        """
         ...
 
 

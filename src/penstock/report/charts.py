@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from penstock.records import Evaluation, RunRecord
+from penstock.report.progress import Progress
 from penstock.report.svg import THEME, clean_text, to_inline_svg
 from penstock.texts import counted
 
@@ -62,20 +63,19 @@ _STYLE: dict[Any, Any] = {
 
 def loss_chart(run: RunRecord) -> str:
     """Draw training loss by step, and training and validation loss by epoch where they are known."""
-    steps = np.array([(point.epoch, point.loss) for point in run.losses], dtype=np.float64).reshape(-1, 2)
-    thin, bucket = _thin(steps)
-    ends = np.array([epoch.epoch + 1 for epoch in run.epochs], dtype=np.float64)
-    losses = [epoch.valid.get("loss") for epoch in run.epochs]
-    known = [math.nan if loss is None or loss.value is None else loss.value for loss in losses]
-    valid = np.array(known, dtype=np.float64)
+    progress = Progress.of([run])
+    steps = [(progress.of_point(point), point.loss) for point in run.losses]
+    thin, bucket = _thin(np.array(steps, dtype=np.float64).reshape(-1, 2))
+    ends = np.array(progress.ends(run), dtype=np.float64)
+    valid = np.array(progress.scores(run, "loss"), dtype=np.float64).reshape(-1, 2)
 
     def draw(axes: Axes) -> None:
         axes.plot(thin[:, 0], thin[:, 1], color=_BLUE, linewidth=0.9, alpha=0.45, label="training, by step")
         means = [epoch.train_loss for epoch in run.epochs]
         axes.plot(ends, means, color=_BLUE, linewidth=1.8, marker=_marker(ends), label="training, epoch mean")
-        if np.isfinite(valid).any():
-            axes.plot(ends, valid, color=_ORANGE, linewidth=1.8, marker=_marker(ends), label="validation")
-        axes.set_xlabel("epochs done")
+        if len(valid):
+            axes.plot(valid[:, 0], valid[:, 1], color=_ORANGE, linewidth=1.8, marker=_marker(valid), label="validation")
+        axes.set_xlabel(progress.label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylabel("loss")
         legend(axes)
@@ -87,15 +87,14 @@ def loss_chart(run: RunRecord) -> str:
 
 def score_chart(run: RunRecord, score: str) -> str:
     """Draw a validation metric by epoch, with the line of a model that learnt nothing, and the best one."""
-    ends = [(float(epoch.epoch + 1), epoch.valid) for epoch in run.epochs]
-    places = sorted([*ends, *((each.epoch, each.valid) for each in run.evaluations)], key=lambda found: found[0])
-    found = [(place, valid[score]) for place, valid in places if score in valid]
-    points = [(place, metric.value) for place, metric in found if metric.value is not None]
-    best = _best_point(run, score)
-    baseline = next((metric.baseline.value for _, metric in found if metric.baseline is not None), None)
+    progress = Progress.of([run])
+    found = [valid[score] for _, valid in progress.evaluated(run) if score in valid]
+    points = progress.scores(run, score)
+    best = _best_point(run, score, progress)
+    baseline = next((metric.baseline.value for metric in found if metric.baseline is not None), None)
     epochs = np.array([point[0] for point in points], dtype=np.float64)
     values = np.array([point[1] for point in points], dtype=np.float64)
-    label = clean_text(found[0][1].label if found else score)
+    label = clean_text(found[0].label if found else score)
 
     def draw(axes: Axes) -> None:
         if baseline is not None:
@@ -104,25 +103,26 @@ def score_chart(run: RunRecord, score: str) -> str:
         if best:
             axes.plot([best[0]], [best[1]], "o", markersize=9, markeredgewidth=1.6, fillstyle="none",
                       color=_INK, label=f"best: {best[1]:.3f}")  # fmt: skip
-        axes.set_xlabel("epochs done")
+        axes.set_xlabel(progress.label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_ylabel(label)
         legend(axes)
 
-    shown = f"Best, at epoch {best[0]:.4g}: {best[1]:.4g}." if best else f"{counted(len(points), 'epoch')}."
+    shown = f"Best, at {progress.noun} {best[0]:,.6g}: {best[1]:.4g}." if best else f"{counted(len(points), 'epoch')}."
     against = f" A model that learnt nothing has {baseline:g}." if baseline is not None else ""
-    return chart("score", f"Validation {label} by epoch", shown + against, draw)
+    return chart("score", f"Validation {label} by {progress.noun}", shown + against, draw)
 
 
-def _best_point(run: RunRecord, score: str) -> tuple[float, float] | None:
-    """Return the epochs that were done when the best weights were taken, and their score; None where there are none.
+def _best_point(run: RunRecord, score: str, progress: Progress) -> tuple[float, float] | None:
+    """Return how far the run was when the best weights were taken, and their score; None where there are none.
 
     By the step and not by the place: of samples that make many steps, several evaluations have one place.
     """
     if run.best_step is not None:
-        found = [(each.epoch, each.valid) for each in run.evaluations if each.step == run.best_step]
+        found = [(progress.of_point(each), each.valid) for each in run.evaluations if each.step == run.best_step]
     else:
-        found = [(each.epoch + 1.0, each.valid) for each in run.epochs if each.epoch == run.best_epoch]
+        ended = zip(progress.ends(run), run.epochs, strict=True)
+        found = [(place, each.valid) for place, each in ended if each.epoch == run.best_epoch]
     values = [(place, valid[score].value) for place, valid in found if score in valid]
     return next(((place, value) for place, value in values if value is not None), None)
 

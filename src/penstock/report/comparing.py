@@ -8,6 +8,7 @@ from pathlib import Path
 
 from penstock.observe.labels import metric_text
 from penstock.records import Evaluation, LineFigure, MetricValue, PictureFigure, PictureRow, RunRecord, Series
+from penstock.report.progress import Progress
 from penstock.units import format_seconds
 
 __all__ = ["Compared", "compared_rows", "named", "overlaid", "same_pictures", "scores_by_epoch", "warnings_of"]
@@ -171,22 +172,22 @@ def _heads_of(each: Compared) -> Sequence[str]:
 
 
 def scores_by_epoch(runs: Sequence[Compared]) -> LineFigure | None:
-    """Return the validation score of each run by epoch; None where none is known."""
+    """Return the validation score of each run by epoch, or by step; None where none is known."""
     score = runs[0].evaluation.score
+    progress = Progress.of([each.run for each in runs if each.run is not None])
     series, label = [], score
     for each in runs:
-        epochs = each.run.epochs if each.run is not None else ()
-        found = [(epoch.epoch + 1, epoch.valid[score]) for epoch in epochs if score in epoch.valid]
-        points = tuple((float(number), metric.value) for number, metric in found if metric.value is not None)
-        label = found[0][1].label if found else label
-        if points:
-            series.append(Series(name=each.label, points=points))
+        if each.run is None:
+            continue
+        label = next((valid[score].label for _, valid in progress.evaluated(each.run) if score in valid), label)
+        if points := progress.scores(each.run, score):
+            series.append(Series(name=each.label, points=tuple(points)))
     if not series:
         return None
     return LineFigure(
-        title=f"Validation {label} by epoch",
+        title=f"Validation {label} by {progress.noun}",
         description=f"Validation {label} of {len(series)} runs.",
-        x_label="epochs done",
+        x_label=progress.label,
         y_label=label,
         series=tuple(series),
     )

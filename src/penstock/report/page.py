@@ -19,6 +19,7 @@ from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
 from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
 from penstock.report.figures import charts_of, pictures_of, tables_of
 from penstock.report.judging import choose_score
+from penstock.report.progress import Progress
 from penstock.report.summary import (
     DASH,
     cards,
@@ -132,7 +133,7 @@ def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Ma
     valid = [*(epoch.valid for epoch in run.epochs), *(each.valid for each in run.evaluations)]
     shown = [metrics[score] for metrics in valid if score in metrics]
     if any(metric.value is not None for metric in shown):
-        found.append((f"Validation {shown[0].label} by epoch", score_chart(run, score)))
+        found.append((f"Validation {shown[0].label} by {Progress.of([run]).noun}", score_chart(run, score)))
     if run.epochs:
         found.append(("Compute and stall", stall_chart(run)))
     if evaluation and evaluation.confusion:

@@ -11,7 +11,7 @@ from penstock.errors import CheckpointMismatch
 from penstock.evaluate.evaluation import evaluate
 from penstock.evaluate.familiarity import check_familiarity
 from penstock.files import atomic_write
-from penstock.manifest import ManifestInfo
+from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.observe import open_progress
 from penstock.observe.labels import metrics_line
 from penstock.recipes.registry import objective_from_state, recipe_of
@@ -85,12 +85,18 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
                 checkpoint_sha256=weights.file_sha256,
                 familiarity=familiarity,
                 recipe=recipe_of(info.task),
+                codec=_first_codec(listed.manifest, args.split),
             )
             stage.advance(min(found.num_samples, info.split(args.split).num_samples))
         # What the stream told, with what this process asked for itself, as checkpoints.
         traffic = metering.total(counts, feed.end())
     _write(args, msgspec.structs.replace(found, meters=found.meters.without_traffic().plus(traffic)), run_root)
     return 0
+
+
+def _first_codec(manifest: Path, split: str) -> str:
+    with ManifestReader(manifest) as reader:
+        return next((extent.codec for extent in reader.rows(split)), "")
 
 
 def _write(args: EvaluateOptions, found: Evaluation, run_root: RunRoot | None) -> None:

@@ -89,9 +89,10 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
         of_recipe = functools.partial(fed, task, info=planned.data.first.info, batch_size=config.batch_size)
         model = _fresh_model(planned)
         records.begin(model)
+        total, unit = planned.to_do
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
         with (
-            ShownTraining(planned.known_total, score=config.best or task.score) as shown,
+            ShownTraining(total, unit=unit, score=config.best or task.score) as shown,
             tracked(args.track, shown, run_id=records.run_id, config=config.as_dict()) as progress,
         ):
             train(

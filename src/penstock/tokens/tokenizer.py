@@ -71,6 +71,11 @@ class Tokenizer:
         ids = np.asarray(found.ids, np.int32)
         return Encoded(ids=ids, spans=np.asarray(found.offsets, np.int64).reshape(-1, 2) if with_spans else None)
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens, special ones by their names; of a ``tokenizer.json`` alone."""
+        found: str = built(self.json).decode(list(ids), skip_special_tokens=False)
+        return found
+
     def token_id(self, token: str) -> int | None:
         """Return the number of a token, None where there is none of that name or it is not known."""
         if not self.json:

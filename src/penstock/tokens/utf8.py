@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from penstock.errors import DataError
 from penstock.tokens.tokenizer import Tokenizer
 
-__all__ = ["BYTES", "BYTES_EOS", "encode_utf8"]
+__all__ = ["BYTES", "BYTES_EOS", "decode_utf8", "encode_utf8"]
 
 BYTES_EOS: Final = 256
 """Number of the token behind a text; there are 257 with it."""
@@ -28,6 +29,11 @@ def encode_utf8(text: str) -> NDArray[np.uint8]:
         raise DataError(
             "the text is no Unicode: it has half of a surrogate pair", fix="mend it, or leave it out by filter"
         ) from error
+
+
+def decode_utf8(ids: Sequence[int]) -> str:
+    """Return the text of bytes, with what is none of it replaced, and the end of a text left out."""
+    return bytes(number for number in ids if number < BYTES_EOS).decode(errors="replace")
 
 
 BYTES: Final = Tokenizer(name="bytes", function=encode_utf8)

@@ -105,7 +105,9 @@ class Attempt:
         else:
             self._take_up(content)
         journal, num_samples = self._journal, self._train_loader.num_samples
-        self._progress.on_begin(epoch=journal.epoch, epoch_samples=journal.epoch_samples, num_samples=num_samples)
+        self._progress.on_begin(
+            step=journal.step, epoch=journal.epoch, epoch_samples=journal.epoch_samples, num_samples=num_samples
+        )
 
     def _take_up(self, content: dict[str, Any]) -> None:
         try:

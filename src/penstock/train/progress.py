@@ -40,7 +40,7 @@ class StepUpdate:
 class Progress(Protocol):
     """Is told of each step and each epoch, in the trainer's thread: it must be quick."""
 
-    def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
+    def on_begin(self, *, step: int, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
         """Take note of where the run begins, or goes on from: a place as in ``StepUpdate``."""
         ...
 
@@ -60,7 +60,7 @@ class Progress(Protocol):
 class Unwatched:
     """Tells nobody."""
 
-    def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
+    def on_begin(self, *, step: int, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
         """Do nothing."""
 
     def on_step(self, update: StepUpdate) -> None:

@@ -41,7 +41,7 @@ def follow(text: str, steps: range, *, error: BaseException | None = None) -> No
     """Tell trackers of some steps, a validation and an epoch."""
     metrics = {"accuracy": metric_value("A", 0.75, higher_is_better=True)}
     with tracked(text, Unwatched(), run_id="r1", config=dict(FACTS.config)) as progress:
-        progress.on_begin(epoch=0, epoch_samples=0, num_samples=9)
+        progress.on_begin(step=0, epoch=0, epoch_samples=0, num_samples=9)
         for step in steps:
             progress.on_step(update(step))
         progress.on_evaluation(StepEvaluation(step=2, epoch=0.5, valid=metrics, valid_seconds=0.1), is_best=True)

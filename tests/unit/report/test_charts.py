@@ -22,6 +22,7 @@ from penstock.records import (
     StepEvaluation,
 )
 from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
+from penstock.report.progress import Progress
 from support.metrics import nrmse
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -127,7 +128,28 @@ def test_of_evaluations_at_one_place_the_best_step_is_marked() -> None:
     )
     run = msgspec.structs.replace(_run(num_epochs=1), evaluations=found, best_step=20)
     assert "best: 0.250" in _texts(score_chart(run, "nrmse"))
-    assert "Best, at epoch 0.4: 0.25." in _described(score_chart(run, "nrmse"))
+    assert "Best, at step 20: 0.25." in _described(score_chart(run, "nrmse"))
+
+
+def test_what_happens_within_epochs_is_drawn_by_steps() -> None:
+    """Else all of a single epoch, or of few texts that make many steps, would lie on one vertical line."""
+    whole = _run(num_epochs=3)
+    assert "epochs done" in _texts(loss_chart(whole))
+    within = msgspec.structs.replace(
+        whole,
+        evaluations=(StepEvaluation(step=5, epoch=0.5, valid={"loss": nrmse(2.0)}, valid_seconds=0.1),),
+    )
+    at_one_place = msgspec.structs.replace(
+        whole, losses=tuple(msgspec.structs.replace(point, epoch=point.step // 5 / 2) for point in whole.losses)
+    )
+    for run in (within, at_one_place, _run(num_epochs=1, num_points=10), _run(num_epochs=0, num_points=4)):
+        assert "steps done" in _texts(loss_chart(run))
+        assert "steps done" in _texts(score_chart(run, "nrmse"))
+        assert "epochs done" not in _texts(loss_chart(run)) | _texts(score_chart(run, "nrmse"))
+    assert "validation" in _texts(loss_chart(within))
+    assert Progress.of([within]).ends(within) == [10.0, 20.0, 30.0]
+    assert Progress.of([within]).scores(within, "loss") == [(5.0, 2.0)]
+    assert Progress.of([whole, within]).noun == "step"
 
 
 def test_confusion_tells_counts_and_names() -> None:

@@ -66,7 +66,7 @@ class Heard:
     evaluations: list[tuple[int, bool]] = field(default_factory=list)
     begun_at: tuple[int, int] | None = None
 
-    def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
+    def on_begin(self, *, step: int, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
         self.begun_at = (epoch, epoch_samples)
 
     def on_step(self, update: StepUpdate) -> None:

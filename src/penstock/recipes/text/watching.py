@@ -1,4 +1,5 @@
-"""Figures of a scored language model: what tokens cost by how many come before them, and texts that it knows best.
+"""Figures of a scored language model: what tokens cost by how many come before them, texts that it knows
+best, and how it goes on with some.
 
 Shapes: B sequences, L tokens of each, V tokens that there are, P parts of texts in a batch.
 """
@@ -6,16 +7,20 @@ Shapes: B sequences, L tokens of each, V tokens that there are, P parts of texts
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import torch.nn.functional as F
+from torch import nn
 
 from penstock.loader.protocols import Batch
+from penstock.recipes.text.continuing import Beginnings, continued, continued_table
 from penstock.recipes.text.objective import logits_of
 from penstock.records import Figure, LineFigure, Series, TableFigure
 from penstock.tasks.protocols import Answers
+from penstock.tasks.text.codec import TextCodec, maker_of
 from penstock.tokens import UNLEARNT
 
 __all__ = ["Watching"]
@@ -29,7 +34,7 @@ _SHARES: Final = "naming each token by its share"
 
 
 class Watching:
-    """Sees what tokens cost; holds two numbers for each doubling of a sequence's length.
+    """Sees what tokens cost; holds two numbers for each doubling of a sequence's length, and some texts' beginnings.
 
     Args:
         num_tokens: that there are.
@@ -40,9 +45,12 @@ class Watching:
         self._num_tokens = num_tokens
         bins = length.bit_length() + 1
         self._nats, self._counts = np.zeros(bins), np.zeros(bins)
+        self._beginnings = Beginnings()
+        self._continued: Callable[[str], TableFigure] | None = None
 
     def see(self, batch: Batch, outputs: Any) -> None:
         """Add a batch up, by the doublings of how many tokens come before."""
+        self._beginnings.see(batch)
         logits, targets = logits_of(outputs, self._num_tokens), batch.data["targets"]
         before = batch.data["inputs"]["position_ids"]
         for first in range(0, len(logits), _ROWS_AT_ONCE):
@@ -53,9 +61,18 @@ class Watching:
             self._nats += np.bincount(bins, weights=costs.double().cpu().numpy(), minlength=len(self._nats))
             self._counts += np.bincount(bins, minlength=len(self._counts))
 
+    def try_out(self, model: nn.Module, codec: str) -> None:
+        """Have the network go on with some texts."""
+        begun = self._beginnings.found
+        if begun:
+            maker = maker_of(TextCodec.read(codec).maker)
+            made = continued(model, begun, num_tokens=self._num_tokens, end=maker.eos)
+            self._continued = partial(continued_table, begun, made, maker)
+
     def figures(self, answers: Answers) -> Sequence[Figure]:
-        """Return the line of costs by what comes before, and the table of texts."""
-        return [*self._by_position(answers), *_by_text(answers)]
+        """Return the line of costs by what comes before, the table of texts, and how some are gone on with."""
+        went_on = [] if self._continued is None else [self._continued(answers.split)]
+        return [*self._by_position(answers), *went_on, *_by_text(answers)]
 
     def _by_position(self, answers: Answers) -> list[Figure]:
         points = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from penstock.errors import ConfigError
 from penstock.manifest.class_counts import class_counts
@@ -45,17 +46,18 @@ class PlannedRun:
     order_options: dict[str, ConfigValue]
 
     @property
-    def known_total(self) -> int | None:
-        """Samples of all epochs, or of as many steps as there may be; None where the listing goes on."""
-        if not self.known.are_all:
-            return None
-        total, config = self.config.num_epochs * self.known.number, self.config
-        most = config.max_steps
-        if most is None:
-            return total
-        # Of those that batches count, which may be others.
-        share = most * config.accumulate * config.batch_size / max(1, config.num_epochs * self.scheduled.number)
-        return total if share >= 1 else math.ceil(total * share)
+    def to_do(self) -> tuple[int | None, Literal["samples", "steps"]]:
+        """What there is to do, and in which unit: steps where they end the run, else samples of all epochs.
+
+        None where the listing goes on.
+        """
+        config, most = self.config, self.config.max_steps
+        # How many samples a step takes is not known where batches are made of what samples hold.
+        if most is not None and self.known.are_all:
+            foreseen = math.ceil(math.ceil(self.scheduled.number / config.batch_size) / config.accumulate)
+            if most < config.num_epochs * foreseen:
+                return most, "steps"
+        return (config.num_epochs * self.known.number if self.known.are_all else None), "samples"
 
 
 def plan_run(args: TrainOptions) -> PlannedRun:

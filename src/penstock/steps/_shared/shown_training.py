@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from penstock.observe import open_progress
 from penstock.records import EpochRecord, MetricValues, StepEvaluation
@@ -16,12 +16,13 @@ class ShownTraining:
     """Shows a run's progress as a stage, which begins where the run goes on from.
 
     Args:
-        total: samples of all epochs, None where that is not known.
+        total: steps or samples that there are to do, None where that is not known.
+        unit: which of both are counted.
         score: name of the metric to show.
     """
 
-    def __init__(self, total: int | None, *, score: str) -> None:
-        self._total, self._score = total, score
+    def __init__(self, total: int | None, *, score: str, unit: Literal["samples", "steps"] = "samples") -> None:
+        self._total, self._score, self._unit = total, score, unit
         self._done = 0
         self._shown = contextlib.ExitStack()
 
@@ -31,14 +32,16 @@ class ShownTraining:
     def __exit__(self, *raised: Any) -> None:
         self._shown.__exit__(*raised)
 
-    def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
+    def on_begin(self, *, step: int, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
         """Open the stage."""
-        self._done = epoch * (num_samples or 0) + epoch_samples
-        self._stage = self._shown.enter_context(open_progress().stage("train", self._total, done=self._done))
+        self._done = self._place(step, epoch, epoch_samples, num_samples)
+        self._stage = self._shown.enter_context(
+            open_progress().stage("train", self._total, self._unit, done=self._done)
+        )
 
     def on_step(self, update: StepUpdate) -> None:
         """Move the bar."""
-        done = update.epoch * (update.num_samples or 0) + update.epoch_samples
+        done = self._place(update.step, update.epoch, update.epoch_samples, update.num_samples)
         waited = update.stall_seconds / max(update.stall_seconds + update.compute_seconds, 1e-9)
         self._stage.advance(
             done - self._done,
@@ -48,6 +51,9 @@ class ShownTraining:
             stall_percent=100 * waited,
         )
         self._done = done
+
+    def _place(self, step: int, epoch: int, epoch_samples: int, num_samples: int | None) -> int:
+        return step if self._unit == "steps" else epoch * (num_samples or 0) + epoch_samples
 
     def on_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
         """Tell the validation's metrics."""

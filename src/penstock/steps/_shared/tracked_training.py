@@ -25,9 +25,9 @@ class TrackedTraining:
         self._shown, self._trackers = shown, trackers
         self._step = 0
 
-    def on_begin(self, *, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
+    def on_begin(self, *, step: int, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
         """Pass it on."""
-        self._shown.on_begin(epoch=epoch, epoch_samples=epoch_samples, num_samples=num_samples)
+        self._shown.on_begin(step=step, epoch=epoch, epoch_samples=epoch_samples, num_samples=num_samples)
 
     def on_step(self, update: StepUpdate) -> None:
         """Tell the step's loss, its learning rate, and which part of the epoch's time was waiting."""
