@@ -23,10 +23,20 @@ from penstock import locks
 from penstock.errors import NotOurs, map_os_error
 from penstock.files import open_regular
 
-__all__ = ["JOB_MARK", "WINDOW_MARK", "Hold", "Holder", "claim_folder", "holds_others", "is_held_by", "make_mark"]
+__all__ = [
+    "CACHE_MARK",
+    "JOB_MARK",
+    "WINDOW_MARK",
+    "Hold",
+    "Holder",
+    "claim_folder",
+    "holds_others",
+    "is_held_by",
+    "make_mark",
+]
 __all__ += ["names_of_others", "open_mark"]
 
-WINDOW_MARK, JOB_MARK = ".penstock-window", ".penstock-job"
+WINDOW_MARK, JOB_MARK, CACHE_MARK = ".penstock-window", ".penstock-job", ".penstock-cache"
 MARK_MODE = 0o660
 FOLDER_MODE = 0o2770
 _HEAD_BYTES, _ROLE_BYTES = 64, 192

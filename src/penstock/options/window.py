@@ -9,9 +9,9 @@ from penstock.options.child import ChildOptions
 from penstock.options.declaration import Options, choice, option
 from penstock.options.readers import bytes_option, optional_path, positive_int, seconds_option
 from penstock.options.rules import Change
-from penstock.units import MIB
+from penstock.units import GIB, MIB
 
-__all__ = ["BadMode", "MetersOption", "PrefetchName", "ServingOptions", "WindowOptions"]
+__all__ = ["BadMode", "CacheOptions", "MetersOption", "PrefetchName", "ServingOptions", "WindowOptions"]
 
 BadMode = Literal["fail", "skip"]
 PrefetchName = Literal["auto", "sidecar", "process"]
@@ -59,6 +59,24 @@ class _Bounds(Options, group="window", change=Change.FREE):
     )
 
 
+class CacheOptions(Options, group="window", change=Change.FREE):
+    """The options of a cache on disk beside a window."""
+
+    cache: Path | None = option(
+        read=optional_path,
+        default=None,
+        metavar="DIR",
+        told="folder in which what is read is kept on disk, over epochs and runs; what does not fit --cache-size is "
+        "read anew (default: none)",
+    )
+    cache_size: int = option(
+        read=bytes_option,
+        default=4 * GIB,
+        metavar="SIZE",
+        told="bound on everything in the folder of --cache, like 500Mi or 50Gi (default: 4Gi)",
+    )
+
+
 class _Requests(Options, group="window", change=Change.FREE):
     in_flight: int = option(
         read=positive_int,
@@ -68,7 +86,7 @@ class _Requests(Options, group="window", change=Change.FREE):
     )
 
 
-class WindowOptions(_Bounds, MetersOption, _Requests):
+class WindowOptions(_Bounds, MetersOption, CacheOptions, _Requests):
     """The options of a step that reads through a window."""
 
 

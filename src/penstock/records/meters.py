@@ -73,7 +73,8 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         sample_bytes: bytes of samples that were handed over: those that all ranks of the window have passed.
         failed_requests: requests that were given up, after however many tries.
         refetched_bytes: downloaded more than once because a process was restarted.
-        reused_bytes: of samples that were read from what the window had kept, instead of downloaded.
+        reused_bytes: of samples that were read from what the window, or a cache on disk, had kept, instead of
+            downloaded.
         wasted_bytes: downloaded and thrown away: what lay between samples that one request read, and the answers of
             requests that were made twice and came second.
         retried_requests: requests that were made again after an answer of 5xx, a cut body or silence.
@@ -82,6 +83,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         window_bytes: the bound that was asked for.
         window_high_water_bytes: the most that the window's folder held.
         kept_bytes: samples that the window keeps from one epoch to the next.
+        cache_bytes: what the folder of a cache on disk took, whoever put it there; 0 where there is none.
         ahead_bytes: what reading ahead was found to need of the window, before the rest was kept; 0 where it was not
             divided.
         num_skipped: times that a bad sample was left out, each epoch and each attempt counted.
@@ -97,6 +99,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window_bytes: int = 0
     window_high_water_bytes: int = 0
     kept_bytes: int = 0
+    cache_bytes: int = 0
     ahead_bytes: int = 0
     wasted_bytes: int = 0
     retried_requests: int = 0
@@ -152,6 +155,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
             window_bytes=self.window_bytes,
             window_high_water_bytes=self.window_high_water_bytes,
             kept_bytes=self.kept_bytes,
+            cache_bytes=self.cache_bytes,
             ahead_bytes=self.ahead_bytes,
             num_skipped=self.num_skipped,
             skipped=self.skipped,
@@ -159,7 +163,7 @@ class Meters(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def plus(self, other: Meters) -> Meters:
         """Add counts; of the window's sizes take the larger; of what was skipped name each sample once."""
-        larger = {"window_bytes", "window_high_water_bytes", "kept_bytes", "ahead_bytes"}
+        larger = {"window_bytes", "window_high_water_bytes", "kept_bytes", "cache_bytes", "ahead_bytes"}
         counts = [name for name in self.__struct_fields__ if name not in ("skipped", "requests")]
         pairs = ((name, getattr(self, name), getattr(other, name)) for name in counts)
         skipped = {bad.key: bad for bad in (*other.skipped, *self.skipped)}

@@ -43,7 +43,7 @@ from penstock.steps._shared.window import ServedWindow, served_window
 from penstock.steps.options.prefetch import PrefetchOptions
 from penstock.temporary import TemporaryFolder
 from penstock.units import format_bytes, format_seconds
-from penstock.window import Filler, WindowReader
+from penstock.window import Filler, WindowReader, asked_cache
 from penstock.window.bus_error import tell_of_bus_errors
 from penstock.window.life import patience_of
 
@@ -139,6 +139,7 @@ async def _serve(args: PrefetchOptions, window: Path | None) -> None:
             max_in_flight=args.in_flight,
             is_child=args.until_stdin_closes,
             meters=args.meters,
+            cache=asked_cache(args),
         )
         await filler.serve(stop)
 
@@ -157,13 +158,14 @@ async def _serve_all(path: Path, stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait())
     try:
         while not stop.is_set():
-            for folder, size, in_flight, meters in further.new():
+            for folder, size, in_flight, meters, cache in further.new():
                 filler = Filler(
                     Path(folder),
                     window_bytes=size,
                     max_in_flight=in_flight,
                     is_child=True,
                     meters=None if meters is None else Path(meters),
+                    cache=None if cache is None else (Path(cache[0]), cache[1]),
                 )
                 served.add(asyncio.create_task(filler.serve(stop)))
             done, _ = await asyncio.wait(

@@ -26,6 +26,7 @@ from penstock.records import JobRecord, RunRecord, read_record
 from penstock.steps._shared.job_dataset import JobDataset, dataset_of
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
+from penstock.steps._shared.modes import check_cache, in_mode
 from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_of
 from penstock.steps._shared.pricing import warn_of_prices
 from penstock.steps._shared.shuffling import check_shuffle_options
@@ -53,6 +54,7 @@ def run(args: JobOptions) -> int:
     dataset = dataset_of(args)
     args = dataset.args.but(model=choose_model(dataset.args.task, args.model))
     files = JobFiles(args.out.absolute())
+    args = in_mode(args, files)
     _check_options(args, dataset, args.window or files.window)
     with _locked(files.folder):
         job = begin_job(files, args, dataset_sha256=dataset.sha256)
@@ -86,6 +88,7 @@ def _check_options(args: JobOptions, dataset: JobDataset, window: Path) -> None:
         lambda: _check_device(args.device),
         lambda: check_libraries(args.track),
         lambda: None if args.prefetch == "sidecar" else check_room(window, args.window_size),
+        lambda: check_cache(args),
     ]
     found: list[PenstockError] = []
     for check in checks:
@@ -222,6 +225,7 @@ def train_options(files: JobFiles, args: JobOptions, job: JobRecord, *, transfor
         checkpoints=str(files.checkpoints),
         record=files.run_record,
         run_id=job.run_id,
+        mode=args.mode,
         transform=transform,
         in_job=True,
         # Of the listing that this job began: it may have failed before training looks for it.

@@ -13,7 +13,7 @@ from penstock.options.window import ServingOptions
 from penstock.stream_listing import ListingProcess
 from penstock.tasks.listing_options import ListingOptions
 from penstock.temporary import TemporaryFolder
-from penstock.window import Prefetcher
+from penstock.window import Prefetcher, asked_cache
 from penstock.window.child import WindowsPrefetcher
 
 __all__ = ["Helpers"]
@@ -70,7 +70,9 @@ class Helpers:
             self._prefetcher = WindowsPrefetcher(self._windows.path, asked, environment=self.environment)
         self._prefetcher.add(folder)
         meters = None if asked.meters is None else str(asked.meters)
-        self._windows.ask([str(folder), asked.window_size, asked.in_flight, meters])
+        cache = asked_cache(asked)
+        kept = None if cache is None else [str(cache[0]), cache[1]]
+        self._windows.ask([str(folder), asked.window_size, asked.in_flight, meters, kept])
         return self._prefetcher
 
     def close(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from penstock.window.child import Prefetcher, start_prefetcher
+from penstock.window.cache import asked_cache, cache_used_bytes, check_cache_room
+from penstock.window.child import Prefetcher, refuse_cache_of_sidecar, start_prefetcher
 from penstock.window.extents import ExtentSkipped, WindowExtent
 from penstock.window.filler import Filler
 from penstock.window.gauges import WindowGauges, read_gauges
@@ -21,6 +22,9 @@ __all__ = [
     "WindowExtent",
     "WindowGauges",
     "WindowReader",
+    "asked_cache",
+    "cache_used_bytes",
+    "check_cache_room",
     "check_room",
     "claim_job",
     "empty_window_of_nobody",
@@ -28,6 +32,7 @@ __all__ = [
     "is_served",
     "plan_geometry",
     "read_gauges",
+    "refuse_cache_of_sidecar",
     "remove_window",
     "start_prefetcher",
 ]

@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from penstock.children.step import ChildStep, Program, Restarts
-from penstock.errors import NotOurs, PrefetcherLost, WindowError
-from penstock.options.window import ServingOptions
+from penstock.errors import ConfigError, NotOurs, PrefetcherLost, WindowError
+from penstock.options.window import CacheOptions, ServingOptions
+from penstock.window.cache import asked_cache, check_cache_room
 from penstock.window.control import Control
 from penstock.window.ownership import is_served_by_sidecar
 from penstock.window.room import check_room
 
-__all__ = ["Prefetcher", "WindowsPrefetcher", "start_prefetcher"]
+__all__ = ["Prefetcher", "WindowsPrefetcher", "refuse_cache_of_sidecar", "start_prefetcher"]
 
 RESTARTS = Restarts(deaths=20)
 """A window goes on where it was: one that is killed over and over costs little."""
@@ -81,6 +82,19 @@ def _fetched(folder: Path) -> tuple[str, int]:
     return control.session, control.num_filled
 
 
+def refuse_cache_of_sidecar(options: CacheOptions) -> None:
+    """Refuse a cache that is asked for where a sidecar fills the window, which knows nothing of it.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if options.cache is not None:
+        raise ConfigError(
+            f"--cache {options.cache} is given, and a sidecar fills the window",
+            fix="give the sidecar the cache: --cache and --cache-size of `penstock prefetch`",
+        )
+
+
 def start_prefetcher(
     folder: Path, options: ServingOptions, *, environment: Mapping[str, str | None] | None = None
 ) -> Prefetcher | None:
@@ -92,10 +106,14 @@ def start_prefetcher(
         environment: variables that the child has beside this process's; None takes one away.
 
     Raises:
-        DiskFull: the window finds no room.
+        ConfigError: they ask for a cache, which the sidecar would know nothing of.
+        DiskFull: the window, or the cache, finds no room.
         PenstockError: the child cannot be started.
     """
     if options.prefetch == "sidecar" or (options.prefetch == "auto" and is_served_by_sidecar(folder)):
+        refuse_cache_of_sidecar(options)
         return None
     check_room(folder, options.window_size)
+    if (cache := asked_cache(options)) is not None:
+        check_cache_room(*cache)
     return Prefetcher(folder, options, environment=environment)

@@ -22,7 +22,7 @@ from penstock.window.layout import SLOT_ENTRY, SlotState, checksum
 __all__ = ["Control", "ControlCut", "ErrorText", "FillerState"]
 
 MAGIC = b"PENSTOCK"
-LAYOUT_VERSION = 8
+LAYOUT_VERSION = 9
 ERROR_BYTES = 2048
 
 
@@ -53,6 +53,7 @@ _HEADER = np.dtype(
         ("window_bytes", "<u8"),
         ("high_water_bytes", "<u8"),
         ("kept_bytes", "<u8"),
+        ("cache_bytes", "<u8"),
         ("in_flight_limit", "<u8"),
         ("num_filled", "<u8"),
         ("failed_end", "<u8"),
@@ -144,6 +145,7 @@ class Control:
     window_bytes = _Number()
     high_water_bytes = _Number()
     kept_bytes = _Number()
+    cache_bytes = _Number()
     in_flight_limit = _Number()
     num_filled = _Number()
     failed_end = _Number()

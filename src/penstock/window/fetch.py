@@ -10,64 +10,22 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import msgspec
-import numpy as np
 
 from penstock.errors import PenstockError
 from penstock.sources import ReadInto
+from penstock.window.cache import Cache
+from penstock.window.caching import Caching
 from penstock.window.concurrency import Throttle
 from penstock.window.control import ErrorText
 from penstock.window.dividing import Answers
+from penstock.window.fills import Fill
 from penstock.window.kept import KeptArea
 from penstock.window.layout import ExtentStatus, checksum
 from penstock.window.packing import Pack, Read
 
 __all__ = ["Fetcher", "Fill", "put_error", "put_skipped"]
-
-
-@dataclass(kw_only=True, slots=True)
-class Fill:
-    """A pack on its way into a slot.
-
-    Attributes:
-        slot: its bytes.
-        on_done: called once, when nothing writes into the slot any more.
-        may_skip: whether errors that are an extent's own leave the others be.
-        errors: of extents that could not be had, by their position.
-        checksums: of extents that are in their place, by their position.
-        places: offset, bytes and status of each extent.
-        reads_left: ranges of each extent that have not ended.
-        extents_left: extents that are neither in their place nor failed.
-        reused: positions of kept extents for which nothing was requested.
-    """
-
-    pack: Pack
-    slot: memoryview
-    on_done: Callable[[Fill], None]
-    may_skip: bool = False
-    errors: dict[int, PenstockError] = field(default_factory=dict)
-    checksums: list[int] = field(default_factory=list)
-    places: list[tuple[int, int, int]] = field(default_factory=list)
-    reads_left: list[int] = field(default_factory=list)
-    extents_left: int = 0
-    reused: set[int] = field(default_factory=set)
-
-    @property
-    def failed_at(self) -> int | None:
-        """Position of the first extent whose error ends the stream."""
-        if not self.errors:
-            return None
-        ends = (at for at, error in self.errors.items() if not (self.may_skip and error.skippable))
-        return min(ends, default=None)
-
-    def settle(self) -> None:
-        """Note that an extent is in its place, or failed."""
-        self.extents_left -= 1
-        if not self.extents_left:
-            self.pack.table["checksum"] = np.array(self.checksums, np.uint64)
-            self.on_done(self)
 
 
 class Fetcher:
@@ -79,6 +37,7 @@ class Fetcher:
         max_in_flight: the most ranges at a time.
         read_meter: gives bytes received and requests failed so far.
         on_broken: called when a worker met a fault of ours; ``check`` raises it.
+        cache: where extents are read from and put to; None is none.
 
     Attributes:
         answers: how long ranges took that were had.
@@ -93,7 +52,9 @@ class Fetcher:
         max_in_flight: int,
         read_meter: Callable[[], tuple[int, int]],
         on_broken: Callable[[], None],
+        cache: Cache | None = None,
     ) -> None:
+        self._caching = None if cache is None else Caching(cache, self._end_held, self._break)
         self._source = source
         self._kept = kept
         self._throttle = Throttle(max_in_flight, read_meter)
@@ -126,10 +87,31 @@ class Fetcher:
                 for position in read.positions:
                     fill.reads_left[position] += 1
         for position, num_reads in enumerate(fill.reads_left):
-            if not num_reads and position not in elsewhere:
+            if not num_reads and position not in elsewhere and position not in fill.pack.held:
                 self._place(fill, position)
+        if self._caching is not None:
+            fill.keep = self._caching.keep
+            self._caching.read(fill)
         fill.settle()
         self._employ()
+
+    def _end_held(self, fill: Fill, position: int, found: int | None) -> None:
+        """Take an extent that was read from the cache, with its checksum; None has it fetched."""
+        if found is not None:
+            fill.checksums[position] = found
+            fill.reused.add(position)
+            fill.settle()
+            return
+        for read in fill.pack.reads_of(position):
+            self._queue.append((fill, read))
+            fill.reads_left[position] += 1
+        if not fill.reads_left[position]:
+            self._place(fill, position)
+        self._employ()
+
+    def _break(self, error: BaseException) -> None:
+        self._broken = error
+        self._on_broken()
 
     def _comes_by_itself(self, fill: Fill, position: int, offset: int) -> bool:
         """Tell whether a kept extent is in its place already, or on its way there."""
@@ -169,6 +151,8 @@ class Fetcher:
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+        if self._caching is not None:
+            await self._caching.close()
 
     def _employ(self) -> None:
         for _ in range(min(self._throttle.limit - self._num_working, len(self._queue))):
@@ -199,8 +183,7 @@ class Fetcher:
                 if throttle.measure(was_binding=bool(queue)):
                     self._employ()
         except Exception as error:
-            self._broken = error
-            self._on_broken()
+            self._break(error)
         finally:
             self._num_working -= 1
 

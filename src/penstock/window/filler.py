@@ -27,6 +27,7 @@ from penstock.records import Purpose, StreamSpec, decode_record
 from penstock.sources import ClientLimits, MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
 from penstock.sources.patience import limits_within
 from penstock.window.asking import check_spec
+from penstock.window.cache import Cache
 from penstock.window.control import Control, ErrorText, FillerState
 from penstock.window.folder import SESSION, SLOTS, read_small, used_bytes
 from penstock.window.joining import is_left
@@ -67,6 +68,7 @@ class Filler:
         is_child: whether it ends with the trainer that started it.
         opener: opens the source that a manifest names.
         meters: folder of the files that requests are counted in; None is the window's own.
+        cache: folder in which extents are kept on disk, and its bound in bytes; None is none.
     """
 
     def __init__(
@@ -78,8 +80,10 @@ class Filler:
         is_child: bool = False,
         opener: Opener = open_source,
         meters: Path | None = None,
+        cache: tuple[Path, int] | None = None,
     ) -> None:
         self._folder = folder
+        self._cache = cache
         self._window_bytes = window_bytes
         self._max_in_flight = max_in_flight
         self._is_child = is_child
@@ -198,7 +202,11 @@ class Filler:
             "session.start session=%s first_index=%d end_index=%d", spec.session, spec.first_index, spec.end_index
         )
         try:
-            with _open_manifest(self._folder, spec) as manifest, self._counting(spec) as counts:
+            with (
+                _open_manifest(self._folder, spec) as manifest,
+                self._counting(spec) as counts,
+                self._open_cache(manifest.info.source) as cache,
+            ):
                 limits = limits_within(spec.patience_seconds)
                 session = await FillerSession.open(
                     self._folder,
@@ -209,6 +217,7 @@ class Filler:
                     window_bytes=self._window_bytes,
                     max_in_flight=self._max_in_flight,
                     bell=bell,
+                    cache=cache,
                 )
                 await session.run()
         except PenstockError as error:
@@ -225,6 +234,13 @@ class Filler:
             self._report(control, spec.session, PenstockError(f"the prefetcher failed ({error!r})", fix="see its log"))
         finally:
             bell.ring()
+
+    def _open_cache(self, source: SourceSpec) -> contextlib.AbstractContextManager[Cache | None]:
+        """Open the cache of a session's source, where there is to be one."""
+        if self._cache is None:
+            return contextlib.nullcontext()
+        folder, size_bytes = self._cache
+        return contextlib.closing(Cache(folder, size_bytes, source))
 
     def _counting(self, spec: StreamSpec) -> MeterFile:
         """Open the file that a session's requests are counted in; few are left of those that nobody counts in."""

@@ -10,8 +10,8 @@ the slot as they lie in the object, overlaps once, and what little lies between 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ from penstock.errors import WindowTooSmall
 from penstock.manifest import ExtentRows
 from penstock.sources import ObjectInfo
 from penstock.units import KIB, MIB, format_bytes
+from penstock.window.cache import Cache, CachedPlace, Name
 from penstock.window.geometry import SLOT_TAIL_BYTES
 from penstock.window.heads import Heads
 from penstock.window.kept import NOT_KEPT, align
@@ -67,6 +68,10 @@ class Pack:
         wasted_bytes: what is read between the extents.
         kept_end: end of the last kept extent's bytes in the file of slots, 0 where none is kept.
         reads: what is to be read, in the order of the extents.
+        names: of extents in a cache, by their positions; empty without one.
+        held: where those of them lie that are there, by their positions; None where they are on their way there.
+            Nothing is to be read for them.
+        reads_of: gives what is to be read of one of them after all, by its position.
     """
 
     first_index: int
@@ -77,6 +82,9 @@ class Pack:
     wasted_bytes: int
     kept_end: int
     reads: Sequence[Read]
+    names: Mapping[int, Name] = field(default_factory=dict)
+    held: Mapping[int, CachedPlace | None] = field(default_factory=dict)
+    reads_of: Callable[[int], Iterable[Read]] = lambda _: ()
 
     @property
     def end_index(self) -> int:
@@ -120,11 +128,13 @@ def lay_out(
     count: int,
     first_index: int,
     slot_bytes: int,
+    cache: Cache | None = None,
 ) -> Pack:
     """Return the pack of ``count`` extents from row ``first`` of ``rows`` on, which fit a slot.
 
     Args:
         kept: where in the file of slots each row's extent is kept, NOT_KEPT where it is streamed, shape (rows,).
+        cache: in which extents that are streamed may lie.
     """
     part = slice(first, first + count)
     sizes, laid, kept = rows.extent_bytes[part], heads.lay_out(part), kept[part]
@@ -133,15 +143,18 @@ def lay_out(
     spans = _Spans(rows, first, count)
     streamed = np.flatnonzero(kept == NOT_KEPT)
     places, wasted = kept.copy(), 0
+    names = {} if cache is None else spans.names(streamed.tolist(), cache)
+    held = {} if cache is None else spans.held(names, sizes, cache)
     if spans.may_touch():
         reads, length, wasted = _place_near(
-            spans, sizes, streamed.tolist(), places, data_at, slot_bytes - SLOT_TAIL_BYTES
+            spans, sizes, streamed.tolist(), places, data_at, slot_bytes - SLOT_TAIL_BYTES, held
         )
     else:
         ends = data_at + np.cumsum(align(sizes[streamed]))
         places[streamed] = ends - align(sizes[streamed])
         length = int(ends[-1]) if len(ends) else data_at
-        reads = [read for at in streamed.tolist() for read in spans.reads(at, int(places[at]), is_kept=False)]
+        fetched = [at for at in streamed.tolist() if at not in held]
+        reads = [read for at in fetched for read in spans.reads(at, int(places[at]), is_kept=False)]
     if len(streamed) < count:
         others = np.flatnonzero(kept != NOT_KEPT).tolist()
         reads += [read for at in others for read in spans.reads(at, int(places[at]), is_kept=True)]
@@ -157,6 +170,9 @@ def lay_out(
         wasted_bytes=wasted,
         kept_end=int((kept + sizes)[kept != NOT_KEPT].max(initial=0)),
         reads=reads,
+        names=names,
+        held=held,
+        reads_of=lambda at: spans.reads(at, int(places[at]), is_kept=False),
     )
 
 
@@ -175,6 +191,21 @@ class _Spans:
         self._object_bytes = rows.span_object_bytes[start:stop].tolist()
         self.offsets = rows.span_offsets[start:stop].tolist()
         self.lengths = rows.span_lengths[start:stop].tolist()
+
+    def names(self, positions: Sequence[int], cache: Cache) -> dict[int, Name]:
+        """Return the names that extents have in a cache, of those that have one."""
+        found = {}
+        for position in positions:
+            part = slice(self._starts[position], self._ends[position])
+            spans = zip(self.objects[part], self._versions[part], self.offsets[part], self.lengths[part], strict=True)
+            if (name := cache.name(spans)) is not None:
+                found[position] = name
+        return found
+
+    def held(self, names: Mapping[int, Name], sizes: NDArray[np.int64], cache: Cache) -> dict[int, CachedPlace | None]:
+        """Return where extents lie in a cache, of those that are there, or None of those that are on their way."""
+        looked = ((position, name, cache.find(name, int(sizes[position]))) for position, name in names.items())
+        return {position: place for position, name, place in looked if place is not None or name in cache.coming}
 
     def may_touch(self) -> bool:
         """Tell whether two extents lie in one object."""
@@ -221,11 +252,17 @@ class _Run:
 
 
 def _place_near(
-    spans: _Spans, sizes: NDArray[np.int64], streamed: list[int], places: NDArray[np.int64], data_at: int, room: int
+    spans: _Spans,
+    sizes: NDArray[np.int64],
+    streamed: list[int],
+    places: NDArray[np.int64],
+    data_at: int,
+    room: int,
+    held: Mapping[int, CachedPlace | None],
 ) -> tuple[list[Read], int, int]:
     """Place extents beside their neighbours in the object; give the reads, where they end, and what they waste."""
-    alone = [position for position in streamed if spans.only(position) is None]
-    near = [(position, at) for position in streamed if (at := spans.only(position)) is not None]
+    alone = [position for position in streamed if position in held or spans.only(position) is None]
+    near = [(each, at) for each in streamed if each not in held and (at := spans.only(each)) is not None]
     near.sort(key=lambda item: (spans.objects[item[1]], spans.offsets[item[1]]))
     runs = _find_runs(spans, near, spare_bytes=room - data_at - int(align(sizes[streamed]).sum()))
     reads: list[Read] = []
@@ -237,7 +274,7 @@ def _place_near(
         data_at += align(run.end - run.start)
     for position in alone:
         places[position] = data_at
-        reads += spans.reads(position, data_at, is_kept=False)
+        reads += spans.reads(position, data_at, is_kept=False) if position not in held else ()
         data_at += align(int(sizes[position]))
     if alone:
         reads.sort(key=lambda read: read.positions[0])

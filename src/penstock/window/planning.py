@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from penstock.manifest import ExtentRows, ManifestReader
 from penstock.plan import rows_between, window_extents
 from penstock.records import Order
+from penstock.window.cache import Cache
 from penstock.window.geometry import SLOT_TAIL_BYTES
 from penstock.window.heads import Heads
 from penstock.window.kept import NOT_KEPT, KeptArea, align
@@ -69,10 +70,18 @@ class Planner:
         kept: tells which extents are kept, and where.
         slot_bytes: size of a slot.
         grows_from: stream index from which packs begin small and grow; None begins with full ones.
+        cache: in which extents may lie.
     """
 
     def __init__(
-        self, order: Order, manifest: ManifestReader, kept: KeptArea, *, slot_bytes: int, grows_from: int | None
+        self,
+        order: Order,
+        manifest: ManifestReader,
+        kept: KeptArea,
+        *,
+        slot_bytes: int,
+        grows_from: int | None,
+        cache: Cache | None = None,
     ) -> None:
         self._order = order
         self._epoch_extents = window_extents(order)
@@ -80,6 +89,7 @@ class Planner:
         self._kept = kept
         self._slot_bytes = slot_bytes
         self._grows_from = grows_from
+        self._cache = cache
         self._pack_extents = FIRST_PACK_EXTENTS
         self._chunk: _Chunk | None = None
         self._has_neighbours = manifest.info.num_objects < manifest.info.num_extents
@@ -132,6 +142,7 @@ class Planner:
             count=count,
             first_index=first_index,
             slot_bytes=self._slot_bytes,
+            cache=self._cache,
         )
 
     def _find(self, first_index: int, end_index: int, limit_index: int) -> _Chunk:

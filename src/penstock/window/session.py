@@ -17,11 +17,13 @@ from penstock.manifest import ManifestReader
 from penstock.plan import window_extents
 from penstock.records import StreamSpec
 from penstock.sources import ObjectSource, is_local
+from penstock.window.cache import Cache
 from penstock.window.control import Control, FillerState
 from penstock.window.cursor import Cursor
 from penstock.window.dividing import Division, Gauge, divide_at_first, divide_by_rate
-from penstock.window.fetch import Fetcher, Fill, put_error, put_skipped
+from penstock.window.fetch import Fetcher, put_error, put_skipped
 from penstock.window.files import file_room_bytes, sweep_files
+from penstock.window.fills import Fill
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
 from penstock.window.handed import HandedOver, given_bytes
@@ -74,8 +76,10 @@ class FillerSession:
         keepable_bytes: int,
         max_in_flight: int,
         bell: Bell,
+        cache: Cache | None,
     ) -> None:
         self._folder = folder
+        self._cache = cache
         self._spec = spec
         self._manifest = manifest
         self._source = source
@@ -103,6 +107,7 @@ class FillerSession:
             self._kept,
             slot_bytes=slots.slot_bytes,
             grows_from=spec.first_index if slots.num_slots >= batch_slots + GROWING_SLOTS else None,
+            cache=cache,
         )
         meter = source.meter
         self._fetcher = Fetcher(
@@ -111,6 +116,7 @@ class FillerSession:
             max_in_flight=max_in_flight,
             read_meter=lambda: (meter.bytes_downloaded, meter.setbacks),
             on_broken=bell.changed.set,
+            cache=cache,
         )
 
     @classmethod
@@ -125,8 +131,12 @@ class FillerSession:
         window_bytes: int,
         max_in_flight: int,
         bell: Bell,
+        cache: Cache | None = None,
     ) -> Self:
         """Make the window ready for a session, and name the session in it.
+
+        Args:
+            cache: on disk, in which all that there is room for is kept; the window itself keeps nothing then.
 
         Raises:
             WindowTooSmall, DiskFull, OutputUnwritable: the window cannot be made.
@@ -142,7 +152,7 @@ class FillerSession:
             num_ranks=spec.num_ranks,
             reserved_bytes=foreign_bytes(folder)
             + file_room_bytes(num_files=spec.num_files, max_extent_bytes=manifest.info.max_extent_bytes),
-            keep_bytes=_keep_bytes(spec, manifest),
+            keep_bytes=_keep_bytes(spec, manifest) if cache is None else 0,
         )
         if control.session not in ("", spec.session):
             control.give_up()
@@ -156,6 +166,7 @@ class FillerSession:
             keepable_bytes=planned.keepable_bytes,
             max_in_flight=max_in_flight,
             bell=bell,
+            cache=cache,
         )
         try:
             await session._begin()
@@ -289,6 +300,8 @@ class FillerSession:
             self._pack = pack
             return False
         self._pack = None
+        if self._cache is not None and pack.first_index >= self._spec.first_index + window_extents(self._spec.order):
+            self._cache.begin_epoch()
         self._policy.begin(slot, first_index=pack.first_index, end_index=pack.end_index)
         self._slots.set_state(slot, SlotState.FILLING)
         fill = Fill(
@@ -331,7 +344,8 @@ class FillerSession:
         pack = fill.pack
         again = max(0, self._fetched_before - pack.first_index)
         status, sizes = pack.table["status"], pack.table["data_bytes"]
-        again_bytes = int(sizes[:again][status[:again] == ExtentStatus.DATA].sum())
+        was_read = (status == ExtentStatus.DATA) & ~np.isin(np.arange(len(status)), sorted(fill.reused))
+        again_bytes = int(sizes[:again][was_read[:again]].sum())
         meter = self._source.meter
         meter.add("refetched_bytes", again_bytes)
         meter.add("wasted_bytes", pack.wasted_bytes)
@@ -358,6 +372,7 @@ class FillerSession:
     def _put_meters(self) -> None:
         self._control.kept_bytes = self._kept.kept_bytes
         self._control.in_flight_limit = self._fetcher.limit
+        self._control.cache_bytes = 0 if self._cache is None else self._cache.used_bytes
 
     def _cursor(self) -> int:
         """Return the lowest of the readers' cursors; a reader that is not there yet holds the start."""

@@ -59,6 +59,7 @@ def empty_window(folder: Path, control: Control) -> None:
     control.num_slots = 0
     control.kept_area_bytes = 0
     control.kept_bytes = 0
+    control.cache_bytes = 0
     control.ahead_bytes = 0
     control.entries["state"] = SlotState.FREE
     release(folder / SLOTS)
@@ -78,6 +79,7 @@ def read_sizes(control: Control) -> Meters:
     return Meters(
         window_bytes=control.window_bytes,
         kept_bytes=control.kept_bytes,
+        cache_bytes=control.cache_bytes,
         ahead_bytes=control.ahead_bytes,
         window_high_water_bytes=control.high_water_bytes,
     )

@@ -48,6 +48,7 @@ def test_what_is_listed_is_bound_to_its_options() -> None:
     assert {name for name in listed if not binds(JobOptions.rules()[name])} == {"verbose", "meters"}
     assert {name for name, rule in JobOptions.rules().items() if binds(rule)} == {
         *ListedJobOptions.declared(),
+        "mode",
         *(name for name, rule in TrainingOptions.rules().items() if binds(rule)),
     }
 

@@ -24,6 +24,7 @@ class JobFiles:
         self.plan = folder / "plan.json"
         self.list_record = folder / "list.json"
         self.window = folder / "window"
+        self.cache = folder / "cache"
         self.meters = folder / "meters"
         self.checkpoints = folder / "checkpoints"
         self.run_record = folder / "run.json"

@@ -92,7 +92,7 @@ def _requests(found: WindowGauges) -> list[Metric]:
         ),
         _counter(
             "penstock_prefetch_reused_bytes_total",
-            "Of samples that the window had kept from an earlier epoch.",
+            "Of samples that the window or a cache had kept from an earlier epoch.",
             meters.reused_bytes,
         ),
         _lines(

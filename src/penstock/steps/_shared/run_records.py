@@ -95,6 +95,7 @@ class RunRecords:
         args, source = self._args, self._planned.data.first.info.source
         options: dict[str, ConfigValue] = {
             "loss": args.loss,
+            "mode": args.mode or ("stream" if args.cache is None else "cache"),
             "workers": args.workers,
             "prefetch": args.prefetch,
             "source": source.uri,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
-from penstock.options import Change, Options, option, switch
+from penstock.options import Change, Options, choice, option, switch
 from penstock.options.cost import CostOptions
 from penstock.options.readers import any_path
 from penstock.options.source import DatasetOption, SourceOptions
@@ -13,6 +13,7 @@ from penstock.options.window import WindowOptions
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.data import DecodingOptions
 from penstock.steps.options.report import TitleOption
+from penstock.steps.options.train import Mode
 from penstock.tasks.listing_options import LearntTaskOptions, ListedOptions
 from penstock.train.options import TrainingOptions
 
@@ -40,6 +41,15 @@ class _Stages(Options, change=Change.FREE):
     )
 
 
+class _Modes(Options, group="window", change=Change.FIXED):
+    mode: Mode = choice(
+        choices=get_args(Mode),
+        default="stream",
+        told="stream: nothing on disk beyond the window; cache: keep what was read, as far as it fits --cache-size, in "
+        "--cache (default there: the folder cache of --out) (default: stream)",
+    )
+
+
 class _Output(Options, group="output", change=Change.NAMES):
     out: Path = option(read=any_path, metavar="DIR", told="folder of the job's results")
 
@@ -48,6 +58,7 @@ class JobOptions(
     CommonOptions,
     ListedJobOptions,
     _Stages,
+    _Modes,
     _Output,
     TitleOption,
     DecodingOptions,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from penstock.options import Change, Options, option, switch
 from penstock.options.readers import any_path, location, location_or_empty, optional_path
@@ -12,7 +12,10 @@ from penstock.steps.options.data import FeedOptions
 from penstock.steps.options.run_root import RecordedOptions
 from penstock.train.options import TrainingOptions
 
-__all__ = ["TrainOptions"]
+__all__ = ["Mode", "TrainOptions"]
+
+Mode = Literal["stream", "cache"]
+"""Where a job's bytes come from after the first time."""
 
 
 class _Early(Options, change=Change.FIXED, in_pipelines=False):
@@ -55,8 +58,10 @@ class TrainOptions(CommonOptions, FeedOptions, _Early, TrainingOptions, _Output,
     Attributes:
         in_job: whether `penstock run` does this step, which has looked at its prices itself.
         listing_has_begun: whether the listing that is followed is known to be at work.
+        mode: of the job that this is a step of, for its record; None where that follows from the options.
     """
 
     goes_on: ClassVar[bool] = True
     in_job: bool = False
     listing_has_begun: bool = False
+    mode: Mode | None = None

@@ -1,0 +1,123 @@
+"""A job's modes through the command line: what each asks a real server for, and that all learn the same."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.window import cache_used_bytes
+from support.cli import fails, succeed
+from support.eeg import write_eeg
+from support.jobs import run_until_saved
+from support.small_s3 import SmallS3, small_s3
+
+TASK = "eeg-c2"
+EPOCHS = 3
+
+
+@pytest.fixture(scope="module")
+def eeg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_eeg(tmp_path_factory.mktemp("eeg"), num_trials=24, num_subjects=8)
+
+
+@pytest.fixture
+def server(eeg: Path) -> Iterator[SmallS3]:
+    with small_s3() as found:
+        found.is_open = True
+        for path in sorted(eeg.rglob("*")):
+            if path.is_file():
+                found.objects[f"bucket/{path.relative_to(eeg)}"] = path.read_bytes()
+        yield found
+
+
+def words(server: SmallS3, out: Path, *more: object, task: str = TASK) -> list[object]:
+    where = ("--source", "s3://bucket/", "--endpoint-url", server.url, "--anonymous", "--region", "us-east-2")
+    what = ("--task", task, "--split", "0.5,0.25,0.25", "--epochs", EPOCHS, "--batch-size", 8, "--model", "small")
+    return ["run", *where, *what, "--window-size", "16Mi", "--out", out, *more]
+
+
+def data_bytes(server: SmallS3) -> int:
+    """Return the bytes of recordings that were asked for since the last call, but for what listing reads of them."""
+    total = 0
+    with server.lock:
+        for asked in server.requests:
+            first, _, end = asked.headers.get("range", "").removeprefix("bytes=").partition("-")
+            if asked.path.endswith(".bdf") and end:
+                total += int(end) + 1 - int(first)
+        server.requests.clear()
+    return total
+
+
+def told(out: Path, name: str) -> Any:
+    return json.loads((out / f"{name}.json").read_text())
+
+
+def result(out: Path) -> tuple[str, Any]:
+    return told(out, "run")["weights_sha256"], told(out, "evaluation")["metrics"]
+
+
+def test_a_cache_that_all_fits_is_filled_once_over_epochs_and_runs(server: SmallS3, tmp_path: Path) -> None:
+    succeed(*words(server, tmp_path / "stream", "--window-size", "4Mi"))
+    cache = ("--mode", "cache", "--cache", tmp_path / "shared", "--cache-size", "64Mi")
+    succeed(*words(server, tmp_path / "first", *cache))
+    run, scored = told(tmp_path / "first", "run"), told(tmp_path / "first", "evaluation")
+    assert run["config"]["mode"] == "cache"
+    assert told(tmp_path / "stream", "run")["config"]["mode"] == "stream"
+    # Windows of a recording overlap: what one request reads for two is read once, what two read is read twice.
+    epoch = run["meters"]["sample_bytes"] // EPOCHS
+    assert run["meters"]["reused_bytes"] == (EPOCHS - 1) * epoch
+    assert run["meters"]["bytes_downloaded"] <= epoch
+    assert 0 < run["meters"]["cache_bytes"] <= 64 << 20
+    assert scored["meters"]["bytes_downloaded"] > 0
+
+    server.requests.clear()
+    succeed(*words(server, tmp_path / "second", *cache))
+    again, rescored = told(tmp_path / "second", "run"), told(tmp_path / "second", "evaluation")
+    assert again["meters"]["bytes_downloaded"] == rescored["meters"]["bytes_downloaded"] == 0
+    assert again["meters"]["requests"] == []
+    assert again["meters"]["reused_bytes"] == again["meters"]["sample_bytes"]
+    assert result(tmp_path / "stream") == result(tmp_path / "first") == result(tmp_path / "second")
+
+
+def test_what_does_not_fit_is_asked_for_in_each_epoch_within_the_bound(server: SmallS3, tmp_path: Path) -> None:
+    size = 1 << 20
+    succeed(*words(server, tmp_path / "a", "--mode", "cache", "--cache-size", size))
+    assert cache_used_bytes(tmp_path / "a/cache") <= size
+    run = told(tmp_path / "a", "run")["meters"]
+    assert 0 < run["cache_bytes"] <= size
+    epoch, kept = run["sample_bytes"] // EPOCHS, run["reused_bytes"] // (EPOCHS - 1)
+    assert 0.7 * size < kept < epoch
+    assert run["reused_bytes"] == (EPOCHS - 1) * kept
+    fetched = run["bytes_downloaded"] - run["wasted_bytes"]
+    assert (EPOCHS - 1) * (epoch - kept) * 0.5 < fetched <= run["sample_bytes"] - run["reused_bytes"]
+
+
+def test_a_job_killed_in_the_middle_goes_on_from_its_cache_to_the_same_weights(server: SmallS3, tmp_path: Path) -> None:
+    more = ("--mode", "cache", "--cache-size", "64Mi", "--checkpoint-every", 2)
+    succeed(*words(server, tmp_path / "whole", *more))
+    process = run_until_saved(words(server, tmp_path / "cut", *more), tmp_path / "cut", 4)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    server.requests.clear()
+    succeed(*words(server, tmp_path / "cut", *more))
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
+    assert told(tmp_path / "cut", "run")["num_resumes"] == 1
+
+
+@pytest.mark.parametrize(("more", "code", "said"), [
+    (("--mode", "caches"), 2, "caches"),
+    (("--cache", "somewhere"), 2, "pass --mode cache"),
+    (("--mode", "cache", "--cache-size", "10Ki"), 2, "at least 1"),
+    (("--mode", "cache", "--cache-size", "900Ti"), 51, "choose a smaller --cache-size"),
+    (("--mode", "cache", "--prefetch", "sidecar", "--window", "w", "--prefetch-timeout", "1s"), 2, "sidecar"),
+])  # fmt: skip
+def test_modes_that_cannot_be_are_refused_before_anything_is_asked_for(
+    server: SmallS3, tmp_path: Path, more: tuple[str, ...], code: int, said: str
+) -> None:
+    fails(code, said, *words(server, tmp_path / "out", *more))
+    assert not (tmp_path / "out").exists()
