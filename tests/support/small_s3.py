@@ -26,13 +26,18 @@ __all__ = ["Asked", "Reply", "SmallS3", "small_s3"]
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request that the server had; header names are in lower case."""
+    """A request that the server had; header names are in lower case.
+
+    Attributes:
+        client: port that it came from: of one connection the same.
+    """
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    client: int = 0
 
     @property
     def access_key_id(self) -> str:
@@ -243,6 +248,7 @@ def small_s3(*, certificate: Path | None = None, **options: object) -> Iterator[
                 query=dict(parse_qsl(parts.query, keep_blank_values=True)),
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=self.rfile.read(length),
+                client=self.client_address[1],
             )
             reply = state.answer(asked)
             if reply.is_reset:

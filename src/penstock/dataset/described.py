@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -30,13 +30,12 @@ from penstock.patterns import matcher
 from penstock.sources import locate
 from penstock.stream import checks
 from penstock.stream.checks import called_with, choice, count
-from penstock.stream.choosing import chosen
-from penstock.stream.face import Stream
-from penstock.stream.listing import listing_of
 from penstock.stream.options import Data, Options, names_checked, options_of, pattern_of
 from penstock.stream.words import in_python
-from penstock.stream_listing import ListingProcess
 from penstock.temporary import TemporaryFolder
+
+if TYPE_CHECKING:
+    from penstock.stream import Stream
 
 __all__ = ["WHERE", "Dataset", "checked", "of_options"]
 
@@ -179,6 +178,10 @@ class Dataset(Changed, TextVerbs):
             OutputError: it could not be written.
             ConfigError: the path is none.
         """
+        from penstock.stream.choosing import chosen  # here, as in ``loader``: shards need none of it
+        from penstock.stream.listing import listing_of
+        from penstock.stream_listing import ListingProcess
+
         kept = None if path is None else Path(checks.path("path", path, like="a file's name"))
         with in_python(), TemporaryFolder("penstock-manifest-") as folder:
             options = self._options({})
@@ -234,6 +237,8 @@ class Dataset(Changed, TextVerbs):
         given = {name: value for name, value in locals().items() if name != "self"}
         with in_python():
             options = self.opened_with(given)
+        from penstock.stream import Stream
+
         return Stream.made_of(options)
 
     def opened_with(self, given: Mapping[str, Any]) -> Options:

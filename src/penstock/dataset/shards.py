@@ -13,7 +13,6 @@ import msgspec
 
 from penstock.dataset.found_shards import FoundShards, may_find
 from penstock.dataset.functions import change_of
-from penstock.dataset.listed_shards import Catalog, ListedShards
 from penstock.dataset.shard_rows import ShardRows
 from penstock.errors import ConfigError, StreamMisused
 from penstock.formats.registry import open_format
@@ -25,6 +24,7 @@ from penstock.texts import counted, did_you_mean, printable
 
 if TYPE_CHECKING:
     from penstock.dataset.described import Dataset
+    from penstock.dataset.listed_shards import Catalog
 
 __all__ = ["ShardInfo", "Shards"]
 
@@ -218,6 +218,8 @@ def _catalog_of(dataset: Dataset, options: Options) -> Catalog:
         kind = open_format(dataset.format, dataset.options)
         if may_find(options, kind):
             return FoundShards(options, kind)
+    from penstock.dataset.listed_shards import ListedShards  # here: it knows windows
+
     return ListedShards(options)
 
 

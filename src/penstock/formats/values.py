@@ -20,16 +20,22 @@ __all__ = ["Rows", "some_rows"]
 Reader = Callable[[int], Any]
 _LARGE_BYTES = 4096
 """Mean of binary values from which on each is made when it is asked for."""
+_SMALL_PART = 4
+"""Of a table: fewer rows are copied, so that they do not keep all of it in memory."""
 
 
 def some_rows(table: pa.Table, numbers: NDArray[np.int64]) -> pa.Table:
-    """Return some rows of a table.
+    """Return some rows of a table; views of it where they follow each other and are no small part of it.
+
+    ``pyarrow.compute`` is asked for others alone: its import takes longer than several requests.
 
     Args:
         numbers: of them, ascending, shape (rows,).
     """
     if len(numbers) == table.num_rows:
         return table
+    if len(numbers) * _SMALL_PART >= table.num_rows and numbers[-1] - numbers[0] + 1 == len(numbers):
+        return table.slice(int(numbers[0]), len(numbers))
     try:
         return table.take(pa.array(numbers))
     except pa.ArrowNotImplementedError:  # views of text and runs are cut to pieces, but not taken from by number
@@ -114,7 +120,7 @@ def _binary_reader(array: Any) -> Reader:
 
 
 def _tensor_reader(array: Any) -> Reader:
-    known = array.is_valid().to_numpy(zero_copy_only=False)
+    known = _known(array)
     whole = array if not array.null_count else pa.ExtensionArray.from_storage(array.type, array.storage.drop_null())
     if whole.storage.flatten().null_count:  # a tensor of which a part is missing is none that numpy has
         return _reader(array.storage)
@@ -146,16 +152,30 @@ def _list_reader(values: pa.Array, bounds: Callable[[int], tuple[int, int]]) -> 
 def _where_known(array: pa.Array, read: Reader) -> Reader:
     if not array.null_count:
         return read
-    known = array.is_valid().to_numpy(zero_copy_only=False)
+    known = _known(array)
     return lambda at: read(at) if known[at] else None
+
+
+def _known(array: pa.Array) -> NDArray[np.bool_]:
+    """Tell of each value whether it is there."""
+    return _bits(array, 0) if array.null_count else np.ones(len(array), np.bool_)
+
+
+def _bits(array: pa.Array, number: int) -> NDArray[np.bool_]:
+    """Return one of an array's buffers of bits, shape (len(array),); of none zeros."""
+    buffer = array.buffers()[number]
+    if buffer is None:
+        return np.zeros(len(array), np.bool_)
+    first, skipped = divmod(array.offset, 8)
+    octets = np.frombuffer(buffer, np.uint8)[first : -(-(array.offset + len(array)) // 8)]
+    return np.unpackbits(octets, bitorder="little")[skipped : skipped + len(array)].view(np.bool_)
 
 
 def _numbers(array: pa.Array) -> NDArray[Any] | None:
     """Return an array's values, whatever those that are missing are; None where its type is none of numbers."""
     kind = array.type
     if pa.types.is_boolean(kind):
-        truths: NDArray[np.bool_] = array.fill_null(False).to_numpy(zero_copy_only=False)
-        return truths
+        return _bits(array, 1)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         dtype = np.dtype(kind.to_pandas_dtype())
     elif pa.types.is_timestamp(kind):

@@ -14,7 +14,7 @@ from penstock.manifest import Described, sample_key
 
 __all__ = ["ByKey", "Decoding", "Transform"]
 
-Transform = Callable[[Any, np.random.Generator | None], Any]
+Transform = Callable[[Any, "np.random.Generator | None"], Any]  # its module takes 10 ms
 """Makes another value of a sample's one, with random numbers of its own; None where samples are not trained on."""
 
 

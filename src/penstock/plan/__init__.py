@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
-from penstock.plan.lanes import (
-    check_lanes,
-    check_rank,
-    check_segments,
-    fewest_samples,
-    num_rank_batches,
-    rank_batches,
-    rank_samples,
-)
-from penstock.plan.making import make_plan
-from penstock.plan.mixing import check_mixed_lanes, most_mixed
-from penstock.plan.nodes import node_order, stream_indices, window_extents, window_indices
-from penstock.plan.order import (
-    check_shuffle,
-    choose_blocks,
-    choose_mix,
-    locate,
-    make_order,
-    rows_between,
-    rows_in_order,
-    stream_rows,
-)
-from penstock.plan.permutation import BlockPermutation, Permutation
-from penstock.plan.split import SplitRule, left_to_cut, nearest_seed, row_ranks, split_rule
+from typing import TYPE_CHECKING
+
+from penstock.lazy import lazily
+
+if TYPE_CHECKING:
+    from penstock.plan.lanes import (
+        check_lanes,
+        check_rank,
+        check_segments,
+        fewest_samples,
+        num_rank_batches,
+        rank_batches,
+        rank_samples,
+    )
+    from penstock.plan.making import make_plan
+    from penstock.plan.mixing import check_mixed_lanes, most_mixed
+    from penstock.plan.nodes import node_order, stream_indices, window_extents, window_indices
+    from penstock.plan.order import (
+        check_shuffle,
+        choose_blocks,
+        choose_mix,
+        locate,
+        make_order,
+        rows_between,
+        rows_in_order,
+        stream_rows,
+    )
+    from penstock.plan.permutation import BlockPermutation, Permutation
+    from penstock.plan.split import SplitRule, left_to_cut, nearest_seed, row_ranks, split_rule
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "lanes": "check_lanes check_rank check_segments fewest_samples num_rank_batches rank_batches rank_samples",
+            "making": "make_plan",
+            "mixing": "check_mixed_lanes most_mixed",
+            "nodes": "node_order stream_indices window_extents window_indices",
+            "order": "check_shuffle choose_blocks choose_mix locate make_order rows_between rows_in_order stream_rows",
+            "permutation": "BlockPermutation Permutation",
+            "split": "SplitRule left_to_cut nearest_seed row_ranks split_rule",
+        },
+    )
 
 __all__ = [
     "BlockPermutation",

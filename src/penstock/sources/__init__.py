@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from penstock.sources.base import ObjectSource
-from penstock.sources.blobs import Blobs
-from penstock.sources.meter import RequestMeter
-from penstock.sources.meter_file import MeterFile, read_meter_files, sum_meters, sweep_meter_files, take_later
-from penstock.sources.opening import find_object, is_local, locate, open_blobs, open_source
-from penstock.sources.patience import ClientLimits
-from penstock.sources.protocols import FindObject, GetRange, ListObjects, ObjectInfo, ReadBeside, ReadInto, object_of
-from penstock.sources.registry import find_scheme, scheme_names
-from penstock.sources.scheme import Payee, Scheme, Tariff
-from penstock.sources.sorting import SortedListing
+from typing import TYPE_CHECKING
+
+from penstock.lazy import lazily
+
+if TYPE_CHECKING:
+    from penstock.sources.base import ObjectSource
+    from penstock.sources.blobs import Blobs
+    from penstock.sources.meter import RequestMeter
+    from penstock.sources.meter_file import MeterFile, read_meter_files, sum_meters, sweep_meter_files, take_later
+    from penstock.sources.opening import find_object, is_local, locate, open_blobs, open_source
+    from penstock.sources.patience import ClientLimits
+    from penstock.sources.protocols import (
+        FindObject,
+        GetRange,
+        ListObjects,
+        ObjectInfo,
+        ReadBeside,
+        ReadInto,
+        object_of,
+    )
+    from penstock.sources.registry import find_scheme, scheme_names
+    from penstock.sources.scheme import Payee, Scheme, Tariff
+    from penstock.sources.sorting import SortedListing
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "base": "ObjectSource",
+            "blobs": "Blobs",
+            "meter": "RequestMeter",
+            "meter_file": "MeterFile read_meter_files sum_meters sweep_meter_files take_later",
+            "opening": "find_object is_local locate open_blobs open_source",
+            "patience": "ClientLimits",
+            "protocols": "FindObject GetRange ListObjects ObjectInfo ReadBeside ReadInto object_of",
+            "registry": "find_scheme scheme_names",
+            "scheme": "Payee Scheme Tariff",
+            "sorting": "SortedListing",
+        },
+    )
 
 __all__ = [
     "Blobs",

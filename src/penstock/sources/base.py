@@ -155,6 +155,9 @@ class ObjectSource(ABC):
             )
         return info, await self.get(info)
 
+    def expect(self, key: str) -> None:  # noqa: B027 - most stores have nothing to gain
+        """Say that a small object, if it is there, will be got when all is listed: a store may read it meanwhile."""
+
     async def get(self, info: ObjectInfo) -> bytes:
         """Return a whole (small) object."""
         return bytes(await self.get_range(info, 0, info.size_bytes))

@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-
-import pyarrow as pa
 
 from penstock.errors import SourceError
 from penstock.files import ScratchFile
@@ -26,16 +23,12 @@ __all__ = ["SortedListing", "without_repeats"]
 
 RUN_OBJECTS = 100_000
 """Objects held in memory, about 30 MB."""
-BATCH_OBJECTS = 1024
 FAN_IN = 256
 """Runs that are merged to one, before more are written."""
 
 _Batches = list[tuple[int, int]]
 """Offset and length of each batch of a run in its scratch file."""
 
-_SCHEMA = pa.schema(
-    [(name, pa.int64() if name == "size_bytes" else pa.string()) for name in ObjectInfo.__struct_fields__]
-)
 _KEY = attrgetter("key")
 
 
@@ -82,7 +75,7 @@ class SortedListing:
             SourceError: two of them have the same key.
         """
         self._held.sort(key=_KEY)
-        runs = [iter(self._held), *(_read(*run) for run in self._merged), *self._read_runs()]
+        runs = [iter(self._held), *self._read_merged(), *self._read_runs()]
         return without_repeats(heapq.merge(*runs, key=_KEY) if len(runs) > 1 else runs[0])
 
     def close(self) -> None:
@@ -99,15 +92,19 @@ class SortedListing:
             self._runs.append([])
         if self._file is None:
             self._file = ScratchFile(self._scratch)
-        self._runs[-1] += _write(self._file, self._held)
+        from penstock.sources.sorted_runs import write_run  # here: few listings are too long for memory
+
+        self._runs[-1] += write_run(self._file, self._held)
         self._last_key = self._held[-1].key
         self._held.clear()
 
     def _merge(self) -> None:
         """Make one run of those in the scratch file, in a file of its own; the room of theirs is free again."""
+        from penstock.sources.sorted_runs import write_run
+
         file = ScratchFile(self._scratch)
         try:
-            self._merged.append((file, list(_write(file, heapq.merge(*self._read_runs(), key=_KEY)))))
+            self._merged.append((file, list(write_run(file, heapq.merge(*self._read_runs(), key=_KEY)))))
         except BaseException:
             file.close()
             raise
@@ -118,19 +115,14 @@ class SortedListing:
     def _read_runs(self) -> list[Iterator[ObjectInfo]]:
         return [_read(self._file, run) for run in self._runs if self._file is not None]
 
-
-def _write(file: ScratchFile, infos: Iterable[ObjectInfo]) -> Iterator[tuple[int, int]]:
-    given = iter(infos)
-    while batch := list(islice(given, BATCH_OBJECTS)):
-        yield file.append(memoryview(_to_batch(batch).serialize()))
+    def _read_merged(self) -> list[Iterator[ObjectInfo]]:
+        return [_read(*run) for run in self._merged]
 
 
 def _read(file: ScratchFile, run: _Batches) -> Iterator[ObjectInfo]:
-    for offset, length_bytes in run:
-        batch = pa.ipc.read_record_batch(pa.py_buffer(file.read(offset, length_bytes)), _SCHEMA)
-        columns = (column.to_pylist() for column in batch.columns)
-        for values in zip(*columns, strict=True):
-            yield ObjectInfo(**dict(zip(_SCHEMA.names, values, strict=True)))
+    from penstock.sources.sorted_runs import read_run
+
+    return read_run(file, run)
 
 
 def without_repeats(infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
@@ -151,8 +143,3 @@ def without_repeats(infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
                 )
             last = info.key
         yield info
-
-
-def _to_batch(infos: Sequence[ObjectInfo]) -> pa.RecordBatch:
-    columns = [pa.array([getattr(info, field.name) for info in infos], field.type) for field in _SCHEMA]
-    return pa.record_batch(columns, schema=_SCHEMA)

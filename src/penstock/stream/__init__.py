@@ -13,7 +13,20 @@ on disk never exceeds the window, and what the window keeps is not downloaded ag
 
 from __future__ import annotations
 
-from penstock.stream.face import Stream
-from penstock.stream.left_out import LeftOut
+from typing import TYPE_CHECKING
+
+from penstock.lazy import lazily
+
+if TYPE_CHECKING:
+    from penstock.stream.face import Stream
+    from penstock.stream.left_out import LeftOut
+else:
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "face": "Stream",
+            "left_out": "LeftOut",
+        },
+    )
 
 __all__ = ["LeftOut", "Stream"]

@@ -23,7 +23,7 @@ from penstock.patterns import any_of
 from penstock.sources.asking import read_storage_options
 from penstock.sources.storage_options import StorageOptions
 from penstock.stream import checks
-from penstock.stream.choosing import Choice
+from penstock.stream.choice import Choice
 from penstock.tasks.listing_options import LimitOptions
 from penstock.units import parse_bytes
 from penstock.urls import check_location, local_path

@@ -54,11 +54,12 @@ def configs_of(text: str, name: str) -> dict[str, Mapping[str, Any]]:
     Raises:
         DataError: it is no YAML, or its configs are none.
     """
-    import yaml  # here: few listings ask for it
-
     front = _FRONT.match(text)
-    if front is None:
+    # Its parser takes longer than a request: it is asked where there can be that key. A backslash may write any letter.
+    if front is None or not ("configs" in front[1] or "\\" in front[1]):
         return {}
+    import yaml
+
     try:
         found = yaml.safe_load(front[1])
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -21,6 +21,7 @@ from penstock.patterns import is_unclosed, matcher
 from penstock.records import MetricValues
 from penstock.sources import ObjectInfo, ObjectSource, SortedListing
 from penstock.tasks.converted_files import is_converted
+from penstock.tasks.dataset_card import CARD
 from penstock.tasks.hidden import Hidden
 from penstock.tasks.indexing import EachFound, fitting, indexed, read_format_options, read_patterns
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
@@ -162,6 +163,8 @@ async def _found(
         return
     listing, cards, is_conversion = SortedListing(limits.scratch), Cards(), is_converted(source.spec.uri)
     see = cards.see if split or config else None
+    if see is not None:
+        source.expect(CARD)
     # What a card names is not hidden, and it is not read yet.
     async for page in pages_of(source, pattern, skipped, see=see, hidden=None if see else hidden):
         listing.add(page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -413,3 +414,67 @@ def test_a_file_of_a_bucket_that_is_another_by_now(hub: Hub) -> None:
     del hub.bucket["a b.bin"]
     with pytest.raises(ObjectNotFound):
         asyncio.run(opened(hub, "buckets/org/files").get(info))
+
+
+def meeting(hub: Hub, *parts: str) -> None:
+    """Have requests whose paths hold these parts answered when all of them have come."""
+    came = {part: threading.Event() for part in parts}
+
+    def answer(asked: Asked) -> Reply:
+        found = hub.answer(asked)
+        if own := [part for part in parts if part in asked.path]:
+            came[own[0]].set()
+            if not all(event.wait(20) for event in came.values()):
+                return Reply(status=400)
+        return found
+
+    hub.hub.takeover = answer
+
+
+async def _card_and_files(source: ObjectSource) -> dict[str, bytes]:
+    source.expect("README.md")
+    return {info.key: await source.get(info) for info in await source.list_all() if info.key == "README.md"}
+
+
+def test_a_card_is_asked_for_while_the_files_are_listed(hub: Hub) -> None:
+    meeting(hub, "/tree/", "README.md")
+    assert asyncio.run(_card_and_files(opened(hub))) == {"README.md": b"read me"}
+    assert sum("README.md" in asked.path for asked in hub.hub.requests) == 1
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_card_that_does_not_come_early_is_read_when_it_is_asked_for(hub: Hub, large: bool) -> None:
+    hub.large |= {"README.md"} if large else set()
+    asked_for: list[str] = []
+
+    def answer(asked: Asked) -> Reply:
+        if "README.md" in asked.path:
+            asked_for.append(asked.path)
+            if len(asked_for) == 1:
+                return Reply(status=403)
+        return hub.answer(asked)
+
+    hub.hub.takeover = answer
+    assert asyncio.run(_card_and_files(opened(hub))) == {"README.md": b"read me"}
+    assert len(asked_for) == 2
+
+
+def test_a_card_that_is_not_there_is_no_error(hub: Hub) -> None:
+    del hub.files["README.md"]
+    assert asyncio.run(_card_and_files(opened(hub))) == {}
+
+
+def test_of_a_listing_that_fails_no_request_is_left(hub: Hub) -> None:
+    """Neither is an error of what was asked for meanwhile lost in a warning."""
+    hub.hub.takeover = lambda asked: Reply(status=404) if "/revision/" not in asked.path else hub.answer(asked)
+    source = opened(hub)
+    with pytest.raises(SourceError):
+        asyncio.run(_card_and_files(source))
+    source.close()
+
+
+def test_the_connection_to_the_hub_is_kept_when_the_commit_is_known(hub: Hub) -> None:
+    """Another one takes as long as several requests where it is encrypted."""
+    listed(opened(hub))
+    assert len(hub.hub.requests) > 1
+    assert len({asked.client for asked in hub.hub.requests}) == 1

@@ -7,6 +7,7 @@ with each link. Bytes come by signed links to other servers, which are asked for
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -16,7 +17,7 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from penstock.errors import SourceError
+from penstock.errors import PenstockError, SourceError
 from penstock.manifest import SourceSpec
 from penstock.records import Purpose
 from penstock.sources.base import ObjectSource, refuse_beyond
@@ -36,6 +37,8 @@ __all__ = ["HubObjects"]
 
 MAX_PAGE_BYTES = 32 << 20
 MAX_PAGES = 100_000
+MAX_EARLY_BYTES = 4 << 20
+"""Of an object that is read while it is listed."""
 _NEXT = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _XET = "xet:"
@@ -73,14 +76,12 @@ class HubObjects(ObjectSource):
     def __init__(self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
         super().__init__(spec, meter)
         refuse_offline(spec.uri)
-        self._limits, self._purpose = limits, purpose
-        self._token = None if spec.flag("anonymous") else find_token()
-        self._aim(find_place(spec))
-
-    def _aim(self, place: HubPlace) -> None:
-        self._place = place
-        self._site = HubSite(self.spec, place, self._token)
-        self._client = FollowingClient(self._site, limits=self._limits, meter=self.meter, purpose=self._purpose)
+        self._purpose = purpose
+        self._place = find_place(spec)
+        self._site = HubSite(spec, self._place, None if spec.flag("anonymous") else find_token())
+        self._client = FollowingClient(self._site, limits=limits, meter=meter, purpose=purpose)
+        self._expected: str | None = None
+        self._early: asyncio.Task[bytes | None] | None = None
 
     @property
     def lists_in_order(self) -> bool:
@@ -90,6 +91,8 @@ class HubObjects(ObjectSource):
     async def list_objects(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
         """List; see the base class. The commit that the revision is becomes the source's own."""
         await self._pin()
+        if self._expected is not None and self._early is None and not prefix:
+            self._early = asyncio.create_task(self._read_early(self._expected))
         base = self._place.path
         below = "/".join(part for part in (base, prefix.strip("/")) if part)
         found_any = False
@@ -100,6 +103,20 @@ class HubObjects(ObjectSource):
                 yield files
         if not found_any and below and not prefix:
             yield await self._one_file(below)
+
+    def expect(self, key: str) -> None:
+        """Read an object while it is listed; see the base class."""
+        self._expected = key
+
+    async def get(self, info: ObjectInfo) -> bytes:
+        """Return a whole object; see the base class. One that was expected has been asked for before."""
+        early = self._early
+        if info.key == self._expected and early is not None and early.get_loop() is asyncio.get_running_loop():
+            self._early = None
+            found = await early
+            if found is not None and len(found) == info.size_bytes:
+                return found
+        return await super().get(info)
 
     async def read_into(self, info: ObjectInfo, offset: int, place: memoryview) -> None:
         """Read a range to its place; see the base class. A server that knows no ranges gives small files whole."""
@@ -129,6 +146,8 @@ class HubObjects(ObjectSource):
 
     def close(self) -> None:
         """Close connections."""
+        if self._early is not None and not self._early.get_loop().is_closed():
+            self._early.cancel()
         self._client.close()
 
     async def _pin(self) -> None:
@@ -147,8 +166,8 @@ class HubObjects(ObjectSource):
     def _settle(self, place: HubPlace) -> None:
         _log.info("source.pinned source=%s uri=%s", self.spec.uri, place.uri)
         self.spec = msgspec.structs.replace(self.spec, uri=place.uri)
-        self._client.close()
-        self._aim(place)
+        self._place = place
+        self._site.move(self.spec, place)  # the client and its connections stay
 
     async def _one_file(self, path: str) -> list[ObjectInfo]:
         """Return the file that a URI names, whose folder becomes the source's place."""
@@ -195,6 +214,15 @@ class HubObjects(ObjectSource):
         if not (self._place.is_bucket and path):
             return entries
         return [entry for entry in entries if entry.path.startswith(f"{path}/")]
+
+    async def _read_early(self, key: str) -> bytes | None:
+        """Return a small object that may be there; None where it did not come, whatever the reason."""
+        url = self._place.url_of(key)
+        try:
+            answer = await self._client.call("GET", url, kind="GET", purpose=self._purpose, most_bytes=MAX_EARLY_BYTES)
+        except (GaveUp, PenstockError):  # what is wrong is met again, and told, by who reads it
+            return None
+        return bytes(answer.body) if answer.head.status == 200 else None
 
     async def _get(self, url: str) -> Answer:
         purpose: Purpose = "probe" if self._purpose == "probe" else "listing"

@@ -55,6 +55,10 @@ class HubSite:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._not_before: dict[str, float] = {}
 
+    def move(self, spec: SourceSpec, place: HubPlace) -> None:
+        """Be of another place of the same Hub from now on."""
+        self.uri, self._spec, self._place = spec.uri, spec, place
+
     @property
     def has_token(self) -> bool:
         """Whether a token is sent."""
