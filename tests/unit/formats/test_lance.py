@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import pickle
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch, PenstockError
+from penstock.formats.lance import format as lance_format
+from penstock.formats.lance import pages
 from penstock.formats.lance.manifests import read_manifest, version_of
 from penstock.formats.registry import open_format
 from support.folder_source import Folder
@@ -114,3 +117,88 @@ def test_names_of_versions_and_options() -> None:
             kind(**options)
     with pytest.raises(DataError, match="more than memory="):
         Folder(PLAIN).index(kind(memory=100))
+
+
+@pytest.fixture
+def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lance_format, "WHOLE_BYTES", 4000)
+    monkeypatch.setattr(pages, "_NEAR_BYTES", 0)
+    monkeypatch.setattr(pages, "GUESS_BYTES", 64)  # so that all that lies before is read again
+    monkeypatch.setattr(pages, "_MOST_WASTE", 0)
+
+
+def runs_of(extents: list[Any]) -> list[tuple[int, int]]:
+    """Return the first row of each extent, and the one behind its last."""
+    firsts = [int(extent.key.removeprefix("a.lance/0/")) for extent in extents]
+    return [(first, first + extent.num_samples) for first, extent in zip(firsts, extents, strict=True)]
+
+
+@pytest.mark.usefixtures("small_runs")
+def test_a_large_fragment_is_read_by_runs_of_rows() -> None:
+    extents, skipped = Folder(files_of("pages")).index(kind())
+    assert skipped == []
+    runs = runs_of(extents)
+    assert len(runs) > 3
+    assert [first for first, _ in runs] == [0, *(end for _, end in runs[:-1])]
+    assert runs[-1][1] == 300
+    for extent in extents:
+        assert all(span.offset + span.length_bytes <= span.object_bytes for span in extent.spans)
+    of_id = Folder(files_of("pages")).index(kind(columns=["id"]))[0]
+    assert sum(extent.size_bytes for extent in of_id) < sum(extent.size_bytes for extent in extents) / 2
+    assert {span.object for extent in of_id for span in extent.spans} == {"a.lance/data/0.lance"}
+
+
+@pytest.mark.usefixtures("small_runs")
+def test_a_run_of_rows_is_bounded_by_memory() -> None:
+    most = max(extent.size_bytes for extent in Folder(files_of("pages")).index(kind())[0])
+    assert Folder(files_of("pages")).index(kind(memory=most))[0]
+    with pytest.raises(DataError, match=r"rows 0 to \d+ of fragment 0 of .* have|has .*, more than memory=1\.0 KiB"):
+        Folder(files_of("pages")).index(kind(memory=1024))
+
+
+@pytest.mark.usefixtures("small_runs")
+def test_lists_of_the_oldest_files_are_read_whole_and_their_other_columns_by_rows() -> None:
+    assert [extent.key for extent in Folder(files_of("old pages")).index(kind())[0]] == ["a.lance/0"]
+    assert len(Folder(files_of("old pages")).index(kind(columns=["b", "text"]))[0]) > 3
+
+
+@pytest.mark.usefixtures("small_runs")
+@pytest.mark.parametrize("name", ["pages", "old pages"])
+@pytest.mark.parametrize("columns", [None, ["b"], ["text", "id"]])
+def test_runs_of_rows_are_those_that_were_written(name: str, columns: list[str] | None) -> None:
+    pytest.importorskip("lance", reason="pylance is not installed: pip install 'penstock[lance]'")
+    whole = {
+        "id": range(300),
+        "text": [f"é{n}" for n in range(300)],
+        "l": [[n] * (n % 3) for n in range(300)],
+        "s": [{"a": n, "b": str(n)} for n in range(300)],
+        "b": [bytes([n % 256]) * 40 for n in range(300)],
+    }
+    expected = {key: whole[key] for key in columns or whole if name == "pages" or key != "s"}
+    rows = Folder(files_of(name)).values(kind(columns=columns))
+    assert [{key: plain(value) for key, value in row.items()} for row in rows] == [
+        dict(zip(expected, values, strict=True)) for values in zip(*expected.values(), strict=True)
+    ]
+
+
+def plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else dict(value) if isinstance(value, dict) else value
+
+
+@pytest.mark.usefixtures("small_runs")
+@pytest.mark.parametrize("name", ["pages", "old pages"])
+def test_damaged_ends_of_files_are_told_of(name: str) -> None:
+    files = files_of(name)
+    key = next(each for each in files if "/data/" in each)
+    data = files[key]
+    end = asyncio.run(pages.read_end(Folder(files), next(each for each in Folder(files).infos() if each.key == key)))
+    for at in range(end.at, len(data), 7):
+        for value in (0, 0x7F, 0xFF):
+            wrong = Folder(files | {key: data[:at] + bytes([value]) + data[at + 1 :]})
+            try:
+                wrong.index(kind(columns=["b", "text"]))
+            except PenstockError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+    for cut in (b"x" * 5000, data[:-1], data[:-40] + b"\xff" * 36 + b"LANC", data[:5000]):
+        with pytest.raises(HeaderMismatch, match="cannot be read as Lance"):
+            Folder(files | {key: cut}).index(kind(columns=["b", "text"]))

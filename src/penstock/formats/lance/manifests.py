@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["DataFile", "Fragment", "Manifest", "read_manifest", "version_of"]
+__all__ = ["DataFile", "Fragment", "Manifest", "message_of", "numbers_of", "read_manifest", "version_of"]
 
 _END_BYTES: Final = 16
 _MAGIC: Final = b"LANC"
@@ -20,10 +20,17 @@ _DROPPED: Final = -2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataFile:
-    """A file of a fragment; ``columns`` are those of rows that it has, ``is_elsewhere`` whether another dataset's."""
+    """A file of a fragment.
+
+    Attributes:
+        columns: of rows that it has.
+        places: numbers that it has them under; a column of several parts has several.
+        is_elsewhere: whether it is another dataset's.
+    """
 
     path: str
     columns: tuple[str, ...]
+    places: tuple[tuple[int, ...], ...]
     major: int
     is_elsewhere: bool
 
@@ -69,7 +76,7 @@ def read_manifest(data: bytes) -> Manifest:
         raise ValueError(f"its message of {length} bytes at byte {begin} does not lie in it")
     fields: dict[int, tuple[str, int]] = {}
     fragments, version = [], 0
-    for number, value in _message(data[begin + 4 : begin + 4 + length]):
+    for number, value in message_of(data[begin + 4 : begin + 4 + length]):
         if number == 1:
             identity, name, parent = _field(_bytes(value))
             fields[identity] = name, parent
@@ -98,7 +105,7 @@ def _column(identity: int, fields: dict[int, tuple[str, int]]) -> str:
 def _fragment(data: bytes, top: dict[int, str]) -> Fragment:
     number = num_rows = 0
     files, has_deleted = [], False
-    for field, value in _message(data):
+    for field, value in message_of(data):
         if field == 1:
             number = _number(value)
         elif field == 2:
@@ -113,22 +120,32 @@ def _fragment(data: bytes, top: dict[int, str]) -> Fragment:
 def _file(data: bytes, top: dict[int, str]) -> DataFile:
     path, major, is_elsewhere = "", 0, False
     own: list[int] = []
-    for field, value in _message(data):
+    at: list[int] = []
+    for field, value in message_of(data):
         if field == 1:
             path = _bytes(value).decode()
-        elif field == 2:
-            own += [_signed(each) for each in (_numbers(value) if isinstance(value, bytes) else [value])]
+        elif field in (2, 3):
+            (own if field == 2 else at).extend(map(_signed, numbers_of(value)))
         elif field == 4:
             major = _number(value)
         elif field == 7:
             is_elsewhere = True
-    columns = tuple(dict.fromkeys(top[each] for each in own if each in top and each != _DROPPED))
-    return DataFile(path=path, columns=columns, major=major, is_elsewhere=is_elsewhere)
+    columns: dict[str, list[int]] = {top[each]: [] for each in own if each in top and each != _DROPPED}
+    for identity, place in zip(own, at, strict=False):
+        if identity in top and place >= 0:
+            columns[top[identity]].append(place)
+    return DataFile(
+        path=path,
+        columns=tuple(columns),
+        places=tuple(map(tuple, columns.values())),
+        major=major,
+        is_elsewhere=is_elsewhere,
+    )
 
 
 def _field(data: bytes) -> tuple[int, str, int]:
     name, identity, parent = "", 0, 0
-    for field, value in _message(data):
+    for field, value in message_of(data):
         if field == 2:
             name = _bytes(value).decode()
         elif field == 3:
@@ -138,7 +155,7 @@ def _field(data: bytes) -> tuple[int, str, int]:
     return identity, name, parent
 
 
-def _message(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def message_of(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Return the fields of a message: their numbers and values.
 
     Raises:
@@ -172,11 +189,15 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             return found & _MOST_VERSION, at
 
 
-def _numbers(data: bytes) -> Iterator[int]:
-    at = 0
-    while at < len(data):
-        value, at = _varint(data, at)
+def numbers_of(value: int | bytes) -> Iterator[int]:
+    """Return the numbers of a field that may have several, which are packed or stand alone."""
+    if isinstance(value, int):
         yield value
+        return
+    at = 0
+    while at < len(value):
+        found, at = _varint(value, at)
+        yield found
 
 
 def _signed(value: int) -> int:
