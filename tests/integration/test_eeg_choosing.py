@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import penstock as library
@@ -149,6 +150,30 @@ def test_the_library_gives_releases_as_parts(releases: Path) -> None:
         assert sum(len(targets) for _, targets in loader) > 0
     with train.loader(4, window="1Mi") as loader:
         assert next(iter(loader))[0].shape[1:] == (8, 200)
+
+
+def test_signals_are_worked_on_alike_by_the_library_and_the_steps(releases: Path, tmp_path: Path) -> None:
+    options = ("channels=E3,E1", "reference=average", "band-pass=2-20", "notch=30", "resample=50", "normalize=none")
+    listed(releases, tmp_path, *options)
+    dataset = library.eeg(
+        *(releases,),
+        challenge="c1",
+        channels=["E3", "E1"],
+        reference="average",
+        band_pass="2-20",
+        notch="30",
+        resample=50,
+        normalize="none",
+    )
+
+    with dataset.loader(8, shuffle=False, window="4Mi") as loader:
+        inputs = np.concatenate([batch for batch, _ in loader])
+    with ManifestReader(tmp_path / "m.parquet") as reader:
+        num_listed = reader.info.num_samples
+
+    assert inputs.shape == (num_listed, 2, 100)
+    power = np.abs(np.fft.rfft(inputs * np.hanning(100))) ** 2
+    assert power[..., 48:].mean() < 1e-2 * power[..., 6:36].mean()  # 24 Hz and more, of what is 3 to 18 Hz
 
 
 def test_the_kits_training_of_challenge_2_runs_from_its_file(releases: Path, tmp_path: Path) -> None:

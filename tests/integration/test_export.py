@@ -60,7 +60,7 @@ def both(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     """Return a folder with trainings of both challenges, and how they score here."""
     out = tmp_path_factory.mktemp("trained")
     first = trained(dataset, out / "c1", "eeg-c1")
-    more = ("--option", "normalize=microvolts", "--option", "evaluation-crop=scorer")
+    more = ("--option", "normalize=microvolts", "--option", "evaluation-crop=scorer", "--option", "resample=100")
     return out, first, trained(dataset, out / "c2", "eeg-c2", *more)
 
 
@@ -159,6 +159,11 @@ def test_checkpoints_that_the_challenge_does_not_ask_for_are_refused(
     trained(dataset, tmp_path / "early", "eeg-c1", "--option", "epoch-start=0.2")
     early = ("--challenge-1", tmp_path / "early/checkpoints", "--challenge-2", c2)
     fails(62, "epoch-start=0.2, the challenge's scorer has 0.5", "export", *early, *to)
+    trained(dataset, tmp_path / "filtered", "eeg-c1", "--option", "band-pass=1-30")
+    filtered = ("--challenge-1", tmp_path / "filtered/checkpoints", "--challenge-2", c2)
+    fails(
+        62, "made with band-pass=1-30: the challenge's scorer gives 2 s as they were recorded", "export", *filtered, *to
+    )
     few = write_eeg(tmp_path / "few", num_channels=8, num_subjects=7, num_trials=6)
     trained(few, tmp_path / "small", "eeg-c1")
     fails(

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from penstock.dataset.described import Dataset
     from penstock.dataset.making import jsonl, objects, of_format, parquet, tar, text, zip  # noqa: A004
     from penstock.dataset.mixing import Mixed, mix
-    from penstock.dataset.of_tasks import clips, eeg, images, xray
+    from penstock.dataset.of_eeg import eeg
+    from penstock.dataset.of_tasks import clips, images, xray
     from penstock.dataset.opening import open  # noqa: A004
 
 __all__ = ["Dataset", "Mixed", "clips", "eeg", "images", "jsonl", "mix", "objects", "of_format", "open"]
@@ -27,7 +28,8 @@ _FACE = {
     "Dataset": "described",
     **dict.fromkeys(("jsonl", "objects", "of_format", "parquet", "tar", "text", "zip"), "making"),
     **dict.fromkeys(("Mixed", "mix"), "mixing"),
-    **dict.fromkeys(("clips", "eeg", "images", "xray"), "of_tasks"),
+    "eeg": "of_eeg",
+    **dict.fromkeys(("clips", "images", "xray"), "of_tasks"),
     "open": "opening",
 }
 

@@ -1,9 +1,8 @@
-"""Datasets of what our tasks learn from: images and their classes, epochs of EEG and what is told of them."""
+"""Datasets of what our tasks learn from: images and their classes, X-rays, clips."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -11,16 +10,12 @@ from typing import Any, Final, Literal
 from penstock.dataset.described import WHERE, Dataset, checked
 from penstock.dataset.of_task import option_values
 from penstock.dataset.placing import placed
-from penstock.dataset.splitting import PARTS
 from penstock.errors import ConfigError
-from penstock.stream.checks import choice, count, flag, path, shown
+from penstock.stream.checks import count, flag, shown
 from penstock.stream.options import Data, names_checked, pattern_of
 from penstock.stream.words import in_python
 from penstock.tasks.clips.options import OPTIONS as CLIP_OPTIONS
 from penstock.tasks.clips.settings import clip_decode
-from penstock.tasks.eeg.epochs import NORMALIZATIONS
-from penstock.tasks.eeg.events import RESPONSES
-from penstock.tasks.eeg.externalizing import EVALUATION_CROPS
 from penstock.tasks.images.options import OPTIONS
 from penstock.tasks.images.task import image_decode
 from penstock.tasks.listing_options import LimitOptions
@@ -29,7 +24,7 @@ from penstock.tasks.registry import get_task
 from penstock.tasks.xray.options import OPTIONS as XRAY_OPTIONS
 from penstock.tasks.xray.task import check_options as xray_settings
 
-__all__ = ["clips", "eeg", "images", "of_task", "xray"]
+__all__ = ["clips", "images", "made_of_task", "of_task", "xray"]
 
 _COLUMNS: Final = {
     "path": "path_column",
@@ -40,10 +35,6 @@ _COLUMNS: Final = {
 """Arguments whose options have another name."""
 _GROUPS: Final = "group_column"
 """Option of tasks that read tables, for what splits keep whole."""
-_RELEASE: Final = re.compile(r"[A-Za-z0-9]+")
-_SUBJECT: Final = re.compile(r"[\w.:/~ -]+", re.ASCII)
-"""A subject, or a file that names some."""
-_CHALLENGES: Final = {"c1": "eeg-c1", "c2": "eeg-c2", "events": "eeg-events"}
 
 
 @names_checked
@@ -111,7 +102,7 @@ def images(
         chosen = Options(OPTIONS, options, task="images")
         image_decode(chosen)
         chosen.share("unmatched_share")
-    made = _of_task("images", arguments, options)
+    made = made_of_task("images", arguments, options)
     own = split is not None or bool(split_folders)
     return replace(made, has_own_parts=own, group_option=_GROUPS if labels is not None else "")
 
@@ -165,7 +156,7 @@ def clips(
         chosen = Options(CLIP_OPTIONS, options, task="clips")
         clip_decode(chosen)
         chosen.share("unpaired_share")
-    return _of_task("clips", arguments, options)
+    return made_of_task("clips", arguments, options)
 
 
 @names_checked
@@ -224,132 +215,8 @@ def xray(
     with in_python():
         chosen = Options(XRAY_OPTIONS, options, task="xray")
         xray_settings(chosen)
-    made = _of_task("xray", arguments, options)
+    made = made_of_task("xray", arguments, options)
     return replace(made, gives_pairs=False, has_own_parts=is_official, group_name="patient")
-
-
-@names_checked
-def eeg(
-    source: str | os.PathLike[str],
-    *,
-    challenge: Literal["c1", "c2", "events"],
-    releases: str | Iterable[str] = (),
-    mini: bool = False,
-    max_files: int | None = None,
-    bids_task: str | Iterable[str] | None = None,
-    event_column: str | None = None,
-    event_values: str | Iterable[str] | None = None,
-    epoch_start: float | None = None,
-    epoch_seconds: float | None = None,
-    label: str | None = None,
-    window_seconds: float | None = None,
-    stride_seconds: float | None = None,
-    crop_seconds: float | None = None,
-    evaluation_crop: Literal["middle", "scorer"] | None = None,
-    responses: Literal["any", "left-right"] | None = None,
-    normalize: Literal["zscore", "microvolts", "none"] = "zscore",
-    train_releases: str | Iterable[str] | None = None,
-    valid_releases: str | Iterable[str] | None = None,
-    test_releases: str | Iterable[str] | None = None,
-    target_releases: str | Iterable[str] | None = None,
-    train_subjects: str | Iterable[str] | None = None,
-    valid_subjects: str | Iterable[str] | None = None,
-    test_subjects: str | Iterable[str] | None = None,
-    target_subjects: str | Iterable[str] | None = None,
-    exclude_subjects: str | Iterable[str] | None = None,
-    commercial_use: bool = False,
-    num_channels: int = 0,
-    endpoint_url: str | None = None,
-    region: str | None = None,
-    anonymous: bool = False,
-    requester_pays: bool = False,
-    storage_options: Mapping[str, Any] | None = None,
-) -> Dataset:
-    """Return a dataset of stretches of EEG, each a pair: an array of float32 (channels, samples) and its target.
-
-    A target is a number of float32, or of "events" the number of a class, which the loader's ``classes`` names. Splits
-    keep subjects whole. ``docs/eeg.md`` tells what is taken of a BIDS dataset.
-
-    Args:
-        source: as of ``objects``, as are the arguments that are not told here.
-        challenge: "c1", seconds to the response after each trial's stimulus; "c2", a score of each subject, of windows
-            whose crop lies anywhere in what is for training and in the middle elsewhere; "events", which event it is.
-        releases: folders of releases to take, like ``["R5"]``; none takes all.
-        mini: take the small version of each release.
-        max_files: take that many recordings at most.
-        bids_task: whose recordings to take.
-        event_column: of the events tables, that tells events apart.
-        event_values: of "events", values to tell apart.
-        epoch_start: of "c1" and "events", seconds after the event at which a sample begins.
-        epoch_seconds: likewise, that it lasts.
-        label: of "c2", the column of participants.tsv to predict.
-        window_seconds: of "c2".
-        stride_seconds: of "c2", from the start of a window to the next.
-        crop_seconds: of "c2", that are taken of a window.
-        evaluation_crop: of "c2", where it lies in what is not for training: "middle", or as the "scorer" does.
-        responses: of "c1", presses that answer: of "any" button, or "left-right".
-        normalize: each channel to mean 0 and deviation 1, microvolts, or none, which leaves volts.
-        train_releases, valid_releases, test_releases: releases that are these parts, given by ``part``.
-        train_subjects, valid_subjects, test_subjects: subjects that are, or a file that names them.
-        target_releases, target_subjects: a second domain, which the part for training has without its targets.
-        exclude_subjects: subjects to leave out; "hbn" (unless given) are those that the challenge's organisers exclude.
-        commercial_use: take those subjects alone whose ``commercial_use`` is yes.
-        num_channels: take recordings of so many channels alone.
-
-    Raises:
-        ConfigError: an option cannot be used.
-    """
-    arguments = dict(locals())
-    others = ("challenge", "releases", "mini", "max_files", *WHERE)
-    given = {name: value for name, value in arguments.items() if name not in others}
-    given["commercial_use"] = flag("commercial_use", commercial_use) or None
-    given["num_channels"] = count("num_channels", num_channels, 0) or None
-    task = _CHALLENGES[choice("challenge", challenge, tuple(_CHALLENGES))]
-    choice("normalize", normalize, NORMALIZATIONS)
-    of_task = [option.name for option in get_task(task).options]
-    wrong = next((name for name, value in given.items() if value is not None and name not in of_task), None)
-    if wrong is not None:
-        raise ConfigError(
-            f"{wrong} means nothing to challenge {challenge!r}",
-            fix=f"its own are: {', '.join(of_task)}; or leave it out",
-        )
-    for name, words in (("responses", RESPONSES), ("evaluation_crop", EVALUATION_CROPS)):
-        if given[name] is not None:
-            choice(name, given[name], words)
-    for split in (*PARTS, "target"):
-        _check_names(f"{split}_releases", given[f"{split}_releases"], is_release=True)
-        _check_names(f"{split}_subjects", given[f"{split}_subjects"], is_release=False)
-    _check_names("exclude_subjects", exclude_subjects, is_release=False)
-    options = option_values(task, {name: value for name, value in given.items() if name in of_task})
-    names = _check_names("releases", releases, is_release=True)
-    limits = LimitOptions(
-        release=",".join(names),
-        mini=flag("mini", mini),
-        max_files=None if max_files is None else count("max_files", max_files, 1),
-    )
-    made = _of_task(task, arguments, options, limits=limits)
-    parts = [given[f"{split}_{of}"] for split in (*PARTS, "target") for of in ("releases", "subjects")]
-    own = any(part is not None for part in parts)
-    return replace(made, gives_classes=challenge == "events", group_name="subject", has_own_parts=own)
-
-
-def _check_names(name: str, given: Any, *, is_release: bool) -> list[str]:
-    """Return names of releases or of subjects, or the one file that has them.
-
-    Raises:
-        ConfigError: they are none.
-    """
-    if given is None:
-        return []
-    if not is_release and isinstance(given, os.PathLike):
-        return [path(name, given, like="a path")]
-    is_several = isinstance(given, Iterable) and not isinstance(given, str)
-    names: list[Any] = list(given) if is_several else str(given).split(",") if isinstance(given, str) else [given]
-    fits = _RELEASE if is_release else _SUBJECT
-    if not all(isinstance(each, str) and fits.fullmatch(each) for each in names):
-        like = '["R5"]' if is_release else '["NDARAA948VFH"], or the path of a file with one a line'
-        raise ConfigError(f"{name} {shown(given)}", fix=f"give a list of names like {like}")
-    return names
 
 
 def of_task(
@@ -380,18 +247,23 @@ def of_task(
             fix="give one folder or prefix; several are a mix",
         )
     chosen = option_values(task, {**options, **({"match": match} if match != "*" else {})})
-    made = _of_task(task, {**arguments, "source": place}, chosen)
+    made = made_of_task(task, {**arguments, "source": place}, chosen)
     known = [option.name for option in get_task(task).options]
     return replace(made, gives_pairs=False, group_option=_GROUPS if _GROUPS in known else "")
 
 
-def _of_task(
+def made_of_task(
     task: str,
     arguments: Mapping[str, Any],
     options: Mapping[str, Any],
     *,
     limits: LimitOptions | None = None,
 ) -> Dataset:
+    """Return a dataset of a task.
+
+    Raises:
+        ConfigError: an option cannot be used.
+    """
     return checked(
         Dataset(
             source={"match": "*", **{name: arguments[name] for name in WHERE}},

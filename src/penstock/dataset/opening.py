@@ -17,7 +17,8 @@ from penstock.dataset.loading import LOADING, loading_of
 from penstock.dataset.making import jsonl, objects, of_format, parquet, tar, text, zip  # noqa: A004
 from penstock.dataset.misplaced import of_members, of_options
 from penstock.dataset.mixing import Mixed, mix
-from penstock.dataset.of_tasks import clips, eeg, images, of_task, xray
+from penstock.dataset.of_eeg import eeg
+from penstock.dataset.of_tasks import clips, images, of_task, xray
 from penstock.dataset.packed import PackedDataset
 from penstock.dataset.regrouped import Regrouped
 from penstock.dataset.splitting import PARTS

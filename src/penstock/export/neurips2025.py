@@ -28,6 +28,7 @@ from penstock.recipes.eeg.model_names import MODEL_NAMES
 from penstock.recipes.registry import objective_from_state
 from penstock.tasks.eeg.choosing import CHOOSING
 from penstock.tasks.eeg.epochs import Normalize, normalized
+from penstock.tasks.eeg.signal_options import SIGNALS
 from penstock.temporary import TemporaryFolder
 from penstock.train.checkpoint_file import Weights
 
@@ -41,9 +42,20 @@ _HERE = Path(__file__).parent
 _IMPORT = "from penstock.recipes.eeg.networks import "
 _FUTURE = "from __future__ import annotations\n"
 _CHANGES_NOTHING = frozenset(
-    {"bids-task", "event-column", "label", "stride-seconds", "window-seconds", "responses", "evaluation-crop"}
+    {
+        "bids-task",
+        "event-column",
+        "label",
+        "stride-seconds",
+        "window-seconds",
+        "responses",
+        "evaluation-crop",
+        "filter-context",
+    }
 ) | {option.name.replace("_", "-") for option in CHOOSING}
-"""Options of the tasks that tell which samples there are, and not what is in one."""
+"""Options of the tasks that tell which samples there are, and not what is in one, or nothing without a filter."""
+_IN_SAMPLES = frozenset(option.name.replace("_", "-") for option in SIGNALS)
+_RATE_HZ = 100.0
 _TIME_LIMIT_SECONDS = 600.0
 _TRY = """
 import sys
@@ -76,8 +88,12 @@ class Challenge:
 
 
 CHALLENGES: Final = (
-    Challenge(number=1, task="eeg-c1", wanted=MappingProxyType({"epoch-start": 0.5, "epoch-seconds": 2.0})),
-    Challenge(number=2, task="eeg-c2", wanted=MappingProxyType({"crop-seconds": 2.0})),
+    Challenge(
+        number=1,
+        task="eeg-c1",
+        wanted=MappingProxyType({"epoch-start": 0.5, "epoch-seconds": 2.0, "resample": _RATE_HZ}),
+    ),
+    Challenge(number=2, task="eeg-c2", wanted=MappingProxyType({"crop-seconds": 2.0, "resample": _RATE_HZ})),
 )
 
 
@@ -171,8 +187,14 @@ def _check(challenge: Challenge, weights: Weights) -> None:
     for name, value in options.items():
         if name == "normalize" or name in _CHANGES_NOTHING or value == challenge.wanted.get(name):
             continue
-        if value is None or (name not in challenge.wanted and value in (False, "", 0)):
+        if value in (None, "none") or (name not in challenge.wanted and value in (False, "", 0)):
             continue
+        if name in _IN_SAMPLES and name != "resample":
+            raise refuse(
+                f"was trained on samples made with {name}={value}: the challenge's scorer gives 2 s as they were "
+                "recorded, of all channels, and nothing beside them",
+                "train without",
+            )
         wanted = challenge.wanted.get(name)
         told = "does not do that" if wanted is None else f"has {wanted:g}"
         raise refuse(f"was trained on samples made with {name}={value}, the challenge's scorer {told}", "train without")

@@ -55,6 +55,7 @@ _OF_TASKS: tuple[str, ...] = ("class-folder", "group-folder", "split-folders", "
 _OF_TASKS += ("bids-task", "event-column", "event-values", "epoch-start", "epoch-seconds")
 _OF_TASKS += ("window-seconds", "stride-seconds", "crop-seconds", "evaluation-crop", "num-channels", "commercial-use")
 _OF_TASKS += tuple(f"{part}-{of}" for part in ("train", "valid", "test", "target") for of in ("releases", "subjects"))
+_OF_TASKS += ("channel-numbers", "channel-count", "band-pass", "high-pass", "low-pass", "filter-context")
 _OF_TASKS += ("exclude-subjects", "unpaired-share", "video-folder", "audio-folder", "group-separator")
 _OPTION = re.compile(r"(?:--option |the options? (?!(?:and|of|that|or)\b))([a-z]+(?:-[a-z]+)*)(?![\w-])")
 _BARE = re.compile(rf"(?<![\w-])({'|'.join((*_OF_COLUMNS, *_OF_TASKS))})(?![\w-])")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Hashable, Sequence
-from dataclasses import replace
 
 from penstock.errors import HeaderMismatch
 from penstock.manifest import SkippedObject
@@ -124,7 +123,7 @@ def _as_in(norm: OpenRecording, opened: OpenRecording, *, why: str = "") -> Open
     elif mine.labels == other.labels:
         return opened
     else:
-        return replace(opened, layout=mine.layout(opened.file, other.labels))
+        return opened.in_order(other.labels)
     raise HeaderMismatch(
         difference, fix="take recordings that agree, or leave the others out with --on-bad-object skip", about=here
     )
@@ -146,7 +145,8 @@ class _LeftOut:
     def add(self, opened: OpenRecording) -> None:
         bad = opened.montage.bad
         named = f"{len(bad)} channels are marked bad, and are zeros: {', '.join(bad)}" if bad else ""
-        for reason in (opened.file.note, opened.montage.left_out, named):
+        distorted = opened.signals.note if opened.signals is not None else ""
+        for reason in (opened.file.note, opened.montage.left_out, named, distorted):
             if reason:
                 self._found.setdefault(reason, []).append(_key(opened))
 
@@ -169,7 +169,7 @@ class _OfChannels:
 
     def takes(self, opened: OpenRecording) -> bool:
         """Tell whether a recording is one."""
-        found = len(opened.montage.labels)
+        found = opened.num_eeg
         is_one = self._number in (0, found)
         self._num_taken += is_one
         if not is_one:

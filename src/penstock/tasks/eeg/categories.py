@@ -21,6 +21,7 @@ from penstock.tasks.eeg.events import EVENT_COLUMNS, choose_column, events_of, f
 from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_task, positive
 from penstock.tasks.eeg.reading import Reader, take_good
+from penstock.tasks.eeg.signal_options import SIGNALS, making_of
 from penstock.tasks.metrics import classification_metrics
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 from penstock.texts import counted
@@ -48,6 +49,7 @@ _OPTIONS: Final = (
     ),
     positive("epoch_seconds", 0.7, "seconds that a sample lasts"),
     NORMALIZE,
+    *SIGNALS,
     *CHOOSING,
 )
 
@@ -72,6 +74,7 @@ class EegEvents(EegTask):
         seconds = chosen.seconds("epoch_seconds", above=0)
         spec = EpochSpec(num_seconds=seconds, crop_seconds=seconds, normalize=chosen.normalize())
         start_seconds = chosen.seconds("epoch_start")
+        making = making_of(chosen)
         choice = await choose_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"), chosen=chosen)
         found = choice.dataset
         dataset = found.first(limits.max_files)
@@ -86,7 +89,7 @@ class EegEvents(EegTask):
             return _event_samples(epochs, start_seconds, classes)
 
         return await make_sample_set(
-            Reader(source, event_column=column),
+            Reader(source, event_column=column, making=making),
             dataset,
             spec=spec,
             make=make,

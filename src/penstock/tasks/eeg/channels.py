@@ -61,6 +61,7 @@ class Montage:
         units: what their numbers are in: ``V`` for any voltage.
         rate_hz: samples per second.
         left_out: a phrase on the others, empty where there are none.
+        reference: places in the file of the channels whose mean is taken off all; none are taken as they are.
     """
 
     labels: tuple[str, ...]
@@ -69,6 +70,7 @@ class Montage:
     units: tuple[str, ...]
     rate_hz: float
     left_out: str
+    reference: tuple[int, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,15 +83,29 @@ class Montage:
         return tuple(by_name[name] for name in names)
 
     def layout(self, file: Recording, order: Sequence[str] | None = None) -> RecordLayout:
-        """Describe how to decode them, bad ones as zeros.
+        """Describe how to decode them, bad ones as zeros, and behind them what else the reference is made of.
 
         Args:
             order: labels in the order wanted, the same ones; None is that of the file.
         """
+        wanted = self._decoded(order)
         by_name = dict(zip(self.labels, self.numbers, strict=True))
-        wanted = self.numbers if order is None or order == self.labels else tuple(by_name[name] for name in order)
         silent = frozenset(by_name[name] for name in self.bad)
         return file.numbers.layout(wanted, silent)
+
+    def reference_places(self, order: Sequence[str] | None = None) -> tuple[int, ...]:
+        """Return the places of the reference's channels among those that ``layout`` decodes."""
+        decoded = self._decoded(order)
+        return tuple(decoded.index(number) for number in self.reference)
+
+    def bad_places(self, order: Sequence[str] | None = None) -> tuple[int, ...]:
+        """Return the places of the bad channels, likewise."""
+        return tuple(place for place, label in enumerate(order or self.labels) if label in self.bad)
+
+    def _decoded(self, order: Sequence[str] | None) -> tuple[int, ...]:
+        by_name = dict(zip(self.labels, self.numbers, strict=True))
+        wanted = self.numbers if order is None or order == self.labels else tuple(by_name[name] for name in order)
+        return (*wanted, *(number for number in self.reference if number not in wanted))
 
 
 def parse_channels(data: bytes, *, name: str) -> dict[str, Channel]:

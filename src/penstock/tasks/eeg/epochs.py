@@ -19,6 +19,7 @@ from penstock.errors import DataError
 from penstock.formats.bdf import RecordLayout
 from penstock.formats.recordings import decode_runs
 from penstock.records.codec import Part
+from penstock.tasks.eeg.signals import SignalDecode, processed
 
 __all__ = ["NORMALIZATIONS", "EpochDecode", "Normalize", "OpenEpoch", "normalized", "open_epochs", "part_of_epoch"]
 
@@ -28,7 +29,7 @@ NORMALIZATIONS: Final[tuple[Normalize, ...]] = ("zscore", "microvolts", "none")
 FLAT: Final = 1e-12
 
 
-class EpochDecode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EpochDecode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a recording's epochs are decoded.
 
     Attributes:
@@ -38,12 +39,14 @@ class EpochDecode(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
             in evaluation; the whole where it equals ``num_times``.
         normalize: ``zscore`` gives each channel mean 0 and standard deviation 1 over the part taken (a flat
             channel becomes 0), ``microvolts`` scales volts by 1e6, ``none`` leaves volts.
+        signal: what is done to the signals before; None leaves them as they are.
     """
 
     layout: RecordLayout
     num_times: int
     crop_times: int
     normalize: Normalize
+    signal: SignalDecode | None = None
 
     def encode(self) -> str:
         """Return it as compact JSON."""
@@ -69,20 +72,35 @@ def open_epochs(data: Any, *, decode: str, args: Sequence[Sequence[int]], name: 
     Args:
         data: the extent's bytes.
         decode: JSON of an ``EpochDecode``.
-        args: of each epoch, the number of samples before it, and where its crop lies if not in the middle.
+        args: of each epoch, the number of samples before it, and where its crop lies if not in the middle; where
+            signals are worked on there are five: -1 is the middle, and three of ``SignalPart`` follow.
         name: of the extent, for messages.
 
     Raises:
         DataError: ``decode`` or ``args`` are not of this module, or the bytes do not fit them.
     """
     how = _read(decode)
-    spare = how.num_times - how.crop_times
-    wrong = next((each for each in args if len(each) not in (1, 2) or not 0 <= [*each, 0][1] <= spare), None)
+    wrong = next((each for each in args if not _fits(each, how)), None)
     if wrong is not None:
-        raise DataError(f"an epoch takes one or two arguments, not {list(wrong)}", fix="run `penstock list` again")
-    runs = decode_runs(data, how.layout, [each[0] for each in args], how.num_times, name=name)
-    crops = [each[1] if len(each) == 2 else None for each in args]
+        raise DataError(f"an epoch takes other arguments than {list(wrong)}", fix="run `penstock list` again")
+    num_read = how.num_times if how.signal is None else how.signal.num_read
+    runs = decode_runs(data, how.layout, [each[0] for each in args], num_read, name=name)
+    if how.signal is not None:
+        worked_on = zip(runs, args, strict=True)
+        runs = [processed(run, how.signal, (each[2], each[3], each[4]), how.num_times) for run, each in worked_on]
+    crops = [each[1] if len(each) > 1 and each[1] >= 0 else None for each in args]
     return [OpenEpoch(run, how, crop) for run, crop in zip(runs, crops, strict=True)]
+
+
+def _fits(args: Sequence[int], how: EpochDecode) -> bool:
+    """Tell whether a sample's arguments can be those of an epoch."""
+    spare = how.num_times - how.crop_times
+    if how.signal is None:
+        return len(args) in (1, 2) and 0 <= [*args, 0][1] <= spare
+    if len(args) != 5 or not -1 <= args[1] <= spare:
+        return False
+    first, at, length = args[2:]
+    return first >= 0 and at >= 0 and at + how.signal.num_read <= length
 
 
 def part_of_epoch(epoch: OpenEpoch, rng: np.random.Generator | None) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.options import NORMALIZE, Options, bids_task, positive
 from penstock.tasks.eeg.overall import overall_score
 from penstock.tasks.eeg.reading import Reader
+from penstock.tasks.eeg.signal_options import SIGNALS, making_of
 from penstock.tasks.metrics import group_metrics, regression_metrics
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 
@@ -49,6 +50,7 @@ _OPTIONS: Final = (
         metavar="{middle,scorer}",
     ),
     NORMALIZE,
+    *SIGNALS,
     *CHOOSING,
 )
 
@@ -81,6 +83,7 @@ class EegC2(EegTask):
                 f"--option crop-seconds is {spec.crop_seconds:g}, longer than a window of {spec.num_seconds:g} s",
                 fix="give a crop that fits the window",
             )
+        making = making_of(chosen)
         stride_seconds = chosen.seconds("stride_seconds", above=0)
         column = ",".join(chosen.names("label"))
         as_scorer = chosen.choice("evaluation_crop", EVALUATION_CROPS) == "scorer"
@@ -94,7 +97,7 @@ class EegC2(EegTask):
             return _window_samples(epochs, stride, labels.get(epochs.opened.recording.info.key), as_scorer=as_scorer)
 
         return await make_sample_set(
-            Reader(source),
+            Reader(source, making=making),
             dataset.first(limits.max_files),
             spec=spec,
             make=make,

@@ -52,9 +52,36 @@ class EpochSpec:
                 fix="take longer epochs",
                 about=opened.recording.info.key,
             )
+        return Epochs(
+            opened=opened,
+            num_times=num_times,
+            crop_times=crop_times,
+            decoders=_Decoders(opened, num_times=num_times, crop_times=crop_times, normalize=self.normalize),
+        )
+
+
+class _Decoders:
+    """Tells how epochs of one recording are decoded, in JSON."""
+
+    def __init__(self, opened: OpenRecording, *, num_times: int, crop_times: int, normalize: Normalize) -> None:
+        self._opened = opened
         layout = opened.file.numbers.fitted(opened.layout, num_times)
-        decode = EpochDecode(layout=layout, num_times=num_times, crop_times=crop_times, normalize=self.normalize)
-        return Epochs(opened=opened, num_times=num_times, crop_times=crop_times, decode=decode.encode())
+        self._plain = EpochDecode(layout=layout, num_times=num_times, crop_times=crop_times, normalize=normalize)
+        self._made: dict[int, str] = {}
+
+    def of(self, num_read: int) -> str:
+        """Return it for epochs that are made of so many samples."""
+        if num_read not in self._made:
+            self._made[num_read] = self._decode(num_read).encode()
+        return self._made[num_read]
+
+    def _decode(self, num_read: int) -> EpochDecode:
+        signals = self._opened.signals
+        if signals is None:
+            return self._plain
+        layout = self._opened.file.numbers.fitted(self._opened.layout, num_read)
+        how = msgspec.structs.replace(signals.how, num_read=num_read)
+        return msgspec.structs.replace(self._plain, layout=layout, signal=how)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,13 +91,13 @@ class Epochs:
     Attributes:
         num_times: samples of an epoch.
         crop_times: samples of the part that the model is fed with.
-        decode: JSON for the decoder.
+        decoders: tell how they are decoded.
     """
 
     opened: OpenRecording
     num_times: int
     crop_times: int
-    decode: str
+    decoders: _Decoders
 
     def first_sample(self, onset_seconds: float, shift: int) -> int | None:
         """Return the first sample of the epoch ``shift`` samples after an event; None where it is not all there."""
@@ -88,14 +115,19 @@ class Epochs:
         Args:
             crop: where in it the part lies that is not trained on; None is the middle.
         """
-        spans, skip_samples = self.opened.file.numbers.cut(self.opened.layout, first_sample, self.num_times)
+        at, num_read = first_sample, self.num_times
+        args: tuple[int, ...] = () if crop is None else (crop,)
+        if self.opened.signals is not None:
+            part = self.opened.signals.part(first_sample, self.num_times)
+            at, num_read, args = part.first_read, part.num_read, (-1 if crop is None else crop, *part.args)
+        spans, skip_samples = self.opened.file.numbers.cut(self.opened.layout, at, num_read)
         return Extent(
             key=key,
             group=group,
             spans=spans,
-            codec=self.decode,
+            codec=self.decoders.of(num_read),
             targets=(target,),
-            args=((skip_samples,) if crop is None else (skip_samples, crop),),
+            args=((skip_samples, *args),),
         )
 
 
@@ -199,7 +231,7 @@ async def _rows(
     async with aclosing(recordings):
         async for opened in recordings:
             epochs = spec.of(opened)
-            shape.append((opened.layout.num_channels, epochs.crop_times))
+            shape.append((len(opened.montage.labels), epochs.crop_times))
             made = make(epochs)
             num_recordings += 1
             num_candidates += made.candidates
@@ -225,19 +257,22 @@ def _together(samples: Sequence[Extent], opened: OpenRecording) -> Sequence[Exte
     """Return the samples as one extent where the recording can be read as a whole alone: once, and not for each."""
     if not opened.file.numbers.is_whole or len(samples) < 2:
         return samples
-    first = samples[0]
+    alike: dict[str, list[Extent]] = {}
+    for sample in samples:
+        alike.setdefault(sample.codec, []).append(sample)
     return [
         Extent(
-            key=opened.recording.name,
-            group=first.group,
-            spans=first.spans,
-            codec=first.codec,
-            num_samples=len(samples),
-            keys=tuple(sample.key for sample in samples),
-            targets=tuple(sample.targets[0] for sample in samples),
-            args=tuple(sample.args[0] for sample in samples),
+            key=opened.recording.name if number == 0 else f"{opened.recording.name}/part-{number}",
+            group=each[0].group,
+            spans=each[0].spans,
+            codec=codec,
+            num_samples=len(each),
+            keys=tuple(sample.key for sample in each),
+            targets=tuple(sample.targets[0] for sample in each),
+            args=tuple(sample.args[0] for sample in each),
             decoded_bytes=opened.layout.num_records * opened.layout.record_bytes,
         )
+        for number, (codec, each) in enumerate(alike.items())
     ]
 
 

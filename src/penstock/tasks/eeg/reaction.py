@@ -19,6 +19,7 @@ from penstock.tasks.eeg.making import Epochs, EpochSpec, Made, make_sample_set
 from penstock.tasks.eeg.options import EVENT_COLUMN, NORMALIZE, Options, bids_task, positive
 from penstock.tasks.eeg.overall import overall_score
 from penstock.tasks.eeg.reading import Reader
+from penstock.tasks.eeg.signal_options import SIGNALS, making_of
 from penstock.tasks.metrics import regression_metrics
 from penstock.tasks.protocols import Limits, OptionValue, SampleSet, TaskOption
 
@@ -43,6 +44,7 @@ _OPTIONS: Final = (
         metavar="{any,left-right}",
     ),
     NORMALIZE,
+    *SIGNALS,
     *CHOOSING,
 )
 
@@ -68,6 +70,7 @@ class EegC1(EegTask):
         seconds = chosen.seconds("epoch_seconds", above=0)
         spec = EpochSpec(num_seconds=seconds, crop_seconds=seconds, normalize=chosen.normalize())
         start_seconds = chosen.seconds("epoch_start")
+        making = making_of(chosen)
         responses = chosen.choice("responses", RESPONSES)
         choice = await choose_recordings(source, limits=limits, bids_tasks=chosen.names("bids_task"), chosen=chosen)
         dataset = choice.dataset
@@ -76,7 +79,7 @@ class EegC1(EegTask):
             return _trial_samples(epochs, start_seconds, responses, choice.unlabelled)
 
         return await make_sample_set(
-            Reader(source, event_column=chosen.text("event_column")),
+            Reader(source, event_column=chosen.text("event_column"), making=making),
             dataset.first(limits.max_files),
             spec=spec,
             make=make,

@@ -24,6 +24,7 @@ from penstock.sources import ObjectInfo, ObjectSource
 from penstock.tasks.eeg.bids import Recording
 from penstock.tasks.eeg.channels import Montage, choose_channels, parse_channels
 from penstock.tasks.eeg.events import Event, events_of, read_events_table
+from penstock.tasks.eeg.signals import SignalMaking, Signals
 from penstock.tasks.refusing import unreadable
 
 __all__ = ["OpenRecording", "Reader", "in_order", "take_good"]
@@ -43,6 +44,8 @@ class OpenRecording:
         layout: of those channels, in the order that all recordings have.
         rate_hz: samples per second of the channels that are taken.
         stretches: of their samples that follow on each other in time.
+        num_eeg: EEG channels that it has, taken or not.
+        signals: what is done to them; None leaves them as they are, and rate and stretches are what was recorded.
         events: sorted by onset; empty where they were not asked for.
     """
 
@@ -53,6 +56,16 @@ class OpenRecording:
     rate_hz: float
     stretches: tuple[Stretch, ...]
     events: Sequence[Event]
+    num_eeg: int = 0
+    signals: Signals | None = None
+
+    def in_order(self, labels: Sequence[str]) -> OpenRecording:
+        """Return it with its channels in another order."""
+        return replace(
+            self,
+            layout=self.montage.layout(self.file, labels),
+            signals=None if self.signals is None else self.signals.placed(self.montage, labels),
+        )
 
 
 async def in_order(
@@ -120,11 +133,19 @@ class Reader:
 
     Args:
         event_column: that tells events apart; None chooses table by table.
+        making: what is taken of recordings, and what is done to it.
     """
 
-    def __init__(self, source: ObjectSource, *, event_column: str | None = None) -> None:
+    def __init__(
+        self,
+        source: ObjectSource,
+        *,
+        event_column: str | None = None,
+        making: SignalMaking = SignalMaking(),  # noqa: B008
+    ) -> None:
         self._source = source
         self._event_column = event_column
+        self._making = making
         self._inherited: dict[str, asyncio.Future[Any]] = {}
         self._sharing = Sharing()
 
@@ -144,15 +165,21 @@ class Reader:
         table = None
         if recording.channels is not None:
             table = await self._table(recording, recording.channels, parse_channels)
-        montage = choose_channels(file, table)
+        whole = choose_channels(file, table)
+        montage = self._making.montage(whole, name=file.name)
+        recorded = file.stretches(montage.numbers[0])
+        signals = self._making.signals(montage, recorded, name=file.name)
+        stretches = recorded if signals is None else signals.stretches
         return OpenRecording(
             recording=recording,
             file=file,
             montage=montage,
             layout=montage.layout(file),
-            rate_hz=montage.rate_hz,
-            stretches=file.stretches(montage.numbers[0]),
+            rate_hz=stretches[0].rate_hz,
+            stretches=stretches,
             events=(),
+            num_eeg=len(whole.labels),
+            signals=signals,
         )
 
     async def events_table(self, recording: Recording) -> Table:
