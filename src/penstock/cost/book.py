@@ -85,6 +85,7 @@ class Book:
         return sum((each.usd for each in charges), Decimal(0))
 
     def _append(self, rate: Rate, what: str, each: Charge, unit: str) -> None:
+        """Append a line; its source is told without an address, as pages have none but their own."""
         place = f", {rate.region}" if rate.region else ""
         told = f" ({rate.told})" if rate.told else ""
         self.lines.append(
@@ -96,7 +97,7 @@ class Book:
                 unit_usd=each.unit_usd,
                 usd=each.usd,
                 as_of=rate.as_of.isoformat() if rate.as_of else "",
-                source=f"{rate.source}{place}{told}",
+                source=f"{rate.source.partition(', https://')[0]}{place}{told}",
             )
         )
 

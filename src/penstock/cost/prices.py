@@ -27,10 +27,18 @@ from penstock.texts import did_you_mean
 __all__ = ["HOME", "STALE_AFTER_DAYS", "Disk", "Prices", "load_prices", "node_key"]
 
 STALE_AFTER_DAYS = 180
-HOME = {"aws": "us-east-1", "gcp": "us-central1", "azure": "eastus"}
+HOME = {"aws": "us-east-1", "gcp": "us-central1", "azure": "eastus", "cloudflare": "auto"}
 """Whose prices are taken where no region is named."""
 DISKS = {"aws": "gp3", "gcp": "pd-balanced", "azure": "premium-ssd-v2"}
 """What a provider's nodes have for a disk, where nothing else is said."""
+_CLASSES = {
+    "gcs": {"get": "class-b", "list": "class-a", "put": "class-a"},
+    "r2": {"get": "class-b", "list": "class-a", "put": "class-a"},
+    "azure": {"get": "read", "put": "write"},
+}
+"""What stores call kinds of requests, where that is not what they are."""
+_USUAL_CLASS = {"azure": "hot"}
+"""Storage class of objects that nothing is said of, where it is not called standard."""
 _PACKAGED = "prices.yaml"
 _MOST_TOLD = 5
 
@@ -153,7 +161,8 @@ class Prices:
         Raises:
             ConfigError: there is none.
         """
-        return self.find(f"{_class_of(store, storage_class)}-{kind}", unit="1000 requests", region=region)
+        name = _CLASSES.get(store, {}).get(kind, kind)
+        return self.find(f"{_class_of(store, storage_class)}-{name}", unit="1000 requests", region=region)
 
     def retrieval(self, store: str, *, storage_class: str, region: str | None = None) -> Rate:
         """Return what a GiB that is read costs besides its transfer.
@@ -169,7 +178,8 @@ class Prices:
         Raises:
             ConfigError: there is no price of it.
         """
-        return self.find(f"{store}-{storage_class}", unit="GiB-month", region=region)
+        name = _USUAL_CLASS.get(store, "standard") if storage_class == "standard" else storage_class
+        return self.find(f"{store}-{name}", unit="GiB-month", region=region)
 
     def transfer(
         self, path: str, *, provider: str = "aws", region: str | None = None, to_region: str = ""
@@ -339,7 +349,7 @@ def node_key(name: str) -> str:
 
 
 def _class_of(store: str, storage_class: str) -> str:
-    return store if storage_class == "standard" else f"{store}-{storage_class}"
+    return store if storage_class in ("standard", _USUAL_CLASS.get(store)) else f"{store}-{storage_class}"
 
 
 def _unknown(item: str, unit: str, names: Sequence[str], by_hand: str) -> ConfigError:

@@ -30,6 +30,7 @@ class Leg:
 
 LEGS = {
     "same-region": (Leg(item="same-region"),),
+    "gateway": (Leg(item="gateway"),),
     "cross-zone": (Leg(item="cross-zone-out"), Leg(item="cross-zone-in")),
     "cross-region": (Leg(item="cross-region", is_far=True),),
     "internet": (Leg(item="internet"),),

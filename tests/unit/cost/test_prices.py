@@ -156,8 +156,26 @@ def test_tiers_are_charged_in_turn() -> None:
     assert [each.usd for each in charge(rate, 0)] == [0]
 
 
-def test_the_ways_of_the_market_add_up() -> None:
-    assert sum(rate.usd for rate in PRICES.transfer("nat+cross-region")) == Decimal("0.065")
+@pytest.mark.parametrize(
+    ("way", "to", "usd"),
+    [
+        ("same-region", "", "0"),
+        ("gateway", "", "0"),
+        ("cross-zone", "", "0.02"),
+        ("cross-region", "", "0.02"),
+        ("cross-region", "us-east-2", "0.01"),
+        ("cross-region", "eu-west-1", "0.02"),
+        ("nat+cross-region", "", "0.065"),
+        ("endpoint+cross-zone", "", "0.03"),
+        ("internet+accelerate", "", "0.13"),
+        ("nat+nat-hour", "", "0.09"),
+    ],
+)
+def test_the_legs_of_a_way_add_up(way: str, to: str, usd: str) -> None:
+    assert sum(rate.usd for rate in PRICES.transfer(way, region="us-east-1", to_region=to)) == Decimal(usd)
+
+
+def test_a_way_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="goes by nat twice"):
         PRICES.transfer("nat+nat")
     with pytest.raises(ConfigError, match=r"'internt' is no leg.*did you mean internet\?"):
@@ -218,6 +236,70 @@ def test_a_missing_price_file_is_an_error(tmp_path: Path) -> None:
         load_prices(tmp_path / "none.yaml")
     with pytest.raises(RecordError, match="is no file"):
         load_prices(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("store", "storage_class", "prices"),
+    [
+        ("s3", "standard", ("0.0004", "0.005", "0.005", "0", "0.023")),
+        ("s3", "intelligent", ("0.0004", "0.005", "0.005", "0", "0.023")),
+        ("s3", "ia", ("0.001", "0.01", "0.01", "0.01", "0.0125")),
+        ("s3", "onezone-ia", ("0.001", "0.01", "0.01", "0.01", "0.01")),
+        ("s3", "glacier-ir", ("0.01", "0.02", "0.02", "0.03", "0.004")),
+        ("s3", "express", ("0.00003", "0.00113", "0.00113", "0.0006", "0.11")),
+        ("gcs", "standard", ("0.0004", "0.005", "0.005", "0", "0.02")),
+        ("azure", "standard", ("0.0004", "0.005", "0.005", "0", "0.018")),
+        ("azure", "hot", ("0.0004", "0.005", "0.005", "0", "0.018")),
+        ("azure", "cool", ("0.001", "0.01", "0.005", "0.01", "0.01")),
+        ("r2", "standard", ("0.00036", "0.0045", "0.0045", "0", "0.015")),
+    ],
+)
+def test_stores_are_priced_by_storage_class(store: str, storage_class: str, prices: tuple[str, ...]) -> None:
+    found = [PRICES.requests(store, kind, storage_class=storage_class).usd for kind in ("get", "put", "list")]
+    found.append(PRICES.retrieval(store, storage_class=storage_class).usd)
+    found.append(PRICES.storage(store, storage_class=storage_class).usd)
+    assert found == [Decimal(each) for each in prices]
+
+
+def test_a_storage_class_without_prices_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'s3-deep-archive-get'"):
+        PRICES.requests("s3", "get", storage_class="deep-archive")
+
+
+def test_what_machines_can_do() -> None:
+    """Figures that forecasts stand on: what lasts, apart from bursts."""
+    machine = PRICES.machine("g4dn.xlarge")
+    assert machine is not None
+    assert (machine.disk_baseline_mb_s, machine.disk_burst_mb_s) == (Decimal("118.75"), Decimal("437.5"))
+    assert (machine.network_baseline_gbps, machine.network_burst_gbps) == (5, 25)
+    assert (machine.local_nvme_gb, machine.num_gpus, machine.gpu) == (125, 1, "T4")
+    label = PRICES.machine("Standard_NC24ads_A100_v4")
+    assert label is not None
+    assert label.provider == "azure"
+    assert PRICES.machine("m99.huge") is None
+    for each in PRICES.machines:
+        assert each.provider in ("aws", "gcp", "azure")
+        assert each.as_of is not None
+        assert each.source
+
+
+def test_nodes_are_sold_in_several_regions_and_as_spot() -> None:
+    assert PRICES.node("g5.xlarge", region="eu-central-1").usd == Decimal("1.258")
+    assert PRICES.node("p5en.48xlarge", lifecycle="spot").usd == Decimal("27.1988")
+    assert PRICES.node("a2-highgpu-1g", lifecycle="spot", region="europe-west4").usd == Decimal("1.44587")
+    with pytest.raises(ConfigError, match=r"no spot price of 'g5\.xlarge'"):
+        PRICES.node("g5.xlarge", lifecycle="spot")
+
+
+def test_a_volume_has_prices_above_what_it_comes_with() -> None:
+    disk = PRICES.disk()
+    assert (disk.storage.usd, disk.included_iops, disk.included_mib_s) == (Decimal("0.08"), 3000, 125)
+    assert disk.iops is not None
+    assert disk.throughput is not None
+    assert (disk.iops.usd, disk.throughput.usd) == (Decimal("0.005"), Decimal("0.04"))
+    assert PRICES.disk(provider="azure").storage.provider == "azure"
+    with pytest.raises(ConfigError, match="which disks own sells"):
+        PRICES.disk(provider="own")
 
 
 def test_old_prices_are_told() -> None:
