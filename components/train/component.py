@@ -20,6 +20,7 @@ def train(
     epochs: int = 10,
     checkpoint_minutes: float = 10.0,
     instance_type: str = "",
+    node_usd_per_hour: str = "",
     run_root: str = "",
     run_id: str = "",
     fail_fast: bool = True,
@@ -40,6 +41,7 @@ def train(
         checkpoint_minutes: Also save when the last save is so many minutes ago, the most that a kill without warning
             costs; 0 saves at the ends of epochs alone.
         instance_type: Type of the node, like g5.xlarge, for the bill.
+        node_usd_per_hour: Price of the node, in USD an hour. Empty is the price file's for its type.
         run_root: Folder of many runs, like s3://bucket/runs: checkpoints, records and reports of this one go to a
             folder of its id there. Empty is a temporary folder, so that a step that is tried again begins anew and the
             report of a run that fails has no figures.
@@ -73,6 +75,8 @@ def train(
             checkpoint_minutes,
             "--instance-type",
             instance_type,
+            "--node-usd-per-hour",
+            node_usd_per_hour,
             "--run-root",
             run_root,
             "--run-id",

@@ -16,6 +16,7 @@ from penstock.texts import printable
 __all__ = [
     "AccessDenied",
     "BucketNotFound",
+    "BudgetSpent",
     "CheckpointCorrupt",
     "CheckpointError",
     "CheckpointMismatch",
@@ -307,6 +308,13 @@ class TimeSpent(Interrupted):
     """Stopped after the hours that a training was given, with all saved: it goes on with more."""
 
     exit_code = 76
+    retryable = False
+
+
+class BudgetSpent(Interrupted):
+    """Stopped before it went over the dollars or the requests that a run was given: it goes on with more."""
+
+    exit_code = 77
     retryable = False
 
 

@@ -81,6 +81,7 @@ class WindowStream:
         drop_last: leave out batches that are not full.
         owner: whom requests are counted for, the same in each attempt at a run; None is this stream alone.
         meters: folder of the files that requests are counted in; None is the window's.
+        most_requests: that may be made for the owner, those of earlier attempts included; None sets no bound.
         on_bad_sample: ``skip`` leaves out a sample that is not there, or whose bytes cannot be decoded; its batch is
             smaller by it, and ``meters`` count and name it. An object that changed is an error all the same.
 
@@ -112,6 +113,7 @@ class WindowStream:
         drop_last: bool = False,
         owner: str | None = None,
         meters: Path | None = None,
+        most_requests: int | None = None,
     ) -> None:
         self.order = order = make_order(info, plan, splits)
         check_lanes(plan.num_lanes, world_size)
@@ -151,6 +153,7 @@ class WindowStream:
                 num_files=num_local * max(1, num_workers) if decoding.takes_path else 0,
                 on_bad_sample=on_bad_sample,
                 owner=uuid.uuid4().hex if owner is None else owner,
+                most_requests=most_requests,
                 purpose="data",
                 patience_seconds=patience_of(timeout_seconds),
             ),

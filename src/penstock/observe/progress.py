@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol, TextIO
 
-from penstock.units import format_bytes, format_seconds
+from penstock.units import format_bytes, format_seconds, format_usd
 
 __all__ = [
     "NoProgress",
@@ -79,7 +79,14 @@ def _format_figure(name: str, value: float, epochs: float | None) -> str:
     if name.endswith("_per_second"):
         unit = name.removesuffix("_per_second")
         return f"{format_bytes(value)}/s" if unit == "bytes" else f"{value:,.0f} {unit}/s"
-    for ending, write in (("_bytes", format_bytes), ("_seconds", format_seconds), ("_percent", _percent)):
+    if name == "usd_per_hour":
+        return f"{format_usd(value)}/h"
+    for ending, write in (
+        ("_usd", format_usd),
+        ("_bytes", format_bytes),
+        ("_seconds", format_seconds),
+        ("_percent", _percent),
+    ):
         if name.endswith(ending):
             return f"{name.removesuffix(ending).replace('_', ' ')} {write(value)}"
     whole = float(value).is_integer() and abs(value) < 1e15

@@ -183,13 +183,14 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         num_files: extents that readers may hold as files at the same time.
         on_bad_sample: whether a sample that cannot be had ends the stream, or is left out, counted and named.
         owner: whom its requests are counted for: the step of a run, the same in each of its attempts.
+        most_requests: that may be counted for its owner, those of earlier attempts included; None sets no bound.
         purpose: that they are counted as.
         patience_seconds: after which a reader gives up a prefetcher that gets nothing done: the source's own errors are
             to come before that.
     """
 
     kind: ClassVar[str] = "stream"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
 
     session: str
     manifest: str
@@ -205,3 +206,4 @@ class StreamSpec(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     owner: str
     purpose: Literal["data", "probe"]
     patience_seconds: float
+    most_requests: int | None = None

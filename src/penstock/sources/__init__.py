@@ -9,7 +9,7 @@ from penstock.lazy import lazily
 if TYPE_CHECKING:
     from penstock.sources.base import ObjectSource
     from penstock.sources.blobs import Blobs
-    from penstock.sources.meter import RequestMeter
+    from penstock.sources.meter import REFUSED, RequestMeter
     from penstock.sources.meter_file import MeterFile, read_meter_files, sum_meters, sweep_meter_files, take_later
     from penstock.sources.opening import find_object, is_local, locate, open_blobs, open_source
     from penstock.sources.patience import ClientLimits
@@ -31,7 +31,7 @@ else:
         {
             "base": "ObjectSource",
             "blobs": "Blobs",
-            "meter": "RequestMeter",
+            "meter": "REFUSED RequestMeter",
             "meter_file": "MeterFile read_meter_files sum_meters sweep_meter_files take_later",
             "opening": "find_object is_local locate open_blobs open_source",
             "patience": "ClientLimits",
@@ -43,6 +43,7 @@ else:
     )
 
 __all__ = [
+    "REFUSED",
     "Blobs",
     "ClientLimits",
     "FindObject",

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from penstock.errors import BudgetSpent
 from penstock.records import Meters, Purpose, RequestCount, RequestKind
 
-__all__ = ["NUM_WORDS", "Line", "RequestMeter"]
+__all__ = ["NUM_WORDS", "REFUSED", "Line", "RequestMeter"]
 
+REFUSED = "requests"
+"""What the error of a request that was not let through is about."""
 _KINDS: tuple[RequestKind, ...] = get_args(RequestKind)
 _PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 _CELLS = 5
@@ -69,6 +72,32 @@ class RequestMeter:
 
     def __init__(self, words: memoryview | None = None) -> None:
         self.words = memoryview(bytearray(8 * NUM_WORDS)).cast("Q") if words is None else words
+        self._num_left: int | None = None
+
+    def allow(self, number: int | None) -> None:
+        """Have ``grant`` let so many more requests through; None lets all."""
+        self._num_left = None if number is None else max(number, 0)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether no further request is let through."""
+        return self._num_left == 0
+
+    def grant(self) -> None:
+        """Let a request through that is about to be made, each try by itself.
+
+        Raises:
+            BudgetSpent: as many as may be were let through.
+        """
+        if self._num_left is None:
+            return
+        if not self._num_left:
+            raise BudgetSpent(
+                "the requests that the run was given are made, or promised to its checkpoints and records",
+                fix="run the same command with a larger --max-requests, or --max-usd, to go on",
+                about=REFUSED,
+            )
+        self._num_left -= 1
 
     def line(self, kind: RequestKind, purpose: Purpose) -> Line:
         """Return the counts of requests of a kind and purpose."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -38,6 +39,7 @@ __all__ = ["NAME", "run"]
 def run(args: EvaluateOptions) -> int:
     """Evaluate, write the metrics, and say them."""
     metering = find_metering(args, NAME, meters=args.meters, checkpoint=args.checkpoint)
+    metering = dataclasses.replace(metering, most_requests=lambda: args.most_requests)
     with metering.open(args.window) as counts, recorded(args, NAME, counts.meter) as run_root:
         return _run(args, run_root, metering, counts)
 

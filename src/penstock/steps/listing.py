@@ -92,6 +92,8 @@ def _run(
     check_outputs(args.manifest, args.plan, args.record)
     check_shuffle_options(args)
     check_lanes(args.lanes, 1)
+    if args.max_requests:
+        counts.meter.allow(args.max_requests - metering.total(counts).count().sent)
     info = _list_described(args, counts) if args.dataset else _list(args, counts, listing)
     record = StepRecord(
         step=NAME,

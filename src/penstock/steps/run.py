@@ -23,6 +23,7 @@ from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
 from penstock.plan.split import check_fractions
 from penstock.recipes.registry import choose_model
 from penstock.records import JobRecord, RunRecord, read_record
+from penstock.steps._shared.budgeting import check_budget, evaluation_within
 from penstock.steps._shared.job_dataset import JobDataset, dataset_of
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
@@ -87,6 +88,7 @@ def _check_options(args: JobOptions, dataset: JobDataset, window: Path) -> None:
         lambda: None if dataset.is_split else _check_test_split(args.split),
         lambda: _check_device(args.device),
         lambda: check_libraries(args.track),
+        lambda: check_budget(args, args),
         lambda: None if args.prefetch == "sidecar" else check_room(window, args.window_size),
         lambda: check_cache(args),
     ]
@@ -160,7 +162,8 @@ def _train_and_report(files: JobFiles, args: JobOptions, job: JobRecord, dataset
             files.metrics.unlink(missing_ok=True)
             _quietly("train", train_options(files, args, job, transform=dataset.transform))
         if not files.metrics.exists():
-            _quietly("evaluate", evaluate_options(files, args, dataset))
+            with evaluation_within(files, args) as most_requests:
+                _quietly("evaluate", evaluate_options(files, args, dataset).but(most_requests=most_requests()))
     except PenstockError:
         if files.run_record.exists():
             _report(files, args)
@@ -188,7 +191,7 @@ def report_options(files: JobFiles, args: JobOptions) -> ReportOptions:
         instance_type=args.instance_type,
         run_record=files.run_record,
         evaluation=files.metrics if files.metrics.exists() else None,
-        step_record=(files.list_record,) if files.list_record.exists() else (),
+        step_record=tuple(path for path in (files.list_record, files.stopped_record) if path.exists()),
         html=files.html,
         markdown=files.markdown,
         cost=files.cost,
@@ -228,6 +231,7 @@ def train_options(files: JobFiles, args: JobOptions, job: JobRecord, *, transfor
         mode=args.mode,
         transform=transform,
         in_job=True,
+        step_records=(files.list_record, files.stopped_record),
         # Of the listing that this job began: it may have failed before training looks for it.
         listing_has_begun=args.stream_listing,
     )

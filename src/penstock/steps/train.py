@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 import sys
@@ -16,14 +17,15 @@ from penstock.files import atomic_write
 from penstock.observe.labels import metric_text, metrics_line
 from penstock.observe.trackers import check_libraries
 from penstock.recipes.registry import build_model, recipe_for
-from penstock.records import RunRecord
+from penstock.records import RunRecord, StepRecord
 from penstock.sources import MeterFile, RequestMeter, open_blobs, take_later
+from penstock.steps._shared.budgeting import RunBooks, check_budget, read_steps, warner
 from penstock.steps._shared.feeding import fed, open_stream, skipped_line
 from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.mix_told import mix_lines
 from penstock.steps._shared.outputs import alone_in, check_writable
 from penstock.steps._shared.planned_run import PlannedRun, plan_run
-from penstock.steps._shared.pricing import warn_of_node
+from penstock.steps._shared.pricing import cost_setting, warn_of_node
 from penstock.steps._shared.ranks import check_one_rank, ranks_from
 from penstock.steps._shared.run_records import RunRecords
 from penstock.steps._shared.run_root import RunRoot, recorded
@@ -41,6 +43,7 @@ from penstock.train.result import TrainResult
 from penstock.units import format_bytes, format_seconds
 
 NAME = "train"
+_BEFORE = ("list", "prefetch")
 
 __all__ = ["NAME", "run"]
 
@@ -59,9 +62,12 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
     ranks = ranks_from(os.environ)
     check_one_rank(ranks)
     check_libraries(args.track)
+    check_budget(args, args)
     planned = plan_run(args)
     config, task = planned.config, planned.data.task
     records = RunRecords(args, planned, run_root)
+    books = _open_books(args, records, run_root, metering)
+    metering = dataclasses.replace(metering, most_requests=books.most_requests)
     written: list[RunRecord] = []
 
     def end(result: TrainResult) -> None:
@@ -111,6 +117,8 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 known=planned.scheduled,
                 trained_on=planned.data.trained_on,
                 own_traffic=counts.read,
+                books=books,
+                warn=warner(NAME),
                 recipe=recipe_for(task.name, config.model),
                 initialise=_initial_weights(
                     args, config.init_from, counts.meter, meaning=planned.data.first.info.meaning
@@ -118,6 +126,19 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
             )
     sys.stdout.write(describe(written[-1]))
     return 0
+
+
+def _open_books(args: TrainOptions, records: RunRecords, run_root: RunRoot | None, metering: Metering) -> RunBooks:
+    in_root = [] if run_root is None else [found for step in _BEFORE if (found := run_root.read(step, StepRecord))]
+    return RunBooks(
+        records.begun(0),
+        max_usd=args.max_usd or None,
+        max_requests=args.max_requests or None,
+        steps=lambda: in_root or read_steps(args.step_records),
+        prices=load_prices(args.prices),
+        setting=cost_setting(args, args.instance_type),
+        metering=metering,
+    )
 
 
 def _fresh_model(planned: PlannedRun) -> nn.Module:

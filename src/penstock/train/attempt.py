@@ -21,17 +21,18 @@ from torch import nn
 
 from penstock import stopping
 from penstock.errors import (
+    BudgetSpent,
     CheckpointCorrupt,
     DataError,
     Interrupted,
     ProcessLost,
     SourceError,
-    TimeSpent,
     WindowError,
 )
 from penstock.loader.protocols import Batch, BatchLoader, LoaderState
 from penstock.manifest.trained_on import TrainedOn
-from penstock.records import LossPoint, Meters, MetricValue, MetricValues, StepEvaluation
+from penstock.records import LossPoint, Meters, MetricValue, MetricValues, Saves, StepEvaluation
+from penstock.sources import REFUSED, sum_meters
 from penstock.stopping import is_from_stop
 from penstock.tasks.protocols import Task
 from penstock.train.checkpoint import Checkpoints
@@ -40,6 +41,7 @@ from penstock.train.config import TrainConfig
 from penstock.train.determinism import capture_rng, restore_rng, weights_sha256
 from penstock.train.device import describe_host
 from penstock.train.journal import Journal
+from penstock.train.limits import Books, Limits, Watch
 from penstock.train.progress import Progress, StepUpdate
 from penstock.train.result import TrainResult, ended_unsaid
 from penstock.train.schedule import KnownSamples, Schedule, make_schedule
@@ -73,6 +75,8 @@ class Attempt:
         trained_on: Callable[[], TrainedOn] | None,
         own_traffic: Callable[[], dict[str, Meters]],
         initialise: Callable[[nn.Module], None] | None,
+        books: Books,
+        warn: Callable[[str], None],
     ) -> None:
         self._config, self._task, self._stepper = config, task, stepper
         self._train_loader, self._valid = train_loader, valid
@@ -86,6 +90,14 @@ class Attempt:
             own_traffic=own_traffic,
         )
         self._journal = Journal()
+        self._limits = Limits(
+            max_hours=config.max_hours,
+            books=books,
+            wall_seconds=lambda: self._spent.wall_seconds,
+            measured=self._measured,
+            warn=warn,
+        )
+        self._watch: Watch | None = None
         self._loader_state: LoaderState = train_loader.state_dict()
         self._reached = self._loader_state
         self._saved: tuple[tuple[int, int, int, bool], str] | None = None
@@ -113,6 +125,7 @@ class Attempt:
         try:
             self._journal = Journal.from_plain(content["journal"])
             self._spent.goes_on_from(Journal.from_plain(content["journal"]))
+            self._limits.longest_seconds = self._journal.longest_seconds
             self._stepper.load_state_dict(content)
             # It may have ended as it was asked for then, and be asked for more now.
             self._journal.finished = self._is_finished()
@@ -136,21 +149,28 @@ class Attempt:
             TrainingDiverged: the loss or the gradient is not finite.
         """
         try:
-            while not self._journal.finished:
-                if self._train_epoch(stop):
-                    self._end_epoch(stop)
-                else:
-                    self._end_within_epoch(stop)
-                if not self._journal.finished:
-                    stop.check()
+            with self._limits.watching(stop) as self._watch:
+                while not self._journal.finished:
+                    if self._train_epoch(stop):
+                        self._end_epoch(stop)
+                    else:
+                        self._end_within_epoch(stop)
+                    if not self._journal.finished:
+                        stop.check()
         except BaseException as error:
             if is_from_stop(error):
                 raise self.interrupted(stop) from None
-            if isinstance(error, SourceError | DataError | WindowError | ProcessLost):
+            if isinstance(error, SourceError | DataError | WindowError | ProcessLost | BudgetSpent):
                 # What was learnt up to the batch that failed is whole: another attempt need not repeat it.
                 self._stepper.abandon()
-                self._save()
+                saved = self._save()
+                if isinstance(error, BudgetSpent) and error.about == REFUSED:
+                    raise self._limits.refused().raised(self._journal.step, saved) from None
             raise
+
+    def _measured(self) -> tuple[Meters, Saves]:
+        journal = self._spent.added_to(self._journal, self._checkpoints.saves)
+        return journal.meters.plus(sum_meters(journal.traffic)), journal.saves
 
     def _train_epoch(self, stop: StopRequest) -> bool:
         """Train to the epoch's end, or to the last step there is; say whether it was the epoch's end."""
@@ -159,7 +179,7 @@ class Attempt:
         self._stepper.model.train()
         batches: Iterator[Batch] | None = None
         while True:
-            self._check_time()
+            self._check_limits()
             if self._is_to_be_evaluated():
                 self._evaluate_within_epoch(stop)
                 batches = None
@@ -175,6 +195,7 @@ class Attempt:
             if batch is None:
                 break
             self._spent.note_batch()
+            self._limits.note_busy()
             outcome = self._stepper.learn(batch, journal.step, factor=self._factor(schedule))
             self._reached = self._train_loader.state_dict()
             if outcome is None:
@@ -200,13 +221,9 @@ class Attempt:
         journal = self._journal
         return schedule.factor(schedule.place(journal.step, epoch=journal.epoch, epoch_steps=journal.epoch_steps))
 
-    def _check_time(self) -> None:
-        hours = self._config.max_hours
-        if hours is not None and self._spent.wall_seconds >= 3600 * hours and not self._stepper.is_in_group:
-            raise TimeSpent(
-                f"--max-hours {hours:g} are over after step {self._journal.step}, saved as {self._save()}",
-                fix="run the same command with more of them to go on",
-            )
+    def _check_limits(self) -> None:
+        if not self._stepper.is_in_group and (ended := self._limits.ended()) is not None:
+            raise ended.raised(self._journal.step, self._save())
 
     def _is_out_of_steps(self) -> bool:
         return self._config.max_steps is not None and self._journal.step >= self._config.max_steps
@@ -284,6 +301,7 @@ class Attempt:
                 learning_rate=outcome.learning_rate,
                 stall_seconds=journal.stall_seconds,
                 compute_seconds=journal.compute_seconds,
+                spending=self._limits.spending,
             )
         )
 
@@ -335,6 +353,8 @@ class Attempt:
         received = stop.received or stopping.received()
         name = "a signal" if received is None else received.name
         self._stepper.abandon()
+        if self._watch is not None and self._watch.ended is not None:
+            return self._watch.ended.raised(self._journal.step, self._save())
         return Interrupted(
             f"{name} stopped the run after step {self._journal.step}, saved as {self._save()}",
             fix="run the same command again to go on",
@@ -346,6 +366,7 @@ class Attempt:
         place = (journal.step, journal.epoch, journal.evaluated_step, journal.finished)
         if self._saved is not None and self._saved[0] == place:
             return self._saved[1]
+        journal.longest_seconds = self._limits.longest_seconds
         content = {
             **self._stepper.state_dict(),
             "loader": self._loader_state,

@@ -75,6 +75,8 @@ class TrainConfig:
         checkpoint_every_steps: also save in the middle of epochs, after so many steps; None does not.
         checkpoint_minutes: also save after the first step that ends so long after the last save; None does not.
         max_hours: of all attempts together, after which the run stops; None never does.
+        max_usd: that the whole run may cost; None for any.
+        max_requests: that the whole run may make; None for any.
         keep_checkpoints: how many resumable ones are kept, the best one apart.
         num_threads: of torch on the CPU, None leaves torch's choice. Bits of the result may depend on it.
 
@@ -115,6 +117,8 @@ class TrainConfig:
     checkpoint_every_steps: int | None = _GIVEN.checkpoint_every or None
     checkpoint_minutes: float | None = _GIVEN.checkpoint_minutes or None
     max_hours: float | None = _GIVEN.max_hours or None
+    max_usd: float | None = _GIVEN.max_usd or None
+    max_requests: int | None = _GIVEN.max_requests or None
     keep_checkpoints: int = _GIVEN.keep_checkpoints
     num_threads: int | None = _GIVEN.threads or None
 
@@ -132,6 +136,8 @@ class TrainConfig:
             self, "checkpoint_minutes", lambda value: value is None or 0 < value < math.inf, "above 0, or 0 for none"
         )
         _check(self, "max_hours", lambda value: value is None or 0 < value < math.inf, "above 0, or 0 for no end")
+        _check(self, "max_usd", lambda value: value is None or 0 < value < math.inf, "above 0, or 0 for no end")
+        _check(self, "max_requests", lambda value: value is None or value >= 1, "1 or more, or 0 for no end")
         _check(self, "clip_norm", lambda value: value is None or 0 < value < math.inf, "above 0, or leave it out")
         _check(self, "label_smoothing", lambda value: 0 <= value < 1, "0 or more and less than 1, like 0.1")
         _check(self, "ema", lambda value: value is None or 0 < value < 1, "above 0 and less than 1, like 0.999, or 0")

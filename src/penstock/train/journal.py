@@ -84,6 +84,7 @@ class Journal(msgspec.Struct, kw_only=True):
         wall_seconds: of all attempts, up to when this was saved.
         meters: of all attempts, up to when this was saved, without what was requested.
         traffic: what was requested in all attempts, up to when this was saved, by the ids that it is counted under.
+        longest_seconds: the longest that a step took, its data apart.
         saves: of all attempts, but for the one that saves this.
     """
 
@@ -108,6 +109,7 @@ class Journal(msgspec.Struct, kw_only=True):
     wall_seconds: float = 0.0
     meters: Meters = msgspec.field(default_factory=Meters)
     traffic: dict[str, Meters] = msgspec.field(default_factory=dict)
+    longest_seconds: float = 0.0
     saves: Saves = msgspec.field(default_factory=Saves)
 
     def to_plain(self) -> dict[str, Any]:

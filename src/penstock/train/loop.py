@@ -23,6 +23,7 @@ from penstock.train.attempt import Attempt
 from penstock.train.checkpoint import Checkpoints
 from penstock.train.checkpoint_file import Identity
 from penstock.train.config import TrainConfig
+from penstock.train.limits import Books, NoBooks
 from penstock.train.progress import Progress, Unwatched
 from penstock.train.result import TrainResult
 from penstock.train.schedule import KnownSamples
@@ -52,6 +53,8 @@ def train(
     own_traffic: Callable[[], dict[str, Meters]] = dict,
     recipe: Recipe | None = None,
     initialise: Callable[[nn.Module], None] | None = None,
+    books: Books | None = None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> TrainResult:
     """Train a network, going on from the last checkpoint if there is one.
 
@@ -76,12 +79,15 @@ def train(
         trained_on: describes the training split, for whoever uses the best weights; asked after the first epoch.
         own_traffic: gives what was requested otherwise than by the loaders, by the ids that it is counted under.
         recipe: that the network is of.
+        books: what the run may spend, and prices; None prices nothing.
+        warn: is told once that most of a limit is spent.
         initialise: puts other weights into the network where the run begins, and not where it goes on.
 
     Raises:
         CheckpointCorrupt, CheckpointMismatch: the last checkpoint cannot be used; ``on_end`` is not called.
         OutputError: a checkpoint could not be written; for the first one, at the start, ``on_end`` is not called.
         Interrupted: SIGTERM or SIGINT came; a checkpoint was saved.
+        TimeSpent, BudgetSpent: a limit is reached; a checkpoint was saved.
         TrainingDiverged: the loss or the gradient is not finite.
         PenstockError: the data failed.
     """
@@ -100,6 +106,8 @@ def train(
         trained_on=trained_on,
         own_traffic=own_traffic,
         initialise=initialise,
+        books=books or NoBooks(),
+        warn=warn,
     )
     attempt.begin()
     stop = StopRequest()

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from penstock.observe.trackers import tracker_list
 from penstock.options import Change, Options, choice, option, switch
+from penstock.options.limits import RequestsOption
 from penstock.options.readers import (
     at_least_zero,
     option_type,
@@ -229,8 +230,8 @@ class _Saving(Options, group="training", change=Change.FREE):
         read=at_least_zero,
         default=0.0,
         metavar="X",
-        told="stop after so many hours of all attempts together, with a checkpoint and an exit code of its own; the "
-        "same command with more goes on; 0 never does (default)",
+        told="stop before so many hours of all attempts together are over, with a checkpoint and an exit code of its "
+        "own; the same command with more goes on; 0 never does (default)",
     )
     track: str | None = option(
         read=_trackers,
@@ -249,5 +250,16 @@ class _Saving(Options, group="training", change=Change.FREE):
     )
 
 
-class TrainingOptions(ModelOption, _Learning, DeviceOption, _Saving):
+class _Dollars(Options, group="limits", change=Change.FREE):
+    max_usd: float = option(
+        read=at_least_zero,
+        default=0.0,
+        metavar="USD",
+        told="stop before the run costs more, all attempts and steps together, with a checkpoint and an exit code of "
+        "its own; the same command with more goes on; needs a price of the node (--instance-type or "
+        "--node-usd-per-hour); 0 never does (default)",
+    )
+
+
+class TrainingOptions(ModelOption, _Learning, DeviceOption, _Saving, _Dollars, RequestsOption):
     """The options that say how to train."""

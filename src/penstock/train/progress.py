@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from penstock.records import EpochRecord, StepEvaluation
+from penstock.train.limits import Spending
 
 __all__ = ["Progress", "StepUpdate", "Unwatched"]
 
@@ -23,6 +24,7 @@ class StepUpdate:
         loss: of this step's batch.
         stall_seconds: waited for data in this epoch so far.
         compute_seconds: computed in this epoch so far.
+        spending: of the whole run, as of the last look at it.
     """
 
     step: int
@@ -35,6 +37,7 @@ class StepUpdate:
     learning_rate: float
     stall_seconds: float
     compute_seconds: float
+    spending: Spending | None = None
 
 
 class Progress(Protocol):

@@ -36,6 +36,11 @@ class StopRequest:
         """The signal that was received, None before one was."""
         return self._received
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a signal would be heard, and would end a wait there and then."""
+        return self._waiting and bool(self._previous)
+
     def check(self) -> None:
         """Raise ``StopAsked`` if a signal was received."""
         if self._received is not None:

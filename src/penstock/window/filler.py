@@ -24,7 +24,17 @@ from penstock.manifest import ManifestReader, SourceSpec
 from penstock.options.window import WindowOptions
 from penstock.owning import WINDOW_MARK, Hold
 from penstock.records import Purpose, StreamSpec, decode_record
-from penstock.sources import ClientLimits, MeterFile, ObjectSource, RequestMeter, open_source, sweep_meter_files
+from penstock.sources import (
+    ClientLimits,
+    MeterFile,
+    ObjectSource,
+    RequestMeter,
+    open_source,
+    read_meter_files,
+    sum_meters,
+    sweep_meter_files,
+    take_later,
+)
 from penstock.sources.patience import limits_within
 from penstock.window.asking import check_spec
 from penstock.window.cache import Cache
@@ -246,7 +256,11 @@ class Filler:
         """Open the file that a session's requests are counted in; few are left of those that nobody counts in."""
         if self._meters == self._folder:
             sweep_meter_files(self._folder, keep=spec.owner)
-        return MeterFile.open(self._meters, spec.owner)
+        counts = MeterFile.open(self._meters, spec.owner)
+        if spec.most_requests is not None:
+            earlier = sum_meters(take_later(read_meter_files(self._meters, spec.owner), counts.read()))
+            counts.meter.allow(spec.most_requests - earlier.count().sent)
+        return counts
 
     def _report(self, control: Control, session: str, error: PenstockError) -> None:
         """Leave an error that belongs to no sample where the trainer looks for it."""

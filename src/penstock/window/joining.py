@@ -23,7 +23,7 @@ from penstock.window.folder import SESSION, read_small
 __all__ = ["SessionFile", "differences", "find_session", "is_left", "sessions_of"]
 
 _LEADER = 0
-_OWN_FIELDS = {"session", "manifest", "owner"}
+_OWN_FIELDS = {"session", "manifest", "owner", "most_requests"}
 _been_in: defaultdict[tuple[Path, int], set[str]] = defaultdict(set)
 
 
@@ -71,7 +71,7 @@ def find_session(folder: Path, mine: StreamSpec, *, used: Collection[str]) -> St
             fix="start all of them with the same options and from the same checkpoint",
             about=str(folder),
         )
-    return msgspec.structs.replace(mine, session=found.session, owner=found.owner)
+    return msgspec.structs.replace(mine, session=found.session, owner=found.owner, most_requests=found.most_requests)
 
 
 def is_left(folder: Path, spec: StreamSpec) -> bool:

@@ -217,7 +217,7 @@ def test_hours_that_are_over_stop_a_run_and_more_of_them_go_on(tmp_path: Path, m
     def hour(update: Any) -> None:
         now["spent"] = 3600.0 * update.step
 
-    for hours, step in ((2.5, 3), (6.0, 6)):
+    for hours, step in ((2.5, 2), (6.5, 6)):  # one more would go over the first
         with pytest.raises(TimeSpent, match=rf"--max-hours {hours:g} are over after step {step}, saved as"):
             run(tmp_path / "b", heard=runs.Heard(on_each_step=hour), max_hours=hours)
         with pytest.raises(TimeSpent, match=f"after step {step}"):  # the same again does no step

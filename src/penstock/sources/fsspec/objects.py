@@ -244,6 +244,7 @@ class FsspecObjects(ObjectSource):
         patience = Patience(self._limits, clock=running_seconds, is_answered=self._is_answered)
         seconds = self._limits.request_timeout_seconds + length_bytes / LEAST_BYTES_PER_SECOND
         while True:
+            self.meter.grant()
             line.sent(0)
             try:
                 with looking():

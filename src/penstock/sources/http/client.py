@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from penstock.clock import LOOK_SECONDS, running_seconds
-from penstock.errors import PenstockError
+from penstock.errors import BudgetSpent, PenstockError
 from penstock.records import Purpose, RequestKind
 from penstock.sources.http.connecting import Address
 from penstock.sources.http.connection import Answer, Answered, Cut, Query, Stale
@@ -183,6 +183,8 @@ class HttpClient:
                 came = await self._pool(address, loop).fetch(query, place[reached:] if reached else place)
             except (Answered, Cut, Stale) as error:
                 problem: Exception = error
+            except BudgetSpent:
+                raise
             except PenstockError:  # of credentials, or of the way there
                 self.meter.add("failed_requests")
                 raise

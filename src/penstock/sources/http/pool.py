@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import deque
 
+from penstock.errors import BudgetSpent
 from penstock.sources.http.connecting import Address, Dialer
 from penstock.sources.http.connection import CHECKS, Answer, Answered, Connection, Cut, Query, Stale
 from penstock.sources.http.hedging import Hedging
@@ -99,10 +100,12 @@ class Pool:
             await self._wait_for_place()
         self._free_places -= 1
         try:
+            self._meter.grant()
             connection = self._take_idle()
             try:
                 return await self._exchange(connection or await self._connect(), query, place)
             except Stale:
+                self._meter.grant()
                 return await self._exchange(await self._connect(), query, place)
         finally:
             self._free_places += 1
@@ -201,7 +204,8 @@ class Pool:
             if kind not in late_after:
                 late_after[kind] = self._hedging.late_after_seconds(size)
             limit = late_after[kind]
-            if limit is not None and now - connection.began > limit and self._free_places and self._hedging.take_one():
+            is_late = limit is not None and now - connection.began > limit and not self._meter.is_spent
+            if is_late and self._free_places and self._hedging.take_one():
                 connection.is_hedged = True
                 hedge = self._loop.create_task(self._hedge(connection, query, size))
                 self._hedges.add(hedge)
@@ -218,7 +222,7 @@ class Pool:
             was_late = late.received_bytes
             is_first = came == len(body) and late.began == began and late.take_over(body)
             in_vain = was_late if is_first else came
-        except (Answered, Cut, Stale) as error:
+        except (Answered, BudgetSpent, Cut, Stale) as error:
             _log.debug("range.hedge_failed reason=%s", error)
         finally:
             self._meter.add("wasted_bytes", in_vain)

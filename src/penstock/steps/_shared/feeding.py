@@ -151,6 +151,7 @@ def open_stream(
                 on_bad_sample=args.on_bad_sample,
                 pin_memory=pin_memory,
                 owner=metering.owner,
+                most_requests=metering.most_requests(),
                 meters=window.meters,
             )
 

@@ -29,6 +29,7 @@ class JobFiles:
         self.checkpoints = folder / "checkpoints"
         self.run_record = folder / "run.json"
         self.metrics = folder / "evaluation.json"
+        self.stopped_record = folder / "evaluate-stopped.json"
         self.plot = folder / "truth.svg"
         self.cost = folder / "cost.json"
         self.html = folder / "report.html"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class Metering:
         folder: None where none outlives the step but the window's.
         owner: the step of the run, the same in each attempt.
         is_remote: whether the step's own process asks S3 for anything: its run root or its checkpoints lie there.
+        most_requests: gives how many requests may be counted for the owner, in all attempts; None sets no bound.
         makes_folder: whether the folders above it may be missing: those of a run root, which a run begins with.
     """
 
@@ -34,6 +35,7 @@ class Metering:
     owner: str
     is_remote: bool
     makes_folder: bool = False
+    most_requests: Callable[[], int | None] = lambda: None
 
     def open(self, otherwise: Path | None = None) -> MeterFile:
         """Open a file for this process's own requests.

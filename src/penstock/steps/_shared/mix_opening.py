@@ -127,6 +127,7 @@ def _member(listed: Listed, window: ServedWindow, args: FeedOptions, metering: M
             timeout_seconds=args.prefetch_timeout,
             on_bad_sample=args.on_bad_sample,
             owner=metering.owner,
+            most_requests=metering.most_requests(),
             meters=window.meters,
         )
 

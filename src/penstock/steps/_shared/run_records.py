@@ -47,15 +47,19 @@ class RunRecords:
         """
         if self._run_root is None or self._run_root.read(STEP, RunRecord) is not None:
             return
+        self._run_root.keep(STEP, self.begun(sum(p.numel() for p in model.parameters() if p.requires_grad)))
+
+    def begun(self, num_parameters: int) -> RunRecord:
+        """Return the record of a run that has only begun."""
         planned = self._planned
-        begun = begun_result(
+        result = begun_result(
             planned.config,
             planned.identity,
             score=planned.data.task.score,
             host=describe_host(choose_device(planned.config.device)),
-            num_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+            num_parameters=num_parameters,
         )
-        self._run_root.keep(STEP, self._record(begun))
+        return self._record(result)
 
     def keep(self, result: TrainResult) -> None:
         """Keep how far the run is."""

@@ -49,6 +49,7 @@ class ShownTraining:
             epochs=update.num_epochs,
             loss=update.loss,
             stall_percent=100 * waited,
+            **_spent(update),
         )
         self._done = done
 
@@ -67,3 +68,11 @@ class ShownTraining:
         score = valid.get(self._score)
         if score is not None and score.value is not None:
             self._stage.advance(0, **{f"valid_{self._score}": score.value})
+
+
+def _spent(update: StepUpdate) -> dict[str, float]:
+    """Return what the run cost so far, and costs by the hour, where that is known."""
+    told = update.spending
+    if told is None or told.usd is None or told.usd_per_hour is None:
+        return {}
+    return {"cost_usd": told.usd, "usd_per_hour": told.usd_per_hour}

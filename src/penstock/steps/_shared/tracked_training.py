@@ -41,6 +41,7 @@ class TrackedTraining:
                 "train/learning_rate": update.learning_rate,
                 "train/stall_share": update.stall_seconds / spent,
                 "train/epoch": float(update.epoch),
+                **_spent(update),
             },
         )
 
@@ -72,6 +73,14 @@ def tracked(text: str | None, shown: Progress, *, run_id: str, config: dict[str,
         trackers.close("interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed")
         raise
     trackers.close("succeeded")
+
+
+def _spent(update: StepUpdate) -> dict[str, float]:
+    told = update.spending
+    if told is None:
+        return {}
+    costs = {} if told.usd is None else {"cost/usd": told.usd, "cost/usd_per_hour": told.usd_per_hour or 0.0}
+    return {"cost/requests": float(told.requests), "cost/hours": told.hours, **costs}
 
 
 def _told(metrics: MetricValues) -> dict[str, float]:

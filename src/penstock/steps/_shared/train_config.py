@@ -60,6 +60,8 @@ def train_config(args: TrainingOptions, *, task: str, seed: int, batch_size: int
         checkpoint_every_steps=args.checkpoint_every or None,
         checkpoint_minutes=args.checkpoint_minutes or None,
         max_hours=args.max_hours or None,
+        max_usd=args.max_usd or None,
+        max_requests=args.max_requests or None,
         keep_checkpoints=args.keep_checkpoints,
         num_threads=args.threads or None,
     )

@@ -64,4 +64,10 @@ class _Output(Options, group="output", in_pipelines=False):
 
 
 class EvaluateOptions(CommonOptions, FeedOptions, _Evaluation, _Output, RecordedOptions):
-    """The options of `penstock evaluate`."""
+    """The options of `penstock evaluate`.
+
+    Attributes:
+        most_requests: that may be made, those of earlier attempts included; None sets no bound.
+    """
+
+    most_requests: int | None = None

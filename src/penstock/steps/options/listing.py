@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.options.limits import RequestsOption
 from penstock.options.source import DatasetOption
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.run_root import RecordedOptions
@@ -10,5 +11,5 @@ from penstock.tasks.listing_options import ListingOptions
 __all__ = ["ListOptions"]
 
 
-class ListOptions(CommonOptions, DatasetOption, ListingOptions, RecordedOptions):
+class ListOptions(CommonOptions, DatasetOption, ListingOptions, RequestsOption, RecordedOptions):
     """The options of `penstock list`."""

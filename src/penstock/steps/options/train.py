@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from penstock.options import Change, Options, option, switch
+from penstock.options.cost import CostOptions
 from penstock.options.readers import any_path, location, location_or_empty, optional_path
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.data import FeedOptions
@@ -52,16 +53,18 @@ class _Output(Options, group="output", change=Change.FREE, in_pipelines=False):
     record: Path = option(read=any_path, metavar="FILE", told="where to write the run record")
 
 
-class TrainOptions(CommonOptions, FeedOptions, _Early, TrainingOptions, _Output, RecordedOptions):
+class TrainOptions(CommonOptions, FeedOptions, _Early, TrainingOptions, CostOptions, _Output, RecordedOptions):
     """The options of `penstock train`.
 
     Attributes:
         in_job: whether `penstock run` does this step, which has looked at its prices itself.
         listing_has_begun: whether the listing that is followed is known to be at work.
         mode: of the job that this is a step of, for its record; None where that follows from the options.
+        step_records: of the job's other steps, which count in what it may spend.
     """
 
     goes_on: ClassVar[bool] = True
     in_job: bool = False
     listing_has_begun: bool = False
     mode: Mode | None = None
+    step_records: tuple[Path, ...] = ()

@@ -1,0 +1,176 @@
+"""What a run may spend: stopped before it goes over, gone on with more, one bill, through a server that counts."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.cli import main
+from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record
+from support.images import write_class_folders
+from support.jobs import processes_of, run_until_saved, saved_step
+from support.s3_server import Asked, OwnS3, Wire, own_s3
+
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
+Run = Callable[..., int]
+PRICED = ("--node-usd-per-hour", 1, "--source-prices", "s3", "--transfer", "internet")
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[OwnS3, Wire]]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    folder = write_class_folders(tmp_path / "data", 60)
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.png")}
+    with own_s3({f"data/{key}": data for key, data in files.items()}) as (server, wire):
+        yield server, wire
+
+
+def words(wire: Wire, out: Path, *more: object) -> list[str]:
+    told = ["run", "--source", "s3://bucket/data", "--endpoint-url", wire.url, "--task", "images", "--out", out]
+    told += ["--option", "size=16", "--split", "0.6,0.2,0.2", "--epochs", 2, "--batch-size", 8, "--threads", 1]
+    return [str(word) for word in (*told, "--window-size", "1Mi", "--checkpoint-every", 1, *more)]
+
+
+@pytest.fixture
+def job(s3: tuple[OwnS3, Wire], tmp_path: Path) -> Run:
+    """Run a job in this process; give its exit code."""
+
+    def run(*more: object, out: str = "out") -> int:
+        try:
+            return main(words(s3[1], tmp_path / out, *more))
+        except SystemExit as stopped:
+            return int(str(stopped.code))
+
+    return run
+
+
+def assert_one_bill(out: Path, wire: Wire, *, since: int = 0, kills: int = 0) -> None:
+    """Compare what the bill has with what was seen."""
+    kinds: dict[str, type[Any]] = {"list": StepRecord, "run": RunRecord, "evaluation": Evaluation}
+    found = {name: read_record(out / f"{name}.json", kind) for name, kind in kinds.items()}
+    told = sum(each.meters.count().sent for each in found.values())
+    seen = len(wire.asked) - since
+    assert 0 <= told - seen <= kills, (told, seen)
+    bill = read_record(out / "cost.json", CostReport)
+    requests = sum(float(line.quantity) for line in bill.lines if line.unit == "1000 requests") * 1000
+    assert round(requests) == told
+    hours = [float(line.quantity) for line in bill.lines if line.unit == "hour"]
+    known = [each.wall_seconds / 3600 for each in found.values()]
+    if (out / "evaluate-stopped.json").exists():
+        known.append(read_record(out / "evaluate-stopped.json", StepRecord).wall_seconds / 3600)
+    assert math.isclose(sum(hours), sum(known), rel_tol=1e-9)
+    assert math.isclose(float(bill.total_usd), sum(float(line.usd or 0) for line in bill.lines), rel_tol=1e-9)
+
+
+def test_requests_end_a_run_before_there_are_more_and_it_goes_on_with_one_bill(
+    job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wire = s3[1]
+    assert job(*PRICED, out="whole") == 0
+    needed, listed = len(wire.asked), sum(asked.kind == "LIST" for asked in wire.asked)
+    undisturbed = read_record(tmp_path / "whole" / "run.json", RunRecord)
+    assert_one_bill(tmp_path / "whole", wire)
+    steps = []
+    for most in (listed + 9, needed - 3):
+        assert job(*PRICED, "--max-requests", most) == 77
+        told = capsys.readouterr().err
+        assert len(wire.asked) - needed <= most
+        assert "--max-requests" in told
+        steps.append(saved_step(tmp_path / "out" / "checkpoints"))
+    assert 0 <= steps[0] < steps[1] == 4
+    assert job(*PRICED, "--max-requests", 10 * needed) == 0
+    record = read_record(tmp_path / "out" / "run.json", RunRecord)
+    assert (record.weights_sha256, record.state) == (undisturbed.weights_sha256, "succeeded")
+    assert_one_bill(tmp_path / "out", wire, since=needed)
+
+
+def test_a_listing_asks_for_no_more_either(job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:
+    server, wire = s3
+    server.objects |= {f"data/plain/{number:05}.png": b"x" for number in range(2500)}  # pages of the listing
+    assert job("--max-requests", 2, "--max-files", 3000) == 77
+    assert len(wire.asked) == 2
+
+
+def test_a_killed_run_counts_what_it_had_asked_for(job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:
+    wire, out = s3[1], tmp_path / "out"
+
+    async def slow(asked: Asked) -> None:
+        await asyncio.sleep(0.05)
+
+    wire.meddle = slow
+    limits = (*PRICED, "--max-requests", 120, "--max-usd", 50, "--in-flight", 2)
+    process = run_until_saved(words(wire, out, *limits), out, 2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    while processes_of(out):
+        pass
+    wire.meddle = lambda asked: None
+    assert job(*limits) in (0, 77)
+    assert len(wire.asked) <= 120
+    assert job(*limits, "--max-requests", 9000) == 0
+    assert_one_bill(out, wire, kills=3)
+
+
+def test_dollars_that_are_spent_stop_a_run_which_goes_on_with_more(
+    job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert job(*PRICED, "--max-usd", "1e-9") == 77
+    told = capsys.readouterr().err
+    assert "--max-usd 1e-09" in told
+    assert "after step 0, saved as" in told
+    assert "is spent" in told  # the warning
+    bill = read_record(tmp_path / "out" / "cost.json", CostReport)
+    assert bill.total_usd > 0
+    assert read_record(tmp_path / "out" / "run.json", RunRecord).state == "interrupted"
+    assert job(*PRICED, "--max-usd", "1e-9") == 77  # the same again does no step
+    assert saved_step(tmp_path / "out" / "checkpoints") == 0
+    assert job(*PRICED, "--max-usd", 1000) == 0
+    assert_one_bill(tmp_path / "out", s3[1])
+
+
+def test_dollars_in_requests_are_not_gone_over(job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:
+    """Where the node costs nothing it is the requests that do: 0.0004 USD are 1,000 GETs."""
+    free = ("--node-usd-per-hour", 0, "--source-prices", "s3")
+    assert job(*free, "--max-usd", "0.00002") == 77  # a LIST is 0.000005: 37 GETs are left
+    bill = read_record(tmp_path / "out" / "cost.json", CostReport)
+    assert 0 < bill.total_usd <= 0.00002
+    assert sum(asked.kind == "GET" for asked in s3[1].asked) <= 37
+
+
+def test_a_run_that_waits_is_stopped_too(job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:
+    """Nothing comes from the source, and nobody sends a signal."""
+    wire = s3[1]
+
+    async def silent(asked: Asked) -> None:
+        if asked.kind == "GET" and saved_step(tmp_path / "out" / "checkpoints") >= 0:
+            await asyncio.sleep(300)
+
+    wire.meddle = silent
+    assert job("--max-hours", 4 / 3600) == 76
+    assert read_record(tmp_path / "out" / "run.json", RunRecord).state == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--max-usd", "5"], "the node has no price: state its rate with --node-usd-per-hour"),
+        (["--max-usd", "5", "--instance-type", "p99.huge"], "'p99.huge' has no price"),
+        (["--max-usd", "-1"], "'-1'"),
+        (["--max-usd", "nan"], "'nan'"),
+        (["--max-requests", "1.5"], "'1.5'"),
+    ],
+)
+def test_limits_that_cannot_be_watched_are_refused(
+    job: Run, s3: tuple[OwnS3, Wire], capsys: pytest.CaptureFixture[str], more: list[str], told: str
+) -> None:
+    assert job(*more) == 2
+    assert told in capsys.readouterr().err
+    assert not s3[1].asked
