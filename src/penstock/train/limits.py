@@ -22,7 +22,7 @@ from penstock.units import format_usd
 
 __all__ = ["Books", "Ended", "Limits", "NoBooks", "Spending", "Watch"]
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.5
 WARN_SHARE = 0.8
 _SECONDS_PER_HOUR = 3600.0
 
