@@ -8,7 +8,7 @@ import pytest
 
 from penstock.demo.generate import planted_bound
 from penstock.records import Evaluation, RunRecord, read_record
-from support.cli import penstock
+from support.cli import penstock, succeed
 
 MIB = 1 << 20
 
@@ -31,4 +31,30 @@ def test_demo(tmp_path: Path, effect: float) -> None:
     record = read_record(out / "run.json", RunRecord)
     assert record.meters.window_high_water_bytes <= 16 * MIB
     assert record.meters.bytes_downloaded > 16 * 16 * MIB
+    assert "<svg" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("task", "size", "metric", "bound"),
+    [
+        ("xray", "1600k", "auroc", "auroc 0.5 is guessing"),
+        ("clips", "1300k", "auroc", "balanced accuracy 1.000 is the best possible on average"),
+        ("text", "150k", "perplexity", "perplexity 1.834 is the best possible on average, 14.672 is what letters"),
+    ],
+)
+def test_every_task_has_a_demo(tmp_path: Path, task: str, size: str, metric: str, bound: str) -> None:
+    if task == "clips":
+        pytest.importorskip("av", reason="clips need PyAV")
+    out = tmp_path / "demo"
+    told = succeed("demo", "--task", task, "--effect", 1, "--size", size, "--out", out)
+    assert bound in told
+    found = read_record(out / "evaluation.json", Evaluation).metrics[metric]
+    assert found.value is not None
+    assert found.baseline is not None
+    if metric == "perplexity":
+        assert found.value < 0.9 * found.baseline.value
+    else:
+        assert found.value > 0.85
+    record = read_record(out / "run.json", RunRecord)
+    assert record.meters.bytes_downloaded > 0
     assert "<svg" in (out / "report.html").read_text()

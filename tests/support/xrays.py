@@ -1,134 +1,27 @@
-"""Chest-like pictures in NIH ChestX-ray14's layout: generated, with findings planted where boxes say, or nowhere.
-
-A normal picture has a bright middle with the heart, and two dark lungs with ribs across, alike on all pictures of
-a patient. A finding is a bright spot in a lung.
-"""
+"""Chest-like pictures in NIH ChestX-ray14's layout, small ones with bright findings, or with none to be seen."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from penstock.demo import xrays
+from penstock.demo.xrays import HEADER, Study, archive_of, files_of, tables_of
 
-__all__ = ["HEADER", "Study", "archive_of", "make_studies", "tables_of", "write_folder"]
+__all__ = ["HEADER", "Study", "archive_of", "files_of", "make_studies", "tables_of", "write_folder"]
 
-HEADER = (
-    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
-    "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],"
-)
-BOXES = "Image Index,Finding Label,Bbox [x,y,w,h],,,"
-SPOTS = ("Mass", "Nodule", "Infiltration")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """A picture: where it lies, whose it is, what is on it and where."""
-
-    archive: str
-    name: str
-    patient: int
-    labels: str
-    box: tuple[float, float, float, float] | None
-    png: bytes
-
-    @property
-    def key(self) -> str:
-        return f"{self.archive}/images/{self.name}"
+BRIGHT = 1.8
 
 
 def make_studies(
     num_patients: int = 60, *, side: int = 32, archives: int = 3, each: int = 4, planted: bool = True, seed: int = 0
 ) -> list[Study]:
-    """Return pictures of patients, who straddle archives as in the dataset; two of three are normal throughout.
+    """Return pictures of patients.
 
     Args:
-        each: pictures of a patient.
         planted: whether findings are to be seen; else the labels say so of pictures that are as all others.
     """
-    studies = []
-    total = num_patients * each
-    for patient in range(1, num_patients + 1):
-        chance = np.random.default_rng((seed, patient))
-        body = chance.uniform(0.9, 1.1, 3)
-        is_ill = patient % 3 == 0
-        for follow_up in range(each):
-            number = (patient - 1) * each + follow_up
-            label = SPOTS[number % 3] if is_ill and follow_up else "No Finding"
-            pixels = _chest(side, body, chance)
-            box = None
-            if label != "No Finding":
-                spot = _spot(side, chance)
-                pixels += 0.45 * spot[0] if planted else 0
-                box = spot[1]
-            data = io.BytesIO()
-            Image.fromarray((pixels.clip(0, 1) * 255).astype(np.uint8)).save(data, "PNG")
-            studies.append(
-                Study(
-                    archive=f"images_{1 + number * archives // total:03}",
-                    name=f"{patient:08}_{follow_up:03}.png",
-                    patient=patient,
-                    labels=label if number % 2 or label == "No Finding" else f"{label}|Effusion",
-                    box=box,
-                    png=data.getvalue(),
-                )
-            )
-    return studies
-
-
-def _chest(side: int, body: NDArray[np.float64], chance: np.random.Generator) -> NDArray[np.float64]:
-    y, x = np.mgrid[:side, :side] / (side - 1)
-    x = x + chance.normal(0, 0.01)
-    y = y + chance.normal(0, 0.01)
-    pixels = 0.62 - 0.15 * y
-    for middle in (0.28, 0.72):
-        lung = ((x - middle) / (0.17 * body[0])) ** 2 + ((y - 0.5) / (0.36 * body[1])) ** 2
-        pixels = pixels - 0.42 / (1 + np.exp((lung - 1) * 8))
-    heart = ((x - 0.55) / 0.15) ** 2 + ((y - 0.62) / 0.2) ** 2
-    pixels = pixels + 0.12 / (1 + np.exp((heart - 1) * 6))
-    ribs = 0.03 * body[2] * np.sin(2 * np.pi * (6 * y - 1.5 * np.abs(x - 0.5)))
-    return pixels + ribs + chance.normal(0, 0.012, (side, side))
-
-
-def _spot(side: int, chance: np.random.Generator) -> tuple[NDArray[np.float64], tuple[float, float, float, float]]:
-    y, x = np.mgrid[:side, :side] / (side - 1)
-    middle = chance.choice([0.28, 0.72]) + chance.uniform(-0.05, 0.05), chance.uniform(0.35, 0.65)
-    radius = chance.uniform(0.06, 0.09)
-    spot = np.exp(-(((x - middle[0]) ** 2 + (y - middle[1]) ** 2) / (2 * (radius / 1.5) ** 2)))
-    left, top, size = (middle[0] - radius) * side, (middle[1] - radius) * side, 2 * radius * side
-    return spot, (left, top, size, size)
-
-
-def tables_of(studies: list[Study]) -> dict[str, bytes]:
-    """Return the tables and lists that lie beside the archives."""
-    rows = [
-        f"{each.name},{each.labels},{int(each.name[9:12])},{each.patient},057Y,M,{'PA' if each.patient % 2 else 'AP'},"
-        "2682,2749,0.143,0.143,"
-        for each in studies
-    ]
-    boxes = [
-        f"{each.name},{'Infiltrate' if 'Infil' in each.labels else each.labels.split('|')[0]},"
-        f"{','.join(f'{number:.4f}' for number in each.box)},,,"
-        for each in studies
-        if each.box is not None and each.patient % 2
-    ]
-    is_test = {each.patient for each in studies if each.patient % 4 == 3}
-    return {
-        "Data_Entry_2017.csv": "\n".join([HEADER, *rows, ""]).encode(),
-        "BBox_List_2017.csv": "\n".join([BOXES, *boxes, ""]).encode(),
-        "test_list.txt": "\n".join(each.name for each in studies if each.patient in is_test).encode(),
-        "train_val_list.txt": "\n".join(each.name for each in studies if each.patient not in is_test).encode(),
-        "README_CHESTXRAY.pdf": b"%PDF-1.4 generated",
-    }
-
-
-def files_of(studies: list[Study]) -> dict[str, bytes]:
-    """Return all files of the dataset, by their paths."""
-    return {**tables_of(studies), **{each.key: each.png for each in studies}}
+    effect = BRIGHT if planted else 0.0
+    return list(xrays.make_studies(num_patients, side=side, archives=archives, each=each, effect=effect, seed=seed))
 
 
 def write_folder(folder: Path, studies: list[Study]) -> Path:
@@ -137,13 +30,3 @@ def write_folder(folder: Path, studies: list[Study]) -> Path:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
     return folder
-
-
-def archive_of(studies: list[Study]) -> bytes:
-    """Return the dataset as one ZIP64 archive, as Kaggle makes it."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, data in sorted(files_of(studies).items()):
-            with archive.open(zipfile.ZipInfo(path), "w", force_zip64=True) as member:
-                member.write(data)
-    return made.getvalue()

@@ -1,3 +1,3 @@
-"""A generated dataset and an embedded S3 server."""
+"""Generated datasets, and an embedded S3 server."""
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
 """``penstock demo``: the whole job on a generated dataset, served by an S3 server of its own.
 
-The dataset has the layout of the 2025 EEG challenge and an effect of known size, so what the best possible model
-would score is known, and the score is told beside it.
+The dataset has the layout that a task's datasets truly have and an effect of known size, so what the best possible
+model would score, or what guessing does, is known, and is told beside the score.
 """
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 
-from penstock.demo.generate import MIN_SUBJECTS, DemoDataset, generate_dataset, planted_bound, recording_bytes
+from penstock.demo.kinds import KINDS, Kind
 from penstock.demo.server import BUCKET, REGION, serve_s3
 from penstock.errors import ConfigError, Interrupted, map_os_error
 from penstock.observe import open_progress
@@ -27,80 +26,69 @@ NAME = "demo"
 
 __all__ = ["NAME", "run"]
 
-PREFIX = "NeurIPS25"
-
 
 def run(args: DemoOptions) -> int:
     """Generate, serve, run the job, and compare its score with the best possible one."""
-    _check_size(args.size)
+    kind = KINDS[args.task]
+    size_bytes, window_bytes = args.size or kind.size_bytes, args.window_size or kind.window_bytes
+    kind.check_size(size_bytes)
     out = _fresh_folder(args.out)
     if out != args.out:
         sys.stdout.write(f"{args.out} is kept as it is; this demo goes into {out}\n")
     with TemporaryFolder("penstock-demo-") as bucket:
-        dataset = _generate(bucket, args)
+        told, num_bytes = _generate(bucket, kind, args, size_bytes)
         link = f", over a link of {format_bytes(args.link)}/s" if args.link else ""
         sys.stdout.write(
-            f"generated {dataset.num_trials:,} trials, {format_bytes(dataset.size_bytes)}, in s3://{BUCKET}/{PREFIX}; "
-            f"the window is {format_bytes(args.window_size)}{link}\n"
+            f"generated {told}, {format_bytes(num_bytes)}, in s3://{BUCKET}/{kind.prefix}; "
+            f"the window is {format_bytes(window_bytes)}{link}\n"
         )
         sys.stdout.flush()
         with serve_s3(bucket, link_bytes_per_second=args.link) as url:
             try:
-                code = run_step.run(_job(args, out, url))
+                code = run_step.run(_job(args, kind, out, url))
             except Interrupted as error:
                 raise Interrupted(error.what, fix="run the same command again: the demo begins anew") from None
     found = read_record(JobFiles(out.absolute()).metrics, Evaluation)
     score = metric_text(found.metrics.get(found.score))
-    bound = planted_bound(args.effect)
-    sys.stdout.write(
-        f"{'planted bound':>14}  {found.score} {bound:.4f} is the best possible, 1.0 is predicting the mean; "
-        f"this model: {score}\n"
-    )
+    sys.stdout.write(f"{'planted bound':>14}  {kind.bound(args.effect)}; this model: {score}\n")
     return code
 
 
-def _check_size(size_bytes: int) -> None:
-    """Refuse a dataset that would be much larger than was asked for.
-
-    Raises:
-        ConfigError: it is below the smallest one that can be made.
-    """
-    least = MIN_SUBJECTS * recording_bytes()
-    if size_bytes < 0.9 * least:
-        raise ConfigError(
-            f"--size of {format_bytes(size_bytes)}: the smallest dataset, {MIN_SUBJECTS} subjects, takes "
-            f"{format_bytes(least)}",
-            fix=f"pass --size {math.ceil(least / 1e6)}M or more",
-        )
-
-
-def _generate(bucket: Path, args: DemoOptions) -> DemoDataset:
-    with open_progress().stage("generate", args.size, "bytes") as stage:
+def _generate(bucket: Path, kind: Kind, args: DemoOptions, size_bytes: int) -> tuple[str, int]:
+    """Write the dataset, and return what it holds and how many bytes it has."""
+    written = 0
+    with open_progress().stage("generate", size_bytes, "bytes") as stage:
 
         def put(key: str, data: bytes) -> None:
-            path = bucket / PREFIX / key
+            nonlocal written
+            path = bucket / kind.prefix / key
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
             except OSError as error:
                 raise map_os_error(error, f"the dataset in {bucket} (TMPDIR)") from error
             stage.advance(len(data))
+            written += len(data)
 
-        return generate_dataset(put, seed=args.seed, effect=args.effect, size_bytes=args.size)
+        return kind.generate(put, seed=args.seed, effect=args.effect, size_bytes=size_bytes), written
 
 
-def _job(args: DemoOptions, out: Path, url: str) -> JobOptions:
+def _job(args: DemoOptions, kind: Kind, out: Path, url: str) -> JobOptions:
     """Return the options of `penstock run` as a newcomer would type them."""
     return JobOptions(
-        source=f"s3://{BUCKET}/{PREFIX}",
+        source=f"s3://{BUCKET}/{kind.prefix}",
         endpoint_url=url,
         region=REGION,
         anonymous=True,
         out=out,
-        window_size=args.window_size,
-        epochs=args.epochs,
+        window_size=args.window_size or kind.window_bytes,
+        epochs=args.epochs or kind.epochs,
         task=args.task,
-        model=args.model,
+        option=kind.options,
+        split=kind.split,
+        model=args.model or kind.model,
+        batch_size=kind.batch_size,
+        learning_rate=kind.learning_rate,
         seed=args.seed,
         threads=1,
         title="Penstock demo",

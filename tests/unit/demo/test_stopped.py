@@ -9,7 +9,6 @@ from typing import NoReturn
 
 import pytest
 
-from penstock.demo.generate import DemoDataset
 from penstock.errors import Interrupted
 from penstock.steps import demo
 from penstock.steps.options.demo import DemoOptions
@@ -23,8 +22,7 @@ def test_a_stopped_demo_says_that_it_begins_anew(tmp_path: Path, monkeypatch: py
     def stop(_: object) -> NoReturn:
         raise Interrupted("SIGINT stopped the run after step 3", fix="run the same command again to go on")
 
-    made = DemoDataset(releases=(), num_subjects=1, num_trials=1, num_objects=1, size_bytes=1, bound_nrmse=0.5)
-    monkeypatch.setattr(demo, "_generate", lambda *_: made)
+    monkeypatch.setattr(demo, "_generate", lambda *_: ("1 trial", 1))
     monkeypatch.setattr(demo, "serve_s3", serve)
     monkeypatch.setattr(demo.run_step, "run", stop)
     with pytest.raises(Interrupted, match="after step 3: run the same command again: the demo begins anew") as told:
