@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.fuzz.ends import chunks, lance
 from benchmarks.fuzz.hdf5 import messages
 from benchmarks.fuzz.stores import STORES, Made
 from benchmarks.fuzz.uris import uris
@@ -201,4 +202,6 @@ PARSERS: dict[str, Callable[[], Made]] = {
     "checkpoints": checkpoint,
     "packing's positions": held,
     "messages on HDF5": messages,
+    "column chunks of Parquet": chunks,
+    "pages of Lance": lance,
 }

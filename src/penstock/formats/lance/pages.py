@@ -31,6 +31,8 @@ _OLDEST: Final = (0, 3)
 """What files of 2.0 call themselves: in those, parts of a list have rows of their own."""
 _NEAR_BYTES: Final = 64 * KIB
 """Between two places, that are read along."""
+_MOST_ROWS: Final = (1 << 32) - 1
+"""Of a page."""
 _MOST_WASTE: Final = 4
 _MOST_CUTS: Final = 4096
 """Places for a cut that are compared."""
@@ -211,6 +213,8 @@ def _page(value: int | bytes, end: _End) -> tuple[int, tuple[Place, ...]]:
             sizes += numbers_of(found)
         elif field == 3 and isinstance(found, int):
             rows = found
+    if rows > _MOST_ROWS:
+        raise ValueError(f"a page of {rows} rows")
     if len(offsets) != len(sizes):
         raise ValueError("a page whose buffers have no sizes")
     return rows, tuple(_within(zip(offsets, sizes, strict=True), end.file_bytes))
