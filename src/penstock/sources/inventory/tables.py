@@ -1,11 +1,12 @@
 """Tables of an inventory's file: CSV (packed by gzip or not), Parquet or ORC, a block at a time.
 
-Memory is a block of CSV, or a batch of rows and the pages (Parquet) or blocks (ORC) that they lie in.
+Memory is a block of CSV, or a batch of rows and the pages (Parquet, which is mapped) or blocks (ORC) that they lie in.
 """
 
 from __future__ import annotations
 
 import io
+import mmap
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -73,12 +74,21 @@ def _of_csv(file: BinaryIO, report: Report, kind: InventoryKind) -> Iterator[pa.
 
 
 def _of_parquet(file: BinaryIO, kind: InventoryKind) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False) as parquet:
+    with pq.ParquetFile(pa.BufferReader(_mapped(file)), pre_buffer=False) as parquet:
         chosen = _chosen(parquet.schema_arrow.names, kind)
         _check_groups(file, set(chosen.values()))
         batches = parquet.iter_batches(BATCH_ROWS, columns=list(chosen.values()), use_threads=False)
         for batch in batches:
             yield _named(batch, chosen)
+
+
+def _mapped(file: BinaryIO) -> pa.Buffer:
+    """Return the bytes of a file: reading by parts allocates what a page says that it has, which may be a lie."""
+    try:
+        return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError):  # in memory, or empty
+        file.seek(0)
+        return pa.py_buffer(file.read())
 
 
 def _check_groups(file: BinaryIO, used: set[str]) -> None:
