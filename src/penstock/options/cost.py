@@ -13,7 +13,7 @@ from penstock.options.paths import LEGS, check_path
 from penstock.options.readers import at_least_zero, optional_path, optional_text
 from penstock.options.rules import Change
 
-__all__ = ["CostOptions", "SourcePrices"]
+__all__ = ["CostOptions", "SourcePrices", "optional_date"]
 
 SourcePrices = Literal["auto", "s3"]
 
@@ -23,7 +23,8 @@ def _optional_usd(text: str) -> float | None:
     return at_least_zero(text) if text else None
 
 
-def _date(text: str) -> date | None:
+def optional_date(text: str) -> date | None:
+    """Read a day; the empty text, as pipelines pass an unset one, is None."""
     if not text:
         return None
     try:
@@ -70,4 +71,6 @@ class CostOptions(Options, group="prices", change=Change.FREE):
         told="price requests and transfer as the store does that the run read from (S3, Google Cloud Storage), and "
         "leave them open elsewhere (auto, default), or as S3 does wherever it read from (s3)",
     )
-    today: date | None = option(read=_date, default=None, metavar="YYYY-MM-DD", told="day of the bill (default: today)")
+    today: date | None = option(
+        read=optional_date, default=None, metavar="YYYY-MM-DD", told="day of the bill (default: today)"
+    )

@@ -22,6 +22,7 @@ STEPS = (
     "pack",
     "export",
     "compare",
+    "prices",
     "new-task",
 )
 """Each is declared in ``penstock.steps.options.<module>``, and done by ``penstock.steps.<module>``."""
@@ -39,6 +40,7 @@ TOLD = {
     "pack": "write a dataset anew in shards of a given size, verified and resumable",
     "export": "write trained networks as a file that others run without Penstock",
     "compare": "show the scores of several runs side by side",
+    "prices": "list, check and refresh the prices that bills are made with",
     "new-task": "write a package for a task of your own",
 }
 """What each does, for a person."""

@@ -1,0 +1,185 @@
+"""``penstock prices``: the price list, its age, and what sellers say today."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
+
+from penstock.cost.prices import Prices, load_prices
+from penstock.cost.refreshing import Found, Wanted, wanted_of, write_found
+from penstock.cost.values import Machine, PriceRow
+from penstock.errors import ConfigError, SourceError
+from penstock.steps.options.prices import PricesOptions
+
+NAME = "prices"
+
+__all__ = ["NAME", "run"]
+
+_HEAD = ("item", "price", "currency", "per", "lifecycle", "region", "as of", "source")
+_MACHINE_HEAD = (
+    "machine", "vCPU", "GiB", "GPUs", "network Gbit/s", "burst", "disk MB/s", "burst", "NVMe GB", "as of",
+)  # fmt: skip
+
+
+def run(args: PricesOptions) -> int:
+    """List, check or refresh."""
+    today = args.today or datetime.now(UTC).date()
+    prices = load_prices(args.prices, today=today)
+    if args.action != "refresh" and (args.into or args.endpoint_url):
+        raise ConfigError(f"`penstock prices {args.action}` asks nobody", fix="leave --into and --endpoint-url out")
+    if args.action == "refresh":
+        return _refresh(args, prices, today)
+    if args.machines:
+        return _machines(args, prices)
+    rows = [row for row in prices.rows if _is_chosen(args, row)]
+    if not rows:
+        raise ConfigError("there is no such price", fix="see what there is with `penstock prices list`")
+    if args.action == "check":
+        return _check(args, rows, today)
+    if args.json:
+        sys.stdout.write("".join(f"{json.dumps(_as_json(row))}\n" for row in rows))
+    else:
+        sys.stdout.write(_table([_HEAD, *(_cells(row) for row in rows)]))
+    return 0
+
+
+def _is_chosen(args: PricesOptions, row: PriceRow) -> bool:
+    return (
+        (not args.item or any(fnmatchcase(row.item.lower(), each.lower()) for each in args.item))
+        and args.provider in ("", row.provider)
+        and args.region in (None, row.region)
+    )
+
+
+def _cells(row: PriceRow) -> tuple[str, ...]:
+    price = " / ".join(
+        f"{tier.price:f}" if not tier.above else f"{tier.price:f} from {tier.above:,f}" for tier in row.tiers
+    )
+    region = f"{row.region} to {row.to_region}" if row.to_region else row.region or "any"
+    as_of = row.as_of.isoformat() if row.as_of else "undated"
+    return (row.item, price, row.currency, row.unit, row.lifecycle, region, as_of, row.source)
+
+
+def _as_json(row: PriceRow) -> dict[str, object]:
+    tiers = [{"above": str(tier.above), "price": str(tier.price)} for tier in row.tiers]
+    fields = {"item": row.item, "unit": row.unit, "price": str(row.tiers[0].price), "currency": row.currency}
+    more = {"provider": row.provider, "region": row.region, "lifecycle": row.lifecycle}
+    as_of = row.as_of.isoformat() if row.as_of else None
+    return {**fields, **more, "to_region": row.to_region, "tiers": tiers, "as_of": as_of, "source": row.source}
+
+
+def _check(args: PricesOptions, rows: Sequence[PriceRow], today: date) -> int:
+    """Tell what is old; whoever gave a file that makes no sense was told by now."""
+    old = [row for row in rows if row.as_of and (today - row.as_of).days > args.max_age]
+    undated = sum(row.as_of is None for row in rows)
+    for row in old:
+        age = (today - row.as_of).days if row.as_of else 0
+        region = f" in {row.region}" if row.region else ""
+        sys.stdout.write(f"old: {row.item} per {row.unit}{region} ({row.lifecycle}) is {age} days old, {row.source}\n")
+    parts = [f"{len(rows):,} prices", f"{len(old):,} older than {args.max_age} days"]
+    parts += [f"{undated:,} without a date"] if undated else []
+    sys.stdout.write(f"{', '.join(parts)}{': `penstock prices refresh` asks for new ones' if old else ''}\n")
+    return 0
+
+
+def _machines(args: PricesOptions, prices: Prices) -> int:
+    found = [
+        each
+        for each in prices.machines
+        if args.provider in ("", each.provider)
+        and (not args.item or any(fnmatchcase(name.lower(), one.lower()) for name in each.names for one in args.item))
+    ]
+    if not found:
+        raise ConfigError("nothing is known of such a machine", fix="see all with `penstock prices list --machines`")
+    if args.json:
+        sys.stdout.write("".join(f"{json.dumps(_machine_json(each))}\n" for each in found))
+    else:
+        sys.stdout.write(_table([_MACHINE_HEAD, *(_machine_cells(each) for each in found)]))
+    return 0
+
+
+def _machine_cells(each: Machine) -> tuple[str, ...]:
+    gpus = f"{each.num_gpus} x {each.gpu}" if each.num_gpus else "-"
+    figures = (
+        each.network_baseline_gbps, each.network_burst_gbps, each.disk_baseline_mb_s, each.disk_burst_mb_s,
+        each.local_nvme_gb,
+    )  # fmt: skip
+    as_of = each.as_of.isoformat() if each.as_of else "undated"
+    return (each.name, _number(each.vcpus), _number(each.memory_gib), gpus, *map(_number, figures), as_of)
+
+
+def _machine_json(each: Machine) -> dict[str, object]:
+    names = [name for name in Machine.__dataclass_fields__ if name not in ("place", "is_own")]
+    values = {name: getattr(each, name) for name in names}
+    return {name: str(value) if isinstance(value, Decimal | date) else value for name, value in values.items()}
+
+
+def _number(value: Decimal | int | None) -> str:
+    return "-" if value is None else f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
+    if args.endpoint_url and not args.provider:
+        raise ConfigError("whose server --endpoint-url is, is not said", fix="name --provider beside it")
+    wanted = wanted_of(prices, provider=args.provider, region=args.region, items=args.item)
+    if not wanted:
+        raise ConfigError(
+            "there is nothing to ask for: prices of nodes are asked for, by their names",
+            fix="see `penstock prices list`; what the list lacks is asked for by --item with --provider and --region",
+        )
+    found = list(_asked(wanted, args.endpoint_url))
+    sys.stdout.write(
+        _table([("item", "lifecycle", "region", "listed", "now"), *(_news(each, prices) for each in found)])
+    )
+    if args.into is not None and any(each.usd is not None for each in found):
+        write_found(args.into, found, today)
+        sys.stdout.write(f"price file {args.into}: give it with --prices\n")
+    for each in found:
+        if each.usd is None:
+            sys.stderr.write(f"penstock prices: no price of {each.wanted.item} in {each.wanted.region}: {each.why}\n")
+    if all(each.usd is None for each in found):
+        raise SourceError("nobody told a price of what was asked for", fix="see the lines above; the list is as it was")
+    return 0
+
+
+def _asked(wanted: Sequence[Wanted], url: str | None) -> Iterable[Found]:
+    """Ask each seller for its own; the modules are imported as they are needed."""
+    of = {name: [each for each in wanted if each.provider == name] for name in ("aws", "gcp", "azure")}
+    if of["aws"]:
+        from penstock.cost.refresh_aws import ask_aws
+
+        yield from ask_aws(of["aws"], url=url)
+    if of["gcp"]:
+        from penstock.cost.refresh_gcp import URL as GCP_URL
+        from penstock.cost.refresh_gcp import ask_gcp
+
+        yield from ask_gcp(of["gcp"], url=url or GCP_URL)
+    if of["azure"]:
+        from penstock.cost.refresh_azure import URL as AZURE_URL
+        from penstock.cost.refresh_azure import ask_azure
+
+        yield from ask_azure(of["azure"], url=url or AZURE_URL)
+
+
+def _news(found: Found, prices: Prices) -> tuple[str, ...]:
+    wanted = found.wanted
+    listed = next(
+        (
+            row.tiers[0].price
+            for row in prices.rows
+            if (row.item, row.region, row.lifecycle) == (wanted.item, wanted.region, wanted.lifecycle)
+        ),
+        None,
+    )
+    now = "not told" if found.usd is None else f"{found.usd:f}"
+    return (wanted.item, wanted.lifecycle, wanted.region, "-" if listed is None else f"{listed:f}", now)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "".join(f"{line.rstrip()}\n" for line in lines)

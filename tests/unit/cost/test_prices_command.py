@@ -1,0 +1,258 @@
+"""``penstock prices``: what is listed, what is old, and what sellers' recorded answers make of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote_plus, urlsplit
+
+import pytest
+
+from penstock.cli import main
+from penstock.cost import load_prices
+from support.prices import TODAY
+from support.recorded import Answer, Asked, Recorded, serve_recorded
+
+Told = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Told:
+    def run(*words: str | Path) -> tuple[int, str, str]:
+        code = main(["prices", *map(str, words), "--today", TODAY.isoformat()])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_prices_are_listed(told: Told, tmp_path: Path) -> None:
+    code, out, _ = told("list", "--item", "g4dn.xlarge", "--region", "us-east-1")
+    assert code == 0
+    assert out.splitlines()[1].split()[:7] == [
+        "g4dn.xlarge", "0.526", "USD", "hour", "on-demand", "us-east-1", "2026-10-01",
+    ]  # fmt: skip
+    (tmp_path / "own.yaml").write_text("prices:\n- {item: g4dn.xlarge, unit: hour, price: 0.4, currency: EUR}\n")
+    _, out, _ = told("list", "--item", "G4DN.*", "--prices", tmp_path / "own.yaml", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (rows[0]["price"], rows[0]["currency"], rows[0]["as_of"]) == ("0.4", "EUR", None)
+    assert {"g4dn.xlarge", "g4dn.12xlarge"} <= {row["item"] for row in rows}
+    _, out, _ = told("list", "--item", "transfer-internet")
+    assert "0 / 0.09 from 100 / 0.085 from 10,240" in out
+
+
+def test_machines_are_listed(told: Told) -> None:
+    _, out, _ = told("list", "--machines", "--item", "Standard_NC24ads_A100_v4", "--json")
+    (row,) = map(json.loads, out.splitlines())
+    assert (row["names"][0], row["gpu"], row["provider"]) == ("NC24ads_A100_v4", "A100", "azure")
+    code, out, _ = told("list", "--machines", "--provider", "aws", "--item", "g4dn.xlarge")
+    assert (code, "118.75" in out, "437.5" in out) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["list", "--item", "nothing"], "there is no such price"),
+        (["check", "--region", "mars"], "there is no such price"),
+        (["list", "--machines", "--item", "nothing"], "nothing is known of such a machine"),
+        (["list", "--into", "x"], "asks nobody"),
+        (["refresh", "--endpoint-url", "http://127.0.0.1:1"], "name --provider"),
+        (["refresh", "--item", "nothing"], "nothing to ask for"),
+    ],
+)
+def test_what_cannot_be_done_is_said(told: Told, words: list[str], named: str) -> None:
+    code, out, err = told(*words)
+    assert (code, out) == (2, "")
+    assert named in err
+
+
+def test_a_check_tells_what_is_old_and_what_is_wrong(told: Told, tmp_path: Path) -> None:
+    code, out, _ = told("check", "--item", "a2-highgpu-2g")
+    assert code == 0
+    assert "old: a2-highgpu-2g per hour in us-central1 (on-demand) is 625 days old" in out
+    assert out.splitlines()[-1].startswith("4 prices, 4 older than 180 days")
+    assert "1 prices, 0 older" in told("check", "--item", "g6.xlarge")[1]
+    (tmp_path / "bad.yaml").write_text("prices:\n- {item: x, unit: hour, price: much}\n")
+    code, out, err = told("check", "--prices", tmp_path / "bad.yaml")
+    assert (code, out) == (70, "")
+    assert "bad.yaml:2: price is 'much'" in err
+
+
+def _azure(asked: Asked) -> Answer:
+    """As the retail price API answers, in two pages; Windows, spot and low priority among it."""
+    query = {name: values[0] for name, values in parse_qs(urlsplit(asked.path).query).items()}
+    here = f"http://{asked.headers['host']}/api?page=2"
+    common = {
+        "currencyCode": "USD", "armRegionName": "eastus", "armSkuName": "Standard_NC24ads_A100_v4",
+        "unitOfMeasure": "1 Hour", "type": "Consumption", "productName": "Virtual Machines NCads A100 v4 Series",
+    }  # fmt: skip
+    name = "NC24ads A100 v4"
+    if query.get("page") == "2":
+        rows: list[dict[str, Any]] = [{**common, "skuName": name, "retailPrice": 3.5}]
+        return 200, json.dumps({"Items": rows, "NextPageLink": None}).encode()
+    if "Standard_NC24ads_A100_v4" not in query["$filter"]:
+        return 200, json.dumps({"Items": [], "NextPageLink": None}).encode()
+    rows = [
+        {**common, "skuName": name, "retailPrice": 7.9, "productName": "Virtual Machines NCads A100 v4 Series Windows"},
+        {**common, "skuName": f"{name} Spot", "retailPrice": 1.25},
+        {**common, "skuName": f"{name} Low Priority", "retailPrice": 0.7},
+    ]
+    return 200, json.dumps({"Items": rows, "NextPageLink": here}).encode()
+
+
+def test_azure_is_asked_page_by_page(told: Told, tmp_path: Path) -> None:
+    into = tmp_path / "azure.yaml"
+    with serve_recorded(_azure) as server:
+        words = ["--provider", "azure", "--region", "eastus", "--endpoint-url", f"{server.url}/api", "--into", into]
+        code, out, err = told("refresh", "--item", "NC24ads_A100_v4", "--item", "NC40ads_H100_v5", *words)
+    assert code == 0
+    assert "NC24ads_A100_v4  on-demand  eastus  3.673   3.5" in out
+    assert "no price of NC40ads_H100_v5 in eastus: Azure tells no such price" in err
+    asked = unquote_plus(server.asked[0].path)
+    assert "armRegionName eq 'eastus' and armSkuName eq 'Standard_NC24ads_A100_v4'" in asked
+    prices = load_prices(into, today=TODAY)
+    assert prices.node("Standard_NC24ads_A100_v4").usd == Decimal("3.5")
+    assert prices.node("NC24ads_A100_v4").as_of == TODAY
+    assert prices.node("NC40ads_H100_v5").usd == Decimal("6.98")
+
+
+def test_a_refreshed_file_keeps_its_other_rows_and_others_files_are_left(told: Told, tmp_path: Path) -> None:
+    into, own = tmp_path / "found.yaml", tmp_path / "own.yaml"
+    own.write_text("# mine\nprices: []\n")
+    with serve_recorded(_azure) as server:
+        words = ["--provider", "azure", "--region", "eastus", "--endpoint-url", f"{server.url}/api"]
+        for item, at in (("NC24ads_A100_v4", into), ("NC24ads_A100_v4", own)):
+            code, _, err = told("refresh", "--item", item, *words, "--into", at)
+            assert code == (53 if at is own else 0)
+        assert "own.yaml was not written by" in err
+        server.answer = lambda asked: (
+            200,
+            b'{"Items": [{"retailPrice": 2, "skuName": "x", "unitOfMeasure": "1 Hour"}]}',
+        )
+        assert told("refresh", "--item", "NC40ads_H100_v5", *words, "--into", into)[0] == 0
+    assert own.read_text() == "# mine\nprices: []\n"
+    assert [row.item for row in load_prices(into).files[0].prices] == ["NC24ads_A100_v4", "NC40ads_H100_v5"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "named"),
+    [
+        ((503, b""), 3, "it answered with status 503"),
+        ((403, b""), 3, "it answered with status 403"),
+        ((200, b"<html>"), 3, "no JSON"),
+        ((200, b"[]"), 3, "no list of prices"),
+        ((200, b'{"Items": []}'), 25, "nobody told a price"),
+        ((200, b'{"Items": [], "NextPageLink": "http://elsewhere.example/x"}'), 25, "go on at another server"),
+    ],
+)
+def test_what_a_seller_does_not_tell_is_no_price(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer, code: int, named: str
+) -> None:
+    monkeypatch.setattr("penstock.cost.refreshing.time.sleep", lambda seconds: None)
+    into = tmp_path / "found.yaml"
+    with serve_recorded(lambda asked: answer) as server:
+        words = ["--provider", "azure", "--region", "eastus", "--endpoint-url", server.url, "--into", into]
+        found, _, err = told("refresh", "--item", "NC24ads_A100_v4", *words)
+    assert found == code
+    assert named in err
+    assert not into.exists()
+    assert len(server.asked) == (3 if answer[0] == 503 else 1)
+
+
+def _sku(description: str, usage: str, price: str, regions: tuple[str, ...] = ("us-central1",)) -> dict[str, Any]:
+    units, _, nanos = price.partition(".")
+    rate = {"unitPrice": {"units": units, "nanos": int((nanos + "0" * 9)[:9]), "currencyCode": "USD"}}
+    return {
+        "description": description,
+        "category": {"resourceFamily": "Compute", "usageType": usage},
+        "serviceRegions": list(regions),
+        "pricingInfo": [{"pricingExpression": {"usageUnit": "h", "tieredRates": [rate]}}],
+    }
+
+
+SKUS = [
+    _sku("A2 Instance Core running in Americas", "OnDemand", "0.031611"),
+    _sku("A2 Instance Ram running in Americas", "OnDemand", "0.004237"),
+    _sku("Nvidia Tesla A100 GPU running in Americas", "OnDemand", "2.933908"),
+    _sku("Nvidia Tesla A100 80GB GPU running in Americas", "OnDemand", "3.93"),
+    _sku("A2 Instance Core running in Japan", "OnDemand", "0.04", ("asia-northeast1",)),
+    _sku("Spot Preemptible A2 Instance Core running in Americas", "Preemptible", "0.01"),
+    _sku("Spot Preemptible A2 Instance Ram running in Americas", "Preemptible", "0.002"),
+    _sku("Nvidia Tesla A100 GPU attached to Spot Preemptible VMs running in Iowa", "Preemptible", "1"),
+]
+
+
+def test_google_machines_cost_the_sum_of_their_parts(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", "a-key-of-nobody")
+
+    def answer(asked: Asked) -> Answer:
+        is_second = "pageToken=two" in asked.path
+        page = {"skus": SKUS[4:]} if is_second else {"skus": SKUS[:4], "nextPageToken": "two"}
+        return 200, json.dumps(page).encode()
+
+    with serve_recorded(answer) as server:
+        words = ["--provider", "gcp", "--region", "us-central1", "--endpoint-url", server.url]
+        code, out, err = told("refresh", "--item", "a2-highgpu-1g", *words)
+    assert code == 0
+    rows = {tuple(line.split()[:2]): line.split()[-1] for line in out.splitlines()[1:]}
+    assert Decimal(rows["a2-highgpu-1g", "on-demand"]) == Decimal("3.673385")
+    assert Decimal(rows["a2-highgpu-1g", "spot"]) == Decimal("1.29")
+    assert [asked.headers["x-goog-api-key"] for asked in server.asked] == ["a-key-of-nobody"] * 2
+    assert "a-key-of-nobody" not in out + err + "".join(asked.path for asked in server.asked)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Recorded]:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with serve_recorded(_aws) as server:
+        yield server
+
+
+def _aws(asked: Asked) -> Answer:
+    if b"DescribeSpotPriceHistory" in asked.body:
+        rows = [("us-east-1a", "27.0", "10"), ("us-east-1a", "26.0", "09"), ("us-east-1b", "28.0", "10")]
+        items = "".join(
+            f"<item><instanceType>p5en.48xlarge</instanceType><productDescription>Linux/UNIX</productDescription>"
+            f"<spotPrice>{usd}</spotPrice><timestamp>2026-11-20T{hour}:00:00.000Z</timestamp>"
+            f"<availabilityZone>{zone}</availabilityZone></item>"
+            for zone, usd, hour in rows
+        )
+        text = f"<DescribeSpotPriceHistoryResponse><spotPriceHistorySet>{items}</spotPriceHistorySet>"
+        return 200, f"{text}</DescribeSpotPriceHistoryResponse>".encode()
+    filters = {each["Field"]: each["Value"] for each in json.loads(asked.body)["Filters"]}
+    usd = {"g5.xlarge": "1.0100000000", "p5en.48xlarge": "63.2960000000"}.get(filters["instanceType"])
+    terms = [
+        {"X.JRTCKXETXF": {"priceDimensions": {"X.J.6YS6EN2CT7": {"unit": "Hrs", "pricePerUnit": {"USD": each}}}}}
+        for each in ("0.0000000000", usd)
+        if each
+    ]
+    products = [json.dumps({"product": {}, "terms": {"OnDemand": term}}) for term in terms]
+    return 200, json.dumps({"FormatVersion": "aws_v1", "PriceList": products}).encode()
+
+
+def test_aws_is_asked_for_on_demand_and_for_spot(told: Told, aws: Recorded, tmp_path: Path) -> None:
+    into = tmp_path / "aws.yaml"
+    words = ["--provider", "aws", "--region", "us-east-1", "--endpoint-url", aws.url, "--into", into]
+    code, out, _ = told("refresh", "--item", "g5.xlarge", "--item", "p5en.*", "--item", "g99.huge", *words)
+    assert code == 0
+    prices = load_prices(into, today=TODAY)
+    assert prices.node("g5.xlarge").usd == Decimal("1.01")
+    assert prices.node("p5en.48xlarge", lifecycle="spot").usd == Decimal("27.5")
+    assert "g99.huge" in out
+    assert b"g99.huge" not in into.read_bytes()
+    filters = {each["Field"]: each["Value"] for each in json.loads(aws.asked[0].body)["Filters"]}
+    assert (filters["regionCode"], filters["operatingSystem"], filters["tenancy"]) == ("us-east-1", "Linux", "Shared")
+
+
+def test_aws_that_lets_nobody_ask_is_told(told: Told, aws: Recorded) -> None:
+    aws.answer = lambda asked: (400, b'{"__type": "AccessDeniedException", "message": "no"}')
+    words = ["--provider", "aws", "--region", "us-east-1", "--endpoint-url", aws.url]
+    code, _, err = told("refresh", "--item", "g5.xlarge", *words)
+    assert code == 21
+    assert "pricing:GetProducts" in err
