@@ -32,7 +32,24 @@ from penstock.steps.run import evaluate_options, list_options, report_options, t
 from support.options import config_of
 
 TEXTS = (
-    *("", "0", "1", "7", "0.5", "1e-05", "10", "90", "true", "false", "32Mi", "1.5Gi", "2h", "20MB/s", "0.8,0.1,0.1"),
+    *(
+        "",
+        "0",
+        "1",
+        "7",
+        "0.5",
+        "1e-05",
+        "10",
+        "90",
+        "true",
+        "false",
+        "32Mi",
+        "1.5Gi",
+        "2h",
+        "20MB/s",
+        "0.8,0.1,0.1",
+        "internet",
+    ),
     *(
         "a",
         "-a",
