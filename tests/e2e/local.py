@@ -24,7 +24,13 @@ class Local:
 
 
 def run_here(
-    bucket: Bucket, folder: Path, *, epochs: int, checkpoint_every: int = 0, task: Sequence[str] = EEG
+    bucket: Bucket,
+    folder: Path,
+    *,
+    epochs: int,
+    checkpoint_every: int = 0,
+    task: Sequence[str] = EEG,
+    model: Sequence[str] = (),
 ) -> Local:
     """List, train and evaluate on this machine, with as many threads as a pod without limits has."""
     environment = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0))), **CREDENTIALS}
@@ -36,7 +42,7 @@ def run_here(
     made = ("--manifest", folder / "m.parquet", "--plan", folder / "plan.json")
     step("list", "--source", bucket.uri, "--endpoint-url", bucket.url, *SOURCE, *task, *made)
     learn = ("--epochs", epochs, "--batch-size", 8, "--threads", 1, "--checkpoint-every", checkpoint_every)
-    step("train", *made, *learn, "--checkpoints", folder / "checkpoints", "--record", folder / "run.json")
+    step("train", *made, *model, *learn, "--checkpoints", folder / "checkpoints", "--record", folder / "run.json")
     step("evaluate", *made, "--checkpoint", folder / "checkpoints", "--metrics", folder / "metrics.json")
     return Local(
         record=read_record(folder / "run.json", RunRecord),

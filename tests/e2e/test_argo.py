@@ -21,6 +21,7 @@ from support.cli import Bucket
 from support.images import write_class_folders
 from support.moto_s3 import REGION
 from support.tables import people
+from support.xrays import archive_of, make_studies
 
 STEPS = ["list", "prefetch", "train", "evaluate", "report"]
 LONG_EPOCHS = 40
@@ -169,6 +170,31 @@ def test_images_by_the_general_template(templates: tuple[Namespace, Bucket], tmp
     done.succeed()
     words = [word for name, value in of_task.items() for word in ("--option", f"{name}={value}")]
     check_results(done, run_here(pets, tmp_path, epochs=2, task=("--task", "images", *words)))
+
+
+def test_x_rays_of_one_archive_by_the_general_template(templates: tuple[Namespace, Bucket], tmp_path: Path) -> None:
+    """Found in the archive by ranges, learnt from normal ones, and told from those with a finding."""
+    namespace, recordings = templates
+    nih = dataclasses.replace(recordings, name="nih")
+    for name in (nih.name, runs_of(nih)):
+        nih.client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    nih.put("archive.zip", archive_of(make_studies(24)))
+    of_task = {"size": 32, "archives": "images_00[1-3]"}
+    done = Workflow(name="x-rays", namespace=namespace, bucket=nih).submit(
+        template="penstock",
+        data_task="xray",
+        data_task_options=json.dumps(of_task),
+        model_name="reversed-autoencoder-small",
+        model_epochs=2,
+    )
+    done.succeed()
+    words = [word for name, value in of_task.items() for word in ("--option", f"{name}={value}")]
+    model = ("--model", "reversed-autoencoder-small")
+    check_results(done, run_here(nih, tmp_path, epochs=2, task=("--task", "xray", *words), model=model))
+    page = done.left("report.html")
+    assert page is not None
+    assert b"Anomaly maps" in page
+    assert {"auroc", "auprc"} <= done.record("records/evaluate.json", Evaluation).metrics.keys()
 
 
 def test_a_dataset_is_packed_in_parts_side_by_side_and_the_shards_are_trained_on(

@@ -18,11 +18,12 @@ from penstock.records import CostReport, Evaluation, RunRecord, read_record
 from pipelines.compile import compile_all
 from pipelines.files import GENERAL_PIPELINE
 from support.clips import write_pairs
+from support.eeg import write_eeg
 from support.hub_server import Hub, serve_hub
 from support.images import CLASSES, write_class_folders
 from support.moto_s3 import connect
 from support.tables import people
-from support.texts import conversations, jsonl
+from support.texts import conversations, jsonl, planted
 from support.xrays import archive_of, make_studies
 
 STEPS = ["list", "prefetch", "train", "evaluate", "report", "report-exit"]
@@ -155,6 +156,40 @@ def test_conversations_of_a_private_repository(bucket: Bucket, compiled: Path, h
     _, scored = check(run)
     assert {"perplexity", "loss", "bits_per_byte", "token_accuracy"} == scored.metrics.keys()
     assert "perplexity" in run.executions["report"].artifacts["html"].read_text()
+
+
+def test_texts(bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
+    connect(bucket.url).put_object(Bucket="runs", Key="texts/a.jsonl", Body=jsonl(planted(40)))
+    given = small(
+        bucket,
+        data_source="s3://runs/texts",
+        data_region="us-east-2",
+        data_task="text",
+        data_task_options={"length": 32},
+        model_name="tiny",
+        options={"endpoint_url": bucket.url, "batch_size": 8},
+    )
+    _, scored = check(make_backend(tmp_path).run(compiled, given, job_id="texts"))
+    assert scored.score == "perplexity"
+
+
+def test_externalizing_of_recordings(bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
+    """The EEG challenge's second task, by the pipeline for any dataset; its first one has a pipeline of its own."""
+    client = connect(bucket.url)
+    folder = write_eeg(tmp_path / "eeg", num_trials=6, num_subjects=8)
+    for path in folder.rglob("*.*"):
+        client.put_object(Bucket="runs", Key=f"eeg/R1_L100_bdf/{path.relative_to(folder)}", Body=path.read_bytes())
+    given = small(
+        bucket,
+        data_source="s3://runs/eeg",
+        data_region="us-east-2",
+        data_task="eeg-c2",
+        model_name="small",
+        options={"endpoint_url": bucket.url, "batch_size": 8, "loss": "l1"},
+    )
+    trained, scored = check(make_backend(tmp_path / "run").run(compiled, given, job_id="eeg-c2"))
+    assert trained.config["loss"] == "l1"
+    assert scored.score == "nrmse"
 
 
 def test_clips_of_pictures_and_sound(bucket: Bucket, compiled: Path, tmp_path: Path) -> None:
