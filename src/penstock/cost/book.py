@@ -40,7 +40,7 @@ class Book:
     def find(self, item: str, unit: str, *, to_region: str = "") -> Rate | None:
         """Return a price, None where there is none, which is warned of."""
         setting = self.setting
-        lifecycle = setting.lifecycle if unit == "hour" and not item.endswith("-hour") else "on-demand"
+        lifecycle = (setting.lifecycle if unit == "hour" and not item.endswith("-hour") else None) or "on-demand"
         try:
             rate = self.prices.find(item, unit=unit, region=setting.region, to_region=to_region, lifecycle=lifecycle)
         except ConfigError as error:

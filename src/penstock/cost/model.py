@@ -13,6 +13,7 @@ moved its bytes beside the run's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from penstock.cost.book import Book
@@ -59,8 +60,12 @@ def bill(
         prices: where unit prices are from.
         setting: what cannot be measured.
     """
-    kind = setting.instance_type or run.host.instance_type
-    book = Book(prices, setting, provider=prices.provider_of(kind))
+    host = run.host
+    setting = replace(
+        setting, region=setting.region or host.region, lifecycle=setting.lifecycle or host.lifecycle or "on-demand"
+    )
+    kind = setting.instance_type or host.instance_type
+    book = Book(prices, setting, provider=prices.provider_of(kind) or host.provider or "")
     traffic = total_meters(run, steps=steps, evaluation=evaluation)
     hours = _hours(run.wall_seconds) + _hours(evaluation.wall_seconds if evaluation else 0.0)
     stall_usd = _add_nodes(book, run, added_steps(steps, evaluation=evaluation), evaluation)
@@ -122,7 +127,7 @@ def by_hand(item: str, usd: Decimal, setting: CostSetting) -> Rate:
         list_usd=usd,
         provider="",
         region="",
-        lifecycle=setting.lifecycle,
+        lifecycle=setting.lifecycle or "on-demand",
         as_of=setting.today,
         source="given by hand for this report",
     )

@@ -26,9 +26,10 @@ class CostSetting:
         today: day of the bill; prices older than 180 days by then are warned of.
         instance_type: the node's; None takes what the run recorded, and without that the node has no price.
         node_usd_per_hour: price of one node, instead of the price file's.
-        lifecycle: whether the nodes were bought on demand or as spot.
+        lifecycle: whether the nodes were bought on demand or as spot; None takes what the run found, and on demand.
         num_nodes: nodes of the training step.
-        region: where the prices are looked for; None takes those that the price file has.
+        region: where the prices are looked for; None takes the node's, where the run found it, and else those that the
+            price file has.
         transfer: the way from the source to the node, legs joined by ``+``.
         source_prices: ``auto`` takes the prices of the store that the run read from, none where it read from a folder
             of the node's own, and leaves those of another server open; ``s3`` takes S3's whatever it read from.
@@ -41,7 +42,7 @@ class CostSetting:
     today: date
     instance_type: str | None = None
     node_usd_per_hour: Decimal | float | None = None
-    lifecycle: Lifecycle = "on-demand"
+    lifecycle: Lifecycle | None = None
     num_nodes: int = 1
     region: str | None = None
     transfer: str = CostOptions.transfer

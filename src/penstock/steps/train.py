@@ -25,7 +25,7 @@ from penstock.steps._shared.metering import Metering, find_metering
 from penstock.steps._shared.mix_told import mix_lines
 from penstock.steps._shared.outputs import alone_in, check_writable
 from penstock.steps._shared.planned_run import PlannedRun, plan_run
-from penstock.steps._shared.pricing import cost_setting, warn_of_node
+from penstock.steps._shared.pricing import setting_here, warn_of_node
 from penstock.steps._shared.ranks import check_one_rank, ranks_from
 from penstock.steps._shared.run_records import RunRecords
 from penstock.steps._shared.run_root import RunRoot, recorded
@@ -136,7 +136,7 @@ def _open_books(args: TrainOptions, records: RunRecords, run_root: RunRoot | Non
         max_requests=args.max_requests or None,
         steps=lambda: in_root or read_steps(args.step_records),
         prices=load_prices(args.prices),
-        setting=cost_setting(args, args.instance_type),
+        setting=setting_here(args, args.instance_type),
         metering=metering,
     )
 

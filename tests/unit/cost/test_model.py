@@ -395,3 +395,21 @@ def test_a_mix_of_several_stores_is_not_priced_as_one() -> None:
     assert not seller.is_priced
     assert "what each got of its requests and transfer is not counted, so they are not in the total" in seller.warning
     assert seller_of(msgspec.structs.replace(run, mix=(shares[0], shares[2])), prices="auto").is_priced
+
+
+def test_a_bill_is_made_for_the_node_that_was_found() -> None:
+    host = Host(
+        num_cpus=4, device="g", num_devices=1, instance_type="p5en.48xlarge", region="us-east-2", lifecycle="spot"
+    )
+    report = _bill(make_run(host=host))
+    line = _line(report, "p5en.48xlarge")
+    assert (line.unit_usd, "us-east-2" in line.source) == (Decimal("26.5714"), True)
+    said = _bill(make_run(host=host), lifecycle="on-demand", region="us-east-1")
+    assert _line(said, "p5en.48xlarge").unit_usd == Decimal("63.296")
+
+
+def test_spot_without_a_price_is_not_billed_as_on_demand() -> None:
+    host = Host(num_cpus=4, device="g", num_devices=1, instance_type="g5.xlarge", lifecycle="spot")
+    report = _bill(make_run(host=host))
+    assert _line(report, "g5.xlarge").usd is None
+    assert any("no spot price of 'g5.xlarge'" in warning for warning in report.warnings)

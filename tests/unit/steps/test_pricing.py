@@ -10,6 +10,8 @@ from penstock.cli import main
 from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
+from penstock.sources.node import this_node
+from penstock.steps._shared.common import host_without_device, with_node
 from penstock.steps._shared.pricing import check_region, endpoint_paid
 
 SPEC = SourceSpec(uri="s3://bucket/prefix")
@@ -65,3 +67,16 @@ def test_a_region_that_nobody_has_is_refused_before_anything(
 def test_a_region_without_prices_of_its_own_takes_those_of_another() -> None:
     for region in (None, "us-east-1", "eu-central-1", "us-gov-west-1", "eastus"):
         check_region(region, load_prices())
+
+
+def test_steps_record_the_node_that_they_ran_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_NODE_INSTANCE_TYPE", "g6.xlarge")
+    monkeypatch.setenv("PENSTOCK_NODE_REGION", "us-west-2")
+    monkeypatch.setenv("PENSTOCK_NODE_LIFECYCLE", "spot")
+    this_node.cache_clear()
+    try:
+        host = host_without_device()
+        assert (host.instance_type, host.region, host.lifecycle) == ("g6.xlarge", "us-west-2", "spot")
+        assert with_node(host, "g5.xlarge").instance_type == "g5.xlarge"
+    finally:
+        this_node.cache_clear()

@@ -23,7 +23,7 @@ from penstock.sources import read_meter_files, sum_meters
 from penstock.steps._shared import common
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.metering import Metering
-from penstock.steps._shared.pricing import cost_setting
+from penstock.steps._shared.pricing import setting_here
 from penstock.steps.options.run import JobOptions
 from penstock.train.limits import Ended, Limits, Spending, Watch
 from penstock.train.options import TrainingOptions
@@ -122,7 +122,7 @@ def has_node_price(setting: CostSetting, prices: Prices) -> bool:
     if setting.instance_type is None:
         return False
     try:
-        prices.node(setting.instance_type, region=setting.region)
+        prices.node(setting.instance_type, region=setting.region, lifecycle=setting.lifecycle or "on-demand")
     except ConfigError:
         return False
     return True
@@ -137,7 +137,7 @@ def check_budget(args: TrainingOptions, costs: CostOptions) -> None:
     """
     if not args.max_usd:
         return
-    setting, prices = cost_setting(costs, args.instance_type), load_prices(costs.prices)
+    setting, prices = setting_here(costs, args.instance_type), load_prices(costs.prices)
     if not has_node_price(setting, prices):
         named = f"a node of type {setting.instance_type!r}" if setting.instance_type else "the node"
         raise ConfigError(
@@ -202,7 +202,7 @@ def evaluation_within(files: JobFiles, args: JobOptions) -> Iterator[Callable[[]
         max_requests=args.max_requests or None,
         steps=lambda: read_steps([files.list_record, files.stopped_record]),
         prices=load_prices(args.prices),
-        setting=cost_setting(args, args.instance_type),
+        setting=setting_here(args, args.instance_type),
         metering=metering,
     )
     evaluated, started_at, began = _EvaluationBooks(books, record.meters, metering), common.now(), time.monotonic()

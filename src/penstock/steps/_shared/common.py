@@ -7,13 +7,16 @@ import platform
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import msgspec
+
 from penstock.manifest import SourceSpec
 from penstock.options.source import AccessOptions
 from penstock.records import Host
 from penstock.sources import locate
 from penstock.sources.asking import spec_of
+from penstock.sources.node import this_node
 
-__all__ = ["Step", "host_without_device", "now", "source_from"]
+__all__ = ["Step", "host_without_device", "now", "source_from", "with_node"]
 
 
 class Step(Protocol):
@@ -42,4 +45,18 @@ def now() -> str:
 
 def host_without_device() -> Host:
     """Describe this machine for a step that uses no accelerator."""
-    return Host(num_cpus=os.cpu_count() or 1, device=f"cpu ({platform.machine()})", num_devices=0)
+    host = Host(num_cpus=os.cpu_count() or 1, device=f"cpu ({platform.machine()})", num_devices=0)
+    return with_node(host, None)
+
+
+def with_node(host: Host, instance_type: str | None) -> Host:
+    """Add what is known of the node; a type that somebody named is kept."""
+    node = this_node()
+    return msgspec.structs.replace(
+        host,
+        instance_type=instance_type or node.instance_type,
+        provider=node.provider,
+        region=node.region,
+        zone=node.zone,
+        lifecycle=node.lifecycle,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from penstock.cost.model import CostSetting
@@ -12,12 +13,13 @@ from penstock.errors import ConfigError
 from penstock.manifest import SourceSpec
 from penstock.options.cost import CostOptions
 from penstock.sources import find_scheme
+from penstock.sources.node import this_node
 from penstock.steps.options.run import JobOptions
 from penstock.texts import nearest
 
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+){1,2}-[0-9]{1,2}|[a-z]+(?:-[a-z]+)+[0-9]{1,2}")
 """As AWS or Google name one."""
-__all__ = ["check_region", "cost_setting", "endpoint_paid", "warn_of_node", "warn_of_prices"]
+__all__ = ["check_region", "cost_setting", "endpoint_paid", "setting_here", "warn_of_node", "warn_of_prices"]
 
 
 def cost_setting(args: CostOptions, instance_type: str | None) -> CostSetting:
@@ -33,6 +35,21 @@ def cost_setting(args: CostOptions, instance_type: str | None) -> CostSetting:
         region=args.price_region,
         transfer=args.transfer,
         source_prices=args.source_prices,
+    )
+
+
+def setting_here(args: CostOptions, instance_type: str | None) -> CostSetting:
+    """Return what the options say of the bill of a run on this very node, and what is known of it.
+
+    Raises:
+        ConfigError: a value that no bill can be made with.
+    """
+    node, setting = this_node(), cost_setting(args, instance_type)
+    return replace(
+        setting,
+        instance_type=setting.instance_type or node.instance_type,
+        region=setting.region or node.region,
+        lifecycle=setting.lifecycle or node.lifecycle,
     )
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from penstock.errors import NotOurs
 from penstock.records import Meters, MixShare, RunRecord, write_record
+from penstock.steps._shared.common import with_node
 from penstock.steps._shared.planned_run import PlannedRun
 from penstock.steps._shared.pricing import endpoint_paid
 from penstock.steps._shared.run_root import RunRoot
@@ -91,7 +92,7 @@ class RunRecords:
             record = msgspec.structs.replace(
                 record, manifest_fingerprint=whole.info.fingerprint, plan_fingerprint=whole.plan.fingerprint
             )
-        host = msgspec.structs.replace(record.host, instance_type=self._args.instance_type)
+        host = with_node(record.host, self._args.instance_type)
         return msgspec.structs.replace(record, host=host, mix=self.shares())
 
     def _options(self) -> dict[str, ConfigValue]:
