@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from penstock.window import cache_used_bytes
 from support.cli import fails, succeed
 from support.eeg import write_eeg
+from support.forked import Forked
 from support.jobs import run_until_saved
 from support.small_s3 import SmallS3, small_s3
 
@@ -114,6 +116,8 @@ def test_a_job_killed_in_the_middle_goes_on_from_its_cache_to_the_same_weights(s
     (("--cache", "somewhere"), 2, "pass --mode cache"),
     (("--mode", "cache", "--cache-size", "10Ki"), 2, "at least 1"),
     (("--mode", "cache", "--cache-size", "900Ti"), 51, "choose a smaller --cache-size"),
+    (("--store", "somewhere"), 2, "pass --mode preprocess"),
+    (("--mode", "preprocess", "--stream-listing"), 2, "leave one of them out"),
     (("--mode", "cache", "--prefetch", "sidecar", "--window", "w", "--prefetch-timeout", "1s"), 2, "sidecar"),
 ])  # fmt: skip
 def test_modes_that_cannot_be_are_refused_before_anything_is_asked_for(
@@ -121,3 +125,46 @@ def test_modes_that_cannot_be_are_refused_before_anything_is_asked_for(
 ) -> None:
     fails(code, said, *words(server, tmp_path / "out", *more))
     assert not (tmp_path / "out").exists()
+
+
+def sent(meters: Any) -> int:
+    return sum(line["sent"] for line in meters["requests"])
+
+
+def test_a_store_is_filled_by_reading_the_source_once_and_used_again(server: SmallS3, tmp_path: Path) -> None:
+    succeed(*words(server, tmp_path / "stream"))
+    server.requests.clear()
+    store = ("--mode", "preprocess", "--store", tmp_path / "store")
+    succeed(*words(server, tmp_path / "first", *store))
+    run, listed, packed = (told(tmp_path / "first", name) for name in ("run", "list", "pack"))
+    assert run["config"]["mode"] == "preprocess"
+    # All that the server was asked for, by listing and the pass; training and evaluation asked it for nothing.
+    assert len(server.requests) == sent(listed["meters"]) + sent(packed["meters"])
+    assert packed["meters"]["bytes_downloaded"] <= packed["meters"]["sample_bytes"]
+    assert result(tmp_path / "stream") == result(tmp_path / "first")
+    assert "the pack step" in (tmp_path / "first/report.html").read_text()
+
+    server.requests.clear()
+    succeed(*words(server, tmp_path / "second", *store))
+    assert not (tmp_path / "second/pack.json").exists()
+    assert len(server.requests) == sent(told(tmp_path / "second", "list")["meters"])
+    assert result(tmp_path / "second") == result(tmp_path / "first")
+    fails(2, "another listing", *words(server, tmp_path / "third", *store, "--option", "window-seconds=3"))
+
+
+@pytest.mark.parametrize("step", ["pack", "train"])
+def test_a_job_killed_while_it_stores_or_trains_goes_on_to_the_same_weights(
+    server: SmallS3, tmp_path: Path, step: str
+) -> None:
+    more = ("--mode", "preprocess", "--checkpoint-every", 2)
+    succeed(*words(server, tmp_path / "whole", *more))
+    if step == "train":
+        process = run_until_saved(words(server, tmp_path / "cut", *more), tmp_path / "cut", 4)
+    else:
+        process = Forked(words(server, tmp_path / "cut", *more))
+        while not list((tmp_path / "cut").glob("store/store.json")) and process.poll() is None:
+            time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    succeed(*words(server, tmp_path / "cut", *more))
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")

@@ -9,7 +9,16 @@ import msgspec
 
 from penstock.errors import DataError
 
-__all__ = ["Codec"]
+__all__ = ["STORED", "Codec", "original_codec"]
+
+STORED = "penstock.stored.1:"
+"""How the codec of an extent begins that was decoded and stored (``penstock.tasks.stored``); ``how:`` and the one that
+it had come behind it."""
+
+
+def original_codec(text: str) -> str:
+    """Return the codec that an extent had before it was stored, if it was."""
+    return text.removeprefix(STORED).partition(":")[2] if text.startswith(STORED) else text
 
 
 class Codec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +41,7 @@ class Codec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Raises:
             DataError: it holds something else.
         """
-        found: Self = _read(cls, text)
+        found: Self = _read(cls, original_codec(text))
         return found
 
 

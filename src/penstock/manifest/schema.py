@@ -260,6 +260,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
         values: SHA-256 of what the numbers of samples mean, where that was found in the dataset itself; else empty.
         transform: function, like ``package.module:name``, that samples go through on their way into a batch.
         members: of a mix, the datasets that it is of: each split has their rows one dataset after the other.
+        stored_from: source whose samples were decoded and stored where this manifest's lie; else None.
     """
 
     kind: ClassVar[str] = "manifest"
@@ -288,6 +289,7 @@ class ManifestInfo(Record, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_decoded_bytes: int = 0
     transform: str = ""
     members: tuple[ManifestInfo, ...] = ()
+    stored_from: SourceSpec | None = None
 
     def __str__(self) -> str:
         parts = ", ".join(f"{split.name} {split.num_samples:,}" for split in self.splits if split.num_samples)

@@ -216,6 +216,7 @@ class ManifestWriter:
         values_sha256: str = "",
         transform: str = "",
         members: Sequence[ManifestInfo] = (),
+        stored_from: SourceSpec | None = None,
         usual: Mapping[str, str | int | float | bool | None] | None = None,
     ) -> ManifestInfo:
         """Join the splits into the file, fingerprint it, put it in its place, and say what it holds.
@@ -223,6 +224,7 @@ class ManifestWriter:
         Args:
             values_sha256: of ``values``, where it is known instead of them.
             members: of a mix; rows of each split were added one member after the other.
+            stored_from: source whose samples were decoded and stored.
             usual: values of the task's options where nobody gives any. They are no part of the fingerprint, so that
                 an option that a later release adds changes none.
 
@@ -269,6 +271,7 @@ class ManifestWriter:
             values=hashlib.sha256(values.encode()).hexdigest() if values else values_sha256,
             transform=transform,
             members=tuple(members),
+            stored_from=stored_from,
         )
         encoded = encode_record(info)
         with atomic_path(self._path) as temporary:

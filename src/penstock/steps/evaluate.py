@@ -12,6 +12,7 @@ from penstock.errors import CheckpointMismatch
 from penstock.evaluate.evaluation import evaluate
 from penstock.evaluate.familiarity import check_familiarity
 from penstock.files import atomic_write
+from penstock.formats.codec import original_codec
 from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.observe import open_progress
 from penstock.observe.labels import metrics_line
@@ -98,7 +99,7 @@ def _run(args: EvaluateOptions, run_root: RunRoot | None, metering: Metering, co
 
 def _first_codec(manifest: Path, split: str) -> str:
     with ManifestReader(manifest) as reader:
-        return next((extent.codec for extent in reader.rows(split)), "")
+        return next((original_codec(extent.codec) for extent in reader.rows(split)), "")
 
 
 def _write(args: EvaluateOptions, found: Evaluation, run_root: RunRoot | None) -> None:

@@ -27,7 +27,7 @@ from penstock.steps._shared.budgeting import check_budget, evaluation_within
 from penstock.steps._shared.job_dataset import JobDataset, dataset_of
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
-from penstock.steps._shared.modes import check_cache, in_mode
+from penstock.steps._shared.modes import Listing, check_cache, in_mode, listing_of, stored
 from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_of
 from penstock.steps._shared.pricing import warn_of_prices
 from penstock.steps._shared.shuffling import check_shuffle_options
@@ -157,13 +157,15 @@ def _is_listed(files: JobFiles, *, early: bool) -> bool:
 
 def _train_and_report(files: JobFiles, args: JobOptions, job: JobRecord, dataset: JobDataset) -> None:
     """Train and evaluate; a failed training is still reported, with what it cost."""
+    read = stored(_feeding(files, args), files)
     try:
         if not _is_trained(files, args):
             files.metrics.unlink(missing_ok=True)
-            _quietly("train", train_options(files, args, job, transform=dataset.transform))
+            _quietly("train", train_options(files, args, job, transform=dataset.transform, read=read))
         if not files.metrics.exists():
             with evaluation_within(files, args) as most_requests:
-                _quietly("evaluate", evaluate_options(files, args, dataset).but(most_requests=most_requests()))
+                asked = evaluate_options(files, args, dataset, read=read)
+                _quietly("evaluate", asked.but(most_requests=most_requests()))
     except PenstockError:
         if files.run_record.exists():
             _report(files, args)
@@ -191,7 +193,7 @@ def report_options(files: JobFiles, args: JobOptions) -> ReportOptions:
         instance_type=args.instance_type,
         run_record=files.run_record,
         evaluation=files.metrics if files.metrics.exists() else None,
-        step_record=tuple(path for path in (files.list_record, files.stopped_record) if path.exists()),
+        step_record=files.step_records,
         html=files.html,
         markdown=files.markdown,
         cost=files.cost,
@@ -218,12 +220,19 @@ def list_options(files: JobFiles, args: JobOptions) -> ListOptions:
     )
 
 
-def train_options(files: JobFiles, args: JobOptions, job: JobRecord, *, transform: str = "") -> TrainOptions:
-    """Return the config of the job's training."""
+def train_options(
+    files: JobFiles, args: JobOptions, job: JobRecord, *, transform: str = "", read: Listing | None = None
+) -> TrainOptions:
+    """Return the config of the job's training.
+
+    Args:
+        read: what it reads; None is the listing.
+    """
+    read = read or listing_of(files)
     return TrainOptions(
         **_feeding(files, args).shared_with(TrainOptions),
-        manifest=files.manifest,
-        plan=files.plan,
+        manifest=read.manifest,
+        plan=read.plan,
         stream_listing=args.stream_listing,
         checkpoints=str(files.checkpoints),
         record=files.run_record,
@@ -231,18 +240,25 @@ def train_options(files: JobFiles, args: JobOptions, job: JobRecord, *, transfor
         mode=args.mode,
         transform=transform,
         in_job=True,
-        step_records=(files.list_record, files.stopped_record),
+        step_records=(files.list_record, files.store_record, files.stopped_record),
         # Of the listing that this job began: it may have failed before training looks for it.
         listing_has_begun=args.stream_listing,
     )
 
 
-def evaluate_options(files: JobFiles, args: JobOptions, dataset: JobDataset) -> EvaluateOptions:
-    """Return the config of the job's evaluation."""
+def evaluate_options(
+    files: JobFiles, args: JobOptions, dataset: JobDataset, *, read: Listing | None = None
+) -> EvaluateOptions:
+    """Return the config of the job's evaluation.
+
+    Args:
+        read: what it reads; None is the listing.
+    """
+    read = read or listing_of(files)
     return EvaluateOptions(
         **_feeding(files, args).shared_with(EvaluateOptions),
-        manifest=files.manifest,
-        plan=files.plan,
+        manifest=read.manifest,
+        plan=read.plan,
         checkpoint=str(files.checkpoints),
         model=args.model,
         split=dataset.evaluated,

@@ -223,7 +223,14 @@ class Filler:
                     spec,
                     control=control,
                     manifest=manifest,
-                    source=self._opener(manifest.info.source, limits=limits, meter=counts.meter, purpose=spec.purpose),
+                    source=self._opener(
+                        manifest.info.source,
+                        limits=limits,
+                        # What is read of a store of samples was asked for when that was filled.
+                        meter=RequestMeter() if manifest.info.stored_from is not None else counts.meter,
+                        purpose=spec.purpose,
+                    ),
+                    meter=counts.meter,
                     window_bytes=self._window_bytes,
                     max_in_flight=self._max_in_flight,
                     bell=bell,

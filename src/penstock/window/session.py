@@ -16,7 +16,7 @@ import numpy as np
 from penstock.manifest import ManifestReader
 from penstock.plan import window_extents
 from penstock.records import StreamSpec
-from penstock.sources import ObjectSource, is_local
+from penstock.sources import ObjectSource, RequestMeter, is_local
 from penstock.window.cache import Cache
 from penstock.window.control import Control, FillerState
 from penstock.window.cursor import Cursor
@@ -71,6 +71,7 @@ class FillerSession:
         *,
         manifest: ManifestReader,
         source: ObjectSource,
+        meter: RequestMeter,
         slots: Slots,
         batch_slots: int,
         keepable_bytes: int,
@@ -83,6 +84,7 @@ class FillerSession:
         self._spec = spec
         self._manifest = manifest
         self._source = source
+        self._meter = meter
         self._bell = bell
         self._slots = slots
         self._control = slots.control
@@ -109,12 +111,12 @@ class FillerSession:
             grows_from=spec.first_index if slots.num_slots >= batch_slots + GROWING_SLOTS else None,
             cache=cache,
         )
-        meter = source.meter
+        requested = source.meter
         self._fetcher = Fetcher(
             source,
             self._kept,
             max_in_flight=max_in_flight,
-            read_meter=lambda: (meter.bytes_downloaded, meter.setbacks),
+            read_meter=lambda: (requested.bytes_downloaded, requested.setbacks),
             on_broken=bell.changed.set,
             cache=cache,
         )
@@ -128,6 +130,7 @@ class FillerSession:
         control: Control,
         manifest: ManifestReader,
         source: ObjectSource,
+        meter: RequestMeter,
         window_bytes: int,
         max_in_flight: int,
         bell: Bell,
@@ -136,6 +139,7 @@ class FillerSession:
         """Make the window ready for a session, and name the session in it.
 
         Args:
+            meter: counts what is handed over; what is requested is counted by the source's.
             cache: on disk, in which all that there is room for is kept; the window itself keeps nothing then.
 
         Raises:
@@ -161,6 +165,7 @@ class FillerSession:
             spec,
             manifest=manifest,
             source=source,
+            meter=meter,
             slots=Slots(folder, control, planned, stream_key(spec)),
             batch_slots=planned.batch_slots,
             keepable_bytes=planned.keepable_bytes,
@@ -360,8 +365,8 @@ class FillerSession:
 
     def _count_passed(self, cursor: int) -> None:
         """Count what was handed over below a cursor, before it is told that this was counted."""
-        self._source.meter.add("sample_bytes", self._handed.move(cursor))
-        self._source.meter.add("reused_bytes", self._reused.move(cursor))
+        self._meter.add("sample_bytes", self._handed.move(cursor))
+        self._meter.add("reused_bytes", self._reused.move(cursor))
         self._control.cursor = cursor
 
     def _put_failed(self) -> None:

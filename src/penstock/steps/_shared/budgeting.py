@@ -200,7 +200,7 @@ def evaluation_within(files: JobFiles, args: JobOptions) -> Iterator[Callable[[]
         record,
         max_usd=args.max_usd or None,
         max_requests=args.max_requests or None,
-        steps=lambda: read_steps([files.list_record, files.stopped_record]),
+        steps=lambda: read_steps(files.step_records),
         prices=load_prices(args.prices),
         setting=setting_here(args, args.instance_type),
         metering=metering,

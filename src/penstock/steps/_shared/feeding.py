@@ -26,6 +26,7 @@ from penstock.steps._shared.window import served_window
 from penstock.steps.options.data import FeedOptions
 from penstock.tasks.protocols import Collates, Task
 from penstock.tasks.registry import get_task
+from penstock.tasks.stored import StoredDecode
 from penstock.window import Prefetcher
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def decoding_of(data: OpenedDataset, *, is_pinned: bool = False) -> Decoding:
     """
     task = data.task
     return named_decoding(
-        task.decode,
+        StoredDecode(task),
         transform=data.transform,
         collate=task.collate if isinstance(task, Collates) else ReusingCollate(is_pinned=is_pinned),
     )

@@ -25,6 +25,8 @@ class JobFiles:
         self.list_record = folder / "list.json"
         self.window = folder / "window"
         self.cache = folder / "cache"
+        self.store = folder / "store"
+        self.store_record = folder / "pack.json"
         self.meters = folder / "meters"
         self.checkpoints = folder / "checkpoints"
         self.run_record = folder / "run.json"
@@ -35,6 +37,12 @@ class JobFiles:
         self.html = folder / "report.html"
         self.markdown = folder / "report.md"
 
+    @property
+    def step_records(self) -> tuple[Path, ...]:
+        """Where steps other than training and evaluation tell what they took, those that there are."""
+        records = self.list_record, self.store_record, self.stopped_record
+        return tuple(path for path in records if path.exists())
+
 
 def describe(files: JobFiles) -> str:
     """Sum up a job for a person."""
@@ -42,9 +50,8 @@ def describe(files: JobFiles) -> str:
         info = reader.info
     record = read_record(files.run_record, RunRecord)
     found = read_record(files.metrics, Evaluation)
-    listed = read_record(files.list_record, StepRecord) if files.list_record.exists() else None
-    downloaded = record.meters.bytes_downloaded + found.meters.bytes_downloaded
-    downloaded += listed.meters.bytes_downloaded if listed else 0
+    steps = [read_record(path, StepRecord).meters for path in files.step_records]
+    downloaded = sum(each.bytes_downloaded for each in (record.meters, found.meters, *steps))
     metrics = metrics_line(found.metrics)
     rows = [
         ("samples", f"{info.num_samples} in {counted(info.num_objects, 'object')} ({format_bytes(info.object_bytes)})"),

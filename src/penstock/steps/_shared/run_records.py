@@ -97,7 +97,8 @@ class RunRecords:
 
     def _options(self) -> dict[str, ConfigValue]:
         """Return the options that the record names beside those of the training config."""
-        args, source = self._args, self._planned.data.first.info.source
+        args, info = self._args, self._planned.data.first.info
+        source = info.stored_from or info.source
         options: dict[str, ConfigValue] = {
             "loss": args.loss,
             "mode": args.mode or ("stream" if args.cache is None else "cache"),

@@ -13,6 +13,7 @@ from penstock.errors import ConfigError, DataError
 from penstock.manifest import ManifestInfo
 from penstock.plugins import load_attribute
 from penstock.tasks.protocols import Task, Transforms
+from penstock.tasks.stored import Finished
 
 __all__ = ["PAIRED_TASKS", "check_agreed", "transform_of"]
 
@@ -46,7 +47,7 @@ def transform_of(task: Task, info: ManifestInfo) -> Callable[[Any, Any], Any] | 
     Raises:
         ConfigError: the transform that the manifest names cannot be imported.
     """
-    own = task.transform if isinstance(task, Transforms) else None
+    own = _Own(task) if isinstance(task, Transforms) else None
     if not info.transform:
         return own
     function = load_attribute(info.transform, what=f"transform {info.transform!r}")
@@ -59,6 +60,17 @@ def transform_of(task: Task, info: ManifestInfo) -> Callable[[Any, Any], Any] | 
         shape=info.shape,
         is_paired=info.task in PAIRED_TASKS,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """A task's own transform, which samples of a store may have gone through already."""
+
+    task: Transforms
+
+    def __call__(self, value: Any, rng: np.random.Generator | None) -> Any:
+        """Return the sample."""
+        return value.value if isinstance(value, Finished) else self.task.transform(value, rng)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from typing import ClassVar, get_args
 
 from penstock.options import Change, Options, choice, option, switch
 from penstock.options.cost import CostOptions
-from penstock.options.readers import any_path
+from penstock.options.readers import any_path, optional_path
 from penstock.options.source import DatasetOption, SourceOptions
 from penstock.options.window import WindowOptions
 from penstock.steps.options.common import CommonOptions
@@ -46,7 +46,16 @@ class _Modes(Options, group="window", change=Change.FIXED):
         choices=get_args(Mode),
         default="stream",
         told="stream: nothing on disk beyond the window; cache: keep what was read, as far as it fits --cache-size, in "
-        "--cache (default there: the folder cache of --out) (default: stream)",
+        "--cache (default there: the folder cache of --out); preprocess: read all once, and train from the decoded "
+        "samples, in --store (default: stream)",
+    )
+    store: Path | None = option(
+        read=optional_path,
+        default=None,
+        metavar="DIR",
+        told="folder of decoded samples with --mode preprocess, which jobs on the same listing share (default: the "
+        "folder store of --out)",
+        change=Change.FREE,
     )
 
 

@@ -15,7 +15,7 @@ from penstock.train.options import TrainingOptions
 
 __all__ = ["Mode", "TrainOptions"]
 
-Mode = Literal["stream", "cache"]
+Mode = Literal["stream", "cache", "preprocess"]
 """Where a job's bytes come from after the first time."""
 
 

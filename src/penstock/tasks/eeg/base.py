@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.manifest import Described, sample_of
-from penstock.tasks.eeg.epochs import open_epochs, part_of_epoch
+from penstock.tasks.eeg.epochs import open_epochs, part_of_epoch, stored_epoch
 
 __all__ = ["EegTask"]
 
@@ -33,3 +33,15 @@ class EegTask:
         """Return the part of the epoch that is learnt from, float32, shape (channels, times)."""
         epoch, target = value
         return {"inputs": part_of_epoch(epoch, rng), "targets": target}
+
+    def to_store(self, value: Any) -> Any:
+        """Return an epoch, of which chance takes a part, as a tree: in float32 where that loses nothing."""
+        epoch, target = value
+        small = epoch.volts.astype(np.float32)
+        volts = small if np.array_equal(small.astype(np.float64), epoch.volts) else epoch.volts
+        return {"volts": volts, "crop": epoch.crop, "targets": target}
+
+    def from_store(self, tree: Any, codec: str) -> Any:
+        """Return the epoch, and its target."""
+        volts = tree["volts"].astype(np.float64, copy=False)
+        return stored_epoch(volts, decode=codec, crop=tree["crop"]), tree["targets"]

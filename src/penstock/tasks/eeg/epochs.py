@@ -21,7 +21,16 @@ from penstock.formats.recordings import decode_runs
 from penstock.records.codec import Part
 from penstock.tasks.eeg.signals import SignalDecode, processed
 
-__all__ = ["NORMALIZATIONS", "EpochDecode", "Normalize", "OpenEpoch", "normalized", "open_epochs", "part_of_epoch"]
+__all__ = [
+    "NORMALIZATIONS",
+    "EpochDecode",
+    "Normalize",
+    "OpenEpoch",
+    "normalized",
+    "open_epochs",
+    "part_of_epoch",
+    "stored_epoch",
+]
 
 Normalize = Literal["zscore", "microvolts", "none"]
 NORMALIZATIONS: Final[tuple[Normalize, ...]] = ("zscore", "microvolts", "none")
@@ -101,6 +110,15 @@ def _fits(args: Sequence[int], how: EpochDecode) -> bool:
         return False
     first, at, length = args[2:]
     return first >= 0 and at >= 0 and at + how.signal.num_read <= length
+
+
+def stored_epoch(volts: NDArray[np.float64], *, decode: str, crop: int | None) -> OpenEpoch:
+    """Return an epoch that was decoded before, and stored.
+
+    Raises:
+        DataError: ``decode`` is not of this module.
+    """
+    return OpenEpoch(volts, _read(decode), crop)
 
 
 def part_of_epoch(epoch: OpenEpoch, rng: np.random.Generator | None) -> NDArray[np.float32]:
