@@ -12,7 +12,7 @@ import pytest
 
 from penstock.errors import DiskFull, OutputError, WindowError
 from penstock.manifest import ManifestReader
-from penstock.sources import open_source
+from penstock.sources import RequestMeter, open_source
 from penstock.window.reserving import Reservation
 from penstock.window.session import FillerSession
 from penstock.window.slots import open_control
@@ -97,6 +97,7 @@ def test_session_that_does_not_come_to_be_reserves_no_more(tmp_path: Path, monke
                 control=open_control(folder, WINDOW_BYTES),
                 manifest=manifest,
                 source=open_source(data.info.source),
+                meter=RequestMeter(),
                 window_bytes=WINDOW_BYTES,
                 max_in_flight=4,
                 bell=Bell(folder),
