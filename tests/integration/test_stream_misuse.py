@@ -192,10 +192,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 NONE_MAY_BE = {"window_folder", "shuffle_block", "shuffle_mix", "epochs", "endpoint_url", "region", "transform"}
+NONE_MAY_BE |= {"repeat_part"}
 NONE_MAY_BE |= {"storage_options", "manifest_folder", "rank", "world_size", "local_rank", "local_world_size"}
 PARAMETERS = [name for name in inspect.signature(penstock.Stream).parameters if name != "self"]
 NUMBERS = {"batch_size", "workers", "seed", "epochs", "in_flight", "timeout_seconds", "shuffle_block", "shuffle_mix"}
-NUMBERS |= {"manifest_hours"}
+NUMBERS |= {"manifest_hours", "repeat"}
 NUMBERS |= {"rank", "world_size", "local_rank", "local_world_size"}
 TRUTHS = {"files", "drop_last", "pin_memory", "anonymous", "requester_pays", "stream_listing"}
 TEXTS = {"source", "endpoint_url", "region", "window_folder", "manifest_folder", "match"}
@@ -265,6 +266,9 @@ async def _waits(data: memoryview, key: str) -> None: ...
         ({"transform": _no_key}, r"transform .*a function of \(value, rng\)"),
         ({"collate": to_number}, r"collate .*a function of \(values\)"),
         ({"shuffle_mix": 2}, "shuffle_mix 2 with shuffle 'full'"),
+        ({"repeat_part": "1Mi"}, "repeat_part '1Mi' with repeat 1: give repeat=2 or more"),
+        ({"repeat": 2, "repeat_part": 0}, "repeat_part 0"),
+        ({"repeat": 2, "stream_listing": True}, "repeat 2 with stream_listing"),
         ({"source": "s3:bucket/x"}, "did you mean s3://bucket/x"),
     ],
 )

@@ -205,6 +205,8 @@ class Dataset(Changed, TextVerbs):
         shuffle: bool | Literal["full", "block", "none"] = True,
         shuffle_block: int | None = None,
         shuffle_mix: int | None = None,
+        repeat: int = 1,
+        repeat_part: str | int | None = None,
         seed: int = 0,
         workers: int = 0,
         drop_last: bool = False,

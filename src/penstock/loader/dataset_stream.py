@@ -75,7 +75,8 @@ class DatasetStream:
     @property
     def num_samples(self) -> int:
         """Samples of one epoch's first segment; waits for the end of the listing."""
-        return self._listing.whole().num_samples(self._splits[0][0])
+        split, is_trained = self._splits[0]
+        return self._listing.whole().epoch_samples(split, is_trained=is_trained)
 
     @property
     def epoch(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.manifest import ManifestInfo, ManifestReader
-from penstock.plan import check_mixed_lanes, locate, most_mixed, node_order, rows_in_order, window_indices
+from penstock.plan import check_mixed_lanes, locate, most_mixed, node_order, rows_in_order, turn_of, window_indices
 from penstock.plan.mixing import Group, Mix
 from penstock.records import Order
 
@@ -43,6 +43,7 @@ class Touched:
         first_index: window index of the epoch's segment's first extent, to which a group's places are added.
         slots: which of the batch's samples they are, shape (samples,).
         positions: of them in the segment, shape (samples,).
+        order: of the stream.
     """
 
     epoch: int
@@ -51,6 +52,11 @@ class Touched:
     group: Group
     slots: NDArray[np.int64]
     positions: NDArray[np.int64]
+    order: Order
+
+    def turn(self, place: int) -> int:
+        """Tell how often the extent of a place in the epoch's order was read before."""
+        return turn_of(self.order, epoch=self.epoch, segment=self.segment, place=place)
 
 
 class ManySamples:
@@ -79,7 +85,7 @@ class ManySamples:
     def most_extents(self, batch_size: int, num_local: int, world_size: int) -> int:
         """Return most extents of the groups that a batch of all ranks can lie in, with those of the group before."""
         return max(
-            most_mixed(counts, mix=segment.mix, batch_samples=batch_size * world_size)
+            most_mixed(np.repeat(counts, segment.num_passes), mix=segment.mix, batch_samples=batch_size * world_size)
             for segment, counts in zip(self.held.segments, self._counts, strict=True)
         )
 
@@ -98,6 +104,7 @@ class ManySamples:
                     group=group,
                     slots=slots,
                     positions=part,
+                    order=self.held,
                 )
             )
             done += len(part)

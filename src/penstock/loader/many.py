@@ -145,6 +145,8 @@ class PartMaker:
             is_good = True
             others = self._node.others(lambda rank: self._wanted(group, rank)) if self._node is not None else {}
             for part in group.wanted(self._rank, self._world_size):
+                if self._frees and is_good:  # past those before it that other ranks want: they fill the window
+                    reader.advance(touched.first_index + part.extent)
                 if part.extent % self._num_workers == self._worker:
                     extents[part.extent] = found = self._decode_for(reader, touched, part, others.get(part.extent))
                     is_good &= found.error is None
@@ -214,7 +216,7 @@ class PartMaker:
     def _values(self, reader: WindowReader, extent: WindowExtent, touched: Touched, part: Part) -> Sequence[Any]:
         """Return the values of an extent, which may be views of its bytes."""
         key, decode = extent.meta.key, self._decoding.decode
-        self._chance.seed(touched.epoch, key)
+        self._chance.seed(touched.turn(part.extent), key)
         with noting(f"penstock: decode of {key!r}, an extent of epoch {touched.epoch} (from 0)"):
             if self._decoding.takes_path:
                 with reader.as_file(extent) as path:
@@ -245,7 +247,7 @@ class PartMaker:
             try:
                 value = decoded.values[decoded.place(number)]
                 if transform is not None:
-                    rng = self._chance.seed(touched.epoch, key, indices[slot])
+                    rng = self._chance.seed(touched.turn(place), key, indices[slot])
                     is_decoded = True
                     value = transform(value, rng if is_trained else None)
             except BaseException as error:

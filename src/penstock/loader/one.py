@@ -18,7 +18,7 @@ from penstock.loader.decoding import Decoding
 from penstock.loader.failures import add_note, collating, sample_note, transform_note
 from penstock.loader.using import Run, SampleUser
 from penstock.manifest import sample_key
-from penstock.plan import locate, stream_indices
+from penstock.plan import locate, stream_indices, turn_of
 from penstock.records import Order, SkippedSample
 from penstock.window import WindowExtent, WindowReader
 
@@ -85,7 +85,9 @@ class OneByOne:
 
         def use(extent: WindowExtent) -> None:
             key, number = sample_key(extent.meta, 0), numbers[extent.index]
-            at = _Place(place.epoch, place.position + number - first, number)
+            position = place.position + number - first
+            turn = turn_of(self._order, epoch=place.epoch, segment=place.segment, place=position)
+            at = _Place(place.epoch, position, number, turn)
             values.append(self._value(reader, extent, key, at, is_trained=is_trained))
             keys.append(key)
             taken.append(extent.index)
@@ -109,7 +111,7 @@ class OneByOne:
     def _value(self, reader: WindowReader, extent: WindowExtent, key: str, at: _Place, *, is_trained: bool) -> Any:
         """Decode and transform a sample, with chance of its own."""
         decoding, about, transform = self._decoding, extent.meta, self._decoding.transform
-        rng = self._chance.seed(at.epoch, key, at.number)
+        rng = self._chance.seed(at.turn, key, at.number)
         is_decoded = False
         try:
             if decoding.takes_path:
@@ -129,8 +131,9 @@ class OneByOne:
 
 
 class _Place(NamedTuple):
-    """Where a sample stands: in its epoch, and in the stream."""
+    """Where a sample stands: in its epoch, and in the stream; ``turn`` tells how often it was read before."""
 
     epoch: int
     position: int
     number: int
+    turn: int

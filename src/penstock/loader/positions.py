@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.errors import CheckpointMismatch
 from penstock.loader.protocols import LoaderState
-from penstock.records.plan import BlockShuffle, Order, Shuffle
+from penstock.records.plan import BlockShuffle, Order, Repeat, Shuffle
 
 __all__ = ["check_is_position", "checked_position"]
 
@@ -91,11 +91,17 @@ def _order_differences(saved: Any, own: Any) -> list[str]:
     for one, other in zip(before.segments, now.segments, strict=True):
         if one.num_samples != other.num_samples:
             found.append(_told(f"number of samples in {one.split}", one.num_samples, other.num_samples))
+        if one.repeat != other.repeat:
+            found.append(_told("repeated parts", _repeat(one.repeat), _repeat(other.repeat)))
         if one.mix != other.mix:
             found.append(_told(f"number of extents that are mixed in {one.split}", one.mix, other.mix))
         if one.shuffle != other.shuffle:
             found.append(_told("shuffle", _shuffle(one.shuffle), _shuffle(other.shuffle)))
     return found
+
+
+def _repeat(repeat: Repeat | None) -> str:
+    return "none" if repeat is None else f"of {repeat.part_extents}, {repeat.passes} times each"
 
 
 def _shuffle(shuffle: Shuffle) -> str:

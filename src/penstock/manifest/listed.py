@@ -31,6 +31,11 @@ class Listed:
         """Return the samples of a split; 0 where there is no such split."""
         return sum(part.num_samples for part in self.info.splits if part.name == split)
 
+    def epoch_samples(self, split: str, *, is_trained: bool) -> int:
+        """Return the samples that an epoch has of a split: where it repeats, each as often as it comes."""
+        repeat = self.plan.repeat if is_trained else None
+        return self.num_samples(split) * (1 if repeat is None else repeat.passes)
+
 
 class Listing(Protocol):
     """A listing, which may go on."""

@@ -6,7 +6,7 @@ import argparse
 from typing import Literal, get_args
 
 from penstock.options.declaration import Options, choice, option
-from penstock.options.readers import optional_count, positive_int, seed_number
+from penstock.options.readers import optional_bytes, optional_count, positive_int, seed_number
 from penstock.options.rules import Change
 
 __all__ = ["PlanOptions", "ShuffleName", "ShuffleOptions", "SplitBy"]
@@ -37,6 +37,19 @@ class ShuffleOptions(Options, group="plan", change=Change.FIXED):
         metavar="N",
         told="blocks whose samples are mixed, with --shuffle block; empty or 0: chosen by their size "
         "(default: of together 2 MiB)",
+    )
+    repeat: int = option(
+        read=positive_int,
+        default=1,
+        metavar="N",
+        told="read the training split part by part, each N times before the next: an epoch has every sample N times, "
+        "and downloads it once (default: 1)",
+    )
+    repeat_part: int | None = option(
+        read=optional_bytes,
+        default=None,
+        metavar="SIZE",
+        told="size of a part, with --repeat; a window holds two (default: of a third of the window)",
     )
 
 

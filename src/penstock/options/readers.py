@@ -21,6 +21,7 @@ __all__ = [
     "location",
     "location_or_empty",
     "option_type",
+    "optional_bytes",
     "optional_count",
     "optional_endpoint",
     "optional_location",
@@ -131,6 +132,11 @@ def at_least_zero(text: str) -> float:
 def optional_count(text: str) -> int | None:
     """Read a whole number; the empty text and 0, as pipelines pass an unset one, are None."""
     return positive_int(text) if text not in ("", "0") else None
+
+
+def optional_bytes(text: str) -> int | None:
+    """Read a size of at least a byte; the empty text and 0, as pipelines pass an unset one, are None."""
+    return bytes_option(text) or None if text else None
 
 
 def any_path(text: str) -> Path:

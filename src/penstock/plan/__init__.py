@@ -30,6 +30,17 @@ if TYPE_CHECKING:
         stream_rows,
     )
     from penstock.plan.permutation import BlockPermutation, Permutation
+    from penstock.plan.repeating import (
+        MOST_PASSES,
+        WindowPart,
+        check_repeat,
+        choose_repeat,
+        parts_from,
+        turn_at,
+        turn_end,
+        turn_of,
+        usual_part_bytes,
+    )
     from penstock.plan.split import SplitRule, left_to_cut, nearest_seed, row_ranks, split_rule
 else:
     __getattr__, __dir__ = lazily(
@@ -41,21 +52,27 @@ else:
             "nodes": "node_order stream_indices window_extents window_indices",
             "order": "check_shuffle choose_blocks choose_mix locate make_order rows_between rows_in_order stream_rows",
             "permutation": "BlockPermutation Permutation",
+            "repeating": "MOST_PASSES WindowPart check_repeat choose_repeat parts_from turn_at turn_end turn_of "
+            "usual_part_bytes",
             "split": "SplitRule left_to_cut nearest_seed row_ranks split_rule",
         },
     )
 
 __all__ = [
+    "MOST_PASSES",
     "BlockPermutation",
     "Permutation",
     "SplitRule",
+    "WindowPart",
     "check_lanes",
     "check_mixed_lanes",
     "check_rank",
+    "check_repeat",
     "check_segments",
     "check_shuffle",
     "choose_blocks",
     "choose_mix",
+    "choose_repeat",
     "fewest_samples",
     "left_to_cut",
     "locate",
@@ -65,6 +82,7 @@ __all__ = [
     "nearest_seed",
     "node_order",
     "num_rank_batches",
+    "parts_from",
     "rank_batches",
     "rank_samples",
     "row_ranks",
@@ -73,6 +91,10 @@ __all__ = [
     "split_rule",
     "stream_indices",
     "stream_rows",
+    "turn_at",
+    "turn_end",
+    "turn_of",
+    "usual_part_bytes",
     "window_extents",
     "window_indices",
 ]

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError
-from penstock.manifest import ManifestInfo
+from penstock.manifest import ManifestInfo, Split
 from penstock.plan.nodes import share_extents, share_positions, window_extents
 from penstock.plan.permutation import BlockPermutation, Permutation
-from penstock.records import BlockShuffle, Order, Plan, Segment, Shuffle
+from penstock.plan.repeating import check_repeat, parts_of
+from penstock.records import BlockShuffle, Order, Plan, Repeat, Segment, Shuffle
 
 __all__ = [
     "Location",
@@ -128,13 +129,34 @@ def _permutation(
 
 
 def rows_in_order(segment: Segment, *, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return all manifest rows of a segment in the order of an epoch, shape (extents,)."""
+    """Return the manifest rows of a segment in the order of an epoch, as often as they come, shape (extents,)."""
     return _segment_rows(segment, np.arange(segment.num_extents, dtype=np.int64), seed=seed, epoch=epoch)
 
 
 def _segment_rows(segment: Segment, positions: NDArray[np.int64], *, seed: int, epoch: int) -> NDArray[np.int64]:
+    if segment.repeat is not None:
+        return _repeated_rows(segment, positions, segment.repeat, seed=seed, epoch=epoch)
     permutation = _permutation(segment.shuffle, segment.num_extents, seed, epoch)
     return segment.first_row + (positions if permutation is None else permutation(positions))
+
+
+def _repeated_rows(
+    segment: Segment, positions: NDArray[np.int64], repeat: Repeat, *, seed: int, epoch: int
+) -> NDArray[np.int64]:
+    """Return rows of parts that are read several times, each pass in an order of its own."""
+    parts = parts_of(segment, seed, epoch)
+    places, turns, insides = parts.at(positions, repeat.passes)
+    rows = np.empty_like(positions)
+    runs = places * repeat.passes + turns
+    for run in np.unique(runs).tolist():
+        place, turn = divmod(run, repeat.passes)
+        mine, part = runs == run, int(parts.numbers[place])
+        # Each pass of each part in each epoch has a permutation of its own.
+        number = (epoch * len(parts.numbers) + part) * repeat.passes + turn
+        permutation = _permutation(segment.shuffle, int(parts.sizes[place]), seed, number)
+        inside = insides[mine]
+        rows[mine] = part * repeat.part_extents + (inside if permutation is None else permutation(inside))
+    return segment.first_row + rows
 
 
 def rows_between(order: Order, first_index: int, end_index: int) -> NDArray[np.int64]:
@@ -178,16 +200,21 @@ def make_order(info: ManifestInfo, plan: Plan, splits: Sequence[tuple[str, bool]
         ConfigError: the plan's shuffle cannot be done.
     """
     check_shuffle(plan.shuffle)
-    parts = [(info.split(name), training) for name, training in splits]
-    segments = tuple(
-        Segment(
-            split=part.name,
-            first_row=part.first_row,
-            num_extents=part.num_extents,
-            num_samples=part.num_samples,
-            shuffle=plan.shuffle if training else "none",
-            mix=plan.mix if training and part.num_samples > part.num_extents else 1,
-        )
-        for part, training in parts
-    )
+    if plan.repeat is not None:
+        check_repeat(plan.repeat)
+    segments = tuple(_segment(info.split(name), plan, is_trained=training) for name, training in splits)
     return Order(segments=segments, seed=plan.seed)
+
+
+def _segment(part: Split, plan: Plan, *, is_trained: bool) -> Segment:
+    repeat = plan.repeat if is_trained else None
+    passes = 1 if repeat is None else repeat.passes
+    return Segment(
+        split=part.name,
+        first_row=part.first_row,
+        num_extents=part.num_extents * passes,
+        num_samples=part.num_samples * passes,
+        shuffle=plan.shuffle if is_trained else "none",
+        mix=plan.mix if is_trained and part.num_samples > part.num_extents else 1,
+        repeat=repeat,
+    )

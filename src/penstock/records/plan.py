@@ -16,6 +16,7 @@ __all__ = [
     "Order",
     "Plan",
     "RankShare",
+    "Repeat",
     "Segment",
     "Shuffle",
     "StreamSpec",
@@ -36,6 +37,18 @@ class BlockShuffle(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 Shuffle: TypeAlias = Literal["full", "none"] | BlockShuffle
 """How a split is shuffled, anew each epoch: every sample anywhere, not at all, or by blocks."""
+
+
+class Repeat(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parts of a split, each read several times before the next (``penstock.plan.repeating``).
+
+    Attributes:
+        part_extents: consecutive rows of a part.
+        passes: how often each is read, which makes an epoch as much longer.
+    """
+
+    part_extents: int
+    passes: int
 
 
 class MixWeight(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +108,7 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         mix: extents that are opened together, whose samples are shuffled together, where extents have several.
         batch_size: samples of a step, where whoever described the dataset says so.
         mixing: how the datasets are drawn from, where there are several.
+        repeat: how parts of the training split are read several times each; None reads everything once an epoch.
     """
 
     kind: ClassVar[str] = "plan"
@@ -108,6 +122,7 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     mix: int
     batch_size: int | None = None
     mixing: Mixing | None = None
+    repeat: Repeat | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -115,14 +130,16 @@ class Plan(Record, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         return hashlib.sha256(encode_record(self)).hexdigest()
 
 
-class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A split's part of each epoch of a stream.
 
     Attributes:
         first_row: first manifest row of the split.
-        num_extents: rows of the split.
+        num_extents: that an epoch has of it: rows of the split, as often as they are repeated.
+        num_samples: of them.
         shuffle: "none" gives the manifest's order, the same each epoch.
         mix: extents that are opened together.
+        repeat: parts that are read several times each.
     """
 
     split: str
@@ -131,6 +148,17 @@ class Segment(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     num_samples: int
     shuffle: Shuffle
     mix: int
+    repeat: Repeat | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """Manifest rows of the split."""
+        return self.num_extents // self.num_passes
+
+    @property
+    def num_passes(self) -> int:
+        """How often each of them comes in an epoch."""
+        return 1 if self.repeat is None else self.repeat.passes
 
 
 class RankShare(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,6 +20,7 @@ from penstock.manifest.listed import read_listed
 from penstock.observe.trackers import check_libraries
 from penstock.options import Options
 from penstock.owning import JOB_MARK, Hold, claim_folder, is_held_by
+from penstock.plan import usual_part_bytes
 from penstock.plan.split import check_fractions
 from penstock.recipes.registry import choose_model
 from penstock.records import JobRecord, RunRecord, read_record
@@ -210,8 +211,11 @@ def _quietly(step: str, options: Options) -> None:
 
 def list_options(files: JobFiles, args: JobOptions) -> ListOptions:
     """Return the config of the job's listing."""
+    part_bytes = args.repeat_part
+    if args.repeat > 1 and part_bytes is None:
+        part_bytes = usual_part_bytes(args.window_size)
     return ListOptions(
-        **args.but(meters=files.meters).shared_with(ListOptions),
+        **args.but(meters=files.meters, repeat_part=part_bytes).shared_with(ListOptions),
         task=args.task,
         manifest=files.manifest,
         plan=files.plan,

@@ -68,6 +68,9 @@ class Stream(IterableDataset[Any]):
             False) gives the order of the keys.
         shuffle_block: consecutive samples of a block; None chooses by their size.
         shuffle_mix: blocks whose samples are mixed; None chooses by their size.
+        repeat: read what is trained on part by part, each so many times before the next: an epoch then has every sample
+            that often, and downloads it once.
+        repeat_part: size of a part, like ``"4Gi"``, with ``repeat``; the window holds two. None chooses by the window.
         seed: of the shuffle.
         workers: processes that decode and collate; 0 does it in this one.
         collate: makes a batch of a list of values; torch's own does so in memory that is used again once nobody refers
@@ -120,6 +123,8 @@ class Stream(IterableDataset[Any]):
         shuffle: bool | Literal["full", "block", "none"] = True,
         shuffle_block: int | None = None,
         shuffle_mix: int | None = None,
+        repeat: int = 1,
+        repeat_part: str | int | None = None,
         seed: int = 0,
         workers: int = 0,
         collate: Callable[[list[Any]], Any] = default_collate,

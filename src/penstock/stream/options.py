@@ -20,6 +20,7 @@ from penstock.loader.ranks import AskedRanks
 from penstock.manifest import SourceSpec
 from penstock.options.plan import ShuffleName, ShuffleOptions
 from penstock.patterns import any_of
+from penstock.plan import MOST_PASSES, usual_part_bytes
 from penstock.sources.asking import read_storage_options
 from penstock.sources.storage_options import StorageOptions
 from penstock.stream import checks
@@ -140,7 +141,7 @@ def options_of(given: Mapping[str, Any], *, data: Data | None = None) -> Options
         manifest_hours=checks.hours("manifest_hours", given["manifest_hours"]),
         window_bytes=bytes_of("window", given["window"]),
         folder=_folder_of("window_folder", given["window_folder"]),
-        shuffle=_shuffle_of(given["shuffle"], given["shuffle_block"], given["shuffle_mix"]),
+        shuffle=_shuffle_of(given),
         seed=checks.count("seed", given["seed"], 0, most=2**32 - 1),
         num_workers=checks.count("workers", given["workers"], 0, checks.MOST_WORKERS),
         num_epochs=None if epochs is None else checks.count("epochs", epochs, 1),
@@ -275,12 +276,29 @@ def pattern_of(name: str, value: str | Iterable[str]) -> str:
     return pattern
 
 
-def _shuffle_of(shuffle: Any, block: Any, mix: Any) -> ShuffleOptions:
+def _shuffle_of(given: Mapping[str, Any]) -> ShuffleOptions:
+    shuffle = given["shuffle"]
     is_flag = isinstance(shuffle, bool | np.bool_)
     kind = checks.choice("shuffle", ("full" if shuffle else "none") if is_flag else shuffle, get_args(ShuffleName))
-    numbers = {}
-    for name, value in (("shuffle_block", block), ("shuffle_mix", mix)):
+    numbers: dict[str, Any] = _repeat_of(given)
+    for name in ("shuffle_block", "shuffle_mix"):
+        value = given[name]
         numbers[name] = None if value is None else checks.count(name, value, 1)
         if value is not None and kind != "block":
             raise ConfigError(f"{name} {value} with shuffle {kind!r}", fix=f'give shuffle="block", or no {name}')
     return ShuffleOptions(shuffle=kind, **numbers)
+
+
+def _repeat_of(given: Mapping[str, Any]) -> dict[str, int]:
+    repeat, part = checks.count("repeat", given["repeat"], 1, MOST_PASSES), given["repeat_part"]
+    if repeat == 1:
+        if part is not None:
+            raise ConfigError(f"repeat_part {checks.shown(part)} with repeat 1", fix="give repeat=2 or more with it")
+        return {}
+    if given["stream_listing"]:
+        raise ConfigError(
+            f"repeat {repeat} with stream_listing: parts are cut from the whole listing", fix="leave one of them out"
+        )
+    if part is None:
+        return {"repeat": repeat, "repeat_part": usual_part_bytes(bytes_of("window", given["window"]))}
+    return {"repeat": repeat, "repeat_part": bytes_of("repeat_part", part)}

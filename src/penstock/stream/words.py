@@ -44,6 +44,8 @@ _SAME += (
     "shuffle",
     "shuffle-block",
     "shuffle-mix",
+    "repeat",
+    "repeat-part",
     "seed",
     "epochs",
     "match",

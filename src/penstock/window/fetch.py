@@ -22,6 +22,7 @@ from penstock.window.control import ErrorText
 from penstock.window.dividing import Answers
 from penstock.window.fills import Fill
 from penstock.window.kept import KeptArea
+from penstock.window.kept_parts import KeptParts
 from penstock.window.layout import ExtentStatus, checksum
 from penstock.window.packing import Pack, Read
 
@@ -47,7 +48,7 @@ class Fetcher:
     def __init__(
         self,
         source: ReadInto,
-        kept: KeptArea,
+        kept: KeptArea | KeptParts,
         *,
         max_in_flight: int,
         read_meter: Callable[[], tuple[int, int]],
@@ -126,7 +127,7 @@ class Fetcher:
         self._waiting[offset] = []
         return False
 
-    def keep_in(self, kept: KeptArea) -> None:
+    def keep_in(self, kept: KeptArea | KeptParts) -> None:
         """Keep extents in another part; the last one held none."""
         self._kept = kept
 

@@ -145,6 +145,7 @@ def plan_geometry(
     num_ranks: int = 1,
     reserved_bytes: int = 0,
     keep_bytes: int = 0,
+    keeps_at_once: bool = False,
     holds_many: bool = False,
 ) -> Geometry:
     """Cut a bound into slots.
@@ -157,6 +158,7 @@ def plan_geometry(
         num_ranks: readers, a cursor file each.
         reserved_bytes: other files in the window's folder, such as a handed-over manifest.
         keep_bytes: what keeping every extent would take; 0 where extents are read only once.
+        keeps_at_once: keep what there is room for, whatever reading ahead needs beyond what is needed at once.
         holds_many: whether extents have many samples; for messages.
 
     Raises:
@@ -175,7 +177,7 @@ def plan_geometry(
         kept_bytes = min(whole_bytes, spare_bytes, int(window_bytes * KEPT_SHARE)) // PAGE_BYTES * PAGE_BYTES
         if kept_bytes > max_extent_bytes:
             slot_bytes, batch_slots, fixed_bytes = keeping
-            if kept_bytes < whole_bytes:
+            if kept_bytes < whole_bytes and not keeps_at_once:
                 kept_bytes, keepable_bytes = 0, kept_bytes
             num_slots = (window_bytes - fixed_bytes - kept_bytes) // slot_bytes
         else:

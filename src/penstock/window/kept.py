@@ -68,6 +68,7 @@ class KeptArea:
 
     Attributes:
         mapped: the whole file of slots.
+        first_offset: in it, of the first extent's place.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class KeptArea:
         num_entries = kept_entries(size_bytes, num_extents=num_extents, total_bytes=total_bytes)
         index_bytes = align(num_entries * KEPT_ENTRY.itemsize)
         self._entries: NDArray[np.void] = np.frombuffer(mapped, dtype=KEPT_ENTRY, count=num_entries, offset=offset)
-        self._next_offset = offset + index_bytes
+        self._next_offset = self.first_offset = offset + index_bytes
         self._end_offset = offset + size_bytes
         left = max(share_left, 1 / max(1, num_extents))
         share = (size_bytes - index_bytes) / max(1.0, total_bytes * left)
@@ -102,12 +103,15 @@ class KeptArea:
         """Bytes of the extents that have a place."""
         return int(self._entries["data_bytes"][: len(self._by_row)].sum())
 
-    def offer(self, rows: NDArray[np.int64], extent_bytes: NDArray[np.int64]) -> NDArray[np.int64]:
+    def offer(
+        self, rows: NDArray[np.int64], extent_bytes: NDArray[np.int64], *, first_index: int = 0
+    ) -> NDArray[np.int64]:
         """Return the places of manifest rows, taking them for those that are to be kept; NOT_KEPT streams one.
 
         Args:
             rows: in the order of the stream, shape (extents,).
             extent_bytes: their sizes, shape (extents,).
+            first_index: window index of the first one, on which nothing depends here.
 
         Returns:
             offsets in the file of slots, shape (extents,).
@@ -134,6 +138,16 @@ class KeptArea:
         entry["state"] = _State.RESERVED
         self._by_row[row] = self._by_offset[offset] = number
         return offset
+
+    def holds_only(self, first_row: int, end_row: int) -> bool:
+        """Tell whether all that has a place is of a range of rows."""
+        return all(first_row <= row < end_row for row in self._by_row)
+
+    def clear(self) -> None:
+        """Let go of everything; nobody may be about any of it any more."""
+        self._entries["state"] = _State.EMPTY
+        self._by_row, self._by_offset, self._ready = {}, {}, set()
+        self._next_offset = self.first_offset
 
     def place(self, offset: int) -> memoryview:
         """Return the bytes of a place."""

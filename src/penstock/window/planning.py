@@ -1,8 +1,8 @@
 """What comes next: the packs of a stream, looked up in the manifest many at a time.
 
 A pack may hold at most half as many extents as the stream has given before it: the first ones are small, so that the
-first batches need not wait for a whole slot. None goes on into the next epoch, where it would meet its extents again.
-Where a pack ends depends on its first index alone.
+first batches need not wait for a whole slot. None goes on into the next epoch, nor into the next pass of a part that
+is read several times, where it would meet its extents again. Where a pack ends depends on its first index alone.
 
 Of a manifest that is larger than its reader's cache, a chunk of rows costs the reading of most of the file however many
 they are: chunks are large, and the next one is read in a thread while packs are made of the last.
@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penstock.manifest import ExtentRows, ManifestReader
-from penstock.plan import rows_between, window_extents
+from penstock.plan import rows_between, turn_end
 from penstock.records import Order
 from penstock.window.cache import Cache
 from penstock.window.geometry import SLOT_TAIL_BYTES
 from penstock.window.heads import Heads
 from penstock.window.kept import NOT_KEPT, KeptArea, align
+from penstock.window.kept_parts import KeptParts
 from penstock.window.packing import Pack, count_fitting, lay_out, room_for_gaps, too_large
 
 __all__ = ["Planner"]
@@ -77,14 +78,13 @@ class Planner:
         self,
         order: Order,
         manifest: ManifestReader,
-        kept: KeptArea,
+        kept: KeptArea | KeptParts,
         *,
         slot_bytes: int,
         grows_from: int | None,
         cache: Cache | None = None,
     ) -> None:
         self._order = order
-        self._epoch_extents = window_extents(order)
         self._manifest = manifest
         self._kept = kept
         self._slot_bytes = slot_bytes
@@ -97,7 +97,7 @@ class Planner:
         self._thread: ThreadPoolExecutor | None = None
         self._coming: tuple[int, Future[_Rows]] | None = None
 
-    def keep_in(self, kept: KeptArea) -> None:
+    def keep_in(self, kept: KeptArea | KeptParts) -> None:
         """Keep extents in another part, from the next pack on."""
         self._kept = kept
         if self._chunk is not None:
@@ -115,8 +115,7 @@ class Planner:
             WindowTooSmall: an extent with its description is larger than a slot.
         """
         assert first_index < limit_index
-        left_in_epoch = self._epoch_extents - first_index % self._epoch_extents
-        most = min(limit_index - first_index, left_in_epoch, MOST_PACK_EXTENTS)
+        most = min(min(limit_index, turn_end(self._order, first_index)) - first_index, MOST_PACK_EXTENTS)
         if self._grows_from is not None:
             most = min(most, max(FIRST_PACK_EXTENTS, (first_index - self._grows_from) // 2))
         tried = min(most, max(FEWEST_ROWS, 2 * self._pack_extents))
@@ -173,7 +172,7 @@ class Planner:
 
     def _settle(self, found: _Rows) -> _Chunk:
         sizes = found.rows.extent_bytes
-        kept = self._kept.offer(found.rows.rows, sizes)
+        kept = self._kept.offer(found.rows.rows, sizes, first_index=found.first)
         # The largest extent must fit whatever lies beside it, and whatever is told of it.
         most = np.minimum(self._slot_bytes // 2, self._slot_bytes - SLOT_TAIL_BYTES - align(found.heads.alone_bytes))
         with_gaps = np.minimum(sizes + room_for_gaps(sizes), np.maximum(sizes, most))

@@ -95,6 +95,12 @@ class WindowPolicy:
         return self._cursor
 
     @property
+    def settled_index(self) -> int:
+        """Stream index below which no reader needs anything any more, and nothing is on its way either."""
+        filling = [held.first_index for slot, held in self._ranges.items() if self._states[slot] is SlotState.FILLING]
+        return min([self._cursor, *filling])
+
+    @property
     def wants_more(self) -> bool:
         """Whether there are extents left to begin a slot for."""
         end = self._end_index if self.failed_index is None else min(self._end_index, self.failed_index)

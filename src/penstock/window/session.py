@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from penstock.manifest import ManifestReader
-from penstock.plan import window_extents
+from penstock.plan import turn_at, window_extents
 from penstock.records import StreamSpec
 from penstock.sources import ObjectSource, RequestMeter, is_local
 from penstock.window.cache import Cache
@@ -27,7 +27,8 @@ from penstock.window.fills import Fill
 from penstock.window.folder import foreign_bytes, sweep, used_bytes
 from penstock.window.geometry import plan_geometry
 from penstock.window.handed import HandedOver, given_bytes
-from penstock.window.kept import KEPT_ENTRY, kept_area_bytes, kept_entries
+from penstock.window.kept import KEPT_ENTRY, KeptArea, kept_entries
+from penstock.window.kept_parts import KeptParts, bytes_to_keep, kept_places, repeats, what_is_kept
 from penstock.window.layout import ExtentStatus, SlotState
 from penstock.window.packing import Pack
 from penstock.window.planning import Planner
@@ -48,17 +49,6 @@ def stream_key(spec: StreamSpec) -> str:
     order = msgspec.json.encode(spec.order)
     parts = (spec.manifest_fingerprint.encode(), spec.plan_fingerprint.encode(), order, spec.on_bad_sample.encode())
     return hashlib.sha256(b"".join(parts)).hexdigest()
-
-
-def _epoch_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
-    return sum(manifest.info.split(segment.split).size_bytes for segment in spec.order.segments)
-
-
-def _keep_bytes(spec: StreamSpec, manifest: ManifestReader) -> int:
-    """Return what keeping every extent would take; nothing is kept for a single epoch."""
-    if spec.end_index <= window_extents(spec.order):
-        return 0
-    return kept_area_bytes(num_extents=spec.order.num_extents, total_bytes=_epoch_bytes(spec, manifest))
 
 
 class FillerSession:
@@ -96,12 +86,15 @@ class FillerSession:
         self._is_local = is_local(manifest.info.source.uri)
         self._cursors: dict[int, Cursor] = {}
         loop = asyncio.get_running_loop()
-        self._epoch = epoch = {"num_extents": spec.order.num_extents, "total_bytes": _epoch_bytes(spec, manifest)}
-        self._reservation = slots.reserve(
-            kept_index_bytes=kept_entries(self._control.kept_area_bytes, **epoch) * KEPT_ENTRY.itemsize,
-            on_more=functools.partial(_wake, loop, bell),
-        )
-        self._kept = slots.kept_area(**epoch)
+        self._to_keep = to_keep = what_is_kept(spec.order, manifest.info)
+        places = kept_places(spec.order, slots.kept_at, self._control.kept_area_bytes)
+        index = [(at, at + kept_entries(end - at, **to_keep) * KEPT_ENTRY.itemsize) for at, end in places]
+        self._reservation = slots.reserve(kept_index=index, on_more=functools.partial(_wake, loop, bell))
+        areas = [slots.kept_area(place, **to_keep) for place in places]
+        self._kept: KeptArea | KeptParts = areas[0]
+        if repeats(spec.order):
+            start = max(spec.first_index, self._cursor())
+            self._kept = KeptParts(areas, spec.order, start=start, settled=lambda: self._policy.settled_index)
         self._pack: Pack | None = None
         self._planner = Planner(
             spec.order,
@@ -156,7 +149,8 @@ class FillerSession:
             num_ranks=spec.num_ranks,
             reserved_bytes=foreign_bytes(folder)
             + file_room_bytes(num_files=spec.num_files, max_extent_bytes=manifest.info.max_extent_bytes),
-            keep_bytes=_keep_bytes(spec, manifest) if cache is None else 0,
+            keep_bytes=bytes_to_keep(spec, manifest.info) if cache is None else 0,
+            keeps_at_once=repeats(spec.order),
         )
         if control.session not in ("", spec.session):
             control.give_up()
@@ -189,7 +183,7 @@ class FillerSession:
                     self._slots.set_state(freed, SlotState.FREE)
                 self._count_passed(self._policy.cursor)
                 self._divide()
-                while self._policy.wants_more and (slot := self._policy.free_slot()) is not None and self._fill(slot):
+                while self._wants_more() and (slot := self._policy.free_slot()) is not None and self._fill(slot):
                     # Its requests go out before the next pack is put together.
                     await asyncio.sleep(0)
                 self._put_meters()
@@ -202,6 +196,17 @@ class FillerSession:
             await self._fetcher.close()
             self._reservation.close()
             self._planner.close()
+
+    def _wants_more(self) -> bool:
+        return self._policy.wants_more and self._policy.next_index < self._limit_index
+
+    @property
+    def _limit_index(self) -> int:
+        """Stream index before which the next pack has to end."""
+        limit, kept = self._policy.limit_index, self._kept
+        if isinstance(kept, KeptParts):
+            return min(limit, kept.limit(self._policy.cursor, at_least=self._spec.batch_extents))
+        return limit
 
     def _divide(self) -> None:
         """Have a part of the window kept, once it is known what reading ahead needs of it."""
@@ -222,12 +227,14 @@ class FillerSession:
             return
         kept_at = self._slots_left * self._slots.slot_bytes
         size = self._control.slots_file_bytes - kept_at
-        index_bytes = kept_entries(size, **self._epoch) * KEPT_ENTRY.itemsize
+        index_bytes = kept_entries(size, **self._to_keep) * KEPT_ENTRY.itemsize
         self._reservation.take(kept_at, kept_at + index_bytes)
         self._slots.divide(self._slots_left, index_bytes=index_bytes)
         num_extents = window_extents(self._spec.order)
         passed = self._policy.next_index % num_extents
-        self._kept = self._slots.kept_area(**self._epoch, share_left=1 - passed / num_extents)
+        self._kept = self._slots.kept_area(
+            (kept_at, kept_at + size), **self._to_keep, share_left=1 - passed / num_extents
+        )
         self._planner.keep_in(self._kept)
         self._fetcher.keep_in(self._kept)
         self._keepable_bytes, self._slots_left = 0, None
@@ -297,9 +304,9 @@ class FillerSession:
 
     def _fill(self, slot: int) -> bool:
         """Begin to fill a slot; False where blocks that it needs are not reserved yet."""
-        pack = self._pack or self._planner.next(self._policy.next_index, self._policy.limit_index)
+        pack = self._pack or self._planner.next(self._policy.next_index, self._limit_index)
         place = slot * self._slots.slot_bytes
-        kept_at = self._slots.num_slots * self._slots.slot_bytes
+        kept_at = self._slots.kept_at
         reserved = self._reservation
         if not (reserved.holds(place, place + self._slots.slot_bytes) and reserved.holds(kept_at, pack.kept_end)):
             self._pack = pack
@@ -360,7 +367,7 @@ class FillerSession:
         """Take in a slot that an earlier process filled; what it has of the kept part was there, but at first."""
         given, kept = self._slots.sizes(held.slot)
         self._handed.put(held.first_index, given)
-        is_first = held.first_index < window_extents(self._spec.order)
+        is_first = turn_at(self._spec.order, held.first_index) == 0
         self._reused.put(held.first_index, np.zeros_like(kept) if is_first else kept)
 
     def _count_passed(self, cursor: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import mmap
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,8 +99,12 @@ class Slots:
         self.num_slots, self.slot_bytes = control.num_slots, control.slot_bytes
         self._mapped = self._take_over(folder, planned) or self._make(folder, planned)
 
-    def reserve(self, *, kept_index_bytes: int, on_more: Callable[[], None]) -> Reservation:
-        """Reserve the slots' blocks: the first ones and the index of the kept part now, the rest meanwhile.
+    def reserve(self, *, kept_index: Sequence[tuple[int, int]], on_more: Callable[[], None]) -> Reservation:
+        """Reserve the slots' blocks: the first ones and the indices of kept parts now, the rest meanwhile.
+
+        Args:
+            kept_index: where each begins and ends.
+            on_more: called when more is reserved.
 
         Raises:
             DiskFull, OutputUnwritable: they cannot be reserved; ``Reservation.check`` raises it of the rest.
@@ -110,16 +114,23 @@ class Slots:
         return Reservation(
             self._path,
             parts=((0, kept_at), (kept_at, self.control.slots_file_bytes)),
-            at_once=((0, first_end), (kept_at, kept_at + kept_index_bytes)),
+            at_once=((0, first_end), *kept_index),
             on_more=on_more,
         )
 
-    def kept_area(self, *, num_extents: int, total_bytes: int, share_left: float = 1.0) -> KeptArea:
-        """Return the kept part, with what an earlier process kept there."""
+    @property
+    def kept_at(self) -> int:
+        """Where the kept part begins."""
+        return self.num_slots * self.slot_bytes
+
+    def kept_area(
+        self, place: tuple[int, int], *, num_extents: int, total_bytes: int, share_left: float = 1.0
+    ) -> KeptArea:
+        """Return the kept part that lies at a place, with what an earlier process kept there."""
         return KeptArea(
             memoryview(self._mapped),
-            offset=self.num_slots * self.slot_bytes,
-            size_bytes=self.control.kept_area_bytes,
+            offset=place[0],
+            size_bytes=place[1] - place[0],
             num_extents=num_extents,
             total_bytes=total_bytes,
             share_left=share_left,

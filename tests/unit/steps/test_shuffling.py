@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ConfigError
-from penstock.records import BlockShuffle, Plan, Shuffle, read_record
+from penstock.records import BlockShuffle, Plan, Repeat, Shuffle, read_record
 from penstock.steps import listing
 from penstock.steps.options.listing import ListOptions
 from support.options import config_of
@@ -48,11 +48,28 @@ def test_the_plan_holds_what_is_asked_for(source: Path, tmp_path: Path, words: l
 
 
 @pytest.mark.parametrize(
+    ("words", "repeat"),
+    [
+        ([], None),
+        (["--repeat", "1", "--repeat-part", ""], None),
+        (["--repeat", "3"], Repeat(part_extents=2867, passes=3)),  # 0.35 of 256 MiB
+        (["--repeat", "2", "--repeat-part", "65Ki"], Repeat(part_extents=2, passes=2)),
+        (["--repeat", "2", "--repeat-part", "1"], Repeat(part_extents=1, passes=2)),
+    ],
+)
+def test_the_plan_holds_parts_that_repeat(source: Path, tmp_path: Path, words: list[str], repeat: Repeat) -> None:
+    assert list_plan(source, tmp_path, *words).repeat == repeat
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--shuffle-block", "4"], "--shuffle-block 4 is given with --shuffle full: pass --shuffle block"),
         (["--shuffle", "none", "--shuffle-mix", "2"], "--shuffle-mix 2 is given with --shuffle none"),
         (["--shuffle", "block", "--shuffle-block", str(1 << 20), "--shuffle-mix", str(1 << 20)], "cannot be shuffled"),
+        (["--repeat-part", "4Gi"], "--repeat-part 4.0 GiB is given with --repeat 1: pass --repeat 2 or more"),
+        (["--repeat", "3", "--stream-listing"], "--repeat 3 with --stream-listing"),
+        (["--repeat", "100000"], "read 100000 times each, cannot be made"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_before_listing(tmp_path: Path, words: list[str], message: str) -> None:

@@ -50,6 +50,10 @@ def list_described(args: ListOptions, *, meter: RequestMeter) -> Listed:
     refuse_early(args)
     found = describe(args, read_described(args, meter))
     members = members_of(args, found)
+    if args.repeat > 1 and isinstance(found.dataset, Mixed):
+        raise ConfigError(
+            f"--repeat {args.repeat} with a mix, whose members are drawn from by their weights", fix="leave it out"
+        )
     args.manifest.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryFolder("penstock-members-", args.manifest.parent) as folder:
         listed = (

@@ -179,7 +179,7 @@ def _epoch_samples(listed: Listed, config: TrainConfig) -> int:
     """Return the training samples of an epoch; of a mix the mean of all epochs."""
     mixing = listed.plan.mixing
     if mixing is None:
-        return listed.num_samples("train")
+        return listed.epoch_samples("train", is_trained=True)
     from penstock.steps._shared.mixed_stream import mean_epoch  # here: few datasets are mixes
 
     sizes = [sum(part.num_samples for part in each.splits if part.name == "train") for each in listed.info.members]

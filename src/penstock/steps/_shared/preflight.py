@@ -186,7 +186,8 @@ def _counts(listed: Listed, splits: Sequence[str]) -> dict[str, NDArray[np.int64
         return {}
     with ManifestReader(listed.manifest) as reader:
         parts = [part for part in reader.info.splits if part.name in splits and part.num_samples]
-        return {part.name: reader.counts(part) for part in parts}
+        passes = 1 if listed.plan.repeat is None else listed.plan.repeat.passes
+        return {part.name: np.repeat(reader.counts(part), passes if part.name == "train" else 1) for part in parts}
 
 
 def _most_extents(counts: Mapping[str, NDArray[np.int64]], mixes: Mapping[str, int], batch_size: int) -> int:
