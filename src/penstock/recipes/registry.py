@@ -40,6 +40,7 @@ _RECIPES: Final = Registry(
     group="penstock.recipes",
     own={
         "clips": "penstock.recipes.clips.recipe:ClipRecipe",
+        "video-text": "penstock.recipes.video_text.recipe:VideoTextRecipe",
         "eeg": "penstock.recipes.eeg.recipe:EegRecipe",
         "images": "penstock.recipes.images.recipe:ImageRecipe",
         "table": "penstock.recipes.table.recipe:TableRecipe",

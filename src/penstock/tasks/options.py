@@ -63,6 +63,16 @@ class Options:
             raise ConfigError(f"{_flag(name)} is {value!r}", fix="give a number from 0 to 1")
         return number
 
+    def rate(self, name: str, *, most: float) -> float | None:
+        """Return a number above 0, up to ``most``; None where it is not set."""
+        value = self._values[name]
+        if value is None:
+            return None
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+        if not 0 < number <= most:
+            raise ConfigError(f"{_flag(name)} is {value!r}", fix=f"give a number above 0, up to {most:g}")
+        return number
+
     def switch(self, name: str) -> bool:
         """Tell whether a switch is on."""
         return self._values[name] is True

@@ -17,6 +17,7 @@ _TASKS: Final = Registry(
     own={
         "chat": "penstock.tasks.text.task:Chat",
         "clips": "penstock.tasks.clips.task:Clips",
+        "video-text": "penstock.tasks.video_text.task:VideoText",
         "eeg-c1": "penstock.tasks.eeg.reaction:EegC1",
         "eeg-c2": "penstock.tasks.eeg.externalizing:EegC2",
         "eeg-events": "penstock.tasks.eeg.categories:EegEvents",

@@ -1,0 +1,1 @@
+"""How videos and their captions are learnt from together."""

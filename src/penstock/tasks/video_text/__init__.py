@@ -1,0 +1,1 @@
+"""Videos in archives and the captions that tell of them: which caption is which video's."""
