@@ -32,7 +32,8 @@ def list_(
             hf://datasets/org/name, https://host/folder/ or a local folder.
         region: Region of the bucket. Empty is the environment's.
         anonymous: Do not sign requests: for public buckets.
-        task: What is learnt. Like chat, clips, eeg-c1, eeg-c2, eeg-events, images, table, text, xray, or your own.
+        task: What is learnt. Like chat, clips, video-text, eeg-c1, eeg-c2, eeg-events, images, table, text, xray, or
+            your own.
         task_options: Options of the task as one JSON object, like {"labels": "labels.csv", "size": 128}.
         run_root: Folder of many runs, like s3://bucket/runs: records, checkpoints and reports of this one go to a
             folder of its id there. Empty is none, so that a step that is tried again begins anew.

@@ -61,8 +61,10 @@ def test_captions_are_matched_far_above_chance_through_parts_of_archives(hub: Hu
 
     metrics = found_in(out).metrics
     recall, rank = metrics["recall_at_1"], metrics["mean_rank"]
-    assert recall.baseline is not None and rank.baseline is not None
-    assert recall.value is not None and rank.value is not None
+    assert recall.baseline is not None
+    assert rank.baseline is not None
+    assert recall.value is not None
+    assert rank.value is not None
     assert recall.baseline.value == pytest.approx(1 / len(KINDS), abs=0.01)
     assert recall.value > 0.4
     assert rank.value < 4 < rank.baseline.value
