@@ -22,6 +22,7 @@ STEPS = (
     "pack",
     "export",
     "compare",
+    "forecast",
     "prices",
     "new-task",
 )
@@ -39,6 +40,7 @@ TOLD = {
     "inspect": "tell what lies at a URI: objects, formats, columns, first samples, advice",
     "pack": "write a dataset anew in shards of a given size, verified and resumable",
     "export": "write trained networks as a file that others run without Penstock",
+    "forecast": "tell what a run would take and cost, each way that its data could go, before it",
     "compare": "show the scores of several runs side by side",
     "prices": "list, check and refresh the prices that bills are made with",
     "new-task": "write a package for a task of your own",

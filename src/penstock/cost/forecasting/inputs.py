@@ -1,0 +1,151 @@
+"""What a forecast stands on: the demand, the link, the node and the places that data may lie in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from penstock.cost.prices import Prices
+from penstock.cost.values import as_decimal
+from penstock.errors import ConfigError
+
+__all__ = ["Demand", "Link", "Node", "Places", "node_of"]
+
+_BITS = 8
+_GBPS, _MB = 10**9, 10**6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demand:
+    """What a training reads and computes.
+
+    Attributes:
+        epoch_bytes: D, of one epoch.
+        epoch_requests: GETs of one epoch that finds nothing in the window.
+        pages: LIST requests of the listing.
+        num_objects: that a download asks for.
+        epochs: E, 1 or more.
+        compute_seconds: Tc, of one epoch.
+        once_bytes: read once behind the epochs, as a test split is.
+        once_requests: GETs of that.
+        packed_bytes: of one object that a packed copy would have.
+    """
+
+    epoch_bytes: float
+    epoch_requests: float
+    pages: float
+    num_objects: float
+    epochs: int
+    compute_seconds: float
+    once_bytes: float = 0.0
+    once_requests: float = 0.0
+    packed_bytes: float = 256 * 2**20
+
+    def __post_init__(self) -> None:
+        for name in ("epoch_bytes", "epoch_requests", "pages", "num_objects", "compute_seconds", "once_bytes"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{name} {value} cannot be used", fix="give a number of 0 or more")
+        if self.epochs < 1 or not self.epoch_bytes:
+            raise ConfigError(
+                f"{self.epochs} epochs of {self.epoch_bytes:g} bytes cannot be forecast", fix="give 1 or more of both"
+            )
+
+    def scaled(self, *, compute: float, requests: float) -> Demand:
+        """Return the same with longer epochs and more requests."""
+        return replace(
+            self,
+            compute_seconds=self.compute_seconds * compute,
+            epoch_requests=self.epoch_requests * requests,
+            once_requests=self.once_requests * requests,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """From the source to the node.
+
+    Attributes:
+        bytes_per_second: B, more than 0, of the source; a node's network may do less.
+        told: where the figure is from.
+        path: legs that add up, as of ``--transfer``.
+        region: of the source; None for the price list's first.
+        to_region: of the node, where it is another.
+    """
+
+    bytes_per_second: float
+    told: str = "as stated"
+    path: str = "same-region"
+    region: str | None = None
+    to_region: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.bytes_per_second > 0:
+            raise ConfigError(f"a link of {self.bytes_per_second} B/s moves nothing", fix="give a rate above 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """What trains.
+
+    Attributes:
+        name: of its type.
+        usd_per_hour: None where it has no price.
+        spot_usd_per_hour: None where that has none.
+        network_bytes_per_second: that lasts; None where it is not known, and is no limit.
+        disk_bytes_per_second: of block storage, that lasts.
+        nvme_bytes: of its own disks.
+    """
+
+    name: str
+    usd_per_hour: Decimal | None
+    spot_usd_per_hour: Decimal | None = None
+    network_bytes_per_second: float | None = None
+    disk_bytes_per_second: float | None = None
+    nvme_bytes: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Places:
+    """What data may lie in beside the source.
+
+    Attributes:
+        window_bytes: W.
+        kept_share: of the window that keeps samples from one epoch to the next.
+        max_disk_bytes: that a block volume may have; None for any.
+        box_usd_per_hour: of a cheap machine that downloads ahead of the training.
+    """
+
+    window_bytes: float
+    kept_share: float = 1.0
+    max_disk_bytes: float | None = 64 * 2**40
+    box_usd_per_hour: Decimal = field(default_factory=lambda: Decimal("0.02"))
+
+
+def node_of(name: str, prices: Prices, *, region: str | None = None, usd_per_hour: float | None = None) -> Node:
+    """Return what is known of a kind of node: its price, and what its network and disks do for as long as one likes.
+
+    Args:
+        usd_per_hour: in place of the list's price.
+    """
+    machine = prices.machine(name)
+    gbps = machine.network_baseline_gbps if machine is not None else None
+    disk = machine.disk_baseline_mb_s if machine is not None else None
+    nvme = machine.local_nvme_gb if machine is not None else None
+    stated = None if usd_per_hour is None else as_decimal(usd_per_hour)
+    return Node(
+        name=name,
+        usd_per_hour=stated if stated is not None else _hourly(prices, name, region, spot=False),
+        spot_usd_per_hour=_hourly(prices, name, region, spot=True),
+        network_bytes_per_second=None if gbps is None else float(gbps) * _GBPS / _BITS,
+        disk_bytes_per_second=None if disk is None else float(disk) * _MB,
+        nvme_bytes=0.0 if nvme is None else float(nvme) * _GBPS,
+    )
+
+
+def _hourly(prices: Prices, name: str, region: str | None, *, spot: bool) -> Decimal | None:
+    try:
+        return prices.node(name, region=region, lifecycle="spot" if spot else "on-demand").usd
+    except ConfigError:
+        return None

@@ -1,0 +1,309 @@
+"""The ways that data may go, and what each takes: wall time, stall, dollars by line, disk.
+
+An epoch that is streamed takes max(Tc, bytes/B); one that is read from a disk max(Tc, D/disk). B is the least of the
+link, the node's network as it lasts, and for a download what its disk can write. Dollars are those of prices; a line
+whose price is not known has none, and is told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
+from penstock.cost.model import HOURS_PER_MONTH
+from penstock.cost.prices import Prices
+from penstock.cost.values import Rate, as_decimal, in_money
+from penstock.errors import ConfigError
+from penstock.sources import Tariff
+from penstock.units import GIB
+
+__all__ = ["Line", "Market", "Store", "Way", "WayCost", "cost_of"]
+
+_HOUR = 3600
+_THOUSAND = 1000
+GP3_BYTES_PER_SECOND = 125 * 2**20
+FSX_LEAST_GIB = 1200
+SPOT_LOST_SHARE = 0.05
+"""Of a run's time, that interruptions cost: a start of some minutes, and half of what lies between two saves."""
+RANGE_BYTES = 8 * 2**20
+"""Of one request for a part of a large packed object."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Store:
+    """A disk that data is put on before it is trained on.
+
+    Attributes:
+        item: of the price list, per GiB-month; empty for the node's own, which costs nothing more.
+        bytes_per_second: that it reads and writes.
+        room_bytes: the most that it holds; None for any.
+        least_gib: the least that is sold.
+    """
+
+    item: str
+    bytes_per_second: float
+    room_bytes: float | None = None
+    least_gib: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """A way that data may go.
+
+    Attributes:
+        name: short, for tables and JSON.
+        told: what it is, for people.
+        window_bytes: what is kept in memory or on disk while it is streamed; None where nothing is streamed.
+        window_store: where that lies.
+        disk: where everything is put first; None where it is streamed.
+        path: legs from the source; None for the link's own.
+        is_staged: whether a cheap machine downloads, ahead of the node.
+        is_packed: whether it is written anew as large objects first.
+        is_spot: whether the node may be taken away.
+        is_usual: whether it may be recommended: others ask for another place or another contract.
+    """
+
+    name: str
+    told: str
+    window_bytes: float | None = None
+    window_store: Store | None = None
+    disk: Store | None = None
+    path: str | None = None
+    is_staged: bool = False
+    is_packed: bool = False
+    is_spot: bool = False
+    is_usual: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A line of dollars; None where there is no price."""
+
+    what: str
+    quantity: Decimal
+    unit: str
+    usd: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WayCost:
+    """What a way takes.
+
+    Attributes:
+        wall_seconds: from the first byte to the last step.
+        stall_seconds: of them, that the node waits, downloads included.
+        moved_bytes: from the source.
+        get_requests: of all epochs.
+        disk_bytes: that it needs.
+        fits: whether there is that much room.
+        limit: what bounds the rate of the bytes.
+    """
+
+    way: Way
+    wall_seconds: float
+    stall_seconds: float
+    moved_bytes: float
+    get_requests: float
+    disk_bytes: float
+    fits: bool
+    limit: str
+    lines: tuple[Line, ...]
+
+    @property
+    def usd(self) -> Decimal:
+        """Of the lines that have a price."""
+        return sum((line.usd for line in self.lines if line.usd is not None), Decimal(0))
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """What has none."""
+        return tuple(line.what for line in self.lines if line.usd is None)
+
+    @property
+    def utilisation(self) -> float:
+        """Part of the wall time that the node computes, 0 to 1."""
+        return 1 - self.stall_seconds / self.wall_seconds if self.wall_seconds else 0.0
+
+    def usd_of(self, word: str) -> Decimal:
+        """Return the dollars of lines that a word is in."""
+        return sum((line.usd for line in self.lines if word in line.what and line.usd is not None), Decimal(0))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Market:
+    """Prices of where the source and the node are.
+
+    Attributes:
+        tariff: what the store's items are called; None where it takes nothing.
+        region: whose prices are taken.
+    """
+
+    prices: Prices
+    tariff: Tariff | None
+    region: str | None = None
+
+    def line(self, what: str, item: str, quantity: float, unit: str, *, per: str = "", divide: int = 1) -> Line:
+        """Return a line of an item."""
+        number = as_decimal(quantity)
+        try:
+            rate = self.prices.find(item, unit=per or unit, region=self.region)
+        except ConfigError:
+            return Line(what=what, quantity=number, unit=unit, usd=None)
+        return Line(what=what, quantity=number, unit=unit, usd=in_money(rate.cost(number / divide)))
+
+    def requests(self, what: str, item: str, number: float) -> Line:
+        """Return a line of requests."""
+        return self.line(what, item, number, "requests", per="1000 requests", divide=_THOUSAND)
+
+    def transfer(self, link: Link, path: str, moved_bytes: float, hours: float) -> list[Line]:
+        """Return a line a leg of the way from the source."""
+        if self.tariff is None:
+            return []
+        provider = {"AWS": "aws", "Google Cloud": "gcp", "Azure": "azure"}.get(self.tariff.seller, "aws")
+        what = f"transfer ({path})"
+        try:
+            rates: Sequence[Rate] = self.prices.transfer(
+                path, provider=provider, region=link.region, to_region=link.to_region
+            )
+        except ConfigError:
+            return [Line(what=what, quantity=as_decimal(moved_bytes / GIB), unit="GiB", usd=None)]
+        found = []
+        for rate in rates:
+            number = as_decimal(moved_bytes / GIB if rate.unit == "GiB" else hours)
+            found.append(Line(what=what, quantity=number, unit=rate.unit, usd=in_money(rate.cost(number))))
+        return found
+
+
+def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:
+    """Return what a way takes."""
+    network = node.network_bytes_per_second or math.inf
+    rate, limit = min((link.bytes_per_second, "the link"), (network, "the node's network"))
+    if way.is_packed:
+        return _packed(way, demand, rate, limit, link, node, places, market)
+    if way.disk is not None:
+        return _downloaded(way, demand, link, node, places, market)
+    kept = min(demand.epoch_bytes, (way.window_bytes or 0.0) * places.kept_share) / demand.epoch_bytes
+    later = 1 - kept
+    walls = [max(demand.compute_seconds, demand.epoch_bytes / rate)]
+    walls += [max(demand.compute_seconds, later * demand.epoch_bytes / rate)] * (demand.epochs - 1)
+    once = demand.once_bytes / rate
+    times = 1 + (demand.epochs - 1) * later
+    wall = math.fsum(walls) + once
+    stall = wall - demand.epochs * demand.compute_seconds
+    if way.is_spot:
+        wall, stall = wall * (1 + SPOT_LOST_SHARE), stall + wall * SPOT_LOST_SHARE
+    moved = demand.epoch_bytes * times + demand.once_bytes
+    gets = demand.epoch_requests * times + demand.once_requests
+    hours, store = wall / _HOUR, way.window_store
+    fits = store is None or store.room_bytes is None or (way.window_bytes or 0.0) <= store.room_bytes
+    lines = [_node(node, hours, is_spot=way.is_spot), *_asked(market, gets, demand.pages)]
+    lines += market.transfer(link, way.path or link.path, moved, hours)
+    lines += _disk(market, store, way.window_bytes or 0.0, hours)
+    return WayCost(
+        way=way,
+        wall_seconds=wall,
+        stall_seconds=stall,
+        moved_bytes=moved,
+        get_requests=gets,
+        disk_bytes=way.window_bytes or 0.0,
+        fits=fits,
+        limit=limit,
+        lines=tuple(lines),
+    )
+
+
+def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:
+    assert way.disk is not None
+    network = math.inf if way.is_staged else node.network_bytes_per_second or math.inf
+    disk = way.disk.bytes_per_second
+    rate, limit = min((link.bytes_per_second, "the link"), (network, "the node's network"), (disk, "the disk"))
+    size = demand.epoch_bytes + demand.once_bytes
+    download = size / rate
+    epoch = max(demand.compute_seconds, demand.epoch_bytes / disk)
+    trained = demand.epochs * epoch + demand.once_bytes / disk
+    wall = download + trained
+    on_node = trained if way.is_staged else wall
+    gets = demand.epoch_requests + demand.once_requests
+    room = way.disk.room_bytes if way.disk.room_bytes is not None else places.max_disk_bytes
+    lines = [_node(node, on_node / _HOUR), *_asked(market, gets, demand.pages)]
+    if way.is_staged:
+        hours = as_decimal(download / _HOUR)
+        lines.append(
+            Line(what="cheap machine", quantity=hours, unit="hour", usd=in_money(hours * places.box_usd_per_hour))
+        )
+    lines += market.transfer(link, way.path or link.path, size, wall / _HOUR)
+    lines += _disk(market, way.disk, max(size, way.disk.least_gib * GIB), wall / _HOUR)
+    return WayCost(
+        way=way,
+        wall_seconds=wall,
+        stall_seconds=on_node - demand.epochs * demand.compute_seconds,
+        moved_bytes=size,
+        get_requests=gets,
+        disk_bytes=size,
+        fits=room is None or size <= room,
+        limit=limit,
+        lines=tuple(lines),
+    )
+
+
+def _packed(
+    way: Way, demand: Demand, rate: float, limit: str, link: Link, node: Node, places: Places, market: Market
+) -> WayCost:
+    """Read all once, write it as large objects, and stream these."""
+    size = demand.epoch_bytes + demand.once_bytes
+    packing = 2 * size / rate  # in and out again
+    later = replace(
+        demand,
+        epoch_requests=math.ceil(demand.epoch_bytes / RANGE_BYTES),
+        once_requests=math.ceil(demand.once_bytes / RANGE_BYTES),
+        pages=1 + size / demand.packed_bytes / 1000,
+    )
+    streamed = cost_of(replace(way, is_packed=False), later, replace(link, path="same-region"), node, places, market)
+    hours = packing / _HOUR
+    lines = [
+        _node(node, hours),
+        *_asked(market, demand.epoch_requests + demand.once_requests, demand.pages),
+        *market.transfer(link, link.path, size, hours),
+    ]
+    if market.tariff is not None:
+        parts = size / RANGE_BYTES + 2 * math.ceil(size / demand.packed_bytes)
+        lines.append(market.requests("PUT requests of packing", market.tariff.put, parts))
+        held = size / GIB * (packing + streamed.wall_seconds) / _HOUR
+        item = market.tariff.storage or "storage"
+        lines.append(market.line("packed copy", item, held, "GiB-hour", per="GiB-month", divide=HOURS_PER_MONTH))
+    return replace(
+        streamed,
+        way=way,
+        wall_seconds=streamed.wall_seconds + packing,
+        stall_seconds=streamed.stall_seconds + packing,
+        moved_bytes=streamed.moved_bytes + size,
+        get_requests=streamed.get_requests + demand.epoch_requests + demand.once_requests,
+        limit=limit,
+        lines=(*lines, *streamed.lines),
+    )
+
+
+def _node(node: Node, hours: float, *, is_spot: bool = False) -> Line:
+    price = node.spot_usd_per_hour if is_spot else node.usd_per_hour
+    number = as_decimal(hours)
+    usd = None if price is None else in_money(number * price)
+    return Line(what=f"{node.name or 'node'}{' (spot)' if is_spot else ''}", quantity=number, unit="hour", usd=usd)
+
+
+def _asked(market: Market, gets: float, pages: float) -> list[Line]:
+    if market.tariff is None:
+        return []
+    return [
+        market.requests("GET requests", market.tariff.get, gets),
+        market.requests("LIST requests", market.tariff.list, pages),
+    ]
+
+
+def _disk(market: Market, store: Store | None, size_bytes: float, hours: float) -> list[Line]:
+    if store is None or not store.item or not size_bytes:
+        return []
+    held = size_bytes / GIB * hours
+    return [market.line(f"disk ({store.item})", store.item, held, "GiB-hour", per="GiB-month", divide=HOURS_PER_MONTH)]

@@ -1,0 +1,75 @@
+"""A forecast as one HTML page that needs nothing beside itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from penstock.cost.forecasting import Forecast, Line
+from penstock.cost.forecasting.plan import ASSUMPTIONS, Outlook
+from penstock.report.forecast_told import HEADS, command_of, facts_told, way_cells
+from penstock.units import format_usd
+
+__all__ = ["forecast_page"]
+
+_CSS = """
+:root { color-scheme: light dark; --line: #8886; --best: #2a7; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 62rem; padding: 1rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; white-space: nowrap; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+tr.best { outline: 2px solid var(--best); }
+.advice { border-left: 4px solid var(--best); padding-left: .8rem; }
+code { overflow-wrap: anywhere; }
+@media print { .wide { overflow: visible; } th, td { white-space: normal; font-size: 10px; } }
+"""
+
+
+def forecast_page(found: Sequence[Forecast]) -> str:
+    """Return the page."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    assumed = "".join(f"<li>{escape(line)}</li>" for line in ASSUMPTIONS)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n'
+        f"<title>Forecast</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<h1>What it will cost</h1>\n"
+        f"{''.join(map(_section, found))}<h2>Assumptions</h2><ul>{assumed}</ul>\n</body>\n</html>\n"
+    )
+
+
+def _section(found: Forecast) -> str:
+    facts = "".join(f"<p>{escape(line)}</p>" for line in facts_told(found))
+    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in HEADS)
+    rows = "".join(_row(each, is_best=each.mid.way.name == found.best) for each in found.outlooks)
+    told = "".join(f"<p>{escape(line)}</p>" for line in found.sentences)
+    advice = f"<strong>{escape(found.recommendation)}</strong><br><code>{escape(command_of(found))}</code>"
+    return (
+        f"<section><h2>{escape(found.node.name or 'Node')}</h2>{facts}"
+        f'<p class="advice">{advice}</p>'
+        f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{told}'
+        f"{''.join(map(_lines, found.outlooks))}</section>\n"
+    )
+
+
+def _row(outlook: Outlook, *, is_best: bool) -> str:
+    name, *others = way_cells(outlook, is_best=is_best)
+    cells = "".join(f'<td class="number">{escape(cell)}</td>' for cell in others)
+    title = escape(outlook.mid.way.told)
+    return f'<tr{" class=best" if is_best else ""}><th scope="row" title="{title}">{escape(name)}</th>{cells}</tr>'
+
+
+def _lines(outlook: Outlook) -> str:
+    rows = "".join(map(_line, outlook.mid.lines))
+    told = escape(f"{outlook.mid.way.name}: {outlook.mid.way.told}")
+    return f'<details><summary>{told}</summary><div class="wide"><table><tbody>{rows}</tbody></table></div></details>'
+
+
+def _line(line: Line) -> str:
+    usd = "no price" if line.usd is None else format_usd(float(line.usd))
+    quantity = f"{float(line.quantity):,.4g} {line.unit}"
+    return (
+        f'<tr><th scope="row">{escape(line.what)}</th><td class="number">{escape(quantity)}</td>'
+        f'<td class="number">{escape(usd)}</td></tr>'
+    )

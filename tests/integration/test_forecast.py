@@ -1,0 +1,124 @@
+"""``penstock forecast`` by its command: worked examples, a manifest against the run that follows, and refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock.cli import main
+from penstock.records import Evaluation, RunRecord, read_record
+from support.images import write_class_folders
+
+pytestmark = pytest.mark.usefixtures("children_are_forked")
+
+
+def forecast(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    assert main(["forecast", *map(str, words), "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def way(found: dict[str, Any], name: str) -> dict[str, Any]:
+    ways: list[dict[str, Any]] = found["nodes"][0]["ways"]
+    return next(each for each in ways if each["name"] == name)
+
+
+A = ("--size", "2TB", "--compute-hours", 2, "--instance-type", "g4dn.xlarge", "--window-size", "100GB")
+LARGE = ("--objects", 200_000, "--requests-per-object", 2)
+
+
+def test_the_examples_of_the_docs(capsys: pytest.CaptureFixture[str]) -> None:
+    found = forecast(capsys, *A, *LARGE, "--way", "nat+cross-region", "--way", "internet")
+    for name, usd in (("window", 12.05), ("download-gp3", 37.88), ("nat+cross-region", 1168), ("internet", 1566)):
+        assert math.isclose(way(found, name)["usd"]["mid"], usd, rel_tol=0.001), name
+    assert math.isclose(way(found, "download-gp3")["wall_seconds"], 51.5 * 3600, rel_tol=0.001)
+    assert found["nodes"][0]["best"] == "window"
+    small = forecast(capsys, *A, "--objects", 20_000_000)
+    assert math.isclose(way(small, "stream")["usd"]["mid"], 90.6, rel_tol=0.001)
+    assert small["nodes"][0]["breakeven_epochs"] == 3
+    slow = ("--size", "240GB", "--objects", 18_000, "--requests-per-object", 2, "--epochs", 3, "--compute-hours", 1.25)
+    found = forecast(capsys, *slow, "--rate", "10MB/s", "--instance-type", "g5.xlarge", "--window-size", "5GB")
+    assert math.isclose(way(found, "window")["usd"]["mid"], 19.89, rel_tol=0.001)
+    archive = ("--size", "45GB", "--objects", 12, "--requests-per-object", 112_120 / 12, "--compute-hours", 0.5)
+    found = forecast(capsys, *archive, "--instance-type", "g4dn.xlarge")
+    assert found["nodes"][0]["breakeven_epochs"] == 2
+    assert math.isclose(way(found, "download-nvme")["usd"]["mid"], 2.7, rel_tol=0.01)
+    assert way(found, "download-nvme")["fits"]
+
+
+def test_a_manifest_is_forecast_as_its_run_goes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes and requests are those of the run, and its record tells how long an epoch computes."""
+    data, out = write_class_folders(tmp_path / "data", 60), tmp_path / "out"
+    told = ["run", "--source", data, "--task", "images", "--option", "size=16", "--epochs", 2, "--batch-size", 8]
+    told += ["--threads", 1, "--window-size", "2Mi", "--out", out]
+    assert main([str(word) for word in told]) == 0
+    capsys.readouterr()
+    words = ("--manifest", out / "manifest.parquet", "--plan", out / "plan.json", "--epochs", 2, "--measured", out)
+    found = forecast(capsys, *words, "--rate", "1GB/s", "--window-size", "2Mi", "--node-usd-per-hour", 1)
+    run = read_record(out / "run.json", RunRecord)
+    tested = read_record(out / "evaluation.json", Evaluation)
+    streamed = way(found, "stream")
+    assert streamed["moved_bytes"] == run.meters.sample_bytes + tested.meters.sample_bytes
+    requests = found["nodes"][0]["epoch_requests"]
+    assert requests == sum(split_extents(out / "manifest.parquet", name) for name in ("train", "valid"))
+    computed = sum(epoch.compute_seconds + epoch.valid_seconds for epoch in run.epochs)
+    assert math.isclose(found["nodes"][0]["compute_seconds"], computed / 2, rel_tol=1e-6)
+    assert all(line["usd"] is not None for each in found["nodes"][0]["ways"] for line in each["lines"])
+
+
+def split_extents(manifest: Path, name: str) -> int:
+    from penstock.manifest import ManifestReader
+
+    with ManifestReader(manifest) as reader:
+        return reader.info.split(name).num_extents
+
+
+def test_a_folder_is_listed_and_a_page_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, page = write_class_folders(tmp_path / "data", 12), tmp_path / "page.html"
+    words = ["forecast", data, "--compute-hours", 1, "--rate", "20MB/s", "--html", page, "--source-prices", "s3"]
+    nodes = ["--instance-type", "g5.xlarge", "--instance-type", "p99.<huge>"]
+    assert main([str(word) for word in (*words, *nodes)]) == 0
+    told = capsys.readouterr().out
+    assert "Recommended: " in told
+    assert "g5.xlarge, $1.01/h" in told
+    assert "whose price is not known" in told
+    text = page.read_text()
+    assert "p99.&lt;huge&gt;" in text
+    assert "<script" not in text
+    assert "no price" in text
+
+
+STATED = ("--size", "1GB", "--objects", "10")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--compute-hours", "1", "--rate", "1MB/s"], 2, "it is not said what is read"),
+        (["--size", "1GB", "--compute-hours", "1", "--rate", "1MB/s"], 2, "not in how many objects"),
+        ([*STATED, "--rate", "1MB/s"], 2, "how long an epoch computes is not known"),
+        ([*STATED, "--compute-hours", "1"], 2, "how fast the source gives its bytes is not known"),
+        ([*STATED, "--compute-hours", "1", "--rate", "8Mbit/s"], 2, "bits a second"),
+        ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--way", "pigeon"], 2, "no leg of a way"),
+        ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--price-region", "narnia"], 2, "no price of the region"),
+        ([*STATED, "--compute-hours", "nan", "--rate", "1MB/s"], 2, "'nan'"),
+        (["/nowhere/at/all", "--compute-hours", "1", "--rate", "1MB/s"], 20, "/nowhere/at/all"),
+        ([*STATED, "--measured", "/nowhere/run.json", "--rate", "1MB/s"], 70, "no record of a run"),
+        (["--manifest", "/nowhere/m.parquet", "--compute-hours", "1", "--rate", "1MB/s"], 70, "m.parquet"),
+    ],
+)
+def test_what_cannot_be_forecast_is_refused_in_a_line(
+    words: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        found = main(["forecast", *words])
+    except SystemExit as stopped:
+        found = int(str(stopped.code))
+    said = capsys.readouterr()
+    assert (found, said.out) == (code, "")
+    assert told in said.err
+    assert "Traceback" not in said.err

@@ -1,0 +1,169 @@
+"""What a run will cost: worked examples, each with its assumptions, and what must hold of any forecast."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from penstock.cost import load_prices
+from penstock.cost.forecasting import Demand, Link, Node, Places, Way, WayCost, forecast_ways
+from penstock.cost.forecasting.breakevens import first_epochs
+from penstock.cost.forecasting.inputs import node_of
+from penstock.cost.forecasting.ways import Market, Store, cost_of
+from penstock.errors import ConfigError
+from penstock.sources import find_scheme
+
+PRICES = load_prices()
+S3 = Market(prices=PRICES, tariff=find_scheme("s3://").tariff)
+G4, G5 = node_of("g4dn.xlarge", PRICES), node_of("g5.xlarge", PRICES)
+FAST = Link(bytes_per_second=math.inf, told="more than the node's network")
+HOUR, TB, GB, MB = 3600, 10**12, 10**9, 10**6
+NVME = Store(item="", bytes_per_second=math.inf, room_bytes=G4.nvme_bytes)
+EBS = Store(item="gp3", bytes_per_second=118.75 * MB)
+QUICK = Store(item="gp3", bytes_per_second=math.inf)
+WINDOW = Way(name="window", told="a window", window_bytes=100 * GB, window_store=NVME)
+STREAM = Way(name="stream", told="a stream", window_bytes=0.0)
+
+A = Demand(
+    epoch_bytes=2 * TB, epoch_requests=2 * 200_000, pages=200, num_objects=200_000, epochs=10, compute_seconds=2 * HOUR
+)
+"""2 TB as 200,000 objects of 10 MB, each read in ranges of 8 MiB: two requests."""
+A2 = replace(A, epoch_requests=2e7, pages=20_000, num_objects=2e7)
+B = Demand(
+    epoch_bytes=240 * GB, epoch_requests=36_000, pages=0, num_objects=18_000, epochs=3, compute_seconds=1.25 * HOUR
+)
+C = Demand(epoch_bytes=45 * GB, epoch_requests=112_120, pages=0, num_objects=12, epochs=10, compute_seconds=0.5 * HOUR)
+
+
+def cost(way: Way, demand: Demand, link: Link = FAST, node: Node = G4) -> WayCost:
+    return cost_of(way, demand, link, node, Places(window_bytes=100 * GB), S3)
+
+
+def near(found: Decimal | float, wanted: float, *, within: float = 0.005) -> bool:
+    return math.isclose(float(found), wanted, rel_tol=within)
+
+
+def test_two_terabytes_in_the_same_region() -> None:
+    """20 h x 0.526 = 10.52; 400,000 x (1 + 9 x 0.95) = 3.82 million GETs = 1.528; 200 LISTs = 0.001."""
+    found = cost(WINDOW, A)
+    assert near(found.usd, 12.05, within=0.0005)
+    assert (found.wall_seconds, found.stall_seconds, found.utilisation) == (20 * HOUR, 0, 1)
+    assert found.get_requests == pytest.approx(3.82e6)
+    assert found.moved_bytes == pytest.approx(19.1 * TB)
+
+
+def test_downloading_them_first_is_bound_by_the_disk() -> None:
+    """11 x 2 TB at 118.75 MB/s; 51.5 h x (0.526 + 1862.6 GiB x 0.08 / 720) = 37.7, and 0.16 of GETs beside."""
+    found = cost(Way(name="d", told="d", disk=EBS), A)
+    assert near(found.wall_seconds / HOUR, 51.5, within=0.001)
+    assert found.limit == "the disk"
+    assert near(found.usd - found.usd_of("requests"), 37.7, within=0.001)
+    assert near(found.usd, 37.72 + 0.16 + 0.001, within=0.001)
+
+
+def test_the_same_bytes_in_small_objects_cost_requests() -> None:
+    """10 x 2 x 10^7 GETs = 80.0, 20,000 LISTs = 0.1, where the window keeps nothing; one that keeps 5 % saves 3.6."""
+    assert near(cost(STREAM, A2).usd, 90.6, within=0.0005)
+    assert near(cost(WINDOW, A2).usd, 90.62 - 0.45 * 8.0, within=0.0005)
+
+    def breakeven(disk: Store) -> int | None:
+        way = Way(name="d", told="d", disk=disk)
+        return first_epochs(
+            lambda n: cost(STREAM, replace(A2, epochs=n)).usd, lambda n: cost(way, replace(A2, epochs=n)).usd
+        )
+
+    assert breakeven(QUICK) == 2
+    assert breakeven(EBS) == 3
+
+
+@pytest.mark.parametrize(("path", "usd"), [("nat+cross-region", 1168), ("internet", 1566)])
+def test_other_ways_cost_by_the_gib(path: str, usd: float) -> None:
+    """17,788 GiB x (0.045 + 0.02); by tiers of the internet 100 x 0 + 10,140 x 0.09 + 7,548 x 0.085."""
+    assert near(cost(replace(WINDOW, path=path), A).usd, usd, within=0.001)
+
+
+def test_a_slow_link_costs_the_waiting_node() -> None:
+    """A window of 5 GB at 10 MB/s: 24,000 s + 2 x 23,500 s, of which 3 x 4,500 s are computing, at 1.006 an hour."""
+    way, slow = replace(WINDOW, window_bytes=5 * GB), Link(bytes_per_second=10 * MB)
+    found = cost(way, B, slow, G5)
+    assert near(found.usd, 19.89, within=0.001)
+    assert near(found.stall_seconds / HOUR * 1.006, 16.07, within=0.001)
+    download = cost(Way(name="d", told="d", disk=QUICK), B, slow, G5)
+    assert near(download.usd, 10.74, within=0.002)  # 37,500 s of the node and of 223.5 GiB of gp3, and GETs of 0.014
+    staged = cost(Way(name="s", told="s", disk=QUICK, is_staged=True), B, slow, G5)
+    assert near(staged.usd, 4.19, within=0.005)  # 3.75 h of the node, 6.67 h at 0.02, 10.4 h of gp3: 4.165, and GETs
+    enough = cost(way, B, Link(bytes_per_second=53.4 * MB), G5)
+    assert near(enough.usd, 3.82, within=0.0015)  # 3 x 1.25 h, and GETs
+    assert enough.stall_seconds == 0
+    found_b = forecast_ways(B, slow, G5, Places(window_bytes=5 * GB), S3).breakevens
+    assert near(found_b.rate, 53.33 * MB, within=0.001)
+
+
+def test_an_archive_of_many_members_fits_the_nodes_own_disk() -> None:
+    """10 epochs of half an hour: 5.02 h x 0.526 = 2.64, and 112,120 GETs = 0.045; streaming pays those each epoch."""
+    found = forecast_ways(C, FAST, G4, Places(window_bytes=5 * GB), S3)
+    download = found.outlook("download-nvme").mid
+    assert near(download.usd, 2.7, within=0.01)
+    assert download.fits
+    assert found.breakevens.epochs == 2
+    assert found.breakevens.download == "download-nvme"
+    assert not forecast_ways(A, FAST, G4, Places(window_bytes=5 * GB), S3).outlook("download-nvme").mid.fits
+
+
+@pytest.mark.parametrize("demand", [A, A2, B, C], ids=["A", "A2", "B", "C"])
+@pytest.mark.parametrize("rate", [1 * MB, 100 * MB, math.inf])
+def test_what_holds_of_any_forecast(demand: Demand, rate: float) -> None:
+    paths = ("nat", "cross-region", "internet", "nat+cross-region", "endpoint")
+    found = forecast_ways(demand, Link(bytes_per_second=rate), G4, Places(window_bytes=20 * GB), S3, paths=paths)
+    for each in found.outlooks:
+        mid = each.mid
+        assert mid.usd == sum(line.usd for line in mid.lines if line.usd is not None)
+        assert each.low.usd <= mid.usd <= each.high.usd
+        assert each.low.wall_seconds <= mid.wall_seconds <= each.high.wall_seconds
+        assert 0 <= mid.stall_seconds <= mid.wall_seconds
+        assert 0 <= mid.utilisation <= 1
+        assert mid.wall_seconds >= demand.epochs * demand.compute_seconds
+        assert not mid.unpriced
+    best = found.outlook(found.best).mid
+    assert best.fits
+    assert all(best.usd <= each.mid.usd for each in found.outlooks if each.mid.fits and each.mid.way.is_usual)
+    assert "$" in found.recommendation
+    assert len(found.sentences) == 3
+    if found.breakevens.epochs is not None and found.breakevens.epochs > 1:
+        n, way = found.breakevens.epochs, found.outlook(found.breakevens.download).mid.way
+        for epochs, pays in ((n - 1, False), (n, True)):
+            at = replace(demand, epochs=epochs)
+            pair = [
+                cost_of(w, at, found.link, G4, found.places, S3).usd for w in (way, found.outlook("stream").mid.way)
+            ]
+            assert (pair[0] <= pair[1]) is pays
+
+
+def test_a_window_that_keeps_w_star_ends_the_waiting() -> None:
+    link = Link(bytes_per_second=40 * MB)
+    found = forecast_ways(B, link, G5, Places(window_bytes=1 * GB), S3)
+    kept = cost(replace(WINDOW, window_bytes=found.breakevens.window_bytes), B, link, G5)
+    first = B.epoch_bytes / (40 * MB) - B.compute_seconds
+    assert kept.stall_seconds == pytest.approx(first)
+    less = cost(replace(WINDOW, window_bytes=0.9 * found.breakevens.window_bytes), B, link, G5)
+    assert less.stall_seconds > first
+
+
+def test_what_has_no_price_is_told_and_is_no_zero() -> None:
+    nobody = node_of("p99.huge", PRICES)
+    assert nobody.usd_per_hour is None
+    found = forecast_ways(C, Link(bytes_per_second=MB), nobody, Places(window_bytes=GB), S3)
+    assert all("p99.huge" in each.mid.unpriced for each in found.outlooks)
+    assert found.breakevens.epochs is None
+    assert "p99.huge, whose price is not known" in found.recommendation
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epoch_bytes": 0}, {"compute_seconds": -1}, {"pages": math.inf}])
+def test_what_cannot_be_forecast_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        replace(C, **wrong)
+    with pytest.raises(ConfigError):
+        Link(bytes_per_second=0)
