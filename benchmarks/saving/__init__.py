@@ -1,0 +1,1 @@
+"""How long the trainer waits while a checkpoint is written."""

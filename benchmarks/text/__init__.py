@@ -1,0 +1,1 @@
+"""What a small language model learns of real texts by the documented command."""
