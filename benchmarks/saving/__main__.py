@@ -90,8 +90,8 @@ def render(raw: dict[str, Any]) -> str:
     text = [
         "# Time of a checkpoint",
         "",
-        f"What training waits for while a checkpoint (weights, AdamW's state, place, chance) is written to a local disk, "
-        f"{TIMES} times each.",
+        f"What training waits for while a checkpoint (weights, AdamW's state, place, chance) is written to a local "
+        f"disk, {TIMES} times each.",
         "",
         *markdown.table(rows),
         "",
