@@ -18,7 +18,8 @@ def test_options_are_compared_on_what_there_is(tmp_path: Path, monkeypatch: pyte
     assert bench.main() == 0
     [report] = tmp_path.glob("device_*.md")
     text = report.read_text()
-    rows = re.findall(r"^\| (plain \(float32\)|--channels-last) \| ([\d,]+) \| ([\d.]+) \| ([\d.]+)% \|", text, re.MULTILINE)
+    row = r"^\| (plain \(float32\)|--channels-last) \| ([\d,]+) \| ([\d.]+) \| ([\d.]+)% \|"
+    rows = re.findall(row, text, re.MULTILINE)
     assert [row[0] for row in rows] == ["plain (float32)", "--channels-last"]
     assert rows[0][2] == "1.00"
     assert all(0 <= float(row[3]) <= 100 for row in rows)
