@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from hera.workflows import models as m
 
+from penstock.sources.node import FROM_LABELS, POD_LABELS
 from pipelines.pods import SECRET_KEYS, WINDOW_FOLDER, WINDOW_VOLUME
 
 Files = Literal["volume", "artifacts"]
@@ -33,7 +34,7 @@ RESTRICTED = {
 
 
 def env() -> list[m.EnvVar]:
-    """Return the credentials' variables, from the secret that the run names, if there is one."""
+    """Return the credentials' variables, of the secret that the run names, and the node's, of labels."""
     secret = "{{workflow.parameters.secret}}"  # noqa: S105 - its name
     return [
         m.EnvVar(
@@ -41,6 +42,12 @@ def env() -> list[m.EnvVar]:
             value_from=m.EnvVarSource(secret_key_ref=m.SecretKeySelector(name=secret, key=key, optional=True)),
         )
         for key in SECRET_KEYS
+    ] + [
+        m.EnvVar(
+            name=FROM_LABELS[name],
+            value_from=m.EnvVarSource(field_ref=m.ObjectFieldSelector(field_path=f"metadata.labels['{label}']")),
+        )
+        for name, label in POD_LABELS.items()
     ]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kfp import dsl, kubernetes
 
+from penstock.sources.node import FROM_LABELS, POD_LABELS
 from penstock.sources.registry import credential_variables
 from pipelines.declared import IMAGES
 
@@ -117,6 +118,14 @@ def with_secret(task: dsl.PipelineTask, settings: Settings) -> dsl.PipelineTask:
     return kubernetes.use_secret_as_env(task, secret_name=settings.secret, secret_key_to_env=keys, optional=True)
 
 
+def with_node(task: dsl.PipelineTask) -> dsl.PipelineTask:
+    """Tell a step its node's type, region, zone and lifecycle, as far as its pod has labels of them."""
+    for name, label in POD_LABELS.items():
+        path = f"metadata.labels['{label}']"
+        kubernetes.use_field_path_as_env(task, env_name=FROM_LABELS[name], field_path=path)
+    return task
+
+
 def as_light(task: dsl.PipelineTask, *, retries: int = 0) -> dsl.PipelineTask:
     """Run a step once for each run of the pipeline, on any node, for some hours at most.
 
@@ -155,6 +164,7 @@ def as_trainer(
 
 def _with_retries(task: dsl.PipelineTask, retries: int) -> dsl.PipelineTask:
     """Try a step again, for what may pass: a step that has failed for good says so at once (``--fail-fast``)."""
+    with_node(task)
     if not retries:
         return task
     return task.set_retry(retries, backoff_duration="30s", backoff_factor=2, backoff_max_duration="600s")

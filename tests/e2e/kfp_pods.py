@@ -163,4 +163,7 @@ def secrets(asked: Object) -> list[Object]:
         }
         for secret in asked.get("secretAsEnv", [])
         for entry in secret["keyToEnv"]
+    ] + [
+        {"name": entry["name"], "valueFrom": {"fieldRef": {"fieldPath": entry["fieldPath"]}}}
+        for entry in asked.get("fieldPathAsEnv", [])
     ]

@@ -22,7 +22,7 @@ from penstock.texts import printable
 if TYPE_CHECKING:
     from penstock.sources.stores.lending import Lent
 
-__all__ = ["FROM_LABELS", "Node", "find_node", "this_node"]
+__all__ = ["FROM_LABELS", "POD_LABELS", "Node", "find_node", "this_node"]
 
 PATIENCE_SECONDS = 1.0
 """A metadata service is on the node itself; IMDSv2 never answers a container that is a hop too far away."""
@@ -34,6 +34,14 @@ FROM_LABELS = {
     "lifecycle": "PENSTOCK_NODE_LIFECYCLE",
 }
 """Variables by the field that they fill; empty ones fill nothing."""
+POD_LABELS = {
+    "instance_type": "node.kubernetes.io/instance-type",
+    "region": "topology.kubernetes.io/region",
+    "zone": "topology.kubernetes.io/zone",
+    "lifecycle": "karpenter.sh/capacity-type",
+}
+"""Labels of a pod that fill the variables, by the downward API, where it has them: Kubernetes copies region and zone
+from its node (1.35 on); type and lifecycle are there where whoever makes the pod labels it so."""
 _SERVICE = "http://169.254.169.254"
 _DMI = Path("/sys/class/dmi/id")
 _AZURE_TAG = "7783-7084-3265-9085-8269-3286-77"

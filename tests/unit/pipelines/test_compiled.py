@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from penstock.sources.node import FROM_LABELS, POD_LABELS
 from penstock.sources.registry import credential_variables
 from penstock.steps.options.run_options import run_fields, run_options
 from penstock.tasks.registry import get_task, own_task_names
@@ -402,3 +403,18 @@ def test_all_parts_are_packed_in_a_loop_before_what_is_there_is_listed() -> None
     assert task["retryPolicy"]["maxRetryCount"] == 1
     assert not task["cachingOptions"].get("enableCache")
     assert int(platform["exec-pack"]["activeDeadlineSeconds"]) == 72 * 3600
+
+
+def test_steps_are_told_of_their_node_by_its_labels() -> None:
+    labels = {FROM_LABELS[name]: f"metadata.labels['{label}']" for name, label in POD_LABELS.items()}
+    for path in sorted((ROOT / "pipelines/compiled").glob("*.yaml")):
+        _, platform = yaml.safe_load_all(path.read_text())
+        for executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+            assert {each["name"]: each["fieldPath"] for each in executor["fieldPathAsEnv"]} == labels
+    for path in sorted((ROOT / "charts/penstock/workflows").iterdir()):
+        for template in yaml.safe_load(path.read_text())["spec"]["templates"]:
+            for container in [template.get("container"), *template.get("initContainers", ())]:
+                if container is None or not container.get("env"):
+                    continue
+                found = {each["name"]: each.get("valueFrom", {}).get("fieldRef") for each in container["env"]}
+                assert {name: found[name]["fieldPath"] for name in labels} == labels
