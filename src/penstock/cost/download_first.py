@@ -89,8 +89,10 @@ def compare_with_download(run: RunRecord, *, steps: Sequence[StepRecord], cost: 
 def _measure(run: RunRecord, steps: Sequence[StepRecord]) -> tuple[Feed, bool]:
     """Return the per-epoch quantities; W is what the later epochs had on average from what the window kept."""
     epochs, meters = len(run.epochs), run.meters
-    epoch_bytes = meters.sample_bytes / epochs
-    kept = meters.reused_bytes / (epochs - 1) if epochs > 1 else 0.0
+    passes = int(run.config.get("repeat") or 1)
+    epoch_bytes = meters.sample_bytes / epochs / passes
+    # Of parts that are read several times, what the window had is of the passes, not of epochs before.
+    kept = meters.reused_bytes / (epochs - 1) if epochs > 1 and passes == 1 else 0.0
     rates = [step.details.get("rate_bytes_per_second", 0.0) for step in steps]
     measured = max(rates, default=0.0)
     busy_seconds = run.compute_seconds + sum(epoch.valid_seconds for epoch in run.epochs)

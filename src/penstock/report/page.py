@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 import penstock
+from penstock.cost.bottleneck import bottleneck
 from penstock.cost.download_first import Comparison, compare_with_download
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
 from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
@@ -90,7 +91,7 @@ def render_report(
         epochs=epoch_table(run) if run.epochs else None,
         bill=cost_table(cost) if cost else None,
         comparison=comparison_table(run, compared) if compared else None,
-        breakevens=_breakevens(compared) if compared else (),
+        breakevens=_breakevens(run, compared) if compared else (),
         config=sorted((_flag(name), _shown(value)) for name, value in run.config.items()),
         provenance=_provenance(run, evaluation),
     )  # fmt: skip
@@ -149,13 +150,15 @@ def _flag(name: str) -> str:
     return _FLAGS.get(name, name).replace("_", "-")
 
 
-def _breakevens(compared: Comparison) -> tuple[str, ...]:
+def _breakevens(run: RunRecord, compared: Comparison) -> tuple[str, ...]:
+    hands_over = "hands over, in each pass," if run.config.get("repeat") else "hands over"
     rate = f"{format_bytes(compared.feed.rate_bytes_per_second)}/s"
     link = f"measured at {rate}" if compared.rate_is_measured else f"{rate} on average over the run; it may do more"
     said = [
-        f"The link: {link}. An epoch hands over {format_bytes(compared.feed.epoch_bytes)}; after the first one, "
+        bottleneck(run, compared),
+        f"The link: {link}. An epoch {hands_over} {format_bytes(compared.feed.epoch_bytes)}; after the first one, "
         f"{format_bytes(compared.feed.window_bytes)} of that were in the window from the epochs before, on "
-        "average. A download would fetch whole objects, which may be more."
+        "average. A download would fetch whole objects, which may be more.",
     ]
     if math.isfinite(compared.rate_without_stall):
         said.append(f"A link of {format_bytes(compared.rate_without_stall)}/s (B*) never stalls an epoch.")

@@ -53,8 +53,8 @@ class Matching:
         return found
 
     def truth(self, batch: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Return what tells captions apart, shape (B,)."""
-        found: NDArray[np.float64] = batch["targets"].double().cpu().numpy()
+        """Return what tells captions apart, shape (B, 1)."""
+        found: NDArray[np.float64] = batch["targets"].double().cpu().numpy()[:, None]
         return found
 
     def state_dict(self) -> ObjectiveState:

@@ -5,7 +5,6 @@ Shapes: N videos, D numbers that stand for a video, and for a caption.
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
@@ -26,7 +25,7 @@ def matching_metrics(truth: NDArray[np.float64], predicted: NDArray[np.float64])
     """Score matches: ``recall_at_1``, ``recall_at_5``, ``mean_rank`` and ``mean_reciprocal_rank``.
 
     Args:
-        truth: a number for each caption, the same for those that say the same, shape (N,).
+        truth: a number for each caption, the same for those that say the same, shape (N, 1).
         predicted: videos beside captions, shape (N, 2 D), which match the more the larger their product is.
 
     Raises:
@@ -72,7 +71,7 @@ def ranks_of(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDAr
 def best_captions(truth: NDArray[np.float64], predicted: NDArray[np.float64], rows: NDArray[np.int64]) -> list[int]:
     """Return which row's caption matches each of some videos best."""
     videos, captions, _ = _split(truth, predicted)
-    _, firsts = np.unique(truth, return_index=True)
+    _, firsts = np.unique(truth[:, 0], return_index=True)
     found: list[int] = firsts[(videos[rows] @ captions.T).argmax(axis=1)].tolist()
     return found
 
@@ -82,6 +81,5 @@ def _split(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Return videos (N, D), captions that differ (captions, D), and which of them each video's is, shape (N,)."""
     half = predicted.shape[1] // 2
-    _, firsts, numbers = np.unique(truth, return_index=True, return_inverse=True)
-    assert not math.isnan(float(truth.sum()))
+    _, firsts, numbers = np.unique(truth[:, 0], return_index=True, return_inverse=True)
     return predicted[:, :half], predicted[firsts, half:], numbers

@@ -1,0 +1,73 @@
+"""What held a run up, its network or its data, and what would mend it: sentences of its own figures.
+
+Symbols as in ``penstock.cost.breakeven``: an epoch moves M bytes over a link of B bytes per second and computes for Tc
+seconds. The link holds it up where M / B > Tc. A window that keeps more of an epoch for the next one makes M smaller;
+reading each part several times (``--repeat``) makes Tc larger for the same M.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from penstock.cost.download_first import Comparison
+from penstock.records import RunRecord
+from penstock.units import format_bytes, format_seconds
+
+__all__ = ["bottleneck"]
+
+LITTLE_STALL: Final = 0.05
+"""Of the training passes: no more than this is to be gained by feeding faster."""
+_MOST_REPEAT: Final = 1000
+
+
+def bottleneck(run: RunRecord, compared: Comparison) -> str:
+    """Say whether the data or the network held a run up, and what would mend it."""
+    share = run.stall_share
+    waited = f"{share:.1%} of the training passes waited for data"
+    if share <= LITTLE_STALL:
+        return f"Training was the bottleneck: {waited}, so that neither a larger window nor --repeat would gain more."
+    moved = run.meters.bytes_downloaded / compared.num_epochs
+    link_seconds = moved / compared.feed.rate_bytes_per_second
+    computed = compared.feed.compute_seconds
+    needs = (
+        f"an epoch downloaded {format_bytes(moved)}, for which the link takes {format_seconds(link_seconds)}, and "
+        f"computed for {format_seconds(computed)}"
+    )
+    if not compared.rate_is_measured:
+        return (
+            f"Data was the bottleneck: {waited}. Whether that was the download or decoding is not told: it needs the "
+            "rate of the link, which penstock prefetch with a manifest measures. Decoding is mended by --workers; a "
+            f"download by {_mends(run, compared, link_seconds, computed)}."
+        )
+    if link_seconds <= computed:
+        return (
+            f"Decoding was the bottleneck, not the download: {waited}, and {needs}. Decode in more processes "
+            "(--workers), or once for all epochs (--mode preprocess)."
+        )
+    return (
+        f"The download was the bottleneck: {waited}, and {needs}. It is mended by "
+        f"{_mends(run, compared, link_seconds, computed)}."
+    )
+
+
+def _mends(run: RunRecord, compared: Comparison, link_seconds: float, computed: float) -> str:
+    """Name the window and the passes by which an epoch would compute for as long as its download takes."""
+    passes = int(run.config.get("repeat") or 1)
+    found = []
+    if passes == 1 and compared.rate_is_measured and len(run.epochs) > 1:
+        kept = format_bytes(compared.window_without_stall_bytes)
+        found.append(f"a window that keeps {kept} for the next epoch (W*)")
+    elif passes == 1:
+        found.append("a larger window, where there are several epochs")
+    times = passes * link_seconds / computed if computed else math.inf
+    if compared.rate_is_measured and times <= _MOST_REPEAT:
+        found.append(
+            f"--repeat {max(math.ceil(times), passes + 1)}, by which each part of the data is read so often while the "
+            "next one comes (with so many fewer epochs)"
+        )
+    else:
+        found.append(
+            f"--repeat above {passes}, by which each part of the data is read so often while the next one comes"
+        )
+    return " or ".join(found)

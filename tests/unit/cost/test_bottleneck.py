@@ -1,0 +1,70 @@
+"""What is said of a run that waited for its data, or did not."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import msgspec
+import pytest
+
+from penstock.cost import bill, load_prices
+from penstock.cost.bottleneck import bottleneck
+from penstock.cost.download_first import compare_with_download
+from penstock.cost.model import CostSetting
+from penstock.records import Meters
+from support.runs import make_list_step, make_run
+
+EPOCHS = 4
+
+
+def said(*, stall: float, compute: float, downloaded: int, rate: float | None, **config: Any) -> str:
+    """Return what is said of epochs of so many seconds, that each moved some bytes over a link of a rate."""
+    meters = Meters(
+        bytes_downloaded=EPOCHS * downloaded, sample_bytes=EPOCHS * 1000 * config.get("repeat", 1), window_bytes=500
+    )
+    run = make_run(num_epochs=EPOCHS, meters=meters, config=config)
+    epochs = tuple(
+        msgspec.structs.replace(each, stall_seconds=stall, compute_seconds=compute, valid_seconds=0.0)
+        for each in run.epochs
+    )
+    run = msgspec.structs.replace(run, epochs=epochs)
+    steps = [] if rate is None else [make_list_step(step="prefetch", details={"rate_bytes_per_second": rate})]
+    setting = CostSetting(today=date(2026, 11, 21), disk=None)
+    cost = bill(run, steps=steps, evaluation=None, prices=load_prices(), setting=setting)
+    compared = compare_with_download(run, steps=steps, cost=cost)
+    assert compared is not None
+    return bottleneck(run, compared)
+
+
+def test_a_run_that_hardly_waits_is_held_up_by_training() -> None:
+    told = said(stall=0.1, compute=9.9, downloaded=1000, rate=500.0)
+    assert told.startswith("Training was the bottleneck: 1.0% of the training passes waited")
+
+
+def test_a_slow_link_is_mended_by_a_window_or_by_passes() -> None:
+    """1,000 bytes at 100 a second take 10 s; 2 s of compute make up for 200, so 800 must be kept, or 5 passes made."""
+    told = said(stall=8.0, compute=2.0, downloaded=1000, rate=100.0)
+    assert told.startswith("The download was the bottleneck: 80.0% of the training passes waited")
+    assert "a window that keeps 800 B for the next epoch (W*)" in told
+    assert "--repeat 5," in told
+
+
+def test_passes_that_do_not_suffice_are_told_how_many_do() -> None:
+    told = said(stall=6.0, compute=4.0, downloaded=1000, rate=100.0, repeat=2)
+    assert "--repeat 5," in told
+    assert "W*" not in told
+
+
+def test_a_fast_link_behind_slow_decoding_is_not_blamed() -> None:
+    told = said(stall=5.0, compute=5.0, downloaded=1000, rate=1e6)
+    assert told.startswith("Decoding was the bottleneck, not the download: 50.0%")
+    assert "--workers" in told
+
+
+@pytest.mark.parametrize("repeat", [{}, {"repeat": 3}])
+def test_what_was_not_measured_is_not_told(repeat: dict[str, int]) -> None:
+    told = said(stall=5.0, compute=5.0, downloaded=1000, rate=None, **repeat)
+    assert "is not told" in told
+    assert "penstock prefetch with a manifest measures" in told
+    assert f"--repeat above {repeat.get('repeat', 1)}" in told
