@@ -181,3 +181,21 @@ def test_whatever_is_given_is_words_or_a_refusal(values: dict[str, object], step
     except ConfigError:
         return
     assert all(word.startswith("--") and "=" in word for word in made)
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "told"),
+    [
+        ("clips", {"table": "clips.csv"}, "'table' is an option of the task: give it in data_task_options"),
+        ("xray", {"train-share": 0.5}, "'train-share' is an option of the task: give it in data_task_options"),
+        ("text", {"best": "perplexty"}, "did you mean 'perplexity'?"),
+        ("xray", {"loss": "l1"}, "--loss l1 is given, and the task 'xray' is learnt by an objective of its own"),
+        ("images", {"adapt": "mmd"}, "the task 'images' has no second domain"),
+    ],
+)
+def test_what_the_task_has_no_use_for_is_refused_by_the_first_step_too(
+    task: str, options: object, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["list", "--source", "nowhere", "--task", task, "--manifest", "m", "--plan", "p"]
+    assert main([*words, "--options", json.dumps(options)]) == 2
+    assert told in capsys.readouterr().err

@@ -29,7 +29,9 @@ __all__ = ["Beginnings", "Begun", "continued", "continued_table"]
 
 _SHOWN: Final = 6
 _MOST_GIVEN: Final = 32
-"""Tokens of a text that it begins with, where all of it is learnt; of a conversation, all that comes before."""
+"""Tokens of a text that it begins with, where all of it is learnt."""
+_MOST_BEFORE: Final = 256
+"""Tokens of a conversation that come before its first answer; of longer ones these are the last."""
 _MOST_MADE: Final = 48
 _FEWEST: Final = 8
 """Tokens of a text that is gone on with."""
@@ -81,7 +83,11 @@ def _begun(data: Mapping[str, Any], number: int, key: str) -> Begun | None:
     if all(is_learnt):
         first = min(len(ids) // 2, _MOST_GIVEN)
     last = next((place for place in range(first, len(ids)) if not is_learnt[place - 1]), len(ids))
-    return Begun(key=key, given=tuple(ids[:first]), truth=tuple(ids[first : min(last, first + _MOST_MADE)]))
+    return Begun(
+        key=key,
+        given=tuple(ids[max(0, first - _MOST_BEFORE) : first]),
+        truth=tuple(ids[first : min(last, first + _MOST_MADE)]),
+    )
 
 
 def continued(model: nn.Module, begun: Sequence[Begun], *, num_tokens: int, end: int | None) -> list[tuple[int, ...]]:

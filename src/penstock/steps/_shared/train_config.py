@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from penstock.recipes.refusing import check_adaptable, check_metric, check_objective, check_recipe
-from penstock.recipes.registry import choose_model, recipe_for
+from penstock.recipes.registry import choose_model, recipe_for, recipe_of
 from penstock.tasks.registry import get_task
 from penstock.train.config import TrainConfig
 from penstock.train.options import BATCH_SIZE, TrainingOptions
@@ -67,13 +67,17 @@ def train_config(args: TrainingOptions, *, task: str, seed: int, batch_size: int
     )
 
 
-def check_learning(args: TrainingOptions, *, task: str) -> None:
+def check_learning(args: TrainingOptions, *, task: str, is_model_known: bool = True) -> None:
     """Refuse what is said of the training and a task has no use for, as far as the dataset need not be known.
+
+    Args:
+        is_model_known: where not, what recipes of some networks alone have no use for is left to be told later.
 
     Raises:
         ConfigError: something is.
     """
-    recipe, about = recipe_for(task, choose_model(task, args.model)), get_task(task)
+    about = get_task(task)
+    recipe = recipe_for(task, choose_model(task, args.model)) if is_model_known else recipe_of(task)
     check_recipe(
         recipe,
         optimizer=args.optimizer,

@@ -24,6 +24,7 @@ from penstock.steps.options.kinds import json_object, kind_told, taken_out, word
 from penstock.steps.options.parser import Parser, Refused
 from penstock.steps.options.run_root import RunRootOptions
 from penstock.steps.options.steps import PIPELINE_STEPS, RUN_OPTIONS, options_of
+from penstock.steps.options.task_help import task_flags
 from penstock.texts import did_you_mean
 from penstock.train.options import TrainingOptions
 
@@ -96,12 +97,12 @@ def with_options(step: str, words: Sequence[str], options: Mapping[str, RunOptio
         return [*others, *_usable(step, text, options)]
     values = _decode(text)
     for name, value in values.items():
-        _check_name(name, options)
+        _check_name(name, options, others)
         mine = step == PIPELINE_STEPS[0] or step in options[name].of
         for option in options[name].of.values() if mine else ():
             words_of(name, option, value)
     if step == PIPELINE_STEPS[0]:
-        _check_training(values, options)
+        _check_training(values, options, others)
     at = others.index("--") if "--" in others else len(others)
     return [*others[:at], *_flags(step, values, options, others), *others[at:]]
 
@@ -142,7 +143,7 @@ def _decode(text: str) -> dict[str, Any]:
     return json_object(text, RUN_OPTIONS, like='{"seed": 1}')
 
 
-def _check_name(name: str, options: Mapping[str, RunOption]) -> None:
+def _check_name(name: str, options: Mapping[str, RunOption], words: Sequence[str]) -> None:
     if name in options:
         return
     snake = name.strip().lower().removeprefix("--").replace("-", "_")
@@ -157,11 +158,13 @@ def _check_name(name: str, options: Mapping[str, RunOption]) -> None:
             f"{name!r} is no option, and options are no place for secrets",
             fix="put credentials into a Kubernetes secret, and name that when compiling (--secret)",
         )
+    if f"--{snake.replace('_', '-')}" in task_flags(words):
+        raise ConfigError(f"{name!r} is an option of the task", fix=f"give it in {own['task_options']}")
     meant = did_you_mean(snake, options)
     raise ConfigError(f"there is no option {name!r}", fix=f"{meant}the options are: {', '.join(options)}")
 
 
-def _check_training(values: Mapping[str, Any], options: Mapping[str, RunOption]) -> None:
+def _check_training(values: Mapping[str, Any], options: Mapping[str, RunOption], words: Sequence[str]) -> None:
     """Refuse values that training would refuse, once there is a GPU; those of a run's fields are not known here."""
     given = TrainingOptions(model="small", epochs=1, checkpoint_minutes=0)
     asked = {}
@@ -169,9 +172,13 @@ def _check_training(values: Mapping[str, Any], options: Mapping[str, RunOption])
         declared = option.of.get("train")
         if declared is not None and name in values and declared.name in TrainingOptions.declared():
             asked[declared.name] = declared.read(str(values[name])) if declared.read is not None else values[name]
-    from penstock.steps._shared.train_config import train_config  # here: help does without what recipes import
+    from penstock.steps._shared.train_config import check_learning, train_config  # here: help does without recipes
+    from penstock.tasks.registry import learnt_task_names
 
     train_config(given.but(**asked), task="", seed=0)
+    task = (taken_out("--task", words)[1] or [None])[-1]
+    if task in learnt_task_names():
+        check_learning(given.but(**asked | {"model": None}), task=task, is_model_known=False)
 
 
 def _flags(

@@ -87,6 +87,13 @@ def test_a_text_is_gone_on_with_from_its_middle_and_a_conversation_from_its_firs
         assert (len(each.given), len(each.truth)) == (6, 5)
 
 
+def test_of_what_comes_before_a_late_answer_the_end_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.recipes.text.continuing._MOST_BEFORE", 4)
+    for each in begun(is_chat=True):
+        first = int(each.key.removeprefix("text-"))
+        assert each.given == tuple(number % 97 for number in range(first + 2, first + 6))
+
+
 def test_texts_that_are_too_short_are_left_out() -> None:
     assert all(len(each.given) == 4 for each in begun(length=8))
     assert not begun(length=4)
