@@ -83,7 +83,7 @@ def test_a_metric_that_a_task_does_not_have_is_refused_at_the_start(task: str, c
         check_best("no_such", task=about, objective=objective)
     if isinstance(about, NamesMetrics):
         with pytest.raises(ConfigError, match=f"did you mean {about.score!r}"):
-            check_learning(replace(TrainingOptions(), best=about.score[:-1]), task=task)
+            check_learning(replace(TrainingOptions(), best=f"{about.score}s"), task=task)
 
 
 @pytest.mark.parametrize("task", [name for name in own_task_names() if not name.startswith("eeg")])

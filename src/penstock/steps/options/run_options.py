@@ -177,7 +177,7 @@ def _check_training(values: Mapping[str, Any], options: Mapping[str, RunOption],
 
     train_config(given.but(**asked), task="", seed=0)
     task = (taken_out("--task", words)[1] or [None])[-1]
-    if task in learnt_task_names():
+    if task is not None and task in learnt_task_names():
         check_learning(given.but(**asked | {"model": None}), task=task, is_model_known=False)
 
 
