@@ -22,6 +22,7 @@ STEPS = (
     "pack",
     "export",
     "compare",
+    "cost-report",
     "forecast",
     "prices",
     "new-task",
@@ -41,6 +42,7 @@ TOLD = {
     "pack": "write a dataset anew in shards of a given size, verified and resumable",
     "export": "write trained networks as a file that others run without Penstock",
     "forecast": "tell what a run would take and cost, each way that its data could go, before it",
+    "cost-report": "sum up the bills of several runs, and write them as FOCUS 1.2",
     "compare": "show the scores of several runs side by side",
     "prices": "list, check and refresh the prices that bills are made with",
     "new-task": "write a package for a task of your own",
@@ -53,8 +55,8 @@ OPTIONS_STEPS = (*PIPELINE_STEPS, "pack")
 RUN_OPTIONS = "--options"
 """Flag of each of them for these options (``run_options``)."""
 
-_MODULES = {"list": "listing", "new-task": "new_task"}
-_NAMES = {"new-task": "NewTaskOptions", "run": "JobOptions"}
+_MODULES = {"cost-report": "cost_report", "list": "listing", "new-task": "new_task"}
+_NAMES = {"cost-report": "CostReportOptions", "new-task": "NewTaskOptions", "run": "JobOptions"}
 
 
 def module_of(step: str) -> str:

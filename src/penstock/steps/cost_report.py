@@ -1,0 +1,134 @@
+"""``penstock cost-report``: the bills of several runs in one table, and as FOCUS 1.2."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from penstock.cost.focus import FocusRun, as_focus
+from penstock.cost.focus_rules import violations
+from penstock.errors import ConfigError, RecordError
+from penstock.files import atomic_write
+from penstock.records import CostReport, RunRecord, read_record
+from penstock.steps._shared.job_files import JobFiles
+from penstock.steps._shared.outputs import check_outputs
+from penstock.steps.options.cost_report import CostReportOptions
+from penstock.texts import counted
+from penstock.units import GIB, format_usd
+
+NAME = "cost-report"
+
+__all__ = ["NAME", "run"]
+
+_HEADS = ("run", "task", "month", "hours", "USD", "an epoch", "1,000 samples", "a GiB")
+_SHOWN = 20
+
+
+def run(args: CostReportOptions) -> int:
+    """Sum up, or check."""
+    if not args.run and args.check is None:
+        raise ConfigError("no run is named", fix="give --run once or more, or a file to --check")
+    check_outputs(args.focus, inputs=tuple(path for path in (*args.run, args.check) if path is not None))
+    tags = _tags(args.tag)
+    if args.check is not None:
+        _check(args.check)
+    runs = [_read(path) for path in dict.fromkeys(path.absolute() for path in args.run)]
+    if runs:
+        sys.stdout.write(_table(runs))
+    if args.focus is not None:
+        _write_focus(args, runs, tags)
+    return 0
+
+
+def _write_focus(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[str, str]) -> None:
+    assert args.focus is not None
+    text = as_focus(runs, account=args.billing_account, tags=tags)
+    atomic_write(args.focus, text.encode())
+    left = [f"{each.run.run_id}: {', '.join(each.cost.unpriced)}" for each in runs if each.cost.unpriced]
+    if left:
+        sys.stderr.write(f"penstock {NAME}: warning: not in the file, for want of a price: {'; '.join(left)}\n")
+    sys.stdout.write(f"FOCUS 1.2: {counted(text.count(chr(10)) - 1, 'row')} in {args.focus}\n")
+
+
+def _check(path: Path) -> None:
+    """Raise what a file breaks.
+
+    Raises:
+        RecordError: it is not as FOCUS 1.2 requires.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path} cannot be read ({error})", fix="name a CSV file", about=str(path)) from error
+    found = violations(text)
+    if found:
+        sys.stderr.write("".join(f"  {each}\n" for each in found[:_SHOWN]))
+        raise RecordError(
+            f"{path} breaks {counted(len(found), 'rule')} of FOCUS 1.2, first: {found[0]}",
+            fix="correct what wrote it",
+            about=str(path),
+        )
+    sys.stdout.write(f"{path} keeps the rules of FOCUS 1.2\n")
+
+
+def _tags(given: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, is_there, value = text.partition("=")
+        if not is_there or not name:
+            raise ConfigError(f"--tag {text!r} cannot be used", fix="write NAME=VALUE, like team=vision")
+        found[name] = value
+    return found
+
+
+def _read(folder: Path) -> FocusRun:
+    """Read a run and its bill.
+
+    Raises:
+        RecordError: there is no such record, or they are not of the same run.
+    """
+    files = JobFiles(folder)
+    found = FocusRun(run=read_record(files.run_record, RunRecord), cost=read_record(files.cost, CostReport))
+    if found.run.run_id != found.cost.run_id:
+        raise RecordError(
+            f"the bill in {folder} is of the run {found.cost.run_id}, its record of {found.run.run_id}",
+            fix="make its report again",
+            about=str(folder),
+        )
+    return found
+
+
+def _table(runs: Sequence[FocusRun]) -> str:
+    rows = [_HEADS, *map(_cells, runs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    lines = ["  ".join(row).rstrip() for row in padded]
+    for word, key in (("task", lambda each: each.run.task), ("month", _month)):
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for each in runs:
+            sums[key(each)] += each.cost.total_usd
+        lines += [f"{word} {name}: {format_usd(float(usd))}" for name, usd in sorted(sums.items())]
+    total = sum((each.cost.total_usd for each in runs), Decimal(0))
+    lines.append(f"total of {counted(len(runs), 'run')}: {format_usd(float(total))}{_left(runs)}")
+    return "\n".join(lines) + "\n"
+
+
+def _left(runs: Sequence[FocusRun]) -> str:
+    without = sum(bool(each.cost.unpriced) for each in runs)
+    return f", without what has no price in {counted(without, 'run')}" if without else ""
+
+
+def _month(each: FocusRun) -> str:
+    return each.period[0].strftime("%Y-%m")
+
+
+def _cells(each: FocusRun) -> tuple[str, ...]:
+    run, usd = each.run, each.cost.total_usd
+    parts = (len(run.epochs), run.num_trained_samples / 1000, run.meters.sample_bytes / GIB)
+    told = [format_usd(float(usd) / part) if part else "–" for part in parts]
+    sign = " + ?" if each.cost.unpriced else ""
+    hours = f"{run.wall_seconds / 3600:.2f}"
+    return run.run_id, run.task, _month(each), hours, f"{format_usd(float(usd))}{sign}", *told
