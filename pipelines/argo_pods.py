@@ -36,6 +36,7 @@ RESTRICTED = {
 def env() -> list[m.EnvVar]:
     """Return the credentials' variables, of the secret that the run names, and the node's, of labels."""
     secret = "{{workflow.parameters.secret}}"  # noqa: S105 - its name
+    paths = {"name": "spec.nodeName", **{name: f"metadata.labels['{label}']" for name, label in POD_LABELS.items()}}
     return [
         m.EnvVar(
             name=key,
@@ -45,9 +46,9 @@ def env() -> list[m.EnvVar]:
     ] + [
         m.EnvVar(
             name=FROM_LABELS[name],
-            value_from=m.EnvVarSource(field_ref=m.ObjectFieldSelector(field_path=f"metadata.labels['{label}']")),
+            value_from=m.EnvVarSource(field_ref=m.ObjectFieldSelector(field_path=path)),
         )
-        for name, label in POD_LABELS.items()
+        for name, path in paths.items()
     ]
 
 

@@ -120,6 +120,7 @@ def with_secret(task: dsl.PipelineTask, settings: Settings) -> dsl.PipelineTask:
 
 def with_node(task: dsl.PipelineTask) -> dsl.PipelineTask:
     """Tell a step its node's type, region, zone and lifecycle, as far as its pod has labels of them."""
+    kubernetes.use_field_path_as_env(task, env_name=FROM_LABELS["name"], field_path="spec.nodeName")
     for name, label in POD_LABELS.items():
         path = f"metadata.labels['{label}']"
         kubernetes.use_field_path_as_env(task, env_name=FROM_LABELS[name], field_path=path)

@@ -64,7 +64,8 @@ def bill(
     setting = replace(
         setting, region=setting.region or host.region, lifecycle=setting.lifecycle or host.lifecycle or "on-demand"
     )
-    kind = setting.instance_type or host.instance_type
+    kind = setting.instance_type or _known_by_name(prices, host.node) or host.instance_type
+    setting = replace(setting, instance_type=kind)
     book = Book(prices, setting, provider=prices.provider_of(kind) or host.provider or "")
     traffic = total_meters(run, steps=steps, evaluation=evaluation)
     hours = _hours(run.wall_seconds) + _hours(evaluation.wall_seconds if evaluation else 0.0)
@@ -97,6 +98,11 @@ def total_meters(run: RunRecord, *, steps: Sequence[StepRecord], evaluation: Eva
     for step in added_steps(steps, evaluation=evaluation):
         total = total.plus(step.meters)
     return total.plus(evaluation.meters) if evaluation else total
+
+
+def _known_by_name(prices: Prices, node: str | None) -> str | None:
+    """Return a node's name where a price of it is known, as a cluster's own books tell it."""
+    return node if node and any(row.is_own and row.unit == "hour" and row.item == node for row in prices.rows) else None
 
 
 def _hours(seconds: float) -> Decimal:
@@ -153,8 +159,8 @@ def _add_nodes(
     what = "Training node" if nodes == 1 else f"Training nodes ({nodes})"
     train_usd = add(kind, price, f"{what}, stall included", _hours(run.wall_seconds) * nodes)
     for step in steps:
-        own = step.host.instance_type
-        is_same = own in (None, run.host.instance_type)
+        own = _known_by_name(book.prices, step.host.node) or step.host.instance_type
+        is_same = own in (None, kind, run.host.instance_type)
         step_price = price if is_same else book.find(str(own), "hour")
         add(kind if is_same else own, step_price, f"Node of the {step.step} step", _hours(step.wall_seconds))
     if evaluation:

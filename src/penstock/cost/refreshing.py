@@ -147,7 +147,8 @@ def as_file(found: Iterable[Found], today: date, kept: Iterable[PriceRow] = ()) 
         as_of = row.as_of.isoformat() if row.as_of else today.isoformat()
         rows.setdefault(key, (row.tiers[0].price, as_of, row.source))
     lines = [
-        f"- {{item: {item}, provider: {provider}, region: {region}, unit: hour, lifecycle: {lifecycle}, "
+        f"- {{item: {json.dumps(item)}, provider: {provider}, region: {json.dumps(region)}, unit: hour, "
+        f"lifecycle: {lifecycle}, "
         f"price: {usd:f}, as_of: {as_of}, source: {json.dumps(source)}}}\n"
         for (item, provider, region, lifecycle), (usd, as_of, source) in sorted(rows.items())
     ]

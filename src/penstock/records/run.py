@@ -30,6 +30,7 @@ class Host(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         device: ``cpu`` or the accelerator's name.
         instance_type: the cloud's name for the node, None where nobody said.
+        node: its name in the cluster, where there is one.
         provider: whose cloud it is, where that was found.
         region, zone: of the cloud, where they were found.
         lifecycle: whether it was bought on demand or as spot, where that was found.
@@ -39,6 +40,7 @@ class Host(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     device: str
     num_devices: int
     instance_type: str | None = None
+    node: str | None = None
     provider: str | None = None
     region: str | None = None
     zone: str | None = None

@@ -27,6 +27,7 @@ __all__ = ["FROM_LABELS", "POD_LABELS", "Node", "find_node", "this_node"]
 PATIENCE_SECONDS = 1.0
 """A metadata service is on the node itself; IMDSv2 never answers a container that is a hop too far away."""
 FROM_LABELS = {
+    "name": "PENSTOCK_NODE_NAME",
     "provider": "PENSTOCK_NODE_PROVIDER",
     "instance_type": "PENSTOCK_NODE_INSTANCE_TYPE",
     "region": "PENSTOCK_NODE_REGION",
@@ -55,11 +56,13 @@ class Node:
     """What is known of a node; None where it is not.
 
     Attributes:
+        name: of the cluster's node.
         provider: ``aws``, ``gcp`` or ``azure``.
         instance_type: the cloud's name for its type.
         lifecycle: how it was bought.
     """
 
+    name: str | None = None
     provider: str | None = None
     instance_type: str | None = None
     region: str | None = None

@@ -125,13 +125,17 @@ def _number(value: Decimal | int | None) -> str:
 def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
     if args.endpoint_url and not args.provider:
         raise ConfigError("whose server --endpoint-url is, is not said", fix="name --provider beside it")
+    if args.provider == "own" and not args.endpoint_url:
+        raise ConfigError(
+            "what nodes of your own cost is asked of OpenCost or Kubecost", fix="name it by --endpoint-url"
+        )
     wanted = wanted_of(prices, provider=args.provider, region=args.region, items=args.item)
-    if not wanted:
+    if not wanted and args.provider != "own":
         raise ConfigError(
             "there is nothing to ask for: prices of nodes are asked for, by their names",
             fix="see `penstock prices list`; what the list lacks is asked for by --item with --provider and --region",
         )
-    found = list(_asked(wanted, args.endpoint_url))
+    found = list(_cluster(args)) if args.provider == "own" else list(_asked(wanted, args.endpoint_url))
     sys.stdout.write(
         _table([("item", "lifecycle", "region", "listed", "now"), *(_news(each, prices) for each in found)])
     )
@@ -144,6 +148,14 @@ def _refresh(args: PricesOptions, prices: Prices, today: date) -> int:
     if all(each.usd is None for each in found):
         raise SourceError("nobody told a price of what was asked for", fix="see the lines above; the list is as it was")
     return 0
+
+
+def _cluster(args: PricesOptions) -> Iterable[Found]:
+    from penstock.cost.refresh_opencost import ask_opencost
+
+    for each in ask_opencost(url=args.endpoint_url or ""):
+        if not args.item or any(fnmatchcase(each.wanted.item, name) for name in args.item):
+            yield each
 
 
 def _asked(wanted: Sequence[Wanted], url: str | None) -> Iterable[Found]:
@@ -172,6 +184,7 @@ def _news(found: Found, prices: Prices) -> tuple[str, ...]:
             row.tiers[0].price
             for row in prices.rows
             if (row.item, row.region, row.lifecycle) == (wanted.item, wanted.region, wanted.lifecycle)
+            and row.unit == "hour"
         ),
         None,
     )

@@ -12,9 +12,11 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 import pytest
 
 from penstock.cli import main
-from penstock.cost import load_prices
+from penstock.cost import CostSetting, bill, load_prices
+from penstock.records import Host
 from support.prices import TODAY
 from support.recorded import Answer, Asked, Recorded, serve_recorded
+from support.runs import make_run
 
 Told = Callable[..., tuple[int, str, str]]
 
@@ -256,3 +258,45 @@ def test_aws_that_lets_nobody_ask_is_told(told: Told, aws: Recorded) -> None:
     code, _, err = told("refresh", "--item", "g5.xlarge", *words)
     assert code == 21
     assert "pricing:GetProducts" in err
+
+
+NODES = {
+    "gpu-1": {"minutes": 720, "cpuCost": 3.0, "ramCost": 1.0, "gpuCost": 8.0, "gpuCostAdjustment": -0.72, "pvCost": 99},
+    "new": {"minutes": 1, "cpuCost": 0.1},
+    "broken": {"minutes": 60, "cpuCost": "NaN"},
+    "__idle__": {"minutes": 1440, "cpuCost": 5.0},
+}
+
+
+@pytest.mark.parametrize("path", ["/allocation/compute", "/model/allocation"])
+def test_a_clusters_own_books_are_asked(told: Told, tmp_path: Path, path: str) -> None:
+    """OpenCost's, and Kubecost's; a bill of a run that recorded its node's name is made with them."""
+
+    def answer(asked: Asked) -> Answer:
+        if urlsplit(asked.path).path != path:
+            return 404, b"not found"
+        return 200, json.dumps({"code": 200, "data": [NODES]}).encode()
+
+    into = tmp_path / "nodes.yaml"
+    with serve_recorded(answer) as server:
+        code, out, err = told("refresh", "--provider", "own", "--endpoint-url", f"{server.url}/", "--into", into)
+    assert code == 0
+    query = {name: values[0] for name, values in parse_qs(urlsplit(server.asked[-1].path).query).items()}
+    assert (query["aggregate"], query["shareIdle"]) == ("node", "true")
+    assert "no price of new" in err
+    assert "no price of broken" in err
+    assert "__idle__" not in out + err
+    prices = load_prices(into, today=TODAY)
+    assert prices.node("gpu-1").usd == Decimal("0.94")
+    host = Host(num_cpus=4, device="g", num_devices=1, instance_type="g5.xlarge", node="gpu-1")
+    run = make_run(host=host, wall_seconds=3600.0)
+    report = bill(run, steps=[], evaluation=None, prices=prices, setting=CostSetting(today=TODAY))
+    (line,) = [line for line in report.lines if line.unit == "hour"]
+    assert (line.item, line.usd) == ("gpu-1", Decimal("0.94"))
+    listed = bill(run, steps=[], evaluation=None, prices=load_prices(today=TODAY), setting=CostSetting(today=TODAY))
+    assert [line.item for line in listed.lines if line.unit == "hour"] == ["g5.xlarge"]
+
+
+def test_a_cluster_is_asked_where_it_is_named(told: Told) -> None:
+    code, _, err = told("refresh", "--provider", "own")
+    assert (code, "--endpoint-url" in err) == (2, True)

@@ -407,6 +407,7 @@ def test_all_parts_are_packed_in_a_loop_before_what_is_there_is_listed() -> None
 
 def test_steps_are_told_of_their_node_by_its_labels() -> None:
     labels = {FROM_LABELS[name]: f"metadata.labels['{label}']" for name, label in POD_LABELS.items()}
+    labels["PENSTOCK_NODE_NAME"] = "spec.nodeName"
     for path in sorted((ROOT / "pipelines/compiled").glob("*.yaml")):
         _, platform = yaml.safe_load_all(path.read_text())
         for executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():

@@ -55,6 +55,7 @@ def with_node(host: Host, instance_type: str | None) -> Host:
     return msgspec.structs.replace(
         host,
         instance_type=instance_type or node.instance_type,
+        node=node.name,
         provider=node.provider,
         region=node.region,
         zone=node.zone,

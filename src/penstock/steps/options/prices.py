@@ -14,7 +14,7 @@ from penstock.steps.options.common import CommonOptions
 __all__ = ["PriceAction", "PricesOptions", "Selling"]
 
 PriceAction = Literal["list", "check", "refresh"]
-Selling = Literal["aws", "gcp", "azure"]
+Selling = Literal["aws", "gcp", "azure", "own"]
 
 
 class _What(Options):
@@ -33,7 +33,11 @@ class _Chosen(Options, group="which"):
     item: tuple[str, ...] = repeated(
         read=str, default=(), metavar="PATTERN", told="only what is called so (g5.*); to be repeated"
     )
-    provider: Selling | Literal[""] = choice(choices=("", *get_args(Selling)), default="", told="only what it sells")
+    provider: Selling | Literal[""] = choice(
+        choices=("", *get_args(Selling)),
+        default="",
+        told="only what it sells; own is of nobody, and refreshed from OpenCost or Kubecost at --endpoint-url",
+    )
     region: str | None = option(read=optional_text, default=None, metavar="REGION", told="only there")
     today: date | None = option(read=optional_date, default=None, metavar="YYYY-MM-DD", told="day (default: today)")
 

@@ -1,0 +1,68 @@
+"""What a cluster's own books say of its nodes: the allocation API of OpenCost, and of Kubecost.
+
+https://opencost.io/docs/integrations/api: an allocation by node, over the last day, with what lay idle shared out among what
+ran; so a node's cores, memory and GPUs cost what the node costs. Volumes and network are billed apart and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from penstock.cost.refreshing import Found, Wanted, ask_json
+from penstock.errors import SourceUnavailable
+
+__all__ = ["ask_opencost"]
+
+_PATHS = ("/allocation/compute", "/model/allocation")
+"""OpenCost's, and Kubecost's."""
+_QUERY = {
+    "window": "24h",
+    "aggregate": "node",
+    "accumulate": "true",
+    "includeIdle": "true",
+    "idleByNode": "true",
+    "shareIdle": "true",
+}
+_PARTS = ("cpuCost", "cpuCostAdjustment", "ramCost", "ramCostAdjustment", "gpuCost", "gpuCostAdjustment")
+_SOURCE = "OpenCost allocation API, last 24 h, idle time shared"
+_LEAST_MINUTES = 5
+"""Below which a node has not been there long enough to tell its rate."""
+
+
+def ask_opencost(*, url: str) -> Iterable[Found]:
+    """Ask for the rates of all nodes, by their names.
+
+    Raises:
+        SourceUnavailable: it did not answer, or not so.
+    """
+    answer = _answer(url.rstrip("/"))
+    sets = answer.get("data")
+    if not isinstance(sets, list):
+        raise SourceUnavailable("OpenCost answered with no allocations", fix="check --endpoint-url")
+    for each in (each for found in sets if isinstance(found, dict) for each in found.items()):
+        name, allocation = each
+        if not name.startswith("__") and isinstance(allocation, dict):  # those are idle, unmounted, unallocated
+            yield _found(name, allocation)
+
+
+def _answer(url: str) -> dict[str, Any]:
+    try:
+        return ask_json(f"{url}{_PATHS[0]}", query=_QUERY, of="OpenCost")
+    except SourceUnavailable as error:
+        if "status 404" not in error.what:
+            raise
+        return ask_json(f"{url}{_PATHS[1]}", query=_QUERY, of="Kubecost")
+
+
+def _found(name: str, allocation: dict[str, Any]) -> Found:
+    wanted = Wanted(item=name, provider="own", region="", lifecycle="on-demand", machine=None)
+    try:
+        minutes = Decimal(str(allocation.get("minutes") or 0))
+        cost = sum((Decimal(str(allocation.get(part) or 0)) for part in _PARTS), Decimal(0))
+    except InvalidOperation:
+        return Found(wanted=wanted, usd=None, source=_SOURCE, why="OpenCost tells no numbers of it")
+    if minutes < _LEAST_MINUTES or not cost.is_finite() or cost <= 0:
+        return Found(wanted=wanted, usd=None, source=_SOURCE, why=f"OpenCost tells {cost:f} USD of {minutes:f} minutes")
+    return Found(wanted=wanted, usd=(cost / minutes * 60).quantize(Decimal("0.000001")), source=_SOURCE)
