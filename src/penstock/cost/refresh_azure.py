@@ -6,11 +6,10 @@ Anybody may ask. An answer has up to 100 prices and the address of the next page
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from penstock.cost.refreshing import Found, Wanted, ask_json
+from penstock.cost.refreshing import Found, Wanted, ask_json, number_of, rows_of
 from penstock.errors import SourceError
 
 __all__ = ["URL", "ask_azure"]
@@ -38,7 +37,7 @@ def _rows(url: str, name: str, region: str) -> list[dict[str, Any]]:
     text = f"serviceName eq 'Virtual Machines' and priceType eq 'Consumption' and armRegionName eq '{_quoted(region)}' "
     query = {"$filter": f"{text}and armSkuName eq '{_quoted(name)}'"}
     answer = ask_json(url, query=query, of="Azure")
-    rows = list(answer.get("Items") or [])
+    rows = rows_of(answer.get("Items"))
     for _ in range(_MOST_PAGES):
         following = answer.get("NextPageLink")
         if not following:
@@ -46,7 +45,7 @@ def _rows(url: str, name: str, region: str) -> list[dict[str, Any]]:
         if urlsplit(str(following)).hostname != urlsplit(url).hostname:
             raise SourceError("Azure's prices go on at another server", fix="ask with --endpoint-url of that server")
         answer = ask_json(str(following), of="Azure")
-        rows += answer.get("Items") or []
+        rows += rows_of(answer.get("Items"))
     raise SourceError(f"Azure's prices of {name} have more than {_MOST_PAGES} pages", fix="report this as a bug")
 
 
@@ -62,7 +61,7 @@ def _found(wanted: Wanted, rows: Sequence[dict[str, Any]]) -> Found:
         and str(row.get("currencyCode", "USD")) == "USD"
         and str(row.get("type", "Consumption")) == "Consumption"
     ]
-    prices = {Decimal(str(row["retailPrice"])) for row in fitting if row.get("retailPrice")}
+    prices = {price for row in fitting if (price := number_of(row.get("retailPrice"))) is not None and price > 0}
     if len(prices) != 1:
         why = "Azure tells no such price" if not prices else f"Azure tells {len(prices)} prices"
         return Found(wanted=wanted, usd=None, source=_SOURCE, why=why)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from penstock.cost.refreshing import Found, Wanted, ask_json
+from penstock.cost.refreshing import Found, Wanted, ask_json, number_of, rows_of
 from penstock.errors import AccessDenied
 
 __all__ = ["URL", "ask_gcp"]
@@ -54,7 +54,7 @@ def _skus(url: str) -> Iterable[dict[str, Any]]:
         answer = ask_json(
             f"{url.rstrip('/')}/v1/services/{_SERVICE}/skus", query=query, headers=headers, of="Google Cloud"
         )
-        yield from (sku for sku in answer.get("skus") or [] if isinstance(sku, dict))
+        yield from rows_of(answer.get("skus"))
         token = str(answer.get("nextPageToken") or "")
         if not token:
             return
@@ -109,19 +109,22 @@ def _found(wanted: Wanted, skus: Sequence[dict[str, Any]]) -> Found:
 
 def _is_sold(sku: dict[str, Any], pattern: str, wanted: Wanted) -> bool:
     usage = "Preemptible" if wanted.lifecycle == "spot" else "OnDemand"
-    category = sku.get("category") or {}
+    category, regions = sku.get("category"), sku.get("serviceRegions")
     return (
-        category.get("usageType") == usage
-        and wanted.region in (sku.get("serviceRegions") or ())
+        isinstance(category, dict)
+        and category.get("usageType") == usage
+        and isinstance(regions, list)
+        and wanted.region in regions
         and re.match(pattern, str(sku.get("description"))) is not None
     )
 
 
 def _hourly(sku: dict[str, Any]) -> Decimal | None:
     """Return the price of the last tier, by the unit that it is used in (an hour, a GiB-hour)."""
-    for info in sku.get("pricingInfo") or ():
-        rates = (info.get("pricingExpression") or {}).get("tieredRates") or ()
-        if rates:
-            price = rates[-1].get("unitPrice") or {}
-            return Decimal(str(price.get("units") or 0)) + Decimal(str(price.get("nanos") or 0)) / 10**9
+    for info in rows_of(sku.get("pricingInfo")):
+        for expression in rows_of([info.get("pricingExpression")]):
+            for rate in rows_of(expression.get("tieredRates"))[-1:]:
+                for price in rows_of([rate.get("unitPrice")]):
+                    units, nanos = number_of(price.get("units") or 0), number_of(price.get("nanos") or 0)
+                    return None if units is None or nanos is None else units + nanos / 10**9
     return None

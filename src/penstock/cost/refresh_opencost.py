@@ -1,16 +1,16 @@
 """What a cluster's own books say of its nodes: the allocation API of OpenCost, and of Kubecost.
 
-https://opencost.io/docs/integrations/api: an allocation by node, over the last day, with what lay idle shared out among what
-ran; so a node's cores, memory and GPUs cost what the node costs. Volumes and network are billed apart and left out.
+https://opencost.io/docs/integrations/api: an allocation by node, over the last day, with what lay idle shared out among
+what ran: so its cores, memory and GPUs cost what the node costs. Volumes and network are billed apart and left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
-from penstock.cost.refreshing import Found, Wanted, ask_json
+from penstock.cost.refreshing import Found, Wanted, ask_json, number_of
 from penstock.errors import SourceUnavailable
 
 __all__ = ["ask_opencost"]
@@ -58,11 +58,11 @@ def _answer(url: str) -> dict[str, Any]:
 
 def _found(name: str, allocation: dict[str, Any]) -> Found:
     wanted = Wanted(item=name, provider="own", region="", lifecycle="on-demand", machine=None)
-    try:
-        minutes = Decimal(str(allocation.get("minutes") or 0))
-        cost = sum((Decimal(str(allocation.get(part) or 0)) for part in _PARTS), Decimal(0))
-    except InvalidOperation:
+    minutes = number_of(allocation.get("minutes") or 0)
+    costs = [number_of(allocation.get(part) or 0) for part in _PARTS]
+    if minutes is None or None in costs:
         return Found(wanted=wanted, usd=None, source=_SOURCE, why="OpenCost tells no numbers of it")
-    if minutes < _LEAST_MINUTES or not cost.is_finite() or cost <= 0:
+    cost = sum((each for each in costs if each is not None), Decimal(0))
+    if minutes < _LEAST_MINUTES or cost <= 0:
         return Found(wanted=wanted, usd=None, source=_SOURCE, why=f"OpenCost tells {cost:f} USD of {minutes:f} minutes")
     return Found(wanted=wanted, usd=(cost / minutes * 60).quantize(Decimal("0.000001")), source=_SOURCE)

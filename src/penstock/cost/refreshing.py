@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from penstock.errors import NotOurs, SourceUnavailable
 from penstock.files import atomic_write
 from penstock.sources.stores.lending import NoLender, ask_lender
 
-__all__ = ["Found", "Wanted", "as_file", "ask_json", "wanted_of", "write_found"]
+__all__ = ["Found", "Wanted", "as_file", "ask_json", "number_of", "rows_of", "wanted_of", "write_found"]
 
 HEADER = "# Written by `penstock prices refresh`; rows of your own belong into a file of their own.\n"
 _TRIES = 3
@@ -129,6 +129,20 @@ def _object(data: bytes, of: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise SourceUnavailable(f"{of} answered with what is no list of prices", fix="try later")
     return found
+
+
+def rows_of(value: object) -> list[dict[str, Any]]:
+    """Return the objects of a list that somebody else made; none of what is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def number_of(value: object) -> Decimal | None:
+    """Return a finite number that somebody else made, None of anything else."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def as_file(found: Iterable[Found], today: date, kept: Iterable[PriceRow] = ()) -> str:

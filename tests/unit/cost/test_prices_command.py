@@ -146,6 +146,10 @@ def test_a_refreshed_file_keeps_its_other_rows_and_others_files_are_left(told: T
         ((200, b"<html>"), 3, "no JSON"),
         ((200, b"[]"), 3, "no list of prices"),
         ((200, b'{"Items": []}'), 25, "nobody told a price"),
+        ((200, b'{"Items": {"a": 1}}'), 25, "nobody told a price"),
+        ((200, b'{"Items": [7, null, {"retailPrice": "much", "unitOfMeasure": "1 Hour"}]}'), 25, "nobody told a price"),
+        ((200, b'{"Items": [{"retailPrice": NaN, "unitOfMeasure": "1 Hour"}]}'), 25, "nobody told a price"),
+        ((200, b'{"Items": [{"retailPrice": -1, "unitOfMeasure": "1 Hour"}]}'), 25, "nobody told a price"),
         ((200, b'{"Items": [], "NextPageLink": "http://elsewhere.example/x"}'), 25, "go on at another server"),
     ],
 )
@@ -264,6 +268,8 @@ NODES = {
     "gpu-1": {"minutes": 720, "cpuCost": 3.0, "ramCost": 1.0, "gpuCost": 8.0, "gpuCostAdjustment": -0.72, "pvCost": 99},
     "new": {"minutes": 1, "cpuCost": 0.1},
     "broken": {"minutes": 60, "cpuCost": "NaN"},
+    "timeless": {"minutes": "NaN", "cpuCost": 1},
+    "a text": "none",
     "__idle__": {"minutes": 1440, "cpuCost": 5.0},
 }
 
