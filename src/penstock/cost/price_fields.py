@@ -220,7 +220,7 @@ PRICE = {
 MACHINE = {
     "name": _NAME,
     "also": Field(read=_text, is_list=True),
-    **_SOLD,
+    "provider": _SOLD["provider"],
     "vcpus": Field(read=_whole),
     "memory_gib": _NUMBERS,
     "gpu": _TEXT,

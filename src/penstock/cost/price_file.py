@@ -92,8 +92,12 @@ def decode_price_file(root: yaml.MappingNode | None, name: str, *, is_own: bool)
     if root is None:
         raise ConfigError(f"{name} is empty", fix=_WANTED)
     reading = _Reading(name, is_own)
+    seen: set[str] = set()
     for key, _ in root.value:
         word = str(key.value)
+        if word in seen:
+            raise reading.refused(key, f"{word} stands twice", "put its rows together")
+        seen.add(word)
         if word not in SECTIONS and word not in FILE:
             known = (*SECTIONS, *FILE)
             raise reading.refused(
@@ -153,6 +157,11 @@ class _Reading:
             return {}
         if not isinstance(node, yaml.MappingNode):
             raise self.refused(node, "sources is no mapping", "write a short name, a colon, and where prices were read")
+        for key, value in node.value:
+            if not isinstance(value, yaml.ScalarNode):
+                raise self.refused(
+                    value, f"the source {str(key.value)[:80]!r} is no text", "write where prices were read"
+                )
         return {str(key.value): str(value.value) for key, value in node.value}
 
     def fields_of(

@@ -12,23 +12,20 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
-from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from penstock.cost.price_file import PriceFile, decode_price_file, read_price_file
-from penstock.cost.values import Discount, Lifecycle, Machine, PriceRow, Rate, Tier
+from penstock.cost.rating import best_of, rate_of
+from penstock.cost.values import Lifecycle, Machine, PriceRow, Rate
 from penstock.errors import ConfigError
 from penstock.options.paths import PREFIXES, check_path, legs_of
 from penstock.texts import did_you_mean
 
-__all__ = ["HOME", "STALE_AFTER_DAYS", "Disk", "Prices", "load_prices", "node_key"]
+__all__ = ["STALE_AFTER_DAYS", "Disk", "Prices", "load_prices", "node_key"]
 
 STALE_AFTER_DAYS = 180
-HOME = {"aws": "us-east-1", "gcp": "us-central1", "azure": "eastus", "cloudflare": "auto"}
-"""Whose prices are taken where no region is named."""
 DISKS = {"aws": "gp3", "gcp": "pd-balanced", "azure": "premium-ssd-v2"}
 """What a provider's nodes have for a disk, where nothing else is said."""
 _CLASSES = {
@@ -124,7 +121,7 @@ class Prices:
         chosen = [row for row in rows if row.lifecycle == lifecycle]
         if not chosen:
             raise self._no_node(name, lifecycle, has_other=bool(rows))
-        return self._rate(self._best(chosen, region), region)
+        return self._rate(chosen, region)
 
     def find(
         self,
@@ -153,7 +150,7 @@ class Prices:
         if not rows:
             names = sorted({row.item for row in self.rows if row.unit == unit})
             raise _unknown(item, unit, names, "")
-        return self._rate(self._best(rows, region), region)
+        return self._rate(rows, region)
 
     def requests(self, store: str, kind: str, *, storage_class: str = "standard", region: str | None = None) -> Rate:
         """Return the price of 1000 requests of a kind (``get``, ``put``, ``list``) to a store (``s3``, ``gcs``, ...).
@@ -243,64 +240,8 @@ class Prices:
             )
         return _unknown(name, "hour", self.node_items(), ", or pass --node-usd-per-hour")
 
-    def _best(self, rows: Sequence[PriceRow], region: str | None) -> PriceRow:
-        rows = [row for row in rows if row.as_of is None or row.as_of <= self.today] or rows
-
-        first = min(_nearness(row, region) for row in rows)
-        return max((row for row in rows if _nearness(row, region) == first), key=lambda row: row.as_of or date.max)
-
-    def _rate(self, row: PriceRow, region: str | None) -> Rate:
-        usd, exchanged = self._exchange(row)
-        share, discounts = self._share(row)
-        told = [*([exchanged] if exchanged else []), *discounts]
-        return Rate(
-            item=row.item,
-            unit=row.unit,
-            tiers=tuple(Tier(above=tier.above, price=tier.price * usd * share) for tier in row.tiers),
-            list_usd=row.tiers[0].price * usd,
-            provider=row.provider,
-            region=row.region,
-            lifecycle=row.lifecycle,
-            as_of=row.as_of,
-            source=row.source,
-            told="; ".join(told),
-            wanted_region=region or "",
-        )
-
-    def _exchange(self, row: PriceRow) -> tuple[Decimal, str]:
-        if row.currency == "USD":
-            return Decimal(1), ""
-        for each in (each for file in self.files for each in file.exchange):
-            if each.currency == row.currency:
-                dated = f" as of {each.as_of}" if each.as_of else ""
-                return each.usd, f"{row.currency} at {each.usd} US dollars{dated}"
-        raise ConfigError(
-            f"the price of {row.item} is in {row.currency} ({row.place}), and what that is in US dollars is not known",
-            fix=f"add to your price file: exchange: [{{currency: {row.currency}, usd: ..., as_of: YYYY-MM-DD}}]",
-            about=row.item,
-        )
-
-    def _share(self, row: PriceRow) -> tuple[Decimal, list[str]]:
-        """Return what is left of a price after the first discount of each kind that is on it, and their names."""
-        share, told = Decimal(1), []
-        for kind in ("committed", "negotiated"):
-            if found := next(
-                (each for file in self.files for each in file.discounts if self._is_on(each, row, kind)), None
-            ):
-                share *= 1 - found.percent / 100
-                told.append(f"{found.percent.normalize():f} % {kind}{f' ({found.why})' if found.why else ''}")
-        return share, told
-
-    def _is_on(self, discount: Discount, row: PriceRow, kind: str) -> bool:
-        return (
-            discount.kind == kind
-            and not (kind == "committed" and row.lifecycle == "spot")
-            and fnmatchcase(row.item.lower(), discount.items.lower())
-            and discount.provider in ("", row.provider)
-            and discount.region in ("", row.region)
-            and (discount.begins is None or discount.begins <= self.today)
-            and (discount.ends is None or self.today <= discount.ends)
-        )
+    def _rate(self, rows: Sequence[PriceRow], region: str | None) -> Rate:
+        return rate_of(best_of(rows, region, self.today), self.files, self.today, region)
 
 
 def load_prices(path: Path | None = None, *, today: date | None = None) -> Prices:
@@ -328,18 +269,6 @@ def _packaged() -> PriceFile:
     root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     assert isinstance(root, yaml.MappingNode)
     return decode_price_file(root, f"Penstock's own {_PACKAGED}", is_own=False)
-
-
-def _nearness(row: PriceRow, region: str | None) -> int:
-    """Return how far a row is from what is asked for: the least is taken."""
-    is_home = row.region == HOME.get(row.provider, row.region)
-    if region is None:
-        return 0 if row.is_own else 1 if is_home or not row.region else 2
-    if row.region == region:
-        return 0 if row.is_own else 2
-    if not row.region:
-        return 1 if row.is_own else 3
-    return 6 if row.is_own else 4 if is_home else 5
 
 
 def node_key(name: str) -> str:

@@ -39,7 +39,7 @@ def run(args: PricesOptions) -> int:
     if not rows:
         raise ConfigError("there is no such price", fix="see what there is with `penstock prices list`")
     if args.action == "check":
-        return _check(args, rows, today)
+        return _check(args, prices, rows, today)
     if args.json:
         sys.stdout.write("".join(f"{json.dumps(_as_json(row))}\n" for row in rows))
     else:
@@ -72,8 +72,10 @@ def _as_json(row: PriceRow) -> dict[str, object]:
     return {**fields, **more, "to_region": row.to_region, "tiers": tiers, "as_of": as_of, "source": row.source}
 
 
-def _check(args: PricesOptions, rows: Sequence[PriceRow], today: date) -> int:
-    """Tell what is old; whoever gave a file that makes no sense was told by now."""
+def _check(args: PricesOptions, prices: Prices, rows: Sequence[PriceRow], today: date) -> int:
+    """Tell what is old, and what is of no use; whoever gave a file that makes no sense was told by now."""
+    for text in _useless(prices, rows):
+        sys.stdout.write(f"{text}\n")
     old = [row for row in rows if row.as_of and (today - row.as_of).days > args.max_age]
     undated = sum(row.as_of is None for row in rows)
     for row in old:
@@ -84,6 +86,17 @@ def _check(args: PricesOptions, rows: Sequence[PriceRow], today: date) -> int:
     parts += [f"{undated:,} without a date"] if undated else []
     sys.stdout.write(f"{', '.join(parts)}{': `penstock prices refresh` asks for new ones' if old else ''}\n")
     return 0
+
+
+def _useless(prices: Prices, rows: Sequence[PriceRow]) -> Iterable[str]:
+    """Tell prices in currencies that are not known in dollars, and discounts on nothing."""
+    known = {"USD", *(each.currency for file in prices.files for each in file.exchange)}
+    for row in rows:
+        if row.currency not in known:
+            yield f"of no use: {row.place}: {row.item} is in {row.currency}, and no exchange says what that is in USD"
+    for discount in (each for file in prices.files for each in file.discounts):
+        if not any(fnmatchcase(row.item.lower(), discount.items.lower()) for row in prices.rows):
+            yield f"of no use: {discount.place}: a discount on {discount.items!r}, which nothing is called"
 
 
 def _machines(args: PricesOptions, prices: Prices) -> int:

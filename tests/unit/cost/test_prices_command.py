@@ -76,6 +76,12 @@ def test_a_check_tells_what_is_old_and_what_is_wrong(told: Told, tmp_path: Path)
     assert "old: a2-highgpu-2g per hour in us-central1 (on-demand) is 625 days old" in out
     assert out.splitlines()[-1].startswith("4 prices, 4 older than 180 days")
     assert "1 prices, 0 older" in told("check", "--item", "g6.xlarge")[1]
+    (tmp_path / "odd.yaml").write_text(
+        "prices:\n- {item: box, unit: hour, price: 1, currency: EUR}\ndiscounts:\n- {items: 'g55.*', percent: 5}\n"
+    )
+    out = told("check", "--prices", tmp_path / "odd.yaml")[1]
+    assert "odd.yaml:2: box is in EUR" in out
+    assert "odd.yaml:4: a discount on 'g55.*', which nothing is called" in out
     (tmp_path / "bad.yaml").write_text("prices:\n- {item: x, unit: hour, price: much}\n")
     code, out, err = told("check", "--prices", tmp_path / "bad.yaml")
     assert (code, out) == (70, "")
