@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from penstock.sources.base import ObjectSource
     from penstock.sources.blobs import Blobs
     from penstock.sources.meter import REFUSED, RequestMeter
-    from penstock.sources.meter_file import MeterFile, read_meter_files, sum_meters, sweep_meter_files, take_later
+    from penstock.sources.meter_file import (
+        MeterFile,
+        read_meter_files,
+        read_spent,
+        sum_meters,
+        sweep_meter_files,
+        take_later,
+    )
     from penstock.sources.opening import find_object, is_local, locate, open_blobs, open_source
     from penstock.sources.patience import ClientLimits
     from penstock.sources.protocols import (
@@ -32,7 +39,7 @@ else:
             "base": "ObjectSource",
             "blobs": "Blobs",
             "meter": "REFUSED RequestMeter",
-            "meter_file": "MeterFile read_meter_files sum_meters sweep_meter_files take_later",
+            "meter_file": "MeterFile read_meter_files read_spent sum_meters sweep_meter_files take_later",
             "opening": "find_object is_local locate open_blobs open_source",
             "patience": "ClientLimits",
             "protocols": "FindObject GetRange ListObjects ObjectInfo ReadBeside ReadInto object_of",
@@ -67,6 +74,7 @@ __all__ = [
     "open_blobs",
     "open_source",
     "read_meter_files",
+    "read_spent",
     "scheme_names",
     "sum_meters",
     "sweep_meter_files",

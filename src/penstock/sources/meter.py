@@ -33,8 +33,11 @@ COUNTERS = (
     "reused_bytes",
 )
 _AT = {name: place for place, name in enumerate(COUNTERS)}
+_SPENT_AT, _RATE_AT = 14, 15
+"""Words of what a run spent, and spends by the hour, in millionths of a dollar; 0 where nobody said."""
 _LINES_AT = 16
 """Word of the first line; before it there is room for more counters."""
+_MILLION = 10**6
 NUM_WORDS = _LINES_AT + len(_KINDS) * len(_PURPOSES) * _CELLS
 
 
@@ -102,6 +105,16 @@ class RequestMeter:
     def line(self, kind: RequestKind, purpose: Purpose) -> Line:
         """Return the counts of requests of a kind and purpose."""
         return Line(self.words, _line_at(_KINDS.index(kind), _PURPOSES.index(purpose)))
+
+    def tell_spent(self, usd: float, usd_per_hour: float) -> None:
+        """Leave what a run spent so far, and spends by the hour, for whoever looks."""
+        self.words[_SPENT_AT], self.words[_RATE_AT] = (max(0, round(each * _MILLION)) for each in (usd, usd_per_hour))
+
+    @property
+    def spent(self) -> tuple[float, float] | None:
+        """US dollars that a run spent, and spends by the hour; None where nobody said."""
+        usd, rate = int(self.words[_SPENT_AT]), int(self.words[_RATE_AT])
+        return (usd / _MILLION, rate / _MILLION) if usd or rate else None
 
     def add(self, counter: str, number: int = 1) -> None:
         """Add to one of ``COUNTERS``."""

@@ -26,7 +26,15 @@ from penstock.files import open_regular
 from penstock.records import Meters
 from penstock.sources.meter import NUM_WORDS, RequestMeter
 
-__all__ = ["METER_PREFIX", "MeterFile", "read_meter_files", "sum_meters", "sweep_meter_files", "take_later"]
+__all__ = [
+    "METER_PREFIX",
+    "MeterFile",
+    "read_meter_files",
+    "read_spent",
+    "sum_meters",
+    "sweep_meter_files",
+    "take_later",
+]
 
 METER_PREFIX = "meter-"
 MAX_OTHERS = 8
@@ -107,6 +115,22 @@ def read_meter_files(folder: Path | None, owner: str | None = None) -> dict[str,
             finally:
                 os.close(handle)
     return found
+
+
+def read_spent(folder: Path) -> tuple[float, float] | None:
+    """Return the dollars that a run spent, and spends by the hour, which counts in a folder now; None without one."""
+    for path in _paths(folder, None):
+        with contextlib.suppress(OSError, ValueError, NotOurs):
+            if not locks.is_held(path):
+                continue
+            handle = open_regular(path, os.O_RDONLY)
+            try:
+                spent = RequestMeter(_copy(handle)).spent if _identity(handle, None) is not None else None
+            finally:
+                os.close(handle)
+            if spent is not None:
+                return spent
+    return None
 
 
 def sum_meters(attempts: Mapping[str, Meters]) -> Meters:

@@ -98,7 +98,8 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
         total, unit = planned.to_do
         blobs = open_blobs(folder, endpoint_url=args.run_endpoint_url, meter=counts.meter, purpose="checkpoint")
         with (
-            ShownTraining(total, unit=unit, score=config.best or task.score) as shown,
+            MeterFile.open(args.window, "spent") as spent,
+            ShownTraining(total, unit=unit, score=config.best or task.score, meter=spent.meter) as shown,
             tracked(args.track, shown, run_id=records.run_id, config=config.as_dict()) as progress,
         ):
             train(

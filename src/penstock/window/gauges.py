@@ -12,7 +12,7 @@ import numpy as np
 
 from penstock.errors import NotOurs, RecordError, WindowError
 from penstock.records import Meters, StreamSpec, decode_record
-from penstock.sources import read_meter_files, sum_meters
+from penstock.sources import read_meter_files, read_spent, sum_meters
 from penstock.window.control import Control, ControlCut, FillerState
 from penstock.window.cursor import Cursor
 from penstock.window.folder import SESSION, read_small, used_bytes
@@ -37,6 +37,8 @@ class WindowGauges:
         end_index: stream index that the session ends before, None where nothing is asked for.
         cursors: stream index below which a rank needs nothing any more, by rank.
         volume_bytes: size of the file system that the folder lies on.
+        spent: US dollars that the run spent which is trained through it, and spends by the hour; None where that is not
+            known, or nobody trains.
         volume_free_bytes: what of it an ordinary user may still take.
     """
 
@@ -51,6 +53,7 @@ class WindowGauges:
     cursors: Mapping[int, int]
     volume_bytes: int
     volume_free_bytes: int
+    spent: tuple[float, float] | None = None
 
 
 def read_gauges(folder: Path, *, meters: Path | None = None) -> WindowGauges | None:
@@ -77,6 +80,7 @@ def _gauges(
     return WindowGauges(
         state=_state(control.state),
         beats=control.heartbeat,
+        spent=read_spent(folder),
         meters=read_sizes(control).plus(sum_meters(read_meter_files(meters))),
         used_bytes=taken_bytes,
         num_slots=_count_slots(control),

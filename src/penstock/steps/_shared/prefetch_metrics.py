@@ -27,7 +27,7 @@ def read_metrics(folder: Path, meters: Path | None = None) -> list[Metric]:
 
 def prefetch_metrics(found: WindowGauges) -> list[Metric]:
     """Return the metrics of a window, in the order of a page."""
-    return [*_window(found), *_stream(found), *_requests(found)]
+    return [*_window(found), *_stream(found), *_requests(found), *_spent(found)]
 
 
 def _window(found: WindowGauges) -> list[Metric]:
@@ -132,6 +132,14 @@ def _requests(found: WindowGauges) -> list[Metric]:
             "Requests that were given up, after however many tries.",
             meters.failed_requests,
         ),
+    ]
+
+
+def _spent(found: WindowGauges) -> list[Metric]:
+    usd, rate = ([found.spent[0]], [found.spent[1]]) if found.spent is not None else ([], [])
+    return [
+        _gauge("penstock_run_spent_usd", "US dollars that the run spent so far, as its bill would say.", *usd),
+        _gauge("penstock_run_usd_per_hour", "US dollars that an hour of the run costs, on average so far.", *rate),
     ]
 
 

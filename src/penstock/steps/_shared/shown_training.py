@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from penstock.observe import open_progress
 from penstock.records import EpochRecord, MetricValues, StepEvaluation
+from penstock.sources import RequestMeter
 from penstock.train.progress import StepUpdate
 
 __all__ = ["ShownTraining"]
@@ -19,17 +20,27 @@ class ShownTraining:
         total: steps or samples that there are to do, None where that is not known.
         unit: which of both are counted.
         score: name of the metric to show.
+        meter: is told what the run spent, for whoever looks; None for nobody.
     """
 
-    def __init__(self, total: int | None, *, score: str, unit: Literal["samples", "steps"] = "samples") -> None:
+    def __init__(
+        self,
+        total: int | None,
+        *,
+        score: str,
+        unit: Literal["samples", "steps"] = "samples",
+        meter: RequestMeter | None = None,
+    ) -> None:
         self._total, self._score, self._unit = total, score, unit
-        self._done = 0
+        self._done, self._meter = 0, meter
         self._shown = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *raised: Any) -> None:
+        if self._meter is not None:
+            self._meter.tell_spent(0.0, 0.0)
         self._shown.__exit__(*raised)
 
     def on_begin(self, *, step: int, epoch: int, epoch_samples: int, num_samples: int | None) -> None:
@@ -52,6 +63,9 @@ class ShownTraining:
             **_spent(update),
         )
         self._done = done
+        told = update.spending
+        if self._meter is not None and told is not None and told.usd is not None:
+            self._meter.tell_spent(told.usd, told.usd_per_hour or 0.0)
 
     def _place(self, step: int, epoch: int, epoch_samples: int, num_samples: int | None) -> int:
         return step if self._unit == "steps" else epoch * (num_samples or 0) + epoch_samples
