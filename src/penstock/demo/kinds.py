@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from penstock.demo.clips import generate_clips
 from penstock.demo.generate import MIN_SUBJECTS, Sink, generate_dataset, planted_bound, recording_bytes
 from penstock.demo.texts import bound_perplexity, generate_texts
+from penstock.demo.videos import best_recall, generate_videos
 from penstock.demo.xrays import generate_xrays
 from penstock.errors import ConfigError
 from penstock.units import KIB, MIB, format_bytes
@@ -118,6 +119,23 @@ KINDS: Final[Mapping[str, Kind]] = {
         options=("frames=8", "size=32", "steps=20", "coefficients=16"),
         bound=lambda effect: (
             f"balanced accuracy {(1 + effect) / 2:.3f} is the best possible on average, 0.5 is guessing"
+        ),
+    ),
+    "video-text": Kind(
+        prefix="videos",
+        generate=generate_videos,
+        size_bytes=1_440_000,
+        least_bytes=720_000,
+        least_told="120 videos",
+        window_bytes=2 * MIB,
+        model="frozen",
+        epochs=8,
+        batch_size=24,
+        learning_rate=3e-3,
+        split=(0.7, 0.1, 0.2),
+        options=("frames=4", "size=32", "words=16"),
+        bound=lambda effect: (
+            f"recall at 1 {best_recall(effect):.3f} is the best possible on average, {best_recall(0):.3f} is guessing"
         ),
     ),
     "text": Kind(

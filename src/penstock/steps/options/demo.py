@@ -12,7 +12,7 @@ from penstock.steps.options.common import CommonOptions
 
 __all__ = ["DemoOptions"]
 
-DemoTask = Literal["eeg-c1", "eeg-c2", "xray", "clips", "text"]
+DemoTask = Literal["eeg-c1", "eeg-c2", "xray", "clips", "video-text", "text"]
 
 
 def _effect(text: str) -> float:
@@ -42,20 +42,21 @@ class DemoOptions(CommonOptions):
         read=optional_text,
         default=None,
         metavar="NAME",
-        told="network of the task (default: eegnex, unet-small, fusion or tiny); of the EEG tasks, small takes so "
-        "little time that two cores cannot feed it without a stall",
+        told="network of the task (default: eegnex, unet-small, fusion, frozen or tiny); of the EEG tasks, small takes "
+        "so little time that two cores cannot feed it without a stall",
     )
     size: int | None = option(
         read=bytes_option,
         default=None,
         metavar="SIZE",
-        told="size of the dataset (default: 300M of EEG, 1600k of X-rays, 2400k of clips, 200k of text)",
+        told="size of the dataset (default: 300M of EEG, 1600k of X-rays, 2400k of clips, 1440k of videos, "
+        "200k of text)",
     )
     window_size: int | None = option(
         read=bytes_option,
         default=None,
         metavar="SIZE",
-        told="bound of the window (default: 32Mi of EEG, 512Ki of X-rays, 1Mi of clips, 256Ki of text)",
+        told="bound of the window (default: 32Mi of EEG, 512Ki of X-rays, 1Mi of clips, 2Mi of videos, 256Ki of text)",
     )
     link: int | None = option(
         read=rate_option,
@@ -67,6 +68,6 @@ class DemoOptions(CommonOptions):
         read=positive_int,
         default=None,
         metavar="N",
-        told="passes over the data (default: 5 of EEG, 6 of X-rays, 8 of clips, 2 of text)",
+        told="passes over the data (default: 5 of EEG, 6 of X-rays, 8 of clips and videos, 2 of text)",
     )
     seed: int = option(read=seed_number, default=0, metavar="N", told="of dataset, order and weights (default: 0)")
