@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from penstock.lazy import imported
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear signals yet
     from typing import Any
@@ -52,7 +54,7 @@ def __getattr__(name: str) -> Any:
     """
     if name in _FACE:
         try:
-            return _imported(_FACE[name], name)
+            return getattr(imported(_FACE[name]), name)
         except ModuleNotFoundError as error:
             if error.name != "torch":
                 raise
@@ -60,20 +62,6 @@ def __getattr__(name: str) -> Any:
     # With these Python tells which name was meant.
     what = f"module {__name__!r} has no attribute {name!r}{_of_format(name)}"
     raise AttributeError(what, name=name, obj=sys.modules[__name__])
-
-
-def _imported(module: str, name: str) -> Any:
-    """Import a module's name, without a search for garbage meanwhile: torch's objects alone take it 0.14 s."""
-    import gc
-    import importlib
-
-    is_on = gc.isenabled()
-    gc.disable()
-    try:
-        return getattr(importlib.import_module(module), name)
-    finally:
-        if is_on:
-            gc.enable()
 
 
 def _of_format(name: str) -> str:

@@ -6,7 +6,6 @@ Entry points are described in the Python Packaging User Guide, "Entry points spe
 from __future__ import annotations
 
 import functools
-import importlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from penstock import lazy
 from penstock.errors import ConfigError
 from penstock.texts import did_you_mean
 
@@ -107,7 +107,7 @@ def load_attribute(path: str, *, what: str) -> object:
     if not colon or not all(name.isidentifier() for name in names):
         raise ConfigError(f"{what} is {path!r}", fix="write it like package.module:name")
     try:
-        found: object = importlib.import_module(module)
+        found: object = lazy.imported(module)
         for name in attribute.split("."):
             found = getattr(found, name)
     except (Exception, SystemExit) as error:
@@ -139,7 +139,7 @@ def _what_there_is(module: ModuleType, attribute: str) -> str:
 
 
 def _is_of(file: str) -> bool:
-    return "importlib" not in file and file != __file__
+    return "importlib" not in file and file not in (__file__, lazy.__file__)
 
 
 @functools.cache

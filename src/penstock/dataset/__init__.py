@@ -10,8 +10,9 @@ with train.loader(64, window="2Gi", workers=2) as loader:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from penstock.lazy import lazily
 
 if TYPE_CHECKING:
     from penstock.dataset.described import Dataset
@@ -24,23 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["Dataset", "Mixed", "clips", "eeg", "images", "jsonl", "mix", "objects", "of_format", "open"]
 __all__ += ["parquet", "tar", "text", "xray", "zip"]
 
-_FACE = {
-    "Dataset": "described",
-    **dict.fromkeys(("jsonl", "objects", "of_format", "parquet", "tar", "text", "zip"), "making"),
-    **dict.fromkeys(("Mixed", "mix"), "mixing"),
-    "eeg": "of_eeg",
-    **dict.fromkeys(("clips", "images", "xray"), "of_tasks"),
-    "open": "opening",
-}
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for: rows of Parquet need nothing of EEG, pictures, mixes and files that describe them."""
-    if name in _FACE:
-        found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_FACE[name]}"), name)
-        return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+if not TYPE_CHECKING:
+    # Rows of Parquet need nothing of EEG, pictures, mixes and files that describe them.
+    __getattr__, __dir__ = lazily(
+        __name__,
+        {
+            "described": "Dataset",
+            "making": "jsonl objects of_format parquet tar text zip",
+            "mixing": "Mixed mix",
+            "of_eeg": "eeg",
+            "of_tasks": "clips images xray",
+            "opening": "open",
+        },
+    )

@@ -19,7 +19,8 @@ from typing import Final, cast
 from penstock.dataset.shard_ahead import Ahead, Feed
 from penstock.dataset.shard_pass import Pass
 from penstock.errors import ProcessLost
-from penstock.formats.protocols import ByObject, Format, Store, by_object
+from penstock.formats.protocols import ByObject, Format, Store, by_object, reads_by
+from penstock.lazy import imported
 from penstock.manifest import Extent, SkippedObject
 from penstock.observe import no_progress
 from penstock.ranges.here import Begun, Reads
@@ -96,7 +97,10 @@ class FoundShards:
         own = _Own(begun=(LoopThread(), source))
         self._owns = {os.getpid(): own}
         try:
-            self._infos = {info.key: info for info in own.begun[0].run(_found(source, options, kind))}
+            running = own.begun[0].submit(_found(source, options, kind))
+            for module in reads_by(kind):
+                imported(module)
+            self._infos = {info.key: info for info in running.result()}
         except BaseException:
             own.begun[0].close()
             raise

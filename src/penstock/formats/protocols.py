@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import FindObject, GetRange, ListObjects, ObjectInfo, ReadBeside
 
-__all__ = ["ByObject", "Decoder", "Format", "Found", "Store", "by_object"]
+__all__ = ["ByObject", "Decoder", "Format", "Found", "Store", "by_object", "reads_by"]
 
 Found = Extent | SkippedObject
 """What indexing an object finds: extents, and what it leaves out with the reason."""
@@ -24,6 +24,12 @@ ByObject = Literal["little", "all"]
 def by_object(kind: object) -> ByObject | None:
     """Return what a format's ``by_object`` says; None where an object's extents may need others."""
     found: ByObject | None = getattr(kind, "by_object", None)
+    return found
+
+
+def reads_by(kind: object) -> tuple[str, ...]:
+    """Return what a format's ``reads_by`` says: modules that it imports when it first reads, or others before that."""
+    found: tuple[str, ...] = getattr(kind, "reads_by", ())
     return found
 
 

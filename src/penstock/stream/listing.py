@@ -6,11 +6,11 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.lazy import imported
 from penstock.manifest.listed import Listed, Listing, WholeListing
 from penstock.options.plan import ShuffleOptions
 from penstock.records import write_record
 from penstock.sources.asking import source_options
-from penstock.stream.choosing import chosen
 from penstock.stream.left_out import warn_of
 from penstock.stream.manifest_cache import CachedManifest, listed_again
 from penstock.stream.options import Options
@@ -85,11 +85,14 @@ def begin_listing(
             cached.keep(manifest)
     else:
         listing = stack.enter_context(ListingProcess(asked, environment=options.environment))
+        imported("penstock.stream.opening")  # what is needed next, while the child begins
         listed = listing.part(0) or listing.whole()
         if not listed.is_whole:
             return BegunListing(listing=_Warning(listing), manifest=manifest, plan=plan, goes_on=True)
         if cached is not None:
             cached.keep(manifest)
+    from penstock.stream.choosing import chosen
+
     listed = chosen(listed, options.data, folder / "chosen.parquet")
     write_record(plan, listed.plan)
     whole = _Warning(WholeListing(listed=listed))

@@ -13,11 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from penstock.errors import PenstockError
-from penstock.loader import LoaderState
-from penstock.loader.dataset_stream import DatasetStream
-from penstock.loader.positions import check_is_position
 from penstock.loader.ranks import Found
 from penstock.manifest.following import open_listing
 from penstock.manifest.listed import Listing
@@ -27,11 +25,14 @@ from penstock.records import Meters
 from penstock.sources import read_meter_files, sum_meters, take_later
 from penstock.stream.left_out import LeftOut, left_out_of
 from penstock.stream.listing import begin_listing, cached_manifest_of
-from penstock.stream.opening import open_stream
 from penstock.stream.options import Options
 from penstock.stream.rendezvous import Rendezvous, Serving, rendezvous_of, wait_for_serving
 from penstock.temporary import TemporaryFolder
 from penstock.window import Prefetcher, claim_job, start_prefetcher
+
+if TYPE_CHECKING:
+    from penstock.loader import LoaderState
+    from penstock.loader.dataset_stream import DatasetStream
 
 __all__ = ["Reading", "alone"]
 
@@ -104,6 +105,8 @@ class Reading:
         self._leave_stream()
         try:
             source = self._source(found)
+            from penstock.stream.opening import open_stream  # here: it is imported while the listing goes on
+
             self._listing, self._counted_in = source.listing, source.meters
             self._found = found
             self._stream = open_stream(
@@ -140,6 +143,8 @@ class Reading:
         Raises:
             CheckpointMismatch: it is of another dataset or order, or no position at all.
         """
+        from penstock.loader.positions import check_is_position
+
         check_is_position(state)
         stream = self.stream
         stream.load_state_dict({**state, "batch_size": stream.state_dict()["batch_size"]})

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock.formats.parquet.schema import Node, chosen_arrow_schema, chosen_elements, read_tree
+from penstock.formats.parquet.schema import Node, chosen_elements, read_tree
 from penstock.thrift import BINARY, I32, I64, LIST, STRUCT, Struct, decode_struct, encode_struct
 
 __all__ = ["MAGIC", "TAIL_BYTES", "Footer", "RowGroup", "as_file", "decode_codec", "read_footer", "row_groups"]
@@ -111,6 +111,8 @@ def row_groups(footer: Footer, leaves: Sequence[int]) -> Iterator[RowGroup]:
         ValueError: it tells of bytes that the file doesn't have, or in a way that cannot be read.
     """
     schema = chosen_elements(footer.root, leaves)
+    from penstock.formats.parquet.arrow_schema import chosen_arrow_schema  # here: Arrow is imported meanwhile
+
     arrow = chosen_arrow_schema(_arrow_schema(footer.fields), footer.root, leaves)
     columns = [node for node in footer.root.walk() if not node.children]
     for number, group in enumerate(_structs(footer.fields, _ROW_GROUPS, "row groups")):

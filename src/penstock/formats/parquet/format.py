@@ -9,8 +9,6 @@ from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from penstock.errors import ConfigError, DataError, HeaderMismatch
@@ -21,21 +19,18 @@ from penstock.formats.parquet.footer import (
     TAIL_BYTES,
     Footer,
     RowGroup,
-    as_file,
-    decode_codec,
     read_footer,
     row_groups,
 )
 from penstock.formats.parquet.schema import leaves_of, missing_name, twice_named
 from penstock.formats.protocols import ByObject, Found
 from penstock.formats.rows import block_rows
-from penstock.formats.values import Rows, some_rows
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import GetRange, ObjectInfo
 from penstock.texts import did_you_mean
 from penstock.units import GIB, KIB, MIB, format_bytes
 
-__all__ = ["Parquet", "choose_leaves", "fetch_footer", "footer_of", "group_extent", "lies", "read_rows"]
+__all__ = ["Parquet", "choose_leaves", "fetch_footer", "footer_of", "group_extent", "lies"]
 
 GUESS_BYTES = 4 * KIB, 64 * KIB
 """Least and most of a file's end that is read at first, for its footer to be in."""
@@ -44,7 +39,6 @@ GUESS_SHARE = 128
 MOST_FOOTER_BYTES = 256 * MIB
 _ENCRYPTED = b"PARE"
 _SMALLEST_BYTES = len(MAGIC) + TAIL_BYTES
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, UnicodeDecodeError, KeyError, NotImplementedError)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +57,7 @@ class Parquet:
 
     table_endings: ClassVar[tuple[str, ...]] = ("parquet", "parq", "pq")
     by_object: ClassVar[ByObject] = "little"
+    reads_by: ClassVar[tuple[str, ...]] = ("penstock.formats.parquet.rows", "penstock.formats.parquet.arrow_schema")
 
     columns: Sequence[str] | None = None
     memory: str | int = 2 * GIB
@@ -96,37 +91,13 @@ class Parquet:
 
     def decode(self, data: Any, about: Described, codec: str, numbers: NDArray[np.int64]) -> Sequence[Any]:
         """Return rows as dictionaries by column, each made when it is asked for."""
+        from penstock.formats.parquet.rows import read_rows
+        from penstock.formats.values import Rows, some_rows
+
         held = data.read_bytes() if isinstance(data, Path) else data
         table = read_rows(held, codec, key=about.key, num_rows=None if about.args else about.num_samples)
         table = some_rows(table, block_rows(about, numbers))
         return Rows(table if self.columns is None else table.select(_in_order(table.column_names, self.columns)))
-
-
-def read_rows(data: bytes | memoryview, codec: str, *, key: str, num_rows: int | None) -> pa.Table:
-    """Return the rows of an extent.
-
-    Args:
-        key: of the extent, for messages.
-        num_rows: that it has; None where they are not counted.
-
-    Raises:
-        DataError: they cannot be read.
-    """
-    try:
-        whole = as_file([data], decode_codec(codec))
-        table = pq.ParquetFile(pa.BufferReader(pa.py_buffer(whole)), page_checksum_verification=True).read(
-            use_threads=False
-        )
-        if num_rows is not None and table.num_rows != num_rows:
-            raise ValueError(f"it has {table.num_rows} rows, not {num_rows}")
-        table.validate(full=True)  # texts that are no UTF-8 are told of nowhere else
-    except _UNREADABLE as error:
-        raise DataError(
-            f"the rows of {key} cannot be read: {' '.join(str(error).split())[:300]}",
-            fix="write the file again, or leave it out",
-            about=key,
-        ) from error
-    return table
 
 
 def choose_leaves(footer: Footer, info: ObjectInfo, columns: Sequence[str] | None) -> list[int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from penstock.formats.codec import Codec
 from penstock.formats.csv.format import csv_table
-from penstock.formats.parquet.format import read_rows
+from penstock.formats.parquet.rows import read_rows
 from penstock.formats.values import some_rows
 from penstock.tasks.table.encoding import Encoding
 from penstock.tasks.table.row_tables import decoded_rows
