@@ -15,7 +15,7 @@ __all__ = ["Ahead", "Extents", "Feed", "Held", "Ranges"]
 
 MOST_AHEAD: Final = 32
 """Requests that are made before their turn: a few with the first one, then twice as many each time."""
-FIRST_AHEAD: Final = 2
+FIRST_AHEAD: Final = 3
 FIRST_BYTES: Final = 4 * MIB
 """That the first requests take together, the last of them more."""
 TOGETHER_BYTES: Final = 1 * MIB

@@ -19,11 +19,11 @@ from penstock.units import MIB
 
 __all__ = ["Pass"]
 
-MOST_HELD_BYTES: Final = 8 * MIB
+MOST_HELD_BYTES: Final = 4 * MIB
 """Of extents that wait to be taken, but for one of them."""
 MOST_SEEN_BYTES: Final = 24 * MIB
 """Of what was read of the object last."""
-READ_AHEAD: Final = 2
+READ_AHEAD: Final = 1
 LEAST_AHEAD_BYTES: Final = 1 * MIB
 """Of a read, from which on those that would follow it are made before their turn."""
 

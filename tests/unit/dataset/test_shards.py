@@ -140,7 +140,7 @@ def test_more_is_read_ahead_the_longer_it_is_read_and_never_without_bound() -> N
     for _ in range(200):
         next(rows)
         asked.append(file.memory.num_asked)
-    assert asked[:6] == [1 + 2, 2 + 2, 3 + 4, 4 + 8, 5 + 16, 6 + 32]
+    assert asked[:6] == [1 + 3, 2 + 3, 3 + 6, 4 + 12, 5 + 24, 6 + 32]
     assert file.memory.most_open == MOST_AHEAD + 1
     rows.close()
     assert not file.memory.num_open
@@ -152,7 +152,7 @@ def test_neighbours_are_asked_for_at_once_but_for_the_first() -> None:
     rows = file.from_row(7)
     assert next(rows) == 1
     assert file.memory.source.reads[0] == (14, 2)
-    assert len(file.memory.source.reads) == 3
+    assert len(file.memory.source.reads) == 1 + FIRST_AHEAD
     assert list(rows) == [1] * 392
     reads = file.memory.source.reads
     assert len(reads) < 20
