@@ -43,8 +43,8 @@ class ShardRows(Iterator[Any]):
     Threads that share it are given a row each in turn.
 
     Nothing is read before the first row is asked for, and then nothing that lies before the extent that holds it (a row
-    group, a block of lines, a member). Others are read ahead: three requests at first, of some MiB, then up to 32 and 64
-    MiB, neighbours by one.
+    group, a block of lines, a member). Others are read ahead: three requests at first, of some MiB, then up to 32 and
+    64 MiB, neighbours by one.
 
     Attributes:
         name: of the shard.
