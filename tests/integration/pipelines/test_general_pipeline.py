@@ -17,6 +17,7 @@ from penstock.manifest import ManifestReader
 from penstock.records import CostReport, Evaluation, RunRecord, read_record
 from pipelines.compile import compile_all
 from pipelines.files import GENERAL_PIPELINE
+from support.captioned import archives_of
 from support.clips import write_pairs
 from support.eeg import write_eeg
 from support.hub_server import Hub, serve_hub
@@ -288,3 +289,23 @@ def test_anomalies_on_x_rays_of_one_archive(bucket: Bucket, compiled: Path, tmp_
     assert trained.model == "reversed-autoencoder-small"
     assert {"auroc", "auprc"} <= scored.metrics.keys()
     assert "Anomaly maps" in run.executions["report"].artifacts["html"].read_text()
+
+
+def test_videos_and_captions_of_a_hub_part_by_part(bucket: Bucket, compiled: Path, hub: Hub, tmp_path: Path) -> None:
+    hub.files = archives_of(6, 8)
+    hub.large = {path for path in hub.files if path.endswith(".gz")}
+    given = small(
+        bucket,
+        data_source="hf://datasets/org/name",
+        data_task="video-text",
+        data_task_options={"frames": 2, "size": 16, "fps": None},
+        options={"endpoint_url": hub.url, "batch_size": 8, "workers": 0, "repeat": 2, "repeat_part": "50Ki"},
+    )
+    backend = make_backend(tmp_path / "run", secret={"HF_TOKEN": TOKEN})
+    run = backend.run(compiled, given, job_id="videos")
+    trained, scored = check(run)
+    with ManifestReader(run.executions["list"].artifacts["manifest"]) as reader:
+        assert reader.info.num_samples == 48
+        assert trained.epochs[0].num_samples == 2 * reader.info.split("train").num_samples
+    assert scored.metrics["recall_at_1"].baseline is not None
+    assert "Videos and captions" in run.executions["report"].artifacts["html"].read_text()
