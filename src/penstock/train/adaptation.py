@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import torch
@@ -20,10 +21,12 @@ from penstock.errors import ConfigError
 from penstock.recipes.protocols import OwnOptimisers, OwnStep
 from penstock.train.config import TrainConfig
 
-__all__ = ["Adaptation", "adaptation_of", "coral_loss", "dann_factor", "mmd_loss", "reversed_gradient"]
+__all__ = ["WEIGHTS", "Adaptation", "adaptation_of", "coral_loss", "dann_factor", "mmd_loss", "reversed_gradient"]
 
 log = logging.getLogger(__name__)
 
+WEIGHTS: Final[Mapping[str, float]] = MappingProxyType({"dann": 0.5, "mmd": 1.0, "coral": 1000.0})
+"""What each part of the loss counts unless told: see ``benchmarks/adaptation``."""
 _LEAST: Final = 2
 """Samples of each domain in a batch: fewer have no covariance."""
 _HIDDEN: Final = 64
@@ -91,17 +94,21 @@ class Adaptation:
 
     Args:
         model: has ``features(inputs)`` and ``head``, which is linear.
+        weight: what it counts; None takes that of ``WEIGHTS``.
 
     Attributes:
         module: what is trained beside the network: the classifier of domains, or nothing.
     """
 
-    def __init__(self, model: nn.Module, *, method: str, weight: float) -> None:
-        self._model, self._method, self._weight = model, method, weight
+    def __init__(self, model: nn.Module, *, method: str, weight: float | None) -> None:
+        self._model, self._method = model, method
+        self._weight = WEIGHTS[method] if weight is None else weight
         head = cast("nn.Linear", model.head)
         self.module = nn.Sequential()
         if method == "dann":
-            self.module = nn.Sequential(nn.Linear(head.in_features, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
+            # scaled by each batch: else the network escapes the classifier by larger features, and its loss runs away
+            scale = nn.BatchNorm1d(head.in_features, affine=False, track_running_stats=False)
+            self.module = nn.Sequential(scale, nn.Linear(head.in_features, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
             self.module.to(head.weight.device)
         self._is_told = False
 
@@ -126,8 +133,8 @@ class Adaptation:
         if self._method != "dann":
             return self._weight * _DISTANCES[self._method](source, target)
         factor = dann_factor(min(done, 1.0))
-        of_source = self.module(reversed_gradient(source, factor))
-        of_target = self.module(reversed_gradient(target, factor))
+        told_of = self.module(reversed_gradient(torch.cat([source, target]), factor))
+        of_source, of_target = told_of[: len(source)], told_of[len(source) :]
         told = F.softplus(of_source).mean() + F.softplus(-of_target).mean()  # cross entropy, each domain alike
         return self._weight * told / 2
 

@@ -54,7 +54,7 @@ class TrainConfig:
         label_smoothing: of classification, part of each target that is spread over all classes.
         class_weights: of classification: ``balanced``, or numbers with commas; None weighs all alike.
         adapt: how features of a second domain are made like the first one's; ``none`` does not.
-        adapt_weight: what that part of the loss counts.
+        adapt_weight: what that part of the loss counts; None is the method's own.
         schedule: ``cosine`` and ``linear`` warm up and fall to 0 at the last step, ``onecycle`` does both by cosines,
             ``constant`` warms up and stays.
         warmup_fraction: part of all steps in which the rate rises from near 0.
@@ -97,7 +97,7 @@ class TrainConfig:
     label_smoothing: float = _GIVEN.label_smoothing
     class_weights: str | None = _GIVEN.class_weights
     adapt: AdaptName = _GIVEN.adapt
-    adapt_weight: float = _GIVEN.adapt_weight
+    adapt_weight: float | None = _GIVEN.adapt_weight
     schedule: ScheduleName = _GIVEN.schedule
     warmup_fraction: float = _GIVEN.warmup
     warmup_steps: int | None = _GIVEN.warmup_steps or None
@@ -143,7 +143,7 @@ class TrainConfig:
         _check(self, "ema", lambda value: value is None or 0 < value < 1, "above 0 and less than 1, like 0.999, or 0")
         _check(self, "momentum", lambda value: value is None or 0 <= value < 1, "0 or more and less than 1, like 0.9")
         _check(self, "seed", lambda value: 0 <= value < 2**32, f"0 to {2**32 - 1}")
-        _check(self, "adapt_weight", lambda value: 0 < value < math.inf, "a number above 0")
+        _check(self, "adapt_weight", lambda value: value is None or 0 < value < math.inf, "a number above 0")
         _check_choice(self, "adapt", get_args(AdaptName))
         _check_choice(self, "schedule", get_args(ScheduleName))
         _check_choice(self, "amp", get_args(AmpMode))
@@ -153,7 +153,7 @@ class TrainConfig:
         weights_of(self.class_weights)
 
     def _check_together(self) -> None:
-        if self.adapt == "none" and self.adapt_weight != _GIVEN.adapt_weight:
+        if self.adapt == "none" and self.adapt_weight is not None:
             raise ConfigError(
                 f"--adapt-weight {self.adapt_weight:g} is given, and no --adapt", fix="choose one, or leave it out"
             )

@@ -132,8 +132,11 @@ class _Learning(Options, group="training", change=Change.FIXED):
         "--option target-releases=...): by a classifier of domains and a reversed gradient (dann), kernels (mmd) or "
         "covariances (coral) (default: none)",
     )
-    adapt_weight: float = option(
-        read=at_least_zero, default=1.0, metavar="X", told="what --adapt's part of the loss counts (default: 1)"
+    adapt_weight: float | None = option(
+        read=_optional_number,
+        default=None,
+        metavar="X",
+        told="what --adapt's part of the loss counts (default: 0.5 of dann, 1 of mmd, 1000 of coral)",
     )
     schedule: ScheduleName = choice(
         choices=get_args(ScheduleName),

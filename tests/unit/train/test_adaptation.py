@@ -17,6 +17,7 @@ from torch import nn
 from penstock.errors import ConfigError, SourceUnavailable
 from penstock.records import RunRecord, read_record
 from penstock.train.adaptation import (
+    WEIGHTS,
     Adaptation,
     adaptation_of,
     coral_loss,
@@ -107,6 +108,31 @@ def test_what_dann_gives_the_features_is_against_what_its_classifier_learns() ->
     assert moved is not None
     assert before is not None
     assert moved > before
+
+
+def test_features_that_grow_do_not_escape_the_classifier() -> None:
+    torch.manual_seed(0)
+    adaptation = Adaptation(_Net(), method="dann", weight=None)
+    features = torch.randn(8, 3)
+    targets = torch.tensor([1.0] * 4 + [math.nan] * 4)
+
+    small, large = (adaptation.loss(features * size, targets, done=1.0) for size in (1.0, 1e4))
+
+    assert small is not None
+    assert large is not None
+    assert large.item() == pytest.approx(small.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_weight_that_is_not_told_is_the_methods_own(method: str) -> None:
+    features = torch.randn(8, 3)
+    targets = torch.tensor([1.0] * 4 + [math.nan] * 4)
+    told = []
+    for weight in (None, WEIGHTS[method], 2 * WEIGHTS[method]):
+        torch.manual_seed(0)
+        told.append(Adaptation(_Net(), method=method, weight=weight).loss(features, targets, done=0.5))
+    assert told[0] == told[1]
+    assert torch.allclose(2 * told[0], told[2])  # type: ignore[operator, arg-type]
 
 
 @pytest.mark.parametrize("method", METHODS)
