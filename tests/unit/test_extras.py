@@ -31,7 +31,20 @@ ROOT = Path(__file__).parents[2]
 EXTRAS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 MODULES = {"pillow": "PIL", "pylance": "lance", "mlflow-skinny": "mlflow"}
 """Where a library's module is called otherwise than the library."""
-LATE = ["PIL", "aiohttp", "av", "fsspec", "h5py", "lance", "numcodecs", "pydicom", "timm", "tokenizers", "torchvision"]
+LATE = [
+    "PIL",
+    "aiohttp",
+    "av",
+    "braindecode",
+    "fsspec",
+    "h5py",
+    "lance",
+    "numcodecs",
+    "pydicom",
+    "timm",
+    "tokenizers",
+    "torchvision",
+]
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from penstock.errors import CheckpointError, CheckpointMismatch, ConfigError
 from penstock.files import atomic_write
-from penstock.recipes.eeg.model_names import MODEL_NAMES
+from penstock.recipes.eeg.libraries import factory_text
+from penstock.recipes.eeg.model_names import MODEL_NAMES, library_model
 from penstock.recipes.registry import objective_from_state
 from penstock.tasks.eeg.choosing import CHOOSING
 from penstock.tasks.eeg.epochs import Normalize, normalized
@@ -147,9 +148,10 @@ def _files_of(challenge: Challenge, weights: Weights) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     factory, file = weights.identity.model, ""
     if factory not in MODEL_NAMES:
+        file, found = f"model_challenge_{challenge.number}.py", library_model(factory)
         module, _, factory = factory.partition(":")
-        file = f"model_challenge_{challenge.number}.py"
-        files[file] = _source_of(module)
+        files[file] = _source_of(module) if found is None else factory_text(found).encode()
+        factory = factory if found is None else "factory"
     kept = {
         "shape": list(weights.identity.shape),
         "factory": factory,

@@ -50,6 +50,10 @@ _RECIPES: Final = Registry(
 )
 
 
+_LIKE: Final = {"braindecode": "EEGNetv4"}
+"""A network of a library, to write another one like it."""
+
+
 def recipe_names() -> tuple[str, ...]:
     """Return the names of all recipes."""
     return tuple(_RECIPES.names())
@@ -221,4 +225,5 @@ def _check_library(path: str) -> None:
     if not is_there(library):
         raise lacking(f"--model {path!r} needs {library}", library)
     if name in ("", "NAME"):
-        raise ConfigError(f"--model {path!r} names no network of {library}", fix=f"write it like {library}:resnet18")
+        like = _LIKE.get(library, "resnet18")
+        raise ConfigError(f"--model {path!r} names no network of {library}", fix=f"write it like {library}:{like}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from penstock.recipes.eeg.model_names import MODEL_NAMES, check_shape
+from penstock.recipes.eeg.model_names import ALL_NAMES, check_shape, library_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,7 +16,7 @@ __all__ = ["EegRecipe"]
 class EegRecipe:
     """Networks for arrays of (channels, times)."""
 
-    models = MODEL_NAMES
+    models = ALL_NAMES
 
     def check_model(self, name: str, shape: Sequence[int]) -> None:
         """Check that a network takes samples of a shape.
@@ -32,6 +32,12 @@ class EegRecipe:
         Raises:
             ConfigError: there is no such network, or it cannot take samples of this shape.
         """
+        check_shape(name, shape)
+        found = library_model(name)
+        if found is not None:
+            from penstock.recipes.eeg.libraries import build_braindecode  # here: the library takes seconds
+
+            return build_braindecode(found, shape=shape, num_outputs=num_outputs)
         from penstock.recipes.eeg.models import build_model  # here: torch takes a second
 
         return build_model(name, shape=shape, num_outputs=num_outputs)
