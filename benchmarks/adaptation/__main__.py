@@ -114,8 +114,8 @@ def render(raw: dict[str, Any]) -> str:
         f"Reaction times (`eeg-c1`) of {raw['subjects']} generated subjects, half of them in a release whose "
         "recordings are shifted: channels mixed, with gains, offsets and noise. Scored on a third of the target's "
         "subjects, which no network was trained on; 1 is predicting the mean. The network is the small one, trained "
-        f"for {raw['options']['epochs']} epochs; the last one counts. The weights were chosen by runs like these, with "
-        "other seeds and another draw of the shift.",
+        f"for {raw['options']['epochs']} epochs; the last one counts. The weights were chosen by runs like these on "
+        "other draws of the shift.",
     ]
     for shift, scores in raw["scores"].items():
         text += ["", f"## Shifted by {shift}", "", *markdown.table(rows(scores, raw["options"]))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 import penstock as library
 from penstock.manifest.reader import ManifestReader
-from support.cli import fails, succeed
+from penstock.train.checkpoint import load_weights
+from support.cli import fails, penstock, succeed
 from support.eeg import subjects_of, write_releases
 
 
@@ -150,6 +152,56 @@ def test_the_library_gives_releases_as_parts(releases: Path) -> None:
         assert sum(len(targets) for _, targets in loader) > 0
     with train.loader(4, window="1Mi") as loader:
         assert next(iter(loader))[0].shape[1:] == (8, 200)
+
+
+def test_small_releases_and_the_first_recordings_by_flags_files_and_the_library(releases: Path, tmp_path: Path) -> None:
+    for name in ("R1", "R2"):
+        shutil.copytree(releases / f"{name}_L100_bdf", tmp_path / "in" / f"{name}_L100_bdf")
+        for subject in subjects_of(releases, name)[:2]:
+            shutil.copytree(
+                releases / f"{name}_L100_bdf" / subject, tmp_path / "in" / f"{name}_mini_L100_bdf" / subject
+            )
+    source, all_train = tmp_path / "in", "1,0,0"
+    asked = words(source, tmp_path, split=all_train)
+    for more, number in ((("--mini",), 4), (("--mini", "--max-files", 3), 3), (("--release", "R2", "--mini"), 2)):
+        succeed(*asked, *more)
+        with ManifestReader(tmp_path / "m.parquet") as reader:
+            assert len({row.group for row in reader.rows("train")}) == number
+    (tmp_path / "c.yaml").write_text("challenge: c1\nmini: true\nmax-files: 3\n")
+    given = [word for word in asked if word not in ("--challenge", "c1")]
+    succeed(*given, "--config", tmp_path / "c.yaml")
+    with ManifestReader(tmp_path / "m.parquet") as reader:
+        assert len({row.group for row in reader.rows("train")}) == 3
+    few = library.eeg(source, challenge="c1", mini=True, max_files=1)
+    with few.loader(4, shuffle=False, window="1Mi") as loader:
+        assert 0 < sum(len(targets) for _, targets in loader) <= 8
+    parts = words(source, tmp_path, "train-releases=R1", "test-releases=R2", split=all_train)
+    succeed(*parts, "--mini")
+    fails(2, "none of the first 2 recordings is of the test split: leave --max-files out", *parts, "--max-files", 2)
+    fails(22, "R3_mini_L100_bdf is not there", *asked, "--mini", "--release", "R3")
+
+
+def test_a_network_of_one_challenge_begins_that_of_the_other(releases: Path, tmp_path: Path) -> None:
+    def learnt(task: str, out: Path, *more: object) -> str:
+        files = ("--manifest", out / "m.parquet", "--plan", out / "p.json")
+        option = ("--option", "event-values=left_target,right_target") if task == "eeg-events" else ()
+        length = ("--option", "epoch-seconds=2") if task == "eeg-events" else ()
+        succeed("list", "--source", releases, "--task", task, "--split", "0.5,0.2,0.3", *option, *length, *files)
+        words = ("--epochs", 1, "--batch-size", 8, "--checkpoints", out / "c", "--record", out / "run.json")
+        done = penstock("train", *files, *words, *more)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    still = ("--learning-rate", 1e-12, "--init-from", tmp_path / "c1" / "c")
+    learnt("eeg-c1", tmp_path / "c1")
+    for task, head in (("eeg-c2", ""), ("eeg-events", "head.weight")):
+        told = learnt(task, tmp_path / task, *still)
+        assert "tensors begin with the weights of" in told
+        assert ("fresh, of another shape there: head.weight" in told) == bool(head)
+        before, after = (load_weights(str(tmp_path / name / "c")).model for name in ("c1", task))
+        kept = [name for name in before if name.endswith("weight") and not (head and name.startswith("head"))]
+        assert len(kept) >= 4
+        assert all(((before[name] - after[name]).abs() < 1e-5).all() for name in kept)
 
 
 def test_signals_are_worked_on_alike_by_the_library_and_the_steps(releases: Path, tmp_path: Path) -> None:

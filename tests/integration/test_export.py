@@ -39,7 +39,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_eeg(tmp_path_factory.mktemp("eeg"), num_channels=129, num_subjects=7, num_trials=6)
 
 
-def trained(dataset: Path, out: Path, task: str, *words: object, model: str = "small") -> dict[str, Any]:
+def trained(
+    dataset: Path, out: Path, task: str, *words: object, model: str = "small", learning: tuple[object, ...] = ()
+) -> dict[str, Any]:
     """List, train and evaluate; give the evaluation."""
     out.mkdir(parents=True, exist_ok=True)
     files = ("--manifest", out / "manifest.parquet", "--plan", out / "plan.json")
@@ -47,7 +49,7 @@ def trained(dataset: Path, out: Path, task: str, *words: object, model: str = "s
     succeed("list", *listed)
     succeed(
         *("train", *files, "--model", model, "--epochs", 2, "--batch-size", 8, "--checkpoints", out / "checkpoints"),
-        *("--record", out / "run.json"),
+        *("--record", out / "run.json", *learning),
     )
     asked = ("--model", model) if ":" in model else ()
     succeed("evaluate", *files, "--checkpoint", out / "checkpoints", "--metrics", out / "metrics.json", *asked)
@@ -105,6 +107,23 @@ def test_a_submission_scores_in_the_challenges_own_way_what_it_scores_here(
     assert neurips2025.score(model, crops) == pytest.approx(nrmse(second), abs=1e-3)
     middles = neurips2025.crops(dataset, here[1], seed=None)
     assert neurips2025.score(model, middles) != pytest.approx(nrmse(second), abs=1e-9)
+
+
+def test_an_adapted_network_scores_there_what_it_scores_here(
+    both: tuple[Path, dict[str, Any], dict[str, Any]], dataset: Path, tmp_path: Path
+) -> None:
+    people = sorted(path.name for path in dataset.glob("sub-*"))
+    lists = {"train": people[:3], "target": people[3:5], "test": people[5:]}
+    chosen = [word for name, who in lists.items() for word in ("--option", f"{name}-subjects={','.join(who)}")]
+    adapt = ("--adapt", "dann")
+    first = trained(dataset, tmp_path / "c1", "eeg-c1", *chosen, "--split", "1,0,0", learning=adapt)
+    (tmp_path / "c2").symlink_to(both[0] / "c2")
+
+    exported(tmp_path, tmp_path / "submission.zip")
+
+    submission = neurips2025.unpacked(tmp_path / "submission.zip", tmp_path / "unpacked")
+    trials = neurips2025.trials(dataset, set(people[5:]))
+    assert neurips2025.score(submission.get_model_challenge_1(), trials) == pytest.approx(nrmse(first), abs=1e-3)
 
 
 def test_a_network_of_ones_own_goes_with_its_modules_file(

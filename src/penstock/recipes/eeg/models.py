@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from torch import nn
 
-from penstock.recipes.eeg.model_names import MODEL_NAMES
+from penstock.recipes.eeg.model_names import MODEL_NAMES, check_shape
 from penstock.recipes.eeg.networks import EEGNeX, SmallNet
 
 __all__ = ["build_model"]
@@ -27,4 +27,5 @@ def build_model(name: str, *, shape: Sequence[int], num_outputs: int) -> nn.Modu
     Raises:
         ConfigError: there is no such network, or it cannot take samples of this shape.
     """
+    check_shape(name, shape)
     return _MODELS[name](num_channels=shape[0], num_times=shape[1], num_outputs=num_outputs)

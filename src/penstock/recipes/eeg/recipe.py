@@ -32,9 +32,9 @@ class EegRecipe:
         Raises:
             ConfigError: there is no such network, or it cannot take samples of this shape.
         """
-        check_shape(name, shape)
         found = library_model(name)
         if found is not None:
+            check_shape(name, shape)
             from penstock.recipes.eeg.libraries import build_braindecode  # here: the library takes seconds
 
             return build_braindecode(found, shape=shape, num_outputs=num_outputs)

@@ -129,6 +129,7 @@ async def choose_recordings(
     if by_subject:
         dataset = _listed(dataset, by_subject)
     splits = _asked_splits(source, dataset, by_release, by_subject)
+    _check_first(dataset, splits, limits.max_files)
     if TARGET not in splits.values():
         names = frozenset(splits.values())
         return Choice(dataset=dataset, own_splits=_own_splits(names, splits) if splits else None)
@@ -247,6 +248,17 @@ def _asked_splits(
             )
         splits[recording.name] = by
     return splits
+
+
+def _check_first(dataset: Dataset, splits: Mapping[str, str], max_files: int | None) -> None:
+    """Refuse a number of recordings that leaves none of a split that is asked for."""
+    first = {splits[recording.name] for recording in dataset.recordings[:max_files]} if splits else set()
+    if missing := [split for split in NAMED if split in splits.values() and split not in first]:
+        what = "target domain" if missing[0] == TARGET else f"{missing[0]} split"
+        raise ConfigError(
+            f"none of the first {max_files} recordings is of the {what}",
+            fix=f"leave --max-files out, or take more: there are {len(dataset.recordings)}",
+        )
 
 
 def _own_splits(names: frozenset[str], splits: Mapping[str, str]) -> OwnSplits:

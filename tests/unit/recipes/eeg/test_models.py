@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from penstock.errors import ConfigError
+from penstock.recipes import registry
 from penstock.recipes.eeg.model_names import MODEL_NAMES
 from penstock.recipes.eeg.models import EEGNeX, build_model
 
@@ -24,6 +25,17 @@ def test_outputs_have_one_row_a_sample(name: str, shape: tuple[int, int], num_ou
     assert outputs.shape == (5, num_outputs)
     outputs.sum().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_a_library_that_is_not_there_is_named_with_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "is_there", lambda module: False)
+    with pytest.raises(ConfigError, match="needs braindecode, which is not installed") as found:
+        registry.choose_model("eeg-c1", "braindecode:EEGNetv4")
+    assert "pip install 'penstock[braindecode]'" in str(found.value)
+    monkeypatch.setattr(registry, "is_there", lambda module: True)
+    for empty in ("braindecode:", "braindecode:NAME"):
+        with pytest.raises(ConfigError, match="write it like braindecode:EEGNetv4"):
+            registry.choose_model("eeg-c1", empty)
 
 
 def test_sizes_at_the_challenges_shape() -> None:
