@@ -37,12 +37,17 @@ class Book:
         if text not in self.assumptions:
             self.assumptions.append(text)
 
-    def find(self, item: str, unit: str, *, to_region: str = "") -> Rate | None:
-        """Return a price, None where there is none, which is warned of."""
+    def find(self, item: str, unit: str, *, between: tuple[str, str] | None = None) -> Rate | None:
+        """Return a price, None where there is none, which is warned of.
+
+        Args:
+            between: regions, of transfer from one to the other; empty ones are not known.
+        """
         setting = self.setting
+        region, to_region = (between[0] or setting.region, between[1]) if between else (setting.region, "")
         lifecycle = (setting.lifecycle if unit == "hour" and not item.endswith("-hour") else None) or "on-demand"
         try:
-            rate = self.prices.find(item, unit=unit, region=setting.region, to_region=to_region, lifecycle=lifecycle)
+            rate = self.prices.find(item, unit=unit, region=region, to_region=to_region, lifecycle=lifecycle)
         except ConfigError as error:
             self.warn(f"{error.what[0].upper()}{error.what[1:]}: what it is for is not in the total. {error.fix}.")
             return None
@@ -66,10 +71,17 @@ class Book:
         )
 
     def buy(
-        self, item: str, unit: str, what: str, quantity: Decimal | float, *, is_priced: bool = True, to_region: str = ""
+        self,
+        item: str,
+        unit: str,
+        what: str,
+        quantity: Decimal | float,
+        *,
+        is_priced: bool = True,
+        between: tuple[str, str] | None = None,
     ) -> None:
         """Append a line, with the price of an item where there is one; one a tier, where it has tiers."""
-        rate = self.find(item, unit, to_region=to_region) if is_priced else None
+        rate = self.find(item, unit, between=between) if is_priced else None
         if rate is None:
             self.add_unpriced(item, unit, what, quantity)
         else:

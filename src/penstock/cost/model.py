@@ -184,7 +184,8 @@ def _add_traffic(book: Book, run: RunRecord, traffic: Meters, hours: Decimal) ->
         return ""
     book.has_priced_requests = seller.is_priced
     _add_requests(book, traffic, seller.tariff, is_priced=seller.is_priced)
-    _add_transfer(book, traffic, seller.tariff, hours=hours, is_priced=seller.is_priced)
+    between = (str(run.config.get("region") or ""), book.setting.region or "")
+    _add_transfer(book, traffic, seller.tariff, hours=hours, between=between, is_priced=seller.is_priced)
     return _PROVIDERS.get(seller.tariff.seller, "") if seller.is_priced else ""
 
 
@@ -198,7 +199,9 @@ def _add_requests(book: Book, traffic: Meters, tariff: Tariff, *, is_priced: boo
         book.buy(tariff.put, unit, "PUT requests (checkpoints, records)", Decimal(puts) / 1000, is_priced=is_priced)
 
 
-def _add_transfer(book: Book, traffic: Meters, tariff: Tariff, *, hours: Decimal, is_priced: bool) -> None:
+def _add_transfer(
+    book: Book, traffic: Meters, tariff: Tariff, *, hours: Decimal, between: tuple[str, str], is_priced: bool
+) -> None:
     """Add a line for each leg of the way; legs by the hour are there as long as the node is."""
     path = book.setting.transfer
     moved = Decimal(traffic.bytes_downloaded) / GIB
@@ -206,8 +209,8 @@ def _add_transfer(book: Book, traffic: Meters, tariff: Tariff, *, hours: Decimal
         for leg in LEGS[name]:
             what = f"Transfer from the source ({name})" if leg.unit == "GiB" else f"Way from the source ({name})"
             quantity = moved if leg.unit == "GiB" else hours
-            far = (book.setting.region or "") if leg.is_far else ""
-            book.buy(f"{tariff.transfer}-{leg.item}", leg.unit, what, quantity, is_priced=is_priced, to_region=far)
+            far = between if leg.is_far else None
+            book.buy(f"{tariff.transfer}-{leg.item}", leg.unit, what, quantity, is_priced=is_priced, between=far)
     if is_priced and any(rate.item.endswith("-internet") and len(rate.tiers) > 1 for rate in book.used):
         book.assume("What is free or cheaper by the month's quantity is counted as if this run were the month's first.")
     if is_priced and "nat" in path.split("+"):
@@ -259,7 +262,7 @@ def _explain(book: Book, traffic: Meters) -> None:
         book.assume(f"No region was named: prices are those of {', '.join(regions)}.")
     elif setting.region is not None:
         for rate in book.used:
-            if rate.region not in ("", setting.region):
+            if rate.region not in ("", setting.region, rate.wanted_region):
                 book.warn(
                     f"There is no price of {rate.item} for {setting.region}: that of {rate.region} "
                     f"({format_usd(rate.usd)} per {rate.unit}) is used."

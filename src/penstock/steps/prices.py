@@ -14,6 +14,7 @@ from penstock.cost.refreshing import Found, Wanted, wanted_of, write_found
 from penstock.cost.values import Machine, PriceRow
 from penstock.errors import ConfigError, SourceError
 from penstock.steps.options.prices import PricesOptions
+from penstock.texts import counted
 
 NAME = "prices"
 
@@ -82,7 +83,7 @@ def _check(args: PricesOptions, prices: Prices, rows: Sequence[PriceRow], today:
         age = (today - row.as_of).days if row.as_of else 0
         region = f" in {row.region}" if row.region else ""
         sys.stdout.write(f"old: {row.item} per {row.unit}{region} ({row.lifecycle}) is {age} days old, {row.source}\n")
-    parts = [f"{len(rows):,} prices", f"{len(old):,} older than {args.max_age} days"]
+    parts = [counted(len(rows), "price"), f"{len(old):,} older than {args.max_age} days"]
     parts += [f"{undated:,} without a date"] if undated else []
     sys.stdout.write(f"{', '.join(parts)}{': `penstock prices refresh` asks for new ones' if old else ''}\n")
     return 0

@@ -91,6 +91,25 @@ def test_legs_of_a_way_add_up() -> None:
         CostSetting(today=TODAY, transfer="nat+pigeon")
 
 
+@pytest.mark.parametrize(
+    ("source", "node", "usd"),
+    [
+        ("us-east-1", "us-east-2", "0.01"),
+        ("us-east-2", "us-east-1", "0.01"),
+        ("us-east-1", "eu-west-1", "0.02"),
+        ("", "us-east-2", "0.02"),
+        ("us-east-1", None, "0.02"),
+    ],
+)
+def test_transfer_between_regions_is_priced_by_their_pair(source: str, node: str | None, usd: str) -> None:
+    """The source's, as the run recorded it, and the node's."""
+    run = make_run(config={"source": "s3://b/p", "region": source}, meters=Meters(bytes_downloaded=GIB))
+    report = _bill(run, transfer="cross-region", region=node)
+    assert _line(report, "transfer-cross-region").usd == Decimal(usd)
+    if usd == "0.01":
+        assert not any("transfer-cross-region" in warning for warning in report.warnings)
+
+
 def test_a_months_tiers_are_a_line_each() -> None:
     report = _bill(make_run(meters=Meters(bytes_downloaded=20_000 * GIB)), transfer="internet")
     lines = [(line.quantity, line.unit_usd) for line in report.lines if line.item == "transfer-internet"]

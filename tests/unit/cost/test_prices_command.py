@@ -75,7 +75,7 @@ def test_a_check_tells_what_is_old_and_what_is_wrong(told: Told, tmp_path: Path)
     assert code == 0
     assert "old: a2-highgpu-2g per hour in us-central1 (on-demand) is 625 days old" in out
     assert out.splitlines()[-1].startswith("4 prices, 4 older than 180 days")
-    assert "1 prices, 0 older" in told("check", "--item", "g6.xlarge")[1]
+    assert "1 price, 0 older" in told("check", "--item", "g6.xlarge")[1]
     (tmp_path / "odd.yaml").write_text(
         "prices:\n- {item: box, unit: hour, price: 1, currency: EUR}\ndiscounts:\n- {items: 'g55.*', percent: 5}\n"
     )

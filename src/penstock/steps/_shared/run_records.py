@@ -112,6 +112,7 @@ class RunRecords:
         # Of a mix one that is not the store's own is enough for a bill that does not tell them apart.
         endpoint = next(filter(None, map(endpoint_paid, sources)), None)
         options |= {"endpoint-url": endpoint} if endpoint else {}
+        options |= {"region": region} if (region := source.text("region")) else {}
         repeat = self._planned.data.first.plan.repeat
         options |= {"repeat": repeat.passes} if repeat is not None else {}
         return options | ({"run-endpoint-url": args.run_endpoint_url} if args.run_endpoint_url else {})
