@@ -102,7 +102,7 @@ class FoundShards:
                 imported(module)
             self._infos = {info.key: info for info in running.result()}
         except BaseException:
-            own.begun[0].close()
+            _end(*own.begun)
             raise
         self.spec = source.spec
         self.names = tuple(self._infos)
@@ -155,7 +155,7 @@ class FoundShards:
             own.wanted.clear()
         for feed in ready:
             feed.close()
-        own.begun[0].close()
+        _end(*own.begun)
 
     def _own(self) -> _Own:
         pid = os.getpid()
@@ -268,3 +268,14 @@ async def _found(source: ObjectSource, options: Options, kind: Format) -> list[O
         found = [info async for info in found_objects(source, asked, Limits(scratch=scratch), skipped, kind=kind)]
     warn_of(skipped)
     return found
+
+
+def _end(loop: LoopThread, source: ObjectSource) -> None:
+    """Close a source in the thread that it is read in, and end the thread."""
+
+    async def close() -> None:
+        source.close()
+
+    with contextlib.suppress(RuntimeError):  # it was ended before
+        loop.run(close())
+    loop.close()

@@ -76,9 +76,12 @@ def open_source(
     own = {name: value for name, value in spec.options.items() if name not in INVENTORY_OPTIONS}
     live = scheme.open(msgspec.structs.replace(spec, options=own), limits=limits, meter=meter, purpose=purpose)
     listing: Purpose = "probe" if purpose == "probe" else "listing"
-    return _by_inventory(
-        spec, live, scheme.inventory, partial(open_source, limits=limits, meter=meter, purpose=listing)
-    )
+    opens = partial(open_source, limits=limits, meter=meter, purpose=listing)
+    try:
+        return _by_inventory(spec, live, scheme.inventory, opens)
+    except BaseException:
+        live.close()
+        raise
 
 
 def _by_inventory(spec: SourceSpec, live: ObjectSource, kind: InventoryKind, open_spec: OpenSpec) -> ObjectSource:

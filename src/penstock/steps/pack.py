@@ -115,7 +115,8 @@ async def _pack_uri(args: PackOptions, spec: SourceSpec, meter: RequestMeter, te
     source = open_source(spec, meter=meter, purpose="data")
     try:
         found = await WholeObjects().make_samples(source, limits=Limits(), options=options)
-        packed = await pack(found.rows, source, _place(args, meter), asked, tell)
+        with _place(args, meter) as place:
+            packed = await pack(found.rows, source, place, asked, tell)
         _tell_skipped(found.skipped)
         return packed
     finally:
@@ -132,7 +133,8 @@ async def _pack_rows(
 ) -> Packed:
     source = open_source(spec, meter=meter, purpose="data")
     try:
-        return await pack(rows, source, _place(args, meter), asked, tell)
+        with _place(args, meter) as place:
+            return await pack(rows, source, place, asked, tell)
     finally:
         source.close()
 
@@ -150,9 +152,11 @@ def _asked(args: PackOptions, format_name: str, options: Mapping[str, Any]) -> A
     )
 
 
-def _place(args: PackOptions, meter: RequestMeter) -> Place:
+@contextlib.contextmanager
+def _place(args: PackOptions, meter: RequestMeter) -> Iterator[Place]:
     place = open_blobs(args.into, endpoint_url=args.into_endpoint_url, meter=meter, purpose="data")
-    return Place(blobs=place, there=open_source(_place_spec(args), meter=meter, purpose="listing"))
+    with contextlib.closing(open_source(_place_spec(args), meter=meter, purpose="listing")) as there:
+        yield Place(blobs=place, there=there)
 
 
 def _tell_skipped(skipped: Sequence[SkippedObject]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from penstock.errors import ConfigError
 from penstock.extras import is_there, lacking
 from penstock.manifest import ManifestInfo
-from penstock.sources import RequestMeter, open_source
+from penstock.sources import ObjectSource, RequestMeter, open_source
 from penstock.steps._shared import common
 from penstock.steps._shared.manifest_making import make_manifest
 from penstock.steps._shared.task_options import read_options
@@ -87,19 +88,27 @@ def list_dataset(
         early=args.stream_listing,
     )
     source = open_source(common.source_from(args.source, args), meter=meter, purpose="listing")
-    return asyncio.run(
-        make_manifest(
-            source,
-            task,
-            path=path,
-            limits=limits,
-            options=options,
-            told_options=None if told is None else read_options(task, told.option, told.task_options),
-            fractions=args.split,
-            by_sample=args.split_by == "sample",
-            seed=seed,
-            transform=transform,
-            on_part=on_part,
-            first_part_samples=args.first_part,
-        )
+    made = partial(
+        make_manifest,
+        source,
+        task,
+        path=path,
+        limits=limits,
+        options=options,
+        told_options=None if told is None else read_options(task, told.option, told.task_options),
+        fractions=args.split,
+        by_sample=args.split_by == "sample",
+        seed=seed,
+        transform=transform,
+        on_part=on_part,
+        first_part_samples=args.first_part,
     )
+    return asyncio.run(_made(source, made))
+
+
+async def _made(source: ObjectSource, made: Callable[[], Awaitable[ManifestInfo]]) -> ManifestInfo:
+    """Make a manifest, and close the source, whatever comes of it."""
+    try:
+        return await made()
+    finally:
+        source.close()
