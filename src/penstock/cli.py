@@ -44,6 +44,7 @@ _NEEDS = {
     "report": ("jinja2", "matplotlib"),
     "export": ("torch",),
     "compare": ("jinja2", "matplotlib"),
+    "compare-modes": ("torch", "jinja2", "matplotlib"),
     "run": ("torch", "jinja2", "matplotlib"),
     "demo": ("torch", "jinja2", "matplotlib", "aiohttp"),
 }

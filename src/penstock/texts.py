@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-__all__ = ["counted", "did_you_mean", "nearest", "printable"]
+__all__ = ["columns_of", "counted", "did_you_mean", "nearest", "printable"]
 
 _UNFIT = (
     "\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
@@ -49,3 +49,10 @@ def did_you_mean(word: str, known: Iterable[str], *, quoted: bool = True) -> str
 def counted(count: int, noun: str) -> str:
     """Write a count and what is counted: ``1 sample``, ``2,448 samples``."""
     return f"{count:,} {noun if count == 1 else f'{noun}s'}"
+
+
+def columns_of(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of as many cells each as lines, their columns below one another."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -168,3 +168,45 @@ def test_a_job_killed_while_it_stores_or_trains_goes_on_to_the_same_weights(
     process.wait()
     succeed(*words(server, tmp_path / "cut", *more))
     assert result(tmp_path / "cut") == result(tmp_path / "whole")
+
+
+def test_the_modes_of_a_job_are_compared(server: SmallS3, tmp_path: Path) -> None:
+    shown = ("--html", tmp_path / "m.html", "--markdown", tmp_path / "m.md", "--json", tmp_path / "m.json")
+    job = [*words(server, tmp_path / "out", "--cache-size", "64Mi", "--node-usd-per-hour", 1), *shown]
+    printed = succeed("compare-modes", *job[1:])
+    assert "All modes trained to the same weights" in printed
+    found = told(tmp_path, "m")
+    stream, cache, stored = found["modes"]
+    assert [each["mode"] for each in found["modes"]] == ["stream", "cache", "preprocess"]
+    assert stream["weights_sha256"] == cache["weights_sha256"] == stored["weights_sha256"]
+    assert stream["score"] == cache["score"] == stored["score"]
+    assert cache["cache_bytes"] > 0 == stream["cache_bytes"] == stream["store_bytes"] == stored["cache_bytes"]
+    assert stored["store_bytes"] > 0 < stored["preprocess_seconds"]
+    assert stream["preprocess_seconds"] is None
+    assert all(each["usd"] > 0 < each["later_epoch_seconds"] for each in found["modes"])
+    # Each job's requests are those that the server had, in all.
+    assert len(server.requests) == sum(each["requests"] for each in found["modes"])
+    for name in ("m.md", "m.html"):
+        text = (tmp_path / name).read_text()
+        assert all(word in text for word in ("preprocess", "each later epoch", "dollars", "test nrmse"))
+
+    server.requests.clear()
+    assert printed.endswith(succeed("compare-modes", *job[1:]))  # all is done, and nothing is done again
+    assert not server.requests
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    (("--modes", "stream"), "two or three different modes"),
+    (("--modes", "stream,stream"), "two or three different modes"),
+    (("--modes", "stream,disk"), "'disk' is no mode"),
+    (("--mode", "cache"), "leave --mode out"),
+    (("--modes", "stream,cache", "--store", "x"), "add preprocess"),
+    (("--modes", "stream,preprocess", "--cache", "x"), "add cache"),
+    (("--stages", "0.1,1"), "leave --stages out"),
+])  # fmt: skip
+def test_comparisons_that_cannot_be_are_refused(
+    server: SmallS3, tmp_path: Path, more: tuple[str, ...], said: str
+) -> None:
+    fails(2, said, "compare-modes", *words(server, tmp_path / "out", *more)[1:])
+    assert not (tmp_path / "out").exists()
+    assert not server.requests

@@ -59,7 +59,7 @@ class _Bounds(Options, group="window", change=Change.FREE):
     )
 
 
-class CacheOptions(Options, group="window", change=Change.FREE):
+class CacheOptions(Options, group="window", change=Change.FREE, in_pipelines=False):
     """The options of a cache on disk beside a window."""
 
     cache: Path | None = option(

@@ -19,6 +19,7 @@ from penstock.records.figures import (
 from penstock.records.job import JobRecord
 from penstock.records.meters import Meters, Purpose, RequestCount, RequestKind, SkippedSample
 from penstock.records.metric_values import Baseline, Interval, MetricValue, MetricValues
+from penstock.records.modes import ModesComparison, ModeTaken
 from penstock.records.plan import (
     BlockShuffle,
     Mixing,
@@ -70,6 +71,8 @@ __all__ = [
     "MixTree",
     "MixWeight",
     "Mixing",
+    "ModeTaken",
+    "ModesComparison",
     "Order",
     "Picture",
     "PictureFigure",

@@ -17,12 +17,22 @@ from penstock.report.svg import SERIES
 __all__ = ["render_comparison"]
 
 
-def render_comparison(runs: Sequence[Compared], *, title: str) -> str:
+def render_comparison(
+    runs: Sequence[Compared],
+    *,
+    title: str,
+    tables: Sequence[tuple[str, Table]] = (),
+    warnings: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
     """Write the page, as a whole HTML document.
 
     Args:
         runs: named, of one task; curves are drawn of as many as there are colours.
         title: heading of the page.
+        tables: shown before that of the scores, with their headings.
+        warnings: in place of those that follow from the runs; None has those.
+        notes: what else is said of the scores.
     """
     drawn = runs[: len(SERIES)]
     by_epoch = scores_by_epoch(drawn)
@@ -44,7 +54,9 @@ def render_comparison(runs: Sequence[Compared], *, title: str) -> str:
         title=title,
         task=runs[0].evaluation.task,
         places=[(each.label, each.place) for each in runs],
-        warnings=warnings_of(runs),
+        warnings=warnings_of(runs) if warnings is None else warnings,
+        tables=tables,
+        notes=notes,
         charts=charts,
         table_of_runs=table,
         pictures=pictures,

@@ -12,6 +12,7 @@ from penstock.report.comparing import Compared, compared_rows, named, warnings_o
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps.options.compare import CompareOptions
+from penstock.texts import columns_of
 
 NAME = "compare"
 
@@ -33,7 +34,7 @@ def run(args: CompareOptions) -> int:
         atomic_write(args.html, render_comparison(runs, title=args.title).encode())
     for warning in warnings_of(runs):
         sys.stderr.write(f"penstock compare: {warning}\n")
-    sys.stdout.write(_table([("", *(each.label for each in runs)), *compared_rows(runs)]))
+    sys.stdout.write(columns_of([("", *(each.label for each in runs)), *compared_rows(runs)]))
     if args.html is not None:
         sys.stdout.write(f"page {args.html}\n")
     return 0
@@ -50,9 +51,3 @@ def _read(path: Path) -> Compared:
     files = JobFiles(path)
     record = read_record(files.run_record, RunRecord) if files.run_record.exists() else None
     return Compared(label="", place=str(path), evaluation=read_record(files.metrics, Evaluation), run=record)
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -39,7 +39,10 @@ class Stores(Protocol):
     """A task whose decoded values are no plain trees of arrays, and can be stored nevertheless."""
 
     def to_store(self, value: Any) -> Any:
-        """Return a decoded value as a tree of dictionaries with names, tuples, lists, arrays, numbers and texts."""
+        """Return a decoded value as a tree of dictionaries with names, tuples, lists, arrays, numbers and texts.
+
+        What is none, like the value itself, has the extent's bytes stored as they are.
+        """
         ...
 
     def from_store(self, tree: Any, codec: str) -> Any:

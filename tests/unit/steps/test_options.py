@@ -63,7 +63,7 @@ TEXTS = (
         "https://h:9000/x",
         "a.b-c_d",
     ),
-    *("2026-11-21", "{}", '{"a": [1, "x"]}', "name=value", "~/x", "65535", "None", "1/4"),
+    *("2026-11-21", "stream,cache", "{}", '{"a": [1, "x"]}', "name=value", "~/x", "65535", "None", "1/4"),
 )
 
 
@@ -133,8 +133,8 @@ def test_the_parser_has_the_declared_options_and_no_others(step: str) -> None:
 def test_what_is_for_other_programs_is_not_in_the_help() -> None:
     hidden = {(step, name) for step in STEPS for name, one in options_of(step).declared().items() if one.hidden}
     assert hidden == {
-        *((step, "meters") for step in ("list", "prefetch", "train", "evaluate", "run")),
-        *((step, "lanes") for step in ("list", "run")),
+        *((step, "meters") for step in ("list", "prefetch", "train", "evaluate", "run", "compare-modes")),
+        *((step, "lanes") for step in ("list", "run", "compare-modes")),
         *((step, name) for step in ("list", "prefetch") for name in ("until_stdin_closes", "and_more")),
         ("evaluate", "executor_input"),
     }

@@ -231,7 +231,7 @@ def test_without_a_step_all_are_listed_with_what_they_do(capsys: pytest.CaptureF
     assert main([]) == 2
     told = capsys.readouterr().err
     for step in STEPS:
-        assert re.search(rf"^    {step} +\w.{{10,}}$", told, re.MULTILINE), step
+        assert re.search(rf"^    {step}(\n {{17}}| +)\w.{{10,}}$", told, re.MULTILINE), step
     assert told.splitlines()[-1] == "penstock: error: the following arguments are required: STEP"
 
 

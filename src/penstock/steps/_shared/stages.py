@@ -19,6 +19,7 @@ from penstock.records import Evaluation, RunRecord, read_record
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps.options.run import JobOptions
 from penstock.tasks.registry import get_task
+from penstock.texts import columns_of
 
 __all__ = ["Stage", "run_stages", "stages_of"]
 
@@ -120,6 +121,4 @@ def _told(stages: tuple[Stage, ...], folders: list[Path]) -> str:
         score = metric_text(found.metrics.get(found.score))
         rows.append((stage.name, f"{record.num_trained_samples:,}", f"{found.score} {score}", str(files.html)))
     header = ("stage", "samples trained on", "test score", "report")
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (header, *rows)]
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return columns_of([header, *rows])

@@ -46,7 +46,7 @@ class _Modes(Options, group="window", change=Change.FIXED):
         choices=get_args(Mode),
         default="stream",
         told="stream: nothing on disk beyond the window; cache: keep what was read, as far as it fits --cache-size, in "
-        "--cache (default there: the folder cache of --out); preprocess: read all once, and train from the decoded "
+        "--cache, or the folder cache of --out; preprocess: read all once, and train from the decoded "
         "samples, in --store (default: stream)",
     )
     store: Path | None = option(

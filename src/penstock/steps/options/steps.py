@@ -22,6 +22,7 @@ STEPS = (
     "pack",
     "export",
     "compare",
+    "compare-modes",
     "cost-report",
     "forecast",
     "prices",
@@ -44,6 +45,7 @@ TOLD = {
     "forecast": "tell what a run would take and cost, each way that its data could go, before it",
     "cost-report": "sum up the bills of several runs, and write them as FOCUS 1.2",
     "compare": "show the scores of several runs side by side",
+    "compare-modes": "run a job in each of its modes, and show what each took side by side",
     "prices": "list, check and refresh the prices that bills are made with",
     "new-task": "write a package for a task of your own",
 }
@@ -55,8 +57,18 @@ OPTIONS_STEPS = (*PIPELINE_STEPS, "pack")
 RUN_OPTIONS = "--options"
 """Flag of each of them for these options (``run_options``)."""
 
-_MODULES = {"cost-report": "cost_report", "list": "listing", "new-task": "new_task"}
-_NAMES = {"cost-report": "CostReportOptions", "new-task": "NewTaskOptions", "run": "JobOptions"}
+_MODULES = {
+    "compare-modes": "compare_modes",
+    "cost-report": "cost_report",
+    "list": "listing",
+    "new-task": "new_task",
+}
+_NAMES = {
+    "compare-modes": "CompareModesOptions",
+    "cost-report": "CostReportOptions",
+    "new-task": "NewTaskOptions",
+    "run": "JobOptions",
+}
 
 
 def module_of(step: str) -> str:
