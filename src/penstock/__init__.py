@@ -27,16 +27,18 @@ if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear
         xray,
         zip,  # noqa: A004
     )
+    from penstock.steps.forecast import forecast
     from penstock.stream import Stream
 
 __all__ = ["Dataset", "Mixed", "Stream", "__version__", "clips", "eeg", "images", "mix", "objects", "of_format", "open"]
-__all__ += ["jsonl", "parquet", "tar", "text", "xray", "zip"]
+__all__ += ["forecast", "jsonl", "parquet", "tar", "text", "xray", "zip"]
 
 __version__ = "0.1.0"
 
 
 _FACE = {
     "Stream": "penstock.stream",
+    "forecast": "penstock.steps.forecast",
     **dict.fromkeys(("Dataset", "Mixed", "clips", "eeg", "images", "mix", "objects", "of_format"), "penstock.dataset"),
     **dict.fromkeys(("jsonl", "open", "parquet", "tar", "text", "xray", "zip"), "penstock.dataset"),
 }

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+import penstock
 from penstock.cli import main
+from penstock.errors import ConfigError
 from penstock.records import Evaluation, RunRecord, read_record
 from support.images import write_class_folders
 
@@ -90,6 +92,22 @@ def test_a_folder_is_listed_and_a_page_is_written(tmp_path: Path, capsys: pytest
     assert "p99.&lt;huge&gt;" in text
     assert "<script" not in text
     assert "no price" in text
+
+
+def test_python_takes_the_same_options(tmp_path: Path) -> None:
+    (found,) = penstock.forecast(
+        size="2TB", objects=200_000, requests_per_object=2, compute_hours=2, instance_type="g4dn.xlarge",
+        window_size="100GB",
+    )  # fmt: skip
+    assert found.best == "window"
+    assert math.isclose(float(found.outlook("window").mid.usd), 12.05, rel_tol=0.001)
+    data = write_class_folders(tmp_path / "data", 6)
+    both = penstock.forecast(str(data), compute_hours=1, rate="20MB/s", instance_type=["g5.xlarge", "p99"])
+    assert [each.node.name for each in both] == ["g5.xlarge", "p99"]
+    with pytest.raises(ConfigError, match="'objcts' is no option of a forecast: did you mean 'objects'"):
+        penstock.forecast(size=1, objcts=3)
+    with pytest.raises(ConfigError, match="rate='fast' cannot be used"):
+        penstock.forecast(size=1, objects=3, rate="fast", compute_hours=1)
 
 
 STATED = ("--size", "1GB", "--objects", "10")

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import math
 import sys
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -20,6 +22,7 @@ from penstock.cost.prices import Prices, load_prices
 from penstock.errors import ConfigError, EmptyListing, PenstockError, RecordError
 from penstock.files import atomic_write
 from penstock.manifest import ManifestReader
+from penstock.options import Option
 from penstock.options.paths import check_path
 from penstock.records import RunRecord, StepRecord, read_record
 from penstock.report.forecast_page import forecast_page
@@ -29,11 +32,12 @@ from penstock.steps._shared.common import source_from
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pricing import check_region
 from penstock.steps.options.forecast import ForecastOptions
+from penstock.texts import did_you_mean
 from penstock.window.packing import RANGE_BYTES, SPLIT_ABOVE_BYTES
 
 NAME = "forecast"
 
-__all__ = ["NAME", "forecasts", "run"]
+__all__ = ["NAME", "forecast", "forecasts", "run"]
 
 _PAGE_OBJECTS = 1000
 
@@ -71,6 +75,46 @@ def run(args: ForecastOptions) -> int:
     else:
         sys.stdout.write(forecast_text(found))
     return 0
+
+
+def forecast(uri: str = "", **options: Any) -> list[Forecast]:
+    """Tell what a training would take and cost, each way that its data could go: ``penstock forecast`` in Python.
+
+    Args:
+        uri: where the data lies; empty with ``manifest=`` or ``size=`` and ``objects=``.
+        options: of the command, in snake case, as values or as texts (``rate="80MB/s"``); those that may be repeated
+            take one or several.
+
+    Returns:
+        a forecast for each node: its ``recommendation``, ``sentences``, ``breakevens``, and ``outlooks`` of all ways.
+
+    Raises:
+        ConfigError: an option is not known, or cannot be used.
+        PenstockError: the source, a record, or the prices cannot be read.
+    """
+    known = ForecastOptions.declared()
+    if unknown := next((name for name in options if name not in known), None):
+        meant = did_you_mean(unknown, known)
+        raise ConfigError(f"{unknown!r} is no option of a forecast", fix=f"{meant}the options are: {', '.join(known)}")
+    return forecasts(ForecastOptions(uri=uri, **{name: _value(known[name], each) for name, each in options.items()}))
+
+
+def _value(option: Option, given: Any) -> Any:
+    """Return an option's value, of a value or of a text.
+
+    Raises:
+        ConfigError: it cannot be one.
+    """
+    if option.is_repeated:
+        return (given,) if isinstance(given, str) else tuple(given)
+    if option.read is None or given is None or isinstance(given, bool):
+        return given
+    try:
+        return option.read(str(given))
+    except (ArgumentTypeError, ValueError) as error:
+        raise ConfigError(
+            f"{option.name}={given!r} cannot be used: {error}", fix="write it as the command does"
+        ) from error
 
 
 def forecasts(args: ForecastOptions) -> list[Forecast]:
