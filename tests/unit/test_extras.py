@@ -74,7 +74,7 @@ DOORS: dict[str, tuple[str, Callable[[], Any]]] = {
     "pydicom": ("dicom", lambda: dicom.check_tag("PatientID")),
     "numcodecs": ("zarr", lambda: numcodecs_of("zlib", {})),
     "h5py": ("hdf5", h5py_of),
-    "lance": ("lance", lambda: lance._read(b"", [])),
+    "lance": ("lance", lambda: lance._read(b"", [], 0, [], None)),
     "tokenizers": ("text", lambda: built("{}")),
     "jinja2": ("text", lambda: rendered(Template(name="t", text="", special={}, options={}), [])),
     "fsspec": ("fsspec", lambda: find_scheme("memory://a")),
