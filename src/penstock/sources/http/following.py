@@ -1,7 +1,7 @@
 """Requests through redirects: within https where they began so, never from a public server into a private network.
 
 What a source sends with requests to its own URLs (a token) goes nowhere else. Where a redirect led is remembered for a
-while, and asked anew when what it led to refuses, as signed links do that have expired.
+while, and asked anew when what it led to refuses, as signed links do that have expired, or does not answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from penstock.sources.http.addresses import find_address, host_header
 from penstock.sources.http.client import HttpClient, Outgoing, Sending
 from penstock.sources.http.connecting import Address, Reach, is_public_address
 from penstock.sources.http.connection import Answer, Answered
-from penstock.sources.http.response import Verdict, Wanted, is_same, is_web_page, may_pass
+from penstock.sources.http.response import Verdict, Wanted, is_same, is_web_page, judge, may_pass
 from penstock.sources.http.versions import validator_header, wanted_of
 from penstock.sources.http.ways import Ways
 from penstock.sources.meter import RequestMeter
@@ -37,8 +37,10 @@ LOOKUP_SECONDS = 5.0
 MAX_SERVERS = 1024
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_WAY_IS_OLD = frozenset({400, 401, 403, 404, 410})
-"""Answers at the end of a remembered way that may mean that it leads elsewhere by now."""
+_WAY_IS_OLD = _REDIRECTS | {400, 401, 403, 404, 410, 412, 416}
+"""Answers at the end of a way that was good that may mean that it leads elsewhere by now."""
+MOST_TRIES_OF_A_WAY = 3
+"""After which it is asked where the URL leads by now: a link ends, and a mirror goes, while it is tried."""
 _SAME = "\r\nUser-Agent: penstock\r\nAccept: */*\r\nAccept-Encoding: identity"
 
 
@@ -151,15 +153,15 @@ class _Servers:
 class _Trip:
     """One request, wherever redirects lead it."""
 
-    __slots__ = ("_hops", "_info", "_is_way_old", "_reach", "_servers", "_target", "_url", "_wanted")
+    __slots__ = ("_hops", "_info", "_is_remembered", "_num_asked", "_reach", "_servers", "_target", "_url", "_wanted")
 
     def __init__(self, servers: _Servers, url: str, info: ObjectInfo | None) -> None:
         self._servers, self._url, self._info = servers, url, info
         self._target: str
         self._reach: Reach | None
         self._target, self._reach = servers.ways.get(url) or (url, None)
-        self._hops = 0
-        self._is_way_old = False
+        self._is_remembered = self._target != url
+        self._hops = self._num_asked = 0  # the latter at this target
         self._wanted: Wanted | None = None
 
     def wanted(self, first: int, end: int) -> Wanted:
@@ -180,6 +182,9 @@ class _Trip:
 
     async def _write(self, method: str, headers: dict[str, str]) -> Outgoing:
         site = self._servers.site
+        if self._target != self._url and self._num_asked >= MOST_TRIES_OF_A_WAY - self._is_remembered:
+            await self._begin_anew()
+        self._num_asked += 1
         if self._reach is None:
             self._reach = await self._servers.first_reach(self._url)
         await site.may_ask(self._target)
@@ -198,20 +203,34 @@ class _Trip:
     async def act_on(self, answer: Answer) -> bool:
         status = answer.head.status
         self._servers.site.heed(self._target, answer)
+        if self._target != self._url and self._may_be_old(answer):
+            await self._begin_anew()
+            return True
         if status in _REDIRECTS:
             return await self._follow(answer)
-        if status in _WAY_IS_OLD and self._target != self._url and not self._hops and not self._is_way_old:
-            self._is_way_old = True
-            self._servers.ways.forget(self._url, self._target)
-            if self._info is not None:
-                await self._servers.ways.look(self._url)
-            self._target, self._reach = self._servers.ways.get(self._url) or (self._url, None)
-            return True
         wanted = self._wanted
         if status == 200 and wanted is not None and not wanted.is_whole and not is_web_page(answer.head):
             self._check_whole(answer, wanted)
             raise NoRanges
         return False
+
+    def _may_be_old(self, answer: Answer) -> bool:
+        """Tell whether an answer may be that of a way that was good before it, and is not any more."""
+        if not self._is_remembered and self._num_asked < 2:
+            return False
+        if answer.head.status in _WAY_IS_OLD:
+            return True
+        wanted = self._wanted
+        return wanted is not None and (is_web_page(answer.head) or judge(answer.head, wanted) is Verdict.CHANGED)
+
+    async def _begin_anew(self) -> None:
+        """Forget where the URL led, and ask it again, or go where others found meanwhile that it leads."""
+        self._servers.ways.forget(self._url, self._target)
+        if self._info is not None:
+            await self._servers.ways.look(self._url)
+        self._target, self._reach = self._servers.ways.get(self._url) or (self._url, None)
+        self._hops = self._num_asked = 0
+        self._is_remembered = False
 
     async def _follow(self, answer: Answer) -> bool:
         location = answer.head.header("location")
@@ -230,7 +249,7 @@ class _Trip:
             )
         if (before.hostname, before.port) != (after.hostname, after.port):
             self._reach = "public" if self._reach == "public" else await self._servers.reach_from(self._target)
-        self._target = target
+        self._target, self._num_asked = target, 0
         self._servers.ways.add(self._url, target, self._reach or "any")
         return True
 
