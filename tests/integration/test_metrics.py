@@ -133,6 +133,6 @@ def test_prefetcher_without_metrics_loads_nothing_for_them(tmp_path: Path) -> No
         timeout=60,
         env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"},
     )
-    assert "penstock.window.filler" in done.stderr
+    assert "penstock.window.slots_file" in done.stderr
     assert "penstock.observe.metrics" not in done.stderr
     assert "prometheus_client" not in done.stderr

@@ -12,6 +12,8 @@ import pytest
 from penstock.formats.codec import STORED
 from penstock.manifest import ManifestReader
 from penstock.tasks.registry import own_task_names
+from support.captioned import SETTINGS as OF_VIDEOS
+from support.captioned import archives_of
 from support.cli import succeed
 from support.clips import SETTINGS, write_pairs
 from support.eeg import write_eeg
@@ -43,6 +45,13 @@ def _xrays(folder: Path) -> Path:
     return write_folder(folder, make_studies(30, side=32))
 
 
+def _videos(folder: Path) -> Path:
+    for name, data in archives_of(10, 3).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
 EEG = ("--model", "small", "--split", "0.5,0.25,0.25")
 TASKS: dict[str, Made] = {
     "chat": (_chats, ("--model", "tiny", "--option", "length=64")),
@@ -72,6 +81,7 @@ TASKS: dict[str, Made] = {
         ),
     ),
     "text": (_texts, ("--model", "tiny", "--option", "length=32")),
+    "video-text": (_videos, ("--split", "0.5,0.25,0.25", *(w for each in OF_VIDEOS for w in ("--option", each)))),
     "xray": (_xrays, ("--option", "size=32")),
 }
 

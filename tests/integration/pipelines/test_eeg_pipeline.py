@@ -286,7 +286,7 @@ def test_a_parameter_that_a_task_leaves_out_ends_it_before_there_is_a_pod(
     ("options", "told"),
     [
         ({"lerning_rate": 0.1}, "did you mean 'learning_rate'?"),
-        ({"transfer": "by mail"}, "one of same-region"),
+        ({"transfer": "by mail"}, "join with +: same-region"),
     ],
 )
 def test_an_option_of_any_step_that_cannot_be_ends_the_first_one(
