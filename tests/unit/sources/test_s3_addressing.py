@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from penstock.errors import ConfigError, SourceError
+from penstock.errors import AccessDenied, BucketNotFound, ConfigError, SourceError
 from penstock.manifest import SourceSpec
 from penstock.sources import open_blobs, open_source
 from penstock.sources.s3.place import s3_place
@@ -35,8 +36,8 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SmallS3]
         yield state
 
 
-def read_all(uri: str = "s3://bucket/data", **options: str | bool) -> list[bytes]:
-    source = open_source(SourceSpec.of(uri, endpoint_url=ENDPOINT, **options), limits=QUICK)
+def read_all(uri: str = "s3://bucket/data", *, endpoint_url: str = ENDPOINT, **options: str | bool) -> list[bytes]:
+    source = open_source(SourceSpec.of(uri, endpoint_url=endpoint_url, **options), limits=QUICK)
 
     async def read() -> list[bytes]:
         return [bytes(await source.get_range(info, 50, 50)) for info in await source.list_all()]
@@ -130,3 +131,73 @@ def test_a_step_is_told_so_by_a_source_option(server: SmallS3) -> None:
     done = penstock(*words, "addressing=hosted")
     assert done.returncode == 2
     assert "addressing 'hosted' is no way to name a bucket: write one of auto, path, virtual" in done.stderr
+
+
+# ---- what an endpoint may hold, and where a store sends
+
+
+@pytest.mark.parametrize("endpoint", ["http://store.test/bucket", "http://bucket.store.test"])
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchBucket"])
+def test_an_endpoint_that_names_the_bucket_too_is_named(server: SmallS3, endpoint: str, code: str) -> None:
+    server.takeover = lambda asked: Reply.error(404, code)
+    with pytest.raises(BucketNotFound, match=f"names the bucket too: leave bucket out of {endpoint}"):
+        read_all(endpoint_url=endpoint)
+    with pytest.raises(BucketNotFound) as caught:
+        read_all()
+    assert "names the bucket too" not in caught.value.fix
+
+
+@pytest.mark.parametrize("quote", ["'", "&apos;", "&#39;"])
+def test_a_region_that_only_the_message_names_is_asked(server: SmallS3, quote: str) -> None:
+    told = f"the region {quote}us-east-1{quote} is wrong; expecting {quote}eu-west-1{quote}"
+    body = f"<Error><Code>AuthorizationHeaderMalformed</Code><Message>{told}</Message></Error>".encode()
+    server.takeover = lambda asked: None if asked.region == "eu-west-1" else Reply(status=400, body=body)
+    assert read_all() == [DATA[50:100]] * 5
+    assert {asked.region for asked in server.requests[1:]} == {"eu-west-1"}
+    server.takeover = lambda asked: Reply(status=403, body=body.replace(b"AuthorizationHeaderMalformed", b"Other"))
+    with pytest.raises(AccessDenied):
+        read_all()
+
+
+def test_a_store_that_sends_to_another_server_is_not_followed_but_named(server: SmallS3) -> None:
+    """One that says the region that was asked for: another region would help nothing."""
+    extra = "<Endpoint>bucket.other.test</Endpoint>"
+    server.takeover = lambda asked: Reply.error(301, "PermanentRedirect", extra, x_amz_bucket_region="us-east-1")
+    with pytest.raises(SourceError, match=r"at bucket\.other\.test.*give that server with --endpoint-url"):
+        read_all()
+    assert hosts(server) == ["store.test"]
+
+
+@pytest.mark.parametrize(
+    "endpoint", [None, "https://s3.eu-west-1.amazonaws.com", "https://s3.cn-north-1.amazonaws.com.cn"]
+)
+def test_a_bucket_with_a_dot_in_a_host_of_aws_is_refused_before_anything_is_asked(endpoint: str | None) -> None:
+    with pytest.raises(ConfigError, match=r"no bucket with a dot \('my\.bucket'\): give addressing=path"):
+        s3_place("s3://my.bucket", endpoint_url=endpoint, region=None, addressing="virtual")
+    for addressing in ("auto", "path"):
+        found = s3_place("s3://my.bucket", endpoint_url=endpoint, region=None, addressing=addressing)
+        assert found is not None
+        assert not found.virtual_hosted
+
+
+def test_a_certificate_that_covers_no_bucket_with_a_dot(
+    server: SmallS3, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: look_up("127.0.0.1", *more, **named))
+    with small_s3(is_open=True, certificate=certificate) as safe:
+        safe.objects["my.bucket/a"] = DATA
+        for bucket, fix in (("my.bucket", "give addressing=path"), ("bucket", "AWS_CA_BUNDLE")):
+            with pytest.raises(SourceError, match=f"is not trusted .*{fix}"):
+                read_all(f"s3://{bucket}", endpoint_url=safe.url, addressing="virtual")
+        assert read_all("s3://my.bucket", endpoint_url=safe.url) == [DATA[50:100]]
+
+
+@pytest.mark.parametrize("host", ["s3-accelerate.amazonaws.com", "s3-accelerate.dualstack.amazonaws.com"])
+def test_the_accelerated_endpoint_has_the_bucket_in_its_host_in_every_region(host: str) -> None:
+    found = s3_place("s3://bucket", endpoint_url=f"https://{host}", region="us-east-1")
+    assert found is not None
+    assert found.url == f"https://bucket.{host}"
+    assert found.in_region("eu-west-1").url == f"https://bucket.{host}"
+    assert found.in_region("eu-west-1").region == "eu-west-1"

@@ -14,9 +14,14 @@ _PORTS = {True: 443, False: 80}
 
 
 def find_address(
-    url: str, *, ca_file: str | None = None, ca_setting: str = "SSL_CERT_FILE", reach: Reach = "any"
+    url: str,
+    *,
+    ca_file: str | None = None,
+    ca_setting: str = "SSL_CERT_FILE",
+    reach: Reach = "any",
+    name_fix: str = "",
 ) -> Address:
-    """Return where the server of a URL listens.
+    """Return where the server of a URL listens; see ``Address`` for the other arguments.
 
     Raises:
         ConfigError: the environment names a proxy that cannot be used.
@@ -37,6 +42,7 @@ def find_address(
         ca_file=ca_file,
         ca_setting=ca_setting,
         reach=reach,
+        name_fix=name_fix,
     )
 
 

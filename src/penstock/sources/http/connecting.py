@@ -28,6 +28,8 @@ __all__ = ["Address", "Dialer", "Proxy", "Reach", "check_reach", "is_public_addr
 LOOKUP_SECONDS = 5.0
 """For which the addresses of a name are believed."""
 SHUNNED_SECONDS = 60.0
+_OTHER_NAME = 62
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _METADATA = (
@@ -66,6 +68,7 @@ class Address:
         ca_setting: that they are given with, as messages name it.
         reach: which addresses are taken, where a server or list named this place: any, none that is link-local
             (``routed``), or those of the public internet alone.
+        name_fix: what to do where its certificate is of another name, empty for the usual.
     """
 
     host: str
@@ -75,6 +78,7 @@ class Address:
     ca_file: str | None = None
     ca_setting: str = "SSL_CERT_FILE"
     reach: Reach = "any"
+    name_fix: str = ""
 
 
 class Dialer:
@@ -110,10 +114,13 @@ class Dialer:
             async with asyncio.timeout(self._timeout_seconds):
                 return await self._connect(make)
         except ssl.SSLCertVerificationError as error:
+            fix = f"give the authority's certificates with {self._address.ca_setting} (a file of PEM), and check the "
+            fix += "host's name"
+            if error.verify_code == _OTHER_NAME and self._address.name_fix:
+                fix = self._address.name_fix
             raise SourceError(
                 f"the certificate of {self._address.host}:{self._address.port} is not trusted ({error.verify_message})",
-                fix=f"give the authority's certificates with {self._address.ca_setting} (a file of PEM), and check the "
-                "host's name",
+                fix=fix,
             ) from error
         except ssl.SSLError as error:
             raise Cut(f"error sending request: TLS: {error.reason or error} ({where})") from error

@@ -2,6 +2,7 @@
 
 By botocore's names. ``auto`` names it in AWS's hosts, and in the path where an endpoint was given, until
 the store says that it takes that for no bucket (docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html).
+AWS's certificates cover no bucket with a dot, and its accelerated endpoint knows no bucket in the path.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ ADDRESSINGS: Final[tuple[Addressing, ...]] = get_args(Addressing)
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _PART = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _LABELS = re.compile(rf"{_PART}(?:\.{_PART})*")
+_OF_AWS = re.compile(r"https://(?:[a-z0-9-]+\.)*amazonaws\.com(?:\.cn)?")
+_ACCELERATED = re.compile(r"https?://s3-accelerate(?:\.dualstack)?\.amazonaws\.com")
 MOST_HOST_CHARACTERS = 253
 
 
@@ -50,12 +53,19 @@ def is_in_host(bucket: str, endpoint: str | None, addressing: Addressing) -> boo
         ConfigError: it is to be named there, and cannot be.
     """
     if addressing != "virtual":
-        return addressing == "auto" and endpoint is None and _LABEL.fullmatch(bucket) is not None
+        is_wanted = addressing == "auto" and (endpoint is None or _ACCELERATED.fullmatch(endpoint) is not None)
+        return is_wanted and _LABEL.fullmatch(bucket) is not None
     host = (urlsplit(endpoint).hostname or "") if endpoint else ""
     if _is_number(host):
         raise ConfigError(
             f"addressing=virtual names the bucket in the host, and the endpoint's is a number ({host})",
             fix="give the endpoint by its name, or addressing=path",
+        )
+    if "." in bucket and (endpoint is None or _OF_AWS.fullmatch(endpoint)):
+        raise ConfigError(
+            f"addressing=virtual names the bucket in the host, and AWS's certificates cover no bucket with a dot "
+            f"({bucket!r})",
+            fix="give addressing=path",
         )
     if not _LABELS.fullmatch(bucket) or len(bucket) + len(host) >= MOST_HOST_CHARACTERS:
         raise ConfigError(

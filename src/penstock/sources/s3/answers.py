@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 from xml.sax.saxutils import unescape
 
 from penstock.errors import (
@@ -25,6 +26,7 @@ from penstock.errors import (
 from penstock.manifest import SourceSpec
 from penstock.sources.base import changed
 from penstock.sources.http.response import may_pass as may_pass_by_status
+from penstock.sources.s3.place import source_place
 from penstock.sources.stores.between import Told
 from penstock.urls import host_of
 
@@ -36,6 +38,8 @@ MOST_READ_BYTES = 16384
 _CODE = re.compile(r"<Code>\s*([\w.-]{1,80})\s*</Code>")
 _MESSAGE = re.compile(r"<Message>(.{1,2000}?)</Message>", re.DOTALL)
 _REGION = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>")
+_EXPECTED = re.compile(r"\bexpecting '([a-z0-9-]{1,40})'")
+"""What a message names its region by, of stores that have no element for it."""
 _ENDPOINT = re.compile(r"<Endpoint>([A-Za-z0-9.-]{1,255})</Endpoint>")
 _CLASS = re.compile(r"<(?:StorageClass|AccessTier)>([A-Z_]{1,40})</")
 _AWS_HOST = re.compile(
@@ -138,6 +142,8 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> StoreAn
     code, message = _first(_CODE, text), " ".join(unescape(_first(_MESSAGE, text)).split())
     host = host_of(headers.get("location", "")) or _first(_ENDPOINT, text).lower()
     region = headers.get("x-amz-bucket-region", "").strip() or _first(_REGION, text) or _region_of(host)
+    if not region and code in _OTHER_REGION:
+        region = _first(_EXPECTED, unescape(message, {"&apos;": "'", "&#39;": "'"}))
     server_time = headers.get("date", "")
     return StoreAnswer(
         status=status,
@@ -176,14 +182,15 @@ def _by_code(
 ) -> Told | None:
     code, told = answer.code, answer.told
     if code == "NoSuchBucket":
-        return BucketNotFound, f"the bucket of {spec.uri} does not exist", "check its name and the endpoint"
+        return BucketNotFound, f"the bucket of {spec.uri} does not exist", f"check its name and {_endpoint_of(spec)}"
     if code in _OTHER_REGION or answer.wants_other_region:
         where = f"in the region {answer.region}" if answer.region else "in another region"
         at = f", at {answer.host}" if answer.host else ""
         return (
             SourceError,
             f"{spec.uri} lies {where}{at} ({told})",
-            f"pass --region {answer.region}" if answer.region else "pass its region with --region",
+            (f"pass --region {answer.region}" if answer.region else "pass its region with --region")
+            + (", and give that server with --endpoint-url, if it is to be trusted" if answer.host else ""),
         )
     if answer.wants_bucket_in_host:
         return (
@@ -259,7 +266,7 @@ def _by_status(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: 
             "run `penstock list` again and start a new run",
         )
     if status == 404:
-        return BucketNotFound, f"there is no {spec.uri} ({told})", "check the bucket's name and the endpoint"
+        return BucketNotFound, f"there is no {spec.uri} ({told})", f"check the bucket's name and {_endpoint_of(spec)}"
     if answer.may_pass:
         return (
             SourceUnavailable,
@@ -293,6 +300,17 @@ def _denied(answer: StoreAnswer, spec: SourceSpec, about: str, *, is_object: boo
         )
     kind = ObjectUnreadable if is_object and answer.status == 403 else AccessDenied
     return kind, f"access to {about} was denied ({answer.told})", fix
+
+
+def _endpoint_of(spec: SourceSpec) -> str:
+    """Return what of the endpoint is to be checked where no such bucket is found."""
+    place = source_place(spec)
+    if place is None or not place.endpoint:
+        return "the endpoint"
+    parts = urlsplit(place.endpoint)
+    if parts.path.endswith(f"/{place.bucket}") or (parts.hostname or "").startswith(f"{place.bucket.lower()}."):
+        return f"the endpoint, which names the bucket too: leave {place.bucket} out of {place.endpoint}"
+    return "the endpoint"
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

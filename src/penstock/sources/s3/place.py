@@ -26,7 +26,7 @@ DEFAULT_REGION = "us-east-1"
 
 _REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _BUCKET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
-_AWS_ENDPOINT = re.compile(r"https://s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
+_AWS_ENDPOINT = re.compile(r"https://s3(?!-accelerate\b)(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
 _NO_PREFIX = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 

@@ -53,7 +53,9 @@ def find_target(place: S3Address) -> Target:
         ConfigError: the environment names a proxy that cannot be used.
     """
     ca_file = str(place.ca_file) if place.ca_file is not None else None
-    address = find_address(place.url, ca_file=ca_file, ca_setting="AWS_CA_BUNDLE")
+    dotted = "give addressing=path: a certificate covers no bucket with a dot in the host's name"
+    name_fix = dotted if place.virtual_hosted and "." in place.bucket else ""
+    address = find_address(place.url, ca_file=ca_file, ca_setting="AWS_CA_BUNDLE", name_fix=name_fix)
     path = urlsplit(place.url).path
     return Target(
         address=address,
