@@ -28,6 +28,8 @@ _CONTAINER_AT = re.compile(r"[a-z0-9$-]{1,63}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"
 """What stands before the host of a URI of Azure's is a container's name."""
 _HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 """Of a scheme that is no store's; what follows a store's colon would be a secret."""
+_MOST_OF_PATH, _MOST_OF_NAME = 4095, 255
+"""Bytes that Linux takes."""
 _NO_SLASHES = re.compile(rf"({_STORES}):(?!//)/?|{_SCHEME.pattern}(?!/)", re.IGNORECASE)
 
 
@@ -44,6 +46,12 @@ def expand_home(path: str, name: str) -> str:
     if "\0" in path:
         raise ConfigError(f"{name} {redact(path)!r} holds a NUL, which no path may", fix="leave it out")
     found = os.path.expanduser(path)  # noqa: PTH111 - a Path would lose the ./ of ./~x
+    lengths = [len(part.encode(errors="replace")) for part in (found, *found.split("/"))]
+    if lengths[0] > _MOST_OF_PATH or max(lengths[1:]) > _MOST_OF_NAME:
+        raise ConfigError(
+            f"{name} begins with {redact(path)[:40]!r} and is too long for a path",
+            fix=f"write at most {_MOST_OF_NAME} bytes between slashes, and {_MOST_OF_PATH} in all",
+        )
     if found.startswith("~"):
         user = found.partition("/")[0]
         raise ConfigError(

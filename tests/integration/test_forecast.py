@@ -11,9 +11,10 @@ import pytest
 
 import penstock
 from penstock.cli import main
-from penstock.errors import ConfigError
-from penstock.records import Evaluation, RunRecord, read_record
+from penstock.errors import ConfigError, PenstockError
+from penstock.records import Evaluation, RunRecord, read_record, write_record
 from support.images import write_class_folders
+from support.runs import make_run
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -110,6 +111,42 @@ def test_python_takes_the_same_options(tmp_path: Path) -> None:
         penstock.forecast(size=1, objects=3, rate="fast", compute_hours=1)
 
 
+@pytest.mark.parametrize("value", [True, 5, object(), float("nan"), [5], b"x", 10**400, "x" * 300])
+def test_python_refuses_what_is_no_value_of_an_option(value: Any) -> None:
+    given = {"size": 10**9, "objects": 3, "rate": "1MB/s", "compute_hours": 1}
+    for name in (
+        "instance_type",
+        "way",
+        "transfer",
+        "price_region",
+        "measured",
+        "prices",
+        "today",
+        "json",
+        "anonymous",
+    ):
+        if (name, value) not in (("json", True), ("anonymous", True), ("instance_type", "x" * 300)):
+            with pytest.raises(PenstockError):
+                penstock.forecast(**{**given, name: value})
+
+
+def test_a_record_whose_figures_cannot_be_true_measures_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run.json"
+    write_record(run, make_run())
+    words = ["forecast", "--size", "1GB", "--objects", "10", "--rate", "1MB/s", "--measured", str(run)]
+    assert main(words) == 0
+    document = json.loads(run.read_bytes())
+    for name, value in (("num_samples", 10**400), ("compute_seconds", 1e308), ("valid_seconds", 1e308)):
+        epochs = [{**document["epochs"][0], name: value}, *document["epochs"][1:]]
+        run.write_text(json.dumps({**document, "epochs": epochs}))
+        capsys.readouterr()
+        assert main(words) in (2, 70), name
+        said = capsys.readouterr()
+        assert (said.out, len(said.err.splitlines())) == ("", 1)
+
+
 STATED = ("--size", "1GB", "--objects", "10")
 
 
@@ -124,6 +161,11 @@ STATED = ("--size", "1GB", "--objects", "10")
         ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--way", "pigeon"], 2, "no leg of a way"),
         ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--price-region", "narnia"], 2, "no price of the region"),
         ([*STATED, "--compute-hours", "nan", "--rate", "1MB/s"], 2, "'nan'"),
+        ([*STATED, "--compute-hours", "1e300", "--rate", "1MB/s"], 2, "too much to be forecast"),
+        ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--box-usd-per-hour", "1e308"], 2, "1,000,000,000 USD"),
+        ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--node-usd-per-hour", "1e308"], 2, "1,000,000,000 USD"),
+        (["--manifest", "x" * 300, "--compute-hours", "1", "--rate", "1MB/s"], 2, "too long for a path"),
+        ([*STATED, "--measured", "x/" * 3000, "--rate", "1MB/s"], 2, "too long for a path"),
         (["/nowhere/at/all", "--compute-hours", "1", "--rate", "1MB/s"], 20, "/nowhere/at/all"),
         ([*STATED, "--measured", "/nowhere/run.json", "--rate", "1MB/s"], 70, "no record of a run"),
         (["--manifest", "/nowhere/m.parquet", "--compute-hours", "1", "--rate", "1MB/s"], 70, "m.parquet"),

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 SECTIONS = ("machines", "prices", "discounts", "exchange", "own", "sources")
+_MOST = 10**12
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?([eE][-+]?[0-9]{1,2})?")
 _LONGEST = 80
 
@@ -144,10 +145,16 @@ def _shown(text: str) -> str:
 def _number(text: str) -> Decimal:
     try:
         if _NUMBER.fullmatch(text):
-            return Decimal(text)
+            return _held(Decimal(text))
     except InvalidOperation:
         pass
     raise _Wrong("write a number that is not negative, like 1.006")
+
+
+def _held(number: Decimal) -> Decimal:
+    if number > _MOST:
+        raise _Wrong(f"write a number of at most {_MOST:,}, which a bill can hold")
+    return number
 
 
 def _whole(text: str) -> int:

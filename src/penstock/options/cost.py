@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from penstock.errors import ConfigError
 from penstock.options.declaration import Options, choice, option
 from penstock.options.paths import LEGS, check_path
-from penstock.options.readers import at_least_zero, optional_path, optional_text
+from penstock.options.readers import dollars, optional_path, optional_text
 from penstock.options.rules import Change
 
 __all__ = ["CostOptions", "SourcePrices", "optional_date"]
@@ -20,7 +20,7 @@ SourcePrices = Literal["auto", "s3"]
 
 def _optional_usd(text: str) -> float | None:
     """Read a price; the empty text, as pipelines pass an unset one, is None, and 0 is a price."""
-    return at_least_zero(text) if text else None
+    return dollars(text) if text else None
 
 
 def optional_date(text: str) -> date | None:

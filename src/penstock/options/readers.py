@@ -18,6 +18,7 @@ __all__ = [
     "any_path",
     "at_least_zero",
     "bytes_option",
+    "dollars",
     "location",
     "location_or_empty",
     "option_type",
@@ -45,8 +46,9 @@ MOST = 2**31 - 1
 LEAST_RATE = 10_000
 """Bytes a second; below it a few recordings take hours, and a number without a unit was meant with one."""
 MOST_SEED = 2**32 - 1
-MOST_WORKERS = 1024
 """As NumPy takes it."""
+MOST_WORKERS = 1024
+_MOST_USD = 10**9
 
 
 def option_type(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -127,6 +129,14 @@ def at_least_zero(text: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
     return number
+
+
+def dollars(text: str) -> float:
+    """Read a price or a sum in USD, for argparse: at least 0, and no more than a bill can hold."""
+    usd = at_least_zero(text)
+    if usd > _MOST_USD:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {_MOST_USD:,} USD, the most that can be asked for")
+    return usd
 
 
 def optional_count(text: str) -> int | None:

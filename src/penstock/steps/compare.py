@@ -23,7 +23,7 @@ def run(args: CompareOptions) -> int:
     """Compare."""
     if len(args.run) < 2:
         raise ConfigError("fewer than two runs to compare", fix="give --run twice or more")
-    check_outputs(args.html, inputs=args.run)
+    check_outputs(args.html, inputs=[path for run in args.run for path in (run, *JobFiles(run).records)])
     runs = named([_read(path) for path in args.run])
     tasks = {each.evaluation.task for each in runs}
     if len(tasks) > 1:

@@ -70,7 +70,8 @@ def _check(args: CompareModesOptions) -> None:
     for flag, value, mode in (("--cache", args.cache, "cache"), ("--store", args.store, "preprocess")):
         if value is not None and mode not in args.modes.split(","):
             raise ConfigError(f"{flag} {value}, and {mode} is none of --modes", fix=f"add {mode}, or leave {flag} out")
-    check_outputs(args.html, args.markdown, args.json)
+    read = [path for mode in args.modes.split(",") for path in JobFiles(args.out / mode).records]
+    check_outputs(args.html, args.markdown, args.json, inputs=read)
 
 
 def _job(args: CompareModesOptions, mode: str, folder: Path) -> JobOptions:

@@ -25,13 +25,16 @@ __all__ = ["NAME", "run"]
 
 _HEADS = ("run", "task", "month", "hours", "USD", "an epoch", "1,000 samples", "a GiB")
 _SHOWN = 20
+_ROUNDED = Decimal("0.000001")
+"""USD that a bill of an earlier version may be off by, whose sums were rounded."""
 
 
 def run(args: CostReportOptions) -> int:
     """Sum up, or check."""
     if not args.run and args.check is None:
         raise ConfigError("no run is named", fix="give --run once or more, or a file to --check")
-    check_outputs(args.focus, inputs=tuple(path for path in (*args.run, args.check) if path is not None))
+    read = [path for run in args.run for path in (run, *JobFiles(run).records)]
+    check_outputs(args.focus, inputs=[*read, args.check])
     tags = _tags(args.tag)
     if args.check is not None:
         _check(args.check)
@@ -46,6 +49,11 @@ def run(args: CostReportOptions) -> int:
 def _write_focus(args: CostReportOptions, runs: Sequence[FocusRun], tags: Mapping[str, str]) -> None:
     assert args.focus is not None
     text = as_focus(runs, account=args.billing_account, tags=tags)
+    if broken := violations(text):
+        raise RecordError(
+            f"what is recorded of {counted(len(runs), 'run')} makes no FOCUS file: {broken[0]}",
+            fix="make their reports again; a record that was changed by hand cannot be used",
+        )
     atomic_write(args.focus, text.encode())
     left = [f"{each.run.run_id}: {', '.join(each.cost.unpriced)}" for each in runs if each.cost.unpriced]
     if left:
@@ -88,7 +96,7 @@ def _read(folder: Path) -> FocusRun:
     """Read a run and its bill.
 
     Raises:
-        RecordError: there is no such record, or they are not of the same run.
+        RecordError: there is no such record, they are not of the same run, or their figures cannot be true.
     """
     files = JobFiles(folder)
     found = FocusRun(run=read_record(files.run_record, RunRecord), cost=read_record(files.cost, CostReport))
@@ -98,7 +106,28 @@ def _read(folder: Path) -> FocusRun:
             fix="make its report again",
             about=str(folder),
         )
+    if wrong := _wrong(found):
+        raise RecordError(
+            f"what is recorded in {folder} cannot be true: {wrong}", fix="make its report again", about=str(folder)
+        )
     return found
+
+
+def _wrong(found: FocusRun) -> str:
+    """Return what of a run's figures cannot be; empty where they can."""
+    run, cost = found.run, found.cost
+    usd = [line.usd for line in cost.lines if line.usd is not None]
+    try:
+        _cells(found)
+        as_focus([found], account="", tags={})
+        counts = run.wall_seconds, run.num_trained_samples, run.meters.sample_bytes
+        if any(each < 0 for each in counts) or any(each < 0 for each in usd):
+            return "it counts less than nothing"
+        if abs(sum(usd, Decimal(0)) - cost.total_usd) > _ROUNDED:
+            return f"its bill comes to {cost.total_usd} USD, and its lines to {sum(usd, Decimal(0))}"
+    except (ValueError, ArithmeticError) as error:
+        return str(error) if isinstance(error, ValueError) else "a figure of it is too large"
+    return ""
 
 
 def _table(runs: Sequence[FocusRun]) -> str:

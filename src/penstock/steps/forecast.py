@@ -29,6 +29,7 @@ from penstock.report.forecast_page import forecast_page
 from penstock.report.forecast_told import forecast_json, forecast_text
 from penstock.sources import Tariff, find_scheme, open_source
 from penstock.steps._shared.common import source_from
+from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pricing import check_region
 from penstock.steps.options.forecast import ForecastOptions
@@ -65,7 +66,8 @@ class _Measured:
 
 def run(args: ForecastOptions) -> int:
     """Forecast, and tell."""
-    inputs = (args.manifest, args.plan, args.measured, args.prices)
+    measured = () if args.measured is None else (args.measured, *JobFiles(args.measured).records)
+    inputs = (args.manifest, args.plan, *measured, args.prices)
     check_outputs(args.html, inputs=inputs)
     found = forecasts(args)
     if args.html is not None:
@@ -105,16 +107,31 @@ def _value(option: Option, given: Any) -> Any:
     Raises:
         ConfigError: it cannot be one.
     """
-    if option.is_repeated:
-        return (given,) if isinstance(given, str) else tuple(given)
-    if option.read is None or given is None or isinstance(given, bool):
-        return given
     try:
-        return option.read(str(given))
+        if option.is_repeated:
+            return _texts(given)
+        if given is None and option.default is None:
+            return None
+        if option.is_bare or option.is_switch or isinstance(given, bool):
+            return _truth(option, given)
+        return given if option.read is None else option.read(str(given))
     except (ArgumentTypeError, ValueError) as error:
         raise ConfigError(
             f"{option.name}={given!r} cannot be used: {error}", fix="write it as the command does"
         ) from error
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    texts = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else (None,)
+    if not all(isinstance(each, str) for each in texts):
+        raise ValueError("give a text, or a list of texts")
+    return texts
+
+
+def _truth(option: Option, given: Any) -> bool:
+    if not isinstance(given, bool) or not (option.is_bare or option.is_switch):
+        raise ValueError("give True or False" if option.is_bare or option.is_switch else "it is no yes or no")
+    return given
 
 
 def forecasts(args: ForecastOptions) -> list[Forecast]:
@@ -137,7 +154,14 @@ def forecasts(args: ForecastOptions) -> list[Forecast]:
         kept_share=KEPT_SHARE if args.manifest is not None else 1.0,
         box_usd_per_hour=Decimal(repr(args.box_usd_per_hour)),
     )
-    return [forecast_ways(demand, link, node, places, market, paths=args.way) for node in _nodes(args, prices)]
+    try:
+        return [forecast_ways(demand, link, node, places, market, paths=args.way) for node in _nodes(args, prices)]
+    except ArithmeticError as error:
+        raise ConfigError(
+            f"what is asked for is too much to be forecast ({demand.epochs} epochs of {demand.epoch_bytes:g} bytes and "
+            f"{demand.compute_seconds:g} seconds of computing)",
+            fix="look at what was stated, and at the record of --measured",
+        ) from error
 
 
 def _nodes(args: ForecastOptions, prices: Prices) -> list[Node]:
@@ -271,6 +295,13 @@ def _measured(args: ForecastOptions) -> _Measured:
 
 
 def _of_run(record: RunRecord) -> _Measured:
+    try:
+        return _figures(record)
+    except ArithmeticError as error:
+        raise RecordError(f"its figures cannot be true ({error})", fix="name a record as it was written") from error
+
+
+def _figures(record: RunRecord) -> _Measured:
     samples = sum(epoch.num_samples for epoch in record.epochs)
     if not samples:
         raise RecordError("the run finished no epoch", fix="name the record of one that did")

@@ -9,6 +9,7 @@ from penstock.options import Change, Options, choice, option, switch
 from penstock.options.limits import RequestsOption
 from penstock.options.readers import (
     at_least_zero,
+    dollars,
     option_type,
     optional_location,
     optional_text,
@@ -255,7 +256,7 @@ class _Saving(Options, group="training", change=Change.FREE):
 
 class _Dollars(Options, group="limits", change=Change.FREE):
     max_usd: float = option(
-        read=at_least_zero,
+        read=dollars,
         default=0.0,
         metavar="USD",
         told="stop before the run costs more, all attempts and steps together, with a checkpoint and an exit code of "

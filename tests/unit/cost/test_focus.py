@@ -183,3 +183,50 @@ def test_what_cannot_be_summed_up_is_refused(
 ) -> None:
     assert main(["cost-report", *words]) == code
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "value", "told"),
+    [
+        ("run", "started_at", "x", "Invalid isoformat"),
+        ("run", "ended_at", "0001-01-01T00:00:00+00:00", "too large"),
+        ("run", "ended_at", "9999-12-31T23:59:59+00:00", "too large"),
+        ("run", "wall_seconds", 1e308, "too large"),
+        ("run", "unfinished_samples", 10**400, "too large"),
+        ("cost", "total_usd", -1, "its lines to"),
+        ("cost", "total_usd", 10**30, "its lines to"),
+        ("line", "usd", -1, "less than nothing"),
+        ("line", "usd", 1e308, "too large"),
+        ("line", "quantity", 10**400, "too large"),
+    ],
+)
+def test_records_whose_figures_cannot_be_true_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], record: str, name: str, value: object, told: str
+) -> None:
+    path = written_run(tmp_path, cost=record != "run")
+    document = json.loads(path.read_bytes())
+    (document["lines"][0] if record == "line" else document)[name] = value
+    path.write_text(json.dumps(document))
+    assert main(["cost-report", "--run", str(tmp_path), "--focus", str(tmp_path / "f.csv")]) == 70
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert told in said.err
+    assert not (tmp_path / "f.csv").exists()
+
+
+def written_run(folder: Path, *, cost: bool) -> Path:
+    each = focus_run()
+    write_record(folder / "run.json", each.run)
+    write_record(folder / "cost.json", each.cost)
+    return folder / ("cost.json" if cost else "run.json")
+
+
+def test_a_bill_that_would_break_a_rule_makes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written_run(tmp_path, cost=True)
+    document = json.loads(path.read_bytes())
+    document["lines"][0]["quantity"] = 0
+    path.write_text(json.dumps(document))
+    assert main(["cost-report", "--run", str(tmp_path), "--focus", str(tmp_path / "f.csv")]) == 70
+    assert "makes no FOCUS file: row 1: ListUnitPrice times PricingQuantity" in capsys.readouterr().err
+    assert not (tmp_path / "f.csv").exists()

@@ -195,6 +195,10 @@ def test_a_way_that_is_none_is_refused() -> None:
         ("prices:\n- {item: x, unit: hour, price: -1}", "own.yaml:2: price is '-1': write a number"),
         ("prices:\n- item: x\n  unit: hour\n  price: nan", "own.yaml:4: price is 'nan'"),
         ("prices:\n- {item: x, unit: hour, price: 1e999}", "own.yaml:2: price is '1e999'"),
+        (
+            "prices:\n- {item: x, unit: hour, price: 1e99}",
+            "price is .1e99.: write a number of at most 1,000,000,000,000",
+        ),
         ("prices:\n- {item: x, unit: hour, price: .inf}", "own.yaml:2: price is '.inf'"),
         ("prices:\n- {item: x, unit: hour, price: '1,5'}", "own.yaml:2: price is '1,5'"),
         ("prices:\n- {item: x, unit: hour}", "own.yaml:2: x has neither a price nor tiers"),

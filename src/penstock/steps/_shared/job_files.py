@@ -38,6 +38,12 @@ class JobFiles:
         self.markdown = folder / "report.md"
 
     @property
+    def records(self) -> tuple[Path, ...]:
+        """What other steps read of a job, and nobody may write over."""
+        made = self.job, self.manifest, self.plan, self.run_record, self.metrics, self.cost
+        return (*made, self.list_record, self.store_record, self.stopped_record)
+
+    @property
     def step_records(self) -> tuple[Path, ...]:
         """Where steps other than training and evaluation tell what they took, those that there are."""
         records = self.list_record, self.store_record, self.stopped_record

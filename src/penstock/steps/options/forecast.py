@@ -10,6 +10,7 @@ from penstock.options.paths import LEGS
 from penstock.options.readers import (
     at_least_zero,
     bytes_option,
+    dollars,
     location_or_empty,
     optional_path,
     positive_int,
@@ -83,7 +84,7 @@ class _Nodes(Options, group="nodes"):
         told=f"another way from the source to price too, legs joined by +: {', '.join(LEGS)}; may be repeated",
     )
     box_usd_per_hour: float = option(
-        read=at_least_zero,
+        read=dollars,
         default=0.02,
         metavar="USD",
         told="what a cheap machine costs that downloads first (default: 0.02)",
