@@ -156,6 +156,58 @@ def test_a_token_that_is_revoked_under_way(hub: Hub, monkeypatch: pytest.MonkeyP
     assert TOKEN not in str(caught.value)
 
 
+def test_a_repository_that_is_hidden_under_way_is_told_as_one_that_was_there(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Hub says of a private repository, to whom may not see it, that there is none."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    source = opened(hub)
+    info = listed(source)["README.md"]
+    hub.token = "hf_another"
+    with pytest.raises(AccessDenied, match=r"access to README\.md was denied: the token is not taken"):
+        asyncio.run(source.get(info))
+
+
+@pytest.mark.parametrize("asks", ["list", "read"])
+def test_a_token_that_a_file_holds_since_is_taken_when_the_old_one_ends(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asks: str
+) -> None:
+    hub.token, hub.link_seconds = TOKEN, 0.3
+    (tmp_path / "token").write_text(TOKEN)
+    monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "token"))
+    source = opened(hub)
+    info = listed(source)["README.md"]
+    hub.token = "hf_thenexttokenofthetestsalone"
+    (tmp_path / "token").write_text(f"{hub.token}\n")
+    hub.hub.requests.clear()
+
+    async def read() -> list[bytes]:
+        return [bytes(part) for part in await asyncio.gather(*(source.get_range(info, at, 2) for at in range(5)))]
+
+    if asks == "list":
+        assert len(listed(source)) == 3
+    else:
+        assert asyncio.run(read()) == [b"read me"[at : at + 2] for at in range(5)]
+    assert not any("authorization" in asked.headers for asked in hub.cdn.requests)
+    (tmp_path / "token").write_text("hf_one that is none")
+    hub.token = "hf_athird"
+    with pytest.raises(SourceError, match="the token is not taken") as caught:
+        listed(source)
+    assert "hf_" not in str(caught.value)
+
+
+def test_a_token_that_is_anew_asked_for_is_none_of_who_sends_none(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = opened(hub, anonymous=True)
+    info = listed(source)["README.md"]
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.token = TOKEN
+    with pytest.raises(AccessDenied, match="no token was sent"):
+        asyncio.run(source.get(info))
+    assert not any("authorization" in asked.headers for asked in hub.hub.requests)
+
+
 def test_what_can_be_no_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_a b\r\nHost: other")
     with pytest.raises(ConfigError, match="HF_TOKEN holds no token") as caught:

@@ -304,6 +304,25 @@ def test_credentials_that_end_under_way(kaggle: Kaggle, tmp_path: Path) -> None:
     assert KEY not in str(caught.value)
 
 
+@pytest.mark.parametrize("asks", ["list", "read"])
+def test_credentials_that_a_file_holds_since_are_taken_when_the_old_ones_end(
+    kaggle: Kaggle, tmp_path: Path, asks: str
+) -> None:
+    kaggle.link_seconds = 0.3
+    put_key(tmp_path)
+    source = opened(kaggle)
+    info, answer = listed(source)["labels.csv"], kaggle.api.takeover
+    kaggle.api.takeover = lambda asked: (
+        answer(asked) if asked.headers["authorization"] == f"Bearer {TOKEN}" else Reply(status=401)
+    )
+    put_key(tmp_path, ".kaggle/access_token", TOKEN)
+    if asks == "list":
+        assert "labels.csv" in listed(source)
+    else:
+        assert asyncio.run(source.get(info)) == b"name,label\n"
+    assert not any("authorization" in asked.headers for asked in kaggle.store.requests)
+
+
 @pytest.mark.parametrize("archive", [False, True])
 @pytest.mark.parametrize(
     ("path", "told", "where"),

@@ -69,6 +69,10 @@ class Site(Protocol):
         """Return headers (a token) that go to this very URL, and nowhere else."""
         ...
 
+    def renew(self, url: str, sent: Mapping[str, str]) -> bool:
+        """Look for other headers than those that were sent to this URL and refused; tell whether there are any."""
+        ...
+
     async def may_ask(self, url: str) -> None:
         """Wait until a server wants to be asked again."""
         ...
@@ -153,7 +157,19 @@ class _Servers:
 class _Trip:
     """One request, wherever redirects lead it."""
 
-    __slots__ = ("_hops", "_info", "_is_remembered", "_num_asked", "_reach", "_servers", "_target", "_url", "_wanted")
+    __slots__ = (
+        "_has_renewed",
+        "_hops",
+        "_info",
+        "_is_remembered",
+        "_num_asked",
+        "_reach",
+        "_sent",
+        "_servers",
+        "_target",
+        "_url",
+        "_wanted",
+    )
 
     def __init__(self, servers: _Servers, url: str, info: ObjectInfo | None) -> None:
         self._servers, self._url, self._info = servers, url, info
@@ -163,6 +179,8 @@ class _Trip:
         self._is_remembered = self._target != url
         self._hops = self._num_asked = 0  # the latter at this target
         self._wanted: Wanted | None = None
+        self._sent: Mapping[str, str] = {}
+        self._has_renewed = False
 
     def wanted(self, first: int, end: int) -> Wanted:
         assert self._info is not None
@@ -196,7 +214,8 @@ class _Trip:
             path = f"http://{host}{path}"
             login = address.proxy.authorization
             told = f"\r\nProxy-Authorization: {login}" if login else ""
-        lines = "".join(f"\r\n{name}: {value}" for name, value in {**headers, **site.headers_of(self._target)}.items())
+        self._sent = site.headers_of(self._target)
+        lines = "".join(f"\r\n{name}: {value}" for name, value in {**headers, **self._sent}.items())
         head = f"{method} {path} HTTP/1.1\r\nHost: {host}{_SAME}{told}{lines}\r\n\r\n"
         return Outgoing(address, head.encode("ascii"))
 
@@ -208,6 +227,9 @@ class _Trip:
             return True
         if status in _REDIRECTS:
             return await self._follow(answer)
+        if status == 401 and self._sent and not self._has_renewed:
+            self._has_renewed = True
+            return self._servers.site.renew(self._target, self._sent)
         wanted = self._wanted
         if status == 200 and wanted is not None and not wanted.is_whole and not is_web_page(answer.head):
             self._check_whole(answer, wanted)

@@ -99,12 +99,13 @@ def error_of(
 
 def _find(answer: Answer, *, is_object: bool) -> tuple[type[PenstockError], str, str]:
     status, code = answer.head.status, answer.head.header("x-error-code") or ""
+    if is_object and status in (401, 403) and code in ("", "RepoNotFound"):  # it was there when it was listed
+        kind = AccessDenied if status == 401 or code else ObjectUnreadable
+        return kind, "access to {about} was denied: {token}", _BY_STATUS[status][2]
     if code in _BY_CODE:
         return _BY_CODE[code]
     if status in (404, 410) and is_object:
         return ObjectNotFound, "{about} is not in {uri} any more", "run `penstock list` again and start a new run"
-    if status == 403 and is_object:
-        return ObjectUnreadable, "access to {about} was denied: {token}", _BY_STATUS[403][2]
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status < 300 and is_web_page(answer.head):

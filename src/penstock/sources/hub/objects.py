@@ -78,7 +78,7 @@ class HubObjects(ObjectSource):
         refuse_offline(spec.uri)
         self._purpose = purpose
         self._place = find_place(spec)
-        self._site = HubSite(spec, self._place, None if spec.flag("anonymous") else find_token())
+        self._site = HubSite(spec, self._place, _find_none if spec.flag("anonymous") else find_token)
         self._client = FollowingClient(self._site, limits=limits, meter=meter, purpose=purpose)
         self._expected: str | None = None
         self._early: asyncio.Task[bytes | None] | None = None
@@ -263,3 +263,7 @@ class HubObjects(ObjectSource):
         if self._place.is_bucket:
             version = f"{_XET}{entry.xet_hash}" if entry.xet_hash else f"uploaded:{entry.uploaded_at or ''}"
         return ObjectInfo(key=key, size_bytes=size, version=version, validator="")
+
+
+def _find_none() -> None:
+    """Find no token."""

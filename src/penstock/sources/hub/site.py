@@ -7,6 +7,7 @@ draft-ietf-httpapi-ratelimit-headers): where none is, nothing is asked until the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from urllib.parse import unquote, urlsplit
 
-from penstock.errors import PenstockError
+from penstock.errors import ConfigError, PenstockError
 from penstock.manifest import SourceSpec
 from penstock.sources.base import changed
 from penstock.sources.http.connection import Answer
@@ -40,7 +41,7 @@ class HubSite:
     Args:
         spec: of the source.
         place: in the Hub.
-        token: sent to the Hub alone; None for none.
+        find: gives the token that is sent to the Hub alone, None for none; asked anew when the Hub refuses one.
         clock: gives seconds.
     """
 
@@ -48,11 +49,17 @@ class HubSite:
     redirects = True
 
     def __init__(
-        self, spec: SourceSpec, place: HubPlace, token: str | None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        spec: SourceSpec,
+        place: HubPlace,
+        find: Callable[[], str | None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.uri = spec.uri
         self._spec, self._place, self._clock = spec, place, clock
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._find = find
+        self._headers = _with(find())
         self._not_before: dict[str, float] = {}
 
     def move(self, spec: SourceSpec, place: HubPlace) -> None:
@@ -71,6 +78,13 @@ class HubSite:
     def headers_of(self, url: str) -> Mapping[str, str]:
         """Return the token, for the Hub's own URLs."""
         return self._headers if is_same_server(url, self._place.endpoint) else {}
+
+    def renew(self, url: str, sent: Mapping[str, str]) -> bool:
+        """Look for another token than the one that the Hub refused, as a file may hold that was written since."""
+        if self._headers == sent:
+            with contextlib.suppress(ConfigError):  # of what can be no token: the one before it is told of
+                self._headers = _with(self._find()) or self._headers
+        return self._headers != sent
 
     async def may_ask(self, url: str) -> None:
         """Wait until the Hub wants to be asked again."""
@@ -109,3 +123,7 @@ class HubSite:
         if not is_same_server(url, self._place.endpoint):
             return ""
         return "api" if url.startswith(f"{self._place.endpoint}/api/") else "files"
+
+
+def _with(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}

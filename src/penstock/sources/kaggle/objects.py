@@ -23,7 +23,7 @@ from penstock.sources.http.following import FollowingClient, NoRanges
 from penstock.sources.http.json import read_json
 from penstock.sources.http.versions import version_of
 from penstock.sources.kaggle.answers import error_of, status_of
-from penstock.sources.kaggle.credentials import find_credentials
+from penstock.sources.kaggle.credentials import Credentials, find_credentials
 from penstock.sources.kaggle.packed import MOST_PACKED_BYTES, UnpackedFiles
 from penstock.sources.kaggle.places import ARCHIVE, KagglePlace, find_place
 from penstock.sources.kaggle.site import KaggleSite, PackedFile, reads_packed
@@ -68,12 +68,11 @@ class KaggleObjects(ObjectSource):
     def __init__(self, spec: SourceSpec, *, limits: ClientLimits, meter: RequestMeter, purpose: Purpose) -> None:
         super().__init__(spec, meter)
         self._limits, self._purpose = limits, purpose
-        self._credentials = None if spec.flag("anonymous") else find_credentials()
-        self._aim(find_place(spec))
+        self._aim(find_place(spec), None if spec.flag("anonymous") else find_credentials())
 
-    def _aim(self, place: KagglePlace) -> None:
+    def _aim(self, place: KagglePlace, credentials: Credentials | None) -> None:
         self._place = place
-        self._site = KaggleSite(self.spec, place, self._credentials)
+        self._site = KaggleSite(self.spec, place, credentials, find_credentials)
         self._unpacked = UnpackedFiles(self._fetch_packed)
         self._client = FollowingClient(self._site, limits=self._limits, meter=self.meter, purpose=self._purpose)
 
@@ -156,7 +155,7 @@ class KaggleObjects(ObjectSource):
         _log.info("source.pinned source=%s uri=%s", self.spec.uri, place.uri)
         self.spec = msgspec.structs.replace(self.spec, uri=place.uri)
         self._client.close()
-        self._aim(place)
+        self._aim(place, self._site.credentials)
 
     async def _archive(self) -> ObjectInfo:
         """Return the archive of all files, of the size and version that the server of its signed link tells."""
@@ -182,7 +181,7 @@ class KaggleObjects(ObjectSource):
             raise self._site.failed(error, info.key, error.tried) from error
         if answer.head.status != 200:
             self.meter.add("failed_requests")
-            raise error_of(answer, self.spec, self._place, info.key, self._credentials, is_object=True)
+            raise error_of(answer, self.spec, self._place, info.key, self._site.credentials, is_object=True)
         return answer.body
 
     async def _pages(self) -> AsyncIterator[list[_File]]:
@@ -219,7 +218,7 @@ class KaggleObjects(ObjectSource):
         return answer
 
     def _refused(self, problem: Answer | Exception) -> PenstockError:
-        return error_of(problem, self.spec, self._place, self.spec.uri, self._credentials, is_object=False)
+        return error_of(problem, self.spec, self._place, self.spec.uri, self._site.credentials, is_object=False)
 
     def _decode(self, answer: Answer, kind: type[T]) -> T:
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from penstock.errors import PenstockError
+from penstock.errors import ConfigError, PenstockError
 from penstock.manifest import SourceSpec
 from penstock.sources.http.connection import Answer
 from penstock.sources.http.response import retry_after_seconds
@@ -41,6 +42,7 @@ class KaggleSite:
         spec: of the source.
         place: in Kaggle.
         credentials: sent to Kaggle alone; None for none.
+        find: gives them anew when Kaggle refuses them.
         clock: gives seconds.
     """
 
@@ -52,13 +54,13 @@ class KaggleSite:
         spec: SourceSpec,
         place: KagglePlace,
         credentials: Credentials | None,
+        find: Callable[[], Credentials | None],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.uri = spec.uri
         self.credentials = credentials
-        self._spec, self._place, self._clock = spec, place, clock
-        self._headers = {"Authorization": credentials.authorization} if credentials is not None else {}
+        self._spec, self._place, self._find, self._clock = spec, place, find, clock
         self.packed: set[str] = set()
         self._not_before = 0.0
 
@@ -75,7 +77,15 @@ class KaggleSite:
 
     def headers_of(self, url: str) -> Mapping[str, str]:
         """Return the credentials, for Kaggle's own URLs."""
-        return self._headers if self._is_own(url) else {}
+        own = self.credentials if self._is_own(url) else None
+        return {"Authorization": own.authorization} if own is not None else {}
+
+    def renew(self, url: str, sent: Mapping[str, str]) -> bool:
+        """Look for other credentials than those that Kaggle refused, as a file may hold that was written since."""
+        if self.headers_of(url) == sent:
+            with contextlib.suppress(ConfigError):  # of what can be none: those before them are told of
+                self.credentials = self._find() or self.credentials
+        return self.headers_of(url) != sent
 
     async def may_ask(self, url: str) -> None:
         """Wait until Kaggle wants to be asked again; the servers of its links do not mind."""

@@ -31,6 +31,10 @@ class WebSite:
         """Return nothing: nobody is told anything."""
         return {}
 
+    def renew(self, url: str, sent: Mapping[str, str]) -> bool:
+        """Look for nothing: nothing was sent."""
+        return False
+
     async def may_ask(self, url: str) -> None:
         """Ask at once: what a server wants (Retry-After) is the client's own rule."""
 
