@@ -93,6 +93,24 @@ def test_requests_end_a_run_before_there_are_more_and_it_goes_on_with_one_bill(
     assert_one_bill(tmp_path / "out", wire, since=needed)
 
 
+def test_what_a_folder_is_asked_for_is_bounded_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Reads of files are counted as requests, so they are let through as such, in all attempts."""
+    data, out = write_class_folders(tmp_path / "data", 60), tmp_path / "out"
+    told = ["run", "--source", data, "--task", "images", "--option", "size=16", "--epochs", 2, "--batch-size", 8]
+    told += ["--threads", 1, "--window-size", "1Mi", "--out", out]
+
+    def sent_with(most: int) -> tuple[int, int]:
+        code = main([str(word) for word in (*told, "--max-requests", most)])
+        records = (read_record(out / "list.json", StepRecord), read_record(out / "run.json", RunRecord))
+        return code, sum(each.meters.count().sent for each in records)
+
+    code, listed = sent_with(40)
+    assert code == 77
+    assert listed <= 40
+    assert "--max-requests 40 are made" in capsys.readouterr().err
+    assert sent_with(90) == (77, 90)
+
+
 def test_a_listing_asks_for_no_more_either(job: Run, s3: tuple[OwnS3, Wire], tmp_path: Path) -> None:
     server, wire = s3
     server.objects |= {f"data/plain/{number:05}.png": b"x" for number in range(2500)}  # pages of the listing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import io
@@ -14,8 +15,11 @@ import pytest
 import torch
 
 import penstock
-from penstock.errors import SourceChanged
+from penstock.errors import BudgetSpent, SourceChanged
 from penstock.records import Meters
+from penstock.sources import open_source
+from penstock.sources.meter_file import MeterFile, sum_meters
+from penstock.stream.options import _source_of
 from support.every_source import PLACES, Place, watched
 from support.kaggle_server import TOKEN as KAGGLE_TOKEN
 from support.kaggle_server import serve_kaggle
@@ -110,6 +114,29 @@ def test_every_source_gives_samples_before_it_is_listed_to_its_end(place: Place)
     where = {"window": "2Mi", "stream_listing": True, "epochs": 1, **place.options}
     with penstock.Stream(place.uri("objects"), decode=to_number, batch_size=8, **where) as stream:
         assert sorted(int(number) for batch in stream for number in batch) == list(range(NUM_OBJECTS))
+
+
+def test_every_source_asks_for_no_more_than_it_is_let(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is counted as a request was let through first, whatever the source is."""
+    given = {name: place.options.get(name) for name in ("endpoint_url", "region", "storage_options")}
+    flags = {name: place.options.get(name, False) for name in ("anonymous", "requester_pays")}
+    spec, environment = _source_of({"source": place.uri("objects"), **given, **flags})
+    for name, value in environment.items():
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+
+    async def read_some(counts: MeterFile) -> int:
+        with contextlib.closing(open_source(spec, meter=counts.meter)) as source:
+            infos = await source.list_all()
+            before = sum_meters(counts.read()).count().sent
+            counts.meter.allow(NUM_OBJECTS // 3)
+            with contextlib.suppress(BudgetSpent):
+                for info in infos:
+                    await source.get(info)
+            assert counts.meter.is_spent
+            return sum_meters(counts.read()).count().sent - before
+
+    with MeterFile.open(None, "test") as counts:
+        assert asyncio.run(read_some(counts)) == NUM_OBJECTS // 3
 
 
 @pytest.mark.parametrize("place", proved_sources("changed"), indirect=True)

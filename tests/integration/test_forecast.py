@@ -160,6 +160,17 @@ STATED = ("--size", "1GB", "--objects", "10")
         ([*STATED, "--compute-hours", "1", "--rate", "8Mbit/s"], 2, "bits a second"),
         ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--way", "pigeon"], 2, "no leg of a way"),
         ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--price-region", "narnia"], 2, "no price of the region"),
+        (["--compute-hours", "1"], 2, "it is not said what is read"),
+        (
+            [*STATED, "--compute-hours", "1", "--instance-type", "g5.xlrge"],
+            2,
+            "'g5.xlrge' does is not in the price list",
+        ),
+        ([*STATED, "--compute-hours", "1", "--instance-type", "g5.xlrge"], 2, "did you mean 'g5.xlarge'"),
+        ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--plan", "p.json"], 2, "--plan says nothing of --size"),
+        ([*STATED, "--samples-per-second", "1", "--rate", "1MB/s"], 2, "--samples-per-second says nothing of --size"),
+        (["data", "--objects", "3", "--compute-hours", "1", "--rate", "1MB/s"], 2, "--objects says nothing of a URI"),
+        (["--manifest", "m", "--requests-per-object", "3", "--rate", "1MB/s"], 2, "nothing of --manifest"),
         ([*STATED, "--compute-hours", "nan", "--rate", "1MB/s"], 2, "'nan'"),
         ([*STATED, "--compute-hours", "1e300", "--rate", "1MB/s"], 2, "too much to be forecast"),
         ([*STATED, "--compute-hours", "1", "--rate", "1MB/s", "--box-usd-per-hour", "1e308"], 2, "1,000,000,000 USD"),
@@ -182,3 +193,13 @@ def test_what_cannot_be_forecast_is_refused_in_a_line(
     assert (found, said.out) == (code, "")
     assert told in said.err
     assert "Traceback" not in said.err
+
+
+def test_a_node_without_a_price_is_told_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["forecast", *STATED, "--compute-hours", "1", "--rate", "1MB/s"]) == 0
+    told = capsys.readouterr().out
+    assert "never costs less" not in told
+    assert "is not known: the node has no price (name its type with --instance-type" in told
+    assert "--window-size 64Mi" in told
+    assert main(["forecast", *STATED, "--compute-hours", "1", "--instance-type", "g5.xlarge"]) == 0
+    assert "--window-size 10Gi --instance-type g5.xlarge" in capsys.readouterr().out

@@ -66,9 +66,10 @@ def command_of(found: Forecast) -> str:
     kind = f" --instance-type {found.node.name}" if found.node.name else ""
     if cost.way.disk is not None:
         size = math.ceil(found.demand.epoch_bytes / 0.87 / 2**20) + 1
-        return f"penstock run --source URI --task TASK --out out --window-size {size}Mi{kind}"
-    size = max(1, math.ceil((cost.way.window_bytes or 64 * 2**20) / 2**20))
-    return f"penstock run --source URI --task TASK --out out --window-size {size}Mi{kind}"
+    else:
+        size = max(1, math.ceil((cost.way.window_bytes or 64 * 2**20) / 2**20))
+    told = f"{size // 1024}Gi" if size % 1024 == 0 else f"{size}Mi"
+    return f"penstock run --source URI --task TASK --out out --window-size {told}{kind}"
 
 
 def forecast_json(found: Sequence[Forecast]) -> dict[str, Any]:

@@ -136,13 +136,17 @@ def _table(runs: Sequence[FocusRun]) -> str:
     padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
     lines = ["  ".join(row).rstrip() for row in padded]
     for word, key in (("task", lambda each: each.run.task), ("month", _month)):
-        sums: dict[str, Decimal] = defaultdict(Decimal)
+        groups: dict[str, list[FocusRun]] = defaultdict(list)
         for each in runs:
-            sums[key(each)] += each.cost.total_usd
-        lines += [f"{word} {name}: {format_usd(float(usd))}" for name, usd in sorted(sums.items())]
-    total = sum((each.cost.total_usd for each in runs), Decimal(0))
-    lines.append(f"total of {counted(len(runs), 'run')}: {format_usd(float(total))}{_left(runs)}")
+            groups[key(each)].append(each)
+        lines += [f"{word} {name}: {_sum(group)}" for name, group in sorted(groups.items())]
+    lines.append(f"total of {counted(len(runs), 'run')}: {_sum(runs)}")
     return "\n".join(lines) + "\n"
+
+
+def _sum(runs: Sequence[FocusRun]) -> str:
+    total = sum((each.cost.total_usd for each in runs), Decimal(0))
+    return f"{format_usd(float(total))}{_left(runs)}"
 
 
 def _left(runs: Sequence[FocusRun]) -> str:
@@ -157,7 +161,7 @@ def _month(each: FocusRun) -> str:
 def _cells(each: FocusRun) -> tuple[str, ...]:
     run, usd = each.run, each.cost.total_usd
     parts = (len(run.epochs), run.num_trained_samples / 1000, run.meters.sample_bytes / GIB)
-    told = [format_usd(float(usd) / part) if part else "–" for part in parts]
     sign = " + ?" if each.cost.unpriced else ""
+    told = [f"{format_usd(float(usd) / part)}{sign}" if part else "–" for part in parts]
     hours = f"{run.wall_seconds / 3600:.2f}"
     return run.run_id, run.task, _month(each), hours, f"{format_usd(float(usd))}{sign}", *told

@@ -143,6 +143,7 @@ def forecasts(args: ForecastOptions) -> list[Forecast]:
     """
     for path in (args.transfer, *args.way):
         check_path(path)
+    _check_data(args)
     prices = load_prices(args.prices, today=args.today or datetime.now(UTC).date())
     check_region(args.price_region, prices)
     measured = _measured(args)
@@ -154,8 +155,9 @@ def forecasts(args: ForecastOptions) -> list[Forecast]:
         kept_share=KEPT_SHARE if args.manifest is not None else 1.0,
         box_usd_per_hour=Decimal(repr(args.box_usd_per_hour)),
     )
+    nodes = _nodes(args, prices, link)
     try:
-        return [forecast_ways(demand, link, node, places, market, paths=args.way) for node in _nodes(args, prices)]
+        return [forecast_ways(demand, link, node, places, market, paths=args.way) for node in nodes]
     except ArithmeticError as error:
         raise ConfigError(
             f"what is asked for is too much to be forecast ({demand.epochs} epochs of {demand.epoch_bytes:g} bytes and "
@@ -164,10 +166,48 @@ def forecasts(args: ForecastOptions) -> list[Forecast]:
         ) from error
 
 
-def _nodes(args: ForecastOptions, prices: Prices) -> list[Node]:
+def _nodes(args: ForecastOptions, prices: Prices, link: Link) -> list[Node]:
+    """Return the nodes.
+
+    Raises:
+        ConfigError: the network of one is to be the limit, and it is not known what that does.
+    """
     names = args.instance_type or ("",)
     given = None if args.node_usd_per_hour is None else float(args.node_usd_per_hour)
-    return [node_of(name, prices, region=args.price_region, usd_per_hour=given) for name in names]
+    found = [node_of(name, prices, region=args.price_region, usd_per_hour=given) for name in names]
+    for node in found:
+        if math.isinf(link.bytes_per_second) and node.network_bytes_per_second is None:
+            known = [name for machine in prices.machines for name in machine.names]
+            raise ConfigError(
+                f"what the network of {node.name!r} does is not in the price list, and no rate was given",
+                fix=f"{did_you_mean(node.name, known)}`penstock prices list --machines` tells those that are; or state "
+                "the rate with --rate, like 80MB/s",
+            )
+    return found
+
+
+def _check_data(args: ForecastOptions) -> None:
+    """Check that it is said once what is read, and nothing that goes with another way to say it.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    ways = {"a URI": bool(args.uri), "--manifest": args.manifest is not None, "--size": bool(args.size)}
+    if sum(ways.values()) != 1:
+        raise ConfigError(
+            "what is read is said twice" if any(ways.values()) else "it is not said what is read",
+            fix="give one of: a URI, --manifest, or --size (with --objects)",
+        )
+    way = next(name for name, is_given in ways.items() if is_given)
+    stray = (
+        ("--plan", args.plan is not None, ("--manifest",)),
+        ("--samples-per-second", bool(args.samples_per_second), ("--manifest",)),
+        ("--objects", bool(args.objects), ("--size",)),
+        ("--requests-per-object", bool(args.requests_per_object), ("--size", "a URI")),
+    )
+    for name, is_given, ways_of_it in stray:
+        if is_given and way not in ways_of_it:
+            raise ConfigError(f"{name} says nothing of {way}", fix=f"leave it out, or give {' or '.join(ways_of_it)}")
 
 
 def _tariff(args: ForecastOptions, uri: str) -> Tariff | None:
@@ -194,12 +234,6 @@ def _link(args: ForecastOptions, measured: _Measured) -> Link:
 
 
 def _demand(args: ForecastOptions, measured: _Measured) -> tuple[Demand, str]:
-    ways = [bool(args.uri), args.manifest is not None, bool(args.size)]
-    if sum(ways) != 1:
-        raise ConfigError(
-            "it is not said what is read" if not any(ways) else "what is read is said twice",
-            fix="give one of: a URI, --manifest, or --size (with --objects)",
-        )
     if args.manifest is not None:
         with ManifestReader(args.manifest) as reader:
             uri, samples = reader.info.source.uri, reader.info.split("train").num_samples
@@ -221,6 +255,10 @@ def _demand(args: ForecastOptions, measured: _Measured) -> tuple[Demand, str]:
 
 
 def _compute_seconds(args: ForecastOptions, measured: _Measured, samples: int | None) -> float:
+    if args.compute_hours and args.samples_per_second:
+        raise ConfigError(
+            "how long an epoch computes is said twice", fix="give one of: --compute-hours, --samples-per-second"
+        )
     if args.compute_hours:
         return 3600 * args.compute_hours
     if args.samples_per_second and samples:

@@ -38,7 +38,7 @@ def run(args: PricesOptions) -> int:
         return _machines(args, prices)
     rows = [row for row in prices.rows if _is_chosen(args, row)]
     if not rows:
-        raise ConfigError("there is no such price", fix="see what there is with `penstock prices list`")
+        raise ConfigError(f"there is no price{_chosen(args)}", fix="see what there is with `penstock prices list`")
     if args.action == "check":
         return _check(args, prices, rows, today)
     if args.json:
@@ -46,6 +46,12 @@ def run(args: PricesOptions) -> int:
     else:
         sys.stdout.write(_table([_HEAD, *(_cells(row) for row in rows)]))
     return 0
+
+
+def _chosen(args: PricesOptions) -> str:
+    item = f" of {' or '.join(map(repr, args.item))}" if args.item else ""
+    provider = f" that {args.provider} asks" if args.provider else ""
+    return f"{item}{provider}{f' in {args.region!r}' if args.region else ''}"
 
 
 def _is_chosen(args: PricesOptions, row: PriceRow) -> bool:

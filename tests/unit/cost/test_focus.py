@@ -169,6 +169,19 @@ def test_the_command_sums_up_and_writes_what_it_checks(tmp_path: Path, capsys: p
     assert "BilledCost 'x' is no number" in capsys.readouterr().err
 
 
+def test_what_has_no_price_stands_as_such_in_every_sum(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = msgspec.structs.replace(make_run(), run_id="open")
+    setting = replace(SETTING, instance_type="p99.huge")
+    cost = bill(run, steps=[make_list_step()], evaluation=None, prices=load_prices(), setting=setting)
+    assert cost.unpriced
+    write_record(tmp_path / "run.json", run)
+    write_record(tmp_path / "cost.json", cost)
+    assert main(["cost-report", "--run", str(tmp_path)]) == 0
+    row, task, month, total = capsys.readouterr().out.splitlines()[1:]
+    assert row.count("$") == row.count(" + ?") == 4
+    assert all(line.endswith(", without what has no price in 1 run") for line in (task, month, total))
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

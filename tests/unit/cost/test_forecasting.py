@@ -159,6 +159,18 @@ def test_what_has_no_price_is_told_and_is_no_zero() -> None:
     assert all("p99.huge" in each.mid.unpriced for each in found.outlooks)
     assert found.breakevens.epochs is None
     assert "p99.huge, whose price is not known" in found.recommendation
+    assert "(E*) is not known: the node has no price" in found.sentences[0]
+    quick = [each.mid for each in found.outlooks if each.mid.fits and each.mid.way.is_usual]
+    assert found.outlook(found.best).mid.wall_seconds == min(each.wall_seconds for each in quick)
+
+
+def test_a_node_that_begins_when_the_data_is_there_is_busy_from_then_on() -> None:
+    """Another machine downloads 240 GB in 6.67 h; the node then computes 3.75 h, of 5.59 h at the disk's rate."""
+    slow = Link(bytes_per_second=10 * MB)
+    for disk, busy in ((QUICK, 1.0), (Store(item="gp3", bytes_per_second=35.8 * MB), 3.75 / 5.587)):
+        found = cost(Way(name="s", told="s", disk=disk, is_staged=True), B, slow, G5)
+        assert found.ahead_seconds == pytest.approx(240 * GB / (10 * MB))
+        assert found.utilisation == pytest.approx(busy, rel=1e-3)
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"epoch_bytes": 0}, {"compute_seconds": -1}, {"pages": math.inf}])

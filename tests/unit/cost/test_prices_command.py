@@ -56,8 +56,8 @@ def test_machines_are_listed(told: Told) -> None:
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["list", "--item", "nothing"], "there is no such price"),
-        (["check", "--region", "mars"], "there is no such price"),
+        (["list", "--item", "nothing", "--provider", "aws"], "there is no price of 'nothing' that aws asks: see"),
+        (["check", "--region", "mars"], "there is no price in 'mars': see"),
         (["list", "--machines", "--item", "nothing"], "nothing is known of such a machine"),
         (["list", "--into", "x"], "asks nobody"),
         (["refresh", "--endpoint-url", "http://127.0.0.1:1"], "name --provider"),

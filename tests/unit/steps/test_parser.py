@@ -101,6 +101,16 @@ def test_no_option_is_taken_by_a_part_of_its_name(capsys: pytest.CaptureFixture[
     assert "did you mean --window-size?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["cost-report", "out"], ["prices", "check", "mine.yaml"], ["run", "data"]])
+def test_what_stands_without_its_option_is_refused_by_its_step(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"penstock {words[0]}: error: ")
+    assert f"penstock {words[0]} --help names them all" in told or "required" in told
+
+
 @pytest.mark.parametrize("flag", ["-V", "--version"])
 def test_the_version_is_told(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

@@ -33,9 +33,14 @@ class Breakevens:
     rate: float
     window_bytes: float
 
-    def sentences(self, demand: Demand, rate: float) -> tuple[str, ...]:
-        """Say what they mean for a demand on a link of ``rate``."""
-        if self.epochs is None:
+    def sentences(self, demand: Demand, rate: float, *, is_priced: bool = True) -> tuple[str, ...]:
+        """Say what they mean for a demand on a link of ``rate``, to a node that has a price or has none."""
+        if not is_priced:
+            epochs = (
+                f"From how many epochs on downloading first ({self.download}) pays (E*) is not known: the node has no "
+                "price (name its type with --instance-type, or state its price with --node-usd-per-hour)."
+            )
+        elif self.epochs is None:
             epochs = (
                 f"Downloading first ({self.download}) never costs less than streaming, within {MOST_EPOCHS} epochs."
             )

@@ -75,7 +75,7 @@ class Forecast:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Say what the break-evens mean."""
-        return self.breakevens.sentences(self.demand, self.rate)
+        return self.breakevens.sentences(self.demand, self.rate, is_priced=self.node.usd_per_hour is not None)
 
 
 def ways_of(demand: Demand, node: Node, places: Places, *, paths: Sequence[str] = ()) -> list[Way]:
@@ -171,7 +171,7 @@ def forecast_ways(
         places=places,
         outlooks=tuple(outlooks),
         breakevens=breakevens_of(demand, rate, epochs=epochs, download=download.mid.way.name),
-        best=_best([each.mid for each in outlooks]),
+        best=_best([each.mid for each in outlooks], is_priced=is_priced),
         rate=rate,
     )
 
@@ -183,12 +183,11 @@ def _download(outlooks: Sequence[Outlook]) -> Outlook:
     return min(fitting, key=lambda each: each.mid.usd)
 
 
-def _best(costs: Sequence[WayCost]) -> str:
+def _best(costs: Sequence[WayCost], *, is_priced: bool) -> str:
     """Return the way that costs least, or takes least where the node has no price; empty where none fits."""
     usual = [each for each in costs if each.way.is_usual and each.fits]
     if not usual:
         return ""
     fewest = min(len(each.unpriced) for each in usual)
     usual = [each for each in usual if len(each.unpriced) == fewest]
-    is_priced = any(each.usd for each in usual)
-    return min(usual, key=lambda each: (each.usd if is_priced else Decimal(0), each.wall_seconds)).way.name
+    return min(usual, key=lambda each: (each.usd if is_priced else 0, each.wall_seconds, each.usd)).way.name

@@ -99,6 +99,7 @@ class WayCost:
         get_requests: of all epochs.
         disk_bytes: that it needs.
         fits: whether there is that much room.
+        ahead_seconds: of the wall time, before the node begins.
         limit: what bounds the rate of the bytes.
     """
 
@@ -111,6 +112,7 @@ class WayCost:
     fits: bool
     limit: str
     lines: tuple[Line, ...]
+    ahead_seconds: float = 0.0
 
     @property
     def usd(self) -> Decimal:
@@ -124,8 +126,9 @@ class WayCost:
 
     @property
     def utilisation(self) -> float:
-        """Part of the wall time that the node computes, 0 to 1."""
-        return 1 - self.stall_seconds / self.wall_seconds if self.wall_seconds else 0.0
+        """Part of the node's time that it computes, 0 to 1."""
+        on_node = self.wall_seconds - self.ahead_seconds
+        return 1 - self.stall_seconds / on_node if on_node else 0.0
 
     def usd_of(self, word: str) -> Decimal:
         """Return the dollars of lines that a word is in."""
@@ -246,6 +249,7 @@ def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places
         fits=room is None or size <= room,
         limit=limit,
         lines=tuple(lines),
+        ahead_seconds=wall - on_node,
     )
 
 

@@ -151,6 +151,7 @@ class LocalObjects(ObjectSource):
 
     @contextlib.contextmanager
     def _counted(self, line: Line) -> Iterator[None]:
+        self.meter.grant()
         line.sent(0)
         try:
             yield

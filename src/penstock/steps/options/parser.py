@@ -64,7 +64,10 @@ class Parser(argparse.ArgumentParser):
                 step.error(f"{what}{word!r} holds bytes that are no UTF-8 text: rename it, or give another")
         if unknown := [flag for flag in map(_flag, words) if flag and flag not in {*self._flags, *step._flags}]:
             step.error(f"unrecognized arguments: {' '.join(unknown)}", also=step._task_flags(words))
-        return super().parse_args(words, namespace)
+        found, stray = self.parse_known_args(words, namespace)
+        if stray:
+            step.error(f"unrecognized arguments: {' '.join(stray)}")
+        return found
 
     def error(self, message: str, *, also: Mapping[str, str] | None = None) -> NoReturn:
         """End with code 2 and one line that says what was wrong and what was probably meant.
