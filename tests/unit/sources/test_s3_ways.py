@@ -227,3 +227,38 @@ def test_an_endpoint_that_cannot_be_is_refused_before_anything_is_asked(url: str
     for given in (None, url):
         with pytest.raises(ConfigError):
             open_blobs("s3://bucket/out", endpoint_url=given)
+
+
+# ---- credentials that end, as each store says it
+
+ENDED = [
+    (400, "ExpiredToken"),
+    (403, "InvalidTokenId"),
+    (403, "SecurityTokenExpired"),
+    (403, "InvalidSecurityToken"),
+    (403, "InvalidSecurity"),
+    (401, "Unauthorized"),
+    (401, ""),
+]
+
+
+@pytest.mark.parametrize(("status", "code"), ENDED)
+@pytest.mark.parametrize("way", ["container", "token"])
+def test_credentials_that_end_are_renewed_or_told_of_whatever_a_store_calls_it(
+    status: int, code: str, way: str, aws: pytest.MonkeyPatch, tmp_path: Path, server: SmallS3
+) -> None:
+    """They are no trouble of a single object, which may be left out."""
+    WAYS[way](aws, tmp_path, server)
+    source = open_source(spec_of(server), limits=QUICK)
+    infos = asyncio.run(source.list_all())
+    [ended] = server.lent
+    server.takeover = lambda asked: Reply.error(status, code) if asked.access_key_id == ended else None
+    read = source.read_into(infos[0], 5, memoryview(place := bytearray(10)))
+    if way == "container":
+        asyncio.run(read)
+        assert bytes(place) == DATA[5:15]
+        return
+    with pytest.raises(AccessDenied) as caught:
+        asyncio.run(read)
+    assert not caught.value.skippable
+    assert len(server.requests) == 4  # three pages, and one read

@@ -51,8 +51,19 @@ _OTHER_REGION = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}
 )
 _OTHER_KEYS = frozenset(
-    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestExpired", "TokenRefreshRequired"}
+    {
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidSecurity",
+        "InvalidSecurityToken",
+        "InvalidToken",
+        "InvalidTokenId",
+        "RequestExpired",
+        "SecurityTokenExpired",
+        "TokenRefreshRequired",
+    }
 )
+"""Of S3, and of what MinIO (``InvalidTokenId``) and Alibaba's OSS (``…SecurityToken…``) call the same."""
 _IN_HOST = frozenset({"InvalidPathAccess", "PathStyleDomainForbidden", "SecondLevelDomainForbidden"})
 """Codes of stores that take no bucket in the path: Volcengine's TOS, Tencent's COS, Alibaba's OSS."""
 _EXPIRED = _OTHER_KEYS - {"InvalidAccessKeyId"}
@@ -104,7 +115,7 @@ class StoreAnswer:
     @property
     def wants_other_keys(self) -> bool:
         """Whether a request may succeed with credentials that are newer."""
-        return self.code in _OTHER_KEYS and 400 <= self.status < 500
+        return self.status == 401 or (self.code in _OTHER_KEYS and 400 <= self.status < 500)
 
     @property
     def wants_bucket_in_host(self) -> bool:
