@@ -323,6 +323,18 @@ def test_calls_that_go_on_failing_are_given_up(problem: Exception, kind: type[Pe
         assert source.meter.read().failed_requests == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["AuthenticationException", "SMBAuthenticationError", "ClientAuthenticationError", "AuthError"]
+)
+def test_credentials_that_end_are_no_trouble_of_a_single_file(name: str) -> None:
+    """Files that cannot be read may be left out, and all of them would be."""
+    error = error_of(type(name, (Exception,), {})("no"), "sftp://h/x", "a.bin", "")
+    assert type(error) is AccessDenied
+    assert "a.bin" in str(error)
+    assert "storage_options" in error.fix
+    assert type(error_of(PermissionError("no"), "sftp://h/x", "a.bin", "")) is ObjectUnreadable
+
+
 def test_a_call_that_never_ends_holds_nobody_up() -> None:
     fill("slowmem")
     held = threading.Event()

@@ -631,6 +631,23 @@ def test_redirects_that_are_not_followed(server: SmallS3, where: str, told: str)
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("where", "path"),
+    [
+        ("/nämlich da.bin", "/n%C3%A4mlich%20da.bin"),
+        ("/n%C3%A4mlich%20da.bin", "/n%C3%A4mlich%20da.bin"),
+        ("/nämlich%20da.bin?a=b c", "/n%C3%A4mlich%20da.bin"),
+        ("/voilà", "/voil%C3%A0"),
+    ],
+)
+def test_a_redirect_may_be_written_as_people_write_it(server: SmallS3, where: str, path: str) -> None:
+    """Letters of UTF-8 and blanks are sent as they are by many, and encoded by whoever follows."""
+    server.objects |= {"nämlich da.bin": DATA, "voilà": DATA}
+    answering(server, {"/x": redirect(where.encode().decode("latin-1"))})
+    assert [info.size_bytes for info in listed(f"{server.url}/x")] == [len(DATA)]
+    assert server.requests[-1].path == path
+
+
 def test_a_redirect_never_leads_out_of_https(
     server: SmallS3, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,10 +96,10 @@ def error_of(error: BaseException, uri: str, key: str, tried: str) -> PenstockEr
         fix = "check the URI, case included" + (_IN_MEMORY if uri.startswith("memory:") else "")
         return BucketNotFound(f"there is no {uri} ({reason})", fix=fix, about=about)
     if isinstance(error, PermissionError) or _is_refusal(error):
-        if key:
+        if key and not _is_of_who_asks(error):
             return ObjectUnreadable(f"{where} may not be read ({reason})", fix="check who may read it", about=about)
         return AccessDenied(
-            f"{uri} may not be read ({reason})",
+            f"{where} may not be read ({reason})",
             fix="give credentials by storage_options, or FSSPEC_<SCHEME>_<NAME> in the environment",
             about=about,
         )
@@ -115,4 +115,10 @@ def error_of(error: BaseException, uri: str, key: str, tried: str) -> PenstockEr
 def _is_refusal(error: BaseException) -> bool:
     """Tell whether a server refuses who asks, or what (ftplib.error_perm; authentication of paramiko and others)."""
     name = type(error).__name__
-    return name == "error_perm" or "Authentication" in name or "AuthError" in name or "AccessDenied" in name
+    return name == "error_perm" or "AccessDenied" in name or _is_of_who_asks(error)
+
+
+def _is_of_who_asks(error: BaseException) -> bool:
+    """Tell whether a server takes the credentials for nobody's, so that no other file can be read with them either."""
+    name = type(error).__name__
+    return "Authentication" in name or "AuthError" in name

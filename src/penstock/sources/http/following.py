@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -41,6 +42,7 @@ _WAY_IS_OLD = _REDIRECTS | {400, 401, 403, 404, 410, 412, 416}
 """Answers at the end of a way that was good that may mean that it leads elsewhere by now."""
 MOST_TRIES_OF_A_WAY = 3
 """After which it is asked where the URL leads by now: a link ends, and a mirror goes, while it is tried."""
+_UNENCODED = re.compile(r"[ \x80-\xff]")
 _SAME = "\r\nUser-Agent: penstock\r\nAccept: */*\r\nAccept-Encoding: identity"
 
 
@@ -293,9 +295,14 @@ class _Trip:
 
 
 def _resolved(url: str, location: str) -> str | None:
-    """Return where a redirect leads; None where that is no place, or one with a user's name."""
+    """Return where a redirect leads; None where that is no place, or one with a user's name.
+
+    Args:
+        location: each byte a letter; blanks and what is no ASCII are encoded, as browsers do.
+    """
+    location = _UNENCODED.sub(lambda found: f"%{ord(found[0]):02X}", location.strip(" \t"))
     try:
-        target = urljoin(url, location.strip())
+        target = urljoin(url, location)
         parts = urlsplit(target)
         if not target.isascii() or not target.isprintable() or " " in target or parts.username is not None:
             return None
