@@ -156,6 +156,22 @@ def test_a_token_that_is_revoked_under_way(hub: Hub, monkeypatch: pytest.MonkeyP
     assert TOKEN not in str(caught.value)
 
 
+@pytest.mark.parametrize("asks", ["list", "read"])
+def test_a_token_that_the_server_says_back_is_not_shown(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asks: str
+) -> None:
+    """One of no known form, that no variable holds: of a Hub of a company's own."""
+    (tmp_path / "token").write_text("company-token-of-the-tests")
+    monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "token"))
+    source = opened(hub)
+    info = listed(source)["README.md"]
+    said = {"X-Error-Message": "there is no company-token-of-the-tests here"}
+    hub.hub.takeover = lambda asked: Reply(status=401, headers=said)
+    with pytest.raises(AccessDenied, match=r"there is no \[redacted\] here") as caught:
+        asyncio.run(source.list_all() if asks == "list" else source.get(info))  # type: ignore[arg-type]
+    assert "company-token" not in str(caught.value)
+
+
 def test_a_repository_that_is_hidden_under_way_is_told_as_one_that_was_there(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

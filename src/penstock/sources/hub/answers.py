@@ -13,7 +13,7 @@ from penstock.errors import (
     SourceUnavailable,
 )
 from penstock.manifest import SourceSpec
-from penstock.secrets import redact
+from penstock.secrets import REDACTED, redact
 from penstock.sources.base import changed
 from penstock.sources.http.client import GaveUp
 from penstock.sources.http.connection import Answer, Answered, Damaged
@@ -60,7 +60,7 @@ def error_of(
     place: HubPlace,
     about: str,
     *,
-    has_token: bool,
+    sent: str,
     is_object: bool,
     tried: str = "",
 ) -> PenstockError:
@@ -68,7 +68,7 @@ def error_of(
 
     Args:
         about: the key or URI that was asked for.
-        has_token: a token was sent.
+        sent: the token that was sent, which no message may hold; empty for none.
         is_object: it was a file that was listed before.
         tried: how often, and for how long.
     """
@@ -86,8 +86,9 @@ def error_of(
         fix = "check the network and --endpoint-url or HF_ENDPOINT, then run it again"
         return SourceUnavailable(f"{spec.uri} did not answer ({reason}){end}", fix=fix, about=about)
     kind, what, fix = _find(answer, is_object=is_object)
-    token = "the token is not taken" if has_token else "no token was sent"
+    token = "the token is not taken" if sent else "no token was sent"
     message = (answer.head.header("x-error-message") or "").strip()
+    message = message.replace(sent, REDACTED) if sent else message
     told = f"HTTP {answer.head.status}{f': {redact(message)[:MESSAGE_CHARACTERS]}' if message else ''}"
     end = end if issubclass(kind, SourceUnavailable) else ""
     return kind(

@@ -234,7 +234,7 @@ class HubObjects(ObjectSource):
     def _refused(self, problem: Answer | Exception) -> Exception:
         if isinstance(problem, Answer):
             self.meter.add("failed_requests")
-        return error_of(problem, self.spec, self._place, self.spec.uri, has_token=self._site.has_token, is_object=False)
+        return error_of(problem, self.spec, self._place, self.spec.uri, sent=self._site.token, is_object=False)
 
     def _decode(self, answer: Answer, kind: Any) -> Any:
         try:

@@ -67,9 +67,9 @@ class HubSite:
         self.uri, self._spec, self._place = spec.uri, spec, place
 
     @property
-    def has_token(self) -> bool:
-        """Whether a token is sent."""
-        return bool(self._headers)
+    def token(self) -> str:
+        """The token that is sent, empty for none."""
+        return self._headers.get("Authorization", "").removeprefix("Bearer ")
 
     def url_of(self, key: str) -> str:
         """Return the URL of an object."""
@@ -116,7 +116,7 @@ class HubSite:
 
     def failed(self, problem: Exception, key: str, tried: str) -> PenstockError:
         """Return the error of an object that could not be read."""
-        return error_of(problem, self._spec, self._place, key, has_token=self.has_token, is_object=True, tried=tried)
+        return error_of(problem, self._spec, self._place, key, sent=self.token, is_object=True, tried=tried)
 
     def _bucket(self, url: str) -> str:
         """Return what requests are counted as: of the API, of files, or none of the Hub's."""
