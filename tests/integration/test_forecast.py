@@ -93,6 +93,8 @@ def test_a_folder_is_listed_and_a_page_is_written(tmp_path: Path, capsys: pytest
     assert "p99.&lt;huge&gt;" in text
     assert "<script" not in text
     assert "no price" in text
+    for head in ("wall", "stall", "busy", "USD", "low", "high", "disk", "fits"):  # a phone has the heads in the cells
+        assert text.count(f'data-head="{head}"') == text.count('data-head="USD"') > 0
 
 
 def test_python_takes_the_same_options(tmp_path: Path) -> None:

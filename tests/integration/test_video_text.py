@@ -187,7 +187,7 @@ def test_videos_of_every_archive_and_as_files_are_the_same(tmp_path: Path) -> No
     (None, ("--option", "fps=0"), 2, "fps"),
     (None, ("--option", "frames=0"), 2, "frames"),
     (None, ("--option", "frames=256", "--option", "size=512"), 2, "more than 16,777,216 a sample"),
-    (None, ("--option", "captions=*.txt"), 22, "no JSON file of captions lies under"),
+    (None, ("--option", "captions=*.txt"), 22, "is named like *.txt: lay them out"),
     (None, ("--option", "videos=*.zip"), 22, "no archive of videos lies under"),
     (None, ("--release", "R1"), 2, "videos have no releases"),
 ])  # fmt: skip

@@ -18,10 +18,17 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 62rem; p
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; white-space: nowrap; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr.best { outline: 2px solid var(--best); }
 .advice { border-left: 4px solid var(--best); padding-left: .8rem; }
 code { overflow-wrap: anywhere; }
+@media screen and (max-width: 46rem) {
+  .ways thead { display: none; }
+  .ways tr { display: grid; grid-template-columns: repeat(4, 1fr); border-bottom: 1px solid var(--line); }
+  .ways th { grid-column: 1 / -1; border: 0; padding-bottom: 0; }
+  .ways td { border: 0; text-align: left; font-size: .85rem; white-space: normal; }
+  .ways td::before { content: attr(data-head); display: block; opacity: .65; }
+}
 @media print { .wide { overflow: visible; } th, td { white-space: normal; font-size: 10px; } }
 """
 
@@ -41,21 +48,25 @@ def forecast_page(found: Sequence[Forecast]) -> str:
 
 def _section(found: Forecast) -> str:
     facts = "".join(f"<p>{escape(line)}</p>" for line in facts_told(found))
-    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in HEADS)
+    name, *figures = map(escape, HEADS)
+    heads = f'<th scope="col">{name}</th>' + "".join(f'<th scope="col" class="number">{head}</th>' for head in figures)
     rows = "".join(_row(each, is_best=each.mid.way.name == found.best) for each in found.outlooks)
     told = "".join(f"<p>{escape(line)}</p>" for line in found.sentences)
     advice = f"<strong>{escape(found.recommendation)}</strong><br><code>{escape(command_of(found))}</code>"
     return (
         f"<section><h2>{escape(found.node.name or 'Node')}</h2>{facts}"
         f'<p class="advice">{advice}</p>'
-        f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{told}'
-        f"{''.join(map(_lines, found.outlooks))}</section>\n"
+        f'<div class="wide"><table class="ways"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"{told}{''.join(map(_lines, found.outlooks))}</section>\n"
     )
 
 
 def _row(outlook: Outlook, *, is_best: bool) -> str:
     name, *others = way_cells(outlook, is_best=is_best)
-    cells = "".join(f'<td class="number">{escape(cell)}</td>' for cell in others)
+    cells = "".join(
+        f'<td class="number" data-head="{escape(head)}">{escape(cell)}</td>'
+        for head, cell in zip(HEADS[1:], others, strict=True)
+    )
     title = escape(outlook.mid.way.told)
     return f'<tr{" class=best" if is_best else ""}><th scope="row" title="{title}">{escape(name)}</th>{cells}</tr>'
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from penstock.cost.prices import Prices, load_prices
+from penstock.cost.prices import Prices, load_prices, node_key
 from penstock.cost.refreshing import Found, Wanted, wanted_of, write_found
 from penstock.cost.values import Machine, PriceRow
 from penstock.errors import ConfigError, SourceError
@@ -56,7 +56,7 @@ def _chosen(args: PricesOptions) -> str:
 
 def _is_chosen(args: PricesOptions, row: PriceRow) -> bool:
     return (
-        (not args.item or any(fnmatchcase(row.item.lower(), each.lower()) for each in args.item))
+        (not args.item or any(fnmatchcase(node_key(row.item), node_key(each)) for each in args.item))
         and args.provider in ("", row.provider)
         and args.region in (None, row.region)
     )

@@ -142,6 +142,28 @@ def test_what_holds_of_any_forecast(demand: Demand, rate: float) -> None:
             assert (pair[0] <= pair[1]) is pays
 
 
+@pytest.mark.parametrize(
+    ("node", "disk"),
+    [
+        ("g4dn.xlarge", "gp3"),
+        ("p99.huge", "gp3"),
+        ("Standard_NC24ads_A100_v4", "premium-ssd-v2"),
+        ("a2-highgpu-1g", "pd-balanced"),
+    ],
+)
+def test_a_node_is_given_a_disk_of_its_own_provider(node: str, disk: str) -> None:
+    large = Places(window_bytes=1.5 * TB)
+    found = forecast_ways(A, Link(bytes_per_second=100 * MB), node_of(node, PRICES), large, S3)
+    names = [each.mid.way.name for each in found.outlooks]
+    assert [name for name in names if name.startswith("download-")] == [
+        f"download-{disk}", *(["download-nvme"] if found.node.nvme_bytes else []), *(["download-fsx"] * (disk == "gp3"))
+    ]  # fmt: skip
+    disks = {line.what for each in found.outlooks for line in each.mid.lines if line.what.startswith("disk")}
+    assert disks == {f"disk ({disk})", *(["disk (fsx-lustre-scratch)"] * (disk == "gp3"))}
+    assert all("gp3" not in each.mid.way.told for each in found.outlooks) is (disk != "gp3")
+    assert not [line for each in found.outlooks for line in each.mid.lines if "disk" in line.what and line.usd is None]
+
+
 def test_a_window_that_keeps_w_star_ends_the_waiting() -> None:
     link = Link(bytes_per_second=40 * MB)
     found = forecast_ways(B, link, G5, Places(window_bytes=1 * GB), S3)

@@ -43,6 +43,8 @@ def test_prices_are_listed(told: Told, tmp_path: Path) -> None:
     assert {"g4dn.xlarge", "g4dn.12xlarge"} <= {row["item"] for row in rows}
     _, out, _ = told("list", "--item", "transfer-internet")
     assert "0 / 0.09 from 100 / 0.085 from 10,240" in out
+    code, out, _ = told("list", "--item", "Standard_NC24ads_A100_v4")  # as Azure and nodes' labels write it
+    assert (code, out.splitlines()[1].split()[0]) == (0, "NC24ads_A100_v4")
 
 
 def test_machines_are_listed(told: Told) -> None:

@@ -96,6 +96,7 @@ class Node:
         network_bytes_per_second: that lasts; None where it is not known, and is no limit.
         disk_bytes_per_second: of block storage, that lasts.
         nvme_bytes: of its own disks.
+        provider: whose block storage it has; empty where that is not known, which is taken to be AWS's.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Node:
     network_bytes_per_second: float | None = None
     disk_bytes_per_second: float | None = None
     nvme_bytes: float = 0.0
+    provider: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +143,7 @@ def node_of(name: str, prices: Prices, *, region: str | None = None, usd_per_hou
         network_bytes_per_second=None if gbps is None else float(gbps) * _GBPS / _BITS,
         disk_bytes_per_second=None if disk is None else float(disk) * _MB,
         nvme_bytes=0.0 if nvme is None else float(nvme) * _GBPS,
+        provider=prices.provider_of(name),
     )
 
 

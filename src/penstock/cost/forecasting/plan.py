@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from penstock.cost.forecasting.breakevens import Breakevens, breakevens_of, first_epochs
 from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
-from penstock.cost.forecasting.ways import FSX_LEAST_GIB, GP3_BYTES_PER_SECOND, Market, Store, Way, WayCost, cost_of
+from penstock.cost.forecasting.ways import BLOCK_BYTES_PER_SECOND, FSX_LEAST_GIB, Market, Store, Way, WayCost, cost_of
+from penstock.cost.prices import DISKS
 from penstock.units import GIB, format_bytes, format_seconds, format_usd
 
 __all__ = ["ASSUMPTIONS", "Forecast", "Outlook", "forecast_ways", "ways_of"]
@@ -86,11 +87,12 @@ def ways_of(demand: Demand, node: Node, places: Places, *, paths: Sequence[str] 
     """
     size = demand.epoch_bytes + demand.once_bytes
     nvme = Store(item="", bytes_per_second=math.inf, room_bytes=node.nvme_bytes)
-    block = min(GP3_BYTES_PER_SECOND, node.disk_bytes_per_second or math.inf)
-    gp3 = Store(item="gp3", bytes_per_second=block)
+    volume = DISKS.get(node.provider, DISKS["aws"])
+    rate = min(BLOCK_BYTES_PER_SECOND, node.disk_bytes_per_second or math.inf)
+    block = Store(item=volume, bytes_per_second=rate)
     on_node = node.nvme_bytes >= places.window_bytes
-    lies = nvme if on_node else gp3
-    where = "the node's own disk" if on_node else "gp3"
+    lies = nvme if on_node else block
+    where = "the node's own disk" if on_node else volume
     window = f"stream through a window of {format_bytes(places.window_bytes)} on {where}"
     found = [Way(name="stream", told="stream each epoch anew, in a window that keeps nothing", window_bytes=0.0)]
     if places.window_bytes:
@@ -98,17 +100,19 @@ def ways_of(demand: Demand, node: Node, places: Places, *, paths: Sequence[str] 
     for part in HYBRID_PARTS:
         kept = part * demand.epoch_bytes / places.kept_share
         if kept > places.window_bytes:
-            store = nvme if node.nvme_bytes >= kept else gp3
+            store = nvme if node.nvme_bytes >= kept else block
             told = f"keep {part:.0%} of the data in a window of {format_bytes(kept)} and stream the rest"
             found.append(Way(name=f"hybrid-{part:.0%}".rstrip("%"), told=told, window_bytes=kept, window_store=store))
-    found.append(Way(name="download-gp3", told="download everything to gp3 first", disk=gp3))
+    found.append(Way(name=f"download-{volume}", told=f"download everything to {volume} first", disk=block))
     if node.nvme_bytes:
         found.append(Way(name="download-nvme", told="download everything to the node's own disk first", disk=nvme))
-    gib = max(size / GIB, FSX_LEAST_GIB)
-    fsx = Store(item="fsx-lustre-scratch", bytes_per_second=gib / 1024 * 200 * 2**20, least_gib=FSX_LEAST_GIB)
-    found.append(Way(name="download-fsx", told="download everything to FSx for Lustre first", disk=fsx, is_usual=False))
-    staged = "have a cheap machine download everything to gp3, and begin the node when it is there"
-    found.append(Way(name="staged", told=staged, disk=gp3, is_staged=True, is_usual=False))
+    if volume == DISKS["aws"]:
+        gib = max(size / GIB, FSX_LEAST_GIB)
+        fsx = Store(item="fsx-lustre-scratch", bytes_per_second=gib / 1024 * 200 * 2**20, least_gib=FSX_LEAST_GIB)
+        told = "download everything to FSx for Lustre first"
+        found.append(Way(name="download-fsx", told=told, disk=fsx, is_usual=False))
+    staged = f"have a cheap machine download everything to {volume}, and begin the node when it is there"
+    found.append(Way(name="staged", told=staged, disk=block, is_staged=True, is_usual=False))
     packed = "pack everything once into large objects, and stream these"
     found.append(
         Way(

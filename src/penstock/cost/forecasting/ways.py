@@ -24,7 +24,8 @@ __all__ = ["Line", "Market", "Store", "Way", "WayCost", "cost_of"]
 
 _HOUR = 3600
 _THOUSAND = 1000
-GP3_BYTES_PER_SECOND = 125 * 2**20
+BLOCK_BYTES_PER_SECOND = 125 * 2**20
+"""Of a block volume for whose throughput nothing more is paid."""
 FSX_LEAST_GIB = 1200
 SPOT_LOST_SHARE = 0.05
 """Of a run's time, that interruptions cost: a start of some minutes, and half of what lies between two saves."""

@@ -68,7 +68,7 @@ async def find_all(
                     left_out.add(info.key, info.trouble or "empty")
                 else:
                     (found.videos if kind == "video" else found.captions).append(info)
-    _check_there(found, source)
+    _check_there(found, source, videos=videos, captions=captions)
     for some in (found.videos, found.captions):
         some.sort(key=lambda info: info.key)
     if limits.max_files is not None and limits.max_files < len(found.videos):
@@ -84,12 +84,16 @@ async def find_all(
     return found
 
 
-def _check_there(found: Lying, source: ObjectSource) -> None:
-    told = ((found.videos, "archive of videos", "videos"), (found.captions, "JSON file of captions", "captions"))
-    for some, what, option in told:
+def _check_there(found: Lying, source: ObjectSource, *, videos: tuple[str, ...], captions: tuple[str, ...]) -> None:
+    told = (
+        (found.videos, "archive of videos", "videos", videos),
+        (found.captions, "JSON file of captions", "captions", captions),
+    )
+    for some, what, option, patterns in told:
         if not some:
+            named = f" that is named like {' or '.join(patterns)}" if patterns else ""
             raise EmptyListing(
-                f"no {what} lies under {source.spec.uri}",
+                f"no {what} lies under {source.spec.uri}{named}",
                 fix="lay them out as CONFIG/CONFIG_videos_1.tar.gz and CONFIG/CONFIG_cap.json, or name them with "
                 f"--option {option}=PATTERNS",
                 about=source.spec.uri,
