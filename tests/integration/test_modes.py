@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -150,6 +151,17 @@ def test_a_store_is_filled_by_reading_the_source_once_and_used_again(server: Sma
     assert len(server.requests) == sent(told(tmp_path / "second", "list")["meters"])
     assert result(tmp_path / "second") == result(tmp_path / "first")
     fails(2, "another listing", *words(server, tmp_path / "third", *store, "--option", "window-seconds=3"))
+    for path in (tmp_path / "store").glob("*.bin"):  # as a copy or a restored backup has it
+        os.utime(path, (1, 1))
+    server.requests.clear()
+    succeed(*words(server, tmp_path / "fourth", *store))
+    assert len(server.requests) == sent(told(tmp_path / "fourth", "list")["meters"])
+    assert result(tmp_path / "fourth") == result(tmp_path / "first")
+    (shard, *_) = sorted((tmp_path / "store").glob("*.bin"))
+    damaged = bytearray(shard.read_bytes())
+    damaged[::50] = bytes(byte ^ 255 for byte in damaged[::50])
+    shard.write_bytes(damaged)
+    fails(30, "remove", *words(server, tmp_path / "fifth", *store))
 
 
 @pytest.mark.parametrize("step", ["pack", "train"])

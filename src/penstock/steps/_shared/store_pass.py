@@ -57,7 +57,7 @@ def fill_store(
     if listed.plan.mixing is not None:
         raise ConfigError("--mode preprocess, and the dataset is a mix", fix="store and train each alone, or stream it")
     store.claim(listed)
-    if store.is_whole():
+    if store.is_whole() and _is_current(store):
         return
     started_at, started = common.now(), time.monotonic()
     metering = Metering(folder=args.meters, owner=f"{NAME}/", is_remote=False)
@@ -273,6 +273,19 @@ def _write_manifest(store: SampleStore, listed: Listed) -> ManifestInfo:
             stored_from=info.source,
             usual=usual_options(get_task(info.task)),
         )
+
+
+def _is_current(store: SampleStore) -> bool:
+    """Tell whether shards have the versions that the manifest tells: files that were copied or restored have others."""
+    source = locate(SourceSpec.of(str(store.folder)))
+    with ManifestReader(store.manifest) as rows:
+        row = 0
+        for number, shard in enumerate(store.shards()):
+            num_rows = sum(not stored.left_out for stored in shard.rows)
+            if num_rows and rows.row(row).spans[0].version != _object(source, store.shard(number)).version:
+                return False
+            row += num_rows
+    return True
 
 
 def _split_of(info: ManifestInfo, row: int) -> str:
