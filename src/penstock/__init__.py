@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from penstock.lazy import imported
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear signals yet
     from typing import Any
@@ -55,6 +53,8 @@ def __getattr__(name: str) -> Any:
         ModuleNotFoundError: torch is not there.
     """
     if name in _FACE:
+        from penstock.lazy import imported
+
         try:
             return getattr(imported(_FACE[name]), name)
         except ModuleNotFoundError as error:

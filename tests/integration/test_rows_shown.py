@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import penstock
-from penstock.errors import BucketNotFound
+from penstock.errors import AccessDenied
 from penstock.formats.parquet import Parquet
 from support.hub_server import serve_hub
 from support.small_s3 import Asked, SmallS3, small_s3
@@ -224,8 +224,8 @@ def test_a_token_that_is_revoked_while_files_are_streamed_is_told(
             next(iter(loader))
             hub.token = "hf_another"
             time.sleep(2 * hub.link_seconds)
-            with pytest.raises(BucketNotFound) as raised:
+            with pytest.raises(AccessDenied) as raised:
                 list(loader)
     told = str(raised.value)
-    assert re.search(r"org/name.* the token is not taken \(HTTP 401.*set HF_TOKEN to a token that may read it", told)
+    assert re.search(rf"\.{kind} was denied: the token is not taken \(HTTP 401.*set HF_TOKEN to a valid token", told)
     assert "hf_token" not in told

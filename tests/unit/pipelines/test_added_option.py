@@ -113,9 +113,12 @@ def inner(spec: Any) -> Any:
 
 def test_tables_and_schemas_have_it(tree: Path, told: Any) -> None:
     page = (tree / "docs/options.md").read_text()
-    assert "| `--heaviness` | `train`, `run` | not at all | field `model_heaviness` | number | `0.9` |" in page
-    assert "| `--lookahead` | `train`, `run` | not at all | `lookahead` | whole number | `5` |" in page
-    assert "| `--node-name` | `train`, `run` | not at all | gives it itself | text | its own |" in page
+    assert (
+        "| `--heaviness` | `train`, `run`, `compare-modes` | not at all | field `model_heaviness` | number | `0.9` |"
+        in page
+    )
+    assert f"| `--lookahead` | {steps} | not at all | `lookahead` | whole number | `5` |" in page
+    assert f"| `--node-name` | {steps} | not at all | gives it itself | text | its own |" in page
     fields = (tree / "docs/pipelines.md").read_text()
     assert "| `model_heaviness` | `0.9` | How much of a step is the last one's. |" in fields
     assert "| `lookahead` | `train` | whole number | `5` | steps to look ahead |" in fields

@@ -365,7 +365,7 @@ def test_looking_through_a_folder_ends_where_nobody_waits(tmp_path: Path) -> Non
 
 
 def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"of 5\d+ characters, cannot be looked at"):
+    with pytest.raises(ConfigError, match=r"is too long for a path"):
         open_source(SourceSpec(uri=f"{tmp_path}/{'a' * 5000}"))
 
 
