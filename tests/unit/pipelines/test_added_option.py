@@ -113,10 +113,8 @@ def inner(spec: Any) -> Any:
 
 def test_tables_and_schemas_have_it(tree: Path, told: Any) -> None:
     page = (tree / "docs/options.md").read_text()
-    assert (
-        "| `--heaviness` | `train`, `run`, `compare-modes` | not at all | field `model_heaviness` | number | `0.9` |"
-        in page
-    )
+    steps = "`train`, `run`, `compare-modes`"
+    assert f"| `--heaviness` | {steps} | not at all | field `model_heaviness` | number | `0.9` |" in page
     assert f"| `--lookahead` | {steps} | not at all | `lookahead` | whole number | `5` |" in page
     assert f"| `--node-name` | {steps} | not at all | gives it itself | text | its own |" in page
     fields = (tree / "docs/pipelines.md").read_text()
