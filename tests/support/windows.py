@@ -21,7 +21,7 @@ import pytest
 from penstock.errors import PenstockError
 from penstock.manifest import ManifestReader, SourceSpec
 from penstock.plan import make_order, stream_rows
-from penstock.records import StreamSpec
+from penstock.records import Plan, StreamSpec
 from penstock.sources import ObjectSource, open_source
 from penstock.window import Filler, Prefetcher, WindowReader, is_served
 from penstock.window.folder import CONTROL
@@ -36,13 +36,15 @@ def make_spec(
     batch_extents: int = 1,
     num_ranks: int = 1,
     manifest: str | None = None,
+    plan: Plan | None = None,
 ) -> StreamSpec:
-    order = make_order(data.info, data.plan, [("train", True)])
+    plan = plan or data.plan
+    order = make_order(data.info, plan, [("train", True)])
     return StreamSpec(
         session=uuid.uuid4().hex,
         manifest=manifest or str(data.manifest),
         manifest_fingerprint=data.info.fingerprint,
-        plan_fingerprint=data.plan.fingerprint,
+        plan_fingerprint=plan.fingerprint,
         order=order,
         first_index=first_index,
         end_index=order.num_samples * epochs,

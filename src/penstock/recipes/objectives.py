@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from penstock.errors import CheckpointCorrupt, ConfigError, MissingLabel
+from penstock.errors import ConfigError, MissingLabel
 from penstock.loader.protocols import Batch, BatchLoader, on_device
 from penstock.manifest import ManifestInfo
 from penstock.manifest.listed import Listed, Listing
-from penstock.recipes.refusing import refuse_losses
+from penstock.recipes.refusing import refuse_losses, unknown_objective
 from penstock.tasks.learnable import check_learnable
 
 __all__ = [
@@ -273,9 +273,7 @@ def objective_from_state(state: Mapping[str, str | float | int]) -> Objective:
             fields["class_weights"] = tuple(float(part) for part in str(fields["class_weights"]).split(","))
         return kinds[str(state["objective"])](**fields)
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointCorrupt(
-            f"a checkpoint holds the unknown objective {dict(state)!r}", fix="train again with this Penstock"
-        ) from error
+        raise unknown_objective(state) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,9 +5,9 @@ Importing this module imports no torch: all of it is told before anything is lis
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from penstock.errors import ConfigError
+from penstock.errors import CheckpointCorrupt, ConfigError
 from penstock.recipes.protocols import OwnObjective, OwnOptimisers, OwnStep
 from penstock.tasks.protocols import NamesMetrics, Task
 from penstock.texts import did_you_mean
@@ -20,6 +20,7 @@ __all__ = [
     "check_recipe",
     "refuse_losses",
     "unknown_metric",
+    "unknown_objective",
 ]
 
 _USUAL_LOSS = "mse"
@@ -116,3 +117,10 @@ def check_adaptable(adapt: str, task: Task) -> None:
             f"--adapt {adapt} is given, and the task {task.name!r} has no second domain",
             fix="leave it out: the EEG tasks have one, by --option target-releases=",
         )
+
+
+def unknown_objective(state: Mapping[str, object]) -> CheckpointCorrupt:
+    """Return the error of a checkpoint whose objective is none that its recipe makes."""
+    return CheckpointCorrupt(
+        f"a checkpoint holds the unknown objective {dict(state)!r}", fix="train again with this Penstock"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import uuid
@@ -15,47 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock.options.window import ServingOptions
-from penstock.plan import make_order
-from penstock.records import StreamSpec
 from penstock.window import Prefetcher, WindowReader, plan_geometry
 from penstock.window.folder import used_bytes
 from penstock.window.kept import KEPT_ENTRY, NOT_KEPT, KeptArea, kept_area_bytes
 from support.raw import RawDataset, make_raw_dataset
-from support.windows import kill_serving
+from support.windows import kill_serving, make_spec, take_all
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
 SAMPLES, SAMPLE_BYTES, EPOCHS = 3000, 8192, 3
-
-
-def make_spec(data: RawDataset, epochs: int) -> StreamSpec:
-    order = make_order(data.info, data.plan, [("train", True)])
-    return StreamSpec(
-        session=uuid.uuid4().hex,
-        manifest=str(data.manifest),
-        manifest_fingerprint=data.info.fingerprint,
-        plan_fingerprint=data.plan.fingerprint,
-        order=order,
-        first_index=0,
-        end_index=order.num_samples * epochs,
-        num_ranks=1,
-        batch_extents=1,
-        num_files=0,
-        on_bad_sample="fail",
-        owner=uuid.uuid4().hex,
-        purpose="data",
-        patience_seconds=300.0,
-    )
-
-
-def read(reader: WindowReader, data: RawDataset, first: int, end: int) -> list[str]:
-    keys = []
-    for index in range(first, end):
-        sample = reader.get(index)
-        assert hashlib.sha256(sample.data).hexdigest() == data.digests[sample.meta.key]
-        keys.append(sample.meta.key)
-        reader.advance(index + 1)
-    return keys
 
 
 def offer(area: KeptArea, sizes: list[int], rows: list[int]) -> list[int]:
@@ -92,8 +59,8 @@ def test_downloads_are_the_least_that_any_order_needs(dataset: RawDataset, tmp_p
     total = dataset.info.object_bytes
     window_bytes = int(total * share)
     with Prefetcher(tmp_path / "window", ServingOptions(window_size=window_bytes)):
-        reader = WindowReader(tmp_path / "window", make_spec(dataset, EPOCHS)).begin()
-        keys = read(reader, dataset, 0, SAMPLES * EPOCHS)
+        reader = WindowReader(tmp_path / "window", make_spec(dataset, epochs=EPOCHS)).begin()
+        keys = take_all(reader, dataset, 0, SAMPLES * EPOCHS)
         meters = reader.meters()
         assert used_bytes(tmp_path / "window") <= window_bytes
     for epoch in range(EPOCHS):
@@ -105,41 +72,41 @@ def test_downloads_are_the_least_that_any_order_needs(dataset: RawDataset, tmp_p
 def test_window_larger_than_the_dataset_downloads_it_once(dataset: RawDataset, tmp_path: Path) -> None:
     total = dataset.info.object_bytes
     with Prefetcher(tmp_path / "window", ServingOptions(window_size=total * 2)):
-        reader = WindowReader(tmp_path / "window", make_spec(dataset, EPOCHS)).begin()
-        read(reader, dataset, 0, SAMPLES * EPOCHS)
+        reader = WindowReader(tmp_path / "window", make_spec(dataset, epochs=EPOCHS)).begin()
+        take_all(reader, dataset, 0, SAMPLES * EPOCHS)
         assert reader.meters().bytes_downloaded == total == reader.meters().kept_bytes
 
 
 def test_a_single_epoch_keeps_nothing(dataset: RawDataset, tmp_path: Path) -> None:
     with Prefetcher(tmp_path / "window", ServingOptions(window_size=4 << 20)):
-        reader = WindowReader(tmp_path / "window", make_spec(dataset, 1)).begin()
-        read(reader, dataset, 0, 300)
+        reader = WindowReader(tmp_path / "window", make_spec(dataset)).begin()
+        take_all(reader, dataset, 0, 300)
         assert reader.meters().kept_bytes == 0
 
 
 def test_what_is_kept_outlives_both_sides(dataset: RawDataset, tmp_path: Path) -> None:
     total, window_bytes = dataset.info.object_bytes, dataset.info.object_bytes // 2
-    spec = make_spec(dataset, EPOCHS)
+    spec = make_spec(dataset, epochs=EPOCHS)
     with Prefetcher(tmp_path / "window", ServingOptions(window_size=window_bytes)) as prefetcher:
         reader = WindowReader(tmp_path / "window", spec).begin()
-        read(reader, dataset, 0, SAMPLES // 2)
+        take_all(reader, dataset, 0, SAMPLES // 2)
         kill_serving(prefetcher)
-        read(reader, dataset, SAMPLES // 2, SAMPLES + 10)
+        take_all(reader, dataset, SAMPLES // 2, SAMPLES + 10)
         reader.close()
         again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, owner=uuid.uuid4().hex, first_index=SAMPLES + 5)
         resumed = WindowReader(tmp_path / "window", again).begin()
-        read(resumed, dataset, SAMPLES + 5, 2 * SAMPLES)
+        take_all(resumed, dataset, SAMPLES + 5, 2 * SAMPLES)
         meters = resumed.meters()
     assert meters.kept_bytes >= 0.85 * window_bytes
     assert meters.bytes_downloaded <= total - meters.kept_bytes + window_bytes // 8
 
 
 def test_kept_bytes_that_were_damaged_are_fetched_again(dataset: RawDataset, tmp_path: Path) -> None:
-    spec = make_spec(dataset, EPOCHS)
+    spec = make_spec(dataset, epochs=EPOCHS)
     window = tmp_path / "window"
     with Prefetcher(window, ServingOptions(window_size=dataset.info.object_bytes * 2)):
         reader = WindowReader(window, spec).begin()
-        read(reader, dataset, 0, SAMPLES)
+        take_all(reader, dataset, 0, SAMPLES)
         reader.close()
     with (window / "slots").open("r+b") as slots:
         slots.seek(-dataset.info.object_bytes // 2, os.SEEK_END)
@@ -147,7 +114,7 @@ def test_kept_bytes_that_were_damaged_are_fetched_again(dataset: RawDataset, tmp
     with Prefetcher(window, ServingOptions(window_size=dataset.info.object_bytes * 2)):
         again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, owner=uuid.uuid4().hex, first_index=SAMPLES)
         reader = WindowReader(window, again).begin()
-        keys = read(reader, dataset, SAMPLES, 2 * SAMPLES)
+        keys = take_all(reader, dataset, SAMPLES, 2 * SAMPLES)
         fetched = reader.meters().bytes_downloaded
     assert sorted(keys) == sorted(dataset.digests)
     assert 0 < fetched < 300_000

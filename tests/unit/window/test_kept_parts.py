@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import uuid
 from collections import Counter
@@ -17,7 +16,7 @@ from penstock.records import Meters, Repeat, StreamSpec
 from penstock.window import Prefetcher, WindowReader
 from penstock.window.folder import used_bytes
 from support.raw import RawDataset, make_raw_dataset
-from support.windows import kill_serving
+from support.windows import kill_serving, make_spec, take_all
 
 pytestmark = pytest.mark.usefixtures("children_are_forked")
 
@@ -28,39 +27,13 @@ WINDOW_BYTES = 3 << 20
 
 def made_spec(data: RawDataset, *, epochs: int = 1, passes: int = PASSES, part: int = PART) -> StreamSpec:
     plan = msgspec.structs.replace(data.plan, repeat=Repeat(part_extents=part, passes=passes))
-    order = make_order(data.info, plan, [("train", True)])
-    return StreamSpec(
-        session=uuid.uuid4().hex,
-        manifest=str(data.manifest),
-        manifest_fingerprint=data.info.fingerprint,
-        plan_fingerprint=plan.fingerprint,
-        order=order,
-        first_index=0,
-        end_index=order.num_samples * epochs,
-        num_ranks=1,
-        batch_extents=1,
-        num_files=0,
-        on_bad_sample="fail",
-        owner=uuid.uuid4().hex,
-        purpose="data",
-        patience_seconds=300.0,
-    )
-
-
-def read(reader: WindowReader, data: RawDataset, first: int, end: int) -> list[str]:
-    keys = []
-    for index in range(first, end):
-        sample = reader.get(index)
-        assert hashlib.sha256(sample.data).hexdigest() == data.digests[sample.meta.key]
-        keys.append(sample.meta.key)
-        reader.advance(index + 1)
-    return keys
+    return make_spec(data, epochs=epochs, plan=plan)
 
 
 def read_all(data: RawDataset, folder: Path, spec: StreamSpec, *, window_bytes: int) -> tuple[list[str], Meters]:
     with Prefetcher(folder, ServingOptions(window_size=window_bytes)):
         reader = WindowReader(folder, spec).begin()
-        keys = read(reader, data, 0, spec.end_index)
+        keys = take_all(reader, data, 0, spec.end_index)
         assert used_bytes(folder) <= window_bytes
         meters = reader.meters()
         reader.close()
@@ -129,11 +102,11 @@ def test_a_prefetcher_that_is_killed_goes_on_and_fetches_no_part_again(dataset: 
     window, spec = tmp_path / "window", made_spec(dataset)
     with Prefetcher(window, ServingOptions(window_size=WINDOW_BYTES)) as prefetcher:
         reader = WindowReader(window, spec).begin()
-        keys = read(reader, dataset, 0, 650)
+        keys = take_all(reader, dataset, 0, 650)
         kill_serving(prefetcher)
-        keys += read(reader, dataset, 650, 1234)
+        keys += take_all(reader, dataset, 650, 1234)
         kill_serving(prefetcher)
-        keys += read(reader, dataset, 1234, spec.end_index)
+        keys += take_all(reader, dataset, 1234, spec.end_index)
         meters = reader.meters()
         reader.close()
     assert Counter(keys) == dict.fromkeys(dataset.digests, PASSES)
@@ -151,11 +124,11 @@ def test_another_session_goes_on_anywhere_with_what_the_window_has(
     expected, _ = read_all(dataset, tmp_path / "other", spec, window_bytes=WINDOW_BYTES)
     with Prefetcher(window, ServingOptions(window_size=WINDOW_BYTES)):
         reader = WindowReader(window, spec).begin()
-        assert read(reader, dataset, 0, 700) == expected[:700]
+        assert take_all(reader, dataset, 0, 700) == expected[:700]
         reader.close()
         again = msgspec.structs.replace(spec, session=uuid.uuid4().hex, first_index=place)
         reader = WindowReader(window, again).begin()
-        assert read(reader, dataset, place, spec.end_index) == expected[place:]
+        assert take_all(reader, dataset, place, spec.end_index) == expected[place:]
         reader.close()
 
 
@@ -163,7 +136,7 @@ def test_a_damaged_kept_part_is_fetched_again(dataset: RawDataset, tmp_path: Pat
     window, spec = tmp_path / "window", made_spec(dataset)
     with Prefetcher(window, ServingOptions(window_size=WINDOW_BYTES)):
         reader = WindowReader(window, spec).begin()
-        read(reader, dataset, 0, 150)
+        take_all(reader, dataset, 0, 150)
         reader.close()
     (slots,) = (path for path in window.iterdir() if path.stat().st_size > (1 << 20))
     with slots.open("r+b") as file:

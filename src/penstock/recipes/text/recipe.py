@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from penstock.errors import CheckpointCorrupt, ConfigError
+from penstock.errors import ConfigError
 from penstock.manifest import ManifestInfo
+from penstock.recipes.refusing import unknown_objective
 from penstock.recipes.text.names import SIZES
 
 if TYPE_CHECKING:
@@ -67,9 +68,7 @@ class TextRecipe:
 
         num_tokens = state.get("num_tokens")
         if state.get("objective") != "next_token" or not isinstance(num_tokens, int):
-            raise CheckpointCorrupt(
-                f"a checkpoint holds the unknown objective {dict(state)!r}", fix="train again with this Penstock"
-            )
+            raise unknown_objective(state)
         return NextToken(num_tokens=num_tokens)
 
     def fed(self, loader: BatchLoader, info: ManifestInfo, *, batch_size: int, is_trained: bool) -> BatchLoader:

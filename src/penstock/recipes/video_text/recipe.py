@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock.errors import CheckpointCorrupt, ConfigError
+from penstock.errors import ConfigError
 from penstock.manifest import ManifestInfo
+from penstock.recipes.refusing import unknown_objective
 from penstock.recipes.video_text.names import MODEL_NAMES, NUMBERS
 
 if TYPE_CHECKING:
@@ -76,9 +77,7 @@ class VideoTextRecipe:
 
         num_numbers = state.get("num_numbers")
         if state.get("objective") != "matching" or not isinstance(num_numbers, int):
-            raise CheckpointCorrupt(
-                f"a checkpoint holds the unknown objective {dict(state)!r}", fix="train again with this Penstock"
-            )
+            raise unknown_objective(state)
         return Matching(num_numbers=num_numbers)
 
     def watch(self, info: ManifestInfo) -> Shown:

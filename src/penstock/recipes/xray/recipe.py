@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from penstock.errors import CheckpointCorrupt
 from penstock.manifest import ManifestInfo
 from penstock.recipes.protocols import Update, Watcher
+from penstock.recipes.refusing import unknown_objective
 from penstock.recipes.xray.names import MODEL_NAMES, check_shape
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ class XrayRecipe:
         from penstock.recipes.xray.objective import Reconstruction
 
         if dict(state) != Reconstruction().state_dict():
-            raise CheckpointCorrupt(
-                f"a checkpoint holds the unknown objective {dict(state)!r}", fix="train again with this Penstock"
-            )
+            raise unknown_objective(state)
         return Reconstruction()
 
     def for_model(self, name: str) -> XrayRecipe:
