@@ -110,6 +110,9 @@ class Book:
                 usd=each.usd,
                 as_of=rate.as_of.isoformat() if rate.as_of else "",
                 source=f"{rate.source.partition(', https://')[0]}{place}{told}",
+                provider=rate.provider,
+                region=rate.region,
+                lifecycle=rate.lifecycle,
             )
         )
 

@@ -16,6 +16,9 @@ class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         unit_usd: None where no price is known, and so is ``usd``: the quantity stands, and is not in the total.
         as_of: empty where there is no price, as is ``source``.
+        provider: whose price it is, as price lists call them (``aws``); empty where that is not known.
+        region: that the price is of; empty where it is of none.
+        lifecycle: whether a node was priced on demand or as spot; empty where there is no price.
     """
 
     item: str
@@ -26,6 +29,9 @@ class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     usd: Decimal | None
     as_of: str
     source: str
+    provider: str = ""
+    region: str = ""
+    lifecycle: str = ""
 
 
 class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -146,6 +146,7 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         saves: what checkpoints took, all attempts together.
         mix: what each member of a mix gave; empty where there is none.
         evaluations: those in the middle of epochs, in order.
+        user: who ran it, None where that is not known.
     """
 
     kind: ClassVar[str] = "run"
@@ -178,6 +179,7 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mix: tuple[MixShare, ...] = ()
     best_step: int | None = None
     evaluations: tuple[StepEvaluation, ...] = ()
+    user: str | None = None
 
     @property
     def best_valid(self) -> MetricValues | None:

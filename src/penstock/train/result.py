@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from penstock.errors import Interrupted
+from penstock.observe.user import this_user
 from penstock.records import UNSAID, Host, RunRecord
 from penstock.sources import sum_meters
 from penstock.train.checkpoint_file import Identity
@@ -114,6 +115,7 @@ def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, Conf
         meters=journal.meters.plus(sum_meters(journal.traffic)),
         saves=journal.saves,
         unfinished_samples=journal.epoch_samples,
+        user=this_user(),
     )
 
 
