@@ -22,14 +22,15 @@ if TYPE_CHECKING:  # `typing` itself takes 20 ms, in which a step would not hear
         parquet,
         tar,
         text,
+        video_text,
         xray,
         zip,  # noqa: A004
     )
     from penstock.steps.forecast import forecast
     from penstock.stream import Stream
 
-__all__ = ["Dataset", "Mixed", "Stream", "__version__", "clips", "eeg", "images", "mix", "objects", "of_format", "open"]
-__all__ += ["forecast", "jsonl", "parquet", "tar", "text", "xray", "zip"]
+__all__ = ["Dataset", "Mixed", "Stream", "__version__", "clips", "eeg", "forecast", "images", "jsonl", "mix", "objects"]
+__all__ += ["of_format", "open", "parquet", "tar", "text", "video_text", "xray", "zip"]
 
 __version__ = "0.1.0"
 
@@ -38,7 +39,7 @@ _FACE = {
     "Stream": "penstock.stream",
     "forecast": "penstock.steps.forecast",
     **dict.fromkeys(("Dataset", "Mixed", "clips", "eeg", "images", "mix", "objects", "of_format"), "penstock.dataset"),
-    **dict.fromkeys(("jsonl", "open", "parquet", "tar", "text", "xray", "zip"), "penstock.dataset"),
+    **dict.fromkeys(("jsonl", "open", "parquet", "tar", "text", "video_text", "xray", "zip"), "penstock.dataset"),
 }
 
 

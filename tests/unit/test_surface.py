@@ -51,11 +51,13 @@ def names_of(module: str) -> list[str] | None:
     """Return a module's ``__all__`` as its source has it, None where it has none."""
     path = PACKAGE.parent.joinpath(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    found: list[str] | None = None
     for node in ast.parse(source.read_text()).body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
-            names: list[str] = ast.literal_eval(node.value)
-            return names
-    return None
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if [ast.unparse(target) for target in targets] == ["__all__"]:
+                found = [*(found or []), *ast.literal_eval(node.value)]
+    return found
 
 
 def names() -> Iterator[str]:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from penstock.dataset.mixing import Mixed, mix
     from penstock.dataset.of_eeg import eeg
     from penstock.dataset.of_tasks import clips, images, xray
+    from penstock.dataset.of_videos import video_text
     from penstock.dataset.opening import open  # noqa: A004
 
 __all__ = ["Dataset", "Mixed", "clips", "eeg", "images", "jsonl", "mix", "objects", "of_format", "open"]
-__all__ += ["parquet", "tar", "text", "xray", "zip"]
+__all__ += ["parquet", "tar", "text", "video_text", "xray", "zip"]
 
 if not TYPE_CHECKING:
     # Rows of Parquet need nothing of EEG, pictures, mixes and files that describe them.
@@ -35,6 +36,7 @@ if not TYPE_CHECKING:
             "mixing": "Mixed mix",
             "of_eeg": "eeg",
             "of_tasks": "clips images xray",
+            "of_videos": "video_text",
             "opening": "open",
         },
     )

@@ -19,6 +19,7 @@ from penstock.dataset.misplaced import of_members, of_options
 from penstock.dataset.mixing import Mixed, mix
 from penstock.dataset.of_eeg import eeg
 from penstock.dataset.of_tasks import clips, images, of_task, xray
+from penstock.dataset.of_videos import video_text
 from penstock.dataset.packed import PackedDataset
 from penstock.dataset.regrouped import Regrouped
 from penstock.dataset.splitting import PARTS
@@ -55,6 +56,7 @@ FUNCTIONS: Final[Mapping[str, Callable[..., Dataset]]] = {
     "eeg": eeg,
     "clips": clips,
     "xray": xray,
+    "video-text": video_text,
 }
 """What makes a dataset, by the format that a file names; ``of_format`` does of others."""
 NOT_OF_FILES: Final = ("storage_options",)
@@ -63,7 +65,7 @@ _SECRET: Final = dict.fromkeys(NOT_OF_FILES, NO_SECRETS)
 STEPS: Final = ("where", "select", "drop", "rename", *TEXT_STEPS, "split", "part")
 """What is made of it then."""
 _STEPS_OF_TASKS: Final = ("where", "split", "part")
-TASKS_OF_FORMATS: Final = ("images", "eeg", "clips", "xray")
+TASKS_OF_FORMATS: Final = ("images", "eeg", "clips", "xray", "video-text")
 """Formats that are what a task makes samples of; the first is that task's name too."""
 MIX_OPTIONS: Final = ("seed", "stop", "samples", "temperature")
 """Of a mix."""
