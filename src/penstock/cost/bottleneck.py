@@ -18,6 +18,8 @@ __all__ = ["bottleneck"]
 
 LITTLE_STALL: Final = 0.05
 """Of the training passes: no more than this is to be gained by feeding faster."""
+_MOST_OF_IT: Final = 0.5
+"""Of the training passes: what waits for longer than it computes is held up by its data."""
 _MOST_REPEAT: Final = 1000
 
 
@@ -27,28 +29,39 @@ def bottleneck(run: RunRecord, compared: Comparison) -> str:
     waited = f"{share:.1%} of the training passes waited for data"
     if share <= LITTLE_STALL:
         return f"Training was the bottleneck: {waited}, so that neither a larger window nor --repeat would gain more."
+    reason, told, mended = _reason(run, compared)
+    if share < _MOST_OF_IT:
+        return (
+            f"Training was the bottleneck, more than data: {waited} and training took the rest, so that feeding faster "
+            f"gains {share:.1%} at most. The wait was for {reason}: {told}. {mended}"
+        )
+    return f"{reason[:1].upper()}{reason[1:]} was the bottleneck: {waited}, and {told}. {mended}"
+
+
+def _reason(run: RunRecord, compared: Comparison) -> tuple[str, str, str]:
+    """Return what was waited for, by which figures, and what would mend it."""
     moved = run.meters.bytes_downloaded / compared.num_epochs
     link_seconds = moved / compared.feed.rate_bytes_per_second
     computed = compared.feed.compute_seconds
+    mends = _mends(run, compared, link_seconds, computed)
+    if not compared.rate_is_measured:
+        return (
+            "data",
+            "whether that was the download or decoding is not told: it needs the rate of the link, which penstock "
+            "prefetch with a manifest measures",
+            f"Decoding is mended by --workers; a download by {mends}.",
+        )
     needs = (
         f"an epoch downloaded {format_bytes(moved)}, for which the link takes {format_seconds(link_seconds)}, and "
         f"computed for {format_seconds(computed)}"
     )
-    if not compared.rate_is_measured:
-        return (
-            f"Data was the bottleneck: {waited}. Whether that was the download or decoding is not told: it needs the "
-            "rate of the link, which penstock prefetch with a manifest measures. Decoding is mended by --workers; a "
-            f"download by {_mends(run, compared, link_seconds, computed)}."
-        )
     if link_seconds <= computed:
         return (
-            f"Decoding was the bottleneck, not the download: {waited}, and {needs}. Decode in more processes "
-            "(--workers), or once for all epochs (--mode preprocess)."
+            "decoding",
+            needs,
+            "Decode in more processes (--workers), or once for all epochs (--mode preprocess).",
         )
-    return (
-        f"The download was the bottleneck: {waited}, and {needs}. It is mended by "
-        f"{_mends(run, compared, link_seconds, computed)}."
-    )
+    return "the download", needs, f"It is mended by {mends}."
 
 
 def _mends(run: RunRecord, compared: Comparison, link_seconds: float, computed: float) -> str:

@@ -50,6 +50,19 @@ def test_a_slow_link_is_mended_by_a_window_or_by_passes() -> None:
     assert "--repeat 5," in told
 
 
+@pytest.mark.parametrize(
+    ("rate", "reason"), [(100.0, "the download: an epoch"), (1e6, "decoding: an epoch"), (None, "data: whether that")]
+)
+def test_a_run_that_mostly_computed_is_not_said_to_have_been_held_up_by_its_data(
+    rate: float | None, reason: str
+) -> None:
+    told = said(stall=0.9, compute=9.1, downloaded=1000, rate=rate)
+    assert told.startswith("Training was the bottleneck, more than data: 9.0% of the training passes waited for data")
+    assert "training took the rest, so that feeding faster gains 9.0% at most" in told
+    assert f"The wait was for {reason}" in told
+    assert "--workers" in told or "--repeat" in told
+
+
 def test_passes_that_do_not_suffice_are_told_how_many_do() -> None:
     told = said(stall=6.0, compute=4.0, downloaded=1000, rate=100.0, repeat=2)
     assert "--repeat 5," in told
@@ -58,7 +71,7 @@ def test_passes_that_do_not_suffice_are_told_how_many_do() -> None:
 
 def test_a_fast_link_behind_slow_decoding_is_not_blamed() -> None:
     told = said(stall=5.0, compute=5.0, downloaded=1000, rate=1e6)
-    assert told.startswith("Decoding was the bottleneck, not the download: 50.0%")
+    assert told.startswith("Decoding was the bottleneck: 50.0% of the training passes waited")
     assert "--workers" in told
 
 
