@@ -54,6 +54,24 @@ def test_killed_at_any_shard_it_is_gone_on_with_and_nothing_is_left_beside(
     assert files(tmp_path / "out") == files(tmp_path / "clean")
 
 
+def test_a_dataset_of_a_file_that_is_killed_is_gone_on_with(source: Path, tmp_path: Path) -> None:
+    """Its columns and verbs are in the shards that were there already and in those of later commands alike."""
+    file = tmp_path / "d.yaml"
+    file.write_text(f"format: jsonl\nsource: {source}\nrename: {{text: words}}\n")
+    said = ["pack", "--dataset", file, "--to", "parquet", "--shard-size", "600", "--into"]
+    succeed(*said, tmp_path / "clean")
+    for number in (0, 4):
+        with subprocess.Popen(command(*said, tmp_path / "out"), stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            told = [process.stdout.readline() for _ in range(number + 1)]
+            process.kill()
+        assert told[-1].startswith("shard-")
+    there = sorted(files(tmp_path / "out"))
+    assert 0 < len(there) < len(files(tmp_path / "clean")), there
+    assert "was there" in succeed(*said, tmp_path / "out")
+    assert files(tmp_path / "out") == files(tmp_path / "clean")
+
+
 def test_two_packers_of_one_part_make_what_one_makes(source: Path, tmp_path: Path) -> None:
     succeed("pack", source, "--into", tmp_path / "clean", *words("parquet"))
     asked = command("pack", source, "--into", tmp_path / "out", *words("parquet"))
