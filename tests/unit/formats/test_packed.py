@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import json
 import random
+import subprocess
+import sys
 import zlib
 from typing import Any
 
@@ -189,3 +191,16 @@ def test_a_codec_that_lies_is_an_error() -> None:
         assert name
         with pytest.raises(DataError, match=f"{extent.key}"):
             list(open_format("jsonl", {}).decode(PACKED["gzip"], extent, codec, __import__("numpy").arange(3)))
+
+
+def test_lines_and_archives_that_are_not_packed_by_zstandard_need_no_arrow() -> None:
+    """It takes 20 MiB, and a good part of the time until the first row."""
+    work = (
+        "import sys, gzip\n"
+        "from penstock.formats import jsonl, tar, text\n"
+        "from penstock.formats.streams import packing\n"
+        "assert packing.unpacked_whole(gzip.compress(b'a'), key='a') == b'a'\n"
+        "print('pyarrow' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False"]

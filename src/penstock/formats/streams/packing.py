@@ -8,7 +8,6 @@ import zlib
 from typing import Final, Literal
 
 import msgspec
-import pyarrow as pa
 
 from penstock.errors import DataError
 
@@ -92,7 +91,7 @@ def unpacked(data: bytes, packing: Packing | None, *, key: str) -> bytes:
         if not 0 <= packing.skip <= end <= MOST_PART_BYTES:
             raise ValueError(f"{packing.length} bytes behind {packing.skip}")  # noqa: TRY301
         found = _gunzip(data, packing, end) if packing.how == "gzip" else _unzstd(data, end)
-    except (ValueError, zlib.error, OSError, pa.ArrowException) as error:
+    except (ValueError, zlib.error, OSError) as error:
         raise DataError(
             f"{key} cannot be unpacked: {' '.join(str(error).split())[:200]}", fix="list the dataset again", about=key
         ) from error
@@ -111,7 +110,7 @@ def unpacked_whole(data: bytes, *, key: str) -> bytes:
         return data
     try:
         found = _gunzip_whole(data) if data.startswith(GZIP_MAGIC) else _unzstd(data, MOST_PART_BYTES + 1)
-    except (ValueError, zlib.error, OSError, pa.ArrowException) as error:
+    except (ValueError, zlib.error, OSError) as error:
         raise DataError(
             f"{key} cannot be unpacked: {' '.join(str(error).split())[:200]}",
             fix="the file is damaged or cut off: upload it again, or leave it out",
@@ -166,8 +165,13 @@ def _begun_at(data: bytes, bits: int) -> bytes:
 
 
 def _unzstd(data: bytes, end: int) -> bytes:
+    import pyarrow as pa  # here: it takes 20 MiB, and little is packed so
+
     found = bytearray()
-    with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
-        while len(found) < end and (more := stream.read(min(_STEP_BYTES, end - len(found)))):
-            found += more
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+            while len(found) < end and (more := stream.read(min(_STEP_BYTES, end - len(found)))):
+                found += more
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from error
     return bytes(found)

@@ -9,8 +9,6 @@ import io
 from collections.abc import Iterator
 from typing import Final
 
-import pyarrow as pa
-
 from penstock.formats.streams.inflate import Marks, Point
 
 __all__ = ["MOST_FRAME_BYTES", "Unzstd"]
@@ -75,6 +73,8 @@ class Unzstd:
             raise ValueError(f"a frame of more than {MOST_FRAME_BYTES >> 20} MiB, of which no part can be read alone")
 
     def _unpack(self, frame: bytes) -> Iterator[bytes]:
+        import pyarrow as pa  # here: it takes 20 MiB, and little is packed so
+
         if self._given - self.points[-1].unpacked >= self._spacing:
             self.points.append(Point(self._given, self._read))
         file = io.BytesIO(frame)
