@@ -286,9 +286,9 @@ class Attempt:
 
     def _tell(self, outcome: StepOutcome, schedule: Schedule) -> None:
         journal, num_samples = self._journal, self._train_loader.num_samples
-        journal.curve.add(
-            LossPoint(step=journal.step, epoch=self._place(), loss=outcome.loss, learning_rate=outcome.learning_rate)
-        )
+        loss, rate = outcome.loss if outcome.num_labelled else None, outcome.learning_rate
+        if loss is not None:
+            journal.curve.add(LossPoint(step=journal.step, epoch=self._place(), loss=loss, learning_rate=rate))
         self._progress.on_step(
             StepUpdate(
                 step=journal.step,
@@ -297,8 +297,8 @@ class Attempt:
                 num_epochs=self._config.num_epochs,
                 epoch_samples=journal.epoch_samples,
                 num_samples=num_samples,
-                loss=outcome.loss,
-                learning_rate=outcome.learning_rate,
+                loss=loss,
+                learning_rate=rate,
                 stall_seconds=journal.stall_seconds,
                 compute_seconds=journal.compute_seconds,
                 spending=self._limits.spending,

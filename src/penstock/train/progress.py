@@ -21,7 +21,7 @@ class StepUpdate:
         epoch: 0-based.
         epoch_samples: samples of this epoch done.
         num_samples: samples of an epoch; None while that is not known.
-        loss: of this step's batch.
+        loss: of this step's batch; None where nothing of it could be learnt from.
         stall_seconds: waited for data in this epoch so far.
         compute_seconds: computed in this epoch so far.
         spending: of the whole run, as of the last look at it.
@@ -33,7 +33,7 @@ class StepUpdate:
     num_epochs: int
     epoch_samples: int
     num_samples: int | None
-    loss: float
+    loss: float | None
     learning_rate: float
     stall_seconds: float
     compute_seconds: float

@@ -131,6 +131,21 @@ def test_samples_without_a_target_are_not_learnt_from(tmp_path: Path) -> None:
     assert min(scores(result)) < 0.7
 
 
+def test_a_batch_that_nothing_could_be_learnt_from_has_no_loss_and_is_in_no_mean(tmp_path: Path) -> None:
+    """As the last one of an epoch may be, of the samples of a second domain alone."""
+    heard = runs.Heard()
+    targets = lambda truth: np.where(np.arange(len(truth)) < 3, truth, np.nan)  # noqa: E731
+    result = runs.run(tmp_path, heard=heard, targets=targets)
+    told = [update.loss for update in heard.steps]
+    known = [loss for loss in told if loss is not None]
+    assert len(told) == 21
+    assert 3 <= len(known) <= 9
+    assert min(known) > 0
+    assert [point.loss for point in result.journal.curve.points] == known
+    means = [epoch.train_loss for epoch in result.journal.epochs]
+    assert all(min(known) <= mean <= max(known) for mean in means)
+
+
 def test_a_run_without_labels_at_all_stays_finite(tmp_path: Path) -> None:
     result = runs.run(tmp_path, targets=lambda targets: np.full_like(targets, np.nan))
     assert [epoch.train_loss for epoch in result.journal.epochs] == [0.0] * 3

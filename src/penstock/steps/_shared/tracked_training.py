@@ -37,7 +37,7 @@ class TrackedTraining:
         self._trackers.log(
             update.step,
             {
-                "train/loss": update.loss,
+                **({} if update.loss is None else {"train/loss": update.loss}),
                 "train/learning_rate": update.learning_rate,
                 "train/stall_share": update.stall_seconds / spent,
                 "train/epoch": float(update.epoch),
