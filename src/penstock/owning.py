@@ -34,7 +34,7 @@ __all__ = [
     "is_held_by",
     "make_mark",
 ]
-__all__ += ["names_of_others", "open_mark"]
+__all__ += ["names_of_others", "open_mark", "refuse_others"]
 
 WINDOW_MARK, JOB_MARK, CACHE_MARK = ".penstock-window", ".penstock-job", ".penstock-cache"
 MARK_MODE = 0o660
@@ -90,6 +90,18 @@ def claim_folder(folder: Path, mark: str, *, what: str, is_shared: bool = True) 
                 return make_mark(folder / mark, mark)
     except OSError as error:
         raise map_os_error(error, str(folder)) from error
+
+
+def refuse_others(folder: Path, mark: str, *, what: str) -> None:
+    """Refuse what ``claim_folder`` would refuse for what lies there, and make nothing.
+
+    Raises:
+        NotOurs: it holds something and no mark.
+    """
+    with contextlib.suppress(OSError):  # of a folder that is not there, or not to be read: claiming it tells
+        others = names_of_others(folder)
+        if others and mark not in others:
+            raise holds_others(folder, others, what)
 
 
 def _make(folder: Path, *, is_shared: bool) -> None:

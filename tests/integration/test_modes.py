@@ -128,6 +128,20 @@ def test_modes_that_cannot_be_are_refused_before_anything_is_asked_for(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("mode", "flag"), [("cache", "--cache"), ("preprocess", "--store")])
+def test_a_folder_of_somebody_is_refused_before_anything_is_asked_for(
+    server: SmallS3, tmp_path: Path, mode: str, flag: str
+) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "letter.txt").write_text("Dear")
+    more = ("--mode", mode, flag, str(tmp_path / "theirs"))
+    fails(53, "letter.txt, which Penstock did not put there", *words(server, tmp_path / "out", *more))
+    fails(53, "letter.txt", "compare-modes", *words(server, tmp_path / "out", *more[2:])[1:])
+    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["letter.txt"]
+    assert not server.requests
+
+
 def sent(meters: Any) -> int:
     return sum(line["sent"] for line in meters["requests"])
 

@@ -29,6 +29,7 @@ from penstock.report.comparing import Compared
 from penstock.report.comparing_modes import modes_markdown, modes_table, modes_verdict
 from penstock.steps import run as job
 from penstock.steps._shared.job_files import JobFiles
+from penstock.steps._shared.modes import check_cache, check_store
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.storing import SampleStore
 from penstock.steps.options.compare_modes import CompareModesOptions
@@ -61,7 +62,7 @@ def _check(args: CompareModesOptions) -> None:
     """Refuse what the modes cannot be compared with.
 
     Raises:
-        ConfigError, OutputError: it is given, or a file cannot be written.
+        PenstockError: it is given, a folder is somebody's, or a file cannot be written.
     """
     if args.mode != "stream":
         raise ConfigError(f"--mode {args.mode} beside --modes", fix="leave --mode out: --modes says which are run")
@@ -70,6 +71,8 @@ def _check(args: CompareModesOptions) -> None:
     for flag, value, mode in (("--cache", args.cache, "cache"), ("--store", args.store, "preprocess")):
         if value is not None and mode not in args.modes.split(","):
             raise ConfigError(f"{flag} {value}, and {mode} is none of --modes", fix=f"add {mode}, or leave {flag} out")
+    check_cache(args)
+    check_store(args)
     read = [path for mode in args.modes.split(",") for path in JobFiles(args.out / mode).records]
     check_outputs(args.html, args.markdown, args.json, inputs=read)
 

@@ -28,7 +28,7 @@ from penstock.steps._shared.budgeting import check_budget, evaluation_within
 from penstock.steps._shared.job_dataset import JobDataset, dataset_of
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
-from penstock.steps._shared.modes import Listing, check_cache, in_mode, listing_of, stored
+from penstock.steps._shared.modes import Listing, check_cache, check_store, in_mode, listing_of, stored
 from penstock.steps._shared.preflight import Intended, check_fit, refuse, room_of
 from penstock.steps._shared.pricing import warn_of_prices
 from penstock.steps._shared.shuffling import check_shuffle_options
@@ -92,6 +92,7 @@ def _check_options(args: JobOptions, dataset: JobDataset, window: Path) -> None:
         lambda: check_budget(args, args),
         lambda: None if args.prefetch == "sidecar" else check_room(window, args.window_size),
         lambda: check_cache(args),
+        lambda: check_store(args),
     ]
     found: list[PenstockError] = []
     for check in checks:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from penstock.lazy import lazily
 
 if TYPE_CHECKING:
-    from penstock.window.cache import asked_cache, cache_used_bytes, check_cache_room
+    from penstock.window.cache import asked_cache, cache_used_bytes, check_cache_place
     from penstock.window.child import Prefetcher, refuse_cache_of_sidecar, start_prefetcher
     from penstock.window.extents import ExtentSkipped, WindowExtent
     from penstock.window.filler import Filler
@@ -22,7 +22,7 @@ else:
     __getattr__, __dir__ = lazily(
         __name__,
         {
-            "cache": "asked_cache cache_used_bytes check_cache_room",
+            "cache": "asked_cache cache_used_bytes check_cache_place",
             "child": "Prefetcher refuse_cache_of_sidecar start_prefetcher",
             "extents": "ExtentSkipped WindowExtent",
             "filler": "Filler",
@@ -46,7 +46,7 @@ __all__ = [
     "WindowReader",
     "asked_cache",
     "cache_used_bytes",
-    "check_cache_room",
+    "check_cache_place",
     "check_room",
     "claim_job",
     "empty_window_of_nobody",

@@ -32,14 +32,14 @@ from penstock import locks
 from penstock.errors import ConfigError, DiskFull, NotOurs
 from penstock.manifest import SourceSpec
 from penstock.options.window import CacheOptions
-from penstock.owning import CACHE_MARK, claim_folder
+from penstock.owning import CACHE_MARK, claim_folder, refuse_others
 from penstock.units import KIB, MIB, format_bytes
 from penstock.window.cache_parts import BATCH_BYTES, CACHED_ENTRY, CachePart, part_paths, remove_unused
 from penstock.window.layout import checksum
 from penstock.window.room import free_bytes
 
 __all__ = ["LEAST_CACHE_BYTES", "Cache", "CachedPlace", "Name", "ToKeep", "asked_cache", "cache_used_bytes"]
-__all__ += ["check_cache_room"]
+__all__ += ["check_cache_place"]
 
 Name = tuple[int, int]
 """Two halves of the 128-bit XXH3 of what an extent is."""
@@ -86,13 +86,15 @@ def cache_used_bytes(folder: Path) -> int:
     return BLOCK_BYTES * blocks
 
 
-def check_cache_room(folder: Path, size_bytes: int) -> None:
-    """Refuse a cache that is larger than what is free where it is to lie, before anything is asked for.
+def check_cache_place(folder: Path, size_bytes: int) -> None:
+    """Refuse a cache that is somebody's folder, or larger than what is free there, before anything is asked for.
 
     Raises:
+        NotOurs: the folder holds what Penstock did not put there.
         DiskFull: there is less room.
     """
     folder = folder.absolute()
+    refuse_others(folder, CACHE_MARK, what="--cache")
     try:
         place = next(each for each in (folder, *folder.parents) if each.is_dir())
         volume = os.statvfs(place)

@@ -9,7 +9,7 @@ from pathlib import Path
 from penstock.children.step import ChildStep, Program, Restarts
 from penstock.errors import ConfigError, NotOurs, PrefetcherLost, WindowError
 from penstock.options.window import CacheOptions, ServingOptions
-from penstock.window.cache import asked_cache, check_cache_room
+from penstock.window.cache import asked_cache, check_cache_place
 from penstock.window.control import Control
 from penstock.window.ownership import is_served_by_sidecar
 from penstock.window.room import check_room
@@ -115,5 +115,5 @@ def start_prefetcher(
         return None
     check_room(folder, options.window_size)
     if (cache := asked_cache(options)) is not None:
-        check_cache_room(*cache)
+        check_cache_place(*cache)
     return Prefetcher(folder, options, environment=environment)

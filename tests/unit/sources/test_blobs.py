@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,6 +103,18 @@ def test_a_blob_is_found_again_by_where_it_lies(opened: Opener) -> None:
     assert opened("run").locate("best.pt").endswith("/run/best.pt")
     assert opened("run/").locate("best.pt") == opened("run").locate("best.pt")
     assert opened("").read("run/best.pt") == b"x"
+
+
+def test_a_small_blob_takes_no_memory_for_the_largest_that_there_may_be(tmp_path: Path) -> None:
+    blobs = open_blobs(str(tmp_path))
+    blobs.write("a", b"few")
+    tracemalloc.start()
+    try:
+        assert blobs.read("a") == b"few"
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 1 << 20
 
 
 def test_a_local_place_that_cannot_be_used(tmp_path: Path) -> None:

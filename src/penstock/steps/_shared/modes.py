@@ -13,9 +13,9 @@ from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.store_pass import fill_store
 from penstock.steps._shared.storing import SampleStore
 from penstock.steps.options.run import JobOptions
-from penstock.window import asked_cache, check_cache_room, refuse_cache_of_sidecar
+from penstock.window import asked_cache, check_cache_place, refuse_cache_of_sidecar
 
-__all__ = ["Listing", "check_cache", "in_mode", "listing_of", "stored"]
+__all__ = ["Listing", "check_cache", "check_store", "in_mode", "listing_of", "stored"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,16 +53,26 @@ def in_mode(args: JobOptions, files: JobFiles) -> JobOptions:
 
 
 def check_cache(args: WindowOptions) -> None:
-    """Refuse a cache that nothing fits, that does not fit on its disk, or that nobody would fill.
+    """Refuse a cache that nothing fits, in somebody's folder, on a disk without room, or that nobody would fill.
 
     Raises:
-        ConfigError, DiskFull: it is so.
+        ConfigError, DiskFull, NotOurs: it is so.
     """
     cache = asked_cache(args)
     if cache is not None:
-        check_cache_room(*cache)
+        check_cache_place(*cache)
     if args.prefetch == "sidecar":
         refuse_cache_of_sidecar(args)
+
+
+def check_store(args: JobOptions) -> None:
+    """Refuse a store in somebody's folder.
+
+    Raises:
+        NotOurs: it is so.
+    """
+    if args.store is not None:
+        SampleStore(args.store.absolute()).refuse_others()
 
 
 def listing_of(files: JobFiles) -> Listing:

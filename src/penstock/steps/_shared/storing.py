@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from penstock.errors import ConfigError, RecordError
 from penstock.manifest.listed import Listed, read_listed
+from penstock.owning import refuse_others
 from penstock.records import read_record, write_record
 from penstock.records.codec import Part, Record
 
@@ -93,11 +94,20 @@ class SampleStore:
         except RecordError:
             return False
 
+    def refuse_others(self) -> None:
+        """Refuse a folder that holds something and is no store; make nothing.
+
+        Raises:
+            NotOurs: it is so.
+        """
+        refuse_others(self.folder, self.mark.name, what="--store")
+
     def claim(self, listed: Listed) -> None:
         """Make the folder the store of a listing, or see that it is.
 
         Raises:
-            ConfigError: it is that of another listing, or holds what is none.
+            ConfigError: it is that of another listing.
+            NotOurs: it holds what is no store.
             DiskFull, OutputUnwritable: it cannot be used.
         """
         fingerprint = listed.info.fingerprint
@@ -111,12 +121,7 @@ class SampleStore:
                     about=str(self.folder),
                 )
             return
-        if self.folder.exists() and any(self.folder.iterdir()):
-            raise ConfigError(
-                f"{self.folder} holds what is no store of samples",
-                fix="choose an empty or new folder for --store; nothing in this one was touched",
-                about=str(self.folder),
-            )
+        self.refuse_others()
         self.folder.mkdir(parents=True, exist_ok=True)
         write_record(self.mark, _StoreRecord(manifest_fingerprint=fingerprint))
 
