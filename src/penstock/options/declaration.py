@@ -43,6 +43,7 @@ class Option:
         is_bare: whether the flag takes no value.
         is_positional: whether it is given without its flag.
         is_repeated: whether it may be given more than once; the value is a tuple.
+        is_joined: whether its text is several values with commas between them; a file may hold them as a list.
         one_of: of all options of a step with the same word here, exactly one is given.
         hidden: whether it is left out of the help, being for other programs.
         of_parent: whether a parent process or a pipeline alone gives it: no file does.
@@ -66,6 +67,7 @@ class Option:
     is_bare: bool = False
     is_positional: bool = False
     is_repeated: bool = False
+    is_joined: bool = False
     one_of: str = ""
     hidden: bool = False
     of_parent: bool = False
@@ -112,6 +114,7 @@ class _More(TypedDict, total=False):
     change: Change
     letter: str
     is_positional: bool
+    is_joined: bool
     one_of: str
     hidden: bool
     of_parent: bool

@@ -69,6 +69,7 @@ class _Splits(Options, group="plan", change=Change.FIXED):
         read=_fractions,
         default=(0.7, 0.15, 0.15),
         metavar="T,V,E",
+        is_joined=True,
         told="fractions of train, valid and test (default: 0.7,0.15,0.15)",
     )
     split_by: SplitBy = choice(

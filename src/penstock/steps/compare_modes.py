@@ -83,6 +83,7 @@ def _job(args: CompareModesOptions, mode: str, folder: Path) -> JobOptions:
     return JobOptions(**shared).but(
         mode=mode,
         out=folder,
+        title=f"{args.title}: {mode}",
         cache=args.cache if mode == "cache" else None,
         store=args.store if mode == "preprocess" else None,
     )

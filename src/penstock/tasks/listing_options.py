@@ -65,6 +65,7 @@ class LimitOptions(Options, group="samples", change=Change.FIXED):
         read=str,
         default="",
         metavar="NAMES",
+        is_joined=True,
         told="of the EEG challenge: take these releases only, like R1,R2 (default: all there are)",
     )
     mini: bool = switch(default=False, told="of the EEG challenge: take the small version of each release")

@@ -123,6 +123,7 @@ class _Learning(Options, group="training", change=Change.FIXED):
         read=optional_text,
         default=None,
         metavar="balanced|W,W,...",
+        is_joined=True,
         told="of classification: what each class's loss counts, in the order of the classes; balanced makes all "
         "classes count alike, by how many training samples each has (default: all 1)",
     )
@@ -241,6 +242,7 @@ class _Saving(Options, group="training", change=Change.FREE):
         read=_trackers,
         default=None,
         metavar="KIND:PLACE,...",
+        is_joined=True,
         told="also tell losses and metrics to trackers: tensorboard:DIR, wandb:PROJECT, mlflow:URI, several with "
         "commas; one that fails does not end the run (default: none)",
     )

@@ -60,6 +60,14 @@ def test_what_the_command_line_gives_wins_whole(tmp_path: Path) -> None:
     assert args.release == "R9"
 
 
+def test_what_has_commas_on_a_command_line_may_be_a_list(tmp_path: Path) -> None:
+    text = "split: [0.8, 0.1, 0.1]\nrelease: [R1, R2]\nmodes: [stream, cache]\nclass-weights: [1, 2.5]\n"
+    jsonschema.validate(yaml.safe_load(text), config_schema("compare-modes", options_of("compare-modes")))
+    assert words(tmp_path, text, step="compare-modes") == [
+        "compare-modes", "--split=0.8,0.1,0.1", "--release=R1,R2", "--modes=stream,cache", "--class-weights=1,2.5",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("step", ["list", "run", "demo"])
 def test_a_file_names_a_challenge(tmp_path: Path, step: str) -> None:
     assert words(tmp_path, "challenge: c2", step=step) == [step, "--task=eeg-c2"]
@@ -118,6 +126,9 @@ def test_both_ways_to_write_the_flag(tmp_path: Path, form: str) -> None:
         ("epochs: 1: 2", ":1 is not YAML: mapping values are not allowed here"),
         ("epochs: 1\n  x: [", ":2 is not YAML"),
         ("? [a]\n: 1", ":1: there is no option"),
+        ('release: ["R1,R2", R3]', ":1: option 'release' is [\"R1,R2\", \"R3\"], where each is a text or a number"),
+        ("split: [a, 0.5]", ":1: option 'split': 'a,0.5' are not three fractions"),
+        ("task: [eeg-c1, eeg-c2]", ":1: option 'task' is [\"eeg-c1\", \"eeg-c2\"], where a text is wanted"),
         ("until-stdin-closes: true", "there is no option 'until-stdin-closes'"),
         ("challenge: c3", ":1: there is no challenge 'c3': give one of c1, c2"),
         ("challenge: 1", ":1: there is no challenge '1': give one of c1, c2"),

@@ -29,9 +29,11 @@ class _Compared(Options, group="comparison", change=Change.FREE, in_pipelines=Fa
         read=modes_option,
         default=",".join(get_args(Mode)),
         metavar="MODES",
+        is_joined=True,
         told="modes to run the job in, in this order, each in a folder of its name in --out (default: "
         "stream,cache,preprocess)",
     )
+    title: str = option(read=str, default="Modes compared", metavar="TITLE", told="heading of the page")
     html: Path | None = option(read=optional_path, default=None, metavar="FILE", told="write a page too")
     markdown: Path | None = option(read=optional_path, default=None, metavar="FILE", told="write Markdown too")
     json: Path | None = option(read=optional_path, default=None, metavar="FILE", told="write a record (JSON) too")

@@ -190,6 +190,8 @@ def _property(option: Option) -> dict[str, Any]:
         one["enum"] = list(option.all_choices)
     if option.is_repeated:
         one = {"type": ["array", *(["object"] if option.takes_pairs else []), "string"], "items": one}
+    if option.is_joined:
+        one = {"type": ["string", "array"], "items": {"type": ["string", "number"]}}
     is_plain = isinstance(option.default, str | int | float) and option.default != ""
     return {"description": option.told, **one, **({"default": option.default} if is_plain else {})}
 

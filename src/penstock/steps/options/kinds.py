@@ -72,12 +72,21 @@ def words_of(name: str, option: Option, value: Any) -> list[str]:
         ConfigError: the value is of another kind than the flag's.
     """
     if not option.is_repeated:
-        return _words_of_one(name, option, value)
+        is_list = option.is_joined and isinstance(value, list)
+        return _words_of_one(name, option, _joined(name, option, value) if is_list else value)
     if option.takes_pairs and isinstance(value, dict):
         value = [f"{key}={_plain(one)}" for key, one in value.items()]
     return [
         word for one in (value if isinstance(value, list) else [value]) for word in _words_of_one(name, option, one)
     ]
+
+
+def _joined(name: str, option: Option, values: list[Any]) -> str:
+    for one in values:
+        if isinstance(one, bool) or not isinstance(one, str | int | float) or "," in str(one):
+            what = f"option {name!r} is {told(values)}, where each is a text or a number without commas"
+            raise ConfigError(what, fix=_advice(option))
+    return ",".join(map(_plain, values))
 
 
 def _plain(value: Any) -> str:
@@ -135,7 +144,7 @@ def kind_told(option: Option) -> str:
     """Tell what is written for an option in JSON or YAML."""
     if option.takes_pairs:
         return "JSON object"
-    return f"{kind_of(option)}, or a list" if option.is_repeated else kind_of(option)
+    return f"{kind_of(option)}, or a list" if option.is_repeated or option.is_joined else kind_of(option)
 
 
 def _read(option: Option, text: str) -> Any:

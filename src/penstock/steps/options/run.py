@@ -35,6 +35,7 @@ class _Stages(Options, change=Change.FREE):
         read=str,
         default="",
         metavar="LIST",
+        is_joined=True,
         told="train in stages, each in a folder of --out, begun with the weights of the one before: archives of which "
         "each takes one more, like images_001,images_002, or shares, like 0.1,0.5,1 (tasks that have "
         "train-archives and train-share: xray)",
