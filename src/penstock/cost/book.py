@@ -113,6 +113,7 @@ class Book:
                 provider=rate.provider,
                 region=rate.region,
                 lifecycle=rate.lifecycle,
+                list_unit_usd=rate.listed(each.unit_usd) if rate.paid_share != 1 else None,
             )
         )
 

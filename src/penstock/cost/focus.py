@@ -1,8 +1,9 @@
 """A bill as FOCUS 1.2, the FinOps Foundation's format of cost and usage: a row a line and month, with the run's tags.
 
-Rows are an estimate by list prices, not an invoice: the issuer says so. A line without a price is in no row, since the
-format allows no cost to be unknown; whoever writes the file tells of them. Source of the rules:
-https://focus.finops.org/focus-specification/v1-2/.
+Rows are an estimate by list prices, not an invoice: ``x_Origin`` says so. A line without a price is in no row, since
+the format allows no cost to be unknown; whoever writes the file tells of them. What is null is null because nobody
+knows it or there is none: invoices, sub accounts, commitments, capacity reservations. Source of the rules: the FOCUS
+specification 1.2, https://focus.finops.org/focus-specification/v1-2/, which ``focus_rules`` checks.
 """
 
 from __future__ import annotations
@@ -10,31 +11,55 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from penstock.cost.focus_values import TOGETHER
+from penstock.cost.region_names import REGION_NAMES
 from penstock.cost.values import in_money, in_units
 from penstock.records import CostLine, CostReport, RunRecord
 
-__all__ = ["COLUMNS", "ISSUER", "FocusRun", "as_focus", "focus_rows"]
+__all__ = ["COLUMNS", "ORIGIN", "TAG_PREFIX", "FocusRun", "as_focus", "focus_rows", "kind_of_line", "tags_of"]
 
-ISSUER = "Penstock (estimate)"
+ORIGIN = "Penstock (estimate)"
+"""Of every row, in a column of its own: the issuer is the one whose invoice the charge will be in."""
+TAG_PREFIX = "penstock_"
+"""Of the tags that rows have of their run; no other tag may begin with it."""
+_NULL = (*TOGETHER["capacity reservations"], *TOGETHER["commitment discounts"], *TOGETHER["sub accounts"])
+"""Columns that files of clouds have, and a bill of Penstock knows nothing of."""
 COLUMNS = (
-    *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency"),
-    *("BillingPeriodEnd", "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription"),
-    *("ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart", "ConsumedQuantity", "ConsumedUnit"),
-    *("ContractedCost", "ContractedUnitPrice", "EffectiveCost", "InvoiceIssuerName", "ListCost", "ListUnitPrice"),
-    *("PricingCategory", "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "RegionId", "RegionName"),
-    *("ResourceId", "ResourceName", "ResourceType", "ServiceCategory", "ServiceName", "ServiceSubcategory"),
-    *("SkuId", "SkuPriceId", "Tags", "x_PriceAsOf", "x_PriceSource"),
+    "AvailabilityZone",
+    *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd"),
+    *("BillingPeriodStart", *TOGETHER["capacity reservations"], "ChargeCategory", "ChargeClass", "ChargeDescription"),
+    *("ChargeFrequency", "ChargePeriodEnd", "ChargePeriodStart", *TOGETHER["commitment discounts"]),
+    *("ConsumedQuantity", "ConsumedUnit", "ContractedCost", "ContractedUnitPrice", "EffectiveCost"),
+    *("InvoiceId", "InvoiceIssuerName", "ListCost", "ListUnitPrice", "PricingCategory", "PricingQuantity"),
+    *(
+        "PricingUnit",
+        "ProviderName",
+        "PublisherName",
+        "RegionId",
+        "RegionName",
+        "ResourceId",
+        "ResourceName",
+        "ResourceType",
+    ),
+    *("ServiceCategory", "ServiceName", "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId"),
+    *(*TOGETHER["sub accounts"], "Tags", "x_Origin", "x_PriceAsOf", "x_PriceSource"),
 )
-_PROVIDERS = (
-    (("gcs-", "pd-", "a2-", "a3-", "g2-"), "Google Cloud"),
-    (("azure-", "Standard_", "NC", "ND", "NV", "premium-"), "Microsoft"),
-    (("r2-",), "Cloudflare"),
+_PROVIDERS = {"aws": "AWS", "gcp": "Google Cloud", "azure": "Microsoft", "cloudflare": "Cloudflare"}
+"""As their own files of this format call themselves."""
+_OWN = "Own hardware"
+_BY_ITEM = (
+    (r"(gcs|gcp|pd)-|(a2|a3|a4|g2)-", "gcp"),
+    (r"(azure|premium)-|(standard_)?n[cdv]\d", "azure"),
+    (r"r2-", "cloudflare"),
+    (r"(s3|ec2|aws|transfer|fsx|gp2|gp3|io1|io2)\b|[a-z]+\d+[a-z]*\.\w", "aws"),
 )
+"""Whose items are, in bills that do not say it."""
 _UNITS = {
     "hour": "Hours",
     "GiB": "GiB",
@@ -79,12 +104,22 @@ def as_focus(runs: Sequence[FocusRun], *, account: str, tags: Mapping[str, str])
 def focus_rows(each: FocusRun, *, account: str, tags: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Return the rows of a run: they add up to the priced lines of its bill, to the last digit."""
     run = each.run
-    own = {"penstock_run_id": run.run_id, "penstock_task": run.task, "penstock_model": run.model}
-    told = json.dumps({**tags, **{key: value for key, value in own.items() if value}}, ensure_ascii=False)
+    told = json.dumps(tags_of(run, tags), ensure_ascii=False)
     months = list(_months(*each.period))
     for line in each.cost.lines:
         if line.usd is not None:
             yield from _of_line(line, run, months, account=account, tags=told)
+
+
+def tags_of(run: RunRecord, tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a run's rows: what they are given, and what the run says of itself."""
+    own = {"run_id": run.run_id, "task": run.task, "model": run.model, "user": run.user}
+    return {**tags, **{f"{TAG_PREFIX}{key}": value for key, value in own.items() if value}}
+
+
+def kind_of_line(line: CostLine) -> str:
+    """Return the category of what a line is for."""
+    return _service(line)[0]
 
 
 def _of_line(
@@ -113,10 +148,13 @@ def _row(
     tags: str,
 ) -> dict[str, str]:
     category, subcategory, service = _service(line)
-    provider = _provider(line.item)
-    unit, price, cost = _UNITS.get(line.unit, line.unit), _number(line.unit_usd or Decimal(0)), _number(usd)
+    provider, is_node = _provider(line, run), line.unit == "hour" and category == "Compute"
+    region = _region(line, run)
+    unit, price, cost = _UNITS.get(line.unit, line.unit), line.unit_usd or Decimal(0), _number(usd)
+    list_price = price if line.list_unit_usd is None else line.list_unit_usd
     month = begin.replace(day=1, hour=0, minute=0, second=0)
-    return {
+    return dict.fromkeys(_NULL, "") | {
+        "AvailabilityZone": (run.host.zone or "") if is_node else "",
         "BilledCost": cost,
         "BillingAccountId": account,
         "BillingAccountName": "",
@@ -132,27 +170,31 @@ def _row(
         "ConsumedQuantity": _number(quantity),
         "ConsumedUnit": unit,
         "ContractedCost": cost,
-        "ContractedUnitPrice": price,
+        "ContractedUnitPrice": _number(price),
         "EffectiveCost": cost,
-        "InvoiceIssuerName": ISSUER,
-        "ListCost": cost,
-        "ListUnitPrice": price,
-        "PricingCategory": "Dynamic" if "spot" in line.source else "Standard",
+        "InvoiceId": "",
+        "InvoiceIssuerName": provider,
+        "ListCost": cost if list_price == price else _number(in_money(list_price * quantity)),
+        "ListUnitPrice": _number(list_price),
+        "PricingCategory": "Dynamic" if line.lifecycle == "spot" else "Standard",
         "PricingQuantity": _number(quantity),
         "PricingUnit": unit,
         "ProviderName": provider,
         "PublisherName": provider,
-        "RegionId": "",
-        "RegionName": "",
+        "RegionId": region,
+        "RegionName": REGION_NAMES.get(region, region),
         "ResourceId": run.run_id,
-        "ResourceName": run.run_id,
+        "ResourceName": "",
         "ResourceType": "Training run",
         "ServiceCategory": category,
         "ServiceName": service,
         "ServiceSubcategory": subcategory,
         "SkuId": line.item,
-        "SkuPriceId": f"{line.item}/{line.unit}",
+        "SkuMeter": service,
+        "SkuPriceDetails": json.dumps({"InstanceType": line.item}) if is_node else "",
+        "SkuPriceId": "/".join(filter(None, (line.item, line.unit, line.region, line.lifecycle))),
         "Tags": tags,
+        "x_Origin": ORIGIN,
         "x_PriceAsOf": line.as_of,
         "x_PriceSource": line.source,
     }
@@ -171,8 +213,17 @@ def _service(line: CostLine) -> tuple[str, str, str]:
     return "Storage", "Block Storage", "Block storage"
 
 
-def _provider(item: str) -> str:
-    return next((name for starts, name in _PROVIDERS if item.startswith(starts)), "AWS")
+def _provider(line: CostLine, run: RunRecord) -> str:
+    """Return whose a line's price is: as the bill says, else the node's, else by the item's name."""
+    said = line.provider or (run.host.provider if line.unit == "hour" else None)
+    by_item = next((name for pattern, name in _BY_ITEM if re.match(pattern, line.item, re.IGNORECASE)), "")
+    return _PROVIDERS.get(said or by_item, _OWN)
+
+
+def _region(line: CostLine, run: RunRecord) -> str:
+    """Return where a line's usage was: where the node stood, or, of another seller's, what its price is of."""
+    is_nodes = not line.provider or run.host.provider in (None, line.provider)
+    return (run.host.region if is_nodes else None) or line.region
 
 
 def _months(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -44,6 +44,7 @@ def rate_of(row: PriceRow, files: Sequence[PriceFile], today: date, region: str 
         source=row.source,
         told="; ".join([*([exchanged] if exchanged else []), *discounts]),
         wanted_region=region or "",
+        paid_share=share,
     )
 
 

@@ -163,6 +163,7 @@ class Rate:
     Attributes:
         tiers: prices by a month's quantity, after discounts and exchange.
         list_usd: of the first unit, before discounts.
+        paid_share: part of the listed price that is paid after discounts, 0 to 1.
         told: what was done to the listed price, for people; empty where nothing was.
         wanted_region: where it was looked for; empty for anywhere.
     """
@@ -178,11 +179,16 @@ class Rate:
     source: str
     told: str = ""
     wanted_region: str = ""
+    paid_share: Decimal = Decimal(1)
 
     @property
     def usd(self) -> Decimal:
         """Of one unit, by the dearest tier: what is free at first is not free for long."""
         return max(tier.price for tier in self.tiers)
+
+    def listed(self, unit_usd: Decimal) -> Decimal:
+        """Return what a price after discounts was before them."""
+        return in_units(unit_usd / self.paid_share) if self.paid_share else self.list_usd
 
     def cost(self, quantity: Decimal | float) -> Decimal:
         """Return what a quantity costs, tier by tier, from a month's first unit on."""

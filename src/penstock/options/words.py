@@ -12,7 +12,7 @@ def as_words(flag: str, value: object, *, is_bare: bool = False, is_positional: 
     if is_bare:
         return [flag]
     if is_positional:
-        return [as_text(value)]
+        return [as_text(one) for one in value] if isinstance(value, tuple) else [as_text(value)]
     if isinstance(value, tuple) and not all(isinstance(one, int | float) for one in value):
         return [f"{flag}={as_text(one)}" for one in value]
     return [f"{flag}={as_text(value)}"] if value != () else []

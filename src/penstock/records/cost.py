@@ -19,6 +19,7 @@ class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         provider: whose price it is, as price lists call them (``aws``); empty where that is not known.
         region: that the price is of; empty where it is of none.
         lifecycle: whether a node was priced on demand or as spot; empty where there is no price.
+        list_unit_usd: price of one unit before discounts, None where it is ``unit_usd``.
     """
 
     item: str
@@ -32,6 +33,7 @@ class CostLine(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     provider: str = ""
     region: str = ""
     lifecycle: str = ""
+    list_unit_usd: Decimal | None = None
 
 
 class CostReport(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,11 +16,12 @@ import pytest
 
 from penstock.cli import main
 from penstock.cost import load_prices
-from penstock.cost.focus import ISSUER, FocusRun, as_focus
-from penstock.cost.focus_rules import ALLOWED, MANDATORY, violations
+from penstock.cost.focus import ORIGIN, FocusRun, as_focus
+from penstock.cost.focus_rules import violations
+from penstock.cost.focus_values import ALLOWED, FOCUS_COLUMNS, MANDATORY, NEVER_NULL, TOGETHER
 from penstock.cost.model import bill
 from penstock.cost.setting import CostSetting
-from penstock.records import write_record
+from penstock.records import Host, write_record
 from support.runs import make_list_step, make_run
 
 TODAY = date(2026, 11, 28)
@@ -37,20 +38,65 @@ def rows_of(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
+def broken(text: str) -> list[str]:
+    return violations(io.StringIO(text, newline=""))
+
+
 def test_a_bill_keeps_the_rules_and_adds_up() -> None:
     each = focus_run()
     text = as_focus([each], account="1234", tags={"team": 'a "b", ü'})
-    assert violations(text) == []
+    assert broken(text) == []
     rows = rows_of(text)
     assert sum(Decimal(row["BilledCost"]) for row in rows) == each.cost.total_usd > 0
     assert len(rows) == sum(line.usd is not None for line in each.cost.lines)
-    assert {row["InvoiceIssuerName"] for row in rows} == {ISSUER}
+    assert {row["x_Origin"] for row in rows} == {ORIGIN}
+    assert set(rows[0]) <= FOCUS_COLUMNS | {"x_Origin", "x_PriceAsOf", "x_PriceSource"}
     assert {row["BillingAccountId"] for row in rows} == {"1234"}
     tags = json.loads(rows[0]["Tags"])
     assert tags["team"] == 'a "b", ü'
     assert tags["penstock_run_id"] == each.run.run_id
     services = {(row["ServiceCategory"], row["ServiceSubcategory"]) for row in rows}
     assert {("Compute", "Virtual Machines"), ("Storage", "Object Storage")} <= services
+
+
+def test_rows_say_who_ran_it_where_and_how_it_was_priced() -> None:
+    host = Host(
+        num_cpus=4, device="A10G", num_devices=1, instance_type="g5.xlarge", provider="aws",
+        region="eu-central-1", zone="eu-central-1a",
+    )  # fmt: skip
+    rows = rows_of(as_focus([focus_run(user="ada", host=host)], account="a", tags={}))
+    assert {json.loads(row["Tags"])["penstock_user"] for row in rows} == {"ada"}
+    assert {(row["RegionId"], row["RegionName"]) for row in rows} == {("eu-central-1", "Europe (Frankfurt)")}
+    node = next(row for row in rows if row["SkuId"] == "g5.xlarge")
+    assert node["AvailabilityZone"] == "eu-central-1a"
+    assert json.loads(node["SkuPriceDetails"]) == {"InstanceType": "g5.xlarge"}
+    assert (node["ProviderName"], node["PricingCategory"]) == ("AWS", "Standard")
+    spot = as_focus(
+        [focus_run(host=msgspec.structs.replace(host, region="us-east-1", lifecycle="spot"))], account="a", tags={}
+    )
+    of_nodes = [row["PricingCategory"] for row in rows_of(spot) if row["ServiceCategory"] == "Compute"]
+    assert set(of_nodes) <= {"Dynamic"}
+
+
+def test_a_discount_leaves_the_list_price_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("discounts: [{items: 'g5.*', percent: 25, why: our agreement}]\n")
+    run = make_run()
+    cost = bill(run, steps=[], evaluation=None, prices=load_prices(tmp_path / "own.yaml", today=TODAY), setting=SETTING)
+    text = as_focus([FocusRun(run=run, cost=cost)], account="a", tags={})
+    assert broken(text) == []
+    node = next(row for row in rows_of(text) if row["SkuId"] == "g5.xlarge")
+    assert Decimal(node["ListUnitPrice"]) == Decimal("1.006")
+    assert Decimal(node["ContractedUnitPrice"]) == Decimal("0.7545")
+    assert Decimal(node["BilledCost"]) / Decimal(node["ListCost"]) == pytest.approx(Decimal("0.75"))
+    assert sum(Decimal(row["BilledCost"]) for row in rows_of(text)) == cost.total_usd
+
+
+def test_bills_of_before_say_whose_their_items_are_by_name() -> None:
+    each = focus_run()
+    lines = tuple(msgspec.structs.replace(line, provider="", region="", lifecycle="") for line in each.cost.lines)
+    text = as_focus([replace(each, cost=msgspec.structs.replace(each.cost, lines=lines))], account="a", tags={})
+    assert broken(text) == []
+    assert {row["ProviderName"] for row in rows_of(text)} <= {"AWS"}
 
 
 def test_it_opens_in_pandas_and_is_summed(tmp_path: Path) -> None:
@@ -82,7 +128,7 @@ def test_a_table_reader_finds_numbers_and_times(tmp_path: Path) -> None:
 def test_a_run_over_the_end_of_a_month_is_of_both(ended_at: str, months: int) -> None:
     each = focus_run(started_at=ended_at, ended_at=ended_at, wall_seconds=3600.0)
     text = as_focus([each], account="a", tags={})
-    assert violations(text) == []
+    assert broken(text) == []
     rows = rows_of(text)
     assert len({row["BillingPeriodStart"] for row in rows}) == months
     assert sum(Decimal(row["BilledCost"]) for row in rows) == each.cost.total_usd
@@ -106,7 +152,11 @@ GOOD = as_focus([focus_run()], account="a", tags={})
 
 def changed(column: str, value: str) -> str:
     rows = rows_of(GOOD)
-    rows[0][column] = value
+    rows[0] |= dict(pair.split("=", 1) for pair in column.split("&")) if "=" in column else {column: value}
+    return written(rows)
+
+
+def written(rows: list[dict[str, str]]) -> str:
     text = io.StringIO()
     written = csv.DictWriter(text, list(rows[0]))
     written.writeheader()
@@ -116,36 +166,106 @@ def changed(column: str, value: str) -> str:
 
 @pytest.mark.parametrize("column", MANDATORY)
 def test_a_mandatory_column_that_is_missing_is_found(column: str) -> None:
-    assert violations(GOOD.replace(column, f"x_{column}", 1)) != []
+    assert f"the column {column} is missing" in broken(GOOD.replace(column, f"x_{column}", 1))
+
+
+@pytest.mark.parametrize(("what", "columns"), TOGETHER.items())
+def test_columns_of_one_thing_are_all_there_or_none(what: str, columns: tuple[str, ...]) -> None:
+    last = columns[-1]
+    assert f"the column {last} is missing, of {what}" in broken(GOOD.replace(f",{last},", f",x_{last},", 1))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("AvailabilityZone", "Zone", "the column Zone is none of FOCUS 1.2"),
+        ("x_Origin", "x_origin", "not in Pascal case"),
+        ("x_Origin", "x_PriceAsOf", "there twice"),
+    ],
+)
+def test_other_columns_are_named_as_the_format_says(before: str, after: str, told: str) -> None:
+    assert any(told in each for each in broken(GOOD.replace(before, after, 1)))
+
+
+def test_values_have_one_parent_in_the_whole_file() -> None:
+    rows = [dict(row) for row in rows_of(GOOD)[:1] * 2]
+    rows[1] |= {"SkuId": "another"}
+    assert "row 2: SkuPriceId" in broken(written(rows))[0]
+    rows[1] |= {"SkuId": rows[0]["SkuId"], "ServiceCategory": "Other", "ServiceSubcategory": "Other (Other)"}
+    assert "row 2: ServiceName" in broken(written(rows))[0]
+
+
+def test_a_row_of_other_length_is_found() -> None:
+    assert "row 1: it has" in broken(GOOD.replace("\n", "\nmore,", 1))[0]
 
 
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [
-        *((name, "", "is empty") for name in MANDATORY if name not in ("BillingAccountName", "ChargeClass")
-          if name not in ("ChargeDescription", "PricingUnit")),
+        *((name, "", "is null") for name in NEVER_NULL if not name.startswith("PricingCurrency")),
         *((name, "Nonsense", "is none of") for name in ALLOWED),
-        ("PricingUnit", "", "not both there"),
+        ("PricingUnit", "", "PricingUnit is null, and must not be where PricingQuantity is not null"),
+        ("PricingQuantity", "", "PricingQuantity is null, and must not be where the charge is of usage"),
+        *((name, "", f"{name} is null, and must not be where the charge is of usage or a purchase")
+          for name in ("ContractedUnitPrice", "ListUnitPrice", "PricingCategory", "SkuId", "SkuPriceId")),
+        *((f"ChargeCategory=Tax&{name}=1", "", f"{name} is '1', and must be null where the charge is a tax")
+          for name in ("ContractedUnitPrice", "ListUnitPrice", "PricingCategory", "PricingQuantity", "SkuId")),
+        ("ConsumedQuantity", "", "ConsumedQuantity is null, and must not be where the charge is of usage"),
+        ("ChargeCategory", "Purchase", "ConsumedQuantity is '"),
+        ("ChargeCategory", "Purchase", "ChargeFrequency of a purchase"),
+        ("ChargeCategory=Purchase&CommitmentDiscountId=c", "", "EffectiveCost of buying a commitment is not 0"),
+        ("ConsumedUnit", "", "ConsumedUnit is null, and must not be"),
+        ("CommitmentDiscountId", "c", "CommitmentDiscountStatus is null, and must not be"),
+        ("CommitmentDiscountId", "c", "CommitmentDiscountCategory is null, and must not be"),
+        ("CommitmentDiscountId", "c", "CommitmentDiscountType is null, and must not be"),
+        ("CommitmentDiscountId", "c", "CommitmentDiscountQuantity is null, and must not be"),
+        ("CommitmentDiscountName", "c", "must be null where CommitmentDiscountId is null"),
+        ("CommitmentDiscountQuantity", "1", "must be null where the charge has no commitment discount"),
+        ("CommitmentDiscountQuantity", "1", "CommitmentDiscountUnit is null, and must not be"),
+        ("CapacityReservationId", "c", "CapacityReservationStatus is null, and must not be"),
+        ("CapacityReservationStatus", "Used", "must be null where CapacityReservationId is null"),
+        ("SubAccountId", "c", "SubAccountName is null, and must not be"),
+        ("SubAccountName", "c", "must be null where SubAccountId is null"),
+        ("RegionId", "", "RegionName is 'US East (N. Virginia)', and must be null"),
+        ("RegionName", "", "RegionName is null, and must not be"),
+        ("ResourceType", "", "ResourceType is null, and must not be"),
+        ("ResourceId", "", "ResourceType is 'Training run', and must be null"),
+        ("ResourceId=&ResourceName=x", "", "ResourceName is 'x', and must be null"),
+        ("SkuId", "", "SkuMeter is 'Virtual machines', and must be null"),
+        ("SkuPriceId=&SkuPriceDetails={}", "", "SkuPriceDetails is '{}', and must be null"),
         ("BilledCost", "1,5", "no number"),
         ("BilledCost", "$5", "no number"),
-        ("ListCost", "1e9", "times PricingQuantity"),
+        ("BilledCost", "+5", "no number"),
+        ("BilledCost", "1/2", "no number"),
+        ("BilledCost", "NaN", "no number"),
+        ("BilledCost", "1E+3", "no number"),
+        ("BilledCost", "1e3", "no number"),
+        ("ListUnitPrice", "-1", "less than nothing"),
+        ("ContractedUnitPrice", "-1", "less than nothing"),
+        ("ListCost", "1E9", "times PricingQuantity"),
         ("ContractedCost", "-5", "times PricingQuantity"),
-        ("BillingCurrency", "dollars", "three letters"),
+        ("BillingCurrency", "dollars", "no currency"),
+        ("BillingCurrency", "USX", "no currency"),
+        ("PricingUnit", "hours", "no unit"),
+        ("PricingUnit", "1.5 Requests", "no unit"),
+        ("ConsumedUnit", "gib-Hours", "no unit"),
+        ("ConsumedUnit", "GB/", "no unit"),
         ("ChargePeriodStart", "2026-11-28 00:00:00", "is not like"),
         ("ChargePeriodStart", "2026-11-28T00:00:00+01:00", "is not like"),
+        ("ChargePeriodStart", "2026-02-30T00:00:00Z", "is not like"),
         ("ChargePeriodStart", "1999-11-28T00:00:00Z", "outside the billing period"),
         ("ChargePeriodEnd", "1999-11-28T00:00:00Z", "ends before it begins"),
         ("BillingPeriodEnd", "1999-11-28T00:00:00Z", "ends before it begins"),
         ("ServiceSubcategory", "Block Storage", "is none of Compute"),
         ("Tags", "a=b", "no JSON object"),
         ("Tags", '{"a": [1]}', "no JSON object"),
-        ("SkuId", "", "without SkuId"),
-        ("ResourceId", "", "without ResourceId"),
+        ("Tags", '{"a": 1, "a": 2}', "has the key 'a' twice"),
+        ("SkuPriceDetails", "[]", "no JSON object"),
     ],
 )  # fmt: skip
 def test_what_breaks_a_rule_is_found(column: str, value: str, told: str) -> None:
-    assert violations(GOOD) == []
-    found = violations(changed(column, value))
+    assert broken(GOOD) == []
+    found = broken(changed(column, value))
     assert any(told in each and each.startswith("row 1: ") for each in found), found
 
 
@@ -177,9 +297,9 @@ def test_what_has_no_price_stands_as_such_in_every_sum(tmp_path: Path, capsys: p
     write_record(tmp_path / "run.json", run)
     write_record(tmp_path / "cost.json", cost)
     assert main(["cost-report", "--run", str(tmp_path)]) == 0
-    row, task, month, total = capsys.readouterr().out.splitlines()[1:]
+    row, user, task, month, total = capsys.readouterr().out.splitlines()[1:]
     assert row.count("$") == row.count(" + ?") == 4
-    assert all(line.endswith(", without what has no price in 1 run") for line in (task, month, total))
+    assert all(line.endswith(", without what has no price in 1 run") for line in (user, task, month, total))
 
 
 @pytest.mark.parametrize(
@@ -189,6 +309,8 @@ def test_what_has_no_price_stands_as_such_in_every_sum(tmp_path: Path, capsys: p
         (["--run", "/nowhere"], 70, "/nowhere/run.json"),
         (["--check", "/nowhere.csv"], 70, "cannot be read"),
         (["--run", "/nowhere", "--tag", "team"], 2, "--tag 'team'"),
+        (["/nowhere", "--tag", "penstock_user=me"], 2, "are what a run says of itself"),
+        (["--runs-under", "/nowhere"], 70, "no run with a bill is in /nowhere"),
     ],
 )
 def test_what_cannot_be_summed_up_is_refused(
@@ -241,5 +363,5 @@ def test_a_bill_that_would_break_a_rule_makes_no_file(tmp_path: Path, capsys: py
     document["lines"][0]["quantity"] = 0
     path.write_text(json.dumps(document))
     assert main(["cost-report", "--run", str(tmp_path), "--focus", str(tmp_path / "f.csv")]) == 70
-    assert "makes no FOCUS file: row 1: ListUnitPrice times PricingQuantity" in capsys.readouterr().err
+    assert "makes no FOCUS file: row 1: ContractedUnitPrice times PricingQuantity" in capsys.readouterr().err
     assert not (tmp_path / "f.csv").exists()

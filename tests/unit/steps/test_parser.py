@@ -101,7 +101,7 @@ def test_no_option_is_taken_by_a_part_of_its_name(capsys: pytest.CaptureFixture[
     assert "did you mean --window-size?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["cost-report", "out"], ["prices", "check", "mine.yaml"], ["run", "data"]])
+@pytest.mark.parametrize("words", [["export", "out"], ["prices", "check", "mine.yaml"], ["run", "data"]])
 def test_what_stands_without_its_option_is_refused_by_its_step(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

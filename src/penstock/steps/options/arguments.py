@@ -40,6 +40,9 @@ def _add(place: argparse._ActionsContainer, one: Option) -> None:
         more |= {"type": one.read, "metavar": one.metavar, "choices": _choices(one)}
     if one.is_switch:
         more |= {"nargs": "?", "const": True}
+    if one.is_positional and one.is_repeated:
+        place.add_argument(one.name, nargs="*", default=list(one.default), **more)
+        return
     if one.is_repeated:
         more["action"] = "append"
     if one.is_positional:

@@ -1,0 +1,174 @@
+"""What a cloud's export has for the tags of runs, beside their bills."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from penstock.cli import main
+from penstock.cost.reconciling import read_exports
+from penstock.errors import RecordError
+from penstock.records import write_record
+from unit.cost.test_focus import focus_run
+
+Rows = Sequence[Mapping[str, str]]
+FOCUS = [
+    {"BilledCost": "1.5", "BillingCurrency": "USD", "ServiceName": "Amazon EC2", "ServiceCategory": "Compute",
+     "Tags": '{"penstock_run_id": "one", "team": "a"}', "RegionId": "us-east-1"},
+    {"BilledCost": "0.25", "BillingCurrency": "USD", "ServiceName": "Amazon RDS", "ServiceCategory": "Databases",
+     "Tags": '{"user:penstock_run_id": "one"}', "RegionId": ""},
+    {"BilledCost": "7", "BillingCurrency": "USD", "ServiceName": "Amazon EC2", "ServiceCategory": "Compute",
+     "Tags": '{"penstock_run_id": "someone"}', "RegionId": ""},
+    {"BilledCost": "3", "BillingCurrency": "USD", "ServiceName": "Amazon EC2", "ServiceCategory": "Compute",
+     "Tags": "", "RegionId": ""},
+    {"BilledCost": "", "BillingCurrency": "EUR", "ServiceName": "Tax", "ServiceCategory": "Other",
+     "Tags": "{}", "RegionId": ""},
+]  # fmt: skip
+_CUR = {"line_item_currency_code": "USD", "line_item_product_code": "AmazonEC2"}
+CUR = [
+    {**_CUR, "line_item_unblended_cost": "1.5", "product_product_family": "Compute Instance",
+     "resource_tags": '{"user_penstock_run_id": "one"}'},
+    {**_CUR, "line_item_unblended_cost": "0.25", "line_item_product_code": "AmazonRDS", "product_product_family": "",
+     "resource_tags": '{"user_penstock_run_id": "one"}'},
+    {**_CUR, "line_item_unblended_cost": "7", "product_product_family": "Compute Instance",
+     "resource_tags": '{"user_penstock_run_id": "someone"}'},
+    {**_CUR, "line_item_unblended_cost": "3", "product_product_family": "Data Transfer", "resource_tags": "{}"},
+]  # fmt: skip
+OLD_CUR = [
+    {"lineItem/UnblendedCost": row["line_item_unblended_cost"], "lineItem/CurrencyCode": "USD",
+     "lineItem/ProductCode": row["line_item_product_code"], "product/productFamily": row["product_product_family"],
+     "resourceTags/user:penstock_run_id": json.loads(row["resource_tags"]).get("user_penstock_run_id", "")}
+    for row in CUR
+]  # fmt: skip
+
+
+def as_csv(rows: Rows) -> bytes:
+    text = io.StringIO()
+    written = csv.DictWriter(text, list(rows[0]))
+    written.writeheader()
+    written.writerows(rows)
+    return text.getvalue().encode()
+
+
+def in_parquet(path: Path, rows: Rows, *, tags: str, cost: str) -> None:
+    """Write tags as a map and costs as numbers, as AWS does."""
+    columns: dict[str, pa.Array] = {name: pa.array([row[name] for row in rows]) for name in rows[0]}
+    maps = [list(json.loads(row[tags] or "{}").items()) for row in rows]
+    columns[tags] = pa.array(maps, type=pa.map_(pa.string(), pa.string()))
+    columns[cost] = pa.array([float(row[cost]) if row[cost] else None for row in rows])
+    pq.write_table(pa.table(columns), path)
+
+
+@pytest.mark.parametrize("name", ["focus.csv", "focus.csv.gz", "focus.parquet", "cur.csv", "cur.parquet", "old.csv"])
+def test_rows_are_summed_by_tag_and_by_what_they_are_for(tmp_path: Path, name: str) -> None:
+    rows = {"focus": FOCUS, "cur": CUR, "old": OLD_CUR}[name.partition(".")[0]]
+    path = tmp_path / name
+    if name.endswith(".parquet"):
+        is_focus = rows is FOCUS
+        tags, cost = ("Tags", "BilledCost") if is_focus else ("resource_tags", "line_item_unblended_cost")
+        in_parquet(path, rows, tags=tags, cost=cost)
+    else:
+        path.write_bytes(gzip.compress(as_csv(rows)) if name.endswith(".gz") else as_csv(rows))
+    found = read_exports([path], tag_key="penstock_run_id", values=["one", "two"])
+    database = "Amazon RDS" if rows is FOCUS else "AmazonRDS"
+    assert found.by_tag == {"one": {"Compute": Decimal("1.5"), database: Decimal("0.25")}, "two": {}}
+    assert (found.other_usd, found.untagged_usd) == (7, 3)
+    assert found.num_rows == len(rows)
+
+
+def test_files_of_an_export_add_up(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.csv").write_bytes(as_csv(CUR))
+    found = read_exports(sorted(tmp_path.iterdir()), tag_key="penstock_run_id", values=["one"])
+    assert found.by_tag["one"]["Compute"] == 3
+    assert found.title == "AWS CUR"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("x.csv", b"a,b\n1,2\n", "it has no column of costs, services or tags (it begins a, b)"),
+        ("x.csv", b"", "(it begins with nothing)"),
+        ("x.csv", as_csv([{**FOCUS[0], "BilledCost": "x"}]), "row 1: BilledCost 'x' is no number"),
+        ("x.csv", as_csv([FOCUS[0], {**FOCUS[0], "BilledCost": "NaN"}]), "row 2: BilledCost 'NaN' is no number"),
+        ("x.csv", as_csv([{**FOCUS[0], "BillingCurrency": "EUR"}]), "row 1: its cost is in 'EUR'"),
+        ("x.csv", as_csv([{**FOCUS[0], "Tags": "penstock_run_id"}]), "row 1: Tags is no JSON object"),
+        ("x.csv", as_csv(FOCUS) + b"1,2\n", "row 6: it has 2 cells"),
+        ("x.csv", b"BilledCost,\xff\n", "cannot be read"),
+        ("x.csv.gz", gzip.compress(as_csv(FOCUS))[:-20], "cannot be read"),
+        ("x.parquet", b"PAR1", "is no Parquet file"),
+        ("x.csv", None, "cannot be read"),
+    ],
+)
+def test_what_is_no_export_is_refused(tmp_path: Path, name: str, data: bytes | None, told: str) -> None:
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(RecordError) as refused:
+        read_exports([path], tag_key="penstock_run_id", values=["one"])
+    assert told in refused.value.what
+    assert str(path) in refused.value.what
+
+
+_READ = """
+import re, sys
+from pathlib import Path
+from penstock.cost.reconciling import read_exports
+found = read_exports([Path(sys.argv[1])], tag_key="penstock_run_id", values=["one"])
+peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
+print(found.num_rows, int(peak[1]) * 1024)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_memory_does_not_grow_with_the_export(tmp_path: Path) -> None:
+    peaks = []
+    for number, times in enumerate((1, 20_000)):
+        path = tmp_path / f"{number}.csv"
+        head, _, rows = as_csv(FOCUS).partition(b"\n")
+        path.write_bytes(head + b"\n" + rows * times)
+        done = subprocess.run(
+            [sys.executable, "-c", _READ, str(path)], capture_output=True, text=True, check=True
+        ).stdout
+        num_rows, peak_bytes = map(int, done.split())
+        assert num_rows == len(FOCUS) * times
+        peaks.append(peak_bytes)
+    assert path.stat().st_size > 5e6
+    assert peaks[1] - peaks[0] < 2.5e6
+
+
+def test_the_command_sets_the_export_beside_the_bill(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    each = focus_run(run_id="one", user="ada")
+    folder = tmp_path / "runs" / "one"
+    folder.mkdir(parents=True)
+    write_record(folder / "run.json", each.run)
+    write_record(folder / "cost.json", each.cost)
+    (tmp_path / "focus.csv").write_bytes(as_csv(FOCUS))
+    words = ["cost-report", "--runs-under", str(tmp_path / "runs"), "--reconcile", str(tmp_path / "focus.csv")]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "user ada: $" in told
+    rows = [line.split("  ") for line in told[told.index("FOCUS, 5 rows") :].splitlines()]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    total = f"${float(each.cost.total_usd):.2f}"
+    assert ["one", "all", total, "$1.75"] in [row[:4] for row in cells]
+    assert any(row[0] == "Amazon RDS" and row[-1] == "the export alone" for row in cells)
+    assert any(row[0] == "Storage" and row[-1] == "the bill alone" for row in cells)
+    assert "with other values of penstock_run_id: $7.00" in told
+    assert "without the tag penstock_run_id: $3.00" in told
+
+    assert main([*words, "--tag", "team=a", "--tag-key", "team"]) == 0
+    assert "$1.50" in capsys.readouterr().out
+    assert main([*words, "--tag-key", "nobody"]) == 2
+    assert "no run has the tag 'nobody'" in capsys.readouterr().err
