@@ -46,6 +46,7 @@ from penstock.records.run import (
     StepEvaluation,
     StepRecord,
 )
+from penstock.records.timeline import Timeline, TimelineInterval, joined_in_pairs
 
 __all__ = [
     "UNSAID",
@@ -98,8 +99,11 @@ __all__ = [
     "StepRecord",
     "StreamSpec",
     "TableFigure",
+    "Timeline",
+    "TimelineInterval",
     "decode_record",
     "encode_record",
+    "joined_in_pairs",
     "read_record",
     "write_record",
 ]

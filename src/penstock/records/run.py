@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from penstock.records.codec import Part, Record
 from penstock.records.meters import Meters
 from penstock.records.metric_values import MetricValues
+from penstock.records.timeline import Timeline
 
 __all__ = [
     "UNSAID",
@@ -147,6 +148,7 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
         mix: what each member of a mix gave; empty where there is none.
         evaluations: those in the middle of epochs, in order.
         user: who ran it, None where that is not known.
+        timeline: what it did with its time; None in records of trainings that kept none.
     """
 
     kind: ClassVar[str] = "run"
@@ -180,6 +182,7 @@ class RunRecord(Record, frozen=True, kw_only=True, forbid_unknown_fields=True):
     best_step: int | None = None
     evaluations: tuple[StepEvaluation, ...] = ()
     user: str | None = None
+    timeline: Timeline | None = None
 
     @property
     def best_valid(self) -> MetricValues | None:

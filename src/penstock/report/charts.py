@@ -25,7 +25,7 @@ from penstock.report.progress import Progress
 from penstock.report.svg import THEME, clean_text, to_inline_svg
 from penstock.texts import counted
 
-__all__ = ["chart", "confusion_chart", "legend", "loss_chart", "score_chart", "stall_chart", "truth_chart"]
+__all__ = ["chart", "confusion_chart", "legend", "loss_chart", "panels", "score_chart", "stall_chart", "truth_chart"]
 
 MAX_LINE_POINTS = 400
 MAX_BARS = 60
@@ -220,17 +220,37 @@ def chart(name: str, title: str, description: str, draw: Callable[[Axes], None])
         description: what it shows.
         draw: draws on its axes.
     """
+    return panels(name, title, description, [draw])
+
+
+def panels(
+    name: str,
+    title: str,
+    description: str,
+    draws: Sequence[Callable[[Axes], None]],
+    *,
+    height_inches: float = _HEIGHT_INCHES,
+) -> str:
+    """Draw charts over one another that share their horizontal axis, as SVG text.
+
+    Args:
+        name: unique in the page.
+        title: what a screen reader says it is.
+        description: what they show.
+        draws: draw on the axes of each, from the top.
+        height_inches: of all together.
+    """
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
         mpl.rcParams.update({**_STYLE, "svg.hashsalt": f"penstock-{name}"})
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), layout="constrained")
+        figure = Figure(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
-        axes = figure.add_subplot()
-        axes.patch.set_visible(False)
-        axes.tick_params(length=3)
-        draw(axes)
+        for axes, draw in zip(figure.subplots(len(draws), sharex=True, squeeze=False)[:, 0], draws, strict=True):
+            axes.patch.set_visible(False)
+            axes.tick_params(length=3)
+            draw(axes)
         written = io.StringIO()
         figure.savefig(written, format="svg", metadata={"Date": None})
     return to_inline_svg(written.getvalue(), name=f"chart-{name}", title=title, description=description)

@@ -33,6 +33,7 @@ from penstock.report.summary import (
     traffic_table,
 )
 from penstock.report.svg import clean_text
+from penstock.report.timeline_charts import timeline_charts
 from penstock.secrets import redact
 from penstock.units import format_bytes, format_usd
 
@@ -137,6 +138,7 @@ def _charts(run: RunRecord, evaluation: Evaluation | None) -> list[tuple[str, Ma
         found.append((f"Validation {shown[0].label} by {Progress.of([run]).noun}", score_chart(run, score)))
     if run.epochs:
         found.append(("Compute and stall", stall_chart(run)))
+    found += timeline_charts(run)
     if evaluation and evaluation.confusion:
         found.append((f"Confusion, {evaluation.split} split", confusion_chart(evaluation)))
     elif evaluation and evaluation.predictions:

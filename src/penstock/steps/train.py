@@ -120,6 +120,7 @@ def _run(args: TrainOptions, run_root: RunRoot | None, metering: Metering, count
                 own_traffic=counts.read,
                 books=books,
                 warn=warner(NAME),
+                look=feed.look,
                 recipe=recipe_for(task.name, config.model),
                 initialise=_initial_weights(
                     args, config.init_from, counts.meter, meaning=planned.data.first.info.meaning

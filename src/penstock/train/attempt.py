@@ -69,11 +69,10 @@ class Attempt:
         checkpoints: Checkpoints,
         identity: Identity,
         progress: Progress,
-        started_seconds: float,
+        spent: Spent,
         known: KnownSamples | None,
         on_save: Callable[[TrainResult], None],
         trained_on: Callable[[], TrainedOn] | None,
-        own_traffic: Callable[[], dict[str, Meters]],
         initialise: Callable[[nn.Module], None] | None,
         books: Books,
         warn: Callable[[str], None],
@@ -84,11 +83,7 @@ class Attempt:
         self._known = known or KnownSamples(number=train_loader.num_samples or 0, are_all=True)
         self._on_save, self._initialise = on_save, initialise
         self._trained_on = functools.cache(trained_on) if trained_on is not None else None
-        self._spent = Spent(
-            started_seconds=started_seconds,
-            loaders=[train_loader] + ([valid.loader] if valid is not None else []),
-            own_traffic=own_traffic,
-        )
+        self._spent, self._activity = spent, spent.activity
         self._journal = Journal()
         self._limits = Limits(
             max_hours=config.max_hours,
@@ -116,9 +111,9 @@ class Attempt:
             self._save()
         else:
             self._take_up(content)
-        journal, num_samples = self._journal, self._train_loader.num_samples
+        place = {"step": self._journal.step, "epoch": self._journal.epoch}
         self._progress.on_begin(
-            step=journal.step, epoch=journal.epoch, epoch_samples=journal.epoch_samples, num_samples=num_samples
+            **place, epoch_samples=self._journal.epoch_samples, num_samples=self._train_loader.num_samples
         )
 
     def _take_up(self, content: dict[str, Any]) -> None:
@@ -149,12 +144,13 @@ class Attempt:
             TrainingDiverged: the loss or the gradient is not finite.
         """
         try:
-            with self._limits.watching(stop) as self._watch:
+            with self._spent.recorder.recording(), self._limits.watching(stop) as self._watch:
                 while not self._journal.finished:
                     if self._train_epoch(stop):
                         self._end_epoch(stop)
                     else:
                         self._end_within_epoch(stop)
+                    self._activity.now("other")
                     if not self._journal.finished:
                         stop.check()
         except BaseException as error:
@@ -178,6 +174,7 @@ class Attempt:
         self._stepper.num_steps = schedule.num_steps
         self._stepper.model.train()
         batches: Iterator[Batch] | None = None
+        self._activity.now("busy")
         while True:
             self._check_limits()
             if self._is_to_be_evaluated():
@@ -188,7 +185,7 @@ class Attempt:
             begun = time.perf_counter()
             if batches is None:
                 batches = iter(self._train_loader.epoch(journal.epoch))
-            with stop.waiting():
+            with stop.waiting(), self._activity.during("stall"):
                 batch = next(batches, None)
             got = time.perf_counter()
             journal.stall_seconds += got - begun
@@ -211,6 +208,7 @@ class Attempt:
 
     def _end_step(self, outcome: StepOutcome, schedule: Schedule, stop: StopRequest, *, begun: float) -> None:
         journal = self._journal
+        self._spent.recorder.count(outcome.num_samples)
         journal.end_step(loss=outcome.loss, num_labelled=outcome.num_labelled, num_samples=outcome.num_samples)
         self._loader_state = self._reached
         journal.compute_seconds += time.perf_counter() - begun
@@ -244,7 +242,7 @@ class Attempt:
         journal, begun = self._journal, time.perf_counter()
         metrics: MetricValues = {}
         if self._valid is not None:
-            metrics = self._valid.metrics(self._stepper.evaluated, journal.epoch, stop)
+            metrics = self._validate(self._valid, stop)
             self._train_loader.load_state_dict(self._loader_state)
         score = self._score_of(metrics)
         found = StepEvaluation(
@@ -309,7 +307,7 @@ class Attempt:
         journal, begun = self._journal, time.perf_counter()
         metrics: MetricValues = {}
         if self._valid is not None:
-            metrics = self._valid.metrics(self._stepper.evaluated, journal.epoch, stop)
+            metrics = self._validate(self._valid, stop)
         score = self._score_of(metrics)
         # Both loaders may be parts of one stream, whose place the validation has moved on.
         self._loader_state = self._train_loader.state_dict()
@@ -323,17 +321,20 @@ class Attempt:
         self._save()
         self._progress.on_epoch(record, is_best=is_best)
 
+    def _validate(self, valid: Validation, stop: StopRequest) -> MetricValues:
+        with self._activity.during("valid"):
+            return valid.metrics(self._stepper.evaluated, self._journal.epoch, stop)
+
     def _score_of(self, metrics: MetricValues) -> MetricValue | None:
         asked = self._config.best
         return best_by(metrics, asked or self._task.score, is_asked=asked is not None)
 
     def _keep_best(self, epoch: int) -> None:
-        self._best = self._checkpoints.save_best(
-            {**self._stepper.weights(), "trained_on": self._training_split()},
-            identity=self._identity,
-            step=self._journal.step,
-            epoch=epoch,
-        )
+        content = {**self._stepper.weights(), "trained_on": self._training_split()}
+        with self._activity.during("save"):
+            self._best = self._checkpoints.save_best(
+                content, identity=self._identity, step=self._journal.step, epoch=epoch
+            )
 
     def _training_split(self) -> dict[str, Any] | None:
         return None if self._trained_on is None else msgspec.to_builtins(self._trained_on())
@@ -374,7 +375,8 @@ class Attempt:
             "journal": self._spent.added_to(self._journal, self._checkpoints.saves).to_plain(),
         }
         step, epoch = journal.step, journal.epoch
-        where = self._checkpoints.save(content, identity=self._identity, step=step, epoch=epoch)
+        with self._activity.during("save"):
+            where = self._checkpoints.save(content, identity=self._identity, step=step, epoch=epoch)
         log.info("saved", extra={"checkpoint": where, "step": step, "epoch": epoch})
         self._saved, self._saved_seconds = (place, where), time.monotonic()
         self._on_save(self.result(ended_unsaid()))

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.records import EpochRecord, LossPoint, Meters, MetricValue, MetricValues, Saves, StepEvaluation
+from penstock.records import EpochRecord, LossPoint, Meters, MetricValue, MetricValues, Saves, StepEvaluation, Timeline
 
 __all__ = ["MAX_EVALUATIONS", "MAX_LOSS_POINTS", "Curve", "Journal"]
 
@@ -86,6 +86,7 @@ class Journal(msgspec.Struct, kw_only=True):
         traffic: what was requested in all attempts, up to when this was saved, by the ids that it is counted under.
         longest_seconds: the longest that a step took, its data apart.
         saves: of all attempts, but for the one that saves this.
+        timeline: of all attempts, up to when this was saved; None where they kept none.
     """
 
     step: int = 0
@@ -111,6 +112,7 @@ class Journal(msgspec.Struct, kw_only=True):
     traffic: dict[str, Meters] = msgspec.field(default_factory=dict)
     longest_seconds: float = 0.0
     saves: Saves = msgspec.field(default_factory=Saves)
+    timeline: Timeline | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as dicts, lists and numbers."""

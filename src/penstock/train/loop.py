@@ -28,8 +28,10 @@ from penstock.train.progress import Progress, Unwatched
 from penstock.train.result import TrainResult
 from penstock.train.schedule import KnownSamples
 from penstock.train.signals import StopAsked, StopRequest
+from penstock.train.spent import Spent
 from penstock.train.stepper import Stepper
 from penstock.train.validation import Validation
+from penstock.window.look import WindowLook
 
 __all__ = ["train"]
 
@@ -55,6 +57,7 @@ def train(
     initialise: Callable[[nn.Module], None] | None = None,
     books: Books | None = None,
     warn: Callable[[str], None] = lambda text: None,
+    look: Callable[[], WindowLook | None] = lambda: None,
 ) -> TrainResult:
     """Train a network, going on from the last checkpoint if there is one.
 
@@ -81,6 +84,7 @@ def train(
         recipe: that the network is of.
         books: what the run may spend, and prices; None prices nothing.
         warn: is told once that most of a limit is spent.
+        look: looks at the windows that are read through, once a second, in another thread.
         initialise: puts other weights into the network where the run begins, and not where it goes on.
 
     Raises:
@@ -91,20 +95,26 @@ def train(
         TrainingDiverged: the loss or the gradient is not finite.
         PenstockError: the data failed.
     """
+    stepper = Stepper(config, model=model, objective=objective, recipe=recipe)
     attempt = Attempt(
         config,
         task=task,
-        stepper=Stepper(config, model=model, objective=objective, recipe=recipe),
+        stepper=stepper,
         train_loader=train_loader,
         valid=None if valid_loader is None else Validation(task=task, objective=objective, loader=valid_loader),
         checkpoints=checkpoints,
         identity=identity,
         progress=progress or Unwatched(),
-        started_seconds=time.monotonic() if started_seconds is None else started_seconds,
+        spent=Spent(
+            started_seconds=time.monotonic() if started_seconds is None else started_seconds,
+            loaders=[train_loader] + ([valid_loader] if valid_loader is not None else []),
+            own_traffic=own_traffic,
+            look=look,
+            device=stepper.device,
+        ),
         known=known,
         on_save=on_save,
         trained_on=trained_on,
-        own_traffic=own_traffic,
         initialise=initialise,
         books=books or NoBooks(),
         warn=warn,

@@ -116,6 +116,7 @@ def make_run_record(result: TrainResult, *, run_id: str, options: dict[str, Conf
         saves=journal.saves,
         unfinished_samples=journal.epoch_samples,
         user=this_user(),
+        timeline=journal.timeline,
     )
 
 

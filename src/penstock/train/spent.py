@@ -7,11 +7,16 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import torch
 
 from penstock.loader.protocols import BatchLoader
 from penstock.records import Meters, Saves
 from penstock.sources import take_later
+from penstock.train.activity import Activity
+from penstock.train.gpu_usage import gpu_reader
 from penstock.train.journal import Journal
+from penstock.train.recorder import Recorder
+from penstock.window.look import WindowLook
 
 __all__ = ["Spent"]
 
@@ -23,6 +28,12 @@ class Spent:
         started_seconds: ``time.monotonic()`` at its start, which is before data and model are opened.
         loaders: that it reads from.
         own_traffic: gives what was requested otherwise than by them, by the ids that it is counted under.
+        look: looks at the windows.
+        device: that computes.
+
+    Attributes:
+        activity: what the trainer is at.
+        recorder: of the run's timeline.
     """
 
     def __init__(
@@ -31,16 +42,28 @@ class Spent:
         started_seconds: float,
         loaders: Sequence[BatchLoader],
         own_traffic: Callable[[], dict[str, Meters]],
+        look: Callable[[], WindowLook | None],
+        device: torch.device,
     ) -> None:
         self._started_seconds = started_seconds
         self.started_at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - started_seconds)
         self._loaders, self._own_traffic = loaders, own_traffic
         self._earlier = Journal()
         self.first_batch_seconds: float | None = None
+        self.activity = Activity()
+        self.recorder = Recorder(
+            self.activity,
+            started_seconds=started_seconds,
+            started_at=self.started_at,
+            look=look,
+            gpu=gpu_reader(device),
+        )
 
     def goes_on_from(self, earlier: Journal) -> None:
         """Add up to the journal of earlier attempts, which must not change any more."""
         self._earlier = earlier
+        if earlier.timeline is not None:
+            self.recorder.goes_on_from(earlier.timeline)
 
     def note_batch(self) -> None:
         """Take note that a batch is there."""
@@ -65,4 +88,5 @@ class Spent:
             traffic=take_later(earlier.traffic, *seen, self._own_traffic()),
             wall_seconds=self.wall_seconds,
             saves=earlier.saves.plus(saves),
+            timeline=self.recorder.timeline(),
         )

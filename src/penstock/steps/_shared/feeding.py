@@ -22,12 +22,13 @@ from penstock.records import Meters, MixShare
 from penstock.steps._shared.metering import Metering
 from penstock.steps._shared.ranks import ONE_RANK, Ranks
 from penstock.steps._shared.transforming import check_agreed, transform_of
-from penstock.steps._shared.window import served_window
+from penstock.steps._shared.window import ServedWindow, served_window
 from penstock.steps.options.data import FeedOptions
 from penstock.tasks.protocols import Collates, Task
 from penstock.tasks.registry import get_task
 from penstock.tasks.stored import StoredDecode
 from penstock.window import Prefetcher
+from penstock.window.look import WindowLook, look_at
 
 if TYPE_CHECKING:
     from penstock.steps._shared.mixed_stream import MixedStream
@@ -81,10 +82,16 @@ class OpenedFeed:
 
     Attributes:
         prefetchers: children of this process; none where a sidecar serves the window.
+        windows: that are read through.
     """
 
     stream: DatasetStream | MixedStream
     prefetchers: Sequence[Prefetcher] = ()
+    windows: Sequence[ServedWindow] = ()
+
+    def look(self) -> WindowLook:
+        """Return what the windows hold and have moved."""
+        return look_at([(each.folder, each.meters) for each in self.windows])
 
     def shares(self) -> tuple[MixShare, ...]:
         """Return what each member of a mix gave; nothing where there is none."""
@@ -127,8 +134,8 @@ def open_stream(
             batch_size=batch_size,
             num_epochs=num_epochs,
             metering=metering,
-        ) as (mixed, prefetchers):
-            yield OpenedFeed(stream=mixed, prefetchers=prefetchers)
+        ) as (mixed, windows):
+            yield _opened(mixed, windows)
         return
     with served_window(args, metering) as window:
 
@@ -158,7 +165,12 @@ def open_stream(
 
         stream = DatasetStream(data.listing, open_stream=open_over, num_epochs=num_epochs, splits=splits)
         with contextlib.closing(stream):
-            yield OpenedFeed(stream=stream, prefetchers=[window.prefetcher] if window.prefetcher is not None else [])
+            yield _opened(stream, [window])
+
+
+def _opened(stream: DatasetStream | MixedStream, windows: Sequence[ServedWindow]) -> OpenedFeed:
+    prefetchers = {id(each): each for window in windows if (each := window.prefetcher) is not None}
+    return OpenedFeed(stream=stream, prefetchers=list(prefetchers.values()), windows=windows)
 
 
 def decoding_of(data: OpenedDataset, *, is_pinned: bool = False) -> Decoding:

@@ -21,7 +21,7 @@ from penstock.steps.options.data import FeedOptions
 from penstock.stream.fitting import fitting_batch
 from penstock.stream.helpers import Helpers
 from penstock.temporary import TemporaryFolder
-from penstock.window import Prefetcher, claim_job, empty_window_of_nobody, remove_window
+from penstock.window import claim_job, empty_window_of_nobody, remove_window
 
 __all__ = ["open_mix"]
 
@@ -40,8 +40,8 @@ def open_mix(
     batch_size: int,
     num_epochs: int,
     metering: Metering,
-) -> Iterator[tuple[MixedStream, list[Prefetcher]]]:
-    """Start what fills the windows, and yield the stream and them; close both at the end.
+) -> Iterator[tuple[MixedStream, list[ServedWindow]]]:
+    """Start what fills the windows, and yield the stream and the windows; close both at the end.
 
     What is drawn from all members at once is read through a window for each, which share out the bound, and which
     children of this process fill: a sidecar serves one window. What goes member by member is read through the window
@@ -65,7 +65,7 @@ def open_mix(
             mixing, opened, decoding=decoding, splits=splits, batch_size=batch_size, num_epochs=num_epochs
         )
         stack.callback(stream.close)
-        yield stream, list({id(each): each for window, _ in windows if (each := window.prefetcher)}.values())
+        yield stream, list({window.folder: window for window, _ in windows}.values())
 
 
 def _own_windows(
