@@ -58,8 +58,8 @@ class ShownTraining:
             done - self._done,
             epoch=update.epoch + 1,
             epochs=update.num_epochs,
-            stall_percent=100 * waited,
             **({} if update.loss is None else {"loss": update.loss}),
+            stall_percent=100 * waited,
             **_spent(update),
         )
         self._done = done
