@@ -68,7 +68,7 @@ def test_what_has_commas_on_a_command_line_may_be_a_list(tmp_path: Path) -> None
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("step", ["list", "run", "demo"])
+@pytest.mark.parametrize("step", ["list", "run", "compare-modes", "demo"])
 def test_a_file_names_a_challenge(tmp_path: Path, step: str) -> None:
     assert words(tmp_path, "challenge: c2", step=step) == [step, "--task=eeg-c2"]
     assert words(tmp_path, "challenge: c2", "--task", "eeg-c1", step=step) == [step, "--task", "eeg-c1"]
@@ -98,6 +98,17 @@ def test_the_last_challenge_of_a_command_counts_and_its_help_tells_of_it(capsys:
     told = capsys.readouterr().out
     assert "--challenge {c1,c2}" in told
     assert "options of the task eeg-c1" in told
+
+
+def test_splits_of_eeg_have_flags_that_stand_for_options(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["run", "--challenge", "c1", "--train-releases", "R1,R2", "--test-subjects=./s.txt", "--mini"]
+    assert with_challenge(given) == [
+        *("run", "--task=eeg-c1", "--option", "train-releases=R1,R2", "--option", "test-subjects=./s.txt", "--mini")
+    ]
+    assert main(["list", "--source", "x", "--task", "images", "--train-releases", "R1"]) == 2
+    assert main(["list", "--source", "x", "--task", "eeg-c1", "--train-releases"]) == 2
+    assert main(["train", "--train-releases", "R1"]) == 2
+    assert "unrecognized arguments: --train-releases" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["--config=", "--config "])
