@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
+import weakref
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
 from penstock.errors import ObjectUnreadable, SourceChanged, SourceError, SourceUnavailable
@@ -172,3 +175,25 @@ def test_a_link_of_the_hub_that_ends_while_its_server_is_busy() -> None:
             return bytes(await source.get_range(info, 50, 10))
 
         assert asyncio.run(read()) == DATA[50:60]
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_memory_that_was_read_to_is_let_go_of_at_once_after_a_redirect_or_another_try(
+    server: SmallS3, *, is_cut: bool
+) -> None:
+    """And not when garbage is collected by and by: a redirect of each file would hold some MiB of each."""
+    at_links(server, lambda number, asked: cut(asked, 0) if is_cut and number == 1 else right(asked))
+    source, info = file_of(server)
+
+    async def read() -> weakref.ref[np.ndarray]:
+        place = np.empty(len(DATA), np.uint8)
+        await source.read_into(info, 0, place.data)
+        assert place.tobytes() == DATA
+        return weakref.ref(place)
+
+    gc.disable()
+    try:
+        assert asyncio.run(read())() is None
+    finally:
+        gc.enable()
+        source.close()

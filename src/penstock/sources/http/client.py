@@ -177,12 +177,13 @@ class HttpClient:
             began = running_seconds()
             retry_after: float | None = None
             came = 0
+            problem: Exception | None = None  # the one before it holds this frame, and so the place, by its traceback
             try:
                 address, data = await trip.get(wanted)
                 query = Query(data, self._ranges, wanted, checksum_header=header)
                 came = await self._pool(address, loop).fetch(query, place[reached:] if reached else place)
             except (Answered, Cut, Stale) as error:
-                problem: Exception = error
+                problem = error
             except BudgetSpent:
                 raise
             except PenstockError:  # of credentials, or of the way there
