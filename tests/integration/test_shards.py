@@ -374,6 +374,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallS3]:
     monkeypatch.setattr("penstock.formats.streams.whole.CHUNK_BYTES", 1 << 12)
     monkeypatch.setattr("penstock.dataset.shard_pass.LEAST_AHEAD_BYTES", 1 << 10)
     monkeypatch.setattr("penstock.dataset.shard_pass.MOST_HELD_BYTES", 1 << 13)
+    monkeypatch.setattr("penstock.dataset.shard_pass.MOST_AHEAD_BYTES", 1 << 12)
     with small_s3(is_open=True) as server:
         for number in range(12):
             rows = [{"n": number * 1000 + each, "text": "x" * 90} for each in range(1000)]

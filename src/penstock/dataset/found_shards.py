@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from penstock.dataset.shard_ahead import Ahead, Feed
-from penstock.dataset.shard_pass import Pass
+from penstock.dataset.shard_pass import Pass, Room
 from penstock.errors import ProcessLost
 from penstock.formats.protocols import ByObject, Format, Store, by_object, reads_by
 from penstock.lazy import imported
@@ -69,9 +69,11 @@ class _Own:
         indexing: shards that are being indexed.
         wanted: shards that are made ready, and were not opened yet; those of ``ready`` are among them.
         ready: what gives such shards.
+        room: for what passes read before its turn.
     """
 
     begun: Begun
+    room: Room = field(default_factory=Room)
     lock: threading.RLock = field(default_factory=threading.RLock)
     indexing: dict[str, Future[list[Extent]]] = field(default_factory=dict)
     wanted: set[str] = field(default_factory=set)
@@ -173,6 +175,7 @@ class FoundShards:
             lambda: self._own().begun,
             lambda seen: self._kind.index(cast("Store", seen), info),  # it reads that object alone
             info,
+            room=lambda: self._own().room,
             done=lambda extents: self._keep(self._own(), name, extents),
             ended=lambda: self._ended(name),
             again=lambda number: Ahead(self._ranges, ((each, 0) for each in self._index(name)[number:])),

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import aclosing
-from typing import Final
+from typing import Final, NamedTuple
 
 from penstock.dataset.shard_ahead import Feed, Held
 from penstock.errors import ProcessLost
@@ -17,15 +17,38 @@ from penstock.ranges.here import Begun
 from penstock.sources import ObjectInfo, ObjectSource
 from penstock.units import MIB
 
-__all__ = ["Pass"]
+__all__ = ["Pass", "Room"]
 
 MOST_HELD_BYTES: Final = 4 * MIB
-"""Of extents that wait to be taken, but for one of them."""
+"""Of extents that wait to be taken, from which on no more are looked for."""
 MOST_SEEN_BYTES: Final = 24 * MIB
 """Of what was read of the object last."""
 READ_AHEAD: Final = 1
+"""Reads of a pass that may be made before their turn however many others are under way."""
+MOST_AHEAD_BYTES: Final = 4 * MIB
+"""Of more of them, of all passes of a process together."""
 LEAST_AHEAD_BYTES: Final = 1 * MIB
 """Of a read, from which on those that would follow it are made before their turn."""
+
+_Found = tuple[Extent, list[memoryview]]
+
+
+class Room:
+    """How much may still be read before its turn; of one thread."""
+
+    def __init__(self) -> None:
+        self._left_bytes = MOST_AHEAD_BYTES
+
+    def take(self, size_bytes: int) -> bool:
+        """Take so much of it, where there is as much."""
+        if size_bytes > self._left_bytes:
+            return False
+        self._left_bytes -= size_bytes
+        return True
+
+    def give(self, size_bytes: int) -> None:
+        """Give back what was taken."""
+        self._left_bytes += size_bytes
 
 
 class Pass:
@@ -36,8 +59,9 @@ class Pass:
     Args:
         own: gives the thread and the source of this process.
         index: finds the extents, reading from what it is given.
+        room: gives how much may be read before its turn, of this process.
         done: called with all extents when they were found, in the thread that reads.
-        ended: called once, when all were found and one is taken; in either thread.
+        ended: called once, when all was asked for and an extent is taken; in either thread.
         again: gives the extents from one number on, where this can't.
     """
 
@@ -47,18 +71,20 @@ class Pass:
         index: Callable[[Seen], AsyncIterator[Found]],
         info: ObjectInfo,
         *,
+        room: Callable[[], Room],
         done: Callable[[list[Extent]], None],
         ended: Callable[[], None],
         again: Callable[[int], Feed],
     ) -> None:
         self._own, self._index, self._info, self._done, self._again = own, index, info, done, again
+        self._room = room
         self._ended: Callable[[], None] | None = ended
-        self._is_done = self._is_taken = False
+        self._is_asked = self._is_taken = False
         self._begun: Begun | None = None
         self._running: Future[None] | None = None
         self._instead: Feed | None = None
-        self._found: asyncio.Queue[Held | Exception | None] = asyncio.Queue()
-        self._room = asyncio.Event()
+        self._found: asyncio.Queue[_Found | Exception | None] = asyncio.Queue()
+        self._was_taken = asyncio.Event()
         self._held_bytes = 0
         self._num_taken = 0
 
@@ -87,7 +113,8 @@ class Pass:
         if found is None:
             return self._take_again()
         self._num_taken += 1
-        return [found]
+        extent, parts = found
+        return [(extent, 0, memoryview(b"".join(parts)))]
 
     def close(self) -> None:
         """End the pass."""
@@ -97,7 +124,7 @@ class Pass:
             self._running.cancel()
 
     def _tell(self) -> None:
-        if self._is_done and self._is_taken and self._ended is not None:
+        if self._is_asked and self._is_taken and self._ended is not None:
             ended, self._ended = self._ended, None
             ended()
 
@@ -105,21 +132,25 @@ class Pass:
         self._instead = self._again(self._num_taken)
         return self._instead.take()
 
-    async def _next(self) -> Held | Exception | None:
+    def _ask_no_more(self) -> None:
+        self._is_asked = True
+        self._tell()
+
+    async def _next(self) -> _Found | Exception | None:
         found = await self._found.get()
         if isinstance(found, tuple):
-            self._held_bytes -= len(found[2])
-            self._room.set()
+            self._held_bytes -= found[0].size_bytes
+            self._was_taken.set()
         return found
 
     async def _go_through(self, source: ObjectSource) -> None:
         """Find all extents; whoever takes them is told of the end, however it comes."""
         ended: Exception | None = ProcessLost("the shard was closed meanwhile", fix="open it again")
-        seen = Seen(source, self._info)
+        seen = Seen(source, self._info, room=self._room(), asked=self._ask_no_more)
         try:
             self._done(await self._find(seen))
-            self._is_done, ended = True, None
-            self._tell()
+            ended = None
+            self._ask_no_more()  # of what is looked at in part alone
         except Exception as error:
             ended = error
         finally:
@@ -134,54 +165,57 @@ class Pass:
                 if not isinstance(found, Extent):
                     continue
                 extents.append(found)
-                data = seen.bytes_of(found.spans) if gives else None
-                gives = data is not None
-                if data is not None:
-                    await self._put((found, 0, data))
+                parts = seen.parts_of(found.spans) if gives else None
+                gives = parts is not None
+                if parts is not None:
+                    await self._put(found, parts)
         return extents
 
-    async def _put(self, found: Held) -> None:
-        while self._held_bytes and self._held_bytes + len(found[2]) > MOST_HELD_BYTES:
-            self._room.clear()
-            await self._room.wait()
-        self._held_bytes += len(found[2])
-        self._found.put_nowait(found)
+    async def _put(self, extent: Extent, parts: list[memoryview]) -> None:
+        self._held_bytes += extent.size_bytes
+        self._found.put_nowait((extent, parts))
+        del parts
+        while self._held_bytes >= MOST_HELD_BYTES:
+            self._was_taken.clear()
+            await self._was_taken.wait()
 
 
 class Seen:
-    """A source that one object is read from in order: reads are made before their turn, and the last ones kept."""
+    """A source that one object is read from in order: reads are made before their turn, and the last ones kept.
 
-    def __init__(self, source: ObjectSource, info: ObjectInfo) -> None:
-        self._source, self._info = source, info
-        self._ahead: deque[tuple[int, int, asyncio.Task[memoryview]]] = deque()
+    Args:
+        room: for more reads than one that are made so.
+        asked: called when all of the object was asked for.
+    """
+
+    def __init__(self, source: ObjectSource, info: ObjectInfo, *, room: Room, asked: Callable[[], None]) -> None:
+        self._source, self._info, self._room, self._asked = source, info, room, asked
+        self._ahead: deque[_Reading] = deque()
         self._seen: deque[tuple[int, memoryview]] = deque()
 
     async def get_range(self, info: ObjectInfo, offset: int, length_bytes: int) -> memoryview:
         """Return bytes, as the source does."""
         if info is not self._info:
             return await self._source.get_range(info, offset, length_bytes)
-        while self._ahead and self._ahead[0][:2] != (offset, length_bytes):
-            self._ahead.popleft()[2].cancel()
-        own = self._ahead.popleft()[2] if self._ahead else self._read(offset, length_bytes)
-        end = self._ahead[-1][0] + self._ahead[-1][1] if self._ahead else offset + length_bytes
-        while length_bytes >= LEAST_AHEAD_BYTES and len(self._ahead) < READ_AHEAD and end < info.size_bytes:
-            length = min(length_bytes, info.size_bytes - end)
-            self._ahead.append((end, length, self._read(end, length)))
-            end += length
+        while self._ahead and (self._ahead[0].offset, self._ahead[0].length_bytes) != (offset, length_bytes):
+            self._take_first().cancel()
+        own = self._take_first() if self._ahead else self._read(offset, length_bytes)
+        self._read_ahead(offset, length_bytes)
         try:
             data = await own
         except BaseException:
             own.cancel()
             raise
+        del own
         self._seen.append((offset, data))
         while len(self._seen) > 1 and sum(len(each) for _, each in self._seen) > MOST_SEEN_BYTES:
             self._seen.popleft()
         return data
 
-    def bytes_of(self, spans: Sequence[Span]) -> memoryview | None:
-        """Return the bytes of spans that were read a moment ago, joined; None where they are not kept.
+    def parts_of(self, spans: Sequence[Span]) -> list[memoryview] | None:
+        """Return the bytes of spans that were read a moment ago; None where they are not kept.
 
-        What lies before them is forgotten.
+        What ends before they do is forgotten.
         """
         parts: list[memoryview] = []
         for span in spans:
@@ -189,16 +223,34 @@ class Seen:
             if found is None:
                 return None
             parts += found
-        while spans and self._seen and sum_of(self._seen[0]) <= spans[-1].offset:
+        end = spans[-1].offset + spans[-1].length_bytes if spans else 0
+        while self._seen and self._seen[0][0] + len(self._seen[0][1]) <= end:
             self._seen.popleft()
-        return parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
+        return parts
 
     def close(self) -> None:
         """Let go of what was read before its turn."""
-        for _, _, reading in self._ahead:
-            reading.cancel()
-        self._ahead.clear()
+        while self._ahead:
+            self._take_first().cancel()
         self._seen.clear()
+
+    def _read_ahead(self, offset: int, length_bytes: int) -> None:
+        """Make reads like one before their turn."""
+        end = self._ahead[-1].end if self._ahead else offset + length_bytes
+        while length_bytes >= LEAST_AHEAD_BYTES and end < self._info.size_bytes:
+            length = min(length_bytes, self._info.size_bytes - end)
+            is_more = len(self._ahead) >= READ_AHEAD
+            if is_more and not self._room.take(length):
+                return
+            self._ahead.append(_Reading(end, length, self._read(end, length), length if is_more else 0))
+            end += length
+        if end >= self._info.size_bytes:
+            self._asked()
+
+    def _take_first(self) -> asyncio.Task[memoryview]:
+        first = self._ahead.popleft()
+        self._room.give(first.room_bytes)
+        return first.task
 
     def _read(self, offset: int, length_bytes: int) -> asyncio.Task[memoryview]:
         return asyncio.ensure_future(self._source.get_range(self._info, offset, length_bytes))
@@ -214,6 +266,15 @@ class Seen:
         return None
 
 
-def sum_of(seen: tuple[int, memoryview]) -> int:
-    """Return where what was read ends."""
-    return seen[0] + len(seen[1])
+class _Reading(NamedTuple):
+    """A read that is made before its turn, and how much of the room for more it takes."""
+
+    offset: int
+    length_bytes: int
+    task: asyncio.Task[memoryview]
+    room_bytes: int
+
+    @property
+    def end(self) -> int:
+        """Offset behind it."""
+        return self.offset + self.length_bytes

@@ -57,8 +57,9 @@ class ShardRows(Iterator[Any]):
         self._feed = feed
         self._held: deque[Held] = deque()
         self._extent: Extent | None = None
-        self._values: Sequence[Any] = ()
-        self._first = self._next = 0
+        self._values: Iterator[Any] = iter(())
+        self._first = self._end = 0
+        """Rows of the shard: that which the extent begins with, and that behind it."""
         self._turn = threading.RLock()
 
     def __iter__(self) -> Self:
@@ -66,26 +67,23 @@ class ShardRows(Iterator[Any]):
 
     def __next__(self) -> Any:
         with self._turn:
-            return self._row()
-
-    def _row(self) -> Any:
-        reading = self._reading
-        if reading is None:
-            raise StopIteration
-        try:
-            while self._next < len(self._values) or self._open_next(reading):
-                value = self._take(reading)
-                if not isinstance(value, Nothing):
-                    return value
-        except BaseException as error:
+            reading = self._reading
+            if reading is None:
+                raise StopIteration
+            try:
+                while self.row < self._end or self._open_next(reading):
+                    value = self._take(reading.change)
+                    if not isinstance(value, Nothing):
+                        return value
+            except BaseException as error:
+                self.close()
+                reading.note_error(error)
+                told = Failed.of(error).error
+                if told is error:
+                    raise
+                raise told from error
             self.close()
-            reading.note_error(error)
-            told = Failed.of(error).error
-            if told is error:
-                raise
-            raise told from error
-        self.close()
-        raise StopIteration
+            raise StopIteration
 
     def __enter__(self) -> Self:
         return self
@@ -111,43 +109,53 @@ class ShardRows(Iterator[Any]):
         if reading is not None:
             self._feed.close()
             self._held.clear()
-            self._values, self._next = (), 0
+            self._values, self._end = iter(()), self.row
 
     def _open_next(self, reading: Reading) -> bool:
-        """Read the next extent; tell whether there is one."""
-        self._extent, self._values, self._first, self._next = None, (), 0, 0
-        if not self._held:
-            self._held.extend(self._feed.take())
-        if not self._held:
-            return False
-        extent, first, data = self._held.popleft()
+        """Read the next extent that has rows which are wanted; tell whether there is one."""
+        self._extent, self._values = None, iter(())
+        while self.row >= self._end:
+            if not self._held:
+                self._held.extend(self._feed.take())
+            if not self._held:
+                return False
+            self._decode(reading, *self._held.popleft())
+        return True
+
+    def _decode(self, reading: Reading, extent: Extent, first: int, data: memoryview) -> None:
         numbers = np.arange(first, extent.num_samples)
         try:
             values = reading.decode(data, extent, extent.codec, numbers)
         except Exception as error:
             self._name(error, extent.key, "decode of")
             raise
-        if len(values) != len(numbers):
+        self._check(extent, len(values), len(numbers))
+        self._extent, self._values = extent, iter(values)
+        self._first, self._end = self.row - first, self.row + len(numbers)
+
+    def _take(self, change: Callable[[Any], Any] | None) -> Any:
+        """Return the next row, or what stands for one that is left out."""
+        try:
+            for value in self._values:
+                found = value if change is None else change(value)
+                self.row += 1
+                return found
+        except Exception as error:
+            assert self._extent is not None
+            self._name(error, sample_key(self._extent, self.row - self._first), "row")
+            raise
+        assert self._extent is not None
+        self._check(self._extent, self.row - self._first, self._end - self._first)
+        raise AssertionError
+
+    def _check(self, extent: Extent, num_rows: int, wanted: int) -> None:
+        """See that there are as many rows of an extent as were listed."""
+        if num_rows != wanted:
             raise DataError(
-                f"{len(values)} rows were decoded of {extent.key}, not the {len(numbers)} that were listed",
+                f"{num_rows} rows were decoded of {extent.key}, not the {wanted} that were listed",
                 fix="list the dataset again",
                 about=extent.key,
             )
-        self._extent, self._values, self._first = extent, values, first
-        return True
-
-    def _take(self, reading: Reading) -> Any:
-        """Return the next row, or what stands for one that is left out."""
-        assert self._extent is not None
-        number, place = self._first + self._next, self._next
-        try:
-            value = self._values[place]
-            found = value if reading.change is None else reading.change(value)
-        except Exception as error:
-            self._name(error, sample_key(self._extent, number), "row")
-            raise
-        self._next, self.row = place + 1, self.row + 1
-        return found
 
     def _name(self, error: Exception, key: str, what: str) -> None:
         """Say with an error where it was met."""

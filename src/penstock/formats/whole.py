@@ -45,5 +45,8 @@ def folder_of(key: str) -> str:
 
 
 def bytes_of(data: Any) -> bytes:
-    """Return an extent's bytes, that are in memory or in a file."""
-    return data.read_bytes() if isinstance(data, Path) else bytes(data)
+    """Return an extent's bytes, that are in memory or in a file; a view of all of some bytes is not copied."""
+    if isinstance(data, Path):
+        return data.read_bytes()
+    own = data.obj if isinstance(data, memoryview) else None
+    return own if isinstance(own, bytes) and data.contiguous and data.nbytes == len(own) else bytes(data)

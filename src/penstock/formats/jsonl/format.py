@@ -17,7 +17,15 @@ from penstock.formats.jsonl.values import Values, rows_in
 from penstock.formats.options import block_of, column_of, names_of, packed_endings
 from penstock.formats.protocols import ByObject, Found
 from penstock.formats.streams import ByteStream, Part, open_stream, read_line_blocks
-from penstock.formats.streams.extents import Block, Counted, asked_rows, block_bytes, block_extents, unreadable
+from penstock.formats.streams.extents import (
+    Block,
+    Counted,
+    asked_numbers,
+    asked_rows,
+    block_bytes,
+    block_extents,
+    unreadable,
+)
 from penstock.formats.streams.lines import check_held
 from penstock.manifest import Described
 from penstock.sources import GetRange, ObjectInfo
@@ -54,8 +62,8 @@ class _Rows(ABC):
     def _blocks(self, stream: ByteStream, info: ObjectInfo, told: Told) -> AsyncIterator[Block]: ...
 
     @abstractmethod
-    def _texts(self, data: bytes) -> list[bytes]:
-        """Return the texts of an extent's values."""
+    def _texts(self, data: bytes, about: Described, numbers: NDArray[np.int64]) -> Sequence[bytes]:
+        """Return the texts of the n-th values of an extent."""
 
     async def index(self, source: GetRange, info: ObjectInfo) -> AsyncIterator[Found]:
         """Return an extent a block of values; all of the object is read, some MiB at a time."""
@@ -69,10 +77,10 @@ class _Rows(ABC):
         """Return values as Python's ``json`` gives them, each made when it is asked for."""
         plain = block_bytes(data, about, codec)
         try:
-            texts = self._texts(plain)
+            texts = self._texts(plain, about, numbers)
         except (ValueError, RecursionError) as error:
             raise unreadable(about.key, str(error)) from error
-        return Values(asked_rows(texts, about, numbers), self.columns, key=about.key)
+        return Values(texts, self.columns, key=about.key)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,8 +98,9 @@ class Jsonl(_Rows):
                 yield block
             del piece
 
-    def _texts(self, data: bytes) -> list[bytes]:
-        return rows_in(data)
+    def _texts(self, data: bytes, about: Described, numbers: NDArray[np.int64]) -> Sequence[bytes]:
+        lines = rows_in(data)
+        return lines.some(asked_numbers(len(lines), about, numbers))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,5 +124,5 @@ class Json(_Rows):
         if count:
             yield Block(name=done, part=Part(begin=begin, end=end), num_rows=count, groups=told.groups())
 
-    def _texts(self, data: bytes) -> list[bytes]:
-        return items_in(data)
+    def _texts(self, data: bytes, about: Described, numbers: NDArray[np.int64]) -> Sequence[bytes]:
+        return asked_rows(items_in(data), about, numbers)

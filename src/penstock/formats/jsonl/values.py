@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from penstock.errors import DataError
 from penstock.texts import did_you_mean
 
-__all__ = ["Values", "check_json", "json_value", "no_json", "rows_in"]
+__all__ = ["Lines", "Values", "check_json", "json_value", "no_json", "rows_in"]
 
 SHOWN: Final = 60
 """Characters that messages show of what is no JSON."""
 _DECODER: Final = msgspec.json.Decoder()
 _CHECKER: Final = msgspec.json.Decoder(msgspec.Raw)
+_LINE_END, _SPACE = b"\n "
+_STEP_BYTES: Final = 1 << 18
+"""That are looked through at a time for where lines end."""
+_TOGETHER: Final = 1024
+"""Lines whose places are made Python's numbers at a time."""
 _NO_JSON: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
@@ -69,9 +76,49 @@ def no_json(error: Exception, text: bytes, *, where: str, about: str, fix: str =
     )
 
 
-def rows_in(data: bytes) -> list[bytes]:
+class Lines(Sequence[bytes]):
+    """Lines of a text, each cut out of it when it is asked for.
+
+    Args:
+        begins: offsets, shape (lines,); likewise ``ends``.
+    """
+
+    def __init__(self, data: bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+        self._data, self._begins, self._ends = data, begins, ends
+
+    def __len__(self) -> int:
+        return len(self._begins)
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return self.some(np.arange(*number.indices(len(self))))
+        return self._data[self._begins[number] : self._ends[number]]
+
+    def __iter__(self) -> Iterator[bytes]:
+        data = self._data
+        for at in range(0, len(self), _TOGETHER):
+            begins, ends = self._begins[at : at + _TOGETHER].tolist(), self._ends[at : at + _TOGETHER].tolist()
+            for begin, end in zip(begins, ends, strict=True):
+                yield data[begin:end]
+
+    def some(self, numbers: NDArray[np.int64]) -> Lines:
+        """Return those of some numbers."""
+        return Lines(self._data, self._begins[numbers], self._ends[numbers])
+
+
+def rows_in(data: bytes) -> Lines:
     """Return the lines that hold something."""
-    return [text for text in data.split(b"\n") if text and not text.isspace()]
+    letters = np.frombuffer(data, np.uint8)
+    found = [
+        np.flatnonzero(letters[at : at + _STEP_BYTES] == _LINE_END) + at for at in range(0, len(data), _STEP_BYTES)
+    ]
+    ends = np.concatenate([*found, np.array([len(data)])])
+    begins = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
+    begins, ends = begins[begins < ends], ends[begins < ends]
+    holds = letters[begins] > _SPACE
+    for number in np.flatnonzero(~holds).tolist():
+        holds[number] = not data[begins[number] : ends[number]].isspace()
+    return Lines(data, begins[holds], ends[holds])
 
 
 class Values(Sequence[Any]):
@@ -92,7 +139,12 @@ class Values(Sequence[Any]):
     def __getitem__(self, number: Any) -> Any:
         if isinstance(number, slice):
             return [self[each] for each in range(*number.indices(len(self)))]
-        text = self._texts[number]
+        return self._value(self._texts[number])
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._value, self._texts)
+
+    def _value(self, text: bytes) -> Any:
         try:
             value = json_value(text)
         except (ValueError, RecursionError) as error:

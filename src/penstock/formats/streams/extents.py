@@ -20,7 +20,7 @@ from penstock.formats.whole import bytes_of
 from penstock.manifest import Described, Extent, SkippedObject
 from penstock.sources import ObjectInfo
 
-__all__ = ["Block", "Counted", "asked_rows", "block_bytes", "block_extents", "unreadable"]
+__all__ = ["Block", "Counted", "asked_numbers", "asked_rows", "block_bytes", "block_extents", "unreadable"]
 
 
 class _Codec(Codec, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -143,9 +143,18 @@ def asked_rows(texts: Sequence[bytes], about: Described, numbers: NDArray[np.int
     Raises:
         DataError: they are not those that were listed.
     """
-    if not about.args and len(texts) != about.num_samples:
-        raise unreadable(about.key, f"there are {len(texts)}, not {about.num_samples}")
-    return [texts[number] for number in block_rows(about, numbers).tolist()]
+    return [texts[number] for number in asked_numbers(len(texts), about, numbers).tolist()]
+
+
+def asked_numbers(num_rows: int, about: Described, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the numbers of the n-th rows of an extent among all rows of its block, shape (rows,).
+
+    Raises:
+        DataError: the block's rows are not those that were listed.
+    """
+    if not about.args and num_rows != about.num_samples:
+        raise unreadable(about.key, f"there are {num_rows}, not {about.num_samples}")
+    return block_rows(about, numbers)
 
 
 def unreadable(key: str, why: str) -> DataError:

@@ -19,6 +19,8 @@ __all__ = ["CHUNK_BYTES", "open_stream"]
 
 CHUNK_BYTES: Final = 4 * MIB
 """Read at a time."""
+PIECE_BYTES: Final = 1 * MIB
+"""Given at a time, so that what is made of it takes little."""
 _PACKED: Final[dict[str, Literal["gzip", "zstd"]]] = {"gzip": "gzip", "Zstandard": "zstd"}
 
 
@@ -33,7 +35,7 @@ class Plain:
 
     source: GetRange
     info: ObjectInfo
-    head: bytes
+    head: memoryview
     block_bytes: int
 
     @property
@@ -48,16 +50,16 @@ class Plain:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Return the bytes; none are held once they were given."""
-        at, size = len(self.head), self.info.size_bytes
-        yield self._take_head()
-        while at < size:
-            length = min(CHUNK_BYTES, size - at)
-            yield bytes(await self.source.get_range(self.info, at, length))
-            at += length
-
-    def _take_head(self) -> bytes:
-        head, self.head = self.head, b""
-        return head
+        read, self.head = self.head, memoryview(b"")
+        end, size = len(read), self.info.size_bytes
+        while True:
+            for begin in range(0, len(read), PIECE_BYTES):
+                yield bytes(read[begin : begin + PIECE_BYTES])
+            del read  # while more is waited for
+            if end >= size:
+                return
+            length = min(CHUNK_BYTES, size - end)
+            read, end = await self.source.get_range(self.info, end, length), end + length
 
     def cut_after(self, begin: int) -> int | None:
         """Return what is a block further."""
@@ -84,11 +86,11 @@ async def open_stream(source: GetRange, info: ObjectInfo, *, block_bytes: int, w
         HeaderMismatch: it is of a kind that is no stream.
         SourceError: it could not be read.
     """
-    head = bytes(await source.get_range(info, 0, min(max(CHUNK_BYTES, MAGIC_BYTES), info.size_bytes)))
-    kind = kind_of(head)
+    head = memoryview(await source.get_range(info, 0, min(max(CHUNK_BYTES, MAGIC_BYTES), info.size_bytes)))
+    kind = kind_of(bytes(head[:MAGIC_BYTES]))
     how = _PACKED.get(kind)
     if how is not None:
-        return Packed(how, source=source, info=info, head=head, block_bytes=block_bytes)
+        return Packed(how, source=source, info=info, head=bytes(head), block_bytes=block_bytes)
     if kind:
         raise HeaderMismatch(
             f"{info.key} is no {what}: it begins as {kind} does",
