@@ -9,7 +9,7 @@ from penstock.options.cost import SourcePrices
 from penstock.records import RunRecord
 from penstock.sources import Payee, Tariff, find_scheme
 
-__all__ = ["Seller", "seller_of"]
+__all__ = ["Seller", "seller_at", "seller_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,19 +45,29 @@ def seller_of(run: RunRecord, *, prices: SourcePrices) -> Seller:
             is_priced=False,
             warning=f"{told}so they are not in the total. Pass --source-prices s3 to have all priced as S3's.",
         )
+    return seller_at(uri, endpoint, prices=prices)
+
+
+def seller_at(uri: str, endpoint: str, *, prices: SourcePrices, did_read: str = "The run read") -> Seller:
+    """Tell who charges for what is read at a URI, by a server or the store's own.
+
+    Args:
+        did_read: how a sentence about it begins.
+    """
+    s3 = find_scheme("s3://").tariff
     payee, title, own = _asked(uri, endpoint)
     if payee == "own" and (prices == "auto" or own == s3):
         return Seller(tariff=own, is_priced=True)
     where = title if payee in ("own", "nobody") else endpoint or uri
     if prices == "s3":
-        told = f"The run read from {where}, not from AWS: requests and transfer are what S3 would have charged."
+        told = f"{did_read} from {where}, not from AWS: requests and transfer are what S3 would have charged."
         return Seller(tariff=s3, is_priced=True, warning=told)
     if payee == "nobody":
-        told = f"The run read from {where}: its requests and transfer are not billed."
+        told = f"{did_read} from {where}: its requests and transfer are not billed."
         return Seller(tariff=None, is_priced=False, assumption=told)
     tariff = own or s3
     seller = tariff.seller if tariff is not None else "AWS"
-    told = f"The run read from {where}, not from {seller}: what its requests and transfer cost is not known, and not "
+    told = f"{did_read} from {where}, not from {seller}: what its requests and transfer cost is not known, and not "
     return Seller(
         tariff=tariff,
         is_priced=False,

@@ -16,6 +16,7 @@ from penstock.records.figures import (
     Series,
     TableFigure,
 )
+from penstock.records.forecast import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
 from penstock.records.job import JobRecord
 from penstock.records.meters import Meters, Purpose, RequestCount, RequestKind, SkippedSample
 from penstock.records.metric_values import Baseline, Interval, MetricValue, MetricValues
@@ -59,6 +60,10 @@ __all__ = [
     "FailureRecord",
     "Figure",
     "Finding",
+    "ForecastLine",
+    "ForecastNode",
+    "ForecastRecord",
+    "ForecastWay",
     "Host",
     "Interval",
     "JobRecord",
@@ -101,6 +106,7 @@ __all__ = [
     "TableFigure",
     "Timeline",
     "TimelineInterval",
+    "UsdRange",
     "decode_record",
     "encode_record",
     "joined_in_pairs",

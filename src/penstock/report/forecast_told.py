@@ -1,22 +1,31 @@
-"""A forecast as text for a terminal, and as JSON."""
+"""A forecast as text for a terminal, as Markdown, and as a record."""
 
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Sequence
-from typing import Any
 
 from penstock.cost.forecasting import Forecast, WayCost
 from penstock.cost.forecasting.plan import ASSUMPTIONS, Outlook
-from penstock.units import format_bytes, format_seconds, format_usd
+from penstock.records import ForecastLine, ForecastNode, ForecastRecord, ForecastWay, UsdRange
+from penstock.report.markdown import escape_markdown
+from penstock.units import MIB, format_bytes, format_seconds, format_usd
+from penstock.window.geometry import KEPT_SHARE
 
-__all__ = ["HEADS", "facts_told", "forecast_json", "forecast_text", "way_cells"]
+__all__ = ["HEADS", "command_of", "facts_told", "forecast_markdown", "forecast_record", "forecast_text", "way_cells"]
 
 HEADS = ("way", "wall", "stall", "busy", "USD", "low", "high", "disk", "fits")
+_STREAMING_BYTES = 64 * MIB
+"""Beside what a window holds, for what streams through it."""
 
 
-def forecast_text(found: Sequence[Forecast]) -> str:
-    """Return what a person reads."""
+def forecast_text(found: Sequence[Forecast], *, planned: str | None = None) -> str:
+    """Return what a person reads.
+
+    Args:
+        planned: name of the way that the run goes that it is of.
+    """
     lines: list[str] = []
     for each in found:
         rows = [HEADS, *(way_cells(outlook, is_best=outlook.mid.way.name == each.best) for outlook in each.outlooks)]
@@ -25,6 +34,9 @@ def forecast_text(found: Sequence[Forecast]) -> str:
         lines += [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
         ]
+        if planned is not None and any(outlook.mid.way.name == planned for outlook in each.outlooks):
+            mid = each.outlook(planned).mid
+            lines += ["", f"This run ({planned}): {_usd(mid)}, {format_seconds(mid.wall_seconds)}."]
         lines += ["", *each.sentences, "", f"Recommended: {each.recommendation}", f"  {command_of(each)}", ""]
     lines += ["Assumptions:", *(f"  - {line}" for line in ASSUMPTIONS)]
     return "\n".join(lines) + "\n"
@@ -35,10 +47,15 @@ def facts_told(found: Forecast) -> list[str]:
     demand, node = found.demand, found.node
     price = "no price" if node.usd_per_hour is None else f"{format_usd(float(node.usd_per_hour))}/h"
     rate = "no limit" if math.isinf(found.rate) else f"{format_bytes(found.rate)}/s"
+    computing = f"{format_seconds(demand.compute_seconds)} of computing each"
+    if not demand.is_compute_known:
+        computing = "how long each computes is not known"
+    told = found.market.told
     return [
         f"{node.name or 'a node'}, {price}, {rate} from the source ({found.link.told}; {found.link.path})",
         f"{demand.epochs} epochs of {format_bytes(demand.epoch_bytes)} in {demand.epoch_requests:,.0f} requests, "
-        f"{format_seconds(demand.compute_seconds)} of computing each",
+        f"{computing}",
+        *([f"{told[0].upper()}{told[1:]}."] if told else []),
     ]
 
 
@@ -59,72 +76,93 @@ def way_cells(outlook: Outlook, *, is_best: bool) -> tuple[str, ...]:
 
 
 def command_of(found: Forecast) -> str:
-    """Return the command of what is recommended, without the dataset's own options."""
+    """Return the command of what is recommended; in capitals stands what is not known here."""
     if not found.best:
         return ""
     cost = found.outlook(found.best).mid
-    kind = f" --instance-type {found.node.name}" if found.node.name else ""
     if cost.way.disk is not None:
-        size = math.ceil(found.demand.epoch_bytes / 0.87 / 2**20) + 1
+        needed = found.demand.epoch_bytes / KEPT_SHARE + _STREAMING_BYTES
     else:
-        size = max(1, math.ceil((cost.way.window_bytes or 64 * 2**20) / 2**20))
+        needed = max(cost.way.window_bytes or 0, found.demand.least_window_bytes)
+    size = math.ceil(needed / MIB)
     told = f"{size // 1024}Gi" if size % 1024 == 0 else f"{size}Mi"
-    return f"penstock run --source URI --task TASK --out out --window-size {told}{kind}"
+    kind = ("--instance-type", found.node.name) if found.node.name else ()
+    asked = found.asked or ("--source", "URI", "--task", "TASK")
+    words = (*asked, "--epochs", str(found.demand.epochs), "--out", "out", "--window-size", told, *kind)
+    return f"penstock run {shlex.join(words)}"
 
 
-def forecast_json(found: Sequence[Forecast]) -> dict[str, Any]:
-    """Return what a program reads: dollars as numbers, None for what has no price or no end."""
-    return {"record": "forecast", "version": 1, "nodes": [_plain(each) for each in found], "assumptions": ASSUMPTIONS}
+def forecast_markdown(found: Sequence[Forecast]) -> str:
+    """Return a short summary: a table of ways for each node, and what is recommended."""
+    lines = ["# Forecast"]
+    for each in found:
+        rows = [way_cells(outlook, is_best=outlook.mid.way.name == each.best) for outlook in each.outlooks]
+        lines += ["", f"## {escape_markdown(each.node.name or 'Node')}", ""]
+        lines += [f"{escape_markdown(fact)}  " for fact in facts_told(each)]
+        lines += ["", f"**{escape_markdown(each.recommendation)}**", "", f"| {' | '.join(HEADS)} |"]
+        lines.append(f"|---|{'---:|' * (len(HEADS) - 1)}")
+        lines += [f"| {' | '.join(map(escape_markdown, row))} |" for row in rows]
+        lines += ["", *(escape_markdown(sentence) + "  " for sentence in each.sentences)]
+    return "\n".join(lines) + "\n"
 
 
-def _plain(found: Forecast) -> dict[str, Any]:
+def forecast_record(found: Sequence[Forecast], *, planned: str | None = None) -> ForecastRecord:
+    """Return what a program reads: dollars as numbers, None for what has no price or no end.
+
+    Args:
+        planned: name of the way that the run goes that it is of.
+    """
+    return ForecastRecord(nodes=tuple(map(_node, found)), assumptions=ASSUMPTIONS, planned=planned)
+
+
+def _node(found: Forecast) -> ForecastNode:
     demand, even = found.demand, found.breakevens
-    return {
-        "node": found.node.name,
-        "usd_per_hour": None if found.node.usd_per_hour is None else float(found.node.usd_per_hour),
-        "epochs": demand.epochs,
-        "epoch_bytes": demand.epoch_bytes,
-        "epoch_requests": demand.epoch_requests,
-        "list_requests": demand.pages,
-        "compute_seconds": demand.compute_seconds,
-        "rate_bytes_per_second": _finite(found.rate),
-        "breakeven_epochs": even.epochs,
-        "breakeven_download": even.download,
-        "rate_without_stall": _finite(even.rate),
-        "window_without_stall_bytes": even.window_bytes,
-        "sentences": found.sentences,
-        "best": found.best or None,
-        "recommendation": found.recommendation,
-        "command": command_of(found),
-        "ways": [_way(each) for each in found.outlooks],
-    }
+    return ForecastNode(
+        node=found.node.name,
+        usd_per_hour=None if found.node.usd_per_hour is None else float(found.node.usd_per_hour),
+        epochs=demand.epochs,
+        epoch_bytes=demand.epoch_bytes,
+        epoch_requests=demand.epoch_requests,
+        list_requests=demand.pages,
+        compute_seconds=demand.compute_seconds if demand.is_compute_known else None,
+        rate_bytes_per_second=_finite(found.rate),
+        breakeven_epochs=even.epochs,
+        breakeven_download=even.download,
+        rate_without_stall=_finite(even.rate),
+        window_without_stall_bytes=even.window_bytes,
+        sentences=found.sentences,
+        best=found.best or None,
+        recommendation=found.recommendation,
+        command=command_of(found),
+        ways=tuple(map(_way, found.outlooks)),
+    )
 
 
-def _way(outlook: Outlook) -> dict[str, Any]:
+def _way(outlook: Outlook) -> ForecastWay:
     mid = outlook.mid
-    return {
-        "name": mid.way.name,
-        "told": mid.way.told,
-        "wall_seconds": mid.wall_seconds,
-        "stall_seconds": mid.stall_seconds,
-        "utilisation": mid.utilisation,
-        "moved_bytes": mid.moved_bytes,
-        "get_requests": mid.get_requests,
-        "usd": {name: float(getattr(outlook, name).usd) for name in ("low", "mid", "high")},
-        "unpriced": mid.unpriced,
-        "disk_bytes": mid.disk_bytes,
-        "fits": mid.fits,
-        "limit": mid.limit,
-        "lines": [
-            {
-                "what": line.what,
-                "quantity": float(line.quantity),
-                "unit": line.unit,
-                "usd": None if line.usd is None else float(line.usd),
-            }
+    return ForecastWay(
+        name=mid.way.name,
+        told=mid.way.told,
+        wall_seconds=mid.wall_seconds,
+        stall_seconds=mid.stall_seconds,
+        utilisation=mid.utilisation,
+        moved_bytes=mid.moved_bytes,
+        get_requests=mid.get_requests,
+        usd=UsdRange(low=float(outlook.low.usd), mid=float(mid.usd), high=float(outlook.high.usd)),
+        unpriced=mid.unpriced,
+        disk_bytes=mid.disk_bytes,
+        fits=mid.fits,
+        limit=mid.limit,
+        lines=tuple(
+            ForecastLine(
+                what=line.what,
+                quantity=float(line.quantity),
+                unit=line.unit,
+                usd=None if line.usd is None else float(line.usd),
+            )
             for line in mid.lines
-        ],
-    }
+        ),
+    )
 
 
 def _finite(number: float) -> float | None:

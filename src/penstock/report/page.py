@@ -7,7 +7,6 @@ frame and in ten years. Every value is escaped and freed of secrets on its way i
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 
 import jinja2
@@ -20,9 +19,11 @@ from penstock.records import CostReport, Evaluation, RunRecord, StepRecord
 from penstock.report.charts import confusion_chart, loss_chart, score_chart, stall_chart, truth_chart
 from penstock.report.figures import charts_of, pictures_of, tables_of
 from penstock.report.judging import choose_score
+from penstock.report.markdown import escape_markdown, tidy
 from penstock.report.progress import Progress
 from penstock.report.summary import (
     DASH,
+    Table,
     cards,
     comparison_table,
     cost_table,
@@ -32,15 +33,10 @@ from penstock.report.summary import (
     skipped_table,
     traffic_table,
 )
-from penstock.report.svg import clean_text
 from penstock.report.timeline_charts import timeline_charts
-from penstock.secrets import redact
 from penstock.units import format_bytes, format_usd
 
 __all__ = ["environment", "render_markdown", "render_report"]
-
-MAX_TEXT = 4000
-"""Characters of one value, an error for example, that the page shows."""
 
 _FLAGS = {
     "checkpoint_every_steps": "checkpoint_every",
@@ -64,6 +60,7 @@ def render_report(
     cost: CostReport | None,
     steps: Sequence[StepRecord],
     title: str,
+    forecast: Table | None = None,
 ) -> str:
     """Write the page, as a whole HTML document.
 
@@ -73,6 +70,7 @@ def render_report(
         cost: its bill.
         steps: records of its other steps.
         title: heading of the page.
+        forecast: what was forecast beside what came of it; None where nothing was.
     """
     compared = compare_with_download(run, steps=steps, cost=cost) if cost else None
     return environment().get_template("report.html").render(
@@ -91,6 +89,7 @@ def render_report(
         mix=mix_table(run),
         epochs=epoch_table(run) if run.epochs else None,
         bill=cost_table(cost) if cost else None,
+        forecast=forecast,
         comparison=comparison_table(run, compared) if compared else None,
         breakevens=_breakevens(run, compared) if compared else (),
         config=sorted((_flag(name), _shown(value)) for name, value in run.config.items()),
@@ -105,24 +104,36 @@ def render_markdown(
     cost: CostReport | None,
     steps: Sequence[StepRecord],
     title: str,
+    forecast: Table | None = None,
 ) -> str:
     """Write the headline figures as Markdown: a heading, how the run ended, and one table."""
-    lines = [f"# {_markdown(title)}", ""]
+    lines = [f"# {escape_markdown(title)}", ""]
     lines.append(
-        f"**{_STATES[run.state]}**: {_markdown(run.task or DASH)}, {_markdown(run.model or DASH)}, "
-        f"run {_markdown(run.run_id)}"
+        f"**{_STATES[run.state]}**: {escape_markdown(run.task or DASH)}, {escape_markdown(run.model or DASH)}, "
+        f"run {escape_markdown(run.run_id)}"
     )
     if run.error:
-        lines.append(f"\n{_markdown(run.error)}")
+        lines.append(f"\n{escape_markdown(run.error)}")
     lines += ["", "| Figure | Value | Note |", "|---|---:|---|"]
     for card in cards(run, evaluation=evaluation, cost=cost, steps=steps):
-        lines.append(f"| {_markdown(card.label)} | {_markdown(card.value)} | {_markdown(card.note)} |")
+        lines.append(
+            f"| {escape_markdown(card.label)} | {escape_markdown(card.value)} | {escape_markdown(card.note)} |"
+        )
     for name, each in zip(run.mix_names, run.mix, strict=True):
         drawn = f"{each.share:.1%} by its weight; {each.given / max(sum(one.given for one in run.mix), 1):.1%} drawn"
-        lines.append(f"| Drawn of {_markdown(name)} | {each.given:,} | {_markdown(drawn)} |")
+        lines.append(f"| Drawn of {escape_markdown(name)} | {each.given:,} | {escape_markdown(drawn)} |")
+    if forecast is not None:
+        lines += [
+            "",
+            escape_markdown(forecast.caption),
+            "",
+            f"| {' | '.join(forecast.header)} |",
+            "|---|---:|---:|---:|",
+        ]
+        lines += [f"| {' | '.join(map(escape_markdown, row))} |" for row in forecast.rows]
     warnings = cost.warnings if cost else ()
     if warnings:
-        lines += ["", *(f"- {_markdown(warning)}" for warning in warnings)]
+        lines += ["", *(f"- {escape_markdown(warning)}" for warning in warnings)]
     return "\n".join(lines) + "\n"
 
 
@@ -216,20 +227,8 @@ def _shown(value: str | int | float | bool | None) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _tidy(text: str) -> str:
-    """Free a value of secrets and of what no page can hold, and cut it where it is very long."""
-    text = clean_text(redact(text))
-    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}… ({len(text) - MAX_TEXT:,} characters more)"
-
-
 def _finalize(value: object) -> object:
-    return _tidy(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _markdown(text: str) -> str:
-    """Escape what Markdown or the HTML inside it would take as its own, on one line."""
-    text = " ".join(_tidy(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#|!~])", r"\\\1", text)
+    return tidy(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def environment() -> jinja2.Environment:

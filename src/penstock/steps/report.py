@@ -11,6 +11,8 @@ from penstock.cost.prices import load_prices
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
 from penstock.records import CostReport, Evaluation, RunRecord, StepRecord, read_record, write_record
+from penstock.report.forecast_beside import forecast_table
+from penstock.report.summary import Table
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps._shared.pricing import check_region, cost_setting, warn_of_node
 from penstock.steps._shared.run_left import read_left
@@ -27,7 +29,14 @@ __all__ = ["NAME", "run"]
 
 def run(args: ReportOptions) -> int:
     """Make the report."""
-    inputs = (args.run_record, args.evaluation, args.other_evaluation, args.prices, *args.step_record)
+    inputs = (
+        args.run_record,
+        args.evaluation,
+        args.other_evaluation,
+        args.forecast_record,
+        args.prices,
+        *args.step_record,
+    )
     check_outputs(args.html, args.markdown, args.cost, inputs=inputs)
     left = read_left(args)
     record, evaluation = left.run, left.evaluation
@@ -37,7 +46,10 @@ def run(args: ReportOptions) -> int:
     cost = _bill(args, record, steps, evaluation)
     if args.cost is not None:
         write_record(args.cost, cost)
-    _write_pages(args, record, steps, evaluation, cost)
+    beside = None
+    if left.forecast is not None:
+        beside = forecast_table(left.forecast, record, evaluation=evaluation, cost=cost, steps=steps)
+    _write_pages(args, record, steps, evaluation, cost, beside)
     _publish(args)
     without = f"; not in it, for want of a price: {'; '.join(cost.unpriced)}" if cost.unpriced else ""
     total = format_usd(cost.total_usd) if cost.lines else "nothing that could be billed"
@@ -72,13 +84,14 @@ def _write_pages(
     steps: list[StepRecord],
     evaluation: Evaluation | None,
     cost: CostReport,
+    beside: Table | None,
 ) -> None:
     from penstock.report.page import render_markdown, render_report  # here: matplotlib takes a second to import
 
-    page = render_report(record, evaluation=evaluation, cost=cost, steps=steps, title=args.title)
+    page = render_report(record, evaluation=evaluation, cost=cost, steps=steps, title=args.title, forecast=beside)
     atomic_write(args.html, page.encode())
     if args.markdown is not None:
-        text = render_markdown(record, evaluation=evaluation, cost=cost, steps=steps, title=args.title)
+        text = render_markdown(record, evaluation=evaluation, cost=cost, steps=steps, title=args.title, forecast=beside)
         atomic_write(args.markdown, text.encode())
 
 

@@ -25,6 +25,7 @@ from penstock.plan.split import check_fractions
 from penstock.recipes.registry import choose_model
 from penstock.records import JobRecord, RunRecord, read_record
 from penstock.steps._shared.budgeting import check_budget, evaluation_within
+from penstock.steps._shared.forecasting.of_job import check_forecast, forecast_job
 from penstock.steps._shared.job_dataset import JobDataset, dataset_of
 from penstock.steps._shared.job_files import JobFiles, describe
 from penstock.steps._shared.job_identity import begin_job, job_options
@@ -63,6 +64,7 @@ def run(args: JobOptions) -> int:
         with _listed(files, args):
             if not args.stream_listing:
                 _check_listing(files, args, dataset)
+                forecast_job(files, args)
             _train_and_report(files, args, job, dataset)
         _report(files, args)
         if args.window is None:
@@ -90,6 +92,7 @@ def _check_options(args: JobOptions, dataset: JobDataset, window: Path) -> None:
         lambda: _check_device(args.device),
         lambda: check_libraries(args.track),
         lambda: check_budget(args, args),
+        lambda: check_forecast(args),
         lambda: None if args.prefetch == "sidecar" else check_room(window, args.window_size),
         lambda: check_cache(args),
         lambda: check_store(args),
@@ -199,6 +202,7 @@ def report_options(files: JobFiles, args: JobOptions) -> ReportOptions:
         html=files.html,
         markdown=files.markdown,
         cost=files.cost,
+        forecast_record=files.forecast if files.forecast.exists() else None,
         in_job=True,
     )
 
@@ -245,7 +249,7 @@ def train_options(
         mode=args.mode,
         transform=transform,
         in_job=True,
-        step_records=(files.list_record, files.store_record, files.stopped_record),
+        step_records=files.all_step_records,
         # Of the listing that this job began: it may have failed before training looks for it.
         listing_has_begun=args.stream_listing,
     )

@@ -22,6 +22,7 @@ __all__ = [
     "AdaptName",
     "AmpMode",
     "DeviceName",
+    "DollarsOption",
     "LossName",
     "ModelOption",
     "OptimizerName",
@@ -256,7 +257,9 @@ class _Saving(Options, group="training", change=Change.FREE):
     )
 
 
-class _Dollars(Options, group="limits", change=Change.FREE):
+class DollarsOption(Options, group="limits", change=Change.FREE):
+    """The option that limits dollars."""
+
     max_usd: float = option(
         read=dollars,
         default=0.0,
@@ -267,5 +270,5 @@ class _Dollars(Options, group="limits", change=Change.FREE):
     )
 
 
-class TrainingOptions(ModelOption, _Learning, DeviceOption, _Saving, _Dollars, RequestsOption):
+class TrainingOptions(ModelOption, _Learning, DeviceOption, _Saving, DollarsOption, RequestsOption):
     """The options that say how to train."""

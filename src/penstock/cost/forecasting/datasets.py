@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from penstock.cost.forecasting.inputs import Demand
+from penstock.cost.forecasting.inputs import LEAST_WINDOW_BYTES, Demand
 from penstock.errors import ConfigError
 from penstock.manifest import ManifestInfo, ManifestReader
 from penstock.plan import make_order
@@ -13,12 +15,11 @@ from penstock.records import Order, Plan, read_record
 from penstock.units import MIB
 from penstock.window.geometry import plan_geometry
 from penstock.window.kept import KeptArea
+from penstock.window.packing import Pack, Read
 from penstock.window.planning import Planner
 
-__all__ = ["KEPT_SHARE", "Moved", "demand_of", "moved_by"]
+__all__ = ["Moved", "demand_of", "moved_by", "reads_of"]
 
-KEPT_SHARE = 0.87
-"""Of a window, that keeps samples from epoch to epoch."""
 PLANNED_EXTENTS = 500_000
 """That are planned one by one; of more, as many are, and the rest is taken to be like them."""
 _PAGE_OBJECTS = 1000
@@ -36,6 +37,8 @@ class Moved:
 
 def demand_of(manifest: Path, plan: Path | None, *, window_bytes: int, epochs: int, compute_seconds: float) -> Demand:
     """Return a training's demand on a manifest: training and validation splits each epoch, the test split once.
+
+    An epoch of a plan that repeats is as many as it has passes.
 
     Args:
         plan: None takes an order of whole shuffles, whose requests are those of one extent each.
@@ -55,15 +58,17 @@ def demand_of(manifest: Path, plan: Path | None, *, window_bytes: int, epochs: i
             raise ConfigError(f"{manifest} has no training split", fix="list with --split, like 0.8,0.1,0.1")
         each = moved_by(reader, planned, [name for name in ("train", "valid") if name in names], window_bytes)
         once = moved_by(reader, planned, ["test"] if "test" in names else [], window_bytes)
+        passes = 1 if planned is None or planned.repeat is None else planned.repeat.passes
         return Demand(
             epoch_bytes=each.num_bytes,
             epoch_requests=each.requests,
             pages=_pages(info),
             num_objects=info.num_objects,
-            epochs=epochs,
+            epochs=epochs * passes,
             compute_seconds=compute_seconds,
             once_bytes=once.num_bytes,
             once_requests=once.requests,
+            least_window_bytes=max(LEAST_WINDOW_BYTES, _least(info)),
         )
 
 
@@ -90,8 +95,31 @@ def moved_by(reader: ManifestReader, plan: Plan | None, splits: list[str], windo
     return Moved(num_bytes=num_bytes * total / planned, requests=requests * total / planned, samples=samples)
 
 
+def reads_of(reader: ManifestReader, plan: Path) -> Iterator[Read]:
+    """Give what a window reads first of the training split, in the order of a plan.
+
+    Raises:
+        RecordError: the plan cannot be read.
+    """
+    for pack in _packs(reader, make_order(reader.info, read_record(plan, Plan), [("train", True)]), 0):
+        yield from pack.reads
+
+
 def _planned(reader: ManifestReader, order: Order, window_bytes: int) -> tuple[int, int, int]:
     """Plan the first epoch's packs; give how many extents they hold, their requests and bytes."""
+    index, requests, num_bytes = 0, 0, 0
+    with contextlib.closing(_packs(reader, order, window_bytes)) as packs:
+        for pack in packs:
+            requests += len(pack.reads)
+            num_bytes += sum(read.length_bytes for read in pack.reads)
+            index = pack.end_index
+            if index >= PLANNED_EXTENTS:
+                break
+    return index, requests, num_bytes
+
+
+def _packs(reader: ManifestReader, order: Order, window_bytes: int) -> Generator[Pack, None, None]:
+    """Give an epoch's packs, of a window of such a size that has kept nothing."""
     info = reader.info
     geometry = plan_geometry(
         window_bytes=max(window_bytes, _least(info)),
@@ -100,16 +128,14 @@ def _planned(reader: ManifestReader, order: Order, window_bytes: int) -> tuple[i
     )
     nothing = KeptArea(_NOTHING, offset=0, size_bytes=0, num_extents=order.num_extents, total_bytes=1)
     planner = Planner(order, reader, nothing, slot_bytes=geometry.slot_bytes, grows_from=0)
-    index, requests, num_bytes, end = 0, 0, 0, min(order.num_extents, PLANNED_EXTENTS)
+    index = 0
     try:
-        while index < end:
+        while index < order.num_extents:
             pack = planner.next(index, order.num_extents)
-            requests += len(pack.reads)
-            num_bytes += sum(read.length_bytes for read in pack.reads)
+            yield pack
             index = pack.end_index
     finally:
         planner.close()
-    return index, requests, num_bytes
 
 
 def _least(info: ManifestInfo) -> int:

@@ -9,8 +9,11 @@ from decimal import Decimal
 from penstock.cost.prices import Prices
 from penstock.cost.values import as_decimal
 from penstock.errors import ConfigError
+from penstock.window.geometry import KEPT_SHARE
 
-__all__ = ["Demand", "Link", "Node", "Places", "node_of"]
+__all__ = ["LEAST_WINDOW_BYTES", "Demand", "Link", "Node", "Places", "node_of"]
+
+LEAST_WINDOW_BYTES = 64 * 2**20
 
 _BITS = 8
 _GBPS, _MB = 10**9, 10**6
@@ -30,6 +33,9 @@ class Demand:
         once_bytes: read once behind the epochs, as a test split is.
         once_requests: GETs of that.
         packed_bytes: of one object that a packed copy would have.
+        is_compute_known: whether it is known how long an epoch computes: it is taken to be nothing otherwise, which
+            makes times and dollars the least that they can be.
+        least_window_bytes: that a window needs to stream it.
     """
 
     epoch_bytes: float
@@ -41,6 +47,8 @@ class Demand:
     once_bytes: float = 0.0
     once_requests: float = 0.0
     packed_bytes: float = 256 * 2**20
+    is_compute_known: bool = True
+    least_window_bytes: int = LEAST_WINDOW_BYTES
 
     def __post_init__(self) -> None:
         for name in ("epoch_bytes", "epoch_requests", "pages", "num_objects", "compute_seconds", "once_bytes"):
@@ -117,12 +125,14 @@ class Places:
         kept_share: of the window that keeps samples from one epoch to the next.
         max_disk_bytes: that a block volume may have; None for any.
         box_usd_per_hour: of a cheap machine that downloads ahead of the training.
+        passes: over a part of the data before the next is read, of the ways that repeat.
     """
 
     window_bytes: float
-    kept_share: float = 1.0
+    kept_share: float = KEPT_SHARE
     max_disk_bytes: float | None = 64 * 2**40
     box_usd_per_hour: Decimal = field(default_factory=lambda: Decimal("0.02"))
+    passes: tuple[int, ...] = (2, 4)
 
 
 def node_of(name: str, prices: Prices, *, region: str | None = None, usd_per_hour: float | None = None) -> Node:

@@ -9,15 +9,15 @@ from decimal import Decimal
 
 from penstock.cost.forecasting.breakevens import Breakevens, breakevens_of, first_epochs
 from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
-from penstock.cost.forecasting.ways import BLOCK_BYTES_PER_SECOND, FSX_LEAST_GIB, Market, Store, Way, WayCost, cost_of
-from penstock.cost.prices import DISKS
-from penstock.units import GIB, format_bytes, format_seconds, format_usd
+from penstock.cost.forecasting.market import Market
+from penstock.cost.forecasting.offered import ways_of
+from penstock.cost.forecasting.ways import SPOT_LOST_SHARE, Way, WayCost, cost_of
+from penstock.units import format_seconds, format_usd
 
-__all__ = ["ASSUMPTIONS", "Forecast", "Outlook", "forecast_ways", "ways_of"]
+__all__ = ["ASSUMPTIONS", "Forecast", "Outlook", "forecast_ways"]
 
 LOW_RATE, LOW_COMPUTE = 1.25, 0.9
 HIGH_RATE, HIGH_COMPUTE, HIGH_REQUESTS = 0.75, 1.1, 1.02
-HYBRID_PARTS = (0.25, 0.5, 0.75)
 ASSUMPTIONS = (
     "An epoch takes the longer of its computing and its bytes: the prefetcher works while the node computes.",
     "Networks and disks are taken at what they do for as long as one likes (baselines), never at their bursts.",
@@ -25,7 +25,8 @@ ASSUMPTIONS = (
     f"fast, {HIGH_COMPUTE - 1:.0%} more computing, and {HIGH_REQUESTS - 1:.0%} of the requests made twice.",
     "A GB of a price list is 1 GiB, a month of disk 720 hours; hours are billed by the second.",
     "A disk is billed for as long as the run; on the node's own disk data is gone with the node.",
-    "A spot node is taken to lose 5 % of its time to interruptions.",
+    f"A spot node is taken to lose {SPOT_LOST_SHARE:.0%} of its time to interruptions.",
+    "A way that repeats reads each part of the data once for so many passes in a row: the order is another one.",
     "Packing reads everything once and writes it once, on the training's node; the copy is kept until the run ends.",
 )
 
@@ -47,6 +48,8 @@ class Forecast:
         outlooks: of all ways, as they were asked for.
         best: name of the way that is recommended, empty where no way fits.
         rate: bytes per second that a stream gets.
+        market: whose prices these are.
+        asked: options of `penstock run` that name the data, as words.
     """
 
     demand: Demand
@@ -57,6 +60,8 @@ class Forecast:
     breakevens: Breakevens
     best: str
     rate: float
+    market: Market
+    asked: tuple[str, ...] = ()
 
     def outlook(self, name: str) -> Outlook:
         """Return a way by its name."""
@@ -76,72 +81,14 @@ class Forecast:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Say what the break-evens mean."""
-        return self.breakevens.sentences(self.demand, self.rate, is_priced=self.node.usd_per_hour is not None)
-
-
-def ways_of(demand: Demand, node: Node, places: Places, *, paths: Sequence[str] = ()) -> list[Way]:
-    """Return the ways that there are on a node.
-
-    Args:
-        paths: other ways from the source to price a stream on.
-    """
-    size = demand.epoch_bytes + demand.once_bytes
-    nvme = Store(item="", bytes_per_second=math.inf, room_bytes=node.nvme_bytes)
-    volume = DISKS.get(node.provider, DISKS["aws"])
-    rate = min(BLOCK_BYTES_PER_SECOND, node.disk_bytes_per_second or math.inf)
-    block = Store(item=volume, bytes_per_second=rate)
-    on_node = node.nvme_bytes >= places.window_bytes
-    lies = nvme if on_node else block
-    where = "the node's own disk" if on_node else volume
-    window = f"stream through a window of {format_bytes(places.window_bytes)} on {where}"
-    found = [Way(name="stream", told="stream each epoch anew, in a window that keeps nothing", window_bytes=0.0)]
-    if places.window_bytes:
-        found.append(Way(name="window", told=window, window_bytes=places.window_bytes, window_store=lies))
-    for part in HYBRID_PARTS:
-        kept = part * demand.epoch_bytes / places.kept_share
-        if kept > places.window_bytes:
-            store = nvme if node.nvme_bytes >= kept else block
-            told = f"keep {part:.0%} of the data in a window of {format_bytes(kept)} and stream the rest"
-            found.append(Way(name=f"hybrid-{part:.0%}".rstrip("%"), told=told, window_bytes=kept, window_store=store))
-    found.append(Way(name=f"download-{volume}", told=f"download everything to {volume} first", disk=block))
-    if node.nvme_bytes:
-        found.append(Way(name="download-nvme", told="download everything to the node's own disk first", disk=nvme))
-    if volume == DISKS["aws"]:
-        gib = max(size / GIB, FSX_LEAST_GIB)
-        fsx = Store(item="fsx-lustre-scratch", bytes_per_second=gib / 1024 * 200 * 2**20, least_gib=FSX_LEAST_GIB)
-        told = "download everything to FSx for Lustre first"
-        found.append(Way(name="download-fsx", told=told, disk=fsx, is_usual=False))
-    staged = f"have a cheap machine download everything to {volume}, and begin the node when it is there"
-    found.append(Way(name="staged", told=staged, disk=block, is_staged=True, is_usual=False))
-    packed = "pack everything once into large objects, and stream these"
-    found.append(
-        Way(
-            name="pack",
-            told=packed,
-            window_bytes=places.window_bytes,
-            window_store=lies,
-            is_packed=True,
-            is_usual=False,
+        found = self.breakevens.sentences(self.demand, self.rate, is_priced=self.node.usd_per_hour is not None)
+        if self.demand.is_compute_known:
+            return found
+        return (
+            "How long an epoch computes is not known, and is taken to be nothing: times, dollars and E* are the least "
+            "that they can be; state it, or name the record of an earlier run.",
+            found[0],
         )
-    )
-    for path in paths:
-        told = f"{window}, by way of {path}"
-        found.append(
-            Way(name=path, told=told, window_bytes=places.window_bytes, window_store=lies, path=path, is_usual=False)
-        )
-    if node.spot_usd_per_hour is not None:
-        told = f"{window}, on a spot node"
-        found.append(
-            Way(
-                name="spot",
-                told=told,
-                window_bytes=places.window_bytes,
-                window_store=lies,
-                is_spot=True,
-                is_usual=False,
-            )
-        )
-    return found
 
 
 def forecast_ways(
@@ -177,6 +124,7 @@ def forecast_ways(
         breakevens=breakevens_of(demand, rate, epochs=epochs, download=download.mid.way.name),
         best=_best([each.mid for each in outlooks], is_priced=is_priced),
         rate=rate,
+        market=market,
     )
 
 

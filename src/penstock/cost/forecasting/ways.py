@@ -8,22 +8,17 @@ whose price is not known has none, and is told.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from penstock.cost.forecasting.inputs import Demand, Link, Node, Places
-from penstock.cost.model import HOURS_PER_MONTH
-from penstock.cost.prices import Prices
-from penstock.cost.values import Rate, as_decimal, in_money
-from penstock.errors import ConfigError
-from penstock.sources import Tariff
+from penstock.cost.forecasting.market import Line, Market
+from penstock.cost.values import as_decimal, in_money
 from penstock.units import GIB
 
-__all__ = ["Line", "Market", "Store", "Way", "WayCost", "cost_of"]
+__all__ = ["Store", "Way", "WayCost", "cost_of"]
 
 _HOUR = 3600
-_THOUSAND = 1000
 BLOCK_BYTES_PER_SECOND = 125 * 2**20
 """Of a block volume for whose throughput nothing more is paid."""
 FSX_LEAST_GIB = 1200
@@ -64,7 +59,8 @@ class Way:
         is_staged: whether a cheap machine downloads, ahead of the node.
         is_packed: whether it is written anew as large objects first.
         is_spot: whether the node may be taken away.
-        is_usual: whether it may be recommended: others ask for another place or another contract.
+        is_usual: whether it may be recommended: others ask for another place, contract or order.
+        passes: epochs that are made of a part of the data before the next part is read; 1 for each of its own.
     """
 
     name: str
@@ -77,16 +73,7 @@ class Way:
     is_packed: bool = False
     is_spot: bool = False
     is_usual: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """A line of dollars; None where there is no price."""
-
-    what: str
-    quantity: Decimal
-    unit: str
-    usd: Decimal | None
+    passes: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,51 +123,6 @@ class WayCost:
         return sum((line.usd for line in self.lines if word in line.what and line.usd is not None), Decimal(0))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Market:
-    """Prices of where the source and the node are.
-
-    Attributes:
-        tariff: what the store's items are called; None where it takes nothing.
-        region: whose prices are taken.
-    """
-
-    prices: Prices
-    tariff: Tariff | None
-    region: str | None = None
-
-    def line(self, what: str, item: str, quantity: float, unit: str, *, per: str = "", divide: int = 1) -> Line:
-        """Return a line of an item."""
-        number = as_decimal(quantity)
-        try:
-            rate = self.prices.find(item, unit=per or unit, region=self.region)
-        except ConfigError:
-            return Line(what=what, quantity=number, unit=unit, usd=None)
-        return Line(what=what, quantity=number, unit=unit, usd=in_money(rate.cost(number / divide)))
-
-    def requests(self, what: str, item: str, number: float) -> Line:
-        """Return a line of requests."""
-        return self.line(what, item, number, "requests", per="1000 requests", divide=_THOUSAND)
-
-    def transfer(self, link: Link, path: str, moved_bytes: float, hours: float) -> list[Line]:
-        """Return a line a leg of the way from the source."""
-        if self.tariff is None:
-            return []
-        provider = {"AWS": "aws", "Google Cloud": "gcp", "Azure": "azure"}.get(self.tariff.seller, "aws")
-        what = f"transfer ({path})"
-        try:
-            rates: Sequence[Rate] = self.prices.transfer(
-                path, provider=provider, region=link.region, to_region=link.to_region
-            )
-        except ConfigError:
-            return [Line(what=what, quantity=as_decimal(moved_bytes / GIB), unit="GiB", usd=None)]
-        found = []
-        for rate in rates:
-            number = as_decimal(moved_bytes / GIB if rate.unit == "GiB" else hours)
-            found.append(Line(what=what, quantity=number, unit=rate.unit, usd=in_money(rate.cost(number))))
-        return found
-
-
 def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:
     """Return what a way takes."""
     network = node.network_bytes_per_second or math.inf
@@ -189,13 +131,8 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
         return _packed(way, demand, rate, limit, link, node, places, market)
     if way.disk is not None:
         return _downloaded(way, demand, link, node, places, market)
-    kept = min(demand.epoch_bytes, (way.window_bytes or 0.0) * places.kept_share) / demand.epoch_bytes
-    later = 1 - kept
-    walls = [max(demand.compute_seconds, demand.epoch_bytes / rate)]
-    walls += [max(demand.compute_seconds, later * demand.epoch_bytes / rate)] * (demand.epochs - 1)
-    once = demand.once_bytes / rate
-    times = 1 + (demand.epochs - 1) * later
-    wall = math.fsum(walls) + once
+    wall, times = _streamed(way, demand, rate, places.kept_share)
+    wall += demand.once_bytes / rate
     stall = wall - demand.epochs * demand.compute_seconds
     if way.is_spot:
         wall, stall = wall * (1 + SPOT_LOST_SHARE), stall + wall * SPOT_LOST_SHARE
@@ -203,9 +140,9 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
     gets = demand.epoch_requests * times + demand.once_requests
     hours, store = wall / _HOUR, way.window_store
     fits = store is None or store.room_bytes is None or (way.window_bytes or 0.0) <= store.room_bytes
-    lines = [_node(node, hours, is_spot=way.is_spot), *_asked(market, gets, demand.pages)]
+    lines = [_node(node, hours, is_spot=way.is_spot), *market.asked(gets, demand.pages)]
     lines += market.transfer(link, way.path or link.path, moved, hours)
-    lines += _disk(market, store, way.window_bytes or 0.0, hours)
+    lines += market.disk("" if store is None else store.item, way.window_bytes or 0.0, hours)
     return WayCost(
         way=way,
         wall_seconds=wall,
@@ -217,6 +154,18 @@ def cost_of(way: Way, demand: Demand, link: Link, node: Node, places: Places, ma
         limit=limit,
         lines=tuple(lines),
     )
+
+
+def _streamed(way: Way, demand: Demand, rate: float, kept_share: float) -> tuple[float, float]:
+    """Return the seconds of all epochs, and how many times the data is read in them."""
+    size, computed = demand.epoch_bytes, demand.compute_seconds
+    if way.passes > 1:  # each part is read once, and stays in the window for the passes over it
+        whole, rest = divmod(demand.epochs, way.passes)
+        turns = [way.passes] * whole + [rest] * bool(rest)
+        return math.fsum(max(passes * computed, size / rate) for passes in turns), len(turns)
+    later = 1 - min(size, (way.window_bytes or 0.0) * kept_share) / size
+    first, others = max(computed, size / rate), max(computed, later * size / rate)
+    return first + (demand.epochs - 1) * others, 1 + (demand.epochs - 1) * later
 
 
 def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places, market: Market) -> WayCost:
@@ -232,14 +181,14 @@ def _downloaded(way: Way, demand: Demand, link: Link, node: Node, places: Places
     on_node = trained if way.is_staged else wall
     gets = demand.epoch_requests + demand.once_requests
     room = way.disk.room_bytes if way.disk.room_bytes is not None else places.max_disk_bytes
-    lines = [_node(node, on_node / _HOUR), *_asked(market, gets, demand.pages)]
+    lines = [_node(node, on_node / _HOUR), *market.asked(gets, demand.pages)]
     if way.is_staged:
         hours = as_decimal(download / _HOUR)
         lines.append(
             Line(what="cheap machine", quantity=hours, unit="hour", usd=in_money(hours * places.box_usd_per_hour))
         )
     lines += market.transfer(link, way.path or link.path, size, wall / _HOUR)
-    lines += _disk(market, way.disk, max(size, way.disk.least_gib * GIB), wall / _HOUR)
+    lines += market.disk(way.disk.item, max(size, way.disk.least_gib * GIB), wall / _HOUR)
     return WayCost(
         way=way,
         wall_seconds=wall,
@@ -270,15 +219,13 @@ def _packed(
     hours = packing / _HOUR
     lines = [
         _node(node, hours),
-        *_asked(market, demand.epoch_requests + demand.once_requests, demand.pages),
+        *market.asked(demand.epoch_requests + demand.once_requests, demand.pages),
         *market.transfer(link, link.path, size, hours),
     ]
     if market.tariff is not None:
         parts = size / RANGE_BYTES + 2 * math.ceil(size / demand.packed_bytes)
         lines.append(market.requests("PUT requests of packing", market.tariff.put, parts))
-        held = size / GIB * (packing + streamed.wall_seconds) / _HOUR
-        item = market.tariff.storage or "storage"
-        lines.append(market.line("packed copy", item, held, "GiB-hour", per="GiB-month", divide=HOURS_PER_MONTH))
+        lines.append(market.stored("packed copy", size / GIB * (packing + streamed.wall_seconds) / _HOUR))
     return replace(
         streamed,
         way=way,
@@ -296,19 +243,3 @@ def _node(node: Node, hours: float, *, is_spot: bool = False) -> Line:
     number = as_decimal(hours)
     usd = None if price is None else in_money(number * price)
     return Line(what=f"{node.name or 'node'}{' (spot)' if is_spot else ''}", quantity=number, unit="hour", usd=usd)
-
-
-def _asked(market: Market, gets: float, pages: float) -> list[Line]:
-    if market.tariff is None:
-        return []
-    return [
-        market.requests("GET requests", market.tariff.get, gets),
-        market.requests("LIST requests", market.tariff.list, pages),
-    ]
-
-
-def _disk(market: Market, store: Store | None, size_bytes: float, hours: float) -> list[Line]:
-    if store is None or not store.item or not size_bytes:
-        return []
-    held = size_bytes / GIB * hours
-    return [market.line(f"disk ({store.item})", store.item, held, "GiB-hour", per="GiB-month", divide=HOURS_PER_MONTH)]

@@ -35,19 +35,26 @@ class JobFiles:
         self.plot = folder / "truth.svg"
         self.cost = folder / "cost.json"
         self.html = folder / "report.html"
+        self.forecast = folder / "forecast.json"
+        self.forecast_page = folder / "forecast.html"
+        self.probe_record = folder / "probe.json"
         self.markdown = folder / "report.md"
 
     @property
     def records(self) -> tuple[Path, ...]:
         """What other steps read of a job, and nobody may write over."""
-        made = self.job, self.manifest, self.plan, self.run_record, self.metrics, self.cost
-        return (*made, self.list_record, self.store_record, self.stopped_record)
+        made = self.job, self.manifest, self.plan, self.run_record, self.metrics, self.cost, self.forecast
+        return (*made, *self.all_step_records)
 
     @property
     def step_records(self) -> tuple[Path, ...]:
         """Where steps other than training and evaluation tell what they took, those that there are."""
-        records = self.list_record, self.store_record, self.stopped_record
-        return tuple(path for path in records if path.exists())
+        return tuple(path for path in self.all_step_records if path.exists())
+
+    @property
+    def all_step_records(self) -> tuple[Path, ...]:
+        """Where they tell it, whether they were done or not."""
+        return self.list_record, self.probe_record, self.store_record, self.stopped_record
 
 
 def describe(files: JobFiles) -> str:

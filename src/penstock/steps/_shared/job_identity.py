@@ -134,7 +134,7 @@ def _forget(files: JobFiles, *, is_relisted: bool) -> None:
         for path in files.checkpoints.glob(pattern):
             path.unlink()
     made = [files.run_record, files.metrics]
-    made += [files.manifest, files.plan, files.list_record] if is_relisted else []
+    made += [files.manifest, files.plan, files.list_record, files.forecast, files.probe_record] if is_relisted else []
     for path in made:
         path.unlink(missing_ok=True)
     if is_relisted:

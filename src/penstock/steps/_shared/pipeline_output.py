@@ -6,6 +6,7 @@ writes an executor output to the path that ``outputs.outputFile`` of it names.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.files import atomic_write
-from penstock.records import Evaluation
+from penstock.records import Evaluation, ForecastRecord
+from penstock.units import GIB
 
-__all__ = ["write_metrics"]
+__all__ = ["write_forecast_metrics", "write_metrics"]
 
 ARTIFACT = "metrics_ui"
 
@@ -26,6 +28,34 @@ def write_metrics(executor_input: str, found: Evaluation) -> None:
     Raises:
         ConfigError: the executor input is not one that names an output file and a metrics artifact.
     """
+    _show(executor_input, {name: metric.value for name, metric in found.metrics.items() if metric.value is not None})
+
+
+def write_forecast_metrics(executor_input: str, found: ForecastRecord) -> None:
+    """Write what is recommended, or planned, of a forecast's first node, likewise.
+
+    Raises:
+        ConfigError: the executor input is not one that names an output file and a metrics artifact.
+    """
+    node = found.nodes[0]
+    way = node.way(found.planned or node.best or "")
+    if way is None:
+        return
+    _show(
+        executor_input,
+        {
+            "usd": way.usd.mid,
+            "usd_low": way.usd.low,
+            "usd_high": way.usd.high,
+            "wall_hours": way.wall_seconds / 3600,
+            "stall_hours": way.stall_seconds / 3600,
+            "moved_gib": way.moved_bytes / GIB,
+            "get_requests": way.get_requests,
+        },
+    )
+
+
+def _show(executor_input: str, values: Mapping[str, float]) -> None:
     if not executor_input:
         return
     try:
@@ -37,6 +67,5 @@ def write_metrics(executor_input: str, found: Evaluation) -> None:
             f"--executor-input does not name outputs.outputFile and the artifact {ARTIFACT!r} ({error})",
             fix="pass the placeholder {{$}} of a component that has this output, or leave it out",
         ) from error
-    values = {name: metric.value for name, metric in found.metrics.items() if metric.value is not None}
     shown = {"name": artifact["name"], "uri": artifact["uri"], "metadata": values}
     atomic_write(target, msgspec.json.encode({"artifacts": {ARTIFACT: {"artifacts": [shown]}}}))

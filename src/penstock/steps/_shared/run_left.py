@@ -15,13 +15,24 @@ import msgspec
 
 from penstock.errors import ConfigError
 from penstock.observe import redact
-from penstock.records import UNSAID, Evaluation, FailureRecord, Host, Meters, RunRecord, Saves, StepRecord, read_record
+from penstock.records import (
+    UNSAID,
+    Evaluation,
+    FailureRecord,
+    ForecastRecord,
+    Host,
+    Meters,
+    RunRecord,
+    Saves,
+    StepRecord,
+    read_record,
+)
 from penstock.steps._shared.run_root import RunRoot, open_run_root
 from penstock.steps.options.report import ReportOptions
 
 __all__ = ["Left", "read_left"]
 
-_STEPS = ("list", "prefetch", "train", "evaluate")
+_STEPS = ("list", "prefetch", "forecast", "train", "evaluate")
 _OTHER_STEPS = ("list", "prefetch")
 
 _SHOWN = 200
@@ -39,11 +50,13 @@ class Left:
         run: of its training; made up, with nothing measured, where there was none.
         evaluation: None where it got none.
         steps: of its other steps.
+        forecast: that was made before; None where none was.
     """
 
     run: RunRecord
     evaluation: Evaluation | None
     steps: tuple[StepRecord, ...]
+    forecast: ForecastRecord | None = None
 
 
 def read_left(args: ReportOptions) -> Left:
@@ -68,7 +81,14 @@ def read_left(args: ReportOptions) -> Left:
         run=_as_it_ended(run, status, failures),
         evaluation=evaluation,
         steps=tuple(_other_steps(args, run_root)),
+        forecast=_forecast(args, run_root),
     )
+
+
+def _forecast(args: ReportOptions, run_root: RunRoot | None) -> ForecastRecord | None:
+    if args.forecast_record is not None:
+        return read_record(args.forecast_record, ForecastRecord)
+    return run_root.read("forecast", ForecastRecord) if run_root else None
 
 
 def _run(args: ReportOptions, run_root: RunRoot | None) -> RunRecord | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from penstock.options import Options, flag, option, repeated
+from penstock.options import Change, Options, flag, option, repeated
 from penstock.options.cost import CostOptions
 from penstock.options.paths import LEGS
 from penstock.options.readers import (
@@ -15,15 +15,18 @@ from penstock.options.readers import (
     optional_path,
     positive_int,
     rate_option,
+    seconds_option,
     whole_number,
 )
 from penstock.options.source import AccessOptions
 from penstock.steps.options.common import CommonOptions
+from penstock.steps.options.run_root import RecordedOptions
+from penstock.train.options import DollarsOption
 
-__all__ = ["ForecastOptions"]
+__all__ = ["ComputingOption", "ForecastOptions"]
 
 
-class _Data(Options, group="dataset"):
+class _Data(Options, group="dataset", in_pipelines=False):
     uri: str = option(
         read=location_or_empty,
         default="",
@@ -50,32 +53,89 @@ class _Data(Options, group="dataset"):
     )
 
 
+class ComputingOption(Options, group="forecast", change=Change.FREE):
+    """The option that says how fast a training computes."""
+
+    samples_per_second: float = option(
+        read=at_least_zero,
+        default=0.0,
+        metavar="X",
+        told="samples that the node computes in a second, for a forecast; 0 is not known, which makes its times and "
+        "dollars the least that they can be (default: 0)",
+        field="forecast_samples_per_second",
+    )
+
+
 class _Training(Options, group="training"):
-    epochs: int = option(read=positive_int, default=10, metavar="N", told="passes over the data (default: 10)")
+    epochs: int = option(
+        read=positive_int, default=10, metavar="N", told="passes over the data (default: 10)", field="model_epochs"
+    )
     compute_hours: float = option(
         read=at_least_zero, default=0.0, metavar="X", told="hours that an epoch computes, stated"
-    )
-    samples_per_second: float = option(
-        read=at_least_zero, default=0.0, metavar="X", told="samples that are computed in a second, stated (manifests)"
     )
     measured: Path | None = option(
         read=optional_path,
         default=None,
         metavar="FILE",
         told="record of an earlier `penstock run` or `train` (run.json), for its computing and its rate, or of a "
-        "probe by `penstock prefetch`, for its rate",
+        "probe by `penstock prefetch` or --probe, for its rate",
+        run_option="",
     )
+
+
+class _Link(Options, group="link"):
     rate: int = option(
         read=rate_option, default=0, metavar="RATE", told="what the link from the source does, stated, like 80MB/s"
     )
+    probe: float = option(
+        read=seconds_option,
+        default=0.0,
+        metavar="TIME",
+        told="measure the link first: read from the source for so long, like 5s, many requests at once",
+        run_option="",
+    )
+    probe_bytes: int = option(
+        read=bytes_option,
+        default=2**30,
+        metavar="SIZE",
+        told="most that a probe reads, which is counted and told (default: 1Gi)",
+        run_option="",
+    )
+    probe_record: Path | None = option(
+        read=optional_path,
+        default=None,
+        metavar="FILE",
+        told="where to write what the probe measured, for --measured another time",
+        run_option="",
+    )
+
+
+def _bytes_or_none(text: str) -> int | None:
+    """Read a size; the empty text, as pipelines pass an unset one, is None."""
+    return bytes_option(text) if text else None
+
+
+def _passes(text: str) -> tuple[int, ...]:
+    """Read numbers of passes with commas between them."""
+    return tuple(dict.fromkeys(positive_int(part.strip()) for part in text.split(",")))
 
 
 class _Nodes(Options, group="nodes"):
     instance_type: tuple[str, ...] = repeated(
-        read=str, default=(), metavar="NAME", told="node to forecast for; may be repeated"
+        read=str, default=(), metavar="NAME", told="node to forecast for; may be repeated", field="node_type"
     )
-    window_size: int = option(
-        read=bytes_option, default=10 * 2**30, metavar="SIZE", told="window to stream through (default: 10Gi)"
+    window_size: int | None = option(
+        read=_bytes_or_none,
+        default=None,
+        metavar="SIZE",
+        told="window to stream through (default: 10Gi, or what holds all of the data where that is less)",
+        by_pipeline=True,
+    )
+    passes: tuple[int, ...] = option(
+        read=_passes,
+        default=(2, 4),
+        metavar="N[,N]",
+        told="ways with so many passes in a row over each part of the data, --repeat of `penstock run` (default: 2,4)",
     )
     way: tuple[str, ...] = repeated(
         read=str,
@@ -91,12 +151,38 @@ class _Nodes(Options, group="nodes"):
     )
 
 
-class _Output(Options, group="output"):
+class _Output(Options, group="output", in_pipelines=False):
     json: bool = flag(default=False, told="write JSON instead of tables")
     html: Path | None = option(
         read=optional_path, default=None, metavar="FILE", told="write a page too, which needs nothing beside itself"
     )
+    markdown: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="where to write a short summary"
+    )
+    record: Path | None = option(
+        read=optional_path, default=None, metavar="FILE", told="where to write what --json writes"
+    )
+    executor_input: str = option(
+        read=str,
+        default="",
+        metavar="JSON",
+        told="executor input of Kubeflow Pipelines; pipelines pass it",
+        hidden=True,
+        of_parent=True,
+    )
 
 
-class ForecastOptions(_Data, CommonOptions, _Training, _Nodes, CostOptions, _Output, AccessOptions):
+class ForecastOptions(
+    _Data,
+    CommonOptions,
+    ComputingOption,
+    _Training,
+    _Link,
+    _Nodes,
+    CostOptions,
+    DollarsOption,
+    _Output,
+    AccessOptions,
+    RecordedOptions,
+):
     """The options of `penstock forecast`."""

@@ -41,6 +41,13 @@ class _Input(Options, group="input", in_pipelines=False):
         metavar="FILE",
         told="record of another step (list, prefetch); may be repeated",
     )
+    forecast_record: Path | None = option(
+        read=optional_path,
+        default=None,
+        metavar="FILE",
+        told="record of a forecast that was made before, which is told beside what the run took (default: that of the "
+        "run root)",
+    )
     final_status: str = option(
         read=str,
         default="",

@@ -12,6 +12,7 @@ from penstock.options.source import DatasetOption, SourceOptions
 from penstock.options.window import WindowOptions
 from penstock.steps.options.common import CommonOptions
 from penstock.steps.options.data import DecodingOptions
+from penstock.steps.options.forecast import ComputingOption
 from penstock.steps.options.report import TitleOption
 from penstock.steps.options.train import Mode
 from penstock.tasks.listing_options import LearntTaskOptions, ListedOptions
@@ -64,6 +65,14 @@ class _Output(Options, group="output", change=Change.NAMES):
     out: Path = option(read=any_path, metavar="DIR", told="folder of the job's results")
 
 
+class _Forecast(ComputingOption, group="forecast", change=Change.FREE, in_pipelines=False):
+    forecast: bool = switch(
+        default=False,
+        told="tell what the job will take and cost before it trains, by its listing and by reading from the source for "
+        "3 s; the report has it beside what it took",
+    )
+
+
 class JobOptions(
     CommonOptions,
     ListedJobOptions,
@@ -75,6 +84,7 @@ class JobOptions(
     WindowOptions,
     TrainingOptions,
     CostOptions,
+    _Forecast,
 ):
     """The options of `penstock run`."""
 

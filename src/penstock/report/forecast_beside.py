@@ -1,0 +1,64 @@
+"""A forecast beside what the run took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from penstock.cost.model import total_meters
+from penstock.records import CostReport, Evaluation, ForecastRecord, ForecastWay, RunRecord, StepRecord
+from penstock.report.summary import DASH, Table
+from penstock.units import format_bytes, format_seconds, format_usd
+
+__all__ = ["forecast_table"]
+
+
+def forecast_table(
+    forecast: ForecastRecord,
+    run: RunRecord,
+    *,
+    evaluation: Evaluation | None,
+    cost: CostReport | None,
+    steps: Sequence[StepRecord],
+) -> Table | None:
+    """Return what was forecast and what came of it, None where no way of it is the run's."""
+    node = forecast.nodes[0]
+    way = node.way(forecast.planned or node.best or "")
+    if way is None:
+        return None
+    wall = run.wall_seconds + (evaluation.wall_seconds if evaluation else 0.0)
+    moved = run.meters if evaluation is None else run.meters.plus(evaluation.meters)
+    listed = total_meters(run, steps=steps, evaluation=evaluation).list_requests
+    rows = [
+        ("Wall time of training and evaluation", *_pair(way.wall_seconds, wall, format_seconds)),
+        ("Stall", *_pair(way.stall_seconds, run.stall_seconds if run.epochs else None, format_seconds)),
+        ("Bytes from the source", *_pair(way.moved_bytes, moved.bytes_downloaded, format_bytes)),
+        ("GET requests", *_pair(way.get_requests, moved.count("GET", purpose="data").sent, _count)),
+        ("LIST requests", *_pair(node.list_requests, listed, _count)),
+        ("US dollars", *_dollars(way, cost)),
+    ]
+    computed = "" if node.compute_seconds is not None else "; how fast it computes was not known: times are the least"
+    return Table(
+        caption=f"Forecast and actual: {way.told}{computed}",
+        header=("Figure", "Forecast", "Actual", "Actual to forecast"),
+        rows=tuple(rows),
+    )
+
+
+def _pair(forecast: float, actual: float | None, told: Callable[[float], str]) -> tuple[str, str, str]:
+    ratio = DASH if actual is None or not forecast else f"{actual / forecast:.0%}"
+    return told(forecast), DASH if actual is None else told(actual), ratio
+
+
+def _dollars(way: ForecastWay, cost: CostReport | None) -> tuple[str, str, str]:
+    """Return dollars; those without something that has no price are told as such."""
+    least = f"{format_usd(way.usd.mid)} ({format_usd(way.usd.low)} to {format_usd(way.usd.high)})"
+    forecast = f"{least} + ?" if way.unpriced else least
+    if cost is None or not cost.lines:
+        return forecast, DASH, DASH
+    actual = f"{format_usd(float(cost.total_usd))}{' + ?' if cost.unpriced else ''}"
+    comparable = way.usd.mid and not way.unpriced and not cost.unpriced
+    return forecast, actual, f"{float(cost.total_usd) / way.usd.mid:.0%}" if comparable else DASH
+
+
+def _count(number: float) -> str:
+    return f"{number:,.0f}"

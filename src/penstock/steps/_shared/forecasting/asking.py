@@ -1,0 +1,166 @@
+"""A forecast for each node that was asked for, of what the options say, a listing, and what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from penstock.cost.forecasting import Demand, Forecast, Link, Market, Node, Places, forecast_ways
+from penstock.cost.forecasting.inputs import node_of
+from penstock.cost.prices import Prices, load_prices
+from penstock.cost.seller import seller_at
+from penstock.errors import ConfigError
+from penstock.options.paths import check_path
+from penstock.records import ForecastRecord, write_record
+from penstock.sources import find_scheme
+from penstock.steps._shared.forecasting.demands import Data, asked_data, check_data, demand_on
+from penstock.steps._shared.forecasting.measured import Measured, measured_by, rate_of
+from penstock.steps._shared.forecasting.probing import probe
+from penstock.steps._shared.pricing import check_region, endpoint_paid
+from penstock.steps.options.forecast import ForecastOptions
+from penstock.texts import did_you_mean
+from penstock.units import GIB, MIB, format_usd
+from penstock.window.geometry import KEPT_SHARE
+
+__all__ = ["forecasts", "holding_window", "over_budget"]
+
+USUAL_WINDOW_BYTES = 10 * GIB
+STREAMING_BYTES = 64 * MIB
+"""Of a window that holds everything, for what streams through it."""
+_STORES = {"aws": "s3://", "gcp": "gs://", "azure": "az://"}
+"""By the provider of a node: what data is taken to lie in where that is not said."""
+
+
+def forecasts(args: ForecastOptions, *, must_compute: bool = True) -> list[Forecast]:
+    """Return a forecast for each node.
+
+    Args:
+        must_compute: refuse where it is not known how long an epoch computes; else that is taken to be nothing.
+
+    Raises:
+        ConfigError: it is not said what is read, how long it computes, or over which link.
+        PenstockError: the source, a record, or the prices cannot be read.
+    """
+    for path in (args.transfer, *args.way):
+        check_path(path)
+    check_data(args)
+    prices = load_prices(args.prices, today=args.today or datetime.now(UTC).date())
+    check_region(args.price_region, prices)
+    measured = measured_by(args.measured)
+    data = asked_data(args)
+    demand = demand_on(data, args, measured, must_compute=must_compute)
+    nodes = _nodes(args, prices)
+    if args.probe:
+        measured = _probed(args, data)
+    link = _link(args, measured)
+    _check_network(nodes, link, prices)
+    try:
+        return [_forecast(demand, link, node, args, prices, data) for node in nodes]
+    except ArithmeticError as error:
+        raise ConfigError(
+            f"what is asked for is too much to be forecast ({demand.epochs} epochs of {demand.epoch_bytes:g} bytes and "
+            f"{demand.compute_seconds:g} seconds of computing)",
+            fix="look at what was stated, and at the record of --measured",
+        ) from error
+
+
+def over_budget(found: ForecastRecord, max_usd: float) -> list[str]:
+    """Say of each node on which a budget would not do that it would not.
+
+    Args:
+        max_usd: 0 for none.
+    """
+    told = []
+    for node in found.nodes if max_usd else ():
+        name = found.planned or node.best
+        way = None if name is None else node.way(name)
+        if way is not None and way.usd.mid > max_usd:
+            told.append(
+                f"the forecast{f' for {node.node}' if node.node else ''} is {format_usd(way.usd.mid)} "
+                f"({format_usd(way.usd.low)} to {format_usd(way.usd.high)}), and --max-usd {max_usd:g}: the run would "
+                "stop before its end"
+            )
+    return told
+
+
+def holding_window(epoch_bytes: float) -> int:
+    """Return the window that holds all of an epoch, in whole MiB."""
+    return (math.ceil(epoch_bytes / KEPT_SHARE / MIB) + STREAMING_BYTES // MIB) * MIB
+
+
+def _forecast(demand: Demand, link: Link, node: Node, args: ForecastOptions, prices: Prices, data: Data) -> Forecast:
+    usual = min(USUAL_WINDOW_BYTES, holding_window(demand.epoch_bytes))
+    places = Places(
+        window_bytes=usual if args.window_size is None else args.window_size,
+        box_usd_per_hour=Decimal(repr(args.box_usd_per_hour)),
+        passes=args.passes,
+    )
+    found = forecast_ways(demand, link, node, places, _market(args, prices, data, node), paths=args.way)
+    return dataclasses.replace(found, asked=data.words)
+
+
+def _market(args: ForecastOptions, prices: Prices, data: Data, node: Node) -> Market:
+    """Return whose prices are taken: of the store that is read; where none is named, that of the node's own cloud."""
+    if data.source is None:
+        scheme = find_scheme("s3://" if args.source_prices == "s3" else _STORES.get(node.provider, "s3://"))
+        told = f"requests and transfer are priced as those of {scheme.title}: it is not said where the data lies"
+        return Market(prices=prices, tariff=scheme.tariff, region=args.price_region, told=told)
+    endpoint = endpoint_paid(data.source) or ""
+    found = seller_at(data.source.uri, endpoint, prices=args.source_prices, did_read="It is read")
+    told = " ".join(filter(None, (found.assumption, found.warning))).rstrip(".")
+    return Market(
+        prices=prices,
+        tariff=found.tariff,
+        region=args.price_region,
+        is_priced=found.is_priced or found.tariff is None,
+        told=told,
+    )
+
+
+def _nodes(args: ForecastOptions, prices: Prices) -> list[Node]:
+    # A pipeline gives the empty text for a node that is not named.
+    names = tuple(dict.fromkeys(filter(None, args.instance_type))) or ("",)
+    given = None if args.node_usd_per_hour is None else float(args.node_usd_per_hour)
+    return [node_of(name, prices, region=args.price_region, usd_per_hour=given) for name in names]
+
+
+def _check_network(nodes: list[Node], link: Link, prices: Prices) -> None:
+    """Refuse a node whose network is to be the limit, where it is not known what that does.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    for node in nodes:
+        if math.isinf(link.bytes_per_second) and node.network_bytes_per_second is None:
+            known = [name for machine in prices.machines for name in machine.names]
+            raise ConfigError(
+                f"what the network of {node.name!r} does is not in the price list, and no rate was given",
+                fix=f"{did_you_mean(node.name, known)}`penstock prices list --machines` tells those that are; or state "
+                "the rate with --rate, like 80MB/s",
+            )
+
+
+def _probed(args: ForecastOptions, data: Data) -> Measured:
+    if args.rate:
+        raise ConfigError("--rate states what the link does, and --probe measures it", fix="leave one of them out")
+    record = probe(data, args.manifest, args.plan, seconds=args.probe, most_bytes=args.probe_bytes)
+    if args.probe_record is not None:
+        write_record(args.probe_record, record)
+    return rate_of(record)
+
+
+def _link(args: ForecastOptions, measured: Measured) -> Link:
+    if args.rate:
+        return Link(bytes_per_second=args.rate, path=args.transfer, region=args.price_region)
+    if measured.rate:
+        return Link(bytes_per_second=measured.rate, told=measured.told, path=args.transfer, region=args.price_region)
+    if not any(args.instance_type):
+        raise ConfigError(
+            "how fast the source gives its bytes is not known",
+            fix="state it with --rate, like 80MB/s, measure it with --probe 5s, name a record with --measured, or a "
+            "node with --instance-type, whose network is then the limit",
+        )
+    told = "no rate was given: the node's network is taken to be the limit"
+    return Link(bytes_per_second=math.inf, told=told, path=args.transfer, region=args.price_region)

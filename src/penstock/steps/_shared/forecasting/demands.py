@@ -1,0 +1,175 @@
+"""What an epoch reads and computes: of a listing, a URI, or figures that were stated."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from penstock.cost.forecasting import Demand
+from penstock.cost.forecasting.datasets import demand_of
+from penstock.errors import ConfigError, EmptyListing
+from penstock.manifest import ManifestReader, SourceSpec
+from penstock.options.source import AccessOptions
+from penstock.options.words import as_words
+from penstock.sources import ObjectInfo, open_source
+from penstock.steps._shared.common import source_from
+from penstock.steps._shared.forecasting.measured import Measured
+from penstock.steps.options.forecast import ForecastOptions
+from penstock.units import GIB, MIB
+from penstock.window.packing import RANGE_BYTES, SPLIT_ABOVE_BYTES
+
+__all__ = ["Data", "asked_data", "check_data", "demand_on"]
+
+_PAGE_OBJECTS = 1000
+MOST_LEAST_BYTES = 2 * GIB
+"""Of a window for objects that are read whole: larger ones are mostly read by parts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Data:
+    """What is read.
+
+    Attributes:
+        source: None where it is not said where it lies.
+        num_samples: of the training split; None where that is not known.
+        objects: of a listing that was made for this, those that hold anything.
+        task: that a manifest is of.
+    """
+
+    demand: Demand
+    source: SourceSpec | None
+    num_samples: int | None = None
+    objects: Sequence[ObjectInfo] = ()
+    task: str = ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Options of `penstock run` that name it; in capitals stands what a person must fill in."""
+        task = ("--task", self.task or "TASK")
+        if self.source is None:
+            return ("--source", "URI", *task)
+        found = ["--source", self.source.uri, *task]
+        for name, value in self.source.options.items():
+            declared = AccessOptions.declared().get(name)
+            if declared is None:
+                found += ["--source-option", f"{name}={value}"]
+            else:
+                found += as_words(declared.flag, value, is_bare=False, is_positional=False)
+        return tuple(found)
+
+
+def check_data(args: ForecastOptions) -> None:
+    """Check that it is said once what is read, and nothing that goes with another way to say it.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    ways = {"a URI": bool(args.uri), "--manifest": args.manifest is not None, "--size": bool(args.size)}
+    if sum(ways.values()) != 1:
+        raise ConfigError(
+            "what is read is said twice" if any(ways.values()) else "it is not said what is read",
+            fix="give one of: a URI, --manifest, or --size (with --objects)",
+        )
+    way = next(name for name, is_given in ways.items() if is_given)
+    stray = (
+        ("--plan", args.plan is not None, ("--manifest",)),
+        ("--samples-per-second", bool(args.samples_per_second), ("--manifest",)),
+        ("--objects", bool(args.objects), ("--size",)),
+        ("--requests-per-object", bool(args.requests_per_object), ("--size", "a URI")),
+        ("--probe", bool(args.probe), ("--manifest", "a URI")),
+    )
+    for name, is_given, ways_of_it in stray:
+        if is_given and way not in ways_of_it:
+            raise ConfigError(f"{name} says nothing of {way}", fix=f"leave it out, or give {' or '.join(ways_of_it)}")
+
+
+def asked_data(args: ForecastOptions) -> Data:
+    """Return what is read, before it is known how long that computes.
+
+    Raises:
+        ConfigError: it is not said in how many objects.
+        PenstockError: the source, the manifest or the plan cannot be read.
+    """
+    if args.manifest is None:
+        return asyncio.run(_listed(args)) if args.uri else _stated(args)
+    demand = demand_of(
+        args.manifest, args.plan, window_bytes=args.window_size or 0, epochs=args.epochs, compute_seconds=0.0
+    )
+    with ManifestReader(args.manifest) as reader:
+        info = reader.info
+    return Data(demand=demand, source=info.source, num_samples=info.split("train").num_samples, task=info.task)
+
+
+def demand_on(data: Data, args: ForecastOptions, measured: Measured, *, must_compute: bool) -> Demand:
+    """Return the demand with how long an epoch computes.
+
+    Raises:
+        ConfigError: that is said twice, or it is not known and must be.
+    """
+    seconds = _compute_seconds(args, measured, data.num_samples)
+    if seconds is None and must_compute:
+        raise ConfigError(
+            "how long an epoch computes is not known",
+            fix="state it with --compute-hours, with a manifest as --samples-per-second, or name an earlier run's "
+            "record with --measured",
+        )
+    return replace(data.demand, compute_seconds=seconds or 0.0, is_compute_known=seconds is not None)
+
+
+def _compute_seconds(args: ForecastOptions, measured: Measured, samples: int | None) -> float | None:
+    if args.compute_hours and args.samples_per_second:
+        raise ConfigError(
+            "how long an epoch computes is said twice", fix="give one of: --compute-hours, --samples-per-second"
+        )
+    if args.compute_hours:
+        return 3600 * args.compute_hours
+    if args.samples_per_second and samples:
+        return samples / args.samples_per_second
+    if measured.sample_seconds is not None and samples:
+        return samples * measured.sample_seconds
+    return measured.epoch_seconds
+
+
+def _requests(size: int, args: ForecastOptions) -> float:
+    if args.requests_per_object:
+        return args.requests_per_object
+    return math.ceil(size / RANGE_BYTES) if size > SPLIT_ABOVE_BYTES else 1
+
+
+def _stated(args: ForecastOptions) -> Data:
+    if not args.objects:
+        raise ConfigError("--size is given, and not in how many objects", fix="add --objects, like 200000")
+    each = math.ceil(args.size / args.objects)
+    requests = args.objects * _requests(each, args)
+    return Data(demand=_demand(args.size, requests, args.objects, args.epochs), source=None)
+
+
+async def _listed(args: ForecastOptions) -> Data:
+    found: list[ObjectInfo] = []
+    spec = source_from(args.uri, args)
+    with contextlib.closing(open_source(spec, purpose="listing")) as source:
+        async for page in source.list_objects():
+            found += page
+    held = [each for each in found if each.size_bytes]
+    if not held:
+        raise EmptyListing(f"there is nothing to read at {args.uri}", fix="check the URI", about=args.uri)
+    requests = math.fsum(_requests(each.size_bytes, args) for each in held)
+    size = sum(each.size_bytes for each in held)
+    demand = _demand(size, requests, len(found), args.epochs)
+    least = min(4 * max(each.size_bytes for each in held) + 2 * MIB, MOST_LEAST_BYTES)
+    demand = replace(demand, least_window_bytes=max(demand.least_window_bytes, least))
+    return Data(demand=demand, source=spec, objects=held)
+
+
+def _demand(size: float, requests: float, objects: int, epochs: int) -> Demand:
+    return Demand(
+        epoch_bytes=size,
+        epoch_requests=requests,
+        pages=math.ceil(objects / _PAGE_OBJECTS),
+        num_objects=objects,
+        epochs=epochs,
+        compute_seconds=0.0,
+    )

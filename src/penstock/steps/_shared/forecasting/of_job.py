@@ -1,0 +1,88 @@
+"""A job's forecast, made of its listing before it trains: what it will take, kept beside what it took."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from penstock.cost.prices import DISKS, Prices, load_prices
+from penstock.errors import ConfigError
+from penstock.files import atomic_write
+from penstock.records import Plan, read_record, write_record
+from penstock.report.forecast_page import forecast_page
+from penstock.report.forecast_told import forecast_record, forecast_text
+from penstock.sources.node import this_node
+from penstock.steps._shared.forecasting.asking import forecasts, over_budget
+from penstock.steps._shared.job_files import JobFiles
+from penstock.steps.options.forecast import ForecastOptions
+from penstock.steps.options.run import JobOptions
+from penstock.units import MIB
+from penstock.window.geometry import KEPT_SHARE
+
+__all__ = ["check_forecast", "forecast_job"]
+
+PROBE_SECONDS = 3.0
+PROBE_BYTES = 256 * MIB
+
+
+def check_forecast(args: JobOptions) -> None:
+    """Refuse a forecast that could not be made before the training.
+
+    Raises:
+        ConfigError: it is asked for, and there is no listing by then; or how fast it computes is told in vain.
+    """
+    if args.forecast and args.stream_listing:
+        raise ConfigError(
+            "--forecast needs the whole listing, and --stream-listing trains while it goes on",
+            fix="leave one of them out",
+        )
+    if args.samples_per_second and not args.forecast:
+        raise ConfigError("--samples-per-second is given, and no forecast is asked for", fix="add --forecast")
+
+
+def forecast_job(files: JobFiles, args: JobOptions) -> None:
+    """Forecast a job that has been listed, and tell; one that goes on keeps the forecast that it began with.
+
+    Raises:
+        ConfigError: it is a mix.
+        PenstockError: the source could not be read.
+    """
+    if not args.forecast or files.forecast.exists():
+        return
+    options, planned = _options(files, args)
+    found = forecasts(options, must_compute=False)
+    record = forecast_record(found, planned=planned)
+    write_record(files.forecast, record)
+    atomic_write(files.forecast_page, forecast_page(found).encode())
+    sys.stdout.write(forecast_text(found, planned=planned) + "\n")
+    sys.stdout.flush()
+    for told in over_budget(record, args.max_usd):
+        sys.stderr.write(f"penstock run: warning: {told}\n")
+
+
+def _options(files: JobFiles, args: JobOptions) -> tuple[ForecastOptions, str]:
+    """Return the options of the job's forecast, and the name of the way that the job goes."""
+    kind = args.instance_type or this_node().instance_type
+    repeat = read_record(files.plan, Plan).repeat
+    passes = 1 if repeat is None else repeat.passes
+    options = ForecastOptions(
+        **args.shared_with(ForecastOptions),
+        manifest=files.manifest,
+        plan=files.plan,
+        epochs=args.epochs,
+        instance_type=() if kind is None else (kind,),
+        window_size=args.window_size,
+        passes=(passes,),
+        probe=PROBE_SECONDS,
+        probe_bytes=PROBE_BYTES,
+        probe_record=files.probe_record,
+    )
+    if args.mode == "preprocess":
+        return options, f"download-{_disk(kind, load_prices(args.prices))}"
+    if args.mode == "cache":  # all of which keeps what was read
+        return replace(options, window_size=int(args.cache_size / KEPT_SHARE)), "window"
+    return options, "window" if passes == 1 else f"repeat-{passes}"
+
+
+def _disk(kind: str | None, prices: Prices) -> str:
+    return DISKS.get(prices.provider_of(kind or ""), DISKS["aws"])
