@@ -1,4 +1,4 @@
-"""Evaluations of several runs of one task, side by side: which scores best, and whether that can be said at all."""
+"""Several runs side by side: which scores best, and whether that can be said at all."""
 
 from __future__ import annotations
 
@@ -7,11 +7,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from penstock.observe.labels import metric_text
-from penstock.records import Evaluation, LineFigure, MetricValue, PictureFigure, PictureRow, RunRecord, Series
+from penstock.records import (
+    CostReport,
+    Evaluation,
+    LineFigure,
+    MetricValue,
+    PictureFigure,
+    PictureRow,
+    RunRecord,
+    Series,
+)
 from penstock.report.progress import Progress
 from penstock.units import format_seconds
 
-__all__ = ["Compared", "compared_rows", "named", "overlaid", "same_pictures", "scores_by_epoch", "warnings_of"]
+__all__ = [
+    "Compared",
+    "compared_rows",
+    "named",
+    "overlaid",
+    "same_pictures",
+    "scored",
+    "scores_by_epoch",
+    "warnings_of",
+]
 
 MOST_SAME = 12
 """Samples that are shown by all runs beside one another."""
@@ -27,18 +45,32 @@ class Compared:
     Attributes:
         label: what it is called beside the others.
         place: where its records lie.
+        evaluation: None where it was not evaluated: what is told of scores leaves it out.
         run: of its training, None where that is not known.
+        cost: its bill, None where there is none.
     """
 
     label: str
     place: str
-    evaluation: Evaluation
+    evaluation: Evaluation | None
     run: RunRecord | None
+    cost: CostReport | None = None
+
+    @property
+    def scores(self) -> Evaluation:
+        """The evaluation of a run that has one."""
+        assert self.evaluation is not None
+        return self.evaluation
+
+    @property
+    def model(self) -> str:
+        """What was trained; empty where that is not known."""
+        return self.evaluation.model if self.evaluation else self.run.model if self.run else ""
 
 
 def named(runs: Sequence[Compared]) -> list[Compared]:
     """Name runs by their models, else by their folders, whichever tells them apart; else by their places."""
-    models = [each.evaluation.model for each in runs]
+    models = [each.model for each in runs]
     folders = [Path(each.place).name for each in runs]
     labels = next((labels for labels in (models, folders) if len(set(labels)) == len(runs)), None)
     if labels is None:
@@ -46,27 +78,36 @@ def named(runs: Sequence[Compared]) -> list[Compared]:
     return [replace(each, label=label) for each, label in zip(runs, labels, strict=True)]
 
 
+def scored(runs: Sequence[Compared]) -> list[Compared]:
+    """Return the runs that were evaluated."""
+    return [each for each in runs if each.evaluation is not None]
+
+
 def warnings_of(runs: Sequence[Compared]) -> tuple[str, ...]:
     """Tell what makes scores that cannot be compared."""
-    found = []
+    runs, found = scored(runs), []
     for what, values in (
-        ("splits", [each.evaluation.split for each in runs]),
-        ("numbers of samples", [f"{each.evaluation.num_samples:,}" for each in runs]),
-        ("numbers of groups", [f"{each.evaluation.num_groups:,}" for each in runs]),
+        ("splits", [each.scores.split for each in runs]),
+        ("numbers of samples", [f"{each.scores.num_samples:,}" for each in runs]),
+        ("numbers of groups", [f"{each.scores.num_groups:,}" for each in runs]),
     ):
         if len(set(values)) > 1:
             found.append(
                 f"they were scored on other {what} ({', '.join(values)}): their scores say little of each other"
             )
-    prints = {each.evaluation.manifest_fingerprint for each in runs}
+    prints = {each.scores.manifest_fingerprint for each in runs}
     if len(prints) > 1 and not found:
         found.append("their manifests differ, as those of stages do: see that what they were scored on is the same")
     return tuple(found)
 
 
 def compared_rows(runs: Sequence[Compared]) -> list[tuple[str, ...]]:
-    """Return rows of a name and a cell a run: what each is, then each metric, with ``*`` at the best of it."""
-    evaluations = [each.evaluation for each in runs]
+    """Return rows of a name and a cell a run: what each is, then each metric, with ``*`` at the best of it.
+
+    Args:
+        runs: each with an evaluation.
+    """
+    evaluations = [each.scores for each in runs]
     rows: list[tuple[str, ...]] = [
         ("model", *(each.model for each in evaluations)),
         ("parameters", *(_DASH if each.run is None else f"{each.run.num_parameters:,}" for each in runs)),
@@ -104,7 +145,7 @@ def _best(metrics: Sequence[MetricValue | None]) -> set[int]:
 def overlaid(runs: Sequence[Compared]) -> list[LineFigure]:
     """Return the figures of lines that two runs or more have, the first line of each over one another."""
     titles = dict.fromkeys(
-        figure.title for each in runs for figure in each.evaluation.figures if isinstance(figure, LineFigure)
+        figure.title for each in runs for figure in each.scores.figures if isinstance(figure, LineFigure)
     )
     found = []
     for title in titles:
@@ -131,7 +172,7 @@ def _number_of(name: str) -> str:
 
 
 def _titled(each: Compared, title: str) -> LineFigure | None:
-    figures = (figure for figure in each.evaluation.figures if isinstance(figure, LineFigure))
+    figures = (figure for figure in each.scores.figures if isinstance(figure, LineFigure))
     return next((figure for figure in figures if figure.title == title), None)
 
 
@@ -162,18 +203,18 @@ def same_pictures(runs: Sequence[Compared]) -> PictureFigure | None:
 
 
 def _rows_by_key(each: Compared) -> dict[str, PictureRow]:
-    figures = (figure for figure in each.evaluation.figures if isinstance(figure, PictureFigure))
+    figures = (figure for figure in each.scores.figures if isinstance(figure, PictureFigure))
     return {row.key: row for figure in figures for row in figure.rows if row.key and row.pictures}
 
 
 def _heads_of(each: Compared) -> Sequence[str]:
-    figures = (figure for figure in each.evaluation.figures if isinstance(figure, PictureFigure))
+    figures = (figure for figure in each.scores.figures if isinstance(figure, PictureFigure))
     return next((figure.heads for figure in figures), ())
 
 
 def scores_by_epoch(runs: Sequence[Compared]) -> LineFigure | None:
     """Return the validation score of each run by epoch, or by step; None where none is known."""
-    score = runs[0].evaluation.score
+    score = runs[0].scores.score
     progress = Progress.of([each.run for each in runs if each.run is not None])
     series, label = [], score
     for each in runs:

@@ -8,8 +8,16 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from penstock.records import Figure
-from penstock.report.comparing import Compared, compared_rows, overlaid, same_pictures, scores_by_epoch, warnings_of
-from penstock.report.figures import charts_of, pictures_of
+from penstock.report.comparing import (
+    Compared,
+    compared_rows,
+    overlaid,
+    same_pictures,
+    scored,
+    scores_by_epoch,
+    warnings_of,
+)
+from penstock.report.figures import ShownPictures, charts_of, pictures_of
 from penstock.report.page import environment
 from penstock.report.summary import Table
 from penstock.report.svg import SERIES
@@ -28,36 +36,53 @@ def render_comparison(
     """Write the page, as a whole HTML document.
 
     Args:
-        runs: named, of one task; curves are drawn of as many as there are colours.
+        runs: named; those with an evaluation of one task. Curves are drawn of as many as there are colours.
         title: heading of the page.
         tables: shown before that of the scores, with their headings.
         warnings: in place of those that follow from the runs; None has those.
         notes: what else is said of the scores.
     """
-    drawn = runs[: len(SERIES)]
-    by_epoch = scores_by_epoch(drawn)
-    figures: list[Figure] = [*overlaid(drawn), *([by_epoch] if by_epoch is not None else [])]
-    table = Table(
-        caption=f"{runs[0].evaluation.task}, {runs[0].evaluation.split} split; * is the best of a row",
-        header=("", *(each.label for each in runs)),
-        rows=tuple(compared_rows(runs)),
-    )
-    same = same_pictures(runs)
-    pictures = pictures_of([same] if same is not None else [])
-    pictures += [
-        replace(shown, title=f"{each.label}: {shown.title}")
-        for each in runs
-        for shown in pictures_of(each.evaluation.figures)
-    ]
+    with_scores = scored(runs)
+    figures, pictures = _figures(with_scores), _pictures(with_scores)
     charts = [(heading, Markup(svg)) for heading, svg in charts_of(figures)]  # noqa: S704 - ElementTree escapes
     return environment().get_template("compare.html").render(
         title=title,
-        task=runs[0].evaluation.task,
+        tasks=sorted({name for each in runs if (name := _task(each))}),
         places=[(each.label, each.place) for each in runs],
         warnings=warnings_of(runs) if warnings is None else warnings,
         tables=tables,
         notes=notes,
         charts=charts,
-        table_of_runs=table,
+        table_of_runs=_table(with_scores),
         pictures=pictures,
     )  # fmt: skip
+
+
+def _task(each: Compared) -> str:
+    return each.evaluation.task if each.evaluation else each.run.task if each.run else ""
+
+
+def _table(runs: Sequence[Compared]) -> Table | None:
+    if not runs:
+        return None
+    return Table(
+        caption=f"{runs[0].scores.task}, {runs[0].scores.split} split; * is the best of a row",
+        header=("", *(each.label for each in runs)),
+        rows=tuple(compared_rows(runs)),
+    )
+
+
+def _figures(runs: Sequence[Compared]) -> list[Figure]:
+    drawn = runs[: len(SERIES)]
+    by_epoch = scores_by_epoch(drawn) if drawn else None
+    return [*overlaid(drawn), *([by_epoch] if by_epoch is not None else [])]
+
+
+def _pictures(runs: Sequence[Compared]) -> list[ShownPictures]:
+    same = same_pictures(runs) if runs else None
+    of_each = [
+        replace(shown, title=f"{each.label}: {shown.title}")
+        for each in runs
+        for shown in pictures_of(each.scores.figures)
+    ]
+    return [*pictures_of([same] if same is not None else []), *of_each]

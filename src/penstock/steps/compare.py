@@ -1,14 +1,15 @@
-"""``penstock compare``: the evaluations of several runs side by side, from their records alone."""
+"""``penstock compare``: several runs side by side, what each scored, took and cost, from their records alone."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from penstock.errors import ConfigError
+from penstock.errors import ConfigError, RecordError
 from penstock.files import atomic_write
-from penstock.records import Evaluation, RunRecord, read_record
-from penstock.report.comparing import Compared, compared_rows, named, warnings_of
+from penstock.records import CostReport, Evaluation, RunRecord, read_record
+from penstock.report.comparing import Compared, compared_rows, named, scored, warnings_of
+from penstock.report.comparing_costs import cost_rows, cost_table
 from penstock.steps._shared.job_files import JobFiles
 from penstock.steps._shared.outputs import check_outputs
 from penstock.steps.options.compare import CompareOptions
@@ -21,20 +22,26 @@ __all__ = ["NAME", "run"]
 
 def run(args: CompareOptions) -> int:
     """Compare."""
-    if len(args.run) < 2:
-        raise ConfigError("fewer than two runs to compare", fix="give --run twice or more")
-    check_outputs(args.html, inputs=[path for run in args.run for path in (run, *JobFiles(run).records)])
-    runs = named([_read(path) for path in args.run])
-    tasks = {each.evaluation.task for each in runs}
+    paths = (*args.runs, *args.run)
+    if len(paths) < 2:
+        raise ConfigError("fewer than two runs to compare", fix="name two or more")
+    check_outputs(args.html, inputs=[path for run in paths for path in (run, *JobFiles(run).records)])
+    runs = named([_read(path) for path in paths])
+    with_scores, costs = scored(runs), cost_table(runs)
+    tasks = {each.scores.task for each in with_scores}
     if len(tasks) > 1:
         raise ConfigError(f"the runs are of other tasks: {', '.join(sorted(tasks))}", fix="compare runs of one task")
     if args.html is not None:
         from penstock.report.comparing_page import render_comparison  # here: matplotlib takes a second to import
 
-        atomic_write(args.html, render_comparison(runs, title=args.title).encode())
+        tables = [] if costs is None else [("Time and cost", costs)]
+        atomic_write(args.html, render_comparison(runs, title=args.title, tables=tables).encode())
     for warning in warnings_of(runs):
         sys.stderr.write(f"penstock compare: {warning}\n")
-    sys.stdout.write(columns_of([("", *(each.label for each in runs)), *compared_rows(runs)]))
+    if with_scores:
+        sys.stdout.write(columns_of([("", *(each.label for each in with_scores)), *compared_rows(with_scores)]))
+    if costs is not None:
+        sys.stdout.write(columns_of([("", *(each.label for each in runs)), *cost_rows(runs)]))
     if args.html is not None:
         sys.stdout.write(f"page {args.html}\n")
     return 0
@@ -49,5 +56,13 @@ def _read(path: Path) -> Compared:
     if not path.is_dir():
         return Compared(label="", place=str(path), evaluation=read_record(path, Evaluation), run=None)
     files = JobFiles(path)
+    evaluation = read_record(files.metrics, Evaluation) if files.metrics.exists() else None
     record = read_record(files.run_record, RunRecord) if files.run_record.exists() else None
-    return Compared(label="", place=str(path), evaluation=read_record(files.metrics, Evaluation), run=record)
+    if evaluation is None and record is None:
+        raise RecordError(
+            f"cannot read {files.run_record} (there is neither it nor {files.metrics.name})",
+            fix="name the folder of a `penstock run`, or metrics of `penstock evaluate`",
+            about=str(path),
+        )
+    cost = read_record(files.cost, CostReport) if files.cost.exists() else None
+    return Compared(label="", place=str(path), evaluation=evaluation, run=record, cost=cost)

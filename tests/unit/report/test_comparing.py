@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from penstock.cli import main
-from penstock.records import Evaluation, PictureFigure, write_record
+from penstock.cost import load_prices
+from penstock.cost.model import bill
+from penstock.cost.setting import CostSetting
+from penstock.records import CostReport, Evaluation, PictureFigure, read_record, write_record
 from penstock.report.comparing import Compared, compared_rows, named, overlaid, same_pictures, warnings_of
+from penstock.report.comparing_costs import cost_rows
 from penstock.report.comparing_page import render_comparison
 from penstock.tasks.metrics import metric_value
+from penstock.units import format_usd
 from support.figures import every_figure
 from support.runs import make_evaluation, make_run
 
@@ -116,6 +122,7 @@ def test_folders_and_files_are_compared_by_the_command(tmp_path: Path, capsys: p
     [
         ((), 2, "fewer than two runs"),
         (("nothing",), 70, "cannot read"),
+        (("empty",), 70, "there is neither it nor evaluation.json"),
         (("eeg",), 2, "of other tasks: eeg-c1, xray"),
     ],
 )
@@ -124,7 +131,58 @@ def test_what_cannot_be_compared_is_refused(
 ) -> None:
     words = ["compare", "--run", str(_written(tmp_path / "one", scored("m", 0.7)))]
     _written(tmp_path / "eeg", scored("m", 0.7, task="eeg-c1"))
+    (tmp_path / "empty").mkdir()
     for other in others:
         words += ["--run", str(tmp_path / other)]
     assert main(words) == code
     assert told in capsys.readouterr().err
+
+
+def billed(folder: Path, run_id: str, *, evaluation: Evaluation | None = None, **changes: object) -> Path:
+    """Write a run with its bill, evaluated or not."""
+    folder.mkdir()
+    run = make_run(run_id=run_id, **changes)
+    setting = CostSetting(today=date(2026, 11, 28), instance_type="g5.xlarge", source_prices="s3")
+    prices = load_prices(today=date(2026, 11, 28))
+    write_record(folder / "run.json", run)
+    write_record(folder / "cost.json", bill(run, steps=[], evaluation=None, prices=prices, setting=setting))
+    if evaluation is not None:
+        write_record(folder / "evaluation.json", evaluation)
+    return folder
+
+
+def test_costs_stand_side_by_side_evaluated_or_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = billed(tmp_path / "one", "one", user="ada", evaluation=scored("m", 0.7))
+    two = billed(tmp_path / "two", "two", wall_seconds=2914.0, model="slow")
+    page = tmp_path / "x.html"
+    assert main(["compare", str(one), str(two), "--html", str(page)]) == 0
+    told = capsys.readouterr().out
+    rows = {line.split("  ")[0]: line.split()[-4:] for line in told.splitlines()}
+    assert rows["AUROC"][-1] == "0.7000"
+    cost = {name: read_record(tmp_path / name / "cost.json", CostReport) for name in ("one", "two")}
+    totals = [format_usd(cost[name].total_usd) for name in ("one", "two")]
+    assert rows["USD, total"][-3:] == [totals[0], "*", totals[1]]
+    assert rows["USD, nodes"][-1] != rows["USD, total"][-1]
+    assert rows["user"][-2:] == ["ada", "–"]
+    assert {"USD, stall", "USD, an epoch", "USD, 1,000 samples", "USD, requests", "USD, transfer"} <= set(rows)
+    text = page.read_text()
+    assert totals[1] in text
+    assert "AUROC" in text
+
+    assert main(["compare", str(two), str(billed(tmp_path / "three", "three")), "--html", str(page)]) == 0
+    assert "AUROC" not in capsys.readouterr().out
+    assert "<h2>Scores</h2>" not in page.read_text()
+
+
+def test_a_sum_that_lacks_a_price_is_never_the_least(tmp_path: Path) -> None:
+    run = make_run()
+    prices = load_prices(today=date(2026, 11, 28))
+    costs = [
+        bill(run, steps=[], evaluation=None, prices=prices, setting=CostSetting(today=prices.today, instance_type=kind))
+        for kind in ("g5.xlarge", "p99.huge")
+    ]
+    runs = [Compared(label=f"{n}", place="", evaluation=None, run=run, cost=cost) for n, cost in enumerate(costs)]
+    rows = {row[0]: row[1:] for row in cost_rows(runs)}
+    assert rows["USD, total"][1].endswith(" + ?")
+    assert not any("*" in cell for cell in (*rows["USD, total"], *rows["USD, an epoch"]))
+    assert rows["USD, stall"][1] == "–"

@@ -73,9 +73,7 @@ def _share(difference: Decimal, ours: Decimal) -> str:
 
 
 def _usd(usd: Decimal | None) -> str:
-    if usd is None:
-        return _DASH
-    return f"-{format_usd(float(-usd))}" if usd < 0 else format_usd(float(usd))
+    return _DASH if usd is None else format_usd(usd)
 
 
 def _sum(runs: Sequence[FocusRun]) -> str:

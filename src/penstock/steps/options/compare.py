@@ -12,11 +12,18 @@ __all__ = ["CompareOptions"]
 
 
 class _Runs(Options, group="runs"):
+    runs: tuple[Path, ...] = repeated(
+        read=any_path,
+        default=(),
+        metavar="RUN",
+        told="folder of a `penstock run` (or of one of its stages), or metrics of `penstock evaluate`; two or more",
+        is_positional=True,
+    )
     run: tuple[Path, ...] = repeated(
         read=any_path,
         default=(),
         metavar="DIR|FILE",
-        told="folder of a `penstock run` (or of one of its stages), or metrics of `penstock evaluate`; to be repeated",
+        told="the same by its flag; may be repeated",
     )
 
 
